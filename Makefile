@@ -1,0 +1,62 @@
+# Every target works as the first and only command on a fresh machine.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench curve soak contracts contracts-check lock
+
+VENV := .venv
+BIN := $(VENV)/bin
+export ETH_HASH_BACKEND := pysha3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help: ## Show the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
+	$(BIN)/sixgate demo
+
+test: $(VENV)/dev.done ## Run every test.
+	$(BIN)/pytest -q
+
+lint: $(VENV)/dev.done ## Run linters, types and import contracts.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.done ## Measure everything beside its peers; writes docs/benchmarks.md.
+	$(BIN)/python -m benchmarks
+
+curve: $(VENV)/dev.done ## Show that an intent's cost does not grow, in its short form.
+	$(BIN)/python -m benchmarks.curve --intents 20000
+
+soak: $(VENV)/dev.done ## The long forms: a million intents, hundreds of kills.
+	$(BIN)/python -m benchmarks.curve --intents 1000000
+	SIXGATE_KILLS=500 $(BIN)/pytest -q tests/faults
+
+contracts: ## Compile the simulator's Solidity (needs Node.js 20).
+	@command -v npm >/dev/null || { echo "make contracts needs Node.js 20 or newer with npm."; exit 1; }
+	npm ci --prefix streams/simulators/contracts --no-audit --no-fund --ignore-scripts
+	node streams/simulators/contracts/compile.mjs
+
+contracts-check: ## Recompile and compare with the committed byte code.
+	@command -v npm >/dev/null || { echo "make contracts-check needs Node.js 20 or newer with npm."; exit 1; }
+	npm ci --prefix streams/simulators/contracts --no-audit --no-fund --ignore-scripts
+	node streams/simulators/contracts/compile.mjs --check
+
+lock: ## Resolve the locks again (needs uv).
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --extra dev pyproject.toml -o requirements/dev.txt
+	echo 'setuptools>=80' | uv pip compile -q --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate - -o requirements/build.txt
+
+$(VENV)/bin/python:
+	@python=$$(infra/find_python.sh) && "$$python" -m venv $(VENV)
+
+# pip checks every hash; our own package is linked, not built in isolation.
+$(VENV)/%.done: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/$*.txt
+	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/build.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
