@@ -1,0 +1,61 @@
+"""The types of fields: what a name, an amount, a digest looks like on the wire."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+
+UINT256_MAX = 2**256 - 1
+SAFE_INTEGER_MAX = 2**53 - 1
+DATA_BYTES_MAX = 128 * 1024
+TEXT_MAX = 1024
+
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}", re.ASCII)
+
+
+def _uint256(value: object) -> int:
+    """Accept an int from code and a decimal string from the wire."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= UINT256_MAX:
+        return value
+    raise ValueError("not a decimal string of an unsigned 256-bit integer")
+
+
+def _text(pattern: str) -> StringConstraints:
+    return StringConstraints(pattern=f"^(?:{pattern})$", strict=True)
+
+
+def _wei_sum(value: object) -> int:
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("not a decimal string of a sum of amounts")
+
+
+Uint256 = Annotated[int, BeforeValidator(_uint256), PlainSerializer(str, return_type=str)]
+WeiSum = Annotated[int, BeforeValidator(_wei_sum), PlainSerializer(str, return_type=str)]
+Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER_MAX)]
+TimeMs = Count
+ChainId = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
+Nonce = Count
+# No account of any chain has come near; a simulator that says more is wrong.
+PendingNonce = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Gas = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
+Ordinal = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
+
+Name = Annotated[str, _text(r"[a-z0-9][a-z0-9._-]{0,62}")]
+Digest = Annotated[str, _text(r"0x[0-9a-f]{64}")]
+Address = Annotated[str, _text(r"0x[0-9a-f]{40}")]
+Hex = Annotated[str, _text(r"0x(?:[0-9a-f]{2})*")]
+Data = Annotated[Hex, Field(max_length=2 + 2 * DATA_BYTES_MAX)]
+Ed25519PublicKey = Annotated[str, _text(r"0x[0-9a-f]{64}")]
+Ed25519Signature = Annotated[str, _text(r"0x[0-9a-f]{128}")]
+VaultName = Annotated[str, _text(r"(?:__)?[a-z0-9][a-z0-9._-]{0,62}")]
+KeyId = Annotated[str, _text(r"[a-z0-9][a-z0-9._:/-]{0,126}")]
+KeyPath = Annotated[
+    str, _text(r"(?:keys|wallets|agents)(?:/[a-z0-9][a-z0-9_-]{0,62}){1,5}"), Field(max_length=256)
+]
+IdempotencyKey = Annotated[str, _text(r"[\x21-\x7e]{1,128}")]
+Text = Annotated[str, Field(max_length=TEXT_MAX)]

@@ -1,0 +1,31 @@
+"""Which partition an account's records belong to: murmur2, as Kafka's Java clients compute it."""
+
+from schemas.record import Record
+
+_MASK = 0xFFFFFFFF
+_M = 0x5BD1E995
+
+
+def murmur2(key: bytes) -> int:
+    """Return the unsigned 32-bit murmur2 hash with Kafka's seed (org.apache.kafka Utils)."""
+    length = len(key)
+    h = 0x9747B28C ^ length
+    whole = length - length % 4
+    for i in range(0, whole, 4):
+        k = int.from_bytes(key[i : i + 4], "little") * _M & _MASK
+        k = (k ^ (k >> 24)) * _M & _MASK
+        h = (h * _M & _MASK) ^ k
+    if whole < length:
+        h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _MASK
+    h = (h ^ (h >> 13)) * _M & _MASK
+    return h ^ (h >> 15)
+
+
+def partition_of(account: str, partitions: int) -> int:
+    """Return the partition of an account among ``partitions``."""
+    return (murmur2(account.encode()) & 0x7FFFFFFF) % partitions
+
+
+def well_routed(record: Record, account: str, partitions: int) -> bool:
+    """Tell whether a keyed record lies where its account's records belong."""
+    return record.key == account and record.partition == partition_of(account, partitions)

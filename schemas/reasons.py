@@ -1,0 +1,86 @@
+"""Why an intent was refused: stable codes, one table for programs and people."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The code of a refusal; a code never changes its meaning."""
+
+    # what is no authenticated intent
+    MALFORMED = "malformed"
+    SIGNATURE_INVALID = "signature_invalid"
+    AGENT_UNKNOWN = "agent_unknown"
+    MISROUTED = "misrouted"
+    # admission
+    AGENT_INACTIVE = "agent_inactive"
+    AGENT_EXPIRED = "agent_expired"
+    INTENTS_API_OFF = "intents_api_off"
+    POLICY_MISSING = "policy_missing"
+    POLICY_NOT_EXPLICIT = "policy_not_explicit"
+    EXPIRED = "expired"
+    EXPIRY_TOO_FAR = "expiry_too_far"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    RATE_EXCEEDED = "rate_exceeded"
+    # allowlist
+    RECIPIENT_NOT_ALLOWED = "recipient_not_allowed"
+    CONTRACT_CREATION = "contract_creation"
+    # value cap
+    VALUE_TOO_HIGH = "value_too_high"
+    FEE_TOO_HIGH = "fee_too_high"
+    # daily limit
+    DAILY_LIMIT_EXCEEDED = "daily_limit_exceeded"
+    # chain restriction
+    CHAIN_UNKNOWN = "chain_unknown"
+    CHAIN_NOT_ALLOWED = "chain_not_allowed"
+    # simulation
+    SIMULATION_MISSING = "simulation_missing"
+    SIMULATION_REVERTED = "simulation_reverted"
+    SIMULATION_FAILED = "simulation_failed"
+    SIMULATION_STALE = "simulation_stale"
+    SIMULATION_UNTRUSTED = "simulation_untrusted"
+    # signing
+    KEY_UNKNOWN = "key_unknown"
+    KEY_NOT_GRANTED = "key_not_granted"
+    KEY_UNAVAILABLE = "key_unavailable"
+    FEE_UNKNOWN = "fee_unknown"
+    NONCE_USED = "nonce_used"
+    NONCE_TOO_HIGH = "nonce_too_high"
+    INVALID_TRANSACTION = "invalid_transaction"
+    INTERNAL_ERROR = "internal_error"
+
+
+MEANING: dict[Reason, str] = {
+    Reason.MALFORMED: "The bytes are not a canonical intent in a canonical envelope.",
+    Reason.SIGNATURE_INVALID: "The signature is not the named agent's over these bytes.",
+    Reason.AGENT_UNKNOWN: "No such agent, or it belongs to another account.",
+    Reason.MISROUTED: "The record's key is not its account, or it lies in another partition.",
+    Reason.AGENT_INACTIVE: "The agent was deactivated.",
+    Reason.AGENT_EXPIRED: "The agent's registration has run out.",
+    Reason.INTENTS_API_OFF: "The agent may not submit intents.",
+    Reason.POLICY_MISSING: "The agent's policy is not registered.",
+    Reason.POLICY_NOT_EXPLICIT: "The policy leaves a field open; say any or unlimited in words.",
+    Reason.EXPIRED: "The intent's expires_at_ms has passed.",
+    Reason.EXPIRY_TOO_FAR: "The intent expires more than 24 hours ahead.",
+    Reason.IDEMPOTENCY_CONFLICT: "The agent used this idempotency key for another body.",
+    Reason.RATE_EXCEEDED: "The agent is over its intents per minute.",
+    Reason.RECIPIENT_NOT_ALLOWED: "The recipient is not on the allowlist.",
+    Reason.CONTRACT_CREATION: "The policy does not allow contract creation.",
+    Reason.VALUE_TOO_HIGH: "The value is over the cap of one transaction.",
+    Reason.FEE_TOO_HIGH: "Gas limit times max fee is over the fee cap.",
+    Reason.DAILY_LIMIT_EXCEEDED: "The account's rolling 24 hour sum would pass the limit.",
+    Reason.CHAIN_UNKNOWN: "The chain is not registered.",
+    Reason.CHAIN_NOT_ALLOWED: "The policy does not name the chain.",
+    Reason.SIMULATION_MISSING: "A simulation is required and no simulator answered for the chain.",
+    Reason.SIMULATION_REVERTED: "The simulated transaction reverted.",
+    Reason.SIMULATION_FAILED: "The simulation erred or took too long.",
+    Reason.SIMULATION_STALE: "The simulation is older than the organisation accepts.",
+    Reason.SIMULATION_UNTRUSTED: "No registered simulator signed the report for this intent.",
+    Reason.KEY_UNKNOWN: "No key is provisioned at the key path.",
+    Reason.KEY_NOT_GRANTED: "The agent has no right to the key, or it is another account's.",
+    Reason.KEY_UNAVAILABLE: "The key could not be opened.",
+    Reason.FEE_UNKNOWN: "Neither intent, simulation nor the chain's defaults give fees and gas.",
+    Reason.NONCE_USED: "The nonce is below the next free one.",
+    Reason.NONCE_TOO_HIGH: "The nonce leaves a gap that no pool would hold.",
+    Reason.INVALID_TRANSACTION: "The transaction breaks a rule of the protocol.",
+    Reason.INTERNAL_ERROR: "A rule failed on this intent; nothing was signed.",
+}

@@ -1,0 +1,145 @@
+"""Registry records: agents, policies, chains, settings and services, admin-signed and chained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.canonical import Canonical, digest
+from schemas.fields import (
+    ChainId,
+    Count,
+    Digest,
+    Ed25519PublicKey,
+    Gas,
+    KeyPath,
+    Name,
+    Text,
+    TimeMs,
+    Uint256,
+)
+from schemas.policy import Policy
+
+GENESIS_PREVIOUS = "0x" + "00" * 32
+PARTITIONS_MAX = 4096
+
+
+class OrgCreated(Canonical):
+    """The first record: the organisation, its admin keys, and what can never change."""
+
+    type: Literal["org.created"] = "org.created"
+    org: Name
+    admin_keys: tuple[Ed25519PublicKey, ...] = Field(min_length=1, max_length=16)
+    partitions: int = Field(ge=1, le=PARTITIONS_MAX)
+
+
+class AccountOpened(Canonical):
+    """A unit of serialisation that owns keys, nonces and a budget."""
+
+    type: Literal["account.opened"] = "account.opened"
+    account: Name
+
+
+class PolicySet(Canonical):
+    """A policy, new or changed; the last record of a name counts."""
+
+    type: Literal["policy.set"] = "policy.set"
+    policy_id: Name
+    policy: Policy
+
+
+class AgentSet(Canonical):
+    """An agent, new or changed; its account is for ever."""
+
+    type: Literal["agent.set"] = "agent.set"
+    agent: Name
+    account: Name
+    public_key: Ed25519PublicKey
+    policy_id: Name
+    active: bool
+    intents_api_enabled: bool
+    key_paths: tuple[KeyPath, ...] = Field(default=(), max_length=64)
+    expires_at_ms: TimeMs | None = None
+
+
+class Fees(Canonical):
+    """What a transaction on a chain may cost when neither intent nor simulation says."""
+
+    gas_limit: Gas
+    max_fee_per_gas_wei: Uint256
+    max_priority_fee_per_gas_wei: Uint256
+
+
+class ChainSet(Canonical):
+    """A chain, new or changed."""
+
+    type: Literal["chain.set"] = "chain.set"
+    chain_id: ChainId
+    name: Name
+    aliases: tuple[Name, ...] = Field(default=(), max_length=16)
+    symbol: Annotated[str, Field(pattern="^[A-Za-z0-9]{1,12}$")]
+    explorer: Annotated[str, Field(max_length=128)]
+    testnet: bool
+    rpc_url: Annotated[str, Field(max_length=512)] | None = None
+    default_fees: Fees | None = None
+
+
+class ChainRemoved(Canonical):
+    """A chain that may no longer be used; its record stays."""
+
+    type: Literal["chain.removed"] = "chain.removed"
+    chain_id: ChainId
+
+
+SettingName = Literal["policies.require_explicit", "simulation.required", "simulation.age_ms_max"]
+
+
+class SettingSet(Canonical):
+    """One setting of the organisation."""
+
+    type: Literal["setting.set"] = "setting.set"
+    name: SettingName
+    value: bool | Count | Annotated[str, Field(max_length=256)]
+
+
+ServiceRole = Literal["signer", "simulator", "ledger", "gateway"]
+
+
+class ServiceSet(Canonical):
+    """The public key of a process whose signatures others rely on."""
+
+    type: Literal["service.set"] = "service.set"
+    role: ServiceRole
+    name: Name
+    public_key: Ed25519PublicKey
+    active: bool
+
+
+Entry = Annotated[
+    OrgCreated
+    | AccountOpened
+    | PolicySet
+    | AgentSet
+    | ChainSet
+    | ChainRemoved
+    | SettingSet
+    | ServiceSet,
+    Field(discriminator="type"),
+]
+
+
+class RegistryRecord(Canonical):
+    """One entry in the organisation's chain of records; an admin signs its envelope."""
+
+    v: Literal[1] = 1
+    type: Literal["registry.record"] = "registry.record"
+    org: Name
+    sequence: Count
+    previous: Digest
+    at_ms: TimeMs
+    entry: Entry
+    note: Text | None = None
+
+
+def record_digest(body: bytes) -> str:
+    """Name a registry record by its canonical bytes; the next record repeats it as ``previous``."""
+    return digest("sixgate/registry/v1", body)
