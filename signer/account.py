@@ -1,0 +1,118 @@
+"""What the signer remembers of an account: its window, rates, nonces and sequence; a fold."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.canonical import Canonical, digest
+from schemas.fields import Count, Digest, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
+from schemas.intent import EXPIRY_MS_MAX
+from schemas.outcome import AnyOutcome, TransactionSigned
+from signer.window import DAY_MS, MINUTE_MS, Window, WindowField
+
+NO_HEAD = "0x" + "00" * 32
+
+
+class Account(Canonical):
+    """The head of one account's state.
+
+    ``sequence`` is that of its newest outcome; ``nonces`` maps ``address@chain`` to the highest
+    one used; ``forgotten_until_ms`` is the latest expiry of the intents that are remembered no
+    more, so that of any later one the live records tell the whole truth; ``live_count`` and
+    ``live_digest`` describe the set of live intents; ``previous`` is the digest of the head before.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["account.head"] = "account.head"
+    account: Name
+    revision: Count = 0
+    sequence: Count = 0
+    spent: WindowField = Window()
+    rates: dict[Name, WindowField] = Field(default_factory=dict)
+    nonces: dict[str, Nonce] = Field(default_factory=dict)
+    forgotten_until_ms: TimeMs = 0
+    live_count: Count = 0
+    live_digest: Digest = NO_HEAD
+    previous: Digest = NO_HEAD
+
+    def spent_wei(self, now_ms: int) -> int:
+        """Return what was charged in the last 24 hours."""
+        return self.spent.total(now_ms, DAY_MS)
+
+    def intents_of(self, agent: str, now_ms: int) -> int:
+        """Return how many intents of ``agent`` were judged in the last minute."""
+        window = self.rates.get(agent)
+        return window.total(now_ms, MINUTE_MS) if window else 0
+
+    def next_nonce(self, sender: str, chain_id: int) -> int:
+        """Return the lowest nonce the signer has not used."""
+        return self.nonces.get(nonce_key(sender, chain_id), -1) + 1
+
+    def judged(self, agent: str, at_ms: int) -> "Account":
+        """Fold in that one intent of ``agent`` was judged and takes the next sequence number."""
+        window = self.rates.get(agent, Window()).add(at_ms, 1, MINUTE_MS)
+        rates = self.rates if agent in self.rates else self._recent(at_ms)
+        update = {"rates": rates | {agent: window}, "sequence": self.sequence + 1}
+        return self.model_copy(update=update)
+
+    def _recent(self, at_ms: int) -> dict[str, Window]:
+        """Return the rates that still count, so that a head does not grow with past agents."""
+        return {a: w for a, w in self.rates.items() if w.total(at_ms, MINUTE_MS)}
+
+    def charged(self, signed: TransactionSigned) -> "Account":
+        """Fold in the value and nonce of an allocation."""
+        key = nonce_key(signed.sender, signed.chain_id)
+        update = {
+            "spent": self.spent.add(signed.decided_at_ms, signed.value_wei, DAY_MS),
+            "nonces": self.nonces | {key: signed.nonce},
+        }
+        return self.model_copy(update=update)
+
+    def forgot(self, live: "LiveIntent") -> "Account":
+        """Fold in that an intent is remembered no more."""
+        until_ms = max(self.forgotten_until_ms, live.expires_at_ms)
+        return self.model_copy(update={"forgotten_until_ms": until_ms})
+
+    def recharged(self, signed: TransactionSigned, now_ms: int) -> "Account":
+        """Fold in that an allocation is signed only now, so that it counts from now on."""
+        window = self.spent.move(signed.decided_at_ms, now_ms, signed.value_wei, DAY_MS)
+        return self.model_copy(update={"spent": window})
+
+
+class LiveIntent(Canonical):
+    """What the signer remembers of one intent until it is done, expired and a day old.
+
+    ``pinned`` is the outcome without its signatures until that is published, so that whoever
+    finishes it later makes the same bytes.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["live.intent"] = "live.intent"
+    account: Name
+    intent: Digest
+    agent: Name
+    idempotency_key: IdempotencyKey
+    expires_at_ms: TimeMs
+    decided_at_ms: TimeMs
+    sequence: Ordinal
+    pinned: AnyOutcome | None = None
+
+    @property
+    def forget_at_ms(self) -> int:
+        """Return when the record may go, once it is done."""
+        expires_at_ms = min(self.expires_at_ms, self.decided_at_ms + EXPIRY_MS_MAX)
+        return max(expires_at_ms, self.decided_at_ms + DAY_MS)
+
+    def done(self) -> "LiveIntent":
+        """Return the record of the same intent with nothing left to publish."""
+        return self.model_copy(update={"pinned": None})
+
+
+def nonce_key(sender: str, chain_id: int) -> str:
+    """Name a sequence of nonces."""
+    return f"{sender}@{chain_id}"
+
+
+def owner_key(agent: str, idempotency_key: str) -> str:
+    """Name the live record of the first intent that used an idempotency key."""
+    return digest("sixgate/idempotency/v1", f"{agent}\x00{idempotency_key}".encode())

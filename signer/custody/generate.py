@@ -1,0 +1,24 @@
+"""New signing keys, made inside."""
+
+from signer.custody import secp256k1
+from signer.custody.buffers import RandomBytes, draw
+from signer.custody.errors import RandomnessError
+
+DRAWS_MAX = 4
+
+
+def new_secp256k1_secret(random_bytes: RandomBytes) -> bytearray:
+    """Draw a secp256k1 secret key, 32 bytes, uniform from 1 to n - 1; the caller wipes it.
+
+    What is 0 or not below n is drawn again, never reduced, so that no key is likelier than
+    another (FIPS 186-5, A.2.2). A good source needs a second draw once in 2^127 keys; after
+    ``DRAWS_MAX`` the source is broken and ``RandomnessError`` is raised.
+    """
+    for _ in range(DRAWS_MAX):
+        secret = draw(random_bytes, secp256k1.SECRET_BYTES)
+        if secp256k1.is_secret(secp256k1.point_at(secret)):
+            return secret
+    raise RandomnessError(
+        f"The source of randomness gave no usable key in {DRAWS_MAX} draws, which chance does "
+        "not explain; repair it."
+    )

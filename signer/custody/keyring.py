@@ -1,0 +1,135 @@
+"""The keys that are open right now: few, for a short time, for a bounded number of signatures."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from signer.custody.handle import KeyHandle
+
+KeyName = TypeVar("KeyName", bound=Hashable)
+_AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+class KeyringLimits(BaseModel):
+    """How many keys stay open, and for how long; each bound is inclusive."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    handles_max: _AtLeastOne
+    idle_ms_max: _AtLeastOne
+    age_ms_max: _AtLeastOne
+    uses_max: _AtLeastOne
+
+
+@dataclass(slots=True)
+class _Entry:
+    handle: KeyHandle
+    opened_at_ms: int
+    used_at_ms: int
+    uses: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RingKey(Generic[KeyName]):
+    """One key of a ring; it signs through the ring, which may close the handle at any time."""
+
+    ring: "Keyring[KeyName]" = field(repr=False)
+    name: KeyName
+
+    def sign(self, digest32: bytes, /) -> bytes:
+        """Sign as ``KeyHandle.sign`` does; raise what opening the key raises."""
+        return self.ring.sign(self.name, digest32)
+
+    def public_key(self) -> bytes:
+        """Return the public key, 65 bytes uncompressed; raise what opening the key raises."""
+        return self.ring.public_key(self.name)
+
+
+class Keyring(Generic[KeyName]):
+    """A cache of key handles that closes what it evicts and never lends a handle out.
+
+    ``open_key`` opens a key by its name and may raise; then nothing is cached and no other key is
+    given up. ``clock_ms`` must be monotonic. Time is looked at on use, so an idle process calls
+    ``close_expired`` now and then. Not for several threads: the signer has one.
+    """
+
+    def __init__(
+        self,
+        open_key: Callable[[KeyName], KeyHandle],
+        clock_ms: Callable[[], int],
+        limits: KeyringLimits,
+    ) -> None:
+        self._open_key = open_key
+        self._clock_ms = clock_ms
+        self._limits = limits
+        self._entries: OrderedDict[KeyName, _Entry] = OrderedDict()  # least recently used first
+
+    def key(self, name: KeyName) -> RingKey[KeyName]:
+        """Open a key if it is not open, and return what signs with it.
+
+        This is how a batch makes sure that its keys open before anything is charged.
+        """
+        self._use(name)
+        return RingKey(self, name)
+
+    def sign(self, name: KeyName, digest32: bytes) -> bytes:
+        """Sign a digest as ``KeyHandle.sign`` does, opening the key if it is not open."""
+        entry = self._use(name)
+        entry.uses += 1
+        try:
+            return entry.handle.sign(digest32)
+        finally:
+            if entry.uses >= self._limits.uses_max:
+                self._close(name)
+
+    def public_key(self, name: KeyName) -> bytes:
+        """Return the public key, 65 bytes uncompressed, opening the key if it is not open."""
+        return self._use(name).handle.public_key()
+
+    def close_expired(self) -> None:
+        """Close every key that has been idle or open for too long."""
+        now_ms = self._clock_ms()
+        expired = [name for name, entry in self._entries.items() if self._expired(entry, now_ms)]
+        for name in expired:
+            self._close(name)
+
+    def close(self) -> None:
+        """Close every key. A later use opens it again."""
+        while self._entries:
+            self._entries.popitem()[1].handle.close()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _use(self, name: KeyName) -> _Entry:
+        now_ms = self._clock_ms()
+        entry = self._entries.get(name)
+        if entry is not None and self._expired(entry, now_ms):
+            self._close(name)
+            entry = None
+        if entry is None:
+            entry = self._admit(name, now_ms)
+        entry.used_at_ms = now_ms
+        self._entries.move_to_end(name)
+        return entry
+
+    def _admit(self, name: KeyName, now_ms: int) -> _Entry:
+        # Open first: with the KMS down, a key that is open must not go for one that cannot be.
+        entry = _Entry(self._open_key(name), opened_at_ms=now_ms, used_at_ms=now_ms)
+        if len(self._entries) >= self._limits.handles_max:
+            self._entries.popitem(last=False)[1].handle.close()
+        self._entries[name] = entry
+        return entry
+
+    def _expired(self, entry: _Entry, now_ms: int) -> bool:
+        # Also when the clock went back: an age that cannot be told is too old.
+        return not (
+            now_ms - entry.opened_at_ms <= self._limits.age_ms_max
+            and 0 <= now_ms - entry.used_at_ms <= self._limits.idle_ms_max
+        )
+
+    def _close(self, name: KeyName) -> None:
+        self._entries.pop(name).handle.close()

@@ -1,0 +1,61 @@
+"""The software KMS: a root key in a file, for one machine that has no other. No HSM guards it."""
+
+import hmac
+from typing import NoReturn
+
+from signer.custody import aead
+from signer.custody.buffers import RandomBytes, draw
+from signer.custody.errors import CorruptError, KmsKeyNotFoundError
+from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
+
+ROOT_BYTES = aead.KEY_BYTES
+_ID_TAG = b"sixgate/custody/local-root/v1"
+_ID_BYTES = 16
+
+
+class LocalKms:
+    """A ``RootKms`` in this process's memory; wrapped blobs name the root that wrapped them.
+
+    ``root`` is 32 bytes (``ValueError`` otherwise), which the caller may wipe afterwards.
+    """
+
+    __slots__ = ("_header", "_random_bytes", "_root")
+
+    def __init__(self, root: bytes | bytearray, random_bytes: RandomBytes) -> None:
+        self._root = aead.load_key(root)
+        self._random_bytes = random_bytes
+        self._header = aead.FORMAT_1 + hmac.digest(root, _ID_TAG, "sha256")[:_ID_BYTES]
+
+    @property
+    def key_id(self) -> str:
+        """``local:`` and 128 bits of HMAC-SHA-256 under the root, which tell nothing of it."""
+        return _name(self._header)
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        """Wrap as ``RootKms`` promises; ``ValueError`` beyond ``PLAINTEXT_BYTES_MAX``."""
+        if not 0 < len(plaintext) <= PLAINTEXT_BYTES_MAX:
+            raise ValueError(f"A KMS wraps 1 to {PLAINTEXT_BYTES_MAX} bytes, not {len(plaintext)}.")
+        nonce = draw(self._random_bytes, aead.NONCE_BYTES)
+        return aead.seal(self._root, nonce, plaintext, context, self._header)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        """Unwrap as ``RootKms`` promises; another root's blob is ``KmsKeyNotFoundError``."""
+        header = wrapped[: len(self._header)]
+        if len(header) < len(self._header) or not header.startswith(aead.FORMAT_1):
+            raise CorruptError("A wrapped key has no known format; restore it from a backup.")
+        if header != self._header:
+            raise KmsKeyNotFoundError(
+                f"A key was wrapped by root {_name(header)}, but this KMS holds {self.key_id}; "
+                "use the root file it was wrapped with."
+            )
+        return aead.unseal(self._root, wrapped, context, header)
+
+    def __repr__(self) -> str:
+        return f"<LocalKms {self.key_id}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A LocalKms cannot be copied or pickled: its root key stays where it is.")
+
+
+def _name(header: bytes) -> str:
+    return f"local:{header[len(aead.FORMAT_1) :].hex()}"

@@ -1,0 +1,86 @@
+import re
+
+from coincurve import PublicKey
+
+from signer.ethereum.errors import AddressError
+from signer.ethereum.keccak import keccak256
+
+ADDRESS_BYTES = 20
+_TEXT_LENGTH = 2 + 2 * ADDRESS_BYTES
+# Spelt out in ASCII: \d, str.isdigit and bytes.fromhex accept more than these characters.
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_FOREIGN = re.compile(r"[^0-9a-fA-F]")
+_UNCOMPRESSED_POINT_BYTES = 65
+_UNCOMPRESSED_POINT_TAG = 0x04
+
+
+def parse_address(text: str) -> bytes:
+    """Read ``0x`` and 40 hexadecimal digits into the 20 bytes of an address.
+
+    All lower or all upper case carries no checksum; mixed case must be the EIP-55 form.
+    Raises AddressError, whose place is the first wrong character or ``length``.
+    Source: EIP-55.
+    """
+    if _ADDRESS.fullmatch(text) is None:
+        raise _shape_error(text)
+    digits = text[2:]
+    address = bytes.fromhex(digits)
+    if digits not in (digits.lower(), digits.upper()):
+        _require_checksum(text, checksum_address(address))
+    return address
+
+
+def checksum_address(address: bytes) -> str:
+    """Write the 20 bytes of an address in EIP-55 mixed case, with ``0x``.
+
+    Raises AddressError unless there are exactly 20 bytes. Source: EIP-55.
+    """
+    if len(address) != ADDRESS_BYTES:
+        raise AddressError("length", f"is {len(address)} bytes; an address has {ADDRESS_BYTES}.")
+    digits = address.hex()
+    cases = keccak256(digits.encode("ascii")).hex()
+    return "0x" + "".join(
+        digit.upper() if case >= "8" else digit for digit, case in zip(digits, cases, strict=False)
+    )
+
+
+def address_of(public_key_uncompressed: bytes) -> bytes:
+    """Return the 20-byte address of a secp256k1 public key of 65 bytes (0x04, X, Y).
+
+    Raises AddressError for another form or a point off the curve: nobody could ever sign for
+    the address of such a point. Source: Ethereum Yellow Paper, appendix F.
+    """
+    if (
+        len(public_key_uncompressed) != _UNCOMPRESSED_POINT_BYTES
+        or public_key_uncompressed[0] != _UNCOMPRESSED_POINT_TAG
+    ):
+        raise AddressError("public_key", "must be 65 bytes that begin with 0x04.")
+    try:
+        PublicKey(public_key_uncompressed)
+    except ValueError as error:
+        raise AddressError("public_key", "is not a point of secp256k1.") from error
+    return keccak256(public_key_uncompressed[1:])[-ADDRESS_BYTES:]
+
+
+def _shape_error(text: str) -> AddressError:
+    if not text.startswith("0x"):
+        return AddressError("character 1", "must begin the prefix 0x, in lower case.")
+    foreign = _FOREIGN.search(text, 2)
+    if foreign is not None:
+        # The code point, not the glyph: a homoglyph looks right in every message.
+        return AddressError(
+            f"character {foreign.start() + 1}",
+            f"is U+{ord(foreign.group()):04X}, not a hexadecimal digit in ASCII.",
+        )
+    return AddressError(
+        "length", f"is {len(text)} characters; an address has {_TEXT_LENGTH} with its 0x."
+    )
+
+
+def _require_checksum(text: str, expected: str) -> None:
+    for position, (given, right) in enumerate(zip(text, expected, strict=True), start=1):
+        if given != right:
+            raise AddressError(
+                f"character {position}",
+                "breaks the EIP-55 checksum: the address was mistyped or altered.",
+            )

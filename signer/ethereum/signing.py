@@ -1,0 +1,52 @@
+from dataclasses import dataclass
+from typing import Protocol
+
+from signer.ethereum.errors import SenderMismatchError
+from signer.ethereum.keccak import keccak256
+from signer.ethereum.signature import recover_address
+from signer.ethereum.transaction import (
+    FeeMarketTransaction,
+    attach_signature,
+    transaction_hash,
+    unsigned_bytes,
+)
+
+
+class DigestSigner(Protocol):
+    """Sign 32-byte digests with one secp256k1 key that never leaves the object."""
+
+    def sign(self, digest32: bytes, /) -> bytes:
+        """Return r (32 bytes), s (32, low), y parity (1): RFC 6979, so the same every time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """Hold signed bytes ready to broadcast, their 32-byte hash and the 20-byte sender."""
+
+    raw: bytes
+    hash: bytes
+    sender: bytes
+
+
+def sign_transaction(
+    tx: FeeMarketTransaction, key: DigestSigner, address: bytes
+) -> SignedTransaction:
+    """Sign a transaction that passed `first_problem`, and prove that ``address`` is its sender.
+
+    The proof recovers the sender from the signature just made, so that neither a wrong key nor
+    a fault during signing leaves with valid-looking bytes. Raises SenderMismatchError,
+    SignatureError or TransactionEncodingError; then there is no signed transaction.
+    """
+    unsigned = unsigned_bytes(tx)
+    digest = keccak256(unsigned)
+    signature = key.sign(digest)
+    recovered = recover_address(digest, signature)
+    if recovered != address:
+        raise SenderMismatchError(
+            "sender",
+            f"recovers to 0x{recovered.hex()}, not to 0x{address.hex()}: "
+            "the key is another's or signing failed; nothing was signed for this account.",
+        )
+    raw = attach_signature(unsigned, signature)
+    return SignedTransaction(raw, transaction_hash(raw), recovered)

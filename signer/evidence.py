@@ -1,0 +1,35 @@
+"""What a simulation report is worth before a rule looks at its content."""
+
+from schemas.canonical import Malformed
+from schemas.dsse import SIMULATION_TYPE, Envelope
+from schemas.intent import Intent
+from schemas.reasons import Reason
+from schemas.simulation import SimulationReport
+from signer.registry import Registry
+from signer.signatures import SignatureWrong, open_envelope
+
+
+def judge_report(
+    envelope: Envelope | None, registry: Registry, intent: Intent, intent_name: str
+) -> tuple[SimulationReport | None, Reason | None]:
+    """Return the report if a registered simulator signed it for exactly this intent.
+
+    Otherwise return the reason, or neither where there is no report.
+    """
+    if envelope is None:
+        return None, None
+    try:
+        report = _read(envelope, registry)
+    except (Malformed, SignatureWrong):
+        return None, Reason.SIMULATION_UNTRUSTED
+    if (report.intent, report.chain_id) != (intent_name, intent.chain_id):
+        return None, Reason.SIMULATION_UNTRUSTED
+    return report, None
+
+
+def _read(envelope: Envelope, registry: Registry) -> SimulationReport:
+    simulator = envelope.signatures[0].keyid
+    public_key = registry.service_key("simulator", simulator)
+    if public_key is None:
+        raise SignatureWrong("no such simulator is registered")
+    return SimulationReport.decode(open_envelope(envelope, SIMULATION_TYPE, public_key))

@@ -1,0 +1,184 @@
+"""The signer's memory of accounts: loaded once with all proofs, changed in batches.
+
+The set of live records is proven by its count and by a sum of one number per record modulo 2^256,
+so adding, replacing and removing one are O(1) (Clarke et al., Incremental Multiset Hash Functions,
+2003, MSet-Add-Hash). Numbers and sum stay secret: who knows the numbers of some ten thousand old
+and new records finds two sets with one sum (Wagner, A Generalized Birthday Problem, 2002).
+"""
+
+from collections.abc import Iterator
+
+from schemas.canonical import Malformed, digest
+from signer.account import NO_HEAD, Account, LiveIntent
+from signer.state import (
+    Sealer,
+    SlotState,
+    StateDamaged,
+    StateKey,
+    StateStore,
+    StateWrite,
+)
+
+FORGET_COUNT_MAX = 512
+_PINNED = b'"pinned":{'
+
+
+class Memory:
+    """Accounts and live intents as of the last drained batch, plus the changes since."""
+
+    def __init__(self, store: StateStore, sealer: Sealer, slot: str) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._slot_key = StateKey("", "slot", slot)
+        self._accounts: dict[str, Account] = {}
+        self._live_sets: dict[str, tuple[int, int]] = {}
+        self._stored_heads: dict[str, str] = {}
+        self._touched: set[str] = set()
+        self._writes: dict[StateKey, StateWrite] = {}
+        self._seen: dict[StateKey, bytes | None] = {}
+        self.slot = self._load_slot()
+
+    def begin(self) -> None:
+        """Start a batch: what the last one looked up need not be kept."""
+        self._seen.clear()
+
+    def account(self, name: str) -> Account:
+        """Return an account; on first use prove its head and its whole set of live records."""
+        if name not in self._accounts:
+            self._accounts[name] = self._load(name)
+        return self._accounts[name]
+
+    def head_sequence(self, name: str) -> int:
+        """Return the sequence in an account's head without loading its live records."""
+        head = self._accounts.get(name) or self._head(name)
+        return head.sequence if head else 0
+
+    def set_account(self, account: Account) -> None:
+        """Take a changed account into the batch."""
+        self._accounts[account.account] = account
+        self._touched.add(account.account)
+
+    def live(self, account: str, key: str) -> LiveIntent | None:
+        """Return a live record, from the batch or from the store."""
+        place = StateKey(account, "live", key)
+        sealed = self._sealed(place)
+        return self._decode(place, sealed) if sealed else None
+
+    def set_live(self, key: str, live: LiveIntent) -> None:
+        """Take a new or changed live record into the batch."""
+        place = StateKey(live.account, "live", key)
+        sealed = self._sealer.seal(place, live.encode())
+        self._count(live.account, self._sealed(place), sealed)
+        self._seen[place] = sealed
+        pending = live.pinned is not None
+        self._writes[place] = StateWrite(place, sealed, pending, live.forget_at_ms)
+
+    def forget(self, account: str, now_ms: int) -> None:
+        """Drop live records of an account that are done, expired and a day old."""
+        for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
+            sealed = self._sealed(place)
+            live = self._decode(place, sealed) if sealed else None
+            if live and live.pinned is None and live.forget_at_ms < now_ms:
+                self._count(account, sealed, None)
+                self.set_account(self.account(account).forgot(live))
+                self._seen[place] = None
+                self._writes[place] = StateWrite(place, None)
+
+    def pinned(self) -> Iterator[tuple[str, LiveIntent]]:
+        """Yield every intent that is decided and not published, with its record's key."""
+        for account in self._store.pending_accounts():
+            self.account(account)
+            for place, sealed in list(self._store.live_of(account)):
+                live = self._decode(place, sealed)
+                if live.pinned is not None:
+                    yield place.key, live
+
+    def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
+        """Return what changed since the last drain, heads chained to their predecessors.
+
+        The caller commits it durably or ends the process.
+        """
+        writes = list(self._writes.values()) + [self._chain(name) for name in self._touched]
+        if slot is not None:
+            self.slot = slot
+            sealed = self._sealer.seal(self._slot_key, slot.encode())
+            writes.append(StateWrite(self._slot_key, sealed))
+        self._writes.clear()
+        self._touched.clear()
+        return writes
+
+    def _chain(self, name: str) -> StateWrite:
+        account = self._accounts[name]
+        previous = self._stored_heads.get(name, NO_HEAD)
+        count, total = self._live_sets[name]
+        update = {
+            "revision": account.revision + 1,
+            "previous": previous,
+            "live_count": count,
+            "live_digest": self._sealer.set_digest(total),
+        }
+        account = self._accounts[name] = account.model_copy(update=update)
+        place, body = StateKey(name, "head", ""), account.encode()
+        self._stored_heads[name] = _head_digest(body)
+        return StateWrite(place, self._sealer.seal(place, body))
+
+    def _sealed(self, place: StateKey) -> bytes | None:
+        if place not in self._seen:
+            self._seen[place] = self._store.get(place)
+        return self._seen[place]
+
+    def _count(self, name: str, before: bytes | None, after: bytes | None) -> None:
+        self.account(name)
+        self._touched.add(name)
+        count, total = self._live_sets[name]
+        count += (after is not None) - (before is not None)
+        total += self._element(after) - self._element(before)
+        self._live_sets[name] = (count, total)
+
+    def _element(self, sealed: bytes | None) -> int:
+        return self._sealer.element(sealed) if sealed else 0
+
+    def _load_slot(self) -> SlotState:
+        sealed = self._store.get(self._slot_key)
+        return (
+            SlotState.decode(self._sealer.open(self._slot_key, sealed)) if sealed else SlotState()
+        )
+
+    def _head(self, name: str) -> Account | None:
+        place = StateKey(name, "head", "")
+        sealed = self._store.get(place)
+        if sealed is None:
+            return None
+        body = self._sealer.open(place, sealed)
+        self._stored_heads[name] = _head_digest(body)
+        return Account.decode(body)
+
+    def _load(self, name: str) -> Account:
+        nothing = self._sealer.set_digest(0)
+        account = self._head(name) or Account(account=name, live_digest=nothing)
+        count = total = pinned = 0
+        for place, sealed in self._store.live_of(name):
+            pinned += _PINNED in self._sealer.open(place, sealed)
+            count, total = count + 1, total + self._sealer.element(sealed)
+        if pinned and name not in self._store.pending_accounts():
+            raise StateDamaged(
+                f"an outcome of {name} that was decided and not published was hidden: restore the "
+                "data folder from a good copy"
+            )
+        if (count, self._sealer.set_digest(total)) != (account.live_count, account.live_digest):
+            raise StateDamaged(
+                f"the live records of {name} are not the set its head names: restore the data "
+                "folder from a good copy"
+            )
+        self._live_sets[name] = (count, total)
+        return account
+
+    def _decode(self, place: StateKey, sealed: bytes) -> LiveIntent:
+        try:
+            return LiveIntent.decode(self._sealer.open(place, sealed))
+        except Malformed as error:
+            raise StateDamaged(f"a live record of {place.account} is malformed: {error}") from None
+
+
+def _head_digest(body: bytes) -> str:
+    return digest("sixgate/account-head/v1", body)

@@ -1,0 +1,167 @@
+"""The registry as a trust machine: records go in one by one, only proven ones change it.
+
+The trust root is the digest of the first record, remembered outside the bus. Shape after
+python-tuf's TrustedMetadataSet.
+"""
+
+from dataclasses import dataclass, field
+
+from schemas.canonical import Malformed, digest
+from schemas.dsse import REGISTRY_TYPE, Envelope
+from schemas.policy import Policy
+from schemas.registry import (
+    GENESIS_PREVIOUS,
+    AccountOpened,
+    AgentSet,
+    ChainRemoved,
+    ChainSet,
+    OrgCreated,
+    PolicySet,
+    RegistryRecord,
+    ServiceRole,
+    ServiceSet,
+    SettingSet,
+    record_digest,
+)
+from signer.settings import Settings, checked_setting
+from signer.signatures import SignatureWrong, open_envelope_of_any
+
+
+class RegistryRefused(Exception):  # noqa: N818 - a refusal of a record, told to its writer
+    """A record that does not continue the registry; the registry is unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPolicy:
+    """A policy and the digest that verdicts and outcomes name it by."""
+
+    policy: Policy
+    digest: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """Everything operators have registered, folded from proven records.
+
+    ``sequence`` is the number of the next record and ``head`` the digest of the last one.
+    ``signer_keys`` are all that a signer ever had: what it answered with an old one stays true.
+    """
+
+    trust_root: str
+    sequence: int = 0
+    head: str = GENESIS_PREVIOUS
+    org: str = ""
+    partitions: int = 0
+    admin_keys: tuple[str, ...] = ()
+    accounts: set[str] = field(default_factory=set)
+    policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
+    agents: dict[str, AgentSet] = field(default_factory=dict)
+    chains: dict[int, ChainSet] = field(default_factory=dict)
+    services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
+    signer_keys: dict[str, set[str]] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+
+    def apply(self, raw: bytes) -> RegistryRecord:
+        """Take the next record; raise ``RegistryRefused`` and stay as before if it is not proven.
+
+        1. The envelope is canonical. 2. An admin key signed it (the first record names its own,
+        and is the one whose digest we were told to trust). 3. It continues the chain. 4. Its
+        entry is possible.
+        """
+        envelope, record = _decode(raw)
+        self._check_signed(envelope, record)
+        self._check_chained(record, record_digest(envelope.body()))
+        self._fold(record.entry)
+        self.sequence += 1
+        self.head = record_digest(envelope.body())
+        return record
+
+    def service_key(self, role: ServiceRole, name: str) -> str | None:
+        """Return the public key of an active service, or None."""
+        service = self.services.get((role, name))
+        return service.public_key if service and service.active else None
+
+    def chain_named(self, name: str) -> ChainSet | None:
+        """Find a chain by its name or an alias."""
+        return next((c for c in self.chains.values() if name == c.name or name in c.aliases), None)
+
+    def _check_signed(self, envelope: Envelope, record: RegistryRecord) -> None:
+        keys = self.admin_keys
+        if self.sequence == 0:
+            keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
+        try:
+            open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
+        except SignatureWrong:
+            raise RegistryRefused("no admin key of the organisation signed the record") from None
+
+    def _check_chained(self, record: RegistryRecord, name: str) -> None:
+        if self.sequence == 0 and name != self.trust_root:
+            raise RegistryRefused("the first record is not the one this folder trusts")
+        if record.sequence != self.sequence or record.previous != self.head:
+            raise RegistryRefused(f"the record does not continue record {self.sequence - 1}")
+        if self.sequence and record.org != self.org:
+            raise RegistryRefused("the record belongs to another organisation")
+
+    def _fold(self, entry: object) -> None:
+        match entry:
+            case OrgCreated():
+                self._create(entry)
+            case AccountOpened():
+                self.accounts.add(entry.account)
+            case PolicySet():
+                named = digest("sixgate/policy/v1", entry.policy.encode())
+                self.policies[entry.policy_id] = RegisteredPolicy(entry.policy, named)
+            case AgentSet():
+                self._set_agent(entry)
+            case ChainSet():
+                self._set_chain(entry)
+            case ChainRemoved():
+                if self.chains.pop(entry.chain_id, None) is None:
+                    raise RegistryRefused(f"chain {entry.chain_id} is not registered")
+            case SettingSet():
+                self._set_setting(entry)
+            case ServiceSet():
+                self._set_service(entry)
+            case _:
+                raise RegistryRefused("the record's entry is of no known type")
+
+    def _create(self, entry: OrgCreated) -> None:
+        if self.sequence:
+            raise RegistryRefused("the organisation exists already")
+        self.org = entry.org
+        self.admin_keys = entry.admin_keys
+        self.partitions = entry.partitions
+
+    def _set_agent(self, entry: AgentSet) -> None:
+        before = self.agents.get(entry.agent)
+        if entry.account not in self.accounts:
+            raise RegistryRefused(f"account {entry.account} is not open")
+        if before and before.account != entry.account:
+            raise RegistryRefused(f"agent {entry.agent} acts for {before.account} for ever")
+        self.agents[entry.agent] = entry
+
+    def _set_chain(self, entry: ChainSet) -> None:
+        for name in (entry.name, *entry.aliases):
+            owner = self.chain_named(name)
+            if owner and owner.chain_id != entry.chain_id:
+                raise RegistryRefused(f"the name {name} belongs to chain {owner.chain_id}")
+        self.chains[entry.chain_id] = entry
+
+    def _set_service(self, entry: ServiceSet) -> None:
+        self.services[(entry.role, entry.name)] = entry
+        if entry.role == "signer" and entry.active:
+            self.signer_keys.setdefault(entry.name, set()).add(entry.public_key)
+
+    def _set_setting(self, entry: SettingSet) -> None:
+        try:
+            self.settings = checked_setting(self.settings, entry.name, entry.value)
+        except ValueError as error:
+            raise RegistryRefused(str(error)) from None
+
+
+def _decode(raw: bytes) -> tuple[Envelope, RegistryRecord]:
+    try:
+        envelope = Envelope.decode(raw)
+        return envelope, RegistryRecord.decode(envelope.body())
+    except Malformed as error:
+        raise RegistryRefused(f"the record is malformed ({error})") from None

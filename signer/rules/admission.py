@@ -1,0 +1,56 @@
+"""May this agent submit this intent at this time?"""
+
+from schemas.intent import EXPIRY_MS_MAX, Intent
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.rules.decision import PASSED, Decision, Facts, Rejected
+
+
+def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
+    """Reject by the agent's standing, the intent's expiry, its idempotency key and the rate."""
+    return (
+        _standing(policy, facts)
+        or _expiry(intent, facts)
+        or _conflict(intent, facts)
+        or _rate(policy, account, facts)
+        or PASSED
+    )
+
+
+def _standing(policy: Policy, facts: Facts) -> Rejected | None:
+    agent = facts.agent
+    if not agent.active:
+        return Rejected(Reason.AGENT_INACTIVE, f"agent {agent.agent} was deactivated")
+    if agent.expires_at_ms is not None and agent.expires_at_ms <= facts.at_ms:
+        return Rejected(Reason.AGENT_EXPIRED, f"agent {agent.agent} expired")
+    if not agent.intents_api_enabled:
+        return Rejected(Reason.INTENTS_API_OFF, f"agent {agent.agent} may not submit intents")
+    if facts.settings.require_explicit and policy.open_fields:
+        names = ", ".join(policy.open_fields)
+        return Rejected(Reason.POLICY_NOT_EXPLICIT, f"the policy leaves open: {names}")
+    return None
+
+
+def _expiry(intent: Intent, facts: Facts) -> Rejected | None:
+    left_ms = intent.expires_at_ms - facts.at_ms
+    evidence = {"at_ms": str(facts.at_ms), "expires_at_ms": str(intent.expires_at_ms)}
+    if left_ms <= 0:
+        return Rejected(Reason.EXPIRED, "the intent has expired", evidence)
+    if left_ms > EXPIRY_MS_MAX:
+        return Rejected(Reason.EXPIRY_TOO_FAR, "the intent expires over 24 h ahead", evidence)
+    return None
+
+
+def _conflict(intent: Intent, facts: Facts) -> Rejected | None:
+    if facts.owner is None:
+        return None
+    detail = f"idempotency key {intent.idempotency_key} belongs to another intent"
+    return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
+
+
+def _rate(policy: Policy, account: Account, facts: Facts) -> Rejected | None:
+    limit = policy.intents_max
+    if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
+        return None
+    return Rejected(Reason.RATE_EXCEEDED, f"over {limit} intents a minute")

@@ -1,0 +1,17 @@
+"""May this agent act on this chain?"""
+
+from schemas.intent import Intent
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.rules.decision import PASSED, Decision, Facts, Rejected
+
+
+def decide(intent: Intent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+    """Reject a chain that is not registered or not in ``tx_allowed_chains``."""
+    if facts.chain is None:
+        return Rejected(Reason.CHAIN_UNKNOWN, f"chain {intent.chain_id} is not registered")
+    names = {facts.chain.name, *facts.chain.aliases}
+    if policy.chains is None or not names.isdisjoint(policy.chains):
+        return PASSED
+    return Rejected(Reason.CHAIN_NOT_ALLOWED, f"the policy does not allow {facts.chain.name}")

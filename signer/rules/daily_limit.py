@@ -1,0 +1,24 @@
+"""Does the account's rolling 24 hour sum leave room for this value?"""
+
+from schemas.intent import Intent
+from schemas.money import wei_to_eth
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected
+
+
+def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
+    """Reject what would bring the sum of the last 24 hours over ``tx_daily_limit_eth``."""
+    limit = policy.daily_wei_max
+    if limit is None:
+        return PASSED
+    spent = account.spent_wei(facts.at_ms)
+    evidence = {"spent_wei": str(spent), "limit_wei": str(limit)}
+    if spent + intent.value_wei <= limit:
+        return Passed(evidence)
+    detail = (
+        f"{wei_to_eth(spent)} spent in 24 h and {wei_to_eth(intent.value_wei)} more "
+        f"is over the limit of {wei_to_eth(limit)}"
+    )
+    return Rejected(Reason.DAILY_LIMIT_EXCEEDED, detail, evidence)

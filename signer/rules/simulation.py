@@ -1,0 +1,60 @@
+"""Where a simulation is required: did it succeed, recently, by someone we trust?"""
+
+from schemas.intent import Intent
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from schemas.simulation import SimulationReport
+from signer.account import Account
+from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected
+from signer.settings import Settings
+
+CLOCK_DIFFERENCE_MS_MAX = 30_000
+
+
+def required(intent: Intent, settings: Settings) -> bool:
+    """Tell whether the intent or the organisation asks for a simulation."""
+    return intent.simulate_first or settings.simulation_always
+
+
+def decide(intent: Intent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
+    """Reject unless a required simulation succeeded and is fresh."""
+    if not required(intent, facts.settings):
+        return PASSED
+    if facts.simulation_problem is not None:
+        return Rejected(facts.simulation_problem, "no registered simulator vouches for the report")
+    if facts.simulation is None:
+        return Rejected(Reason.SIMULATION_MISSING, "a simulation is required and there is none")
+    return _judge(facts.simulation, facts)
+
+
+def estimate(facts: Facts) -> SimulationReport | None:
+    """Return the report whose gas, fees and nonce may be used: fresh, and of a success."""
+    report = facts.simulation
+    if report is None or report.status != "succeeded" or not _fresh(report, facts):
+        return None
+    return report
+
+
+def _fresh(report: SimulationReport, facts: Facts) -> bool:
+    """Tell whether a report is neither too old nor from the future (clocks may differ a little)."""
+    age_ms = facts.at_ms - report.simulated_at_ms
+    young = -CLOCK_DIFFERENCE_MS_MAX <= age_ms <= facts.settings.simulation_age_ms_max
+    return young and facts.at_ms < report.expires_at_ms
+
+
+def _judge(report: SimulationReport, facts: Facts) -> Decision:
+    if not _fresh(report, facts):
+        age_ms = facts.at_ms - report.simulated_at_ms
+        return Rejected(Reason.SIMULATION_STALE, f"the simulation is {age_ms} ms old")
+    match report.status:
+        case "succeeded":
+            return Passed({"gas_used": str(report.gas_used or 0)})
+        case "reverted":
+            detail = report.revert_reason or "without a reason"
+            return Rejected(Reason.SIMULATION_REVERTED, f"the transaction would revert: {detail}")
+        case "no_simulator":
+            return Rejected(Reason.SIMULATION_MISSING, "no simulator serves the chain")
+        case "timeout":
+            return Rejected(Reason.SIMULATION_FAILED, "the simulation took too long")
+        case "failed":
+            return Rejected(Reason.SIMULATION_FAILED, report.revert_reason or "simulation failed")

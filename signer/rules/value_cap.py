@@ -1,0 +1,28 @@
+"""Is one transaction's value, and what its gas may cost, small enough?"""
+
+from schemas.intent import Intent
+from schemas.money import wei_to_eth
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.fees import resolve
+from signer.rules.decision import Decision, Facts, Passed, Rejected
+from signer.rules.simulation import estimate
+
+
+def decide(intent: Intent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+    """Reject a value over ``tx_max_value_eth`` or gas x max fee over ``tx_max_fee_eth``.
+
+    Fees that nobody knows yet are not judged here; signing refuses them.
+    """
+    if policy.value_wei_max is not None and intent.value_wei > policy.value_wei_max:
+        return _over(Reason.VALUE_TOO_HIGH, "value", intent.value_wei, policy.value_wei_max)
+    fees = resolve(intent, estimate(facts), facts.chain)
+    if fees is None or policy.fee_wei_max is None or fees.wei_max <= policy.fee_wei_max:
+        return Passed({"fee_wei": str(fees.wei_max)} if fees else {})
+    return _over(Reason.FEE_TOO_HIGH, "fee", fees.wei_max, policy.fee_wei_max)
+
+
+def _over(reason: Reason, what: str, wei: int, wei_max: int) -> Rejected:
+    detail = f"{what} {wei_to_eth(wei)} is over the cap of {wei_to_eth(wei_max)}"
+    return Rejected(reason, detail, {f"{what}_wei": str(wei), f"{what}_wei_max": str(wei_max)})

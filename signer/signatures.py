@@ -1,0 +1,110 @@
+"""Ed25519 (RFC 8032) over envelopes and events."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from typing import NoReturn
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from schemas.canonical import Canonical, Malformed, canonical_bytes
+from schemas.dsse import Envelope, pae, seal
+from schemas.gating import gated, signed_part
+
+MEMO_BYTES_MAX = 8 * 1024
+
+
+class SignatureWrong(Exception):  # noqa: N818 - named for what was found, as the reason code is
+    """A signature does not belong to these bytes and this key."""
+
+
+class Ed25519Signer:
+    """A named Ed25519 key; it can sign and tell its public half, nothing else."""
+
+    __slots__ = ("_private", "keyid", "public_key")
+
+    def __init__(self, keyid: str, seed: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.keyid = keyid
+        self.public_key = (
+            "0x" + self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+        )
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: the key stays where it was opened."""
+        raise TypeError("a signing key cannot be copied or serialised")
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature over ``message``."""
+        return self._private.sign(message)
+
+    def seal(self, payload_type: str, body: bytes) -> Envelope:
+        """Return ``body`` in an envelope signed by this key."""
+        return seal(payload_type, body, self.keyid, self.sign(pae(payload_type, body)))
+
+    def sign_event(self, event: Canonical) -> bytes:
+        """Return the event's canonical bytes with its ``signature`` over the gated form."""
+        content = event.plain()
+        signature = self.sign(signed_part(gated(content)))
+        return canonical_bytes(content | {"signature": f"0x{signature.hex()}"})
+
+
+def verify(public_key: str, signature: bytes, message: bytes) -> None:
+    """Raise ``SignatureWrong`` unless ``public_key`` (0x hex, raw 32 bytes) made the signature."""
+    if not proves(public_key, signature, message):
+        raise SignatureWrong("the signature is not this key's over these bytes")
+
+
+def proves(public_key: str, signature: bytes, message: bytes) -> bool:
+    """Tell whether ``public_key`` (0x hex, raw 32 bytes) made the signature over the message."""
+    if len(message) > MEMO_BYTES_MAX:
+        return _proves.__wrapped__(public_key, signature, message)
+    return _proves(public_key, signature, message)
+
+
+# Verification is a function of exactly these bytes, so one process need not repeat it: where
+# gates and signer share a process, the signer's own check of an intent costs a look-up.
+@lru_cache(maxsize=4096)
+def _proves(public_key: str, signature: bytes, message: bytes) -> bool:
+    try:
+        _public_key(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _public_key(public_key: str) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key[2:]))
+
+
+def open_envelope(envelope: Envelope, payload_type: str, public_key: str) -> bytes:
+    """Return the body of an envelope once its signature is proven.
+
+    Raises ``SignatureWrong`` for another key's or another type's envelope.
+    """
+    try:
+        message = envelope.signed_bytes(payload_type)
+    except Malformed as error:
+        raise SignatureWrong(str(error)) from None
+    verify(public_key, envelope.signature(), message)
+    return envelope.body()
+
+
+def open_envelope_of_any(
+    envelope: Envelope, payload_type: str, public_keys: Iterable[str]
+) -> bytes:
+    """Return the body of an envelope that one of several keys signed; raise ``SignatureWrong``."""
+    for public_key in public_keys:
+        with suppress(SignatureWrong):
+            return open_envelope(envelope, payload_type, public_key)
+    raise SignatureWrong("none of the keys that may sign this did")
+
+
+def verify_event(event: Canonical, public_key: str) -> None:
+    """Raise ``SignatureWrong`` unless the event carries ``public_key``'s signature."""
+    content = event.plain()
+    signature = bytes.fromhex(str(content.get("signature", "0x"))[2:])
+    verify(public_key, signature, signed_part(gated(content)))

@@ -1,0 +1,87 @@
+"""A rolling window of bounded size that never counts less than what happened."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
+
+from schemas.fields import TimeMs
+
+ENTRIES_MAX = 64
+DAY_MS = 24 * 60 * 60 * 1000
+MINUTE_MS = 60 * 1000
+
+Entry: TypeAlias = tuple[int, int]
+# A sum of amounts may pass 2^256.
+_Sum = Annotated[str, Field(pattern="^[1-9][0-9]{0,99}$")]
+_ENTRIES: TypeAdapter[list[tuple[int, str]]] = TypeAdapter(
+    Annotated[list[tuple[TimeMs, _Sum]], Field(max_length=ENTRIES_MAX)]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Amounts by time in milliseconds, oldest first, exact up to 64 entries.
+
+    Beyond that the two closest neighbours merge into the later time, so an amount may leave the
+    window late, never early. The amount of any moment ``t`` is always inside the first entry
+    whose time is ``t`` or later.
+    """
+
+    entries: tuple[Entry, ...] = ()
+
+    def total(self, now_ms: int, span_ms: int) -> int:
+        """Sum the amounts of the closed interval ``[now_ms - span_ms, now_ms]`` and later."""
+        oldest = now_ms - span_ms
+        return sum(amount for at_ms, amount in self.entries if at_ms >= oldest)
+
+    def add(self, at_ms: int, amount: int, span_ms: int) -> "Window":
+        """Return the window with one more amount; ``at_ms`` is not before the newest entry."""
+        if not amount:
+            return self
+        oldest = at_ms - span_ms
+        kept = [entry for entry in self.entries if entry[0] >= oldest]
+        if kept and kept[-1][0] >= at_ms:
+            at_ms, amount = kept[-1][0], kept.pop()[1] + amount
+        return Window(_bounded([*kept, (at_ms, amount)]))
+
+    def move(self, from_ms: int, to_ms: int, amount: int, span_ms: int) -> "Window":
+        """Return the window with an amount charged at ``from_ms`` charged at ``to_ms`` instead.
+
+        Where the old charge may have left the window already, nothing is taken off.
+        """
+        entries = list(self.entries)
+        index = next((i for i, entry in enumerate(entries) if entry[0] >= from_ms), None)
+        if index is not None and from_ms >= entries[-1][0] - span_ms:
+            at_ms, held = entries[index]
+            if held >= amount:
+                entries[index : index + 1] = [(at_ms, held - amount)] if held > amount else []
+        return Window(tuple(entries)).add(to_ms, amount, span_ms)
+
+
+def _bounded(entries: list[Entry]) -> tuple[Entry, ...]:
+    while len(entries) > ENTRIES_MAX:
+        gaps = [later[0] - earlier[0] for earlier, later in pairwise(entries)]
+        first = gaps.index(min(gaps))
+        (_, amount), (at_ms, more) = entries[first : first + 2]
+        entries[first : first + 2] = [(at_ms, amount + more)]
+    return tuple(entries)
+
+
+def _decoded(value: Any) -> Window:
+    if isinstance(value, Window):
+        return value
+    try:
+        entries = _ENTRIES.validate_python(value)
+    except ValidationError:
+        raise ValueError('not a list of at most 64 [at_ms, "amount"]') from None
+    return Window(tuple((at_ms, int(amount)) for at_ms, amount in entries))
+
+
+def _encoded(window: Window) -> list[tuple[int, str]]:
+    return [(at_ms, str(amount)) for at_ms, amount in window.entries]
+
+
+# As a field: a list of [at_ms, "amount"]; the canonical comparison refuses any other spelling.
+WindowField = Annotated[Window, PlainValidator(_decoded), PlainSerializer(_encoded)]
