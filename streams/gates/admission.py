@@ -1,0 +1,89 @@
+"""Admission: from bytes nobody vouches for to an authenticated intent, or to their end."""
+
+from schemas.canonical import Malformed, digest, event_id
+from schemas.clearance import Clearance, Gate, Unattributed
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.fields import TEXT_MAX
+from schemas.intent import Intent, intent_digest
+from schemas.partition import well_routed
+from schemas.reasons import Reason
+from schemas.record import Record
+from schemas.registry import AgentSet
+from schemas.topics import SUBMITTED_BYTES_MAX, Topic
+from signer.registry import Registry
+from signer.rules import admission
+from signer.signatures import SignatureWrong, open_envelope
+from streams.gates.passage import Passage, RuleGate, World, case_of
+
+GATE = RuleGate(Gate.ADMISSION, Topic.SUBMITTED, Topic.ADMITTED, admission.decide)
+
+
+class NotAttributable(Exception):  # noqa: N818 - says what the input is
+    """The record is nobody's intent; ``reason`` and the message say why."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def admit(record: Record, world: World, at_ms: int) -> Passage | Unattributed:
+    """Authenticate a submitted record, in this order: form, agent, signature, route."""
+    try:
+        return _authenticate(record, world, at_ms)
+    except NotAttributable as error:
+        return Unattributed(
+            id=event_id(Topic.UNATTRIBUTED, source_of(record)),
+            at_ms=at_ms,
+            input_digest=input_digest(record.value),
+            size_bytes=len(record.value),
+            reason=error.reason,
+            detail=str(error)[:TEXT_MAX],
+        )
+
+
+def source_of(record: Record) -> str:
+    """Name a record by where it lies."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def input_digest(value: bytes) -> str:
+    """Name bytes that are no intent."""
+    return digest("sixgate/input/v1", value)
+
+
+def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
+    envelope, body, intent = _decode(record.value)
+    agent = _agent(intent, world.registry)
+    try:
+        open_envelope(envelope, INTENT_TYPE, agent.public_key)
+    except SignatureWrong as error:
+        raise NotAttributable(Reason.SIGNATURE_INVALID, str(error)) from None
+    if not well_routed(record, intent.account, world.registry.partitions):
+        raise NotAttributable(Reason.MISROUTED, "the record is not where its account's belong")
+    name = intent_digest(body)
+    clearance = Clearance(
+        id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
+    )
+    return Passage(source_of(record), case_of(intent, name, agent, world, at_ms), clearance)
+
+
+def _decode(value: bytes) -> tuple[Envelope, bytes, Intent]:
+    if len(value) > SUBMITTED_BYTES_MAX:
+        raise NotAttributable(Reason.MALFORMED, f"bytes: over {SUBMITTED_BYTES_MAX}")
+    try:
+        envelope = Envelope.decode(value)
+        body = envelope.body()
+        return envelope, body, Intent.decode(body)
+    except Malformed as error:
+        raise NotAttributable(Reason.MALFORMED, str(error)) from None
+
+
+def _agent(intent: Intent, registry: Registry) -> AgentSet:
+    agent = registry.agents.get(intent.agent)
+    if agent is None or intent.org != registry.org:
+        raise NotAttributable(Reason.AGENT_UNKNOWN, f"no agent {intent.agent} in {intent.org}")
+    if agent.account != intent.account:
+        raise NotAttributable(
+            Reason.AGENT_UNKNOWN, f"agent {intent.agent} does not act for {intent.account}"
+        )
+    return agent

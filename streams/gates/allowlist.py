@@ -1,0 +1,6 @@
+from schemas.clearance import Gate
+from schemas.topics import Topic
+from signer.rules.allowlist import decide
+from streams.gates.passage import RuleGate
+
+GATE = RuleGate(Gate.ALLOWLIST, Topic.ADMITTED, Topic.ALLOWLISTED, decide)

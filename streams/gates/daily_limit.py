@@ -1,0 +1,6 @@
+from schemas.clearance import Gate
+from schemas.topics import Topic
+from signer.rules.daily_limit import decide
+from streams.gates.passage import RuleGate
+
+GATE = RuleGate(Gate.DAILY_LIMIT, Topic.CAPPED, Topic.WITHIN_LIMIT, decide)

@@ -1,0 +1,6 @@
+from schemas.clearance import Gate
+from schemas.topics import Topic
+from signer.rules.simulation import decide
+from streams.gates.passage import RuleGate
+
+GATE = RuleGate(Gate.SIMULATION, Topic.CHAIN_CLEARED, Topic.DECIDED, decide)

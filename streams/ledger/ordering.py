@@ -1,0 +1,96 @@
+"""In which order records enter the chain, and in which batches. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+
+from schemas.record import Record
+from schemas.topics import TOPICS, Topic
+from streams.ledger.errors import LedgerGap
+
+BATCH_ROWS_MAX = 20_000
+BATCH_BYTES_MAX = 32 * 1024 * 1024
+# Rows of one table partition; a batch that lay in two would not be stored as one (0001_ledger.sql).
+PARTITION_ROWS = 16_777_216
+
+Place = tuple[Topic, int]
+
+LEDGER_TOPICS = tuple(topic for topic, spec in TOPICS.items() if spec.in_ledger)
+_STAGE = {topic: number for number, topic in enumerate(LEDGER_TOPICS)}
+
+
+def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
+    """Group records by topic and partition, each group in the order of its offsets."""
+    groups: dict[Place, list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.topic, record.partition), []).append(record)
+    for group in groups.values():
+        group.sort(key=lambda record: record.offset)
+    return groups
+
+
+def advance(
+    groups: Mapping[Place, list[Record]],
+    positions: Mapping[Place, int],
+    earliest: Callable[[Topic, int], int],
+) -> dict[Place, int]:
+    """Return the positions behind the records of ``groups``.
+
+    Offsets may have holes (transaction markers); a hole that begins where the log no longer
+    reaches is loss. Raises ``LedgerGap`` for that, and for offsets that do not rise.
+    """
+    behind = dict(positions)
+    for place, group in groups.items():
+        expected, first = positions.get(place, 0), group[0].offset
+        if first > expected:
+            refuse_gap(place, expected, earliest(*place))
+        offsets = [expected - 1, *(record.offset for record in group)]
+        if any(later <= former for former, later in pairwise(offsets)):
+            raise LedgerGap(
+                f"The log gave an offset of {place[0]}/{place[1]} below {expected} again: it is "
+                "not the log that this ledger was made from."
+            )
+        behind[place] = group[-1].offset + 1
+    return behind
+
+
+def refuse_gap(place: Place, expected: int, earliest: int) -> None:
+    """Raise ``LedgerGap`` if the log starts behind the next offset to read."""
+    if earliest > expected:
+        raise LedgerGap(
+            f"The log of {place[0]}/{place[1]} begins at offset {earliest} but the ledger has read "
+            f"only up to {expected}: records are lost; restore the log or start a new ledger."
+        )
+
+
+def in_order(groups: Mapping[Place, list[Record]]) -> list[Record]:
+    """Merge groups by time, then stage, keeping the order inside each.
+
+    A log's clock may step back, so a record counts as no earlier than the one before it in its
+    partition.
+    """
+    keyed = []
+    for (topic, partition), group in groups.items():
+        stage, at_ms = _STAGE[topic], 0
+        for record in group:
+            at_ms = max(at_ms, record.at_ms)
+            keyed.append((at_ms, stage, partition, record.offset, record))
+    keyed.sort()  # no two have the same place and offset, so records are never compared
+    return [item[4] for item in keyed]
+
+
+def batches(records: Iterable[Record], row: int) -> Iterator[list[Record]]:
+    """Cut records into batches of bounded rows and bytes, none across a table partition.
+
+    ``row`` is the number of the first record's row.
+    """
+    batch: list[Record] = []
+    size_bytes = 0
+    for number, record in enumerate(records, row):
+        size_bytes += len(record.value)
+        full = len(batch) == BATCH_ROWS_MAX or size_bytes > BATCH_BYTES_MAX
+        if batch and (full or number % PARTITION_ROWS == 0):
+            yield batch
+            batch, size_bytes = [], len(record.value)
+        batch.append(record)
+    if batch:
+        yield batch

@@ -1,0 +1,105 @@
+"""SQL from users: one read-only query, bounded in memory, time and rows.
+
+Two walls, either of which should do: the query is parsed and judged before it runs
+(``sql_check.py``), and the connection it runs on is read-only with fixed limits. A function that
+works on one huge value is stopped by the memory limit, not by the clock, which the engine looks at
+between blocks.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerUnavailable, QueryRefused
+from streams.ledger.sql_check import Function, Grammar, check
+
+QUERY_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one query may use."""
+
+    rows_max: int = 10_000
+    answer_bytes_max: int = 64 * 1024 * 1024
+    memory_bytes_max: int = 1024 * 1024 * 1024
+    spill_bytes_max: int = 1024 * 1024 * 1024
+    time_s_max: int = 30
+
+
+class Answer(NamedTuple):
+    """Column names, the engine's type names, and rows of Python values; hashes are hex text."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class ReadOnlySql:
+    """A connection on which users' queries run."""
+
+    def __init__(self, clickhouse: ClickHouse, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        self._grammar = _grammar(clickhouse)
+        self._connection = clickhouse.another(
+            {
+                "max_result_rows": limits.rows_max,
+                "max_result_bytes": limits.answer_bytes_max,
+                "result_overflow_mode": "throw",
+                "max_memory_usage": limits.memory_bytes_max,
+                "max_temporary_data_on_disk_size_for_query": limits.spill_bytes_max,
+                "max_execution_time": limits.time_s_max,
+                "timeout_overflow_mode": "throw",
+                "readonly": 1,  # last: from here on the connection changes nothing, itself included
+            }
+        )
+
+    def run(self, sql: str) -> Answer:
+        """Return the answer of one SELECT.
+
+        Raises ``QueryRefused`` for anything that is not one, is wrong, or passes a limit.
+        """
+        if len(sql.encode()) > QUERY_BYTES_MAX:
+            raise QueryRefused(f"The query is longer than {QUERY_BYTES_MAX} bytes.")
+        try:
+            return self._answer(self._accepted(sql))
+        except LedgerUnavailable as error:
+            raise QueryRefused(_sentence(error)) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _accepted(self, sql: str) -> str:
+        """Return the query as the engine writes it itself: one statement, without comments."""
+        ((tree, text),) = self._connection.rows(
+            "SELECT parseQueryToJSON({q:String}), formatQuerySingleLine({q:String})", {"q": sql}
+        )
+        check(json.loads(tree), self._grammar)
+        return str(text)
+
+    def _answer(self, sql: str) -> Answer:
+        result = self._connection.query(sql)
+        types = tuple(kind.name for kind in result.column_types)
+        rows = [tuple(map(_readable, row)) for row in result.result_rows]
+        return Answer(tuple(result.column_names), types, rows)
+
+
+def _readable(value: Any) -> Any:
+    return "0x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _grammar(clickhouse: ClickHouse) -> Grammar:
+    functions = clickhouse.rows(
+        "SELECT name, alias_to, categories, is_aggregate != 0 FROM system.functions "
+        "WHERE origin = 'System'"
+    )
+    databases = clickhouse.rows("SELECT name FROM system.databases")
+    return Grammar.of(
+        (Function(*row) for row in functions), clickhouse.database, (name for (name,) in databases)
+    )
+
+
+def _sentence(error: LedgerUnavailable) -> str:
+    return str(error).replace("The ledger could not be read", "The query failed", 1)

@@ -1,0 +1,160 @@
+"""The ledger's table: one writer appends to the chain and reads back what it wrote."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from schemas.topics import Topic
+from streams.ledger.chain import EMPTY, Entry, Tip, hashes
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerConflict, LedgerUnavailable
+from streams.ledger.ordering import Place
+
+SCAN_ROWS = 50_000
+
+_COLUMNS = pa.schema([
+    ("seq", pa.uint64()),
+    ("prev_hash", pa.binary(32)),
+    ("hash", pa.binary(32)),
+    ("topic", pa.string()),
+    ("partition", pa.uint32()),
+    ("offset", pa.uint64()),
+    ("key", pa.string()),
+    ("at_ms", pa.uint64()),
+    ("event_id", pa.string()),
+    ("body", pa.binary()),
+])  # fmt: skip
+
+
+_ROWS = """
+SELECT seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body
+FROM ledger WHERE seq >= {first:UInt64} AND seq <= {last:UInt64} ORDER BY seq
+"""
+_PIECE_END = """
+SELECT maxOrNull(seq) FROM (
+    SELECT seq FROM ledger WHERE seq >= {first:UInt64} AND seq <= {last:UInt64} ORDER BY seq
+    LIMIT {rows:UInt64}
+)
+"""
+# Bodies repeat each other: compressing costs less than moving the bytes does.
+_COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+class Row(NamedTuple):
+    """A stored row; hashes are 32 bytes, ``body`` is canonical bytes."""
+
+    seq: int
+    prev_hash: bytes
+    hash: bytes
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    at_ms: int
+    event_id: str
+    body: bytes
+
+
+class Batch(NamedTuple):
+    """Rows ready to be appended to a chain that ends at ``base``, as an Arrow stream."""
+
+    base: Tip
+    tip: Tip
+    stream: pa.Buffer
+
+
+def batch_of(base: Tip, entries: Sequence[Entry]) -> Batch:
+    """Chain ``entries`` (at least one, within one table partition) on to ``base``."""
+    chained = hashes(base, entries)
+    columns: list[Any] = [
+        range(base.rows, base.rows + len(chained)),
+        [base.hash, *chained[:-1]],
+        chained,
+        *zip(*entries, strict=True),
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _COLUMNS, strict=True)]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, _COLUMNS, options=_COMPRESSED) as stream:
+        stream.write_batch(pa.record_batch(arrays, schema=_COLUMNS))
+    return Batch(base, Tip(base.rows + len(chained), chained[-1]), sink.getvalue())
+
+
+class LedgerTable:
+    """The table of one chain. Reading is for everybody, appending for one process."""
+
+    def __init__(self, clickhouse: ClickHouse, org: str, chain: str = "main") -> None:
+        self.clickhouse = clickhouse
+        self.org = org
+        self.chain = chain
+
+    def tip(self) -> Tip:
+        """Return how far the chain goes."""
+        newest = self.clickhouse.rows("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1")
+        return Tip(newest[0][0] + 1, newest[0][1]) if newest else EMPTY
+
+    def stored(self) -> int:
+        """Return how many rows there are, whatever their numbers."""
+        return int(self.clickhouse.rows("SELECT count() FROM ledger")[0][0])
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """Return the hash of one row; None if there is no such row."""
+        found = self.clickhouse.rows("SELECT hash FROM ledger WHERE seq = {n:UInt64}", {"n": seq})
+        return bytes(found[0][0]) if found else None
+
+    def positions(self) -> dict[Place, int]:
+        """Return the next offset to read of every partition that has rows."""
+        ends = self.clickhouse.rows(
+            "SELECT topic, partition, max(offset) FROM ledger GROUP BY topic, partition"
+        )
+        return {(Topic(topic), partition): offset + 1 for topic, partition, offset in ends}
+
+    def append(self, batch: Batch) -> None:
+        """Append a batch if the chain still ends at its base: compare, insert, read back.
+
+        The token is the batch's place in the chain, so of two writers that carry on from one base
+        the engine drops the later, whose reading back then finds another chain. A lost answer is
+        settled by reading back as well. Raises ``LedgerConflict`` if the chain ends elsewhere,
+        ``LedgerUnavailable`` if the batch is not there: start again from the table's own tip.
+        """
+        if self.tip() != batch.base:
+            raise _conflict(batch)
+        token = f"{self.chain}/{batch.base.rows}"
+        try:
+            self.clickhouse.insert_arrow(
+                "ledger", _COLUMNS.names, pa.BufferReader(batch.stream), token
+            )
+        except LedgerUnavailable:
+            if self.tip() != batch.tip:
+                raise
+        if self.tip() != batch.tip:
+            raise _conflict(batch)
+
+    def rows(self, first: int = 0, stop: int | None = None) -> Iterator[Row]:
+        """Yield the rows ``first`` to ``stop`` (excluded) in order, reading bounded pieces."""
+        last = self.tip().rows - 1 if stop is None else stop - 1
+        for piece in pieces(self.clickhouse, first, last, SCAN_ROWS):
+            for row in self.clickhouse.rows(_ROWS, piece):
+                yield Row._make((*row[:9], row[9].encode()))
+
+
+def pieces(clickhouse: ClickHouse, first: int, last: int, rows: int) -> Iterator[dict[str, int]]:
+    """Yield ranges, ``first`` and ``last`` included, that hold about ``rows`` stored rows each.
+
+    They follow the rows there are: numbers that nobody took cost nothing, and of a number taken
+    twice both rows are in one range.
+    """
+    while first <= last:
+        wanted = {"first": first, "last": last, "rows": rows}
+        ((end,),) = clickhouse.rows(_PIECE_END, wanted)
+        if end is None:
+            return
+        yield {"first": first, "last": end}
+        first = end + 1
+
+
+def _conflict(batch: Batch) -> LedgerConflict:
+    return LedgerConflict(
+        f"The ledger no longer ends at row {batch.base.rows - 1}: another process appends to it, "
+        "and there may be one writer only."
+    )

@@ -1,0 +1,87 @@
+"""The command line of the verifier."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+from .checks import Report, verify
+from .format import Fault
+from .reading import read_heads, read_rows
+
+PUBLIC_KEY_BYTES = 32
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _options().parse_args(arguments)
+    try:
+        report = _verify_files(options)
+    except Fault as fault:
+        sys.stderr.write(f"FAULT. {fault}\n")
+        return 1
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.stderr.write(f"The input could not be read: {error}.\n")
+        return 2
+    sys.stdout.write(_summary(report))
+    return 3 if report.forged and options.signer else 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("verifier", description="Verify an exported ledger.")
+    parser.add_argument("file", help="export in JSON lines or CSV; - reads standard input")
+    parser.add_argument("--head", type=Path, help="remembered heads, one envelope to a line")
+    parser.add_argument("--ledger-key", type=_key, help="the ledger's public key, 0x hex")
+    parser.add_argument(
+        "--signer", type=_key, action="append", default=[], help="a signer's public key, 0x hex"
+    )
+    parser.add_argument("--part", action="store_true", help="the export begins at any row")
+    return parser
+
+
+def _key(text: str) -> bytes:
+    raw = bytes.fromhex(text.removeprefix("0x"))
+    if len(raw) != PUBLIC_KEY_BYTES:
+        raise ValueError("an Ed25519 public key has 32 bytes")
+    return raw
+
+
+def _verify_files(options: argparse.Namespace) -> Report:
+    heads: dict[int, bytes] = {}
+    if options.head:
+        with options.head.open("rb") as file:
+            heads = read_heads(file, options.ledger_key)
+    with (
+        nullcontext(sys.stdin.buffer)
+        if options.file == "-"
+        else Path(options.file).open("rb") as file
+    ):
+        rows = read_rows(file)
+        return verify(rows, heads, options.signer, part=options.part, progress=_show)
+
+
+def _show(done: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{done:,} rows")
+
+
+def _summary(report: Report) -> str:
+    lines = [
+        f"Rows {report.first} to {report.first + report.rows - 1} hold, the last hash is "
+        f"0x{report.hash.hex()}."
+        if report.rows
+        else "There are no rows.",
+        f"{report.heads} remembered heads are in the chain.",
+        f"{report.outcomes} outcomes of {report.accounts} accounts, one per intent, none missing.",
+    ]
+    if report.forged:
+        lines.append(
+            f"{report.forged} events on the outcome topics are no signer's, the first in row "
+            f"{report.first_forged}: readers ignore them."
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""What must hold of outcomes across rows."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from .format import Fault, Row
+from .signatures import public_key, unhex, verifies
+
+OUTCOME_TYPES = {"transaction.signed", "intent.rejected"}
+
+
+class Outcomes:
+    """One outcome per intent, numbered per account from 1 without a hole."""
+
+    def __init__(self, signers: Sequence[bytes], *, part: bool) -> None:
+        self._signers = [public_key(raw) for raw in signers]
+        self._part = part
+        self._by_intent: dict[str, bytes] = {}
+        self._signed_early: dict[str, bytes] = {}
+        self.next: dict[str, int] = {}
+        self.count = 0
+        self.forged = 0
+        self.first_forged: int | None = None
+
+    def add(self, row: Row, event: dict[str, Any]) -> None:
+        """Take an event of the topics ``outcomes`` and ``transactions.signed``."""
+        if not _is_outcome(event) or (self._signers and not self._is_signed(event)):
+            self.forged += 1
+            self.first_forged = row.seq if self.first_forged is None else self.first_forged
+            return
+        fingerprint = hashlib.sha256(row.body).digest()[:16]
+        if row.topic == "outcomes":
+            self._add_outcome(row.seq, event, fingerprint)
+        else:
+            self._add_signed(row.seq, event["intent"], fingerprint)
+
+    def _add_outcome(self, seq: int, event: dict[str, Any], fingerprint: bytes) -> None:
+        intent, account, number = event["intent"], event["account"], event["sequence"]
+        known = self._by_intent.get(intent) or self._signed_early.pop(intent, fingerprint)
+        if known != fingerprint:
+            raise Fault(seq, f"it is a second, different outcome of intent {intent}")
+        if intent in self._by_intent:
+            return  # the same bytes again: a redelivery
+        expected = self.next.get(account, number if self._part else 1)
+        if number > expected:
+            raise Fault(seq, f"outcome {expected} of account {account} is missing before it")
+        if number < expected:
+            if self._part:
+                return  # it may repeat one from before the part
+            raise Fault(seq, f"it is a second outcome {number} of account {account}")
+        self._by_intent[intent] = fingerprint
+        self.next[account] = number + 1
+        self.count += 1
+
+    def _add_signed(self, seq: int, intent: str, fingerprint: bytes) -> None:
+        """Compare a signed transaction with its outcome, which may come a little later."""
+        known = self._by_intent.get(intent) or self._signed_early.setdefault(intent, fingerprint)
+        if known != fingerprint:
+            raise Fault(seq, f"it is a second, different outcome of intent {intent}")
+
+    def _is_signed(self, event: dict[str, Any]) -> bool:
+        signature = unhex(event.get("signature", ""))
+        content = {name: value for name, value in event.items() if name != "signature"}
+        tag = f"sixgate/event/{event['type']}/v1".encode()
+        signed = tag + b"\x00" + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        return any(verifies(key, signature, signed) for key in self._signers)
+
+
+def _is_outcome(event: dict[str, Any]) -> bool:
+    texts = (event.get("intent"), event.get("account"), event.get("signature", ""))
+    return (
+        event.get("type") in OUTCOME_TYPES
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(event.get("sequence"), int)
+    )

@@ -1,0 +1,44 @@
+"""What can go wrong with the embedded log, in sentences for its user."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class LogError(Exception):
+    """The embedded log cannot be used; nothing was half-written."""
+
+
+class LogDamaged(LogError):  # noqa: N818 - named for what was found
+    """A file is no database, is torn, or was made by another version."""
+
+
+class LogUnwritable(LogError):  # noqa: N818 - named for what was found
+    """The disk is full or the file may not be written."""
+
+
+_UNWRITABLE = {
+    sqlite3.SQLITE_FULL: "the disk is full: free space and start again",
+    sqlite3.SQLITE_READONLY: "it may not be written: give this user write permission",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that the folder exists and is writable",
+    sqlite3.SQLITE_PERM: "it may not be opened: give this user permission",
+    sqlite3.SQLITE_IOERR: "the disk reported an error: check the disk and start again",
+    sqlite3.SQLITE_BUSY: "another program holds it locked: close that program",
+}
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about ``path`` into ours; the transaction is undone by then."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _UNWRITABLE:
+            raise LogUnwritable(f"{path.name}: {_UNWRITABLE[code]}") from error
+        name = getattr(error, "sqlite_errorname", "unreadable")
+        raise LogDamaged(
+            f"{path.name} is damaged or no database of this program ({name}): "
+            "restore it from a good copy"
+        ) from error

@@ -1,0 +1,113 @@
+"""``pipeline.db``: everything the pipeline writes, and the signer's sealed state beside it.
+
+Records and state of one batch are one transaction, so neither is ever ahead of the other.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.state import StateDamaged, StateKey, StateWrite
+from streams.log.errors import translated
+from streams.log.sqlite import SqliteLog, number
+
+_CREATE = """
+CREATE TABLE state (
+  place BLOB NOT NULL UNIQUE, account TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  value BLOB NOT NULL, pending INTEGER NOT NULL, forget_at_ms INTEGER);
+CREATE INDEX state_live ON state (account, forget_at_ms) WHERE kind = 'live';
+CREATE INDEX state_pending ON state (account) WHERE pending = 1;
+"""
+_CREATE_SIGNED = (
+    f"CREATE INDEX records_signed ON records (at_ms) WHERE topic = {number(Topic.SIGNED)};"
+)
+_PUT = """
+INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (place) DO UPDATE SET
+  value = excluded.value, pending = excluded.pending, forget_at_ms = excluded.forget_at_ms
+"""
+
+
+class PipelineLog(SqliteLog):
+    """The pipeline's log with a ``StateStore`` in the same file."""
+
+    def __init__(self, path: Path, partitions: int) -> None:
+        super().__init__(path, partitions, _CREATE + _CREATE_SIGNED)
+        with translated(path):
+            self._version_seen = self._db.execute("PRAGMA data_version").fetchone()[0]
+
+    def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int) -> None:
+        """Append events and store state durably, all or none."""
+        with translated(self.path), self.transaction():
+            self._check_alone()
+            self.insert(events, at_ms)
+            puts = [_row(w) for w in writes if w.value is not None]
+            drops = [(_place(w.key),) for w in writes if w.value is None]
+            self._db.executemany(_PUT, puts)
+            self._db.executemany("DELETE FROM state WHERE place = ?", drops)
+
+    def _check_alone(self) -> None:
+        """Raise ``StateDamaged`` if another connection changed the file: this is its one writer."""
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version_seen:
+            raise StateDamaged(
+                f"{self.path.name} was changed by somebody else while the signer ran: stop that "
+                "program, and restore the data folder if it was no sixgate"
+            )
+
+    def signed_after(self, position: int, count_max: int) -> list[tuple[int, bytes]]:
+        """Return signed transactions committed after a position, each with its own position."""
+        query = (
+            "SELECT rowid, value FROM records WHERE topic = ? AND rowid > ? "
+            "ORDER BY at_ms, rowid LIMIT ?"
+        )
+        with translated(self.path):
+            values = (number(Topic.SIGNED), position, count_max)
+            return self._db.execute(query, values).fetchall()
+
+    def get(self, key: StateKey) -> bytes | None:
+        """Return the sealed record at a key."""
+        with translated(self.path):
+            query = "SELECT value FROM state WHERE place = ?"
+            row = self._db.execute(query, (_place(key),)).fetchone()
+        return row[0] if row else None
+
+    def live_of(self, account: str) -> Iterable[tuple[StateKey, bytes]]:
+        """Yield all live records of an account."""
+        query = "SELECT place, key, value FROM state WHERE account = ? AND kind = 'live'"
+        with translated(self.path):
+            for place, key, value in self._db.execute(query, (account,)):
+                found = StateKey(account, "live", key)
+                if place != _place(found):
+                    raise StateDamaged(
+                        f"a live record of {account} cannot be found by its key: restore the data "
+                        "folder from a good copy"
+                    )
+                yield found, value
+
+    def pending_accounts(self) -> list[str]:
+        """Return the accounts that have an allocation which may not be signed yet."""
+        query = "SELECT DISTINCT account FROM state WHERE pending = 1"
+        with translated(self.path):
+            return [row[0] for row in self._db.execute(query)]
+
+    def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:
+        """Return live records of an account whose ``forget_at_ms`` has passed."""
+        query = (
+            "SELECT key FROM state WHERE account = ? AND kind = 'live' AND forget_at_ms < ? "
+            "AND pending = 0 LIMIT ?"
+        )
+        with translated(self.path):
+            rows = self._db.execute(query, (account, now_ms, count_max)).fetchall()
+        return [StateKey(account, "live", row[0]) for row in rows]
+
+
+def _row(write: StateWrite) -> tuple[object, ...]:
+    pending = int(write.pending)
+    return (_place(write.key), *write.key, write.value, pending, write.forget_at_ms)
+
+
+def _place(key: StateKey) -> bytes:
+    return hashlib.blake2b("\x00".join(key).encode(), digest_size=16).digest()

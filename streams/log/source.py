@@ -1,0 +1,51 @@
+"""Both log files as one log, for the ledger's sink."""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+from schemas.record import Record
+from schemas.topics import TOPICS, Topic
+from streams.log.sqlite import SqliteLog
+
+INBOX_TOPICS = frozenset({Topic.SUBMITTED, Topic.REGISTRY, Topic.KEY_REQUESTS})
+Place: TypeAlias = tuple[Topic, int]
+
+
+class LogSource:
+    """Reads what is committed to the inbox and to the pipeline's log."""
+
+    def __init__(self, inbox: SqliteLog, pipeline: SqliteLog) -> None:
+        self._inbox = inbox
+        self._pipeline = pipeline
+        self._places = list(self._all_places())
+
+    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+        """Return at most ``limit`` records, the next ones of every partition alike."""
+        share = max(1, limit // len(self._places))
+        records: list[Record] = []
+        for topic, partition in self._places:
+            offset = positions.get((topic, partition), 0)
+            records += self._log(topic).read(topic, partition, offset, share)
+        return records
+
+    def earliest(self, topic: Topic, partition: int) -> int:
+        """Return the first offset that is still there."""
+        return self._log(topic).earliest(topic, partition)
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """Return the offset that the next record will get."""
+        return self._log(topic).end(topic, partition)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._inbox.close()
+        self._pipeline.close()
+
+    def _log(self, topic: Topic) -> SqliteLog:
+        return self._inbox if topic in INBOX_TOPICS else self._pipeline
+
+    def _all_places(self) -> Iterator[Place]:
+        for topic, spec in TOPICS.items():
+            if spec.in_ledger:
+                for partition in range(self._log(topic).partitions_of(topic)):
+                    yield topic, partition

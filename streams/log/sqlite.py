@@ -1,0 +1,176 @@
+"""A log of topics, partitions and offsets in one SQLite file: durable when ``append`` returns."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.topics import TOPICS, Topic
+from streams.log.errors import LogDamaged, translated
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x51A7E001
+PAGE_BYTES = 16_384
+BUSY_MS_MAX = 10_000
+OFFSET_MAX = 2**53 - 2
+CACHE_KIB = 65_536
+_NUMBER = {
+    Topic.SUBMITTED: 0,
+    Topic.UNATTRIBUTED: 1,
+    Topic.ADMITTED: 2,
+    Topic.ALLOWLISTED: 3,
+    Topic.CAPPED: 4,
+    Topic.WITHIN_LIMIT: 5,
+    Topic.CHAIN_CLEARED: 6,
+    Topic.DECIDED: 7,
+    Topic.OUTCOMES: 8,
+    Topic.SIGNED: 9,
+    Topic.REGISTRY: 11,
+    Topic.KEY_REQUESTS: 12,
+    Topic.VAULT: 13,
+    Topic.HEADS: 14,
+    Topic.AUDIT: 15,
+}
+_CREATE = """
+CREATE TABLE records (
+  topic INTEGER NOT NULL, partition INTEGER NOT NULL CHECK (partition >= 0),
+  offset INTEGER NOT NULL CHECK (offset BETWEEN 0 AND 9007199254740990),
+  key TEXT NOT NULL, value BLOB NOT NULL,
+  at_ms INTEGER NOT NULL CHECK (at_ms BETWEEN 0 AND 9007199254740991)) STRICT;
+CREATE UNIQUE INDEX records_by_place ON records (topic, partition, offset);
+"""
+
+
+class SqliteLog:
+    """One connection to a log file; for one thread at a time."""
+
+    def __init__(self, path: Path, partitions: int, create: str = "") -> None:
+        self.path = path
+        self.partitions = partitions
+        with translated(path):
+            self._db = sqlite3.connect(
+                path, isolation_level=None, timeout=BUSY_MS_MAX / 1000, check_same_thread=False
+            )
+            self._db.text_factory = _text
+            self._prepare(_CREATE + create)
+
+    def append(self, events: Sequence[Outgoing], at_ms: int) -> None:
+        """Append events durably, all or none."""
+        with translated(self.path), self.transaction():
+            self.insert(events, at_ms)
+
+    def insert(self, events: Sequence[Outgoing], at_ms: int) -> None:
+        """Append events within the caller's ``transaction``."""
+        ends: dict[tuple[Topic, int], int] = {}
+        rows = []
+        for event in events:
+            place = (event.topic, self._partition(event))
+            offset = ends[place] if place in ends else self.end(*place)
+            ends[place] = offset + 1
+            rows.append((number(event.topic), place[1], offset, event.key, event.value, at_ms))
+        self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> list[Record]:
+        """Return up to ``count_max`` records of a partition from ``offset`` on."""
+        rows = self._rows(
+            "SELECT offset, key, value, at_ms FROM records WHERE topic = ? AND partition = ? "
+            "AND offset BETWEEN ? AND ? ORDER BY offset LIMIT ?",
+            (number(topic), partition, offset, OFFSET_MAX, count_max),
+        )
+        return [Record(topic, partition, *row) for row in rows]
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """Return the offset that the next record of a partition will get."""
+        found = self._bound("max", topic, partition)
+        return 0 if found is None else found + 1
+
+    def earliest(self, topic: Topic, partition: int) -> int:
+        """Return the first offset that is still there, or where the first record will be."""
+        return self._bound("min", topic, partition) or 0
+
+    def transaction(self) -> "Transaction":
+        """Return a context that commits durably, or undoes everything when it raises."""
+        return Transaction(self._db)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def partitions_of(self, topic: Topic) -> int:
+        """Return how many partitions a topic has."""
+        return self.partitions if TOPICS[topic].keyed else 1
+
+    def _bound(self, which: str, topic: Topic, partition: int) -> int | None:
+        query = (
+            f"SELECT {which}(offset) FROM records "  # noqa: S608 - our own word
+            "WHERE topic = ? AND partition = ? AND offset <= ?"
+        )
+        found: int | None = self._rows(query, (number(topic), partition, OFFSET_MAX))[0][0]
+        return found
+
+    def _rows(self, query: str, values: Iterable[object]) -> list[tuple[Any, ...]]:
+        with translated(self.path):
+            return self._db.execute(query, tuple(values)).fetchall()
+
+    def _partition(self, event: Outgoing) -> int:
+        return _partition(event.key, self.partitions) if TOPICS[event.topic].keyed else 0
+
+    def _prepare(self, create: str) -> None:
+        self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        with self.transaction():
+            version, application = self._version()
+            if (version, application) == (0, 0) and not self._tables():
+                for statement in filter(str.strip, create.split(";")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            elif (version, application) != (SCHEMA_VERSION, APPLICATION_ID):
+                raise LogDamaged(
+                    f"{self.path.name} was made by another version of this program "
+                    f"(format {version}, this is {SCHEMA_VERSION}): use that version"
+                )
+
+    def _version(self) -> tuple[int, int]:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version, self._db.execute("PRAGMA application_id").fetchone()[0]
+
+    def _tables(self) -> int:
+        count: int = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        return count
+
+
+class Transaction:
+    """A write transaction; other writers wait."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, _value: object, _trace: object) -> None:
+        if kind is None:
+            self._db.execute("COMMIT")
+        elif self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+
+def number(topic: Topic) -> int:
+    """Return how the files name a topic; a number never changes its topic."""
+    return _NUMBER[topic]
+
+
+def _text(raw: bytes) -> str:
+    """Read text that somebody may have written who knows no UTF-8: refused later, not here."""
+    return raw.decode("utf-8", "replace")
+
+
+@lru_cache(maxsize=65_536)
+def _partition(key: str, partitions: int) -> int:
+    return partition_of(key, partitions)

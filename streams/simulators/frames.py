@@ -1,0 +1,37 @@
+"""Messages between the pool and a worker: a four-byte big-endian length, then that many bytes."""
+
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+_HEADER_BYTES = 4
+
+
+class FrameError(Exception):
+    """The other side announced a message longer than FRAME_BYTES_MAX."""
+
+
+def frame(payload: bytes) -> bytes:
+    """Put the length before a payload."""
+    return len(payload).to_bytes(_HEADER_BYTES) + payload
+
+
+class FrameBuffer:
+    """Collects what a socket gives until a whole message is there."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+
+    def feed(self, chunk: bytes) -> bytes | None:
+        """Add a chunk; return the message when it is complete, and keep what follows it.
+
+        Raises FrameError: the message would be longer than FRAME_BYTES_MAX.
+        """
+        self._received += chunk
+        if len(self._received) < _HEADER_BYTES:
+            return None
+        end = _HEADER_BYTES + int.from_bytes(self._received[:_HEADER_BYTES])
+        if end > FRAME_BYTES_MAX:
+            raise FrameError(f"A message of {end} bytes is over the limit of {FRAME_BYTES_MAX}.")
+        if len(self._received) < end:
+            return None
+        payload = bytes(self._received[_HEADER_BYTES:end])
+        del self._received[:end]
+        return payload

@@ -1,0 +1,43 @@
+"""Simulation on a folder of genesis files, read again whenever one changes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from streams.simulators.genesis import GenesisError, load_genesis
+from streams.simulators.pool import PoolLimits, SimulatorPool
+from streams.simulators.simulation import Call, Simulation, SimulationError
+
+Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
+
+
+class LocalSimulator:
+    """Answers for the chains whose genesis lies in ``folder`` as ``*.json``."""
+
+    def __init__(self, folder: Path, limits: PoolLimits) -> None:
+        self._folder = folder
+        self._pool = SimulatorPool((), limits)
+        self._stamp: Stamp = ()
+
+    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
+        """Simulate all calls; an unreadable genesis file fails them all, and says so."""
+        try:
+            self._refresh()
+        except (GenesisError, OSError) as error:
+            return [SimulationError(code="simulation_failed", detail=str(error)) for _ in calls]
+        return self._pool.run(calls, deadline_ms)
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._pool.close()
+
+    def _refresh(self) -> None:
+        stamp = _stamp(self._folder)
+        if stamp != self._stamp:
+            self._pool.reload([load_genesis(self._folder / name) for name, _, _ in stamp])
+            self._stamp = stamp
+
+
+def _stamp(folder: Path) -> Stamp:
+    files = sorted(folder.glob("*.json"))
+    return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files)

@@ -1,0 +1,105 @@
+"""From passages that need a simulation to signed reports, whatever simulates them."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from schemas.dsse import SIMULATION_TYPE, Envelope
+from schemas.fields import TEXT_MAX
+from schemas.simulation import BalanceChange, SimulationReport, Status
+from signer.signatures import Ed25519Signer
+from streams.gates.passage import Passage
+from streams.simulators.simulation import Call, Simulation, SimulationError
+
+VALID_MS = 60_000
+CHANGES_COUNT_MAX = 256
+# A local chain stands in for the real one, where the same call may cost somewhat more.
+GAS_MARGIN_PERCENT = 25
+NO_KEY = "0x" + "00" * 20
+
+
+class Simulator(Protocol):
+    """Tries transactions within a bound of time; it answers every call, if only with an error."""
+
+    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
+        """Return one answer for each call, in order, before the deadline."""
+        ...
+
+
+class Reporter:
+    """Has intents simulated and signs what came of each, for this intent and a short time."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        identity: Ed25519Signer,
+        clock_ms: Callable[[], int],
+        deadline_ms: int,
+    ) -> None:
+        self._simulator = simulator
+        self._identity = identity
+        self._clock_ms = clock_ms
+        self._deadline_ms = deadline_ms
+
+    def __call__(self, passages: Sequence[Passage]) -> list[Envelope]:
+        """Return one signed report for each passage."""
+        answers = self._simulator.run([_call(p) for p in passages], self._deadline_ms)
+        return [self._report(p, answer) for p, answer in zip(passages, answers, strict=True)]
+
+    def _report(self, passage: Passage, answer: Simulation | SimulationError) -> Envelope:
+        now_ms = self._clock_ms()
+        head = SimulationReport(
+            simulator=self._identity.keyid,
+            intent=passage.case.digest,
+            chain_id=passage.case.intent.chain_id,
+            status=_status(answer),
+            simulated_at_ms=now_ms,
+            expires_at_ms=now_ms + VALID_MS,
+        )
+        update = _error(answer) if isinstance(answer, SimulationError) else _found(answer)
+        report = head.model_copy(update=update)
+        return self._identity.seal(SIMULATION_TYPE, report.encode())
+
+
+def _call(passage: Passage) -> Call:
+    intent, key = passage.case.intent, passage.case.facts.key
+    return Call(
+        account=intent.account,
+        chain_id=intent.chain_id,
+        sender=key.address if key else NO_KEY,
+        to=intent.to,
+        value_wei=intent.value_wei,
+        data=bytes.fromhex(intent.data[2:]),
+        gas_limit=intent.gas_limit,
+        max_fee_per_gas_wei=intent.max_fee_per_gas_wei or 0,
+    )
+
+
+def _status(answer: Simulation | SimulationError) -> Status:
+    if isinstance(answer, Simulation):
+        return answer.status.value
+    errors: dict[str, Status] = {"no_simulator": "no_simulator", "simulation_timeout": "timeout"}
+    return errors.get(answer.code, "failed")
+
+
+def _error(answer: SimulationError) -> dict[str, object]:
+    return {"revert_reason": answer.detail[:TEXT_MAX]}
+
+
+def _found(answer: Simulation) -> dict[str, object]:
+    changes = tuple(
+        BalanceChange(address=c.address, asset=c.asset, delta=str(c.delta_base_units))
+        for c in answer.balance_changes[:CHANGES_COUNT_MAX]
+    )
+    reason = answer.reason.value if answer.reason else ""
+    return {
+        "block_number": answer.block_number,
+        "gas_used": answer.gas_used,
+        "gas_limit": _with_margin(answer.gas_limit),
+        "pending_nonce": answer.sender_nonce,
+        "revert_reason": f"{reason}: {answer.detail}"[:TEXT_MAX] if reason else None,
+        "balance_changes": changes,
+    }
+
+
+def _with_margin(gas_limit: int | None) -> int | None:
+    return None if gas_limit is None else gas_limit * (100 + GAS_MARGIN_PERCENT) // 100

@@ -1,0 +1,53 @@
+"""Read why a contract reverted. The bytes are the contract's own: bounded, escaped, not trusted."""
+
+from collections.abc import Mapping
+
+from streams.simulators.printable import printable
+from streams.simulators.simulation import Reason
+
+_WORD = 32
+_SELECTOR = 4
+_ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
+_PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
+
+# https://docs.soliditylang.org/en/latest/control-structures.html#panic-via-assert-and-error-via-require
+_PANICS = {
+    0x00: "generic",
+    0x01: "assertion_failed",
+    0x11: "arithmetic_overflow",
+    0x12: "division_by_zero",
+    0x21: "invalid_enum_value",
+    0x22: "corrupt_storage_byte_array",
+    0x31: "pop_from_empty_array",
+    0x32: "array_index_out_of_bounds",
+    0x41: "out_of_memory",
+    0x51: "call_of_uninitialised_function",
+}
+
+
+def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[Reason, str]:
+    """Name the reason in revert data, with a detail of printable ASCII.
+
+    Error(string) gives its text, Panic(uint256) its name, any other error its selector and, if
+    `known_errors` (selector → signature) has it, its signature. Data that pretends to be an
+    Error(string) or a Panic and is not encoded as one is a custom error.
+    """
+    if not output:
+        return Reason.NO_REASON, ""
+    selector, body = output[:_SELECTOR], output[_SELECTOR:]
+    if selector == _ERROR_STRING and (text := _abi_string(body)) is not None:
+        return Reason.ERROR_STRING, printable(text)
+    if selector == _PANIC and len(body) == _WORD:
+        code = int.from_bytes(body)
+        return Reason.PANIC, _PANICS.get(code, hex(code))
+    name = "0x" + selector.hex()
+    return Reason.CUSTOM_ERROR, " ".join(filter(None, (name, known_errors.get(name))))
+
+
+def _abi_string(body: bytes) -> bytes | None:
+    """Decode the one `string` argument; None when it is not encoded as the ABI says."""
+    if len(body) < 2 * _WORD or int.from_bytes(body[:_WORD]) != _WORD:
+        return None
+    length = int.from_bytes(body[_WORD : 2 * _WORD])
+    text = body[2 * _WORD :]
+    return text[:length] if length <= len(text) else None

@@ -1,0 +1,117 @@
+"""Simulate transactions on a local genesis with pyrevm.
+
+The rules are Cancun's and EIP-7623's. What later forks added (the precompiles for BLS12-381 and
+P-256, CLZ, dearer MODEXP) is not there, nor is the data fee that a rollup adds to gas.
+"""
+
+from streams.simulators.balances import balance_changes
+from streams.simulators.execution import Execution, Machine
+from streams.simulators.gas import TRANSACTION_GAS, calldata_floor_gas, search_gas_limit
+from streams.simulators.genesis import Genesis, GenesisAccount
+from streams.simulators.simulation import (
+    TRANSACTION_GAS_MAX,
+    Call,
+    Reason,
+    Simulation,
+    Status,
+    WrongChainError,
+)
+
+_NO_ACCOUNT = GenesisAccount()
+
+
+class Revm:
+    """The simulator of one chain. Simulations see the genesis, never each other.
+
+    `gas_run` grows with every run; the EVM remembers each address and slot that was ever looked
+    at (at most one per 2,100 gas), so an owner that lives long makes a new one in time.
+    """
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.gas_run = 0
+        self._genesis = genesis
+        self._machine = Machine(genesis)
+        self._balances_wei = {
+            address: account.balance_wei for address, account in genesis.alloc.items()
+        }
+
+    def simulate(self, call: Call) -> Simulation:
+        """Try one transaction and say what it would do.
+
+        1. The sender must hold the value, and the fee for the transaction's own gas limit.
+        2. Run it with that limit, or with the most that a transaction may have.
+        3. If it works and has no limit of its own, find one that gives the same effects.
+        4. The sender must hold the value and the fee for that one.
+
+        Raises WrongChainError: the call is for another chain.
+        """
+        if call.chain_id != self._genesis.chain_id:
+            raise WrongChainError(
+                f"This simulator holds chain {self._genesis.chain_id}; "
+                f"ask the one of chain {call.chain_id}."
+            )
+        if (shortage := self._shortage(call, call.gas_limit or 0)) is not None:
+            return self._answer(call, shortage)
+        most = min(TRANSACTION_GAS_MAX, self._genesis.block.gas_limit)
+        gas_limit = most if call.gas_limit is None else call.gas_limit
+        execution = self._run(call, gas_limit)
+        if execution.status is not Status.SUCCEEDED:
+            return self._answer(call, execution)
+        if call.gas_limit is None:
+            gas_limit = self._search(call, execution, gas_limit)
+        if (shortage := self._shortage(call, gas_limit)) is not None:
+            return self._answer(call, shortage)
+        return self._answer(call, execution, gas_limit)
+
+    def _run(self, call: Call, gas_limit: int) -> Execution:
+        floor = calldata_floor_gas(call.data)
+        if gas_limit < floor:
+            detail = f"the gas limit is {gas_limit} and the calldata alone needs {floor}"
+            return Execution(Status.FAILED, Reason.INTRINSIC_GAS, detail)
+        execution = self._machine.run(call, gas_limit)
+        self.gas_run += max(execution.gas_used, TRANSACTION_GAS)
+        return execution
+
+    def _search(self, call: Call, first: Execution, high: int) -> int:
+        """Find a limit under which the effects are those of the first run.
+
+        Success alone is not enough: a contract may swallow that an inner call ran out of gas.
+        """
+        spent = first.gas_used + first.gas_refunded
+        return search_gas_limit(
+            lambda gas_limit: self._run(call, gas_limit).same_effects(first),
+            max(spent, calldata_floor_gas(call.data)),
+            high,
+        )
+
+    def _shortage(self, call: Call, gas_limit: int) -> Execution | None:
+        """Refuse what no block would include: the sender must hold value and fee beforehand."""
+        held_wei = self._balances_wei.get(call.sender, 0)
+        needed_wei = call.value_wei + gas_limit * call.max_fee_per_gas_wei
+        if held_wei >= needed_wei:
+            return None
+        detail = f"the sender holds {held_wei} wei and needs {needed_wei} for value and fee"
+        return Execution(Status.FAILED, Reason.INSUFFICIENT_FUNDS, detail)
+
+    def _answer(self, call: Call, execution: Execution, gas_limit: int | None = None) -> Simulation:
+        block = self._genesis.block
+        executed = execution.gas_used > 0
+        return Simulation(
+            chain_id=call.chain_id,
+            status=execution.status,
+            reason=execution.reason,
+            detail=execution.detail,
+            gas_used=max(execution.gas_used, calldata_floor_gas(call.data)) if executed else 0,
+            gas_limit=gas_limit,
+            balance_changes=balance_changes(
+                execution.logs,
+                self._genesis.wrapped_native,
+                self._balances_wei,
+                execution.balances_wei,
+            ),
+            created=execution.created,
+            block_number=block.number,
+            block_timestamp_s=block.timestamp_s,
+            base_fee_wei=block.base_fee_wei,
+            sender_nonce=self._genesis.alloc.get(call.sender, _NO_ACCOUNT).nonce,
+        )

@@ -1,0 +1,133 @@
+"""What a simulator is asked and what it answers, whichever simulator it is."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.fields import UINT256_MAX, Address
+
+DATA_BYTES_MAX = 2 * 1024 * 1024
+TRANSACTION_GAS_MAX = 1 << 24
+"""No transaction may ask for more gas than this (EIP-7825)."""
+
+NATIVE = "native"
+"""The asset name of the chain's own unit in a `BalanceChange`."""
+
+Uint64 = Annotated[int, Field(ge=0, lt=1 << 64)]
+Uint256 = Annotated[int, Field(ge=0, le=UINT256_MAX)]
+
+
+class SimulatorError(Exception):
+    """A simulator was set up or used wrongly; what a transaction does is never an exception."""
+
+
+class WrongChainError(SimulatorError):
+    """A call for one chain was given to the simulator of another."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", ser_json_bytes="hex", val_json_bytes="hex"
+    )
+
+
+class Call(_Value):
+    """One transaction to try.
+
+    `account` only decides whose turn it is in a pool. `to` is None for a contract creation.
+    `gas_limit` is the transaction's own; None asks for one up to TRANSACTION_GAS_MAX or the
+    block's. With `max_fee_per_gas_wei` the sender must hold gas limit times fee as well.
+    """
+
+    account: str
+    chain_id: Uint64
+    sender: Address
+    to: Address | None
+    value_wei: Uint256 = 0
+    data: Annotated[bytes, Field(max_length=DATA_BYTES_MAX)] = b""
+    gas_limit: Uint64 | None = None
+    max_fee_per_gas_wei: Uint256 = 0
+
+
+class Status(StrEnum):
+    """How a simulated transaction ended.
+
+    `reverted`: it ran and undid itself; mined, it would cost gas and change nothing.
+    `failed`: it ran out of gas or hit an invalid instruction, or no block could include it.
+    """
+
+    SUCCEEDED = "succeeded"
+    REVERTED = "reverted"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why a simulated transaction reverted (the first four) or failed (the others)."""
+
+    ERROR_STRING = "error_string"
+    PANIC = "panic"
+    CUSTOM_ERROR = "custom_error"
+    NO_REASON = "no_reason"
+
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    INTRINSIC_GAS = "intrinsic_gas"
+    GAS_LIMIT_ABOVE_BLOCK = "gas_limit_above_block"
+    SENDER_HAS_CODE = "sender_has_code"
+    TRANSACTION_INVALID = "transaction_invalid"
+    OUT_OF_GAS = "out_of_gas"
+    INVALID_OPCODE = "invalid_opcode"
+    HALTED = "halted"
+
+
+class BalanceChange(_Value):
+    """What one address gained (negative: lost) of one asset, `native` or a token's address."""
+
+    address: Address
+    asset: str
+    delta_base_units: Annotated[int, Field(ge=-UINT256_MAX, le=UINT256_MAX)]
+
+
+class Simulation(_Value):
+    """What one transaction did on a copy of the chain that is thrown away.
+
+    `reason` and `detail` (printable ASCII, bounded) say why it did not succeed. `gas_used` is
+    what its receipt would say, `gas_limit` what to send it with, known only when it succeeded.
+    `balance_changes` is sorted by address and asset, without zeros and without the fee for gas.
+    `created` is the new contract's address. The block is the one it ran in; `sender_nonce` is
+    the next nonce that the chain expects of the sender.
+    """
+
+    chain_id: Uint64
+    status: Status
+    reason: Reason | None = None
+    detail: str = ""
+    gas_used: Uint64
+    gas_limit: Uint64 | None = None
+    balance_changes: tuple[BalanceChange, ...] = ()
+    created: Address | None = None
+    block_number: Uint64
+    block_timestamp_s: Uint64
+    base_fee_wei: Uint256
+    sender_nonce: Uint64
+
+
+class SimulationError(_Value):
+    """There is no answer: which of the three kinds, and one sentence for people."""
+
+    code: Literal["no_simulator", "simulation_timeout", "simulation_failed"]
+    detail: str
+
+
+class Task(_Value):
+    """A call with the time it may take, as a pool hands it to a worker."""
+
+    call: Call
+    timeout_ms: Annotated[int, Field(gt=0)]
+
+
+class Done(_Value):
+    """A worker's answer to a task; a `worn` worker wants to be replaced after it."""
+
+    simulation: Simulation
+    worn: bool
