@@ -1,0 +1,3 @@
+from sixgate.cli import main
+
+main()

@@ -1,0 +1,103 @@
+"""What a client can ask of the node that owns a data folder: in process, or over its socket.
+
+Arguments and answers are plain JSON data, so that both ways are one.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+class ApiError(Exception):
+    """A request that cannot be served; ``code`` is stable, the message is one sentence."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Api(Protocol):
+    """The front door. Codes of ``ApiError`` are listed with each method."""
+
+    def status(self) -> Json:
+        """Return ``{org, pid, started_at_ms, ledger_rows}``."""
+        ...
+
+    def registry(self) -> Json:
+        """Return what is registered.
+
+        ``{org, sequence, head, partitions, accounts: [name], agents: {name: AgentSet},
+        policies: {id: {policy, digest}}, chains: [ChainSet], settings: {name: value},
+        services: [ServiceSet], keys: [{account, path, version, address, public_key}]}``;
+        entries are the fields of ``schemas.registry``.
+        """
+        ...
+
+    def register(self, envelope: str) -> Json:
+        """Append an admin's signed registry record (base64 of the envelope) and wait for it.
+
+        Returns ``{sequence}``. Raises ``registry_refused``; then nothing was appended.
+        """
+        ...
+
+    def provision(self, envelope: str) -> Json:
+        """Append an admin's signed key request (base64) and wait for the key.
+
+        Returns the entry of ``registry()["keys"]``. Raises ``key_refused``.
+        """
+        ...
+
+    def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
+        """Append submitted records ``{key, value}`` (value in base64), durable on return.
+
+        First yields ``{"accepted": n}``. With ``wait`` then yields, in any order, one
+        ``{"index": i, "intent": digest or None, "result": event, "repeated": bool}`` for each
+        record; ``event`` is a ``transaction.signed``, ``intent.rejected`` or
+        ``intent.unattributed`` in full.
+        """
+        ...
+
+    def intents(self, *, limit: int, account: str | None, agent: str | None) -> list[Json]:
+        """Return the newest intents, newest first, as rows of the ledger's ``intents`` view."""
+        ...
+
+    def trail(self, intent: str) -> list[Json]:
+        """Return every event of an intent in order: ``{topic, at_ms, event}``.
+
+        ``intent`` is the digest or an unambiguous prefix of it. Raises ``intent_unknown``.
+        """
+        ...
+
+    def budgets(self) -> list[Json]:
+        """Return for each agent ``{agent, account, spent_wei, limit_wei or None, left_wei}``."""
+        ...
+
+    def signed(self, *, after: int, follow: bool) -> Iterator[Json]:
+        """Yield signed transactions ``{position, event}`` after a position, oldest first."""
+        ...
+
+    def head(self) -> Json:
+        """Return the newest signed head ``{envelope, head}``; raises ``ledger_empty``."""
+        ...
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """Verify the ledger with both verifiers, against a remembered head envelope if given.
+
+        Yields ``{"progress": rows, "of": rows, "verifier": name}`` and at last ``{"verified":
+        {rows, hash, heads, outcomes, accounts, forged}}``. Raises ``ledger_wrong`` with the first
+        bad row and what is wrong, ``head_malformed`` for a head that is none.
+        """
+        ...
+
+    def sql(self, query: str) -> Json:
+        """Run one read-only query: ``{columns, rows}``. Raises ``sql_refused``."""
+        ...
+
+    def export(self, path: str, *, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
+        """Write ledger rows to a file (``csv``, ``jsonl`` or ``parquet``), yielding progress.
+
+        Yields ``{"progress": rows, "of": rows}`` and at last ``{"rows": n, "path": path}``.
+        Raises ``export_failed`` when the file cannot be written.
+        """
+        ...

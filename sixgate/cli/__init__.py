@@ -1,0 +1,5 @@
+"""The command ``sixgate``."""
+
+from sixgate.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,101 @@
+"""Agents and keys as people see them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from schemas.money import wei_to_eth
+from signer.ethereum.address import checksum_address
+from signer.keys import may_use
+from sixgate.api import Json
+from sixgate.cli.terminal import rows, safe, table
+from sixgate.cli.times import moment
+
+
+def agent_list(budgets: Sequence[Json]) -> Table:
+    """Return the table of all agents; rows are budgets with the agent's record."""
+    made = table(
+        "agent", "account", "active", "policy", "spent 24 h", "left", right=("spent 24 h", "left")
+    )
+    cells = (
+        (
+            row["agent"],
+            row["account"],
+            activity(row["record"]),
+            row["record"]["policy_id"],
+            wei_to_eth(int(row["spent_wei"])),
+            left(row),
+        )
+        for row in budgets
+    )
+    return rows(made, cells)
+
+
+def agent_sheet(found: Json) -> Table:
+    """Return everything about one agent as two columns."""
+    agent, policy = found["agent"], found["policy"]
+    about = {
+        "agent": agent["agent"],
+        "account": agent["account"],
+        "active": activity(agent),
+        "public key": agent["public_key"],
+        "expires": moment(agent["expires_at_ms"]) if "expires_at_ms" in agent else "never",
+        f"policy {agent['policy_id']}": policy["digest"] if policy else "not registered",
+    }
+    about |= {
+        f"  {field}": limit(value) for field, value in (policy or {"policy": {}})["policy"].items()
+    }
+    about |= {
+        f"key {key['path']}": address(key["address"]) for key in found["keys"] if _may(agent, key)
+    }
+    about |= {
+        "spent in 24 h": f"{wei_to_eth(int(found['budget']['spent_wei']))} (whole account)",
+        "left": left(found["budget"]),
+    }
+    return rows(table("", ""), about.items())
+
+
+def key_list(keys: Sequence[Json], agents: Json) -> Table:
+    """Return the table of all keys and of who may sign with each."""
+    cells = (
+        (
+            key["account"],
+            key["path"],
+            str(key["version"]),
+            address(key["address"]),
+            ", ".join(users(key, agents)) or "nobody",
+        )
+        for key in keys
+    )
+    return rows(table("account", "path", "version", "address", "agents"), cells)
+
+
+def users(key: Json, agents: Json) -> list[str]:
+    """Return the agents that may sign with a key."""
+    return [name for name, agent in sorted(agents.items()) if _may(agent, key)]
+
+
+def address(lower: str) -> str:
+    """Write an address with its EIP-55 checksum."""
+    return checksum_address(bytes.fromhex(lower[2:]))
+
+
+def left(budget: Json) -> str:
+    """Return what a limit leaves, in the chain's native unit."""
+    return "unlimited" if budget["left_wei"] is None else wei_to_eth(int(budget["left_wei"]))
+
+
+def limit(value: Any) -> str:
+    """Write a policy's field."""
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def activity(agent: Json) -> Any:
+    """Tell whether an agent is active, with a colour."""
+    return safe("yes", "green") if agent["active"] else safe("no", "red")
+
+
+def _may(agent: Json, key: Json) -> bool:
+    granted = tuple(agent.get("key_paths", ()))
+    return agent["account"] == key["account"] and may_use(granted, agent["agent"], key["path"])

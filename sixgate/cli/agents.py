@@ -1,0 +1,181 @@
+"""``sixgate agents``: who may submit intents, and within which policy."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from sixgate.api import Json
+from sixgate.cli import policies
+from sixgate.cli.agent_views import agent_list, agent_sheet
+from sixgate.cli.entries import entry
+from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, KeyPaths, MaybeAccount
+from sixgate.cli.session import not_found, now_ms, session, usage
+from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.cli.times import span_ms
+from sixgate.folder import Folder
+from sixgate.keyfiles import SEED_BYTES, create_key_file, load_key_file
+
+ACCOUNT_DEFAULT = "main"
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Who may submit intents, and within which policy.",
+    epilog="Example: sixgate agents list",
+)
+
+
+def _expiry(value: str | None) -> str | None:
+    try:
+        return value if value is None or span_ms(value) else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+ExpiresIn = Annotated[
+    str | None,
+    typer.Option(metavar="SPAN", callback=_expiry, help="For how long, such as 30d."),
+]
+
+
+def own_public_key(folder: Folder, name: str) -> str:
+    """Return the public half of the agent's key file; make the file where there is none."""
+    path: Path = folder.agent_key(name)
+    if not path.exists():
+        create_key_file(path, secrets.token_bytes(SEED_BYTES))
+    return load_key_file(path, name).public_key
+
+
+@app.command(
+    epilog="Example: sixgate agents add payroll --account treasury --max-value-eth 1 "
+    "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60"
+)
+@policies.with_limits
+def add(  # noqa: PLR0913 - Typer reads the options from the signature
+    *,
+    name: Agent,
+    account: MaybeAccount = ACCOUNT_DEFAULT,
+    policy: policies.PolicyFile = None,
+    policy_id: policies.PolicyId = None,
+    key_path: KeyPaths = None,
+    public_key: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Its Ed25519 key; else one is made here.")
+    ] = None,
+    expires_in: ExpiresIn = None,
+    data: Data = DATA_DEFAULT,
+    flags: Json,
+) -> None:
+    """Register an agent: its account (opened if new), its policy, its key file."""
+    with session(data) as here:
+        if name in here.registry["agents"]:
+            usage(f"agent {name} exists: change it with sixgate agents update {name}")
+        records: list[Entry] = []
+        if account not in here.registry["accounts"]:
+            records.append(entry(AccountOpened, account=account))
+        if policy or flags or policy_id is None:
+            content = policies.compose(here, {}, policy, flags)
+            records.append(PolicySet(policy_id=policy_id or name, policy=content))
+        elif policy_id not in here.registry["policies"]:
+            not_found("policy", policy_id, here.registry["policies"])
+        agent = entry(
+            AgentSet,
+            agent=name,
+            account=account,
+            public_key=public_key or own_public_key(here.folder, name),
+            policy_id=policy_id or name,
+            active=True,
+            intents_api_enabled=True,
+            key_paths=key_path or [],
+            expires_at_ms=_expires_at_ms(expires_in),
+        )
+        here.register(*records, agent)
+    notices().print(f"Agent {name} acts for account {account}.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")
+@policies.with_limits
+def update(  # noqa: PLR0913 - Typer reads the options from the signature
+    *,
+    name: Agent,
+    policy: policies.PolicyFile = None,
+    policy_id: policies.PolicyId = None,
+    key_path: KeyPaths = None,
+    public_key: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Its new Ed25519 key.")
+    ] = None,
+    expires_in: ExpiresIn = None,
+    active: Annotated[
+        bool | None, typer.Option("--activate/--deactivate", help="May it submit intents?")
+    ] = None,
+    data: Data = DATA_DEFAULT,
+    flags: Json,
+) -> None:
+    """Change an agent; what is not named stays. Its account is for ever.
+
+    A policy that several agents share changes for all of them.
+    """
+    with session(data) as here:
+        before = here.agent(name)
+        records: list[Entry] = []
+        used = policy_id or before["policy_id"]
+        earlier: Json | None = here.registry["policies"].get(used)
+        if policy or flags:
+            base = earlier["policy"] if earlier and not policy else {}
+            content = policies.compose(here, base, policy, flags)
+            records.append(PolicySet(policy_id=used, policy=content))
+        elif earlier is None:
+            not_found("policy", used, here.registry["policies"])
+        changes = {
+            "policy_id": used,
+            "key_paths": list(dict.fromkeys([*before.get("key_paths", ()), *(key_path or ())])),
+            "public_key": public_key,
+            "expires_at_ms": _expires_at_ms(expires_in),
+            "active": active,
+        }
+        here.register(*records, _changed(before, changes))
+    notices().print(f"Agent {name} is changed.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate agents deactivate payroll")
+def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
+    """Refuse all intents of an agent from now on; agents update --activate takes it back."""
+    with session(data) as here:
+        here.register(_changed(here.agent(name), {"active": False}))
+    notices().print(f"Agent {name} is inactive.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate agents show payroll --json")
+def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """Show an agent with its policy, its keys and what is left of its limit."""
+    with session(data) as here:
+        agent = here.agent(name)
+        policy = here.registry["policies"].get(agent["policy_id"])
+        keys = [key for key in here.registry["keys"] if key["account"] == agent["account"]]
+        budget = next(row for row in here.api.budgets() if row["agent"] == name)
+    found = {"agent": agent, "policy": policy, "keys": keys, "budget": budget}
+    if as_json:
+        print_json(found)
+    else:
+        screen().print(agent_sheet(found))
+
+
+@app.command("list", epilog="Example: sixgate agents list --json")
+def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """List all agents with what is left of their limits."""
+    with session(data) as here:
+        agents = here.registry["agents"]
+        found = [row | {"record": agents[row["agent"]]} for row in here.api.budgets()]
+    if as_json:
+        print_json(found)
+    else:
+        screen().print(agent_list(found))
+
+
+def _changed(before: Json, changes: Json) -> AgentSet:
+    said = {field: value for field, value in changes.items() if value is not None}
+    return entry(AgentSet, **before | said)
+
+
+def _expires_at_ms(expires_in: str | None) -> int | None:
+    return None if expires_in is None else now_ms() + span_ms(expires_in)

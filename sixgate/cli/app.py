@@ -1,0 +1,101 @@
+"""The whole command line, and how a command ends."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from sixgate.cli import agents, chains, folders, intents, keys, ledger, settings, submit
+from sixgate.cli.demo.command import demo
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
+from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
+from sixgate.cli.terminal import notices, safe
+
+app = typer.Typer(
+    name="sixgate",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Try it: sixgate demo\n\nBegin: sixgate init --org acme && sixgate agents add --help",
+)
+app.command(epilog="Example: sixgate demo --data ./demo")(demo)
+app.command(epilog="Example: sixgate init --org acme --data ./acme")(folders.init)
+app.command(epilog="Example: sixgate up --data ./acme")(folders.up)
+app.add_typer(agents.app, name="agents")
+app.add_typer(keys.app, name="keys")
+app.command(
+    epilog="Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
+    """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
+    "| sixgate submit -"
+)(submit.submit)
+app.add_typer(intents.app, name="intents")
+app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(chains.app, name="chains")
+app.add_typer(settings.app, name="settings")
+
+
+@app.callback()
+def root(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help=f"The data folder; or {DATA_VARIABLE}; else ./{DATA_DEFAULT}.",
+        ),
+    ] = None,
+) -> None:
+    """Sign blockchain transactions for software agents that never hold a key."""
+    if data is not None:
+        os.environ[DATA_VARIABLE] = str(data)  # where each command's own --data looks
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; every failure is one sentence and a code of its own."""
+    _mend_streams()
+    try:
+        code = _run()
+    except BaseException as error:  # noqa: BLE001 - the end of the process: told, then exited
+        _exit_quietly(_tell(error))
+    _exit_quietly(code)
+
+
+def _run() -> int:
+    try:
+        app(prog_name="sixgate")
+    except SystemExit as ended:
+        if ended.code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt from None
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return ExitCode.OK
+
+
+def _tell(error: BaseException) -> int:
+    if os.environ.get(TRACEBACK_VARIABLE):
+        sys.excepthook(type(error), error, error.__traceback__)
+    failure = failure_of(error)
+    if failure.sentence:
+        told = safe("Error: ", "bold red").append(safe(failure.sentence, "default not bold"))
+        notices().print(told, soft_wrap=True)
+    return failure.code
+
+
+def _mend_streams() -> None:
+    """Give closed standard streams a harmless file, and let no character be unprintable."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as the process
+        getattr(sys, name).reconfigure(errors="replace")
+
+
+def _exit_quietly(code: int) -> NoReturn:
+    """Exit without a last flush to a reader that went away."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

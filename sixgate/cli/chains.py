@@ -1,0 +1,147 @@
+"""``sixgate chains``: which chains exist, and what a transaction may cost where nobody says."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from schemas.money import eth_to_wei, wei_to_eth
+from schemas.registry import ChainRemoved, ChainSet
+from sixgate.api import Json
+from sixgate.cli.entries import entry
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data
+from sixgate.cli.session import session, usage
+from sixgate.cli.shared_options import with_options
+from sixgate.cli.terminal import notices, print_json, rows, screen, table
+from sixgate.intent_form import WEI_PER_GWEI
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The chains that intents may name.",
+    epilog="Example: sixgate chains list",
+)
+_FEES = "Default fees"
+
+
+def _fee(flag: str, text: str) -> Any:
+    return Annotated[
+        str | None, typer.Option(flag, metavar="GWEI", help=text, rich_help_panel=_FEES)
+    ]
+
+
+_with_details = with_options(
+    "details",
+    {
+        "symbol": Annotated[str | None, typer.Option(help="Of its native unit, such as ETH.")],
+        "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Its explorer.")],
+        "aliases": Annotated[
+            list[str] | None,
+            typer.Option("--alias", metavar="NAME", help="Another name (repeatable); replaces."),
+        ],
+        "testnet": Annotated[bool | None, typer.Option("--testnet/--mainnet", help="Which?")],
+        "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="A node of it.")],
+        "gas_limit": Annotated[
+            int | None,
+            typer.Option(metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
+        ],
+        "max_fee_per_gas_wei": _fee("--max-fee-gwei", "Most per unit of gas."),
+        "max_priority_fee_per_gas_wei": _fee("--priority-fee-gwei", "For the block's builder."),
+    },
+)
+_FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei")
+
+
+@app.command("list", epilog="Example: sixgate chains list --json")
+def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """List the registered chains."""
+    with session(data) as here:
+        chains = here.registry["chains"]
+    if as_json:
+        print_json(chains)
+    else:
+        screen().print(_chain_list(chains))
+
+
+@app.command(
+    epilog="Example: sixgate chains add 31337 anvil --symbol ETH --explorer http://localhost "
+    "--testnet --gas-limit 21000 --max-fee-gwei 10 --priority-fee-gwei 1"
+)
+@_with_details
+def add(
+    *,
+    chain_id: Annotated[int, typer.Argument(min=1, metavar="CHAIN_ID", help="Its EIP-155 id.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case, with hyphens.")],
+    data: Data = DATA_DEFAULT,
+    details: Json,
+) -> None:
+    """Register a chain."""
+    base = {"chain_id": chain_id, "name": name, "symbol": "ETH", "explorer": "", "testnet": False}
+    with session(data) as here:
+        taken = [c["name"] for c in here.registry["chains"] if c["chain_id"] == chain_id]
+        if taken:
+            usage(f"chain {chain_id} is {taken[0]}: change it with sixgate chains update")
+        here.register(_chain(base, details))
+    notices().print(f"Chain {name} is registered.", highlight=False)
+
+
+@app.command(
+    epilog="Example: sixgate chains update base --max-fee-gwei 0.5 --priority-fee-gwei 0.1"
+)
+@_with_details
+def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
+    """Change a chain; what is not named stays."""
+    with session(data) as here:
+        before = here.chain(chain)
+        here.register(_chain(before, details))
+    notices().print(f"Chain {before['name']} is changed.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate chains remove fantom")
+def remove(*, chain: Chain, data: Data = DATA_DEFAULT) -> None:
+    """Refuse intents on a chain from now on; its record stays in the registry."""
+    with session(data) as here:
+        before = here.chain(chain)
+        here.register(ChainRemoved(chain_id=before["chain_id"]))
+    notices().print(f"Chain {before['name']} is removed.", highlight=False)
+
+
+def _chain(before: Json, details: Json) -> ChainSet:
+    own = {field: value for field, value in details.items() if field not in _FEE_FIELDS}
+    fees = before.get("default_fees", {}) | {
+        field: _amount(details[field]) for field in _FEE_FIELDS if field in details
+    }
+    return entry(ChainSet, **before | own | {"default_fees": fees or None})
+
+
+def _amount(value: int | str) -> int | str:
+    """Return gas as it is, gwei as wei."""
+    if isinstance(value, int):
+        return value
+    try:
+        wei, finer = divmod(eth_to_wei(value), WEI_PER_GWEI)
+    except ValueError as error:
+        usage(f"{value!a} is {error}")
+    return usage(f"{value} gwei is finer than a wei") if finer else str(wei)
+
+
+def _chain_list(chains: Sequence[Json]) -> Table:
+    made = table(
+        "id", "name", "also", "unit", "gas", "max fee", "tip", right=("id", "gas", "max fee", "tip")
+    )
+    return rows(made, map(_cells, chains))
+
+
+def _cells(chain: Json) -> tuple[object, ...]:
+    fees = chain.get("default_fees")
+    costs = (
+        (f"{fees['gas_limit']:,}", *(_gwei(fees[field]) for field in _FEE_FIELDS[1:]))
+        if fees
+        else ("-", "-", "-")
+    )
+    names = ", ".join(chain.get("aliases", ()))
+    return (chain["chain_id"], chain["name"], names, chain["symbol"], *costs)
+
+
+def _gwei(wei: str) -> str:
+    return f"{wei_to_eth(int(wei) * WEI_PER_GWEI)} gwei"

@@ -1,0 +1,1 @@
+"""``sixgate demo``: the whole pipeline once, from nothing to a verified ledger."""

@@ -1,0 +1,38 @@
+"""The exit codes of every command; ``docs/cli.md`` repeats this table and a test compares them."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a command ended; a code never changes its meaning."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    REJECTED = 3
+    REFUSED = 4
+    FOLDER = 5
+    UNREACHABLE = 6
+    HALTED = 7
+    LEDGER_WRONG = 8
+    NOT_FOUND = 9
+    SQL_REFUSED = 10
+    INTERRUPTED = 130
+    OUTPUT_CLOSED = 141
+
+
+MEANING: dict[ExitCode, str] = {
+    ExitCode.OK: "Done; every submitted intent was signed, or ended as its line expects.",
+    ExitCode.INTERNAL: "A defect in sixgate: please report the sentence.",
+    ExitCode.USAGE: "The command line or an input file is wrong; nothing wrong was sent.",
+    ExitCode.REJECTED: "A submitted intent ended otherwise than expected; mostly, it was rejected.",
+    ExitCode.REFUSED: "The registry or the signer refused an operator's record or key request.",
+    ExitCode.FOLDER: "A file or the data folder cannot be read, written or created.",
+    ExitCode.UNREACHABLE: "Another process owns the data folder, or went away while it answered.",
+    ExitCode.HALTED: "The pipeline halted: state, clock, disk or keys must be looked at first.",
+    ExitCode.LEDGER_WRONG: "The ledger does not verify.",
+    ExitCode.NOT_FOUND: "There is no intent, agent, chain or setting of that name.",
+    ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
+    ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
+    ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
+}

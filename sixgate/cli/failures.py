@@ -1,0 +1,106 @@
+"""From any exception to one sentence for the user and an exit code: never a traceback."""
+
+import os
+from dataclasses import dataclass
+
+from signer.custody.errors import CustodyError
+from signer.stage import StageHalted
+from signer.state import StateDamaged
+from sixgate.api import ApiError
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.terminal import OutputClosed
+from sixgate.folder import FolderBusy, FolderError
+from sixgate.intent_form import IntentWrong
+from sixgate.keyfiles import KeyFileError
+from sixgate.strict_json import JsonWrong
+from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
+from streams.log.errors import LogError
+from streams.runners.clock import ClockHalted
+from streams.simulators.simulation import SimulatorError
+
+TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
+
+
+class CommandFailed(Exception):  # noqa: N818 - the end of a command, told by its own code
+    """A command cannot go on: its exit code and the sentence that says why and what to do."""
+
+    def __init__(self, code: ExitCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a command ends; an empty sentence says nothing."""
+
+    code: ExitCode
+    sentence: str
+
+
+API_CODES: dict[str, ExitCode] = {
+    "registry_refused": ExitCode.REFUSED,
+    "key_refused": ExitCode.REFUSED,
+    "intent_unknown": ExitCode.NOT_FOUND,
+    "ledger_wrong": ExitCode.LEDGER_WRONG,
+    "sql_refused": ExitCode.SQL_REFUSED,
+    "ledger_empty": ExitCode.NOT_FOUND,
+    "head_malformed": ExitCode.USAGE,
+    "export_failed": ExitCode.FOLDER,
+    "halted": ExitCode.HALTED,
+    "connection_lost": ExitCode.UNREACHABLE,
+}
+
+# The first row that fits counts, so a special case stands before its base.
+KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (FolderBusy, ExitCode.UNREACHABLE),
+    (FolderError, ExitCode.FOLDER),
+    (KeyFileError, ExitCode.FOLDER),
+    (LedgerBusy, ExitCode.UNREACHABLE),
+    (LedgerFault, ExitCode.LEDGER_WRONG),
+    (LedgerRewritten, ExitCode.LEDGER_WRONG),
+    (LedgerError, ExitCode.HALTED),
+    (LogError, ExitCode.HALTED),
+    (StateDamaged, ExitCode.HALTED),
+    (StageHalted, ExitCode.HALTED),
+    (ClockHalted, ExitCode.HALTED),
+    (CustodyError, ExitCode.HALTED),
+    (SimulatorError, ExitCode.HALTED),
+    (IntentWrong, ExitCode.USAGE),
+    (JsonWrong, ExitCode.USAGE),
+)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Translate an exception; one that nobody foresaw is a defect and says so."""
+    match error:
+        case OutputClosed():
+            return Failure(ExitCode.OUTPUT_CLOSED, "")
+        case KeyboardInterrupt():
+            return Failure(ExitCode.INTERRUPTED, "interrupted: what was accepted goes on")
+        case CommandFailed():
+            return Failure(error.code, str(error))
+        case ApiError():
+            return Failure(API_CODES.get(error.code, ExitCode.INTERNAL), str(error))
+    return _foreign(error)
+
+
+def _foreign(error: BaseException) -> Failure:
+    for kind, code in KINDS:
+        if isinstance(error, kind):
+            return Failure(code, str(error))
+    if isinstance(error, OSError):
+        return Failure(ExitCode.FOLDER, _system_error(error))
+    return Failure(ExitCode.INTERNAL, _defect(error))
+
+
+def _system_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    why = error.strerror or type(error).__name__
+    return f"{where}{why}: free what is in the way and run this again"
+
+
+def _defect(error: BaseException) -> str:
+    """Name the defect without its message, which may quote anything."""
+    shown = os.environ.get(TRACEBACK_VARIABLE)
+    how = "" if shown else f"; {TRACEBACK_VARIABLE}=1 shows where"
+    return f"a defect in sixgate ({type(error).__name__}): please report it{how}"

@@ -1,0 +1,71 @@
+"""``sixgate init`` and ``sixgate up``: make a data folder, and run its pipeline."""
+
+import secrets
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from schemas.registry import AccountOpened, Entry
+from sixgate.chains import default_chains
+from sixgate.cli.entries import entry
+from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
+from sixgate.cli.progress import progress
+from sixgate.cli.session import now_ms
+from sixgate.cli.terminal import notices, screen
+from sixgate.folder import ADMIN, Folder, create
+
+ACCOUNT_DEFAULT = "main"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def init(
+    *,
+    org: Annotated[
+        str, typer.Option(metavar="NAME", callback=checked_name, help="The organisation's name.")
+    ],
+    account: MaybeAccount = ACCOUNT_DEFAULT,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Make a data folder: an organisation, its admin key, the known chains, one account."""
+    entries: list[Entry] = [entry(AccountOpened, account=account), *default_chains()]
+    with progress("making the data folder"):
+        folder = create(data, org, entries, now_ms(), secrets.token_bytes)
+    out = screen()
+    out.print(f"Organisation {org} is in {data}, with account {account}.", highlight=False)
+    out.print(f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.")
+    out.print(f"Next: sixgate agents add --help --data {data}", highlight=False)
+
+
+def up(*, data: Data = DATA_DEFAULT) -> None:
+    """Run the pipeline until SIGTERM or Ctrl-C; other commands go through it meanwhile."""
+    # The ledger's engine takes a while to load: a folder that is none is told before.
+    folder = Folder(data)
+    folder.trust()
+    from sixgate.connection import serving  # noqa: PLC0415
+    from sixgate.node import running  # noqa: PLC0415
+
+    with _stop_signal() as stop, folder.owned(), running(folder) as node, serving(folder, node):
+        notices().print(f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False)
+        node.wait(stop)
+    notices().print("Stopped cleanly.", highlight=False)
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """Lend an event that SIGTERM and SIGINT set instead of ending the process."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in STOP_SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

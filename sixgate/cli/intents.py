@@ -1,0 +1,74 @@
+"""``sixgate intents`` and ``sixgate signed``: what was asked, and what came of it."""
+
+from typing import Annotated
+
+import typer
+
+from sixgate.cli.intent_views import intent_list, signed_line, way_views
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
+from sixgate.cli.session import session
+from sixgate.cli.terminal import print_json, print_json_line, screen
+from sixgate.cli.trail import way_of
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What was asked, and what came of it.",
+    epilog="Example: sixgate intents list",
+)
+
+
+@app.command("list", epilog="Example: sixgate intents list --agent payroll --limit 50")
+def list_(
+    *,
+    agent: MaybeAgent = None,
+    account: MaybeAccount = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """List the newest intents, newest first."""
+    with session(data) as here:
+        found = here.api.intents(limit=limit, account=account, agent=agent)
+        chains = here.registry["chains"]
+    if as_json:
+        print_json(found)
+    else:
+        screen().print(intent_list(found, chains))
+
+
+@app.command(epilog="Example: sixgate intents show 0x3fa9")
+def show(
+    *,
+    intent: Annotated[
+        str, typer.Argument(metavar="INTENT", help="Its digest, or the beginning of it.")
+    ],
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Show an intent's whole trail: every gate's verdict, its reason and its time."""
+    with session(data) as here:
+        events = here.api.trail(intent)
+        chains = here.registry["chains"]
+    if as_json:
+        print_json(events)
+        return
+    out = screen()
+    for view in way_views(way_of(events), events, chains):
+        out.print(view)
+
+
+def signed(
+    *,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Begin after this position.")] = 0,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Print signed transactions, oldest first, one a line; raw ones are in --json."""
+    with session(data) as here:
+        out = screen()
+        for item in here.api.signed(after=after, follow=follow):
+            if as_json:
+                print_json_line(item)
+            else:
+                out.print(signed_line(item), soft_wrap=True)

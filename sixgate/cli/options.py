@@ -1,0 +1,56 @@
+"""Options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sixgate.intent_form import check_key_path, check_name
+
+DATA_DEFAULT = Path("sixgate-data")
+DATA_VARIABLE = "SIXGATE_DATA"
+
+
+def checked_name(value: str | None) -> str | None:
+    """Return a name as Typer's callback, or say what is wrong with it."""
+    try:
+        return value if value is None else str(check_name(value))
+    except ValueError as error:
+        raise typer.BadParameter(f"{value!a} {error}") from None
+
+
+def _paths(values: list[str] | None) -> list[str]:
+    return [path for value in values or () if (path := _path(value))]
+
+
+def _path(value: str | None) -> str | None:
+    try:
+        return value if value is None else str(check_key_path(value))
+    except ValueError as error:
+        raise typer.BadParameter(f"{value!a} {error}") from None
+
+
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", envvar=DATA_VARIABLE, help="The data folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Agent = Annotated[
+    str, typer.Argument(metavar="AGENT", callback=checked_name, help="The agent's name.")
+]
+MaybeAgent = Annotated[
+    str | None, typer.Option("--agent", metavar="NAME", callback=checked_name, help="An agent.")
+]
+MaybeAccount = Annotated[
+    str | None, typer.Option("--account", metavar="NAME", callback=checked_name, help="An account.")
+]
+KeyPath = Annotated[
+    str | None,
+    typer.Argument(metavar="[PATH]", callback=_path, help="Where the key stands."),
+]
+KeyPaths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key-path", metavar="PATH", callback=_paths, help="A key it may use; repeatable."
+    ),
+]
+Chain = Annotated[str, typer.Argument(metavar="CHAIN", help="A chain's name, alias or id.")]

@@ -1,0 +1,161 @@
+"""``sixgate submit``: sign intents from a file, send them, show their outcomes."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signer.signatures import Ed25519Signer
+from sixgate.api import Json
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.progress import progress
+from sixgate.cli.session import Session, new_idempotency_key, now_ms, session, usage
+from sixgate.cli.submit_views import result_line, result_table
+from sixgate.cli.terminal import notices, print_json_line, safe, screen
+from sixgate.folder import Folder
+from sixgate.intent_form import SIGNED, IntentWrong
+from sixgate.intent_lines import (
+    LINES_MAX,
+    Draft,
+    Signers,
+    Submission,
+    WrongLine,
+    ended_as,
+    finish,
+    parts,
+    read,
+    split,
+)
+from sixgate.keyfiles import load_key_file
+from sixgate.producer import Directory
+
+SHOWN_COUNT_MAX = 20
+
+
+def submit(
+    *,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|-", allow_dash=True, help="JSON lines; - reads stdin.")
+    ],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for every outcome.")] = True,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Send the right lines although others are wrong.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="First write what is sent; submitting that again is safe."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Sign intents with their agents' keys, submit them, and show what came of each.
+
+    One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
+    say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
+    """
+    drafts, wrong = _drafts(file)
+    _refuse(wrong, keep_going=keep_going)
+    with session(data) as here:
+        ready, late = _signed(here, drafts)
+        _refuse(late, keep_going=keep_going)
+        if save:
+            _save(save, ready)
+        send = _follow if wait else _accept
+        code = send(here, ready, as_json=as_json)
+    raise typer.Exit(ExitCode.USAGE if wrong or late else code)
+
+
+def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    lines = list(split(raw))
+    if len(lines) > LINES_MAX:
+        usage(f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX}")
+    with progress("reading") as bar:
+        drafts, wrong, demo = read(bar.track(lines))
+    if not drafts and not wrong:
+        usage(f"{file} has no intent to submit: write one JSON object a line")
+    if demo:
+        notices().print(f"Left out {len(demo)} lines that only sixgate demo plays.")
+    return drafts, wrong
+
+
+def _refuse(wrong: Sequence[WrongLine], *, keep_going: bool) -> None:
+    console = notices()
+    for one in wrong[:SHOWN_COUNT_MAX]:
+        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="")
+    if wrong and not keep_going:
+        usage(f"{len(wrong)} lines are wrong and nothing was sent: mend them, or add --keep-going")
+
+
+def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:
+    directory = Directory.of(here.registry)
+    signers = _signers(here.folder, directory)
+    with progress("signing") as bar:
+        return finish(bar.track(drafts), directory, signers, now_ms(), new_idempotency_key)
+
+
+def _signers(folder: Folder, directory: Directory) -> Signers:
+    @cache
+    def signer(agent: str) -> Ed25519Signer:
+        path = folder.agent_key(agent)
+        if agent in directory.accounts and not path.exists():
+            why = f"the key of {agent} is not in this folder: sign where it is, submit envelopes"
+            raise IntentWrong([("agent", why)])
+        return load_key_file(path, agent)
+
+    return signer
+
+
+def _save(path: Path, ready: Sequence[Submission]) -> None:
+    """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
+    with path.open("xb") as file:
+        file.writelines(one.envelope + b"\n" for one in ready)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _accept(here: Session, ready: Sequence[Submission], *, as_json: bool) -> ExitCode:
+    for part in parts(ready):
+        list(here.api.submit([one.record() for one in part], wait=False))
+        for one in part if as_json else ():
+            print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
+    notices().print(f"Accepted {len(ready)} intents: sixgate intents list shows their outcomes.")
+    return ExitCode.OK
+
+
+def _follow(here: Session, ready: Sequence[Submission], *, as_json: bool) -> ExitCode:
+    results: list[tuple[Submission, Json]] = []
+    try:
+        with progress("waiting for outcomes", len(ready)) as bar:
+            for one, answer in _answers(here, ready):
+                results.append((one, answer))
+                bar.show(len(results))
+                if as_json:
+                    print_json_line(result_line(one, answer))
+    finally:  # also when the pipeline halts or the user has waited enough
+        _tell(here, results, as_json=as_json)
+    as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
+    return ExitCode.OK if as_expected else ExitCode.REJECTED
+
+
+def _tell(here: Session, results: list[tuple[Submission, Json]], *, as_json: bool) -> None:
+    if not as_json:
+        results.sort(key=lambda pair: pair[0].line)
+        screen().print(result_table(results, here.registry["chains"]))
+    signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
+    notices().print(f"{signed} of {len(results)} intents are signed.", highlight=False)
+
+
+def _answers(here: Session, ready: Sequence[Submission]) -> Iterator[tuple[Submission, Json]]:
+    for part in parts(ready):
+        answers = here.api.submit([one.record() for one in part], wait=True)
+        next(answers)  # {"accepted": n}: from here on nothing is lost
+        for answer in answers:
+            yield part[answer["index"]], answer

@@ -1,0 +1,98 @@
+"""What people and programs see: tables on a terminal, JSON for programs, and nothing raw.
+
+Text from the bus may hold anything, so it never reaches the terminal with markup or control
+characters in it.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH_MAX, WIDTH_PIPED = 120, 120
+
+
+class OutputClosed(Exception):  # noqa: N818 - says what happened to the output
+    """Whoever read our output went away; there is nobody to tell."""
+
+
+class Screen(Console):
+    """A console that ends the command, and not only the output, when its reader goes away."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise ``OutputClosed``."""
+        raise OutputClosed
+
+
+def screen() -> Screen:
+    """Return the console of results."""
+    return _console(sys.stdout)
+
+
+def notices() -> Screen:
+    """Return the console of errors, notices and progress."""
+    return _console(sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document, indented."""
+    _write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_json_line(value: Any) -> None:
+    """Write one value of a stream as a line and flush it, so that a reader need not wait."""
+    _write(orjson.dumps(value))
+
+
+def safe(text: object, style: str = "") -> Text:
+    """Return text as it is, without markup, its control characters spelt out."""
+    shown = "".join(c if c.isprintable() else _spelt(c) for c in str(text))
+    return Text(shown, style=style)
+
+
+def table(*columns: str, right: Sequence[str] = (), tight: bool = False) -> Table:
+    """Return an empty table; ``right`` names the columns of numbers, ``tight`` saves width."""
+    padding = (0, 0 if tight else 1)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=padding)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def rows(made: Table, cells: Iterable[Sequence[object]]) -> Table:
+    """Fill a table; a cell that is no ``Text`` yet is made safe."""
+    for row in cells:
+        made.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
+    return made
+
+
+def short(digest: str, length: int = 10) -> str:
+    """Return the beginning of a digest, enough to find it by."""
+    return digest[: 2 + length]
+
+
+def _console(file: Any) -> Screen:
+    made = Screen(file=file)
+    if made.is_terminal:
+        made.width = min(made.width, WIDTH_MAX)
+    elif "COLUMNS" not in os.environ:
+        made.width = WIDTH_PIPED
+    return made
+
+
+def _spelt(character: str) -> str:
+    return " " if character in "\n\t" else f"\\u{ord(character):04x}"
+
+
+def _write(line: bytes) -> None:
+    try:
+        sys.stdout.write(line.decode() + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputClosed from None
