@@ -1,0 +1,76 @@
+"""What an intent costs as the folder fills: pipeline and ledger together, from the first on.
+
+python -m benchmarks.curve --intents 1000000
+"""
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import world
+from benchmarks.measure import MICRO, Figure, seconds
+from benchmarks.pipeline import record_of, submit
+from sixgate.node import running
+
+CHUNK = 1_000
+POINTS_PER_DECADE = (1, 2, 5)
+NEIGHBOURS = 5
+GROWTH_MAX = 1.5
+
+
+def points(intents: int) -> Iterator[tuple[int, float]]:
+    """Yield (how many intents came before, µs per intent), submitting ``intents`` in all."""
+    agent = world.new_agent()
+    records = map(record_of, world.signed(agent, map(str, range(intents))))
+    wanted, costs = _wanted(intents), []
+    with TemporaryDirectory() as directory:
+        folder = world.make_folder(Path(directory) / "data", agent)
+        with running(folder) as node:
+            for before in range(0, intents, CHUNK):
+                chunk = list(islice(records, CHUNK))
+
+                def work(chunk: list[dict[str, str]] = chunk) -> None:
+                    submit(node, chunk)
+                    node.settle()
+
+                costs.append(seconds(work) / len(chunk) * MICRO)
+                if before in wanted:
+                    yield before, statistics.median(costs[-NEIGHBOURS:])
+
+
+def figure(intents: int) -> Figure:
+    """Return the row that compares the end of the curve with its beginning."""
+    curve = list(points(intents))
+    (_, first), (before, last) = curve[0], curve[-1]
+    shown = ", ".join(f"{count:,}: {cost:.0f}" for count, cost in curve)
+    return Figure(
+        "curve",
+        f"µs per intent, pipeline and ledger, after so many before it: {shown}",
+        last,
+        "µs",
+        f"after {curve[0][0]:,}",
+        first,
+        f"at most {GROWTH_MAX} of the first at {before:,}",
+        last <= GROWTH_MAX * first,
+    )
+
+
+def _wanted(intents: int) -> set[int]:
+    decades = range(len(str(intents)))
+    marks = {step * 10**decade for decade in decades for step in POINTS_PER_DECADE}
+    return {mark for mark in marks if CHUNK * NEIGHBOURS <= mark < intents} | {intents - CHUNK}
+
+
+def main() -> None:
+    """Print the curve as it grows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--intents", type=int, default=20_000)
+    for before, cost in points(parser.parse_args().intents):
+        print(f"{before:>10,} intents before: {cost:7.0f} µs per intent", flush=True)
+
+
+if __name__ == "__main__":
+    main()

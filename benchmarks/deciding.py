@@ -1,0 +1,181 @@
+"""The rules alone, and the signer's whole work on one intent, beside eth-account's signing."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import world
+from benchmarks.measure import Figure, interleaved
+from schemas.dsse import KEY_REQUEST_TYPE
+from schemas.keys import KeyRequest
+from schemas.record import Record
+from schemas.topics import Topic
+from signer.account import Account
+from signer.authority import Allocation, Case, authorize, transaction_of
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.root_file import load_root_file
+from signer.ethereum.signing import sign_transaction
+from signer.keychain import Keychain
+from signer.keys import KeyRegister
+from signer.memory import Memory
+from signer.registry import RegisteredPolicy, Registry
+from signer.rules import RULES
+from signer.rules.decision import Facts
+from signer.settings import Settings
+from signer.signatures import Ed25519Signer
+from signer.stage import Arrival, SigningStage
+from signer.state import Sealer, StateKey, StateWrite
+from signer.window import DAY_MS, Window
+from sixgate.assembly import boot_ms, wall_ms
+from sixgate.folder import Folder, open_identity
+from streams.log.sqlite import SqliteLog
+from streams.runners.operations import Operations
+
+RULES_US_MAX = 25
+EARLIER_SPENDS = (10, 1_000, 100_000)
+ROUNDS, CALLS = 15, 200
+BATCH, BATCHES = 100, 2
+
+
+class DictStore:
+    """The signer's state in a dict: what is measured is the signer, not a disk."""
+
+    def __init__(self) -> None:
+        self.records: dict[StateKey, bytes] = {}
+
+    def apply(self, writes: list[StateWrite]) -> None:
+        for write in writes:
+            if write.value is None:
+                self.records.pop(write.key, None)
+            else:
+                self.records[write.key] = write.value
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self.records.get(key)
+
+    def live_of(self, account: str) -> Iterator[tuple[StateKey, bytes]]:
+        return ((k, v) for k, v in self.records.items() if k[:2] == (account, "live"))
+
+    def pending_accounts(self) -> list[str]:
+        return []
+
+    def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:  # noqa: ARG002 - nothing is a day old
+        return []
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the rows of this group."""
+    peer = world.Peer()
+    yield from _rules(peer)
+    yield from _signer(peer)
+
+
+def _rules(peer: world.Peer) -> Iterator[Figure]:
+    for spends in EARLIER_SPENDS:
+        times = interleaved({"rules": _five_rules(spends), "peer": peer}, ROUNDS, CALLS)
+        yield Figure(
+            "rules",
+            f"five computable rules after {spends:,} spends",
+            times["rules"],
+            "µs",
+            "eth-account signs one",
+            times["peer"],
+            f"≤ {RULES_US_MAX} µs",
+            times["rules"] <= RULES_US_MAX,
+        )
+
+
+def _five_rules(spends: int) -> Callable[[], object]:
+    now_ms = wall_ms()
+    window = Window()
+    for n in range(spends):
+        window = window.add(now_ms - DAY_MS + n * (DAY_MS // (spends + 1)), 1, DAY_MS)
+    account = Account(account=world.ACCOUNT, spent=window)
+    policy = RegisteredPolicy(world.POLICY, "0x" + "00" * 32).policy
+    agent = world.agent_entry(world.new_agent())
+    facts = Facts(now_ms, agent, Settings(), "signer-0", chain=world.BASE)
+    intent = world.intent("rules")
+    computable = [rule for _, rule in RULES[:5]]
+
+    def run() -> object:
+        return [rule(intent, policy, account, facts) for rule in computable]
+
+    return run
+
+
+def _signer(peer: world.Peer) -> Iterator[Figure]:
+    agent = world.new_agent()
+    with TemporaryDirectory() as directory:
+        stage, store = _stage(world.make_folder(Path(directory) / "data", agent))
+    batches = iter(list(_batches(agent, ROUNDS * (BATCHES + 1))))
+    deciding = _decider(stage, agent)
+
+    def whole() -> None:
+        batch = stage.allocate(next(batches), wall_ms())
+        store.apply(stage.memory.drain())
+        assert len(stage.sign(batch)) == 2 * BATCH
+        store.apply(stage.memory.drain())
+
+    times = interleaved({"deciding": deciding, "peer": peer}, ROUNDS, CALLS)
+    yield _beside("authorise, build, sign, fold", times["deciding"], times["peer"], held=True)
+    times = interleaved({"whole": whole, "peer": peer}, ROUNDS, BATCHES)
+    what = f"all of it in batches of {BATCH}: also authenticate, sign the outcome, seal the state"
+    yield _beside(what, times["whole"] / BATCH, times["peer"], held=False)
+
+
+def _beside(what: str, value_us: float, peer_us: float, *, held: bool) -> Figure:
+    bound = "at most the peer's" if held else "shown, not bounded"
+    holds = value_us <= peer_us or not held
+    return Figure("signer", what, value_us, "µs", "eth-account signs one", peer_us, bound, holds)
+
+
+def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
+    """Return the issue's own sum: authorise, build, sign and fold one authenticated intent."""
+    key = stage.keys.by_path[(world.ACCOUNT, world.KEY_PATH)]
+    facts = Facts(wall_ms(), world.agent_entry(agent), Settings(), "signer-0", world.BASE, key=key)
+    policy = stage.registry.policies["standard"]
+    case = Case(world.intent("decide"), "0x" + "00" * 32, policy, facts)
+    account, sender = Account(account=world.ACCOUNT), bytes.fromhex(key.address[2:])
+
+    def decide() -> object:
+        nonlocal account
+        allocation = authorize(case, account)
+        assert isinstance(allocation, Allocation)
+        account = allocation.account
+        return sign_transaction(transaction_of(allocation.draft), stage.use_key(key), sender)
+
+    return decide
+
+
+def _batches(agent: Ed25519Signer, count: int) -> Iterator[list[Arrival]]:
+    for batch in range(count):
+        keys = (f"{batch}-{n}" for n in range(BATCH))
+        clearances = [world.clearance(raw) for raw in world.signed(agent, keys)]
+        yield [Arrival(f"bench/{batch}/{n}", c) for n, c in enumerate(clearances)]
+
+
+def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
+    trust = folder.trust()
+    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    identity, state_key = open_identity(folder, kms)
+    registry, keys = Registry(trust.trust_root), KeyRegister()
+    keychain = Keychain(kms, registry, keys, secrets.token_bytes, boot_ms)
+    store = DictStore()
+    memory = Memory(store, Sealer(state_key), "0")
+    stage = SigningStage(identity, registry, keys, memory, keychain.use, lambda _: False)
+    _load(folder, Operations(identity, registry, keys, keychain))
+    return stage, store
+
+
+def _load(folder: Folder, operations: Operations) -> None:
+    inbox = SqliteLog(folder.inbox, folder.trust().partitions)
+    for record in inbox.read(Topic.REGISTRY, 0, 0, 1000):
+        operations.register(record, wall_ms())
+    request = KeyRequest(
+        org="bench", account=world.ACCOUNT, path=world.KEY_PATH, requested_at_ms=wall_ms()
+    )
+    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    record = Record(Topic.KEY_REQUESTS, 0, 0, world.ACCOUNT, envelope, wall_ms())
+    operations.provision(record, wall_ms())
+    inbox.close()

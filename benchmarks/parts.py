@@ -1,0 +1,89 @@
+"""Where the time of one intent goes in the embedded pipeline."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import world
+from benchmarks.measure import MICRO, Figure
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.stage import Arrival, Batch
+from sixgate.assembly import assemble
+from streams.gates import cascade
+from streams.gates.passage import World
+from streams.runners.embedded import EmbeddedRunner
+
+INTENTS = 4_000
+CHUNK = 500
+
+
+class TimedRunner(EmbeddedRunner):
+    """The same runner, with a clock around each part of a batch."""
+
+    times: dict[str, float]
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.times[part] = self.times.get(part, 0) + time.perf_counter() - start
+
+    def _judge(self, submitted: Sequence[Record], now_ms: int, events: list[Outgoing]) -> Batch:
+        stage = self.stage
+        gates = World(stage.registry, stage.keys, stage.memory.account)
+        with self.timed("admission and gates, with one Ed25519 verification"):
+            led = cascade.run(submitted, gates, now_ms, self.simulate)
+        events += led.events
+        with self.timed("the signer's decision"):
+            return stage.allocate([Arrival(p.source, p.clearance) for p in led.decided], now_ms)
+
+    def _commit(self, events: Sequence[Outgoing], now_ms: int, positions: dict[str, int]) -> None:
+        with self.timed("first commit: trail, pinned outcomes, state"):
+            super()._commit(events, now_ms, positions)
+
+    def _publish(self, batch: Batch, now_ms: int) -> None:
+        with self.timed("build, sign, prove the sender, sign the outcome; second commit"):
+            super()._publish(batch, now_ms)
+
+
+def figures() -> Iterator[Figure]:
+    """Yield one row per part, in µs per intent, beside eth-account's signing."""
+    times = _run(INTENTS)
+    peer = world.Peer()
+    start = time.perf_counter()
+    for _ in range(INTENTS // 4):
+        peer()
+    peer_us = (time.perf_counter() - start) / (INTENTS // 4) * MICRO
+    for part, spent in times.items():
+        value = spent / INTENTS * MICRO
+        yield Figure("budget", part, value, "µs", "eth-account signs one", peer_us, "shown", True)  # noqa: FBT003 - last field
+
+
+def _run(intents: int) -> dict[str, float]:
+    agent = world.new_agent()
+    with TemporaryDirectory() as directory:
+        parts = assemble(world.make_folder(Path(directory) / "data", agent), lambda _: None)
+        runner = _timed(parts.runner)
+        parts.start()
+        runner.step()
+        runner.times.clear()
+        values = list(world.signed(agent, map(str, range(intents))))
+        for start in range(0, intents, CHUNK):
+            chunk = values[start : start + CHUNK]
+            parts.inbox.append([Outgoing(Topic.SUBMITTED, world.ACCOUNT, v) for v in chunk], 0)
+        while runner.step():
+            continue
+        parts.close()
+    return runner.times
+
+
+def _timed(runner: EmbeddedRunner) -> TimedRunner:
+    fields: dict[str, Callable[..., object]] = {
+        name: getattr(runner, name) for name in EmbeddedRunner.__slots__
+    }
+    timed = TimedRunner(**fields)  # type: ignore[arg-type] # the same fields
+    timed.times = {}
+    return timed

@@ -1,0 +1,105 @@
+"""The same organisation, agent and transaction for every benchmark."""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account as EthAccount
+from eth_keys.backends.coincurve import CoinCurveECCBackend
+
+from schemas.canonical import event_id
+from schemas.clearance import Clearance
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
+from schemas.intent import Intent, intent_digest
+from schemas.keys import KeyRequest
+from schemas.policy import Policy
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.assembly import wall_ms
+from sixgate.folder import Folder, create
+from streams.log.sqlite import SqliteLog
+
+RECIPIENT = "0x" + "11" * 20
+ACCOUNT, AGENT, KEY_PATH = "treasury", "trader", "keys/base-signer"
+FEES = Fees(gas_limit=21_000, max_fee_per_gas_wei=10**9, max_priority_fee_per_gas_wei=10**6)
+POLICY = Policy(
+    tx_to_allowlist=(RECIPIENT,),
+    tx_max_value_eth="1",
+    tx_daily_limit_eth="1000000",
+    tx_allowed_chains=("base",),
+    intents_per_minute="unlimited",
+)
+BASE = ChainSet(
+    chain_id=8453, name="base", symbol="ETH", explorer="basescan.org", testnet=False,
+    default_fees=FEES,
+)  # fmt: skip
+
+
+def new_agent() -> Ed25519Signer:
+    return Ed25519Signer(AGENT, secrets.token_bytes(32))
+
+
+def agent_entry(agent: Ed25519Signer) -> AgentSet:
+    return AgentSet(
+        agent=AGENT, account=ACCOUNT, public_key=agent.public_key, policy_id="standard",
+        active=True, intents_api_enabled=True, key_paths=(KEY_PATH,),
+    )  # fmt: skip
+
+
+def entries(agent: Ed25519Signer) -> list[Entry]:
+    policy = PolicySet(policy_id="standard", policy=POLICY)
+    return [AccountOpened(account=ACCOUNT), policy, BASE, agent_entry(agent)]
+
+
+def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
+    """Make a data folder whose key is ordered and waits to be generated."""
+    folder = create(path, "bench", entries(agent), wall_ms(), secrets.token_bytes)
+    request = KeyRequest(org="bench", account=ACCOUNT, path=KEY_PATH, requested_at_ms=wall_ms())
+    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    inbox = SqliteLog(folder.inbox, folder.trust().partitions)
+    inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], wall_ms())
+    inbox.close()
+    return folder
+
+
+def intent(key: str, **changes: Any) -> Intent:
+    terms: dict[str, Any] = {
+        "org": "bench", "account": ACCOUNT, "agent": AGENT, "chain_id": 8453, "to": RECIPIENT,
+        "value_wei": 10**12, "data": "0x", "simulate_first": False, "key_path": KEY_PATH,
+        "idempotency_key": key, "expires_at_ms": wall_ms() + 12 * 3_600_000,
+    }  # fmt: skip
+    return Intent(**(terms | changes))
+
+
+def signed(agent: Ed25519Signer, keys: Iterable[str]) -> Iterator[bytes]:
+    for key in keys:
+        yield agent.seal(INTENT_TYPE, intent(key).encode()).encode()
+
+
+def clearance(raw: bytes) -> Clearance:
+    envelope = Envelope.decode(raw)
+    name = intent_digest(envelope.body())
+    return Clearance(id=event_id(Topic.DECIDED, name), intent=name, envelope=envelope, verdicts=())
+
+
+class Peer:
+    """What a user would write instead: eth-account, with coincurve and a C keccak below it."""
+
+    def __init__(self) -> None:
+        self._account = EthAccount.create()
+        # With a pure-Python fallback below it any ratio would pass.
+        assert isinstance(self._account._key_obj.backend, CoinCurveECCBackend)  # noqa: SLF001
+        assert os.environ.get("ETH_HASH_BACKEND") == "pysha3", "run it with make bench"
+        self._nonce = 0
+
+    def __call__(self) -> object:
+        self._nonce += 1
+        return self._account.sign_transaction({
+            "type": 2, "chainId": 8453, "nonce": self._nonce, "to": RECIPIENT, "value": 10**12,
+            "data": "0x", "gas": FEES.gas_limit, "maxFeePerGas": FEES.max_fee_per_gas_wei,
+            "maxPriorityFeePerGas": FEES.max_priority_fee_per_gas_wei,
+        })  # fmt: skip
