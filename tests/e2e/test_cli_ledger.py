@@ -1,0 +1,147 @@
+"""The ledger from the command line: proven, remembered, asked, taken away, and found out."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from streams.ledger.clickhouse import ClickHouse
+from tests.e2e.test_cli_submit import INTENT
+from tests.support.command_line import CommandLine, served
+
+
+@pytest.fixture(scope="module")
+def written(organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """Make a folder whose ledger has intents in it; tests that change it work on copies."""
+    cli = organisation.copy(tmp_path_factory.mktemp("written") / "data")
+    cli.submit(INTENT, INTENT | {"value": "5"})
+    return cli
+
+
+@pytest.fixture(scope="module")
+def readable(
+    written: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    with served(written.copy(tmp_path_factory.mktemp("readable") / "data")) as running:
+        yield running
+
+
+def test_a_ledger_verifies_against_a_head_that_was_taken_away(
+    written: CommandLine, tmp_path: Path
+) -> None:
+    cli, head = written.copy(tmp_path / "data"), tmp_path / "head.json"
+    cli.ok("ledger", "head", "--out", str(head))
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    cli.submit(INTENT)
+    before = json.loads(head.read_text())["head"]["sequence"]
+    assert cli.ok("ledger", "verify", "--head", str(head), "--json").json["rows"] > before + 1
+
+
+def test_a_ledger_that_was_cut_does_not_verify_against_it(
+    written: CommandLine, tmp_path: Path
+) -> None:
+    older, head = written.copy(tmp_path / "older"), tmp_path / "head.json"
+    newer = written.copy(tmp_path / "newer")
+    newer.submit(INTENT)
+    newer.ok("ledger", "head", "--out", str(head))
+    ended = older.run("ledger", "verify", "--head", str(head))
+    assert ended.code == 8
+    assert ended.sentence
+
+
+def test_one_changed_byte_is_found_and_its_row_named(written: CommandLine, tmp_path: Path) -> None:
+    cli = written.copy(tmp_path / "data")
+    (seq,) = cli.ok(
+        "ledger", "sql", "SELECT min(seq) FROM ledger WHERE topic = 'outcomes'", "--json"
+    ).json["rows"][0]
+    engine = ClickHouse.embedded(cli.data / "ledger")
+    engine.command(
+        "ALTER TABLE ledger UPDATE body = replaceOne(body, 'treasury', 'treasurx') "
+        f"WHERE seq = {seq} SETTINGS mutations_sync = 2"
+    )
+    engine.close()
+    ended = cli.run("ledger", "verify")
+    assert ended.code == 8
+    assert ended.sentence.startswith(f"Row {seq}")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"envelope": {}}', '{"envelope": 1}', "\x00"])
+def test_a_file_that_is_no_head_is_told(
+    readable: CommandLine, tmp_path: Path, content: str
+) -> None:
+    head = tmp_path / "head.json"
+    head.write_text(content)
+    ended = readable.run("ledger", "verify", "--head", str(head))
+    assert ended.code == 2
+    assert ended.sentence
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_holds_every_row(readable: CommandLine, tmp_path: Path, form: str) -> None:
+    file = tmp_path / f"rows.{form}"
+    done = readable.ok("ledger", "export", str(file), "--json").json
+    if form == "csv":
+        with file.open(newline="") as table:
+            count = len(list(csv.DictReader(table)))
+    elif form == "jsonl":
+        count = len([json.loads(line) for line in file.read_text().splitlines()])
+    else:
+        count = pq.read_table(file).num_rows
+    assert count == done["rows"] > 10
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_an_export_keeps_to_its_times(readable: CommandLine, tmp_path: Path) -> None:
+    file = str(tmp_path / "rows.jsonl")
+    past = ("--since", "2020-01-01", "--until", "2020-02-01")
+    assert readable.ok("ledger", "export", file, *past, "--json").json["rows"] == 0
+    taken = readable.run("ledger", "export", file)
+    assert taken.code == 5
+    assert "--force" in taken.sentence
+    assert readable.ok("ledger", "export", file, "--force", "--json").json["rows"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("rows.txt", 2),
+        ("rows.csv --since 2026-02-01 --until 2026-01-01", 2),
+        ("rows.csv --since yesterday", 2),
+        ("missing/rows.csv", 5),
+    ],
+)
+def test_a_wrong_export_is_told_and_leaves_nothing(
+    readable: CommandLine, tmp_path: Path, words: str, code: int
+) -> None:
+    name, *rest = words.split()
+    ended = readable.run("ledger", "export", str(tmp_path / name), *rest)
+    assert (ended.code, bool(ended.sentence)) == (code, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "INSERT INTO ledger SELECT * FROM ledger",
+        "ALTER TABLE ledger DELETE WHERE 1",
+        "DROP TABLE ledger",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "SELECT 1 INTO OUTFILE '/tmp/sixgate-outfile'",
+        "SELECT 1; DROP TABLE ledger",
+        "SELEC 1",
+        "",
+    ],
+)
+def test_sql_only_reads(readable: CommandLine, query: str) -> None:
+    ended = readable.run("ledger", "sql", query)
+    assert (ended.code, bool(ended.sentence)) == (10, True)
+
+
+def test_analysts_ask_in_sql(readable: CommandLine) -> None:
+    query = "SELECT outcome, count() AS n FROM intents GROUP BY outcome ORDER BY outcome"
+    found = readable.ok("ledger", "sql", query, "--json").json
+    assert found["columns"] == ["outcome", "n"]
+    assert [row[0] for row in found["rows"]] == ["intent.rejected", "transaction.signed"]

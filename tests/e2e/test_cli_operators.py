@@ -1,0 +1,209 @@
+"""Operators at work: agents, policies, keys, chains, settings."""
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from signer.ethereum.address import parse_address
+from tests.e2e.test_cli_submit import INTENT, TO
+from tests.support.command_line import CommandLine, served
+
+LIMITS = f"--max-value-eth 1.50 --daily-limit-eth 5 --allow-to {TO} --chains eth,zora".split()
+
+
+@pytest.fixture(scope="module")
+def cli(
+    organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """Serve one folder to all these tests; each has its own names there and mends its changes."""
+    with served(organisation.copy(tmp_path_factory.mktemp("operators") / "data")) as running:
+        yield running
+
+
+def policy(cli: CommandLine, agent: str) -> dict[str, object]:
+    found: dict[str, object] = cli.ok("agents", "show", agent, "--json").json["policy"]["policy"]
+    return found
+
+
+def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
+    cli.ok("agents", "add", "bot", "--account", "main", *LIMITS)
+    assert policy(cli, "bot") == {
+        "tx_to_allowlist": [TO.lower()],
+        "tx_max_value_eth": "1.5",
+        "tx_max_fee_eth": "0.05",
+        "tx_daily_limit_eth": "5",
+        "tx_allowed_chains": ["ethereum", "zora"],
+        "intents_per_minute": 60,
+        "allow_contract_creation": False,
+    }
+    key = cli.data / "keys" / "agents" / "bot.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> None:
+    cli.ok("agents", "add", "changed", *LIMITS)
+    cli.ok("chains", "remove", "zora")
+    before = cli.ok("agents", "show", "changed", "--json").json
+    cli.ok("agents", "update", "changed", "--daily-limit-eth", "2", "--expires-in", "30d")
+    after = cli.ok("agents", "show", "changed", "--json").json
+    assert after["policy"]["policy"] == before["policy"]["policy"] | {"tx_daily_limit_eth": "2"}
+    expires = after["agent"].pop("expires_at_ms")
+    assert after["agent"] == before["agent"]
+    assert expires > 0
+
+
+def test_a_policy_file_is_taken_and_flags_win(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({
+        "tx_to_allowlist": "any", "tx_max_value_eth": "1", "tx_daily_limit_eth": "unlimited",
+        "tx_allowed_chains": ["arbitrum"], "intents_per_minute": "unlimited",
+    }))  # fmt: skip
+    cli.ok("agents", "add", "filed", "--policy", str(file), "--rate", "7")
+    assert policy(cli, "filed")["intents_per_minute"] == 7
+    assert policy(cli, "filed")["tx_allowed_chains"] == ["arbitrum-one"]
+    cli.ok("agents", "add", "twin", "--policy-id", "filed")
+    assert policy(cli, "twin") == policy(cli, "filed")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        ("refused --max-value-eth 1", 2, "leaves open --allow-to, --daily-limit-eth, --chains"),
+        ("refused --max-value-eth 1,5", 2, "tx_max_value_eth '1,5'"),
+        ("refused --max-value-eth -1", 2, "tx_max_value_eth '-1'"),
+        ("refused --allow-to 0x12", 2, "length is 4 characters"),
+        (f"refused --allow-to {TO[:-1]}E", 2, "EIP-55"),
+        ("refused --chains bsae", 9, "there is no chain bsae: did you mean base?"),
+        ("refused --rate many", 2, "intents_per_minute"),
+        ("refused --policy-id nothing", 9, "there is no policy nothing"),
+        ("refused --policy /nonexistent", 5, "No such file"),
+        ("payroll --rate 1", 2, "agent payroll exists"),
+    ],
+)
+def test_a_wrong_agent_is_refused_in_a_sentence(
+    cli: CommandLine, words: str, code: int, why: str
+) -> None:
+    ended = cli.run("agents", "add", *words.split())
+    assert (ended.code, why in ended.sentence) == (code, True), ended.err
+    assert not (cli.data / "keys" / "agents" / "refused.pem").exists()
+
+
+def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) -> None:
+    cli.ok("agents", "deactivate", "payroll")
+    assert cli.submit(INTENT)[0]["result"]["reason"] == "agent_inactive"
+    cli.ok("agents", "update", "payroll", "--activate")
+    assert cli.submit(INTENT)[0]["outcome"] == "signed"
+
+
+def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) -> None:
+    use = INTENT | {"key_path": "keys/base-signer"}
+    cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
+    assert cli.submit(use)[0]["result"]["reason"] == "key_not_granted"
+    again = cli.run("keys", "provision", "--chain", "base", "--account", "treasury")
+    assert again.code == 4
+    assert "has a key at keys/base-signer already" in again.sentence
+    cli.ok("agents", "update", "payroll", "--key-path", "keys/base-signer")
+    assert cli.submit(use)[0]["outcome"] == "signed"
+    made = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
+    assert (
+        cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == made["address"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        ("", 2, "whose key is it?"),
+        ("--account treasury", 2, "which key is it?"),
+        ("--agent payroll --account main keys/x", 2, "acts for treasury"),
+        ("--agent nobody", 9, "there is no agent nobody"),
+        ("--account nowhere keys/x", 4, "nowhere"),
+        ("--agent payroll --chain base keys/x", 2, "not both"),
+        ("--agent payroll", 4, "already"),
+    ],
+)
+def test_a_wrong_key_request_is_refused_in_a_sentence(
+    cli: CommandLine, words: str, code: int, why: str
+) -> None:
+    ended = cli.run("keys", "provision", *words.split())
+    assert (ended.code, why in ended.sentence) == (code, True), ended.err
+
+
+@pytest.mark.parametrize(
+    "path", ["keys/../x", "/keys/x", "secret/x", "keys/a%2Fb", "keys/A", "keys"]
+)
+def test_no_key_stands_at_a_path_that_is_none(cli: CommandLine, path: str) -> None:
+    assert cli.run("keys", "provision", path, "--account", "treasury").code == 2
+
+
+def test_addresses_are_shown_with_their_checksum(cli: CommandLine) -> None:
+    address = cli.ok("keys", "provision", "keys/x", "--account", "treasury").out.strip()
+    (found,) = [k for k in cli.ok("keys", "list", "--json").json if k["path"] == "keys/x"]
+    assert parse_address(address) == bytes.fromhex(found["address"][2:])
+    assert address in cli.ok("keys", "list").out
+
+
+def test_a_chain_is_added_changed_and_removed(cli: CommandLine) -> None:
+    cli.ok("chains", "add", "31337", "anvil", "--symbol", "ETH", "--explorer", "http://localhost",
+           "--testnet", "--alias", "local", "--gas-limit", "21000", "--max-fee-gwei", "1.5",
+           "--priority-fee-gwei", "1")  # fmt: skip
+    cli.ok("agents", "update", "payroll", "--chains", "ethereum,base,anvil")
+    signed = cli.submit(INTENT | {"chain": "local"})[0]["result"]
+    assert (signed["chain_id"], signed["max_fee_per_gas_wei"]) == (31337, "1500000000")
+    cli.ok("chains", "update", "local", "--max-fee-gwei", "3")
+    signed = cli.submit(INTENT | {"chain": 31337})[0]["result"]
+    assert (signed["max_fee_per_gas_wei"], signed["gas_limit"]) == ("3000000000", 21_000)
+    cli.ok("chains", "remove", "31337")
+    assert cli.submit(INTENT | {"chain": 31337})[0]["result"]["reason"] == "chain_unknown"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        ("add 8453 mine", 2, "chain 8453 is base"),
+        ("add 99 base --explorer x", 4, "belongs to chain 8453"),
+        ("add 99 Nine", 2, "name"),
+        ("add 99 nine --max-fee-gwei 1", 2, "default_fees"),
+        ("add 99 nine --gas-limit 1 --max-fee-gwei 0.0000000001 --priority-fee-gwei 0", 2, "finer"),
+        ("update nine --testnet", 9, "there is no chain nine"),
+        ("remove nine", 9, "there is no chain nine"),
+    ],
+)
+def test_a_wrong_chain_is_refused_in_a_sentence(
+    cli: CommandLine, words: str, code: int, why: str
+) -> None:
+    ended = cli.run("chains", *words.split())
+    assert (ended.code, why in ended.sentence) == (code, True), ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("policies.require_explicit", "false", "false"),
+        ("simulation.required", "always", "always"),
+        ("simulation.age_ms_max", "5000", "5000"),
+    ],
+)
+def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) -> None:
+    before = cli.ok("settings", "get", name).out.strip()
+    cli.ok("settings", "set", name, value)
+    assert cli.ok("settings", "get", name).out.strip() == shown
+    cli.ok("settings", "set", name, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("set simulation.required never", 2),
+        ("set simulation.age_ms_max 0", 2),
+        ("set policies.require_explicit 1", 2),
+        ("set simulation.requird always", 9),
+        ("get nothing", 9),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, code: int) -> None:
+    ended = cli.run("settings", *words.split())
+    assert (ended.code, bool(ended.sentence)) == (code, True)

@@ -1,0 +1,172 @@
+"""Intents through the command line: right ones, wrong ones, repeated ones, interrupted ones."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from tests.support.command_line import CommandLine, served, until
+
+TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
+INTENT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": TO, "value": "0.5"}
+
+
+@pytest.fixture(scope="module")
+def quick(
+    organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """Serve one folder to the tests that need no fresh one."""
+    with served(organisation.copy(tmp_path_factory.mktemp("submit") / "data")) as running:
+        yield running
+
+
+def intents(cli: CommandLine) -> int:
+    return len(cli.ok("intents", "list", "--limit", "1000", "--json").json)
+
+
+def test_half_an_eth_on_base_is_signed_without_a_node(cli: CommandLine) -> None:
+    (result,) = cli.submit(INTENT)
+    signed = result["result"]
+    assert (result["outcome"], result["expected"], result["repeated"]) == ("signed", True, False)
+    assert (signed["gas_from"], signed["fees_from"]) == ("chain-defaults", "chain-defaults")
+    assert (signed["chain_id"], signed["value_wei"], signed["nonce"]) == (8453, "5" + "0" * 17, 0)
+    sender = Account.recover_transaction(signed["raw_transaction"])
+    (key,) = cli.ok("keys", "list", "--json").json
+    assert sender.lower() == key["address"] == signed["sender"]
+
+
+def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandLine) -> None:
+    wrong = [
+        INTENT | {"value": 0.5},
+        INTENT | {"to": TO[:-1] + "E"},
+        INTENT | {"agent": "p\u0430yroll"},
+        INTENT | {"gass": 1},
+    ]
+    text = "\n".join([json.dumps(INTENT), *map(json.dumps, wrong), '{"a": 1, "a": 2}', "{"])
+    before = intents(quick)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 2
+    assert ended.sentence.startswith("6 lines are wrong and nothing was sent")
+    for line, why in {
+        2: "value: is a float",
+        3: "to: character 42 breaks the EIP-55 checksum",
+        4: "agent: must be a name",
+        5: "'gass': is no field",
+        6: "'a' occurs twice",
+        7: "is not JSON",
+    }.items():
+        assert f"line {line}: {why}" in ended.err
+    assert intents(quick) == before
+
+
+def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
+    text = json.dumps(INTENT) + "\n" + json.dumps(INTENT | {"agent": "payrol"})
+    before = intents(quick)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 2
+    assert "line 2: agent: no agent payrol is registered: did you mean payroll?" in ended.err
+    assert intents(quick) == before
+
+
+def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> None:
+    text = json.dumps(INTENT) + "\n{\n" + json.dumps(INTENT | {"agent": "nobody"})
+    ended = quick.run("submit", "-", "--keep-going", "--json", stdin=text)
+    assert ended.code == 2
+    assert [line["outcome"] for line in ended.lines] == ["signed"]
+    assert "line 2: " in ended.err
+    assert "line 3: " in ended.err
+
+
+def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine) -> None:
+    text = json.dumps(INTENT | {"value": "5"})
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 3
+    assert "value-cap: value_too_high, value 5 is over the cap of 1" in " ".join(ended.out.split())
+    expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
+    assert quick.run("submit", "-", stdin=expected).code == 0
+
+
+def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
+    quick: CommandLine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "sent.jsonl"
+    first = quick.submit(INTENT, INTENT | {"value": "5"}, words=("--save", str(saved)))
+    again = sorted(
+        quick.run("submit", str(saved), "--json").lines, key=lambda result: int(result["line"])
+    )
+    assert [r["repeated"] for r in again] == [True, True]
+    assert [r["intent"] for r in again] == [r["intent"] for r in first]
+    assert again[0]["result"]["transaction_hash"] == first[0]["result"]["transaction_hash"]
+    made = [item["event"]["intent"] for item in quick.ok("signed", "--json").lines]
+    assert made.count(first[0]["intent"]) == 1
+    refused = quick.run("submit", str(saved), "--save", str(saved))
+    assert refused.code == 5
+    assert "File exists" in refused.sentence
+
+
+def test_a_submit_that_is_killed_can_be_sent_again(cli: CommandLine, tmp_path: Path) -> None:
+    source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.01"}) + "\n" for _ in range(300)))
+    running = cli.start("submit", str(source), "--save", str(saved), "--json")
+    until(30, lambda: saved.exists() and saved.read_bytes().count(b"\n") == 300)
+    running.kill()
+    running.communicate()
+    results = cli.ok("submit", str(saved), "--json").lines
+    assert len(results) == 300
+    nonces = [item["event"]["nonce"] for item in cli.ok("signed", "--json").lines]
+    assert sorted(nonces) == list(range(300))
+    cli.ok("ledger", "verify")
+
+
+def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) -> None:
+    (accepted,) = cli.submit(INTENT, words=("--no-wait",))
+    (row,) = [
+        row
+        for row in cli.ok("intents", "list", "--json").json
+        if row["intent"] == accepted["intent"]
+    ]
+    assert row["outcome"] in ("transaction.signed", "pending")
+    assert len(cli.ok("signed", "--json").lines) == 1
+
+
+def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
+    cli: CommandLine, organisation: CommandLine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "sent.jsonl"
+    organisation.copy(tmp_path / "elsewhere").submit(INTENT, words=("--save", str(saved)))
+    (cli.data / "keys" / "agents" / "payroll.pem").unlink()
+    refused = cli.run("submit", "-", stdin=json.dumps(INTENT))
+    assert refused.code == 2
+    assert "the key of payroll is not in this folder" in refused.err
+    assert cli.ok("submit", str(saved), "--json").lines[0]["outcome"] == "signed"
+
+
+@pytest.mark.parametrize("words", [("submit", "-"), ("submit", "missing.jsonl")])
+def test_no_intents_are_told_in_a_sentence(quick: CommandLine, words: tuple[str, ...]) -> None:
+    ended = quick.run(*words)
+    assert ended.code in (2, 5)
+    assert ended.sentence
+
+
+def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
+    (result,) = quick.submit(INTENT | {"chain": "polygon"})
+    shown = quick.ok("intents", "show", result["intent"][:12]).out
+    for word in ("admission", "chain-restriction", "chain_not_allowed", "not reached", "polygon"):
+        assert word in shown
+    events = quick.ok("intents", "show", result["intent"], "--json").json
+    assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
+
+
+def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:
+    cli.submit(INTENT)
+    running = cli.start("signed", "--follow", "--json")
+    assert running.stdout
+    assert json.loads(running.stdout.readline())["event"]["nonce"] == 0
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in err

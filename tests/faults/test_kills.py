@@ -1,0 +1,114 @@
+"""SIGKILL at random moments, at least 50 in CI, each followed by a check from outside.
+
+``SIXGATE_KILLS`` sets how many, ``SIXGATE_SEED`` repeats a run; the seed is printed on failure.
+"""
+
+import hashlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.folder import Folder
+from sixgate.keyfiles import create_key_file
+from streams.log.sqlite import SqliteLog
+from tests.support.embedded import ACCOUNT, ALLOWED, KEY_PATH, STRANGER, Producer, make_folder
+from tests.support.outside import check
+
+KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
+SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
+LIFE_MS_MIN, LIFE_MS_MAX = 300, 2_300
+BURST = 3
+PAUSE_S = 0.02
+
+
+def lives_ms() -> Iterator[int]:
+    """Yield how long each process may live: the same for the same seed."""
+    for number in range(KILLS):
+        drawn = int.from_bytes(hashlib.sha256(f"{SEED}/{number}".encode()).digest()[:4], "big")
+        yield LIFE_MS_MIN + drawn % (LIFE_MS_MAX - LIFE_MS_MIN)
+
+
+def start(folder: Folder, life: int) -> subprocess.Popen[bytes]:
+    """Start ``up``, or for every third life ``submit``, which runs the pipeline itself."""
+    command = [sys.executable, "-m", "sixgate", "--data", str(folder.path)]
+    if life % 3 != 2:
+        return popen([*command, "up"], b"")
+    lines = [form(f"by-command-{life}-{number}") for number in range(BURST)]
+    return popen([*command, "submit", "-"], b"".join(lines))
+
+
+def popen(command: list[str], lines: bytes) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe)
+    assert process.stdin is not None
+    process.stdin.write(lines)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def form(key: str) -> bytes:
+    """Return an intent as a person would write it."""
+    intent = {"agent": "trader", "chain": "base", "to": ALLOWED, "value_wei": "10000000000000000"}
+    return orjson.dumps(intent | {"key_path": KEY_PATH, "idempotency_key": key}) + b"\n"
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0), f"it ended by itself: {errors.decode()}"
+
+
+def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
+    """Append good intents, ones that rules refuse, a replay, a changed replay and garbage."""
+    values = [trader.signed(f"{burst}-{number}", value_wei=10**14) for number in range(BURST)]
+    values += [trader.signed(f"{burst}-no", to=STRANGER), values[0], b"garbage %d" % burst]
+    values += [trader.signed(f"{burst}-1", value_wei=7)]
+    inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values], 0)
+
+
+def submit_until(ends_at_s: float, inbox: SqliteLog, trader: Producer, first: int) -> int:
+    """Submit burst after burst, so that the pipeline is busy when it is killed."""
+    burst = first
+    while time.monotonic() < ends_at_s:
+        submit(inbox, trader, burst)
+        burst += 1
+        time.sleep(PAUSE_S)
+    return burst
+
+
+def verify_ledger(folder: Folder) -> None:
+    """Let a process of its own verify the ledger: chDB holds one folder per process."""
+    command = [sys.executable, "-m", "sixgate", "--data", str(folder.path), "ledger", "verify"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: Path) -> None:
+    seed = secrets.token_bytes(32)
+    trader = Producer(Ed25519Signer("trader", seed))
+    folder = make_folder(tmp_path / "data", [trader.signer])
+    create_key_file(folder.agent_key("trader"), seed)
+    inbox = SqliteLog(folder.inbox, folder.trust().partitions)
+    bursts = 0
+    for life, life_ms in enumerate(lives_ms()):
+        process = start(folder, life)
+        bursts = submit_until(time.monotonic() + life_ms / 1000, inbox, trader, bursts)
+        kill(process)
+        if folder.pipeline.exists():
+            check(folder.path, settled=False)
+    verify_ledger(folder)
+    found = check(folder.path, settled=True)
+    appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]
+    assert len(appended) == bursts * (BURST + 2), f"seed {SEED}"
+    assert any(outcome["type"] == "transaction.signed" for outcome in found.outcomes)

@@ -1,0 +1,268 @@
+"""The node that owns a data folder: in process, through its socket, and when its files are bad."""
+
+import base64
+import os
+import secrets
+import shutil
+import sqlite3
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.canonical import canonical_bytes
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from signer.state import StateRolledBack
+from sixgate import operator
+from sixgate.api import Api, ApiError, Json
+from sixgate.connection import RemoteApi, connect
+from sixgate.folder import Folder, FolderBusy, FolderError, create
+from streams.ledger.errors import LedgerError
+from streams.log.errors import LogError
+from streams.log.pipeline import PipelineLog
+from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
+from tests.support.outside import check
+
+NOW_MS = 1
+
+
+@pytest.fixture
+def trader() -> Producer:
+    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, trader: Producer) -> Folder:
+    return make_folder(tmp_path / "data", [trader.signer])
+
+
+@pytest.fixture
+def api(folder: Folder) -> Iterator[Api]:
+    with connect(folder.path) as found:
+        yield found
+
+
+def record(value: bytes) -> Json:
+    return {"key": ACCOUNT, "value": base64.b64encode(value).decode()}
+
+
+def submit(api: Api, *values: bytes) -> list[Json]:
+    accepted, *ends = api.submit([record(value) for value in values], wait=True)
+    assert accepted == {"accepted": len(values)}
+    return sorted(ends, key=lambda end: end["index"])
+
+
+def verified(api: Api, head: Json | None = None) -> Json:
+    found: Json = list(api.verify(head=head))[-1]["verified"]
+    return found
+
+
+def results(ends: list[Json]) -> list[str]:
+    return [end["result"].get("reason", "signed") for end in ends]
+
+
+def test_every_submitted_record_gets_its_end(api: Api, folder: Folder, trader: Producer) -> None:
+    first = trader.signed("a")
+    changed, refused = trader.signed("a", value_wei=1), trader.signed("b", to=STRANGER)
+    ends = submit(api, first, first, changed, b"no", refused)
+    assert results(ends) == [
+        "signed",
+        "signed",
+        "idempotency_conflict",
+        "malformed",
+        "recipient_not_allowed",
+    ]
+    assert [end["repeated"] for end in ends] == [False, True, False, False, False]
+    assert results(submit(api, first)) == ["signed"]
+    assert verified(api)["outcomes"] == 3
+    check(folder.path, settled=True)
+
+
+def test_the_socket_answers_what_the_node_answers(
+    api: Api, folder: Folder, trader: Producer
+) -> None:
+    intent = submit(api, trader.signed("a"))[0]["intent"]
+    with connect(folder.path) as remote:
+        assert isinstance(remote, RemoteApi)
+        assert remote.registry() == api.registry()
+        assert remote.trail(intent) == api.trail(intent)
+        assert list(remote.signed(after=0, follow=False)) == list(api.signed(after=0, follow=False))
+        assert results(submit(remote, trader.signed("b"))) == ["signed"]
+        assert verified(remote) == verified(api)
+        with pytest.raises(ApiError, match="no intent"):
+            remote.trail("0xffff")
+        with pytest.raises(AttributeError):
+            remote.stop()  # the attack: a method that is not the Api's
+
+
+def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
+    assert api.status()["pid"] == os.getpid()
+    assert stat.S_IMODE(folder.socket.stat().st_mode) == 0o600
+
+
+def test_a_second_owner_is_refused(api: Api, folder: Folder) -> None:
+    assert api.status()
+    with pytest.raises(FolderBusy, match="stop it first"), folder.owned():
+        pass
+
+
+def test_a_stale_socket_is_replaced(folder: Folder) -> None:
+    folder.socket.touch()
+    with connect(folder.path) as api:
+        assert api.status()["org"] == "acme"
+    assert not folder.socket.exists()
+
+
+def test_operators_register_while_the_pipeline_runs(api: Api, folder: Folder) -> None:
+    operator.register(api, folder.admin(), [AccountOpened(account="second")], NOW_MS)
+    assert "second" in api.registry()["accounts"]
+    before = api.registry()["sequence"]
+    stranger = Ed25519Signer("admin-0", secrets.token_bytes(32))
+    with pytest.raises(ApiError, match="no admin key"):
+        operator.register(api, stranger, [AccountOpened(account="third")], NOW_MS)
+    assert api.registry()["sequence"] == before
+
+
+def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
+    key = operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
+    assert set(key) == {"account", "path", "version", "address", "public_key"}
+    with pytest.raises(ApiError, match="already"):
+        operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
+
+
+def test_following_sees_what_is_signed_later(api: Api, trader: Producer) -> None:
+    seen: list[Json] = []
+    follower = threading.Thread(
+        target=lambda: seen.append(next(iter(api.signed(after=0, follow=True))))
+    )
+    follower.start()
+    submit(api, trader.signed("a"))
+    follower.join(10)
+    assert seen[0]["event"]["type"] == "transaction.signed"
+
+
+def test_signed_transactions_are_told_to_the_last(api: Api, trader: Producer) -> None:
+    submit(api, *(trader.signed(str(number)) for number in range(510)))
+    found = list(api.signed(after=0, follow=False))
+    assert len(found) == 510
+    assert list(api.signed(after=found[-2]["position"], follow=False)) == found[-1:]
+
+
+def test_an_outcome_with_a_signature_that_is_none_stops_nothing(
+    folder: Folder, trader: Producer
+) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    log = PipelineLog(folder.pipeline, folder.trust().partitions)
+    body = {"account": ACCOUNT, "id": "0x" + "11" * 32, "intent": "0x" + "22" * 32}
+    forged = body | {"sequence": 9, "signature": "0xzz", "type": "intent.rejected"}
+    log.append([Outgoing(Topic.OUTCOMES, ACCOUNT, canonical_bytes(forged))], 1)
+    log.close()
+    with connect(folder.path) as api:
+        assert results(submit(api, trader.signed("b"))) == ["signed"]
+
+
+def rewrite_history(folder: Folder) -> None:
+    """Change one old record of the log and make ledger and heads anew from it."""
+    shutil.rmtree(folder.ledger)
+    folder.heads.unlink()
+    db = sqlite3.connect(folder.pipeline)
+    with db:
+        db.execute("UPDATE records SET at_ms = at_ms - 1 WHERE rowid = 2")
+    db.close()
+
+
+def test_a_remembered_head_finds_a_rewritten_ledger(folder: Folder, trader: Producer) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+        head = api.head()["envelope"]
+        assert verified(api, head)["heads"] >= 1
+    rewrite_history(folder)
+    with connect(folder.path) as api:
+        submit(api, trader.signed("b"))
+        assert verified(api)
+        with pytest.raises(ApiError, match="Row"):
+            verified(api, head)
+
+
+def test_a_ledger_without_its_rows_is_noticed_by_its_own_heads(
+    folder: Folder, trader: Producer
+) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    shutil.rmtree(folder.ledger)
+    with pytest.raises(LedgerError, match="missing"), connect(folder.path):
+        pass
+
+
+def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path: Path) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    shutil.copy(folder.pipeline, tmp_path / "yesterday.db")
+    with connect(folder.path) as api:
+        submit(api, trader.signed("b"))
+    for file in folder.path.glob("pipeline.db*"):
+        file.unlink()
+    shutil.copy(tmp_path / "yesterday.db", folder.pipeline)
+    with pytest.raises((StateRolledBack, LedgerError), match=r"older|newer"), connect(folder.path):
+        pass
+
+
+@pytest.mark.parametrize("name", ["pipeline.db", "inbox.db"])
+def test_a_damaged_log_is_told_in_a_sentence(folder: Folder, trader: Producer, name: str) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    for file in folder.path.glob(f"{name}-*"):
+        file.unlink()
+    damaged = folder.path / name
+    damaged.write_bytes(b"\x00" * 4096 + damaged.read_bytes()[4096:])
+    with pytest.raises(LogError, match=name), connect(folder.path):
+        pass
+
+
+def test_a_damaged_ledger_is_told_in_a_sentence(folder: Folder, trader: Producer) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    for file in folder.ledger.rglob("*.bin"):
+        file.write_bytes(b"\x00" * file.stat().st_size)
+    with pytest.raises((LedgerError, ApiError)) as caught, connect(folder.path) as api:
+        verified(api)
+    assert "\n" not in str(caught.value)
+
+
+def fill_disk(api: Api) -> None:
+    """Leave the pipeline's file no page to grow."""
+    db = api._parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+
+
+def submit_to_a_full_disk(folder: Folder, values: list[bytes]) -> None:
+    with connect(folder.path) as api:
+        fill_disk(api)
+        with pytest.raises(ApiError, match="the disk is full"):
+            submit(api, *values)
+
+
+def test_a_full_disk_halts_with_nothing_half_written(folder: Folder, trader: Producer) -> None:
+    values = [trader.signed(str(n), data="0x" + "00" * 60_000) for n in range(40)]
+    with pytest.raises(LogError, match="the disk is full"):
+        submit_to_a_full_disk(folder, values)
+    check(folder.path, settled=False)
+    with connect(folder.path) as api:
+        assert results(submit(api, *values)) == ["fee_unknown"] * 40
+    check(folder.path, settled=True)
+
+
+def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="sixgate init"), connect(tmp_path / "nothing"):
+        pass
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    with pytest.raises(FolderError, match="not empty"):
+        create(tmp_path / "full", "acme", [], NOW_MS, secrets.token_bytes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]

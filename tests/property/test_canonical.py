@@ -1,0 +1,158 @@
+"""Every model has exactly one encoding, and nothing that is fuzzed out of it is accepted as two."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.canonical import Canonical, Malformed
+from schemas.fields import SAFE_INTEGER_MAX
+from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
+from tests.support.effort import effort
+from tests.support.models import canonical_models, values_of
+
+MODELS = canonical_models()
+REFUSAL_MAX = 512
+M = TypeVar("M", bound=Canonical)
+
+# What breaks naive parsers, wherever it lands.
+TOKENS = [
+    *(b" ", b"\n", b"\t", b",", b":", b'"', b"{", b"}", b"[", b"]", b"\\", b"\x00", b"\x7f"),
+    *(b"\xff", b"\xef\xbb\xbf", b"\xc0\x80", b"\xed\xa0\x80", "\u0430".encode(), "\uff10".encode()),
+    *(b"null", b"true", b"false", b"NaN", b"Infinity", b"-Infinity", b"[]", b"{}", b'""'),
+    *(b"0", b"-0", b"-1", b"00", b"01", b"1.0", b"1e3", b"1E3", b"0x1", b"1_0", b"+1"),
+    *(b"%d" % n for n in (2**53, 2**63, 2**64, 2**256)),
+    *(b'"%d"' % n for n in (0, 2**53, 2**256 - 1, 2**256)),
+    *(b"\\u0061", b"\\/", b"\\ud800", b"\\udc00\\ud800", b"\\n", b'"0X00"', b'"0xAB"'),
+    *(b',"v":1', b'"v":1,', b',"extra":1', b',"type":"x"', b',"to":null'),
+]
+
+VALUES: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.0,
+    2**53,
+    2**64,
+    10**400,
+    "",
+    "a",
+    "0",
+    "\U0001f600",
+    [],
+    {},
+]
+
+
+@st.composite
+def spliced(draw: st.DrawFn, raw: bytes) -> bytes:
+    """Replace a few stretches of the bytes by tokens, or by nothing."""
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(raw)))
+        end = draw(st.integers(start, min(len(raw), start + 12)))
+        raw = raw[:start] + draw(st.sampled_from([b"", *TOKENS])) + raw[end:]
+    return raw
+
+
+@st.composite
+def rewritten(draw: st.DrawFn, raw: bytes) -> bytes:
+    """Keep the JSON valid and change one value, the order of keys, or the spacing."""
+    content = json.loads(raw)
+    inside = draw(st.sampled_from(list(_objects(content))))
+    name = draw(st.sampled_from([*inside, "extra", "Z" * 600]) if inside else st.just("extra"))
+    inside[name] = draw(st.sampled_from([*VALUES, inside.get(name)]))
+    pairs = list(content.items())
+    if draw(st.booleans()):
+        pairs = draw(st.permutations(pairs))
+    spacing = draw(st.sampled_from([(",", ":"), (", ", ":"), (",", ": ")]))
+    ascii_only = draw(st.booleans())
+    return json.dumps(dict(pairs), separators=spacing, ensure_ascii=ascii_only).encode()
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _objects(item)
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _scalars(item)
+    else:
+        yield value
+
+
+def accepted(decode: Callable[[bytes], M], raw: bytes) -> M | None:
+    """Return what was decoded, or None for a refusal that is short."""
+    try:
+        return decode(raw)
+    except Malformed as error:
+        if len(str(error)) > REFUSAL_MAX:
+            raise
+    return None
+
+
+def by_another_library(raw: bytes) -> bytes:
+    """Encode what the bytes mean with the standard library instead of orjson."""
+    content = json.loads(raw)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@effort(0.1)
+@given(data=st.data())
+def test_every_value_decodes_from_its_one_encoding(
+    model: type[Canonical], data: st.DataObject
+) -> None:
+    value = data.draw(values_of(model))
+    raw = value.encode()
+    assert model.decode(raw) == value
+    assert model.decode(raw).encode() == raw
+    assert by_another_library(raw) == raw
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@effort(0.25)
+@given(data=st.data())
+def test_nothing_else_than_a_value_s_encoding_is_accepted(
+    model: type[Canonical], data: st.DataObject
+) -> None:
+    raw = data.draw(values_of(model)).encode()
+    fuzzed = data.draw(spliced(raw) | rewritten(raw))
+    value = accepted(model.decode, fuzzed)
+    if value is None:
+        return
+    assert value.encode() == fuzzed == by_another_library(fuzzed)
+    scalars = list(_scalars(json.loads(fuzzed)))
+    assert all(scalar is not None and not isinstance(scalar, float) for scalar in scalars)
+    assert all(abs(s) <= SAFE_INTEGER_MAX for s in scalars if isinstance(s, int))
+
+
+@effort(0.5)
+@given(st.binary(max_size=60) | st.text('{}[]",:0123456789.eE-ntfNI\\u ', max_size=60))
+def test_no_bytes_at_all_raise_anything_but_malformed(noise: bytes | str) -> None:
+    raw = noise if isinstance(noise, bytes) else noise.encode()
+    for model in MODELS:
+        with pytest.raises(Malformed):
+            model.decode(raw)
+
+
+@effort(0.25)
+@given(st.data())
+def test_an_outcome_is_told_apart_by_its_type_alone(data: st.DataObject) -> None:
+    drawn = values_of(TransactionSigned) | values_of(IntentRejected)
+    value = data.draw(drawn)
+    raw = value.encode()
+    assert decode_outcome(raw) == value
+    fuzzed = data.draw(spliced(raw) | rewritten(raw))
+    again = accepted(decode_outcome, fuzzed)
+    assert again is None or again.encode() == fuzzed

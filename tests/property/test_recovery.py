@@ -1,0 +1,282 @@
+"""A signer that dies anywhere, any number of times, judged by what it published."""
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from schemas.intent import Intent
+from schemas.outcome import IntentRejected, TransactionSigned
+from schemas.reasons import Reason
+from schemas.registry import AccountOpened
+from signer.memory import Memory
+from signer.signatures import Ed25519Signer, verify_event
+from signer.stage import Arrival, Batch
+from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from tests.support.cases import (
+    ACCOUNT,
+    ALICE,
+    BASE,
+    DAY_MS,
+    ETH,
+    HOUR_MS,
+    MAINNET,
+    NOW_MS,
+    RECIPIENT,
+    SIGNER,
+    STRANGER,
+    agent,
+    arrival,
+    chain,
+    intent,
+    policy,
+    provisioned,
+    registered,
+    sealed,
+)
+from tests.support.effort import effort
+from tests.support.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
+from tests.support.state_store import DictStateStore
+
+LIMIT_WEI = 5 * ETH
+LIMITED = policy(tx_to_allowlist=(RECIPIENT,), tx_daily_limit_eth="5")
+BOB, CAROL = Ed25519Signer("bob", b"b" * 32), Ed25519Signer("carol", b"c" * 32)
+HOT = "keys/hot"
+SECRETS = (b"\x01" * 32, b"\x02" * 32)
+REGISTRY = registered(
+    AccountOpened(account="ops"),
+    agent(key_paths=(HOT,)),
+    agent(agent="bob", public_key=BOB.public_key, key_paths=(HOT,)),
+    agent(agent="carol", public_key=CAROL.public_key, key_paths=(HOT,), account="ops"),
+    chain(chain_id=MAINNET, name="ethereum", aliases=()),
+    under=LIMITED,
+)[1]
+KEYS = provisioned(REGISTRY, (ACCOUNT, HOT, SECRETS[0]), ("ops", HOT, SECRETS[1]))
+AGENTS = {"alice": (ACCOUNT, ALICE), "bob": (ACCOUNT, BOB), "carol": ("ops", CAROL)}
+
+waits = st.sampled_from([0, 1, 60_000, HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1, 2 * DAY_MS])
+crashes = st.sampled_from([None, None, *Crash])
+requests = st.fixed_dictionaries(
+    {
+        "agent": st.sampled_from(sorted(AGENTS)),
+        "chain_id": st.sampled_from([BASE, MAINNET]),
+        "to": st.sampled_from([RECIPIENT] * 9 + [STRANGER]),
+        "value_wei": st.sampled_from([0, 1, ETH, 2 * ETH, 5 * ETH, 5 * ETH + 1]),
+        "nonce": st.sampled_from([None, None, None, 0, 1, 5]),
+        "idempotency_key": st.sampled_from("abcdefgh"),
+        "expires_in_ms": st.sampled_from([0, 1, HOUR_MS, HOUR_MS, DAY_MS, DAY_MS + 1, 3 * DAY_MS]),
+    }
+)
+
+
+class Lives(RuleBasedStateMachine):
+    """The adversary submits, repeats, waits and kills; the disk is all that he cannot touch."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.now_ms = NOW_MS
+        self.disk = Disk()
+        self.submitted: list[Arrival] = []
+        self.handed_out: dict[str, set[bytes]] = {}
+        self.charged_ms: dict[str, int] = {}
+        self.settled = True
+        self.checked = 0
+        self._boot()
+
+    @rule(asked=st.lists(requests, min_size=1, max_size=4), wait_ms=waits, die=crashes)
+    def submit(self, asked: list[dict[str, Any]], wait_ms: int, die: Crash | None) -> None:
+        arrivals = [self._arrival(dict(one)) for one in asked]
+        self.submitted += arrivals
+        self._run(arrivals, wait_ms, die)
+
+    @precondition(lambda self: self.submitted)
+    @rule(data=st.data(), wait_ms=waits, die=crashes)
+    def repeat(self, data: st.DataObject, wait_ms: int, die: Crash | None) -> None:
+        again = data.draw(st.lists(st.sampled_from(self.submitted), min_size=1, max_size=4))
+        self._run(again, wait_ms, die)
+
+    @rule(wait_ms=waits, die=crashes)
+    def restart(self, wait_ms: int, die: Crash | None) -> None:
+        self.now_ms += wait_ms
+        self._boot(die)
+
+    @invariant()
+    def every_promise_holds(self) -> None:
+        outcomes = self.disk.outcomes
+        if self.settled and len(outcomes) > self.checked:
+            check_settled(self.disk, outcomes)
+            check_limit(self.disk, {})
+            check_limit(self.disk, self.charged_ms)
+            self._check_no_false_refusal()
+            self.checked = len(outcomes)
+        assert all(len(versions) == 1 for versions in self.handed_out.values())
+        assert len(self.disk.audits) == len({audit.id for audit in self.disk.audits})
+
+    def teardown(self) -> None:
+        """Whatever was submitted has one outcome in the end."""
+        self._boot()
+        if self.submitted:
+            self._run(list(self.submitted), 0, None)
+        decided = {outcome.intent for outcome in self.disk.outcomes}
+        assert decided >= {one.clearance.intent for one in self.submitted}
+        check_settled(self.disk, self.disk.outcomes)
+
+    def _arrival(self, terms: dict[str, Any]) -> Arrival:
+        account, by = AGENTS[terms["agent"]]
+        expires_at_ms = self.now_ms + terms.pop("expires_in_ms")
+        asked = intent(account=account, key_path=HOT, expires_at_ms=expires_at_ms, **terms)
+        return arrival(asked, len(self.submitted), envelope=sealed(asked, by))
+
+    def _run(self, arrivals: list[Arrival], wait_ms: int, die: Crash | None) -> None:
+        self.now_ms += wait_ms
+        numbered = [
+            Arrival(f"{len(self.disk.published)}/{n}", a.clearance) for n, a in enumerate(arrivals)
+        ]
+        try:
+            self._charge(self.process.run(numbered, self.now_ms, die))
+        except Died:
+            self.settled = False
+            self.now_ms += wait_ms
+            self._boot()
+
+    def _boot(self, die: Crash | None = None) -> None:
+        self.process = SignerProcess(self.disk, REGISTRY, KEYS, SECRETS, handed_out=self.handed_out)
+        try:
+            self._charge(self.process.start(self.now_ms, die))
+        except Died:
+            self._boot()
+        self.settled = True
+
+    def _charge(self, batch: Batch) -> None:
+        for _, live in batch.pinned:
+            self.charged_ms[live.intent] = self.now_ms
+
+    def _check_no_false_refusal(self) -> None:
+        """What was refused for the limit would really have passed it."""
+        for refused in self.disk.outcomes[self.checked :]:
+            limit = Reason.DAILY_LIMIT_EXCEEDED
+            if isinstance(refused, IntentRejected) and refused.reason is limit:
+                spent = [
+                    (self.charged_ms.get(one.intent, one.decided_at_ms), one.value_wei)
+                    for one in self.disk.signed()
+                    if one.account == refused.account and one.sequence < refused.sequence
+                ]
+                day_ms = refused.decided_at_ms - DAY_MS
+                total = sum(wei for at_ms, wei in spent if at_ms >= day_ms)
+                assert total + refused.value_wei > LIMIT_WEI
+
+
+def check_settled(disk: Disk, outcomes: list[TransactionSigned | IntentRejected]) -> None:
+    """One outcome per intent, signed by the signer; numbers dense; nonces used once."""
+    assert max(Counter(outcome.intent for outcome in outcomes).values(), default=1) == 1
+    for account in {outcome.account for outcome in outcomes}:
+        numbers = [outcome.sequence for outcome in outcomes if outcome.account == account]
+        assert numbers == list(range(1, len(numbers) + 1))
+    nonces = Counter((one.sender, one.chain_id, one.nonce) for one in disk.signed())
+    assert max(nonces.values(), default=1) == 1
+    for outcome in outcomes[-3:]:
+        verify_event(outcome, SIGNER.public_key)
+
+
+def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
+    """In no 24 hours was more signed than the limit, by decision and by when it was made."""
+    signed = [
+        (one.account, made_ms.get(one.intent, one.decided_at_ms), one.value_wei)
+        for one in disk.signed()
+    ]
+    for account, last_ms, _ in signed:
+        day = [wei for of, at_ms, wei in signed if of == account and 0 <= last_ms - at_ms <= DAY_MS]
+        assert sum(day) <= LIMIT_WEI
+
+
+Lives.TestCase.settings = effort(1)
+TestLives = Lives.TestCase
+
+
+def lived(die: Crash | None) -> DictStateStore:
+    """Return the state of two accounts after a few batches, the last met by a crash or not."""
+    disk = Disk()
+    process = SignerProcess(disk, REGISTRY, KEYS, SECRETS)
+    batches = [
+        [("alice", "a", 1), ("bob", "a", 2), ("carol", "a", 3)],
+        [("alice", "b", 4), ("alice", "a", 5), ("carol", "b", 6 * ETH)],
+        [("bob", "c", 7), ("carol", "c", 8)],
+    ]
+    with suppress(Died):
+        for n, batch in enumerate(batches):
+            arrivals = [ask(*terms) for terms in batch]
+            process.run(arrivals, NOW_MS + n, die if n == len(batches) - 1 else None)
+    return disk.state
+
+
+def ask(name: str, idempotency_key: str, value_wei: int) -> Arrival:
+    account, by = AGENTS[name]
+    asked: Intent = intent(
+        agent=name,
+        account=account,
+        key_path=HOT,
+        idempotency_key=idempotency_key,
+        value_wei=value_wei,
+    )
+    return arrival(asked, envelope=sealed(asked, by))
+
+
+def prove(store: DictStateStore) -> None:
+    memory = Memory(store, SEALER, SLOT)
+    for account in (ACCOUNT, "ops"):
+        memory.account(account)
+    list(memory.pinned())
+
+
+@st.composite
+def tamperings(draw: st.DrawFn, store: DictStateStore) -> list[StateWrite]:
+    """Draw what an attacker who holds every record that ever was may write, without the key."""
+    places = sorted(key for key in store.records if key.kind != "slot")
+    sealed_ever = sorted({value for versions in store.versions.values() for value in versions})
+    victim = draw(st.sampled_from(places))
+    now = store.records[victim].value or b""
+    other = draw(st.sampled_from(places))
+    elsewhere = StateKey(draw(st.sampled_from([ACCOUNT, "ops"])), "live", "0x" + "ab" * 32)
+    bit = draw(st.integers(0, 8 * len(now) - 1))
+    flipped = bytearray(now)
+    flipped[bit // 8] ^= 1 << bit % 8
+    attacks = {
+        "flip": [StateWrite(victim, bytes(flipped))],
+        "cut": [StateWrite(victim, now[: bit // 8])],
+        "remove": [StateWrite(victim, None)],
+        "replay": [StateWrite(victim, draw(st.sampled_from(sealed_ever)))],
+        "swap": [StateWrite(victim, store.records[other].value), StateWrite(other, now)],
+        "copy": [StateWrite(elsewhere, now)],
+        "invent": [StateWrite(victim, draw(st.binary(max_size=MAC_BYTES + 4)))],
+    }
+    return attacks[draw(st.sampled_from(sorted(attacks)))]
+
+
+@pytest.mark.parametrize("die", [None, Crash.BEFORE_SIGNING])
+@effort(2)
+@given(data=st.data())
+def test_whoever_changes_the_state_without_the_key_is_noticed(
+    die: Crash | None, data: st.DataObject
+) -> None:
+    store = lived(die)
+    before = {key: write.value for key, write in store.records.items()}
+    for write in data.draw(tamperings(store)):
+        if write.value is None:
+            del store.records[write.key]
+        else:
+            store.put(replace(store.records.get(write.key, write), value=write.value))
+    if {key: write.value for key, write in store.records.items()} == before:
+        prove(store)
+    else:
+        with pytest.raises(StateDamaged):
+            prove(store)
+
+
+def test_the_state_is_proven_when_nobody_touched_it() -> None:
+    for die in (None, *Crash):
+        prove(lived(die))

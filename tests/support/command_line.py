@@ -1,0 +1,192 @@
+"""The real ``sixgate`` in a process of its own."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sixgate.cli import main
+
+SECONDS_MAX = 60
+COMMAND = (sys.executable, "-m", "sixgate")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def sentence(self) -> str:
+        """Return the one line that says why a command failed."""
+        errors = [line for line in self.err.splitlines() if line.startswith("Error: ")]
+        assert "Traceback" not in self.err, self.err
+        assert len(errors) == 1, self.err
+        return errors[0].removeprefix("Error: ")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Commands on one data folder, or on none in particular."""
+
+    folder: Path | None
+
+    def run(
+        self,
+        *words: str,
+        stdin: str = "",
+        before: Callable[[], None] | None = None,
+        more: dict[str, str] | None = None,
+    ) -> Ended:
+        """Run a command to its end; ``before`` runs in the child first, ``more`` is set for it."""
+        done = subprocess.run(
+            [*COMMAND, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=self.environment | (more or {}),
+            timeout=SECONDS_MAX,
+            check=False,
+            preexec_fn=before,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *words: str, stdin: str = "") -> Ended:
+        ended = self.run(*words, stdin=stdin)
+        assert ended.code == 0, ended.err + ended.out
+        return ended
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*COMMAND, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def up(self) -> "subprocess.Popen[str]":
+        """Start ``up`` and wait until it serves."""
+        running = self.start("up")
+        assert running.stderr
+        first = running.stderr.readline()
+        assert first.startswith("Serving "), first
+        return running
+
+    def submit(self, *intents: dict[str, Any], words: Sequence[str] = ()) -> list[Any]:
+        """Submit intents through standard input; return the results in their order."""
+        lines = "".join(json.dumps(intent) + "\n" for intent in intents)
+        ended = self.run("submit", "-", "--json", *words, stdin=lines)
+        assert ended.code in (0, 3), ended.err
+        return sorted(ended.lines, key=lambda line: line["line"])
+
+    def copy(self, to: Path) -> "CommandLine":
+        shutil.copytree(self.data, to, symlinks=True)
+        return CommandLine(to)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if "SIXGATE" not in name}
+        named = {"SIXGATE_DATA": str(self.folder)} if self.folder else {}
+        return kept | named | {"COLUMNS": "120"}
+
+    @property
+    def data(self) -> Path:
+        assert self.folder
+        return self.folder
+
+
+class InProcess(CommandLine):
+    """The same commands in this process, against a node that runs in another: many in a second."""
+
+    def run(
+        self,
+        *words: str,
+        stdin: str = "",
+        before: Callable[[], None] | None = None,
+        more: dict[str, str] | None = None,
+    ) -> Ended:
+        assert before is None, "there is no child to run this in"
+        out, err = _text(""), _text("")
+        streams = {"argv": ["sixgate", *words], "stdin": _text(stdin), "stdout": out, "stderr": err}
+        with _replaced(streams, self.environment | (more or {})), pytest.raises(SystemExit) as end:
+            main()
+        return Ended(int(end.value.code or 0), _written(out), _written(err))
+
+
+@contextmanager
+def _replaced(streams: dict[str, Any], environment: dict[str, str]) -> Iterator[None]:
+    kept, variables = {name: getattr(sys, name) for name in streams}, dict(os.environ)
+    try:
+        for name, value in streams.items():
+            setattr(sys, name, value)
+        os.environ.clear()
+        os.environ.update(environment)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(sys, name, value)
+        os.environ.clear()
+        os.environ.update(variables)
+
+
+def _text(content: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content.encode()), encoding="utf-8")
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
+@contextmanager
+def served(cli: CommandLine) -> Iterator[CommandLine]:
+    """Run the folder's node in a process of its own meanwhile; it must end cleanly."""
+    running = cli.up()
+    try:
+        yield InProcess(cli.folder)
+    finally:
+        assert stopped(running, signal.SIGTERM) == 0
+
+
+def stopped(running: "subprocess.Popen[str]", number: int) -> int:
+    """Send a signal and return the exit code."""
+    running.send_signal(number)
+    try:
+        running.communicate(timeout=SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        raise
+    return running.returncode
+
+
+def until(seconds: float, condition: Callable[[], bool]) -> None:
+    """Wait for a condition; fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)

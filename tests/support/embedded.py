@@ -1,0 +1,190 @@
+"""A whole embedded pipeline in a folder, without ledger and front door: real parts, real files."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
+from schemas.intent import Intent
+from schemas.keys import KeyRequest
+from schemas.partition import partition_of
+from schemas.policy import Policy
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
+from schemas.topics import Topic
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.root_file import load_root_file
+from signer.keychain import Keychain
+from signer.keys import KeyRegister
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from signer.stage import SigningStage
+from signer.state import Sealer
+from sixgate.assembly import boot_ms
+from sixgate.folder import SLOT, Folder, create, open_identity
+from streams.gates.passage import Passage
+from streams.log.pipeline import PipelineLog
+from streams.log.sqlite import SqliteLog
+from streams.runners.clock import SteadyClock
+from streams.runners.embedded import EmbeddedRunner
+from streams.runners.operations import Operations
+
+ALLOWED = "0x" + "11" * 20
+STRANGER = "0x" + "22" * 20
+ACCOUNT, AGENT, KEY_PATH = "treasury", "trader", "keys/base-signer"
+BASE = ChainSet(
+    chain_id=8453,
+    name="base",
+    symbol="ETH",
+    explorer="basescan.org",
+    testnet=False,
+    default_fees=Fees(
+        gas_limit=21_000, max_fee_per_gas_wei=10**9, max_priority_fee_per_gas_wei=10**6
+    ),
+)
+POLICY = Policy(
+    tx_to_allowlist=(ALLOWED,),
+    tx_max_value_eth="1",
+    tx_daily_limit_eth="5",
+    tx_allowed_chains=("base",),
+    intents_per_minute="unlimited",
+)
+
+
+@dataclass
+class ManualTime:
+    """A wall clock and a boot clock that tests move."""
+
+    wall: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    boot: int = 1_000_000
+
+    def forward(self, ms: int) -> None:
+        self.wall += ms
+        self.boot += ms
+
+
+@dataclass
+class Producer:
+    """An agent's side: makes and signs intents."""
+
+    signer: Ed25519Signer
+    account: str = ACCOUNT
+    now_ms: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
+
+    def intent(self, key: str, **changes: Any) -> Intent:
+        terms: dict[str, Any] = {
+            "org": "acme",
+            "account": self.account,
+            "agent": self.signer.keyid,
+            "chain_id": 8453,
+            "to": ALLOWED,
+            "value_wei": 10**15,
+            "data": "0x",
+            "simulate_first": False,
+            "key_path": KEY_PATH,
+            "idempotency_key": key,
+            "expires_at_ms": self.now_ms() + 600_000,
+        }
+        return Intent(**(terms | changes))
+
+    def signed(self, key: str, **changes: Any) -> bytes:
+        return self.signer.seal(INTENT_TYPE, self.intent(key, **changes).encode()).encode()
+
+
+@dataclass
+class Pipeline:
+    """An opened pipeline and what it has committed since it was opened."""
+
+    folder: Folder
+    runner: EmbeddedRunner
+    inbox: SqliteLog
+    committed: list[Outgoing]
+
+    def submit(self, *values: bytes, key: str = ACCOUNT) -> None:
+        self.inbox.append([Outgoing(Topic.SUBMITTED, key, value) for value in values], 0)
+
+    def drain(self) -> list[Outgoing]:
+        """Step until nothing is left and return what was committed on the way."""
+        self.committed.clear()
+        while self.runner.step():
+            continue
+        return list(self.committed)
+
+    def close(self) -> None:
+        for log in (self.inbox, self.runner.inbox, self.runner.pipeline):
+            log.close()
+
+
+def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = POLICY) -> Folder:
+    """Make a folder with one account, one policy and some agents, and order its key."""
+    entries: list[Entry] = [
+        AccountOpened(account=ACCOUNT),
+        PolicySet(policy_id="standard", policy=policy),
+        BASE,
+        *(agent_entry(agent) for agent in agents),
+    ]
+    now_ms = time.time_ns() // 1_000_000
+    folder = create(path, "acme", entries, now_ms, secrets.token_bytes)
+    request = KeyRequest(org="acme", account=ACCOUNT, path=KEY_PATH, requested_at_ms=now_ms)
+    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    inbox = SqliteLog(folder.inbox, folder.trust().partitions)
+    inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], now_ms)
+    inbox.close()
+    return folder
+
+
+def agent_entry(agent: Ed25519Signer, **changes: Any) -> AgentSet:
+    terms: dict[str, Any] = {
+        "agent": agent.keyid,
+        "account": ACCOUNT,
+        "public_key": agent.public_key,
+        "policy_id": "standard",
+        "active": True,
+        "intents_api_enabled": True,
+        "key_paths": (KEY_PATH,),
+    }
+    return AgentSet(**(terms | changes))
+
+
+def no_simulation(passages: Sequence[Passage]) -> Sequence[Envelope]:
+    raise AssertionError(f"{len(passages)} intents asked for a simulation")
+
+
+def open_pipeline(
+    folder: Folder,
+    clock: SteadyClock | None = None,
+    log: type[PipelineLog] = PipelineLog,
+    decided_before: Callable[[str], bool] = lambda _: False,
+) -> Pipeline:
+    """Open a folder's pipeline as the node does, and start it."""
+    trust = folder.trust()
+    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    identity, state_key = open_identity(folder, kms)
+    registry, keys = Registry(trust.trust_root), KeyRegister()
+    keychain = Keychain(kms, registry, keys, secrets.token_bytes, boot_ms)
+    pipeline = log(folder.pipeline, trust.partitions)
+    memory = Memory(pipeline, Sealer(state_key), SLOT)
+    committed: list[Outgoing] = []
+    runner = EmbeddedRunner(
+        inbox=SqliteLog(folder.inbox, trust.partitions),
+        pipeline=pipeline,
+        stage=SigningStage(identity, registry, keys, memory, keychain.use, decided_before),
+        operations=Operations(identity, registry, keys, keychain),
+        clock=clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms),
+        simulate=no_simulation,
+        on_commit=committed.extend,
+    )
+    runner.load()
+    runner.recover()
+    return Pipeline(folder, runner, SqliteLog(folder.inbox, trust.partitions), committed)
+
+
+def misplaced(folder: Folder) -> str:
+    """Return a key whose partition is not the account's."""
+    partitions = folder.trust().partitions
+    home = partition_of(ACCOUNT, partitions)
+    return next(k for k in map(str, range(1000)) if partition_of(k, partitions) != home)

@@ -1,0 +1,212 @@
+"""Recompute the promises from the files alone, with other people's libraries.
+
+Nothing here imports the code under test: SQLite, JSON, SHA-256, Ed25519 and eth-account are enough
+to tell whether a data folder kept promises 2, 3 and 4.
+"""
+
+import base64
+import hashlib
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
+DAY_MS = 24 * 60 * 60 * 1000
+SUBMITTED, UNATTRIBUTED, OUTCOMES, SIGNED, REGISTRY = 0, 1, 8, 9, 11
+INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
+Json = dict[str, Any]
+
+
+def digest(tag: str, body: bytes) -> str:
+    return "0x" + hashlib.sha256(tag.encode() + b"\x00" + body).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def records(path: Path, topic: int) -> list[tuple[str, bytes]]:
+    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        query = "SELECT key, value FROM records WHERE topic = ? ORDER BY partition, offset"
+        return db.execute(query, (topic,)).fetchall()
+    finally:
+        db.close()
+
+
+@dataclass
+class Registered:
+    """What operators registered, as plain data."""
+
+    agents: dict[str, Json] = field(default_factory=dict)
+    policies: dict[str, Json] = field(default_factory=dict)
+    signers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outside:
+    """What the files of one data folder say."""
+
+    registered: Registered
+    intents: dict[str, Json]
+    strangers: list[bytes]
+    outcomes: list[Json]
+    signed: list[Json]
+    unattributed: list[Json]
+
+
+def read(folder: Path) -> Outside:
+    registered = Registered()
+    for _, raw in records(folder / "inbox.db", REGISTRY):
+        entry = orjson.loads(base64.b64decode(orjson.loads(raw)["payload"]))["entry"]
+        if entry["type"] == "agent.set":
+            registered.agents[entry["agent"]] = entry
+        elif entry["type"] == "policy.set":
+            registered.policies[entry["policy_id"]] = entry["policy"]
+        elif entry["type"] == "service.set" and entry["role"] == "signer":
+            registered.signers[entry["name"]] = entry["public_key"]
+    intents, strangers = {}, []
+    for _, raw in records(folder / "inbox.db", SUBMITTED):
+        body = authentic(raw, registered)
+        if body is None:
+            strangers.append(raw)
+        else:
+            intents[digest("sixgate/intent/v1", body)] = orjson.loads(body)
+    pipeline = folder / "pipeline.db"
+    return Outside(
+        registered,
+        intents,
+        strangers,
+        [orjson.loads(raw) for _, raw in records(pipeline, OUTCOMES)],
+        [orjson.loads(raw) for _, raw in records(pipeline, SIGNED)],
+        [orjson.loads(raw) for _, raw in records(pipeline, UNATTRIBUTED)],
+    )
+
+
+def authentic(raw: bytes, registered: Registered) -> bytes | None:
+    """Return the intent's bytes if its agent signed them."""
+    try:
+        envelope = orjson.loads(raw)
+        body = base64.b64decode(envelope["payload"], validate=True)
+        agent = registered.agents[orjson.loads(body)["agent"]]
+        pae = b"DSSEv1 %d %b %d %b" % (len(INTENT_TYPE), INTENT_TYPE.encode(), len(body), body)
+        signature = base64.b64decode(envelope["signatures"][0]["sig"])
+        return body if verifies(agent["public_key"], signature, pae) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@cache
+def verifies(public_key: str, signature: bytes, message: bytes) -> bool:
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key[2:]))
+        key.verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+@cache
+def decoded(raw: HexBytes) -> tuple[Json, str]:
+    """Return a signed transaction's fields and its sender."""
+    return TypedTransaction.from_bytes(raw).as_dict(), Account.recover_transaction(raw).lower()
+
+
+def check(folder: Path, *, settled: bool) -> Outside:
+    """Assert promises 2, 3 and 4; with ``settled`` also that nothing is missing."""
+    found = read(folder)
+    check_one_outcome_each(found)
+    check_signatures(found)
+    check_transactions(found)
+    check_nonces(found)
+    check_limits(found)
+    if settled:
+        check_nothing_missing(found)
+    return found
+
+
+def check_one_outcome_each(found: Outside) -> None:
+    names = [outcome["intent"] for outcome in found.outcomes]
+    assert len(names) == len(set(names)), "an intent has two outcomes"
+    assert set(names) <= set(found.intents), "an outcome of an intent that nobody signed"
+    last: dict[str, int] = defaultdict(int)
+    for outcome in found.outcomes:
+        last[outcome["account"]] += 1
+        assert outcome["sequence"] == last[outcome["account"]], "an outcome is missing before it"
+    hashes = [o for o in found.outcomes if o["type"] == "transaction.signed"]
+    assert [o["id"] for o in hashes] == [s["id"] for s in found.signed]
+
+
+def check_signatures(found: Outside) -> None:
+    for outcome in found.outcomes:
+        content = {k: v for k, v in outcome.items() if k != "signature"}
+        if "raw_transaction" in content:
+            raw = content["raw_transaction"].encode()
+            content["raw_transaction"] = digest("sixgate/gated/v1", raw)
+        message = f"sixgate/event/{outcome['type']}/v1".encode() + b"\x00" + canonical(content)
+        public_key = found.registered.signers[outcome["signer"]]
+        assert verifies(public_key, bytes.fromhex(outcome["signature"][2:]), message)
+
+
+def check_transactions(found: Outside) -> None:
+    for signed in found.signed:
+        intent = found.intents[signed["intent"]]
+        tx, sender = decoded(HexBytes(signed["raw_transaction"]))
+        assert tx["chainId"] == intent["chain_id"]
+        assert str(tx["value"]) == intent["value_wei"]
+        assert "0x" + bytes(tx["to"]).hex() == intent.get("to", "0x")
+        assert "0x" + bytes(tx["data"]).hex() == intent["data"]
+        assert tx["nonce"] == signed["nonce"]
+        assert sender == signed["sender"]
+
+
+def check_nonces(found: Outside) -> None:
+    used = [(s["sender"], s["chain_id"], s["nonce"]) for s in found.signed]
+    assert len(used) == len(set(used)), "a nonce was used twice"
+
+
+def check_limits(found: Outside) -> None:
+    by_account: dict[str, list[Json]] = defaultdict(list)
+    for signed in found.signed:
+        policy = policy_of(found, signed)
+        if policy["tx_to_allowlist"] not in ([], "any"):
+            assert signed.get("to") in policy["tx_to_allowlist"]
+        assert int(signed["value_wei"]) <= wei(policy.get("tx_max_value_eth"))
+        by_account[signed["account"]].append(signed)
+    for spends in by_account.values():
+        check_windows(found, sorted(spends, key=lambda s: s["decided_at_ms"]))
+
+
+def check_windows(found: Outside, spends: list[Json]) -> None:
+    """Assert for every spend that the 24 hours up to it hold no more than its agent may spend."""
+    first = total = 0
+    for last, spend in enumerate(spends):
+        total += int(spend["value_wei"])
+        while spends[first]["decided_at_ms"] < spend["decided_at_ms"] - DAY_MS:
+            total -= int(spends[first]["value_wei"])
+            first += 1
+        assert total <= wei(policy_of(found, spend).get("tx_daily_limit_eth")), f"spend {last}"
+
+
+def check_nothing_missing(found: Outside) -> None:
+    assert {o["intent"] for o in found.outcomes} == set(found.intents), "an intent has no outcome"
+    ends = {event["input_digest"] for event in found.unattributed}
+    assert {digest("sixgate/input/v1", raw) for raw in found.strangers} <= ends
+
+
+def policy_of(found: Outside, signed: Json) -> Json:
+    return found.registered.policies[found.registered.agents[signed["agent"]]["policy_id"]]
+
+
+def wei(amount: str | None) -> int:
+    return 2**256 if amount in (None, "unlimited") else int(Decimal(str(amount)) * 10**18)

@@ -1,0 +1,117 @@
+"""A signer with a disk of its own, which can die between any two steps and start again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.audit import AuditRecord
+from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.keys import KeyDescriptor, KeyRegister
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.stage import Arrival, Batch, SigningStage
+from signer.state import Sealer, StateWrite
+from tests.support.cases import SECRET, SIGNER, address_of
+from tests.support.ethereum import MemoryKey
+from tests.support.state_store import DictStateStore
+
+SEALER = Sealer(b"k" * 32)
+SLOT = "0"
+
+
+class Crash(StrEnum):
+    """Where a process dies."""
+
+    BEFORE_ALLOCATIONS = "before the allocations are committed"
+    BEFORE_SIGNING = "after the allocations are committed"
+    BEFORE_OUTCOMES = "after signing, before the outcomes are committed"
+    AFTER_OUTCOMES = "after the outcomes are committed"
+
+
+class Died(Exception):  # noqa: N818 - what happened, not an error of the code under test
+    """The process is gone; only its disk remains."""
+
+
+@dataclass
+class Disk:
+    """What outlives a process: the sealed state and the published events, committed together."""
+
+    state: DictStateStore = field(default_factory=DictStateStore)
+    published: list[Outgoing] = field(default_factory=list)
+    outcomes: list[TransactionSigned | IntentRejected] = field(default_factory=list)
+    audits: list[AuditRecord] = field(default_factory=list)
+
+    def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
+        self.state.commit(writes)
+        for event in events:
+            self.published.append(event)
+            if event.topic is Topic.OUTCOMES:
+                self.outcomes.append(decode_outcome(event.value))
+            if event.topic is Topic.AUDIT:
+                self.audits.append(AuditRecord.decode(event.value))
+
+    def signed(self) -> list[TransactionSigned]:
+        return [one for one in self.outcomes if isinstance(one, TransactionSigned)]
+
+
+@dataclass
+class SignerProcess:
+    """One life of a signer. ``handed_out`` outlives it as nothing else of its memory does.
+
+    It holds every signature ever made, by the intent's digest, published or not.
+    """
+
+    disk: Disk
+    registry: Registry
+    keys: KeyRegister
+    secrets: Sequence[bytes] = (SECRET,)
+    handed_out: dict[str, set[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        opened = {address_of(secret): MemoryKey(secret) for secret in self.secrets}
+        self.memory = Memory(self.disk.state, SEALER, SLOT)
+
+        def use_key(key: KeyDescriptor) -> MemoryKey:
+            return opened[key.address]
+
+        self.stage = SigningStage(
+            SIGNER, self.registry, self.keys, self.memory, use_key, self._decided
+        )
+
+    def start(self, now_ms: int, die: Crash | None = None) -> Batch:
+        """Finish what an earlier life allocated; return it."""
+        batch = self.stage.recover(now_ms)
+        if batch.pinned:
+            self._finish(batch, now_ms, die)
+        return batch
+
+    def run(self, arrivals: Sequence[Arrival], now_ms: int, die: Crash | None = None) -> Batch:
+        """Take one batch all the way, or die on it."""
+        batch = self.stage.allocate(arrivals, now_ms)
+        self._finish(batch, now_ms, die)
+        return batch
+
+    def _finish(self, batch: Batch, now_ms: int, die: Crash | None) -> None:
+        self._die(die, Crash.BEFORE_ALLOCATIONS)
+        last_ms = max(now_ms, self.memory.slot.last_ms)
+        slot = self.memory.slot.model_copy(update={"last_ms": last_ms})
+        self.disk.commit(batch.events, self.memory.drain(slot))
+        self._die(die, Crash.BEFORE_SIGNING)
+        events = self.stage.sign(batch)
+        self._remember(events)
+        self._die(die, Crash.BEFORE_OUTCOMES)
+        self.disk.commit(events, self.memory.drain())
+        self._die(die, Crash.AFTER_OUTCOMES)
+
+    def _die(self, die: Crash | None, here: Crash) -> None:
+        if die is here:
+            raise Died(here)
+
+    def _remember(self, events: Sequence[Outgoing]) -> None:
+        for event in events:
+            self.handed_out.setdefault(decode_outcome(event.value).intent, set()).add(event.value)
+
+    def _decided(self, intent: str) -> bool:
+        return any(outcome.intent == intent for outcome in self.disk.outcomes)

@@ -1,0 +1,36 @@
+"""Reads the published test vectors that lie beside the repository, in ../shared/vectors."""
+
+import gzip
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+VECTORS = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
+
+
+def load_vectors(name: str) -> Any:
+    """Return the parsed JSON of one file below ../shared/vectors, gzipped or not.
+
+    Without the folder the test is skipped, as in a user's clone, but fails where CI=true.
+    """
+    if not VECTORS.is_dir():
+        _without_vectors()
+    content = (VECTORS / name).read_bytes()
+    return json.loads(gzip.decompress(content) if name.endswith(".gz") else content)
+
+
+def report_cases(capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """Write what was compared into the test output, although pytest captures the rest."""
+    with capsys.disabled():
+        sys.stdout.write(f"\n{line}\n")
+
+
+def _without_vectors() -> None:
+    reason = "the published vectors are absent: expected in ../shared/vectors beside the repository"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,106 @@
+"""The acts of the demo do what their lines say."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sixgate
+from schemas.canonical import Malformed
+from schemas.clearance import Gate
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.intent import EXPIRY_MS_MAX
+from schemas.reasons import Reason
+from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
+from sixgate.cli.demo.script import Act, Stage, acts_of
+from sixgate.intent_form import IntentWrong
+from sixgate.intent_lines import split
+from tests.unit.cli.directories import ADDRESS, NOW_MS, directory
+from tests.unit.cli.test_intent_lines import signers
+
+EXAMPLES = Path(sixgate.__file__).parents[1] / "examples" / "intents.jsonl"
+FIRST = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1", "label": "first"}
+
+
+def acts(*lines: dict[str, Any]) -> list[Act]:
+    keys = iter(range(100))
+    stranger = Ed25519Signer("stranger", b"s" * 32)
+    stage = Stage(directory(), signers, stranger, NOW_MS, lambda: f"key-{next(keys)}")
+    return acts_of(split(b"\n".join(json.dumps(line).encode() for line in lines)), stage)
+
+
+def played(kind: str, **more: Any) -> tuple[Act, Act]:
+    line = {"demo": kind, "label": kind, "expect": "expired"} | more
+    first, second = acts(FIRST, line)
+    return first, second
+
+
+def test_a_replay_is_the_same_bytes() -> None:
+    first, replay = played("replay", of="first")
+    assert (replay.value, replay.account) == (first.value, first.account)
+
+
+def test_a_changed_replay_keeps_the_key_and_is_signed_by_its_agent() -> None:
+    first, changed = played("changed", of="first", value="0.75")
+    assert first.intent
+    assert changed.intent
+    assert changed.intent.idempotency_key == first.intent.idempotency_key
+    assert changed.intent.value_wei != first.intent.value_wei
+    key = signers("payroll").public_key
+    open_envelope(Envelope.decode(changed.value), INTENT_TYPE, key)
+
+
+def test_times_are_shifted_beyond_what_is_accepted() -> None:
+    line = {name: value for name, value in FIRST.items() if name != "label"}
+    for kind, least, most in (("expired", -EXPIRY_MS_MAX, 0), ("far", EXPIRY_MS_MAX, 2**53)):
+        _, act = played(kind, **line)
+        assert act.intent
+        assert least < act.intent.expires_at_ms - NOW_MS < most
+
+
+def test_a_forged_act_does_not_carry_its_agents_signature() -> None:
+    _, forged = played("forged", **{k: v for k, v in FIRST.items() if k != "label"})
+    with pytest.raises(SignatureWrong):
+        open_envelope(Envelope.decode(forged.value), INTENT_TYPE, signers("payroll").public_key)
+
+
+def test_a_misrouted_act_lies_in_another_accounts_place() -> None:
+    line = {k: v for k, v in FIRST.items() if k != "label"} | {"account": "trading"}
+    _, misrouted = played("misrouted", **line)
+    assert misrouted.intent
+    assert (misrouted.record()["key"], misrouted.intent.account) == ("trading", "treasury")
+
+
+def test_a_malformed_act_is_sent_as_it_is() -> None:
+    _, broken = played("malformed", account="treasury", bytes='{"agent":')
+    assert base64.b64decode(broken.record()["value"]) == b'{"agent":'
+    with pytest.raises(Malformed):
+        Envelope.decode(broken.value)
+
+
+@pytest.mark.parametrize(
+    "line", [{"demo": "bribe"}, {"demo": "replay", "of": "nobody", "label": "x", "expect": "y"}]
+)
+def test_a_line_that_cannot_be_played_is_refused(line: dict[str, Any]) -> None:
+    with pytest.raises(IntentWrong):
+        acts(FIRST, line)
+
+
+def test_the_examples_reach_every_gate_and_name_real_reasons() -> None:
+    lines = [json.loads(line) for line in EXAMPLES.read_text().splitlines()]
+    expected = {line["expect"] for line in lines} - {"signed"}
+    assert expected <= set(Reason)
+    one_of_each = {
+        Gate.ADMISSION: "agent_inactive",
+        Gate.ALLOWLIST: "recipient_not_allowed",
+        Gate.VALUE_CAP: "value_too_high",
+        Gate.DAILY_LIMIT: "daily_limit_exceeded",
+        Gate.CHAIN_RESTRICTION: "chain_not_allowed",
+        Gate.SIMULATION: "simulation_reverted",
+        Gate.SIGNING: "key_not_granted",
+    }
+    assert expected >= set(one_of_each.values())
+    attacks = {line.get("demo") for line in lines}
+    assert attacks >= {"replay", "changed", "expired", "forged", "malformed"}

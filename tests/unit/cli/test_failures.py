@@ -1,0 +1,108 @@
+"""Every error ends as one sentence and a documented code; none as a traceback or a secret."""
+
+import ast
+import errno
+from pathlib import Path
+
+import pytest
+
+import sixgate
+from signer.custody.errors import RootFileError
+from signer.stage import StageHalted
+from signer.state import StateRolledBack
+from sixgate.api import ApiError
+from sixgate.cli import failures
+from sixgate.cli.exit_codes import MEANING, ExitCode
+from sixgate.cli.failures import API_CODES, CommandFailed, failure_of
+from sixgate.cli.terminal import OutputClosed
+from sixgate.folder import FolderBusy, FolderError
+from sixgate.intent_form import IntentWrong
+from sixgate.keyfiles import KeyFileError
+from sixgate.strict_json import JsonWrong
+from streams.ledger.errors import LedgerBusy, LedgerFault, LedgerGap, LedgerUnavailable
+from streams.log.errors import LogDamaged, LogUnwritable
+from streams.runners.clock import ClockHalted
+from streams.simulators.genesis import GenesisError
+
+PACKAGE = Path(sixgate.__file__).parent
+DOCS = PACKAGE.parent / "docs" / "cli.md"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (FolderBusy("s"), ExitCode.UNREACHABLE),
+        (FolderError("s"), ExitCode.FOLDER),
+        (KeyFileError("s"), ExitCode.FOLDER),
+        (LedgerBusy("s"), ExitCode.UNREACHABLE),
+        (LedgerUnavailable("s"), ExitCode.HALTED),
+        (LedgerGap("s"), ExitCode.HALTED),
+        (LogDamaged("s"), ExitCode.HALTED),
+        (LogUnwritable("s"), ExitCode.HALTED),
+        (StateRolledBack("s"), ExitCode.HALTED),
+        (StageHalted("s"), ExitCode.HALTED),
+        (ClockHalted("s"), ExitCode.HALTED),
+        (RootFileError("s"), ExitCode.HALTED),
+        (GenesisError("s"), ExitCode.HALTED),
+        (JsonWrong("s"), ExitCode.USAGE),
+        (ApiError("registry_refused", "s"), ExitCode.REFUSED),
+        (ApiError("ledger_wrong", "s"), ExitCode.LEDGER_WRONG),
+        (ApiError("never heard of", "s"), ExitCode.INTERNAL),
+        (CommandFailed(ExitCode.NOT_FOUND, "s"), ExitCode.NOT_FOUND),
+    ],
+)
+def test_a_known_error_keeps_its_sentence_and_has_its_code(
+    error: BaseException, code: ExitCode
+) -> None:
+    assert (failure_of(error).code, failure_of(error).sentence) == (code, "s")
+
+
+def test_errors_that_make_their_own_sentence() -> None:
+    fault = failure_of(LedgerFault(7, "its hash is wrong"))
+    assert (fault.code, fault.sentence) == (ExitCode.LEDGER_WRONG, "Row 7: its hash is wrong.")
+    wrong = failure_of(IntentWrong([("to", "is missing")]))
+    assert (wrong.code, wrong.sentence) == (ExitCode.USAGE, "to: is missing")
+    full = failure_of(OSError(errno.ENOSPC, "No space left on device", "/x/y"))
+    assert full.code is ExitCode.FOLDER
+    assert full.sentence.startswith("/x/y: No space left on device: ")
+
+
+def test_a_defect_does_not_quote_its_message() -> None:
+    failure = failure_of(ValueError("the key is 0xdeadbeef"))
+    assert failure.code is ExitCode.INTERNAL
+    assert "deadbeef" not in failure.sentence
+    assert "ValueError" in failure.sentence
+
+
+def test_a_closed_output_says_nothing() -> None:
+    assert failure_of(OutputClosed()) == failures.Failure(ExitCode.OUTPUT_CLOSED, "")
+
+
+def test_no_special_case_stands_behind_its_base() -> None:
+    kinds = [kind for kind, _ in failures.KINDS]
+    for place, kind in enumerate(kinds):
+        assert not any(issubclass(kind, earlier) for earlier in kinds[:place]), kind
+
+
+def test_every_code_that_the_front_door_raises_has_an_exit_code() -> None:
+    raised = {
+        node.args[0].value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "ApiError"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    between_versions = {"method_unknown", "request_malformed"}
+    assert raised - between_versions <= API_CODES.keys()
+
+
+def test_the_page_has_the_table_of_exit_codes() -> None:
+    wanted = [
+        f"| {code.value} | {code.name.lower().replace('_', ' ')} | {meaning} |"
+        for code, meaning in MEANING.items()
+    ]
+    assert set(MEANING) == set(ExitCode)
+    assert [line for line in DOCS.read_text().splitlines() if line in wanted] == wanted

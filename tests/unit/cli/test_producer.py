@@ -1,0 +1,97 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.fields import UINT256_MAX
+from schemas.intent import Intent
+from signer.signatures import Ed25519Signer, open_envelope
+from sixgate.intent_form import IntentWrong, read_form
+from sixgate.producer import Directory, resolve, sign
+from tests.unit.cli.directories import ADDRESS, NOW_MS, directory, registry
+
+SIGNER = Ed25519Signer("payroll", b"p" * 32)
+
+
+def resolved(**members: Any) -> Intent:
+    whole = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"} | members
+    return resolve(read_form(whole), directory(), NOW_MS, lambda: "minted")
+
+
+def test_names_and_times_are_resolved() -> None:
+    intent = resolved()
+    assert (intent.org, intent.account, intent.chain_id) == ("acme", "treasury", 8453)
+    assert (intent.idempotency_key, intent.expires_at_ms) == ("minted", NOW_MS + 600_000)
+    assert intent.to == ADDRESS.lower()
+    assert resolved(chain="eth").chain_id == resolved(chain=1).chain_id == 1
+
+
+def test_what_is_said_is_kept() -> None:
+    said = resolved(idempotency_key="mine", expires_at_ms=5, key_path="keys/cold", nonce=3)
+    assert (said.idempotency_key, said.expires_at_ms) == ("mine", 5)
+    assert (said.key_path, said.nonce) == ("keys/cold", 3)
+    assert resolved(expires_at_ms=0).expires_at_ms == 0
+
+
+def test_an_agent_signs_with_its_own_key_and_else_with_the_chains() -> None:
+    assert resolved().key_path == "agents/payroll/chains/ethereum/private_key"
+    assert resolved(agent="trader").key_path == "keys/base-signer"
+
+
+def test_a_key_of_the_same_path_in_another_account_is_not_taken() -> None:
+    foreign = registry()
+    foreign["keys"] = [{"account": "trading", "path": "agents/payroll/chains/ethereum/private_key"}]
+    form = read_form({"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"})
+    intent = resolve(form, Directory.of(foreign), NOW_MS, lambda: "k")
+    assert intent.key_path == "keys/base-signer"
+
+
+def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
+    odd = registry()
+    odd["chains"].append({"chain_id": 5, "name": "l2.test"})
+    form = read_form({"agent": "trader", "chain": "l2.test", "to": ADDRESS, "value": "1"})
+    with pytest.raises(IntentWrong, match=r"key_path: .*keys/l2\.test-signer is none"):
+        resolve(form, Directory.of(odd), NOW_MS, lambda: "k")
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({"agent": "payrol"}, "agent: no agent payrol is registered: did you mean payroll?"),
+        ({"agent": "x"}, "agent: no agent x is registered"),
+        ({"chain": "bsae"}, "chain: no chain bsae is registered: did you mean base?"),
+    ],
+)
+def test_names_that_nobody_registered_are_refused_before_anything_is_signed(
+    members: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(IntentWrong) as caught:
+        resolved(**members)
+    assert str(caught.value) == why
+
+
+def test_an_unknown_chain_id_is_the_gates_to_refuse() -> None:
+    assert resolved(chain=999).chain_id == 999
+
+
+@given(
+    value=st.integers(min_value=0, max_value=UINT256_MAX),
+    data=st.binary(max_size=64),
+    gas=st.none() | st.integers(min_value=1, max_value=2**53 - 1),
+    nonce=st.none() | st.integers(min_value=0, max_value=2**53 - 1),
+    simulate=st.booleans(),
+)
+def test_the_envelope_carries_exactly_the_intent_under_the_agents_key(
+    value: int, data: bytes, gas: int | None, nonce: int | None, *, simulate: bool
+) -> None:
+    said = {"value_wei": str(value), "data": "0x" + data.hex(), "simulate_first": simulate}
+    said |= {"gas_limit": gas} if gas else {}
+    said |= {"nonce": nonce} if nonce is not None else {}
+    whole = {"agent": "payroll", "chain": 1, "to": ADDRESS} | said
+    intent = resolve(read_form(whole), directory(), NOW_MS, lambda: "k")
+    body = open_envelope(Envelope.decode(sign(intent, SIGNER)), INTENT_TYPE, SIGNER.public_key)
+    assert Intent.decode(body) == intent
+    assert (intent.value_wei, intent.data, intent.gas_limit) == (value, said["data"], gas)
+    assert (intent.nonce, intent.simulate_first) == (nonce, simulate)

@@ -1,0 +1,53 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sixgate.cli.times import clock, moment, moment_ms, span_ms
+
+NOW_MS = 1_790_000_000_123
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"), [("1s", 1_000), ("90m", 5_400_000), ("24h", 86_400_000), ("2d", 172_800_000)]
+)
+def test_spans(text: str, ms: int) -> None:
+    assert span_ms(text) == ms
+    assert moment_ms(text, NOW_MS) == NOW_MS - ms
+
+
+@pytest.mark.parametrize("text", ["", "0d", "-1d", "1w", "1.5h", "d", "\u0661d", "9999999d", "1d "])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no span"):
+        span_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00+00:00"),
+        ("2026-01-31T12:30:00", "2026-01-31T12:30:00+00:00"),
+        ("2026-01-31T12:30:00+02:00", "2026-01-31T10:30:00+00:00"),
+        ("2026-01-31T12:30:00Z", "2026-01-31T12:30:00+00:00"),
+    ],
+)
+def test_moments_are_utc_unless_they_say_otherwise(text: str, iso: str) -> None:
+    assert moment_ms(text, NOW_MS) == datetime.fromisoformat(iso).timestamp() * 1000
+
+
+@pytest.mark.parametrize("text", ["yesterday", "31.01.2026", "2026-13-01", "\x1b[2J"])
+def test_what_is_no_moment_is_refused_printably(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time") as caught:
+        moment_ms(text, NOW_MS)
+    assert str(caught.value).isprintable()
+
+
+@given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2999, 1, 1)))  # noqa: DTZ001 - Hypothesis wants naive bounds
+def test_what_is_written_can_be_read_again(at: datetime) -> None:
+    at_ms = int(at.replace(tzinfo=UTC).timestamp()) * 1000
+    assert moment_ms(moment(at_ms).replace(" ", "T"), NOW_MS) == at_ms
+
+
+def test_a_clock_shows_milliseconds() -> None:
+    assert clock(86_400_000 + 3_723_045) == "01:02:03.045"

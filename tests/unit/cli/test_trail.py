@@ -1,0 +1,86 @@
+import json
+from typing import Any
+
+import pytest
+
+from schemas.clearance import Gate
+from sixgate.api import Json
+from sixgate.cli.trail import way_of
+from sixgate.intent_lines import finish, read, split
+from tests.unit.cli.directories import ADDRESS, NOW_MS, directory
+from tests.unit.cli.test_intent_lines import signers
+
+LINE = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
+
+
+def envelope() -> Json:
+    drafts, _, _ = read(split(json.dumps(LINE).encode()))
+    ((one,), _) = finish(drafts, directory(), signers, NOW_MS, lambda: "k")
+    found: Json = json.loads(one.envelope)
+    return found
+
+
+def verdict(gate: Gate, at_ms: int, **more: Any) -> Json:
+    return {"gate": gate, "at_ms": at_ms, "passed": True} | more
+
+
+def event(topic: str, at_ms: int, body: Json) -> Json:
+    return {"topic": topic, "at_ms": at_ms, "event": body}
+
+
+ADMITTED = verdict(Gate.ADMISSION, 11)
+CAPPED = verdict(Gate.VALUE_CAP, 12, passed=False, reason="value_too_high", detail="over")
+REJECTED = {
+    "type": "intent.rejected",
+    "decided_at_ms": 14,
+    "gate": "value-cap",
+    "reason": "value_too_high",
+    "detail": "over",
+}
+
+
+def trail(*more: Json) -> list[Json]:
+    sealed = envelope()
+    return [
+        event("intents.submitted", 10, sealed),
+        event("intents.admitted", 11, {"envelope": sealed, "verdicts": [ADMITTED]}),
+        event("intents.decided", 12, {"envelope": sealed, "verdicts": [ADMITTED, CAPPED]}),
+        *more,
+    ]
+
+
+def test_each_gate_has_its_verdict_and_those_behind_a_refusal_have_none() -> None:
+    way = way_of(trail(event("outcomes", 15, REJECTED)))
+    found = {step.gate: (step.passed, step.at_ms, step.reason) for step in way.steps}
+    assert list(found) == list(Gate)
+    assert found[Gate.ADMISSION] == (True, 11, "")
+    assert found[Gate.VALUE_CAP] == (False, 12, "value_too_high")
+    assert found[Gate.SIMULATION] == (None, None, "")
+    assert found[Gate.SIGNING] == (False, 14, "value_too_high")
+    assert way.steps[-1].detail == "value-cap: over"
+    assert (way.first_ms, way.last_ms, way.took_ms) == (10, 15, 5)
+
+
+def test_what_was_asked_is_read_from_the_agents_own_bytes() -> None:
+    intent = way_of(trail()).intent
+    assert intent is not None
+    assert (intent.agent, intent.chain_id) == ("payroll", 8453)
+
+
+def test_an_intent_under_way_has_no_outcome_yet() -> None:
+    way = way_of(trail())
+    assert way.outcome is None
+    assert way.steps[-1].passed is None
+
+
+def test_the_first_outcome_counts() -> None:
+    later = REJECTED | {"reason": "expired"}
+    way = way_of(trail(event("outcomes", 15, REJECTED), event("outcomes", 16, later)))
+    assert way.outcome == REJECTED
+    assert way.last_ms == 15
+
+
+@pytest.mark.parametrize("payload", ["e30=", "eyJ2IjoxfQ=="])
+def test_an_envelope_without_an_intent_tells_nothing(payload: str) -> None:
+    broken = envelope() | {"payload": payload}
+    assert way_of([event("intents.submitted", 10, broken)]).intent is None

@@ -1,0 +1,64 @@
+import pytest
+
+from signer.ethereum.errors import SignatureError
+from signer.ethereum.signature import check_signature, recover_address
+from tests.support.ethereum import MemoryKey
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+HALF_ORDER = ORDER // 2
+DIGEST = bytes(range(32))
+
+
+def _signature(r: int = 1, s: int = 1, y_parity: int = 0) -> bytes:
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([y_parity])
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [_signature(r=ORDER - 1), _signature(s=HALF_ORDER), _signature(y_parity=1)],
+    ids=["greatest r", "greatest s", "odd y"],
+)
+def test_the_greatest_values_that_ethereum_accepts_pass(signature: bytes) -> None:
+    check_signature(signature)
+
+
+@pytest.mark.parametrize(
+    ("signature", "place"),
+    [
+        (b"", "signature"),
+        (_signature()[:64], "signature"),
+        (_signature() + b"\x00", "signature"),
+        (_signature(r=0), "signature.r"),
+        (_signature(r=ORDER), "signature.r"),
+        (_signature(r=2**256 - 1), "signature.r"),
+        (_signature(s=0), "signature.s"),
+        (_signature(s=HALF_ORDER + 1), "signature.s"),
+        (_signature(s=ORDER - 1), "signature.s"),
+        (_signature(y_parity=2), "signature.y_parity"),
+        (_signature(y_parity=27), "signature.y_parity"),
+    ],
+)
+def test_a_signature_that_ethereum_refuses_is_refused_with_its_part(
+    signature: bytes, place: str
+) -> None:
+    with pytest.raises(SignatureError) as refusal:
+        check_signature(signature)
+    assert refusal.value.place == place
+
+
+def test_the_signer_is_recovered() -> None:
+    key = MemoryKey(b"\x01" * 32)
+    assert recover_address(DIGEST, key.sign(DIGEST)) == key.address
+
+
+def test_the_malleated_twin_of_a_signature_is_refused() -> None:
+    signature = MemoryKey(b"\x01" * 32).sign(DIGEST)
+    s = ORDER - int.from_bytes(signature[32:64], "big")
+    with pytest.raises(SignatureError):
+        recover_address(DIGEST, signature[:32] + s.to_bytes(32, "big") + bytes([signature[64] ^ 1]))
+
+
+def test_an_r_that_is_no_point_of_the_curve_recovers_nobody() -> None:
+    with pytest.raises(SignatureError) as refusal:
+        recover_address(DIGEST, _signature(r=5))  # 5^3 + 7 is no square modulo p
+    assert refusal.value.place == "signature"

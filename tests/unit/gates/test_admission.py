@@ -1,0 +1,156 @@
+"""Admission: every authenticated intent goes on, everything else ends with its digest."""
+
+import pytest
+
+from schemas.clearance import Unattributed
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
+from schemas.intent import intent_digest
+from schemas.partition import partition_of
+from schemas.reasons import Reason
+from schemas.record import Record
+from schemas.registry import AccountOpened
+from schemas.topics import SUBMITTED_BYTES_MAX, Topic
+from signer.account import Account
+from streams.gates.admission import admit, input_digest
+from streams.gates.passage import Passage, World
+from tests.support.cases import (
+    ACCOUNT,
+    ALICE,
+    MALLORY,
+    NOW_MS,
+    agent,
+    intent,
+    provisioned,
+    registered,
+    sealed,
+)
+
+REGISTRY = registered(
+    AccountOpened(account="ops"),
+    agent(agent="carol", account="ops", public_key=MALLORY.public_key),
+)[1]
+WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+HOME = partition_of(ACCOUNT, REGISTRY.partitions)
+SOUND = sealed(intent()).encode()
+
+
+def record(value: bytes, key: str = ACCOUNT, partition: int = HOME, offset: int = 7) -> Record:
+    return Record(Topic.SUBMITTED, partition, offset, key, value, NOW_MS)
+
+
+def end(value: bytes, key: str = ACCOUNT, partition: int = HOME) -> Unattributed:
+    ended = admit(record(value, key, partition), WORLD, NOW_MS)
+    assert isinstance(ended, Unattributed)
+    return ended
+
+
+def test_a_sound_record_is_admitted_under_its_intent_s_name() -> None:
+    admitted = admit(record(SOUND), WORLD, NOW_MS)
+    assert isinstance(admitted, Passage)
+    assert admitted.case.intent == intent()
+    assert admitted.case.digest == admitted.clearance.intent == intent_digest(intent().encode())
+    assert admitted.clearance.envelope == sealed(intent())
+    assert admitted.source == f"intents.submitted/{HOME}/7"
+    assert admitted.case.facts.key is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (b"", "bytes"),
+        (b"not json", "bytes"),
+        (b"\xff\xfe", "bytes"),
+        (SOUND + b"\n", "bytes"),
+        (SOUND[:-1], "bytes"),
+        (intent().encode(), "payload"),
+        (b"\x00" * (SUBMITTED_BYTES_MAX + 1), "bytes"),
+        (SOUND.replace(b'"sig":"', b'"sig":"!'), "signatures.0.sig"),
+        (ALICE.seal(INTENT_TYPE, b"{}").encode(), "org"),
+        (ALICE.seal(INTENT_TYPE, intent().encode() + b" ").encode(), "bytes"),
+        (ALICE.seal(INTENT_TYPE, b"x" * 180_000).encode(), "bytes"),
+        (
+            ALICE.seal(
+                INTENT_TYPE, intent().encode().replace(b'"value_wei":"1"', b'"value_wei":1.0')
+            ).encode(),
+            "value_wei",
+        ),
+    ],
+)
+def test_malformed_bytes_end_with_their_digest_and_where_they_are_wrong(
+    value: bytes, where: str
+) -> None:
+    ended = end(value)
+    assert ended.reason is Reason.MALFORMED
+    assert ended.detail.startswith(where + ":")
+    assert (ended.input_digest, ended.size_bytes) == (input_digest(value), len(value))
+
+
+def test_a_body_of_a_megabyte_is_malformed_before_it_is_read() -> None:
+    ended = end(ALICE.seal(INTENT_TYPE, b"[" * 2**20).encode())
+    assert ended.reason is Reason.MALFORMED
+    assert str(SUBMITTED_BYTES_MAX) in ended.detail
+
+
+def test_the_largest_body_that_may_be_submitted_is_read() -> None:
+    assert end(b"[" * SUBMITTED_BYTES_MAX).detail != end(b"[" * (SUBMITTED_BYTES_MAX + 1)).detail
+
+
+@pytest.mark.parametrize(
+    "junk", [b'"' + b"Z" * 9_000 + b'":1,"agent"', b'"\\u001b[2J\\u0000":1,"agent"']
+)
+def test_what_is_said_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> None:
+    lie = intent().encode().replace(b'"agent"', junk)
+    ended = end(ALICE.seal(INTENT_TYPE, lie).encode())
+    assert ended.reason is Reason.MALFORMED
+    assert ended.detail.isprintable()
+    assert "ZZ" not in ended.detail
+    assert Unattributed.decode(ended.encode()) == ended
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (sealed(intent(), MALLORY).encode(), Reason.SIGNATURE_INVALID),
+        (ALICE.seal(KEY_REQUEST_TYPE, intent().encode()).encode(), Reason.SIGNATURE_INVALID),
+        (
+            SOUND.replace(
+                sealed(intent()).payload.encode(), sealed(intent(value_wei=2)).payload.encode()
+            ),
+            Reason.SIGNATURE_INVALID,
+        ),
+        (sealed(intent(agent="nobody")).encode(), Reason.AGENT_UNKNOWN),
+        (sealed(intent(org="evil")).encode(), Reason.AGENT_UNKNOWN),
+        (sealed(intent(account="ops")).encode(), Reason.AGENT_UNKNOWN),
+        (sealed(intent(agent="carol"), MALLORY).encode(), Reason.AGENT_UNKNOWN),
+    ],
+)
+def test_nobody_speaks_for_another(value: bytes, reason: Reason) -> None:
+    assert end(value).reason is reason
+
+
+def test_the_name_of_the_key_is_a_hint_and_proves_nothing() -> None:
+    renamed = SOUND.replace(b'"keyid":"alice"', b'"keyid":"carol"')
+    assert isinstance(admit(record(renamed), WORLD, NOW_MS), Passage)
+
+
+@pytest.mark.parametrize("key", ["", "ops", "alice", "treasury ", "TREASURY"])
+def test_a_record_under_another_key_is_misrouted(key: str) -> None:
+    assert end(SOUND, key=key).reason is Reason.MISROUTED
+
+
+def test_a_record_in_another_partition_is_misrouted() -> None:
+    for partition in set(range(REGISTRY.partitions)) - {HOME}:
+        assert end(SOUND, partition=partition).reason is Reason.MISROUTED
+
+
+def test_a_forgery_in_the_wrong_place_is_called_a_forgery() -> None:
+    assert end(sealed(intent(), MALLORY).encode(), key="ops").reason is Reason.SIGNATURE_INVALID
+
+
+def test_the_end_of_an_input_is_named_by_where_it_lay() -> None:
+    once, again = end(b"junk"), end(b"junk")
+    elsewhere = admit(record(b"junk", offset=8), WORLD, NOW_MS)
+    assert isinstance(elsewhere, Unattributed)
+    assert once == again
+    assert once.id != elsewhere.id
+    assert once.input_digest == elsewhere.input_digest

@@ -1,0 +1,93 @@
+"""Signed heads and the file that keeps them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
+from schemas.heads import LedgerHead
+from signer.signatures import Ed25519Signer
+from streams.ledger.errors import LedgerRewritten, LedgerUnavailable
+from streams.ledger.heads import HeadFile, HeadKey, open_head
+from tests.support.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG
+
+
+def head(sequence: int = 4) -> LedgerHead:
+    return LedgerHead(org=ORG, chain="main", sequence=sequence, hash="0x" + "ab" * 32, at_ms=7)
+
+
+def sealed(sequence: int = 4) -> Envelope:
+    return HEAD_KEY.seal(head(sequence))
+
+
+def test_a_sealed_head_opens() -> None:
+    assert HEAD_KEY.open(sealed()) == head()
+    assert open_head(sealed(), f"0x{LEDGER_PUBLIC.hex()}") == head()
+
+
+def test_a_head_of_another_key_is_refused() -> None:
+    other = HeadKey(Ed25519Signer("ledger-1", b"o" * 32))
+    with pytest.raises(LedgerRewritten, match="not signed by the ledger's key"):
+        HEAD_KEY.open(other.seal(head()))
+
+
+def test_a_signature_over_another_type_is_no_head() -> None:
+    body = head().encode()
+    forged = seal(INTENT_TYPE, body, "ledger-1", LEDGER_KEY.sign(pae(INTENT_TYPE, body)))
+    with pytest.raises(LedgerRewritten):
+        HEAD_KEY.open(forged)
+
+
+def test_a_file_that_is_not_there_has_no_head(tmp_path: Path) -> None:
+    file = HeadFile(tmp_path / "heads.jsonl")
+    assert file.last() is None
+    assert list(file.heads()) == []
+
+
+def test_heads_are_kept_in_order(tmp_path: Path) -> None:
+    file = HeadFile(tmp_path / "heads.jsonl")
+    for n in range(300):
+        file.publish(sealed(n))
+    again = HeadFile(tmp_path / "heads.jsonl")
+    assert again.last() == sealed(299)
+    assert [HEAD_KEY.open(envelope).sequence for envelope in again.heads()] == list(range(300))
+
+
+@pytest.mark.parametrize("torn", [1, 40, 400])
+def test_a_line_torn_by_a_crash_was_never_published(tmp_path: Path, torn: int) -> None:
+    path = tmp_path / "heads.jsonl"
+    HeadFile(path).publish(sealed(1))
+    with path.open("ab") as file:
+        file.write(sealed(2).encode()[:torn])
+    again = HeadFile(path)
+    assert again.last() == sealed(1)
+    again.publish(sealed(3))
+    assert list(again.heads()) == [sealed(1), sealed(3)]
+
+
+def test_a_first_line_that_is_torn_leaves_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    path.write_bytes(b'{"payl')
+    assert HeadFile(path).last() is None
+    HeadFile(path).publish(sealed(3))
+    assert list(HeadFile(path).heads()) == [sealed(3)]
+
+
+def test_a_whole_line_that_is_no_head_was_changed_by_somebody(tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    path.write_bytes(b"{}\n")
+    with pytest.raises(LedgerRewritten, match="the file was changed"):
+        HeadFile(path).last()
+
+
+def test_a_folder_that_takes_no_file_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LedgerUnavailable, match=r"could not be written to .*: No such file"):
+        HeadFile(tmp_path / "absent" / "heads.jsonl").publish(sealed())
+
+
+def test_a_head_is_readable_without_our_code(tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    HeadFile(path).publish(sealed())
+    envelope = json.loads(path.read_bytes())
+    assert envelope["payloadType"] == "application/vnd.sixgate.ledger-head.v1+json"

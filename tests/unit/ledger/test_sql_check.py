@@ -1,0 +1,114 @@
+"""The judgement of syntax trees; the engine's own trees are in the integration tests."""
+
+from typing import Any
+
+import pytest
+
+from streams.ledger.errors import QueryRefused
+from streams.ledger.sql_check import Function, Grammar, check
+
+FUNCTIONS = [
+    Function("plus", "", "Arithmetic", is_aggregate=False),
+    Function("sum", "", "Aggregate Functions", is_aggregate=True),
+    Function("lcase", "lower", "", is_aggregate=False),
+    Function("lower", "", "String", is_aggregate=False),
+    Function("file", "", "Other", is_aggregate=False),
+    Function("contents", "file", "", is_aggregate=False),
+    Function("newest", "", "A category of tomorrow", is_aggregate=False),
+]
+GRAMMAR = Grammar.of(FUNCTIONS, "sixgate", ["sixgate", "system", "default"])
+
+
+def select(*expressions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    query = {
+        "type": "SelectQuery",
+        "select": {"type": "ExpressionList", "children": list(expressions)},
+    }
+    listed = {"type": "ExpressionList", "children": [query | more]}
+    return {"type": "SelectWithUnionQuery", "list_of_selects": listed}
+
+
+def function(name: str, *arguments: dict[str, Any]) -> dict[str, Any]:
+    listed = {"type": "ExpressionList", "children": list(arguments)}
+    return {"type": "Function", "name": name, "arguments": listed}
+
+
+def identifier(*parts: str) -> dict[str, Any]:
+    return {"type": "Identifier", "name": ".".join(parts), "name_parts": list(parts)}
+
+
+@pytest.mark.parametrize("name", ["plus", "PLUS", "sum", "sumIf", "sumOrNullIf", "lcase", "lambda"])
+def test_functions_that_compute_are_accepted(name: str) -> None:
+    check(select(function(name)), GRAMMAR)
+
+
+@pytest.mark.parametrize(
+    "name", ["file", "FILE", "contents", "newest", "unheard_of", "fileIf", "If"]
+)
+def test_all_other_functions_are_refused(name: str) -> None:
+    with pytest.raises(QueryRefused, match="function"):
+        check(select(function(name)), GRAMMAR)
+
+
+def test_a_function_deep_inside_is_found() -> None:
+    inner = function("plus", function("sum", function("file")))
+    with pytest.raises(QueryRefused, match="'file'"):
+        check(select(function("plus", inner)), GRAMMAR)
+
+
+def test_a_function_may_not_be_handed_to_another_by_name() -> None:
+    with pytest.raises(QueryRefused, match="'file'"):
+        check(select(function("plus", {"type": "Identifier", "name": "file"})), GRAMMAR)
+
+
+def test_a_kind_of_node_nobody_knows_is_refused() -> None:
+    with pytest.raises(QueryRefused, match="NodeOfTomorrow is not accepted"):
+        check(select({"type": "NodeOfTomorrow"}), GRAMMAR)
+
+
+def test_a_node_under_a_name_nobody_knows_is_still_looked_at() -> None:
+    with pytest.raises(QueryRefused, match="'file'"):
+        check(select(clause_of_tomorrow=[{"x": {"y": function("file")}}]), GRAMMAR)
+
+
+@pytest.mark.parametrize("kind", ["InsertQuery", "ExplainQuery", "DropQuery", ""])
+def test_only_select_is_accepted(kind: str) -> None:
+    with pytest.raises(QueryRefused, match="Only SELECT"):
+        check({"type": kind}, GRAMMAR)
+
+
+@pytest.mark.parametrize("key", ["out_file", "format_ast"])
+def test_answers_go_to_the_caller_only(key: str) -> None:
+    with pytest.raises(QueryRefused, match="use export"):
+        check(select() | {key: {"type": "Literal"}}, GRAMMAR)
+
+
+def test_settings_are_refused() -> None:
+    with pytest.raises(QueryRefused, match="SETTINGS"):
+        check(select(settings={"type": "SetQuery"}), GRAMMAR)
+
+
+def test_table_functions_are_refused_even_of_functions_that_compute() -> None:
+    tables = {"type": "TableExpression", "table_function": function("plus")}
+    with pytest.raises(QueryRefused, match="Table functions"):
+        check(select(tables=tables), GRAMMAR)
+
+
+@pytest.mark.parametrize("parts", [["ledger"], ["sixgate", "ledger"], ["any_cte"]])
+def test_own_tables_are_accepted(parts: list[str]) -> None:
+    table = {"type": "TableIdentifier", "name": ".".join(parts), "name_parts": parts}
+    check(select(tables=table), GRAMMAR)
+
+
+@pytest.mark.parametrize("kind", ["TableIdentifier", "Identifier"])
+@pytest.mark.parametrize("database", ["system", "default"])
+def test_other_databases_are_refused_also_where_a_column_could_stand(
+    kind: str, database: str
+) -> None:
+    node = identifier(database, "users") | {"type": kind}
+    with pytest.raises(QueryRefused, match=f"'{database}'"):
+        check(select(node), GRAMMAR)
+
+
+def test_a_column_of_an_alias_is_no_database() -> None:
+    check(select(identifier("i", "agent")), GRAMMAR)

@@ -1,0 +1,85 @@
+import base64
+
+import pytest
+
+from schemas.canonical import Malformed
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae, seal
+from tests.support.cases import intent, sealed
+
+ENVELOPE = sealed(intent())
+RAW = ENVELOPE.encode()
+PAYLOAD, SIG = ENVELOPE.payload.encode(), ENVELOPE.signatures[0].sig.encode()
+
+
+def test_the_signed_bytes_are_those_of_the_specification() -> None:
+    # The example in the DSSE protocol specification.
+    expected = b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    assert pae("http://example.com/HelloWorld", b"hello world") == expected
+
+
+def test_lengths_keep_type_and_body_apart() -> None:
+    assert pae("a", b"b c") != pae("a b", b"c")
+    assert pae("é", b"") == "DSSEv1 2 é 0 ".encode()
+
+
+def test_an_envelope_gives_back_what_was_sealed() -> None:
+    envelope = seal(INTENT_TYPE, b"\x00\xff", "alice", b"\x01" * 64)
+    again = Envelope.decode(envelope.encode())
+    assert (again.body(), again.signature()) == (b"\x00\xff", b"\x01" * 64)
+    assert again.signed_bytes(INTENT_TYPE) == pae(INTENT_TYPE, b"\x00\xff")
+
+
+def test_another_type_s_envelope_has_no_signed_bytes() -> None:
+    with pytest.raises(Malformed) as refusal:
+        ENVELOPE.signed_bytes(KEY_REQUEST_TYPE)
+    assert refusal.value.where == "payloadType"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"AA",  # without padding
+        b"AA=",
+        b"AB==",  # spare bits that are not zero: a second spelling of one byte
+        b"A A=",
+        b"AA==\\n",
+        b"AA==AA==",
+        b"_-==",  # the URL alphabet
+        b"A\\u0041==",
+        "\u0410\u0410==".encode(),  # Cyrillic
+        b"====",
+    ],
+)
+def test_base64_has_one_spelling(text: bytes) -> None:
+    for original in (PAYLOAD, SIG):
+        with pytest.raises(Malformed):
+            Envelope.decode(RAW.replace(original, text))
+
+
+def test_there_is_exactly_one_signature() -> None:
+    one = b'{"keyid":"alice","sig":"' + SIG + b'"}'
+    assert RAW.count(one) == 1
+    for many in (b"", one + b"," + one):
+        with pytest.raises(Malformed) as refusal:
+            Envelope.decode(RAW.replace(one, many))
+        assert refusal.value.where == "signatures"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"payloadType"', b'"payload_type"'),
+        (b'"keyid":"alice"', b'"keyid":""'),
+        (b'"keyid":"alice"', b'"keyid":"../alice"'),
+        (b'"keyid":"alice",', b""),
+    ],
+)
+def test_an_envelope_in_other_words_is_refused(old: bytes, new: bytes) -> None:
+    assert RAW.count(old) == 1
+    with pytest.raises(Malformed):
+        Envelope.decode(RAW.replace(old, new))
+
+
+def test_a_payload_may_be_empty_and_is_still_signed() -> None:
+    empty = seal(INTENT_TYPE, b"", "alice", b"")
+    assert base64.b64decode(Envelope.decode(empty.encode()).payload) == b""

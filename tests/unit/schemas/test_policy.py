@@ -1,0 +1,86 @@
+import pytest
+
+from schemas.canonical import Malformed
+from schemas.policy import Policy
+from tests.support.cases import ETH, RECIPIENT, policy
+
+RAW = policy().encode()
+AMOUNTS = ("tx_max_value_eth", "tx_max_fee_eth", "tx_daily_limit_eth")
+
+
+def test_an_empty_policy_limits_the_fee_alone() -> None:
+    empty = Policy()
+    assert empty.fee_wei_max == ETH // 20
+    limits = (empty.value_wei_max, empty.daily_wei_max, empty.intents_max)
+    assert (*limits, empty.recipients, empty.chains) == (None,) * 5
+    assert empty.allow_contract_creation is False
+
+
+def test_open_fields_are_those_that_say_nothing() -> None:
+    assert set(Policy().open_fields) == {
+        "tx_to_allowlist",
+        "tx_max_value_eth",
+        "tx_daily_limit_eth",
+        "tx_allowed_chains",
+        "intents_per_minute",
+    }
+    assert policy().open_fields == ()
+
+
+def test_zero_is_a_limit_and_not_an_open_field() -> None:
+    nothing = policy(**dict.fromkeys(AMOUNTS, "0"), intents_per_minute=0)
+    assert nothing.open_fields == ()
+    assert (nothing.value_wei_max, nothing.fee_wei_max, nothing.daily_wei_max) == (0, 0, 0)
+    assert nothing.intents_max == 0
+
+
+def test_words_and_open_fields_read_as_no_limit() -> None:
+    said, left = policy(), Policy(tx_max_fee_eth="unlimited")
+    assert (said.value_wei_max, said.daily_wei_max, said.intents_max) == (None, None, None)
+    assert (said.recipients, said.chains) == (None, None)
+    assert left.fee_wei_max is None
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+@pytest.mark.parametrize(
+    "amount", ["1.0", "01", "1e3", "-1", "", ".5", "5.", "any", "Unlimited", "0x1", "1,5", " 1"]
+)
+def test_a_limit_has_one_spelling(name: str, amount: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        policy(**{name: amount})
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_a_limit_is_never_a_number(name: str) -> None:
+    for number in (1, 0.5, True):
+        with pytest.raises(ValueError, match=name):
+            policy(**{name: number})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tx_to_allowlist": ("any",)},
+        {"tx_to_allowlist": "unlimited"},
+        {"tx_to_allowlist": (RECIPIENT.upper(),)},
+        {"tx_to_allowlist": (None,)},
+        {"tx_to_allowlist": (RECIPIENT,) * 4097},
+        {"tx_allowed_chains": ("Base",)},
+        {"tx_allowed_chains": (8453,)},
+        {"intents_per_minute": "5"},
+        {"intents_per_minute": -1},
+        {"intents_per_minute": True},
+        {"allow_contract_creation": 1},
+        {"tx_max_fee_eth": None},
+        {"tx_to_allow_list": "any"},
+    ],
+)
+def test_what_is_not_a_policy_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        policy(**wrong)
+
+
+def test_an_unknown_limit_on_the_wire_is_refused_and_named() -> None:
+    with pytest.raises(Malformed) as refusal:
+        Policy.decode(RAW.replace(b'"tx_max_fee_eth"', b'"tx_max_fees_eth"'))
+    assert refusal.value.where == "tx_max_fees_eth"

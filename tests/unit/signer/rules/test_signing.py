@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.rules.decision import Rejected
+from signer.rules.signing import decide, nonce_lowest
+from tests.support.cases import (
+    ACCOUNT,
+    BASE,
+    MAINNET,
+    SECRET,
+    address_of,
+    agent,
+    chain,
+    facts,
+    intent,
+    key,
+    policy,
+    report,
+    signed,
+)
+
+FRESH = Account(account=ACCOUNT)
+OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
+
+
+def reason(asked: Any = None, account: Account = FRESH, **changes: Any) -> Reason | None:
+    decision = decide(asked or intent(), policy(), account, facts(**changes))
+    return decision.reason if isinstance(decision, Rejected) else None
+
+
+def used(nonce: int, chain_id: int = BASE, secret: bytes = SECRET) -> Account:
+    done = signed(intent(), nonce=nonce, chain_id=chain_id, sender=address_of(secret))
+    return FRESH.charged(done)
+
+
+def test_a_key_must_be_there_granted_and_open_in_this_order() -> None:
+    stranger = agent(agent="bob")
+    foreign = intent(agent="bob")
+    assert reason() is None
+    assert reason(foreign, key=None, agent=stranger, key_open=False) is Reason.KEY_UNKNOWN
+    assert reason(foreign, agent=stranger, key_open=False) is Reason.KEY_NOT_GRANTED
+    assert reason(key_open=False) is Reason.KEY_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "granted", "allowed"),
+    [
+        ("alice", "agents/alice/hot", (), True),
+        ("alice", "agents/alice2/hot", (), False),
+        ("alice2", "agents/alice/hot", (), False),
+        ("alice", "keys/hot", (), False),
+        ("alice", "keys/hot", ("keys/hot",), True),
+        ("alice", "keys/hot2", ("keys/hot",), False),
+        ("bob", "agents/alice/hot", ("agents/alice/hot",), True),
+        ("bob", "agents/alice/cold", ("agents/alice/hot",), False),
+    ],
+)
+def test_a_key_path_of_another_agent_needs_a_grant_by_name(
+    name: str,
+    path: str,
+    granted: tuple[str, ...],
+    *,
+    allowed: bool,
+) -> None:
+    asked = intent(agent=name, key_path=path)
+    found = reason(asked, agent=agent(agent=name, key_paths=granted), key=key(path=path))
+    assert found == (None if allowed else Reason.KEY_NOT_GRANTED)
+
+
+@pytest.mark.parametrize(
+    ("nonce", "account", "pending", "expected"),
+    [
+        (None, used(7), None, None),
+        (0, FRESH, None, None),
+        (5, FRESH, None, None),
+        (7, used(7), None, Reason.NONCE_USED),
+        (0, used(7), None, Reason.NONCE_USED),
+        (8, used(7), None, None),
+        (9, used(7), None, None),
+        (64, FRESH, None, None),
+        (65, FRESH, None, Reason.NONCE_TOO_HIGH),
+        (2**53 - 1, FRESH, None, Reason.NONCE_TOO_HIGH),
+        (72, used(7), None, None),
+        (73, used(7), None, Reason.NONCE_TOO_HIGH),
+        (69, FRESH, 5, None),
+        (70, FRESH, 5, Reason.NONCE_TOO_HIGH),
+        (4, FRESH, 5, Reason.NONCE_USED),
+        (5, FRESH, 5, None),
+        (8, used(7), 5, None),
+        (7, used(7), 5, Reason.NONCE_USED),
+        (0, used(7, chain_id=MAINNET), None, None),
+        (0, used(7, secret=b"\x02" * 32), None, None),
+    ],
+)
+def test_an_explicit_nonce_is_above_every_used_one_and_not_far_above(
+    nonce: int | None, account: Account, pending: int | None, expected: Reason | None
+) -> None:
+    told = report(intent(), pending_nonce=pending)
+    assert reason(intent(nonce=nonce), account, simulation=told) == expected
+
+
+@pytest.mark.parametrize(
+    ("account", "pending", "lowest"),
+    [(FRESH, None, 0), (FRESH, 0, 0), (FRESH, 9, 9), (used(7), None, 8), (used(7), 9, 9)],
+)
+def test_the_lowest_free_nonce_is_above_used_and_pending_ones(
+    account: Account, pending: int | None, lowest: int
+) -> None:
+    known = facts(simulation=report(intent(), pending_nonce=pending))
+    assert nonce_lowest(intent(), account, key(), known) == lowest
+    if pending is None:
+        assert nonce_lowest(intent(), account, key(), facts()) == lowest
+
+
+def test_without_fees_from_anybody_nothing_is_signed() -> None:
+    assert reason(intent(**OPEN), chain=chain(default_fees=None)) is Reason.FEE_UNKNOWN
+    assert reason(intent(**OPEN), chain=None) is Reason.FEE_UNKNOWN
+    assert reason(intent(**OPEN)) is None
+    assert reason(intent(data="0xaa", **OPEN)) is Reason.FEE_UNKNOWN
+    assert reason(intent(to=None, **OPEN)) is Reason.FEE_UNKNOWN

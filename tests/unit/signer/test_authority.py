@@ -1,0 +1,280 @@
+"""The decision: what an allocation pins, what a refusal leaves, and that nothing slips between."""
+
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+
+from schemas.canonical import event_id
+from schemas.clearance import Gate
+from schemas.intent import Intent
+from schemas.outcome import TransactionSigned
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.authority import (
+    Allocation,
+    Case,
+    Duplicate,
+    Judgement,
+    Refusal,
+    authorize,
+    transaction_of,
+)
+from signer.registry import RegisteredPolicy
+from tests.support.cases import (
+    ACCOUNT,
+    DAY_MS,
+    ETH,
+    GWEI,
+    NOW_MS,
+    RECIPIENT,
+    SECRET,
+    STRANGER,
+    address_of,
+    agent,
+    case,
+    chain,
+    intent,
+    policy,
+    report,
+    signed,
+)
+from tests.support.lives import live_of
+
+FRESH = Account(account=ACCOUNT)
+OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
+
+
+def refusal(judged: Judgement) -> tuple[Gate, Reason]:
+    assert isinstance(judged, Refusal)
+    return judged.draft.gate, judged.draft.reason
+
+
+def allocation(judged: Judgement) -> Allocation:
+    assert isinstance(judged, Allocation), judged
+    return judged
+
+
+def test_an_allocation_pins_exactly_what_was_asked() -> None:
+    asked = intent(value_wei=3, data="0xa9059cbb", gas_limit=50_000, nonce=4)
+    seven = FRESH.charged(signed(intent(value_wei=7), nonce=0))
+    draft = allocation(authorize(case(asked), seven)).draft
+    assert draft.model_dump(exclude_none=True) == {
+        "v": 1,
+        "type": "transaction.signed",
+        "id": event_id("outcome", case(asked).digest),
+        "org": "acme",
+        "account": ACCOUNT,
+        "agent": "alice",
+        "intent": case(asked).digest,
+        "idempotency_key": "invoice-1",
+        "sequence": 1,
+        "decided_at_ms": NOW_MS,
+        "policy": getattr(case(asked).policy, "digest", None),
+        "signer": "signer-1",
+        "chain_id": 8453,
+        "sender": address_of(SECRET),
+        "to": RECIPIENT,
+        "value_wei": "3",
+        "data": "0xa9059cbb",
+        "nonce": 4,
+        "gas_limit": 50_000,
+        "max_fee_per_gas_wei": str(GWEI),
+        "max_priority_fee_per_gas_wei": "1",
+        "gas_from": "intent",
+        "fees_from": "intent",
+        "key_path": "agents/alice/hot",
+        "key_version": 1,
+        "spent_wei": "3",
+        "day_spent_wei": "10",
+    }
+    built = transaction_of(draft)
+    assert (built.to, built.data) == (bytes.fromhex(RECIPIENT[2:]), bytes.fromhex("a9059cbb"))
+    assert (built.chain_id, built.nonce, built.value_wei) == (8453, 4, 3)
+
+
+def test_an_allocation_charges_the_value_and_uses_the_nonce() -> None:
+    done = allocation(authorize(case(intent(value_wei=3 * ETH, nonce=4)), FRESH))
+    assert done.account.spent_wei(NOW_MS) == 3 * ETH
+    assert done.account.next_nonce(address_of(SECRET), 8453) == 5
+    assert done.account.sequence == done.draft.sequence == 1
+    assert done.live.pinned == done.draft
+
+
+def test_a_refusal_charges_nothing_but_its_place_in_the_rate() -> None:
+    judged = authorize(case(intent(expires_at_ms=NOW_MS)), FRESH)
+    assert refusal(judged) == (Gate.ADMISSION, Reason.EXPIRED)
+    assert isinstance(judged, Refusal)
+    assert (judged.account.spent_wei(NOW_MS), judged.account.nonces) == (0, {})
+    assert judged.account.intents_of("alice", NOW_MS) == 1
+    assert judged.account.sequence == judged.draft.sequence == 1
+
+
+# In the order of the gates: each row breaks its own rule and all the later ones.
+BROKEN: list[tuple[Gate, Reason, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (Gate.ADMISSION, Reason.AGENT_INACTIVE, {}, {}, {"agent": agent(active=False)}),
+    (Gate.ALLOWLIST, Reason.RECIPIENT_NOT_ALLOWED, {}, {"tx_to_allowlist": (STRANGER,)}, {}),
+    (Gate.VALUE_CAP, Reason.VALUE_TOO_HIGH, {"value_wei": 2}, {"tx_max_value_eth": "0"}, {}),
+    (
+        Gate.DAILY_LIMIT,
+        Reason.DAILY_LIMIT_EXCEEDED,
+        {"value_wei": 2},
+        {"tx_daily_limit_eth": "0"},
+        {},
+    ),
+    (Gate.CHAIN_RESTRICTION, Reason.CHAIN_NOT_ALLOWED, {}, {"tx_allowed_chains": ("x",)}, {}),
+    (Gate.SIMULATION, Reason.SIMULATION_MISSING, {"simulate_first": True}, {}, {}),
+    (Gate.SIGNING, Reason.KEY_UNKNOWN, {}, {}, {"key": None}),
+]
+
+
+@pytest.mark.parametrize("first", range(len(BROKEN)))
+def test_the_first_broken_rule_in_the_order_of_the_gates_refuses(first: int) -> None:
+    asked: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    known: dict[str, Any] = {}
+    for _, _, more_asked, more_rules, more_known in BROKEN[first:]:
+        asked |= more_asked
+        rules |= more_rules
+        known |= more_known
+    judged = authorize(case(intent(**asked), policy(**rules), **known), FRESH)
+    assert refusal(judged) == BROKEN[first][:2]
+
+
+def test_no_policy_no_signature() -> None:
+    judged = authorize(replace(case(), policy=None), FRESH)
+    assert refusal(judged) == (Gate.ADMISSION, Reason.POLICY_MISSING)
+    assert isinstance(judged, Refusal)
+    assert judged.draft.policy is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"gas_limit": 20_999}, "gas_limit_below_intrinsic"),
+        ({"gas_limit": 21_000, "data": "0xaa"}, "gas_limit_below_intrinsic"),
+        ({"max_priority_fee_per_gas_wei": GWEI + 1}, "priority_fee_above_max_fee"),
+        ({"max_fee_per_gas_wei": 2**256 - 1, "max_priority_fee_per_gas_wei": 0}, "cost_out_of"),
+        ({"to": None, "data": "0x" + "00" * 49_153, "gas_limit": 2**40}, "init_code_too_large"),
+    ],
+)
+def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: str) -> None:
+    under = policy(tx_max_fee_eth="unlimited", allow_contract_creation=True)
+    judged = authorize(case(intent(**changes), under), FRESH)
+    assert refusal(judged) == (Gate.SIGNING, Reason.INVALID_TRANSACTION)
+    assert isinstance(judged, Refusal)
+    assert code in judged.draft.detail
+    assert judged.account.spent_wei(NOW_MS) == 0
+
+
+def test_a_long_reason_is_cut_to_what_a_record_holds() -> None:
+    asked = intent(simulate_first=True)
+    told = report(asked, status="reverted", revert_reason="no" * 512)
+    judged = authorize(case(asked, simulation=told), FRESH)
+    assert refusal(judged) == (Gate.SIMULATION, Reason.SIMULATION_REVERTED)
+    assert isinstance(judged, Refusal)
+    assert len(judged.draft.detail) == 1024
+
+
+def test_a_repetition_gets_no_second_outcome() -> None:
+    asked = intent()
+    for known in (
+        {"owner": live_of(asked)},
+        {"earlier": live_of(asked)},
+        {"decided_before": True},
+        {"owner": live_of(intent(value_wei=2)), "earlier": live_of(asked)},
+    ):
+        assert authorize(case(asked, **known), FRESH) == Duplicate(case(asked).digest)
+
+
+def test_a_repetition_is_one_whatever_else_is_wrong_with_it() -> None:
+    wrong = case(intent(expires_at_ms=0), decided_before=True, agent=agent(active=False), key=None)
+    assert isinstance(authorize(wrong, FRESH), Duplicate)
+    assert isinstance(authorize(replace(wrong, policy=None), FRESH), Duplicate)
+
+
+def test_an_idempotency_key_of_another_body_is_refused_for_ever() -> None:
+    judged = authorize(case(owner=live_of(intent(value_wei=2))), FRESH)
+    assert refusal(judged) == (Gate.ADMISSION, Reason.IDEMPOTENCY_CONFLICT)
+
+
+class Brittle(Policy):
+    """A policy that cannot be read: what a bug in a rule would look like."""
+
+    @property
+    def daily_wei_max(self) -> NoReturn:
+        raise ZeroDivisionError("0xsecret")
+
+
+def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> None:
+    sound = case()
+    brittle = RegisteredPolicy(Brittle(**policy().model_dump()), "0x" + "00" * 32)
+    judged = authorize(replace(sound, policy=brittle), FRESH)
+    assert refusal(judged) == (Gate.SIGNING, Reason.INTERNAL_ERROR)
+    assert isinstance(judged, Refusal)
+    assert judged.draft.detail == "ZeroDivisionError"
+    assert judged.account.spent_wei(NOW_MS) == 0
+
+
+def test_a_day_that_outgrows_256_bits_refuses_nobody() -> None:
+    rich = FRESH.charged(signed(intent(value_wei=2**256 - 1)))
+    draft = allocation(authorize(case(intent(value_wei=1)), rich)).draft
+    assert draft.day_spent_wei == 2**256
+    assert TransactionSigned.decode(draft.encode()) == draft
+
+
+def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None:
+    burnt = FRESH.charged(signed(intent(), nonce=2**53 - 1))
+    judged = authorize(case(), burnt)
+    assert refusal(judged) == (Gate.SIGNING, Reason.INTERNAL_ERROR)
+    assert isinstance(judged, Refusal)
+    assert judged.account.nonces == burnt.nonces
+
+
+def test_a_pending_nonce_that_a_simulator_saw_is_not_used_again() -> None:
+    warned = case(simulation=report(intent(), pending_nonce=9))
+    assert allocation(authorize(warned, FRESH)).draft.nonce == 9
+    ahead = FRESH.charged(signed(intent(), nonce=20))
+    assert allocation(authorize(warned, ahead)).draft.nonce == 21
+
+
+def test_fees_and_their_source_are_part_of_the_outcome() -> None:
+    asked = intent(**OPEN)
+    draft = allocation(authorize(case(asked), FRESH)).draft
+    assert (draft.gas_from, draft.fees_from) == ("chain-defaults", "chain-defaults")
+    assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (21_000, 2 * GWEI)
+    told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=3 * GWEI)
+    draft = allocation(authorize(case(asked, simulation=told), FRESH)).draft
+    assert (draft.gas_from, draft.fees_from) == ("simulation", "simulation")
+    assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (60_000, 3 * GWEI)
+    fixed = chain(default_fees=None)
+    assert refusal(authorize(case(asked, chain=fixed), FRESH))[1] is Reason.FEE_UNKNOWN
+
+
+@pytest.mark.parametrize("change", [{"status": "reverted"}, {"simulated_at_ms": NOW_MS - DAY_MS}])
+def test_a_report_that_is_no_fresh_success_sets_nothing(change: dict[str, Any]) -> None:
+    asked = intent(**OPEN)
+    told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=9, pending_nonce=7, **change)
+    draft = allocation(authorize(case(asked, simulation=told), FRESH)).draft
+    assert (draft.gas_from, draft.fees_from, draft.nonce) == ("chain-defaults",) * 2 + (0,)
+
+
+def test_what_is_remembered_outlives_both_the_expiry_and_a_day() -> None:
+    soon = allocation(authorize(case(intent(expires_at_ms=NOW_MS + 1)), FRESH)).live
+    assert soon.forget_at_ms == NOW_MS + DAY_MS
+    too_far = authorize(case(intent(expires_at_ms=NOW_MS + 3 * DAY_MS)), FRESH)
+    assert isinstance(too_far, Refusal)
+    assert too_far.live.forget_at_ms == NOW_MS + DAY_MS
+
+
+def decisions(asked: Intent, account: Account) -> list[Judgement]:
+    twin = Case(Intent.decode(asked.encode()), case(asked).digest, case(asked).policy, case().facts)
+    return [authorize(case(asked), account), authorize(twin, Account.decode(account.encode()))]
+
+
+def test_equal_inputs_give_equal_decisions() -> None:
+    busy = FRESH.charged(signed(intent(value_wei=ETH), nonce=3)).judged("alice", NOW_MS)
+    for asked in (intent(), intent(nonce=3), intent(to=None), intent(value_wei=2**255)):
+        one, other = decisions(asked, busy)
+        assert one == other

@@ -1,0 +1,219 @@
+"""Keys come of an admin's request and a registered signer's answer, and of nothing else."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from schemas.canonical import Canonical
+from schemas.dsse import REGISTRY_TYPE
+from schemas.keys import KeyProvisioned
+from schemas.registry import AccountOpened
+from signer.keys import KeyRefused, KeyRegister, may_use, read_request
+from signer.registry import Registry
+from tests.support.cases import (
+    ACCOUNT,
+    ADMIN,
+    ALICE,
+    KEY_PATH,
+    MALLORY,
+    SECRET,
+    SIGNER,
+    SIMULATOR,
+    address_of,
+    key_answer,
+    key_request,
+    provisioned,
+    registered,
+    sealed_request,
+    service,
+)
+
+OTHER_SECRET = b"\x02" * 32
+REQUEST = key_request()
+ANSWER = key_answer(REQUEST)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return registered(AccountOpened(account="ops"), service(MALLORY, "gateway"))[1]
+
+
+def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
+    before = copy.deepcopy(register)
+    with pytest.raises(KeyRefused, match=because):
+        register.apply(raw, registry)
+    assert register == before
+
+
+def answer(**changes: Any) -> bytes:
+    """Return a well-signed answer that says something else than it should."""
+    return SIGNER.sign_event(key_answer(REQUEST, **changes))
+
+
+def test_an_answered_request_is_a_key(registry: Registry) -> None:
+    register = KeyRegister()
+    key = register.apply(answer(), registry)
+    assert register.find(ACCOUNT, KEY_PATH) == key
+    assert (key.account, key.path, key.version) == (ACCOUNT, KEY_PATH, 1)
+    assert key.address == address_of(SECRET)
+    assert register.find("ops", KEY_PATH) is None
+    assert register.find(ACCOUNT, KEY_PATH + "2") is None
+
+
+def test_the_same_answer_twice_is_one_key(registry: Registry) -> None:
+    register = provisioned(registry)
+    before = copy.deepcopy(register)
+    register.apply(answer(), registry)
+    assert register == before
+
+
+@pytest.mark.parametrize("by", [MALLORY, SIMULATOR, ALICE, ADMIN])
+def test_an_answer_of_another_service_or_person_is_no_key(by: Any, registry: Registry) -> None:
+    forged = by.sign_event(ANSWER)
+    refuses(KeyRegister(), forged, registry, "signer-1 ever had")
+    named = by.sign_event(ANSWER.model_copy(update={"signer": by.keyid}))
+    refuses(KeyRegister(), named, registry, "ever had")
+
+
+def test_an_unsigned_answer_is_no_key(registry: Registry) -> None:
+    refuses(KeyRegister(), ANSWER.encode(), registry, "signer-1 ever had")
+
+
+def test_what_a_signer_answered_outlives_its_being_switched_off() -> None:
+    _, registry = registered(service(SIGNER, "signer", active=False))
+    assert KeyRegister().apply(answer(), registry).path == KEY_PATH
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"address": address_of(OTHER_SECRET)},
+        {"path": "agents/alice/cold"},
+        {"version": 2},
+        {"ciphertext": "0x04"},
+        {"wrapped_dek": "0x04"},
+        {"wrapped_kek": "0x04"},
+        {"kms_key": "mine"},
+        {"public_key": "0x04" + "11" * 64},
+        {"vault": "other"},
+        {"request": sealed_request(key_request(requested_at_ms=1))},
+    ],
+)
+def test_an_answer_altered_after_signing_is_no_key(
+    change: dict[str, Any], registry: Registry
+) -> None:
+    signed = KeyProvisioned.decode(answer())
+    refuses(KeyRegister(), signed.model_copy(update=change).encode(), registry, "ever had")
+
+
+@pytest.mark.parametrize("change", [{"account": "ops"}, {"path": "keys/other"}])
+def test_an_answer_for_another_key_than_was_asked_for_is_no_key(
+    change: dict[str, Any], registry: Registry
+) -> None:
+    refuses(KeyRegister(), answer(**change), registry, "another key")
+
+
+@pytest.mark.parametrize(
+    ("request_envelope", "because"),
+    [
+        (sealed_request(REQUEST, MALLORY), "no admin"),
+        (sealed_request(REQUEST, ALICE), "no admin"),
+        (sealed_request(REQUEST, SIGNER), "no admin"),
+        (ADMIN.seal(REGISTRY_TYPE, REQUEST.encode()), "no admin"),
+        (ADMIN.seal("application/vnd.sixgate.key-request.v1+json", b"{}"), "malformed"),
+        (sealed_request(key_request(account="unopened")), "no open account"),
+        (sealed_request(key_request(org="evil")), "no open account"),
+    ],
+)
+def test_a_request_that_no_admin_made_here_is_no_request(
+    request_envelope: Any, because: str, registry: Registry
+) -> None:
+    with pytest.raises(KeyRefused, match=because):
+        read_request(request_envelope, registry)
+    refuses(KeyRegister(), answer(request=request_envelope), registry, because)
+
+
+def test_a_path_is_taken_once(registry: Registry) -> None:
+    register = provisioned(registry)
+    with pytest.raises(KeyRefused, match="already"):
+        register.check_free(REQUEST)
+    other = SIGNER.sign_event(key_answer(REQUEST, OTHER_SECRET))
+    refuses(register, other, registry, "taken")
+
+
+def test_an_address_is_taken_once_over_all_accounts_and_paths(registry: Registry) -> None:
+    register = provisioned(registry)
+    for request in (key_request(path="keys/other"), key_request(account="ops")):
+        again = SIGNER.sign_event(key_answer(request, SECRET))
+        refuses(register, again, registry, "taken")
+        register.check_free(request)
+
+
+def test_the_same_path_in_two_accounts_is_two_keys(registry: Registry) -> None:
+    register = provisioned(
+        registry, (ACCOUNT, "keys/hot", SECRET), ("ops", "keys/hot", OTHER_SECRET)
+    )
+    found = [register.find(account, "keys/hot") for account in (ACCOUNT, "ops")]
+    assert [key.address for key in found if key] == [address_of(SECRET), address_of(OTHER_SECRET)]
+
+
+def test_an_account_s_vault_keeps_the_key_that_it_was_first_wrapped_under(
+    registry: Registry,
+) -> None:
+    register = provisioned(registry)
+    second = key_answer(key_request(path="keys/b"), OTHER_SECRET, wrapped_kek="0xff")
+    register.apply(SIGNER.sign_event(second), registry)
+    assert register.wrapped_kek(ACCOUNT, "__agent-keys") == b"\x01"
+    assert register.wrapped_kek("ops", "__agent-keys") is None
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", REQUEST.encode(), answer() + b" "])
+def test_what_is_no_answer_is_no_key(raw: bytes, registry: Registry) -> None:
+    refuses(KeyRegister(), raw, registry, "malformed")
+
+
+def test_a_version_too_high_for_64_bits_is_malformed(registry: Registry) -> None:
+    raw = answer().replace(b'"version":1', b'"version":18446744073709551616')
+    refuses(KeyRegister(), raw, registry, "malformed")
+
+
+def test_a_key_s_wrapped_secret_is_in_no_representation(registry: Registry) -> None:
+    key = provisioned(registry).find(ACCOUNT, KEY_PATH)
+    assert key is not None
+    assert "ciphertext" not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("path", "granted", "allowed"),
+    [
+        ("agents/alice/hot", (), True),
+        ("agents/alice/a/b", (), True),
+        ("agents/alice2/hot", (), False),
+        ("agents/alic/hot", (), False),
+        ("agents/alice", (), False),
+        ("agents/bob/alice", (), False),
+        ("agents/bob/alice/hot", (), False),
+        ("keys/agents/alice", (), False),
+        ("wallets/alice/hot", (), False),
+        ("keys/hot", ("keys/hot",), True),
+        ("keys/hot2", ("keys/hot",), False),
+        ("keys/hot/deeper", ("keys/hot",), False),
+        ("keys/ho", ("keys/hot",), False),
+        ("agents/bob/hot", ("agents/bob/hot",), True),
+        ("agents/bob/cold", ("agents/bob/hot",), False),
+    ],
+)
+def test_an_agent_may_use_its_own_keys_and_those_granted_by_name(
+    path: str, granted: tuple[str, ...], *, allowed: bool
+) -> None:
+    assert may_use(granted, "alice", path) is allowed
+
+
+def test_a_descriptor_hides_its_answer_but_is_told_apart_by_it(registry: Registry) -> None:
+    one, other = (provisioned(registry).find(ACCOUNT, KEY_PATH) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)
+    changed: Canonical = key_answer(REQUEST, kms_key="other")
+    assert one is not None
+    assert one.provisioned != changed

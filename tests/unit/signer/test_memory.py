@@ -1,0 +1,238 @@
+"""The signer's memory: every attack on one record is found, and nothing grows for ever."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from signer.account import owner_key
+from signer.memory import FORGET_COUNT_MAX, Memory
+from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from tests.support.cases import (
+    ACCOUNT,
+    DAY_MS,
+    ETH,
+    HOUR_MS,
+    NOW_MS,
+    arrival,
+    intent,
+    provisioned,
+    registered,
+)
+from tests.support.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
+from tests.support.state_store import DictStateStore
+
+HEAD = StateKey(ACCOUNT, "head", "")
+
+
+def lived(die: Crash | None = None) -> DictStateStore:
+    """Return the state after three signed intents, the last of which may have met a crash."""
+    _, registry = registered()
+    process = SignerProcess(Disk(), registry, provisioned(registry))
+    for n in range(2):
+        process.run([arrival(intent(idempotency_key=f"{n}", value_wei=ETH))], NOW_MS + n)
+    with suppress(Died):
+        process.run([arrival(intent(idempotency_key="2", value_wei=ETH))], NOW_MS + 2, die)
+    return process.disk.state
+
+
+def live_keys(store: DictStateStore) -> list[StateKey]:
+    return [key for key, _ in store.live_of(ACCOUNT)]
+
+
+def load(store: DictStateStore) -> Memory:
+    """Prove everything there is, as a start of the signer does."""
+    memory = Memory(store, SEALER, SLOT)
+    memory.account(ACCOUNT)
+    list(memory.pinned())
+    return memory
+
+
+def put(store: DictStateStore, key: StateKey, value: bytes | None) -> None:
+    store.put(StateWrite(key, value, pending=True, forget_at_ms=0))
+
+
+def flip_head(store: DictStateStore) -> None:
+    put(store, HEAD, store.versions[HEAD][-1][:-2] + b"]}")
+
+
+def roll_head_back(store: DictStateStore) -> None:
+    put(store, HEAD, store.versions[HEAD][-2])
+
+
+def delete_head(store: DictStateStore) -> None:
+    del store.records[HEAD]
+
+
+def delete_live(store: DictStateStore) -> None:
+    del store.records[live_keys(store)[0]]
+
+
+def roll_live_back(store: DictStateStore) -> None:
+    key = live_keys(store)[0]
+    put(store, key, store.versions[key][0])
+
+
+def swap_lives(store: DictStateStore) -> None:
+    one, two = live_keys(store)[:2]
+    values = store.records[one].value, store.records[two].value
+    put(store, one, values[1])
+    put(store, two, values[0])
+
+
+def copy_live(store: DictStateStore) -> None:
+    first = live_keys(store)[0]
+    put(store, StateKey(ACCOUNT, "live", "0x" + "00" * 32), store.records[first].value)
+
+
+def bring_live_from_elsewhere(store: DictStateStore) -> None:
+    first = live_keys(store)[0]
+    elsewhere = StateKey("ops", "live", first.key)
+    put(store, first, SEALER.seal(elsewhere, (store.records[first].value or b"")[MAC_BYTES:]))
+
+
+def seal_under_another_key(store: DictStateStore) -> None:
+    first = live_keys(store)[0]
+    body = (store.records[first].value or b"")[MAC_BYTES:]
+    put(store, first, bytes(MAC_BYTES) + body)
+
+
+def empty_live(store: DictStateStore) -> None:
+    put(store, live_keys(store)[0], b"")
+
+
+def damage_slot(store: DictStateStore) -> None:
+    put(store, StateKey("", "slot", SLOT), b"\x00" * 50)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        flip_head,
+        roll_head_back,
+        delete_head,
+        delete_live,
+        roll_live_back,
+        swap_lives,
+        copy_live,
+        bring_live_from_elsewhere,
+        seal_under_another_key,
+        empty_live,
+        damage_slot,
+    ],
+)
+@pytest.mark.parametrize("die", [None, Crash.BEFORE_SIGNING])
+def test_an_attack_on_the_state_halts_the_signer(
+    attack: Callable[[DictStateStore], None], die: Crash | None
+) -> None:
+    store = lived(die)
+    load(store)
+    attack(store)
+    with pytest.raises(StateDamaged):
+        load(store)
+
+
+def hinting(store: DictStateStore) -> Memory:
+    """Let the store claim that everything may be forgotten."""
+    for key in live_keys(store):
+        value = store.records[key].value
+        pinned = value is not None and b'"pinned":{' in value
+        store.put(StateWrite(key, value, pending=pinned, forget_at_ms=0))
+    return Memory(store, SEALER, SLOT)
+
+
+def removed(memory: Memory, now_ms: int) -> int:
+    memory.forget(ACCOUNT, now_ms)
+    return len([write for write in memory.drain() if write.value is None])
+
+
+@pytest.mark.parametrize(
+    ("die", "age_ms", "count"),
+    [
+        (None, HOUR_MS, 0),
+        (None, DAY_MS, 0),
+        (None, DAY_MS + 1, 1),
+        (None, DAY_MS + 3, 3),
+        (Crash.BEFORE_SIGNING, 30 * DAY_MS, 2),  # the third is pinned and not yet signed
+    ],
+)
+def test_a_store_that_lies_about_what_may_go_loses_nothing(
+    die: Crash | None, age_ms: int, count: int
+) -> None:
+    assert removed(hinting(lived(die)), NOW_MS + age_ms) == count
+
+
+def test_only_what_is_pinned_is_made_again() -> None:
+    assert list(load(lived()).pinned()) == []
+    [(key, live)] = load(lived(Crash.BEFORE_OUTCOMES)).pinned()
+    assert key == owner_key("alice", "2")
+    assert (live.sequence, live.idempotency_key) == (3, "2")
+
+
+def test_what_the_store_shows_does_not_give_away_the_set_digest() -> None:
+    """A set whose proof is a sum of visible numbers falls to Wagner's generalised birthday."""
+    store = lived()
+    shown = [int.from_bytes(sealed[:MAC_BYTES], "big") for _, sealed in store.live_of(ACCOUNT)]
+    heads = [
+        int(Memory(store, SEALER, SLOT).account(ACCOUNT).live_digest, 16),
+        *(int(value.split(b'"live_digest":"')[1][:66], 16) for value in store.versions[HEAD]),
+    ]
+    sums = {sum(shown) % 2**256, *shown}
+    steps = {(after - before) % 2**256 for before in heads for after in heads}
+    assert not sums & set(heads)
+    assert not set(shown) & steps
+
+
+def test_heads_are_numbered_and_chained_to_their_predecessors() -> None:
+    bodies = [value[MAC_BYTES:] for value in lived().versions[HEAD]]
+    assert len(bodies) == 6  # two commits each
+    assert len({body.split(b'"previous":"')[1][:66] for body in bodies}) == 6
+    for number, body in enumerate(bodies, start=1):
+        assert b'"revision":%d,' % number in body
+
+
+def test_live_records_go_when_done_and_expired_and_a_day_old() -> None:
+    _, registry = registered()
+    process = SignerProcess(Disk(), registry, provisioned(registry))
+    process.run([arrival(intent(expires_at_ms=NOW_MS + HOUR_MS))], NOW_MS)
+    counts = []
+    for n, at_ms in enumerate((NOW_MS + DAY_MS, NOW_MS + DAY_MS + 1)):
+        late = intent(idempotency_key=f"late-{n}", expires_at_ms=at_ms + DAY_MS)
+        process.run([arrival(late)], at_ms)
+        counts.append(process.memory.account(ACCOUNT).live_count)
+    assert counts == [2, 2]  # at 24 h it is still there, a millisecond later it is not
+    assert load(process.disk.state).account(ACCOUNT).live_count == 2
+
+
+def test_forgetting_is_bounded_per_batch_and_ends_after_a_few() -> None:
+    _, registry = registered()
+    process = SignerProcess(Disk(), registry, provisioned(registry))
+    many = [intent(idempotency_key=f"{n}", gas_limit=1) for n in range(FORGET_COUNT_MAX + 8)]
+    process.run([arrival(one) for one in many], NOW_MS)
+    counts = []
+    for n in range(2):
+        at_ms = NOW_MS + 2 * DAY_MS
+        late = intent(idempotency_key=f"late-{n}", expires_at_ms=at_ms + HOUR_MS)
+        process.run([arrival(late)], at_ms)
+        counts.append(process.memory.account(ACCOUNT).live_count)
+    assert counts == [8 + 1, 2]
+
+
+def test_a_record_is_written_per_intent_and_a_head_per_account_and_commit() -> None:
+    _, registry = registered()
+    process = SignerProcess(Disk(), registry, provisioned(registry))
+    for n in range(50):
+        process.run([arrival(intent(idempotency_key=f"{n}"))], NOW_MS + n)
+    batch = process.stage.allocate([arrival(intent(idempotency_key="last"))], NOW_MS + 60)
+    assert [write.key.kind for write in process.memory.drain()] == ["live", "head"]
+    process.stage.sign(batch)
+    assert [write.key.kind for write in process.memory.drain()] == ["live", "head"]
+    assert process.memory.drain() == []
+
+
+def test_the_sequence_of_a_head_is_known_without_its_records() -> None:
+    store = lived()
+    memory = Memory(store, SEALER, SLOT)
+    delete_live(store)
+    assert memory.head_sequence(ACCOUNT) == 3
+    assert memory.head_sequence("ops") == 0

@@ -1,0 +1,325 @@
+"""The registry takes proven records in order, and after a refusal it is what it was."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE
+from schemas.registry import (
+    GENESIS_PREVIOUS,
+    AccountOpened,
+    ChainRemoved,
+    ChainSet,
+    Entry,
+    PolicySet,
+    SettingSet,
+    record_digest,
+)
+from schemas.topics import INTERNAL_BYTES_MAX
+from signer.registry import Registry, RegistryRefused
+from signer.settings import Settings
+from tests.support.cases import (
+    ACCOUNT,
+    ADMIN,
+    ALICE,
+    BASE,
+    MALLORY,
+    NOW_MS,
+    SIGNER,
+    SIMULATOR,
+    Operator,
+    agent,
+    chain,
+    founded,
+    founding,
+    policy,
+    registered,
+    service,
+)
+
+OPEN_OPS = AccountOpened(account="ops")
+
+
+def refuses(registry: Registry, raw: bytes, because: str) -> None:
+    """Check that a record is refused and leaves no trace."""
+    before = copy.deepcopy(registry)
+    with pytest.raises(RegistryRefused, match=because):
+        registry.apply(raw)
+    assert registry == before
+
+
+def test_records_in_order_build_up_the_organisation() -> None:
+    operator, registry = registered()
+    assert (registry.org, registry.partitions) == ("acme", 4)
+    assert registry.accounts == {ACCOUNT}
+    assert registry.agents["alice"].public_key == ALICE.public_key
+    assert registry.policies["standard"].policy == policy()
+    assert registry.chains[BASE] == chain()
+    assert registry.service_key("signer", "signer-1") == SIGNER.public_key
+    assert (registry.sequence, registry.head) == (len(operator.written), operator.head)
+
+
+def test_the_same_records_give_the_same_registry() -> None:
+    operator, registry = registered(OPEN_OPS)
+    again = Registry(registry.trust_root)
+    for raw in operator.written:
+        again.apply(raw)
+    assert again == registry
+
+
+def sealed_body(body: bytes) -> bytes:
+    return ADMIN.seal(REGISTRY_TYPE, body).encode()
+
+
+def renumbered(op: Operator, number: int) -> bytes:
+    """Return the next record with a number that the model itself would not take."""
+    body = op.record(OPEN_OPS).encode()
+    return body.replace(b'"sequence":%d' % len(op.written), b'"sequence":%d' % number)
+
+
+# Each attack gets an operator whose next record would be taken, and bends that record.
+ATTACKS: dict[str, tuple[str, Callable[[Operator], bytes]]] = {
+    "signed by nobody known": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), MALLORY)),
+    "signed by an agent": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), ALICE)),
+    "signed by the signer": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), SIGNER)),
+    "signed as something else": (
+        "admin",
+        lambda op: ADMIN.seal(KEY_REQUEST_TYPE, op.record(OPEN_OPS).encode()).encode(),
+    ),
+    "replayed": ("continue", lambda op: op.written[-1]),
+    "the first record again": ("continue", lambda op: op.written[0]),
+    "leaving a gap": (
+        "continue",
+        lambda op: op.sealed(op.record(OPEN_OPS, sequence=len(op.written) + 1)),
+    ),
+    "with an old number": ("continue", lambda op: op.sealed(op.record(OPEN_OPS, sequence=1))),
+    "after another predecessor": (
+        "continue",
+        lambda op: op.sealed(op.record(OPEN_OPS, previous=record_digest(b"x"))),
+    ),
+    "after nothing": (
+        "continue",
+        lambda op: op.sealed(op.record(OPEN_OPS, previous=GENESIS_PREVIOUS)),
+    ),
+    "of another organisation": (
+        "another organisation",
+        lambda op: op.sealed(op.record(OPEN_OPS, org="evil")),
+    ),
+    "founding once more": ("exists already", lambda op: op.sealed(op.record(founding()))),
+    "founding with mallory as admin": (
+        "admin",
+        lambda op: op.sealed(op.record(founding(admin_keys=(MALLORY.public_key,))), MALLORY),
+    ),
+    "agent of an unopened account": (
+        "not open",
+        lambda op: op.sealed(op.record(agent(agent="bob", account="ops"))),
+    ),
+    "agent moved to another account": (
+        "for ever",
+        lambda op: op.sealed(op.record(agent(account="other"))),
+    ),
+    "alias of another chain": (
+        "belongs to chain 8453",
+        lambda op: op.sealed(op.record(ethereum(aliases=("base-mainnet",)))),
+    ),
+    "name of another chain": (
+        "belongs to chain 8453",
+        lambda op: op.sealed(op.record(ethereum(name="base"))),
+    ),
+    "name that is another's alias": (
+        "belongs to chain 8453",
+        lambda op: op.sealed(op.record(ethereum(name="base-mainnet"))),
+    ),
+    "alias that is another's name": (
+        "belongs to chain 8453",
+        lambda op: op.sealed(op.record(ethereum(aliases=("x", "base")))),
+    ),
+    "removing a chain that is not there": (
+        "not registered",
+        lambda op: op.sealed(op.record(ChainRemoved(chain_id=1))),
+    ),
+    "a number past 2^53": ("sequence", lambda op: sealed_body(renumbered(op, 2**53))),
+    "a number past 64 bits": ("sequence", lambda op: sealed_body(renumbered(op, 2**64))),
+    "an unknown entry": (
+        "no known type",
+        lambda op: sealed_body(op.record(OPEN_OPS).encode().replace(b"t.opened", b"t.stolen")),
+    ),
+    "no record": ("malformed", lambda _: sealed_body(b"{}")),
+    "no envelope": ("malformed", lambda op: op.record(OPEN_OPS).encode()),
+    "no bytes": ("malformed", lambda _: b""),
+    "loose JSON in the envelope": (
+        "malformed",
+        lambda op: sealed_body(op.record(OPEN_OPS).encode() + b" "),
+    ),
+    "loose JSON around it": ("malformed", lambda op: op.sealed(op.record(OPEN_OPS)) + b"\n"),
+}
+
+
+def ethereum(**changes: Any) -> ChainSet:
+    return chain(**({"chain_id": 1, "name": "ethereum", "aliases": ()} | changes))
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_bent_record_is_refused_and_changes_nothing(name: str) -> None:
+    operator, registry = registered(AccountOpened(account="other"))
+    because, attack = ATTACKS[name]
+    refuses(registry, attack(operator), because)
+    registry.apply(operator.write(OPEN_OPS))  # and the chain goes on as if it had never come
+    assert "ops" in registry.accounts
+
+
+def test_no_single_altered_byte_of_a_record_is_taken() -> None:
+    operator, registry = founded()
+    raw = operator.write(OPEN_OPS)
+    before = copy.deepcopy(registry)
+    for position in range(len(raw)):
+        for flip in (1, 0x20):
+            altered = bytearray(raw)
+            altered[position] ^= flip
+            try:
+                registry.apply(bytes(altered))
+            except RegistryRefused:
+                continue
+            # The key's name is a hint and not signed: it may be wrong, the content may not.
+            assert registry.accounts == {"ops"}
+            registry = copy.deepcopy(before)
+    assert registry == before
+
+
+def test_only_the_trusted_first_record_founds_the_organisation() -> None:
+    operator = Operator()
+    genesis = operator.write(founding())
+    mallory = Operator(MALLORY)
+    theirs = mallory.write(founding(admin_keys=(MALLORY.public_key,)))
+    registry = Registry(operator.head)
+    refuses(registry, theirs, "trusts")
+    refuses(registry, operator.sealed(operator.record(OPEN_OPS)), "admin")
+    registry.apply(genesis)
+
+
+def test_the_first_record_must_be_signed_by_a_key_that_it_names() -> None:
+    operator = Operator(MALLORY)
+    record = operator.record(founding())
+    refuses(Registry(record_digest(record.encode())), operator.sealed(record), "admin")
+
+
+@pytest.mark.parametrize("changes", [{"sequence": 1}, {"previous": "0x" + "11" * 32}])
+def test_a_first_record_that_follows_another_founds_nothing(changes: dict[str, object]) -> None:
+    operator = Operator()
+    record = operator.record(founding(), **changes)
+    refuses(Registry(record_digest(record.encode())), operator.sealed(record), "continue")
+
+
+def test_any_admin_may_sign_and_nobody_else() -> None:
+    operator = Operator()
+    genesis = operator.write(founding(admin_keys=(ADMIN.public_key, SIMULATOR.public_key)))
+    registry = Registry(operator.head)
+    registry.apply(genesis)
+    registry.apply(operator.sealed(operator.record(OPEN_OPS), SIMULATOR))
+    refuses(registry, operator.sealed(operator.record(OPEN_OPS), ALICE), "admin")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("policies.require_explicit", 1),
+        ("policies.require_explicit", "true"),
+        ("policies.require_explicit", ""),
+        ("simulation.required", True),
+        ("simulation.required", "never"),
+        ("simulation.required", "Always"),
+        ("simulation.age_ms_max", 999),
+        ("simulation.age_ms_max", 24 * 60 * 60 * 1000 + 1),
+        ("simulation.age_ms_max", 0),
+        ("simulation.age_ms_max", True),
+        ("simulation.age_ms_max", "60000"),
+    ],
+)
+def test_a_setting_of_a_wrong_value_is_refused(name: str, value: object) -> None:
+    operator, registry = founded()
+    entry = SettingSet(name=name, value=value)  # type: ignore[arg-type] # the attack
+    refuses(registry, operator.sealed(operator.record(entry)), "setting")
+    assert registry.settings == Settings()
+
+
+def test_settings_change_what_they_name_and_nothing_else() -> None:
+    operator, registry = founded()
+    entries: list[Entry] = [
+        SettingSet(name="policies.require_explicit", value=False),
+        SettingSet(name="simulation.required", value="always"),
+        SettingSet(name="simulation.age_ms_max", value=1_000),
+    ]
+    expected = [
+        Settings(require_explicit=False),
+        Settings(require_explicit=False, simulation_always=True),
+        Settings(require_explicit=False, simulation_always=True, simulation_age_ms_max=1_000),
+    ]
+    for entry, settings in zip(entries, expected, strict=True):
+        registry.apply(operator.write(entry))
+        assert registry.settings == settings
+
+
+def test_an_agent_may_change_in_everything_but_its_account() -> None:
+    operator, registry = registered()
+    changed = agent(public_key=MALLORY.public_key, active=False, expires_at_ms=NOW_MS)
+    registry.apply(operator.write(changed))
+    assert registry.agents["alice"] == changed
+
+
+def test_a_chain_may_keep_give_up_and_take_over_names() -> None:
+    operator, registry = registered()
+    registry.apply(operator.write(chain(aliases=("base-new",))))
+    assert registry.chain_named("base-mainnet") is None
+    taking = ethereum(aliases=("base-mainnet",))
+    registry.apply(operator.write(taking))
+    assert registry.chain_named("base-mainnet") == taking
+    assert registry.chain_named("ethereum") == taking
+    registry.apply(operator.write(ChainRemoved(chain_id=1)))
+    assert registry.chain_named("ethereum") is None
+
+
+def test_the_last_policy_of_a_name_counts_and_has_a_digest_of_its_own() -> None:
+    operator, registry = registered()
+    first = registry.policies["standard"].digest
+    registry.apply(
+        operator.write(PolicySet(policy_id="standard", policy=policy(tx_max_value_eth="1")))
+    )
+    assert registry.policies["standard"].policy.value_wei_max == 10**18
+    assert registry.policies["standard"].digest != first
+
+
+def test_a_service_that_was_switched_off_has_no_key() -> None:
+    operator, registry = registered()
+    registry.apply(operator.write(service(SIMULATOR, "simulator", active=False)))
+    assert registry.service_key("simulator", SIMULATOR.keyid) is None
+
+
+def test_a_service_has_its_key_in_its_own_role_alone() -> None:
+    _, registry = registered()
+    assert registry.service_key("simulator", SIGNER.keyid) is None
+    assert registry.service_key("signer", SIMULATOR.keyid) is None
+    assert registry.service_key("signer", "signer-2") is None
+
+
+@pytest.mark.parametrize("junk", [b"Z" * 5_000, b"\\u001b[2J"])
+def test_a_refusal_is_short_enough_to_be_recorded(junk: bytes) -> None:
+    operator, registry = founded()
+    body = operator.record(OPEN_OPS).encode()
+    lies = [
+        body.replace(b'"org"', b'"' + junk + b'":1,"org"'),
+        body.replace(b"account.opened", junk),
+    ]
+    for lie in lies:
+        raw = MALLORY.seal(REGISTRY_TYPE, lie).encode()
+        assert len(raw) < INTERNAL_BYTES_MAX
+        with pytest.raises(RegistryRefused) as refusal:
+            registry.apply(raw)
+        assert len(str(refusal.value)) < 512
+        assert str(refusal.value).isprintable()
+
+
+def test_nothing_precedes_the_first_record() -> None:
+    assert GENESIS_PREVIOUS == "0x" + "00" * 32
+    assert Registry("0x" + "11" * 32).head == GENESIS_PREVIOUS

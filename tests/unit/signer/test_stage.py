@@ -1,0 +1,329 @@
+"""The sixth gate: what it trusts, when it signs, and what it never does twice."""
+
+import pytest
+
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
+from schemas.outcome import IntentRejected, TransactionSigned
+from schemas.reasons import Reason
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.custody.errors import KmsUnavailableError
+from signer.keys import KeyDescriptor, KeyRegister
+from signer.signatures import SignatureWrong, verify_event
+from signer.stage import Arrival, Batch, StageHalted
+from tests.support.cases import (
+    ACCOUNT,
+    ALICE,
+    DAY_MS,
+    ETH,
+    HOUR_MS,
+    MALLORY,
+    NOW_MS,
+    SIGNER,
+    agent,
+    arrival,
+    chain,
+    intent,
+    policy,
+    provisioned,
+    registered,
+    report,
+    sealed,
+    sealed_report,
+)
+from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+
+LIMITED = policy(tx_daily_limit_eth="5")
+
+
+def fresh(disk: Disk | None = None) -> SignerProcess:
+    _, registry = registered(under=LIMITED)
+    return SignerProcess(disk or Disk(), registry, provisioned(registry))
+
+
+def reasons(disk: Disk) -> list[str]:
+    return [o.reason if isinstance(o, IntentRejected) else "signed" for o in disk.outcomes]
+
+
+def test_an_intent_is_charged_and_signed_once_as_it_was_asked() -> None:
+    process = fresh()
+    process.run([arrival(intent(value_wei=3 * ETH, nonce=4))], NOW_MS)
+    [outcome] = process.disk.outcomes
+    assert isinstance(outcome, TransactionSigned)
+    assert (outcome.value_wei, outcome.nonce, outcome.spent_wei) == (3 * ETH, 4, 3 * ETH)
+    assert (outcome.sequence, outcome.decided_at_ms) == (1, NOW_MS)
+    verify_event(outcome, SIGNER.public_key)
+    account = process.memory.account(ACCOUNT)
+    assert (account.spent_wei(NOW_MS), account.sequence) == (3 * ETH, 1)
+    topics = [event.topic for event in process.disk.published]
+    assert topics == [Topic.OUTCOMES, Topic.SIGNED]
+
+
+def test_what_the_gates_thought_does_not_matter() -> None:
+    process = fresh()
+    process.run([arrival(intent(value_wei=6 * ETH))], NOW_MS)  # no verdicts at all
+    assert reasons(process.disk) == [Reason.DAILY_LIMIT_EXCEEDED]
+
+
+def forged() -> dict[str, Arrival]:
+    asked = intent()
+    another = ALICE.seal(KEY_REQUEST_TYPE, asked.encode())
+    return {
+        "by another key": arrival(asked, envelope=sealed(asked, MALLORY)),
+        "for another type": arrival(asked, envelope=another),
+        "over another body": arrival(
+            asked,
+            envelope=sealed(asked).model_copy(
+                update={"payload": sealed(intent(value_wei=2)).payload}
+            ),
+        ),
+        "for an agent of another account": arrival(intent(account="ops")),
+        "for an unknown agent": arrival(intent(agent="mallory"), envelope=sealed(asked, MALLORY)),
+        "for an agent nobody knows": arrival(intent(agent="nobody")),
+        "for another organisation": arrival(intent(org="evil")),
+        "over no intent": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, b"{}")),
+        "over loose JSON": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, asked.encode() + b" ")),
+    }
+
+
+@pytest.mark.parametrize("name", forged())
+def test_a_clearance_whose_intent_is_forged_ends_in_an_audit_record(name: str) -> None:
+    process = fresh()
+    process.run([forged()[name]], NOW_MS)
+    assert process.disk.outcomes == []
+    [audit] = process.disk.audits
+    assert audit.action == "record.refused"
+    assert process.memory.account(ACCOUNT).sequence == 0
+
+
+def test_the_name_on_a_clearance_is_not_believed() -> None:
+    process = fresh()
+    lie = "0x" + "ee" * 32
+    process.run([arrival(intent(), intent=lie)], NOW_MS)
+    assert process.disk.outcomes[0].intent != lie
+
+
+def test_a_repetition_gets_an_audit_record_and_no_second_outcome() -> None:
+    process = fresh()
+    process.run([arrival(intent(), 0), arrival(intent(), 1)], NOW_MS)
+    process.run([arrival(intent(), 2)], NOW_MS + 1)
+    fresh(process.disk).run([arrival(intent(), 3)], NOW_MS + 2)
+    assert reasons(process.disk) == ["signed"]
+    audits = process.disk.audits
+    assert [audit.action for audit in audits] == ["intent.duplicate"] * 3
+    assert len({audit.id for audit in audits}) == 3
+
+
+def test_a_refused_intent_stays_refused_when_the_reason_is_gone() -> None:
+    process = fresh()
+    asked = intent(value_wei=6 * ETH)
+    process.run([arrival(asked)], NOW_MS)
+    _, registry = registered(under=policy())
+    SignerProcess(process.disk, registry, process.keys).run([arrival(asked)], NOW_MS + 1)
+    assert reasons(process.disk) == [Reason.DAILY_LIMIT_EXCEEDED]
+
+
+def test_one_key_for_two_bodies_is_a_conflict_and_both_stay_decided() -> None:
+    process = fresh()
+    first, second = intent(value_wei=1), intent(value_wei=2)
+    process.run([arrival(first), arrival(second)], NOW_MS)
+    process.run([arrival(second), arrival(first)], NOW_MS + 1)
+    assert reasons(process.disk) == ["signed", Reason.IDEMPOTENCY_CONFLICT] or reasons(
+        process.disk
+    ) == [Reason.IDEMPOTENCY_CONFLICT, "signed"]
+    assert len(process.disk.audits) == 2
+
+
+def test_one_idempotency_key_of_two_agents_is_two_keys() -> None:
+    _, registry = registered(
+        agent(agent="bob", public_key=MALLORY.public_key, key_paths=("agents/alice/hot",))
+    )
+    process = SignerProcess(Disk(), registry, provisioned(registry))
+    bob = intent(agent="bob")
+    process.run([arrival(intent()), arrival(bob, envelope=sealed(bob, MALLORY))], NOW_MS)
+    assert reasons(process.disk) == ["signed", "signed"]
+
+
+def test_a_forgotten_intent_is_looked_up_before_it_is_refused_as_expired() -> None:
+    process = fresh()
+    process.run([arrival(intent())], NOW_MS)
+    later_ms = NOW_MS + 2 * DAY_MS
+    process.run([arrival(intent(idempotency_key="next", expires_at_ms=later_ms + 1))], later_ms)
+    assert process.memory.account(ACCOUNT).live_count == 1
+    process.run([arrival(intent())], later_ms)
+    assert reasons(process.disk) == ["signed", "signed"]
+    assert process.disk.audits[-1].action == "intent.duplicate"
+
+
+def test_a_forgotten_intent_gets_no_second_outcome_when_its_key_was_used_again() -> None:
+    process = fresh()
+    first = intent()
+    process.run([arrival(first)], NOW_MS)
+    later_ms = NOW_MS + 2 * DAY_MS
+    process.run([arrival(first)], later_ms)  # its record goes after this batch
+    process.run([arrival(intent(expires_at_ms=later_ms + HOUR_MS))], later_ms)
+    process.run([arrival(first)], later_ms)
+    assert reasons(process.disk) == ["signed", "signed"]
+    assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"] * 2
+
+
+@pytest.mark.parametrize("expires_in_ms", [0, 2 * DAY_MS])
+def test_what_the_state_no_longer_knows_is_looked_up_before_it_is_refused(
+    expires_in_ms: int,
+) -> None:
+    asked = intent(expires_at_ms=NOW_MS + expires_in_ms)
+    process = fresh()
+    process.run([arrival(asked)], NOW_MS)
+    survived = Disk(published=process.disk.published, outcomes=process.disk.outcomes)
+    fresh(survived).run([arrival(asked)], NOW_MS)
+    assert [audit.action for audit in survived.audits] == ["intent.duplicate"]
+
+
+def test_what_is_remembered_is_not_looked_up() -> None:
+    process = fresh()
+    asked = intent(expires_at_ms=NOW_MS + 1)
+    process.run([arrival(asked)], NOW_MS)
+
+    def unreachable(name: str) -> bool:
+        raise AssertionError(name)
+
+    process.stage.decided_before = unreachable
+    process.run([arrival(asked)], NOW_MS + 1)
+    assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
+
+
+def test_an_expired_intent_that_nobody_decided_is_refused_as_expired() -> None:
+    process = fresh()
+    process.run([arrival(intent(expires_at_ms=NOW_MS))], NOW_MS)
+    assert reasons(process.disk) == [Reason.EXPIRED]
+
+
+def test_a_key_that_does_not_open_refuses_and_charges_nothing() -> None:
+    process = fresh()
+
+    def closed(_: KeyDescriptor) -> None:
+        raise KmsUnavailableError("the KMS does not answer")
+
+    process.stage.use_key = closed  # type: ignore[assignment] # it never returns
+    process.run([arrival(intent(value_wei=ETH))], NOW_MS)
+    assert reasons(process.disk) == [Reason.KEY_UNAVAILABLE]
+    account = process.memory.account(ACCOUNT)
+    assert (account.spent_wei(NOW_MS), account.nonces) == (0, {})
+
+
+def test_time_never_runs_backwards_through_a_restart() -> None:
+    process = fresh()
+    process.run([arrival(intent(value_wei=5 * ETH))], NOW_MS)
+    again = fresh(process.disk)
+    again.run([arrival(intent(value_wei=1, idempotency_key="b"))], NOW_MS - 30 * DAY_MS)
+    [_, refused] = again.disk.outcomes
+    assert isinstance(refused, IntentRejected)
+    assert (refused.reason, refused.decided_at_ms) == (Reason.DAILY_LIMIT_EXCEEDED, NOW_MS)
+
+
+@pytest.mark.parametrize("die", Crash)
+def test_a_crash_at_any_point_leads_to_the_same_single_outcome(die: Crash) -> None:
+    first = fresh()
+    asked = [arrival(intent(value_wei=3 * ETH)), arrival(intent(idempotency_key="b"))]
+    with pytest.raises(Died):
+        first.run(asked, NOW_MS, die)
+    second = fresh(first.disk)
+    second.handed_out.update(first.handed_out)
+    second.start(NOW_MS + 1000)
+    second.run(asked, NOW_MS + 1000)
+    signed = first.disk.signed()
+    assert [one.sequence for one in signed] == [1, 2]
+    assert [one.nonce for one in signed] == [0, 1]
+    assert all(len(versions) == 1 for versions in second.handed_out.values())
+
+
+@pytest.mark.parametrize("die", [Crash.BEFORE_SIGNING, Crash.BEFORE_OUTCOMES])
+def test_an_allocation_is_signed_as_pinned_whatever_has_changed_since(die: Crash) -> None:
+    first = fresh()
+    with pytest.raises(Died):
+        first.run(
+            [
+                arrival(
+                    intent(
+                        gas_limit=None, max_fee_per_gas_wei=None, max_priority_fee_per_gas_wei=None
+                    )
+                )
+            ],
+            NOW_MS,
+            die,
+        )
+    _, registry = registered(
+        agent(active=False), chain(default_fees=None), under=policy(tx_max_value_eth="0")
+    )
+    second = SignerProcess(first.disk, registry, first.keys)
+    second.start(NOW_MS + 3 * DAY_MS)
+    [outcome] = first.disk.signed()
+    assert (outcome.decided_at_ms, outcome.fees_from) == (NOW_MS, "chain-defaults")
+    made = first.handed_out | second.handed_out
+    assert made[outcome.intent] == {first.disk.published[-1].value}
+
+
+def test_what_is_signed_after_a_crash_counts_from_then_on() -> None:
+    first = fresh()
+    with pytest.raises(Died):
+        first.run([arrival(intent(value_wei=5 * ETH))], NOW_MS, Crash.BEFORE_SIGNING)
+    back_ms = NOW_MS + DAY_MS - 1
+    second = fresh(first.disk)
+    second.start(back_ms)
+    account = second.memory.account(ACCOUNT)
+    assert account.spent_wei(back_ms + DAY_MS) == 5 * ETH
+    assert account.spent_wei(back_ms + DAY_MS + 1) == 0
+
+
+def test_an_allocation_whose_key_is_another_now_halts_the_signer() -> None:
+    first = fresh()
+    with pytest.raises(Died):
+        first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
+    other = provisioned(first.registry, (ACCOUNT, "agents/alice/hot", b"\x02" * 32))
+    for keys in (other, KeyRegister()):
+        with pytest.raises(StageHalted):
+            SignerProcess(first.disk, first.registry, keys).start(NOW_MS)
+    assert first.disk.outcomes == []
+
+
+def test_a_signed_batch_may_be_committed_with_the_next_one() -> None:
+    process = fresh()
+    one = process.stage.allocate([arrival(intent())], NOW_MS)
+    process.disk.commit(one.events, process.memory.drain())
+    events: list[Outgoing] = process.stage.sign(one)
+    two: Batch = process.stage.allocate([arrival(intent(idempotency_key="b"))], NOW_MS)
+    process.stage.allocate([arrival(intent())], NOW_MS)
+    process.disk.commit(events + two.events, process.memory.drain())
+    process.disk.commit(process.stage.sign(two), process.memory.drain())
+    again = fresh(process.disk)  # the set of live records must still be the head's
+    assert again.memory.account(ACCOUNT).live_count == 2
+    assert reasons(process.disk) == ["signed", "signed"]
+
+
+def test_a_simulation_for_another_intent_does_not_count() -> None:
+    process = fresh()
+    asked = intent(simulate_first=True)
+    other = sealed_report(report(intent(simulate_first=True, value_wei=2)))
+    process.run([arrival(asked, simulation=other)], NOW_MS)
+    assert reasons(process.disk) == [Reason.SIMULATION_UNTRUSTED]
+
+
+def test_an_outcome_s_signature_covers_every_field() -> None:
+    process = fresh()
+    process.run([arrival(intent())], NOW_MS)
+    [outcome] = process.disk.signed()
+    for change in ({"nonce": 1}, {"raw_transaction": "0x00"}, {"to": None}, {"signature": None}):
+        with pytest.raises(SignatureWrong):
+            verify_event(outcome.model_copy(update=change), SIGNER.public_key)
+
+
+def test_an_intent_that_once_expired_too_far_ahead_stays_refused_when_it_no_longer_does() -> None:
+    process = fresh()
+    far = intent(expires_at_ms=NOW_MS + 3 * DAY_MS)
+    process.run([arrival(far)], NOW_MS)
+    for n in range(3):  # nothing is left of it in the state by the third day
+        at_ms = NOW_MS + 2 * DAY_MS + n + 1
+        process.run([arrival(intent(idempotency_key=f"{n}", expires_at_ms=at_ms + 1))], at_ms)
+    process.run([arrival(far)], NOW_MS + 2 * DAY_MS + 10)
+    assert reasons(process.disk) == [Reason.EXPIRY_TOO_FAR, "signed", "signed", "signed"]
+    assert process.disk.audits[-1].action == "intent.duplicate"

@@ -1,0 +1,123 @@
+import heapq
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.simulators.turns import Turns
+
+
+def _serve(calls: Sequence[tuple[str, float]], workers: int) -> list[float]:
+    """Work calls off by (account, seconds each takes); return when each started."""
+    turns = Turns((index, account) for index, (account, _) in enumerate(calls))
+    started_s = [-1.0] * len(calls)
+    now_s, running = 0.0, list[tuple[float, int]]()
+    while turns.waiting or running:
+        while turns.waiting and len(running) < workers:
+            index = turns.start(now_s)
+            started_s[index] = now_s
+            heapq.heappush(running, (now_s + calls[index][1], index))
+        now_s, index = heapq.heappop(running)
+        turns.finish(index, now_s)
+    return started_s
+
+
+def test_equal_calls_of_several_accounts_go_round_robin() -> None:
+    turns = Turns(enumerate(["a", "a", "a", "b", "b", "c"]))
+    order = []
+
+    for now_s in range(6):
+        index = turns.start(now_s)
+        turns.finish(index, now_s + 1)
+        order.append(index)
+
+    assert order == [0, 3, 5, 1, 4, 2]
+
+
+def test_a_hundred_slow_calls_delay_another_account_by_one_of_them_at_most() -> None:
+    calls = [("slow", 0.25)] * 100 + [("quick", 0.001)] * 10
+
+    with_one_worker = _serve(calls, workers=1)[100:]
+    with_two_workers = _serve(calls, workers=2)[100:]
+
+    assert max(with_one_worker) < 0.25 + 10 * 0.001 + 1e-9
+    assert max(with_two_workers) < 10 * 0.001 + 1e-9
+
+
+def test_calls_that_run_count_before_they_end() -> None:
+    turns = Turns(enumerate(["slow", "slow", "quick", "quick"]))
+
+    assert turns.start(0.0) == 0
+    assert turns.start(0.0) == 2
+    turns.finish(2, 0.01)
+    assert turns.start(0.2) == 3  # slow has had 0.2 s by now, though none of its calls has ended
+
+
+def test_giving_up_returns_what_has_not_started() -> None:
+    turns = Turns(enumerate(["a", "b", "a"]))
+
+    turns.start(0.0)
+
+    assert sorted(turns.drain()) == [1, 2]
+    assert turns.waiting == 0
+
+
+def test_a_call_that_is_put_back_is_its_accounts_next_and_costs_nothing() -> None:
+    turns = Turns(enumerate(["a", "a", "b"]))
+
+    turns.put_back(turns.start(0.0))
+
+    assert turns.waiting == 3
+    order = [turns.start(0.1) for _ in range(3)]
+    assert sorted(order) == [0, 1, 2]
+    assert order.index(0) < order.index(1)
+
+
+def test_the_only_call_of_an_account_can_be_put_back() -> None:
+    turns = Turns([(0, "a")])
+
+    turns.put_back(turns.start(0.0))
+
+    assert (turns.start(0.1), turns.waiting) == (0, 0)
+
+
+def test_nothing_waits_in_an_empty_batch() -> None:
+    assert Turns([]).waiting == 0
+
+
+CALLS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from([0.001, 0.01, 0.25])), max_size=40
+)
+
+
+@given(CALLS, st.integers(1, 4))
+def test_every_call_starts_once_and_an_accounts_calls_in_order(
+    calls: list[tuple[str, float]], workers: int
+) -> None:
+    started_s = _serve(calls, workers)
+
+    assert all(start >= 0 for start in started_s)
+    for account in "abcd":
+        own = [start for start, (name, _) in zip(started_s, calls, strict=True) if name == account]
+        assert own == sorted(own)
+
+
+@given(st.lists(st.sampled_from([0.001, 0.01, 0.25]), min_size=1, max_size=60))
+def test_with_one_worker_the_quick_account_waits_for_its_share_and_one_call(
+    slow: list[float],
+) -> None:
+    calls = [("slow", seconds) for seconds in slow] + [("quick", 0.002)] * 5
+
+    started_s = _serve(calls, workers=1)[len(slow) :]
+
+    for number, start in enumerate(started_s):
+        # At most as much service for the other as for oneself, and one call on top.
+        assert start <= 2 * number * 0.002 + max(slow) + 1e-9
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_no_worker_is_idle_while_calls_wait(workers: int) -> None:
+    calls = [("only", 1.0)] * 6
+
+    assert _serve(calls, workers) == [float(index // workers) for index in range(6)]
