@@ -22,13 +22,14 @@ from sixgate.folder import Folder
 from sixgate.keyfiles import create_key_file
 from streams.log.sqlite import SqliteLog
 from tests.support.embedded import ACCOUNT, ALLOWED, KEY_PATH, STRANGER, Producer, make_folder
-from tests.support.outside import check
+from tests.support.outside import check, read
 
 KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
 LIFE_MS_MIN, LIFE_MS_MAX = 300, 2_300
 BURST = 3
 PAUSE_S = 0.02
+LOOK_S, FINISH_S_MAX = 0.5, 120
 
 
 def lives_ms() -> Iterator[int]:
@@ -87,6 +88,25 @@ def submit_until(ends_at_s: float, inbox: SqliteLog, trader: Producer, first: in
     return burst
 
 
+def finish(folder: Folder) -> None:
+    """Let a last life end what is left, and stop it as an operator would."""
+    process = start(folder, 0)
+    ends_at_s = time.monotonic() + FINISH_S_MAX
+    while unfinished(folder) and process.poll() is None and time.monotonic() < ends_at_s:
+        time.sleep(LOOK_S)
+    process.terminate()
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+
+
+def unfinished(folder: Folder) -> bool:
+    """Tell whether an intent waits for its outcome, or garbage for its end."""
+    if not folder.pipeline.exists():
+        return True
+    found = read(folder.path)
+    return len(found.outcomes) < len(found.intents) or not found.strangers_ended()
+
+
 def verify_ledger(folder: Folder) -> None:
     """Let a process of its own verify the ledger: chDB holds one folder per process."""
     command = [sys.executable, "-m", "sixgate", "--data", str(folder.path), "ledger", "verify"]
@@ -107,6 +127,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
         kill(process)
         if folder.pipeline.exists():
             check(folder.path, settled=False)
+    finish(folder)
     verify_ledger(folder)
     found = check(folder.path, settled=True)
     appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]

@@ -64,6 +64,11 @@ class Outside:
     signed: list[Json]
     unattributed: list[Json]
 
+    def strangers_ended(self) -> bool:
+        """Tell whether everything that no agent signed has an event with its digest."""
+        ends = {event["input_digest"] for event in self.unattributed}
+        return {digest("sixgate/input/v1", raw) for raw in self.strangers} <= ends
+
 
 def read(folder: Path) -> Outside:
     registered = Registered()
@@ -200,8 +205,7 @@ def check_windows(found: Outside, spends: list[Json]) -> None:
 
 def check_nothing_missing(found: Outside) -> None:
     assert {o["intent"] for o in found.outcomes} == set(found.intents), "an intent has no outcome"
-    ends = {event["input_digest"] for event in found.unattributed}
-    assert {digest("sixgate/input/v1", raw) for raw in found.strangers} <= ends
+    assert found.strangers_ended(), "garbage has no event"
 
 
 def policy_of(found: Outside, signed: Json) -> Json:
