@@ -1,5 +1,7 @@
 """Which partition an account's records belong to: murmur2, as Kafka's Java clients compute it."""
 
+from typing import NamedTuple
+
 from schemas.record import Record
 
 _MASK = 0xFFFFFFFF
@@ -29,3 +31,24 @@ def partition_of(account: str, partitions: int) -> int:
 def well_routed(record: Record, account: str, partitions: int) -> bool:
     """Tell whether a keyed record lies where its account's records belong."""
     return record.key == account and record.partition == partition_of(account, partitions)
+
+
+class SlotPlace(NamedTuple):
+    """Which partitions one signer decides for; slots never change, so neither does who decides."""
+
+    number: int
+    partitions: range
+    partitions_in_all: int
+
+
+def slot_place(number: int, width: int, partitions: int) -> SlotPlace:
+    """Return slot ``number`` of slots ``width`` partitions wide; the last may be narrower.
+
+    Raises ``ValueError`` where there is no such slot.
+    """
+    first = number * width
+    if not 0 <= first < partitions:
+        raise ValueError(
+            f"there is no slot {number}: {partitions} partitions, {width} in each slot"
+        )
+    return SlotPlace(number, range(first, min(first + width, partitions)), partitions)

@@ -1,0 +1,45 @@
+"""What the gates know of accounts: the signer's outcomes, folded. Late, and good enough to refuse
+early; the signer decides."""
+
+from contextlib import suppress
+from typing import cast
+
+from schemas.canonical import Malformed
+from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from signer.account import Account
+from signer.registry import Registry
+from signer.signatures import SignatureWrong, verify_event
+
+
+class Projection:
+    """Accounts as their outcomes tell; outcomes that no signer signed count for nothing."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._accounts: dict[str, Account] = {}
+
+    def account(self, name: str) -> Account:
+        """Return an account as far as its outcomes were followed."""
+        return self._accounts.get(name) or Account(account=name)
+
+    def apply(self, raw: bytes) -> None:
+        """Fold in an outcome; one that came before, or proves nothing, changes nothing."""
+        with suppress(Malformed, SignatureWrong):
+            outcome = decode_outcome(raw)
+            before = self.account(outcome.account)
+            if outcome.sequence > before.sequence:
+                self._verify(outcome)
+                self._accounts[outcome.account] = _folded(before, outcome)
+
+    def _verify(self, outcome: AnyOutcome) -> None:
+        for public_key in self._registry.signer_keys.get(outcome.signer, ()):
+            with suppress(SignatureWrong):
+                return verify_event(outcome, public_key)
+        raise SignatureWrong("no signer of the organisation signed the outcome")
+
+
+def _folded(before: Account, outcome: AnyOutcome) -> Account:
+    after = before.judged(outcome.agent, outcome.decided_at_ms)
+    if isinstance(outcome, TransactionSigned):
+        after = after.charged(outcome)
+    return cast(Account, after.model_copy(update={"sequence": outcome.sequence}))

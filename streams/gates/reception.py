@@ -1,0 +1,50 @@
+"""From a record between two gates back to the intent and the verdicts so far."""
+
+from typing import NamedTuple
+
+from schemas.canonical import Malformed
+from schemas.clearance import Clearance
+from schemas.intent import Intent, intent_digest
+from schemas.partition import well_routed
+from schemas.record import Record
+from schemas.registry import AgentSet
+from streams.gates.admission import agent_of, source_of
+from streams.gates.passage import Passage, World, case_of
+
+
+class Refused(Exception):  # noqa: N818 - says what the record is
+    """The record is no clearance of an intent that could have come here; it goes no further."""
+
+
+class Received(NamedTuple):
+    """A clearance that names the intent it carries, where its account's records belong.
+
+    Nothing in it is proven: whoever writes to the topic could have made it up.
+    """
+
+    source: str
+    clearance: Clearance
+    intent: Intent
+
+
+def receive(record: Record, partitions: int) -> Received:
+    """Decode a clearance; raise ``Refused``."""
+    try:
+        clearance = Clearance.decode(record.value)
+        body = clearance.envelope.body()
+        intent = Intent.decode(body)
+    except Malformed as error:
+        raise Refused(str(error)) from None
+    if clearance.intent != intent_digest(body):
+        raise Refused("the clearance names another intent than it carries")
+    if not well_routed(record, intent.account, partitions):
+        raise Refused("the record is not where its account's belong")
+    return Received(source_of(record), clearance, intent)
+
+
+def resume(received: Received, agent: AgentSet, world: World, at_ms: int) -> Passage:
+    """Return a received intent as it stands before the next gate."""
+    source, clearance, intent = received
+    passage = Passage(source, case_of(intent, clearance.intent, agent, world, at_ms), clearance)
+    report = clearance.simulation
+    return passage.with_report(report, world) if report else passage

@@ -1,0 +1,93 @@
+"""Commits what belongs together in one Kafka transaction, as the only writer of a slot."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self
+
+from schemas.partition import partition_of
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.state import StateWrite
+from streams.kafka.broker import TRANSACTION_MS_MAX, Broker
+from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaWriteUnknown, translated
+from streams.kafka.records import partition_for
+from streams.kafka.state import key_of, value_of
+
+
+class SlotProducer:
+    """A slot's transactional producer; entering it fences whoever held the slot before."""
+
+    def __init__(self, broker: Broker, transactional_id: str, partitions: int, home: int) -> None:
+        """Write keyed records to ``partitions`` partitions, the slot's own record to ``home``."""
+        self._producer = broker.producer(transactional_id=transactional_id)
+        self._partitions = partitions
+        self._home = home
+
+    async def __aenter__(self) -> Self:
+        with translated("taking over the slot"):
+            await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
+        """Make events and state visible together, or neither.
+
+        Raises ``KafkaFenced`` and ``KafkaDenied``, by which nothing became visible, and
+        ``KafkaWriteUnknown``: then only a new start can tell.
+        """
+        try:
+            with translated("committing a batch"):
+                async with asyncio.timeout(TRANSACTION_MS_MAX / 1000):
+                    await self._commit(events, writes)
+        except (KafkaFenced, KafkaDenied):
+            raise
+        except KafkaFault as error:
+            raise KafkaWriteUnknown(
+                f"It is not known whether a batch was written. {error}"
+            ) from error
+
+    async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
+        send = self._producer.send
+        await self._producer.begin_transaction()
+        sent = []
+        for topic, key, value in events:
+            at = partition_for(Outgoing(topic, key, value), self._partitions)
+            sent.append(await send(topic.value, value, key.encode(), at))
+        for write in writes:
+            account = write.key.account
+            at = partition_of(account, self._partitions) if account else self._home
+            sent.append(await send(Topic.STATE.value, value_of(write), key_of(write.key), at))
+        await asyncio.gather(*sent)
+        await self._producer.commit_transaction()
+
+
+class Sender:
+    """An idempotent producer: what it sent is on its topic, once, in order, or it raised."""
+
+    def __init__(self, broker: Broker, partitions: Callable[[], int]) -> None:
+        """``partitions`` tells how many a keyed topic has, once that is known."""
+        self._producer = broker.producer()
+        self._partitions = partitions
+
+    async def __aenter__(self) -> Self:
+        with translated("opening a producer"):
+            await self._producer.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def send(self, events: Sequence[Outgoing]) -> None:
+        """Append events and wait for every answer; raises ``KafkaFault``."""
+        with translated("sending"):
+            sent = [await self._send(event) for event in events]
+            await asyncio.gather(*sent)
+
+    async def _send(self, event: Outgoing) -> Awaitable[object]:
+        at = partition_for(event, self._partitions())
+        found: Awaitable[object] = await self._producer.send(
+            event.topic.value, event.value, event.key.encode(), at
+        )
+        return found

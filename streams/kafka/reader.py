@@ -1,0 +1,146 @@
+"""Reads partitions from positions that are our own, never from a consumer group's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Self, TypeAlias
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from schemas.record import Record
+from schemas.topics import Topic
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaGap, KafkaUnreachable, missing, translated
+from streams.kafka.records import place, record_of
+
+Place: TypeAlias = tuple[Topic, int]
+
+POLL_MS = 1_000
+READ_COUNT_MAX = 5_000
+STALLED_MS_MAX = 20_000
+
+
+class Reader:
+    """A consumer with partitions assigned by hand; use it in an ``async with``."""
+
+    def __init__(self, broker: Broker, positions: Mapping[Place, int]) -> None:
+        """Name the partitions to read, each with the first offset that is wanted."""
+        self._positions = dict(positions)
+        self._places = {place(*where): where for where in positions}
+        self._consumer: AIOKafkaConsumer = broker.consumer()
+
+    async def __aenter__(self) -> Self:
+        try:
+            with translated("opening a reader"):
+                await self._consumer.start()
+            await self._assign()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
+        """Return the next records, none where there are none within ``wait_ms``.
+
+        Raises ``KafkaGap`` where the log no longer holds the next one.
+        """
+        with translated("reading"):
+            try:
+                found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
+            except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                raise _gap(error) from error
+        return [record_of(message) for messages in found.values() for message in messages]
+
+    async def read_to_end(self) -> AsyncIterator[list[Record]]:
+        """Yield all records up to where the partitions end now.
+
+        Raises ``KafkaUnreachable`` when nothing comes for ``STALLED_MS_MAX``.
+        """
+        ends = await self.ends()
+        waited_ms = 0
+        while await self._behind(ends):
+            records = await self.read(READ_COUNT_MAX)
+            waited_ms = 0 if records else waited_ms + POLL_MS
+            if waited_ms > STALLED_MS_MAX:
+                raise KafkaUnreachable(
+                    "Kafka gives no records though there are some: look at its log."
+                )
+            yield records
+
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Return the offset behind the last committed record of every partition."""
+        with translated("looking for the end"):
+            ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._places)
+        return ends
+
+    async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
+        with translated("reading"):
+            return any([await self._consumer.position(at) < end for at, end in ends.items()])
+
+    async def _assign(self) -> None:
+        """Refuse topics that are not there, and positions that the log does not reach."""
+        known = await self._partitions()
+        for at, where in self._places.items():
+            if where[1] not in known.get(where[0], set()):
+                raise missing(f"{at.topic}/{at.partition}")
+        self._consumer.assign(list(self._places))
+        with translated("looking for the beginning"):
+            firsts = await self._consumer.beginning_offsets(self._places)
+        for at, where in self._places.items():
+            refuse_gap(where, self._positions[where], firsts[at])
+            self._consumer.seek(at, self._positions[where])
+
+    async def _partitions(self) -> dict[Topic, set[int]]:
+        topics = {topic for topic, _ in self._positions}
+        with translated("asking for topics"):
+            async with asyncio.timeout(POLL_MS / 1000 * 10):
+                client = self._consumer._client  # noqa: SLF001 - there is no public way to wait
+                await client.set_topics([topic.value for topic in topics])
+        found = self._consumer.partitions_for_topic
+        return {topic: found(topic.value) or set() for topic in topics}
+
+
+def refuse_gap(where: Place, position: int, first: int) -> None:
+    """Raise ``KafkaGap`` if the log begins behind a position."""
+    if first > position:
+        raise KafkaGap(
+            f"{where[0]}/{where[1]} begins at offset {first} but was read only up to {position}: "
+            "records are lost. Restore the topic, or ask for help before anything is started."
+        )
+
+
+def _gap(error: BaseException) -> KafkaGap:
+    return KafkaGap(f"a topic no longer holds the next record that was to be read ({error})")
+
+
+async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -> dict[Place, int]:
+    """Return the offset of each partition's first record appended at or after a time."""
+    wanted = {place(*where): at_ms for where in places}
+    consumer = broker.consumer()
+    with translated("looking for offsets by time"):
+        await consumer.start()
+        try:
+            found = await consumer.offsets_for_times(wanted)
+            ends = await consumer.end_offsets(list(wanted))
+        finally:
+            await consumer.stop()
+    return {
+        (Topic(at.topic), at.partition): found[at].offset if found[at] else ends[at]
+        for at in wanted
+    }
+
+
+async def replay(
+    broker: Broker, places: Iterable[Place], until: Mapping[Place, int] | None = None
+) -> AsyncIterator[Record]:
+    """Yield the records of partitions from their beginning to their end, or to ``until``."""
+    stops = until or {}
+    async with Reader(broker, dict.fromkeys(places, 0)) as reader:
+        async for records in reader.read_to_end():
+            for record in records:
+                at = (record.topic, record.partition)
+                if record.offset < stops.get(at, record.offset + 1):
+                    yield record

@@ -1,0 +1,60 @@
+"""A Faust app that only consumes: static member, manual acks, nothing created or stored."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import faust
+from faust.transport.drivers import aiokafka as driver
+
+from streams.kafka.broker import Broker
+
+GROUP = "sixgate-gates"
+COMMIT_S = 0.25  # a crash repeats at most what was read in this time
+SESSION_S = 10.0
+BUFFER_COUNT_MAX = 1_024
+
+
+class _Consumer(driver.Consumer):
+    async def wait_first(self, *waits: Any, timeout: Any = None) -> Any:
+        """Deliver a message without the four tasks per message that Faust makes.
+
+        Faust waits for whichever is first, a delivery or the suspension of the flow. While the
+        flow is on, the delivery alone is awaited.
+        """
+        delivery, *others = waits
+        if not isinstance(delivery, Coroutine) or self.suspend_flow.is_set():
+            return await super().wait_first(*waits, timeout=timeout)
+        for other in others:
+            other.close()
+        return await delivery
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+class GatesApp(faust.App):
+    """The app; its agents send through a producer of their own and ack what was sent."""
+
+    def _new_transport(self) -> driver.Transport:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+def gates_app(broker: Broker, instance: str) -> GatesApp:
+    """Return an app that joins the gates' group as the member ``instance``."""
+    return GatesApp(
+        GROUP,
+        broker=[f"kafka://{server}" for server in broker.servers.split(",")],
+        broker_client_id=f"{broker.client}-{instance}",
+        broker_credentials=faust.SSLCredentials(broker.tls.context()) if broker.tls else None,
+        broker_commit_interval=COMMIT_S,
+        broker_session_timeout=SESSION_S,
+        consumer_group_instance_id=instance,
+        consumer_auto_offset_reset="earliest",
+        stream_buffer_maxsize=BUFFER_COUNT_MAX,
+        stream_wait_empty=False,
+        store="memory://",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )

@@ -1,0 +1,160 @@
+"""One slot of the signer on Kafka.
+
+1. Fence: the slot's transactional producer starts, and whoever held the slot before can write no
+   more. If we die from here on, the next process does the same.
+2. Read the slot's state to its end, then registry and keys as far as the state has seen them, and
+   prove that none of them went back.
+3. Finish what an earlier life pinned: the same bytes, whatever changed since.
+4. Read a batch, then key requests, then the registry, each to its end: what was registered before
+   an intent is known when the intent is judged.
+5. Commit pinned outcomes, state and positions. If we die before, the batch is read again; if we
+   die after, 3 finishes it.
+6. Sign, and commit the outcomes. If we die before, 3 makes the same bytes.
+
+Whatever fails ends the process: only a new start can tell what was written.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from schemas.partition import SlotPlace
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.stage import Arrival
+from streams.gates.reception import Refused, receive
+from streams.kafka.broker import Broker
+from streams.kafka.producer import SlotProducer
+from streams.kafka.reader import Place, Reader, replay
+from streams.kafka.state import StateTable, write_of
+from streams.runners.clock import SteadyClock
+from streams.runners.slot import Commit, Slot
+
+BATCH_COUNT_MAX = 500
+IDLE_MS = 200
+REGISTRY: Place = (Topic.REGISTRY, 0)
+Result = TypeVar("Result")
+MakeSlot: TypeAlias = Callable[[StateTable], Slot]
+OnCommit: TypeAlias = Callable[[Commit], None]
+Positions: TypeAlias = dict[str, int]
+
+
+class Inputs(NamedTuple):
+    """What a slot reads: intents that all gates have seen, and what operators sent."""
+
+    decided: Reader
+    requests: Reader
+    registry: Reader
+
+
+class KafkaSigner:
+    """Runs one slot until it is told to stop, or something fails."""
+
+    def __init__(
+        self, broker: Broker, at: SlotPlace, make: MakeSlot, clock: SteadyClock, on_commit: OnCommit
+    ) -> None:
+        """``make`` builds the slot around its state; ``on_commit`` hears what became visible."""
+        self._broker = broker
+        self._at = at
+        self._make = make
+        self._clock = clock
+        self._on_commit = on_commit
+        self._table = StateTable()
+        self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
+
+    async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
+        """Raise what ends the process: ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, …"""
+        async with AsyncExitStack() as opened:
+            opened.callback(self._thread.shutdown)
+            at = self._at
+            producer = SlotProducer(
+                self._broker, transactional_id, at.partitions_in_all, at.partitions[0]
+            )
+            await opened.enter_async_context(producer)
+            slot = await self._load()
+            inputs = await self._open(slot, opened)
+            await self._commit_all(producer, slot.recover(self._clock.now_ms()))
+            while not stop.is_set():
+                await self._step(producer, slot, inputs)
+
+    async def _load(self) -> Slot:
+        """Read state, registry and keys; prove that none went back."""
+        async for record in replay(self._broker, self._places(Topic.STATE)):
+            self._table.apply(write_of(record))
+        slot = await self._in_thread(self._make, self._table)
+        seen = slot.stage.memory.slot
+        until = {REGISTRY: seen.positions.get(_name(REGISTRY), 0)}
+        registry = [record async for record in replay(self._broker, [REGISTRY], until)]
+        vault = [record async for record in replay(self._broker, self._places(Topic.VAULT))]
+        await self._in_thread(slot.operations.load, registry, vault, seen)
+        self._clock.last_ms = seen.last_ms
+        return slot
+
+    async def _open(self, slot: Slot, opened: AsyncExitStack) -> Inputs:
+        positions = slot.stage.memory.slot.positions
+
+        async def reader(places: Sequence[Place]) -> Reader:
+            start = {place: positions.get(_name(place), 0) for place in places}
+            return await opened.enter_async_context(Reader(self._broker, start))
+
+        return Inputs(
+            await reader(self._places(Topic.DECIDED)),
+            await reader(self._places(Topic.KEY_REQUESTS)),
+            await reader([REGISTRY]),
+        )
+
+    async def _step(self, producer: SlotProducer, slot: Slot, inputs: Inputs) -> None:
+        decided = await inputs.decided.read(BATCH_COUNT_MAX, IDLE_MS)
+        requests = [r async for page in inputs.requests.read_to_end() for r in page]
+        registry = [r async for page in inputs.registry.read_to_end() for r in page]
+        if decided or requests or registry:
+            commits = self._judge(slot, registry, requests, decided)
+            await self._commit_all(producer, commits)
+        else:
+            slot.operations.keychain.close_expired()
+
+    def _judge(
+        self,
+        slot: Slot,
+        registry: Sequence[Record],
+        requests: Sequence[Record],
+        decided: Sequence[Record],
+    ) -> Iterator[Commit]:
+        now_ms, operations = self._clock.now_ms(), slot.operations
+        trail = [e for r in registry for e in operations.register(r, now_ms)]
+        trail += [e for r in requests for e in operations.provision(r, now_ms)]
+        arrivals: list[Arrival] = []
+        for record in decided:
+            try:
+                received = receive(record, self._at.partitions_in_all)
+                arrivals.append(Arrival(received.source, received.clearance))
+            except Refused as error:
+                trail.append(operations.refused("record.refused", record, now_ms, str(error)))
+        read = _behind([*registry, *requests, *decided])
+        positions = slot.stage.memory.slot.positions | read
+        yield from slot.judge(arrivals, trail, now_ms, positions)
+
+    async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
+        while commit := await self._in_thread(next, commits, None):
+            await producer.commit(*commit)
+            for write in commit.writes:
+                self._table.apply(write)
+            self._on_commit(commit)
+
+    async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
+        """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
+    def _places(self, topic: Topic) -> list[Place]:
+        return [(topic, partition) for partition in self._at.partitions]
+
+
+def _behind(records: Sequence[Record]) -> Positions:
+    """Return the position behind the last record of every partition."""
+    return {_name((r.topic, r.partition)): r.offset + 1 for r in records}
+
+
+def _name(place: Place) -> str:
+    return f"{place[0]}/{place[1]}"

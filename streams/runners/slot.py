@@ -1,0 +1,65 @@
+"""One signer's share of a batch, whatever carries the records: what to commit, in which order."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.record import Outgoing
+from signer.stage import Arrival, Batch, SigningStage
+from signer.state import StateWrite
+from streams.runners.operations import Operations
+
+
+class Commit(NamedTuple):
+    """What becomes durable together: events to publish and the state that goes with them."""
+
+    events: Sequence[Outgoing]
+    writes: Sequence[StateWrite]
+
+
+@dataclass(slots=True)
+class Slot:
+    """Judges and signs for the accounts of some partitions.
+
+    Its iterators yield one commit after another: each must be durable before the next is asked
+    for, and whoever cannot tell whether it is ends the process.
+    """
+
+    stage: SigningStage
+    operations: Operations
+
+    def recover(self, now_ms: int) -> Iterator[Commit]:
+        """Finish what an earlier life pinned and did not publish."""
+        recovered = self.stage.recover(now_ms)
+        if recovered.pinned:
+            yield self._pinned([], now_ms, self.stage.memory.slot.positions)
+            yield from self._signed(recovered)
+
+    def judge(
+        self,
+        arrivals: Sequence[Arrival],
+        trail: Sequence[Outgoing],
+        now_ms: int,
+        positions: Mapping[str, int],
+    ) -> Iterator[Commit]:
+        """Judge what arrived; ``trail`` is published with the first commit."""
+        batch = self.stage.allocate(arrivals, now_ms)
+        yield self._pinned([*trail, *batch.events], now_ms, positions)
+        yield from self._signed(batch)
+
+    def _pinned(
+        self, events: Sequence[Outgoing], now_ms: int, positions: Mapping[str, int]
+    ) -> Commit:
+        memory = self.stage.memory
+        update = {
+            "positions": dict(positions),
+            "registry_sequence": self.stage.registry.sequence,
+            "key_count": len(self.stage.keys.by_path),
+            "last_ms": max(now_ms, memory.slot.last_ms),
+        }
+        return Commit(events, memory.drain(memory.slot.model_copy(update=update)))
+
+    def _signed(self, batch: Batch) -> Iterator[Commit]:
+        events = self.stage.sign(batch)
+        if events:
+            yield Commit(events, self.stage.memory.drain())
