@@ -9,7 +9,7 @@ and new records finds two sets with one sum (Wagner, A Generalized Birthday Prob
 from collections.abc import Iterator
 
 from schemas.canonical import Malformed, digest
-from signer.account import NO_HEAD, Account, LiveIntent
+from signer.account import NO_HEAD, Account, LiveIntent, far_key
 from signer.state import (
     Sealer,
     SlotState,
@@ -74,15 +74,20 @@ class Memory:
         self._writes[place] = StateWrite(place, sealed, pending, live.forget_at_ms)
 
     def forget(self, account: str, now_ms: int) -> None:
-        """Drop live records of an account that are done, expired and a day old."""
+        """Drop live records of an account that are done and whose time to be forgotten has come.
+
+        What was refused for expiring too far ahead leaves a stand-in, one for every day of expiry:
+        when it no longer is too far, nothing else would tell that it was decided.
+        """
         for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             sealed = self._sealed(place)
             live = self._decode(place, sealed) if sealed else None
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, sealed, None)
-                self.set_account(self.account(account).forgot(live))
                 self._seen[place] = None
                 self._writes[place] = StateWrite(place, None)
+                if live.expires_at_ms > now_ms:
+                    self.set_live(far_key(live.expires_at_ms), live.standing_in())
 
     def pinned(self) -> Iterator[tuple[str, LiveIntent]]:
         """Yield every intent that is decided and not published, with its record's key."""
