@@ -9,28 +9,23 @@ from schemas.fields import Count, Digest, ExpiryMs, IdempotencyKey, Name, Nonce,
 from schemas.outcome import AnyOutcome, TransactionSigned
 from signer.window import DAY_MS, MINUTE_MS, Window, WindowField
 
-NO_HEAD = "0x" + "00" * 32
-
 
 class Account(Canonical):
     """The head of one account's state.
 
     ``sequence`` is that of its newest outcome; ``nonces`` maps ``address@chain`` to the highest
-    one used; ``live_count`` and ``live_digest`` describe the set of live records; ``previous`` is
-    the digest of the head before.
+    one used; ``live_count`` and ``live_digest`` describe the set of live records.
     """
 
     v: Literal[1] = 1
     type: Literal["account.head"] = "account.head"
     account: Name
-    revision: Count = 0
     sequence: Count = 0
     spent: WindowField = Window()
     rates: dict[Name, WindowField] = Field(default_factory=dict)
     nonces: dict[str, Nonce] = Field(default_factory=dict)
     live_count: Count = 0
-    live_digest: Digest = NO_HEAD
-    previous: Digest = NO_HEAD
+    live_digest: Digest = "0x" + "00" * 32
 
     def spent_wei(self, now_ms: int) -> int:
         """Return what was charged in the last 24 hours."""

@@ -8,8 +8,8 @@ and new records finds two sets with one sum (Wagner, A Generalized Birthday Prob
 
 from collections.abc import Iterator
 
-from schemas.canonical import Malformed, digest
-from signer.account import NO_HEAD, Account, LiveIntent, far_key
+from schemas.canonical import Malformed
+from signer.account import Account, LiveIntent, far_key
 from signer.state import (
     Sealer,
     SlotState,
@@ -32,7 +32,6 @@ class Memory:
         self._slot_key = StateKey("", "slot", slot)
         self._accounts: dict[str, Account] = {}
         self._live_sets: dict[str, tuple[int, int]] = {}
-        self._stored_heads: dict[str, str] = {}
         self._touched: set[str] = set()
         self._writes: dict[StateKey, StateWrite] = {}
         self._seen: dict[StateKey, bytes | None] = {}
@@ -99,11 +98,11 @@ class Memory:
                     yield place.key, live
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
-        """Return what changed since the last drain, heads chained to their predecessors.
+        """Return what changed since the last drain; every changed head proves its live records.
 
         The caller commits it durably or ends the process.
         """
-        writes = list(self._writes.values()) + [self._chain(name) for name in self._touched]
+        writes = list(self._writes.values()) + [self._seal_head(name) for name in self._touched]
         if slot is not None:
             self.slot = slot
             sealed = self._sealer.seal(self._slot_key, slot.encode())
@@ -112,20 +111,12 @@ class Memory:
         self._touched.clear()
         return writes
 
-    def _chain(self, name: str) -> StateWrite:
-        account = self._accounts[name]
-        previous = self._stored_heads.get(name, NO_HEAD)
+    def _seal_head(self, name: str) -> StateWrite:
         count, total = self._live_sets[name]
-        update = {
-            "revision": account.revision + 1,
-            "previous": previous,
-            "live_count": count,
-            "live_digest": self._sealer.set_digest(total),
-        }
-        account = self._accounts[name] = account.model_copy(update=update)
-        place, body = StateKey(name, "head", ""), account.encode()
-        self._stored_heads[name] = _head_digest(body)
-        return StateWrite(place, self._sealer.seal(place, body))
+        update = {"live_count": count, "live_digest": self._sealer.set_digest(total)}
+        account = self._accounts[name] = self._accounts[name].model_copy(update=update)
+        place = StateKey(name, "head", "")
+        return StateWrite(place, self._sealer.seal(place, account.encode()))
 
     def _sealed(self, place: StateKey) -> bytes | None:
         if place not in self._seen:
@@ -154,9 +145,7 @@ class Memory:
         sealed = self._store.get(place)
         if sealed is None:
             return None
-        body = self._sealer.open(place, sealed)
-        self._stored_heads[name] = _head_digest(body)
-        return Account.decode(body)
+        return Account.decode(self._sealer.open(place, sealed))
 
     def _load(self, name: str) -> Account:
         nothing = self._sealer.set_digest(0)
@@ -183,7 +172,3 @@ class Memory:
             return LiveIntent.decode(self._sealer.open(place, sealed))
         except Malformed as error:
             raise StateDamaged(f"a live record of {place.account} is malformed: {error}") from None
-
-
-def _head_digest(body: bytes) -> str:
-    return digest("sixgate/account-head/v1", body)

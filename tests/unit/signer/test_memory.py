@@ -183,14 +183,6 @@ def test_what_the_store_shows_does_not_give_away_the_set_digest() -> None:
     assert not set(shown) & steps
 
 
-def test_heads_are_numbered_and_chained_to_their_predecessors() -> None:
-    bodies = [value[MAC_BYTES:] for value in lived().versions[HEAD]]
-    assert len(bodies) == 6  # two commits each
-    assert len({body.split(b'"previous":"')[1][:66] for body in bodies}) == 6
-    for number, body in enumerate(bodies, start=1):
-        assert b'"revision":%d,' % number in body
-
-
 def test_live_records_go_when_done_and_expired_and_a_day_old() -> None:
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
