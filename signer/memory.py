@@ -6,20 +6,23 @@ so adding, replacing and removing one are O(1) (Clarke et al., Incremental Multi
 and new records finds two sets with one sum (Wagner, A Generalized Birthday Problem, 2002).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from schemas.canonical import Malformed
 from signer.account import Account, LiveIntent, far_key
 from signer.state import (
+    RESTORE,
     Sealer,
     SlotState,
     StateDamaged,
     StateKey,
+    StateRolledBack,
     StateStore,
     StateWrite,
 )
 
 FORGET_COUNT_MAX = 512
+# Only the member itself has these bytes in a canonical record: inside a text its quotes would be
+# escaped. Decoding every record of an account just to count these would triple the time to load it.
 _PINNED = b'"pinned":{'
 
 
@@ -47,10 +50,18 @@ class Memory:
             self._accounts[name] = self._load(name)
         return self._accounts[name]
 
-    def head_sequence(self, name: str) -> int:
-        """Return the sequence in an account's head without loading its live records."""
-        head = self._accounts.get(name) or self._head(name)
-        return head.sequence if head else 0
+    def check_not_behind(self, newest: Mapping[str, int]) -> None:
+        """Raise ``StateRolledBack`` if an account's head is older than an outcome it gave.
+
+        ``newest`` has the sequence of the newest outcome that others proved, by account.
+        """
+        for name, sequence in newest.items():
+            head = self._accounts.get(name) or self._head(name)
+            if head is None or head.sequence < sequence:
+                raise StateRolledBack(
+                    f"the signer's state of {name} ends before outcome {sequence}, which the "
+                    "ledger holds: restore a newer copy of the signer's state"
+                )
 
     def set_account(self, account: Account) -> None:
         """Take a changed account into the batch."""
@@ -61,7 +72,7 @@ class Memory:
         """Return a live record, from the batch or from the store."""
         place = StateKey(account, "live", key)
         sealed = self._sealed(place)
-        return self._decode(place, sealed) if sealed else None
+        return self._sealer.decode(place, sealed, LiveIntent) if sealed else None
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Take a new or changed live record into the batch."""
@@ -80,7 +91,7 @@ class Memory:
         """
         for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             sealed = self._sealed(place)
-            live = self._decode(place, sealed) if sealed else None
+            live = self._sealer.decode(place, sealed, LiveIntent) if sealed else None
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, sealed, None)
                 self._seen[place] = None
@@ -93,7 +104,7 @@ class Memory:
         for account in self._store.pending_accounts():
             self.account(account)
             for place, sealed in list(self._store.live_of(account)):
-                live = self._decode(place, sealed)
+                live = self._sealer.decode(place, sealed, LiveIntent)
                 if live.pinned is not None:
                     yield place.key, live
 
@@ -136,16 +147,12 @@ class Memory:
 
     def _load_slot(self) -> SlotState:
         sealed = self._store.get(self._slot_key)
-        return (
-            SlotState.decode(self._sealer.open(self._slot_key, sealed)) if sealed else SlotState()
-        )
+        return self._sealer.decode(self._slot_key, sealed, SlotState) if sealed else SlotState()
 
     def _head(self, name: str) -> Account | None:
         place = StateKey(name, "head", "")
         sealed = self._store.get(place)
-        if sealed is None:
-            return None
-        return Account.decode(self._sealer.open(place, sealed))
+        return self._sealer.decode(place, sealed, Account) if sealed is not None else None
 
     def _load(self, name: str) -> Account:
         nothing = self._sealer.set_digest(0)
@@ -156,19 +163,11 @@ class Memory:
             count, total = count + 1, total + self._sealer.element(sealed)
         if pinned and name not in self._store.pending_accounts():
             raise StateDamaged(
-                f"an outcome of {name} that was decided and not published was hidden: restore the "
-                "data folder from a good copy"
+                f"an outcome of {name} that was decided and not published was hidden: {RESTORE}"
             )
         if (count, self._sealer.set_digest(total)) != (account.live_count, account.live_digest):
             raise StateDamaged(
-                f"the live records of {name} are not the set its head names: restore the data "
-                "folder from a good copy"
+                f"the live records of {name} are not the set its head names: {RESTORE}"
             )
         self._live_sets[name] = (count, total)
         return account
-
-    def _decode(self, place: StateKey, sealed: bytes) -> LiveIntent:
-        try:
-            return LiveIntent.decode(self._sealer.open(place, sealed))
-        except Malformed as error:
-            raise StateDamaged(f"a live record of {place.account} is malformed: {error}") from None

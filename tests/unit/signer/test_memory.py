@@ -1,13 +1,13 @@
 """The signer's memory: every attack on one record is found, and nothing grows for ever."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
 from signer.account import owner_key
 from signer.memory import FORGET_COUNT_MAX, Memory
-from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from signer.state import MAC_BYTES, StateDamaged, StateKey, StateRolledBack, StateWrite
 from tests.support.cases import (
     ACCOUNT,
     DAY_MS,
@@ -222,9 +222,31 @@ def test_a_record_is_written_per_intent_and_a_head_per_account_and_commit() -> N
     assert process.memory.drain() == []
 
 
-def test_the_sequence_of_a_head_is_known_without_its_records() -> None:
+@pytest.mark.parametrize(
+    ("newest", "behind"),
+    [({ACCOUNT: 3}, False), ({ACCOUNT: 4}, True), ({"ops": 1}, True), ({}, False)],
+)
+def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
+    newest: dict[str, int], *, behind: bool
+) -> None:
     store = lived()
     memory = Memory(store, SEALER, SLOT)
     delete_live(store)
-    assert memory.head_sequence(ACCOUNT) == 3
-    assert memory.head_sequence("ops") == 0
+    with pytest.raises(StateRolledBack) if behind else nullcontext():
+        memory.check_not_behind(newest)
+
+
+@pytest.mark.parametrize(
+    "place", [HEAD, StateKey("", "slot", SLOT), StateKey(ACCOUNT, "live", owner_key("alice", "2"))]
+)
+def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> None:
+    store = lived()
+    put(store, place, SEALER.seal(place, b'{"v":2}'))
+
+    def read() -> None:
+        memory = Memory(store, SEALER, SLOT)
+        memory.check_not_behind({ACCOUNT: 1})
+        memory.live(ACCOUNT, place.key)
+
+    with pytest.raises(StateDamaged, match="another version"):
+        read()
