@@ -12,7 +12,7 @@ from schemas.record import Outgoing
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
-from sixgate.folder import Folder
+from sixgate.folder import Folder, FolderError
 from streams.log.errors import LogDamaged
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import ClockHalted, SteadyClock
@@ -288,4 +288,10 @@ def test_a_damaged_or_emptied_file_is_told_in_a_sentence(folder: Folder, content
         leftover.unlink()
     folder.inbox.write_bytes(content)
     with pytest.raises((LogDamaged, StateRolledBack), match="restore"):
+        open_pipeline(folder)
+
+
+def test_a_missing_identity_is_told_in_a_sentence(folder: Folder) -> None:
+    folder.signer_identity.unlink()
+    with pytest.raises(FolderError, match="restore it"):
         open_pipeline(folder)
