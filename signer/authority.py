@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from schemas.canonical import event_id
 from schemas.clearance import Gate
 from schemas.fields import TEXT_MAX
-from schemas.intent import Intent
+from schemas.intent import EXPIRY_MS_MAX, Intent
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
 from signer.account import Account, LiveIntent
@@ -204,6 +204,7 @@ def _live(case: Case, draft: TransactionSigned | IntentRejected) -> LiveIntent:
         idempotency_key=case.intent.idempotency_key,
         expires_at_ms=case.intent.expires_at_ms,
         decided_at_ms=draft.decided_at_ms,
+        forget_at_ms=draft.decided_at_ms + EXPIRY_MS_MAX,
         sequence=draft.sequence,
         pinned=draft,
     )

@@ -96,7 +96,7 @@ class Registry:
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.sequence == 0 and name != self.trust_root:
-            raise RegistryRefused("the first record is not the one this folder trusts")
+            raise RegistryRefused("the first record is not the one this registry trusts")
         if record.sequence != self.sequence or record.previous != self.head:
             raise RegistryRefused(f"the record does not continue record {self.sequence - 1}")
         if self.sequence and record.org != self.org:

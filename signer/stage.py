@@ -23,7 +23,7 @@ from schemas.outcome import TransactionSigned
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
-from signer.account import LiveIntent, owner_key
+from signer.account import LiveIntent, far_key, owner_key
 from signer.authority import Allocation, Case, Duplicate, Refusal, authorize, transaction_of
 from signer.custody.errors import CustodyError
 from signer.ethereum.signing import DigestSigner, sign_transaction
@@ -132,10 +132,7 @@ class SigningStage:
         earlier = memory.live(intent.account, name)
         # The key may be another intent's by now: that says nothing of this one.
         remembered = earlier is not None or (owner is not None and owner.intent == name)
-        refusable = not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX
-        # What was refused for expiring too far ahead is forgotten before it expires.
-        until_ms = memory.account(intent.account).forgotten_until_ms
-        forgotten = not remembered and (refusable or intent.expires_at_ms <= until_ms)
+        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
         facts = Facts(
             at_ms=at_ms,
             agent=agent,
@@ -151,6 +148,12 @@ class SigningStage:
             decided_before=forgotten and self.decided_before(name),
         )
         return Case(intent, name, registry.policies.get(agent.policy_id), facts)
+
+    def _may_be_forgotten(self, intent: Intent, at_ms: int) -> bool:
+        """Tell whether an intent without a record may have been decided nevertheless."""
+        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+            return True
+        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None
 
     def _opens(self, key: KeyDescriptor) -> bool:
         try:

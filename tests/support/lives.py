@@ -2,7 +2,7 @@
 
 from schemas.intent import Intent, intent_digest
 from signer.account import LiveIntent
-from tests.support.cases import NOW_MS
+from tests.support.cases import DAY_MS, NOW_MS
 
 
 def live_of(one: Intent) -> LiveIntent:
@@ -13,5 +13,6 @@ def live_of(one: Intent) -> LiveIntent:
         idempotency_key=one.idempotency_key,
         expires_at_ms=one.expires_at_ms,
         decided_at_ms=NOW_MS,
+        forget_at_ms=NOW_MS + DAY_MS,
         sequence=1,
     )
