@@ -9,19 +9,23 @@ from schemas.topics import TOPICS, Topic
 
 
 def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
-    """Return a message as a record; bytes that are no UTF-8 stay distinct in its key.
+    """Return a message as a record.
 
     A tombstone is a record with an empty value, which is malformed on every topic.
     """
-    key = (message.key or b"").decode("utf-8", "surrogateescape")
     return Record(
         Topic(message.topic),
         message.partition,
         message.offset,
-        key,
+        decoded_key(message.key),
         message.value or b"",
         max(message.timestamp, 0),
     )
+
+
+def decoded_key(key: bytes | None) -> str:
+    """Return a message's key as text in which other bytes stay distinct (PEP 383)."""
+    return (key or b"").decode("utf-8", "surrogateescape")
 
 
 def partition_for(record: Outgoing, partitions: int) -> int:

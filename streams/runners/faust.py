@@ -7,10 +7,10 @@ fails here ends the process at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NoReturn, TypeAlias
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeAlias
 
-from faust.types import EventT, StreamT
+from faust import Event, Stream
 
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -18,7 +18,7 @@ from streams.gates.passage import Passage, RuleGate
 from streams.gates.stages import GATES, Entered, Simulate, enter, leave, waiting_for_simulation
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.records import record_of
+from streams.kafka.records import decoded_key
 from streams.runners.faust_app import GatesApp
 
 BATCH_COUNT_MAX = 200
@@ -77,12 +77,12 @@ def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
         app.agent(topic, name=gate.gate.value, concurrency=1)(_agent(gate, line, end_process))
 
 
-def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Callable[[StreamT], object]:
-    async def work(stream: StreamT) -> None:
+def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Callable[[Stream], object]:
+    async def work(stream: Stream) -> None:
         try:
             manual = stream.noack()
             async for events in _batches(manual):
-                await line.pass_on(gate, [record_of(event.message) for event in events])
+                await line.pass_on(gate, [_record(event) for event in events])
                 for event in events:
                     await manual.ack(event)
         except Exception as error:  # noqa: BLE001 - Faust would ack and go on
@@ -91,21 +91,39 @@ def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Callable[
     return work
 
 
-async def _batches(stream: StreamT) -> AsyncIterator[list[EventT]]:
+async def _batches(stream: Stream) -> AsyncIterator[list[Event]]:
     """Yield what is ready, at least one event, without waiting for more."""
-    ready: asyncio.Queue[EventT] = asyncio.Queue(BATCH_COUNT_MAX)
+    ready: asyncio.Queue[Any] = asyncio.Queue(BATCH_COUNT_MAX)
     feeding = asyncio.create_task(_feed(stream, ready))
     try:
-        while not feeding.done():
-            batch = [await ready.get()]
-            while not ready.empty() and len(batch) < BATCH_COUNT_MAX:
-                batch.append(ready.get_nowait())
-            yield batch
+        while first := await ready.get():
+            yield [first, *_waiting(ready)]
         feeding.result()
     finally:
         feeding.cancel()
 
 
-async def _feed(stream: StreamT, ready: "asyncio.Queue[EventT]") -> None:
-    async for event in stream.events():
-        await ready.put(event)
+def _waiting(ready: "asyncio.Queue[Any]") -> Iterator[Any]:
+    while not ready.empty():
+        event = ready.get_nowait()
+        if event is None:  # the end: for the next look
+            ready.put_nowait(None)
+            return
+        yield event
+
+
+async def _feed(stream: Stream, ready: "asyncio.Queue[Any]") -> None:
+    try:
+        async for event in stream.events():
+            await ready.put(event)
+    finally:
+        await ready.put(None)
+
+
+def _record(event: Event) -> Record:
+    """Return what the event carries; its time decides nothing."""
+    message = event.message
+    key = decoded_key(message.key)
+    return Record(
+        Topic(message.topic), message.partition, message.offset, key, message.value or b"", 0
+    )

@@ -7,9 +7,12 @@ from typing import TypeAlias
 
 import pytest
 
+from schemas.record import Record
+from schemas.topics import Topic
 from signer.memory import Memory
 from signer.stage import SigningStage
 from signer.state import StateKey, StateStore, StateWrite
+from streams.kafka.state import StateTable, key_of, value_of, write_of
 from streams.log.pipeline import PipelineLog
 from tests.support.cases import (
     ACCOUNT,
@@ -59,7 +62,26 @@ def in_sqlite(folder: Path) -> Iterator[Opened]:
         log.close()
 
 
-@pytest.fixture(params=[in_memory, in_sqlite], ids=lambda made: made.__name__)
+def in_kafka(_: Path) -> Iterator[Opened]:
+    """Stand for the topic by what compaction keeps of it: the newest record of each key."""
+    store, topic = StateTable(), dict[bytes, Record]()
+
+    def commit(writes: Sequence[StateWrite]) -> None:
+        for write in writes:
+            key, value = key_of(write.key), value_of(write) or b""
+            topic[key] = Record(Topic.STATE, 0, len(topic), key.decode(), value, NOW_MS)
+            store.apply(write)
+
+    def again() -> StateTable:
+        table = StateTable()
+        for record in topic.values():
+            table.apply(write_of(record))
+        return table
+
+    yield Opened(store, commit, again)
+
+
+@pytest.fixture(params=[in_memory, in_sqlite, in_kafka], ids=lambda made: made.__name__)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
     yield from request.param(tmp_path)
 
