@@ -46,7 +46,7 @@ class SlotState(Canonical):
     type: Literal["slot.state"] = "slot.state"
     positions: dict[str, Count] = Field(default_factory=dict)
     registry_sequence: Count = 0
-    keys: Count = 0
+    key_count: Count = 0
     last_ms: TimeMs = 0
 
 

@@ -120,7 +120,7 @@ class EmbeddedRunner:
         update = {
             "positions": positions,
             "registry_sequence": self.stage.registry.sequence,
-            "keys": len(self.stage.keys.by_path),
+            "key_count": len(self.stage.keys.by_path),
             "last_ms": max(now_ms, memory.slot.last_ms),
         }
         slot = memory.slot.model_copy(update=update)
