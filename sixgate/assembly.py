@@ -22,6 +22,7 @@ from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
 from streams.runners.embedded import EmbeddedRunner, OnCommit
 from streams.runners.operations import Operations
+from streams.runners.slot import Slot
 from streams.simulators.local import LocalSimulator
 from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
@@ -102,8 +103,10 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         runner = EmbeddedRunner(
             inbox=inbox,
             pipeline=pipeline,
-            stage=SigningStage(identity, registry, keys, memory, keychain.use, books.has_outcome),
-            operations=Operations(identity, registry, keys, keychain),
+            slot=Slot(
+                SigningStage(identity, registry, keys, memory, keychain.use, books.has_outcome),
+                Operations(identity, registry, keys, keychain),
+            ),
             clock=SteadyClock(wall_ms, boot_ms),
             simulate=Reporter(simulator, simulator_key, wall_ms, SIMULATION_MS_MAX),
             on_commit=on_commit,

@@ -1,5 +1,6 @@
 """What the gates know of accounts: the signer's outcomes, folded. Late, and good enough to refuse
-early; the signer decides."""
+early; the signer decides.
+"""
 
 from contextlib import suppress
 from typing import cast

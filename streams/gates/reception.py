@@ -8,7 +8,7 @@ from schemas.intent import Intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
 from schemas.registry import AgentSet
-from streams.gates.admission import agent_of, source_of
+from streams.gates.admission import source_of
 from streams.gates.passage import Passage, World, case_of
 
 

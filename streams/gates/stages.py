@@ -1,5 +1,6 @@
 """One gate at work on a batch of records, for runners that have a topic between two gates. Pure
-but for the simulator it is given: one record in, one record out, in order."""
+but for the simulator it is given: one record in, one record out, in order.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias

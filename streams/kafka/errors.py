@@ -12,27 +12,27 @@ class KafkaFault(Exception):
     """Kafka cannot be used as it must be; the process ends and a new one goes on."""
 
 
-class KafkaUnreachable(KafkaFault):  # noqa: N818 - named for what was found
+class KafkaUnreachable(KafkaFault):
     """No broker answers, or none in time."""
 
 
-class KafkaDenied(KafkaFault):  # noqa: N818 - named for what was found
+class KafkaDenied(KafkaFault):
     """The broker knows who we are and forbids it."""
 
 
-class KafkaTopicMissing(KafkaFault):  # noqa: N818 - named for what was found
+class KafkaTopicMissing(KafkaFault):
     """A topic is not there."""
 
 
-class KafkaFenced(KafkaFault):  # noqa: N818 - named for what was found
+class KafkaFenced(KafkaFault):
     """A newer process has taken this one's place."""
 
 
-class KafkaWriteUnknown(KafkaFault):  # noqa: N818 - named for what is known
+class KafkaWriteUnknown(KafkaFault):
     """A write may or may not have happened: only a new start can tell."""
 
 
-class KafkaGap(KafkaFault):  # noqa: N818 - named for what was found
+class KafkaGap(KafkaFault):
     """The log no longer holds what was not read yet."""
 
 

@@ -1,7 +1,7 @@
 """A log of topics, partitions and offsets in one SQLite file: durable when ``append`` returns."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ PAGE_BYTES = 16_384
 BUSY_MS_MAX = 10_000
 OFFSET_MAX = 2**53 - 2
 CACHE_KIB = 65_536
+SCAN_COUNT = 1_000
 _NUMBER = {
     Topic.SUBMITTED: 0,
     Topic.UNATTRIBUTED: 1,
@@ -81,6 +82,13 @@ class SqliteLog:
             (number(topic), partition, offset, OFFSET_MAX, count_max),
         )
         return [Record(topic, partition, *row) for row in rows]
+
+    def scan(self, topic: Topic, partition: int, end: int | None = None) -> Iterator[Record]:
+        """Yield a partition's records from its first one to ``end`` (excluded) or to its end."""
+        offset, stop = 0, self.end(topic, partition) if end is None else end
+        while offset < stop and (page := self.read(topic, partition, offset, SCAN_COUNT)):
+            yield from (record for record in page if record.offset < stop)
+            offset = page[-1].offset + 1
 
     def end(self, topic: Topic, partition: int) -> int:
         """Return the offset that the next record of a partition will get."""

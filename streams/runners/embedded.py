@@ -11,20 +11,20 @@ One batch:
 4. Sign, then commit the outcomes. If we die before, ``recover`` makes the same bytes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.stage import Arrival, Batch, SigningStage
-from signer.state import StateRolledBack
+from signer.stage import Arrival, SigningStage
+from signer.state import StateDamaged, StateRolledBack
 from streams.gates import cascade
 from streams.gates.passage import World
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
-from streams.runners.operations import Operations
+from streams.runners.slot import Commit, Slot
 
 RECORDS_PER_PARTITION_MAX = 128
 OnCommit: TypeAlias = Callable[[Sequence[Outgoing]], None]
@@ -48,30 +48,39 @@ class EmbeddedRunner:
 
     inbox: SqliteLog
     pipeline: PipelineLog
-    stage: SigningStage
-    operations: Operations
+    slot: Slot
     clock: SteadyClock
     simulate: cascade.Simulate
     on_commit: OnCommit
+
+    @property
+    def stage(self) -> SigningStage:
+        """The sixth gate and what it remembers."""
+        return self.slot.stage
 
     def load(self) -> None:
         """Load what earlier lives left and prove that nothing went back.
 
         Raises ``StateRolledBack``, ``StateDamaged``, ``LogError``.
         """
-        slot = self.stage.memory.slot
-        self._check_positions(slot.positions)
-        registry_end = slot.positions.get(_place(Topic.REGISTRY, 0), 0)
-        self.operations.load(self.inbox, self.pipeline, registry_end, slot)
-        self.clock.last_ms = slot.last_ms
+        seen = self.stage.memory.slot
+        self._check_positions(seen.positions)
+        registry_end = seen.positions.get(_place(Topic.REGISTRY, 0), 0)
+        registry = self.inbox.scan(Topic.REGISTRY, 0, registry_end)
+        vault = (
+            record
+            for partition in range(self.pipeline.partitions)
+            for record in self.pipeline.scan(Topic.VAULT, partition)
+        )
+        self.slot.operations.load(registry, vault, seen)
+        if self.stage.registry.sequence and self.stage.registry.partitions != self.inbox.partitions:
+            raise StateDamaged("trust.json names other partitions than the registry: restore it")
+        self.clock.last_ms = seen.last_ms
 
     def recover(self) -> None:
         """Sign and publish what an earlier life allocated; raises as ``step`` does."""
         now_ms = self.clock.now_ms()
-        recovered = self.stage.recover(now_ms)
-        if recovered.pinned:
-            self._commit([], now_ms, self.stage.memory.slot.positions)
-            self._publish(recovered, now_ms)
+        self._commit_all(self.slot.recover(now_ms), now_ms)
 
     def step(self) -> int:
         """Process one batch; return how many records it read.
@@ -82,16 +91,14 @@ class EmbeddedRunner:
         now_ms = self.clock.now_ms()
         registry, requests, submitted = taken = self._next()
         if not any(one.records for one in taken):
-            self.operations.keychain.close_expired()
+            self.slot.operations.keychain.close_expired()
             return 0
-        events = [e for r in registry.records for e in self.operations.register(r, now_ms)]
-        events += [e for r in requests.records for e in self.operations.provision(r, now_ms)]
-        batch = self._judge(submitted.records, now_ms, events)
-        positions = dict(self.stage.memory.slot.positions)
-        for one in taken:
-            positions |= one.positions
-        self._commit(events + batch.events, now_ms, positions)
-        self._publish(batch, now_ms)
+        trail = self.slot.administer(registry.records, requests.records, now_ms)
+        led = self._lead(submitted.records, now_ms)
+        arrivals = [Arrival(passage.source, passage.clearance) for passage in led.decided]
+        read = registry.positions | requests.positions | submitted.positions
+        commits = self.slot.judge(arrivals, trail + led.events, now_ms, read)
+        self._commit_all(commits, now_ms)
         return sum(len(one.records) for one in taken)
 
     def _next(self) -> tuple[Taken, Taken, Taken]:
@@ -107,30 +114,14 @@ class EmbeddedRunner:
             return registry, NOTHING, NOTHING
         return registry, requests, submitted if requests.to_the_end else NOTHING
 
-    def _judge(self, submitted: Sequence[Record], now_ms: int, events: list[Outgoing]) -> Batch:
+    def _lead(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         stage = self.stage
         world = World(stage.registry, stage.keys, stage.memory.account)
-        led = cascade.run(submitted, world, now_ms, self.simulate)
-        events += led.events
-        arrivals = [Arrival(passage.source, passage.clearance) for passage in led.decided]
-        return stage.allocate(arrivals, now_ms)
+        return cascade.run(submitted, world, now_ms, self.simulate)
 
-    def _commit(self, events: Sequence[Outgoing], now_ms: int, positions: Positions) -> None:
-        memory = self.stage.memory
-        update = {
-            "positions": positions,
-            "registry_sequence": self.stage.registry.sequence,
-            "key_count": len(self.stage.keys.by_path),
-            "last_ms": max(now_ms, memory.slot.last_ms),
-        }
-        slot = memory.slot.model_copy(update=update)
-        self.pipeline.commit(events, memory.drain(slot), now_ms)
-        self.on_commit(events)
-
-    def _publish(self, batch: Batch, now_ms: int) -> None:
-        events = self.stage.sign(batch)
-        if events:
-            self.pipeline.commit(events, self.stage.memory.drain(), now_ms)
+    def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
+        for events, writes in commits:
+            self.pipeline.commit(events, writes, now_ms)
             self.on_commit(events)
 
     def _take(self, topic: Topic) -> Taken:

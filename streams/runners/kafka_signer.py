@@ -15,13 +15,13 @@ Whatever fails ends the process: only a new start can tell what was written.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from schemas.partition import SlotPlace
-from schemas.record import Outgoing, Record
+from schemas.record import Record
 from schemas.topics import Topic
 from signer.stage import Arrival
 from streams.gates.reception import Refused, receive
@@ -65,7 +65,10 @@ class KafkaSigner:
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
 
     async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
-        """Raise what ends the process: ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, …"""
+        """Decide and sign until ``stop`` is set.
+
+        Raises ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, ``StageHalted``: the process ends.
+        """
         async with AsyncExitStack() as opened:
             opened.callback(self._thread.shutdown)
             at = self._at
@@ -122,19 +125,17 @@ class KafkaSigner:
         requests: Sequence[Record],
         decided: Sequence[Record],
     ) -> Iterator[Commit]:
-        now_ms, operations = self._clock.now_ms(), slot.operations
-        trail = [e for r in registry for e in operations.register(r, now_ms)]
-        trail += [e for r in requests for e in operations.provision(r, now_ms)]
+        now_ms = self._clock.now_ms()
+        trail = slot.administer(registry, requests, now_ms)
         arrivals: list[Arrival] = []
         for record in decided:
             try:
                 received = receive(record, self._at.partitions_in_all)
                 arrivals.append(Arrival(received.source, received.clearance))
             except Refused as error:
-                trail.append(operations.refused("record.refused", record, now_ms, str(error)))
+                trail.append(slot.operations.refused("record.refused", record, now_ms, str(error)))
         read = _behind([*registry, *requests, *decided])
-        positions = slot.stage.memory.slot.positions | read
-        yield from slot.judge(arrivals, trail, now_ms, positions)
+        yield from slot.judge(arrivals, trail, now_ms, read)
 
     async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
         while commit := await self._in_thread(next, commits, None):

@@ -1,6 +1,6 @@
 """What operators send: registry records and key requests, and how both are loaded at start."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.audit import AuditAction, AuditRecord
@@ -17,9 +17,6 @@ from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
 from signer.state import SlotState, StateDamaged, StateRolledBack
 from streams.gates.admission import input_digest, source_of
-from streams.log.sqlite import SqliteLog
-
-READ_COUNT_MAX = 1000
 
 
 @dataclass(slots=True)
@@ -36,7 +33,7 @@ class Operations:
         try:
             self.registry.apply(record.value)
         except RegistryRefused as error:
-            return [self._refused("registry.refused", record, now_ms, str(error))]
+            return [self.refused("registry.refused", record, now_ms, str(error))]
         return []
 
     def provision(self, record: Record, now_ms: int) -> list[Outgoing]:
@@ -47,27 +44,32 @@ class Operations:
             self.keys.check_free(request)
             return [self._generate(envelope, request, now_ms)]
         except (Malformed, KeyRefused, CustodyError) as error:
-            return [self._refused("key.refused", record, now_ms, str(error))]
+            return [self.refused("key.refused", record, now_ms, str(error))]
 
-    def load(
-        self, inbox: SqliteLog, pipeline: SqliteLog, registry_end: int, slot: SlotState
-    ) -> None:
-        """Fold the registry up to where the signer read it, and all keys.
+    def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
+        """Fold the registry as far as the signer read it, and all keys it answered for.
 
-        Raises ``StateRolledBack`` when there are fewer records or keys than ``slot`` saw,
-        ``StateDamaged`` when there are more, when a file is cut into other partitions than the
-        organisation's, or when the vault holds what no signer answered.
+        Raises ``StateRolledBack`` when there are fewer records or keys than the signer has seen,
+        ``StateDamaged`` when there are more, or the vault holds what no signer answered.
         """
-        for record in _records(inbox, Topic.REGISTRY, 0, registry_end):
+        for record in registry:
             self.register(record, record.at_ms)
-        _check_count("records in the registry", self.registry.sequence, slot.registry_sequence)
-        if self.registry.sequence and self.registry.partitions != inbox.partitions:
-            raise StateDamaged("trust.json names other partitions than the registry: restore it")
-        for partition in range(pipeline.partitions):
-            end = pipeline.end(Topic.VAULT, partition)
-            for record in _records(pipeline, Topic.VAULT, partition, end):
-                self._load_key(record)
-        _check_count("keys in the vault", len(self.keys.by_path), slot.key_count)
+        _check_count("records in the registry", self.registry.sequence, seen.registry_sequence)
+        for record in vault:
+            self._load_key(record)
+        _check_count("keys in the vault", len(self.keys.by_path), seen.key_count)
+
+    def refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
+        """Return the audit record of a record that came to nothing."""
+        audit = AuditRecord(
+            id=event_id(action, source_of(record)),
+            action=action,
+            actor=self.identity.keyid,
+            at_ms=now_ms,
+            subject=input_digest(record.value),
+            detail=detail[:TEXT_MAX],
+        )
+        return Outgoing(Topic.AUDIT, "", audit.encode())
 
     def _load_key(self, record: Record) -> None:
         try:
@@ -81,33 +83,14 @@ class Operations:
         self.keys.apply(signed, self.registry)
         return Outgoing(Topic.VAULT, request.account, signed)
 
-    def _refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
-        audit = AuditRecord(
-            id=event_id(action, source_of(record)),
-            action=action,
-            actor=self.identity.keyid,
-            at_ms=now_ms,
-            subject=input_digest(record.value),
-            detail=detail[:TEXT_MAX],
-        )
-        return Outgoing(Topic.AUDIT, "", audit.encode())
-
 
 def _check_count(what: str, found: int, seen: int) -> None:
     if found < seen:
         raise StateRolledBack(
-            f"there are only {found} {what} where the signer saw {seen}: restore a newer copy of "
-            "the data folder"
+            f"there are only {found} {what} where the signer saw {seen}: restore a newer copy"
         )
     if found > seen:
         raise StateDamaged(
             f"there are {found} {what} where the signer saw {seen}: the signer's state is older, "
             "or somebody else wrote them; restore the data folder from a good copy"
         )
-
-
-def _records(log: SqliteLog, topic: Topic, partition: int, end: int) -> Iterator[Record]:
-    offset = 0
-    while offset < end and (records := log.read(topic, partition, offset, READ_COUNT_MAX)):
-        yield from (record for record in records if record.offset < end)
-        offset = records[-1].offset + 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from schemas.record import Outgoing
+from schemas.record import Outgoing, Record
 from signer.stage import Arrival, Batch, SigningStage
 from signer.state import StateWrite
 from streams.runners.operations import Operations
@@ -32,27 +32,32 @@ class Slot:
         """Finish what an earlier life pinned and did not publish."""
         recovered = self.stage.recover(now_ms)
         if recovered.pinned:
-            yield self._pinned([], now_ms, self.stage.memory.slot.positions)
+            yield self._pinned([], now_ms, {})
             yield from self._signed(recovered)
+
+    def administer(
+        self, registry: Sequence[Record], requests: Sequence[Record], now_ms: int
+    ) -> list[Outgoing]:
+        """Take what operators sent; return what to publish about it."""
+        events = [event for r in registry for event in self.operations.register(r, now_ms)]
+        return events + [event for r in requests for event in self.operations.provision(r, now_ms)]
 
     def judge(
         self,
         arrivals: Sequence[Arrival],
         trail: Sequence[Outgoing],
         now_ms: int,
-        positions: Mapping[str, int],
+        read: Mapping[str, int],
     ) -> Iterator[Commit]:
-        """Judge what arrived; ``trail`` is published with the first commit."""
+        """Judge what arrived; ``trail`` and the positions ``read`` go with the first commit."""
         batch = self.stage.allocate(arrivals, now_ms)
-        yield self._pinned([*trail, *batch.events], now_ms, positions)
+        yield self._pinned([*trail, *batch.events], now_ms, read)
         yield from self._signed(batch)
 
-    def _pinned(
-        self, events: Sequence[Outgoing], now_ms: int, positions: Mapping[str, int]
-    ) -> Commit:
+    def _pinned(self, events: Sequence[Outgoing], now_ms: int, read: Mapping[str, int]) -> Commit:
         memory = self.stage.memory
         update = {
-            "positions": dict(positions),
+            "positions": memory.slot.positions | read,
             "registry_sequence": self.stage.registry.sequence,
             "key_count": len(self.stage.keys.by_path),
             "last_ms": max(now_ms, memory.slot.last_ms),

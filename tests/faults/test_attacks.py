@@ -43,7 +43,6 @@ from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog, number
 from streams.runners.clock import SteadyClock
-from streams.runners.operations import _records
 from streams.simulators.local import LocalSimulator
 from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
@@ -164,7 +163,7 @@ def test_a_far_offset_in_the_registry_does_not_multiply_what_is_loaded(folder: F
     with closing(SqliteLog(folder.inbox, 4)) as log:
         rows = log.end(Topic.REGISTRY, 0)
         write(folder.inbox, ROW, number(Topic.REGISTRY), 0, 5_000, "", b"junk", 1)
-        assert len(list(_records(log, Topic.REGISTRY, 0, 5_001))) == rows + 1
+        assert len(list(log.scan(Topic.REGISTRY, 0, 5_001))) == rows + 1
 
 
 # --- state records written into pipeline.db by hand

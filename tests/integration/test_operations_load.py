@@ -26,11 +26,13 @@ def load(pipeline: Pipeline, **more: int) -> None:
     """Load everything anew beside a slot that has seen ``more`` than it has, or fewer."""
     runner = pipeline.runner
     registry = Registry(runner.stage.registry.trust_root)
-    operations = replace(runner.operations, registry=registry, keys=KeyRegister())
+    operations = replace(runner.slot.operations, registry=registry, keys=KeyRegister())
     slot = runner.stage.memory.slot
     update = {name: getattr(slot, name) + count for name, count in more.items()}
-    end = runner.inbox.end(Topic.REGISTRY, 0)
-    operations.load(runner.inbox, runner.pipeline, end, slot.model_copy(update=update))
+    records = runner.inbox.scan(Topic.REGISTRY, 0)
+    partitions = range(runner.pipeline.partitions)
+    vault = [r for p in partitions for r in runner.pipeline.scan(Topic.VAULT, p)]
+    operations.load(records, vault, slot.model_copy(update=update))
 
 
 def test_what_the_signer_saw_is_loaded(pipeline: Pipeline) -> None:

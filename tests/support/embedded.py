@@ -32,6 +32,7 @@ from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
 from streams.runners.embedded import EmbeddedRunner
 from streams.runners.operations import Operations
+from streams.runners.slot import Slot
 
 ALLOWED = "0x" + "11" * 20
 STRANGER = "0x" + "22" * 20
@@ -172,8 +173,10 @@ def open_pipeline(
     runner = EmbeddedRunner(
         inbox=SqliteLog(folder.inbox, trust.partitions),
         pipeline=pipeline,
-        stage=SigningStage(identity, registry, keys, memory, keychain.use, decided_before),
-        operations=Operations(identity, registry, keys, keychain),
+        slot=Slot(
+            SigningStage(identity, registry, keys, memory, keychain.use, decided_before),
+            Operations(identity, registry, keys, keychain),
+        ),
         clock=clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms),
         simulate=no_simulation,
         on_commit=committed.extend,
