@@ -24,7 +24,8 @@ from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import LiveIntent, far_key, owner_key
-from signer.authority import Allocation, Case, Duplicate, Refusal, authorize, transaction_of
+from signer.authority import Allocation, Duplicate, Refusal, authorize, transaction_of
+from signer.case import Case
 from signer.custody.errors import CustodyError
 from signer.ethereum.signing import DigestSigner, sign_transaction
 from signer.evidence import judge_report

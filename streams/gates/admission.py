@@ -15,7 +15,7 @@ from signer.rules import admission
 from signer.signatures import SignatureWrong, open_envelope
 from streams.gates.passage import Passage, RuleGate, World, case_of
 
-GATE = RuleGate(Gate.ADMISSION, Topic.SUBMITTED, Topic.ADMITTED, admission.decide)
+GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED, admission.decide)
 
 
 class NotAttributable(Exception):  # noqa: N818 - says what the input is
