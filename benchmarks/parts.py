@@ -1,8 +1,9 @@
 """Where the time of one intent goes in the embedded pipeline."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,11 +11,10 @@ from benchmarks import world
 from benchmarks.measure import MICRO, Figure
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.stage import Arrival, Batch
 from sixgate.assembly import assemble
 from streams.gates import cascade
-from streams.gates.passage import World
 from streams.runners.embedded import EmbeddedRunner
+from streams.runners.slot import Commit
 
 INTENTS = 4_000
 CHUNK = 500
@@ -31,22 +31,18 @@ class TimedRunner(EmbeddedRunner):
         yield
         self.times[part] = self.times.get(part, 0) + time.perf_counter() - start
 
-    def _judge(self, submitted: Sequence[Record], now_ms: int, events: list[Outgoing]) -> Batch:
-        stage = self.stage
-        gates = World(stage.registry, stage.keys, stage.memory.account)
+    def _lead(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         with self.timed("admission and gates, with one Ed25519 verification"):
-            led = cascade.run(submitted, gates, now_ms, self.simulate)
-        events += led.events
-        with self.timed("the signer's decision"):
-            return stage.allocate([Arrival(p.source, p.clearance) for p in led.decided], now_ms)
+            return super()._lead(submitted, now_ms)
 
-    def _commit(self, events: Sequence[Outgoing], now_ms: int, positions: dict[str, int]) -> None:
-        with self.timed("first commit: trail, pinned outcomes, state"):
-            super()._commit(events, now_ms, positions)
-
-    def _publish(self, batch: Batch, now_ms: int) -> None:
-        with self.timed("build, sign, prove the sender, sign the outcome; second commit"):
-            super()._publish(batch, now_ms)
+    def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
+        """Time the making of each commit apart from committing it."""
+        following = iter(commits)
+        for part in ("the signer's decision", "build, sign, prove the sender, sign the outcome"):
+            with self.timed(part):
+                made = list(islice(following, 1))
+            with self.timed("both commits"):
+                super()._commit_all(made, now_ms)
 
 
 def figures() -> Iterator[Figure]:

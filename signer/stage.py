@@ -13,24 +13,24 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from schemas.audit import AuditAction, AuditRecord
-from schemas.canonical import Canonical, Malformed, event_id
+from schemas.audit import AuditAction, audited
+from schemas.canonical import Malformed
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE
-from schemas.fields import TEXT_MAX
 from schemas.intent import EXPIRY_MS_MAX, Intent, intent_digest
 from schemas.outcome import TransactionSigned
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import LiveIntent, far_key, owner_key
-from signer.authority import Allocation, Case, Duplicate, Refusal, authorize, transaction_of
+from signer.authority import Allocation, Duplicate, Refusal, authorize, transaction_of
+from signer.case import Case
 from signer.custody.errors import CustodyError
 from signer.ethereum.signing import DigestSigner, sign_transaction
 from signer.evidence import judge_report
 from signer.keys import KeyDescriptor, KeyRegister
 from signer.memory import Memory
-from signer.registry import Registry
+from signer.registry import AgentUnknown, Registry
 from signer.rules.decision import Facts
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
 
@@ -101,7 +101,7 @@ class SigningStage:
     def _judge(self, arrival: Arrival, at_ms: int, batch: Batch) -> str | None:
         try:
             intent, agent, name = self._authenticate(arrival.clearance)
-        except (Malformed, SignatureWrong) as error:
+        except (Malformed, AgentUnknown, SignatureWrong) as error:
             batch.events.append(self._audit("record.refused", arrival, at_ms, str(error)))
             return None
         case = self._case(intent, agent, name, arrival.clearance, at_ms)
@@ -116,9 +116,7 @@ class SigningStage:
         """Trust nothing but the agent's own signature over the intent's bytes."""
         body = clearance.envelope.body()
         intent = Intent.decode(body)
-        agent = self.registry.agents.get(intent.agent)
-        if agent is None or agent.account != intent.account or intent.org != self.registry.org:
-            raise SignatureWrong("the agent is unknown or acts for another account")
+        agent = self.registry.agent_of(intent)
         open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
         return intent, agent, intent_digest(body)
 
@@ -191,12 +189,6 @@ class SigningStage:
         return self.identity.sign_event(draft.model_copy(update=update))
 
     def _audit(self, action: AuditAction, arrival: Arrival, at_ms: int, detail: str) -> Outgoing:
-        record: Canonical = AuditRecord(
-            id=event_id(action, arrival.source),
-            action=action,
-            actor=self.identity.keyid,
-            at_ms=at_ms,
-            subject=arrival.clearance.intent,
-            detail=detail[:TEXT_MAX],
-        )
-        return Outgoing(Topic.AUDIT, "", record.encode())
+        subject = arrival.clearance.intent
+        actor = self.identity.keyid
+        return audited(action, arrival.source, subject, detail, actor=actor, at_ms=at_ms)

@@ -1,9 +1,6 @@
-"""What the gates know of accounts: the signer's outcomes, folded. Late, and good enough to refuse
-early; the signer decides.
-"""
+"""What the gates know of accounts: the signer's outcomes, folded; late, and advice only."""
 
 from contextlib import suppress
-from typing import cast
 
 from schemas.canonical import Malformed
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
@@ -43,4 +40,4 @@ def _folded(before: Account, outcome: AnyOutcome) -> Account:
     after = before.judged(outcome.agent, outcome.decided_at_ms)
     if isinstance(outcome, TransactionSigned):
         after = after.charged(outcome)
-    return cast(Account, after.model_copy(update={"sequence": outcome.sequence}))
+    return after.model_copy(update={"sequence": outcome.sequence})

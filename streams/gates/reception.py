@@ -7,7 +7,7 @@ from schemas.clearance import Clearance
 from schemas.intent import Intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
-from schemas.registry import AgentSet
+from signer.registry import AgentUnknown
 from streams.gates.admission import source_of
 from streams.gates.passage import Passage, World, case_of
 
@@ -42,9 +42,13 @@ def receive(record: Record, partitions: int) -> Received:
     return Received(source_of(record), clearance, intent)
 
 
-def resume(received: Received, agent: AgentSet, world: World, at_ms: int) -> Passage:
-    """Return a received intent as it stands before the next gate."""
+def resume(received: Received, world: World, at_ms: int) -> Passage:
+    """Return a received intent as it stands before the next gate; raise ``Refused``."""
     source, clearance, intent = received
+    try:
+        agent = world.registry.agent_of(intent)
+    except AgentUnknown as error:
+        raise Refused(str(error)) from None
     passage = Passage(source, case_of(intent, clearance.intent, agent, world, at_ms), clearance)
     report = clearance.simulation
     return passage.with_report(report, world) if report else passage

@@ -1,10 +1,9 @@
-"""One gate at work on a batch of records, for runners that have a topic between two gates. Pure
-but for the simulator it is given: one record in, one record out, in order.
-"""
+"""One gate at work on a record, for runners that have a topic between two gates."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from schemas.audit import audited
 from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -20,13 +19,17 @@ from streams.gates import (
 from streams.gates.passage import Passage, RuleGate, World, outgoing
 from streams.gates.reception import Refused, receive, resume
 
-GATES = (
+_IN_ORDER = (
     admission.GATE,
     allowlist.GATE,
     value_cap.GATE,
     daily_limit.GATE,
     chain_restriction.GATE,
     simulation.GATE,
+)
+# Each gate reads what the one before it writes.
+GATE_OF = dict(
+    zip((Topic.SUBMITTED, *(gate.writes for gate in _IN_ORDER)), _IN_ORDER, strict=False)
 )
 Entered: TypeAlias = Passage | Outgoing
 Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
@@ -42,7 +45,10 @@ def enter(gate: RuleGate, record: Record, world: World, at_ms: int) -> Entered:
     try:
         return resume(receive(record, world.registry.partitions), world, at_ms)
     except Refused as error:
-        return refused_record(error, record, gate.gate.value, at_ms)
+        source, subject = admission.source_of(record), admission.input_digest(record.value)
+        return audited(
+            "record.refused", source, subject, str(error), actor=gate.gate.value, at_ms=at_ms
+        )
 
 
 def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:

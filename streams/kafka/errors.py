@@ -8,7 +8,7 @@ from aiokafka import errors
 from schemas.topics import Topic
 
 
-class KafkaFault(Exception):
+class KafkaFault(Exception):  # noqa: N818 - the family of all below
     """Kafka cannot be used as it must be; the process ends and a new one goes on."""
 
 

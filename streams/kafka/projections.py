@@ -18,7 +18,7 @@ REFRESH_S = 0.5
 
 
 class Projections:
-    """Registry and keys, read to their end on entering, and accounts, followed in the background."""
+    """Registry and keys, read to their end on entering; accounts, followed behind the scenes."""
 
     def __init__(self, broker: Broker, trust_root: str, now_ms: Callable[[], int]) -> None:
         self._broker = broker

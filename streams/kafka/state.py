@@ -48,7 +48,8 @@ class StateTable:
 
     def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:
         """Return live records of an account whose ``forget_at_ms`` has passed."""
-        ageing, past = self._ageing[account], []
+        ageing = self._ageing[account]
+        past: list[tuple[int, str]] = []
         while ageing and ageing[0][0] < now_ms and len(past) < count_max:
             past.append(heapq.heappop(ageing))
         valid = [entry for entry in dict.fromkeys(past) if self._is_forgettable(account, *entry)]

@@ -7,15 +7,17 @@ fails here ends the process at once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeAlias, cast
 
-from faust import Event, Stream
+from faust import Stream
+from faust.types import StreamT
 
+from schemas.clearance import Gate
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from streams.gates.passage import Passage, RuleGate
-from streams.gates.stages import GATES, Entered, Simulate, enter, leave, waiting_for_simulation
+from streams.gates.stages import GATE_OF, Entered, Simulate, enter, leave, waiting_for_simulation
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.records import decoded_key
@@ -23,6 +25,7 @@ from streams.runners.faust_app import GatesApp
 
 BATCH_COUNT_MAX = 200
 ENDS = (Topic.UNATTRIBUTED, Topic.AUDIT)
+Agent: TypeAlias = Callable[[StreamT[Any]], Awaitable[None]]
 EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 
 
@@ -50,7 +53,7 @@ class GateLine:
     async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Outgoing]:
         world, now_ms = self._known.world, self._now_ms()
         entered = [enter(gate, record, world, now_ms) for record in records]
-        if gate.reads is Topic.CHAIN_CLEARED:
+        if gate.gate is Gate.SIMULATION:
             entered = await self._simulated(entered)
         return [leave(gate, one, world) for one in entered]
 
@@ -66,9 +69,9 @@ class GateLine:
 
 def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
     """Give the app one agent for each gate."""
-    for gate in GATES:
+    for reads, gate in GATE_OF.items():
         topic = app.topic(
-            gate.reads.value,
+            reads.value,
             value_type=bytes,
             value_serializer="raw",
             key_type=bytes,
@@ -77,21 +80,21 @@ def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
         app.agent(topic, name=gate.gate.value, concurrency=1)(_agent(gate, line, end_process))
 
 
-def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Callable[[Stream], object]:
-    async def work(stream: Stream) -> None:
+def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Agent:
+    async def work(stream: StreamT[Any]) -> None:
         try:
-            manual = stream.noack()
+            manual = cast(Stream[Any], stream).noack()
             async for events in _batches(manual):
                 await line.pass_on(gate, [_record(event) for event in events])
                 for event in events:
-                    await manual.ack(event)
+                    await cast(Stream[Any], manual).ack(event)
         except Exception as error:  # noqa: BLE001 - Faust would ack and go on
             end_process(error)
 
     return work
 
 
-async def _batches(stream: Stream) -> AsyncIterator[list[Event]]:
+async def _batches(stream: StreamT[Any]) -> AsyncIterator[list[Any]]:
     """Yield what is ready, at least one event, without waiting for more."""
     ready: asyncio.Queue[Any] = asyncio.Queue(BATCH_COUNT_MAX)
     feeding = asyncio.create_task(_feed(stream, ready))
@@ -112,7 +115,7 @@ def _waiting(ready: "asyncio.Queue[Any]") -> Iterator[Any]:
         yield event
 
 
-async def _feed(stream: Stream, ready: "asyncio.Queue[Any]") -> None:
+async def _feed(stream: StreamT[Any], ready: "asyncio.Queue[Any]") -> None:
     try:
         async for event in stream.events():
             await ready.put(event)
@@ -120,7 +123,7 @@ async def _feed(stream: Stream, ready: "asyncio.Queue[Any]") -> None:
         await ready.put(None)
 
 
-def _record(event: Event) -> Record:
+def _record(event: Any) -> Record:
     """Return what the event carries; its time decides nothing."""
     message = event.message
     key = decoded_key(message.key)

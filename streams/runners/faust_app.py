@@ -15,7 +15,7 @@ BUFFER_COUNT_MAX = 1_024
 
 
 class _Consumer(driver.Consumer):
-    async def wait_first(self, *waits: Any, timeout: Any = None) -> Any:
+    async def wait_first(self, *waits: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109 - Faust's
         """Deliver a message without the four tasks per message that Faust makes.
 
         Faust waits for whichever is first, a delivery or the suspension of the flow. While the

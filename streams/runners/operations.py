@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.audit import AuditAction, AuditRecord
-from schemas.canonical import Malformed, event_id
+from schemas.audit import AuditAction, audited
+from schemas.canonical import Malformed
 from schemas.dsse import Envelope
-from schemas.fields import TEXT_MAX
 from schemas.keys import KeyRequest
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -61,15 +60,8 @@ class Operations:
 
     def refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
         """Return the audit record of a record that came to nothing."""
-        audit = AuditRecord(
-            id=event_id(action, source_of(record)),
-            action=action,
-            actor=self.identity.keyid,
-            at_ms=now_ms,
-            subject=input_digest(record.value),
-            detail=detail[:TEXT_MAX],
-        )
-        return Outgoing(Topic.AUDIT, "", audit.encode())
+        source, subject = source_of(record), input_digest(record.value)
+        return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
 
     def _load_key(self, record: Record) -> None:
         try:

@@ -57,7 +57,7 @@ class Slot:
     def _pinned(self, events: Sequence[Outgoing], now_ms: int, read: Mapping[str, int]) -> Commit:
         memory = self.stage.memory
         update = {
-            "positions": memory.slot.positions | read,
+            "positions": {**memory.slot.positions, **read},
             "registry_sequence": self.stage.registry.sequence,
             "key_count": len(self.stage.keys.by_path),
             "last_ms": max(now_ms, memory.slot.last_ms),
