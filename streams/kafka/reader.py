@@ -28,19 +28,22 @@ class Reader:
         self._positions = dict(positions)
         self._places = {place(*where): where for where in positions}
         self._consumer: AIOKafkaConsumer = broker.consumer()
+        # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
+        # that fetches waits until there is something to fetch.
+        self._asker: AIOKafkaConsumer = broker.consumer()
 
     async def __aenter__(self) -> Self:
         try:
             with translated("opening a reader"):
-                await self._consumer.start()
+                await asyncio.gather(self._consumer.start(), self._asker.start())
             await self._assign()
         except BaseException:
-            await self._consumer.stop()
+            await self.__aexit__()
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        await asyncio.gather(self._consumer.stop(), self._asker.stop())
 
     async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
         """Return the next records, none where there are none within ``wait_ms``.
@@ -73,7 +76,7 @@ class Reader:
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition."""
         with translated("looking for the end"):
-            ends: dict[TopicPartition, int] = await self._consumer.end_offsets(self._places)
+            ends: dict[TopicPartition, int] = await self._asker.end_offsets(self._places)
         return ends
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
@@ -88,7 +91,7 @@ class Reader:
                 raise missing(f"{at.topic}/{at.partition}")
         self._consumer.assign(list(self._places))
         with translated("looking for the beginning"):
-            firsts = await self._consumer.beginning_offsets(self._places)
+            firsts = await self._asker.beginning_offsets(self._places)
         for at, where in self._places.items():
             refuse_gap(where, self._positions[where], firsts[at])
             self._consumer.seek(at, self._positions[where])
