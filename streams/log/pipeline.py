@@ -89,7 +89,7 @@ class PipelineLog(SqliteLog):
                 yield found, value
 
     def pending_accounts(self) -> list[str]:
-        """Return the accounts that have an allocation which may not be signed yet."""
+        """Return the accounts that have an outcome which may not be published yet."""
         query = "SELECT DISTINCT account FROM state WHERE pending = 1"
         with translated(self.path):
             return [row[0] for row in self._db.execute(query)]

@@ -66,7 +66,7 @@ class EmbeddedRunner:
         self.clock.last_ms = slot.last_ms
 
     def recover(self) -> None:
-        """Sign and publish what an earlier life allocated; raises as ``step`` does."""
+        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does."""
         now_ms = self.clock.now_ms()
         recovered = self.stage.recover(now_ms)
         if recovered.pinned:
