@@ -1,4 +1,4 @@
-"""Allocate, then sign, then publish: a signature never exists before its charge is durable.
+"""Pin outcomes, then sign, then publish: no signature exists before its charge is durable.
 
 1. ``allocate`` judges a batch and pins every outcome, signed or refused, without its signatures.
    The caller commits its events and ``memory.drain()`` together. If we die before that commit,
@@ -57,7 +57,7 @@ class Batch:
 
 
 class StageHalted(Exception):  # noqa: N818 - the process must end and somebody must look
-    """An allocation cannot be signed as it was pinned; nothing may go on before it is."""
+    """An outcome cannot be signed as it was pinned; nothing may go on before it is."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,10 @@ class SigningStage:
     decided_before: Callable[[str], bool]
 
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
-        """Judge clearances in order; duplicates and refused records become events at once."""
+        """Judge clearances in order and pin their outcomes.
+
+        Duplicates and refused records become events at once.
+        """
         at_ms = max(now_ms, self.memory.slot.last_ms)
         self.memory.begin()
         batch = Batch()
@@ -82,7 +85,7 @@ class SigningStage:
         return batch
 
     def recover(self, now_ms: int) -> Batch:
-        """Return what an earlier life pinned, in order, charged anew from now."""
+        """Return the outcomes an earlier life pinned, in order; charges count from now."""
         batch = Batch(pinned=sorted(self.memory.pinned(), key=lambda found: found[1].sequence))
         for _, live in batch.pinned:
             if isinstance(live.pinned, TransactionSigned):
@@ -179,7 +182,7 @@ class SigningStage:
     def _signed(self, draft: TransactionSigned) -> bytes:
         key = self.keys.find(draft.account, draft.key_path)
         if key is None or (key.version, key.address) != (draft.key_version, draft.sender):
-            raise StageHalted(f"the key at {draft.key_path} is not the one that was allocated")
+            raise StageHalted(f"the key at {draft.key_path} is not the one that was pinned")
         sender = bytes.fromhex(key.address[2:])
         made = sign_transaction(transaction_of(draft), self.use_key(key), sender)
         update = {

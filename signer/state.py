@@ -62,7 +62,7 @@ class StateStore(Protocol):
         ...
 
     def pending_accounts(self) -> list[str]:
-        """Return the accounts that have an allocation which may not be signed yet."""
+        """Return the accounts that have an outcome which may not be published yet."""
         ...
 
     def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:

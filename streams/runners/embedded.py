@@ -78,7 +78,7 @@ class EmbeddedRunner:
         self.clock.last_ms = seen.last_ms
 
     def recover(self) -> None:
-        """Sign and publish what an earlier life allocated; raises as ``step`` does."""
+        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does."""
         now_ms = self.clock.now_ms()
         self._commit_all(self.slot.recover(now_ms), now_ms)
 

@@ -72,7 +72,7 @@ OPEN_POLICY = Policy(
     tx_allowed_chains="any",
     intents_per_minute="unlimited",
 )
-ROW = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+ROW = "INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)"
 SWAP_LIVE = """
 UPDATE state SET value = (SELECT value FROM state s WHERE s.kind = 'live' AND s.key != state.key)
 WHERE kind = 'live'
@@ -148,7 +148,7 @@ def test_a_row_of_wrong_types_cannot_be_put_into_the_inbox(
 
 def test_a_key_that_is_no_utf8_in_the_inbox_stops_nothing(folder: Folder, trader: Producer) -> None:
     run_once(folder)
-    statement = "INSERT INTO records VALUES (?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
+    statement = "INSERT INTO records VALUES (NULL, ?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
     write(folder.inbox, statement, number(Topic.SUBMITTED), HOME)
     assert Counter(run_once(folder, trader.signed("a"))) == {"malformed": 1, "signed": 1}
 
