@@ -9,10 +9,12 @@ from benchmarks import world
 from benchmarks.measure import Figure, interleaved
 from schemas.dsse import KEY_REQUEST_TYPE
 from schemas.keys import KeyRequest
+from schemas.outcome import TransactionSigned
 from schemas.record import Record
 from schemas.topics import Topic
 from signer.account import Account
-from signer.authority import Allocation, Case, authorize, transaction_of
+from signer.authority import Allocation, authorize, transaction_of
+from signer.case import Case
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import load_root_file
 from signer.ethereum.signing import sign_transaction
@@ -142,8 +144,9 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
         nonlocal account
         allocation = authorize(case, account)
         assert isinstance(allocation, Allocation)
-        account = allocation.account
-        return sign_transaction(transaction_of(allocation.draft), stage.use_key(key), sender)
+        account, pinned = allocation.account, allocation.live.pinned
+        assert isinstance(pinned, TransactionSigned)
+        return sign_transaction(transaction_of(pinned), stage.use_key(key), sender)
 
     return decide
 

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
-from schemas.canonical import Canonical
-from schemas.fields import Digest, Name, Text, TimeMs
+from schemas.canonical import Canonical, event_id
+from schemas.fields import TEXT_MAX, Digest, Name, Text, TimeMs
+from schemas.record import Outgoing
+from schemas.topics import Topic
 
 AuditAction = Literal[
     "record.refused",
@@ -27,3 +29,21 @@ class AuditRecord(Canonical):
     subject: Digest
     detail: Text
     account: Name | None = None
+
+
+def audited(
+    action: AuditAction, source: str, subject: str, detail: str, *, actor: str, at_ms: int
+) -> Outgoing:
+    """Return what ``actor`` says of the record at ``source`` (topic/partition/offset).
+
+    ``subject`` is the digest of what the record holds; a long ``detail`` is cut.
+    """
+    record = AuditRecord(
+        id=event_id(action, source),
+        action=action,
+        actor=actor,
+        at_ms=at_ms,
+        subject=subject,
+        detail=detail[:TEXT_MAX],
+    )
+    return Outgoing(Topic.AUDIT, "", record.encode())

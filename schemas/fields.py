@@ -38,6 +38,8 @@ Uint256 = Annotated[int, BeforeValidator(_uint256), PlainSerializer(str, return_
 WeiSum = Annotated[int, BeforeValidator(_wei_sum), PlainSerializer(str, return_type=str)]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER_MAX)]
 TimeMs = Count
+# 2100-01-01: a time in microseconds is no expiry, and what is remembered until then ends.
+ExpiryMs = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
 ChainId = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
 Nonce = Count
 # No account of any chain has come near; a simulator that says more is wrong.

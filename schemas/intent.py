@@ -7,12 +7,12 @@ from schemas.fields import (
     Address,
     ChainId,
     Data,
+    ExpiryMs,
     Gas,
     IdempotencyKey,
     KeyPath,
     Name,
     Nonce,
-    TimeMs,
     Uint256,
 )
 
@@ -43,7 +43,7 @@ class Intent(Canonical):
     simulate_first: bool
     key_path: KeyPath
     idempotency_key: IdempotencyKey
-    expires_at_ms: TimeMs
+    expires_at_ms: ExpiryMs
 
 
 def intent_digest(body: bytes) -> str:

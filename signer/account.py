@@ -5,35 +5,27 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.canonical import Canonical, digest
-from schemas.fields import Count, Digest, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
-from schemas.intent import EXPIRY_MS_MAX
+from schemas.fields import Count, Digest, ExpiryMs, IdempotencyKey, Name, Nonce, Ordinal, TimeMs
 from schemas.outcome import AnyOutcome, TransactionSigned
 from signer.window import DAY_MS, MINUTE_MS, Window, WindowField
-
-NO_HEAD = "0x" + "00" * 32
 
 
 class Account(Canonical):
     """The head of one account's state.
 
     ``sequence`` is that of its newest outcome; ``nonces`` maps ``address@chain`` to the highest
-    one used; ``forgotten_until_ms`` is the latest expiry of the intents that are remembered no
-    more, so that of any later one the live records tell the whole truth; ``live_count`` and
-    ``live_digest`` describe the set of live intents; ``previous`` is the digest of the head before.
+    one used; ``live_count`` and ``live_digest`` describe the set of live records.
     """
 
     v: Literal[1] = 1
     type: Literal["account.head"] = "account.head"
     account: Name
-    revision: Count = 0
     sequence: Count = 0
     spent: WindowField = Window()
     rates: dict[Name, WindowField] = Field(default_factory=dict)
     nonces: dict[str, Nonce] = Field(default_factory=dict)
-    forgotten_until_ms: TimeMs = 0
     live_count: Count = 0
-    live_digest: Digest = NO_HEAD
-    previous: Digest = NO_HEAD
+    live_digest: Digest = "0x" + "00" * 32
 
     def spent_wei(self, now_ms: int) -> int:
         """Return what was charged in the last 24 hours."""
@@ -68,11 +60,6 @@ class Account(Canonical):
         }
         return self.model_copy(update=update)
 
-    def forgot(self, live: "LiveIntent") -> "Account":
-        """Fold in that an intent is remembered no more."""
-        until_ms = max(self.forgotten_until_ms, live.expires_at_ms)
-        return self.model_copy(update={"forgotten_until_ms": until_ms})
-
     def recharged(self, signed: TransactionSigned, now_ms: int) -> "Account":
         """Fold in that an allocation is signed only now, so that it counts from now on."""
         window = self.spent.move(signed.decided_at_ms, now_ms, signed.value_wei, DAY_MS)
@@ -80,7 +67,7 @@ class Account(Canonical):
 
 
 class LiveIntent(Canonical):
-    """What the signer remembers of one intent until it is done, expired and a day old.
+    """What the signer remembers of one intent until it is done and ``forget_at_ms`` has passed.
 
     ``pinned`` is the outcome without its signatures until that is published, so that whoever
     finishes it later makes the same bytes.
@@ -92,20 +79,22 @@ class LiveIntent(Canonical):
     intent: Digest
     agent: Name
     idempotency_key: IdempotencyKey
-    expires_at_ms: TimeMs
+    expires_at_ms: ExpiryMs
     decided_at_ms: TimeMs
+    forget_at_ms: TimeMs
     sequence: Ordinal
     pinned: AnyOutcome | None = None
-
-    @property
-    def forget_at_ms(self) -> int:
-        """Return when the record may go, once it is done."""
-        expires_at_ms = min(self.expires_at_ms, self.decided_at_ms + EXPIRY_MS_MAX)
-        return max(expires_at_ms, self.decided_at_ms + DAY_MS)
 
     def done(self) -> "LiveIntent":
         """Return the record of the same intent with nothing left to publish."""
         return self.model_copy(update={"pinned": None})
+
+    def standing_in(self) -> "LiveIntent":
+        """Return the record that stays, under ``far_key``, until its day of expiry is over.
+
+        One is enough for all intents that expire on one day and were refused because it was far.
+        """
+        return self.model_copy(update={"forget_at_ms": (_day(self.expires_at_ms) + 1) * DAY_MS})
 
 
 def nonce_key(sender: str, chain_id: int) -> str:
@@ -116,3 +105,12 @@ def nonce_key(sender: str, chain_id: int) -> str:
 def owner_key(agent: str, idempotency_key: str) -> str:
     """Name the live record of the first intent that used an idempotency key."""
     return digest("sixgate/idempotency/v1", f"{agent}\x00{idempotency_key}".encode())
+
+
+def far_key(expires_at_ms: int) -> str:
+    """Name the live record that stands for forgotten refusals of intents that expire on a day."""
+    return digest("sixgate/far-expiry/v1", b"%d" % _day(expires_at_ms))
+
+
+def _day(at_ms: int) -> int:
+    return at_ms // DAY_MS

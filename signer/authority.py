@@ -6,37 +6,26 @@ from typing import Any, TypeAlias
 from schemas.canonical import event_id
 from schemas.clearance import Gate
 from schemas.fields import TEXT_MAX
-from schemas.intent import Intent
+from schemas.intent import EXPIRY_MS_MAX
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
 from signer.account import Account, LiveIntent
+from signer.case import Case, apply_rule, internal_error
 from signer.ethereum.transaction import FeeMarketTransaction
 from signer.ethereum.validation import first_problem
 from signer.fees import ResolvedFees, resolve
 from signer.keys import KeyDescriptor
-from signer.registry import RegisteredPolicy
 from signer.rules import RULES
-from signer.rules.decision import Facts, Rejected
+from signer.rules.decision import Rejected
 from signer.rules.signing import nonce_lowest
 from signer.rules.simulation import estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """An authenticated intent, its digest, the policy it falls under, and the facts."""
-
-    intent: Intent
-    digest: str
-    policy: RegisteredPolicy | None
-    facts: Facts
-
-
-@dataclass(frozen=True, slots=True)
 class Allocation:
-    """The intent may be signed: its charge, nonce and unsigned bytes are fixed in ``draft``."""
+    """The intent may be signed: its charge, nonce and unsigned bytes are pinned in ``live``."""
 
     account: Account
-    draft: TransactionSigned
     live: LiveIntent
 
 
@@ -45,7 +34,6 @@ class Refusal:
     """The intent is refused for ever; nothing is charged but its place in the rate."""
 
     account: Account
-    draft: IntentRejected
     live: LiveIntent
 
 
@@ -79,9 +67,8 @@ def authorize(case: Case, account: Account) -> Judgement:
     judged = account.judged(case.intent.agent, case.facts.at_ms)
     found = _find(case, account)
     if isinstance(found, Finding):
-        refused = _refusal(case, account, found)
-        return Refusal(judged, refused, _live(case, refused))
-    return Allocation(judged.charged(found), found, _live(case, found))
+        return Refusal(judged, _live(case, _refusal(case, account, found)))
+    return Allocation(judged.charged(found), _live(case, found))
 
 
 def transaction_of(draft: TransactionSigned) -> FeeMarketTransaction:
@@ -105,22 +92,14 @@ def _repeated(case: Case) -> bool:
 
 
 def _find(case: Case, account: Account) -> Finding | TransactionSigned:
-    try:
-        finding = _first_finding(case, account)
-        return finding or _valid(_draft(case, account))
-    except Exception as error:  # noqa: BLE001 - promise 5: a rule that errors refuses
-        return _finding(Reason.INTERNAL_ERROR, type(error).__name__)
-
-
-def _first_finding(case: Case, account: Account) -> Finding | None:
-    if case.policy is None:
-        detail = f"no policy {case.facts.agent.policy_id} is registered"
-        return Finding(Gate.ADMISSION, Rejected(Reason.POLICY_MISSING, detail))
-    for gate, decide in RULES:
-        decision = decide(case.intent, case.policy.policy, account, case.facts)
+    for gate, rule in RULES:
+        decision = apply_rule(rule, case, account)
         if isinstance(decision, Rejected):
             return Finding(gate, decision)
-    return None
+    try:
+        return _valid(_draft(case, account))
+    except Exception as error:  # noqa: BLE001 - promise 5: what cannot be built is refused
+        return Finding(Gate.SIGNING, internal_error(error))
 
 
 def _draft(case: Case, account: Account) -> TransactionSigned:
@@ -178,11 +157,8 @@ def _valid(draft: TransactionSigned) -> TransactionSigned | Finding:
     problem = first_problem(transaction_of(draft))
     if problem is None:
         return draft
-    return _finding(Reason.INVALID_TRANSACTION, f"{problem.code}: {problem.detail}")
-
-
-def _finding(reason: Reason, detail: str) -> Finding:
-    return Finding(Gate.SIGNING, Rejected(reason, detail))
+    detail = f"{problem.code}: {problem.detail}"
+    return Finding(Gate.SIGNING, Rejected(Reason.INVALID_TRANSACTION, detail))
 
 
 def _refusal(case: Case, account: Account, finding: Finding) -> IntentRejected:
@@ -204,6 +180,7 @@ def _live(case: Case, draft: TransactionSigned | IntentRejected) -> LiveIntent:
         idempotency_key=case.intent.idempotency_key,
         expires_at_ms=case.intent.expires_at_ms,
         decided_at_ms=draft.decided_at_ms,
+        forget_at_ms=draft.decided_at_ms + EXPIRY_MS_MAX,
         sequence=draft.sequence,
         pinned=draft,
     )

@@ -6,20 +6,23 @@ so adding, replacing and removing one are O(1) (Clarke et al., Incremental Multi
 and new records finds two sets with one sum (Wagner, A Generalized Birthday Problem, 2002).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from schemas.canonical import Malformed, digest
-from signer.account import NO_HEAD, Account, LiveIntent
+from signer.account import Account, LiveIntent, far_key
 from signer.state import (
+    RESTORE,
     Sealer,
     SlotState,
     StateDamaged,
     StateKey,
+    StateRolledBack,
     StateStore,
     StateWrite,
 )
 
 FORGET_COUNT_MAX = 512
+# Only the member itself has these bytes in a canonical record: inside a text its quotes would be
+# escaped. Decoding every record of an account just to count these would triple the time to load it.
 _PINNED = b'"pinned":{'
 
 
@@ -32,7 +35,6 @@ class Memory:
         self._slot_key = StateKey("", "slot", slot)
         self._accounts: dict[str, Account] = {}
         self._live_sets: dict[str, tuple[int, int]] = {}
-        self._stored_heads: dict[str, str] = {}
         self._touched: set[str] = set()
         self._writes: dict[StateKey, StateWrite] = {}
         self._seen: dict[StateKey, bytes | None] = {}
@@ -48,10 +50,18 @@ class Memory:
             self._accounts[name] = self._load(name)
         return self._accounts[name]
 
-    def head_sequence(self, name: str) -> int:
-        """Return the sequence in an account's head without loading its live records."""
-        head = self._accounts.get(name) or self._head(name)
-        return head.sequence if head else 0
+    def check_not_behind(self, newest: Mapping[str, int]) -> None:
+        """Raise ``StateRolledBack`` if an account's head is older than an outcome it gave.
+
+        ``newest`` has the sequence of the newest outcome that others proved, by account.
+        """
+        for name, sequence in newest.items():
+            head = self._accounts.get(name) or self._head(name)
+            if head is None or head.sequence < sequence:
+                raise StateRolledBack(
+                    f"the signer's state of {name} ends before outcome {sequence}, which the "
+                    "ledger holds: restore a newer copy of the signer's state"
+                )
 
     def set_account(self, account: Account) -> None:
         """Take a changed account into the batch."""
@@ -62,7 +72,7 @@ class Memory:
         """Return a live record, from the batch or from the store."""
         place = StateKey(account, "live", key)
         sealed = self._sealed(place)
-        return self._decode(place, sealed) if sealed else None
+        return self._sealer.decode(place, sealed, LiveIntent) if sealed else None
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Take a new or changed live record into the batch."""
@@ -74,31 +84,36 @@ class Memory:
         self._writes[place] = StateWrite(place, sealed, pending, live.forget_at_ms)
 
     def forget(self, account: str, now_ms: int) -> None:
-        """Drop live records of an account that are done, expired and a day old."""
+        """Drop live records of an account that are done and whose time to be forgotten has come.
+
+        What was refused for expiring too far ahead leaves a stand-in, one for every day of expiry:
+        when it no longer is too far, nothing else would tell that it was decided.
+        """
         for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             sealed = self._sealed(place)
-            live = self._decode(place, sealed) if sealed else None
+            live = self._sealer.decode(place, sealed, LiveIntent) if sealed else None
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, sealed, None)
-                self.set_account(self.account(account).forgot(live))
                 self._seen[place] = None
                 self._writes[place] = StateWrite(place, None)
+                if live.expires_at_ms > now_ms:
+                    self.set_live(far_key(live.expires_at_ms), live.standing_in())
 
     def pinned(self) -> Iterator[tuple[str, LiveIntent]]:
         """Yield every intent that is decided and not published, with its record's key."""
         for account in self._store.pending_accounts():
             self.account(account)
             for place, sealed in list(self._store.live_of(account)):
-                live = self._decode(place, sealed)
+                live = self._sealer.decode(place, sealed, LiveIntent)
                 if live.pinned is not None:
                     yield place.key, live
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
-        """Return what changed since the last drain, heads chained to their predecessors.
+        """Return what changed since the last drain; every changed head proves its live records.
 
         The caller commits it durably or ends the process.
         """
-        writes = list(self._writes.values()) + [self._chain(name) for name in self._touched]
+        writes = list(self._writes.values()) + [self._seal_head(name) for name in self._touched]
         if slot is not None:
             self.slot = slot
             sealed = self._sealer.seal(self._slot_key, slot.encode())
@@ -107,20 +122,12 @@ class Memory:
         self._touched.clear()
         return writes
 
-    def _chain(self, name: str) -> StateWrite:
-        account = self._accounts[name]
-        previous = self._stored_heads.get(name, NO_HEAD)
+    def _seal_head(self, name: str) -> StateWrite:
         count, total = self._live_sets[name]
-        update = {
-            "revision": account.revision + 1,
-            "previous": previous,
-            "live_count": count,
-            "live_digest": self._sealer.set_digest(total),
-        }
-        account = self._accounts[name] = account.model_copy(update=update)
-        place, body = StateKey(name, "head", ""), account.encode()
-        self._stored_heads[name] = _head_digest(body)
-        return StateWrite(place, self._sealer.seal(place, body))
+        update = {"live_count": count, "live_digest": self._sealer.set_digest(total)}
+        account = self._accounts[name] = self._accounts[name].model_copy(update=update)
+        place = StateKey(name, "head", "")
+        return StateWrite(place, self._sealer.seal(place, account.encode()))
 
     def _sealed(self, place: StateKey) -> bytes | None:
         if place not in self._seen:
@@ -140,18 +147,12 @@ class Memory:
 
     def _load_slot(self) -> SlotState:
         sealed = self._store.get(self._slot_key)
-        return (
-            SlotState.decode(self._sealer.open(self._slot_key, sealed)) if sealed else SlotState()
-        )
+        return self._sealer.decode(self._slot_key, sealed, SlotState) if sealed else SlotState()
 
     def _head(self, name: str) -> Account | None:
         place = StateKey(name, "head", "")
         sealed = self._store.get(place)
-        if sealed is None:
-            return None
-        body = self._sealer.open(place, sealed)
-        self._stored_heads[name] = _head_digest(body)
-        return Account.decode(body)
+        return self._sealer.decode(place, sealed, Account) if sealed is not None else None
 
     def _load(self, name: str) -> Account:
         nothing = self._sealer.set_digest(0)
@@ -162,23 +163,11 @@ class Memory:
             count, total = count + 1, total + self._sealer.element(sealed)
         if pinned and name not in self._store.pending_accounts():
             raise StateDamaged(
-                f"an outcome of {name} that was decided and not published was hidden: restore the "
-                "data folder from a good copy"
+                f"an outcome of {name} that was decided and not published was hidden: {RESTORE}"
             )
         if (count, self._sealer.set_digest(total)) != (account.live_count, account.live_digest):
             raise StateDamaged(
-                f"the live records of {name} are not the set its head names: restore the data "
-                "folder from a good copy"
+                f"the live records of {name} are not the set its head names: {RESTORE}"
             )
         self._live_sets[name] = (count, total)
         return account
-
-    def _decode(self, place: StateKey, sealed: bytes) -> LiveIntent:
-        try:
-            return LiveIntent.decode(self._sealer.open(place, sealed))
-        except Malformed as error:
-            raise StateDamaged(f"a live record of {place.account} is malformed: {error}") from None
-
-
-def _head_digest(body: bytes) -> str:
-    return digest("sixgate/account-head/v1", body)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from schemas.canonical import Malformed, digest
 from schemas.dsse import REGISTRY_TYPE, Envelope
+from schemas.intent import Intent
 from schemas.policy import Policy
 from schemas.registry import (
     GENESIS_PREVIOUS,
@@ -29,6 +30,10 @@ from signer.signatures import SignatureWrong, open_envelope_of_any
 
 class RegistryRefused(Exception):  # noqa: N818 - a refusal of a record, told to its writer
     """A record that does not continue the registry; the registry is unchanged."""
+
+
+class AgentUnknown(Exception):  # noqa: N818 - a refusal, named as the reason code is
+    """The agent an intent names is nobody, or may not speak for its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,18 @@ class Registry:
         self.head = record_digest(envelope.body())
         return record
 
+    def agent_of(self, intent: Intent) -> AgentSet:
+        """Return the agent an intent names; raise ``AgentUnknown`` unless it acts for its account.
+
+        That the agent signed the intent is yet to be proven.
+        """
+        agent = self.agents.get(intent.agent)
+        if agent is None or intent.org != self.org:
+            raise AgentUnknown(f"no agent {intent.agent} in {intent.org}")
+        if agent.account != intent.account:
+            raise AgentUnknown(f"agent {intent.agent} does not act for {intent.account}")
+        return agent
+
     def service_key(self, role: ServiceRole, name: str) -> str | None:
         """Return the public key of an active service, or None."""
         service = self.services.get((role, name))
@@ -96,7 +113,7 @@ class Registry:
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.sequence == 0 and name != self.trust_root:
-            raise RegistryRefused("the first record is not the one this folder trusts")
+            raise RegistryRefused("the first record is not the one this registry trusts")
         if record.sequence != self.sequence or record.previous != self.head:
             raise RegistryRefused(f"the record does not continue record {self.sequence - 1}")
         if self.sequence and record.org != self.org:

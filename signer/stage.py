@@ -1,4 +1,4 @@
-"""Allocate, then sign, then publish: a signature never exists before its charge is durable.
+"""Pin outcomes, then sign, then publish: no signature exists before its charge is durable.
 
 1. ``allocate`` judges a batch and pins every outcome, signed or refused, without its signatures.
    The caller commits its events and ``memory.drain()`` together. If we die before that commit,
@@ -13,24 +13,24 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from schemas.audit import AuditAction, AuditRecord
-from schemas.canonical import Canonical, Malformed, event_id
+from schemas.audit import AuditAction, audited
+from schemas.canonical import Malformed
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE
-from schemas.fields import TEXT_MAX
 from schemas.intent import EXPIRY_MS_MAX, Intent, intent_digest
 from schemas.outcome import TransactionSigned
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
-from signer.account import LiveIntent, owner_key
-from signer.authority import Allocation, Case, Duplicate, Refusal, authorize, transaction_of
+from signer.account import LiveIntent, far_key, owner_key
+from signer.authority import Allocation, Duplicate, Refusal, authorize, transaction_of
+from signer.case import Case
 from signer.custody.errors import CustodyError
 from signer.ethereum.signing import DigestSigner, sign_transaction
 from signer.evidence import judge_report
 from signer.keys import KeyDescriptor, KeyRegister
 from signer.memory import Memory
-from signer.registry import Registry
+from signer.registry import AgentUnknown, Registry
 from signer.rules.decision import Facts
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
 
@@ -57,7 +57,7 @@ class Batch:
 
 
 class StageHalted(Exception):  # noqa: N818 - the process must end and somebody must look
-    """An allocation cannot be signed as it was pinned; nothing may go on before it is."""
+    """An outcome cannot be signed as it was pinned; nothing may go on before it is."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,10 @@ class SigningStage:
     decided_before: Callable[[str], bool]
 
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
-        """Judge clearances in order; duplicates and refused records become events at once."""
+        """Judge clearances in order and pin their outcomes.
+
+        Duplicates and refused records become events at once.
+        """
         at_ms = max(now_ms, self.memory.slot.last_ms)
         self.memory.begin()
         batch = Batch()
@@ -82,7 +85,7 @@ class SigningStage:
         return batch
 
     def recover(self, now_ms: int) -> Batch:
-        """Return what an earlier life pinned, in order, charged anew from now."""
+        """Return the outcomes an earlier life pinned, in order; charges count from now."""
         batch = Batch(pinned=sorted(self.memory.pinned(), key=lambda found: found[1].sequence))
         for _, live in batch.pinned:
             if isinstance(live.pinned, TransactionSigned):
@@ -101,7 +104,7 @@ class SigningStage:
     def _judge(self, arrival: Arrival, at_ms: int, batch: Batch) -> str | None:
         try:
             intent, agent, name = self._authenticate(arrival.clearance)
-        except (Malformed, SignatureWrong) as error:
+        except (Malformed, AgentUnknown, SignatureWrong) as error:
             batch.events.append(self._audit("record.refused", arrival, at_ms, str(error)))
             return None
         case = self._case(intent, agent, name, arrival.clearance, at_ms)
@@ -116,9 +119,7 @@ class SigningStage:
         """Trust nothing but the agent's own signature over the intent's bytes."""
         body = clearance.envelope.body()
         intent = Intent.decode(body)
-        agent = self.registry.agents.get(intent.agent)
-        if agent is None or agent.account != intent.account or intent.org != self.registry.org:
-            raise SignatureWrong("the agent is unknown or acts for another account")
+        agent = self.registry.agent_of(intent)
         open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
         return intent, agent, intent_digest(body)
 
@@ -132,10 +133,7 @@ class SigningStage:
         earlier = memory.live(intent.account, name)
         # The key may be another intent's by now: that says nothing of this one.
         remembered = earlier is not None or (owner is not None and owner.intent == name)
-        refusable = not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX
-        # What was refused for expiring too far ahead is forgotten before it expires.
-        until_ms = memory.account(intent.account).forgotten_until_ms
-        forgotten = not remembered and (refusable or intent.expires_at_ms <= until_ms)
+        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
         facts = Facts(
             at_ms=at_ms,
             agent=agent,
@@ -151,6 +149,12 @@ class SigningStage:
             decided_before=forgotten and self.decided_before(name),
         )
         return Case(intent, name, registry.policies.get(agent.policy_id), facts)
+
+    def _may_be_forgotten(self, intent: Intent, at_ms: int) -> bool:
+        """Tell whether an intent without a record may have been decided nevertheless."""
+        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+            return True
+        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None
 
     def _opens(self, key: KeyDescriptor) -> bool:
         try:
@@ -178,7 +182,7 @@ class SigningStage:
     def _signed(self, draft: TransactionSigned) -> bytes:
         key = self.keys.find(draft.account, draft.key_path)
         if key is None or (key.version, key.address) != (draft.key_version, draft.sender):
-            raise StageHalted(f"the key at {draft.key_path} is not the one that was allocated")
+            raise StageHalted(f"the key at {draft.key_path} is not the one that was pinned")
         sender = bytes.fromhex(key.address[2:])
         made = sign_transaction(transaction_of(draft), self.use_key(key), sender)
         update = {
@@ -188,12 +192,6 @@ class SigningStage:
         return self.identity.sign_event(draft.model_copy(update=update))
 
     def _audit(self, action: AuditAction, arrival: Arrival, at_ms: int, detail: str) -> Outgoing:
-        record: Canonical = AuditRecord(
-            id=event_id(action, arrival.source),
-            action=action,
-            actor=self.identity.keyid,
-            at_ms=at_ms,
-            subject=arrival.clearance.intent,
-            detail=detail[:TEXT_MAX],
-        )
-        return Outgoing(Topic.AUDIT, "", record.encode())
+        subject = arrival.clearance.intent
+        actor = self.identity.keyid
+        return audited(action, arrival.source, subject, detail, actor=actor, at_ms=at_ms)

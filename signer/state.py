@@ -4,16 +4,18 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import Field
 
-from schemas.canonical import Canonical
+from schemas.canonical import Canonical, Malformed
 from schemas.fields import Count, TimeMs
 
 MAC_BYTES = 32
+RESTORE = "restore the signer's state from a good copy"
 _NO_PLACE = b"\xff\xff\xff\xff"  # longer than any place: keeps these apart from the MACs
 Kind = Literal["head", "live", "slot"]
+Decoded = TypeVar("Decoded", bound=Canonical)
 
 
 class StateKey(NamedTuple):
@@ -44,7 +46,7 @@ class SlotState(Canonical):
     type: Literal["slot.state"] = "slot.state"
     positions: dict[str, Count] = Field(default_factory=dict)
     registry_sequence: Count = 0
-    keys: Count = 0
+    key_count: Count = 0
     last_ms: TimeMs = 0
 
 
@@ -60,7 +62,7 @@ class StateStore(Protocol):
         ...
 
     def pending_accounts(self) -> list[str]:
-        """Return the accounts that have an allocation which may not be signed yet."""
+        """Return the accounts that have an outcome which may not be published yet."""
         ...
 
     def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:
@@ -93,11 +95,18 @@ class Sealer:
         """Return the body; raise ``StateDamaged`` where the MAC is another's or misplaced."""
         mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(place, body)):
-            raise StateDamaged(
-                f"the signer's {place.kind} record of {place.account or 'slot ' + place.key} was "
-                "changed by somebody else: restore the data folder from a good copy"
-            )
+            raise StateDamaged(f"{_name(place)} was changed by somebody else: {RESTORE}")
         return body
+
+    def decode(self, place: StateKey, sealed: bytes, model: type[Decoded]) -> Decoded:
+        """Return a record's content; raise ``StateDamaged`` unless it is this version's own."""
+        try:
+            return model.decode(self.open(place, sealed))
+        except Malformed as error:
+            raise StateDamaged(
+                f"{_name(place)} is of another version of this program ({error}): run "
+                "the version that wrote it"
+            ) from None
 
     def element(self, sealed: bytes) -> int:
         """Return a sealed record's secret number, its share in the sum of its account's set."""
@@ -115,3 +124,7 @@ class Sealer:
         name = "\x00".join(place).encode()
         message = len(name).to_bytes(4, "big") + name + body
         return hmac.digest(self.key, message, hashlib.sha256)
+
+
+def _name(place: StateKey) -> str:
+    return f"the signer's {place.kind} record of {place.account or 'slot ' + place.key}"

@@ -13,7 +13,7 @@ from signer.keys import KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import SigningStage
-from signer.state import Sealer, StateRolledBack
+from signer.state import Sealer
 from sixgate.books import Books
 from sixgate.folder import LEDGER, SIMULATOR, SLOT, Folder, open_identity
 from sixgate.keyfiles import load_key_file
@@ -63,7 +63,7 @@ class Parts:
         stage = self.runner.stage
         self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
         newest = self.books.newest_sequences(sorted(stage.registry.accounts))
-        check_not_behind(stage.memory, newest)
+        stage.memory.check_not_behind(newest)
         self.runner.recover()
 
     def reader(self) -> PipelineLog:
@@ -109,13 +109,3 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
             on_commit=on_commit,
         )
         return Parts(folder, appended, runner, books, opened.pop_all())
-
-
-def check_not_behind(memory: Memory, newest: dict[str, int]) -> None:
-    """Raise ``StateRolledBack`` if the ledger holds an outcome newer than the signer's state."""
-    for account, sequence in newest.items():
-        if memory.head_sequence(account) < sequence:
-            raise StateRolledBack(
-                f"the signer's state of {account} ends before outcome {sequence}, which the ledger "
-                "holds: restore pipeline.db from a newer copy"
-            )

@@ -166,8 +166,16 @@ def create(
 
 
 def open_identity(folder: Folder, kms: LocalKms) -> tuple[Ed25519Signer, bytes]:
-    """Return the signer's identity and the key of its state's MACs; raise ``CustodyError``."""
-    secrets = bytes(kms.unwrap(folder.signer_identity.read_bytes(), _IDENTITY))
+    """Return the signer's identity and the key of its state's MACs.
+
+    Raises ``FolderError``, ``CustodyError``.
+    """
+    path = folder.signer_identity
+    try:
+        sealed = path.read_bytes()
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read: {error.strerror}; restore it") from None
+    secrets = bytes(kms.unwrap(sealed, _IDENTITY))
     return Ed25519Signer(SIGNER, secrets[:SEED_BYTES]), secrets[SEED_BYTES:]
 
 

@@ -56,6 +56,9 @@ check_name = _matching(fields.Name, "must be a name: lower-case letters, digits,
 _chain_name = _matching(fields.Name, 'must be a chain\'s name such as "base", or its chain id')
 _chain_id = _matching(fields.ChainId, "must be a positive chain id")
 _count = _matching(fields.Count, "must be a whole number without quotes, 0 to 2^53 - 1")
+_expiry = _matching(
+    fields.ExpiryMs, "must be a whole number without quotes: milliseconds since 1970, up to 2100"
+)
 _gas = _matching(fields.Gas, "must be a whole number without quotes, 1 to 2^53 - 1")
 _uint256 = _matching(fields.Uint256, "must be an unsigned integer below 2^256")
 _hex = _matching(fields.Data, "must be whole bytes in hex with 0x, at most 128 KiB")
@@ -158,7 +161,7 @@ class IntentForm(BaseModel):
     key_path: Annotated[str | None, PlainValidator(check_key_path)] = None
     idempotency_key: Annotated[str | None, PlainValidator(_key)] = None
     expires_in_s: Annotated[int, PlainValidator(_seconds)] = EXPIRY_MS_DEFAULT // 1000
-    expires_at_ms: Annotated[int | None, PlainValidator(_count)] = None
+    expires_at_ms: Annotated[int | None, PlainValidator(_expiry)] = None
     label: Annotated[str | None, PlainValidator(_label)] = None
     expect: Annotated[str, PlainValidator(_ending)] = SIGNED
 

@@ -8,14 +8,13 @@ from schemas.intent import Intent, intent_digest
 from schemas.partition import well_routed
 from schemas.reasons import Reason
 from schemas.record import Record
-from schemas.registry import AgentSet
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.registry import Registry
+from signer.registry import AgentUnknown
 from signer.rules import admission
 from signer.signatures import SignatureWrong, open_envelope
 from streams.gates.passage import Passage, RuleGate, World, case_of
 
-GATE = RuleGate(Gate.ADMISSION, Topic.SUBMITTED, Topic.ADMITTED, admission.decide)
+GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED, admission.decide)
 
 
 class NotAttributable(Exception):  # noqa: N818 - says what the input is
@@ -53,9 +52,11 @@ def input_digest(value: bytes) -> str:
 
 def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
     envelope, body, intent = _decode(record.value)
-    agent = _agent(intent, world.registry)
     try:
+        agent = world.registry.agent_of(intent)
         open_envelope(envelope, INTENT_TYPE, agent.public_key)
+    except AgentUnknown as error:
+        raise NotAttributable(Reason.AGENT_UNKNOWN, str(error)) from None
     except SignatureWrong as error:
         raise NotAttributable(Reason.SIGNATURE_INVALID, str(error)) from None
     if not well_routed(record, intent.account, world.registry.partitions):
@@ -76,14 +77,3 @@ def _decode(value: bytes) -> tuple[Envelope, bytes, Intent]:
         return envelope, body, Intent.decode(body)
     except Malformed as error:
         raise NotAttributable(Reason.MALFORMED, str(error)) from None
-
-
-def _agent(intent: Intent, registry: Registry) -> AgentSet:
-    agent = registry.agents.get(intent.agent)
-    if agent is None or intent.org != registry.org:
-        raise NotAttributable(Reason.AGENT_UNKNOWN, f"no agent {intent.agent} in {intent.org}")
-    if agent.account != intent.account:
-        raise NotAttributable(
-            Reason.AGENT_UNKNOWN, f"agent {intent.agent} does not act for {intent.account}"
-        )
-    return agent

@@ -3,4 +3,4 @@ from schemas.topics import Topic
 from signer.rules.allowlist import decide
 from streams.gates.passage import RuleGate
 
-GATE = RuleGate(Gate.ALLOWLIST, Topic.ADMITTED, Topic.ALLOWLISTED, decide)
+GATE = RuleGate(Gate.ALLOWLIST, Topic.ALLOWLISTED, decide)

@@ -9,12 +9,11 @@ from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
 from schemas.intent import Intent
-from schemas.reasons import Reason
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import Account
-from signer.authority import Case
+from signer.case import Case, apply_rule
 from signer.evidence import judge_report
 from signer.keys import KeyRegister
 from signer.registry import Registry
@@ -51,20 +50,20 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class RuleGate:
-    """One stage: it reads a topic, asks a rule, and writes what passed to the next topic.
+    """One stage: it asks a rule and writes what passed to the next topic.
 
     What it rejects goes straight to ``intents.decided``.
     """
 
     gate: Gate
-    reads: Topic
     writes: Topic
     rule: Rule
 
     def judge(self, passage: Passage, accounts: Accounts) -> tuple[Topic, Passage]:
         """Return where the intent goes next, with this gate's verdict added."""
         case = passage.case
-        verdict = self._verdict(case, accounts(case.intent.account))
+        decision = apply_rule(self.rule, case, accounts(case.intent.account))
+        verdict = _verdict(self.gate, case, decision)
         topic = self.writes if verdict.passed else Topic.DECIDED
         before = passage.clearance
         clearance = Clearance(
@@ -75,15 +74,6 @@ class RuleGate:
             simulation=before.simulation,
         )
         return topic, Passage(passage.source, case, clearance)
-
-    def _verdict(self, case: Case, account: Account) -> Verdict:
-        if case.policy is None:
-            return _verdict(self.gate, case, Rejected(Reason.POLICY_MISSING, "no such policy"))
-        try:
-            decision = self.rule(case.intent, case.policy.policy, account, case.facts)
-        except Exception as error:  # noqa: BLE001 - promise 5: a rule that errors refuses
-            decision = Rejected(Reason.INTERNAL_ERROR, type(error).__name__)
-        return _verdict(self.gate, case, decision)
 
 
 def case_of(intent: Intent, digest: str, agent: AgentSet, world: World, at_ms: int) -> Case:

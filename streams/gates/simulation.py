@@ -3,4 +3,4 @@ from schemas.topics import Topic
 from signer.rules.simulation import decide
 from streams.gates.passage import RuleGate
 
-GATE = RuleGate(Gate.SIMULATION, Topic.CHAIN_CLEARED, Topic.DECIDED, decide)
+GATE = RuleGate(Gate.SIMULATION, Topic.DECIDED, decide)

@@ -3,4 +3,4 @@ from schemas.topics import Topic
 from signer.rules.value_cap import decide
 from streams.gates.passage import RuleGate
 
-GATE = RuleGate(Gate.VALUE_CAP, Topic.ALLOWLISTED, Topic.CAPPED, decide)
+GATE = RuleGate(Gate.VALUE_CAP, Topic.CAPPED, decide)

@@ -73,8 +73,3 @@ def hashes(tip: Tip, entries: Iterable[Entry]) -> list[bytes]:
         previous = hash_n(n, previous, leaf(entry))
         chained.append(previous)
     return chained
-
-
-def tip_after(tip: Tip, chained: list[bytes]) -> Tip:
-    """Return the tip of a chain whose rows after ``tip`` have the hashes ``chained``."""
-    return Tip(tip.rows + len(chained), chained[-1]) if chained else tip

@@ -61,11 +61,6 @@ def newest_outcomes(
     return newest
 
 
-def newest_outcome(clickhouse: ClickHouse, account: str, proved: Proved) -> bytes | None:
-    """Return the gated outcome of an account's highest sequence; None if it has none."""
-    return _first_proved(_of_account(clickhouse, account), proved)
-
-
 def outcome_of(clickhouse: ClickHouse, intent: str, proved: Proved) -> bytes | None:
     """Return the first gated outcome of an intent, named by its digest; None if it has none."""
     found = clickhouse.rows(_OF_INTENT, {"intent": intent})

@@ -11,7 +11,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import TOPICS, Topic
 from streams.log.errors import LogDamaged, translated
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x51A7E001
 PAGE_BYTES = 16_384
 BUSY_MS_MAX = 10_000
@@ -36,6 +36,7 @@ _NUMBER = {
 }
 _CREATE = """
 CREATE TABLE records (
+  position INTEGER PRIMARY KEY,
   topic INTEGER NOT NULL, partition INTEGER NOT NULL CHECK (partition >= 0),
   offset INTEGER NOT NULL CHECK (offset BETWEEN 0 AND 9007199254740990),
   key TEXT NOT NULL, value BLOB NOT NULL,
@@ -71,7 +72,7 @@ class SqliteLog:
             offset = ends[place] if place in ends else self.end(*place)
             ends[place] = offset + 1
             rows.append((number(event.topic), place[1], offset, event.key, event.value, at_ms))
-        self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)", rows)
 
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> list[Record]:
         """Return up to ``count_max`` records of a partition from ``offset`` on."""

@@ -2,8 +2,9 @@
 
 One batch:
 
-1. Read submitted records, then the registry and key requests to their ends, so that whatever was
-   registered before an intent is known when the intent is judged.
+1. Read a bounded number of submitted records, then of key requests, then of registry records, and
+   apply them the other way round: whatever was registered before an intent is known when the intent
+   is judged. Behind a topic that is not yet read to its end the later ones wait for the next batch.
 2. Lead the intents through the gates, simulate, open keys: outside any transaction.
 3. Commit the trail, the pinned outcomes, state and positions. If we die before, the batch is
    read again; if we die after, ``recover`` finishes what was pinned.
@@ -12,7 +13,7 @@ One batch:
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -25,9 +26,20 @@ from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
 from streams.runners.operations import Operations
 
-PARTITION_COUNT_MAX = 128
+RECORDS_PER_PARTITION_MAX = 128
 OnCommit: TypeAlias = Callable[[Sequence[Outgoing]], None]
 Positions: TypeAlias = dict[str, int]
+
+
+class Taken(NamedTuple):
+    """The next records of one topic, the positions behind them, and whether more may follow."""
+
+    records: list[Record]
+    positions: Positions
+    to_the_end: bool
+
+
+NOTHING = Taken([], {}, to_the_end=False)
 
 
 @dataclass(slots=True)
@@ -54,7 +66,7 @@ class EmbeddedRunner:
         self.clock.last_ms = slot.last_ms
 
     def recover(self) -> None:
-        """Sign and publish what an earlier life allocated; raises as ``step`` does."""
+        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does."""
         now_ms = self.clock.now_ms()
         recovered = self.stage.recover(now_ms)
         if recovered.pinned:
@@ -68,19 +80,32 @@ class EmbeddedRunner:
         spent then, and a new one goes on from what is committed.
         """
         now_ms = self.clock.now_ms()
-        positions = dict(self.stage.memory.slot.positions)
-        submitted = self._take(Topic.SUBMITTED, positions)
-        records = self._take_all(Topic.REGISTRY, positions)
-        events = [event for r in records for event in self.operations.register(r, now_ms)]
-        requests = self._take_all(Topic.KEY_REQUESTS, positions)
-        events += [event for r in requests for event in self.operations.provision(r, now_ms)]
-        if positions == self.stage.memory.slot.positions:
+        registry, requests, submitted = taken = self._next()
+        if not any(one.records for one in taken):
             self.operations.keychain.close_expired()
             return 0
-        batch = self._judge(submitted, now_ms, events)
+        events = [e for r in registry.records for e in self.operations.register(r, now_ms)]
+        events += [e for r in requests.records for e in self.operations.provision(r, now_ms)]
+        batch = self._judge(submitted.records, now_ms, events)
+        positions = dict(self.stage.memory.slot.positions)
+        for one in taken:
+            positions |= one.positions
         self._commit(events + batch.events, now_ms, positions)
         self._publish(batch, now_ms)
-        return len(submitted) + len(records) + len(requests)
+        return sum(len(one.records) for one in taken)
+
+    def _next(self) -> tuple[Taken, Taken, Taken]:
+        """Read the next registry records, key requests and intents, as far as their order allows.
+
+        An intent may rely on a key and a key on the registry, so each is read before what it may
+        rely on: what is appended in between is then seen by the later read, not missed.
+        """
+        submitted = self._take(Topic.SUBMITTED)
+        requests = self._take(Topic.KEY_REQUESTS)
+        registry = self._take(Topic.REGISTRY)
+        if not registry.to_the_end:
+            return registry, NOTHING, NOTHING
+        return registry, requests, submitted if requests.to_the_end else NOTHING
 
     def _judge(self, submitted: Sequence[Record], now_ms: int, events: list[Outgoing]) -> Batch:
         stage = self.stage
@@ -95,7 +120,7 @@ class EmbeddedRunner:
         update = {
             "positions": positions,
             "registry_sequence": self.stage.registry.sequence,
-            "keys": len(self.stage.keys.by_path),
+            "key_count": len(self.stage.keys.by_path),
             "last_ms": max(now_ms, memory.slot.last_ms),
         }
         slot = memory.slot.model_copy(update=update)
@@ -108,23 +133,20 @@ class EmbeddedRunner:
             self.pipeline.commit(events, self.stage.memory.drain(), now_ms)
             self.on_commit(events)
 
-    def _take_all(self, topic: Topic, positions: Positions) -> list[Record]:
-        taken: list[Record] = []
-        while records := self._take(topic, positions):
-            taken += records
-        return taken
-
-    def _take(self, topic: Topic, positions: Positions) -> list[Record]:
-        """Read a topic's next records, fairly over partitions, and move the positions on."""
-        taken: list[Record] = []
+    def _take(self, topic: Topic) -> Taken:
+        """Read a topic's next records, the same number of every partition at most."""
+        records: list[Record] = []
+        positions: Positions = {}
+        to_the_end = True
         for partition in range(self.inbox.partitions_of(topic)):
             place = _place(topic, partition)
-            offset = positions.get(place, 0)
-            records = self.inbox.read(topic, partition, offset, PARTITION_COUNT_MAX)
-            if records:
-                positions[place] = records[-1].offset + 1
-            taken += records
-        return taken
+            offset = self.stage.memory.slot.positions.get(place, 0)
+            found = self.inbox.read(topic, partition, offset, RECORDS_PER_PARTITION_MAX)
+            if found:
+                positions[place] = found[-1].offset + 1
+            to_the_end = to_the_end and len(found) < RECORDS_PER_PARTITION_MAX
+            records += found
+        return Taken(records, positions, to_the_end)
 
     def _check_positions(self, positions: Positions) -> None:
         for place, position in positions.items():

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.audit import AuditAction, AuditRecord
-from schemas.canonical import Malformed, event_id
+from schemas.audit import AuditAction, audited
+from schemas.canonical import Malformed
 from schemas.dsse import Envelope
-from schemas.fields import TEXT_MAX
 from schemas.keys import KeyRequest
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -55,32 +54,25 @@ class Operations:
         """Fold the registry up to where the signer read it, and all keys.
 
         Raises ``StateRolledBack`` when there are fewer records or keys than ``slot`` saw,
-        ``StateDamaged`` when a file is cut into other partitions than the organisation's, or the
-        vault holds what no signer answered.
+        ``StateDamaged`` when there are more, when a file is cut into other partitions than the
+        organisation's, or when the vault holds what no signer answered.
         """
         for record in _records(inbox, Topic.REGISTRY, 0, registry_end):
             self.register(record, record.at_ms)
-        self._check("records in the registry", self.registry.sequence, slot.registry_sequence)
+        _check_count("records in the registry", self.registry.sequence, slot.registry_sequence)
         if self.registry.sequence and self.registry.partitions != inbox.partitions:
             raise StateDamaged("trust.json names other partitions than the registry: restore it")
         for partition in range(pipeline.partitions):
             end = pipeline.end(Topic.VAULT, partition)
             for record in _records(pipeline, Topic.VAULT, partition, end):
                 self._load_key(record)
-        self._check("keys in the vault", len(self.keys.by_path), slot.keys)
+        _check_count("keys in the vault", len(self.keys.by_path), slot.key_count)
 
     def _load_key(self, record: Record) -> None:
         try:
             self.keys.apply(record.value, self.registry)
         except KeyRefused as error:
             raise StateDamaged(f"the vault holds what no signer answered: {error}") from None
-
-    def _check(self, what: str, found: int, seen: int) -> None:
-        if found != seen:
-            raise StateRolledBack(
-                f"there are {found} {what} where the signer saw {seen}: restore a newer copy of "
-                "the data folder"
-            )
 
     def _generate(self, envelope: Envelope, request: KeyRequest, now_ms: int) -> Outgoing:
         answer = self.keychain.provision(envelope, request, self.identity.keyid, now_ms)
@@ -89,15 +81,21 @@ class Operations:
         return Outgoing(Topic.VAULT, request.account, signed)
 
     def _refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
-        audit = AuditRecord(
-            id=event_id(action, source_of(record)),
-            action=action,
-            actor=self.identity.keyid,
-            at_ms=now_ms,
-            subject=input_digest(record.value),
-            detail=detail[:TEXT_MAX],
+        source, subject = source_of(record), input_digest(record.value)
+        return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
+
+
+def _check_count(what: str, found: int, seen: int) -> None:
+    if found < seen:
+        raise StateRolledBack(
+            f"there are only {found} {what} where the signer saw {seen}: restore a newer copy of "
+            "the data folder"
         )
-        return Outgoing(Topic.AUDIT, "", audit.encode())
+    if found > seen:
+        raise StateDamaged(
+            f"there are {found} {what} where the signer saw {seen}: the signer's state is older, "
+            "or somebody else wrote them; restore the data folder from a good copy"
+        )
 
 
 def _records(log: SqliteLog, topic: Topic, partition: int, end: int) -> Iterator[Record]:

@@ -73,7 +73,7 @@ OPEN_POLICY = Policy(
     tx_allowed_chains="any",
     intents_per_minute="unlimited",
 )
-ROW = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+ROW = "INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)"
 SWAP_LIVE = """
 UPDATE state SET value = (SELECT value FROM state s WHERE s.kind = 'live' AND s.key != state.key)
 WHERE kind = 'live'
@@ -149,7 +149,7 @@ def test_a_row_of_wrong_types_cannot_be_put_into_the_inbox(
 
 def test_a_key_that_is_no_utf8_in_the_inbox_stops_nothing(folder: Folder, trader: Producer) -> None:
     run_once(folder)
-    statement = "INSERT INTO records VALUES (?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
+    statement = "INSERT INTO records VALUES (NULL, ?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
     write(folder.inbox, statement, number(Topic.SUBMITTED), HOME)
     assert Counter(run_once(folder, trader.signed("a"))) == {"malformed": 1, "signed": 1}
 
@@ -339,18 +339,28 @@ def test_an_agents_spending_cannot_overflow_the_day_of_another(tmp_path: Path) -
     assert ends(pipeline.drain()) == ["signed", "signed"]
 
 
-def test_refusals_of_far_expiry_do_not_stay_in_the_state_for_ever(
+def test_refusals_of_far_expiry_neither_fill_the_state_nor_slow_the_account(
     folder: Folder, trader: Producer
 ) -> None:
-    moment = ManualTime()
+    moment, asked = ManualTime(), list[str]()
     trader.now_ms = lambda: moment.wall
-    pipeline = open_pipeline(folder, SteadyClock(lambda: moment.wall, lambda: moment.boot))
-    pipeline.submit(*(trader.signed(f"{n}", expires_at_ms=SAFE_INTEGER_MAX) for n in range(20)))
+    clock = SteadyClock(lambda: moment.wall, lambda: moment.boot)
+
+    def look_up(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    pipeline = open_pipeline(folder, clock, decided_before=look_up)
+    far_ms = 4_102_444_799_000
+    pipeline.submit(*(trader.signed(f"{n}", expires_at_ms=far_ms) for n in range(20)))
     assert ends(pipeline.drain()) == ["expiry_too_far"] * 20
+    asked.clear()
     moment.forward(30 * DAY_MS)
-    pipeline.submit(trader.signed("last"))
-    pipeline.drain()
-    assert len(list(pipeline.runner.pipeline.live_of(ACCOUNT))) < 20
+    for n in range(2):
+        pipeline.submit(trader.signed(f"later-{n}"))
+        assert ends(pipeline.drain()) == ["signed"]
+    assert asked == []
+    assert len(list(pipeline.runner.pipeline.live_of(ACCOUNT))) == 1 + 2
 
 
 @pytest.mark.parametrize(

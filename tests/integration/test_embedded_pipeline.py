@@ -7,11 +7,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from schemas.dsse import INTENT_TYPE
 from schemas.record import Outgoing
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
-from sixgate.folder import Folder
+from sixgate.folder import Folder, FolderError
 from streams.log.errors import LogDamaged
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import ClockHalted, SteadyClock
@@ -82,7 +83,7 @@ def test_an_intent_is_signed_and_leaves_its_whole_trail(
         ({"gas_limit": 10**8, "max_fee_per_gas_wei": 10**9}, "fee_too_high"),
         ({"chain_id": 1}, "chain_unknown"),
         ({"expires_at_ms": 1}, "expired"),
-        ({"expires_at_ms": 2**52}, "expiry_too_far"),
+        ({"expires_at_ms": 4_102_444_800_000}, "expiry_too_far"),
         ({"key_path": "keys/nobody"}, "key_unknown"),
         ({"data": "0x00"}, "fee_unknown"),
         ({"gas_limit": 20_999}, "invalid_transaction"),
@@ -95,6 +96,13 @@ def test_a_rule_refuses(
     pipeline.submit(trader.signed("a", **changes))
     assert ends(pipeline.drain()) == [reason]
     check(pipeline.folder.path, settled=True)
+
+
+def unbounded(producer: Producer, key: str) -> bytes:
+    """Return an intent in its agent's envelope that expires in microseconds since 1970."""
+    content = producer.intent(key).plain() | {"expires_at_ms": 4_102_444_800_001}
+    body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    return producer.signer.seal(INTENT_TYPE, body).encode()
 
 
 def test_what_is_no_authenticated_intent_ends_unattributed(
@@ -112,10 +120,11 @@ def test_what_is_no_authenticated_intent_ends_unattributed(
         forger.signed("b"),
         nobody.signed("c"),
         other_account.signed("d"),
+        unbounded(trader, "f"),
     )
     pipeline.submit(trader.signed("e"), key=misplaced(pipeline.folder))
     assert Counter(ends(pipeline.drain())) == {
-        "malformed": 5,
+        "malformed": 6,
         "signature_invalid": 1,
         "agent_unknown": 2,
         "misrouted": 1,
@@ -279,4 +288,10 @@ def test_a_damaged_or_emptied_file_is_told_in_a_sentence(folder: Folder, content
         leftover.unlink()
     folder.inbox.write_bytes(content)
     with pytest.raises((LogDamaged, StateRolledBack), match="restore"):
+        open_pipeline(folder)
+
+
+def test_a_missing_identity_is_told_in_a_sentence(folder: Folder) -> None:
+    folder.signer_identity.unlink()
+    with pytest.raises(FolderError, match="restore it"):
         open_pipeline(folder)

@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.lookups import newest_outcome, newest_outcomes, outcome_of, trail
+from streams.ledger.lookups import newest_outcomes, outcome_of, trail
 from tests.support.ledger import (
     SIGNER_KEY,
     START_MS,
@@ -190,8 +190,6 @@ def test_the_newest_outcome_is_that_of_the_highest_sequence(fresh: Fresh) -> Non
     newest = newest_outcomes(clickhouse, accounts, proved)
     sequences = {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
     assert sequences == {"account-0": 13, "account-1": 13, "account-2": 12, "account-3": 12}
-    assert newest_outcome(clickhouse, "account-3", proved) == newest["account-3"]
-    assert newest_outcome(clickhouse, "account-9", proved) is None
     assert newest_outcomes(clickhouse, [], proved) == {}
 
 
@@ -233,5 +231,5 @@ def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
     clickhouse = filled(fresh(), [elsewhere]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
     assert outcome_of(clickhouse, name, proved) is None
-    assert newest_outcome(clickhouse, "account-0", proved) is None
+    assert newest_outcomes(clickhouse, ["account-0"], proved) == {}
     assert clickhouse.rows("SELECT count() FROM decisions") == [(0,)]

@@ -173,7 +173,7 @@ def rewrite_history(folder: Folder) -> None:
     folder.heads.unlink()
     db = sqlite3.connect(folder.pipeline)
     with db:
-        db.execute("UPDATE records SET at_ms = at_ms - 1 WHERE rowid = 2")
+        db.execute("UPDATE records SET at_ms = at_ms - 1 WHERE position = 2")
     db.close()
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.simulators.batch import Answer
 from streams.simulators.example import LANDMARKS, example_genesis
 from streams.simulators.genesis import parse_genesis
-from streams.simulators.pool import Answer, PoolClosedError, PoolLimits, SimulatorPool
+from streams.simulators.pool import PoolClosedError, PoolLimits, SimulatorPool
 from streams.simulators.revm import Revm
 from streams.simulators.simulation import (
     DATA_BYTES_MAX,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from signer.account import Account
 from tests.support.cases import ACCOUNT, DAY_MS, NOW_MS, intent, signed
 from tests.support.effort import effort
-from tests.support.lives import live_of
 from tests.support.models import uint256
 
 MINUTE_MS = 60_000
@@ -97,14 +96,6 @@ def test_folding_leaves_the_account_it_started_from_alone(history: list[Event]) 
         accounts.append(take(accounts[-1], books, event))
         encoded.append(accounts[-1].encode())
     assert [account.encode() for account in accounts] == encoded
-
-
-@given(st.lists(st.integers(0, DAY_MS), min_size=1))
-def test_the_latest_expiry_of_what_was_forgotten_is_kept(expiries: list[int]) -> None:
-    account = Account(account=ACCOUNT)
-    for expires_at_ms in expiries:
-        account = account.forgot(live_of(intent(expires_at_ms=expires_at_ms)))
-    assert account.forgotten_until_ms == max(expiries)
 
 
 def test_the_head_forgets_agents_that_were_silent_for_a_minute() -> None:

@@ -12,7 +12,8 @@ from schemas.reasons import Reason
 from schemas.registry import AgentSet
 from schemas.simulation import SimulationReport
 from signer.account import Account
-from signer.authority import Allocation, Case, Judgement, Refusal, authorize, transaction_of
+from signer.authority import Allocation, Judgement, Refusal, authorize, transaction_of
+from signer.case import Case
 from signer.ethereum.validation import first_problem
 from signer.rules.decision import Facts
 from signer.settings import Settings
@@ -36,7 +37,7 @@ from tests.support.cases import (
     signed,
 )
 from tests.support.effort import effort
-from tests.support.lives import live_of
+from tests.support.lives import allocated, live_of, refused
 
 # What may refuse an intent that the policy allows.
 TECHNICAL = {
@@ -196,7 +197,7 @@ def test_only_what_everything_allows_is_allocated_and_exactly_that(
     if isinstance(judged, Allocation):
         assert permitted(one, account)
         check_exact(judged, one, account)
-    elif isinstance(judged, Refusal) and judged.draft.reason not in TECHNICAL:
+    elif refused(judged).reason not in TECHNICAL:
         assert not permitted(one, account)
 
 
@@ -214,7 +215,7 @@ def permitted(one: Case, account: Account) -> bool:
 
 
 def check_exact(judged: Allocation, one: Case, account: Account) -> None:
-    draft, asked = judged.draft, one.intent
+    draft, asked = allocated(judged), one.intent
     assert one.policy is not None
     assert (draft.to, draft.value_wei, draft.data) == (asked.to, asked.value_wei, asked.data)
     assert (draft.chain_id, draft.intent) == (asked.chain_id, one.digest)
@@ -232,8 +233,7 @@ def check_exact(judged: Allocation, one: Case, account: Account) -> None:
 
 def check_fold(judged: Judgement, account: Account) -> None:
     assert isinstance(judged, Allocation | Refusal)
-    assert judged.account.sequence == judged.draft.sequence == account.sequence + 1
-    assert judged.draft.encode() == judged.draft.model_copy().encode()
+    assert judged.account.sequence == judged.live.sequence == account.sequence + 1
     if isinstance(judged, Refusal):
         assert judged.account.spent == account.spent
         assert judged.account.nonces == account.nonces
@@ -253,9 +253,9 @@ def test_a_row_of_decisions_never_uses_a_nonce_twice_or_skips_a_number(row: list
         judged = authorize(one, account)
         assert isinstance(judged, Allocation | Refusal)
         account = judged.account
-        sequences.append(judged.draft.sequence)
+        sequences.append(judged.live.sequence)
         if isinstance(judged, Allocation):
-            used.append(judged.draft.nonce)
+            used.append(allocated(judged).nonce)
     assert used == sorted(set(used))
     assert sequences == list(range(1, len(row) + 1))
 

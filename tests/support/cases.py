@@ -24,7 +24,7 @@ from schemas.registry import (
     record_digest,
 )
 from schemas.simulation import SimulationReport
-from signer.authority import Case
+from signer.case import Case
 from signer.keys import KeyDescriptor, KeyRegister
 from signer.registry import RegisteredPolicy, Registry
 from signer.rules.decision import Facts

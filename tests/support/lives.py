@@ -1,8 +1,10 @@
 """What the signer remembers of an intent that it has decided."""
 
 from schemas.intent import Intent, intent_digest
+from schemas.outcome import IntentRejected, TransactionSigned
 from signer.account import LiveIntent
-from tests.support.cases import NOW_MS
+from signer.authority import Allocation, Judgement, Refusal
+from tests.support.cases import DAY_MS, NOW_MS
 
 
 def live_of(one: Intent) -> LiveIntent:
@@ -13,5 +15,20 @@ def live_of(one: Intent) -> LiveIntent:
         idempotency_key=one.idempotency_key,
         expires_at_ms=one.expires_at_ms,
         decided_at_ms=NOW_MS,
+        forget_at_ms=NOW_MS + DAY_MS,
         sequence=1,
     )
+
+
+def allocated(judged: Judgement) -> TransactionSigned:
+    """Return what a judgement allocates, or fail."""
+    assert isinstance(judged, Allocation), judged
+    assert isinstance(judged.live.pinned, TransactionSigned)
+    return judged.live.pinned
+
+
+def refused(judged: Judgement) -> IntentRejected:
+    """Return what a judgement refuses, or fail."""
+    assert isinstance(judged, Refusal), judged
+    assert isinstance(judged.live.pinned, IntentRejected)
+    return judged.live.pinned

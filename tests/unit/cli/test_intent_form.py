@@ -77,6 +77,7 @@ def problems(**changes: Any) -> dict[str, str]:
         ("expires_in_s", 86_401, "24 hours"),
         ("expires_in_s", True, "whole seconds"),
         ("expires_at_ms", -1, "whole number"),
+        ("expires_at_ms", 1_790_000_600_000_000, "milliseconds"),
         ("label", "a\x1b[2Jb", "printable"),
         ("label", "x" * 65, "printable"),
         ("expect", "declined", "the code of a reason"),

@@ -2,9 +2,9 @@
 
 import re
 
+from streams.ledger.derived import expressions
 from streams.ledger.migrations import migrations
 from streams.ledger.ordering import LEDGER_TOPICS, PARTITION_ROWS
-from streams.ledger.verify_sql import _expressions
 
 
 def test_numbers_follow_each_other() -> None:
@@ -20,8 +20,8 @@ def test_every_statement_can_be_repeated() -> None:
 def test_verification_reads_every_stored_column_out_of_the_ddl() -> None:
     ddl = migrations()[0].sql
     stored = re.findall(r"^ {4}`?(\w+)`? [^\n]* MATERIALIZED ", ddl, re.MULTILINE)
-    assert sorted(_expressions().stored) == sorted(stored)
-    assert _expressions().hash.startswith("SHA256(")
+    assert sorted(expressions().stored) == sorted(stored)
+    assert expressions().hash.startswith("SHA256(")
 
 
 def test_table_partitions_are_cut_where_batches_are() -> None:

@@ -14,13 +14,13 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.authority import (
     Allocation,
-    Case,
     Duplicate,
     Judgement,
     Refusal,
     authorize,
     transaction_of,
 )
+from signer.case import Case
 from signer.registry import RegisteredPolicy
 from tests.support.cases import (
     ACCOUNT,
@@ -40,15 +40,14 @@ from tests.support.cases import (
     report,
     signed,
 )
-from tests.support.lives import live_of
+from tests.support.lives import allocated, live_of, refused
 
 FRESH = Account(account=ACCOUNT)
 OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
 
 
 def refusal(judged: Judgement) -> tuple[Gate, Reason]:
-    assert isinstance(judged, Refusal)
-    return judged.draft.gate, judged.draft.reason
+    return refused(judged).gate, refused(judged).reason
 
 
 def allocation(judged: Judgement) -> Allocation:
@@ -59,7 +58,7 @@ def allocation(judged: Judgement) -> Allocation:
 def test_an_allocation_pins_exactly_what_was_asked() -> None:
     asked = intent(value_wei=3, data="0xa9059cbb", gas_limit=50_000, nonce=4)
     seven = FRESH.charged(signed(intent(value_wei=7), nonce=0))
-    draft = allocation(authorize(case(asked), seven)).draft
+    draft = allocated(authorize(case(asked), seven))
     assert draft.model_dump(exclude_none=True) == {
         "v": 1,
         "type": "transaction.signed",
@@ -98,8 +97,7 @@ def test_an_allocation_charges_the_value_and_uses_the_nonce() -> None:
     done = allocation(authorize(case(intent(value_wei=3 * ETH, nonce=4)), FRESH))
     assert done.account.spent_wei(NOW_MS) == 3 * ETH
     assert done.account.next_nonce(address_of(SECRET), 8453) == 5
-    assert done.account.sequence == done.draft.sequence == 1
-    assert done.live.pinned == done.draft
+    assert done.account.sequence == done.live.sequence == allocated(done).sequence == 1
 
 
 def test_a_refusal_charges_nothing_but_its_place_in_the_rate() -> None:
@@ -108,7 +106,7 @@ def test_a_refusal_charges_nothing_but_its_place_in_the_rate() -> None:
     assert isinstance(judged, Refusal)
     assert (judged.account.spent_wei(NOW_MS), judged.account.nonces) == (0, {})
     assert judged.account.intents_of("alice", NOW_MS) == 1
-    assert judged.account.sequence == judged.draft.sequence == 1
+    assert judged.account.sequence == refused(judged).sequence == 1
 
 
 # In the order of the gates: each row breaks its own rule and all the later ones.
@@ -146,7 +144,7 @@ def test_no_policy_no_signature() -> None:
     judged = authorize(replace(case(), policy=None), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.POLICY_MISSING)
     assert isinstance(judged, Refusal)
-    assert judged.draft.policy is None
+    assert refused(judged).policy is None
 
 
 @pytest.mark.parametrize(
@@ -164,7 +162,7 @@ def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: s
     judged = authorize(case(intent(**changes), under), FRESH)
     assert refusal(judged) == (Gate.SIGNING, Reason.INVALID_TRANSACTION)
     assert isinstance(judged, Refusal)
-    assert code in judged.draft.detail
+    assert code in refused(judged).detail
     assert judged.account.spent_wei(NOW_MS) == 0
 
 
@@ -174,7 +172,7 @@ def test_a_long_reason_is_cut_to_what_a_record_holds() -> None:
     judged = authorize(case(asked, simulation=told), FRESH)
     assert refusal(judged) == (Gate.SIMULATION, Reason.SIMULATION_REVERTED)
     assert isinstance(judged, Refusal)
-    assert len(judged.draft.detail) == 1024
+    assert len(refused(judged).detail) == 1024
 
 
 def test_a_repetition_gets_no_second_outcome() -> None:
@@ -211,15 +209,15 @@ def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> N
     sound = case()
     brittle = RegisteredPolicy(Brittle(**policy().model_dump()), "0x" + "00" * 32)
     judged = authorize(replace(sound, policy=brittle), FRESH)
-    assert refusal(judged) == (Gate.SIGNING, Reason.INTERNAL_ERROR)
+    assert refusal(judged) == (Gate.DAILY_LIMIT, Reason.INTERNAL_ERROR)
     assert isinstance(judged, Refusal)
-    assert judged.draft.detail == "ZeroDivisionError"
+    assert refused(judged).detail == "ZeroDivisionError"
     assert judged.account.spent_wei(NOW_MS) == 0
 
 
 def test_a_day_that_outgrows_256_bits_refuses_nobody() -> None:
     rich = FRESH.charged(signed(intent(value_wei=2**256 - 1)))
-    draft = allocation(authorize(case(intent(value_wei=1)), rich)).draft
+    draft = allocated(authorize(case(intent(value_wei=1)), rich))
     assert draft.day_spent_wei == 2**256
     assert TransactionSigned.decode(draft.encode()) == draft
 
@@ -234,18 +232,18 @@ def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None
 
 def test_a_pending_nonce_that_a_simulator_saw_is_not_used_again() -> None:
     warned = case(simulation=report(intent(), pending_nonce=9))
-    assert allocation(authorize(warned, FRESH)).draft.nonce == 9
+    assert allocated(authorize(warned, FRESH)).nonce == 9
     ahead = FRESH.charged(signed(intent(), nonce=20))
-    assert allocation(authorize(warned, ahead)).draft.nonce == 21
+    assert allocated(authorize(warned, ahead)).nonce == 21
 
 
 def test_fees_and_their_source_are_part_of_the_outcome() -> None:
     asked = intent(**OPEN)
-    draft = allocation(authorize(case(asked), FRESH)).draft
+    draft = allocated(authorize(case(asked), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("chain-defaults", "chain-defaults")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (21_000, 2 * GWEI)
     told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=3 * GWEI)
-    draft = allocation(authorize(case(asked, simulation=told), FRESH)).draft
+    draft = allocated(authorize(case(asked, simulation=told), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("simulation", "simulation")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (60_000, 3 * GWEI)
     fixed = chain(default_fees=None)
@@ -256,7 +254,7 @@ def test_fees_and_their_source_are_part_of_the_outcome() -> None:
 def test_a_report_that_is_no_fresh_success_sets_nothing(change: dict[str, Any]) -> None:
     asked = intent(**OPEN)
     told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=9, pending_nonce=7, **change)
-    draft = allocation(authorize(case(asked, simulation=told), FRESH)).draft
+    draft = allocated(authorize(case(asked, simulation=told), FRESH))
     assert (draft.gas_from, draft.fees_from, draft.nonce) == ("chain-defaults",) * 2 + (0,)
 
 

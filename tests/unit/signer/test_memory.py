@@ -1,13 +1,13 @@
 """The signer's memory: every attack on one record is found, and nothing grows for ever."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import pytest
 
 from signer.account import owner_key
 from signer.memory import FORGET_COUNT_MAX, Memory
-from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from signer.state import MAC_BYTES, StateDamaged, StateKey, StateRolledBack, StateWrite
 from tests.support.cases import (
     ACCOUNT,
     DAY_MS,
@@ -183,14 +183,6 @@ def test_what_the_store_shows_does_not_give_away_the_set_digest() -> None:
     assert not set(shown) & steps
 
 
-def test_heads_are_numbered_and_chained_to_their_predecessors() -> None:
-    bodies = [value[MAC_BYTES:] for value in lived().versions[HEAD]]
-    assert len(bodies) == 6  # two commits each
-    assert len({body.split(b'"previous":"')[1][:66] for body in bodies}) == 6
-    for number, body in enumerate(bodies, start=1):
-        assert b'"revision":%d,' % number in body
-
-
 def test_live_records_go_when_done_and_expired_and_a_day_old() -> None:
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
@@ -230,9 +222,31 @@ def test_a_record_is_written_per_intent_and_a_head_per_account_and_commit() -> N
     assert process.memory.drain() == []
 
 
-def test_the_sequence_of_a_head_is_known_without_its_records() -> None:
+@pytest.mark.parametrize(
+    ("newest", "behind"),
+    [({ACCOUNT: 3}, False), ({ACCOUNT: 4}, True), ({"ops": 1}, True), ({}, False)],
+)
+def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
+    newest: dict[str, int], *, behind: bool
+) -> None:
     store = lived()
     memory = Memory(store, SEALER, SLOT)
     delete_live(store)
-    assert memory.head_sequence(ACCOUNT) == 3
-    assert memory.head_sequence("ops") == 0
+    with pytest.raises(StateRolledBack) if behind else nullcontext():
+        memory.check_not_behind(newest)
+
+
+@pytest.mark.parametrize(
+    "place", [HEAD, StateKey("", "slot", SLOT), StateKey(ACCOUNT, "live", owner_key("alice", "2"))]
+)
+def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> None:
+    store = lived()
+    put(store, place, SEALER.seal(place, b'{"v":2}'))
+
+    def read() -> None:
+        memory = Memory(store, SEALER, SLOT)
+        memory.check_not_behind({ACCOUNT: 1})
+        memory.live(ACCOUNT, place.key)
+
+    with pytest.raises(StateDamaged, match="another version"):
+        read()

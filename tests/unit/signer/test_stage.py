@@ -327,3 +327,31 @@ def test_an_intent_that_once_expired_too_far_ahead_stays_refused_when_it_no_long
     process.run([arrival(far)], NOW_MS + 2 * DAY_MS + 10)
     assert reasons(process.disk) == [Reason.EXPIRY_TOO_FAR, "signed", "signed", "signed"]
     assert process.disk.audits[-1].action == "intent.duplicate"
+
+
+def test_refusals_of_far_expiry_leave_one_record_for_each_day_until_it_is_over() -> None:
+    process = fresh()
+    day_ms = NOW_MS // DAY_MS * DAY_MS + 9 * DAY_MS
+    far = [intent(idempotency_key=f"{n}", expires_at_ms=day_ms + n) for n in (0, 1, DAY_MS)]
+    process.run([arrival(one) for one in far], NOW_MS)
+    kept = []
+    for n, days in enumerate((3, 10, 12)):
+        at_ms = day_ms + (days - 9) * DAY_MS + 1
+        process.run([arrival(intent(idempotency_key=f"late-{n}", expires_at_ms=at_ms + 1))], at_ms)
+        kept.append(process.memory.account(ACCOUNT).live_count - 1)
+    assert kept == [2, 1, 0]
+
+
+def test_a_refusal_of_far_expiry_makes_no_later_intent_cost_a_look_up() -> None:
+    process = fresh()
+    process.run([arrival(intent(expires_at_ms=NOW_MS + 365 * DAY_MS))], NOW_MS)
+
+    def unreachable(name: str) -> bool:
+        raise AssertionError(name)
+
+    process.stage.decided_before = unreachable
+    for n in range(5):
+        at_ms = NOW_MS + (n + 1) * DAY_MS + 1
+        asked = intent(idempotency_key=f"{n}", expires_at_ms=at_ms + DAY_MS)
+        process.run([arrival(asked)], at_ms)
+    assert reasons(process.disk)[1:] == ["signed"] * 5

@@ -91,6 +91,18 @@ def test_signed_transactions_are_found_by_position(pipeline: PipelineLog) -> Non
     assert pipeline.signed_after(found[1][0], 10) == found[2:]
 
 
+def test_a_follower_of_signed_transactions_misses_none_when_time_went_back(
+    pipeline: PipelineLog,
+) -> None:
+    for n, at_ms in enumerate((5, 9, 3, 9, 1)):
+        pipeline.commit([out(n, Topic.SIGNED)], [], at_ms)
+    followed, position = [], 0
+    while page := pipeline.signed_after(position, 2):
+        followed += [value for _, value in page]
+        position = page[-1][0]
+    assert followed == [b"0", b"1", b"2", b"3", b"4"]
+
+
 def test_the_source_reads_both_files_and_misses_nothing(
     log: SqliteLog, pipeline: PipelineLog
 ) -> None:

@@ -1,0 +1,56 @@
+"""The SQL that makes a row's hash and its derived columns, as the DDL file has it.
+
+Not as the table has it, whose definition may be changed too.
+"""
+
+import re
+from functools import cache
+from typing import NamedTuple
+
+from streams.ledger.migrations import migrations
+
+_COLUMN = re.compile(r"(?m)^    `?(\w+)`? .* (?:ALIAS|MATERIALIZED) (.*?)(?: CODEC\(.*\))?,$")
+_CHECK = re.compile(r"(?m)^    CONSTRAINT chained CHECK hash = (.*),$")
+_HELPERS = ("doc", "payload", "facts")
+_UNSTORED = {*_HELPERS, "at"}
+PIECE = "FROM {table:Identifier} WHERE seq >= {first:UInt64} AND seq <= {last:UInt64}"
+
+
+class Expressions(NamedTuple):
+    """SQL out of the DDL: the hash of a row, the helpers, and every stored column's source."""
+
+    hash: str
+    helpers: dict[str, str]
+    stored: dict[str, str]
+
+
+@cache
+def expressions() -> Expressions:
+    """Read the expressions out of the DDL file."""
+    ddl = migrations()[0].sql
+    columns = dict(_COLUMN.findall(ddl))
+    return Expressions(
+        hash=_CHECK.findall(ddl)[0],
+        helpers={name: columns[name] for name in _HELPERS},
+        stored={name: sql for name, sql in columns.items() if name not in _UNSTORED},
+    )
+
+
+@cache
+def first_faults() -> str:
+    """Return the query for the first row of a piece where each derived value is wrong."""
+    sql = expressions()
+    helpers = ", ".join(f"{source} AS {name}" for name, source in sql.helpers.items())
+    wrong = [
+        f"hash != {sql.hash}",
+        "doc_id != '' AND event_id != doc_id",
+        *(f"row.`{name}` != ({source})" for name, source in sql.stored.items()),
+    ]
+    firsts = ", ".join(f"minIfOrNull(seq, {condition})" for condition in wrong)
+    stored = ", ".join(f"`{name}`" for name in sql.stored)
+    return f"""
+        WITH {helpers}, tupleElement(doc, 'id') AS doc_id SELECT {firsts} FROM (
+            SELECT seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body,
+                {stored} {PIECE}
+        ) AS row
+    """  # noqa: S608 - all of it comes from the DDL file

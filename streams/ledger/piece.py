@@ -1,0 +1,113 @@
+"""A piece of the ledger, verified in the database: order and content of its rows."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from streams.ledger.chain import Tip
+from streams.ledger.clickhouse import ClickHouse, Settings
+from streams.ledger.derived import PIECE, expressions, first_faults
+
+Ends = dict[tuple[str, int], int]
+
+# Answers out of caches and projections would be about other bytes than the rows'. Every condition
+# is wanted for every row: deciding what to skip would cost more than it saves.
+SETTINGS: Settings = {
+    "use_query_condition_cache": 0,
+    "optimize_use_projections": 0,
+    "short_circuit_function_evaluation": "disable",
+}
+_OFFSET = "its offset is not above the former one of its partition"
+_LINKS = f"""
+SELECT seq, expected FROM (
+    SELECT seq, prev_hash,
+        lagInFrame(seq + 1, 1, {{first:UInt64}}) OVER one AS expected,
+        lagInFrame(hash, 1, toFixedString(unhex({{hash:String}}), 32)) OVER one AS previous
+    {PIECE}
+    WINDOW one AS (ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+) WHERE seq != expected OR prev_hash != previous ORDER BY seq LIMIT 1
+"""  # noqa: S608 - only our own constants are put together
+_PLACES = f"""
+SELECT topic, partition, min(seq), argMin(offset, seq), max(offset),
+    minIfOrNull(seq, offset <= former)
+FROM (
+    SELECT topic, partition, seq, offset,
+        lagInFrame(toNullable(offset), 1, NULL) OVER place AS former
+    {PIECE}
+    WINDOW place AS (
+        PARTITION BY topic, partition ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
+    )
+) GROUP BY topic, partition
+"""  # noqa: S608
+
+
+class Check(IntEnum):
+    """What is said first of a row with several faults, as the verifier in Python does."""
+
+    NUMBER = 1
+    HASH = 2
+    LINK = 3
+    OFFSET = 4
+    DERIVED = 5
+
+
+class Finding(NamedTuple):
+    """A bad row; findings sort by row, then check."""
+
+    seq: int
+    check: Check
+    what: str
+
+
+class Piece:
+    """The rows from ``tip`` on up to number ``last``."""
+
+    def __init__(self, clickhouse: ClickHouse, table: str, tip: Tip, last: int) -> None:
+        self._clickhouse = clickhouse
+        self._last = last
+        self._places: dict[str, int | str] = {
+            "table": table, "first": tip.rows, "last": last, "hash": tip.hash.hex(),
+        }  # fmt: skip
+
+    def content_faults(self) -> list[Finding]:
+        """Find the first row whose hash, and the first whose each derived column, is wrong."""
+        (firsts,) = self._rows(first_faults())
+        columns = ("hash", "event_id", *expressions().stored)
+        return [
+            _content_finding(column, seq)
+            for column, seq in zip(columns, firsts, strict=True)
+            if seq is not None
+        ]
+
+    def order_faults(self, ends: Ends) -> Iterator[Finding]:
+        """Yield the first wrong number or link, and wrong offsets; carry ``ends`` forward."""
+        for seq, expected in self._rows(_LINKS):
+            yield _link_finding(seq, expected)
+        for topic, partition, seq, offset, end, lower in self._rows(_PLACES):
+            if offset <= ends.get((topic, partition), -1):
+                yield Finding(seq, Check.OFFSET, _OFFSET)
+            if lower is not None:
+                yield Finding(lower, Check.OFFSET, _OFFSET)
+            ends[topic, partition] = end
+
+    def tip(self) -> Tip:
+        """Return where the chain stands after this piece, which has no fault."""
+        sql = "SELECT hash FROM {table:Identifier} WHERE seq = {last:UInt64}"
+        return Tip(self._last + 1, self._rows(sql)[0][0])
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._clickhouse.rows(sql, self._places, SETTINGS)
+
+
+def _link_finding(seq: int, expected: int) -> Finding:
+    if seq > expected:
+        return Finding(expected, Check.NUMBER, f"the row is missing; the next one is {seq}")
+    if seq < expected:
+        return Finding(seq, Check.NUMBER, "there is a second row with this number")
+    return Finding(seq, Check.LINK, "its link is not the hash of the row before")
+
+
+def _content_finding(column: str, seq: int) -> Finding:
+    if column == "hash":
+        return Finding(seq, Check.HASH, "its hash is not the hash of its content")
+    return Finding(seq, Check.DERIVED, f"its column {column} is not what the body says")

@@ -1,0 +1,48 @@
+"""At start the registry and the keys are as many as the signer's state has seen, or it halts."""
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from schemas.topics import Topic
+from signer.keys import KeyRegister
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from signer.state import StateDamaged, StateRolledBack
+from tests.support.embedded import Pipeline, make_folder, open_pipeline
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    trader = Ed25519Signer("trader", secrets.token_bytes(32))
+    opened = open_pipeline(make_folder(tmp_path / "data", [trader]))
+    opened.drain()
+    return opened
+
+
+def load(pipeline: Pipeline, **more: int) -> None:
+    """Load everything anew beside a slot that has seen ``more`` than it has, or fewer."""
+    runner = pipeline.runner
+    registry = Registry(runner.stage.registry.trust_root)
+    operations = replace(runner.operations, registry=registry, keys=KeyRegister())
+    slot = runner.stage.memory.slot
+    update = {name: getattr(slot, name) + count for name, count in more.items()}
+    end = runner.inbox.end(Topic.REGISTRY, 0)
+    operations.load(runner.inbox, runner.pipeline, end, slot.model_copy(update=update))
+
+
+def test_what_the_signer_saw_is_loaded(pipeline: Pipeline) -> None:
+    load(pipeline)
+
+
+@pytest.mark.parametrize("what", ["registry_sequence", "key_count"])
+def test_fewer_than_the_signer_saw_is_rolled_back_and_more_is_damaged(
+    pipeline: Pipeline, what: str
+) -> None:
+    with pytest.raises(StateRolledBack, match="newer copy"):
+        load(pipeline, **{what: 1})
+    with pytest.raises(StateDamaged, match="good copy") as damaged:
+        load(pipeline, **{what: -1})
+    assert not isinstance(damaged.value, StateRolledBack)
