@@ -237,7 +237,7 @@ def test_a_damaged_ledger_is_told_in_a_sentence(folder: Folder, trader: Producer
 
 def fill_disk(api: Api) -> None:
     """Leave the pipeline's file no page to grow."""
-    db = api._parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
+    db = api.pipeline.parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
     db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
 
 
