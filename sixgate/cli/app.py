@@ -13,6 +13,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
 from sixgate.cli.terminal import notices, safe
+from sixgate.interpreter import tune
 
 app = typer.Typer(
     name="sixgate",
@@ -56,6 +57,7 @@ def root(
 def main() -> NoReturn:
     """Run the command line and exit; every failure is one sentence and a code of its own."""
     _mend_streams()
+    tune()
     try:
         code = _run()
     except BaseException as error:  # noqa: BLE001 - the end of the process: told, then exited
