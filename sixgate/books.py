@@ -17,6 +17,7 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer, proves
 from sixgate.api import ApiError, Json
 from sixgate.folder import Folder, Trust
+from sixgate.whole_file import written_whole
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerFault, LedgerRewritten, QueryRefused
 from streams.ledger.export import Format, export
@@ -146,19 +147,15 @@ class Books:
 
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
         """Write rows to a file that appears whole or not at all."""
-        draft = path.with_name(f".{path.name}.part")
 
         def write(progress: Progress) -> int:
-            with draft.open("wb") as out:
+            with written_whole(path, replace=True) as out:
                 return export(self._clickhouse, out, Format(form), since_ms, until_ms, progress)
 
         try:
             rows = yield from _progressing(write, "export")
-            draft.replace(path)
         except OSError as error:
             raise ApiError("export_failed", f"{path} cannot be written: {error.strerror}") from None
-        finally:
-            draft.unlink(missing_ok=True)
         yield {"rows": rows, "path": str(path)}
 
     def _verify(self, heads: list[LedgerHead]) -> Iterator[Json]:

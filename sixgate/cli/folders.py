@@ -17,7 +17,8 @@ from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices, screen
-from sixgate.folder import ADMIN, Folder, create
+from sixgate.creation import create
+from sixgate.folder import ADMIN, Folder
 
 ACCOUNT_DEFAULT = "main"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -1,7 +1,6 @@
 """``sixgate ledger``: verify it, remember its head, ask it, take it away."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from sixgate.cli.session import now_ms, session, usage
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
 from sixgate.strict_json import JsonWrong, read_json
+from sixgate.whole_file import write_whole
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 SINCE_DEFAULT = "90d"
@@ -66,7 +66,7 @@ def head(
     with session(data) as here:
         found = here.api.head()
     if out:
-        _write_whole(out, json.dumps(found).encode() + b"\n")
+        write_whole(out, json.dumps(found).encode() + b"\n", replace=True)
         notices().print(safe(f"The head is in {out}: keep it where nobody can change it."))
     if as_json:
         print_json(found)
@@ -147,19 +147,6 @@ def _read_head(file: Path) -> Json:
         usage(f"{file} holds no head: take one that sixgate ledger head --out wrote")
     envelope: Json = found["envelope"]
     return envelope
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Replace a file so that it is the old one or the new one, never half of it."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with draft.open("xb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _flat(value: Json, before: str = "") -> Iterator[tuple[str, object]]:

@@ -1,6 +1,5 @@
 """``sixgate submit``: sign intents from a file, send them, show their outcomes."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -33,6 +32,7 @@ from sixgate.intent_lines import (
 )
 from sixgate.keyfiles import load_key_file
 from sixgate.producer import Directory
+from sixgate.whole_file import written_whole
 
 SHOWN_COUNT_MAX = 20
 
@@ -115,10 +115,8 @@ def _signers(folder: Folder, directory: Directory) -> Signers:
 
 def _save(path: Path, ready: Sequence[Submission]) -> None:
     """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
-    with path.open("xb") as file:
+    with written_whole(path, replace=False) as file:
         file.writelines(one.envelope + b"\n" for one in ready)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _accept(here: Session, ready: Sequence[Submission], *, as_json: bool) -> ExitCode:

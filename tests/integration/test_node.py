@@ -21,7 +21,8 @@ from signer.state import StateRolledBack
 from sixgate import operator
 from sixgate.api import Api, ApiError, Json
 from sixgate.connection import RemoteApi, connect
-from sixgate.folder import Folder, FolderBusy, FolderError, create
+from sixgate.creation import create
+from sixgate.folder import Folder, FolderBusy, FolderError
 from streams.ledger.errors import LedgerError
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
