@@ -65,7 +65,8 @@ class Api(Protocol):
     def trail(self, intent: str) -> list[Json]:
         """Return every event of an intent in order: ``{topic, at_ms, event}``.
 
-        ``intent`` is the digest or an unambiguous prefix of it. Raises ``intent_unknown``.
+        ``intent`` is its digest or its transaction's hash, or an unambiguous beginning of one.
+        Raises ``intent_unknown``.
         """
         ...
 
@@ -85,8 +86,10 @@ class Api(Protocol):
         """Verify the ledger with both verifiers, against a remembered head envelope if given.
 
         Yields ``{"progress": rows, "of": rows, "verifier": name}`` and at last ``{"verified":
-        {rows, hash, heads, outcomes, accounts, forged}}``. Raises ``ledger_wrong`` with the first
-        bad row and what is wrong, ``head_malformed`` for a head that is none.
+        {rows, hash, heads, remembered, outcomes, accounts, forged}}``: then both agree on all rows
+        up to the one with ``hash``, and row ``remembered`` is what the head says (None without
+        one). Raises ``ledger_wrong`` with the first bad row and what is wrong, ``head_malformed``
+        for a head that is none.
         """
         ...
 

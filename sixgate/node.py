@@ -74,12 +74,12 @@ class Node:
     def intents(self, *, limit: int, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
         self.settle()
-        return self._books.intents(limit, account, agent)
+        return self._books.queries.newest(limit, account, agent)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
         self.settle()
-        return self._books.trail(intent)
+        return self._books.queries.trail(intent)
 
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``."""
