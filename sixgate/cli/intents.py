@@ -40,14 +40,17 @@ def list_(
 def show(
     *,
     intent: Annotated[
-        str, typer.Argument(metavar="INTENT", help="Its digest, or the beginning of it.")
+        str,
+        typer.Argument(
+            metavar="INTENT", help="Its digest or its transaction's hash, or the beginning of one."
+        ),
     ],
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Show an intent's whole trail: every gate's verdict, its reason and its time."""
     with session(data) as here:
-        events = here.api.trail(intent)
+        events = here.api.trail(intent.rstrip("….").lower())
         chains = here.registry["chains"]
     if as_json:
         print_json(events)
