@@ -1,6 +1,5 @@
 """Operators' signed records, checked before they are appended and read before the answer."""
 
-import base64
 import copy
 
 from schemas.canonical import Malformed
@@ -10,13 +9,13 @@ from schemas.topics import Topic
 from signer.keys import KeyRefused, read_request
 from signer.registry import RegistryRefused
 from sixgate import snapshot
-from sixgate.api import ApiError, Json
+from sixgate.api import ApiError, Json, bytes_of
 from sixgate.pipeline import Pipeline
 
 
 def register(pipeline: Pipeline, envelope: str) -> Json:
     """See ``Api.register``."""
-    raw, stage = base64.b64decode(envelope), pipeline.parts.runner.stage
+    raw, stage = bytes_of(envelope), pipeline.parts.runner.stage
     with pipeline.lock:
         pipeline.step()
         sequence = stage.registry.sequence
@@ -31,7 +30,7 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
 
 def provision(pipeline: Pipeline, envelope: str) -> Json:
     """See ``Api.provision``."""
-    raw, stage = base64.b64decode(envelope), pipeline.parts.runner.stage
+    raw, stage = bytes_of(envelope), pipeline.parts.runner.stage
     with pipeline.lock:
         pipeline.step()
         try:

@@ -3,8 +3,12 @@
 Arguments and answers are plain JSON data, so that both ways are one.
 """
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
+
+from schemas.fields import Count, TimeMs
 
 Json: TypeAlias = dict[str, Any]
 
@@ -17,8 +21,26 @@ class ApiError(Exception):
         self.code = code
 
 
+def bytes_of(text: str) -> bytes:
+    """Read base64; raise ``ApiError`` ``request_malformed`` for what is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise ApiError("request_malformed", "a value is not base64") from None
+
+
 class Api(Protocol):
-    """The front door. Codes of ``ApiError`` are listed with each method."""
+    """The front door; codes of ``ApiError`` are listed with each method.
+
+    Every method may raise:
+
+    ``halted``           the pipeline halted, and why; nothing is judged until it runs again
+    ``ledger_failed``    the ledger could not be read or written; the pipeline may go on
+    ``connection_lost``  the owner of the folder went away; what became of a write is unknown
+    ``request_malformed``, ``method_unknown``
+                         the client asks for what this owner does not know: another version
+    ``internal``         a defect on the owner's side
+    """
 
     def status(self) -> Json:
         """Return ``{org, pid, started_at_ms, ledger_rows}``."""
@@ -58,7 +80,7 @@ class Api(Protocol):
         """
         ...
 
-    def intents(self, *, limit: int, account: str | None, agent: str | None) -> list[Json]:
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """Return the newest intents, newest first, as rows of the ledger's ``intents`` view."""
         ...
 
@@ -74,7 +96,7 @@ class Api(Protocol):
         """Return for each agent ``{agent, account, spent_wei, limit_wei or None, left_wei}``."""
         ...
 
-    def signed(self, *, after: int, follow: bool) -> Iterator[Json]:
+    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
         """Yield signed transactions ``{position, event}`` after a position, oldest first."""
         ...
 
@@ -97,7 +119,7 @@ class Api(Protocol):
         """Run one read-only query: ``{columns, rows}``. Raises ``sql_refused``."""
         ...
 
-    def export(self, path: str, *, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """Write ledger rows to a file (``csv``, ``jsonl`` or ``parquet``), yielding progress.
 
         Yields ``{"progress": rows, "of": rows}`` and at last ``{"rows": n, "path": path}``.

@@ -15,6 +15,7 @@ from signer.signatures import Ed25519Signer, proves
 from sixgate.api import ApiError, Json
 from sixgate.folder import Folder, Trust
 from sixgate.intent_queries import IntentQueries
+from sixgate.plain_rows import plain
 from sixgate.progressing import Progress, progressing
 from sixgate.verification import Verification
 from sixgate.whole_file import written_whole
@@ -108,13 +109,14 @@ class Books:
         """Run a user's query; raise ``sql_refused``."""
         try:
             with closing(ReadOnlySql(self._clickhouse)) as reader:
-                answer = reader.run(query)
+                return plain(reader.run(query))
         except QueryRefused as error:
             raise ApiError("sql_refused", str(error)) from None
-        return {"columns": answer.columns, "types": answer.types, "rows": answer.rows}
 
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
         """Write rows to a file that appears whole or not at all."""
+        if form not in tuple(Format) or not (path.is_absolute() and path.name):
+            raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
 
         def write(progress: Progress) -> int:
             with written_whole(path, replace=True) as out:

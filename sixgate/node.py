@@ -1,6 +1,5 @@
 """The owner of a data folder: pipeline, ledger and front door in one process."""
 
-import base64
 import os
 import queue
 import threading
@@ -8,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate import administration, snapshot
-from sixgate.api import ApiError, Json
+from sixgate.api import ApiError, Json, bytes_of
 from sixgate.assembly import wall_ms
 from sixgate.folder import Folder
 from sixgate.notices import Notices, Watch
@@ -61,9 +61,7 @@ class Node:
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
-        if any(len(record["key"]) > KEY_LENGTH_MAX for record in records):
-            raise ApiError("request_malformed", "a record's key is no account's name")
-        pairs = [(record["key"], base64.b64decode(record["value"])) for record in records]
+        pairs = [_pair(record) for record in records]
         names = [names_of(value, key) for key, value in pairs] if wait else []
         with self._notices.watching(name for pair in names for name in pair) as watch:
             self.pipeline.append([Outgoing(Topic.SUBMITTED, *pair) for pair in pairs])
@@ -71,7 +69,7 @@ class Node:
             yield {"accepted": len(records)}
             yield from self._ends(Pending(names), watch)
 
-    def intents(self, *, limit: int, account: str | None, agent: str | None) -> list[Json]:
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
         self.settle()
         return self._books.queries.newest(limit, account, agent)
@@ -86,11 +84,11 @@ class Node:
         with self.pipeline.lock:
             return snapshot.budgets(self._stage.registry, self._stage.memory.account, wall_ms())
 
-    def signed(self, *, after: int, follow: bool) -> Iterator[Json]:
+    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
         """See ``Api.signed``; a position counts signed transactions in the order of commits."""
         return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
 
-    def signed_or_tick(self, *, after: int, follow: bool) -> Iterator[Json | None]:
+    def signed_or_tick(self, *, after: Count, follow: bool) -> Iterator[Json | None]:
         """Yield signed transactions, and None whenever there was nothing for a moment."""
         return self._feed.read(self.pipeline, after, follow=follow)
 
@@ -109,7 +107,7 @@ class Node:
         self.settle()
         return self._books.sql(query)
 
-    def export(self, path: str, *, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
         self.settle()
         yield from self._books.export(Path(path), form, since_ms, until_ms)
@@ -135,6 +133,13 @@ class Node:
     def _first_end(self, intent: str) -> Json | None:
         self.settle()
         return self._books.outcome(intent)
+
+
+def _pair(record: Json) -> tuple[str, bytes]:
+    match record:
+        case {"key": str(key), "value": str(value)} if len(key) <= KEY_LENGTH_MAX:
+            return key, bytes_of(value)
+    raise ApiError("request_malformed", "a record has no account's name as its key, or no value")
 
 
 @contextmanager

@@ -3,20 +3,15 @@
 import os
 from dataclasses import dataclass
 
-from signer.custody.errors import CustodyError
-from signer.stage import StageHalted
-from signer.state import StateDamaged
 from sixgate.api import ApiError
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.terminal import OutputClosed
 from sixgate.folder import FolderBusy, FolderError
+from sixgate.halts import HALTS
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
 from sixgate.strict_json import JsonWrong
 from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
-from streams.log.errors import LogError
-from streams.runners.clock import ClockHalted
-from streams.simulators.simulation import SimulatorError
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
@@ -48,6 +43,10 @@ API_CODES: dict[str, ExitCode] = {
     "export_failed": ExitCode.FOLDER,
     "halted": ExitCode.HALTED,
     "connection_lost": ExitCode.UNREACHABLE,
+    "request_malformed": ExitCode.UNREACHABLE,
+    "method_unknown": ExitCode.UNREACHABLE,
+    "ledger_failed": ExitCode.HALTED,
+    "internal": ExitCode.INTERNAL,
 }
 
 # The first row that fits counts, so a special case stands before its base.
@@ -59,12 +58,7 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerFault, ExitCode.LEDGER_WRONG),
     (LedgerRewritten, ExitCode.LEDGER_WRONG),
     (LedgerError, ExitCode.HALTED),
-    (LogError, ExitCode.HALTED),
-    (StateDamaged, ExitCode.HALTED),
-    (StageHalted, ExitCode.HALTED),
-    (ClockHalted, ExitCode.HALTED),
-    (CustodyError, ExitCode.HALTED),
-    (SimulatorError, ExitCode.HALTED),
+    *((kind, ExitCode.HALTED) for kind in HALTS),
     (IntentWrong, ExitCode.USAGE),
     (JsonWrong, ExitCode.USAGE),
 )

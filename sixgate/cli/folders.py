@@ -47,8 +47,8 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)
     folder.trust()
-    from sixgate.connection import serving  # noqa: PLC0415
     from sixgate.node import running  # noqa: PLC0415
+    from sixgate.serving import serving  # noqa: PLC0415
 
     with _stop_signal() as stop, folder.owned(), running(folder) as node, serving(folder, node):
         notices().print(f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False)

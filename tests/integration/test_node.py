@@ -4,6 +4,7 @@ import base64
 import os
 import secrets
 import shutil
+import socket
 import sqlite3
 import stat
 import threading
@@ -20,9 +21,10 @@ from signer.signatures import Ed25519Signer
 from signer.state import StateRolledBack
 from sixgate import operator
 from sixgate.api import Api, ApiError, Json
-from sixgate.connection import RemoteApi, connect
+from sixgate.connection import connect
 from sixgate.creation import create
 from sixgate.folder import Folder, FolderBusy, FolderError
+from sixgate.remote import RemoteApi, dial
 from streams.ledger.errors import LedgerError
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
@@ -99,6 +101,30 @@ def test_the_socket_answers_what_the_node_answers(
             remote.trail("0xffff")
         with pytest.raises(AttributeError):
             remote.stop()  # the attack: a method that is not the Api's
+
+
+def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> None:
+    query = "SELECT toUInt256('20000000000000000000') AS wei, [toInt128(-1)], 7, toDate(0), nan"
+    row = ["20000000000000000000", ["-1"], 7, "1970-01-01", None]
+    with connect(folder.path) as remote:
+        assert remote.sql(query)["rows"] == [row]
+    assert api.sql(query)["rows"][0][:-1] == row[:-1]
+
+
+@pytest.mark.parametrize("said", [b"", b'{"item"', b'{"item":1}\n', b'{"item":1}\n{"do'])
+def test_an_owner_that_goes_away_is_a_lost_connection(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(said)
+    theirs.close()
+    with pytest.raises(ApiError) as caught:
+        list(RemoteApi(lambda: ours).signed(after=0, follow=True))
+    assert caught.value.code == "connection_lost"
+
+
+def test_an_owner_that_is_gone_is_a_lost_connection(folder: Folder) -> None:
+    with pytest.raises(ApiError) as caught:
+        RemoteApi(lambda: dial(folder)).status()
+    assert caught.value.code == "connection_lost"
 
 
 def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
