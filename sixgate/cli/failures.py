@@ -1,5 +1,6 @@
 """From any exception to one sentence for the user and an exit code: never a traceback."""
 
+import errno
 import os
 from dataclasses import dataclass
 
@@ -64,6 +65,20 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
 )
 
 
+ADVICE: dict[int, str] = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "run as who may, or name another place",
+    errno.EPERM: "run as who may, or name another place",
+    errno.EROFS: "name another place",
+    errno.EEXIST: "name another file, or move this one away",
+    errno.ENOSPC: "free some space and run this again",
+    errno.EDQUOT: "free some space and run this again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and run this again",
+}
+
+
 def failure_of(error: BaseException) -> Failure:
     """Translate an exception; one that nobody foresaw is a defect and says so."""
     match error:
@@ -90,7 +105,7 @@ def _foreign(error: BaseException) -> Failure:
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or type(error).__name__
-    return f"{where}{why}: free what is in the way and run this again"
+    return f"{where}{why}: {ADVICE.get(error.errno or 0, 'mend that and run this again')}"
 
 
 def _defect(error: BaseException) -> str:
