@@ -115,17 +115,16 @@ def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) 
 
 def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) -> None:
     use = INTENT | {"key_path": "keys/base-signer"}
-    cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
+    made = cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
+    assert "payroll goes on signing with agents/payroll/" in made.err
     assert cli.submit(use)[0]["result"]["reason"] == "key_not_granted"
     again = cli.run("keys", "provision", "--chain", "base", "--account", "treasury")
     assert again.code == 4
     assert "has a key at keys/base-signer already" in again.sentence
     cli.ok("agents", "update", "payroll", "--key-path", "keys/base-signer")
     assert cli.submit(use)[0]["outcome"] == "signed"
-    made = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
-    assert (
-        cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == made["address"]
-    )
+    hot = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
+    assert cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == hot["address"]
 
 
 @pytest.mark.parametrize(
