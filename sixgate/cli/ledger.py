@@ -13,6 +13,7 @@ from sixgate.cli.failures import CommandFailed
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms, session, usage
+from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
 from sixgate.strict_json import JsonWrong, read_json
@@ -50,7 +51,7 @@ def verify(
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table("verified", ""), _flat(found)))
+        screen().print(rows(table("verified", ""), _verified(found)))
 
 
 @app.command(epilog="Example: sixgate ledger head --out remembered-head.json")
@@ -85,11 +86,13 @@ def sql(
 ) -> None:
     """Ask the ledger in ClickHouse SQL: ledger, intents, trail and other views."""
     with session(data) as here, progress("querying"):
+        here.tell_waiting()
         found = here.api.sql(query)
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table(*found["columns"]), found["rows"]))
+        out = screen()
+        out.print(answer_view(found["columns"], found["rows"], out))
 
 
 @app.command(
@@ -147,6 +150,14 @@ def _read_head(file: Path) -> Json:
         usage(f"{file} holds no head: take one that sixgate ledger head --out wrote")
     envelope: Json = found["envelope"]
     return envelope
+
+
+def _verified(found: Json) -> Iterator[tuple[str, object]]:
+    remembered = found.pop("remembered")
+    yield from _flat(found)
+    yield "verifiers", "SQL in the engine, and Python without it: they agree"
+    if remembered is not None:
+        yield "remembered head", f"row {remembered} is in the ledger as the head says"
 
 
 def _flat(value: Json, before: str = "") -> Iterator[tuple[str, object]]:
