@@ -43,7 +43,10 @@ class Api(Protocol):
     """
 
     def status(self) -> Json:
-        """Return ``{org, pid, started_at_ms, ledger_rows}``."""
+        """Return ``{org, pid, started_at_ms, ledger_rows, waiting}``.
+
+        ``waiting`` counts submitted records that nothing has judged yet.
+        """
         ...
 
     def registry(self) -> Json:

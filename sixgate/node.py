@@ -44,6 +44,7 @@ class Node:
             "pid": os.getpid(),
             "started_at_ms": self._started_at_ms,
             "ledger_rows": self._books.rows(),
+            "waiting": self.pipeline.waiting(),
         }
 
     def registry(self) -> Json:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from schemas.record import Outgoing
+from schemas.topics import Topic
 from sixgate.api import ApiError
 from sixgate.assembly import Parts, assemble, boot_ms, wall_ms
 from sixgate.folder import Folder
@@ -83,6 +84,16 @@ class Pipeline:
         self.check_running()
         with self._inbox_lock:
             self.parts.inbox.append(events, wall_ms())
+
+    def waiting(self) -> int:
+        """Return how many submitted records lie in the inbox behind the last batch."""
+        inbox, positions = self.parts.inbox, self.parts.runner.stage.memory.slot.positions
+        with self._inbox_lock:
+            return sum(
+                inbox.end(Topic.SUBMITTED, partition)
+                - positions.get(f"{Topic.SUBMITTED}/{partition}", 0)
+                for partition in range(inbox.partitions_of(Topic.SUBMITTED))
+            )
 
     def wake(self) -> None:
         """Say that the inbox holds something new."""

@@ -165,6 +165,7 @@ def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> 
 def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """List all agents with what is left of their limits."""
     with session(data) as here:
+        here.tell_waiting()
         agents = here.registry["agents"]
         found = [row | {"record": agents[row["agent"]]} for row in here.api.budgets()]
     if as_json:

@@ -28,6 +28,7 @@ def list_(
 ) -> None:
     """List the newest intents, newest first."""
     with session(data) as here:
+        here.tell_waiting()
         found = here.api.intents(limit=limit, account=account, agent=agent)
         chains = here.registry["chains"]
     if as_json:
@@ -50,6 +51,7 @@ def show(
 ) -> None:
     """Show an intent's whole trail: every gate's verdict, its reason and its time."""
     with session(data) as here:
+        here.tell_waiting()
         events = here.api.trail(intent.rstrip("….").lower())
         chains = here.registry["chains"]
     if as_json:
@@ -70,6 +72,8 @@ def signed(
     """Print signed transactions, oldest first, one a line; raw ones are in --json."""
     with session(data) as here:
         out = screen()
+        if not follow:
+            here.tell_waiting()
         for item in here.api.signed(after=after, follow=follow):
             if as_json:
                 print_json_line(item)

@@ -141,6 +141,14 @@ def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) 
     assert len(cli.ok("signed", "--json").lines) == 1
 
 
+def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(4000))
+    cli.ok("submit", "-", "--no-wait", stdin=text)
+    ended = cli.ok("intents", "list", "--limit", "10000", "--json")
+    waiting = int(ended.err.split()[0]) if "wait in the inbox" in ended.err else 0
+    assert len(ended.json) + waiting >= 4000
+
+
 def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
     cli: CommandLine, organisation: CommandLine, tmp_path: Path
 ) -> None:
