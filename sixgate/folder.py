@@ -109,6 +109,23 @@ class Folder:
         """Open the operator's key."""
         return load_key_file(self.key(ADMIN), ADMIN)
 
+    def place(self) -> tuple[int, int]:
+        """Return what the folder's path names now, so that ``check_same`` can tell it later."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    def check_same(self, place: tuple[int, int]) -> None:
+        """Raise ``FolderError`` if the path names another folder than before, or none.
+
+        Files that were deleted can still be written, and nothing written there is kept.
+        """
+        try:
+            same = self.place() == place
+        except OSError:
+            same = False
+        if not same:
+            raise FolderError(f"{self.path} was removed or replaced while in use: restore it")
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Own the folder until the block ends; raise ``FolderBusy`` if somebody else does."""

@@ -24,6 +24,7 @@ class Pipeline:
     """
 
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
+        self._folder, self._place = folder, folder.place()
         self.parts: Parts = assemble(folder, on_commit)
         self.lock = threading.RLock()
         self.failure: BaseException | None = None
@@ -72,6 +73,7 @@ class Pipeline:
         self.check_running()
         with self.lock:
             try:
+                self._folder.check_same(self._place)
                 read = self.parts.runner.step()
             except BaseException as error:
                 self._fail(error)

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -92,6 +93,15 @@ def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
     running = cli.up()
     assert stopped(running, number) == 0
     assert not (cli.data / "sixgate.sock").exists()
+
+
+def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:
+    running = cli.up()
+    shutil.rmtree(cli.data)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 5, err
+    (sentence,) = err.splitlines()
+    assert "removed or replaced while in use" in sentence
 
 
 def test_a_killed_up_leaves_nothing_in_the_way(cli: CommandLine) -> None:

@@ -24,6 +24,7 @@ from sixgate.api import Api, ApiError, Json
 from sixgate.connection import connect
 from sixgate.creation import create
 from sixgate.folder import Folder, FolderBusy, FolderError
+from sixgate.node import Node
 from sixgate.remote import RemoteApi, dial
 from streams.ledger.errors import LedgerError
 from streams.log.errors import LogError
@@ -125,6 +126,31 @@ def test_an_owner_that_is_gone_is_a_lost_connection(folder: Folder) -> None:
     with pytest.raises(ApiError) as caught:
         RemoteApi(lambda: dial(folder)).status()
     assert caught.value.code == "connection_lost"
+
+
+def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
+    assert isinstance(api, Node)
+    with api.pipeline.lock:
+        before = api.status()["waiting"]
+        next(iter(api.submit([record(trader.signed(str(n))) for n in range(7)], wait=False)))
+        assert (before, api.status()["waiting"]) == (0, 7)
+    submit(api, trader.signed("last"))
+    assert api.status()["waiting"] == 0
+
+
+def run_and_take_away(folder: Folder, replaced: str) -> None:
+    with connect(folder.path) as api:
+        assert isinstance(api, Node)
+        folder.path.rename(folder.path.with_name("moved"))
+        if replaced == "by another":
+            folder.path.mkdir()
+        api.wait(threading.Event())
+
+
+@pytest.mark.parametrize("replaced", ["by nothing", "by another"])
+def test_a_folder_that_is_gone_while_it_runs_halts(folder: Folder, replaced: str) -> None:
+    with pytest.raises(FolderError, match="removed or replaced"):
+        run_and_take_away(folder, replaced)
 
 
 def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
