@@ -79,6 +79,16 @@ def test_while_up_runs_every_command_goes_through_its_socket(
     assert cli.ok("settings", "get", "simulation.required").out.strip() == "always"
 
 
+def test_a_client_of_up_does_not_load_the_engine(
+    cli: CommandLine, up: "subprocess.Popen[str]"
+) -> None:
+    assert up.poll() is None
+    loaded = cli.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"}).err
+    assert "sixgate.remote" in loaded
+    assert "chdb" not in loaded
+    assert "sixgate.node" not in loaded
+
+
 def test_a_second_up_is_refused_in_a_sentence(
     cli: CommandLine, up: "subprocess.Popen[str]"
 ) -> None:
