@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,16 @@ from sixgate.creation import create
 from sixgate.folder import Folder, FolderBusy, FolderError
 from sixgate.node import Node
 from sixgate.remote import RemoteApi, dial
+from sixgate.verification import Verification
 from streams.ledger.errors import LedgerError
+from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
 from tests.support.outside import check
 
 NOW_MS = 1
+STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
 
 
 @pytest.fixture
@@ -251,6 +255,25 @@ def test_a_ledger_without_its_rows_is_noticed_by_its_own_heads(
     shutil.rmtree(folder.ledger)
     with pytest.raises(LedgerError, match="missing"), connect(folder.path):
         pass
+
+
+class Shortened(LedgerTable):
+    """The attack: an engine that shows one reader less than the other."""
+
+    def rows(self, first: int = 0, stop: int | None = None) -> Iterator[Row]:
+        return islice(super().rows(first, stop), self.tip().rows - 1)
+
+
+def test_an_engine_that_tells_the_verifiers_different_things_is_found(
+    api: Api, folder: Folder, trader: Producer
+) -> None:
+    submit(api, trader.signed("a"))
+    assert verified(api)
+    books = api.pipeline.parts.books  # type: ignore[attr-defined]
+    shortened = Shortened(books._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
+    with pytest.raises(ApiError, match="missing") as caught:
+        list(Verification(books._clickhouse, shortened, STRANGER_KEY, [], None).run())  # noqa: SLF001
+    assert caught.value.code == "ledger_wrong"
 
 
 def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path: Path) -> None:
