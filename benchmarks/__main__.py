@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks import curve, deciding, ledger, parts, pipeline
 from benchmarks.measure import Figure
+from sixgate.interpreter import tune
 
 DOCS = Path(__file__).parents[1] / "docs"
 GROUPS = {
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--only", choices=[*GROUPS, "curve"])
     parser.add_argument("--curve", type=int, default=20_000, metavar="INTENTS")
     options = parser.parse_args()
+    tune()
     figures = list(_shown(_figures(options.only, options.curve)))
     if options.only is None:
         (DOCS / "benchmarks.md").write_text(_page(figures))

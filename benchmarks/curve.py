@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from benchmarks import world
 from benchmarks.measure import MICRO, Figure, seconds
 from benchmarks.pipeline import record_of, submit
+from sixgate.interpreter import tune
 from sixgate.node import running
 
 CHUNK = 1_000
@@ -68,6 +69,7 @@ def main() -> None:
     """Print the curve as it grows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--intents", type=int, default=20_000)
+    tune()
     for before, cost in points(parser.parse_args().intents):
         print(f"{before:>10,} intents before: {cost:7.0f} µs per intent", flush=True)
 

@@ -30,7 +30,8 @@ from signer.stage import Arrival, SigningStage
 from signer.state import Sealer, StateKey, StateWrite
 from signer.window import DAY_MS, Window
 from sixgate.assembly import boot_ms, wall_ms
-from sixgate.folder import Folder, open_identity
+from sixgate.folder import Folder
+from sixgate.identity import open_identity
 from streams.log.sqlite import SqliteLog
 from streams.runners.operations import Operations
 

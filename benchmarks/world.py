@@ -20,7 +20,8 @@ from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, Pol
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.assembly import wall_ms
-from sixgate.folder import Folder, create
+from sixgate.creation import create
+from sixgate.folder import Folder
 from streams.log.sqlite import SqliteLog
 
 RECIPIENT = "0x" + "11" * 20

@@ -3,8 +3,12 @@
 Arguments and answers are plain JSON data, so that both ways are one.
 """
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
+
+from schemas.fields import Count, TimeMs
 
 Json: TypeAlias = dict[str, Any]
 
@@ -17,11 +21,32 @@ class ApiError(Exception):
         self.code = code
 
 
+def bytes_of(text: str) -> bytes:
+    """Read base64; raise ``ApiError`` ``request_malformed`` for what is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise ApiError("request_malformed", "a value is not base64") from None
+
+
 class Api(Protocol):
-    """The front door. Codes of ``ApiError`` are listed with each method."""
+    """The front door; codes of ``ApiError`` are listed with each method.
+
+    Every method may raise:
+
+    ``halted``           the pipeline halted, and why; nothing is judged until it runs again
+    ``ledger_failed``    the ledger could not be read or written; the pipeline may go on
+    ``connection_lost``  the owner of the folder went away; what became of a write is unknown
+    ``request_malformed``, ``method_unknown``
+                         the client asks for what this owner does not know: another version
+    ``internal``         a defect on the owner's side
+    """
 
     def status(self) -> Json:
-        """Return ``{org, pid, started_at_ms, ledger_rows}``."""
+        """Return ``{org, pid, started_at_ms, ledger_rows, waiting}``.
+
+        ``waiting`` counts submitted records that nothing has judged yet.
+        """
         ...
 
     def registry(self) -> Json:
@@ -58,14 +83,15 @@ class Api(Protocol):
         """
         ...
 
-    def intents(self, *, limit: int, account: str | None, agent: str | None) -> list[Json]:
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """Return the newest intents, newest first, as rows of the ledger's ``intents`` view."""
         ...
 
     def trail(self, intent: str) -> list[Json]:
         """Return every event of an intent in order: ``{topic, at_ms, event}``.
 
-        ``intent`` is the digest or an unambiguous prefix of it. Raises ``intent_unknown``.
+        ``intent`` is its digest or its transaction's hash, or an unambiguous beginning of one.
+        Raises ``intent_unknown``.
         """
         ...
 
@@ -73,7 +99,7 @@ class Api(Protocol):
         """Return for each agent ``{agent, account, spent_wei, limit_wei or None, left_wei}``."""
         ...
 
-    def signed(self, *, after: int, follow: bool) -> Iterator[Json]:
+    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
         """Yield signed transactions ``{position, event}`` after a position, oldest first."""
         ...
 
@@ -85,8 +111,10 @@ class Api(Protocol):
         """Verify the ledger with both verifiers, against a remembered head envelope if given.
 
         Yields ``{"progress": rows, "of": rows, "verifier": name}`` and at last ``{"verified":
-        {rows, hash, heads, outcomes, accounts, forged}}``. Raises ``ledger_wrong`` with the first
-        bad row and what is wrong, ``head_malformed`` for a head that is none.
+        {rows, hash, heads, remembered, outcomes, accounts, forged}}``: then both agree on all rows
+        up to the one with ``hash``, and row ``remembered`` is what the head says (None without
+        one). Raises ``ledger_wrong`` with the first bad row and what is wrong, ``head_malformed``
+        for a head that is none.
         """
         ...
 
@@ -94,7 +122,7 @@ class Api(Protocol):
         """Run one read-only query: ``{columns, rows}``. Raises ``sql_refused``."""
         ...
 
-    def export(self, path: str, *, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """Write ledger rows to a file (``csv``, ``jsonl`` or ``parquet``), yielding progress.
 
         Yields ``{"progress": rows, "of": rows}`` and at last ``{"rows": n, "path": path}``.

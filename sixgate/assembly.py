@@ -15,7 +15,8 @@ from signer.registry import Registry
 from signer.stage import SigningStage
 from signer.state import Sealer
 from sixgate.books import Books
-from sixgate.folder import LEDGER, SIMULATOR, SLOT, Folder, open_identity
+from sixgate.folder import LEDGER, SIMULATOR, SLOT, Folder
+from sixgate.identity import open_identity
 from sixgate.keyfiles import load_key_file
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog

@@ -1,12 +1,9 @@
 """The ledger as the node uses it: one writing connection behind a lock, readers beside it."""
 
-import queue
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TypeAlias, TypeVar
 
 import orjson
 
@@ -17,40 +14,30 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer, proves
 from sixgate.api import ApiError, Json
 from sixgate.folder import Folder, Trust
+from sixgate.intent_queries import IntentQueries
+from sixgate.plain_rows import plain
+from sixgate.progressing import Progress, progressing
+from sixgate.verification import Verification
+from sixgate.whole_file import written_whole
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerFault, LedgerRewritten, QueryRefused
+from streams.ledger.errors import LedgerRewritten, QueryRefused
 from streams.ledger.export import Format, export
 from streams.ledger.heads import HeadFile, HeadKey
-from streams.ledger.lookups import newest_outcomes, outcome_of, trail
+from streams.ledger.lookups import newest_outcomes, outcome_of
 from streams.ledger.migrations import migrate
 from streams.ledger.query import ReadOnlySql
 from streams.ledger.sink import Sink
-from streams.ledger.table import LedgerTable, Row
-from streams.ledger.verifier import Fault
-from streams.ledger.verifier import Row as VerifierRow
-from streams.ledger.verifier import verify as verify_rows
-from streams.ledger.verify_sql import verify as verify_sql
+from streams.ledger.table import LedgerTable
 from streams.log.pipeline import PipelineLog
 from streams.log.source import LogSource
 from streams.log.sqlite import SqliteLog
 
-Progress: TypeAlias = Callable[[int, int], None]
-Result = TypeVar("Result")
-
-_INTENTS = """
-SELECT intent, account, agent, chain_id, `to`, toString(value_wei) AS value_wei,
-    toUnixTimestamp64Milli(submitted_at) AS submitted_at_ms, outcome, reason, transaction_hash,
-    sequence
-FROM intents
-WHERE ({account:String} = '' OR account = {account:String})
-    AND ({agent:String} = '' OR agent = {agent:String})
-ORDER BY submitted_at DESC LIMIT {limit:UInt64}
-"""
-_NAMED = "SELECT DISTINCT intent FROM trail WHERE startsWith(intent, {prefix:String}) LIMIT 2"
-
 
 class Books:
-    """Writes the ledger and answers questions about it; any thread may call."""
+    """Writes the ledger and answers questions about it; any thread may call.
+
+    ``queries`` answers what is asked about intents.
+    """
 
     def __init__(
         self,
@@ -70,6 +57,7 @@ class Books:
             source = opened.enter_context(closing(_source(folder, trust)))
             self._clickhouse = opened.enter_context(closing(ClickHouse.embedded(folder.ledger)))
             migrate(self._clickhouse)
+            self.queries = IntentQueries(self._clickhouse, self._proved)
             self._table = LedgerTable(self._clickhouse, trust.org)
             self._sink = Sink(source, self._table, self._heads, self._head_key, now_ms)
             opened.callback(self._sink.close)
@@ -103,23 +91,6 @@ class Books:
         """Tell whether an intent ended before."""
         return self.outcome(intent) is not None
 
-    def intents(self, limit: int, account: str | None, agent: str | None) -> list[Json]:
-        """Return the newest rows of the ``intents`` view."""
-        wanted = {"account": account or "", "agent": agent or "", "limit": limit}
-        answer = self._clickhouse.query(_INTENTS, wanted)
-        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
-
-    def trail(self, intent: str) -> list[Json]:
-        """Return every event of the intent that a digest or a prefix of one names."""
-        found = self._clickhouse.rows(_NAMED, {"prefix": intent})
-        if len(found) != 1:
-            what = "no intent begins" if not found else "several intents begin"
-            raise ApiError("intent_unknown", f"{what} with {intent}: see sixgate intents list")
-        return [
-            {"topic": e.topic, "at_ms": e.at_ms, "event": orjson.loads(e.body)}
-            for e in trail(self._clickhouse, found[0][0])
-        ]
-
     def head(self) -> Json:
         """Return the newest signed head and its envelope."""
         envelope = self._heads.last()
@@ -129,73 +100,45 @@ class Books:
 
     def verify(self, remembered: Json | None) -> Iterator[Json]:
         """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
-        heads = self._remembered(remembered)
-        try:
-            yield from self._verify(heads)
-        except (LedgerFault, Fault) as error:
-            raise ApiError("ledger_wrong", str(error)) from None
+        brought = None if remembered is None else self._opened_head(_envelope(remembered))
+        heads = [*self._published(), *([brought] if brought else [])]
+        verification = Verification(self._clickhouse, self._table, self._signer_key, heads, brought)
+        yield from verification.run()
 
     def sql(self, query: str) -> Json:
         """Run a user's query; raise ``sql_refused``."""
         try:
             with closing(ReadOnlySql(self._clickhouse)) as reader:
-                answer = reader.run(query)
+                return plain(reader.run(query))
         except QueryRefused as error:
             raise ApiError("sql_refused", str(error)) from None
-        return {"columns": answer.columns, "types": answer.types, "rows": answer.rows}
 
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
         """Write rows to a file that appears whole or not at all."""
-        draft = path.with_name(f".{path.name}.part")
+        if form not in tuple(Format) or not (path.is_absolute() and path.name):
+            raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
 
         def write(progress: Progress) -> int:
-            with draft.open("wb") as out:
+            with written_whole(path, replace=True) as out:
                 return export(self._clickhouse, out, Format(form), since_ms, until_ms, progress)
 
         try:
-            rows = yield from _progressing(write, "export")
-            draft.replace(path)
+            rows = yield from progressing(write)
         except OSError as error:
             raise ApiError("export_failed", f"{path} cannot be written: {error.strerror}") from None
-        finally:
-            draft.unlink(missing_ok=True)
         yield {"rows": rows, "path": str(path)}
 
-    def _verify(self, heads: list[LedgerHead]) -> Iterator[Json]:
-        in_sql = yield from _progressing(
-            lambda progress: verify_sql(self._clickhouse, heads, progress), "sql"
-        )
-        hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in heads}
-        signers = [bytes.fromhex(self._signer_key[2:])]
-        in_python = yield from _progressing(
-            lambda progress: verify_rows(
-                map(_row, self._table.rows()),
-                hashes,
-                signers,
-                progress=lambda done: progress(done, in_sql.rows),
-            ),
-            "python",
-        )
-        yield {
-            "verified": {
-                "rows": in_sql.rows,
-                "hash": in_sql.hash,
-                "heads": len(heads),
-                "outcomes": in_python.outcomes,
-                "accounts": in_python.accounts,
-                "forged": in_python.forged,
-            }
-        }
-
-    def _remembered(self, envelope: Json | None) -> list[LedgerHead]:
-        """Return the heads to verify against: all published here, and the one brought along."""
-        brought = [] if envelope is None else [_envelope(envelope)]
+    def _published(self) -> list[LedgerHead]:
         try:
-            return [self._head_key.open(head) for head in (*self._heads.heads(), *brought)]
-        except LedgerRewritten as error:
-            raise ApiError("ledger_wrong", str(error)) from None
+            return [self._opened_head(head) for head in self._heads.heads()]
         except Malformed:
             raise ApiError("ledger_wrong", "a line of heads.jsonl is no head: restore it") from None
+
+    def _opened_head(self, envelope: Envelope) -> LedgerHead:
+        try:
+            return self._head_key.open(envelope)
+        except LedgerRewritten as error:
+            raise ApiError("ledger_wrong", str(error)) from None
 
     def _proved(self, body: bytes) -> bool:
         event = orjson.loads(body)
@@ -213,27 +156,6 @@ class Books:
 def _source(folder: Folder, trust: Trust) -> LogSource:
     inbox = SqliteLog(folder.inbox, trust.partitions)
     return LogSource(inbox, PipelineLog(folder.pipeline, trust.partitions))
-
-
-def _progressing(work: Callable[[Progress], Result], name: str) -> Generator[Json, None, Result]:
-    """Run work in a thread and yield its progress; return or raise what it does."""
-    steps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
-
-    def run() -> Result:
-        try:
-            return work(lambda done, total: steps.put((done, total)))
-        finally:
-            steps.put(None)
-
-    with ThreadPoolExecutor(1, f"ledger-{name}") as executor:
-        result = executor.submit(run)
-        while step := steps.get():
-            yield {"progress": step[0], "of": step[1], "verifier": name}
-        return result.result()
-
-
-def _row(row: Row) -> VerifierRow:
-    return VerifierRow(*row)
 
 
 def _envelope(plain: Json) -> Envelope:

@@ -1,6 +1,5 @@
 """Ed25519 keys of people and processes in PEM files (PKCS #8, RFC 8410) that only they can read."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signer.signatures import Ed25519Signer
+from sixgate.whole_file import MODE_PRIVATE, write_whole
 
 SEED_BYTES = 32
 
@@ -27,13 +27,9 @@ def create_key_file(path: Path, seed: bytes) -> None:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_whole(path, pem, replace=False, mode=MODE_PRIVATE)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be created: {error.strerror}") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_key_file(path: Path, keyid: str) -> Ed25519Signer:

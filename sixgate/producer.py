@@ -4,7 +4,7 @@ Pure: time, new idempotency keys and the registry's content are inputs.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.dsse import INTENT_TYPE
@@ -79,6 +79,21 @@ def agent_key_path(agent: str) -> str:
 def chain_key_path(chain: str) -> str:
     """Return the path of the key that a chain's intents use by default."""
     return f"keys/{chain}-signer"
+
+
+def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
+    """Say, in sentences, what a new key of an account changes for agents that name no key path."""
+    chain_keys = [chain_key_path(chain) for chain in sorted(before.names.values())]
+    for agent in sorted(name for name, own in before.accounts.items() if own == account):
+        own = agent_key_path(agent)
+        others = [other for other in chain_keys if (account, other) in before.keys]
+        if path == own and others:
+            yield (
+                f"{agent} now signs with {own}, another address than {', '.join(others)}: "
+                "an intent that names key_path still takes those"
+            )
+        if path in chain_keys and (account, own) in before.keys:
+            yield f"{agent} goes on signing with {own}: an intent takes {path} if it names key_path"
 
 
 def resolve(

@@ -1,5 +1,13 @@
 """The command ``sixgate``."""
 
-from sixgate.cli.app import main
+from typing import NoReturn
 
-__all__ = ["main"]
+from sixgate.cli.interrupts import leave_at_once
+
+
+def main() -> NoReturn:
+    """Load the command line and run it; Ctrl-C is answered in a sentence even before that."""
+    leave_at_once()
+    from sixgate.cli.app import main as run  # noqa: PLC0415 - takes a third of a second
+
+    run()

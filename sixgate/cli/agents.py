@@ -8,10 +8,11 @@ import typer
 
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from sixgate.api import Json
-from sixgate.cli import policies
 from sixgate.cli.agent_views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, KeyPaths, MaybeAccount
+from sixgate.cli.policies import compose
+from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
 from sixgate.cli.session import not_found, now_ms, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.cli.times import span_ms
@@ -51,13 +52,13 @@ def own_public_key(folder: Folder, name: str) -> str:
     epilog="Example: sixgate agents add payroll --account treasury --max-value-eth 1 "
     "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60"
 )
-@policies.with_limits
+@with_limits
 def add(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     name: Agent,
     account: MaybeAccount = ACCOUNT_DEFAULT,
-    policy: policies.PolicyFile = None,
-    policy_id: policies.PolicyId = None,
+    policy: PolicyFile = None,
+    policy_id: PolicyId = None,
     key_path: KeyPaths = None,
     public_key: Annotated[
         str | None, typer.Option(metavar="HEX", help="Its Ed25519 key; else one is made here.")
@@ -74,7 +75,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
         if account not in here.registry["accounts"]:
             records.append(entry(AccountOpened, account=account))
         if policy or flags or policy_id is None:
-            content = policies.compose(here, {}, policy, flags)
+            content = compose(here, {}, policy, flags)
             records.append(PolicySet(policy_id=policy_id or name, policy=content))
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
@@ -94,12 +95,12 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
 
 
 @app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")
-@policies.with_limits
+@with_limits
 def update(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     name: Agent,
-    policy: policies.PolicyFile = None,
-    policy_id: policies.PolicyId = None,
+    policy: PolicyFile = None,
+    policy_id: PolicyId = None,
     key_path: KeyPaths = None,
     public_key: Annotated[
         str | None, typer.Option(metavar="HEX", help="Its new Ed25519 key.")
@@ -122,7 +123,7 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
         earlier: Json | None = here.registry["policies"].get(used)
         if policy or flags:
             base = earlier["policy"] if earlier and not policy else {}
-            content = policies.compose(here, base, policy, flags)
+            content = compose(here, base, policy, flags)
             records.append(PolicySet(policy_id=used, policy=content))
         elif earlier is None:
             not_found("policy", used, here.registry["policies"])
@@ -164,6 +165,7 @@ def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> 
 def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """List all agents with what is left of their limits."""
     with session(data) as here:
+        here.tell_waiting()
         agents = here.registry["agents"]
         found = [row | {"record": agents[row["agent"]]} for row in here.api.budgets()]
     if as_json:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -11,8 +12,10 @@ from sixgate.cli import agents, chains, folders, intents, keys, ledger, settings
 from sixgate.cli.demo.command import demo
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
+from sixgate.cli.interrupts import raise_again
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
-from sixgate.cli.terminal import notices, safe
+from sixgate.cli.terminal import notices, safe, screen
+from sixgate.interpreter import tune
 
 app = typer.Typer(
     name="sixgate",
@@ -37,8 +40,15 @@ app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
 
 
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
+    if wanted:
+        screen().print(f"sixgate {version('sixgate')}", highlight=False)
+        raise typer.Exit
+
+
 @app.callback()
 def root(
+    *,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -47,6 +57,10 @@ def root(
             help=f"The data folder; or {DATA_VARIABLE}; else ./{DATA_DEFAULT}.",
         ),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version."),
+    ] = False,
 ) -> None:
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:
@@ -56,7 +70,9 @@ def root(
 def main() -> NoReturn:
     """Run the command line and exit; every failure is one sentence and a code of its own."""
     _mend_streams()
+    tune()
     try:
+        raise_again()
         code = _run()
     except BaseException as error:  # noqa: BLE001 - the end of the process: told, then exited
         _exit_quietly(_tell(error))

@@ -28,7 +28,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.REJECTED: "A submitted intent ended otherwise than expected; mostly, it was rejected.",
     ExitCode.REFUSED: "The registry or the signer refused an operator's record or key request.",
     ExitCode.FOLDER: "A file or the data folder cannot be read, written or created.",
-    ExitCode.UNREACHABLE: "Another process owns the data folder, or went away while it answered.",
+    ExitCode.UNREACHABLE: "The folder's owner is busy, of another version, or went away meanwhile.",
     ExitCode.HALTED: "The pipeline halted: state, clock, disk or keys must be looked at first.",
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
     ExitCode.NOT_FOUND: "There is no intent, agent, chain or setting of that name.",

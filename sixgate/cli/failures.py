@@ -1,22 +1,18 @@
 """From any exception to one sentence for the user and an exit code: never a traceback."""
 
+import errno
 import os
 from dataclasses import dataclass
 
-from signer.custody.errors import CustodyError
-from signer.stage import StageHalted
-from signer.state import StateDamaged
 from sixgate.api import ApiError
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.terminal import OutputClosed
 from sixgate.folder import FolderBusy, FolderError
+from sixgate.halts import HALTS
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
 from sixgate.strict_json import JsonWrong
 from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
-from streams.log.errors import LogError
-from streams.runners.clock import ClockHalted
-from streams.simulators.simulation import SimulatorError
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
@@ -48,6 +44,10 @@ API_CODES: dict[str, ExitCode] = {
     "export_failed": ExitCode.FOLDER,
     "halted": ExitCode.HALTED,
     "connection_lost": ExitCode.UNREACHABLE,
+    "request_malformed": ExitCode.UNREACHABLE,
+    "method_unknown": ExitCode.UNREACHABLE,
+    "ledger_failed": ExitCode.HALTED,
+    "internal": ExitCode.INTERNAL,
 }
 
 # The first row that fits counts, so a special case stands before its base.
@@ -59,15 +59,24 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerFault, ExitCode.LEDGER_WRONG),
     (LedgerRewritten, ExitCode.LEDGER_WRONG),
     (LedgerError, ExitCode.HALTED),
-    (LogError, ExitCode.HALTED),
-    (StateDamaged, ExitCode.HALTED),
-    (StageHalted, ExitCode.HALTED),
-    (ClockHalted, ExitCode.HALTED),
-    (CustodyError, ExitCode.HALTED),
-    (SimulatorError, ExitCode.HALTED),
+    *((kind, ExitCode.HALTED) for kind in HALTS),
     (IntentWrong, ExitCode.USAGE),
     (JsonWrong, ExitCode.USAGE),
 )
+
+
+ADVICE: dict[int, str] = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file in it",
+    errno.EACCES: "run as who may, or name another place",
+    errno.EPERM: "run as who may, or name another place",
+    errno.EROFS: "name another place",
+    errno.EEXIST: "name another file, or move this one away",
+    errno.ENOSPC: "free some space and run this again",
+    errno.EDQUOT: "free some space and run this again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and run this again",
+}
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -96,7 +105,7 @@ def _foreign(error: BaseException) -> Failure:
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or type(error).__name__
-    return f"{where}{why}: free what is in the way and run this again"
+    return f"{where}{why}: {ADVICE.get(error.errno or 0, 'mend that and run this again')}"
 
 
 def _defect(error: BaseException) -> str:

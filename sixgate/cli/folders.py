@@ -17,7 +17,8 @@ from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices, screen
-from sixgate.folder import ADMIN, Folder, create
+from sixgate.creation import create
+from sixgate.folder import ADMIN, Folder
 
 ACCOUNT_DEFAULT = "main"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -46,8 +47,8 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)
     folder.trust()
-    from sixgate.connection import serving  # noqa: PLC0415
     from sixgate.node import running  # noqa: PLC0415
+    from sixgate.serving import serving  # noqa: PLC0415
 
     with _stop_signal() as stop, folder.owned(), running(folder) as node, serving(folder, node):
         notices().print(f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False)

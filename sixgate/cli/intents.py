@@ -28,6 +28,7 @@ def list_(
 ) -> None:
     """List the newest intents, newest first."""
     with session(data) as here:
+        here.tell_waiting()
         found = here.api.intents(limit=limit, account=account, agent=agent)
         chains = here.registry["chains"]
     if as_json:
@@ -40,14 +41,18 @@ def list_(
 def show(
     *,
     intent: Annotated[
-        str, typer.Argument(metavar="INTENT", help="Its digest, or the beginning of it.")
+        str,
+        typer.Argument(
+            metavar="INTENT", help="Its digest or its transaction's hash, or the beginning of one."
+        ),
     ],
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Show an intent's whole trail: every gate's verdict, its reason and its time."""
     with session(data) as here:
-        events = here.api.trail(intent)
+        here.tell_waiting()
+        events = here.api.trail(intent.rstrip("….").lower())
         chains = here.registry["chains"]
     if as_json:
         print_json(events)
@@ -67,6 +72,8 @@ def signed(
     """Print signed transactions, oldest first, one a line; raw ones are in --json."""
     with session(data) as here:
         out = screen()
+        if not follow:
+            here.tell_waiting()
         for item in here.api.signed(after=after, follow=follow):
             if as_json:
                 print_json_line(item)

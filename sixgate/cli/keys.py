@@ -11,8 +11,8 @@ from sixgate.cli.agent_views import address, key_list, users
 from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, KeyPath, MaybeAccount, MaybeAgent
 from sixgate.cli.session import Session, session, usage
-from sixgate.cli.terminal import notices, print_json, screen
-from sixgate.producer import agent_key_path, chain_key_path
+from sixgate.cli.terminal import notices, print_json, safe, screen
+from sixgate.producer import Directory, agent_key_path, chain_key_path, key_changes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +39,7 @@ def provision(
     """Generate a key: an agent's own, a chain's, or at a path; grant it to the agent named."""
     with session(data) as here:
         owner, place = _account(here, agent, account), _place(here, path, agent, chain)
+        directory = Directory.of(here.registry)
         key = here.provision(owner, place)
         if agent:
             _grant(here, agent, place)
@@ -47,6 +48,8 @@ def provision(
     else:
         notices().print(f"{place} of account {owner} has the address:", highlight=False)
         screen().print(address(key["address"]), highlight=False)
+    for change in key_changes(directory, owner, place):
+        notices().print(safe(change, "yellow"))
 
 
 @app.command("list", epilog="Example: sixgate keys list --json")

@@ -1,7 +1,6 @@
 """``sixgate ledger``: verify it, remember its head, ask it, take it away."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +13,11 @@ from sixgate.cli.failures import CommandFailed
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms, session, usage
+from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
 from sixgate.strict_json import JsonWrong, read_json
+from sixgate.whole_file import write_whole
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 SINCE_DEFAULT = "90d"
@@ -50,7 +51,7 @@ def verify(
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table("verified", ""), _flat(found)))
+        screen().print(rows(table("verified", ""), _verified(found)))
 
 
 @app.command(epilog="Example: sixgate ledger head --out remembered-head.json")
@@ -66,7 +67,7 @@ def head(
     with session(data) as here:
         found = here.api.head()
     if out:
-        _write_whole(out, json.dumps(found).encode() + b"\n")
+        write_whole(out, json.dumps(found).encode() + b"\n", replace=True)
         notices().print(safe(f"The head is in {out}: keep it where nobody can change it."))
     if as_json:
         print_json(found)
@@ -85,11 +86,13 @@ def sql(
 ) -> None:
     """Ask the ledger in ClickHouse SQL: ledger, intents, trail and other views."""
     with session(data) as here, progress("querying"):
+        here.tell_waiting()
         found = here.api.sql(query)
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table(*found["columns"]), found["rows"]))
+        out = screen()
+        out.print(answer_view(found["columns"], found["rows"], out))
 
 
 @app.command(
@@ -149,17 +152,12 @@ def _read_head(file: Path) -> Json:
     return envelope
 
 
-def _write_whole(file: Path, content: bytes) -> None:
-    """Replace a file so that it is the old one or the new one, never half of it."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with draft.open("xb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+def _verified(found: Json) -> Iterator[tuple[str, object]]:
+    remembered = found.pop("remembered")
+    yield from _flat(found)
+    yield "verifiers", "SQL in the engine, and Python without it: they agree"
+    if remembered is not None:
+        yield "remembered head", f"row {remembered} is in the ledger as the head says"
 
 
 def _flat(value: Json, before: str = "") -> Iterator[tuple[str, object]]:

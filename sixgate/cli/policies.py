@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from pydantic import ValidationError
 
 from schemas.canonical import malformed
@@ -14,71 +13,9 @@ from schemas.policy import Policy
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
+from sixgate.cli.policy_options import FLAGS, RATE_NEW
 from sixgate.cli.session import Session, usage
-from sixgate.cli.shared_options import with_options
 from sixgate.strict_json import JsonWrong, read_json
-
-PANEL = "Policy"
-RATE_NEW = 60
-"""What a new policy made of flags alone allows a minute, unless a flag says it."""
-
-
-_FLAGS = {
-    "tx_max_value_eth": "--max-value-eth",
-    "tx_daily_limit_eth": "--daily-limit-eth",
-    "tx_max_fee_eth": "--max-fee-eth",
-    "tx_to_allowlist": "--allow-to",
-    "tx_allowed_chains": "--chains",
-    "intents_per_minute": "--rate",
-    "allow_contract_creation": "--allow-creation/--deny-creation",
-}
-
-
-def _option(field: str, text: str, metavar: str | None = None) -> Any:
-    return typer.Option(_FLAGS[field], metavar=metavar, help=text, rich_help_panel=PANEL)
-
-
-_OPTIONS: dict[str, Any] = {
-    "tx_max_value_eth": Annotated[
-        str | None, _option("tx_max_value_eth", "Most of one value, or unlimited.", "ETH")
-    ],
-    "tx_daily_limit_eth": Annotated[
-        str | None, _option("tx_daily_limit_eth", "Most of any 24 h, or unlimited.", "ETH")
-    ],
-    "tx_max_fee_eth": Annotated[
-        str | None, _option("tx_max_fee_eth", "Most of gas x max fee, or unlimited.", "ETH")
-    ],
-    "tx_to_allowlist": Annotated[
-        list[str] | None, _option("tx_to_allowlist", "A recipient (repeatable), or any.", "ADDRESS")
-    ],
-    "tx_allowed_chains": Annotated[
-        list[str] | None, _option("tx_allowed_chains", "Chains between commas, or any.", "NAMES")
-    ],
-    "intents_per_minute": Annotated[
-        str | None,
-        _option(
-            "intents_per_minute", f"Most intents of a minute, or unlimited. New: {RATE_NEW}.", "N"
-        ),
-    ],
-    "allow_contract_creation": Annotated[
-        bool | None, _option("allow_contract_creation", "May it create contracts?")
-    ],
-}
-
-PolicyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--policy", metavar="FILE", help="A policy in JSON; flags win.", rich_help_panel=PANEL
-    ),
-]
-PolicyId = Annotated[
-    str | None,
-    typer.Option("--policy-id", metavar="ID", help="The policy's name.", rich_help_panel=PANEL),
-]
-
-
-with_limits = with_options("flags", _OPTIONS)
-"""Give a command one option for each field of a policy; they arrive together as ``flags``."""
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:
@@ -87,13 +24,17 @@ def compose(session: Session, before: Json, file: Path | None, flags: Json) -> P
     Ends the command where a field is wrong, or open although the organisation wants words.
     """
     base = _read(file) if file else {} if before else {"intents_per_minute": RATE_NEW}
-    members = before | _normal(session, base | flags)
+    said = base | flags
+    members = before | _normal(session, said, flags)
     try:
         policy = Policy.model_validate_json(json.dumps(members))
     except ValidationError as error:
-        usage(f"the policy is wrong at {malformed(error)}")
+        wrong = malformed(error)
+        field = wrong.where.split(".")[0]
+        shown = f" {said[field]!a}" if field in said else ""
+        usage(f"{_named(field, flags)}{shown}: {wrong.why}")
     if session.registry["settings"]["policies.require_explicit"] and policy.open_fields:
-        open_flags = ", ".join(_FLAGS[field] for field in policy.open_fields)
+        open_flags = ", ".join(FLAGS[field] for field in policy.open_fields)
         usage(f"the policy leaves open {open_flags}: give a limit, or say any or unlimited")
     return policy
 
@@ -108,15 +49,25 @@ def _read(file: Path) -> Json:
     return members
 
 
-def _normal(session: Session, members: Json) -> Json:
+def _named(field: str, flags: Json) -> str:
+    """Name a field as whoever said it did: as a flag, or as a member of the file."""
+    return FLAGS[field] if field in flags else f"the policy's {field}"
+
+
+def _normal(session: Session, members: Json, flags: Json) -> Json:
     """Bring amounts, addresses and chain names into their one form."""
     normal = dict(members)
     for field in members.keys() & _NORMAL.keys():
         try:
             normal[field] = _NORMAL[field](session, members[field])
         except (ValueError, AddressError) as error:
-            usage(f"{field} {members[field]!a}: {error}")
+            usage(f"{_named(field, flags)} {_typed(members[field])!a}: {error}")
     return normal
+
+
+def _typed(value: Any) -> Any:
+    """Return what was typed: a list of one comes from one flag."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _amount(_session: Session, value: Any) -> Any:
@@ -126,18 +77,21 @@ def _amount(_session: Session, value: Any) -> Any:
 
 
 def _recipients(_session: Session, value: Any) -> Any:
-    if value == ["any"]:
-        return "any"
     if not isinstance(value, list):
         return value
-    return [f"0x{parse_address(str(address)).hex()}" for address in value]
+    said = _between_commas(value)
+    return "any" if said == ["any"] else [f"0x{parse_address(one).hex()}" for one in said]
 
 
 def _chains(session: Session, value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    names = [name.strip() for text in value for name in str(text).split(",")]
+    names = _between_commas(value)
     return "any" if names == ["any"] else [session.chain(name)["name"] for name in names]
+
+
+def _between_commas(values: list[Any]) -> list[str]:
+    return [one.strip() for text in values for one in str(text).split(",")]
 
 
 def _rate(_session: Session, value: Any) -> Any:

@@ -16,6 +16,7 @@ from sixgate.api import Api, Json
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.progress import progress
+from sixgate.cli.terminal import notices
 from sixgate.folder import Folder
 
 IDEMPOTENCY_KEY_BYTES = 16
@@ -66,6 +67,15 @@ class Session:
             names = (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
             known |= dict.fromkeys(names, chain)
         return known[name] if name in known else not_found("chain", name, known)
+
+    def tell_waiting(self) -> None:
+        """Say what an answer that is asked for next may lack: submitted and not judged yet."""
+        if waiting := self.api.status()["waiting"]:
+            what = "1 record waits" if waiting == 1 else f"{waiting} records wait"
+            notices().print(
+                f"{what} in the inbox and may be missing here: sixgate up judges them all.",
+                highlight=False,
+            )
 
 
 @contextmanager

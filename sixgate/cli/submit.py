@@ -1,8 +1,7 @@
 """``sixgate submit``: sign intents from a file, send them, show their outcomes."""
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -10,29 +9,27 @@ from typing import Annotated
 import typer
 
 from signer.signatures import Ed25519Signer
-from sixgate.api import Json
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
+from sixgate.cli.sending import Sending
 from sixgate.cli.session import Session, new_idempotency_key, now_ms, session, usage
-from sixgate.cli.submit_views import result_line, result_table
-from sixgate.cli.terminal import notices, print_json_line, safe, screen
+from sixgate.cli.terminal import notices, safe
 from sixgate.folder import Folder
-from sixgate.intent_form import SIGNED, IntentWrong
+from sixgate.intent_form import IntentWrong
 from sixgate.intent_lines import (
     LINES_MAX,
     Draft,
     Signers,
     Submission,
     WrongLine,
-    ended_as,
     finish,
-    parts,
     read,
     split,
 )
 from sixgate.keyfiles import load_key_file
 from sixgate.producer import Directory
+from sixgate.whole_file import written_whole
 
 SHOWN_COUNT_MAX = 20
 
@@ -67,8 +64,8 @@ def submit(
         _refuse(late, keep_going=keep_going)
         if save:
             _save(save, ready)
-        send = _follow if wait else _accept
-        code = send(here, ready, as_json=as_json)
+        sending = Sending(here, ready, save, as_json)
+        code = sending.follow() if wait else sending.accept()
     raise typer.Exit(ExitCode.USAGE if wrong or late else code)
 
 
@@ -115,47 +112,5 @@ def _signers(folder: Folder, directory: Directory) -> Signers:
 
 def _save(path: Path, ready: Sequence[Submission]) -> None:
     """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
-    with path.open("xb") as file:
+    with written_whole(path, replace=False) as file:
         file.writelines(one.envelope + b"\n" for one in ready)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _accept(here: Session, ready: Sequence[Submission], *, as_json: bool) -> ExitCode:
-    for part in parts(ready):
-        list(here.api.submit([one.record() for one in part], wait=False))
-        for one in part if as_json else ():
-            print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
-    notices().print(f"Accepted {len(ready)} intents: sixgate intents list shows their outcomes.")
-    return ExitCode.OK
-
-
-def _follow(here: Session, ready: Sequence[Submission], *, as_json: bool) -> ExitCode:
-    results: list[tuple[Submission, Json]] = []
-    try:
-        with progress("waiting for outcomes", len(ready)) as bar:
-            for one, answer in _answers(here, ready):
-                results.append((one, answer))
-                bar.show(len(results))
-                if as_json:
-                    print_json_line(result_line(one, answer))
-    finally:  # also when the pipeline halts or the user has waited enough
-        _tell(here, results, as_json=as_json)
-    as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
-    return ExitCode.OK if as_expected else ExitCode.REJECTED
-
-
-def _tell(here: Session, results: list[tuple[Submission, Json]], *, as_json: bool) -> None:
-    if not as_json:
-        results.sort(key=lambda pair: pair[0].line)
-        screen().print(result_table(results, here.registry["chains"]))
-    signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
-    notices().print(f"{signed} of {len(results)} intents are signed.", highlight=False)
-
-
-def _answers(here: Session, ready: Sequence[Submission]) -> Iterator[tuple[Submission, Json]]:
-    for part in parts(ready):
-        answers = here.api.submit([one.record() for one in part], wait=True)
-        next(answers)  # {"accepted": n}: from here on nothing is lost
-        for answer in answers:
-            yield part[answer["index"]], answer

@@ -9,6 +9,7 @@ from schemas.intent import Intent
 from schemas.money import wei_to_eth
 from sixgate.api import Json
 from sixgate.cli.terminal import rows, safe, short, table
+from sixgate.intent_form import SIGNED
 from sixgate.intent_lines import Submission, ended_as
 
 OUTCOMES = {
@@ -33,14 +34,25 @@ def result_line(one: Submission, answer: Json) -> Json:
     }
 
 
+def missed_expectation(one: Submission, answer: Json) -> bool:
+    """Tell whether an intent was to be rejected with a reason and ended otherwise."""
+    return one.expect not in (SIGNED, ended_as(answer["result"]))
+
+
 def result_table(results: Iterable[tuple[Submission, Json]], chains: Sequence[Json]) -> Table:
     """Return the table of all results."""
     known = {chain["chain_id"]: chain for chain in chains}
     cells = (
-        (one.line, one.label or one.intent.agent, _asked(one.intent, known), *_ending(answer))
+        (
+            one.line,
+            f"{short(one.digest)}…",
+            one.label or one.intent.agent,
+            _asked(one.intent, known),
+            *_ending(one, answer),
+        )
         for one, answer in results
     )
-    return rows(table("line", "intent", "what", "outcome", "how", right=("line",)), cells)
+    return rows(table("line", "intent", "from", "what", "outcome", "how", right=("line",)), cells)
 
 
 def what(
@@ -63,13 +75,16 @@ def _asked(intent: Intent, chains: Mapping[int, Json]) -> str:
     return what(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
 
 
-def _ending(answer: Json) -> tuple[Text, str]:
+def _ending(one: Submission, answer: Json) -> tuple[Text, str]:
     outcome = outcome_of(answer["result"]["type"])
-    return outcome.append(" again" if answer["repeated"] else ""), _how(answer["result"])
+    missed = safe(f", expected {one.expect}", "bold red") if missed_expectation(one, answer) else ""
+    return outcome.append(" again" if answer["repeated"] else "").append(missed), _how(
+        answer["result"]
+    )
 
 
 def _how(result: Json) -> str:
     if result["type"] == "transaction.signed":
-        return f"nonce {result['nonce']}, {short(result['transaction_hash'], 16)}…"
+        return f"nonce {result['nonce']}, {short(result['transaction_hash'])}…"
     gate = f"{result['gate']}: " if "gate" in result else ""
     return f"{gate}{result['reason']}, {result['detail']}"

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -78,6 +79,16 @@ def test_while_up_runs_every_command_goes_through_its_socket(
     assert cli.ok("settings", "get", "simulation.required").out.strip() == "always"
 
 
+def test_a_client_of_up_does_not_load_the_engine(
+    cli: CommandLine, up: "subprocess.Popen[str]"
+) -> None:
+    assert up.poll() is None
+    loaded = cli.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"}).err
+    assert "sixgate.remote" in loaded
+    assert "chdb" not in loaded
+    assert "sixgate.node" not in loaded
+
+
 def test_a_second_up_is_refused_in_a_sentence(
     cli: CommandLine, up: "subprocess.Popen[str]"
 ) -> None:
@@ -92,6 +103,15 @@ def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
     running = cli.up()
     assert stopped(running, number) == 0
     assert not (cli.data / "sixgate.sock").exists()
+
+
+def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:
+    running = cli.up()
+    shutil.rmtree(cli.data)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 5, err
+    (sentence,) = err.splitlines()
+    assert "removed or replaced while in use" in sentence
 
 
 def test_a_killed_up_leaves_nothing_in_the_way(cli: CommandLine) -> None:

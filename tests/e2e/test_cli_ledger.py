@@ -37,7 +37,11 @@ def test_a_ledger_verifies_against_a_head_that_was_taken_away(
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     cli.submit(INTENT)
     before = json.loads(head.read_text())["head"]["sequence"]
-    assert cli.ok("ledger", "verify", "--head", str(head), "--json").json["rows"] > before + 1
+    found = cli.ok("ledger", "verify", "--head", str(head), "--json").json
+    assert (found["rows"] > before + 1, found["remembered"]) == (True, before)
+    shown = cli.ok("ledger", "verify", "--head", str(head)).out
+    assert "they agree" in shown
+    assert f"row {before} is in the ledger as the head says" in shown
 
 
 def test_a_ledger_that_was_cut_does_not_verify_against_it(
@@ -145,3 +149,11 @@ def test_analysts_ask_in_sql(readable: CommandLine) -> None:
     found = readable.ok("ledger", "sql", query, "--json").json
     assert found["columns"] == ["outcome", "n"]
     assert [row[0] for row in found["rows"]] == ["intent.rejected", "transaction.signed"]
+
+
+def test_a_wide_answer_has_a_line_for_each_field(readable: CommandLine) -> None:
+    query = "SELECT * FROM ledger ORDER BY seq LIMIT 2"
+    shown = readable.ok("ledger", "sql", query).out
+    assert "— row 2" in shown
+    assert len([line for line in shown.splitlines() if line.startswith("topic ")]) == 2
+    assert "— row" not in readable.ok("ledger", "sql", "SELECT 1 AS a, 2 AS b").out

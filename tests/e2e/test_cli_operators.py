@@ -43,6 +43,21 @@ def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_recipients_are_taken_between_commas(cli: CommandLine) -> None:
+    other = "0x" + "11" * 20
+    limits = [*LIMITS[:4], "--chains", "base", "--allow-to", f"{TO}, {other}"]
+    cli.ok("agents", "add", "comma", *limits)
+    assert policy(cli, "comma")["tx_to_allowlist"] == [TO.lower(), other]
+
+
+def test_a_wrong_file_is_told_by_its_own_field(cli: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "policy.json"
+    file.write_text(json.dumps({"tx_max_value_eth": "1,5"}))
+    ended = cli.run("agents", "add", "refused", "--policy", str(file))
+    assert ended.code == 2
+    assert ended.sentence.startswith("the policy's tx_max_value_eth '1,5': ")
+
+
 def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> None:
     cli.ok("agents", "add", "changed", *LIMITS)
     cli.ok("chains", "remove", "zora")
@@ -72,12 +87,12 @@ def test_a_policy_file_is_taken_and_flags_win(cli: CommandLine, tmp_path: Path) 
     ("words", "code", "why"),
     [
         ("refused --max-value-eth 1", 2, "leaves open --allow-to, --daily-limit-eth, --chains"),
-        ("refused --max-value-eth 1,5", 2, "tx_max_value_eth '1,5'"),
-        ("refused --max-value-eth -1", 2, "tx_max_value_eth '-1'"),
-        ("refused --allow-to 0x12", 2, "length is 4 characters"),
+        ("refused --max-value-eth 1,5", 2, "--max-value-eth '1,5': "),
+        ("refused --max-value-eth -1", 2, "--max-value-eth '-1': "),
+        ("refused --allow-to 0x12", 2, "--allow-to '0x12': "),
         (f"refused --allow-to {TO[:-1]}E", 2, "EIP-55"),
         ("refused --chains bsae", 9, "there is no chain bsae: did you mean base?"),
-        ("refused --rate many", 2, "intents_per_minute"),
+        ("refused --rate many", 2, "--rate 'many': "),
         ("refused --policy-id nothing", 9, "there is no policy nothing"),
         ("refused --policy /nonexistent", 5, "No such file"),
         ("payroll --rate 1", 2, "agent payroll exists"),
@@ -100,17 +115,16 @@ def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) 
 
 def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) -> None:
     use = INTENT | {"key_path": "keys/base-signer"}
-    cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
+    made = cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
+    assert "payroll goes on signing with agents/payroll/" in made.err
     assert cli.submit(use)[0]["result"]["reason"] == "key_not_granted"
     again = cli.run("keys", "provision", "--chain", "base", "--account", "treasury")
     assert again.code == 4
     assert "has a key at keys/base-signer already" in again.sentence
     cli.ok("agents", "update", "payroll", "--key-path", "keys/base-signer")
     assert cli.submit(use)[0]["outcome"] == "signed"
-    made = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
-    assert (
-        cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == made["address"]
-    )
+    hot = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
+    assert cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == hot["address"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,33 @@ def test_help_is_shown_without_loading_the_engine() -> None:
         [*COMMAND, "--help"], capture_output=True, text=True, check=True, timeout=60
     )
     assert "sixgate demo" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"sixgate {version('sixgate')}\n"
+
+
+@pytest.mark.parametrize("loading", ["sixgate.cli.app", "typer", "pydantic", "chdb"])
+def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: CommandLine, loading: str) -> None:
+    probe = (
+        "import os, signal, sys\n"
+        "class Finger:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {loading!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finger())\n"
+        "from sixgate.cli import main\n"
+        "sys.argv = ['sixgate', 'keys', 'list']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [COMMAND[0], "-c", probe],
+        capture_output=True, text=True, env=cli.environment, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("Error: interrupted")
+    assert "Traceback" not in done.stderr
 
 
 def test_results_and_notices_go_to_different_places(cli: CommandLine) -> None:

@@ -90,6 +90,14 @@ def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine)
     assert quick.run("submit", "-", stdin=expected).code == 0
 
 
+def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
+    text = json.dumps(INTENT | {"expect": "value_too_high"}) + "\n" + json.dumps(INTENT)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 3
+    assert "signed, expected value_too_high" in " ".join(ended.out.split())
+    assert "1 did not end as their line expects." in ended.err
+
+
 def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
     quick: CommandLine, tmp_path: Path
 ) -> None:
@@ -133,6 +141,14 @@ def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) 
     assert len(cli.ok("signed", "--json").lines) == 1
 
 
+def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(4000))
+    cli.ok("submit", "-", "--no-wait", stdin=text)
+    ended = cli.ok("intents", "list", "--limit", "10000", "--json")
+    waiting = int(ended.err.split()[0]) if "wait in the inbox" in ended.err else 0
+    assert len(ended.json) + waiting >= 4000
+
+
 def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
     cli: CommandLine, organisation: CommandLine, tmp_path: Path
 ) -> None:
@@ -159,6 +175,38 @@ def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
         assert word in shown
     events = quick.ok("intents", "show", result["intent"], "--json").json
     assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
+
+
+def test_an_intent_is_found_by_what_submit_printed_of_it(quick: CommandLine) -> None:
+    ended = quick.ok("submit", "-", stdin=json.dumps(INTENT))
+    digest = next(word for word in ended.out.split() if word.startswith("0x") and "…" in word)
+    (*_, newest) = quick.ok("signed", "--json").lines
+    signed = newest["event"]
+    assert signed["intent"].startswith(digest.rstrip("…"))
+    shown = quick.ok("intents", "show", digest).out
+    for name in (f"{digest[:-1]}...", signed["transaction_hash"], signed["transaction_hash"][:18]):
+        assert quick.ok("intents", "show", name).out == shown
+    unknown = quick.run("intents", "show", "0x" + "f" * 64)
+    assert unknown.code == 9
+    assert "no intent or transaction begins with" in unknown.sentence
+
+
+@pytest.mark.parametrize("option", ["--save", None])
+def test_ctrl_c_in_submit_says_how_many_were_accepted(
+    cli: CommandLine, tmp_path: Path, option: str | None
+) -> None:
+    source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(3000)))
+    words = (option, str(saved)) if option else ()
+    running = cli.start("submit", str(source), "--json", *words)
+    assert running.stdout
+    assert running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted: 3000 of 3000 intents were accepted" in err
+    assert (f"sixgate submit {saved} sends them all again" in err) is bool(option)
 
 
 def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:

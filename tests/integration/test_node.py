@@ -4,10 +4,12 @@ import base64
 import os
 import secrets
 import shutil
+import socket
 import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -20,15 +22,21 @@ from signer.signatures import Ed25519Signer
 from signer.state import StateRolledBack
 from sixgate import operator
 from sixgate.api import Api, ApiError, Json
-from sixgate.connection import RemoteApi, connect
-from sixgate.folder import Folder, FolderBusy, FolderError, create
+from sixgate.connection import connect
+from sixgate.creation import create
+from sixgate.folder import Folder, FolderBusy, FolderError
+from sixgate.node import Node
+from sixgate.remote import RemoteApi, dial
+from sixgate.verification import Verification
 from streams.ledger.errors import LedgerError
+from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
 from tests.support.outside import check
 
 NOW_MS = 1
+STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
 
 
 @pytest.fixture
@@ -98,6 +106,55 @@ def test_the_socket_answers_what_the_node_answers(
             remote.trail("0xffff")
         with pytest.raises(AttributeError):
             remote.stop()  # the attack: a method that is not the Api's
+
+
+def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> None:
+    query = "SELECT toUInt256('20000000000000000000') AS wei, [toInt128(-1)], 7, toDate(0), nan"
+    row = ["20000000000000000000", ["-1"], 7, "1970-01-01", None]
+    with connect(folder.path) as remote:
+        assert remote.sql(query)["rows"] == [row]
+    assert api.sql(query)["rows"][0][:-1] == row[:-1]
+
+
+@pytest.mark.parametrize("said", [b"", b'{"item"', b'{"item":1}\n', b'{"item":1}\n{"do'])
+def test_an_owner_that_goes_away_is_a_lost_connection(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(said)
+    theirs.close()
+    with pytest.raises(ApiError) as caught:
+        list(RemoteApi(lambda: ours).signed(after=0, follow=True))
+    assert caught.value.code == "connection_lost"
+
+
+def test_an_owner_that_is_gone_is_a_lost_connection(folder: Folder) -> None:
+    with pytest.raises(ApiError) as caught:
+        RemoteApi(lambda: dial(folder)).status()
+    assert caught.value.code == "connection_lost"
+
+
+def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
+    assert isinstance(api, Node)
+    with api.pipeline.lock:
+        before = api.status()["waiting"]
+        next(iter(api.submit([record(trader.signed(str(n))) for n in range(7)], wait=False)))
+        assert (before, api.status()["waiting"]) == (0, 7)
+    submit(api, trader.signed("last"))
+    assert api.status()["waiting"] == 0
+
+
+def run_and_take_away(folder: Folder, replaced: str) -> None:
+    with connect(folder.path) as api:
+        assert isinstance(api, Node)
+        folder.path.rename(folder.path.with_name("moved"))
+        if replaced == "by another":
+            folder.path.mkdir()
+        api.wait(threading.Event())
+
+
+@pytest.mark.parametrize("replaced", ["by nothing", "by another"])
+def test_a_folder_that_is_gone_while_it_runs_halts(folder: Folder, replaced: str) -> None:
+    with pytest.raises(FolderError, match="removed or replaced"):
+        run_and_take_away(folder, replaced)
 
 
 def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
@@ -200,6 +257,25 @@ def test_a_ledger_without_its_rows_is_noticed_by_its_own_heads(
         pass
 
 
+class Shortened(LedgerTable):
+    """The attack: an engine that shows one reader less than the other."""
+
+    def rows(self, first: int = 0, stop: int | None = None) -> Iterator[Row]:
+        return islice(super().rows(first, stop), self.tip().rows - 1)
+
+
+def test_an_engine_that_tells_the_verifiers_different_things_is_found(
+    api: Api, folder: Folder, trader: Producer
+) -> None:
+    submit(api, trader.signed("a"))
+    assert verified(api)
+    books = api.pipeline.parts.books  # type: ignore[attr-defined]
+    shortened = Shortened(books._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
+    with pytest.raises(ApiError, match="missing") as caught:
+        list(Verification(books._clickhouse, shortened, STRANGER_KEY, [], None).run())  # noqa: SLF001
+    assert caught.value.code == "ledger_wrong"
+
+
 def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path: Path) -> None:
     with connect(folder.path) as api:
         submit(api, trader.signed("a"))
@@ -237,7 +313,7 @@ def test_a_damaged_ledger_is_told_in_a_sentence(folder: Folder, trader: Producer
 
 def fill_disk(api: Api) -> None:
     """Leave the pipeline's file no page to grow."""
-    db = api._parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
+    db = api.pipeline.parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
     db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
 
 

@@ -25,7 +25,9 @@ from signer.signatures import Ed25519Signer
 from signer.stage import SigningStage
 from signer.state import Sealer
 from sixgate.assembly import boot_ms
-from sixgate.folder import SLOT, Folder, create, open_identity
+from sixgate.creation import create
+from sixgate.folder import SLOT, Folder
+from sixgate.identity import open_identity
 from streams.gates.passage import Passage
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog

@@ -1,7 +1,6 @@
 """Who plays: the demo's organisation, made in a folder where it is not there yet."""
 
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +8,15 @@ from pathlib import Path
 
 from schemas.money import WEI_PER_ETH
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
-from sixgate.api import Json
 from sixgate.chains import default_chains
 from sixgate.cli.agents import own_public_key
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.policies import compose
 from sixgate.cli.session import Session, now_ms
-from sixgate.folder import create
+from sixgate.creation import create
 from sixgate.producer import agent_key_path
+from sixgate.whole_file import write_whole
 from streams.simulators.example import LANDMARKS, example_genesis
 
 ORG = "sixgate-demo"
@@ -101,10 +100,4 @@ def _fund(folder: Path, addresses: list[str]) -> None:
     for chain_id in LANDMARKS:
         path, content = folder / f"{chain_id}.json", example_genesis(chain_id, funded)
         if not path.exists() or json.loads(path.read_bytes()) != content:
-            _replace(path, content)
-
-
-def _replace(path: Path, content: Json) -> None:
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    draft.replace(path)
+            write_whole(path, json.dumps(content).encode(), replace=True)

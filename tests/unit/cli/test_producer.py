@@ -9,7 +9,7 @@ from schemas.fields import UINT256_MAX
 from schemas.intent import Intent
 from signer.signatures import Ed25519Signer, open_envelope
 from sixgate.intent_form import IntentWrong, read_form
-from sixgate.producer import Directory, resolve, sign
+from sixgate.producer import Directory, key_changes, resolve, sign
 from tests.unit.cli.directories import ADDRESS, NOW_MS, directory, registry
 
 SIGNER = Ed25519Signer("payroll", b"p" * 32)
@@ -38,6 +38,19 @@ def test_what_is_said_is_kept() -> None:
 def test_an_agent_signs_with_its_own_key_and_else_with_the_chains() -> None:
     assert resolved().key_path == "agents/payroll/chains/ethereum/private_key"
     assert resolved(agent="trader").key_path == "keys/base-signer"
+
+
+def test_a_new_key_says_whom_it_makes_sign_with_another_address() -> None:
+    own = "agents/trader/chains/ethereum/private_key"
+    known = registry()
+    known["keys"].append({"account": "trading", "path": "keys/base-signer"})
+    (sentence,) = key_changes(Directory.of(known), "trading", own)
+    assert sentence.startswith(f"trader now signs with {own}, another address than keys/base-sig")
+    (sentence,) = key_changes(directory(), "treasury", "keys/base-signer")
+    assert sentence.startswith("payroll goes on signing with agents/payroll/")
+    assert list(key_changes(directory(), "trading", own)) == []
+    assert list(key_changes(directory(), "trading", "keys/base-signer")) == []
+    assert list(key_changes(directory(), "treasury", "keys/other")) == []
 
 
 def test_a_key_of_the_same_path_in_another_account_is_not_taken() -> None:

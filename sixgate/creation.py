@@ -1,0 +1,94 @@
+"""Making a data folder: its keys, and the first records of its registry."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from schemas.record import Outgoing
+from schemas.registry import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceSet
+from schemas.topics import Topic
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.root_file import create_root_file, load_root_file
+from signer.signatures import Ed25519Signer
+from sixgate.folder import ADMIN, LEDGER, SIGNER, SIMULATOR, Folder, FolderError, Trust
+from sixgate.identity import create_identity
+from sixgate.keyfiles import SEED_BYTES, create_key_file, load_key_file
+from sixgate.operator import record_envelope
+from sixgate.whole_file import sync_folder, write_whole
+from streams.log.sqlite import SqliteLog
+
+PARTITIONS = 4
+
+
+def create(
+    path: Path,
+    org: str,
+    entries: Sequence[Entry],
+    now_ms: int,
+    random_bytes: Callable[[int], bytes],
+) -> Folder:
+    """Make a data folder with its keys and first registry records; whole, durable, or not at all.
+
+    Raises ``FolderError`` if the folder exists and is not empty, or cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{random_bytes(8).hex()}")
+    try:
+        if path.exists() and any(path.iterdir()):
+            raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
+        _fill(Folder(draft), org, entries, now_ms, random_bytes)
+        draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be created: {error.strerror}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return Folder(path)
+
+
+def _fill(
+    folder: Folder,
+    org: str,
+    entries: Sequence[Entry],
+    now_ms: int,
+    random_bytes: Callable[[int], bytes],
+) -> None:
+    keys = folder.path / "keys"
+    made = (folder.path, folder.genesis, keys, keys / "agents")
+    for place in made:
+        place.mkdir(mode=0o700, parents=True)
+    services = _make_keys(folder, random_bytes)
+    admin = folder.admin()
+    first = OrgCreated(org=org, admin_keys=(admin.public_key,), partitions=PARTITIONS)
+    records = _chain(admin, org, [first, *services, *entries], now_ms)
+    log = SqliteLog(folder.inbox, PARTITIONS)
+    log.append([Outgoing(Topic.REGISTRY, "", raw) for raw, _ in records], now_ms)
+    log.close()
+    trust = Trust(org=org, trust_root=records[0][1], partitions=PARTITIONS)
+    write_whole(folder.trust_file, trust.encode(), replace=False)
+    for place in made:
+        sync_folder(place)
+
+
+def _make_keys(folder: Folder, random_bytes: Callable[[int], bytes]) -> list[Entry]:
+    for name in (ADMIN, LEDGER, SIMULATOR):
+        create_key_file(folder.key(name), random_bytes(SEED_BYTES))
+    create_root_file(folder.root_key, random_bytes)
+    kms = LocalKms(load_root_file(folder.root_key), random_bytes)
+    signer = create_identity(folder, kms, random_bytes)
+    ledger, simulator = (load_key_file(folder.key(name), name) for name in (LEDGER, SIMULATOR))
+    return [
+        ServiceSet(role="signer", name=SIGNER, public_key=signer.public_key, active=True),
+        ServiceSet(role="ledger", name=LEDGER, public_key=ledger.public_key, active=True),
+        ServiceSet(role="simulator", name=SIMULATOR, public_key=simulator.public_key, active=True),
+    ]
+
+
+def _chain(
+    admin: Ed25519Signer, org: str, entries: Sequence[Entry], now_ms: int
+) -> list[tuple[bytes, str]]:
+    records: list[tuple[bytes, str]] = []
+    previous = GENESIS_PREVIOUS
+    for sequence, entry in enumerate(entries):
+        envelope, previous = record_envelope(admin, org, (sequence, previous), entry, now_ms)
+        records.append((envelope, previous))
+    return records

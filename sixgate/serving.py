@@ -1,0 +1,133 @@
+"""Serving a node's ``Api`` on its folder's Unix socket; ``remote.py`` says what goes over it."""
+
+import os
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from sixgate.api import ApiError, Json
+from sixgate.folder import Folder
+from sixgate.halts import HALTS
+from sixgate.node import Node
+from sixgate.remote import PLAIN, STREAMS, socket_address
+from streams.ledger.errors import LedgerError
+
+REQUEST_BYTES_MAX = 64 * 1024 * 1024
+REQUEST_S_MAX = 60.0
+
+
+@contextmanager
+def serving(folder: Folder, node: Node) -> Iterator[None]:
+    """Serve a node's ``Api`` on the folder's socket (mode 0600) until the block ends."""
+    with socket_address(folder) as address:
+        with suppress(FileNotFoundError):
+            folder.socket.unlink()
+        with _Server(address, node) as server:
+            folder.socket.chmod(0o600)
+            made = folder.socket.stat().st_ino
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+                _unlink(folder.socket, made)
+
+
+def _unlink(path: Path, made: int) -> None:
+    """Remove our own socket, not one that a later owner put in its place."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_ino == made:
+            path.unlink()
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: str, node: Node) -> None:
+        self.node = node
+        before = os.umask(0o177)
+        try:
+            super().__init__(address, _Handler)
+        finally:
+            os.umask(before)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = REQUEST_S_MAX
+
+    def handle(self) -> None:
+        node = cast(_Server, self.server).node
+        with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            line = self.rfile.readline(REQUEST_BYTES_MAX)
+            for answer in _answers(node, line):
+                self.wfile.write(answer + b"\n")
+
+
+def _answers(node: Node, line: bytes) -> Iterator[bytes]:
+    try:
+        method, values, named = _request(line)
+        answer = _called(node, method, values, named)
+        if method in PLAIN:
+            yield orjson.dumps({"done": answer})
+            return
+        for item in answer:
+            yield orjson.dumps({"item": item})
+        yield orjson.dumps({"done": None})
+    except Exception as error:  # noqa: BLE001 - told to the client, who asked
+        told = api_error(error)
+        yield orjson.dumps({"error": {"code": told.code, "sentence": str(told)}})
+
+
+def _request(line: bytes) -> tuple[str, list[Any], Json]:
+    match _json(line):
+        case {"method": str(method), "values": list(values), "named": dict(named)}:
+            return method, values, named
+    raise ApiError("request_malformed", "the request is no object with method, values and named")
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise ApiError("request_malformed", "the request is not JSON") from None
+
+
+def _called(node: Node, method: str, values: list[Any], named: Json) -> Any:
+    if method not in _METHODS:
+        raise ApiError("method_unknown", f"there is no method {method!a}")
+    try:
+        return _METHODS[method](node, *values, **named)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(place) for place in wrong["loc"])
+        raise ApiError("request_malformed", f"{method}: {where}: {wrong['msg']}") from None
+
+
+def _checked(method: str) -> Callable[..., Any]:
+    # A tick now and then finds out that a client who follows has gone away.
+    function = Node.signed_or_tick if method == "signed" else getattr(Node, method)
+    return validate_call(config=ConfigDict(strict=True))(function)
+
+
+_METHODS = {method: _checked(method) for method in PLAIN + STREAMS}
+
+
+def api_error(error: Exception) -> ApiError:
+    """Say whose fault an error is: the client's, the ledger's, what halts us, or our own."""
+    match error:
+        case ApiError():
+            return error
+        case LedgerError():
+            return ApiError("ledger_failed", str(error))
+    if isinstance(error, HALTS):
+        return ApiError("halted", str(error))
+    sentence = f"a defect in sixgate ({type(error).__name__}): please report it"
+    return ApiError("internal", sentence)

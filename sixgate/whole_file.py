@@ -1,0 +1,56 @@
+"""Files that appear whole and on disk, or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+MODE_DEFAULT, MODE_PRIVATE = 0o666, 0o600
+
+
+@contextmanager
+def written_whole(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Iterator[BinaryIO]:
+    """Lend a file that stands at ``path`` when the block ends, durable; nothing if it raises.
+
+    ``mode`` is subject to the umask. Raises ``OSError``, ``FileExistsError`` for a name that is
+    taken and must not be replaced.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(handle)
+        if replace:
+            draft.replace(path)
+        else:
+            _link(draft, path)
+        sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes, *, replace: bool, mode: int = MODE_DEFAULT) -> None:
+    """Write a file as ``written_whole`` does."""
+    with written_whole(path, replace=replace, mode=mode) as file:
+        file.write(content)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _link(draft: Path, path: Path) -> None:
+    """Give a file a second name; unlike a rename, this refuses a name that is taken."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError as error:
+        raise FileExistsError(error.errno, error.strerror, str(path)) from None
