@@ -29,7 +29,7 @@ from signer.signatures import Ed25519Signer
 from signer.stage import Arrival, SigningStage
 from signer.state import Sealer, StateKey, StateWrite
 from signer.window import DAY_MS, Window
-from sixgate.assembly import boot_ms, wall_ms
+from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
 from sixgate.identity import open_identity
 from streams.log.sqlite import SqliteLog

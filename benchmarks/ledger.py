@@ -11,7 +11,8 @@ from benchmarks.measure import Figure, seconds
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.assembly import assemble, wall_ms
+from sixgate.assembly import assemble
+from sixgate.clocks import wall_ms
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate

@@ -19,7 +19,7 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.assembly import wall_ms
+from sixgate.clocks import wall_ms
 from sixgate.creation import create
 from sixgate.folder import Folder
 from streams.log.sqlite import SqliteLog

@@ -1,7 +1,7 @@
 """The ledger as the node uses it: one writing connection behind a lock, readers beside it."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -9,9 +9,8 @@ import orjson
 
 from schemas.canonical import Malformed, canonical_bytes
 from schemas.dsse import Envelope
-from schemas.gating import signed_part
 from schemas.heads import LedgerHead
-from signer.signatures import Ed25519Signer, proves
+from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json
 from sixgate.folder import Folder, Trust
 from sixgate.intent_queries import IntentQueries
@@ -23,8 +22,8 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerRewritten, QueryRefused
 from streams.ledger.export import Format, export
 from streams.ledger.heads import HeadFile, HeadKey
-from streams.ledger.lookups import newest_outcomes, outcome_of
 from streams.ledger.migrations import migrate
+from streams.ledger.proven import ProvenOutcomes
 from streams.ledger.query import ReadOnlySql
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
@@ -36,7 +35,7 @@ from streams.log.sqlite import SqliteLog
 class Books:
     """Writes the ledger and answers questions about it; any thread may call.
 
-    ``queries`` answers what is asked about intents.
+    ``queries`` answers what is asked about intents, ``outcomes`` how they ended.
     """
 
     def __init__(
@@ -57,7 +56,8 @@ class Books:
             source = opened.enter_context(closing(_source(folder, trust)))
             self._clickhouse = opened.enter_context(closing(ClickHouse.embedded(folder.ledger)))
             migrate(self._clickhouse)
-            self.queries = IntentQueries(self._clickhouse, self._proved)
+            self.outcomes = ProvenOutcomes(self._clickhouse, self._signer_key)
+            self.queries = IntentQueries(self._clickhouse, self.outcomes.proved)
             self._table = LedgerTable(self._clickhouse, trust.org)
             self._sink = Sink(source, self._table, self._heads, self._head_key, now_ms)
             opened.callback(self._sink.close)
@@ -76,20 +76,6 @@ class Books:
     def rows(self) -> int:
         """Return how many rows the ledger has."""
         return self._table.tip().rows
-
-    def newest_sequences(self, accounts: Sequence[str]) -> dict[str, int]:
-        """Return the sequence of each account's newest outcome that the signer really signed."""
-        newest = newest_outcomes(self._clickhouse, accounts, self._proved)
-        return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
-
-    def outcome(self, intent: str) -> Json | None:
-        """Return an intent's outcome with gated fields as digests, if the ledger has it."""
-        body = outcome_of(self._clickhouse, intent, self._proved)
-        return orjson.loads(body) if body else None
-
-    def has_outcome(self, intent: str) -> bool:
-        """Tell whether an intent ended before."""
-        return self.outcome(intent) is not None
 
     def head(self) -> Json:
         """Return the newest signed head and its envelope."""
@@ -139,14 +125,6 @@ class Books:
             return self._head_key.open(envelope)
         except LedgerRewritten as error:
             raise ApiError("ledger_wrong", str(error)) from None
-
-    def _proved(self, body: bytes) -> bool:
-        event = orjson.loads(body)
-        try:
-            signature = bytes.fromhex(str(event.get("signature", ""))[2:])
-        except ValueError:
-            return False
-        return proves(self._signer_key, signature, signed_part(event))
 
     def close(self) -> None:
         """Close the engine and the log."""

@@ -12,7 +12,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate import administration, snapshot
 from sixgate.api import ApiError, Json, bytes_of
-from sixgate.assembly import wall_ms
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
 from sixgate.notices import Notices, Watch
 from sixgate.pipeline import WATCH_S, Pipeline
@@ -133,7 +133,7 @@ class Node:
 
     def _first_end(self, intent: str) -> Json | None:
         self.settle()
-        return self._books.outcome(intent)
+        return self._books.outcomes.outcome(intent)
 
 
 def _pair(record: Json) -> tuple[str, bytes]:

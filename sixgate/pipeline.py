@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.api import ApiError
-from sixgate.assembly import Parts, assemble, boot_ms, wall_ms
+from sixgate.assembly import Parts, assemble
+from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
 from sixgate.loops import Loop
 

@@ -15,7 +15,7 @@ Whatever fails ends the process: only a new start can tell what was written.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -24,7 +24,7 @@ from schemas.partition import SlotPlace
 from schemas.record import Record
 from schemas.topics import Topic
 from signer.stage import Arrival
-from streams.gates.reception import Refused, receive
+from streams.gates.reception import Received, Refused, receive
 from streams.kafka.broker import Broker
 from streams.kafka.producer import SlotProducer
 from streams.kafka.reader import Place, Reader, replay
@@ -38,6 +38,7 @@ REGISTRY: Place = (Topic.REGISTRY, 0)
 Result = TypeVar("Result")
 MakeSlot: TypeAlias = Callable[[StateTable], Slot]
 OnCommit: TypeAlias = Callable[[Commit], None]
+NewestSequences: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 Positions: TypeAlias = dict[str, int]
 
 
@@ -49,19 +50,31 @@ class Inputs(NamedTuple):
     registry: Reader
 
 
+class Ports(NamedTuple):
+    """What a slot asks and tells others.
+
+    ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds;
+    ``on_commit`` hears what became visible.
+    """
+
+    newest: NewestSequences
+    on_commit: OnCommit
+
+
 class KafkaSigner:
     """Runs one slot until it is told to stop, or something fails."""
 
     def __init__(
-        self, broker: Broker, at: SlotPlace, make: MakeSlot, clock: SteadyClock, on_commit: OnCommit
+        self, broker: Broker, at: SlotPlace, make: MakeSlot, clock: SteadyClock, ports: Ports
     ) -> None:
-        """``make`` builds the slot around its state; ``on_commit`` hears what became visible."""
+        """``make`` builds the slot around its state."""
         self._broker = broker
         self._at = at
         self._make = make
         self._clock = clock
-        self._on_commit = on_commit
+        self._ports = ports
         self._table = StateTable()
+        self._proven: set[str] = set()
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
 
     async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
@@ -78,7 +91,7 @@ class KafkaSigner:
             await opened.enter_async_context(producer)
             slot = await self._load()
             inputs = await self._open(slot, opened)
-            await self._commit_all(producer, slot.recover(self._clock.now_ms()))
+            await self._commit_all(producer, self._recover(slot))
             while not stop.is_set():
                 await self._step(producer, slot, inputs)
 
@@ -118,6 +131,17 @@ class KafkaSigner:
         else:
             slot.operations.keychain.close_expired()
 
+    def _recover(self, slot: Slot) -> Iterator[Commit]:
+        self._prove(slot, self._table.pending_accounts())
+        yield from slot.recover(self._clock.now_ms())
+
+    def _prove(self, slot: Slot, accounts: Iterable[str]) -> None:
+        """Compare accounts with the ledger when they are first used; raise ``StateRolledBack``."""
+        new = sorted(set(accounts) - self._proven)
+        if new:
+            slot.stage.memory.check_not_behind(self._ports.newest(new))
+            self._proven.update(new)
+
     def _judge(
         self,
         slot: Slot,
@@ -127,13 +151,14 @@ class KafkaSigner:
     ) -> Iterator[Commit]:
         now_ms = self._clock.now_ms()
         trail = slot.administer(registry, requests, now_ms)
-        arrivals: list[Arrival] = []
+        received: list[Received] = []
         for record in decided:
             try:
-                received = receive(record, self._at.partitions_in_all)
-                arrivals.append(Arrival(received.source, received.clearance))
+                received.append(receive(record, self._at.partitions_in_all))
             except Refused as error:
                 trail.append(slot.operations.refused("record.refused", record, now_ms, str(error)))
+        self._prove(slot, (one.intent.account for one in received))
+        arrivals = [Arrival(one.source, one.clearance) for one in received]
         read = _behind([*registry, *requests, *decided])
         yield from slot.judge(arrivals, trail, now_ms, read)
 
@@ -142,7 +167,7 @@ class KafkaSigner:
             await producer.commit(*commit)
             for write in commit.writes:
                 self._table.apply(write)
-            self._on_commit(commit)
+            self._ports.on_commit(commit)
 
     async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
         """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""

@@ -32,7 +32,7 @@ from signer.stage import Arrival
 from signer.state import StateDamaged, StateRolledBack
 from sixgate import operator
 from sixgate.api import ApiError
-from sixgate.assembly import wall_ms
+from sixgate.clocks import wall_ms
 from sixgate.connection import connect
 from sixgate.folder import SIGNER, SIMULATOR, Folder, FolderBusy
 from sixgate.keyfiles import load_key_file

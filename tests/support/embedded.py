@@ -15,26 +15,16 @@ from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
-from signer.keychain import Keychain
-from signer.keys import KeyRegister
-from signer.memory import Memory
-from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.stage import SigningStage
-from signer.state import Sealer
-from sixgate.assembly import boot_ms
+from sixgate.clocks import boot_ms
 from sixgate.creation import create
 from sixgate.folder import SLOT, Folder
-from sixgate.identity import open_identity
+from sixgate.slots import make_slot, open_signer_keys
 from streams.gates.passage import Passage
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
 from streams.runners.embedded import EmbeddedRunner
-from streams.runners.operations import Operations
-from streams.runners.slot import Slot
 
 ALLOWED = "0x" + "11" * 20
 STRANGER = "0x" + "22" * 20
@@ -165,20 +155,13 @@ def open_pipeline(
 ) -> Pipeline:
     """Open a folder's pipeline as the node does, and start it."""
     trust = folder.trust()
-    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
-    identity, state_key = open_identity(folder, kms)
-    registry, keys = Registry(trust.trust_root), KeyRegister()
-    keychain = Keychain(kms, registry, keys, secrets.token_bytes, boot_ms)
     pipeline = log(folder.pipeline, trust.partitions)
-    memory = Memory(pipeline, Sealer(state_key), SLOT)
+    held = open_signer_keys(folder)
     committed: list[Outgoing] = []
     runner = EmbeddedRunner(
         inbox=SqliteLog(folder.inbox, trust.partitions),
         pipeline=pipeline,
-        slot=Slot(
-            SigningStage(identity, registry, keys, memory, keychain.use, decided_before),
-            Operations(identity, registry, keys, keychain),
-        ),
+        slot=make_slot(held, trust.trust_root, pipeline, SLOT, decided_before),
         clock=clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms),
         simulate=no_simulation,
         on_commit=committed.extend,

@@ -1,0 +1,1 @@
+"""The signer as a process of its own: every slot it was given, side by side."""
