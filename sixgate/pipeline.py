@@ -8,7 +8,7 @@ from schemas.topics import Topic
 from sixgate.api import ApiError
 from sixgate.assembly import Parts, assemble
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.folder import Folder
+from sixgate.folder import Folder, FolderError
 from sixgate.loops import Loop
 
 WATCH_S = 0.5
@@ -116,5 +116,13 @@ class Pipeline:
         return 0
 
     def _fail(self, error: BaseException) -> None:
-        self.failure = self.failure or error
+        self.failure = self.failure or self._cause(error)
         self._failed.set()
+
+    def _cause(self, error: BaseException) -> BaseException:
+        """Name the folder's loss rather than whatever failed first because of it."""
+        try:
+            self._folder.check_same(self._place)
+        except FolderError as lost:
+            return lost
+        return error
