@@ -30,33 +30,68 @@ class Topic(StrEnum):
     AUDIT = "audit"
 
 
+class Principal(StrEnum):
+    """Who speaks to Kafka: one identity for each kind of process and of user."""
+
+    PRODUCERS = "producers"
+    GATES = "gates"
+    SIGNER = "signer"
+    LEDGER = "ledger"
+    REGISTRAR = "registrar"
+    OPERATORS = "operators"
+    CONSUMERS = "consumers"
+
+
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """How a topic is made and used; ``keyed`` topics are partitioned by account."""
+    """How a topic is made and used; ``keyed`` topics are partitioned by account.
 
-    writer: str
+    The ledger reads every topic that is ``in_ledger``; ``also_read_by`` names the others.
+    """
+
+    writers: frozenset[Principal]
+    also_read_by: frozenset[Principal]
     retention_ms: int
     value_bytes_max: int = INTERNAL_BYTES_MAX
     keyed: bool = True
     compacted: bool = False
     in_ledger: bool = True
 
+    @property
+    def readers(self) -> frozenset[Principal]:
+        """Return who may read it."""
+        return self.also_read_by | (_LEDGER if self.in_ledger else frozenset())
+
+    def partitions(self, keyed_count: int) -> int:
+        """Return how many partitions it has where keyed topics have ``keyed_count``."""
+        return keyed_count if self.keyed else 1
+
+
+_PRODUCERS = frozenset({Principal.PRODUCERS})
+_GATES = frozenset({Principal.GATES})
+_SIGNER = frozenset({Principal.SIGNER})
+_LEDGER = frozenset({Principal.LEDGER})
+_OPERATORS = frozenset({Principal.OPERATORS})
+_CONSUMERS = frozenset({Principal.CONSUMERS})
+_REGISTRAR = frozenset({Principal.REGISTRAR})
+PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR
+_REGISTERING = _OPERATORS | _REGISTRAR
 
 TOPICS: dict[Topic, TopicSpec] = {
-    Topic.SUBMITTED: TopicSpec("producers", 7 * DAY_MS, SUBMITTED_BYTES_MAX),
-    Topic.UNATTRIBUTED: TopicSpec("gates", 7 * DAY_MS, keyed=False),
-    Topic.ADMITTED: TopicSpec("gates", 7 * DAY_MS),
-    Topic.ALLOWLISTED: TopicSpec("gates", 7 * DAY_MS),
-    Topic.CAPPED: TopicSpec("gates", 7 * DAY_MS),
-    Topic.WITHIN_LIMIT: TopicSpec("gates", 7 * DAY_MS),
-    Topic.CHAIN_CLEARED: TopicSpec("gates", 7 * DAY_MS),
-    Topic.DECIDED: TopicSpec("gates", 7 * DAY_MS),
-    Topic.OUTCOMES: TopicSpec("signer", 30 * DAY_MS),
-    Topic.SIGNED: TopicSpec("signer", 30 * DAY_MS),
-    Topic.STATE: TopicSpec("signer", FOR_EVER, compacted=True, in_ledger=False),
-    Topic.REGISTRY: TopicSpec("operators", FOR_EVER, keyed=False),
-    Topic.KEY_REQUESTS: TopicSpec("operators", FOR_EVER),
-    Topic.VAULT: TopicSpec("signer", FOR_EVER),
-    Topic.HEADS: TopicSpec("ledger", FOR_EVER, in_ledger=False, keyed=False),
-    Topic.AUDIT: TopicSpec("every process", 90 * DAY_MS, keyed=False),
+    Topic.SUBMITTED: TopicSpec(_PRODUCERS, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX),
+    Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS, 7 * DAY_MS, keyed=False),
+    Topic.ADMITTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
+    Topic.ALLOWLISTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
+    Topic.CAPPED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
+    Topic.WITHIN_LIMIT: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
+    Topic.CHAIN_CLEARED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
+    Topic.DECIDED: TopicSpec(_GATES, _SIGNER, 7 * DAY_MS),
+    Topic.OUTCOMES: TopicSpec(_SIGNER, _GATES | _OPERATORS | _CONSUMERS, 30 * DAY_MS),
+    Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS, 30 * DAY_MS),
+    Topic.STATE: TopicSpec(_SIGNER, _SIGNER, FOR_EVER, compacted=True, in_ledger=False),
+    Topic.REGISTRY: TopicSpec(_REGISTERING, _REGISTERING | _GATES | _SIGNER, FOR_EVER, keyed=False),
+    Topic.KEY_REQUESTS: TopicSpec(_OPERATORS, _OPERATORS | _SIGNER, FOR_EVER),
+    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER, FOR_EVER),
+    Topic.HEADS: TopicSpec(_LEDGER, _OPERATORS, FOR_EVER, in_ledger=False, keyed=False),
+    Topic.AUDIT: TopicSpec(PROCESSES | _OPERATORS, _OPERATORS, 90 * DAY_MS, keyed=False),
 }

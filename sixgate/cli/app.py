@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from sixgate.cli import agents, chains, folders, intents, keys, ledger, settings, submit
+from sixgate.cli import agents, chains, folders, intents, keys, ledger, settings, submit, topics
 from sixgate.cli.demo.command import demo
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
@@ -38,6 +38,7 @@ app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
+app.add_typer(topics.app, name="topics")
 
 
 def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature

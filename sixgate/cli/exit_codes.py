@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     LEDGER_WRONG = 8
     NOT_FOUND = 9
     SQL_REFUSED = 10
+    WEAKER = 11
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
 
@@ -33,6 +34,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
     ExitCode.NOT_FOUND: "There is no intent, agent, chain or setting of that name.",
     ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
+    ExitCode.WEAKER: "Kafka's topics or rights are missing, or weaker than declared.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
     ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
 }

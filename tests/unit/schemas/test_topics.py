@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, TOPICS, Topic
+from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, TOPICS, Principal, Topic
 
 
 def test_all_but_the_exempt_topics_are_keyed_by_account() -> None:
@@ -15,7 +15,27 @@ def test_the_ledger_holds_all_but_the_state_and_its_own_heads() -> None:
 
 def test_only_the_signer_writes_what_counts() -> None:
     counting = (Topic.OUTCOMES, Topic.SIGNED, Topic.STATE, Topic.VAULT)
-    assert {TOPICS[topic].writer for topic in counting} == {"signer"}
+    assert {TOPICS[topic].writers for topic in counting} == {frozenset({Principal.SIGNER})}
+
+
+def test_producers_write_submitted_intents_alone_and_read_nothing() -> None:
+    written = [topic for topic, spec in TOPICS.items() if Principal.PRODUCERS in spec.writers]
+    assert written == [Topic.SUBMITTED]
+    assert not any(Principal.PRODUCERS in spec.readers for spec in TOPICS.values())
+
+
+def test_consumers_write_nothing() -> None:
+    assert not any(Principal.CONSUMERS in spec.writers for spec in TOPICS.values())
+
+
+def test_the_ledger_reads_what_it_holds() -> None:
+    for spec in TOPICS.values():
+        assert (Principal.LEDGER in spec.readers) == spec.in_ledger
+
+
+def test_only_keyed_topics_grow_with_the_partition_count() -> None:
+    assert {spec.partitions(12) for spec in TOPICS.values() if spec.keyed} == {12}
+    assert {spec.partitions(12) for spec in TOPICS.values() if not spec.keyed} == {1}
 
 
 @pytest.mark.parametrize("topic", Topic)

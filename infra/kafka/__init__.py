@@ -1,0 +1,1 @@
+"""Kafka's topics and rights as files, for whoever does not make them with ``sixgate topics``."""

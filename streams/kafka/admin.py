@@ -1,0 +1,133 @@
+"""Reads and changes topics and rights on Kafka; checks every answer's error code."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import SecurityDisabled, for_code
+from aiokafka.protocol.api import Request
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streams.kafka.access import Acl, Operation, Pattern, Resource
+from streams.kafka.broker import REQUEST_MS_MAX, Broker
+from streams.kafka.errors import KafkaFault, translated
+from streams.kafka.requests import CreateAcls, DeleteAcls, DescribeAllowing, SetTopicSettings
+from streams.kafka.topics import KafkaTopic
+
+
+class KafkaOpen(KafkaFault):
+    """The broker has no authorizer: whoever reaches it may do anything."""
+
+
+class Admin:
+    """An administrator's connection; every method raises ``KafkaFault``."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._client = AIOKafkaAdminClient(
+            bootstrap_servers=broker.servers.split(","),
+            client_id=broker.client,
+            request_timeout_ms=REQUEST_MS_MAX,
+            security_protocol="SSL" if broker.tls else "PLAINTEXT",
+            ssl_context=broker.tls.context() if broker.tls else None,
+        )
+
+    async def __aenter__(self) -> Self:
+        with translated("connecting"):
+            await self._client.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def topics(self, wanted: Iterable[KafkaTopic]) -> dict[str, KafkaTopic]:
+        """Return those of the wanted topics that are there, with the settings that were named."""
+        with translated("reading topics"):
+            answer = await self._send(MetadataRequest(None, allow_auto_topic_creation=False))
+            there = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
+            known = [topic for topic in wanted if topic.name in there]
+            settings = await self._settings(known)
+        return {
+            topic.name: _topic(topic.name, there[topic.name]["partitions"], settings[topic.name])
+            for topic in known
+        }
+
+    async def create(self, topics: Sequence[KafkaTopic]) -> None:
+        """Create topics."""
+        new = [
+            NewTopic(one.name, one.partitions, one.copies, topic_configs=dict(one.settings))
+            for one in topics
+        ]
+        with translated("creating topics"):
+            answer = await self._client.create_topics(new)
+            for name, code, message in answer.topic_errors:
+                _check(code, f"{name}: {message}")
+
+    async def set(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+        """Set settings by topic and name; the others stay."""
+        with translated("changing topics"):
+            answer = await self._send(SetTopicSettings(settings))
+            for code, message, _, name in answer.responses:
+                _check(code, f"{name}: {message}")
+
+    async def acls(self) -> frozenset[Acl]:
+        """Return every right that is given; raises ``KafkaOpen`` where rights do not exist."""
+        with translated("reading rights"):
+            answer = await self._send(DescribeAllowing())
+            if answer.error_code == SecurityDisabled.errno:
+                raise KafkaOpen(
+                    "The broker has no authorizer, so whoever reaches it may do anything: set "
+                    "authorizer.class.name and run this again."
+                )
+            _check(answer.error_code, answer.error_message)
+        return frozenset(
+            Acl(principal, Operation(operation), Resource(resource), name, Pattern(pattern), host)
+            for resource, name, pattern, acls in answer.resources
+            if resource in set(Resource)
+            for principal, host, operation, _ in acls
+        )
+
+    async def give(self, acls: Iterable[Acl]) -> None:
+        """Give rights."""
+        with translated("giving rights"):
+            answer = await self._client._send_to_controller(CreateAcls(acls))  # noqa: SLF001 - no public call
+            for code, message in answer.creation_responses:
+                _check(code, message)
+
+    async def take(self, acls: Iterable[Acl]) -> None:
+        """Take rights away."""
+        with translated("taking rights away"):
+            answer = await self._client._send_to_controller(DeleteAcls(acls))  # noqa: SLF001 - no public call
+            for code, message, matching in answer.filter_responses:
+                _check(code, message)
+                for inner, why, *_ in matching:
+                    _check(inner, why)
+
+    async def _settings(self, topics: Sequence[KafkaTopic]) -> dict[str, dict[str, str]]:
+        if not topics:
+            return {}
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.settings))
+            for topic in topics
+        ]
+        found: dict[str, dict[str, str]] = {}
+        for answer in await self._client.describe_configs(resources):
+            for code, message, _, name, entries in answer.resources:
+                _check(code, f"{name}: {message}")
+                found[name] = {setting: value or "" for setting, value, *_ in entries}
+        return found
+
+    async def _send(self, request: Request[Any]) -> Any:
+        return await self._client._send_request(request)  # noqa: SLF001 - no public call
+
+
+def _topic(
+    name: str, partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, str]
+) -> KafkaTopic:
+    copies = min((len(partition["replicas"]) for partition in partitions), default=0)
+    return KafkaTopic(name, len(partitions), copies, settings)
+
+
+def _check(code: int, message: str | None) -> None:
+    if code:
+        raise for_code(code)(message or "")

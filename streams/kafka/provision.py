@@ -1,0 +1,107 @@
+"""Plans, applies and verifies topics and rights: asks Kafka, decides purely, changes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
+from streams.kafka.admin import Admin
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaFault
+from streams.kafka.topics import Difference, Fixed, Missing, Replication, Weaker, declared, diff
+
+D = TypeVar("D")
+SETTLE_S_MAX = 15.0
+_POLL_S = 0.1
+
+
+class KafkaUnmendable(KafkaFault):
+    """Something differs that cannot be changed while records depend on it."""
+
+
+class KafkaUnsettled(KafkaFault):
+    """Kafka took the changes and does not show them."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """The topics of an organisation whose keyed topics have ``partitions`` partitions."""
+
+    partitions: int
+    replication: Replication
+
+    async def differences(self, broker: Broker) -> list[Difference]:
+        """Return in what the topics are not as declared; raises ``KafkaFault``."""
+        async with Admin(broker) as admin:
+            return await self._differences(admin)
+
+    async def apply(self, broker: Broker) -> list[Difference]:
+        """Create what is missing, change what is weaker, and return what that was.
+
+        Nothing is done where something cannot be changed: ``KafkaUnmendable`` says what.
+        """
+        async with Admin(broker) as admin:
+            differences = await self._differences(admin)
+            _refuse_fixed(differences)
+            await _change_topics(admin, differences)
+            await _settled(lambda: self._differences(admin))
+        return differences
+
+    async def _differences(self, admin: Admin) -> list[Difference]:
+        wanted = declared(self.partitions, self.replication)
+        return diff(wanted, await admin.topics(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPlan:
+    """The rights of every principal."""
+
+    async def differences(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
+        """Return the rights that are missing or too many; raises ``KafkaFault``."""
+        async with Admin(broker) as admin:
+            return await self._differences(admin)
+
+    async def apply(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
+        """Take what is too much, give what is missing, and return what that was."""
+        async with Admin(broker) as admin:
+            differences = await self._differences(admin)
+            if surplus := [one.acl for one in differences if isinstance(one, SurplusAcl)]:
+                await admin.take(surplus)
+            if missing := [one.acl for one in differences if isinstance(one, MissingAcl)]:
+                await admin.give(missing)
+            await _settled(lambda: self._differences(admin))
+        return differences
+
+    async def _differences(self, admin: Admin) -> list[MissingAcl | SurplusAcl]:
+        return diff_acls(declared_acls(), await admin.acls())
+
+
+def _refuse_fixed(differences: Sequence[Difference]) -> None:
+    fixed = [one for one in differences if isinstance(one, Fixed)]
+    if fixed:
+        topics = ", ".join(dict.fromkeys(one.topic for one in fixed))
+        raise KafkaUnmendable(
+            f"Nothing was changed: {fixed[0]}. sixgate topics plan shows all of: {topics}."
+        )
+
+
+async def _change_topics(admin: Admin, differences: Sequence[Difference]) -> None:
+    if missing := [one.topic for one in differences if isinstance(one, Missing)]:
+        await admin.create(missing)
+    settings: dict[str, dict[str, str]] = {}
+    for one in differences:
+        if isinstance(one, Weaker):
+            settings.setdefault(one.topic, {})[one.setting] = one.declared
+    if settings:
+        await admin.set(settings)
+
+
+async def _settled(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
+    """Wait until every change is seen: brokers follow their controller with a delay."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + SETTLE_S_MAX
+    while left := await differences():
+        if loop.time() > until:
+            raise KafkaUnsettled(f"Kafka took the changes and still says: {left[0]}.")
+        await asyncio.sleep(_POLL_S)

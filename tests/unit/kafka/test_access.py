@@ -1,0 +1,81 @@
+"""Rights: exactly the table's, and what others must not have."""
+
+import pytest
+
+from schemas.topics import TOPICS, Principal, Topic
+from streams.kafka.access import (
+    CLUSTER,
+    SIGNER_TRANSACTIONS,
+    Acl,
+    MissingAcl,
+    Operation,
+    Pattern,
+    Resource,
+    SurplusAcl,
+    declared_acls,
+    diff_acls,
+    user,
+)
+
+DECLARED = declared_acls()
+EVE = "User:eve"
+SURPLUS = [
+    Acl(EVE, Operation.READ, Resource.TOPIC, Topic.SIGNED),
+    Acl(EVE, Operation.WRITE, Resource.TOPIC, "*"),
+    Acl(EVE, Operation.ALL, Resource.TOPIC, "intents.", Pattern.PREFIXED),
+    Acl("User:*", Operation.DESCRIBE, Resource.TOPIC, Topic.AUDIT),
+    Acl(user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, Topic.DECIDED),
+    Acl(user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, "a.topic.of.others"),
+    Acl(user(Principal.GATES), Operation.ALTER, Resource.CLUSTER, CLUSTER),
+    Acl(EVE, Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{SIGNER_TRANSACTIONS}-0"),
+    Acl(EVE, Operation.WRITE, Resource.TRANSACTIONAL_ID, "six", Pattern.PREFIXED),
+    Acl(EVE, Operation.READ, Resource.GROUP, "sixgate-gates"),
+]
+OTHERS = [
+    Acl(EVE, Operation.WRITE, Resource.TOPIC, "payments"),
+    Acl(EVE, Operation.WRITE, Resource.TOPIC, "registry-of-others", Pattern.PREFIXED),
+    Acl(EVE, Operation.READ, Resource.GROUP, "payments"),
+    Acl("User:broker", Operation.CLUSTER_ACTION, Resource.CLUSTER, CLUSTER),
+]
+
+
+@pytest.mark.parametrize("topic", Topic)
+@pytest.mark.parametrize("principal", Principal)
+def test_a_principal_has_on_a_topic_what_the_table_says(principal: Principal, topic: Topic) -> None:
+    given = {
+        acl.operation
+        for acl in DECLARED
+        if acl.principal == user(principal) and acl.resource is Resource.TOPIC and acl.name == topic
+    }
+    spec = TOPICS[topic]
+    assert (Operation.WRITE in given) == (principal in spec.writers)
+    assert (Operation.READ in given) == (principal in spec.readers)
+    assert given <= {Operation.WRITE, Operation.READ, Operation.DESCRIBE_CONFIGS}
+
+
+def test_no_right_is_given_on_all_of_anything() -> None:
+    assert not [acl for acl in DECLARED if acl.name == "*" or acl.operation is Operation.ALL]
+
+
+def test_only_the_signer_may_open_transactions() -> None:
+    holders = {acl.principal for acl in DECLARED if acl.resource is Resource.TRANSACTIONAL_ID}
+    assert holders == {user(Principal.SIGNER)}
+
+
+def test_what_is_declared_differs_in_nothing() -> None:
+    assert diff_acls(DECLARED, DECLARED) == []
+
+
+@pytest.mark.parametrize("acl", sorted(DECLARED), ids=str)
+def test_a_missing_right_is_named(acl: Acl) -> None:
+    assert diff_acls(DECLARED, DECLARED - {acl}) == [MissingAcl(acl)]
+
+
+@pytest.mark.parametrize("acl", SURPLUS, ids=str)
+def test_a_right_that_nobody_declared_is_named(acl: Acl) -> None:
+    assert diff_acls(DECLARED, DECLARED | {acl}) == [SurplusAcl(acl)]
+
+
+@pytest.mark.parametrize("acl", OTHERS, ids=str)
+def test_rights_that_are_no_concern_of_ours_are_left_alone(acl: Acl) -> None:
+    assert diff_acls(DECLARED, DECLARED | {acl}) == []

@@ -1,0 +1,98 @@
+"""What counts as weaker."""
+
+from dataclasses import replace
+
+import pytest
+
+from schemas.topics import FOR_EVER, TOPICS, Topic
+from streams.kafka.topics import (
+    FRAMING_BYTES_MAX,
+    Fixed,
+    KafkaTopic,
+    Missing,
+    Replication,
+    Weaker,
+    declared,
+    diff,
+)
+
+DECLARED = declared(16, Replication(3, 2))
+THERE = {topic.name: topic for topic in DECLARED}
+
+
+def found(topic: KafkaTopic, **changed: str) -> KafkaTopic:
+    settings = {name.replace("_", "."): value for name, value in changed.items()}
+    return replace(topic, settings={**topic.settings, **settings})
+
+
+def differences(one: KafkaTopic) -> list[object]:
+    return list(diff(DECLARED, {**THERE, one.name: one}))
+
+
+def test_what_is_as_declared_differs_in_nothing() -> None:
+    assert diff(DECLARED, THERE) == []
+
+
+def test_every_topic_of_the_table_is_declared() -> None:
+    assert set(THERE) == {topic.value for topic in TOPICS}
+    assert diff(DECLARED, {}) == [Missing(topic) for topic in DECLARED]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("retention_ms", "1000"),
+        ("retention_bytes", "1073741824"),
+        ("min_insync_replicas", "1"),
+        ("message_timestamp_type", "CreateTime"),
+        ("cleanup_policy", "compact"),
+        ("cleanup_policy", "compact,delete"),
+        ("max_message_bytes", "1048588"),
+        ("unclean_leader_election_enable", "true"),
+        ("retention_ms", ""),
+        ("retention_ms", "soon"),
+    ],
+)
+def test_a_weaker_setting_is_named(setting: str, value: str) -> None:
+    outcomes = THERE[Topic.OUTCOMES]
+    name = setting.replace("_", ".")
+    assert differences(found(outcomes, **{setting: value})) == [
+        Weaker(Topic.OUTCOMES, name, value, outcomes.settings[name])
+    ]
+
+
+def test_what_must_stay_for_ever_is_weaker_with_any_other_retention() -> None:
+    registry = THERE[Topic.REGISTRY]
+    assert registry.settings["retention.ms"] == str(FOR_EVER)
+    assert differences(found(registry, retention_ms=str(10**15)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("retention_ms", "-1"), ("min_insync_replicas", "3")]
+)
+def test_a_stronger_setting_is_left_alone(setting: str, value: str) -> None:
+    assert differences(found(THERE[Topic.OUTCOMES], **{setting: value})) == []
+
+
+@pytest.mark.parametrize("count", [15, 17])
+def test_another_partition_count_cannot_be_mended(count: int) -> None:
+    other = replace(THERE[Topic.OUTCOMES], partitions=count)
+    assert differences(other) == [Fixed(Topic.OUTCOMES, "partitions", count, 16)]
+
+
+def test_fewer_copies_cannot_be_mended_and_more_are_left_alone() -> None:
+    outcomes = THERE[Topic.OUTCOMES]
+    assert differences(replace(outcomes, copies=2)) == [Fixed(Topic.OUTCOMES, "copies", 2, 3)]
+    assert differences(replace(outcomes, copies=5)) == []
+
+
+def test_the_state_is_compacted_in_small_segments_and_nothing_else_is() -> None:
+    compacted = [topic for topic in DECLARED if topic.settings["cleanup.policy"] == "compact"]
+    assert [topic.name for topic in compacted] == [Topic.STATE]
+    assert int(compacted[0].settings["segment.bytes"]) <= 32 * 1024 * 1024
+
+
+def test_a_whole_value_fits_with_its_key_and_framing() -> None:
+    for topic in DECLARED:
+        bytes_max = int(topic.settings["max.message.bytes"])
+        assert bytes_max == TOPICS[Topic(topic.name)].value_bytes_max + FRAMING_BYTES_MAX
