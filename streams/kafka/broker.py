@@ -1,0 +1,80 @@
+"""How to reach Kafka: the one place that knows aiokafka's options."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.producer import sender
+
+from schemas.topics import INTERNAL_BYTES_MAX
+
+# A message is at most this long with its key, headers and framing.
+MESSAGE_BYTES_MAX = INTERNAL_BYTES_MAX + 64 * 1024
+REQUEST_MS_MAX = 10_000
+TRANSACTION_MS_MAX = 10_000
+RETRY_MS = 5  # aiokafka's 100 ms makes a tail of 100 to 200 ms
+FETCH_WAIT_MS = 100
+FETCH_BYTES_MAX = 16 * 1024 * 1024
+
+# Between two transactions aiokafka waits this long for the first to end; its 20 ms is most of the
+# latency of a signer that commits twice per batch.
+sender.BACKOFF_OVERRIDE = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Paths of PEM files: who we are, and whom we believe."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Return a context that verifies the broker and shows our certificate (TLS 1.3)."""
+        context = ssl.create_default_context(cafile=self.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the brokers are (``host:port,…``) and as whom to speak to them."""
+
+    servers: str
+    client: str
+    tls: Tls | None = None
+
+    def consumer(self, **options: Any) -> AIOKafkaConsumer:
+        """Return a consumer of committed records that never moves positions by itself."""
+        settings: dict[str, Any] = {
+            "isolation_level": "read_committed",
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "fetch_max_wait_ms": FETCH_WAIT_MS,
+            "fetch_max_bytes": FETCH_BYTES_MAX,
+            "max_partition_fetch_bytes": 2 * MESSAGE_BYTES_MAX,
+        }
+        return AIOKafkaConsumer(**self._common(), **(settings | options))
+
+    def producer(self, **options: Any) -> AIOKafkaProducer:
+        """Return an idempotent producer; with ``transactional_id`` a transactional one."""
+        settings: dict[str, Any] = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "max_request_size": MESSAGE_BYTES_MAX,
+            "transaction_timeout_ms": TRANSACTION_MS_MAX,
+        }
+        return AIOKafkaProducer(**self._common(), **(settings | options))
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self.servers.split(","),
+            "client_id": self.client,
+            "request_timeout_ms": REQUEST_MS_MAX,
+            "retry_backoff_ms": RETRY_MS,
+            "security_protocol": "SSL" if self.tls else "PLAINTEXT",
+            "ssl_context": self.tls.context() if self.tls else None,
+        }

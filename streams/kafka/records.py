@@ -1,0 +1,38 @@
+"""Between Kafka's messages and our records."""
+
+from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.topics import TOPICS, Topic
+
+
+def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
+    """Return a message as a record.
+
+    A tombstone is a record with an empty value, which is malformed on every topic.
+    """
+    return Record(
+        Topic(message.topic),
+        message.partition,
+        message.offset,
+        decoded_key(message.key),
+        message.value or b"",
+        max(message.timestamp, 0),
+    )
+
+
+def decoded_key(key: bytes | None) -> str:
+    """Return a message's key as text in which other bytes stay distinct (PEP 383)."""
+    return (key or b"").decode("utf-8", "surrogateescape")
+
+
+def partition_for(record: Outgoing, partitions: int) -> int:
+    """Return where a record belongs: with its account, or in the one partition there is."""
+    return partition_of(record.key, partitions) if TOPICS[record.topic].keyed else 0
+
+
+def place(topic: Topic, partition: int) -> TopicPartition:
+    """Return a topic's partition as aiokafka names it."""
+    return TopicPartition(topic.value, partition)
