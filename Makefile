@@ -1,7 +1,7 @@
 # Every target works as the first and only command on a fresh machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench curve soak contracts contracts-check lock
+.PHONY: help demo up down test lint bench curve soak contracts contracts-check lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,6 +13,12 @@ help: ## Show the targets.
 
 demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
 	$(BIN)/sixgate demo
+
+up: $(VENV)/runtime.done ## Start Kafka and ClickHouse on loopback (needs Java 17, Maven and Node.js 20).
+	$(BIN)/python -m infra.local up
+
+down: $(VENV)/runtime.done ## Stop them; their data stays in build/local.
+	$(BIN)/python -m infra.local down
 
 test: $(VENV)/dev.done ## Run every test.
 	$(BIN)/pytest -q

@@ -1,6 +1,7 @@
 """Rules about the tree itself."""
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
@@ -12,7 +13,7 @@ from schemas.reasons import MEANING, Reason
 from schemas.topics import TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "signer", "streams", "sixgate")
+PACKAGES = ("schemas", "signer", "streams", "sixgate", "infra")
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 400
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
@@ -55,6 +56,15 @@ def test_locks_carry_hashes_and_no_addresses() -> None:
         pinned = re.findall(r"^[a-z0-9-]+==.*$", text, re.MULTILINE)
         assert pinned
         assert all(line.endswith("\\") for line in pinned), "a pin without a hash"
+
+
+def test_the_servers_pins_carry_hashes_and_no_addresses() -> None:
+    pins = ROOT / "infra" / "local" / "pins"
+    assert all("://" not in file.read_text() for file in pins.iterdir())
+    packages = json.loads((pins / "package-lock.json").read_bytes())["packages"]
+    assert all("integrity" in package for name, package in packages.items() if name)
+    jars = (pins / "jars.sha256").read_text().splitlines()
+    assert all(re.fullmatch(r"[0-9a-f]{64}  [\w.-]+\.jar", line) for line in jars)
 
 
 def test_every_reason_has_a_meaning_and_its_line_in_the_docs() -> None:

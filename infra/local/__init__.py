@@ -1,0 +1,1 @@
+"""Real Kafka and ClickHouse servers on loopback, without Docker, for developers and tests."""

@@ -1,0 +1,220 @@
+"""Apache Kafka in KRaft mode: one broker or a small cluster, plain or with mutual TLS and ACLs."""
+
+import json
+import secrets
+import socket
+import ssl
+import struct
+import subprocess
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from infra.local.certificates import client_context
+from infra.local.errors import ServerError
+from infra.local.fetch import kafka_jars, tool
+from infra.local.ports import HOST, free_port
+from infra.local.server import Server
+
+BROKER, ADMIN = "broker", "admin"
+FORMAT_S_MAX = 60
+ANSWER_S_MAX = 2
+_HEAP = ("-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m")
+# Metadata version 1 for no topic: length, api, version, correlation, no client id, empty list.
+_WHICH_BROKERS = struct.pack(">ihhihi", 14, 3, 1, 0, -1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """PEM files of mutual TLS: the authority's, the brokers' (super user) and the admin's."""
+
+    authority: Path
+    broker: Path
+    admin: Path
+
+
+class Kafka:
+    """A cluster whose folder remembers its ports and its data."""
+
+    def __init__(
+        self, folder: Path, *, nodes: int = 1, identities: Identities | None = None
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._identities = identities
+        self._ports = _ports(folder / "ports.json", nodes)
+        self._cluster = _cluster_id(folder / "cluster-id")
+        self.nodes = [self._node(folder / f"kafka-{i}", i) for i in range(1, nodes + 1)]
+
+    @property
+    def address(self) -> str:
+        """Return the bootstrap servers."""
+        return ",".join(f"{HOST}:{client}" for client, _ in self._ports)
+
+    def start(self) -> None:
+        """Start what does not run and wait until every node knows all brokers."""
+        for node in self.nodes:
+            self._format(node.folder)
+            node.launch()
+        for node in self.nodes:
+            node.await_answer()
+
+    def stop(self) -> None:
+        """Stop all nodes, together: one alone would wait for a quorum that goes away."""
+        for node in self.nodes:
+            node.ask_to_stop()
+        for node in self.nodes:
+            node.stop()
+
+    def kill(self) -> None:
+        """Kill all nodes with SIGKILL."""
+        for node in self.nodes:
+            node.kill()
+
+    def restart(self) -> None:
+        """Stop the cluster and start it again."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze all nodes."""
+        for node in self.nodes:
+            node.pause()
+
+    def resume(self) -> None:
+        """Let frozen nodes go on."""
+        for node in self.nodes:
+            node.resume()
+
+    def _node(self, folder: Path, number: int) -> Server:
+        folder.mkdir(exist_ok=True)
+        settings = _settings(folder, number, self._ports, self._identities)
+        (folder / "server.properties").write_text(
+            "".join(f"{name}={value}\n" for name, value in settings.items())
+        )
+        port = self._ports[number - 1][0]
+        answers = partial(_knows_brokers, port, len(self._ports), self._identities)
+        return Server(folder, [*_java(*_HEAP), "kafka.Kafka", _properties(folder)], answers)
+
+    def _format(self, folder: Path) -> None:
+        if (folder / "data" / "meta.properties").exists():
+            return
+        command = [*_java("-Xmx128m"), "kafka.tools.StorageTool", "format"]
+        ended = subprocess.run(  # noqa: S603 - our own arguments
+            [*command, "-t", self._cluster, "-c", _properties(folder)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=FORMAT_S_MAX,
+        )
+        if ended.returncode:
+            (folder / "server.log").write_bytes(ended.stdout + ended.stderr)
+            raise ServerError(f"Kafka could not make its folder: {folder / 'server.log'} says why.")
+
+
+def _java(*options: str) -> list[str]:
+    return [tool("java"), *options, "-cp", f"{kafka_jars()}/*"]
+
+
+def _properties(folder: Path) -> str:
+    return str(folder / "server.properties")
+
+
+def _ports(file: Path, nodes: int) -> list[tuple[int, int]]:
+    """Return each node's port for clients and for the quorum, the same at every start."""
+    if not file.exists():
+        file.write_text(json.dumps([(free_port(), free_port()) for _ in range(nodes)]))
+    found = [(client, controller) for client, controller in json.loads(file.read_bytes())]
+    if len(found) != nodes:
+        raise ServerError(
+            f"{file.parent} holds {len(found)} nodes, not {nodes}: use another folder."
+        )
+    return found
+
+
+def _cluster_id(file: Path) -> str:
+    if not file.exists():
+        file.write_text(urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("="))
+    return file.read_text()
+
+
+def _settings(
+    folder: Path, number: int, ports: list[tuple[int, int]], identities: Identities | None
+) -> Mapping[str, object]:
+    client, controller = ports[number - 1]
+    copies = min(3, len(ports))
+    in_sync = max(1, copies - 1)
+    voters = ",".join(f"{i}@{HOST}:{quorum}" for i, (_, quorum) in enumerate(ports, 1))
+    protocol = "SSL" if identities else "PLAINTEXT"
+    return {
+        "process.roles": "broker,controller",
+        "node.id": number,
+        "controller.quorum.voters": voters,
+        "listeners": f"CLIENT://{HOST}:{client},CONTROLLER://{HOST}:{controller}",
+        "listener.security.protocol.map": f"CLIENT:{protocol},CONTROLLER:{protocol}",
+        "inter.broker.listener.name": "CLIENT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": folder / "data",
+        "auto.create.topics.enable": "false",
+        "unclean.leader.election.enable": "false",
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "group.initial.rebalance.delay.ms": 0,
+        "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
+        **(_mutual_tls(identities) if identities else {}),
+    }
+
+
+def _mutual_tls(identities: Identities) -> Mapping[str, object]:
+    return {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": identities.broker,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": identities.authority,
+        "ssl.client.auth": "required",
+        "ssl.enabled.protocols": "TLSv1.3",
+        "ssl.protocol": "TLSv1.3",
+        "ssl.principal.mapping.rules": r"RULE:^CN=([a-z0-9._-]+),OU=kafka$/$1/,DEFAULT",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": f"User:{BROKER};User:{ADMIN}",
+    }
+
+
+def _knows_brokers(port: int, brokers: int, identities: Identities | None) -> bool:
+    """Tell whether a node answers a metadata request and names all brokers."""
+    try:
+        with closing(_connected(port, identities)) as connection:
+            connection.sendall(_WHICH_BROKERS)
+            _length, _correlation, found = struct.unpack(">iii", _exactly(connection, 12))
+    except (OSError, EOFError):
+        return False
+    return bool(found == brokers)
+
+
+def _connected(port: int, identities: Identities | None) -> socket.socket | ssl.SSLSocket:
+    connection = socket.create_connection((HOST, port), timeout=ANSWER_S_MAX)
+    if not identities:
+        return connection
+    context = client_context(identities.authority, identities.admin)
+    try:
+        return context.wrap_socket(connection, server_hostname=HOST)
+    except OSError:
+        connection.close()
+        raise
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        if not (part := connection.recv(size - len(found))):
+            raise EOFError
+        found += part
+    return found

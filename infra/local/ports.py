@@ -1,0 +1,21 @@
+"""Loopback ports."""
+
+import secrets
+import socket
+
+HOST = "127.0.0.1"
+# Below what the kernel hands to outgoing connections: a port of that range may be taken, or even
+# be connected to itself by a client that retries, while its server is down.
+_PORTS = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,84 @@
+"""One server process: started, awaited, stopped, killed and paused."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.errors import ServerError
+from infra.local.process import Process, remembered, spawn
+
+START_S_MAX = 90
+STOP_S_MAX = 30
+_POLL_S = 0.05
+
+
+class Server:
+    """A process that belongs to a folder: whoever opens the folder finds it again."""
+
+    def __init__(self, folder: Path, command: list[str], answers: Callable[[], bool]) -> None:
+        self.folder = folder
+        self._command = command
+        self._answers = answers
+        self._file = folder / "process.json"
+        self.log = folder / "server.log"
+
+    @property
+    def process(self) -> Process | None:
+        """Return the process, if it runs."""
+        return remembered(self._file)
+
+    def launch(self) -> None:
+        """Start it, unless it runs, without waiting for an answer."""
+        if not self.process:
+            spawn(self._command, self.log).remember(self._file)
+
+    def await_answer(self) -> None:
+        """Wait until it answers; raise ``ServerError`` if it ends or takes too long."""
+        until = time.monotonic() + START_S_MAX
+        while not self._answers():
+            if not self.process:
+                raise ServerError(f"{self.folder.name} ended at its start: {self.log} says why.")
+            if time.monotonic() > until:
+                raise ServerError(f"{self.folder.name} does not answer: {self.log} may say why.")
+            time.sleep(_POLL_S)
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it answers."""
+        self.launch()
+        self.await_answer()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end, also if it is paused."""
+        self._send(signal.SIGTERM)
+        self._send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it and wait; what does not end when asked is killed."""
+        self.ask_to_stop()
+        if (process := self.process) and not process.ended(STOP_S_MAX):
+            self.kill()
+        self._file.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL and wait until it is gone."""
+        if process := self.process:
+            process.send(signal.SIGKILL)
+            process.ended(STOP_S_MAX)
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freeze it: its connections stay and nothing answers."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen one go on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        if process := self.process:
+            process.send(number)

@@ -1,0 +1,103 @@
+"""Real Kafka and ClickHouse servers as fixtures, shared by the session.
+
+Whoever kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a
+server that cannot be had is a failure, elsewhere a skip that says why.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import pytest
+
+from infra.local.certificates import Authority
+from infra.local.clickhouse import ClickHouse
+from infra.local.errors import ServerError
+from infra.local.kafka import ADMIN, BROKER, Identities, Kafka
+
+
+class RealServer(Protocol):
+    @property
+    def address(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+S = TypeVar("S", bound=RealServer)
+
+
+class SecureKafka(NamedTuple):
+    """A broker that wants a certificate and denies by default, and who issues certificates."""
+
+    kafka: Kafka
+    authority: Authority
+    admin: Path
+
+
+def had(make: Callable[[], S]) -> S:
+    """Return a server that answers, or end the test: failed in CI, else skipped."""
+    try:
+        server = make()
+        server.start()
+    except ServerError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    return server
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Let no server of the folder outlive this process, however it ends."""
+    command = [sys.executable, "-m", "infra.local.watchdog", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield  # leaving closes the pipe
+
+
+@contextmanager
+def running(make: Callable[[], S], folder: Path) -> Iterator[S]:
+    with watched(folder):
+        server = had(make)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("kafka")
+    with running(lambda: Kafka(folder), folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("kafka-cluster")
+    with running(lambda: Kafka(folder, nodes=3), folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    folder = tmp_path_factory.mktemp("kafka-secure")
+    authority = Authority(folder / "identities")
+    admin = authority.issue(ADMIN)
+    identities = Identities(authority.file, authority.issue(BROKER), admin)
+    with running(lambda: Kafka(folder, identities=identities), folder) as server:
+        yield SecureKafka(server, authority, admin)
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    folder = tmp_path_factory.mktemp("clickhouse")
+    with running(lambda: ClickHouse(folder), folder) as server:
+        yield server
