@@ -1,26 +1,23 @@
-"""The one adapter to ClickHouse, through clickhouse-connect: chDB in this process today.
+"""The one adapter to ClickHouse, through clickhouse-connect: chDB in this process, or a server.
 
 Threads. Every connection serialises its own calls under its own lock, from whichever thread they
-come; nothing has to happen on the main thread. Connections to one folder share the engine and run
-beside each other (the engine releases the interpreter lock), so a reader opens its own with
-``another()`` instead of waiting for the writer. A folder belongs to one process, and a process
-holds one folder at a time: closing every connection frees it.
+come; nothing has to happen on the main thread. Connections to one engine run beside each other, so
+a reader opens its own with ``another()`` instead of waiting for the writer. A folder belongs to one
+process, and a process holds one folder at a time: closing every connection frees it. A server's
+writer may be alive twice; ``insert_arrow`` lets the server itself judge who goes on.
 """
 
-import fcntl
-import os
-import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from streams.ledger.errors import LedgerBusy, LedgerUnavailable
+from streams.ledger.engines import Embedded, Engine, Server, refuse_held
+from streams.ledger.failures import failure_of
 
 Settings = Mapping[str, int | str]
 Parameters = Mapping[str, Any]
@@ -34,18 +31,13 @@ _INSERT_SETTINGS: Settings = {
     # Every default is computed for every row: deciding what to skip would cost more than it saves.
     "short_circuit_function_evaluation": "disable",
 }
-_CODE = re.compile(r"(?s)^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )?")
-_REST = re.compile(
-    r"\. \([A-Z_]+\)|[.:?] In scope|, Stack trace|\. Expected one of|\. Expression:|\n"
-)
-_DISK_FULL = ("NOT_ENOUGH_SPACE", "No space left on device", "File too large")
 
 
 class ClickHouse:
     """A connection to one database of one engine."""
 
-    def __init__(self, path: Path, database: str, settings: Settings) -> None:
-        self._path = path
+    def __init__(self, engine: Engine, database: str, settings: Settings) -> None:
+        self._engine = engine
         self._settings = settings
         self._lock = threading.RLock()
         self.database = database
@@ -58,14 +50,33 @@ class ClickHouse:
         Raises ``LedgerBusy`` if another process holds the folder, ``LedgerUnavailable`` if it
         cannot be opened or this process holds another folder.
         """
-        _refuse_held(path)
-        with translated(f"The ledger in {path} could not be opened"):
-            return cls(path, database, {})
+        refuse_held(path)
+        engine = Embedded(path)
+        with translated(f"The ledger in {path} could not be opened", engine):
+            return cls(engine, database, {})
+
+    @classmethod
+    def server(cls, server: Server, database: str = "sixgate") -> Self:
+        """Connect to a server; whether the database is there shows when it is used.
+
+        Raises ``LedgerUnavailable`` if it does not answer, ``LedgerDenied`` if it knows no such
+        user or password.
+        """
+        with translated("The ledger's server cannot be used", server):
+            return cls(server, database, {})
 
     def another(self, settings: Settings | None = None) -> "ClickHouse":
         """Open a second connection to the same database with settings of its own."""
-        with translated("The ledger could not be opened a second time"):
-            return ClickHouse(self._path, self.database, settings or {})
+        with translated("The ledger could not be opened a second time", self._engine):
+            return ClickHouse(self._engine, self.database, settings or {})
+
+    def create_database(self) -> None:
+        """Make the database if it is absent."""
+        sql = f"CREATE DATABASE IF NOT EXISTS {self.database} ENGINE = Atomic"
+        self._run(
+            "The ledger's database could not be made",
+            lambda client: client.command(sql, use_database=False),
+        )
 
     def command(self, sql: str) -> None:
         """Run a statement without an answer."""
@@ -96,18 +107,23 @@ class ClickHouse:
         )
 
     def insert_arrow(
-        self, table: str, columns: Sequence[str], stream: BinaryIO, token: str
+        self, table: str, columns: Mapping[str, str], stream: BinaryIO, token: str, only_if: str
     ) -> None:
         """Insert one Arrow stream as one block, at most once per ``token``.
 
-        Raises ``LedgerUnavailable`` also when only the answer was lost: read back, then decide.
-        The library's other insert calls send again by themselves when an answer is lost.
+        ``columns`` maps names to the engine's types. A server checks the condition ``only_if``
+        when it takes the block up, however long that was on its way; inside this process nobody
+        else writes. Raises ``LedgerUnavailable`` also when only the answer was lost: read back,
+        then decide. The library's other insert calls send again by themselves when an answer is
+        lost.
         """
         settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
+        target = table if self._engine.in_process else _guarded(table, columns, only_if)
+        names = list(columns) if self._engine.in_process else None
         self._run(
             "The ledger could not be appended to",
             lambda client: client.raw_insert(
-                table, list(columns), stream, settings=settings, fmt="ArrowStream"
+                target, names, stream, settings=settings, fmt="ArrowStream"
             ),
         )
 
@@ -117,67 +133,39 @@ class ClickHouse:
             self._client.close()
 
     def _connect(self) -> Client:
-        client = clickhouse_connect.get_client(interface="chdb", path=str(self._path))
-        client.command(f"CREATE DATABASE IF NOT EXISTS {self.database} ENGINE = Atomic")
-        client.database = self.database
-        client.command("SELECT 1")  # sends USE, which readonly=1 would refuse
+        client = self._engine.connect(self.database)
         for name, value in self._settings.items():
             client.set_client_setting(name, value)
         return client
 
     def _run(self, what_failed: str, ask: Callable[[Client], Answer]) -> Answer:
-        """Ask under the lock; after a failure go on with a new connection.
+        """Ask under the lock; after a failure inside this process go on with a new connection.
 
         What a failed query had already answered would be put before the next one's answer (seen
         in chDB 4.4), so a connection on which one failed is never asked again.
         """
-        with self._lock, translated(what_failed):
+        with self._lock, translated(what_failed, self._engine):
             try:
                 return ask(self._client)
             except Exception:
-                spent, self._client = self._client, self._connect()
-                spent.close()
+                if self._engine.in_process:
+                    spent, self._client = self._client, self._connect()
+                    spent.close()
                 raise
 
 
 @contextmanager
-def translated(what_failed: str) -> Iterator[None]:
-    """Raise ``LedgerUnavailable`` in one sentence for whatever the library or the disk raises."""
+def translated(what_failed: str, engine: Engine) -> Iterator[None]:
+    """Raise one of our errors, in one sentence, for whatever the library or the disk raises."""
     try:
         yield
     except (ClickHouseError, OSError) as error:
-        raise LedgerUnavailable(f"{what_failed}: {reason_of(error)}.") from error
+        raise failure_of(what_failed, error, engine.missing()) from error
 
 
-def reason_of(error: Exception) -> str:
-    """Return the engine's reason without code, version, stack and quoted values."""
-    text = str(error)
-    if any(mark in text for mark in _DISK_FULL):
-        return "the disk is full; free some space and start again"
-    if "codec can't decode" in text:
-        return "the engine refused a row and quotes it as bytes; most likely its hash is wrong"
-    return _REST.split(_CODE.sub("", text))[0].strip(" .:")[:300] or "the engine gave no reason"
-
-
-def _refuse_held(path: Path) -> None:
-    """Look at the engine's own lock first: the engine writes to stderr when it finds it held."""
-    status = path / "status"
-    try:
-        with status.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return
-    except BlockingIOError:
-        if _holder(status) != str(os.getpid()):
-            raise LedgerBusy(
-                f"The ledger in {path} is held by process {_holder(status)}: "
-                "stop that one, or work through it."
-            ) from None
-    except OSError as error:
-        raise LedgerUnavailable(f"The ledger in {path} could not be opened: {error}.") from error
-
-
-def _holder(status: Path) -> str:
-    """Return the process number in the engine's lock file."""
-    found = re.search(r"PID: (\d+)", status.read_text("utf-8", "replace"))
-    return found.group(1) if found else "unknown"
+def _guarded(table: str, columns: Mapping[str, str], only_if: str) -> str:
+    """Return what stands between INSERT INTO and FORMAT: all rows, or an error."""
+    names = ", ".join(f"`{name}`" for name in columns)
+    types = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
+    guard = f"throwIf(NOT ifNull({only_if}, 0), 'the table has moved on') = 0"
+    return f"{table} ({names}) SELECT {names} FROM input('{types}') WHERE {guard}"  # noqa: S608

@@ -13,8 +13,16 @@ class LedgerBusy(LedgerUnavailable):
     """Another process holds the ledger's folder."""
 
 
+class LedgerDenied(LedgerUnavailable):
+    """The server knows no such user, or does not let it do this."""
+
+
+class LedgerMissing(LedgerUnavailable):
+    """There is no such table or database."""
+
+
 class LedgerIncompatible(LedgerError):  # noqa: N818
-    """The tables were made by another version of the DDL."""
+    """The tables were made by another version of the DDL, or by none yet."""
 
 
 class LedgerConflict(LedgerError):  # noqa: N818

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerIncompatible
+from streams.ledger.errors import LedgerIncompatible, LedgerMissing
 
 _RECORD = """
 CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String, digest String)
@@ -49,14 +49,33 @@ def migrate(clickhouse: ClickHouse) -> int:
     Every statement can be repeated, so a crash between two of them is mended by the next start.
     Raises ``LedgerIncompatible`` if the tables were made by other files than these.
     """
+    clickhouse.create_database()
     clickhouse.command(_RECORD)
-    applied = dict(clickhouse.rows("SELECT number, digest FROM migrations"))
+    applied = _applied(clickhouse)
     known = migrations()
     _refuse_other_files(known, applied)
     missing = [migration for migration in known if migration.number not in applied]
     for migration in missing:
         _apply(clickhouse, migration)
     return len(missing)
+
+
+def refuse_unmigrated(clickhouse: ClickHouse) -> None:
+    """Raise ``LedgerIncompatible`` unless the tables are exactly those of this version."""
+    known = migrations()
+    try:
+        applied = _applied(clickhouse)
+    except LedgerMissing:
+        applied = {}
+    _refuse_other_files(known, applied)
+    if len(applied) < len(known):
+        raise LedgerIncompatible(
+            "The ledger's tables are missing or of an older version: run sixgate ledger migrate."
+        )
+
+
+def _applied(clickhouse: ClickHouse) -> dict[int, str]:
+    return dict(clickhouse.rows("SELECT number, digest FROM migrations"))
 
 
 def _refuse_other_files(known: list[Migration], applied: dict[int, str]) -> None:

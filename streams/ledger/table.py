@@ -13,7 +13,7 @@ from streams.ledger.ordering import Place
 
 SCAN_ROWS = 50_000
 
-_COLUMNS = pa.schema([
+_ARROW = pa.schema([
     ("seq", pa.uint64()),
     ("prev_hash", pa.binary(32)),
     ("hash", pa.binary(32)),
@@ -27,6 +27,19 @@ _COLUMNS = pa.schema([
 ])  # fmt: skip
 
 
+# The same columns as the engine names them.
+COLUMNS = {
+    "seq": "UInt64",
+    "prev_hash": "FixedString(32)",
+    "hash": "FixedString(32)",
+    "topic": "String",
+    "partition": "UInt32",
+    "offset": "UInt64",
+    "key": "String",
+    "at_ms": "UInt64",
+    "event_id": "String",
+    "body": "String",
+}
 _ROWS = """
 SELECT seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body
 FROM ledger WHERE seq >= {first:UInt64} AND seq <= {last:UInt64} ORDER BY seq
@@ -73,10 +86,10 @@ def batch_of(base: Tip, entries: Sequence[Entry]) -> Batch:
         chained,
         *zip(*entries, strict=True),
     ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, _COLUMNS, strict=True)]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, _ARROW, strict=True)]
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, _COLUMNS, options=_COMPRESSED) as stream:
-        stream.write_batch(pa.record_batch(arrays, schema=_COLUMNS))
+    with pa.ipc.new_stream(sink, _ARROW, options=_COMPRESSED) as stream:
+        stream.write_batch(pa.record_batch(arrays, schema=_ARROW))
     return Batch(base, Tip(base.rows + len(chained), chained[-1]), sink.getvalue())
 
 
@@ -112,20 +125,19 @@ class LedgerTable:
     def append(self, batch: Batch) -> None:
         """Append a batch if the chain still ends at its base: compare, insert, read back.
 
-        The token is the batch's place in the chain, so of two writers that carry on from one base
-        the engine drops the later, whose reading back then finds another chain. A lost answer is
-        settled by reading back as well. Raises ``LedgerConflict`` if the chain ends elsewhere,
-        ``LedgerUnavailable`` if the batch is not there: start again from the table's own tip.
+        A server compares again when it takes the insert up, so one that was held up on its way
+        finds the chain gone on. Of two that arrive in one instant the engine drops the later: the
+        token is the batch's place in the chain. A lost answer is settled by reading back. Raises
+        ``LedgerConflict`` if the chain ends elsewhere, ``LedgerUnavailable`` if the batch is not
+        there: start again from the table's own tip.
         """
         if self.tip() != batch.base:
             raise _conflict(batch)
-        token = f"{self.chain}/{batch.base.rows}"
+        token, stream = f"{self.chain}/{batch.base.rows}", pa.BufferReader(batch.stream)
         try:
-            self.clickhouse.insert_arrow(
-                "ledger", _COLUMNS.names, pa.BufferReader(batch.stream), token
-            )
+            self.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, _ends_at(batch.base))
         except LedgerUnavailable:
-            if self.tip() != batch.tip:
+            if self.tip() == batch.base:
                 raise
         if self.tip() != batch.tip:
             raise _conflict(batch)
@@ -151,6 +163,14 @@ def pieces(clickhouse: ClickHouse, first: int, last: int, rows: int) -> Iterator
             return
         yield {"first": first, "last": end}
         first = end + 1
+
+
+def _ends_at(tip: Tip) -> str:
+    """Return the SQL condition that the chain ends there."""
+    if tip == EMPTY:
+        return "NOT EXISTS (SELECT 1 FROM ledger)"
+    last = f"({tip.rows - 1}, unhex('{tip.hash.hex()}'))"
+    return f"(SELECT (seq, hash) FROM ledger ORDER BY seq DESC LIMIT 1) = {last}"  # noqa: S608 - a number and a hash of our own
 
 
 def _conflict(batch: Batch) -> LedgerConflict:

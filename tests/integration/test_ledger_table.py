@@ -19,7 +19,7 @@ from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerConflict, LedgerIncompatible, LedgerUnavailable
 from streams.ledger.migrations import migrate, migrations
 from streams.ledger.ordering import PARTITION_ROWS
-from streams.ledger.table import Batch, LedgerTable, batch_of
+from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of
 from streams.ledger.verifier import Row
 from streams.ledger.verify_sql import verify
 from tests.support.ledger import ORG, Pipeline, chained, engine, filled, put
@@ -311,5 +311,5 @@ def test_the_disk_keeps_what_was_acknowledged(tmp_path: Path, fresh: Fresh) -> N
 
 def send(table: LedgerTable, batch: Batch, name: str = "first") -> None:
     """Insert without looking, as a confused writer does."""
-    columns = pa.ipc.open_stream(batch.stream).schema.names
-    table.clickhouse.insert_arrow("ledger", columns, pa.BufferReader(batch.stream), name)
+    stream = pa.BufferReader(batch.stream)
+    table.clickhouse.insert_arrow("ledger", COLUMNS, stream, name, only_if="1")

@@ -1,0 +1,69 @@
+"""From what clickhouse-connect raises to one sentence of ours."""
+
+import re
+
+from clickhouse_connect.driver.exceptions import Error
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from streams.ledger.errors import LedgerDenied, LedgerMissing, LedgerUnavailable
+
+_CODE = re.compile(r"(?s)^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )?")
+_REST = re.compile(
+    r"\. \([A-Z_]+\)|[.:?] In scope|, Stack trace|\. Expected one of|\. Expression:|\n"
+)
+_DISK_FULL = ("NOT_ENOUGH_SPACE", "No space left on device", "File too large")
+_WRONG_PASSWORD = 516
+_NOT_GRANTED = 497
+_NO_DATABASE, _NO_TABLE = 81, 60
+
+def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailable:
+    """Return our error; ``missing`` says what to do when nothing answers."""
+    code = error.code if isinstance(error, Error) else None
+    if code == _WRONG_PASSWORD:
+        return LedgerDenied(f"{what_failed}: it knows no such user with this password.")
+    if code == _NOT_GRANTED:
+        return LedgerDenied(f"{what_failed}: {reason_of(error)}.")
+    if code in (_NO_DATABASE, _NO_TABLE):
+        return LedgerMissing(f"{what_failed}: {reason_of(error)}.")
+    lost = _lost(error)
+    if lost is not None:
+        return LedgerUnavailable(f"{what_failed}: {_transport(lost)}; {missing}.")
+    return LedgerUnavailable(f"{what_failed}: {reason_of(error)}.")
+
+
+def reason_of(error: Exception) -> str:
+    """Return the engine's reason without code, version, stack and quoted values."""
+    text = str(error)
+    if any(mark in text for mark in _DISK_FULL):
+        return "the disk is full; free some space and start again"
+    if "codec can't decode" in text:
+        return "the engine refused a row and quotes it as bytes; most likely its hash is wrong"
+    return _REST.split(_CODE.sub("", text))[0].strip(" .:")[:300] or "the engine gave no reason"
+
+
+def _lost(error: BaseException) -> HTTPError | None:
+    """Return what urllib3 found wrong with the connection; None if there was an answer.
+
+    The library's own text quotes the whole request.
+    """
+    cause = error.__cause__
+    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, HTTPError):
+        return cause.reason
+    return cause if isinstance(cause, HTTPError) else None
+
+
+def _transport(lost: HTTPError) -> str:
+    if isinstance(lost, SSLError):
+        return "the TLS handshake failed, one side does not trust the other's certificate"
+    if isinstance(lost, ReadTimeoutError):
+        return "it took the request and gave no answer in time"
+    if isinstance(lost, ConnectTimeoutError | NewConnectionError):
+        return "nothing answers there"
+    return "the connection was lost before the answer"
