@@ -20,7 +20,7 @@ from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, Pol
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 from sixgate.folder import Folder
 from streams.log.sqlite import SqliteLog
 
@@ -58,7 +58,7 @@ def entries(agent: Ed25519Signer) -> list[Entry]:
 
 def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
     """Make a data folder whose key is ordered and waits to be generated."""
-    folder = create(path, "bench", entries(agent), wall_ms(), secrets.token_bytes)
+    folder = create(path, Founding("bench", entries(agent)), wall_ms(), secrets.token_bytes)
     request = KeyRequest(org="bench", account=ACCOUNT, path=KEY_PATH, requested_at_ms=wall_ms())
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)

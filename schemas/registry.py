@@ -24,12 +24,16 @@ PARTITIONS_MAX = 4096
 
 
 class OrgCreated(Canonical):
-    """The first record: the organisation, its admin keys, and what can never change."""
+    """The first record: the organisation, its admin keys, and what can never change.
+
+    A slot is as many partitions as one signer decides for; without a number, all of them.
+    """
 
     type: Literal["org.created"] = "org.created"
     org: Name
     admin_keys: tuple[Ed25519PublicKey, ...] = Field(min_length=1, max_length=16)
     partitions: int = Field(ge=1, le=PARTITIONS_MAX)
+    partitions_per_slot: int | None = Field(default=None, ge=1, le=PARTITIONS_MAX)
 
 
 class AccountOpened(Canonical):

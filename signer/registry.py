@@ -57,6 +57,7 @@ class Registry:
     head: str = GENESIS_PREVIOUS
     org: str = ""
     partitions: int = 0
+    partitions_per_slot: int = 0
     admin_keys: tuple[str, ...] = ()
     accounts: set[str] = field(default_factory=set)
     policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
@@ -148,6 +149,7 @@ class Registry:
         self.org = entry.org
         self.admin_keys = entry.admin_keys
         self.partitions = entry.partitions
+        self.partitions_per_slot = entry.partitions_per_slot or entry.partitions
 
     def _set_agent(self, entry: AgentSet) -> None:
         before = self.agents.get(entry.agent)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from schemas.record import Outgoing
 from schemas.registry import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceSet
@@ -17,15 +18,19 @@ from sixgate.operator import record_envelope
 from sixgate.whole_file import sync_folder, write_whole
 from streams.log.sqlite import SqliteLog
 
-PARTITIONS = 4
+
+
+class Founding(NamedTuple):
+    """What an organisation is founded with; its partitions can never change."""
+
+    org: str
+    entries: Sequence[Entry] = ()
+    partitions: int = 4
+    partitions_per_slot: int | None = None
 
 
 def create(
-    path: Path,
-    org: str,
-    entries: Sequence[Entry],
-    now_ms: int,
-    random_bytes: Callable[[int], bytes],
+    path: Path, founding: Founding, now_ms: int, random_bytes: Callable[[int], bytes]
 ) -> Folder:
     """Make a data folder with its keys and first registry records; whole, durable, or not at all.
 
@@ -35,7 +40,7 @@ def create(
     try:
         if path.exists() and any(path.iterdir()):
             raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
-        _fill(Folder(draft), org, entries, now_ms, random_bytes)
+        _fill(Folder(draft), founding, now_ms, random_bytes)
         draft.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -46,24 +51,31 @@ def create(
 
 
 def _fill(
-    folder: Folder,
-    org: str,
-    entries: Sequence[Entry],
-    now_ms: int,
-    random_bytes: Callable[[int], bytes],
+    folder: Folder, founding: Founding, now_ms: int, random_bytes: Callable[[int], bytes]
 ) -> None:
+    org, entries, partitions, partitions_per_slot = founding
     keys = folder.path / "keys"
     made = (folder.path, folder.genesis, keys, keys / "agents")
     for place in made:
         place.mkdir(mode=0o700, parents=True)
     services = _make_keys(folder, random_bytes)
     admin = folder.admin()
-    first = OrgCreated(org=org, admin_keys=(admin.public_key,), partitions=PARTITIONS)
+    first = OrgCreated(
+        org=org,
+        admin_keys=(admin.public_key,),
+        partitions=partitions,
+        partitions_per_slot=partitions_per_slot,
+    )
     records = _chain(admin, org, [first, *services, *entries], now_ms)
-    log = SqliteLog(folder.inbox, PARTITIONS)
+    log = SqliteLog(folder.inbox, partitions)
     log.append([Outgoing(Topic.REGISTRY, "", raw) for raw, _ in records], now_ms)
     log.close()
-    trust = Trust(org=org, trust_root=records[0][1], partitions=PARTITIONS)
+    trust = Trust(
+        org=org,
+        trust_root=records[0][1],
+        partitions=partitions,
+        partitions_per_slot=partitions_per_slot or partitions,
+    )
     write_whole(folder.trust_file, trust.encode(), replace=False)
     for place in made:
         sync_folder(place)

@@ -33,6 +33,7 @@ class Trust(Canonical):
     org: Name
     trust_root: Digest
     partitions: int = Field(ge=1)
+    partitions_per_slot: int = Field(ge=1)
 
 
 @dataclass(frozen=True, slots=True)

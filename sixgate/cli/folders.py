@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from schemas.registry import AccountOpened, Entry
+from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
 from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices, screen
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 from sixgate.folder import ADMIN, Folder
 
 ACCOUNT_DEFAULT = "main"
@@ -30,12 +30,21 @@ def init(
         str, typer.Option(metavar="NAME", callback=checked_name, help="The organisation's name.")
     ],
     account: MaybeAccount = ACCOUNT_DEFAULT,
+    partitions: Annotated[
+        int,
+        typer.Option(min=1, max=PARTITIONS_MAX, help="Of the log, for ever: bounds how far it scales."),
+    ] = 4,
+    partitions_per_slot: Annotated[
+        int | None,
+        typer.Option(min=1, max=PARTITIONS_MAX, help="That one signer decides for; all of them."),
+    ] = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Make a data folder: an organisation, its admin key, the known chains, one account."""
     entries: list[Entry] = [entry(AccountOpened, account=account), *default_chains()]
     with progress("making the data folder"):
-        folder = create(data, org, entries, now_ms(), secrets.token_bytes)
+        founding = Founding(org, entries, partitions, partitions_per_slot)
+        folder = create(data, founding, now_ms(), secrets.token_bytes)
     out = screen()
     out.print(f"Organisation {org} is in {data}, with account {account}.", highlight=False)
     out.print(f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.")

@@ -59,7 +59,7 @@ _with_target = with_options(
     {
         "kafka": Annotated[
             str | None,
-            _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar="SIXGATE_KAFKA"),
+            _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar="SIXGATE_KAFKA__SERVERS"),
         ],
         "partitions": Annotated[
             int | None,

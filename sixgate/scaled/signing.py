@@ -1,1 +1,94 @@
 """The signer as a process of its own: every slot it was given, side by side."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
+
+from schemas.outcome import IntentRejected, decode_outcome
+from schemas.partition import SlotPlace, slot_place
+from schemas.topics import Topic
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.folder import Folder
+from sixgate.scaled.connections import broker, clickhouse
+from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.settings import Settings
+from sixgate.slots import make_slot, open_signer_keys
+from streams.kafka.state import StateTable
+from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.proven import ProvenOutcomes
+from streams.runners.clock import SteadyClock
+from streams.runners.kafka_signer import KafkaSigner, NewestSequences, Ports
+from streams.runners.slot import Commit, Slot
+
+PROCESS = "signer"
+
+
+class SignerProcess:
+    """Signs for some slots until it is stopped; the first that fails ends them all."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the signer's keys; raises ``FolderError``, ``CustodyError``."""
+        folder = Folder(settings.data)
+        self._settings = settings
+        self._trust = folder.trust()
+        self._held = open_signer_keys(folder)
+        self._signers: list[KafkaSigner] = []
+        self.monitor = Monitor(PROCESS, self._look)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raise what ends the process."""
+        width, partitions = self._trust.partitions_per_slot, self._trust.partitions
+        numbers = self._settings.signer.slot_numbers()
+        places = [slot_place(number, width, partitions) for number in numbers]
+        async with asyncio.TaskGroup() as slots:
+            for place in places:
+                slots.create_task(self._run_slot(place, stop))
+
+    async def _run_slot(self, place: SlotPlace, stop: asyncio.Event) -> None:
+        with closing(clickhouse(self._settings.clickhouse)) as ledger:
+            outcomes = ProvenOutcomes(ledger, self._held.identity.public_key)
+
+            def make(table: StateTable) -> Slot:
+                root = self._trust.trust_root
+                return make_slot(self._held, root, table, str(place.number), outcomes.has_outcome)
+
+            signer = KafkaSigner(
+                broker(self._settings.kafka, f"sixgate-signer-{place.number}"),
+                place,
+                make,
+                SteadyClock(wall_ms, boot_ms),
+                Ports(self._newest(outcomes), self._committed, self._loaded),
+            )
+            self._signers.append(signer)
+            await signer.run(f"sixgate-signer-{self._trust.org}-{place.number}", stop)
+
+    def _newest(self, outcomes: ProvenOutcomes) -> NewestSequences:
+        """Ask the ledger; where settings allow it, one that does not answer proves nothing."""
+
+        def newest(accounts: Sequence[str]) -> Mapping[str, int]:
+            if self._settings.signer.ledger_required:
+                return outcomes.newest_sequences(accounts)
+            with suppress(LedgerUnavailable):
+                return outcomes.newest_sequences(accounts)
+            return {}
+
+        return newest
+
+    def _loaded(self) -> None:
+        if len(self._signers) == len(self._settings.signer.slot_numbers()):
+            self.monitor.ready()
+
+    def _committed(self, commit: Commit) -> None:
+        for event in commit.events:
+            if event.topic is Topic.OUTCOMES:
+                outcome = decode_outcome(event.value)
+                reason = outcome.reason if isinstance(outcome, IntentRejected) else ""
+                self.monitor.decided(outcome.type, reason)
+
+    def _look(self) -> tuple[dict[str, int], dict[str, int]]:
+        positions: dict[str, int] = {}
+        ends: dict[str, int] = {}
+        for signer in self._signers:
+            positions |= signer.positions()
+            ends |= signer.ends()
+        return positions, ends

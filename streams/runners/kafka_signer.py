@@ -54,11 +54,12 @@ class Ports(NamedTuple):
     """What a slot asks and tells others.
 
     ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds;
-    ``on_commit`` hears what became visible.
+    ``on_commit`` hears what became visible, ``on_loaded`` that the slot is at work.
     """
 
     newest: NewestSequences
     on_commit: OnCommit
+    on_loaded: Callable[[], None]
 
 
 class KafkaSigner:
@@ -74,6 +75,7 @@ class KafkaSigner:
         self._clock = clock
         self._ports = ports
         self._table = StateTable()
+        self._decided: Reader | None = None
         self._proven: set[str] = set()
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
 
@@ -92,8 +94,14 @@ class KafkaSigner:
             slot = await self._load()
             inputs = await self._open(slot, opened)
             await self._commit_all(producer, self._recover(slot))
+            self._decided = inputs.decided
+            self._ports.on_loaded()
             while not stop.is_set():
                 await self._step(producer, slot, inputs)
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell of every partition how far it was read and where it ends, as far as is known."""
+        return self._decided.waiting() if self._decided else iter(())
 
     async def _load(self) -> Slot:
         """Read state, registry and keys; prove that none went back."""

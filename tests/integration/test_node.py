@@ -23,7 +23,7 @@ from signer.state import StateRolledBack
 from sixgate import operator
 from sixgate.api import Api, ApiError, Json
 from sixgate.connection import connect
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 from sixgate.folder import Folder, FolderBusy, FolderError
 from sixgate.node import Node
 from sixgate.remote import RemoteApi, dial
@@ -340,5 +340,5 @@ def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(FolderError, match="not empty"):
-        create(tmp_path / "full", "acme", [], NOW_MS, secrets.token_bytes)
+        create(tmp_path / "full", Founding("acme"), NOW_MS, secrets.token_bytes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]

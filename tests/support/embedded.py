@@ -17,7 +17,7 @@ from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, Pol
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 from sixgate.folder import SLOT, Folder
 from sixgate.slots import make_slot, open_signer_keys
 from streams.gates.passage import Passage
@@ -121,7 +121,7 @@ def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = PO
         *(agent_entry(agent) for agent in agents),
     ]
     now_ms = time.time_ns() // 1_000_000
-    folder = create(path, "acme", entries, now_ms, secrets.token_bytes)
+    folder = create(path, Founding("acme", entries), now_ms, secrets.token_bytes)
     request = KeyRequest(org="acme", account=ACCOUNT, path=KEY_PATH, requested_at_ms=now_ms)
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)

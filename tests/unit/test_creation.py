@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 
 
 def test_everything_in_a_new_folder_is_durable(
@@ -19,7 +19,7 @@ def test_everything_in_a_new_folder_is_durable(
         synced.add(os.fstat(handle).st_ino)
 
     monkeypatch.setattr(os, "fsync", watched)
-    folder = create(tmp_path / "data", "acme", [], 1, secrets.token_bytes)
+    folder = create(tmp_path / "data", Founding("acme"), 1, secrets.token_bytes)
     ours = [tmp_path, folder.path, *folder.path.rglob("*")]
     # SQLite syncs its own file, and not through Python.
     assert [p for p in ours if p.stat().st_ino not in synced and p.suffix != ".db"] == []

@@ -14,7 +14,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.policies import compose
 from sixgate.cli.session import Session, now_ms
-from sixgate.creation import create
+from sixgate.creation import Founding, create
 from sixgate.producer import agent_key_path
 from sixgate.whole_file import write_whole
 from streams.simulators.example import LANDMARKS, example_genesis
@@ -50,7 +50,7 @@ CAST = (
 
 def create_folder(data: Path) -> None:
     """Make the demo's data folder: an organisation with its admin key and all known chains."""
-    create(data, ORG, default_chains(), now_ms(), secrets.token_bytes)
+    create(data, Founding(ORG, default_chains()), now_ms(), secrets.token_bytes)
 
 
 def complete(here: Session, policies: Path) -> None:
