@@ -7,7 +7,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.api import ApiError
 from sixgate.assembly import Parts, assemble, boot_ms, wall_ms
-from sixgate.folder import Folder
+from sixgate.folder import Folder, FolderError
 from sixgate.loops import Loop
 
 WATCH_S = 0.5
@@ -115,5 +115,13 @@ class Pipeline:
         return 0
 
     def _fail(self, error: BaseException) -> None:
-        self.failure = self.failure or error
+        self.failure = self.failure or self._cause_of(error)
         self._failed.set()
+
+    def _cause_of(self, error: BaseException) -> BaseException:
+        """Return why the folder is gone if it is: then whatever failed, failed for that."""
+        try:
+            self._folder.check_same(self._place)
+        except FolderError as gone:
+            return gone
+        return error
