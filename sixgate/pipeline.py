@@ -116,13 +116,13 @@ class Pipeline:
         return 0
 
     def _fail(self, error: BaseException) -> None:
-        self.failure = self.failure or self._cause(error)
+        self.failure = self.failure or self._cause_of(error)
         self._failed.set()
 
-    def _cause(self, error: BaseException) -> BaseException:
-        """Name the folder's loss rather than whatever failed first because of it."""
+    def _cause_of(self, error: BaseException) -> BaseException:
+        """Return why the folder is gone if it is: then whatever failed, failed for that."""
         try:
             self._folder.check_same(self._place)
-        except FolderError as lost:
-            return lost
+        except FolderError as gone:
+            return gone
         return error

@@ -107,7 +107,7 @@ def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
 
 def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:
     running = cli.up()
-    shutil.rmtree(cli.data)
+    shutil.rmtree(cli.data.rename(cli.data.with_name("deleted")))  # gone at once, then bit by bit
     _, err = running.communicate(timeout=60)
     assert running.returncode == 5, err
     (sentence,) = err.splitlines()
