@@ -19,7 +19,6 @@ from sixgate.whole_file import sync_folder, write_whole
 from streams.log.sqlite import SqliteLog
 
 
-
 class Founding(NamedTuple):
     """What an organisation is founded with; its partitions can never change."""
 

@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from sixgate.cli import agents, chains, folders, intents, keys, ledger, settings, submit, topics
+from sixgate.cli import (
+    agents,
+    chains,
+    folders,
+    intents,
+    keys,
+    ledger,
+    processes,
+    settings,
+    submit,
+    topics,
+)
 from sixgate.cli.demo.command import demo
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
@@ -38,6 +49,9 @@ app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
+app.command(epilog="Example: sixgate gates --config sixgate.toml")(processes.gates)
+app.command(epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")(processes.signer)
+app.command(epilog="Example: sixgate config --config sixgate.toml")(processes.config)
 app.add_typer(topics.app, name="topics")
 
 

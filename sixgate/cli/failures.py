@@ -11,7 +11,15 @@ from sixgate.folder import FolderBusy, FolderError
 from sixgate.halts import HALTS
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
+from sixgate.settings_wrong import SettingsWrong
 from sixgate.strict_json import JsonWrong
+from streams.kafka.errors import (
+    KafkaDenied,
+    KafkaFault,
+    KafkaFenced,
+    KafkaTopicMissing,
+    KafkaUnreachable,
+)
 from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
@@ -60,6 +68,12 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerRewritten, ExitCode.LEDGER_WRONG),
     (LedgerError, ExitCode.HALTED),
     *((kind, ExitCode.HALTED) for kind in HALTS),
+    (KafkaUnreachable, ExitCode.UNREACHABLE),
+    (KafkaDenied, ExitCode.REFUSED),
+    (KafkaTopicMissing, ExitCode.WEAKER),
+    (KafkaFenced, ExitCode.TAKEN_OVER),
+    (KafkaFault, ExitCode.HALTED),
+    (SettingsWrong, ExitCode.USAGE),
     (IntentWrong, ExitCode.USAGE),
     (JsonWrong, ExitCode.USAGE),
 )

@@ -32,7 +32,9 @@ def init(
     account: MaybeAccount = ACCOUNT_DEFAULT,
     partitions: Annotated[
         int,
-        typer.Option(min=1, max=PARTITIONS_MAX, help="Of the log, for ever: bounds how far it scales."),
+        typer.Option(
+            min=1, max=PARTITIONS_MAX, help="Of the log, for ever; they bound how it scales."
+        ),
     ] = 4,
     partitions_per_slot: Annotated[
         int | None,

@@ -25,6 +25,7 @@ T = TypeVar("T")
 FACTOR_DEFAULT = 3
 FACTOR_MAX = 32
 CLIENT = "sixgate-topics"
+KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
 app = typer.Typer(
     no_args_is_help=True,
     help="Kafka's topics and, with --acls, the rights on them.",
@@ -59,7 +60,9 @@ _with_target = with_options(
     {
         "kafka": Annotated[
             str | None,
-            _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar="SIXGATE_KAFKA__SERVERS"),
+            _option(
+                "--kafka", "The brokers.", metavar="HOST:PORT,…", envvar="SIXGATE_KAFKA__SERVERS"
+            ),
         ],
         "partitions": Annotated[
             int | None,

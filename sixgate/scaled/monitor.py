@@ -1,7 +1,7 @@
 """What a process shows of itself: metrics, whether it lives, whether it is ready."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -10,18 +10,19 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sixgate.scaled.progress import Progress
+from streams.kafka.reader import Waiting
 
-Look: TypeAlias = Callable[[], tuple[Mapping[str, int], Mapping[str, int]]]
+Look: TypeAlias = Callable[[], Iterable[Waiting]]
 LOOK_S = 1.0
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Monitor:
-    """The metrics of one process; ``look`` gives positions and ends by topic/partition."""
+    """The metrics of one process; ``waiting`` tells how far each partition is."""
 
-    def __init__(self, process: str, look: Look) -> None:
+    def __init__(self, process: str, waiting: Look) -> None:
         self.registry = CollectorRegistry()
-        self._look = look
+        self._waiting = waiting
         self._progress = Progress()
         self._ready = False
         labels = {"process": process}
@@ -66,8 +67,7 @@ class Monitor:
 
     def look(self, now_s: float) -> None:
         """Take note of how far every partition is."""
-        positions, ends = self._look()
-        self._progress.look(positions, ends, now_s)
+        self._progress.look(self._waiting(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
             self._lag.labels(self._process, place).set(lag)

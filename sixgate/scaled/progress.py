@@ -1,10 +1,9 @@
 """Does a process get on with its work? Lag alone says nothing; lag without progress does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-Counts: TypeAlias = Mapping[str, int]
+from streams.kafka.reader import Waiting
 
 
 @dataclass(slots=True)
@@ -15,12 +14,13 @@ class Progress:
     _positions: dict[str, int] = field(default_factory=dict)
     _since_s: dict[str, float] = field(default_factory=dict)
 
-    def look(self, positions: Counts, ends: Counts, now_s: float) -> None:
-        """Take the positions and ends of all partitions as they are now."""
-        for place in self._positions.keys() - positions.keys():
+    def look(self, waiting: Iterable[Waiting], now_s: float) -> None:
+        """Take how far all partitions are now."""
+        now = {one.place: one for one in waiting}
+        for place in self._positions.keys() - now.keys():
             self._forget(place)
-        for place, position in positions.items():
-            lag = max(0, ends.get(place, position) - position)
+        for place, position, end in now.values():
+            lag = max(0, end - position)
             if lag == 0 or self._positions.get(place) != position:
                 self._since_s[place] = now_s
             self.lags[place], self._positions[place] = lag, position

@@ -15,11 +15,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from sixgate.settings_wrong import SettingsWrong
+
 PORT = Annotated[int, Field(ge=0, le=65_535)]
-
-
-class SettingsWrong(Exception):  # noqa: N818 - named for what was found
-    """A setting is missing, unknown or out of its bounds; one sentence that names it."""
 
 
 class _Section(BaseModel):
@@ -97,8 +95,8 @@ class Settings(BaseSettings):
     gates: GatesSettings = GatesSettings()
 
 
-def load_settings(file: Path | None) -> Settings:
-    """Read settings; raises ``SettingsWrong``."""
+def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
+    """Read settings, ``slots`` over all of them; raises ``SettingsWrong``."""
 
     class FromFile(Settings):
         @classmethod
@@ -115,7 +113,11 @@ def load_settings(file: Path | None) -> Settings:
     try:
         if file is not None and not file.is_file():
             raise SettingsWrong(f"{file} is no file: name the settings file that is there")
-        return FromFile()
+        settings = FromFile()
+        if slots is None:
+            return settings
+        signer = SignerSettings(slots=slots, ledger_required=settings.signer.ledger_required)
+        return settings.model_copy(update={"signer": signer})
     except tomllib.TOMLDecodeError as error:
         raise SettingsWrong(f"{file} is no TOML: {error}") from None
     except ValidationError as error:

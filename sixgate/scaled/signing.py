@@ -1,7 +1,7 @@
 """The signer as a process of its own: every slot it was given, side by side."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 
 from schemas.outcome import IntentRejected, decode_outcome
@@ -13,6 +13,7 @@ from sixgate.scaled.connections import broker, clickhouse
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.slots import make_slot, open_signer_keys
+from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.proven import ProvenOutcomes
@@ -33,7 +34,7 @@ class SignerProcess:
         self._trust = folder.trust()
         self._held = open_signer_keys(folder)
         self._signers: list[KafkaSigner] = []
-        self.monitor = Monitor(PROCESS, self._look)
+        self.monitor = Monitor(PROCESS, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""
@@ -85,10 +86,6 @@ class SignerProcess:
                 reason = outcome.reason if isinstance(outcome, IntentRejected) else ""
                 self.monitor.decided(outcome.type, reason)
 
-    def _look(self) -> tuple[dict[str, int], dict[str, int]]:
-        positions: dict[str, int] = {}
-        ends: dict[str, int] = {}
+    def _waiting(self) -> Iterator[Waiting]:
         for signer in self._signers:
-            positions |= signer.positions()
-            ends |= signer.ends()
-        return positions, ends
+            yield from signer.waiting()

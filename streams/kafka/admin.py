@@ -11,9 +11,10 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.access import Acl, Operation, Pattern, Resource
 from streams.kafka.broker import REQUEST_MS_MAX, Broker
-from streams.kafka.errors import KafkaFault, translated
+from streams.kafka.errors import KafkaFault
 from streams.kafka.requests import CreateAcls, DeleteAcls, DescribeAllowing, SetTopicSettings
 from streams.kafka.topics import KafkaTopic
+from streams.kafka.translation import translated
 
 
 class KafkaOpen(KafkaFault):

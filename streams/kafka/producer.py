@@ -9,9 +9,10 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateWrite
 from streams.kafka.broker import TRANSACTION_MS_MAX, Broker
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaWriteUnknown, translated
+from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaWriteUnknown
 from streams.kafka.records import partition_for
 from streams.kafka.state import key_of, value_of
+from streams.kafka.translation import translated
 
 
 class SlotProducer:

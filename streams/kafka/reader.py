@@ -1,8 +1,8 @@
 """Reads partitions from positions that are our own, never from a consumer group's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Self, TypeAlias
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import NamedTuple, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -10,14 +10,23 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaGap, KafkaUnreachable, missing, translated
+from streams.kafka.errors import KafkaGap, KafkaUnreachable, missing
 from streams.kafka.records import place, record_of
+from streams.kafka.translation import translated
 
 Place: TypeAlias = tuple[Topic, int]
 
 POLL_MS = 1_000
 READ_COUNT_MAX = 5_000
 STALLED_MS_MAX = 20_000
+
+
+class Waiting(NamedTuple):
+    """How far a partition was read, and where it ends."""
+
+    place: str
+    position: int
+    end: int
 
 
 class Reader:
@@ -27,6 +36,7 @@ class Reader:
         """Name the partitions to read, each with the first offset that is wanted."""
         self._positions = dict(positions)
         self._places = {place(*where): where for where in positions}
+        self._read = {place(*where): position for where, position in positions.items()}
         self._consumer: AIOKafkaConsumer = broker.consumer()
         # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
         # that fetches waits until there is something to fetch.
@@ -55,6 +65,7 @@ class Reader:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 raise _gap(error) from error
+        self._read |= {at: messages[-1].offset + 1 for at, messages in found.items()}
         return [record_of(message) for messages in found.values() for message in messages]
 
     async def read_to_end(self) -> AsyncIterator[list[Record]]:
@@ -72,6 +83,13 @@ class Reader:
                     "Kafka gives no records though there are some: look at its log."
                 )
             yield records
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell of every partition that was fetched how far it was read and where it ends."""
+        for at in self._places:
+            end = self._consumer.last_stable_offset(at)
+            if end is not None and at in self._read:
+                yield Waiting(f"{at.topic}/{at.partition}", self._read[at], end)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition."""

@@ -1,12 +1,13 @@
 """A Faust app that only consumes: static member, manual acks, nothing created or stored."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import faust
 from faust.transport.drivers import aiokafka as driver
 
 from streams.kafka.broker import Broker
+from streams.kafka.reader import Waiting
 
 GROUP = "sixgate-gates"
 COMMIT_S = 0.25  # a crash repeats at most what was read in this time
@@ -35,6 +36,15 @@ class _Transport(driver.Transport):
 
 class GatesApp(faust.App):
     """The app; its agents send through a producer of their own and ack what was sent."""
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell of every partition that is ours how far it was read and where it ends."""
+        consumer: Any = self.consumer
+        for at in consumer.assignment():
+            end = consumer.highwater(at)
+            if end is not None:
+                position = consumer._committed_offset.get(at) or 0  # noqa: SLF001 - no public way
+                yield Waiting(f"{at.topic}/{at.partition}", position, end)
 
     def _new_transport(self) -> driver.Transport:
         return _Transport(self.conf.broker_consumer, self)

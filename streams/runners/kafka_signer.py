@@ -27,7 +27,7 @@ from signer.stage import Arrival
 from streams.gates.reception import Received, Refused, receive
 from streams.kafka.broker import Broker
 from streams.kafka.producer import SlotProducer
-from streams.kafka.reader import Place, Reader, replay
+from streams.kafka.reader import Place, Reader, Waiting, replay
 from streams.kafka.state import StateTable, write_of
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot

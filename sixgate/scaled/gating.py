@@ -1,0 +1,79 @@
+"""The gates as a process of their own: all six stages on Faust, and what they must know."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, closing
+from typing import NoReturn
+
+from sixgate.assembly import LIMITS, SIMULATION_MS_MAX
+from sixgate.clocks import wall_ms
+from sixgate.folder import SIMULATOR, Folder
+from sixgate.keyfiles import load_key_file
+from sixgate.scaled.connections import broker
+from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.settings import Settings
+from streams.kafka.producer import Sender
+from streams.kafka.projections import Projections
+from streams.kafka.reader import Waiting
+from streams.runners.faust import GateLine, add_gates
+from streams.runners.faust_app import GatesApp, gates_app
+from streams.simulators.local import LocalSimulator
+from streams.simulators.report import Reporter
+
+PROCESS = "gates"
+IO_FAILED = 70
+_LOG = logging.getLogger("sixgate.gates")
+
+
+class GatesProcess:
+    """Leads intents through the gates until it is stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the simulator's key; raises ``FolderError``, ``KeyFileError``."""
+        self._folder = Folder(settings.data)
+        self._trust = self._folder.trust()
+        self._simulator_key = load_key_file(self._folder.key(SIMULATOR), SIMULATOR)
+        self._instance = settings.gates.instance
+        self._broker = broker(settings.kafka, f"sixgate-{self._instance}")
+        self._app: GatesApp | None = None
+        self.monitor = Monitor(PROCESS, self._waiting)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raise what keeps the gates from starting; what fails later ends the process at once."""
+        async with AsyncExitStack() as opened:
+            simulator = opened.enter_context(closing(LocalSimulator(self._folder.genesis, LIMITS)))
+            simulate = Reporter(simulator, self._simulator_key, wall_ms, SIMULATION_MS_MAX)
+            known = Projections(self._broker, self._trust.trust_root, wall_ms)
+            await opened.enter_async_context(known)
+            sender = Sender(self._broker, lambda: known.world.registry.partitions)
+            await opened.enter_async_context(sender)
+            app = self._app = gates_app(self._broker, self._instance)
+            add_gates(app, GateLine(known, sender, simulate, wall_ms), end_process)
+            opened.push_async_callback(app.stop)
+            await app.start()
+            following = asyncio.create_task(known.follow())
+            opened.callback(following.cancel)
+            self.monitor.ready()
+            await _either(stop, following)
+
+    def _waiting(self) -> Iterator[Waiting]:
+        return self._app.waiting() if self._app else iter(())
+
+
+async def _either(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    """Wait until somebody stops us; raise what the task raises, if it ends first."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if task in done:
+        task.result()
+
+
+def end_process(error: BaseException) -> NoReturn:
+    """End the process now: Faust would take an exception for an answer and go on."""
+    _LOG.error("the gates end: what was not sent is read again by the next start", exc_info=error)
+    sys.stderr.flush()
+    os._exit(IO_FAILED)
