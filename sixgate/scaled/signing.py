@@ -1,24 +1,23 @@
 """The signer as a process of its own: every slot it was given, side by side."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing
 
 from schemas.outcome import IntentRejected, decode_outcome
 from schemas.partition import SlotPlace, slot_place
 from schemas.topics import Topic
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
-from sixgate.scaled.connections import broker, clickhouse
+from sixgate.scaled.connections import broker
 from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.proofs import LedgerProofs
 from sixgate.scaled.settings import Settings
 from sixgate.slots import make_slot, open_signer_keys
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
-from streams.ledger.errors import LedgerUnavailable
-from streams.ledger.proven import ProvenOutcomes
 from streams.runners.clock import SteadyClock
-from streams.runners.kafka_signer import KafkaSigner, NewestSequences, Ports
+from streams.runners.kafka_signer import KafkaSigner, Ports
 from streams.runners.slot import Commit, Slot
 
 PROCESS = "signer"
@@ -46,34 +45,23 @@ class SignerProcess:
                 slots.create_task(self._run_slot(place, stop))
 
     async def _run_slot(self, place: SlotPlace, stop: asyncio.Event) -> None:
-        with closing(clickhouse(self._settings.clickhouse)) as ledger:
-            outcomes = ProvenOutcomes(ledger, self._held.identity.public_key)
+        settings, trust = self._settings, self._trust
+        required, key = settings.signer.ledger_required, self._held.identity.public_key
+        with closing(LedgerProofs(settings.clickhouse, key, required=required)) as proofs:
 
             def make(table: StateTable) -> Slot:
-                root = self._trust.trust_root
-                return make_slot(self._held, root, table, str(place.number), outcomes.has_outcome)
+                number = str(place.number)
+                return make_slot(self._held, trust.trust_root, table, number, proofs.has_outcome)
 
             signer = KafkaSigner(
-                broker(self._settings.kafka, f"sixgate-signer-{place.number}"),
+                broker(settings.kafka, f"sixgate-signer-{place.number}"),
                 place,
                 make,
                 SteadyClock(wall_ms, boot_ms),
-                Ports(self._newest(outcomes), self._committed, self._loaded),
+                Ports(proofs.newest, self._committed, self._loaded),
             )
             self._signers.append(signer)
-            await signer.run(f"sixgate-signer-{self._trust.org}-{place.number}", stop)
-
-    def _newest(self, outcomes: ProvenOutcomes) -> NewestSequences:
-        """Ask the ledger; where settings allow it, one that does not answer proves nothing."""
-
-        def newest(accounts: Sequence[str]) -> Mapping[str, int]:
-            if self._settings.signer.ledger_required:
-                return outcomes.newest_sequences(accounts)
-            with suppress(LedgerUnavailable):
-                return outcomes.newest_sequences(accounts)
-            return {}
-
-        return newest
+            await signer.run(f"sixgate-signer-{trust.org}-{place.number}", stop)
 
     def _loaded(self) -> None:
         if len(self._signers) == len(self._settings.signer.slot_numbers()):

@@ -1,0 +1,41 @@
+"""What the signer asks the ledger: whether its own state is older than what it once said."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+
+from sixgate.scaled.connections import clickhouse
+from sixgate.scaled.settings import ClickHouseSettings
+from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.proven import ProvenOutcomes
+
+
+class LedgerProofs:
+    """Asks the ledger's server, connecting when it is first asked; for one thread."""
+
+    def __init__(self, settings: ClickHouseSettings, signer_key: str, *, required: bool) -> None:
+        """Without ``required`` a ledger that does not answer proves nothing and halts nothing."""
+        self._settings = settings
+        self._signer_key = signer_key
+        self._required = required
+
+    def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
+        """Return, of accounts that have one, the sequence of the newest outcome in the ledger."""
+        if self._required:
+            return self._outcomes.newest_sequences(accounts)
+        with suppress(LedgerUnavailable):
+            return self._outcomes.newest_sequences(accounts)
+        return {}
+
+    def has_outcome(self, intent: str) -> bool:
+        """Tell whether an intent ended before; raises ``LedgerError`` where nobody can tell."""
+        return self._outcomes.has_outcome(intent)
+
+    @cached_property
+    def _outcomes(self) -> ProvenOutcomes:
+        return ProvenOutcomes(clickhouse(self._settings), self._signer_key)
+
+    def close(self) -> None:
+        """Close the connection if there is one."""
+        if "_outcomes" in self.__dict__:
+            self._outcomes.clickhouse.close()
