@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,8 +33,11 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
 @pytest.fixture
-def sleeper(tmp_path: Path) -> Process:
-    return spawn(SLEEP, tmp_path / "log")
+def sleeper(tmp_path: Path) -> Iterator[Process]:
+    process = spawn(SLEEP, tmp_path / "log")
+    yield process
+    process.send(signal.SIGKILL)
+    assert process.ended(10)
 
 
 def test_a_process_is_found_again_and_ended(sleeper: Process, tmp_path: Path) -> None:
@@ -48,8 +52,6 @@ def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) 
     Process(sleeper.pid, "an earlier start").send(signal.SIGKILL)
     time.sleep(0.1)
     assert sleeper.alive
-    sleeper.send(signal.SIGKILL)
-    assert sleeper.ended(10)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": 1}'])
@@ -194,8 +196,6 @@ def test_down_ends_what_up_started_and_nothing_else(tmp_path: Path, sleeper: Pro
         assert local("down") == {}
         assert not any(note.alive for note in notes)
         assert sleeper.alive
-    sleeper.send(signal.SIGKILL)
-    assert sleeper.ended(10)
 
 
 @pytest.mark.parametrize(
