@@ -62,6 +62,10 @@ class TopicSpec:
         """Return who may read it."""
         return self.also_read_by | (_LEDGER if self.in_ledger else frozenset())
 
+    def used_by(self, principal: Principal) -> bool:
+        """Tell whether a principal writes or reads it."""
+        return principal in self.writers | self.readers
+
     def partitions(self, keyed_count: int) -> int:
         """Return how many partitions it has where keyed topics have ``keyed_count``."""
         return keyed_count if self.keyed else 1

@@ -24,14 +24,14 @@ class ClickHouse(Server):
 
     def __init__(self, folder: Path, *, users: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = _port(folder / "port.json")
+        self.port = own_port(folder)
         config = ["--config-file", str(_config(folder, users))] if users else []
         command = [
             *(sys.executable, "-m", "infra.local.clickhouse_process", str(clickhouse_library())),
             *("--path", str(folder / "data"), "--listen_host", HOST, *config),
             *("--multiquery", "--query", LISTEN, "--", f"--http_port={self.port}"),
         ]
-        super().__init__(folder, command, partial(_pings, self.port))
+        super().__init__(folder, command, partial(pings, self.port))
 
     @property
     def address(self) -> str:
@@ -39,7 +39,9 @@ class ClickHouse(Server):
         return f"http://{HOST}:{self.port}"
 
 
-def _port(file: Path) -> int:
+def own_port(folder: Path) -> int:
+    """Return the folder's port, the same at every start."""
+    file = folder / "port.json"
     if not file.exists():
         file.write_text(json.dumps(free_port()))
     return int(json.loads(file.read_bytes()))
@@ -55,7 +57,8 @@ def _config(folder: Path, users: Path) -> Path:
     return file
 
 
-def _pings(port: int) -> bool:
+def pings(port: int) -> bool:
+    """Tell whether a server answers on a port."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/ping", timeout=ANSWER_S_MAX) as answer:
             return bool(answer.status == HTTPStatus.OK)

@@ -7,7 +7,7 @@ import ssl
 import struct
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -43,9 +43,10 @@ class Kafka:
         self, folder: Path, *, nodes: int = 1, identities: Identities | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self._identities = identities
         self._ports = _ports(folder / "ports.json", nodes)
-        self._cluster = _cluster_id(folder / "cluster-id")
+        self.cluster = _cluster_id(folder / "cluster-id")
         self.nodes = [self._node(folder / f"kafka-{i}", i) for i in range(1, nodes + 1)]
 
     @property
@@ -96,14 +97,17 @@ class Kafka:
         )
         port = self._ports[number - 1][0]
         answers = partial(_knows_brokers, port, len(self._ports), self._identities)
-        return Server(folder, [*_java(*_HEAP), "kafka.Kafka", _properties(folder)], answers)
+        return self._server(folder, answers)
+
+    def _server(self, folder: Path, answers: Callable[[], bool]) -> Server:
+        return Server(folder, [*_java(*_HEAP), "kafka.Kafka", properties(folder)], answers)
 
     def _format(self, folder: Path) -> None:
         if (folder / "data" / "meta.properties").exists():
             return
         command = [*_java("-Xmx128m"), "kafka.tools.StorageTool", "format"]
         ended = subprocess.run(  # noqa: S603 - our own arguments
-            [*command, "-t", self._cluster, "-c", _properties(folder)],
+            [*command, "-t", self.cluster, "-c", properties(folder)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
@@ -118,7 +122,8 @@ def _java(*options: str) -> list[str]:
     return [tool("java"), *options, "-cp", f"{kafka_jars()}/*"]
 
 
-def _properties(folder: Path) -> str:
+def properties(folder: Path) -> str:
+    """Return the path of a node's settings."""
     return str(folder / "server.properties")
 
 

@@ -28,16 +28,21 @@ class Server:
         """Return the process, if it runs."""
         return remembered(self._file)
 
+    @property
+    def running(self) -> bool:
+        """Tell whether it runs, whether it answers or not."""
+        return self.process is not None
+
     def launch(self) -> None:
         """Start it, unless it runs, without waiting for an answer."""
-        if not self.process:
+        if not self.running:
             spawn(self._command, self.log).remember(self._file)
 
     def await_answer(self) -> None:
         """Wait until it answers; raise ``ServerError`` if it ends or takes too long."""
         until = time.monotonic() + START_S_MAX
         while not self._answers():
-            if not self.process:
+            if not self.running:
                 raise ServerError(f"{self.folder.name} ended at its start: {self.log} says why.")
             if time.monotonic() > until:
                 raise ServerError(f"{self.folder.name} does not answer: {self.log} may say why.")
@@ -50,21 +55,19 @@ class Server:
 
     def ask_to_stop(self) -> None:
         """Ask it to end, also if it is paused."""
-        self._send(signal.SIGTERM)
-        self._send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        self.send(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it and wait; what does not end when asked is killed."""
         self.ask_to_stop()
-        if (process := self.process) and not process.ended(STOP_S_MAX):
+        if not self.ended(STOP_S_MAX):
             self.kill()
-        self._file.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Kill it with SIGKILL and wait until it is gone."""
-        if process := self.process:
-            process.send(signal.SIGKILL)
-            process.ended(STOP_S_MAX)
+        self.send(signal.SIGKILL)
+        self.ended(STOP_S_MAX)
 
     def restart(self) -> None:
         """Stop it and start it again."""
@@ -73,12 +76,18 @@ class Server:
 
     def pause(self) -> None:
         """Freeze it: its connections stay and nothing answers."""
-        self._send(signal.SIGSTOP)
+        self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a frozen one go on."""
-        self._send(signal.SIGCONT)
+        self.send(signal.SIGCONT)
 
-    def _send(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
         if process := self.process:
             process.send(number)
+
+    def ended(self, within_s: float) -> bool:
+        """Wait until it has ended; return whether it has."""
+        process = self.process
+        return process is None or process.ended(within_s)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from schemas.topics import Principal
 from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
@@ -30,6 +31,7 @@ class TopicPlan:
 
     partitions: int
     replication: Replication
+    principal: Principal | None = None  # a process asks for the topics it uses
 
     async def differences(self, broker: Broker) -> list[Difference]:
         """Return in what the topics are not as declared; raises ``KafkaFault``."""
@@ -49,7 +51,7 @@ class TopicPlan:
         return differences
 
     async def _differences(self, admin: Admin) -> list[Difference]:
-        wanted = declared(self.partitions, self.replication)
+        wanted = declared(self.partitions, self.replication, self.principal)
         return diff(wanted, await admin.topics(wanted))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from schemas.topics import INTERNAL_BYTES_MAX, TOPICS, TopicSpec
+from schemas.topics import INTERNAL_BYTES_MAX, TOPICS, Principal, TopicSpec
 from streams.kafka.broker import MESSAGE_BYTES_MAX
 
 FRAMING_BYTES_MAX = MESSAGE_BYTES_MAX - INTERNAL_BYTES_MAX
@@ -77,8 +77,13 @@ class Fixed:
 Difference: TypeAlias = Missing | Weaker | Fixed
 
 
-def declared(partitions: int, replication: Replication) -> list[KafkaTopic]:
-    """Return every topic as it must be where keyed topics have ``partitions`` partitions."""
+def declared(
+    partitions: int, replication: Replication, principal: Principal | None = None
+) -> list[KafkaTopic]:
+    """Return every topic as it must be where keyed topics have ``partitions`` partitions.
+
+    With ``principal`` only those that it writes or reads, which are all that it can see.
+    """
     return [
         KafkaTopic(
             topic.value,
@@ -87,6 +92,7 @@ def declared(partitions: int, replication: Replication) -> list[KafkaTopic]:
             _settings(spec, replication),
         )
         for topic, spec in TOPICS.items()
+        if principal is None or spec.used_by(principal)
     ]
 
 

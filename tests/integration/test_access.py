@@ -29,7 +29,7 @@ from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaDenied
 from streams.kafka.provision import AccessPlan, TopicPlan
-from streams.kafka.topics import Replication
+from streams.kafka.topics import Replication, Weaker
 from tests.support.command_line import CommandLine
 from tests.support.servers import SecureKafka
 
@@ -179,6 +179,18 @@ def test_processes_can_verify_the_rights_and_nobody_can_change_them(
             return True
 
     assert asyncio.run(run()) == (name in PROCESSES)
+
+
+@pytest.mark.parametrize("process", sorted(PROCESSES))
+def test_a_process_can_verify_its_own_topics_and_all_rights(
+    provisioned: SecureKafka, process: Principal
+) -> None:
+    broker = broker_as(provisioned, process)
+    own = TopicPlan(PLAN.partitions, PLAN.replication, process)
+    assert asyncio.run(own.differences(broker)) == []
+    assert asyncio.run(AccessPlan().differences(broker)) == []
+    stricter = TopicPlan(PLAN.partitions, Replication(1, 2), process)
+    assert {type(one) for one in asyncio.run(stricter.differences(broker))} == {Weaker}
 
 
 @pytest.fixture

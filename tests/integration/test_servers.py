@@ -10,9 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 
 from infra.local.certificates import client_context
-from infra.local.clickhouse import ClickHouse
 from infra.local.kafka import Kafka
-from tests.support.servers import RealServer, SecureKafka
+from tests.support.servers import RealClickHouse, RealServer, SecureKafka
 
 MESSAGES = [b"one", b"two", b"three"]
 
@@ -113,7 +112,7 @@ def test_the_admin_reaches_the_secure_broker_by_certificate(secure_kafka: Secure
     assert isinstance(asyncio.run(reach()), list)
 
 
-def test_rows_survive_a_killed_clickhouse(clickhouse: ClickHouse) -> None:
+def test_rows_survive_a_killed_clickhouse(clickhouse: RealClickHouse) -> None:
     database = f"contract_{uuid4().hex}"
     with clickhouse_connect.get_client(port=clickhouse.port, host="127.0.0.1") as client:
         client.command(f"CREATE DATABASE {database}")
@@ -133,13 +132,6 @@ def test_rows_survive_a_killed_clickhouse(clickhouse: ClickHouse) -> None:
 def server(request: pytest.FixtureRequest) -> RealServer:
     found: RealServer = request.getfixturevalue(request.param)
     return found
-
-
-def test_starting_twice_starts_once(kafka: Kafka, clickhouse: ClickHouse) -> None:
-    for one in (kafka.nodes[0], clickhouse):
-        before = one.process
-        one.start()
-        assert one.process == before is not None
 
 
 def test_a_paused_server_goes_on_where_it_was(server: RealServer) -> None:

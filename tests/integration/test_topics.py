@@ -13,7 +13,7 @@ from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
 from streams.kafka.topics import Replication, declared
 from tests.support.command_line import CommandLine, Ended
-from tests.support.servers import running
+from tests.support.servers import kafka_in, running
 
 PARTITIONS = 3
 TOPICS_WANTED = declared(PARTITIONS, Replication(1, 1))
@@ -23,7 +23,7 @@ CLI = CommandLine(None)
 @pytest.fixture(scope="module")
 def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     folder = tmp_path_factory.mktemp("kafka-topics")
-    with running(lambda: Kafka(folder), folder) as server:
+    with running(lambda: kafka_in(folder), folder) as server:
         yield server
 
 

@@ -1,7 +1,8 @@
 """Real Kafka and ClickHouse servers as fixtures, shared by the session.
 
-Whoever kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a
-server that cannot be had is a failure, elsewhere a skip that says why.
+They are containers where a Docker engine answers, else processes; the tests are the same. Whoever
+kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a server
+that cannot be had is a failure, elsewhere a skip that says why.
 """
 
 import os
@@ -18,6 +19,12 @@ from infra.local.certificates import Authority
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.kafka import ADMIN, BROKER, Identities, Kafka
+from tests.support.containers import (
+    ContainerClickHouse,
+    ContainerKafka,
+    ContainerServer,
+    docker_answers,
+)
 
 
 class RealServer(Protocol):
@@ -29,6 +36,10 @@ class RealServer(Protocol):
     def restart(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+
+
+class RealClickHouse(RealServer, Protocol):
+    port: int
 
 
 S = TypeVar("S", bound=RealServer)
@@ -64,25 +75,39 @@ def watched(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def running(make: Callable[[], S], folder: Path) -> Iterator[S]:
+    """Run a server for a while; ``folder`` is where it lives."""
     with watched(folder):
         server = had(make)
         try:
             yield server
         finally:
             server.stop()
+            if isinstance(server, ContainerKafka | ContainerServer):
+                server.remove()
+
+
+def kafka_in(folder: Path, *, nodes: int = 1, identities: Identities | None = None) -> Kafka:
+    """Return a cluster that is not started yet."""
+    kind = ContainerKafka if docker_answers() else Kafka
+    return kind(folder, nodes=nodes, identities=identities)
+
+
+def clickhouse_in(folder: Path) -> RealClickHouse:
+    """Return a server that is not started yet."""
+    return ContainerClickHouse(folder) if docker_answers() else ClickHouse(folder)
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     folder = tmp_path_factory.mktemp("kafka")
-    with running(lambda: Kafka(folder), folder) as server:
+    with running(lambda: kafka_in(folder), folder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     folder = tmp_path_factory.mktemp("kafka-cluster")
-    with running(lambda: Kafka(folder, nodes=3), folder) as server:
+    with running(lambda: kafka_in(folder, nodes=3), folder) as server:
         yield server
 
 
@@ -92,12 +117,12 @@ def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKaf
     authority = Authority(folder / "identities")
     admin = authority.issue(ADMIN)
     identities = Identities(authority.file, authority.issue(BROKER), admin)
-    with running(lambda: Kafka(folder, identities=identities), folder) as server:
+    with running(lambda: kafka_in(folder, identities=identities), folder) as server:
         yield SecureKafka(server, authority, admin)
 
 
 @pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealClickHouse]:
     folder = tmp_path_factory.mktemp("clickhouse")
-    with running(lambda: ClickHouse(folder), folder) as server:
+    with running(lambda: clickhouse_in(folder), folder) as server:
         yield server
