@@ -50,18 +50,33 @@ class SlotProducer:
             ) from error
 
     async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
-        send = self._producer.send
         await self._producer.begin_transaction()
-        sent = []
-        for topic, key, value in events:
-            at = partition_for(Outgoing(topic, key, value), self._partitions)
-            sent.append(await send(topic.value, value, key.encode(), at))
-        for write in writes:
-            account = write.key.account
-            at = partition_of(account, self._partitions) if account else self._home
-            sent.append(await send(Topic.STATE.value, value_of(write), key_of(write.key), at))
-        await asyncio.gather(*sent)
+        sent: list[asyncio.Future[object]] = []
+        try:
+            for event in events:
+                sent.append(await self._send_event(event))
+            for write in writes:
+                sent.append(await self._send_write(write))
+            await asyncio.gather(*sent)
+        except BaseException:
+            await asyncio.gather(*sent, return_exceptions=True)  # all of them fail for one reason
+            raise
         await self._producer.commit_transaction()
+
+    async def _send_event(self, event: Outgoing) -> "asyncio.Future[object]":
+        at = partition_for(event, self._partitions)
+        found: asyncio.Future[object] = await self._producer.send(
+            event.topic.value, event.value, event.key.encode(), at
+        )
+        return found
+
+    async def _send_write(self, write: StateWrite) -> "asyncio.Future[object]":
+        account = write.key.account
+        at = partition_of(account, self._partitions) if account else self._home
+        found: asyncio.Future[object] = await self._producer.send(
+            Topic.STATE.value, value_of(write), key_of(write.key), at
+        )
+        return found
 
 
 class Sender:

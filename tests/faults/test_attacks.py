@@ -61,7 +61,7 @@ from tests.support.embedded import (
     no_simulation,
     open_pipeline,
 )
-from tests.support.outside import check
+from tests.support.outside import check, in_folder
 
 HOME = partition_of(ACCOUNT, 4)
 DAY_MS = 24 * 60 * 60 * 1000
@@ -180,7 +180,7 @@ def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
         run_once(folder, intent)
     except StateDamaged:
         return
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
 
 
 def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_new(
@@ -195,7 +195,7 @@ def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_n
         pipeline.drain()
     except StateDamaged:
         return
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
 
 
 class Crash(Exception):  # noqa: N818 - stands for SIGKILL
@@ -226,7 +226,7 @@ def test_an_allocation_whose_hint_was_cleared_is_still_published_or_halts(
         run_once(folder, trader.signed("b"))
     except StateDamaged:
         return
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
@@ -248,7 +248,7 @@ def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
             list(api.submit([submitted(intent)], wait=True))
     except StateRolledBack:
         return
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_state_that_was_cut_swapped_or_doubled_halts(
     with pytest.raises(Exception) as halted:  # noqa: PT011 - any halt will do, none will not
         run_once(folder, trader.signed("a"), trader.signed("c"))
     assert not isinstance(halted.value, AssertionError)
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
 
 
 def test_a_vault_answer_that_was_removed_halts_instead_of_refusing_intents(
@@ -313,7 +313,7 @@ def test_a_second_signer_on_the_folder_halts_at_its_first_commit(
         second.drain()
     first.submit(trader.signed("b"))
     assert ends(first.drain()) == ["signed"]
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 # --- agents with valid keys
@@ -387,7 +387,7 @@ def test_every_extreme_of_an_intent_has_one_readable_outcome(
     assert ends(pipeline.drain())[-1] == "signed"
     pipeline.close()
     open_pipeline(folder)
-    assert len(check(folder.path, settled=True).outcomes) == 2
+    assert len(check(in_folder(folder.path), settled=True).outcomes) == 2
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_the_same_intent_in_another_envelope_is_a_repetition(
     assert renamed != intent
     pipeline.submit(intent, renamed)
     assert ends(pipeline.drain()) == ["signed"]
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 # --- simulators' reports
@@ -472,7 +472,7 @@ def test_a_simulators_report_that_is_absurd_or_anothers_refuses(
     pipeline.runner.simulate = reporting(folder, **changes)
     pipeline.submit(trader.signed("a", simulate_first=True))
     assert ends(pipeline.drain()) == [reason]
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 def test_a_report_signed_by_an_agent_refuses(folder: Folder, trader: Producer) -> None:

@@ -22,7 +22,7 @@ from sixgate.folder import Folder
 from sixgate.keyfiles import create_key_file
 from streams.log.sqlite import SqliteLog
 from tests.support.embedded import ACCOUNT, ALLOWED, KEY_PATH, STRANGER, Producer, make_folder
-from tests.support.outside import check, read
+from tests.support.outside import check, in_folder, read
 
 KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
@@ -103,7 +103,7 @@ def unfinished(folder: Folder) -> bool:
     """Tell whether an intent waits for its outcome, or garbage for its end."""
     if not folder.pipeline.exists():
         return True
-    found = read(folder.path)
+    found = read(in_folder(folder.path))
     return len(found.outcomes) < len(found.intents) or not found.strangers_ended()
 
 
@@ -126,10 +126,10 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
         bursts = submit_until(time.monotonic() + life_ms / 1000, inbox, trader, bursts)
         kill(process)
         if folder.pipeline.exists():
-            check(folder.path, settled=False)
+            check(in_folder(folder.path), settled=False)
     finish(folder)
     verify_ledger(folder)
-    found = check(folder.path, settled=True)
+    found = check(in_folder(folder.path), settled=True)
     appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]
     assert len(appended) == bursts * (BURST + 2), f"seed {SEED}"
     assert any(outcome["type"] == "transaction.signed" for outcome in found.outcomes)

@@ -26,7 +26,7 @@ from tests.support.embedded import (
     misplaced,
     open_pipeline,
 )
-from tests.support.outside import check
+from tests.support.outside import check, in_folder
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -71,7 +71,7 @@ def test_an_intent_is_signed_and_leaves_its_whole_trail(
         Topic.OUTCOMES,
         Topic.SIGNED,
     ]
-    assert len(check(pipeline.folder.path, settled=True).signed) == 1
+    assert len(check(in_folder(pipeline.folder.path), settled=True).signed) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_rule_refuses(
 ) -> None:
     pipeline.submit(trader.signed("a", **changes))
     assert ends(pipeline.drain()) == [reason]
-    check(pipeline.folder.path, settled=True)
+    check(in_folder(pipeline.folder.path), settled=True)
 
 
 def unbounded(producer: Producer, key: str) -> bytes:
@@ -134,7 +134,7 @@ def test_what_is_no_authenticated_intent_ends_unattributed(
 def test_bad_input_between_good_loses_nothing(pipeline: Pipeline, trader: Producer) -> None:
     pipeline.submit(trader.signed("a"), b"garbage", trader.signed("b"))
     assert Counter(ends(pipeline.drain())) == {"signed": 2, "malformed": 1}
-    check(pipeline.folder.path, settled=True)
+    check(in_folder(pipeline.folder.path), settled=True)
 
 
 def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_refused(
@@ -147,7 +147,7 @@ def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_refused(
     assert ends(pipeline.drain()) == []
     audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
     assert [audit["action"] for audit in audits] == ["intent.duplicate"]
-    check(pipeline.folder.path, settled=True)
+    check(in_folder(pipeline.folder.path), settled=True)
 
 
 def test_the_daily_limit_holds_over_many_agents_of_one_account(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_the_daily_limit_holds_over_many_agents_of_one_account(tmp_path: Path) -
     for key in range(4):
         pipeline.submit(*(a.signed(str(key), value_wei=25 * 10**16) for a in agents))
     assert Counter(ends(pipeline.drain())) == {"signed": 20, "daily_limit_exceeded": 12}
-    check(pipeline.folder.path, settled=True)
+    check(in_folder(pipeline.folder.path), settled=True)
 
 
 def test_the_budget_returns_after_24_hours_and_not_before(folder: Folder, trader: Producer) -> None:
@@ -172,7 +172,7 @@ def test_the_budget_returns_after_24_hours_and_not_before(folder: Folder, trader
     time.forward(1)
     pipeline.submit(trader.signed("in-time", value_wei=10**18))
     assert ends(pipeline.drain()) == ["signed"]
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 class Crash(Exception):  # noqa: N818 - stands for SIGKILL
@@ -207,12 +207,12 @@ def test_a_crash_at_any_commit_loses_nothing_and_signs_nothing_twice(
     with pytest.raises(Crash):
         pipeline.drain()
     pipeline.close()
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
     again = open_pipeline(folder)
     again.drain()
     again.submit(trader.signed("later"))
     again.drain()
-    assert len(check(folder.path, settled=True).signed) == 4
+    assert len(check(in_folder(folder.path), settled=True).signed) == 4
 
 
 def test_an_allocation_signed_a_day_late_counts_from_when_it_was_signed(

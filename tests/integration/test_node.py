@@ -33,7 +33,7 @@ from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
-from tests.support.outside import check
+from tests.support.outside import check, in_folder
 
 NOW_MS = 1
 STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
@@ -88,7 +88,7 @@ def test_every_submitted_record_gets_its_end(api: Api, folder: Folder, trader: P
     assert [end["repeated"] for end in ends] == [False, True, False, False, False]
     assert results(submit(api, first)) == ["signed"]
     assert verified(api)["outcomes"] == 3
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 def test_the_socket_answers_what_the_node_answers(
@@ -328,10 +328,10 @@ def test_a_full_disk_halts_with_nothing_half_written(folder: Folder, trader: Pro
     values = [trader.signed(str(n), data="0x" + "00" * 60_000) for n in range(40)]
     with pytest.raises(LogError, match="the disk is full"):
         submit_to_a_full_disk(folder, values)
-    check(folder.path, settled=False)
+    check(in_folder(folder.path), settled=False)
     with connect(folder.path) as api:
         assert results(submit(api, *values)) == ["fee_unknown"] * 40
-    check(folder.path, settled=True)
+    check(in_folder(folder.path), settled=True)
 
 
 def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:

@@ -1,18 +1,19 @@
-"""Recompute the promises from the files alone, with other people's libraries.
+"""Recompute the promises from what was written alone, with other people's libraries.
 
-Nothing here imports the code under test: SQLite, JSON, SHA-256, Ed25519 and eth-account are enough
-to tell whether a data folder kept promises 2, 3 and 4.
+Nothing here imports the code under test: SQLite or aiokafka, JSON, SHA-256, Ed25519 and eth-account
+are enough to tell whether promises 2, 3 and 4 were kept.
 """
 
 import base64
 import hashlib
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from cryptography.exceptions import InvalidSignature
@@ -22,9 +23,17 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 DAY_MS = 24 * 60 * 60 * 1000
-SUBMITTED, UNATTRIBUTED, OUTCOMES, SIGNED, REGISTRY = 0, 1, 8, 9, 11
+# Where an embedded folder keeps a topic: the file, and the topic's number in it.
+IN_FOLDER = {
+    "intents.submitted": ("inbox.db", 0),
+    "intents.unattributed": ("pipeline.db", 1),
+    "outcomes": ("pipeline.db", 8),
+    "transactions.signed": ("pipeline.db", 9),
+    "registry": ("inbox.db", 11),
+}
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
-Json = dict[str, Any]
+Json: TypeAlias = dict[str, Any]
+Values: TypeAlias = Callable[[str], list[bytes]]
 
 
 def digest(tag: str, body: bytes) -> str:
@@ -35,13 +44,19 @@ def canonical(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def records(path: Path, topic: int) -> list[tuple[str, bytes]]:
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        query = "SELECT key, value FROM records WHERE topic = ? ORDER BY partition, offset"
-        return db.execute(query, (topic,)).fetchall()
-    finally:
-        db.close()
+def in_folder(folder: Path) -> Values:
+    """Return what reads a topic's values from a data folder, in the order of their offsets."""
+
+    def values(topic: str) -> list[bytes]:
+        file, number = IN_FOLDER[topic]
+        db = sqlite3.connect(f"file:{folder / file}?mode=ro", uri=True)
+        try:
+            query = "SELECT value FROM records WHERE topic = ? ORDER BY partition, offset"
+            return [value for (value,) in db.execute(query, (number,))]
+        finally:
+            db.close()
+
+    return values
 
 
 @dataclass
@@ -55,7 +70,7 @@ class Registered:
 
 @dataclass
 class Outside:
-    """What the files of one data folder say."""
+    """What the topics of one organisation say."""
 
     registered: Registered
     intents: dict[str, Json]
@@ -70,9 +85,9 @@ class Outside:
         return {digest("sixgate/input/v1", raw) for raw in self.strangers} <= ends
 
 
-def read(folder: Path) -> Outside:
+def read(values: Values) -> Outside:
     registered = Registered()
-    for _, raw in records(folder / "inbox.db", REGISTRY):
+    for raw in values("registry"):
         entry = orjson.loads(base64.b64decode(orjson.loads(raw)["payload"]))["entry"]
         if entry["type"] == "agent.set":
             registered.agents[entry["agent"]] = entry
@@ -81,20 +96,19 @@ def read(folder: Path) -> Outside:
         elif entry["type"] == "service.set" and entry["role"] == "signer":
             registered.signers[entry["name"]] = entry["public_key"]
     intents, strangers = {}, []
-    for _, raw in records(folder / "inbox.db", SUBMITTED):
+    for raw in values("intents.submitted"):
         body = authentic(raw, registered)
         if body is None:
             strangers.append(raw)
         else:
             intents[digest("sixgate/intent/v1", body)] = orjson.loads(body)
-    pipeline = folder / "pipeline.db"
     return Outside(
         registered,
         intents,
         strangers,
-        [orjson.loads(raw) for _, raw in records(pipeline, OUTCOMES)],
-        [orjson.loads(raw) for _, raw in records(pipeline, SIGNED)],
-        [orjson.loads(raw) for _, raw in records(pipeline, UNATTRIBUTED)],
+        [orjson.loads(raw) for raw in values("outcomes")],
+        [orjson.loads(raw) for raw in values("transactions.signed")],
+        [orjson.loads(raw) for raw in values("intents.unattributed")],
     )
 
 
@@ -127,9 +141,9 @@ def decoded(raw: HexBytes) -> tuple[Json, str]:
     return TypedTransaction.from_bytes(raw).as_dict(), Account.recover_transaction(raw).lower()
 
 
-def check(folder: Path, *, settled: bool) -> Outside:
+def check(values: Values, *, settled: bool) -> Outside:
     """Assert promises 2, 3 and 4; with ``settled`` also that nothing is missing."""
-    found = read(folder)
+    found = read(values)
     check_one_outcome_each(found)
     check_signatures(found)
     check_transactions(found)

@@ -1,0 +1,115 @@
+"""The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.clearance import Clearance, Gate, Verdict
+from schemas.dsse import Envelope
+from schemas.intent import intent_digest
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry, make_folder
+from tests.support.outside import Outside, check
+from tests.support.scaled import Scaled, all_ended, on_kafka
+from tests.support.servers import kafka_in, running
+
+DAILY_WEI, VALUE_WEI = 5 * 10**18, 25 * 10**16
+
+
+@pytest.fixture
+def trader() -> Producer:
+    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+
+
+@pytest.fixture
+def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
+    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
+        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address)
+        scaled.found()
+        yield scaled
+        scaled.close()
+
+
+def submit(scaled: Scaled, *values: bytes, key: str = ACCOUNT) -> None:
+    scaled.send([Outgoing(Topic.SUBMITTED, key, value) for value in values])
+
+
+def reasons(found: Outside) -> list[str]:
+    return [outcome.get("reason", "signed") for outcome in found.outcomes]
+
+
+def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader: Producer) -> None:
+    good = trader.signed("good")
+    forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32))).signed("forged")
+    submit(scaled, good, trader.signed("no", to=STRANGER), forged, b"garbage", good)
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    scaled.settle(all_ended)
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
+    ends = sorted(event["reason"] for event in found.unattributed)
+    assert ends == ["malformed", "signature_invalid"]
+    for name in ("gates", "signer"):
+        scaled.stop(name)
+
+
+def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Two signers, one a zombie of the other's slot, and intents sent all at once."""
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    submit(scaled, trader.signed("0", value_wei=VALUE_WEI))
+    scaled.settle(all_ended)
+    submit(scaled, *(trader.signed(f"{n}", value_wei=VALUE_WEI) for n in range(1, 30)))
+    zombie = scaled.processes.pop("signer")
+    scaled.start("signer")
+    scaled.settle(lambda found: len(found.outcomes) == 30)
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
+    assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI
+    assert zombie.wait(30) == ExitCode.TAKEN_OVER, scaled.log("signer")
+
+
+def test_an_agent_registered_a_moment_ago_is_known_everywhere(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Gates and signer read the registry to its end before they refuse a stranger."""
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    submit(scaled, trader.signed("first"))
+    scaled.settle(all_ended)
+    late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
+    scaled.register(agent_entry(late.signer))
+    submit(scaled, late.signed("second"))
+    found = scaled.settle(lambda found: len(found.outcomes) == 2)
+    assert reasons(found) == ["signed", "signed"]
+
+
+def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Whoever writes to every topic may put clearances before the signer; it decides itself."""
+    scaled.start("signer")
+    forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+    envelopes = [trader.signed("ok"), trader.signed("no", to=STRANGER), forged.signed("forged")]
+    records = [Outgoing(Topic.DECIDED, ACCOUNT, cleared(envelope)) for envelope in envelopes]
+    records += [Outgoing(Topic.DECIDED, "other", records[0].value)]
+    records += [Outgoing(Topic.DECIDED, ACCOUNT, value) for value in (b"", b"garbage", b"{}")]
+    scaled.send([*records, *records])
+    found = scaled.settle(lambda found: len(found.outcomes) == 2 and len(scaled.audit()) >= 11)
+    assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
+
+
+def cleared(envelope: bytes) -> bytes:
+    """Return a clearance that says an intent passed every gate."""
+    opened = Envelope.decode(envelope)
+    name = intent_digest(opened.body())
+    verdicts = tuple(Verdict(gate=gate, at_ms=1, passed=True) for gate in Gate)
+    clearance = Clearance(id=name, intent=name, envelope=opened, verdicts=verdicts)
+    return clearance.encode()

@@ -1,0 +1,152 @@
+"""The scaled pipeline: real processes on a real broker, started, killed and judged from outside."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.record import Outgoing
+from schemas.registry import Entry
+from schemas.topics import Topic
+from signer.registry import Registry
+from sixgate.clocks import wall_ms
+from sixgate.folder import Folder
+from sixgate.operator import record_envelope
+from streams.kafka.broker import Broker
+from streams.kafka.producer import Sender
+from streams.kafka.provision import TopicPlan
+from streams.kafka.topics import Replication
+from streams.log.sqlite import SqliteLog
+from tests.support.outside import Outside, Values, read
+
+SETTLE_S_MAX = 120
+LOOK_S = 0.5
+CLEAN = (0, -signal.SIGKILL)
+
+
+@dataclass
+class Scaled:
+    """One organisation on Kafka; its processes are started and killed by name."""
+
+    folder: Folder
+    servers: str
+    settings: str = "[clickhouse]\nport = 1\n[signer]\nledger_required = false\n"
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    @property
+    def broker(self) -> Broker:
+        return Broker(self.servers, "tests")
+
+    def found(self) -> None:
+        """Make the topics and put the folder's registry and key requests on them."""
+        trust = self.folder.trust()
+        asyncio.run(TopicPlan(trust.partitions, Replication(1, 1)).apply(self.broker))
+        inbox = SqliteLog(self.folder.inbox, trust.partitions)
+        for topic in (Topic.REGISTRY, Topic.KEY_REQUESTS):
+            for partition in range(inbox.partitions_of(topic)):
+                records = inbox.scan(topic, partition)
+                self.send([Outgoing(r.topic, r.key, r.value) for r in records])
+        inbox.close()
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        async def sent() -> None:
+            async with Sender(self.broker, lambda: self.folder.trust().partitions) as sender:
+                await sender.send(records)
+
+        asyncio.run(sent())
+
+    def start(self, name: str, *options: str) -> None:
+        """Start ``gates`` or ``signer``."""
+        config = self.folder.path / f"{name}.toml"
+        own = f'data = "{self.folder.path}"\n[kafka]\nservers = "{self.servers}"\n'
+        config.write_text(own + self.settings)
+        log = (self.folder.path / f"{name}.log").open("ab")
+        command = [sys.executable, "-m", "sixgate", name, "--config", str(config), *options]
+        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        log.close()
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, self.log(name)
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        assert process.wait(30) == 0, self.log(name)
+
+    def log(self, name: str) -> str:
+        return (self.folder.path / f"{name}.log").read_text()[-4_000:]
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+    def register(self, entry: Entry) -> None:
+        """Append a registry record as an operator would."""
+        registry = Registry(self.folder.trust().trust_root)
+        for raw in on_kafka(self.servers)(Topic.REGISTRY):
+            registry.apply(raw)
+        after = (registry.sequence, registry.head)
+        raw, _ = record_envelope(self.folder.admin(), registry.org, after, entry, wall_ms())
+        self.send([Outgoing(Topic.REGISTRY, "", raw)])
+
+    def audit(self) -> list[bytes]:
+        return on_kafka(self.servers)(Topic.AUDIT)
+
+    def outside(self) -> Outside:
+        return read(on_kafka(self.servers))
+
+    def settle(self, done: Callable[[Outside], bool]) -> Outside:
+        """Wait until ``done`` says so of what the topics hold."""
+        ends_at_s = time.monotonic() + SETTLE_S_MAX
+        while not done(found := self.outside()):
+            for name, process in self.processes.items():
+                assert process.poll() is None, f"{name} ended: {self.log(name)}"
+            assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
+            time.sleep(LOOK_S)
+        return found
+
+
+def all_ended(found: Outside) -> bool:
+    """Tell whether every intent has its outcome and everything else its event."""
+    return len(found.outcomes) == len(found.intents) and found.strangers_ended()
+
+
+def on_kafka(servers: str, isolation: str = "read_committed") -> Values:
+    """Return what reads a topic's values from Kafka, in the order of partitions and offsets."""
+
+    def values(topic: str) -> list[bytes]:
+        return asyncio.run(_values(servers, topic, isolation))
+
+    return values
+
+
+async def _values(servers: str, topic: str, isolation: str) -> list[bytes]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)
+    await consumer.start()
+    try:
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
+        await consumer._client.set_topics([topic])  # noqa: SLF001
+        places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        return await _to_the_end(consumer, places)
+    finally:
+        await consumer.stop()
+
+
+async def _to_the_end(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[bytes]:
+    ends = await consumer.end_offsets(places)
+    found: dict[TopicPartition, list[bytes]] = defaultdict(list)
+    while any([await consumer.position(at) < ends[at] for at in places]):
+        for at, messages in (await consumer.getmany(timeout_ms=500)).items():
+            found[at] += [message.value or b"" for message in messages]
+    return [value for at in places for value in found[at]]
