@@ -51,32 +51,29 @@ class SlotProducer:
 
     async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
         await self._producer.begin_transaction()
-        sent: list[asyncio.Future[object]] = []
-        try:
-            for event in events:
-                sent.append(await self._send_event(event))
-            for write in writes:
-                sent.append(await self._send_write(write))
-            await asyncio.gather(*sent)
-        except BaseException:
-            await asyncio.gather(*sent, return_exceptions=True)  # all of them fail for one reason
-            raise
+        sent = [await self._send_event(event) for event in events]
+        sent += [await self._send_write(write) for write in writes]
+        await asyncio.gather(*sent)
         await self._producer.commit_transaction()
 
     async def _send_event(self, event: Outgoing) -> "asyncio.Future[object]":
         at = partition_for(event, self._partitions)
-        found: asyncio.Future[object] = await self._producer.send(
-            event.topic.value, event.value, event.key.encode(), at
+        return _heard(
+            await self._producer.send(event.topic.value, event.value, event.key.encode(), at)
         )
-        return found
 
     async def _send_write(self, write: StateWrite) -> "asyncio.Future[object]":
         account = write.key.account
         at = partition_of(account, self._partitions) if account else self._home
-        found: asyncio.Future[object] = await self._producer.send(
-            Topic.STATE.value, value_of(write), key_of(write.key), at
+        return _heard(
+            await self._producer.send(Topic.STATE.value, value_of(write), key_of(write.key), at)
         )
-        return found
+
+
+def _heard(sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
+    """Take note of a failure, so that asyncio need not complain that nobody did."""
+    sent.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return sent
 
 
 class Sender:
