@@ -1,6 +1,7 @@
 """The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,19 +62,21 @@ def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader:
 def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
     scaled: Scaled, trader: Producer
 ) -> None:
-    """Two signers, one a zombie of the other's slot, and intents sent all at once."""
+    """Two signers of one slot: the older one wakes up after the newer has done its work."""
     for name in ("signer", "gates"):
         scaled.start(name)
     submit(scaled, trader.signed("0", value_wei=VALUE_WEI))
     scaled.settle(all_ended)
-    submit(scaled, *(trader.signed(f"{n}", value_wei=VALUE_WEI) for n in range(1, 30)))
     zombie = scaled.processes.pop("signer")
+    zombie.send_signal(signal.SIGSTOP)
+    submit(scaled, *(trader.signed(f"{n}", value_wei=VALUE_WEI) for n in range(1, 30)))
     scaled.start("signer")
     scaled.settle(lambda found: len(found.outcomes) == 30)
+    zombie.send_signal(signal.SIGCONT)
+    assert zombie.wait(30) == ExitCode.TAKEN_OVER, scaled.log("signer")
     found = check(on_kafka(scaled.servers), settled=True)
     assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
     assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI
-    assert zombie.wait(30) == ExitCode.TAKEN_OVER, scaled.log("signer")
 
 
 def test_an_agent_registered_a_moment_ago_is_known_everywhere(
