@@ -23,6 +23,7 @@ _WRONG_PASSWORD = 516
 _NOT_GRANTED = 497
 _NO_DATABASE, _NO_TABLE = 81, 60
 
+
 def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailable:
     """Return our error; ``missing`` says what to do when nothing answers."""
     code = error.code if isinstance(error, Error) else None
