@@ -17,6 +17,8 @@ class ExitCode(IntEnum):
     LEDGER_WRONG = 8
     NOT_FOUND = 9
     SQL_REFUSED = 10
+    WEAKER = 11
+    TAKEN_OVER = 12
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
 
@@ -33,6 +35,8 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
     ExitCode.NOT_FOUND: "There is no intent, agent, chain or setting of that name.",
     ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
+    ExitCode.WEAKER: "Kafka's topics or rights are missing, or weaker than declared.",
+    ExitCode.TAKEN_OVER: "A newer process took this one's place; nothing is lost.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
     ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
 }

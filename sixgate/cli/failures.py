@@ -12,8 +12,24 @@ from sixgate.cli.terminal import OutputClosed
 from sixgate.folder import FolderBusy, FolderError
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
+from sixgate.settings_wrong import SettingsWrong
 from sixgate.strict_json import JsonWrong
-from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
+from streams.kafka.errors import (
+    KafkaDenied,
+    KafkaFault,
+    KafkaFenced,
+    KafkaTopicMissing,
+    KafkaUnreachable,
+)
+from streams.ledger.errors import (
+    LedgerBusy,
+    LedgerConflict,
+    LedgerDenied,
+    LedgerError,
+    LedgerFault,
+    LedgerRewritten,
+    LedgerUnreachable,
+)
 from streams.log.errors import LogError
 from streams.runners.clock import ClockHalted
 from streams.simulators.simulation import SimulatorError
@@ -58,6 +74,9 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerBusy, ExitCode.UNREACHABLE),
     (LedgerFault, ExitCode.LEDGER_WRONG),
     (LedgerRewritten, ExitCode.LEDGER_WRONG),
+    (LedgerUnreachable, ExitCode.UNREACHABLE),
+    (LedgerDenied, ExitCode.REFUSED),
+    (LedgerConflict, ExitCode.TAKEN_OVER),
     (LedgerError, ExitCode.HALTED),
     (LogError, ExitCode.HALTED),
     (StateDamaged, ExitCode.HALTED),
@@ -65,6 +84,12 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (ClockHalted, ExitCode.HALTED),
     (CustodyError, ExitCode.HALTED),
     (SimulatorError, ExitCode.HALTED),
+    (KafkaUnreachable, ExitCode.UNREACHABLE),
+    (KafkaDenied, ExitCode.REFUSED),
+    (KafkaTopicMissing, ExitCode.WEAKER),
+    (KafkaFenced, ExitCode.TAKEN_OVER),
+    (KafkaFault, ExitCode.HALTED),
+    (SettingsWrong, ExitCode.USAGE),
     (IntentWrong, ExitCode.USAGE),
     (JsonWrong, ExitCode.USAGE),
 )
