@@ -12,7 +12,6 @@ from sixgate.assembly import LIMITS, SIMULATION_MS_MAX
 from sixgate.clocks import wall_ms
 from sixgate.folder import SIMULATOR, Folder
 from sixgate.keyfiles import load_key_file
-from sixgate.scaled.connections import broker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from streams.kafka.producer import Sender
@@ -37,7 +36,7 @@ class GatesProcess:
         self._trust = self._folder.trust()
         self._simulator_key = load_key_file(self._folder.key(SIMULATOR), SIMULATOR)
         self._instance = settings.gates.instance
-        self._broker = broker(settings.kafka, f"sixgate-{self._instance}")
+        self._broker = settings.kafka.broker(f"sixgate-{self._instance}")
         self._app: GatesApp | None = None
         self.monitor = Monitor(PROCESS, self._waiting)
 

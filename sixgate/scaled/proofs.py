@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
-from sixgate.scaled.connections import clickhouse
-from sixgate.scaled.settings import ClickHouseSettings
+from sixgate.settings.sections import ClickHouseSettings
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.proven import ProvenOutcomes
 
@@ -33,7 +32,7 @@ class LedgerProofs:
 
     @cached_property
     def _outcomes(self) -> ProvenOutcomes:
-        return ProvenOutcomes(clickhouse(self._settings), self._signer_key)
+        return ProvenOutcomes(self._settings.connected(), self._signer_key)
 
     def close(self) -> None:
         """Close the connection if there is one."""

@@ -9,7 +9,6 @@ from schemas.partition import SlotPlace, slot_place
 from schemas.topics import Topic
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
-from sixgate.scaled.connections import broker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.proofs import LedgerProofs
 from sixgate.scaled.settings import Settings
@@ -54,7 +53,7 @@ class SignerProcess:
                 return make_slot(self._held, trust.trust_root, table, number, proofs.has_outcome)
 
             signer = KafkaSigner(
-                broker(settings.kafka, f"sixgate-signer-{place.number}"),
+                settings.kafka.broker(f"sixgate-signer-{place.number}"),
                 place,
                 make,
                 SteadyClock(wall_ms, boot_ms),

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,13 @@ from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerConflict, LedgerIncompatible, LedgerUnavailable
 from streams.ledger.migrations import migrate, migrations
 from streams.ledger.ordering import PARTITION_ROWS
-from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of
+from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of, ends_at
 from streams.ledger.verifier import Row
 from streams.ledger.verify_sql import verify
-from tests.support.ledger import ORG, Pipeline, chained, engine, filled, put
+from tests.support.ledger import ORG, Pipeline, chained, filled, put
 
 ID = "0x" + "1f" * 32
 Fresh = Callable[[], ClickHouse]
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
-    with engine(tmp_path_factory.mktemp("ledger")) as databases:
-        yield databases
 
 
 @pytest.fixture
@@ -143,6 +137,26 @@ def test_a_lost_request_is_raised(table: LedgerTable, monkeypatch: pytest.Monkey
     with pytest.raises(LedgerUnavailable, match="request was lost"):
         table.append(batch_of(EMPTY, [event(0)]))
     assert table.tip() == EMPTY
+
+
+def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on(
+    table: LedgerTable,
+) -> None:
+    """Under a token the engine has long forgotten; a process's own engine has no other writer."""
+    if table.clickhouse.in_process:
+        return
+    held_up = batch_of(EMPTY, [event(7)])
+    table.append(batch_of(EMPTY, [event(0)]))
+    tip = table.tip()
+    stream = pa.BufferReader(held_up.stream)
+    with pytest.raises(LedgerUnavailable, match="moved on"):
+        table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten", ends_at(EMPTY))
+    held_up = batch_of(tip, [event(7)])
+    table.append(batch_of(tip, [event(1)]))
+    stream = pa.BufferReader(held_up.stream)
+    with pytest.raises(LedgerUnavailable, match="moved on"):
+        table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten too", ends_at(tip))
+    assert table.stored() == 2
 
 
 @pytest.mark.parametrize("field", Row._fields)
@@ -301,9 +315,11 @@ def test_tables_of_another_text_are_left_alone(fresh: Fresh) -> None:
         migrate(clickhouse)
 
 
-def test_the_disk_keeps_what_was_acknowledged(tmp_path: Path, fresh: Fresh) -> None:
-    """Rows, hashes and columns survive closing; another path can be held only then."""
+def test_a_process_holds_one_folder_at_a_time(tmp_path: Path, fresh: Fresh) -> None:
     table = filled(fresh(), Pipeline().run(3))
+    if not table.clickhouse.in_process:
+        ClickHouse.embedded(tmp_path / "second").close()  # servers hold no folder of ours
+        return
     with pytest.raises(LedgerUnavailable, match="cannot connect with different path"):
         ClickHouse.embedded(tmp_path / "second")
     assert table.tip().rows == 27

@@ -1,0 +1,68 @@
+"""Settings from a TOML file, and over it from the environment.
+
+``SIXGATE_CLICKHOUSE__PASSWORD`` is ``password`` in the section ``[clickhouse]``; passwords are
+taken from the environment alone.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sixgate.settings_wrong import SettingsWrong
+
+FROM_ENVIRONMENT = SettingsConfigDict(
+    env_prefix="SIXGATE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+)
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S], file: Path | None) -> S:
+    """Read settings of one kind, the environment over the file; raises ``SettingsWrong``."""
+    if file is not None:
+        _refuse_unreadable(file)
+
+    class FromFile(kind):  # type: ignore[misc, valid-type] # the same settings, from this file
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (env_settings, TomlConfigSettingsSource(settings_cls, file))
+
+    try:
+        return FromFile()
+    except ValidationError as error:
+        raise SettingsWrong(_sentence(error)) from None
+
+
+def _refuse_unreadable(file: Path) -> None:
+    try:
+        plain: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsWrong(f"{file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsWrong(f"{file} is no TOML: {error}") from None
+    section = plain.get("clickhouse")
+    if isinstance(section, dict) and "password" in section:
+        raise SettingsWrong(
+            f"{file} holds a password: take it out and set SIXGATE_CLICKHOUSE__PASSWORD"
+        )
+
+
+def _sentence(error: ValidationError) -> str:
+    """Name the first wrong setting without its value, which may be secret."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    return f"the setting {name} is wrong: {first['msg']}"

@@ -1,0 +1,86 @@
+"""What several processes are told: where Kafka and the ledger's server are."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas.fields import Name
+from streams.kafka.broker import Broker
+from streams.kafka.broker import Tls as KafkaTls
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.engines import ANSWER_S_MAX, Server, Tls
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Section(BaseModel):
+    """A section: read once, with nothing in it that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsFiles(Section):
+    """PEM files: whom we believe, and who we are."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+class KafkaSettings(Section):
+    """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``."""
+
+    servers: str = "127.0.0.1:9092"
+    tls: TlsFiles | None = None
+    insecure_dev: bool = False
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        hosts = [server.rpartition(":")[0] for server in self.servers.split(",")]
+        if self.tls is None and not self.insecure_dev and not all(map(_loopback, hosts)):
+            raise ValueError("brokers on other machines need TLS: add tls, or insecure_dev = true")
+        return self
+
+    def broker(self, client: str) -> Broker:
+        """Return how to reach Kafka as ``client``."""
+        files = self.tls
+        tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
+        return Broker(self.servers, client, tls)
+
+
+class ClickHouseSettings(Section):
+    """Where the ledger's server is, and as whom to speak to it; TLS beyond this machine."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8123
+    database: Name = "sixgate"
+    user: str = "ledger_writer"
+    password: SecretStr = SecretStr("")
+    answer_s_max: Annotated[int, Field(ge=1, le=300)] = ANSWER_S_MAX
+    tls: TlsFiles | None = None
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        if self.tls is None and not _loopback(self.host):
+            raise ValueError("a server on another machine needs TLS: add tls")
+        return self
+
+    def server(self) -> Server:
+        """Return how to reach the server."""
+        files = self.tls
+        tls = Tls(files.ca, files.certificate, files.key) if files else None
+        password = self.password.get_secret_value()
+        return Server(self.host, self.port, self.user, password, tls, self.answer_s_max)
+
+    def connected(self) -> ClickHouse:
+        """Connect to the server; raises ``LedgerUnavailable``, ``LedgerDenied``."""
+        return ClickHouse.server(self.server(), self.database)
