@@ -42,7 +42,7 @@ from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
-from streams.log.sqlite import SqliteLog, number
+from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from streams.runners.clock import SteadyClock
 from streams.runners.operations import _records
 from streams.simulators.local import LocalSimulator
@@ -166,6 +166,30 @@ def test_a_far_offset_in_the_registry_does_not_multiply_what_is_loaded(folder: F
         rows = log.end(Topic.REGISTRY, 0)
         write(folder.inbox, ROW, number(Topic.REGISTRY), 0, 5_000, "", b"junk", 1)
         assert len(list(_records(log, Topic.REGISTRY, 0, 5_001))) == rows + 1
+
+
+def test_large_records_do_not_fill_the_memory_of_who_reads_them(tmp_path: Path) -> None:
+    large = [Outgoing(Topic.SUBMITTED, ACCOUNT, bytes(READ_BYTES_MAX // 4))] * 12
+    with closing(SqliteLog(tmp_path / "inbox.db", 4)) as log:
+        log.append(large, 1)
+        offset, reads = 0, list[int]()
+        while records := log.read(Topic.SUBMITTED, HOME, offset, 128):
+            reads.append(len(records))
+            offset = records[-1].offset + 1
+    assert reads == [5, 5, 2]
+
+
+def test_large_registry_records_do_not_let_an_intent_overtake_what_is_behind_them(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    off = agent_entry(trader.signer, active=False)
+    raw = registry_record(folder, pipeline.runner.stage.registry, off)
+    junk = bytes(READ_BYTES_MAX // 2)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", one) for one in (*[junk] * 3, raw)], 1)
+    pipeline.submit(trader.signed("a"))
+    assert ends(pipeline.drain()) == ["agent_inactive"]
 
 
 # --- state records written into pipeline.db by hand
