@@ -1,6 +1,5 @@
 """Serving a node's ``Api`` on its folder's Unix socket; ``remote.py`` says what goes over it."""
 
-import os
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +28,6 @@ def serving(folder: Folder, node: Node) -> Iterator[None]:
         with suppress(FileNotFoundError):
             folder.socket.unlink()
         with _Server(address, node) as server:
-            folder.socket.chmod(0o600)
             made = folder.socket.stat().st_ino
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
             thread.start()
@@ -53,11 +51,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, address: str, node: Node) -> None:
         self.node = node
-        before = os.umask(0o177)
-        try:
-            super().__init__(address, _Handler)
-        finally:
-            os.umask(before)
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and keep others out before anybody can connect; a umask is all threads' own."""
+        super().server_bind()
+        Path(cast(str, self.server_address)).chmod(0o600)
 
 
 class _Handler(socketserver.StreamRequestHandler):

@@ -1,10 +1,12 @@
 """Attacks by agents, by whoever writes to the files, by clients and by mistaken admins."""
 
 import base64
+import itertools
 import json
 import secrets
 import socket
 import sqlite3
+import stat
 import threading
 import time
 from collections import Counter
@@ -37,7 +39,7 @@ from sixgate.connection import connect
 from sixgate.folder import SIGNER, SIMULATOR, Folder, FolderBusy
 from sixgate.keyfiles import load_key_file
 from sixgate.node import Node
-from sixgate.serving import REQUEST_BYTES_MAX
+from sixgate.serving import REQUEST_BYTES_MAX, serving
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.log.errors import LogError
@@ -755,6 +757,31 @@ def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None
         link.connect(str(folder.socket))
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
+
+
+def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
+    node: Node, tmp_path: Path
+) -> None:
+    modes, stop = set[int](), threading.Event()
+
+    def make_folders() -> None:
+        for count in itertools.count():
+            made = tmp_path / f"made-{count}"
+            made.mkdir()
+            modes.add(stat.S_IMODE(made.stat().st_mode))
+            if stop.is_set():
+                return
+
+    beside = threading.Thread(target=make_folders)
+    beside.start()
+    served = Folder(tmp_path / "served")
+    served.path.mkdir()
+    for _ in range(30):
+        with serving(served, node):
+            continue
+    stop.set()
+    beside.join()
+    assert len(modes) == 1, modes
 
 
 def test_clients_that_follow_and_go_away_leave_no_threads(node: Node, folder: Folder) -> None:
