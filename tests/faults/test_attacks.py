@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ from sixgate.connection import connect
 from sixgate.folder import SIGNER, SIMULATOR, Folder, FolderBusy
 from sixgate.keyfiles import load_key_file
 from sixgate.node import Node
-from sixgate.serving import REQUEST_BYTES_MAX, serving
+from sixgate.remote import dial
+from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.log.errors import LogError
@@ -50,6 +51,7 @@ from streams.runners.operations import _records
 from streams.simulators.local import LocalSimulator
 from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
+from tests.support.command_line import until
 from tests.support.embedded import (
     ACCOUNT,
     ALLOWED,
@@ -782,6 +784,26 @@ def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
     stop.set()
     beside.join()
     assert len(modes) == 1, modes
+
+
+def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Folder) -> None:
+    assert node.status()
+    line = b'{"method":"status","values":[],"named":{}}\n'
+    with ExitStack() as idle:
+        for _ in range(CLIENTS_MAX):
+            idle.enter_context(closing(dial(folder)))
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(folder.socket))
+            link.settimeout(5)
+            answer = orjson.loads(link.makefile("rb").readline())
+        assert answer["error"]["code"] == "busy"
+
+    def is_served() -> bool:
+        with suppress(OSError):
+            return b"done" in ask(folder, line)
+        return False
+
+    until(5, is_served)
 
 
 def test_clients_that_follow_and_go_away_leave_no_threads(node: Node, folder: Folder) -> None:
