@@ -43,6 +43,7 @@ from sixgate.remote import dial
 from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
+from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
@@ -690,6 +691,24 @@ def test_a_commit_that_fails_under_an_operators_call_loses_no_intent(
         return
     run = [outcome["intent"] for outcome in outcomes(folder)]
     assert len(run) == 2, "an intent is skipped and nobody noticed"
+
+
+def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    list(node.submit([submitted(trader.signed("a"))], wait=True))
+    node.settle()
+    kept = folder.heads.rename(folder.path / "kept")
+    folder.heads.mkdir()
+    with node.pipeline.parts.books._lock:  # noqa: SLF001 - so that the client's call finds it first
+        list(node.submit([submitted(trader.signed("b"))], wait=True))
+        with pytest.raises(LedgerUnavailable):
+            node.settle()
+    folder.heads.rmdir()
+    kept.rename(folder.heads)
+    with pytest.raises(ApiError, match=r"heads\.jsonl"):
+        node.settle()
+    node.pipeline.failure = None  # the fixture would raise it
 
 
 def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
