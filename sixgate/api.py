@@ -37,6 +37,7 @@ class Api(Protocol):
     ``halted``           the pipeline halted, and why; nothing is judged until it runs again
     ``ledger_failed``    the ledger could not be read or written; the pipeline may go on
     ``connection_lost``  the owner of the folder went away; what became of a write is unknown
+    ``busy``             the owner of the folder serves too many clients already
     ``request_malformed``, ``method_unknown``
                          the client asks for what this owner does not know: another version
     ``internal``         a defect on the owner's side

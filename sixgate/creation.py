@@ -35,18 +35,26 @@ def create(
 
     Raises ``FolderError`` if the folder exists and is not empty, or cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{random_bytes(8).hex()}")
     try:
-        if path.exists() and any(path.iterdir()):
-            raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
-        _fill(Folder(draft), founding, now_ms, random_bytes)
-        draft.replace(path)
-        sync_folder(path.parent)
+        _refuse_taken(path)
+        draft = path.with_name(f".{path.name}.{random_bytes(8).hex()}")
+        try:
+            _fill(Folder(draft), founding, now_ms, random_bytes)
+            draft.replace(path)
+            sync_folder(path.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         raise FolderError(f"{path} cannot be created: {error.strerror}") from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Folder(path)
+
+
+def _refuse_taken(path: Path) -> None:
+    """Raise ``FolderError`` unless a new folder can take the name."""
+    if path.exists() and any(path.iterdir()):
+        raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
+    if path.resolve() == Path.cwd():
+        raise FolderError(f"{path} is the current folder, which cannot be replaced: name another")
 
 
 def _fill(

@@ -127,6 +127,14 @@ class Folder:
         if not same:
             raise FolderError(f"{self.path} was removed or replaced while in use: restore it")
 
+    def check_outside(self, path: Path) -> None:
+        """Raise ``FolderError`` for a file to be written that would be in the folder.
+
+        Whatever stood there may be the only copy of a key or of the signer's state.
+        """
+        if path.resolve().is_relative_to(self.path.resolve()):
+            raise FolderError(f"{path} is in the data folder: name a file outside of it")
+
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Own the folder until the block ends; raise ``FolderBusy`` if somebody else does."""

@@ -103,9 +103,13 @@ class Pipeline:
         self._gates.wake()
 
     def settle(self) -> None:
-        """Let the ledger catch up with all that is committed."""
+        """Let the ledger catch up with all that is committed; a failure spends it for all."""
         self.check_running()
-        self.parts.books.catch_up()
+        try:
+            self.parts.books.catch_up()
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def _keep_books(self) -> int:
         waited_ms = boot_ms() - self._booked_at_ms

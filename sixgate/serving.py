@@ -1,6 +1,5 @@
 """Serving a node's ``Api`` on its folder's Unix socket; ``remote.py`` says what goes over it."""
 
-import os
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,9 @@ from streams.ledger.errors import LedgerError
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
 REQUEST_S_MAX = 60.0
+# Who follows takes a thread and four open files, and a process may have as few as 1024.
+CLIENTS_MAX = 128
+_BUSY = f"{CLIENTS_MAX} clients are connected already: run this again when one has gone"
 
 
 @contextmanager
@@ -29,7 +31,6 @@ def serving(folder: Folder, node: Node) -> Iterator[None]:
         with suppress(FileNotFoundError):
             folder.socket.unlink()
         with _Server(address, node) as server:
-            folder.socket.chmod(0o600)
             made = folder.socket.stat().st_ino
             thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
             thread.start()
@@ -53,11 +54,29 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, address: str, node: Node) -> None:
         self.node = node
-        before = os.umask(0o177)
+        self._places = threading.Semaphore(CLIENTS_MAX)
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and keep others out before anybody can connect; a umask is all threads' own."""
+        super().server_bind()
+        Path(cast(str, self.server_address)).chmod(0o600)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a client in a thread of its own, or tell it that there are too many."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.sendall(_error(ApiError("busy", _BUSY)) + b"\n")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a client, then free its place."""
         try:
-            super().__init__(address, _Handler)
+            super().process_request_thread(request, client_address)
         finally:
-            os.umask(before)
+            self._places.release()
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -82,8 +101,11 @@ def _answers(node: Node, line: bytes) -> Iterator[bytes]:
             yield orjson.dumps({"item": item})
         yield orjson.dumps({"done": None})
     except Exception as error:  # noqa: BLE001 - told to the client, who asked
-        told = api_error(error)
-        yield orjson.dumps({"error": {"code": told.code, "sentence": str(told)}})
+        yield _error(api_error(error))
+
+
+def _error(told: ApiError) -> bytes:
+    return orjson.dumps({"error": {"code": told.code, "sentence": str(told)}})
 
 
 def _request(line: bytes) -> tuple[str, list[Any], Json]:

@@ -1,5 +1,6 @@
 """Files that appear whole and on disk, or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ def written_whole(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Ite
     """Lend a file that stands at ``path`` when the block ends, durable; nothing if it raises.
 
     ``mode`` is subject to the umask. Raises ``OSError``, ``FileExistsError`` for a name that is
-    taken and must not be replaced.
+    taken and must not be replaced, which no folder, device or pipe may be.
     """
+    _refuse_no_file(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -46,6 +48,14 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Raise for what is there and no file: a rename would put ours in a device's place."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _link(draft: Path, path: Path) -> None:

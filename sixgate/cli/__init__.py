@@ -1,5 +1,7 @@
 """The command ``sixgate``."""
 
+import os
+import threading
 from typing import NoReturn
 
 from sixgate.cli.interrupts import leave_at_once
@@ -10,4 +12,11 @@ def main() -> NoReturn:
     leave_at_once()
     from sixgate.cli.app import main as run  # noqa: PLC0415 - takes a third of a second
 
-    run()
+    try:
+        run()
+    except SystemExit as ended:
+        if any(thread.daemon for thread in threading.enumerate()):
+            # A client's query may still run in the ledger's engine, which crashes when the
+            # interpreter takes it apart meanwhile. All that must be closed or flushed is.
+            os._exit(int(ended.code or 0))
+        raise

@@ -60,6 +60,7 @@ API_CODES: dict[str, ExitCode] = {
     "export_failed": ExitCode.FOLDER,
     "halted": ExitCode.HALTED,
     "connection_lost": ExitCode.UNREACHABLE,
+    "busy": ExitCode.UNREACHABLE,
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
     "ledger_failed": ExitCode.HALTED,

@@ -17,6 +17,7 @@ from sixgate.cli.session import now_ms, session, usage
 from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
+from sixgate.folder import Folder
 from sixgate.strict_json import JsonWrong, read_json
 from sixgate.whole_file import write_whole
 
@@ -67,6 +68,8 @@ def head(
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Show the newest signed head; who remembers it can prove a rewritten past."""
+    if out:
+        Folder(data).check_outside(out)
     with session(data) as here:
         found = here.api.head()
     if out:
@@ -121,6 +124,7 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
         usage(f"{file}: say --format csv, jsonl or parquet, or let the name end so")
     if file.exists() and not force:
         raise CommandFailed(ExitCode.FOLDER, f"{file} exists: choose another name, or add --force")
+    Folder(data).check_outside(file)
     since_ms, until_ms = _range(since, until)
     with session(data) as here, progress("exporting") as bar:
         path, done = str(file.absolute()), {}

@@ -58,16 +58,18 @@ class HeadFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._mended = False
+        self._whole = False
 
     def publish(self, head: Envelope) -> None:
         """Append a head; raise ``LedgerUnavailable`` if the disk does not take it."""
         try:
             with self._path.open("a+b") as file:
                 self._mend(file)
+                self._whole = False
                 file.write(head.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+                self._whole = True
         except OSError as error:
             raise LedgerUnavailable(
                 f"The head could not be written to {self._path}: {error.strerror}."
@@ -97,12 +99,11 @@ class HeadFile:
         return tail.rpartition(b"\n")[0].rpartition(b"\n")[2]
 
     def _mend(self, file: BinaryIO) -> None:
-        """Once, cut what a crash left of a line, and make a new file's name durable."""
-        if not self._mended:
+        """Cut what a crash or a full disk left of a line, and make a new file's name durable."""
+        if not self._whole:
             start, tail = _tail(file)
             file.truncate(start + tail.rfind(b"\n") + 1)
             _sync_folder(self._path.parent)
-            self._mended = True
 
 
 def _tail(file: BinaryIO) -> tuple[int, bytes]:

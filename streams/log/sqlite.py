@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ BUSY_MS_MAX = 10_000
 OFFSET_MAX = 2**53 - 2
 CACHE_KIB = 65_536
 SCAN_COUNT = 1_000
+# As much as a runner's batch of one partition may be, all of it of the size that is allowed.
+READ_BYTES_MAX = 32 * 1024 * 1024
 _NUMBER = {
     Topic.SUBMITTED: 0,
     Topic.UNATTRIBUTED: 1,
@@ -76,13 +79,22 @@ class SqliteLog:
         self._db.executemany("INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)", rows)
 
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> list[Record]:
-        """Return up to ``count_max`` records of a partition from ``offset`` on."""
-        rows = self._rows(
+        """Return up to ``count_max`` records of a partition from ``offset`` on.
+
+        Behind the one that passes ``READ_BYTES_MAX`` there are no more, whatever the count.
+        """
+        query = (
             "SELECT offset, key, value, at_ms FROM records WHERE topic = ? AND partition = ? "
-            "AND offset BETWEEN ? AND ? ORDER BY offset LIMIT ?",
-            (number(topic), partition, offset, OFFSET_MAX, count_max),
+            "AND offset BETWEEN ? AND ? ORDER BY offset LIMIT ?"
         )
-        return [Record(topic, partition, *row) for row in rows]
+        places = (number(topic), partition, offset, OFFSET_MAX, count_max)
+        records: list[Record] = []
+        size_bytes = 0
+        with translated(self.path), closing(self._db.execute(query, places)) as rows:
+            while size_bytes <= READ_BYTES_MAX and (row := rows.fetchone()):
+                records.append(Record(topic, partition, *row))
+                size_bytes += len(records[-1].value)
+        return records
 
     def scan(self, topic: Topic, partition: int, end: int | None = None) -> Iterator[Record]:
         """Yield a partition's records from its first one to ``end`` (excluded) or to its end."""

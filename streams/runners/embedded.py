@@ -135,7 +135,8 @@ class EmbeddedRunner:
             found = self.inbox.read(topic, partition, offset, RECORDS_PER_PARTITION_MAX)
             if found:
                 positions[place] = found[-1].offset + 1
-            to_the_end = to_the_end and len(found) < RECORDS_PER_PARTITION_MAX
+            read_to = positions.get(place, offset)
+            to_the_end = to_the_end and read_to >= self.inbox.end(topic, partition)
             records += found
         return Taken(records, positions, to_the_end)
 

@@ -9,11 +9,14 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sixgate.folder import Folder
+from sixgate.remote import socket_address
 from tests.e2e.test_cli_submit import INTENT
 from tests.support.command_line import CommandLine, stopped
 
@@ -103,6 +106,19 @@ def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
     running = cli.up()
     assert stopped(running, number) == 0
     assert not (cli.data / "sixgate.sock").exists()
+
+
+def test_up_stops_cleanly_under_a_query_that_still_runs(cli: CommandLine) -> None:
+    cli.submit(*[INTENT] * 20)
+    running = cli.up()
+    endless = "SELECT count() FROM ledger a, ledger b, ledger c, ledger d, ledger e, ledger f"
+    request = {"method": "sql", "values": [endless], "named": {}}
+    with socket.socket(socket.AF_UNIX) as link:
+        with socket_address(Folder(cli.data)) as address:
+            link.connect(address)
+        link.sendall(json.dumps(request).encode() + b"\n")
+        time.sleep(1)  # the query begins; were it not to, the test would only prove less
+        assert stopped(running, signal.SIGTERM) == 0
 
 
 def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:

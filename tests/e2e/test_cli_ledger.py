@@ -127,6 +127,21 @@ def test_a_wrong_export_is_told_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
+    "words", ["head --out", "export --format csv --force"], ids=["head", "export"]
+)
+def test_a_file_of_the_data_folder_is_not_written_over(
+    readable: CommandLine, tmp_path: Path, words: str
+) -> None:
+    root = readable.data / "keys" / "root.key"
+    (tmp_path / "link").symlink_to(readable.data)
+    before = root.read_bytes()
+    for name in (root, tmp_path / "link" / "keys" / "root.key"):
+        ended = readable.run("ledger", *words.split(), str(name))
+        assert (ended.code, "in the data folder" in ended.sentence) == (5, True)
+    assert root.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "INSERT INTO ledger SELECT * FROM ledger",

@@ -1,15 +1,17 @@
 """Attacks by agents, by whoever writes to the files, by clients and by mistaken admins."""
 
 import base64
+import itertools
 import json
 import secrets
 import socket
 import sqlite3
+import stat
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +39,19 @@ from sixgate.connection import connect
 from sixgate.folder import SIGNER, SIMULATOR, Folder, FolderBusy
 from sixgate.keyfiles import load_key_file
 from sixgate.node import Node
-from sixgate.serving import REQUEST_BYTES_MAX
+from sixgate.remote import dial
+from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
+from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
-from streams.log.sqlite import SqliteLog, number
+from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from streams.runners.clock import SteadyClock
 from streams.simulators.local import LocalSimulator
 from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
+from tests.support.command_line import until
 from tests.support.embedded import (
     ACCOUNT,
     ALLOWED,
@@ -165,6 +170,30 @@ def test_a_far_offset_in_the_registry_does_not_multiply_what_is_loaded(folder: F
         rows = log.end(Topic.REGISTRY, 0)
         write(folder.inbox, ROW, number(Topic.REGISTRY), 0, 5_000, "", b"junk", 1)
         assert len(list(log.scan(Topic.REGISTRY, 0, 5_001))) == rows + 1
+
+
+def test_large_records_do_not_fill_the_memory_of_who_reads_them(tmp_path: Path) -> None:
+    large = [Outgoing(Topic.SUBMITTED, ACCOUNT, bytes(READ_BYTES_MAX // 4))] * 12
+    with closing(SqliteLog(tmp_path / "inbox.db", 4)) as log:
+        log.append(large, 1)
+        offset, reads = 0, list[int]()
+        while records := log.read(Topic.SUBMITTED, HOME, offset, 128):
+            reads.append(len(records))
+            offset = records[-1].offset + 1
+    assert reads == [5, 5, 2]
+
+
+def test_large_registry_records_do_not_let_an_intent_overtake_what_is_behind_them(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    off = agent_entry(trader.signer, active=False)
+    raw = registry_record(folder, pipeline.runner.stage.registry, off)
+    junk = bytes(READ_BYTES_MAX // 2)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", one) for one in (*[junk] * 3, raw)], 1)
+    pipeline.submit(trader.signed("a"))
+    assert ends(pipeline.drain()) == ["agent_inactive"]
 
 
 # --- state records written into pipeline.db by hand
@@ -663,6 +692,24 @@ def test_a_commit_that_fails_under_an_operators_call_loses_no_intent(
     assert len(run) == 2, "an intent is skipped and nobody noticed"
 
 
+def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    list(node.submit([submitted(trader.signed("a"))], wait=True))
+    node.settle()
+    kept = folder.heads.rename(folder.path / "kept")
+    folder.heads.mkdir()
+    with node.pipeline.parts.books._lock:  # noqa: SLF001 - so that the client's call finds it first
+        list(node.submit([submitted(trader.signed("b"))], wait=True))
+        with pytest.raises(LedgerUnavailable):
+            node.settle()
+    folder.heads.rmdir()
+    kept.rename(folder.heads)
+    with pytest.raises(ApiError, match=r"heads\.jsonl"):
+        node.settle()
+    node.pipeline.failure = None  # the fixture would raise it
+
+
 def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
     node: Node, folder: Folder, trader: Producer
 ) -> None:
@@ -730,6 +777,51 @@ def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None
         link.connect(str(folder.socket))
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
+
+
+def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
+    node: Node, tmp_path: Path
+) -> None:
+    modes, stop = set[int](), threading.Event()
+
+    def make_folders() -> None:
+        for count in itertools.count():
+            made = tmp_path / f"made-{count}"
+            made.mkdir()
+            modes.add(stat.S_IMODE(made.stat().st_mode))
+            if stop.is_set():
+                return
+
+    beside = threading.Thread(target=make_folders)
+    beside.start()
+    served = Folder(tmp_path / "served")
+    served.path.mkdir()
+    for _ in range(30):
+        with serving(served, node):
+            continue
+    stop.set()
+    beside.join()
+    assert len(modes) == 1, modes
+
+
+def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Folder) -> None:
+    assert node.status()
+    line = b'{"method":"status","values":[],"named":{}}\n'
+    with ExitStack() as idle:
+        for _ in range(CLIENTS_MAX):
+            idle.enter_context(closing(dial(folder)))
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(folder.socket))
+            link.settimeout(5)
+            answer = orjson.loads(link.makefile("rb").readline())
+        assert answer["error"]["code"] == "busy"
+
+    def is_served() -> bool:
+        with suppress(OSError):
+            return b"done" in ask(folder, line)
+        return False
+
+    until(5, is_served)
 
 
 def test_clients_that_follow_and_go_away_leave_no_threads(node: Node, folder: Folder) -> None:

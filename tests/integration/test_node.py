@@ -342,3 +342,14 @@ def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="not empty"):
         create(tmp_path / "full", Founding("acme"), NOW_MS, secrets.token_bytes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "../empty"])
+def test_a_folder_that_one_stands_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(FolderError, match=r"current folder|not empty"):
+        create(Path(name), "acme", [], NOW_MS, secrets.token_bytes)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]

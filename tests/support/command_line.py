@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sixgate.cli import main
+from sixgate.cli.app import main
 
 SECONDS_MAX = 60
 COMMAND = (sys.executable, "-m", "sixgate")

@@ -46,6 +46,17 @@ def test_a_name_that_is_taken_is_not_replaced_unasked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "pipe"])
+def test_what_is_there_and_no_file_is_not_replaced_even_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(OSError, match=r"File exists|Is a directory"):
+        write_whole(Path(name), b"new", replace=True)
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
 def test_a_private_file_is_never_open_to_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -1,6 +1,9 @@
 """Signed heads and the file that keeps them."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +67,26 @@ def test_a_line_torn_by_a_crash_was_never_published(tmp_path: Path, torn: int) -
     assert again.last() == sealed(1)
     again.publish(sealed(3))
     assert list(again.heads()) == [sealed(1), sealed(3)]
+
+
+@contextmanager
+def disk_that_takes(size_bytes: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "heads.jsonl"
+    file = HeadFile(path)
+    file.publish(sealed(1))
+    with disk_that_takes(path.stat().st_size + 40), pytest.raises(LedgerUnavailable):
+        file.publish(sealed(2))
+    file.publish(sealed(3))
+    assert list(file.heads()) == [sealed(1), sealed(3)]
 
 
 def test_a_first_line_that_is_torn_leaves_an_empty_file(tmp_path: Path) -> None:
