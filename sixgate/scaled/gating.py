@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
 from typing import NoReturn
 
+from schemas.topics import Principal
 from sixgate.assembly import LIMITS, SIMULATION_MS_MAX
 from sixgate.clocks import wall_ms
 from sixgate.folder import SIMULATOR, Folder
 from sixgate.keyfiles import load_key_file
+from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from streams.kafka.producer import Sender
@@ -36,12 +38,15 @@ class GatesProcess:
         self._trust = self._folder.trust()
         self._simulator_key = load_key_file(self._folder.key(SIMULATOR), SIMULATOR)
         self._instance = settings.gates.instance
+        self._kafka = settings.kafka
         self._broker = settings.kafka.broker(f"sixgate-{self._instance}")
         self._app: GatesApp | None = None
         self.monitor = Monitor(PROCESS, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what keeps the gates from starting; what fails later ends the process at once."""
+        partitions = self._trust.partitions
+        await refuse_weaker(self._kafka, self._broker, partitions, Principal.GATES)
         async with AsyncExitStack() as opened:
             simulator = opened.enter_context(closing(LocalSimulator(self._folder.genesis, LIMITS)))
             simulate = Reporter(simulator, self._simulator_key, wall_ms, SIMULATION_MS_MAX)

@@ -6,9 +6,10 @@ from contextlib import closing
 
 from schemas.outcome import IntentRejected, decode_outcome
 from schemas.partition import SlotPlace, slot_place
-from schemas.topics import Topic
+from schemas.topics import Principal, Topic
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
+from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.proofs import LedgerProofs
 from sixgate.scaled.settings import Settings
@@ -52,8 +53,10 @@ class SignerProcess:
                 number = str(place.number)
                 return make_slot(self._held, trust.trust_root, table, number, proofs.has_outcome)
 
+            broker = settings.kafka.broker(f"sixgate-signer-{place.number}")
+            await refuse_weaker(settings.kafka, broker, trust.partitions, Principal.SIGNER)
             signer = KafkaSigner(
-                settings.kafka.broker(f"sixgate-signer-{place.number}"),
+                broker,
                 place,
                 make,
                 SteadyClock(wall_ms, boot_ms),

@@ -37,11 +37,16 @@ class TlsFiles(Section):
 
 
 class KafkaSettings(Section):
-    """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``."""
+    """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``.
+
+    Topics must have ``copies`` copies of each record, ``in_sync`` of them written before an answer.
+    """
 
     servers: str = "127.0.0.1:9092"
     tls: TlsFiles | None = None
     insecure_dev: bool = False
+    copies: Annotated[int, Field(ge=1, le=32)] = 3
+    in_sync: Annotated[int, Field(ge=1, le=32)] = 2
 
     @model_validator(mode="after")
     def _protected(self) -> Self:

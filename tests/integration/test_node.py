@@ -351,5 +351,5 @@ def test_a_folder_that_one_stands_in_is_refused(
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(FolderError, match=r"current folder|not empty"):
-        create(Path(name), "acme", [], NOW_MS, secrets.token_bytes)
+        create(Path(name), Founding("acme"), NOW_MS, secrets.token_bytes)
     assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]

@@ -64,8 +64,8 @@ class Scaled:
     def start(self, name: str, *options: str) -> None:
         """Start ``gates`` or ``signer``."""
         config = self.folder.path / f"{name}.toml"
-        own = f'data = "{self.folder.path}"\n[kafka]\nservers = "{self.servers}"\n'
-        config.write_text(own + self.settings)
+        kafka = f'[kafka]\nservers = "{self.servers}"\ncopies = 1\nin_sync = 1\n'
+        config.write_text(f'data = "{self.folder.path}"\n{kafka}{self.settings}')
         log = (self.folder.path / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "sixgate", name, "--config", str(config), *options]
         self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
