@@ -61,7 +61,7 @@ def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
         sink = rig.start()
         rig.await_level(sink)
         assert rig.end(sink) == (ExitCode.OK, "")
-    rig.judge()
+    rig.judge.judge()
 
 
 def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
@@ -71,7 +71,7 @@ def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
             rig.writer.send_raw(topic, 0, key, value)
     rig.await_level(sink)
     assert rig.end(sink)[0] == ExitCode.OK
-    rig.judge()
+    rig.judge.judge()
 
 
 def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
@@ -79,7 +79,7 @@ def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
         rig.write(60)
         sink = rig.start()
         if n % 2:
-            before = rig.rows()
+            before = rig.judge.rows()
             _wait_for(partial(_grown, rig, before))
         else:
             time.sleep(0.8 + 0.1 * n)
@@ -87,7 +87,7 @@ def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
     sink = rig.start()
     rig.await_level(sink)
     rig.end(sink)
-    rig.judge()
+    rig.judge.judge()
 
 
 def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalServer) -> None:
@@ -104,7 +104,7 @@ def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalSe
     sink = rig.start()
     rig.await_level(sink)
     rig.end(sink)
-    rig.judge()
+    rig.judge.judge()
 
 
 def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
@@ -123,7 +123,7 @@ def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     sink = rig.start()
     rig.await_level(sink)
     rig.end(sink)
-    rig.judge()
+    rig.judge.judge()
 
 
 def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: LocalServer) -> None:
@@ -138,7 +138,7 @@ def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: Local
         rig.await_level(sink)
         assert proxy.lost == 1
         assert rig.end(sink) == (ExitCode.OK, "")
-    rig.judge()
+    rig.judge.judge()
 
 
 @pytest.mark.parametrize("asleep_s", [0.5, 3])
@@ -146,7 +146,7 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     """The first is stopped as if its machine hung; a second takes over; then the first wakes."""
     zombie = rig.start()
     rig.write(100)
-    before = rig.rows()
+    before = rig.judge.rows()
     _wait_for(partial(_grown, rig, before))
     zombie.send_signal(signal.SIGSTOP)
     successor = rig.start()
@@ -162,11 +162,11 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     left = successor if ended is zombie else zombie
     rig.await_level(left)
     rig.end(left)
-    rig.judge()
+    rig.judge.judge()
 
 
 def _grown(rig: Rig, before: int) -> bool:
-    return rig.rows() > before
+    return rig.judge.rows() > before
 
 
 def _first_end(*sinks: Popen[str]) -> Popen[str]:

@@ -5,25 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from infra.local.kafka import Kafka
-from schemas.dsse import Envelope
-from schemas.record import Outgoing, Record
-from schemas.topics import Topic
+from schemas.record import Outgoing
 from sixgate.keyfiles import create_key_file
-from streams.kafka.loop import LoopThread
-from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.entry import entry_of
-from streams.ledger.kafka_source import KafkaSource
-from streams.ledger.ordering import LEDGER_TOPICS, Place, advance, by_place
-from streams.ledger.verify_sql import verify
 from tests.support.ledger import HEAD_KEY, ORG, Pipeline
+from tests.support.ledger_judge import LedgerJudge
 from tests.support.ledger_kafka import KafkaWriter, broker_of
-from tests.support.ledger_servers import as_user, password
+from tests.support.ledger_servers import password
 
 LEVEL_S_MAX = 90
 END_S_MAX = 30
@@ -34,6 +25,7 @@ class Rig:
 
     def __init__(self, folder: Path, kafka: Kafka, server: LocalServer) -> None:
         self.folder, self.kafka, self.server = folder, kafka, server
+        self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY)
         self.writer = KafkaWriter(kafka)
         self.pipeline = Pipeline()
         self._sinks: list[subprocess.Popen[str]] = []
@@ -68,52 +60,12 @@ class Rig:
 
     def await_level(self, sink: "subprocess.Popen[str] | None" = None) -> int:
         """Wait until the ledger has every record there is; return the number of rows."""
-        wanted, until = len(self.records()), time.monotonic() + LEVEL_S_MAX
-        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
-            while (rows := _rows(clickhouse)) < wanted:
-                assert sink is None or sink.poll() is None, sink.communicate()[1]
-                assert time.monotonic() < until, f"the ledger has {rows} of {wanted} records"
-                time.sleep(0.05)
+        wanted, until = len(self.judge.records()), time.monotonic() + LEVEL_S_MAX
+        while (rows := self.judge.rows()) < wanted:
+            assert sink is None or sink.poll() is None, sink.communicate()[1]
+            assert time.monotonic() < until, f"the ledger has {rows} of {wanted} records"
+            time.sleep(0.05)
         return rows
-
-    def rows(self) -> int:
-        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
-            return _rows(clickhouse)
-
-    def records(self) -> list[Record]:
-        """Read every committed record of every topic that is kept."""
-        found: list[Record] = []
-        positions: dict[Place, int] = {}
-        with self._reading(LEDGER_TOPICS) as source:
-            while records := source.read(positions, 100_000):
-                found += records
-                positions = advance(by_place(records), positions, source.earliest)
-        return found
-
-    def judge(self) -> None:
-        """Recompute everything: each record once, as it is; the chain; the published heads."""
-        expected = sorted(entry_of(record) for record in self.records())
-        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
-            heads = [HEAD_KEY.open(head) for head in self.heads()]
-            assert verify(clickhouse, heads).rows == len(expected)
-            stored = clickhouse.rows(
-                "SELECT topic, partition, offset, key, at_ms, event_id, body FROM ledger"
-            )
-        found = sorted((*row[:6], row[6].encode()) for row in stored)
-        assert found == [tuple(entry) for entry in expected]
-
-    def heads(self) -> list[Envelope]:
-        """Return every head on Kafka."""
-        with self._reading((Topic.HEADS,)) as source:
-            return [Envelope.decode(record.value) for record in source.read({}, 10_000)]
-
-    @contextmanager
-    def _reading(self, topics: Sequence[Topic]) -> Iterator[KafkaSource]:
-        with (
-            closing(LoopThread("outside")) as loop,
-            closing(KafkaSource(loop, broker_of(self.kafka), topics)) as source,
-        ):
-            yield source
 
     def end(self, sink: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal, wait for the end; return exit code and what was said."""
@@ -132,7 +84,3 @@ class Rig:
             sink.kill()
             sink.wait(END_S_MAX)
         self.writer.close()
-
-
-def _rows(clickhouse: ClickHouse) -> int:
-    return int(clickhouse.rows("SELECT count() FROM ledger")[0][0])

@@ -1,6 +1,7 @@
 """The scaled pipeline: real processes on a real broker, started, killed and judged from outside."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -11,23 +12,26 @@ from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.record import Outgoing
 from schemas.registry import Entry
 from schemas.topics import Topic
 from signer.registry import Registry
 from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
+from sixgate.folder import LEDGER, Folder
 from sixgate.operator import record_envelope
 from streams.kafka.broker import Broker
 from streams.kafka.producer import Sender
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
 from streams.log.sqlite import SqliteLog
+from tests.support.ledger_servers import password
 from tests.support.outside import Outside, Values, read
 
 SETTLE_S_MAX = 120
 LOOK_S = 0.5
-CLEAN = (0, -signal.SIGKILL)
+COMMANDS = {"gates": ["gates"], "signer": ["signer"], "ledger": ["ledger", "run"]}
+USERS = {"gates": "ledger_reader", "signer": "ledger_reader", "ledger": "ledger_writer"}
 
 
 @dataclass
@@ -36,7 +40,7 @@ class Scaled:
 
     folder: Folder
     servers: str
-    settings: str = "[clickhouse]\nport = 1\n[signer]\nledger_required = false\n"
+    server: LocalServer | None = None
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -61,15 +65,26 @@ class Scaled:
 
         asyncio.run(sent())
 
-    def start(self, name: str, *options: str) -> None:
-        """Start ``gates`` or ``signer``."""
+    def start(self, name: str) -> None:
+        """Start ``gates``, ``signer`` or ``ledger``."""
         config = self.folder.path / f"{name}.toml"
         kafka = f'[kafka]\nservers = "{self.servers}"\ncopies = 1\nin_sync = 1\n'
-        config.write_text(f'data = "{self.folder.path}"\n{kafka}{self.settings}')
+        config.write_text(f'data = "{self.folder.path}"\n{kafka}{self._ledger(name)}')
         log = (self.folder.path / f"{name}.log").open("ab")
-        command = [sys.executable, "-m", "sixgate", name, "--config", str(config), *options]
-        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "sixgate", *COMMANDS[name], "--config", str(config)]
+        env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
+        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         log.close()
+
+    def _ledger(self, name: str) -> str:
+        """Return what a process is told of the ledger; without a server the signer asks none."""
+        if self.server is None:
+            return "[clickhouse]\nport = 1\n[signer]\nledger_required = false\n"
+        folder = self.folder
+        return (
+            f'[clickhouse]\nport = {self.server.port}\nuser = "{USERS[name]}"\n'
+            f'[ledger]\norg = "acme"\nkey = "{folder.key(LEDGER)}"\nheads = "{folder.heads}"\n'
+        )
 
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
