@@ -89,7 +89,7 @@ def edit(clickhouse: ClickHouse, change: str, where: str) -> None:
     attacker puts an edited copy in the table's place.
     """
     if clickhouse.in_process:
-        edit(clickhouse, f"{change}", "{where}")
+        alter(clickhouse, f"UPDATE {change} WHERE {where}")
         return
     column, _, value = change.partition(" = ")
     plain = clickhouse.rows(
