@@ -7,38 +7,21 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 import orjson
-import pytest
 
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from tests.support.bus import Attacker, Message
-from tests.support.embedded import ACCOUNT, Producer, make_folder
+from tests.support.embedded import ACCOUNT, Producer
 from tests.support.outside import Values, check
 from tests.support.scaled import Scaled, on_kafka
-from tests.support.servers import kafka_in, running
 
 MESSAGES = int(os.environ.get("SIXGATE_BUS_MESSAGES", "100000"))
 IN_FLIGHT = 1_000
-
-
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
-    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
-        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address)
-        scaled.found()
-        yield scaled
-        scaled.close()
 
 
 async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:

@@ -7,53 +7,19 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
-
-import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
-from sixgate.folder import LEDGER
-from sixgate.keyfiles import load_key_file
-from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.heads import HeadKey
-from streams.ledger.migrations import migrate
-from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
-from tests.support.ledger_judge import LedgerJudge
-from tests.support.ledger_servers import as_user, server_with_roles
+from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.outside import check
 from tests.support.scaled import Scaled, all_ended, on_kafka
-from tests.support.servers import kafka_in, running
+from tests.support.scaled_ledger import ledger_level
 
 KILLS = int(os.environ.get("SIXGATE_SCALED_KILLS", "20"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
 INTENTS_PER_LIFE = 250
 LIFE_MS_MIN, LIFE_MS_MAX = 200, 3_000
 NAMES = ("gates", "signer", "ledger")
-LEVEL_S_MAX = 120
-
-
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
-    kafka_folder, server_folder = tmp_path / "kafka", tmp_path / "clickhouse"
-    with (
-        running(lambda: kafka_in(kafka_folder), kafka_folder) as kafka,
-        running(lambda: server_with_roles(server_folder), server_folder) as server,
-    ):
-        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
-            migrate(clickhouse)
-        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address, server)
-        scaled.found()
-        yield scaled
-        scaled.close()
 
 
 def drawn(number: int, what: str, below: int) -> int:
@@ -69,21 +35,10 @@ def submit(scaled: Scaled, trader: Producer, life: int) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def judge_ledger(scaled: Scaled) -> None:
-    """Wait until the ledger is level with every topic, and recompute it."""
-    assert scaled.server is not None
-    key = HeadKey(load_key_file(scaled.folder.key(LEDGER), LEDGER))
-    judge = LedgerJudge(scaled.broker, scaled.server, key)
-    wanted, ends_at_s = len(judge.records()), time.monotonic() + LEVEL_S_MAX
-    while judge.rows() < wanted:
-        assert time.monotonic() < ends_at_s, scaled.log("ledger")
-        time.sleep(0.2)
-    judge.judge()
-
-
 def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
-    scaled: Scaled, trader: Producer
+    scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
+    scaled = scaled_with_ledger
     for name in NAMES:
         scaled.start(name)
     for life in range(KILLS):
@@ -96,6 +51,6 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
     found = check(on_kafka(scaled.servers), settled=True)
     assert len(found.intents) == KILLS * (INTENTS_PER_LIFE + 1), f"seed {SEED}"
     assert len(found.signed) == KILLS * INTENTS_PER_LIFE, f"seed {SEED}"
-    judge_ledger(scaled)
+    ledger_level(scaled).judge()
     for name in NAMES:
         scaled.stop(name)

@@ -2,38 +2,17 @@
 
 import secrets
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from schemas.clearance import Clearance, Gate, Verdict
-from schemas.dsse import Envelope
-from schemas.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
-from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry, make_folder
+from tests.support.bus import cleared
+from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry
 from tests.support.outside import Outside, check
 from tests.support.scaled import Scaled, all_ended, on_kafka
-from tests.support.servers import kafka_in, running
 
 DAILY_WEI, VALUE_WEI = 5 * 10**18, 25 * 10**16
-
-
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
-    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
-        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address)
-        scaled.found()
-        yield scaled
-        scaled.close()
 
 
 def submit(scaled: Scaled, *values: bytes, key: str = ACCOUNT) -> None:
@@ -107,12 +86,3 @@ def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
     scaled.send([*records, *records])
     found = scaled.settle(lambda found: len(found.outcomes) == 2 and len(scaled.audit()) >= 11)
     assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
-
-
-def cleared(envelope: bytes) -> bytes:
-    """Return a clearance that says an intent passed every gate."""
-    opened = Envelope.decode(envelope)
-    name = intent_digest(opened.body())
-    verdicts = tuple(Verdict(gate=gate, at_ms=1, passed=True) for gate in Gate)
-    clearance = Clearance(id=name, intent=name, envelope=opened, verdicts=verdicts)
-    return clearance.encode()

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -28,6 +29,7 @@ from streams.log.sqlite import SqliteLog
 from tests.support.ledger_servers import password
 from tests.support.outside import Outside, Values, read
 
+Raw: TypeAlias = tuple[int, bytes | None, bytes]
 SETTLE_S_MAX = 120
 LOOK_S = 0.5
 COMMANDS = {"gates": ["gates"], "signer": ["signer"], "ledger": ["ledger", "run"]}
@@ -96,6 +98,11 @@ class Scaled:
         process.terminate()
         assert process.wait(30) == 0, self.log(name)
 
+    def ends(self, name: str) -> int:
+        """Start a process that must end by itself; return its exit code."""
+        self.start(name)
+        return self.processes.pop(name).wait(SETTLE_S_MAX)
+
     def log(self, name: str) -> str:
         return (self.folder.path / f"{name}.log").read_text()[-4_000:]
 
@@ -139,12 +146,17 @@ def on_kafka(servers: str, isolation: str = "read_committed") -> Values:
     """Return what reads a topic's values from Kafka, in the order of partitions and offsets."""
 
     def values(topic: str) -> list[bytes]:
-        return asyncio.run(_values(servers, topic, isolation))
+        return [value for _, _, value in raw_records(servers, topic, isolation)]
 
     return values
 
 
-async def _values(servers: str, topic: str, isolation: str) -> list[bytes]:
+def raw_records(servers: str, topic: str, isolation: str = "read_committed") -> list[Raw]:
+    """Return a topic's records with partition and key, in the order of partitions and offsets."""
+    return asyncio.run(_records(servers, topic, isolation))
+
+
+async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)
     await consumer.start()
     try:
@@ -158,10 +170,10 @@ async def _values(servers: str, topic: str, isolation: str) -> list[bytes]:
         await consumer.stop()
 
 
-async def _to_the_end(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[bytes]:
+async def _to_the_end(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[Raw]:
     ends = await consumer.end_offsets(places)
-    found: dict[TopicPartition, list[bytes]] = defaultdict(list)
+    found: dict[TopicPartition, list[Raw]] = defaultdict(list)
     while any([await consumer.position(at) < ends[at] for at in places]):
         for at, messages in (await consumer.getmany(timeout_ms=500)).items():
-            found[at] += [message.value or b"" for message in messages]
-    return [value for at in places for value in found[at]]
+            found[at] += [(at.partition, m.key, m.value or b"") for m in messages]
+    return [record for at in places for record in found[at]]

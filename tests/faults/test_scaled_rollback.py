@@ -1,0 +1,87 @@
+"""Topics put back to what they were: the signer notices, halts, and signs nothing."""
+
+import asyncio
+import time
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate.cli.exit_codes import ExitCode
+from streams.kafka.provision import TopicPlan
+from streams.kafka.topics import Replication
+from tests.support.embedded import ACCOUNT, Producer
+from tests.support.outside import check
+from tests.support.scaled import Raw, Scaled, all_ended, on_kafka, raw_records
+from tests.support.scaled_ledger import ledger_level
+
+GONE_S_MAX = 20
+
+
+def sign(scaled: Scaled, trader: Producer, key: str) -> None:
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed(key))])
+    scaled.settle(all_ended)
+
+
+async def put_back(scaled: Scaled, topic: Topic, records: list[Raw]) -> None:
+    """Make a topic anew with other records in it, as whoever runs the brokers could."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=scaled.servers)
+    await admin.start()
+    await admin.delete_topics([topic.value])
+    ends_at_s = time.monotonic() + GONE_S_MAX
+    while topic.value in await admin.list_topics() and time.monotonic() < ends_at_s:  # noqa: ASYNC110 - Kafka tells nobody
+        await asyncio.sleep(0.2)
+    await admin.close()
+    await TopicPlan(scaled.folder.trust().partitions, Replication(1, 1)).apply(scaled.broker)
+    producer = AIOKafkaProducer(bootstrap_servers=scaled.servers)
+    await producer.start()
+    for partition, key, value in records:
+        await producer.send_and_wait(topic.value, value, key, partition)
+    await producer.stop()
+
+
+def test_state_put_back_to_an_older_point_is_noticed_by_the_ledger(
+    scaled_with_ledger: Scaled, trader: Producer
+) -> None:
+    scaled = scaled_with_ledger
+    for name in ("gates", "signer", "ledger"):
+        scaled.start(name)
+    sign(scaled, trader, "first")
+    older = raw_records(scaled.servers, Topic.STATE)
+    sign(scaled, trader, "second")
+    ledger_level(scaled)
+    scaled.stop("signer")
+    asyncio.run(put_back(scaled, Topic.STATE, older))
+    assert scaled.ends("signer") == ExitCode.HALTED
+    assert "ends before outcome 2" in scaled.log("signer")
+    assert len(check(on_kafka(scaled.servers), settled=True).signed) == 2
+
+
+@pytest.mark.parametrize("topic", [Topic.REGISTRY, Topic.VAULT])
+def test_a_topic_without_its_last_record_is_noticed(
+    scaled: Scaled, trader: Producer, topic: Topic
+) -> None:
+    for name in ("gates", "signer"):
+        scaled.start(name)
+    sign(scaled, trader, "first")
+    for name in ("gates", "signer"):
+        scaled.stop(name)
+    asyncio.run(put_back(scaled, topic, raw_records(scaled.servers, topic)[:-1]))
+    assert scaled.ends("signer") == ExitCode.HALTED
+    assert "restore a newer copy" in scaled.log("signer")
+
+
+def test_a_stranger_s_record_among_the_state_halts(scaled: Scaled, trader: Producer) -> None:
+    for name in ("gates", "signer"):
+        scaled.start(name)
+    sign(scaled, trader, "first")
+    scaled.stop("signer")
+    records = raw_records(scaled.servers, Topic.STATE)
+    partition, key, value = records[-1]
+    forged = (partition, key, value[:-1] + bytes([value[-1] ^ 1]))
+    asyncio.run(put_back(scaled, Topic.STATE, [*records, forged]))
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("second"))])
+    assert scaled.ends("signer") == ExitCode.HALTED
+    assert len(check(on_kafka(scaled.servers), settled=False).signed) == 1
