@@ -210,6 +210,21 @@ def test_signed_transactions_are_told_to_the_last(api: Api, trader: Producer) ->
     assert list(api.signed(after=found[-2]["position"], follow=False)) == found[-1:]
 
 
+def test_a_genuine_refusal_among_the_signed_transactions_is_left_out(
+    folder: Folder, trader: Producer
+) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+        refusal = submit(api, trader.signed("b", to=STRANGER))[0]["result"]
+    log = PipelineLog(folder.pipeline, folder.trust().partitions)
+    log.append([Outgoing(Topic.SIGNED, ACCOUNT, canonical_bytes(refusal))], 1)
+    log.close()
+    with connect(folder.path) as api:
+        submit(api, trader.signed("c"))
+        found = list(api.signed(after=0, follow=False))
+    assert [one["event"]["type"] for one in found] == ["transaction.signed"] * 2
+
+
 def test_an_outcome_with_a_signature_that_is_none_stops_nothing(
     folder: Folder, trader: Producer
 ) -> None:
