@@ -9,9 +9,11 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+import orjson
 import pytest
 
 from schemas.canonical import canonical_bytes
@@ -104,8 +106,14 @@ def test_the_socket_answers_what_the_node_answers(
         assert verified(remote) == verified(api)
         with pytest.raises(ApiError, match="no intent"):
             remote.trail("0xffff")
-        with pytest.raises(AttributeError):
-            remote.stop()  # the attack: a method that is not the Api's
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("method", ["wait", "settle", "pipeline", "signed_or_tick", "__init__"])
+def test_what_is_no_method_of_the_api_is_not_served(folder: Folder, method: str) -> None:
+    with closing(dial(folder)) as link, link.makefile("rb") as lines:
+        link.sendall(orjson.dumps({"method": method, "values": [], "named": {}}) + b"\n")
+        assert orjson.loads(lines.readline())["error"]["code"] == "method_unknown"
 
 
 def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> None:
