@@ -19,7 +19,7 @@ import pytest
 from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened
-from schemas.topics import Topic
+from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateRolledBack
 from sixgate import operator
@@ -198,6 +198,17 @@ def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
     assert set(key) == {"account", "path", "version", "address", "public_key"}
     with pytest.raises(ApiError, match="already"):
         operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
+
+
+@pytest.mark.parametrize("code", ["registry_refused", "key_refused"])
+def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
+    ask = {"registry_refused": api.register, "key_refused": api.provision}[code]
+    before = api.registry()["sequence"]
+    with pytest.raises(ApiError, match=f"over {INTERNAL_BYTES_MAX} bytes") as caught:
+        ask(base64.b64encode(b"{" * (INTERNAL_BYTES_MAX + 1)).decode())
+    assert (caught.value.code, api.registry()["sequence"]) == (code, before)
+    with pytest.raises(ApiError, match="JSON"):
+        ask(base64.b64encode(b"{" * INTERNAL_BYTES_MAX).decode())
 
 
 def test_following_sees_what_is_signed_later(api: Api, trader: Producer) -> None:
