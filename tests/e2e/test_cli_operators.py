@@ -244,6 +244,7 @@ def test_a_wrong_chain_is_refused_in_a_sentence(
         ("policies.require_explicit", "false", "false"),
         ("simulation.required", "always", "always"),
         ("simulation.age_ms_max", "5000", "5000"),
+        ("simulation.age_ms_max", "60000", "60000"),
     ],
 )
 def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) -> None:
@@ -258,6 +259,7 @@ def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) 
     [
         ("set simulation.required never", 2),
         ("set simulation.age_ms_max 0", 2),
+        ("set simulation.age_ms_max 60001", 2),
         ("set policies.require_explicit 1", 2),
         ("set simulation.requird always", 9),
         ("get nothing", 9),
