@@ -12,7 +12,6 @@ from sixgate.halts import HALTS
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
 from sixgate.settings_wrong import SettingsWrong
-from sixgate.strict_json import JsonWrong
 from streams.kafka.errors import (
     KafkaDenied,
     KafkaFault,
@@ -21,6 +20,7 @@ from streams.kafka.errors import (
     KafkaUnreachable,
 )
 from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
+from streams.strict_json import JsonWrong
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 

@@ -16,8 +16,8 @@ from sixgate.cli.session import now_ms, session, usage
 from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
-from sixgate.strict_json import JsonWrong, read_json
 from sixgate.whole_file import write_whole
+from streams.strict_json import JsonWrong, read_json
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 SINCE_DEFAULT = "90d"
