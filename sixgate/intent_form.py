@@ -3,7 +3,6 @@
 {"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}
 """
 
-import difflib
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from schemas.money import eth_to_wei, gwei_to_wei
 from schemas.reasons import Reason
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
+from sixgate.suggestion import did_you_mean
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64
@@ -193,8 +193,7 @@ def _problem(problem: dict[str, Any]) -> tuple[str, str]:
         case "missing":
             return field, "is missing"
         case "extra_forbidden":
-            near = difflib.get_close_matches(field, IntentForm.model_fields, 1)
-            meant = f": did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(field, IntentForm.model_fields)
             return ascii(field), f"is no field of an intent{meant}"
     return field, str(problem["msg"]).removeprefix("Value error, ")
 

@@ -1,6 +1,5 @@
 """One command's time with a data folder: where the CLI reads the clock and draws randomness."""
 
-import difflib
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from sixgate.cli.failures import CommandFailed
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
 from sixgate.folder import Folder
+from sixgate.suggestion import did_you_mean
 
 IDEMPOTENCY_KEY_BYTES = 16
 
@@ -92,9 +92,7 @@ def session(data: Path) -> Iterator[Session]:
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     """End the command for a name that nobody registered."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f": did you mean {near[0]}?" if near else ""
-    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
+    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{did_you_mean(name, known)}")
 
 
 def usage(sentence: str) -> NoReturn:
