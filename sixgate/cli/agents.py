@@ -11,15 +11,15 @@ from sixgate.api import Json
 from sixgate.cli.agent_options import fields, with_fields
 from sixgate.cli.agent_views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
-from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
 from sixgate.cli.policies import compose
 from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
-from sixgate.cli.session import not_found, now_ms, session, usage
+from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
 from sixgate.keyfiles import SEED_BYTES, create_key_file, load_key_file
 
-ACCOUNT_DEFAULT = "main"
 app = typer.Typer(
     no_args_is_help=True,
     help="Who may submit intents, and within which policy.",
@@ -143,4 +143,4 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
 
 
 def _agent(before: Json, said: Json) -> AgentSet:
-    return entry(AgentSet, **before | fields(said, now_ms()))
+    return entry(AgentSet, **before | fields(said, wall_ms()))

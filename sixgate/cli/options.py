@@ -7,9 +7,10 @@ import typer
 
 from sixgate.intent_form import check_key_path, check_name
 
+ACCOUNT_DEFAULT = "main"
+NO_PATHS = [""]
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
-NO_PATHS = [""]
 
 
 def checked_name(value: str | None) -> str | None:
