@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import cast
 
 from sixgate.api import Api
 from sixgate.folder import Folder, FolderBusy
@@ -35,7 +34,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
         except FolderBusy:
             with suppress(ConnectionRefusedError, FileNotFoundError):
                 dial(folder).close()
-                return cast(Api, RemoteApi(lambda: dial(folder)))
+                return RemoteApi(lambda: dial(folder))
             if time.monotonic() > end:
                 raise
             time.sleep(DIAL_PAUSE_S)

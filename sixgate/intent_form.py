@@ -3,7 +3,6 @@
 {"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}
 """
 
-import difflib
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
@@ -12,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, 
 
 from schemas import fields
 from schemas.intent import EXPIRY_MS_DEFAULT, EXPIRY_MS_MAX
-from schemas.money import eth_to_wei
+from schemas.money import eth_to_wei, gwei_to_wei
 from schemas.reasons import Reason
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
+from sixgate.suggestion import did_you_mean
 
-WEI_PER_GWEI = 10**9
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64
 SIGNED = "signed"
@@ -72,17 +71,18 @@ _seconds = _matching(
 
 
 def _eth(value: Any) -> int:
-    try:
-        return eth_to_wei(_quoted(value))
-    except ValueError as error:
-        raise ValueError(f"is {error}") from None
+    return _converted(eth_to_wei, value)
 
 
 def _gwei(value: Any) -> int:
-    wei, finer = divmod(_eth(value), WEI_PER_GWEI)
-    if finer:
-        raise ValueError("is finer than a wei: a gwei has 9 decimals")
-    return wei
+    return _converted(gwei_to_wei, value)
+
+
+def _converted(to_wei: Callable[[str], int], value: Any) -> int:
+    try:
+        return to_wei(_quoted(value))
+    except ValueError as error:
+        raise ValueError(f"is {error}") from None
 
 
 def _quoted(value: Any) -> str:
@@ -193,8 +193,7 @@ def _problem(problem: dict[str, Any]) -> tuple[str, str]:
         case "missing":
             return field, "is missing"
         case "extra_forbidden":
-            near = difflib.get_close_matches(field, IntentForm.model_fields, 1)
-            meant = f": did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(field, IntentForm.model_fields)
             return ascii(field), f"is no field of an intent{meant}"
     return field, str(problem["msg"]).removeprefix("Value error, ")
 

@@ -20,7 +20,7 @@ from sixgate import producer
 from sixgate.api import Json
 from sixgate.intent_form import SIGNED, IntentForm, IntentWrong, read_form
 from sixgate.producer import Directory
-from sixgate.strict_json import JsonWrong, read_json
+from streams.strict_json import JsonWrong, read_json
 
 LINE_BYTES_MAX = 1024 * 1024
 LINES_MAX = 100_000

@@ -3,7 +3,6 @@
 Pure: time, new idempotency keys and the registry's content are inputs.
 """
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from schemas.intent import Intent
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.intent_form import IntentForm, IntentWrong, check_key_path
+from sixgate.suggestion import did_you_mean
 
 KEY_CHAIN = "ethereum"
 
@@ -46,7 +46,7 @@ class Directory:
     def account_of(self, agent: str) -> str:
         """Return an agent's account; raise ``IntentWrong`` for an agent nobody registered."""
         if agent not in self.accounts:
-            hint = _near(agent, self.accounts)
+            hint = did_you_mean(agent, self.accounts)
             raise IntentWrong([("agent", f"no agent {agent} is registered{hint}")])
         return self.accounts[agent]
 
@@ -55,7 +55,7 @@ class Directory:
         if isinstance(chain, int):
             return chain
         if chain not in self.chains:
-            hint = _near(chain, self.chains)
+            hint = did_you_mean(chain, self.chains)
             raise IntentWrong([("chain", f"no chain {chain} is registered{hint}")])
         return self.chains[chain]
 
@@ -130,8 +130,3 @@ def resolve(
 def sign(intent: Intent, signer: Ed25519Signer) -> bytes:
     """Return the intent in an envelope signed by its agent's key."""
     return signer.seal(INTENT_TYPE, intent.encode()).encode()
-
-
-def _near(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f": did you mean {near[0]}?" if near else ""

@@ -7,53 +7,101 @@ stream (null is a tick that says the stream is alive) and last ``{"done"}`` or `
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 import orjson
 
+from schemas.fields import Count, TimeMs
 from sixgate.api import ApiError, Json
 from sixgate.folder import Folder
 
-PLAIN = (
-    "status",
-    "registry",
-    "register",
-    "provision",
-    "intents",
-    "trail",
-    "budgets",
-    "head",
-    "sql",
-)
-STREAMS = ("submit", "signed", "verify", "export")
-
 
 class RemoteApi:
-    """The ``Api`` of a node in another process; its methods are those named in this module."""
+    """The ``Api`` of a node in another process."""
 
     def __init__(self, dial: Callable[[], socket.socket]) -> None:
         self._dial = dial
 
-    def __getattr__(self, method: str) -> Callable[..., Any]:
-        if method in PLAIN:
-            return lambda *values, **named: next(self._ask(method, values, named))
-        if method in STREAMS:
-            return lambda *values, **named: self._ask(method, values, named)
-        raise AttributeError(method)
+    def status(self) -> Json:
+        """See ``Api.status``."""
+        return self._object("status")
 
-    def _ask(self, method: str, values: tuple[Any, ...], named: Json) -> Iterator[Any]:
+    def registry(self) -> Json:
+        """See ``Api.registry``."""
+        return self._object("registry")
+
+    def register(self, envelope: str) -> Json:
+        """See ``Api.register``."""
+        return self._object("register", envelope)
+
+    def provision(self, envelope: str) -> Json:
+        """See ``Api.provision``."""
+        return self._object("provision", envelope)
+
+    def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
+        """See ``Api.submit``."""
+        return self._stream("submit", records, wait=wait)
+
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+        """See ``Api.intents``."""
+        return self._objects("intents", limit=limit, account=account, agent=agent)
+
+    def trail(self, intent: str) -> list[Json]:
+        """See ``Api.trail``."""
+        return self._objects("trail", intent)
+
+    def budgets(self) -> list[Json]:
+        """See ``Api.budgets``."""
+        return self._objects("budgets")
+
+    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
+        """See ``Api.signed``."""
+        return self._stream("signed", after=after, follow=follow)
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        return self._object("head")
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        return self._stream("verify", head=head)
+
+    def sql(self, query: str) -> Json:
+        """See ``Api.sql``."""
+        return self._object("sql", query)
+
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
+        """See ``Api.export``."""
+        return self._stream("export", path, form=form, since_ms=since_ms, until_ms=until_ms)
+
+    def _object(self, method: str, *values: Any) -> Json:
+        answer: Json = self._done(method, values, {})
+        return answer
+
+    def _objects(self, method: str, *values: Any, **named: Any) -> list[Json]:
+        answer: list[Json] = self._done(method, values, named)
+        return answer
+
+    def _stream(self, method: str, *values: Any, **named: Any) -> Iterator[Json]:
+        for answer in self._ask(method, values, named):
+            if answer.get("item") is not None:
+                yield answer["item"]
+
+    def _done(self, method: str, values: tuple[Any, ...], named: Json) -> Any:
+        *_, last = self._ask(method, values, named)
+        return last["done"]
+
+    def _ask(self, method: str, values: tuple[Any, ...], named: Json) -> Iterator[Json]:
+        """Yield the answers up to the last one, ``done``; raise the error that ends them."""
         request = orjson.dumps({"method": method, "values": values, "named": named})
         for answer in self._answers(request):
             if "error" in answer:
                 raise ApiError(**answer["error"])
+            yield answer
             if "done" in answer:
-                if method in PLAIN:
-                    yield answer["done"]
                 return
-            if answer["item"] is not None:
-                yield answer["item"]
 
     def _answers(self, request: bytes) -> Iterator[Json]:
         """Yield the lines that answer; raise ``connection_lost`` when they end before the last."""

@@ -10,11 +10,11 @@ from typing import Any, cast
 import orjson
 from pydantic import ConfigDict, ValidationError, validate_call
 
-from sixgate.api import ApiError, Json
+from sixgate.api import Api, ApiError, Json
 from sixgate.folder import Folder
 from sixgate.halts import HALTS
 from sixgate.node import Node
-from sixgate.remote import PLAIN, STREAMS, socket_address
+from sixgate.remote import socket_address
 from streams.ledger.errors import LedgerError
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
@@ -94,12 +94,10 @@ def _answers(node: Node, line: bytes) -> Iterator[bytes]:
     try:
         method, values, named = _request(line)
         answer = _called(node, method, values, named)
-        if method in PLAIN:
-            yield orjson.dumps({"done": answer})
-            return
-        for item in answer:
-            yield orjson.dumps({"item": item})
-        yield orjson.dumps({"done": None})
+        if isinstance(answer, Iterator):
+            yield from (orjson.dumps({"item": item}) for item in answer)
+            answer = None
+        yield orjson.dumps({"done": answer})
     except Exception as error:  # noqa: BLE001 - told to the client, who asked
         yield _error(api_error(error))
 
@@ -139,7 +137,7 @@ def _checked(method: str) -> Callable[..., Any]:
     return validate_call(config=ConfigDict(strict=True))(function)
 
 
-_METHODS = {method: _checked(method) for method in PLAIN + STREAMS}
+_METHODS = {method: _checked(method) for method in vars(Api) if not method.startswith("_")}
 
 
 def api_error(error: Exception) -> ApiError:

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import orjson
 
 from schemas.canonical import Malformed
-from schemas.outcome import decode_outcome
+from schemas.outcome import TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from signer.signatures import SignatureWrong, verify_event
 from sixgate.api import Json
@@ -48,8 +48,13 @@ class SignedFeed:
 
 
 def _proved(found: list[tuple[int, bytes]], public_key: str) -> Iterator[tuple[int, bytes]]:
-    """Yield what the signer really signed: whoever writes to the log could add to it."""
+    """Yield the transactions that the signer really signed.
+
+    Whoever writes to the log could add what nobody signed, or a genuine refusal.
+    """
     for position, raw in found:
         with suppress(Malformed, SignatureWrong):
-            verify_event(decode_outcome(raw), public_key)
-            yield position, raw
+            outcome = decode_outcome(raw)
+            verify_event(outcome, public_key)
+            if isinstance(outcome, TransactionSigned):
+                yield position, raw

@@ -8,36 +8,23 @@ import typer
 
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from sixgate.api import Json
+from sixgate.cli.agent_options import fields, with_fields
 from sixgate.cli.agent_views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
-from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, KeyPaths, MaybeAccount
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
 from sixgate.cli.policies import compose
 from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
-from sixgate.cli.session import not_found, now_ms, session, usage
+from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
-from sixgate.cli.times import span_ms
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
 from sixgate.keyfiles import SEED_BYTES, create_key_file, load_key_file
 
-ACCOUNT_DEFAULT = "main"
 app = typer.Typer(
     no_args_is_help=True,
     help="Who may submit intents, and within which policy.",
     epilog="Example: sixgate agents list",
 )
-
-
-def _expiry(value: str | None) -> str | None:
-    try:
-        return value if value is None or span_ms(value) else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-ExpiresIn = Annotated[
-    str | None,
-    typer.Option(metavar="SPAN", callback=_expiry, help="For how long, such as 30d."),
-]
 
 
 def own_public_key(folder: Folder, name: str) -> str:
@@ -53,18 +40,15 @@ def own_public_key(folder: Folder, name: str) -> str:
     "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60"
 )
 @with_limits
+@with_fields
 def add(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     name: Agent,
     account: MaybeAccount = ACCOUNT_DEFAULT,
     policy: PolicyFile = None,
     policy_id: PolicyId = None,
-    key_path: KeyPaths = None,
-    public_key: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Its Ed25519 key; else one is made here.")
-    ] = None,
-    expires_in: ExpiresIn = None,
     data: Data = DATA_DEFAULT,
+    said: Json,
     flags: Json,
 ) -> None:
     """Register an agent: its account (opened if new), its policy, its key file."""
@@ -79,37 +63,27 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
             records.append(PolicySet(policy_id=policy_id or name, policy=content))
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
-        agent = entry(
-            AgentSet,
-            agent=name,
-            account=account,
-            public_key=public_key or own_public_key(here.folder, name),
-            policy_id=policy_id or name,
-            active=True,
-            intents_api_enabled=True,
-            key_paths=key_path or [],
-            expires_at_ms=_expires_at_ms(expires_in),
-        )
-        here.register(*records, agent)
+        if "public_key" not in said:
+            said["public_key"] = own_public_key(here.folder, name)
+        allowed = {"active": True, "intents_api_enabled": True}
+        new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed
+        here.register(*records, _agent(new, said))
     notices().print(f"Agent {name} acts for account {account}.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")
 @with_limits
+@with_fields
 def update(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     name: Agent,
     policy: PolicyFile = None,
     policy_id: PolicyId = None,
-    key_path: KeyPaths = None,
-    public_key: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Its new Ed25519 key.")
-    ] = None,
-    expires_in: ExpiresIn = None,
     active: Annotated[
         bool | None, typer.Option("--activate/--deactivate", help="May it submit intents?")
     ] = None,
     data: Data = DATA_DEFAULT,
+    said: Json,
     flags: Json,
 ) -> None:
     """Change an agent; what is not named stays. Its account is for ever.
@@ -127,14 +101,8 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
             records.append(PolicySet(policy_id=used, policy=content))
         elif earlier is None:
             not_found("policy", used, here.registry["policies"])
-        changes = {
-            "policy_id": used,
-            "key_paths": list(dict.fromkeys([*before.get("key_paths", ()), *(key_path or ())])),
-            "public_key": public_key,
-            "expires_at_ms": _expires_at_ms(expires_in),
-            "active": active,
-        }
-        here.register(*records, _changed(before, changes))
+        switched = {} if active is None else {"active": active}
+        here.register(*records, _agent(before | {"policy_id": used} | switched, said))
     notices().print(f"Agent {name} is changed.", highlight=False)
 
 
@@ -142,7 +110,7 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
 def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
     """Refuse all intents of an agent from now on; agents update --activate takes it back."""
     with session(data) as here:
-        here.register(_changed(here.agent(name), {"active": False}))
+        here.register(_agent(here.agent(name) | {"active": False}, {}))
     notices().print(f"Agent {name} is inactive.", highlight=False)
 
 
@@ -174,10 +142,5 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
         screen().print(agent_list(found))
 
 
-def _changed(before: Json, changes: Json) -> AgentSet:
-    said = {field: value for field, value in changes.items() if value is not None}
-    return entry(AgentSet, **before | said)
-
-
-def _expires_at_ms(expires_in: str | None) -> int | None:
-    return None if expires_in is None else now_ms() + span_ms(expires_in)
+def _agent(before: Json, said: Json) -> AgentSet:
+    return entry(AgentSet, **before | fields(said, wall_ms()))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from schemas.money import eth_to_wei, wei_to_eth
+from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.entries import entry
@@ -14,7 +14,6 @@ from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data
 from sixgate.cli.session import session, usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, print_json, rows, screen, table
-from sixgate.intent_form import WEI_PER_GWEI
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,10 +118,9 @@ def _amount(value: int | str) -> int | str:
     if isinstance(value, int):
         return value
     try:
-        wei, finer = divmod(eth_to_wei(value), WEI_PER_GWEI)
+        return str(gwei_to_wei(value))
     except ValueError as error:
         usage(f"{value!a} is {error}")
-    return usage(f"{value} gwei is finer than a wei") if finer else str(wei)
 
 
 def _chain_list(chains: Sequence[Json]) -> Table:
@@ -144,4 +142,4 @@ def _cells(chain: Json) -> tuple[object, ...]:
 
 
 def _gwei(wei: str) -> str:
-    return f"{wei_to_eth(int(wei) * WEI_PER_GWEI)} gwei"
+    return f"{wei_to_gwei(int(wei))} gwei"

@@ -12,7 +12,6 @@ from sixgate.halts import HALTS
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
 from sixgate.settings_wrong import SettingsWrong
-from sixgate.strict_json import JsonWrong
 from streams.kafka.errors import (
     KafkaDenied,
     KafkaFault,
@@ -29,6 +28,7 @@ from streams.ledger.errors import (
     LedgerRewritten,
     LedgerUnreachable,
 )
+from streams.strict_json import JsonWrong
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 

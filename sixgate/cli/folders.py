@@ -13,14 +13,13 @@ import typer
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
 from sixgate.cli.entries import entry
-from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
-from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices, screen
+from sixgate.clocks import wall_ms
 from sixgate.creation import Founding, create
 from sixgate.folder import ADMIN, Folder
 
-ACCOUNT_DEFAULT = "main"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -46,7 +45,7 @@ def init(
     entries: list[Entry] = [entry(AccountOpened, account=account), *default_chains()]
     with progress("making the data folder"):
         founding = Founding(org, entries, partitions, partitions_per_slot)
-        folder = create(data, founding, now_ms(), secrets.token_bytes)
+        folder = create(data, founding, wall_ms(), secrets.token_bytes)
     out = screen()
     out.print(f"Organisation {org} is in {data}, with account {account}.", highlight=False)
     out.print(f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.")

@@ -13,13 +13,14 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
-from sixgate.cli.session import now_ms, session, usage
+from sixgate.cli.session import session, usage
 from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from sixgate.cli.times import moment, moment_ms
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
-from sixgate.strict_json import JsonWrong, read_json
 from sixgate.whole_file import write_whole
+from streams.strict_json import JsonWrong, read_json
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 SINCE_DEFAULT = "90d"
@@ -138,7 +139,7 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
 
 
 def _range(since: str, until: str) -> tuple[int, int]:
-    at_ms = now_ms()
+    at_ms = wall_ms()
     try:
         since_ms, until_ms = moment_ms(since, at_ms), moment_ms(until, at_ms)
     except ValueError as error:

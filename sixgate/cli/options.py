@@ -7,6 +7,8 @@ import typer
 
 from sixgate.intent_form import check_key_path, check_name
 
+ACCOUNT_DEFAULT = "main"
+NO_PATHS = [""]
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
 
@@ -20,7 +22,9 @@ def checked_name(value: str | None) -> str | None:
 
 
 def _paths(values: list[str] | None) -> list[str]:
-    return [path for value in values or () if (path := _path(value))]
+    """Check key paths; one empty word stands for none, as Typer takes an empty list for unsaid."""
+    found = values or []
+    return found if found == NO_PATHS else [path for value in found if (path := _path(value))]
 
 
 def _path(value: str | None) -> str | None:
@@ -50,7 +54,10 @@ KeyPath = Annotated[
 KeyPaths = Annotated[
     list[str] | None,
     typer.Option(
-        "--key-path", metavar="PATH", callback=_paths, help="A key it may use; repeatable."
+        "--key-path",
+        metavar="PATH",
+        callback=_paths,
+        help="A key it may use (repeatable); replaces; '' takes all back.",
     ),
 ]
 Chain = Annotated[str, typer.Argument(metavar="CHAIN", help="A chain's name, alias or id.")]

@@ -15,7 +15,7 @@ from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.policy_options import FLAGS, RATE_NEW
 from sixgate.cli.session import Session, usage
-from sixgate.strict_json import JsonWrong, read_json
+from streams.strict_json import JsonWrong, read_json
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:

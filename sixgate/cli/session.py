@@ -1,8 +1,6 @@
-"""One command's time with a data folder: where the CLI reads the clock and draws randomness."""
+"""One command's time with a data folder."""
 
-import difflib
 import secrets
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,14 +15,11 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
+from sixgate.suggestion import did_you_mean
 
 IDEMPOTENCY_KEY_BYTES = 16
-
-
-def now_ms() -> int:
-    """Return milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def new_idempotency_key() -> str:
@@ -46,11 +41,11 @@ class Session:
 
     def register(self, *entries: Entry) -> None:
         """Sign entries with the folder's admin key and register them in order."""
-        operator.register(self.api, self.folder.admin(), list(entries), now_ms())
+        operator.register(self.api, self.folder.admin(), list(entries), wall_ms())
 
     def provision(self, account: str, path: str) -> Json:
         """Order a key with the folder's admin key; return its descriptor."""
-        return operator.provision(self.api, self.folder.admin(), account, path, now_ms())
+        return operator.provision(self.api, self.folder.admin(), account, path, wall_ms())
 
     def agent(self, name: str) -> Json:
         """Return a registered agent's record; end the command if there is none."""
@@ -92,9 +87,7 @@ def session(data: Path) -> Iterator[Session]:
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     """End the command for a name that nobody registered."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    hint = f": did you mean {near[0]}?" if near else ""
-    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
+    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{did_you_mean(name, known)}")
 
 
 def usage(sentence: str) -> NoReturn:

@@ -10,11 +10,12 @@ from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
+from streams.simulators.report import VALID_MS
 
 MEANING = {
     "policies.require_explicit": "true: a policy must say any or unlimited in words; or false",
     "simulation.required": "requested: where an intent asks for it; or always",
-    "simulation.age_ms_max": "how old a simulation may be, in milliseconds",
+    "simulation.age_ms_max": f"how old a simulation may be, 1000 to {VALID_MS} milliseconds",
 }
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,12 +58,18 @@ def set_(
         not_found("setting", name, known)
     typed = _typed(value)
     try:
-        checked_setting(Settings(), name, typed)
+        _check(name, typed)
     except ValueError as error:
         usage(f"{error} ({MEANING[name]})")
     with session(data) as here:
         here.register(entry(SettingSet, name=name, value=typed))
     notices().print(f"{name} is {_shown(typed)}.", highlight=False)
+
+
+def _check(name: str, value: bool | int | str) -> None:  # noqa: FBT001 - a setting's value
+    """Raise ``ValueError`` for a value that a setting cannot take, or that would change nothing."""
+    if checked_setting(Settings(), name, value).simulation_age_ms_max > VALID_MS:
+        raise ValueError(f"a simulation is worth nothing after {VALID_MS} ms, whatever {name} says")
 
 
 def _typed(value: str) -> bool | int | str:

@@ -13,8 +13,9 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.sending import Sending
-from sixgate.cli.session import Session, new_idempotency_key, now_ms, session, usage
+from sixgate.cli.session import Session, new_idempotency_key, session, usage
 from sixgate.cli.terminal import notices, safe
+from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
 from sixgate.intent_form import IntentWrong
 from sixgate.intent_lines import (
@@ -95,7 +96,7 @@ def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], l
     directory = Directory.of(here.registry)
     signers = _signers(here.folder, directory)
     with progress("signing") as bar:
-        return finish(bar.track(drafts), directory, signers, now_ms(), new_idempotency_key)
+        return finish(bar.track(drafts), directory, signers, wall_ms(), new_idempotency_key)
 
 
 def _signers(folder: Folder, directory: Directory) -> Signers:

@@ -1,6 +1,6 @@
 """Rows out of the ledger as CSV, JSON lines or Parquet, a bounded piece at a time.
 
-Every export can be verified by itself (``verifier.py``): it holds the shortest run of rows, without
+Every export can be verified by itself (``verifier/``): it holds the shortest run of rows, without
 a hole, that has every record of the period. Hashes are 0x hex; ``body`` is canonical JSON text.
 """
 

@@ -11,12 +11,10 @@ storage slots and words are 32 bytes of hex. `wrapped_native` (optional) names t
 Deposit and Withdrawal logs change balances.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -31,6 +29,7 @@ from schemas.fields import UINT256_MAX, Address
 from streams.simulators.contracts import contracts
 from streams.simulators.printable import printable
 from streams.simulators.simulation import SimulatorError, Uint64
+from streams.strict_json import JsonWrong, read_json
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 GAS_LIMIT_DEFAULT = 60_000_000
@@ -113,10 +112,9 @@ def load_genesis(path: Path) -> Genesis:
     """
     content = _read(path)
     try:
-        orjson.loads(content)  # bounds the nesting, which json leaves to the recursion limit
-        document = json.loads(content, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise GenesisError(f"The genesis file {path} is not JSON: {error}.") from error
+        document = read_json(content)
+    except JsonWrong as error:
+        raise GenesisError(f"The genesis file {path} {error}.") from error
     return parse_genesis(document, source=f"The genesis file {path}")
 
 
@@ -143,13 +141,3 @@ def _read(path: Path) -> bytes:
     if len(content) > FILE_BYTES_MAX:
         raise GenesisError(f"The genesis file {path} is over {FILE_BYTES_MAX} bytes; split it.")
     return content
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that occurs twice: JSON readers would silently keep one of the two values."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} occurs twice in one object")
-    return members

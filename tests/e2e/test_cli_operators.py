@@ -9,7 +9,7 @@ import pytest
 
 from signer.ethereum.address import parse_address
 from tests.e2e.test_cli_submit import INTENT, TO
-from tests.support.command_line import CommandLine, served
+from tests.support.command_line import CommandLine, served, until
 
 LIMITS = f"--max-value-eth 1.50 --daily-limit-eth 5 --allow-to {TO} --chains eth,zora".split()
 
@@ -127,6 +127,51 @@ def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) ->
     assert cli.submit(INTENT | {"key_path": "wallets/hot"})[0]["result"]["sender"] == hot["address"]
 
 
+def agent(cli: CommandLine, name: str) -> dict[str, object]:
+    found: dict[str, object] = cli.ok("agents", "show", name, "--json").json["agent"]
+    return found
+
+
+def test_a_granted_key_is_taken_back(cli: CommandLine) -> None:
+    paths = ["keys/granted", "keys/other"]
+    granted = [word for path in paths for word in ("--key-path", path)]
+    cli.ok("agents", "add", "granted", *LIMITS[:6], "--chains", "base", *granted)
+    cli.ok("keys", "provision", "keys/granted", "--account", "main")
+    use = INTENT | {"agent": "granted", "key_path": "keys/granted"}
+    assert cli.submit(use)[0]["outcome"] == "signed"
+    cli.ok("agents", "update", "granted", "--rate", "600")
+    assert agent(cli, "granted")["key_paths"] == paths
+    cli.ok("agents", "update", "granted", "--key-path", "keys/other")
+    assert agent(cli, "granted")["key_paths"] == ["keys/other"]
+    assert cli.submit(use)[0]["result"]["reason"] == "key_not_granted"
+    cli.ok("agents", "update", "granted", "--key-path", "")
+    assert agent(cli, "granted")["key_paths"] == []
+
+
+def test_an_expiry_is_lifted(cli: CommandLine) -> None:
+    cli.ok("agents", "add", "lasting", "--policy-id", "payroll", "--expires-in", "1s")
+    intent = INTENT | {"agent": "lasting"}
+    until(10, lambda: cli.submit(intent)[0]["result"]["reason"] == "agent_expired")
+    assert cli.run("agents", "update", "lasting", "--expires-in", "soon").code == 2
+    cli.ok("agents", "update", "lasting", "--expires-in", "never")
+    assert "expires_at_ms" not in agent(cli, "lasting")
+    assert cli.submit(intent)[0]["result"]["reason"] == "key_unknown"
+
+
+def test_an_agent_without_the_intents_api_is_refused(cli: CommandLine) -> None:
+    cli.ok("agents", "update", "payroll", "--no-intents-api")
+    assert cli.submit(INTENT)[0]["result"]["reason"] == "intents_api_off"
+    cli.ok("agents", "update", "payroll", "--intents-api")
+    assert cli.submit(INTENT)[0]["outcome"] == "signed"
+    cli.ok("agents", "add", "barred", "--policy-id", "payroll", "--no-intents-api")
+    assert agent(cli, "barred")["intents_api_enabled"] is False
+
+
+def test_an_agent_whose_key_was_made_elsewhere_gets_no_key_file(cli: CommandLine) -> None:
+    cli.ok("agents", "add", "remote", "--policy-id", "payroll", "--public-key", "0x" + "11" * 32)
+    assert not (cli.data / "keys" / "agents" / "remote.pem").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
@@ -199,6 +244,7 @@ def test_a_wrong_chain_is_refused_in_a_sentence(
         ("policies.require_explicit", "false", "false"),
         ("simulation.required", "always", "always"),
         ("simulation.age_ms_max", "5000", "5000"),
+        ("simulation.age_ms_max", "60000", "60000"),
     ],
 )
 def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) -> None:
@@ -213,6 +259,7 @@ def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) 
     [
         ("set simulation.required never", 2),
         ("set simulation.age_ms_max 0", 2),
+        ("set simulation.age_ms_max 60001", 2),
         ("set policies.require_explicit 1", 2),
         ("set simulation.requird always", 9),
         ("get nothing", 9),

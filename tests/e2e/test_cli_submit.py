@@ -56,7 +56,7 @@ def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandL
         3: "to: character 42 breaks the EIP-55 checksum",
         4: "agent: must be a name",
         5: "'gass': is no field",
-        6: "'a' occurs twice",
+        6: "is ambiguous: 'a' occurs twice",
         7: "is not JSON",
     }.items():
         assert f"line {line}: {why}" in ended.err

@@ -9,15 +9,17 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+import orjson
 import pytest
 
 from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened
-from schemas.topics import Topic
+from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateRolledBack
 from sixgate import operator
@@ -104,8 +106,14 @@ def test_the_socket_answers_what_the_node_answers(
         assert verified(remote) == verified(api)
         with pytest.raises(ApiError, match="no intent"):
             remote.trail("0xffff")
-        with pytest.raises(AttributeError):
-            remote.stop()  # the attack: a method that is not the Api's
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("method", ["wait", "settle", "pipeline", "signed_or_tick", "__init__"])
+def test_what_is_no_method_of_the_api_is_not_served(folder: Folder, method: str) -> None:
+    with closing(dial(folder)) as link, link.makefile("rb") as lines:
+        link.sendall(orjson.dumps({"method": method, "values": [], "named": {}}) + b"\n")
+        assert orjson.loads(lines.readline())["error"]["code"] == "method_unknown"
 
 
 def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> None:
@@ -192,6 +200,17 @@ def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
         operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
 
 
+@pytest.mark.parametrize("code", ["registry_refused", "key_refused"])
+def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
+    ask = {"registry_refused": api.register, "key_refused": api.provision}[code]
+    before = api.registry()["sequence"]
+    with pytest.raises(ApiError, match=f"over {INTERNAL_BYTES_MAX} bytes") as caught:
+        ask(base64.b64encode(b"{" * (INTERNAL_BYTES_MAX + 1)).decode())
+    assert (caught.value.code, api.registry()["sequence"]) == (code, before)
+    with pytest.raises(ApiError, match="JSON"):
+        ask(base64.b64encode(b"{" * INTERNAL_BYTES_MAX).decode())
+
+
 def test_following_sees_what_is_signed_later(api: Api, trader: Producer) -> None:
     seen: list[Json] = []
     follower = threading.Thread(
@@ -208,6 +227,21 @@ def test_signed_transactions_are_told_to_the_last(api: Api, trader: Producer) ->
     found = list(api.signed(after=0, follow=False))
     assert len(found) == 510
     assert list(api.signed(after=found[-2]["position"], follow=False)) == found[-1:]
+
+
+def test_a_genuine_refusal_among_the_signed_transactions_is_left_out(
+    folder: Folder, trader: Producer
+) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+        refusal = submit(api, trader.signed("b", to=STRANGER))[0]["result"]
+    log = PipelineLog(folder.pipeline, folder.trust().partitions)
+    log.append([Outgoing(Topic.SIGNED, ACCOUNT, canonical_bytes(refusal))], 1)
+    log.close()
+    with connect(folder.path) as api:
+        submit(api, trader.signed("c"))
+        found = list(api.signed(after=0, follow=False))
+    assert [one["event"]["type"] for one in found] == ["transaction.signed"] * 2
 
 
 def test_an_outcome_with_a_signature_that_is_none_stops_nothing(

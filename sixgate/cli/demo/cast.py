@@ -13,7 +13,8 @@ from sixgate.cli.agents import own_public_key
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.policies import compose
-from sixgate.cli.session import Session, now_ms
+from sixgate.cli.session import Session
+from sixgate.clocks import wall_ms
 from sixgate.creation import Founding, create
 from sixgate.producer import agent_key_path
 from sixgate.whole_file import write_whole
@@ -50,7 +51,7 @@ CAST = (
 
 def create_folder(data: Path) -> None:
     """Make the demo's data folder: an organisation with its admin key and all known chains."""
-    create(data, Founding(ORG, default_chains()), now_ms(), secrets.token_bytes)
+    create(data, Founding(ORG, default_chains()), wall_ms(), secrets.token_bytes)
 
 
 def complete(here: Session, policies: Path) -> None:

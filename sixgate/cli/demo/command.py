@@ -20,8 +20,9 @@ from sixgate.cli.demo.views import closing, views
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.options import DATA_VARIABLE, AsJson
 from sixgate.cli.progress import progress
-from sixgate.cli.session import Session, new_idempotency_key, now_ms, session
+from sixgate.cli.session import Session, new_idempotency_key, session
 from sixgate.cli.terminal import print_json, safe, screen
+from sixgate.clocks import wall_ms
 from sixgate.intent_lines import split
 from sixgate.keyfiles import SEED_BYTES, load_key_file
 from sixgate.producer import Directory
@@ -78,7 +79,7 @@ def _stage(here: Session) -> Stage:
         return load_key_file(here.folder.agent_key(agent), agent)
 
     stranger = Ed25519Signer("stranger", secrets.token_bytes(SEED_BYTES))
-    return Stage(Directory.of(here.registry), signer, stranger, now_ms(), new_idempotency_key)
+    return Stage(Directory.of(here.registry), signer, stranger, wall_ms(), new_idempotency_key)
 
 
 def _print(show: Show, data: Path | None, took_s: float) -> None:

@@ -11,8 +11,9 @@ from signer.ethereum.decoding import decode_signed, sender
 from sixgate.api import Json
 from sixgate.cli.demo.script import Act
 from sixgate.cli.progress import Bar
-from sixgate.cli.session import Session, now_ms
+from sixgate.cli.session import Session
 from sixgate.cli.trail import Way, way_of
+from sixgate.clocks import wall_ms
 from sixgate.intent_form import SIGNED
 from sixgate.intent_lines import ended_as
 
@@ -84,11 +85,11 @@ def play(here: Session, acts: Sequence[Act], bar: Bar) -> Show:
 
 def _answers(here: Session, acts: Sequence[Act], bar: Bar) -> list[tuple[Json, int]]:
     """Return the answer to each act, and after how many milliseconds it came."""
-    sent_ms = now_ms()
+    sent_ms = wall_ms()
     answers: dict[int, tuple[Json, int]] = {}
     for answer in here.api.submit([act.record() for act in acts], wait=True):
         if "index" in answer:
-            answers[answer["index"]] = answer, now_ms() - sent_ms
+            answers[answer["index"]] = answer, wall_ms() - sent_ms
             bar.show(len(answers), 2 * len(acts), "waiting for outcomes")
     return [answers[index] for index in range(len(acts))]
 

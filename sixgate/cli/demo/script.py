@@ -20,7 +20,7 @@ from sixgate.api import Json
 from sixgate.intent_form import IntentWrong, read_form
 from sixgate.intent_lines import DEMO, Signers
 from sixgate.producer import Directory
-from sixgate.strict_json import read_json
+from streams.strict_json import read_json
 
 PLAIN = "plain"
 HOUR_MS = 60 * 60 * 1000

@@ -18,11 +18,11 @@ from sixgate.cli.terminal import OutputClosed
 from sixgate.folder import FolderBusy, FolderError
 from sixgate.intent_form import IntentWrong
 from sixgate.keyfiles import KeyFileError
-from sixgate.strict_json import JsonWrong
 from streams.ledger.errors import LedgerBusy, LedgerFault, LedgerGap, LedgerUnavailable
 from streams.log.errors import LogDamaged, LogUnwritable
 from streams.runners.clock import ClockHalted
 from streams.simulators.genesis import GenesisError
+from streams.strict_json import JsonWrong
 
 PACKAGE = Path(sixgate.__file__).parent
 DOCS = PACKAGE.parent / "docs" / "cli.md"

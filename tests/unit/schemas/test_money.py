@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.money import WEI_PER_ETH, eth_to_wei, wei_to_eth
+from schemas.money import WEI_PER_ETH, eth_to_wei, gwei_to_wei, wei_to_eth, wei_to_gwei
 
 UINT256_ETH = "115792089237316195423570985008687907853269984665640564039457.584007913129639935"
 
@@ -49,3 +49,13 @@ def test_wei_are_written_in_the_shortest_form() -> None:
     assert wei_to_eth(10**17) == "0.1"
     assert wei_to_eth(10 * WEI_PER_ETH) == "10"
     assert wei_to_eth(2**256 - 1) == UINT256_ETH
+
+
+@pytest.mark.parametrize(("gwei", "wei"), [("0", 0), ("1.5", 1_500_000_000), ("0.000000001", 1)])
+def test_gwei_convert_exactly_and_back(gwei: str, wei: int) -> None:
+    assert (gwei_to_wei(gwei), wei_to_gwei(wei)) == (wei, gwei)
+
+
+def test_gwei_that_are_finer_than_a_wei_are_refused() -> None:
+    with pytest.raises(ValueError, match="finer than a wei"):
+        gwei_to_wei("0.0000000001")

@@ -1,4 +1,4 @@
-"""JSON from people, read without the lenience of JSON readers: one meaning or an error."""
+"""JSON that people wrote, read without the lenience of JSON readers: one meaning or an error."""
 
 import json
 from typing import Any
@@ -27,9 +27,10 @@ def read_json(raw: bytes) -> Any:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that occurs twice: JSON readers would silently keep one of the two values."""
     members = dict(pairs)
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise JsonWrong(f"{twice!a} occurs twice in one object")
+        raise JsonWrong(f"is ambiguous: {twice!a} occurs twice in one object")
     return members

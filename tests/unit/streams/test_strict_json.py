@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixgate.strict_json import JsonWrong, read_json
+from streams.strict_json import JsonWrong, read_json
 
 scalars = (
     st.none()
