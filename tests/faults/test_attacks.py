@@ -63,6 +63,7 @@ from tests.support.embedded import (
 )
 from tests.support.outside import check, in_folder
 
+PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 HOME = partition_of(ACCOUNT, 4)
 DAY_MS = 24 * 60 * 60 * 1000
 OPEN_POLICY = Policy(
@@ -98,6 +99,10 @@ def ends(events: Sequence[Outgoing]) -> list[str]:
     """Name how intents and inputs ended: signed, or the reason."""
     ended = [e for e in events if e.topic in (Topic.OUTCOMES, Topic.UNATTRIBUTED)]
     return [orjson.loads(event.value).get("reason", "signed") for event in ended]
+
+
+def nonces(events: Sequence[Outgoing]) -> list[int]:
+    return [orjson.loads(e.value)["nonce"] for e in events if e.topic is Topic.SIGNED]
 
 
 def outcomes(folder: Folder) -> list[dict[str, Any]]:
@@ -326,10 +331,13 @@ def colleagues(tmp_path: Path, policy: Policy = POLICY) -> tuple[Producer, Produ
     return rogue, honest, open_pipeline(make_folder(tmp_path / "data", agents, policy))
 
 
-def test_an_agent_cannot_burn_the_nonces_of_a_shared_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonce", [1, 64, PENDING_NONCE_MAX, SAFE_INTEGER_MAX])
+def test_an_agent_cannot_burn_the_nonces_of_a_shared_key(tmp_path: Path, nonce: int) -> None:
     rogue, honest, pipeline = colleagues(tmp_path)
-    pipeline.submit(rogue.signed("a", nonce=SAFE_INTEGER_MAX), honest.signed("b"))
-    assert ends(pipeline.drain())[1] == "signed"
+    pipeline.submit(rogue.signed("a", nonce=nonce), honest.signed("b"))
+    events = pipeline.drain()
+    assert ends(events) == ["nonce_too_high", "signed"]
+    assert nonces(events) == [0]
 
 
 def test_an_agents_spending_cannot_overflow_the_day_of_another(tmp_path: Path) -> None:
@@ -455,7 +463,7 @@ def reporting(
     [
         ({"intent": "0x" + "00" * 32}, "simulation_untrusted"),
         ({"chain_id": 1}, "simulation_untrusted"),
-        ({"pending_nonce": 2**63}, "simulation_untrusted"),
+        ({"pending_nonce": PENDING_NONCE_MAX + 1}, "simulation_untrusted"),
         ({"gas_limit": 2**63}, "simulation_untrusted"),
         ({"gas_limit": SAFE_INTEGER_MAX}, "fee_too_high"),
         ({"max_fee_per_gas_wei": UINT256_MAX}, "fee_too_high"),
@@ -482,15 +490,16 @@ def test_a_report_signed_by_an_agent_refuses(folder: Folder, trader: Producer) -
     assert ends(pipeline.drain()) == ["simulation_untrusted"]
 
 
+@pytest.mark.parametrize("pending", [65, PENDING_NONCE_MAX])
 def test_a_simulators_pending_nonce_does_not_burn_the_keys_nonces(
-    folder: Folder, trader: Producer
+    folder: Folder, trader: Producer, pending: int
 ) -> None:
     pipeline = open_pipeline(folder)
-    pipeline.runner.simulate = reporting(folder, pending_nonce=SAFE_INTEGER_MAX)
-    pipeline.submit(trader.signed("a", simulate_first=True))
-    pipeline.drain()
-    pipeline.submit(trader.signed("b"))
-    assert ends(pipeline.drain()) == ["signed"]
+    pipeline.runner.simulate = reporting(folder, pending_nonce=pending)
+    pipeline.submit(trader.signed("a", simulate_first=True), trader.signed("b"))
+    events = pipeline.drain()
+    assert ends(events) == ["nonce_too_high", "signed"]
+    assert nonces(events) == [0]
 
 
 def test_a_report_from_the_future_is_no_fresh_report(folder: Folder, trader: Producer) -> None:
