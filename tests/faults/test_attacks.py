@@ -502,6 +502,28 @@ def test_a_simulators_pending_nonce_does_not_burn_the_keys_nonces(
     assert nonces(events) == [0]
 
 
+def test_the_nonces_of_a_local_chain_are_not_those_that_are_signed(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
+    (folder.genesis / "base.json").write_text(local_chain(sender, nonce=41))
+    key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
+    with closing(LocalSimulator(folder.genesis, PoolLimits())) as simulator:
+        pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
+        pipeline.submit(trader.signed("a", simulate_first=True))
+        events = pipeline.drain()
+    assert ends(events) == ["signed"]
+    assert nonces(events) == [0]
+
+
+def local_chain(sender: str, nonce: int) -> str:
+    block = {"number": 1, "timestamp_s": 1, "base_fee_wei": "0", "gas_limit": 30_000_000}
+    alloc = {sender: {"balance_wei": str(10**18), "nonce": nonce}}
+    return json.dumps({"version": 1, "chain_id": 8453, "block": block, "alloc": alloc})
+
+
 def test_a_report_from_the_future_is_no_fresh_report(folder: Folder, trader: Producer) -> None:
     pipeline = open_pipeline(folder)
     last = SAFE_INTEGER_MAX
