@@ -8,6 +8,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.keys import KeyRefused, read_request
 from signer.registry import RegistryRefused
+from signer.stage import StageHalted
 from sixgate import snapshot
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.pipeline import Pipeline
@@ -20,8 +21,11 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
         pipeline.step()
         sequence = stage.registry.sequence
         try:
-            copy.deepcopy(stage.registry).apply(raw)
-        except RegistryRefused as error:
+            after = copy.deepcopy(stage.registry)
+            after.apply(raw)
+            # One that was appended would halt this folder, and leave no way to append another.
+            pipeline.parts.runner.slot.operations.check_registered(after)
+        except (RegistryRefused, StageHalted) as error:
             raise ApiError("registry_refused", str(error)) from None
         pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
         pipeline.step()

@@ -38,8 +38,12 @@ class Slot:
     def administer(
         self, registry: Sequence[Record], requests: Sequence[Record], now_ms: int
     ) -> list[Outgoing]:
-        """Take what operators sent; return what to publish about it."""
+        """Take what operators sent; return what to publish about it.
+
+        Raises ``StageHalted`` when this signer is registered no longer once all records are in.
+        """
         events = [event for r in registry for event in self.operations.register(r, now_ms)]
+        self.operations.check_registered(self.stage.registry)
         return events + [event for r in requests for event in self.operations.provision(r, now_ms)]
 
     def judge(

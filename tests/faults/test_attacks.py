@@ -28,7 +28,7 @@ from schemas.simulation import SimulationReport
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.stage import Arrival
+from signer.stage import Arrival, StageHalted
 from signer.state import StateDamaged, StateRolledBack
 from sixgate import operator
 from sixgate.api import ApiError
@@ -38,6 +38,7 @@ from sixgate.folder import SIGNER, SIMULATOR, Folder, FolderBusy
 from sixgate.keyfiles import load_key_file
 from sixgate.node import Node
 from sixgate.serving import REQUEST_BYTES_MAX
+from sixgate.slots import open_signer_keys
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.log.errors import LogError
@@ -562,21 +563,46 @@ def test_a_genesis_that_is_a_dangling_link_stops_nothing(folder: Folder, trader:
 # --- admins
 
 
-@pytest.mark.parametrize("new_key", [False, True], ids=["deactivated", "another key"])
-def test_an_admins_change_of_the_signers_entry_does_not_brick_the_folder(
-    folder: Folder, *, new_key: bool
-) -> None:
+def signer_entry(folder: Folder, change: str = "") -> ServiceSet:
+    key = open_signer_keys(folder).identity.public_key
+    terms: dict[str, Any] = {"role": "signer", "name": SIGNER, "public_key": key, "active": True}
+    changes: dict[str, Any] = {
+        "deactivated": {"active": False},
+        "another key": {"public_key": "0x" + "11" * 32},
+    }
+    return ServiceSet(**(terms | changes.get(change, {})))
+
+
+@pytest.mark.parametrize("change", ["deactivated", "another key"])
+def test_the_front_door_refuses_what_would_halt_its_own_signer(folder: Folder, change: str) -> None:
     with connect(folder.path) as api:
-        signer = next(s for s in api.registry()["services"] if s["name"] == SIGNER)
-        key = "0x" + "11" * 32 if new_key else signer["public_key"]
-        changed = ServiceSet(role="signer", name=SIGNER, public_key=key, active=new_key)
-        try:
-            operator.register(api, folder.admin(), [changed], 1)
-        except ApiError:
-            return  # refusing it is one way
+        with pytest.raises(ApiError, match="active signer") as refused:
+            operator.register(api, folder.admin(), [signer_entry(folder, change)], 1)
+        assert refused.value.code == "registry_refused"
         operator.register(api, folder.admin(), [AccountOpened(account="later")], 1)
-    with connect(folder.path) as api:
         assert "later" in api.registry()["accounts"]
+
+
+@pytest.mark.parametrize("change", ["deactivated", "another key"])
+def test_a_signer_that_the_registry_gave_up_signs_nothing_until_it_is_registered_again(
+    folder: Folder, trader: Producer, change: str
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    sequence, head = pipeline.runner.stage.registry.sequence, pipeline.runner.stage.registry.head
+    record, admin = operator.record_envelope, folder.admin()
+    gone, head = record(admin, "acme", (sequence, head), signer_entry(folder, change), 1)
+    back, _ = record(admin, "acme", (sequence + 1, head), signer_entry(folder), 1)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", gone)], 1)
+    pipeline.submit(trader.signed("a"))
+    for _ in range(2):
+        with pytest.raises(StageHalted, match="active signer"):
+            pipeline.runner.step()
+        assert ends(pipeline.committed) == []
+        pipeline.close()
+        pipeline = open_pipeline(folder)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", back)], 1)
+    assert ends(pipeline.drain()) == ["signed"]
 
 
 def test_an_unprintable_setting_is_refused_within_the_limits_of_an_audit_record(
