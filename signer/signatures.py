@@ -103,6 +103,14 @@ def open_envelope_of_any(
     raise SignatureWrong("none of the keys that may sign this did")
 
 
+def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
+    """Raise ``SignatureWrong`` unless the event carries the signature of one of several keys."""
+    for public_key in public_keys:
+        with suppress(SignatureWrong):
+            return verify_event(event, public_key)
+    raise SignatureWrong("none of the keys that may sign this did")
+
+
 def verify_event(event: Canonical, public_key: str) -> None:
     """Raise ``SignatureWrong`` unless the event carries ``public_key``'s signature."""
     content = event.plain()

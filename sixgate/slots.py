@@ -37,16 +37,16 @@ def open_signer_keys(folder: Folder) -> SignerKeys:
 
 def make_slot(
     held: SignerKeys,
-    trust_root: str,
+    registry: Registry,
     store: StateStore,
     number: str,
     decided_before: Callable[[str], bool],
 ) -> Slot:
-    """Return a slot around its state, with registry and keys still to be loaded.
+    """Return a slot around its state, with the registry and keys still to be loaded.
 
     Whoever made it closes its ``operations.keychain``. Raises ``StateDamaged``.
     """
-    registry, keys = Registry(trust_root), KeyRegister()
+    keys = KeyRegister()
     keychain = Keychain(held.kms, registry, keys, secrets.token_bytes, boot_ms)
     memory = Memory(store, Sealer(held.state_key), number)
     stage = SigningStage(held.identity, registry, keys, memory, keychain.use, decided_before)

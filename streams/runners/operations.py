@@ -50,8 +50,7 @@ class Operations:
         """Fold the registry as far as the signer read it, and all keys it answered for.
 
         Raises ``StateRolledBack`` when there are fewer records or keys than the signer has seen,
-        ``StateDamaged`` when there are more, or the vault holds what no signer answered,
-        ``StageHalted`` when this signer is registered no longer.
+        ``StateDamaged`` when there are more, or the vault holds what no signer answered.
         """
         for record in registry:
             self.register(record, record.at_ms)
@@ -59,7 +58,6 @@ class Operations:
         for record in vault:
             self._load_key(record)
         _check_count("keys in the vault", len(self.keys.by_path), seen.key_count)
-        self.check_registered(self.registry)
 
     def check_registered(self, registry: Registry) -> None:
         """Raise ``StageHalted`` unless a registry names this signer as active and with its key.

@@ -29,9 +29,13 @@ class Slot:
     operations: Operations
 
     def recover(self, now_ms: int) -> Iterator[Commit]:
-        """Finish what an earlier life pinned and did not publish."""
+        """Finish what an earlier life pinned and did not publish.
+
+        Raises ``StageHalted`` when there is something and this signer is not the registered one.
+        """
         recovered = self.stage.recover(now_ms)
         if recovered.pinned:
+            self.operations.check_registered(self.stage.registry)
             yield self._pinned([], now_ms, {})
             yield from self._signed(recovered)
 

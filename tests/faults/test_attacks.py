@@ -42,7 +42,6 @@ from sixgate.slots import open_signer_keys
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.log.errors import LogError
-from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog, number
 from streams.runners.clock import SteadyClock
 from streams.simulators.local import LocalSimulator
@@ -63,6 +62,7 @@ from tests.support.embedded import (
     open_pipeline,
 )
 from tests.support.outside import check, in_folder
+from tests.support.trading import Crash, DiesBeforeSigning, ends, run_once
 
 PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 HOME = partition_of(ACCOUNT, 4)
@@ -86,22 +86,6 @@ WHERE kind = 'live'
 """
 
 
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, trader: Producer) -> Folder:
-    return make_folder(tmp_path / "data", [trader.signer])
-
-
-def ends(events: Sequence[Outgoing]) -> list[str]:
-    """Name how intents and inputs ended: signed, or the reason."""
-    ended = [e for e in events if e.topic in (Topic.OUTCOMES, Topic.UNATTRIBUTED)]
-    return [orjson.loads(event.value).get("reason", "signed") for event in ended]
-
-
 def nonces(events: Sequence[Outgoing]) -> list[int]:
     return [orjson.loads(e.value)["nonce"] for e in events if e.topic is Topic.SIGNED]
 
@@ -120,15 +104,6 @@ def write(path: Path, statement: str, *values: object) -> None:
 def registry_record(folder: Folder, registry: Registry, entry: Entry) -> bytes:
     chained = (registry.sequence, registry.head)
     return operator.record_envelope(folder.admin(), "acme", chained, entry, 1)[0]
-
-
-def run_once(folder: Folder, *values: bytes) -> list[str]:
-    """Live one life: open, process, close."""
-    pipeline = open_pipeline(folder)
-    pipeline.submit(*values)
-    found = ends(pipeline.drain())
-    pipeline.close()
-    return found
 
 
 # --- rows written into inbox.db by hand
@@ -202,19 +177,6 @@ def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_n
     except StateDamaged:
         return
     check(in_folder(folder.path), settled=False)
-
-
-class Crash(Exception):  # noqa: N818 - stands for SIGKILL
-    pass
-
-
-class DiesBeforeSigning(PipelineLog):
-    """Dies when the signed outcomes of a batch are to be committed."""
-
-    def commit(self, events: Sequence[Outgoing], writes: Sequence[Any], at_ms: int) -> None:
-        if any(event.topic is Topic.OUTCOMES for event in events):
-            raise Crash
-        super().commit(events, writes, at_ms)
 
 
 def test_an_allocation_whose_hint_was_cleared_is_still_published_or_halts(

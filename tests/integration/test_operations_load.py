@@ -10,9 +10,7 @@ from schemas.topics import Topic
 from signer.keys import KeyRegister
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.stage import StageHalted
 from signer.state import StateDamaged, StateRolledBack
-from sixgate.folder import SIGNER
 from tests.support.embedded import Pipeline, make_folder, open_pipeline
 
 
@@ -50,10 +48,3 @@ def test_fewer_than_the_signer_saw_is_rolled_back_and_more_is_damaged(
     with pytest.raises(StateDamaged, match="good copy") as damaged:
         load(pipeline, **{what: -1})
     assert not isinstance(damaged.value, StateRolledBack)
-
-
-def test_a_signer_with_another_key_than_the_registered_one_halts(pipeline: Pipeline) -> None:
-    slot = pipeline.runner.slot
-    slot.operations.identity = Ed25519Signer(SIGNER, secrets.token_bytes(32))
-    with pytest.raises(StageHalted, match="active signer"):
-        load(pipeline)
