@@ -25,7 +25,7 @@ class Ed25519Signer:
 
     __slots__ = ("_private", "keyid", "public_key")
 
-    def __init__(self, keyid: str, seed: bytes) -> None:
+    def __init__(self, keyid: str, seed: bytes | memoryview) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.keyid = keyid
         self.public_key = (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
+from signer.custody.kms.root_file import open_local_kms
 from signer.keychain import Keychain
 from signer.keys import KeyRegister
 from signer.memory import Memory
@@ -31,7 +31,7 @@ class SignerKeys:
 
 def open_signer_keys(folder: Folder) -> SignerKeys:
     """Open the keys of a folder's signer; raises ``FolderError``, ``CustodyError``."""
-    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    kms = open_local_kms(folder.root_key, secrets.token_bytes)
     return SignerKeys(kms, *open_identity(folder, kms))
 
 
