@@ -15,8 +15,7 @@ from schemas.topics import Topic
 from signer.account import Account
 from signer.authority import Allocation, authorize, transaction_of
 from signer.case import Case
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
+from signer.custody.kms.root_file import open_local_kms
 from signer.ethereum.signing import sign_transaction
 from signer.keychain import Keychain
 from signer.keys import KeyRegister
@@ -161,7 +160,7 @@ def _batches(agent: Ed25519Signer, count: int) -> Iterator[list[Arrival]]:
 
 def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     trust = folder.trust()
-    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    kms = open_local_kms(folder.root_key, secrets.token_bytes)
     identity, state_key = open_identity(folder, kms)
     registry, keys = Registry(trust.trust_root), KeyRegister()
     keychain = Keychain(kms, registry, keys, secrets.token_bytes, boot_ms)

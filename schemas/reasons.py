@@ -80,7 +80,7 @@ MEANING: dict[Reason, str] = {
     Reason.KEY_UNAVAILABLE: "The key could not be opened.",
     Reason.FEE_UNKNOWN: "Neither intent, simulation nor the chain's defaults give fees and gas.",
     Reason.NONCE_USED: "The nonce is below the next free one.",
-    Reason.NONCE_TOO_HIGH: "The nonce leaves a gap that no pool would hold.",
+    Reason.NONCE_TOO_HIGH: "The nonce is above the next free one and would leave a gap.",
     Reason.INVALID_TRANSACTION: "The transaction breaks a rule of the protocol.",
     Reason.INTERNAL_ERROR: "A rule failed on this intent; nothing was signed.",
 }

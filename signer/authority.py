@@ -17,7 +17,7 @@ from signer.fees import ResolvedFees, resolve
 from signer.keys import KeyDescriptor
 from signer.rules import RULES
 from signer.rules.decision import Rejected
-from signer.rules.signing import nonce_lowest
+from signer.rules.signing import nonce_next
 from signer.rules.simulation import estimate
 
 
@@ -110,7 +110,7 @@ def _draft(case: Case, account: Account) -> TransactionSigned:
         raise LookupError("a key or fees are missing after the signing rule passed")
     nonce = intent.nonce
     if nonce is None:
-        nonce = nonce_lowest(intent, account, key, facts)
+        nonce = nonce_next(intent, account, key, facts)
     return TransactionSigned(
         **_common(case, account),
         **_terms(key, fees),

@@ -1,13 +1,12 @@
 """Which keys exist: folded from the signer's answers to operators' requests."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from schemas.canonical import Malformed
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
 from schemas.keys import KeyProvisioned, KeyRequest
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope_of_any, verify_event
+from signer.signatures import SignatureWrong, open_envelope_of_any, verify_event_of_any
 
 
 class KeyRefused(Exception):  # noqa: N818 - a refusal of a request or an answer
@@ -62,10 +61,11 @@ class KeyRegister:
             raise KeyRefused(f"{request.account} has a key at {request.path} already")
 
     def _check_signer(self, answer: KeyProvisioned, registry: Registry) -> None:
-        for public_key in registry.signer_keys.get(answer.signer, ()):
-            with suppress(SignatureWrong):
-                return verify_event(answer, public_key)
-        raise KeyRefused(f"the answer is not signed by any key that {answer.signer} ever had")
+        try:
+            verify_event_of_any(answer, registry.signer_keys.get(answer.signer, ()))
+        except SignatureWrong:
+            detail = f"the answer is not signed by any key that {answer.signer} ever had"
+            raise KeyRefused(detail) from None
 
     def _check_request(self, answer: KeyProvisioned, request: KeyRequest) -> None:
         asked = (request.account, request.path, request.chain)

@@ -64,7 +64,7 @@ class Registry:
     agents: dict[str, AgentSet] = field(default_factory=dict)
     chains: dict[int, ChainSet] = field(default_factory=dict)
     services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
-    signer_keys: dict[str, set[str]] = field(default_factory=dict)
+    signer_keys: dict[str, frozenset[str]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
 
     def apply(self, raw: bytes) -> RegistryRecord:
@@ -169,7 +169,9 @@ class Registry:
     def _set_service(self, entry: ServiceSet) -> None:
         self.services[(entry.role, entry.name)] = entry
         if entry.role == "signer" and entry.active:
-            self.signer_keys.setdefault(entry.name, set()).add(entry.public_key)
+            # A new set, so that other threads may go through the one they have.
+            had = self.signer_keys.get(entry.name, frozenset())
+            self.signer_keys[entry.name] = had | {entry.public_key}
 
     def _set_setting(self, entry: SettingSet) -> None:
         try:

@@ -25,7 +25,7 @@ class Ed25519Signer:
 
     __slots__ = ("_private", "keyid", "public_key")
 
-    def __init__(self, keyid: str, seed: bytes) -> None:
+    def __init__(self, keyid: str, seed: bytes | memoryview) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.keyid = keyid
         self.public_key = (
@@ -100,6 +100,14 @@ def open_envelope_of_any(
     for public_key in public_keys:
         with suppress(SignatureWrong):
             return open_envelope(envelope, payload_type, public_key)
+    raise SignatureWrong("none of the keys that may sign this did")
+
+
+def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
+    """Raise ``SignatureWrong`` unless the event carries the signature of one of several keys."""
+    for public_key in public_keys:
+        with suppress(SignatureWrong):
+            return verify_event(event, public_key)
     raise SignatureWrong("none of the keys that may sign this did")
 
 

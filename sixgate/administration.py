@@ -1,6 +1,7 @@
 """Operators' signed records, checked before they are appended and read before the answer."""
 
 import copy
+from collections.abc import Callable
 
 from schemas.canonical import Malformed
 from schemas.dsse import Envelope
@@ -9,17 +10,25 @@ from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.keys import KeyRefused, KeyRegister, read_request
 from signer.registry import Registry, RegistryRefused
+from signer.stage import StageHalted
 from sixgate import snapshot
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.pipeline import Pipeline
 
 
-def check_record(raw: bytes, registry: Registry) -> None:
-    """Raise ``registry_refused`` unless a registry would take a record next."""
+def check_record(
+    raw: bytes, registry: Registry, check_registered: Callable[[Registry], None]
+) -> None:
+    """Raise ``registry_refused`` unless a registry would take a record next, and go on with it.
+
+    One that halts the signer, and was appended, would leave no way to append another.
+    """
     _check_size(raw, "registry_refused")
     try:
-        copy.deepcopy(registry).apply(raw)
-    except RegistryRefused as error:
+        after = copy.deepcopy(registry)
+        after.apply(raw)
+        check_registered(after)
+    except (RegistryRefused, StageHalted) as error:
         raise ApiError("registry_refused", str(error)) from None
 
 
@@ -40,7 +49,7 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
     with pipeline.lock:
         pipeline.step()
         sequence = stage.registry.sequence
-        check_record(raw, stage.registry)
+        check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
         pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
         pipeline.step()
     return {"sequence": sequence}

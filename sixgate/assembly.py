@@ -4,6 +4,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from signer.registry import Registry
 from sixgate.books import Books
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import LEDGER, SIMULATOR, SLOT, Folder
@@ -74,10 +75,11 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         inbox = keep(SqliteLog(folder.inbox, trust.partitions))
         appended = keep(SqliteLog(folder.inbox, trust.partitions))
         pipeline = keep(PipelineLog(folder.pipeline, trust.partitions))
-        books = keep(Books(folder, trust, (ledger_key, held.identity.public_key), wall_ms))
+        registry = Registry(trust.trust_root)
+        books = keep(Books(folder, trust, ledger_key, registry.signer_keys, wall_ms))
         simulator = keep(LocalSimulator(folder.genesis, LIMITS))
         has_outcome = books.outcomes.has_outcome
-        slot = make_slot(held, trust.trust_root, pipeline, SLOT, has_outcome)
+        slot = make_slot(held, registry, pipeline, SLOT, has_outcome)
         keep(slot.operations.keychain)
         runner = EmbeddedRunner(
             inbox=inbox,

@@ -1,7 +1,7 @@
 """The ledger as the node uses it: one writing connection behind a lock, readers beside it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -42,21 +42,21 @@ class Books:
         self,
         folder: Folder,
         trust: Trust,
-        keys: tuple[Ed25519Signer, str],
+        key: Ed25519Signer,
+        signer_keys: Mapping[str, Collection[str]],
         now_ms: Callable[[], int],
     ) -> None:
-        """Open the ledger of a folder; ``keys`` are its own and the signer's public one.
+        """Open the ledger of a folder; ``key`` is its own, ``signer_keys`` all that signers had.
 
         Raises ``LedgerError`` and ``LogError``; then nothing stays open.
         """
-        key, self._signer_key = keys
         self._lock = threading.RLock()
         self._heads, self._head_key = HeadFile(folder.heads), HeadKey(key)
         with ExitStack() as opened:
             source = opened.enter_context(closing(_source(folder, trust)))
             self._clickhouse = opened.enter_context(closing(ClickHouse.embedded(folder.ledger)))
             migrate(self._clickhouse)
-            self.outcomes = ProvenOutcomes(self._clickhouse, self._signer_key)
+            self.outcomes = ProvenOutcomes(self._clickhouse, signer_keys)
             self.queries = IntentQueries(self._clickhouse, self.outcomes.proved)
             self._table = LedgerTable(self._clickhouse, trust.org)
             self._sink = Sink(source, self._table, self._heads, self._head_key, now_ms)
@@ -88,7 +88,8 @@ class Books:
         """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
         brought = None if remembered is None else self._opened_head(_envelope(remembered))
         heads = [*self._published(), *([brought] if brought else [])]
-        verification = Verification(self._clickhouse, self._table, self._signer_key, heads, brought)
+        keys = [key for had in self.outcomes.signer_keys.values() for key in had]
+        verification = Verification(self._clickhouse, self._table, keys, heads, brought)
         yield from verification.run()
 
     def sql(self, query: str) -> Json:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from schemas.record import Outgoing
 from schemas.registry import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceSet
 from schemas.topics import Topic
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import create_root_file, load_root_file
+from signer.custody.kms.root_file import create_root_file, open_local_kms
 from signer.signatures import Ed25519Signer
 from sixgate.folder import ADMIN, LEDGER, SIGNER, SIMULATOR, Folder, FolderError, Trust
 from sixgate.identity import create_identity
@@ -92,7 +91,7 @@ def _make_keys(folder: Folder, random_bytes: Callable[[int], bytes]) -> list[Ent
     for name in (ADMIN, LEDGER, SIMULATOR):
         create_key_file(folder.key(name), random_bytes(SEED_BYTES))
     create_root_file(folder.root_key, random_bytes)
-    kms = LocalKms(load_root_file(folder.root_key), random_bytes)
+    kms = open_local_kms(folder.root_key, random_bytes)
     signer = create_identity(folder, kms, random_bytes)
     ledger, simulator = (load_key_file(folder.key(name), name) for name in (LEDGER, SIMULATOR))
     return [

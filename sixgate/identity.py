@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from signer.custody.buffers import draw, wiping
 from signer.custody.kms.local import LocalKms
 from signer.signatures import Ed25519Signer
 from sixgate.folder import SIGNER, Folder, FolderError
@@ -15,10 +16,10 @@ def create_identity(
     folder: Folder, kms: LocalKms, random_bytes: Callable[[int], bytes]
 ) -> Ed25519Signer:
     """Make the secrets, wrapped by the root, and return the signer's identity."""
-    secrets = random_bytes(2 * SEED_BYTES)
-    wrapped = kms.wrap(secrets, _CONTEXT)
-    write_whole(folder.signer_identity, wrapped, replace=False, mode=MODE_PRIVATE)
-    return Ed25519Signer(SIGNER, secrets[:SEED_BYTES])
+    with wiping(draw(random_bytes, 2 * SEED_BYTES)) as secrets, memoryview(secrets) as view:
+        wrapped = kms.wrap(secrets, _CONTEXT)
+        write_whole(folder.signer_identity, wrapped, replace=False, mode=MODE_PRIVATE)
+        return Ed25519Signer(SIGNER, view[:SEED_BYTES])
 
 
 def open_identity(folder: Folder, kms: LocalKms) -> tuple[Ed25519Signer, bytes]:
@@ -31,5 +32,5 @@ def open_identity(folder: Folder, kms: LocalKms) -> tuple[Ed25519Signer, bytes]:
         sealed = path.read_bytes()
     except OSError as error:
         raise FolderError(f"{path} cannot be read: {error.strerror}; restore it") from None
-    secrets = bytes(kms.unwrap(sealed, _CONTEXT))
-    return Ed25519Signer(SIGNER, secrets[:SEED_BYTES]), secrets[SEED_BYTES:]
+    with wiping(kms.unwrap(sealed, _CONTEXT)) as secrets, memoryview(secrets) as view:
+        return Ed25519Signer(SIGNER, view[:SEED_BYTES]), bytes(view[SEED_BYTES:])

@@ -9,7 +9,8 @@ import orjson
 from schemas.canonical import Malformed
 from schemas.outcome import TransactionSigned, decode_outcome
 from schemas.record import Outgoing
-from signer.signatures import SignatureWrong, verify_event
+from signer.registry import Registry
+from signer.signatures import SignatureWrong, verify_event_of_any
 from sixgate.api import Json
 from sixgate.pipeline import Pipeline
 
@@ -34,7 +35,7 @@ class SignedFeed:
         with closing(pipeline.parts.reader()) as log:
             while True:
                 page = log.signed_after(position, READ_COUNT_MAX)
-                for proved, event in _proved(page, pipeline.parts.runner.stage.identity.public_key):
+                for proved, event in _proved(page, pipeline.parts.runner.stage.registry):
                     yield {"position": proved, "event": orjson.loads(event)}
                 if page:
                     position = page[-1][0]
@@ -47,7 +48,7 @@ class SignedFeed:
                 yield None
 
 
-def _proved(found: list[tuple[int, bytes]], public_key: str) -> Iterator[tuple[int, bytes]]:
+def _proved(found: list[tuple[int, bytes]], registry: Registry) -> Iterator[tuple[int, bytes]]:
     """Yield the transactions that the signer really signed.
 
     Whoever writes to the log could add what nobody signed, or a genuine refusal.
@@ -55,6 +56,6 @@ def _proved(found: list[tuple[int, bytes]], public_key: str) -> Iterator[tuple[i
     for position, raw in found:
         with suppress(Malformed, SignatureWrong):
             outcome = decode_outcome(raw)
-            verify_event(outcome, public_key)
+            verify_event_of_any(outcome, registry.signer_keys.get(outcome.signer, ()))
             if isinstance(outcome, TransactionSigned):
                 yield position, raw

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
+from signer.custody.kms.root_file import open_local_kms
 from signer.keychain import Keychain
 from signer.keys import KeyRegister
 from signer.memory import Memory
@@ -31,22 +31,22 @@ class SignerKeys:
 
 def open_signer_keys(folder: Folder) -> SignerKeys:
     """Open the keys of a folder's signer; raises ``FolderError``, ``CustodyError``."""
-    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    kms = open_local_kms(folder.root_key, secrets.token_bytes)
     return SignerKeys(kms, *open_identity(folder, kms))
 
 
 def make_slot(
     held: SignerKeys,
-    trust_root: str,
+    registry: Registry,
     store: StateStore,
     number: str,
     decided_before: Callable[[str], bool],
 ) -> Slot:
-    """Return a slot around its state, with registry and keys still to be loaded.
+    """Return a slot around its state, with the registry and keys still to be loaded.
 
     Whoever made it closes its ``operations.keychain``. Raises ``StateDamaged``.
     """
-    registry, keys = Registry(trust_root), KeyRegister()
+    keys = KeyRegister()
     keychain = Keychain(held.kms, registry, keys, secrets.token_bytes, boot_ms)
     memory = Memory(store, Sealer(held.state_key), number)
     stage = SigningStage(held.identity, registry, keys, memory, keychain.use, decided_before)

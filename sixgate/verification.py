@@ -21,12 +21,12 @@ class Verification:
     """One ledger and what is known of it from outside.
 
     ``heads`` are all that it must contain; ``remembered`` is the one among them that somebody
-    brought along, ``signer_key`` the hex public key that outcomes must be signed with.
+    brought along, ``signer_keys`` the hex public keys that outcomes must be signed with.
     """
 
     clickhouse: ClickHouse
     table: LedgerTable
-    signer_key: str
+    signer_keys: Sequence[str]
     heads: Sequence[LedgerHead]
     remembered: LedgerHead | None
 
@@ -63,7 +63,7 @@ class Verification:
         hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in self.heads}
         if in_sql.rows:
             hashes[in_sql.rows - 1] = bytes.fromhex(in_sql.hash[2:])
-        signers = [bytes.fromhex(self.signer_key[2:])]
+        signers = [bytes.fromhex(key[2:]) for key in self.signer_keys]
 
         def work(progress: Progress) -> Report:
             return verify_rows(

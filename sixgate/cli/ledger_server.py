@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices
+from sixgate.clocks import wall_ms
 
 Config = Annotated[
     Path | None,
@@ -24,7 +24,7 @@ def run(*, config: Config = None) -> None:
     settings, stop = load_ledger_settings(config), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    run_ledger(settings, stop, now_ms)
+    run_ledger(settings, stop, wall_ms)
 
 
 def migrate(*, config: Config = None) -> None:

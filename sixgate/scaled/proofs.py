@@ -1,6 +1,6 @@
 """What the signer asks the ledger: whether its own state is older than what it once said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -12,10 +12,16 @@ from streams.ledger.proven import ProvenOutcomes
 class LedgerProofs:
     """Asks the ledger's server, connecting when it is first asked; for one thread."""
 
-    def __init__(self, settings: ClickHouseSettings, signer_key: str, *, required: bool) -> None:
+    def __init__(
+        self,
+        settings: ClickHouseSettings,
+        signer_keys: Mapping[str, Collection[str]],
+        *,
+        required: bool,
+    ) -> None:
         """Without ``required`` a ledger that does not answer proves nothing and halts nothing."""
         self._settings = settings
-        self._signer_key = signer_key
+        self._signer_keys = signer_keys
         self._required = required
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
@@ -32,7 +38,7 @@ class LedgerProofs:
 
     @cached_property
     def _outcomes(self) -> ProvenOutcomes:
-        return ProvenOutcomes(self._settings.connected(), self._signer_key)
+        return ProvenOutcomes(self._settings.connected(), self._signer_keys)
 
     def close(self) -> None:
         """Close the connection if there is one."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from schemas.outcome import IntentRejected, decode_outcome
 from schemas.partition import SlotPlace, slot_place
 from schemas.topics import Principal, Topic
+from signer.registry import Registry
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.folder import Folder
 from sixgate.scaled.declared import refuse_weaker
@@ -46,12 +47,13 @@ class SignerProcess:
 
     async def _run_slot(self, place: SlotPlace, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
-        required, key = settings.signer.ledger_required, self._held.identity.public_key
-        with closing(LedgerProofs(settings.clickhouse, key, required=required)) as proofs:
+        required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
+        proofs = LedgerProofs(settings.clickhouse, registry.signer_keys, required=required)
+        with closing(proofs):
 
             def make(table: StateTable) -> Slot:
                 number = str(place.number)
-                return make_slot(self._held, trust.trust_root, table, number, proofs.has_outcome)
+                return make_slot(self._held, registry, table, number, proofs.has_outcome)
 
             broker = settings.kafka.broker(f"sixgate-signer-{place.number}")
             await refuse_weaker(settings.kafka, broker, trust.partitions, Principal.SIGNER)

@@ -6,7 +6,7 @@ from schemas.canonical import Malformed
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from signer.account import Account
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import SignatureWrong, verify_event_of_any
 
 
 class Projection:
@@ -30,10 +30,7 @@ class Projection:
                 self._accounts[outcome.account] = _folded(before, outcome)
 
     def _verify(self, outcome: AnyOutcome) -> None:
-        for public_key in self._registry.signer_keys.get(outcome.signer, ()):
-            with suppress(SignatureWrong):
-                return verify_event(outcome, public_key)
-        raise SignatureWrong("no signer of the organisation signed the outcome")
+        verify_event_of_any(outcome, self._registry.signer_keys.get(outcome.signer, ()))
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:

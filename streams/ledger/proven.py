@@ -1,6 +1,6 @@
 """Outcomes that the ledger holds and a signer really made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,10 +12,13 @@ from streams.ledger.lookups import newest_outcomes, outcome_of
 
 
 class ProvenOutcomes(NamedTuple):
-    """One ledger's outcomes, and the hex public key they must be signed with."""
+    """One ledger's outcomes, and all hex public keys that each signer ever had, by its name.
+
+    What it signed with an old key stays true: a signer with a new one decides nothing twice.
+    """
 
     clickhouse: ClickHouse
-    signer_key: str
+    signer_keys: Mapping[str, Collection[str]]
 
     def newest_sequences(self, accounts: Sequence[str]) -> dict[str, int]:
         """Return the sequence of each account's newest outcome, of those that have one."""
@@ -32,10 +35,12 @@ class ProvenOutcomes(NamedTuple):
         return self.outcome(intent) is not None
 
     def proved(self, body: bytes) -> bool:
-        """Tell whether the signer made a gated outcome."""
+        """Tell whether the signer that a gated outcome names made it."""
         event = orjson.loads(body)
+        keys = self.signer_keys.get(str(event.get("signer")), ())
         try:
             signature = bytes.fromhex(str(event.get("signature", ""))[2:])
         except ValueError:
             return False
-        return proves(self.signer_key, signature, signed_part(event))
+        signed = signed_part(event)
+        return any(proves(key, signature, signed) for key in keys)

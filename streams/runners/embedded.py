@@ -91,6 +91,7 @@ class EmbeddedRunner:
         now_ms = self.clock.now_ms()
         registry, requests, submitted = taken = self._next()
         if not any(one.records for one in taken):
+            self.slot.operations.check_registered(self.stage.registry)
             self.slot.operations.keychain.close_expired()
             return 0
         trail = self.slot.administer(registry.records, requests.records, now_ms)

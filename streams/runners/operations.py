@@ -14,6 +14,7 @@ from signer.keychain import Keychain
 from signer.keys import KeyRefused, KeyRegister, read_request
 from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
+from signer.stage import StageHalted
 from signer.state import SlotState, StateDamaged, StateRolledBack
 from streams.gates.admission import input_digest, source_of
 
@@ -57,6 +58,18 @@ class Operations:
         for record in vault:
             self._load_key(record)
         _check_count("keys in the vault", len(self.keys.by_path), seen.key_count)
+
+    def check_registered(self, registry: Registry) -> None:
+        """Raise ``StageHalted`` unless a registry names this signer as active and with its key.
+
+        An empty one names nobody: there is nothing to decide under it either.
+        """
+        name, key = self.identity.keyid, self.identity.public_key
+        if registry.sequence and registry.service_key("signer", name) != key:
+            raise StageHalted(
+                f"the registry does not name {name} as an active signer with the key it has: "
+                "nothing is signed until an admin registers it so"
+            )
 
     def refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
         """Return the audit record of a record that came to nothing."""

@@ -29,17 +29,25 @@ class Slot:
     operations: Operations
 
     def recover(self, now_ms: int) -> Iterator[Commit]:
-        """Finish what an earlier life pinned and did not publish."""
+        """Finish what an earlier life pinned and did not publish.
+
+        Raises ``StageHalted`` when there is something and this signer is not the registered one.
+        """
         recovered = self.stage.recover(now_ms)
         if recovered.pinned:
+            self.operations.check_registered(self.stage.registry)
             yield self._pinned([], now_ms, {})
             yield from self._signed(recovered)
 
     def administer(
         self, registry: Sequence[Record], requests: Sequence[Record], now_ms: int
     ) -> list[Outgoing]:
-        """Take what operators sent; return what to publish about it."""
+        """Take what operators sent; return what to publish about it.
+
+        Raises ``StageHalted`` when this signer is registered no longer once all records are in.
+        """
         events = [event for r in registry for event in self.operations.register(r, now_ms)]
+        self.operations.check_registered(self.stage.registry)
         return events + [event for r in requests for event in self.operations.provision(r, now_ms)]
 
     def judge(

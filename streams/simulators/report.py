@@ -86,6 +86,7 @@ def _error(answer: SimulationError) -> dict[str, object]:
 
 
 def _found(answer: Simulation) -> dict[str, object]:
+    """Leave out fees and the pending nonce: a local chain knows nothing of the real one's."""
     changes = tuple(
         BalanceChange(address=c.address, asset=c.asset, delta=str(c.delta_base_units))
         for c in answer.balance_changes[:CHANGES_COUNT_MAX]
@@ -95,7 +96,6 @@ def _found(answer: Simulation) -> dict[str, object]:
         "block_number": answer.block_number,
         "gas_used": answer.gas_used,
         "gas_limit": _with_margin(answer.gas_limit),
-        "pending_nonce": answer.sender_nonce,
         "revert_reason": f"{reason}: {answer.detail}"[:TEXT_MAX] if reason else None,
         "balance_changes": changes,
     }

@@ -7,7 +7,7 @@ P-256, CLZ, dearer MODEXP) is not there, nor is the data fee that a rollup adds 
 from streams.simulators.balances import balance_changes
 from streams.simulators.execution import Execution, Machine
 from streams.simulators.gas import TRANSACTION_GAS, calldata_floor_gas, search_gas_limit
-from streams.simulators.genesis import Genesis, GenesisAccount
+from streams.simulators.genesis import Genesis
 from streams.simulators.simulation import (
     TRANSACTION_GAS_MAX,
     Call,
@@ -16,8 +16,6 @@ from streams.simulators.simulation import (
     Status,
     WrongChainError,
 )
-
-_NO_ACCOUNT = GenesisAccount()
 
 
 class Revm:
@@ -113,5 +111,4 @@ class Revm:
             block_number=block.number,
             block_timestamp_s=block.timestamp_s,
             base_fee_wei=block.base_fee_wei,
-            sender_nonce=self._genesis.alloc.get(call.sender, _NO_ACCOUNT).nonce,
         )

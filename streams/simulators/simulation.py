@@ -94,8 +94,7 @@ class Simulation(_Value):
     `reason` and `detail` (printable ASCII, bounded) say why it did not succeed. `gas_used` is
     what its receipt would say, `gas_limit` what to send it with, known only when it succeeded.
     `balance_changes` is sorted by address and asset, without zeros and without the fee for gas.
-    `created` is the new contract's address. The block is the one it ran in; `sender_nonce` is
-    the next nonce that the chain expects of the sender.
+    `created` is the new contract's address. The block is the one it ran in.
     """
 
     chain_id: Uint64
@@ -109,7 +108,6 @@ class Simulation(_Value):
     block_number: Uint64
     block_timestamp_s: Uint64
     base_fee_wei: Uint256
-    sender_nonce: Uint64
 
 
 class SimulationError(_Value):

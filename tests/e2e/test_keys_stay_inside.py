@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, open_secret
 from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
+from signer.custody.kms.root_file import open_local_kms
 from sixgate.folder import Folder
 from streams.log.pipeline import PipelineLog
 
@@ -27,7 +27,7 @@ def spellings(key: bytes) -> list[bytes]:
 def generated_keys(folder: Folder) -> Iterator[bytes]:
     """Open every key of a folder, as only its root key can."""
     trust = folder.trust()
-    kms = LocalKms(load_root_file(folder.root_key), secrets.token_bytes)
+    kms = open_local_kms(folder.root_key, secrets.token_bytes)
     log = PipelineLog(folder.pipeline, trust.partitions)
     for partition in range(trust.partitions):
         for record in log.read(Topic.VAULT, partition, 0, 1000):

@@ -30,7 +30,7 @@ from schemas.simulation import SimulationReport
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.stage import Arrival
+from signer.stage import Arrival, StageHalted
 from signer.state import StateDamaged, StateRolledBack
 from sixgate import operator
 from sixgate.api import ApiError
@@ -41,11 +41,11 @@ from sixgate.keyfiles import load_key_file
 from sixgate.node import Node
 from sixgate.remote import dial
 from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
+from sixgate.slots import open_signer_keys
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
-from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from streams.runners.clock import SteadyClock
 from streams.simulators.local import LocalSimulator
@@ -67,7 +67,9 @@ from tests.support.embedded import (
     open_pipeline,
 )
 from tests.support.outside import check, in_folder
+from tests.support.trading import Crash, DiesBeforeSigning, ends, run_once
 
+PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 HOME = partition_of(ACCOUNT, 4)
 DAY_MS = 24 * 60 * 60 * 1000
 OPEN_POLICY = Policy(
@@ -89,20 +91,8 @@ WHERE kind = 'live'
 """
 
 
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, trader: Producer) -> Folder:
-    return make_folder(tmp_path / "data", [trader.signer])
-
-
-def ends(events: Sequence[Outgoing]) -> list[str]:
-    """Name how intents and inputs ended: signed, or the reason."""
-    ended = [e for e in events if e.topic in (Topic.OUTCOMES, Topic.UNATTRIBUTED)]
-    return [orjson.loads(event.value).get("reason", "signed") for event in ended]
+def nonces(events: Sequence[Outgoing]) -> list[int]:
+    return [orjson.loads(e.value)["nonce"] for e in events if e.topic is Topic.SIGNED]
 
 
 def outcomes(folder: Folder) -> list[dict[str, Any]]:
@@ -119,15 +109,6 @@ def write(path: Path, statement: str, *values: object) -> None:
 def registry_record(folder: Folder, registry: Registry, entry: Entry) -> bytes:
     chained = (registry.sequence, registry.head)
     return operator.record_envelope(folder.admin(), "acme", chained, entry, 1)[0]
-
-
-def run_once(folder: Folder, *values: bytes) -> list[str]:
-    """Live one life: open, process, close."""
-    pipeline = open_pipeline(folder)
-    pipeline.submit(*values)
-    found = ends(pipeline.drain())
-    pipeline.close()
-    return found
 
 
 # --- rows written into inbox.db by hand
@@ -225,19 +206,6 @@ def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_n
     except StateDamaged:
         return
     check(in_folder(folder.path), settled=False)
-
-
-class Crash(Exception):  # noqa: N818 - stands for SIGKILL
-    pass
-
-
-class DiesBeforeSigning(PipelineLog):
-    """Dies when the signed outcomes of a batch are to be committed."""
-
-    def commit(self, events: Sequence[Outgoing], writes: Sequence[Any], at_ms: int) -> None:
-        if any(event.topic is Topic.OUTCOMES for event in events):
-            raise Crash
-        super().commit(events, writes, at_ms)
 
 
 def test_an_allocation_whose_hint_was_cleared_is_still_published_or_halts(
@@ -355,10 +323,13 @@ def colleagues(tmp_path: Path, policy: Policy = POLICY) -> tuple[Producer, Produ
     return rogue, honest, open_pipeline(make_folder(tmp_path / "data", agents, policy))
 
 
-def test_an_agent_cannot_burn_the_nonces_of_a_shared_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonce", [1, 64, PENDING_NONCE_MAX, SAFE_INTEGER_MAX])
+def test_an_agent_cannot_burn_the_nonces_of_a_shared_key(tmp_path: Path, nonce: int) -> None:
     rogue, honest, pipeline = colleagues(tmp_path)
-    pipeline.submit(rogue.signed("a", nonce=SAFE_INTEGER_MAX), honest.signed("b"))
-    assert ends(pipeline.drain())[1] == "signed"
+    pipeline.submit(rogue.signed("a", nonce=nonce), honest.signed("b"))
+    events = pipeline.drain()
+    assert ends(events) == ["nonce_too_high", "signed"]
+    assert nonces(events) == [0]
 
 
 def test_an_agents_spending_cannot_overflow_the_day_of_another(tmp_path: Path) -> None:
@@ -484,7 +455,7 @@ def reporting(
     [
         ({"intent": "0x" + "00" * 32}, "simulation_untrusted"),
         ({"chain_id": 1}, "simulation_untrusted"),
-        ({"pending_nonce": 2**63}, "simulation_untrusted"),
+        ({"pending_nonce": PENDING_NONCE_MAX + 1}, "simulation_untrusted"),
         ({"gas_limit": 2**63}, "simulation_untrusted"),
         ({"gas_limit": SAFE_INTEGER_MAX}, "fee_too_high"),
         ({"max_fee_per_gas_wei": UINT256_MAX}, "fee_too_high"),
@@ -511,15 +482,38 @@ def test_a_report_signed_by_an_agent_refuses(folder: Folder, trader: Producer) -
     assert ends(pipeline.drain()) == ["simulation_untrusted"]
 
 
+@pytest.mark.parametrize("pending", [65, PENDING_NONCE_MAX])
 def test_a_simulators_pending_nonce_does_not_burn_the_keys_nonces(
+    folder: Folder, trader: Producer, pending: int
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.runner.simulate = reporting(folder, pending_nonce=pending)
+    pipeline.submit(trader.signed("a", simulate_first=True), trader.signed("b"))
+    events = pipeline.drain()
+    assert ends(events) == ["nonce_too_high", "signed"]
+    assert nonces(events) == [0]
+
+
+def test_the_nonces_of_a_local_chain_are_not_those_that_are_signed(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline = open_pipeline(folder)
-    pipeline.runner.simulate = reporting(folder, pending_nonce=SAFE_INTEGER_MAX)
-    pipeline.submit(trader.signed("a", simulate_first=True))
     pipeline.drain()
-    pipeline.submit(trader.signed("b"))
-    assert ends(pipeline.drain()) == ["signed"]
+    sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
+    (folder.genesis / "base.json").write_text(local_chain(sender, nonce=41))
+    key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
+    with closing(LocalSimulator(folder.genesis, PoolLimits())) as simulator:
+        pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
+        pipeline.submit(trader.signed("a", simulate_first=True))
+        events = pipeline.drain()
+    assert ends(events) == ["signed"]
+    assert nonces(events) == [0]
+
+
+def local_chain(sender: str, nonce: int) -> str:
+    block = {"number": 1, "timestamp_s": 1, "base_fee_wei": "0", "gas_limit": 30_000_000}
+    alloc = {sender: {"balance_wei": str(10**18), "nonce": nonce}}
+    return json.dumps({"version": 1, "chain_id": 8453, "block": block, "alloc": alloc})
 
 
 def test_a_report_from_the_future_is_no_fresh_report(folder: Folder, trader: Producer) -> None:
@@ -560,21 +554,46 @@ def test_a_genesis_that_is_a_dangling_link_stops_nothing(folder: Folder, trader:
 # --- admins
 
 
-@pytest.mark.parametrize("new_key", [False, True], ids=["deactivated", "another key"])
-def test_an_admins_change_of_the_signers_entry_does_not_brick_the_folder(
-    folder: Folder, *, new_key: bool
-) -> None:
+def signer_entry(folder: Folder, change: str = "") -> ServiceSet:
+    key = open_signer_keys(folder).identity.public_key
+    terms: dict[str, Any] = {"role": "signer", "name": SIGNER, "public_key": key, "active": True}
+    changes: dict[str, Any] = {
+        "deactivated": {"active": False},
+        "another key": {"public_key": "0x" + "11" * 32},
+    }
+    return ServiceSet(**(terms | changes.get(change, {})))
+
+
+@pytest.mark.parametrize("change", ["deactivated", "another key"])
+def test_the_front_door_refuses_what_would_halt_its_own_signer(folder: Folder, change: str) -> None:
     with connect(folder.path) as api:
-        signer = next(s for s in api.registry()["services"] if s["name"] == SIGNER)
-        key = "0x" + "11" * 32 if new_key else signer["public_key"]
-        changed = ServiceSet(role="signer", name=SIGNER, public_key=key, active=new_key)
-        try:
-            operator.register(api, folder.admin(), [changed], 1)
-        except ApiError:
-            return  # refusing it is one way
+        with pytest.raises(ApiError, match="active signer") as refused:
+            operator.register(api, folder.admin(), [signer_entry(folder, change)], 1)
+        assert refused.value.code == "registry_refused"
         operator.register(api, folder.admin(), [AccountOpened(account="later")], 1)
-    with connect(folder.path) as api:
         assert "later" in api.registry()["accounts"]
+
+
+@pytest.mark.parametrize("change", ["deactivated", "another key"])
+def test_a_signer_that_the_registry_gave_up_signs_nothing_until_it_is_registered_again(
+    folder: Folder, trader: Producer, change: str
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    sequence, head = pipeline.runner.stage.registry.sequence, pipeline.runner.stage.registry.head
+    record, admin = operator.record_envelope, folder.admin()
+    gone, head = record(admin, "acme", (sequence, head), signer_entry(folder, change), 1)
+    back, _ = record(admin, "acme", (sequence + 1, head), signer_entry(folder), 1)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", gone)], 1)
+    pipeline.submit(trader.signed("a"))
+    for _ in range(2):
+        with pytest.raises(StageHalted, match="active signer"):
+            pipeline.runner.step()
+        assert ends(pipeline.committed) == []
+        pipeline.close()
+        pipeline = open_pipeline(folder)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", back)], 1)
+    assert ends(pipeline.drain()) == ["signed"]
 
 
 def test_an_unprintable_setting_is_refused_within_the_limits_of_an_audit_record(

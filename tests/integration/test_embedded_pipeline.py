@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from schemas.dsse import INTENT_TYPE
-from schemas.record import Outgoing
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
@@ -27,33 +26,14 @@ from tests.support.embedded import (
     open_pipeline,
 )
 from tests.support.outside import check, in_folder
+from tests.support.trading import Crash, ends
 
 DAY_MS = 24 * 60 * 60 * 1000
 
 
 @pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, trader: Producer) -> Folder:
-    return make_folder(tmp_path / "data", [trader.signer])
-
-
-@pytest.fixture
 def pipeline(folder: Folder) -> Pipeline:
     return open_pipeline(folder)
-
-
-def ends(events: list[Outgoing]) -> list[str]:
-    """Name how intents and inputs ended: signed, or the reason."""
-    found = []
-    for event in events:
-        if event.topic in (Topic.OUTCOMES, Topic.UNATTRIBUTED):
-            content = orjson.loads(event.value)
-            found.append(content.get("reason", "signed"))
-    return found
 
 
 def test_an_intent_is_signed_and_leaves_its_whole_trail(
@@ -173,10 +153,6 @@ def test_the_budget_returns_after_24_hours_and_not_before(folder: Folder, trader
     pipeline.submit(trader.signed("in-time", value_wei=10**18))
     assert ends(pipeline.drain()) == ["signed"]
     check(in_folder(folder.path), settled=True)
-
-
-class Crash(Exception):  # noqa: N818 - stands for SIGKILL
-    pass
 
 
 def crashing(point: int) -> type[PipelineLog]:

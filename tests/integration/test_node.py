@@ -34,21 +34,11 @@ from streams.ledger.errors import LedgerError
 from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
-from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
+from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.outside import check, in_folder
 
 NOW_MS = 1
 STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
-
-
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, trader: Producer) -> Folder:
-    return make_folder(tmp_path / "data", [trader.signer])
 
 
 @pytest.fixture
@@ -306,7 +296,7 @@ def test_an_engine_that_tells_the_verifiers_different_things_is_found(
     books = api.pipeline.parts.books  # type: ignore[attr-defined]
     shortened = Shortened(books._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
     with pytest.raises(ApiError, match="missing") as caught:
-        list(Verification(books._clickhouse, shortened, STRANGER_KEY, [], None).run())  # noqa: SLF001
+        list(Verification(books._clickhouse, shortened, [STRANGER_KEY], [], None).run())  # noqa: SLF001
     assert caught.value.code == "ledger_wrong"
 
 

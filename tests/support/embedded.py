@@ -15,6 +15,7 @@ from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
+from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms
 from sixgate.creation import Founding, create
@@ -161,7 +162,7 @@ def open_pipeline(
     runner = EmbeddedRunner(
         inbox=SqliteLog(folder.inbox, trust.partitions),
         pipeline=pipeline,
-        slot=make_slot(held, trust.trust_root, pipeline, SLOT, decided_before),
+        slot=make_slot(held, Registry(trust.trust_root), pipeline, SLOT, decided_before),
         clock=clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms),
         simulate=no_simulation,
         on_commit=committed.extend,

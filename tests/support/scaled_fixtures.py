@@ -1,24 +1,17 @@
 """Fixtures: an organisation on a broker of its own, with and without a ledger on a server."""
 
-import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from signer.signatures import Ed25519Signer
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from tests.support.embedded import Producer, make_folder
 from tests.support.ledger_servers import as_user, server_with_roles
 from tests.support.scaled import Scaled
 from tests.support.servers import kafka_in, running
-
-
-@pytest.fixture
-def trader() -> Producer:
-    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from signer.custody.buffers import RandomBytes, draw, wipe, wiping
 from signer.custody.errors import RootFileError
-from signer.custody.kms.local import ROOT_BYTES
+from signer.custody.kms.local import ROOT_BYTES, LocalKms
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -31,6 +31,15 @@ def create_root_file(path: Path, random_bytes: RandomBytes) -> None:
             f"The root key {path} cannot be written ({error.strerror}); "
             "choose a folder on a local disk that this user may write."
         ) from None
+
+
+def open_local_kms(path: Path, random_bytes: RandomBytes) -> LocalKms:
+    """Open the KMS under a root key's file and wipe what was read.
+
+    Raises ``RootFileError`` as ``load_root_file`` does.
+    """
+    with wiping(load_root_file(path)) as root:
+        return LocalKms(root, random_bytes)
 
 
 def load_root_file(path: Path) -> bytearray:

@@ -58,7 +58,7 @@ def _verify_files(options: argparse.Namespace) -> Report:
         else Path(options.file).open("rb") as file
     ):
         rows = read_rows(file)
-        return verify(rows, heads, options.signer, part=options.part, progress=_show)
+        return verify(rows, heads, options.signer or None, part=options.part, progress=_show)
 
 
 def _show(done: int) -> None:

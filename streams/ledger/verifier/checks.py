@@ -27,12 +27,12 @@ class Report:
 class Verifier:
     """Takes rows one by one; ``heads`` are remembered hashes by row number.
 
-    ``signers`` are raw Ed25519 public keys; without any, signatures are not checked. A ``part``
-    may begin at any row.
+    ``signers`` are raw Ed25519 public keys; with None signatures are not checked, with an empty
+    list none is right. A ``part`` may begin at any row.
     """
 
     heads: Mapping[int, bytes] = field(default_factory=dict)
-    signers: Sequence[bytes] = ()
+    signers: Sequence[bytes] | None = None
     part: bool = False
 
     def __post_init__(self) -> None:
@@ -91,7 +91,7 @@ class Verifier:
 def verify(
     rows: Iterable[Row],
     heads: Mapping[int, bytes] | None = None,
-    signers: Sequence[bytes] = (),
+    signers: Sequence[bytes] | None = None,
     *,
     part: bool = False,
     progress: Callable[[int], None] = lambda _done: None,

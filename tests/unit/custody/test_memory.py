@@ -21,12 +21,10 @@ MASK = 0xA5
 CHILD = """
 import gc, json, os, sys
 from pathlib import Path
-from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, open_secret
 from signer.custody.handle import KeyHandle
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.root_file import load_root_file
+from signer.custody.kms.root_file import open_local_kms
 
 TABLE = bytes(byte ^ 0xA5 for byte in range(256))
 
@@ -47,8 +45,7 @@ def count(needles):
 
 job = json.load(sys.stdin)
 needles = {name: bytes.fromhex(text) for name, text in job["needles"].items()}
-with wiping(load_root_file(Path(job["root"]))) as root:
-    kms = LocalKms(root, os.urandom)
+kms = open_local_kms(Path(job["root"]), os.urandom)
 sealed = SealedSecret(*(bytes.fromhex(blob) for blob in job["blobs"]))
 handle = KeyHandle(open_secret(kms, SecretContext.decode(job["context"].encode()), sealed))
 handle.sign(bytes(32))

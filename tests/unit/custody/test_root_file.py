@@ -7,11 +7,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from signer.custody.errors import RandomnessError, RootFileError
-from signer.custody.kms.root_file import create_root_file, load_root_file
+from signer.custody.kms.root_file import create_root_file, load_root_file, open_local_kms
 from tests.unit.custody.material import Stream
 
 
@@ -40,6 +41,22 @@ def test_what_was_created_is_loaded(root_path: Path) -> None:
     create_root_file(root_path, random_bytes)
     assert load_root_file(root_path) == random_bytes.drawn[-1]
     assert len(load_root_file(root_path)) == 32
+
+
+def test_a_kms_that_is_open_leaves_no_second_copy_of_its_root(
+    root_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_root_file(root_path, Stream())
+    filled: list[bytearray] = []
+
+    def readv(descriptor: int, buffers: list[bytearray], read: Any = os.readv) -> int:
+        filled.extend(buffers)
+        return int(read(descriptor, buffers))
+
+    monkeypatch.setattr(os, "readv", readv)
+    kms = open_local_kms(root_path, Stream("kms"))
+    assert filled == [bytearray(32)]
+    assert kms.unwrap(kms.wrap(b"secret", b"{}"), b"{}") == b"secret"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

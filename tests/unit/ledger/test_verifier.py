@@ -222,6 +222,11 @@ def test_an_edited_outcome_leaves_a_hole_whatever_hashes_were_recomputed() -> No
     assert fault.what == "outcome 1 of account treasury is missing before it"
 
 
+def test_without_any_signer_no_outcome_is_right() -> None:
+    report = verify(ROWS, signers=[])
+    assert (report.outcomes, report.forged > 0) == (0, True)
+
+
 def test_any_of_several_signers_will_do() -> None:
     rows = outcomes(outcome(0, 1), outcome(1, 2, OTHER_KEY))
     keys = [SIGNER_PUBLIC, OTHER_KEY.public_key().public_bytes_raw()]

@@ -57,7 +57,7 @@ def allocation(judged: Judgement) -> Allocation:
 
 def test_an_allocation_pins_exactly_what_was_asked() -> None:
     asked = intent(value_wei=3, data="0xa9059cbb", gas_limit=50_000, nonce=4)
-    seven = FRESH.charged(signed(intent(value_wei=7), nonce=0))
+    seven = FRESH.charged(signed(intent(value_wei=7), nonce=3))
     draft = allocated(authorize(case(asked), seven))
     assert draft.model_dump(exclude_none=True) == {
         "v": 1,
@@ -94,9 +94,9 @@ def test_an_allocation_pins_exactly_what_was_asked() -> None:
 
 
 def test_an_allocation_charges_the_value_and_uses_the_nonce() -> None:
-    done = allocation(authorize(case(intent(value_wei=3 * ETH, nonce=4)), FRESH))
+    done = allocation(authorize(case(intent(value_wei=3 * ETH, nonce=0)), FRESH))
     assert done.account.spent_wei(NOW_MS) == 3 * ETH
-    assert done.account.next_nonce(address_of(SECRET), 8453) == 5
+    assert done.account.next_nonce(address_of(SECRET), 8453) == 1
     assert done.account.sequence == done.live.sequence == allocated(done).sequence == 1
 
 
@@ -273,6 +273,6 @@ def decisions(asked: Intent, account: Account) -> list[Judgement]:
 
 def test_equal_inputs_give_equal_decisions() -> None:
     busy = FRESH.charged(signed(intent(value_wei=ETH), nonce=3)).judged("alice", NOW_MS)
-    for asked in (intent(), intent(nonce=3), intent(to=None), intent(value_wei=2**255)):
+    for asked in (intent(), intent(nonce=4), intent(to=None), intent(value_wei=2**255)):
         one, other = decisions(asked, busy)
         assert one == other

@@ -47,10 +47,10 @@ def reasons(disk: Disk) -> list[str]:
 
 def test_an_intent_is_charged_and_signed_once_as_it_was_asked() -> None:
     process = fresh()
-    process.run([arrival(intent(value_wei=3 * ETH, nonce=4))], NOW_MS)
+    process.run([arrival(intent(value_wei=3 * ETH, nonce=0))], NOW_MS)
     [outcome] = process.disk.outcomes
     assert isinstance(outcome, TransactionSigned)
-    assert (outcome.value_wei, outcome.nonce, outcome.spent_wei) == (3 * ETH, 4, 3 * ETH)
+    assert (outcome.value_wei, outcome.nonce, outcome.spent_wei) == (3 * ETH, 0, 3 * ETH)
     assert (outcome.sequence, outcome.decided_at_ms) == (1, NOW_MS)
     verify_event(outcome, SIGNER.public_key)
     account = process.memory.account(ACCOUNT)

@@ -2,7 +2,6 @@ import pytest
 import rlp
 from eth_utils.crypto import keccak
 
-from streams.simulators.genesis import GenesisAccount
 from streams.simulators.revm import Revm
 from streams.simulators.simulation import (
     DATA_BYTES_MAX,
@@ -53,7 +52,6 @@ def test_a_transfer_succeeds_in_the_genesis_block() -> None:
         block_number=7,
         block_timestamp_s=1_767_225_600,
         base_fee_wei=1_000_000_000,
-        sender_nonce=0,
     )
     assert _deltas(simulation) == {(ALICE, "native"): -ETHER, (BOB, "native"): ETHER}
 
@@ -74,15 +72,6 @@ def test_ether_that_a_contract_passes_on_is_seen() -> None:
         (BOB, "native"): 9,
         (CONTRACT, "native"): 1,
     }
-
-
-def test_the_next_nonce_is_the_genesis_one() -> None:
-    start = genesis()
-    alloc = {**start.alloc, ALICE: GenesisAccount.model_validate({"nonce": 41})}
-
-    simulation = Revm(start.model_copy(update={"alloc": alloc})).simulate(call(BOB))
-
-    assert simulation.sender_nonce == 41
 
 
 def test_a_contract_is_created_where_nonce_and_sender_say() -> None:

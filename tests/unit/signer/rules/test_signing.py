@@ -5,7 +5,7 @@ import pytest
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.decision import Rejected
-from signer.rules.signing import decide, nonce_lowest
+from signer.rules.signing import decide, nonce_next
 from tests.support.cases import (
     ACCOUNT,
     BASE,
@@ -75,18 +75,14 @@ def test_a_key_path_of_another_agent_needs_a_grant_by_name(
     [
         (None, used(7), None, None),
         (0, FRESH, None, None),
-        (5, FRESH, None, None),
+        (1, FRESH, None, Reason.NONCE_TOO_HIGH),
         (7, used(7), None, Reason.NONCE_USED),
         (0, used(7), None, Reason.NONCE_USED),
         (8, used(7), None, None),
-        (9, used(7), None, None),
-        (64, FRESH, None, None),
-        (65, FRESH, None, Reason.NONCE_TOO_HIGH),
+        (9, used(7), None, Reason.NONCE_TOO_HIGH),
+        (64, FRESH, None, Reason.NONCE_TOO_HIGH),
         (2**53 - 1, FRESH, None, Reason.NONCE_TOO_HIGH),
-        (72, used(7), None, None),
-        (73, used(7), None, Reason.NONCE_TOO_HIGH),
-        (69, FRESH, 5, None),
-        (70, FRESH, 5, Reason.NONCE_TOO_HIGH),
+        (6, FRESH, 5, Reason.NONCE_TOO_HIGH),
         (4, FRESH, 5, Reason.NONCE_USED),
         (5, FRESH, 5, None),
         (8, used(7), 5, None),
@@ -95,7 +91,7 @@ def test_a_key_path_of_another_agent_needs_a_grant_by_name(
         (0, used(7, secret=b"\x02" * 32), None, None),
     ],
 )
-def test_an_explicit_nonce_is_above_every_used_one_and_not_far_above(
+def test_an_explicit_nonce_is_the_next_one_and_no_other(
     nonce: int | None, account: Account, pending: int | None, expected: Reason | None
 ) -> None:
     told = report(intent(), pending_nonce=pending)
@@ -103,16 +99,42 @@ def test_an_explicit_nonce_is_above_every_used_one_and_not_far_above(
 
 
 @pytest.mark.parametrize(
-    ("account", "pending", "lowest"),
+    ("account", "pending", "expected"),
+    [
+        (FRESH, 64, None),
+        (FRESH, 65, Reason.NONCE_TOO_HIGH),
+        (FRESH, 2**32 - 1, Reason.NONCE_TOO_HIGH),
+        (used(7), 72, None),
+        (used(7), 73, Reason.NONCE_TOO_HIGH),
+    ],
+)
+@pytest.mark.parametrize("explicit", [False, True])
+def test_a_pending_nonce_far_above_the_next_one_refuses(
+    account: Account, pending: int, expected: Reason | None, *, explicit: bool
+) -> None:
+    told = report(intent(), pending_nonce=pending)
+    asked = intent(nonce=pending if explicit else None)
+    assert reason(asked, account, simulation=told) == expected
+
+
+def test_a_wrong_nonce_is_refused_with_the_right_one() -> None:
+    for nonce in (7, 9):
+        decision = decide(intent(nonce=nonce), policy(), used(7), facts())
+        assert isinstance(decision, Rejected)
+        assert "the next one, 8:" in decision.detail
+
+
+@pytest.mark.parametrize(
+    ("account", "pending", "following"),
     [(FRESH, None, 0), (FRESH, 0, 0), (FRESH, 9, 9), (used(7), None, 8), (used(7), 9, 9)],
 )
-def test_the_lowest_free_nonce_is_above_used_and_pending_ones(
-    account: Account, pending: int | None, lowest: int
+def test_the_next_nonce_is_above_used_and_pending_ones(
+    account: Account, pending: int | None, following: int
 ) -> None:
     known = facts(simulation=report(intent(), pending_nonce=pending))
-    assert nonce_lowest(intent(), account, key(), known) == lowest
+    assert nonce_next(intent(), account, key(), known) == following
     if pending is None:
-        assert nonce_lowest(intent(), account, key(), facts()) == lowest
+        assert nonce_next(intent(), account, key(), facts()) == following
 
 
 def test_without_fees_from_anybody_nothing_is_signed() -> None:
