@@ -12,8 +12,6 @@ AuditAction = Literal[
     "intent.duplicate",
     "key.refused",
     "registry.refused",
-    "process.started",
-    "process.stopped",
 ]
 
 

@@ -1,7 +1,8 @@
 """A folder's pipeline and ledger, kept running by two threads; the first failure ends both."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
@@ -38,16 +39,17 @@ class Pipeline:
 
     def start(self) -> None:
         """Prove and finish what earlier lives left, then run; raises what halts the pipeline."""
-        self.parts.start()
+        with self._failing():
+            self.parts.start()
         self.step()
         self._gates.start()
         self._ledger.start()
 
     def stop(self) -> None:
         """End after the current batch, with the ledger caught up unless something failed."""
-        self._gates.stop()
-        self._ledger.stop()
         try:
+            self._gates.stop()
+            self._ledger.stop()
             if self.failure is None:
                 self.parts.books.catch_up()
         finally:
@@ -72,13 +74,9 @@ class Pipeline:
     def step(self) -> int:
         """Step the runner; after a failure it is spent, whoever called, and the node with it."""
         self.check_running()
-        with self.lock:
-            try:
-                self._folder.check_same(self._place)
-                read = self.parts.runner.step()
-            except BaseException as error:
-                self._fail(error)
-                raise
+        with self.lock, self._failing():
+            self._folder.check_same(self._place)
+            read = self.parts.runner.step()
         self._busy = read > 0
         return read
 
@@ -112,12 +110,22 @@ class Pipeline:
             raise
 
     def _keep_books(self) -> int:
-        waited_ms = boot_ms() - self._booked_at_ms
-        if self._busy and waited_ms < LEDGER_LAG_MS_MAX:
-            return 0
-        self._booked_at_ms = boot_ms()
-        self.parts.books.step()
+        if not self._gives_way():
+            self._booked_at_ms = boot_ms()
+            self.parts.books.step()
         return 0
+
+    def _gives_way(self) -> bool:
+        return self._busy and boot_ms() - self._booked_at_ms < LEDGER_LAG_MS_MAX
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Remember what ends the block: after it nothing more is judged, or written down."""
+        try:
+            yield
+        except BaseException as error:
+            self._fail(error)
+            raise
 
     def _fail(self, error: BaseException) -> None:
         self.failure = self.failure or self._cause_of(error)

@@ -21,7 +21,7 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
-from signer.state import StateRolledBack
+from signer.state import StateDamaged, StateRolledBack
 from sixgate import operator
 from sixgate.api import Api, ApiError, Json
 from sixgate.connection import connect
@@ -34,6 +34,7 @@ from streams.ledger.errors import LedgerError
 from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
+from streams.log.sqlite import number
 from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.outside import check, in_folder
 
@@ -311,6 +312,24 @@ def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path:
     shutil.copy(tmp_path / "yesterday.db", folder.pipeline)
     with pytest.raises((StateRolledBack, LedgerError), match=r"older|newer"), connect(folder.path):
         pass
+
+
+def test_a_start_that_is_refused_leaves_the_ledger_as_it_was(
+    folder: Folder, trader: Producer
+) -> None:
+    with connect(folder.path) as api:
+        submit(api, trader.signed("a"))
+    log = PipelineLog(folder.pipeline, folder.trust().partitions)
+    log.append([Outgoing(Topic.AUDIT, "", b"{}")], 1)
+    log.close()
+    db = sqlite3.connect(folder.inbox)
+    with db:
+        db.execute("UPDATE records SET value = x'7b7d' WHERE topic = ?", (number(Topic.REGISTRY),))
+    db.close()
+    before = folder.heads.read_bytes()
+    with pytest.raises(StateDamaged), connect(folder.path):
+        pass
+    assert folder.heads.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["pipeline.db", "inbox.db"])
