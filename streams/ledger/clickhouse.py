@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Self, TypeVar
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from streams.ledger.engines import Embedded, Engine, Server, refuse_held
+from streams.ledger.engines import IN_MEMORY, Embedded, Engine, Server, refuse_held
 from streams.ledger.failures import failure_of
 
 Settings = Mapping[str, int | str]
@@ -56,6 +56,13 @@ class ClickHouse:
             return cls(engine, database, {})
 
     @classmethod
+    def in_memory(cls) -> Self:
+        """Open an engine inside this process that keeps nothing, unless this process holds one."""
+        engine = Embedded(IN_MEMORY)
+        with translated("ClickHouse's own engine could not be started", engine):
+            return cls(engine, "sixgate", {})
+
+    @classmethod
     def server(cls, server: Server, database: str = "sixgate") -> Self:
         """Connect to a server; whether the database is there shows when it is used.
 
@@ -70,9 +77,14 @@ class ClickHouse:
         with translated("The ledger could not be opened a second time", self._engine):
             return ClickHouse(self._engine, self.database, settings or {})
 
+    @property
+    def in_process(self) -> bool:
+        """Tell whether the engine is this process's own."""
+        return self._engine.in_process
+
     def create_database(self) -> None:
         """Make the database if it is absent."""
-        sql = f"CREATE DATABASE IF NOT EXISTS {self.database} ENGINE = Atomic"
+        sql = f"CREATE DATABASE IF NOT EXISTS {self.database}"
         self._run(
             "The ledger's database could not be made",
             lambda client: client.command(sql, use_database=False),
@@ -118,8 +130,8 @@ class ClickHouse:
         lost.
         """
         settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
-        target = table if self._engine.in_process else _guarded(table, columns, only_if)
-        names = list(columns) if self._engine.in_process else None
+        target = table if self.in_process else _guarded(table, columns, only_if)
+        names = list(columns) if self.in_process else None
         self._run(
             "The ledger could not be appended to",
             lambda client: client.raw_insert(
@@ -148,7 +160,7 @@ class ClickHouse:
             try:
                 return ask(self._client)
             except Exception:
-                if self._engine.in_process:
+                if self.in_process:
                     spent, self._client = self._client, self._connect()
                     spent.close()
                 raise

@@ -15,6 +15,7 @@ from streams.ledger.errors import LedgerBusy, LedgerUnavailable
 # A server that hangs is given up after this long; a batch of the largest size takes a second.
 ANSWER_S_MAX = 30
 CONNECT_S_MAX = 5
+IN_MEMORY = Path(":memory:")
 
 
 class Engine(Protocol):

@@ -54,7 +54,7 @@ def entry_of(record: Record) -> Entry:
 def _key(key: str) -> str:
     if not key or _NAME.fullmatch(key):
         return key
-    return digest(OPAQUE_TAG, key.encode("utf-8", "surrogatepass"))
+    return digest(OPAQUE_TAG, key.encode("utf-8", "surrogateescape"))
 
 
 def _event(raw: bytes) -> tuple[str, bytes] | None:

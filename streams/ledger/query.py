@@ -1,9 +1,11 @@
 """SQL from users: one read-only query, bounded in memory, time and rows.
 
 Two walls, either of which should do: the query is parsed and judged before it runs
-(``sql_check.py``), and the connection it runs on is read-only with fixed limits. A function that
-works on one huge value is stopped by the memory limit, not by the clock, which the engine looks at
-between blocks.
+(``sql_check.py``), and the connection it runs on is read-only with fixed limits; on a server it is
+moreover that of a user who may read the ledger's tables and nothing else
+(``infra/clickhouse/users.xml``). The engine inside this process parses also what a server runs. A
+function that works on one huge value is stopped by the memory limit, not by the clock, which the
+engine looks at between blocks.
 """
 
 import json
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerUnavailable, QueryRefused
+from streams.ledger.errors import LedgerDenied, LedgerUnavailable, QueryRefused
 from streams.ledger.sql_check import Function, Grammar, check
 
 QUERY_BYTES_MAX = 64 * 1024
@@ -40,20 +42,14 @@ class ReadOnlySql:
     """A connection on which users' queries run."""
 
     def __init__(self, clickhouse: ClickHouse, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
-        self._grammar = _grammar(clickhouse)
-        self._connection = clickhouse.another(
-            {
-                "max_result_rows": limits.rows_max,
-                "max_result_bytes": limits.answer_bytes_max,
-                "result_overflow_mode": "throw",
-                "max_memory_usage": limits.memory_bytes_max,
-                "max_temporary_data_on_disk_size_for_query": limits.spill_bytes_max,
-                "max_execution_time": limits.time_s_max,
-                "timeout_overflow_mode": "throw",
-                "readonly": 1,  # last: from here on the connection changes nothing, itself included
-            }
-        )
+        """Raise ``LedgerDenied`` for a server's user who may write."""
+        bounds = _bounds(limits or Limits())
+        # readonly comes last: from there on the connection changes nothing, itself included.
+        own = {"readonly": 1} if clickhouse.in_process else {}
+        self._connection = clickhouse.another(bounds | own)
+        self._parser = self._connection if clickhouse.in_process else _parser(self._connection)
+        # Asked without the bounds: the engine has more functions than a query may have rows.
+        self._grammar = _grammar(clickhouse if clickhouse.in_process else self._parser, clickhouse)
 
     def run(self, sql: str) -> Answer:
         """Return the answer of one SELECT.
@@ -70,10 +66,12 @@ class ReadOnlySql:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+        if self._parser is not self._connection:
+            self._parser.close()
 
     def _accepted(self, sql: str) -> str:
         """Return the query as the engine writes it itself: one statement, without comments."""
-        ((tree, text),) = self._connection.rows(
+        ((tree, text),) = self._parser.rows(
             "SELECT parseQueryToJSON({q:String}), formatQuerySingleLine({q:String})", {"q": sql}
         )
         check(json.loads(tree), self._grammar)
@@ -86,19 +84,44 @@ class ReadOnlySql:
         return Answer(tuple(result.column_names), types, rows)
 
 
+def _bounds(limits: Limits) -> dict[str, int | str]:
+    return {
+        "max_result_rows": limits.rows_max,
+        "max_result_bytes": limits.answer_bytes_max,
+        "result_overflow_mode": "throw",
+        "max_memory_usage": limits.memory_bytes_max,
+        "max_temporary_data_on_disk_size_for_query": limits.spill_bytes_max,
+        "max_execution_time": limits.time_s_max,
+        "timeout_overflow_mode": "throw",
+    }
+
+
+def _parser(connection: ClickHouse) -> ClickHouse:
+    """Return an empty engine to parse with, after seeing that the user may only read."""
+    if connection.rows("SELECT toUInt64(getSetting('readonly'))") == [(0,)]:
+        connection.close()
+        raise LedgerDenied(
+            "Queries of users run only as a user whose profile is read-only: connect as "
+            "ledger_reader."
+        )
+    return ClickHouse.in_memory()
+
+
 def _readable(value: Any) -> Any:
     return "0x" + value.hex() if isinstance(value, bytes) else value
 
 
-def _grammar(clickhouse: ClickHouse) -> Grammar:
-    functions = clickhouse.rows(
+def _grammar(parser: ClickHouse, clickhouse: ClickHouse) -> Grammar:
+    functions = parser.rows(
         "SELECT name, alias_to, categories, is_aggregate != 0 FROM system.functions "
         "WHERE origin = 'System'"
     )
-    databases = clickhouse.rows("SELECT name FROM system.databases")
-    return Grammar.of(
-        (Function(*row) for row in functions), clickhouse.database, (name for (name,) in databases)
-    )
+    databases = {
+        name
+        for engine in (parser, clickhouse)
+        for (name,) in engine.rows("SELECT name FROM system.databases")
+    }
+    return Grammar.of((Function(*row) for row in functions), clickhouse.database, databases)
 
 
 def _sentence(error: LedgerUnavailable) -> str:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,12 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.export import Format, export
 from streams.ledger.verifier import Row, read_rows, verify
 from streams.ledger.verifier.__main__ import main
-from tests.support.ledger import SIGNER_PUBLIC, START_MS, Pipeline, engine, filled, rows_of
+from tests.support.ledger import SIGNER_PUBLIC, START_MS, Pipeline, filled, rows_of
 
 RECORDS = Pipeline().run(40)
 ROWS = rows_of(RECORDS)
 EVER_MS = 2**53
 Fresh = Callable[[], ClickHouse]
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
-    with engine(tmp_path_factory.mktemp("ledger")) as databases:
-        yield databases
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerUnavailable, QueryRefused
 from streams.ledger.query import Limits, ReadOnlySql
 from tests.support.ledger import Pipeline, engine, filled
+from tests.support.ledger_servers import as_user, granted_database
 
 VIEWS = (
     "ledger",
@@ -23,10 +24,26 @@ VIEWS = (
 LIMITS = Limits(rows_max=1000, memory_bytes_max=200_000_000, time_s_max=1)
 
 
+@pytest.fixture(scope="module", params=["chdb", "server"])
+def engines(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ClickHouse, ClickHouse]]:
+    """Give who fills the ledger and who asks it; on a server, the user who may only read."""
+    if request.param == "chdb":
+        with engine(tmp_path_factory.mktemp("ledger")) as fresh:
+            clickhouse = fresh()
+            yield clickhouse, clickhouse
+    else:
+        server = request.getfixturevalue("ledger_server")
+        with granted_database(server) as admin:
+            yield admin, ClickHouse.server(as_user(server, "ledger_reader"))
+
+
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    with engine(tmp_path_factory.mktemp("ledger")) as fresh:
-        yield filled(fresh(), Pipeline().run(200)).clickhouse
+def clickhouse(engines: tuple[ClickHouse, ClickHouse]) -> ClickHouse:
+    admin, reader = engines
+    filled(admin, Pipeline().run(200))
+    return reader
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +149,7 @@ def test_the_engine_itself_would_read_it(clickhouse: ClickHouse, tmp_path: Path)
     """The attack is real: read-only mode alone does not stop it."""
     file = tmp_path / "secret.txt"
     file.write_text(SECRET)
-    read_only = clickhouse.another({"readonly": 1})
+    read_only = clickhouse.another({"readonly": 1} if clickhouse.in_process else {})
     assert read_only.rows(f"SELECT file('{file}')") == [(SECRET,)]
     read_only.close()
 
@@ -303,7 +320,7 @@ def test_the_connection_is_read_only_even_without_the_judgement(sql: ReadOnlySql
     connection = sql._connection  # noqa: SLF001 - the inner wall, tried by itself
     create = "CREATE TABLE t (a Int8) ENGINE = Memory"
     for command in (create, "DROP TABLE ledger", "SET readonly=0"):
-        with pytest.raises(LedgerUnavailable, match=r"readonly|read-only"):
+        with pytest.raises(LedgerUnavailable, match=r"readonly|read-only|privileges"):
             connection.command(command)
 
 
@@ -343,5 +360,5 @@ def test_the_limits_hold_on_the_connection_that_follows_a_failure(sql: ReadOnlyS
     for _ in range(2):
         with pytest.raises(QueryRefused, match="max rows"):
             sql.run("SELECT * FROM ledger")
-        with pytest.raises(LedgerUnavailable, match="readonly"):
+        with pytest.raises(LedgerUnavailable, match=r"readonly|privileges"):
             sql._connection.command("DROP TABLE ledger")  # noqa: SLF001 - the inner wall

@@ -24,15 +24,9 @@ from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable, batch_of
 from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import verify
-from tests.support.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, MemoryLog, Pipeline, engine
+from tests.support.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, MemoryLog, Pipeline
 
 NOW_MS = 1_790_000_777_000
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], ClickHouse]]:
-    with engine(tmp_path_factory.mktemp("ledger")) as databases:
-        yield databases
 
 
 class Ledger:

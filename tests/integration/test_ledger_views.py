@@ -1,10 +1,9 @@
 """What analysts and the signer read out of the ledger, against counts made from the records."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import orjson
-import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,7 +21,6 @@ from tests.support.ledger import (
     SIGNER_KEY,
     START_MS,
     Pipeline,
-    engine,
     filled,
     sample_intent,
     sample_outcome,
@@ -33,12 +31,6 @@ from tests.support.ledger import (
 HOUR_MS = 3_600_000
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 Fresh = Callable[[], ClickHouse]
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
-    with engine(tmp_path_factory.mktemp("ledger")) as databases:
-        yield databases
 
 
 def proved(body: bytes) -> bool:

@@ -1,0 +1,49 @@
+"""An event loop in a thread of its own, for a synchronous process that speaks to Kafka."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from streams.kafka.errors import KafkaUnreachable
+
+CALL_S_MAX = 60
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs coroutines for threads that have no loop; each call is waited for, within a bound."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T], s_max: float = CALL_S_MAX) -> T:
+        """Return what a coroutine returns, and raise what it raises.
+
+        Raises ``KafkaUnreachable`` if it is not done in time; it is cancelled then.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(s_max)
+        except TimeoutError as error:
+            if not future.cancel():
+                raise
+            raise KafkaUnreachable(
+                f"Kafka gave no answer for {s_max:g} s: check that a broker runs."
+            ) from error
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns inside the loop, where aiokafka's objects are made."""
+
+        async def called() -> T:
+            return function()
+
+        return self.run(called())
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,136 @@
+"""Kafka as the log of the ledger's sink.
+
+The sink says where it stands, and that is where reading goes on: no group, no committed offsets.
+Only committed records are seen. Transaction markers take offsets too, so offsets have holes.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from schemas.record import Record
+from schemas.topics import Topic
+from streams.kafka.broker import Broker
+from streams.kafka.errors import missing, translated
+from streams.kafka.loop import LoopThread
+from streams.kafka.records import place, record_of
+from streams.ledger.errors import LedgerGap
+from streams.ledger.ordering import LEDGER_TOPICS, Place, refuse_gap
+
+# Few large inserts cost the table less than many small ones; this much later is the ledger.
+LINGER_MS = 200
+POLL_MS = 500
+READ_BYTES_MAX = 32 * 1024 * 1024
+METADATA_S_MAX = 10
+
+
+class KafkaSource:
+    """The committed records of every topic that is kept; a ``Source`` of the sink."""
+
+    def __init__(
+        self, loop: LoopThread, broker: Broker, topics: Iterable[Topic] = LEDGER_TOPICS
+    ) -> None:
+        """Read ``topics``, whose partitions are those of now: their number never changes.
+
+        Raises ``KafkaFault`` if no broker answers, refuses, or lacks a topic.
+        """
+        self._loop = loop
+        self._consumer: AIOKafkaConsumer = loop.call(broker.consumer)
+        self._standing: dict[TopicPartition, int] = {}
+        self._firsts: dict[TopicPartition, int] = {}
+        self._places = self._loop.run(self._open(tuple(topics)))
+
+    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+        """Return at most ``limit`` records, the next ones of each partition.
+
+        Waits up to ``POLL_MS`` for the first and then ``LINGER_MS`` for more; none means that none
+        came. Raises ``LedgerGap`` if the log does not hold a position, ``KafkaFault``.
+        """
+        self._firsts = {}
+        return self._loop.run(self._read(positions, limit))
+
+    def earliest(self, topic: Topic, partition: int) -> int:
+        """Return the first offset the log still holds, as of the last ``read``."""
+        if not self._firsts:
+            self._firsts = self._loop.run(self._first_offsets())
+        return self._firsts[place(topic, partition)]
+
+    def end(self, topic: Topic, partition: int) -> int:
+        """Return the offset behind the last one that is decided: committed or aborted."""
+        return self._loop.run(self._end(place(topic, partition)))
+
+    def close(self) -> None:
+        """Leave the broker; the loop is the caller's."""
+        self._loop.run(self._consumer.stop())
+
+    async def _open(self, topics: tuple[Topic, ...]) -> list[TopicPartition]:
+        try:
+            with translated("opening the log"):
+                await self._consumer.start()
+                client = self._consumer._client  # noqa: SLF001 - there is no public way to wait
+                await client.set_topics([topic.value for topic in topics])
+            places = [at for topic in topics for at in self._partitions(topic)]
+            self._consumer.assign(places)
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return places
+
+    def _partitions(self, topic: Topic) -> list[TopicPartition]:
+        found = self._consumer.partitions_for_topic(topic.value)
+        if not found:
+            raise missing(topic)
+        return [place(topic, number) for number in sorted(found)]
+
+    async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+        with translated("reading"):
+            self._go_to(positions)
+            records = await self._poll(limit, POLL_MS)
+            until = time.monotonic() + LINGER_MS / 1000
+            while records and len(records) < limit and _size(records) < READ_BYTES_MAX:
+                left_ms = int((until - time.monotonic()) * 1000)
+                if left_ms <= 0:
+                    break
+                records += await self._poll(limit - len(records), left_ms)
+        return records
+
+    def _go_to(self, positions: Mapping[Place, int]) -> None:
+        """Seek where the caller stands elsewhere than behind what was read last."""
+        for at in self._places:
+            wanted = positions.get((Topic(at.topic), at.partition), 0)
+            if self._standing.get(at) != wanted:
+                self._consumer.seek(at, wanted)
+                self._standing[at] = wanted
+
+    async def _poll(self, limit: int, wait_ms: int) -> list[Record]:
+        try:
+            found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=limit)
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            await self._refuse_gaps()
+            raise LedgerGap(
+                f"The log does not reach where the ledger has read up to ({error}): it is older "
+                "than the ledger; restore the newer one."
+            ) from error
+        for at, messages in found.items():
+            self._standing[at] = messages[-1].offset + 1
+        return [record_of(message) for messages in found.values() for message in messages]
+
+    async def _refuse_gaps(self) -> None:
+        for at, first in (await self._first_offsets()).items():
+            refuse_gap((Topic(at.topic), at.partition), self._standing[at], first)
+
+    async def _first_offsets(self) -> dict[TopicPartition, int]:
+        with translated("looking for the log's beginning"):
+            found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._places)
+        return found
+
+    async def _end(self, at: TopicPartition) -> int:
+        with translated("looking for the log's end"):
+            ends: dict[TopicPartition, int] = await self._consumer.end_offsets([at])
+        return ends[at]
+
+
+def _size(records: list[Record]) -> int:
+    return sum(len(record.value) for record in records)

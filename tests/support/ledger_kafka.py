@@ -1,0 +1,136 @@
+"""A Kafka broker as the log of a ledger: all topics, and records as anybody may write them."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+
+from infra.local.kafka import Kafka
+from schemas.partition import partition_of
+from schemas.record import Outgoing
+from schemas.topics import TOPICS, Topic
+from streams.kafka.broker import Broker
+from streams.kafka.loop import LoopThread
+from streams.kafka.records import place
+
+PARTITIONS = 3
+
+
+def broker_of(kafka: Kafka, client: str = "tests") -> Broker:
+    return Broker(kafka.address, client)
+
+
+@contextmanager
+def kafka_with_topics(folder: Path) -> Iterator[Kafka]:
+    """Give a broker of its own on which all topics are and nothing else is."""
+    kafka = Kafka(folder)
+    kafka.start()
+    try:
+        with closing(LoopThread("topics")) as loop:
+            loop.run(_make_topics(kafka.address))
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+async def _make_topics(address: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        answer = await admin.create_topics([
+            NewTopic(topic.value, PARTITIONS if spec.keyed else 1, 1, topic_configs=_CONFIG)
+            for topic, spec in TOPICS.items()
+        ])  # fmt: skip
+        assert {code for _, code, *_ in answer.topic_errors} == {0}
+    finally:
+        await admin.close()
+
+
+_CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3 * 1024 * 1024)}
+
+
+class KafkaWriter:
+    """Writes to a broker, for tests that have no event loop."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._address = kafka.address
+        self._loop = LoopThread("writer")
+        self._broker = broker_of(kafka)
+        self._producer = self._loop.call(self._broker.producer)
+        self._loop.run(self._producer.start())
+
+    def send(self, events: Sequence[Outgoing]) -> None:
+        """Append events, each to the partition of its key."""
+        self._loop.run(self._send(events))
+
+    def send_raw(self, topic: Topic, partition: int, key: bytes | None, value: bytes | None) -> int:
+        """Append any bytes, or none, anywhere; return the offset."""
+        sending = self._producer.send_and_wait(topic.value, value, key, partition)
+        return int(self._loop.run(sending).offset)
+
+    def transact(self, events: Sequence[Outgoing], *, commit: bool) -> None:
+        """Append events in one transaction and commit or abort it."""
+        self._loop.run(self._transact(events, commit=commit))
+
+    def hold(self, topic: Topic, partition: int, value: bytes) -> None:
+        """Leave a record in a transaction that nobody ends until the test does."""
+        name = f"held-{time.monotonic_ns()}"
+        self._held = self._loop.call(lambda: self._broker.producer(transactional_id=name))
+        self._loop.run(self._hold(topic, partition, value))
+
+    def release(self) -> None:
+        """Commit what was held."""
+        self._loop.run(self._release())
+
+    def forget(self, topic: Topic, partition: int, before: int) -> None:
+        """Let the broker drop what lies before an offset, as retention does."""
+        self._loop.run(self._forget(topic, partition, before))
+
+    def close(self) -> None:
+        self._loop.run(self._producer.stop())
+        self._loop.close()
+
+    async def _send(self, events: Sequence[Outgoing]) -> None:
+        sent = [
+            await self._producer.send(event.topic.value, event.value, event.key.encode(), where)
+            for event in events
+            for where in [_partition(event)]
+        ]
+        for one in sent:
+            await one
+
+    async def _transact(self, events: Sequence[Outgoing], *, commit: bool) -> None:
+        producer = self._broker.producer(transactional_id=f"tests-{time.monotonic_ns()}")
+        await producer.start()
+        try:
+            await producer.begin_transaction()
+            for event in events:
+                await producer.send_and_wait(
+                    event.topic.value, event.value, event.key.encode(), _partition(event)
+                )
+            await (producer.commit_transaction() if commit else producer.abort_transaction())
+        finally:
+            await producer.stop()
+
+    async def _hold(self, topic: Topic, partition: int, value: bytes) -> None:
+        await self._held.start()
+        await self._held.begin_transaction()
+        await self._held.send_and_wait(topic.value, value, b"", partition)
+
+    async def _release(self) -> None:
+        await self._held.commit_transaction()
+        await self._held.stop()
+
+    async def _forget(self, topic: Topic, partition: int, before: int) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        await admin.start()
+        try:
+            await admin.delete_records({place(topic, partition): RecordsToDelete(before)})
+        finally:
+            await admin.close()
+
+
+def _partition(event: Outgoing) -> int:
+    return partition_of(event.key, PARTITIONS) if TOPICS[event.topic].keyed else 0
