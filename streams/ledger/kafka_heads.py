@@ -10,9 +10,10 @@ from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import missing, translated
+from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
 from streams.kafka.records import place
+from streams.kafka.translation import translated
 from streams.ledger.errors import LedgerRewritten
 from streams.ledger.heads import HeadFile
 

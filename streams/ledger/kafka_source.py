@@ -13,9 +13,10 @@ from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import missing, translated
+from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
 from streams.kafka.records import place, record_of
+from streams.kafka.translation import translated
 from streams.ledger.errors import LedgerGap
 from streams.ledger.ordering import LEDGER_TOPICS, Place, refuse_gap
 
