@@ -108,3 +108,11 @@ def verify_event(event: Canonical, public_key: str) -> None:
     content = event.plain()
     signature = bytes.fromhex(str(content.get("signature", "0x"))[2:])
     verify(public_key, signature, signed_part(gated(content)))
+
+
+def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
+    """Raise ``SignatureWrong`` unless the event carries the signature of one of several keys."""
+    for public_key in public_keys:
+        with suppress(SignatureWrong):
+            return verify_event(event, public_key)
+    raise SignatureWrong("none of the keys that may sign this did")

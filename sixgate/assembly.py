@@ -43,7 +43,7 @@ class Parts:
         self.runner.load()
         stage = self.runner.stage
         self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
-        newest = self.books.outcomes.newest_sequences(sorted(stage.registry.accounts))
+        newest = self.books.answers.outcomes.newest_sequences(sorted(stage.registry.accounts))
         stage.memory.check_not_behind(newest)
         self.runner.recover()
 
@@ -76,7 +76,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         pipeline = keep(PipelineLog(folder.pipeline, trust.partitions))
         books = keep(Books(folder, trust, (ledger_key, held.identity.public_key), wall_ms))
         simulator = keep(LocalSimulator(folder.genesis, LIMITS))
-        has_outcome = books.outcomes.has_outcome
+        has_outcome = books.answers.outcomes.has_outcome
         slot = make_slot(held, trust.trust_root, pipeline, SLOT, has_outcome)
         keep(slot.operations.keychain)
         runner = EmbeddedRunner(

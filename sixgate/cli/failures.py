@@ -52,6 +52,7 @@ API_CODES: dict[str, ExitCode] = {
     "export_failed": ExitCode.FOLDER,
     "halted": ExitCode.HALTED,
     "connection_lost": ExitCode.UNREACHABLE,
+    "denied": ExitCode.REFUSED,
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
     "ledger_failed": ExitCode.HALTED,

@@ -6,7 +6,7 @@ from schemas.canonical import Malformed
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from signer.account import Account
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import SignatureWrong, verify_event_of_any
 
 
 class Projection:
@@ -26,14 +26,13 @@ class Projection:
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:
-                self._verify(outcome)
+                verify_outcome(outcome, self._registry)
                 self._accounts[outcome.account] = _folded(before, outcome)
 
-    def _verify(self, outcome: AnyOutcome) -> None:
-        for public_key in self._registry.signer_keys.get(outcome.signer, ()):
-            with suppress(SignatureWrong):
-                return verify_event(outcome, public_key)
-        raise SignatureWrong("no signer of the organisation signed the outcome")
+
+def verify_outcome(outcome: AnyOutcome, registry: Registry) -> None:
+    """Raise ``SignatureWrong`` unless the signer that an outcome names made it."""
+    verify_event_of_any(outcome, registry.signer_keys.get(outcome.signer, ()))
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:
