@@ -169,6 +169,22 @@ async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
     return {wanted[at]: end for at, end in ends.items()}
 
 
+async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
+    """Return how many offsets of some partitions a consumer group has not committed yet."""
+    consumer = broker.consumer(group_id=group)
+    with translated(f"asking how far {group} has read"):
+        await consumer.start()
+        try:
+            wanted = [place(*where) for where in places]
+            consumer.assign(wanted)  # by hand, so that the group does not gain a member
+            ends = await consumer.end_offsets(wanted)
+            firsts = await consumer.beginning_offsets(wanted)
+            read = {at: await consumer.committed(at) for at in wanted}
+        finally:
+            await consumer.stop()
+    return sum(max(0, ends[at] - (read[at] or firsts[at])) for at in wanted)
+
+
 async def replay(
     broker: Broker, places: Iterable[Place], until: Mapping[Place, int] | None = None
 ) -> AsyncIterator[Record]:
