@@ -20,7 +20,15 @@ from streams.kafka.errors import (
     KafkaTopicMissing,
     KafkaUnreachable,
 )
-from streams.ledger.errors import LedgerBusy, LedgerError, LedgerFault, LedgerRewritten
+from streams.ledger.errors import (
+    LedgerBusy,
+    LedgerConflict,
+    LedgerDenied,
+    LedgerError,
+    LedgerFault,
+    LedgerRewritten,
+    LedgerUnreachable,
+)
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
@@ -67,6 +75,9 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerBusy, ExitCode.UNREACHABLE),
     (LedgerFault, ExitCode.LEDGER_WRONG),
     (LedgerRewritten, ExitCode.LEDGER_WRONG),
+    (LedgerUnreachable, ExitCode.UNREACHABLE),
+    (LedgerDenied, ExitCode.REFUSED),
+    (LedgerConflict, ExitCode.TAKEN_OVER),
     (LedgerError, ExitCode.HALTED),
     *((kind, ExitCode.HALTED) for kind in HALTS),
     (KafkaUnreachable, ExitCode.UNREACHABLE),

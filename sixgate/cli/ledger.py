@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sixgate.api import Json
+from sixgate.cli import ledger_server
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -26,6 +27,8 @@ app = typer.Typer(
     help="Verify, query and export the ledger.",
     epilog="Example: sixgate ledger verify",
 )
+app.command(epilog="Example: sixgate ledger run --config ledger.toml")(ledger_server.run)
+app.command(epilog="Example: sixgate ledger migrate --config ddl.toml")(ledger_server.migrate)
 
 
 @app.command(

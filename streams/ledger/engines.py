@@ -1,6 +1,7 @@
 """Where a ledger's database is: the engine inside this process, or a server."""
 
 import fcntl
+import logging
 import os
 import re
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from streams.ledger.errors import LedgerBusy, LedgerUnavailable
 ANSWER_S_MAX = 30
 CONNECT_S_MAX = 5
 IN_MEMORY = Path(":memory:")
+
+# What it would say on stderr is said by the error it raises.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
 
 class Engine(Protocol):

@@ -13,6 +13,10 @@ class LedgerBusy(LedgerUnavailable):
     """Another process holds the ledger's folder."""
 
 
+class LedgerUnreachable(LedgerUnavailable):
+    """The server does not answer, or not in time."""
+
+
 class LedgerDenied(LedgerUnavailable):
     """The server knows no such user, or does not let it do this."""
 

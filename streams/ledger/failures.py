@@ -12,7 +12,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from streams.ledger.errors import LedgerDenied, LedgerMissing, LedgerUnavailable
+from streams.ledger.errors import (
+    LedgerDenied,
+    LedgerMissing,
+    LedgerUnavailable,
+    LedgerUnreachable,
+)
 
 _CODE = re.compile(r"(?s)^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )?")
 _REST = re.compile(
@@ -35,7 +40,7 @@ def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavai
         return LedgerMissing(f"{what_failed}: {reason_of(error)}.")
     lost = _lost(error)
     if lost is not None:
-        return LedgerUnavailable(f"{what_failed}: {_transport(lost)}; {missing}.")
+        return LedgerUnreachable(f"{what_failed}: {_transport(lost)}; {missing}.")
     return LedgerUnavailable(f"{what_failed}: {reason_of(error)}.")
 
 

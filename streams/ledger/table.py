@@ -135,7 +135,7 @@ class LedgerTable:
             raise _conflict(batch)
         token, stream = f"{self.chain}/{batch.base.rows}", pa.BufferReader(batch.stream)
         try:
-            self.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, _ends_at(batch.base))
+            self.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, ends_at(batch.base))
         except LedgerUnavailable:
             if self.tip() == batch.base:
                 raise
@@ -165,7 +165,7 @@ def pieces(clickhouse: ClickHouse, first: int, last: int, rows: int) -> Iterator
         first = end + 1
 
 
-def _ends_at(tip: Tip) -> str:
+def ends_at(tip: Tip) -> str:
     """Return the SQL condition that the chain ends there."""
     if tip == EMPTY:
         return "NOT EXISTS (SELECT 1 FROM ledger)"

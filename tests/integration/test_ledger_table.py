@@ -19,7 +19,7 @@ from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerConflict, LedgerIncompatible, LedgerUnavailable
 from streams.ledger.migrations import migrate, migrations
 from streams.ledger.ordering import PARTITION_ROWS
-from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of
+from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of, ends_at
 from streams.ledger.verifier import Row
 from streams.ledger.verify_sql import verify
 from tests.support.ledger import ORG, Pipeline, chained, filled, put
@@ -137,6 +137,26 @@ def test_a_lost_request_is_raised(table: LedgerTable, monkeypatch: pytest.Monkey
     with pytest.raises(LedgerUnavailable, match="request was lost"):
         table.append(batch_of(EMPTY, [event(0)]))
     assert table.tip() == EMPTY
+
+
+def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on(
+    table: LedgerTable,
+) -> None:
+    """Under a token the engine has long forgotten; a process's own engine has no other writer."""
+    if table.clickhouse.in_process:
+        return
+    held_up = batch_of(EMPTY, [event(7)])
+    table.append(batch_of(EMPTY, [event(0)]))
+    tip = table.tip()
+    stream = pa.BufferReader(held_up.stream)
+    with pytest.raises(LedgerUnavailable, match="moved on"):
+        table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten", ends_at(EMPTY))
+    held_up = batch_of(tip, [event(7)])
+    table.append(batch_of(tip, [event(1)]))
+    stream = pa.BufferReader(held_up.stream)
+    with pytest.raises(LedgerUnavailable, match="moved on"):
+        table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten too", ends_at(tip))
+    assert table.stored() == 2
 
 
 @pytest.mark.parametrize("field", Row._fields)

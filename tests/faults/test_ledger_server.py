@@ -1,0 +1,186 @@
+"""The sink between a real Kafka and a real ClickHouse server, when things die or lie.
+
+Every test ends with the same judgement, made from outside: the chain verifies against every head
+that was published, and every committed record of every topic is in it once, as it was.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from subprocess import Popen
+
+import pytest
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
+from schemas.topics import Topic
+from sixgate.cli.exit_codes import ExitCode
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.migrations import migrate
+from tests.support.ledger_kafka import kafka_with_topics
+from tests.support.ledger_rig import Rig
+from tests.support.ledger_servers import as_user, server_with_roles
+from tests.support.proxy import LossyProxy
+from tests.support.servers import running, watched
+
+KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "6"))
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("ledger-kafka")
+    with watched(folder), kafka_with_topics(folder) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    folder = tmp_path_factory.mktemp("ledger-server")
+    with running(lambda: server_with_roles(folder), folder) as made:
+        with closing(ClickHouse.server(as_user(made, "ledger_ddl"))) as clickhouse:
+            migrate(clickhouse)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rig(
+    tmp_path_factory: pytest.TempPathFactory, kafka: Kafka, server: LocalServer
+) -> Iterator[Rig]:
+    """One ledger for all tests: each goes on where the one before ended."""
+    made = Rig(tmp_path_factory.mktemp("rig"), kafka, server)
+    yield made
+    made.close()
+
+
+def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
+    for _ in range(2):
+        rig.write(20)
+        sink = rig.start()
+        rig.await_level(sink)
+        assert rig.end(sink) == (ExitCode.OK, "")
+    rig.judge()
+
+
+def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
+    sink = rig.start()
+    for topic in (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT):
+        for key, value in ((b"\xff", b"x"), (b"k", None), (None, b"{}"), (b"", b"y" * 1_000_000)):
+            rig.writer.send_raw(topic, 0, key, value)
+    rig.await_level(sink)
+    assert rig.end(sink)[0] == ExitCode.OK
+    rig.judge()
+
+
+def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
+    for n in range(KILLS):
+        rig.write(60)
+        sink = rig.start()
+        if n % 2:
+            before = rig.rows()
+            _wait_for(partial(_grown, rig, before))
+        else:
+            time.sleep(0.8 + 0.1 * n)
+        rig.end(sink, signal.SIGKILL)
+    sink = rig.start()
+    rig.await_level(sink)
+    rig.end(sink)
+    rig.judge()
+
+
+def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalServer) -> None:
+    sink = rig.start()
+    rig.write(50)
+    rig.await_level(sink)
+    server.kill()
+    rig.write(50)
+    code, told = rig.await_end(sink)
+    assert code == ExitCode.UNREACHABLE
+    assert told.count("\n") <= 2
+    assert "ClickHouse" in told
+    server.start()
+    sink = rig.start()
+    rig.await_level(sink)
+    rig.end(sink)
+    rig.judge()
+
+
+def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
+    rig: Rig, server: LocalServer
+) -> None:
+    sink = rig.start(rig.config(answer_s_max=2))
+    rig.write(20)
+    rig.await_level(sink)
+    server.pause()
+    try:
+        rig.write(40)
+        code, _ = rig.await_end(sink)
+    finally:
+        server.resume()
+    assert code == ExitCode.UNREACHABLE
+    sink = rig.start()
+    rig.await_level(sink)
+    rig.end(sink)
+    rig.judge()
+
+
+def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: LocalServer) -> None:
+    with closing(LossyProxy(server.port)) as proxy:
+        sink = rig.start(rig.config(port=proxy.port))
+        rig.write(20)
+        rig.await_level(sink)
+        proxy.lose_answer_to(b"INSERT+INTO+ledger")
+        rig.write(20)
+        rig.await_level(sink)
+        rig.write(20)
+        rig.await_level(sink)
+        assert proxy.lost == 1
+        assert rig.end(sink) == (ExitCode.OK, "")
+    rig.judge()
+
+
+@pytest.mark.parametrize("asleep_s", [0.5, 3])
+def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) -> None:
+    """The first is stopped as if its machine hung; a second takes over; then the first wakes."""
+    zombie = rig.start()
+    rig.write(100)
+    before = rig.rows()
+    _wait_for(partial(_grown, rig, before))
+    zombie.send_signal(signal.SIGSTOP)
+    successor = rig.start()
+    rig.write(100)
+    rig.await_level(successor)
+    time.sleep(asleep_s)
+    zombie.send_signal(signal.SIGCONT)
+    rig.write(100)
+    ended = _first_end(zombie, successor)
+    code, told = rig.await_end(ended)
+    assert code == ExitCode.TAKEN_OVER
+    assert "another process appends" in told
+    left = successor if ended is zombie else zombie
+    rig.await_level(left)
+    rig.end(left)
+    rig.judge()
+
+
+def _grown(rig: Rig, before: int) -> bool:
+    return rig.rows() > before
+
+
+def _first_end(*sinks: Popen[str]) -> Popen[str]:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for sink in sinks:
+            if sink.poll() is not None:
+                return sink
+        time.sleep(0.05)
+    raise AssertionError("two sinks write one ledger")
+
+
+def _wait_for(there: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.02)
