@@ -63,6 +63,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
     then nothing stays open.
     """
     trust = folder.trust()
+    folder.refuse_published()
     held = open_signer_keys(folder)
     ledger_key = load_key_file(folder.key(LEDGER), LEDGER)
     simulator_key = load_key_file(folder.key(SIMULATOR), SIMULATOR)

@@ -1,4 +1,4 @@
-"""``python -m infra.local up|down|status|pin [--data DIR]``."""
+"""``python -m infra.local up|down|status|pin [--processes] [--data DIR]``."""
 
 import argparse
 import fcntl
@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
 from infra.local.kafka import Kafka
+from infra.local.processes import Processes
+from infra.local.roles import USERS, Roles
+from infra.local.server import Server
 
 DATA_DEFAULT = Path("build/local")
 
@@ -21,7 +25,7 @@ def main() -> int:
     """Run one command; a failure is one sentence and exit code 1."""
     arguments = _parser().parse_args()
     try:
-        _run(arguments.command, arguments.data.resolve(), arguments.users)
+        _run(arguments)
     except ServerError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
@@ -33,33 +37,70 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("up", "down", "status", "pin"))
     parser.add_argument("--data", type=Path, default=DATA_DEFAULT, metavar="DIR")
     parser.add_argument("--users", type=Path, metavar="FILE", help="ClickHouse's users.xml")
+    parser.add_argument("--processes", action="store_true", help="gates, signer and ledger as well")
     return parser
 
 
-def _run(command: str, data: Path, users: Path | None) -> None:
-    if command == "pin":
+def _run(said: argparse.Namespace) -> None:
+    if said.command == "pin":
         pin()
         return
+    data = said.data.resolve()
     with _alone(data):
-        kafka, clickhouse = Kafka(data / "kafka"), ClickHouse(data / "clickhouse", users=users)
-        if command == "up":
-            kafka.start()
-            clickhouse.start()
-        elif command == "down":
-            kafka.stop()
-            clickhouse.stop()
-        _tell(data / "servers.json", kafka, clickhouse)
+        local = _local(data, said.users, processes=said.processes or said.command != "up")
+        if said.command == "up":
+            local.start()
+        elif said.command == "down":
+            local.stop()
+        _tell(data / "servers.json", local)
 
 
-def _tell(file: Path, kafka: Kafka, clickhouse: ClickHouse) -> None:
+class Local(NamedTuple):
+    """What runs in one folder."""
+
+    kafka: Kafka
+    clickhouse: ClickHouse
+    processes: Processes | None
+
+    def start(self) -> None:
+        """Start what does not run; servers before those that need them."""
+        self.kafka.start()
+        self.clickhouse.start()
+        if self.processes:
+            self.processes.found()
+            self.processes.start()
+
+    def stop(self) -> None:
+        """Stop all, in the other order."""
+        if self.processes:
+            self.processes.stop()
+        self.kafka.stop()
+        self.clickhouse.stop()
+
+
+def _local(data: Path, users: Path | None, *, processes: bool) -> Local:
+    kafka = Kafka(data / "kafka")
+    if not processes:
+        return Local(kafka, ClickHouse(data / "clickhouse", users=users), None)
+    roles = Roles(data / "passwords.json")
+    users, more = users or USERS, roles.for_server
+    clickhouse = ClickHouse(data / "clickhouse", users=users, more=more)
+    sixgate = Processes(data / "sixgate", kafka.address, clickhouse.port, roles)
+    return Local(kafka, clickhouse, sixgate)
+
+
+def _tell(file: Path, local: Local) -> None:
     """Write what runs, with its address and process, and print it."""
+    servers: dict[str, tuple[Server, str]] = {
+        "kafka": (local.kafka.nodes[0], local.kafka.address),
+        "clickhouse": (local.clickhouse, local.clickhouse.address),
+    }
+    for server in local.processes.all if local.processes else ():
+        servers[server.folder.name] = (server, "")
     running = {
-        name: {"address": address, "pid": process.pid}
-        for name, address, process in (
-            ("kafka", kafka.address, kafka.nodes[0].process),
-            ("clickhouse", clickhouse.address, clickhouse.process),
-        )
-        if process
+        name: {"pid": server.process.pid} | ({"address": address} if address else {})
+        for name, (server, address) in servers.items()
+        if server.process
     }
     told = json.dumps(running, indent=2)
     draft = file.with_suffix(".draft")

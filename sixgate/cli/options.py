@@ -9,6 +9,7 @@ from sixgate.intent_form import check_key_path, check_name
 
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
+CONFIG_VARIABLE = "SIXGATE_CONFIG"
 
 
 def checked_name(value: str | None) -> str | None:
