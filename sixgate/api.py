@@ -115,7 +115,7 @@ class Api(Protocol):
         """Yield signed transactions ``{position, event}`` after a position, oldest first.
 
         0 is the beginning; other positions are those that were yielded and mean something to this
-        pipeline alone. Raises ``request_malformed`` for one that is none here.
+        pipeline alone. Raises ``position_unknown`` for one that is none here.
         """
         ...
 

@@ -90,7 +90,7 @@ class Node:
     def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
         """Yield signed transactions, and None whenever there was nothing for a moment."""
         if not isinstance(after, int):
-            raise ApiError("request_malformed", f"{after!a} is no position of this folder's")
+            raise ApiError("position_unknown", f"{after!a} is no position of this folder's")
         return self._feed.read(self.pipeline, after, follow=follow)
 
     def head(self) -> Json:

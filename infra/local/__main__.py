@@ -8,14 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
-from infra.local.kafka import Kafka
-from infra.local.processes import Processes
-from infra.local.roles import USERS, Roles
+from infra.local.local import Local, local_in
 from infra.local.server import Server
 
 DATA_DEFAULT = Path("build/local")
@@ -46,8 +42,10 @@ def _run(said: argparse.Namespace) -> None:
         pin()
         return
     data = said.data.resolve()
+    if said.processes:
+        _forget_settings()
     with _alone(data):
-        local = _local(data, said.users, processes=said.processes or said.command != "up")
+        local = local_in(data, said.users, processes=said.processes or said.command != "up")
         if said.command == "up":
             local.start()
         elif said.command == "down":
@@ -55,38 +53,10 @@ def _run(said: argparse.Namespace) -> None:
         _tell(data / "servers.json", local)
 
 
-class Local(NamedTuple):
-    """What runs in one folder."""
-
-    kafka: Kafka
-    clickhouse: ClickHouse
-    processes: Processes | None
-
-    def start(self) -> None:
-        """Start what does not run; servers before those that need them."""
-        self.kafka.start()
-        self.clickhouse.start()
-        if self.processes:
-            self.processes.found()
-            self.processes.start()
-
-    def stop(self) -> None:
-        """Stop all, in the other order."""
-        if self.processes:
-            self.processes.stop()
-        self.kafka.stop()
-        self.clickhouse.stop()
-
-
-def _local(data: Path, users: Path | None, *, processes: bool) -> Local:
-    kafka = Kafka(data / "kafka")
-    if not processes:
-        return Local(kafka, ClickHouse(data / "clickhouse", users=users), None)
-    roles = Roles(data / "passwords.json")
-    users, more = users or USERS, roles.for_server
-    clickhouse = ClickHouse(data / "clickhouse", users=users, more=more)
-    sixgate = Processes(data / "sixgate", kafka.address, clickhouse.port, roles)
-    return Local(kafka, clickhouse, sixgate)
+def _forget_settings() -> None:
+    """Let no variable of whoever calls override the settings files that are written here."""
+    for name in [name for name in os.environ if name.startswith("SIXGATE_")]:
+        del os.environ[name]
 
 
 def _tell(file: Path, local: Local) -> None:

@@ -24,12 +24,15 @@ SIXGATE = (sys.executable, "-m", "sixgate")
 class Processes:
     """Gates, signer and ledger of one organisation, founded in ``folder`` where it is not yet."""
 
-    def __init__(self, folder: Path, kafka: str, clickhouse_port: int, roles: Roles) -> None:
+    def __init__(
+        self, folder: Path, servers: tuple[str, int], roles: Roles, org: str = ORG
+    ) -> None:
+        """``servers`` are Kafka's address and ClickHouse's port."""
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "sixgate.toml"
         self._folder = folder
-        self._kafka = kafka
-        self._port = clickhouse_port
+        self._kafka, self._port = servers
+        self._org = org
         self._roles = roles
         self.all = [self._with_health("gates"), self._with_health("signer"), self._ledger()]
 
@@ -44,7 +47,7 @@ class Processes:
         where = ("--config", str(self.config))
         if not self.data.exists():
             partitions = ("--partitions", str(PARTITIONS))
-            self._run("init", "--org", ORG, *partitions, "--data", str(self.data))
+            self._run("init", "--org", self._org, *partitions, "--data", str(self.data))
         topics = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
         self._run("topics", "apply", "--kafka", self._kafka, *topics)
         self._run("publish", *where)
@@ -85,7 +88,7 @@ class Processes:
         both = f'[kafka]\nservers = "{self._kafka}"\n[clickhouse]\nport = {self._port}\n'
         reader = f'user = "{READER}"\npassword = "{self._roles.password(READER)}"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}')
-        own = f'[ledger]\norg = "{ORG}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
+        own = f'[ledger]\norg = "{self._org}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
         heads = f'heads = "{self._folder}/heads.jsonl"\n'
         write_private(self._folder / "ledger.toml", both + own + heads)
 

@@ -30,9 +30,10 @@ CLIENT = "sixgate-front-door"
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for an operator's record to be taken, and for anything at all to end."""
+    """How long to wait: for an operator's record, for the ledger, while no intent at all ends."""
 
     operator_s: float = 30.0
+    ledger_s: float = 30.0
     idle_s: float = 60.0
 
 
@@ -146,7 +147,7 @@ class FrontDoor:
     def _ledger(self) -> ScaledLedger:
         with self._lock:
             if self._opened is None:
-                self._opened = ScaledLedger(self._connect(), self._bus)
+                self._opened = ScaledLedger(self._connect(), self._bus, self._patience.ledger_s)
             return self._opened
 
     def _first_end(self, intent: str) -> Json | None:
@@ -154,7 +155,9 @@ class FrontDoor:
 
 
 @contextmanager
-def front_door(settings: Settings, folder: Folder) -> Iterator[Api]:
+def front_door(
+    settings: Settings, folder: Folder, patience: Patience | None = None
+) -> Iterator[Api]:
     """Lend the front door of the organisation that a folder trusts.
 
     Raises ``FolderError``, and ``ApiError`` where Kafka cannot be used.
@@ -163,7 +166,7 @@ def front_door(settings: Settings, folder: Folder) -> Iterator[Api]:
     with told():
         bus = Bus(broker(settings.kafka, CLIENT), trust.trust_root)
     with bus:
-        door = FrontDoor(bus, lambda: clickhouse(settings.clickhouse), Patience())
+        door = FrontDoor(bus, lambda: clickhouse(settings.clickhouse), patience or Patience())
         try:
             yield door
         finally:

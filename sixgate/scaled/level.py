@@ -9,7 +9,6 @@ from streams.kafka.reader import Place
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.table import LedgerTable
 
-LATE_S_MAX = 30.0
 POLL_S = 0.05
 LEDGER_TOPICS = [topic for topic, spec in TOPICS.items() if spec.in_ledger]
 # Behind the last record of a transaction lies its mark; more of them after failed transactions.
@@ -19,7 +18,8 @@ MARKS_COUNT_MAX = 100
 class Level:
     """Compares the table with the log's ends; what was looked at is not looked at again."""
 
-    def __init__(self, bus: Bus, table: LedgerTable) -> None:
+    def __init__(self, bus: Bus, table: LedgerTable, late_s_max: float) -> None:
+        self._late_s_max = late_s_max
         self._bus = bus
         self._table = table
         self._places = bus.places(*LEDGER_TOPICS)
@@ -28,10 +28,10 @@ class Level:
     def settle(self) -> None:
         """Return when all that is committed now is in the table.
 
-        Raises ``LedgerUnavailable`` if that takes longer than ``LATE_S_MAX``.
+        Raises ``LedgerUnavailable`` if that takes longer than ``late_s_max``.
         """
         wanted = self._positions_wanted()
-        until_s = time.monotonic() + LATE_S_MAX
+        until_s = time.monotonic() + self._late_s_max
         while late := _late(self._table.positions(), wanted):
             if time.monotonic() > until_s:
                 raise LedgerUnavailable(

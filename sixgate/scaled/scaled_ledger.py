@@ -25,7 +25,7 @@ POLL_S = 0.05
 class ScaledLedger:
     """Lends ``answers`` that are level with what was committed; any thread may call."""
 
-    def __init__(self, clickhouse: ClickHouse, bus: Bus) -> None:
+    def __init__(self, clickhouse: ClickHouse, bus: Bus, late_s_max: float) -> None:
         """Take over the connection. Raises ``halted`` where the registry names no ledger."""
         self._clickhouse = clickhouse
         self._bus = bus
@@ -36,7 +36,7 @@ class ScaledLedger:
         if not (signer and ledger):
             raise ApiError("halted", "the registry names no signer or no ledger: see its services")
         self.answers = LedgerAnswers(clickhouse, org, signer, ledger)
-        self._level = Level(bus, self.answers.table)
+        self._level = Level(bus, self.answers.table, late_s_max)
 
     def settled(self) -> LedgerAnswers:
         """Return the answers once the ledger holds what is committed now."""

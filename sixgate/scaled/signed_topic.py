@@ -53,7 +53,7 @@ class SignedTopic:
         for place, offset in wanted.items():
             if not firsts[place] <= offset <= ends[place]:
                 raise ApiError(
-                    "request_malformed",
+                    "position_unknown",
                     f"{after!a} is not within what {Topic.SIGNED} holds: begin with 0, and leave "
                     "out what you have",
                 )
@@ -103,5 +103,5 @@ def _oldest_first(page: Sequence[Record]) -> Iterator[Record]:
 def _offsets(position: Position, count: int) -> list[int]:
     parts = str(position).split(".")
     if len(parts) != count or not all(part.isdecimal() and part.isascii() for part in parts):
-        raise ApiError("request_malformed", f"{position!a} is no position of this topic")
+        raise ApiError("position_unknown", f"{position!a} is no position of {Topic.SIGNED}")
     return [int(part) for part in parts]

@@ -31,7 +31,12 @@ class RealServer(Protocol):
     def resume(self) -> None: ...
 
 
-S = TypeVar("S", bound=RealServer)
+class Startable(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+S = TypeVar("S", bound=Startable)
 
 
 class SecureKafka(NamedTuple):
