@@ -75,7 +75,7 @@ class Session:
         if waiting := self.api.status()["waiting"]:
             what = "1 record waits" if waiting == 1 else f"{waiting} records wait"
             notices().print(
-                f"{what} in the inbox and may be missing here: sixgate up judges them all.",
+                f"{what} to be judged and may be missing here; a running pipeline judges all.",
                 highlight=False,
             )
 
