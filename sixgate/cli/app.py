@@ -16,6 +16,7 @@ from sixgate.cli import (
     keys,
     ledger,
     processes,
+    services,
     settings,
     submit,
     topics,
@@ -50,6 +51,7 @@ app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
+app.command(epilog="Example: sixgate services --json")(services.services)
 app.command(epilog="Example: sixgate gates --config sixgate.toml")(processes.gates)
 app.command(epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")(processes.signer)
 app.command(epilog="Example: sixgate config --config sixgate.toml")(processes.config)

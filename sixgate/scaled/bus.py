@@ -52,6 +52,7 @@ class Bus:
         self._loop = LoopThread("front-door")
         self._opened = AsyncExitStack()
         self._sender: Sender | None = None
+        self._readers: set[Reader] = set()
         self._known = Projections(broker, trust_root, wall_ms)
         try:
             self._loop.run(self._opened.enter_async_context(self._known))
@@ -65,6 +66,8 @@ class Bus:
 
     def __exit__(self, *_: object) -> None:
         try:
+            for reader in list(self._readers):
+                self._leave(reader)
             self._loop.run(self._opened.aclose())
         finally:
             self._loop.close()
@@ -115,10 +118,11 @@ class Bus:
         """Lend a reader that begins at ``positions``; raises ``KafkaGap`` if that is gone."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
+        self._readers.add(reader)
         try:
             yield Reading(self._loop, reader)
         finally:
-            self._loop.run(reader.__aexit__())
+            self._leave(reader)
 
     def pages(self, positions: Mapping[Place, int]) -> Iterator[list[Record]]:
         """Yield all records from ``positions`` to where the partitions end now."""
@@ -135,6 +139,12 @@ class Bus:
                 for record in page:
                     told.apply(record.value)
         return told.account
+
+    def _leave(self, reader: Reader) -> None:
+        """Close a reader, unless that was done: an unread stream may outlive what it reads from."""
+        if reader in self._readers:
+            self._readers.discard(reader)
+            self._loop.run(reader.__aexit__())
 
     async def _open_sender(self) -> Sender:
         sender = Sender(self._broker, lambda: self.partitions)
