@@ -14,10 +14,10 @@ help: ## Show the targets.
 demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
 	$(BIN)/sixgate demo
 
-up: $(VENV)/runtime.done ## Start Kafka and ClickHouse on loopback (needs Java 17, Maven and Node.js 20).
-	$(BIN)/python -m infra.local up
+up: $(VENV)/runtime.done ## Start Kafka, ClickHouse, gates, signer and ledger on loopback (needs Java 17, Maven, Node.js 20).
+	$(BIN)/python -m infra.local up --processes
 
-down: $(VENV)/runtime.done ## Stop them; their data stays in build/local.
+down: $(VENV)/runtime.done ## Stop them all; their data stays in build/local.
 	$(BIN)/python -m infra.local down
 
 test: $(VENV)/dev.done ## Run every test.

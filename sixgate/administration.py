@@ -17,7 +17,7 @@ from sixgate.pipeline import Pipeline
 
 
 def check_record(
-    raw: bytes, registry: Registry, check_registered: Callable[[Registry], None]
+    raw: bytes, registry: Registry, check_registered: Callable[[Registry], None] = lambda _: None
 ) -> None:
     """Raise ``registry_refused`` unless a registry would take a record next, and go on with it.
 

@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeAlias
 from schemas.fields import Count, TimeMs
 
 Json: TypeAlias = dict[str, Any]
+Position: TypeAlias = Count | str
+KEY_LENGTH_MAX = 63
 
 
 class ApiError(Exception):
@@ -29,6 +31,14 @@ def bytes_of(text: str) -> bytes:
         raise ApiError("request_malformed", "a value is not base64") from None
 
 
+def submitted_pair(record: Json) -> tuple[str, bytes]:
+    """Return key and value of a record to submit; raise ``request_malformed`` for what is none."""
+    match record:
+        case {"key": str(key), "value": str(value)} if len(key) <= KEY_LENGTH_MAX:
+            return key, bytes_of(value)
+    raise ApiError("request_malformed", "a record has no account's name as its key, or no value")
+
+
 class Api(Protocol):
     """The front door; codes of ``ApiError`` are listed with each method.
 
@@ -36,8 +46,10 @@ class Api(Protocol):
 
     ``halted``           the pipeline halted, and why; nothing is judged until it runs again
     ``ledger_failed``    the ledger could not be read or written; the pipeline may go on
-    ``connection_lost``  the owner of the folder went away; what became of a write is unknown
+    ``connection_lost``  the owner of the folder, or Kafka, went away; what became of a write is
+                         unknown
     ``busy``             the owner of the folder serves too many clients already
+    ``denied``           Kafka knows who asks and forbids it
     ``request_malformed``, ``method_unknown``
                          the client asks for what this owner does not know: another version
     ``internal``         a defect on the owner's side
@@ -100,8 +112,12 @@ class Api(Protocol):
         """Return for each agent ``{agent, account, spent_wei, limit_wei or None, left_wei}``."""
         ...
 
-    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
-        """Yield signed transactions ``{position, event}`` after a position, oldest first."""
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
+        """Yield signed transactions ``{position, event}`` after a position, oldest first.
+
+        0 is the beginning; other positions are those that were yielded and mean something to this
+        pipeline alone. Raises ``position_unknown`` for one that is none here.
+        """
         ...
 
     def head(self) -> Json:

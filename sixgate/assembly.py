@@ -44,7 +44,7 @@ class Parts:
         self.runner.load()
         stage = self.runner.stage
         self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
-        newest = self.books.outcomes.newest_sequences(sorted(stage.registry.accounts))
+        newest = self.books.answers.outcomes.newest_sequences(sorted(stage.registry.accounts))
         stage.memory.check_not_behind(newest)
         self.runner.recover()
 
@@ -64,6 +64,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
     then nothing stays open.
     """
     trust = folder.trust()
+    folder.refuse_published()
     held = open_signer_keys(folder)
     ledger_key = load_key_file(folder.key(LEDGER), LEDGER)
     simulator_key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
@@ -78,7 +79,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         registry = Registry(trust.trust_root)
         books = keep(Books(folder, trust, ledger_key, registry.signer_keys, wall_ms))
         simulator = keep(LocalSimulator(folder.genesis, LIMITS))
-        has_outcome = books.outcomes.has_outcome
+        has_outcome = books.answers.outcomes.has_outcome
         slot = make_slot(held, registry, pipeline, SLOT, has_outcome)
         keep(slot.operations.keychain)
         runner = EmbeddedRunner(

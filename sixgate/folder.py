@@ -13,6 +13,7 @@ from schemas.canonical import Canonical, Malformed
 from schemas.fields import Digest, Name
 from signer.signatures import Ed25519Signer
 from sixgate.keyfiles import load_key_file
+from sixgate.whole_file import write_whole
 
 SLOT = "0"
 SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"
@@ -56,6 +57,11 @@ class Folder:
     def pipeline(self) -> Path:
         """Everything else of the log, and the signer's state."""
         return self.path / "pipeline.db"
+
+    @property
+    def published(self) -> Path:
+        """What says that the organisation's pipeline runs on Kafka."""
+        return self.path / "published"
 
     @property
     def ledger(self) -> Path:
@@ -105,6 +111,30 @@ class Folder:
             raise FolderError(f"{self.path} cannot be read: {error.strerror}") from None
         except Malformed as error:
             raise FolderError(f"{self.trust_file} is damaged ({error}): restore it") from None
+
+    def mark_published(self) -> None:
+        """Say for ever that no pipeline runs in this folder; raises ``FolderError``."""
+        self.refuse_used()
+        try:
+            write_whole(self.published, b"", replace=True)
+        except OSError as error:
+            raise FolderError(f"{self.path} cannot be written: {error.strerror}") from None
+
+    def refuse_used(self) -> None:
+        """Raise ``FolderError`` if a pipeline ran in this folder: what it signed binds it."""
+        if self.pipeline.exists():
+            raise FolderError(
+                f"a pipeline has run in {self.path}, and its keys, nonces and budgets cannot move "
+                "to Kafka: make another folder with sixgate init"
+            )
+
+    def refuse_published(self) -> None:
+        """Raise ``FolderError`` if the organisation's pipeline runs on Kafka."""
+        if self.published.exists():
+            raise FolderError(
+                f"the pipeline of {self.path} runs on Kafka, and a second one would not know its "
+                "budgets: name it with --config FILE"
+            )
 
     def admin(self) -> Ed25519Signer:
         """Open the operator's key."""

@@ -11,15 +11,13 @@ from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate import administration, snapshot
-from sixgate.api import ApiError, Json, bytes_of
+from sixgate.api import ApiError, Json, Position, submitted_pair
 from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
 from sixgate.notices import Notices, Watch
 from sixgate.pipeline import WATCH_S, Pipeline
 from sixgate.signed_feed import SignedFeed
 from sixgate.waiting import Pending, names_of
-
-KEY_LENGTH_MAX = 63
 
 
 class Node:
@@ -43,7 +41,7 @@ class Node:
             "org": self._stage.registry.org,
             "pid": os.getpid(),
             "started_at_ms": self._started_at_ms,
-            "ledger_rows": self._books.rows(),
+            "ledger_rows": self._books.answers.table.tip().rows,
             "waiting": self.pipeline.waiting(),
         }
 
@@ -62,7 +60,7 @@ class Node:
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
-        pairs = [_pair(record) for record in records]
+        pairs = [submitted_pair(record) for record in records]
         names = [names_of(value, key) for key, value in pairs] if wait else []
         with self._notices.watching(name for pair in names for name in pair) as watch:
             self.pipeline.append([Outgoing(Topic.SUBMITTED, *pair) for pair in pairs])
@@ -73,24 +71,26 @@ class Node:
     def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
         self.settle()
-        return self._books.queries.newest(limit, account, agent)
+        return self._books.answers.intents.newest(limit, account, agent)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
         self.settle()
-        return self._books.queries.trail(intent)
+        return self._books.answers.intents.trail(intent)
 
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``."""
         with self.pipeline.lock:
             return snapshot.budgets(self._stage.registry, self._stage.memory.account, wall_ms())
 
-    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
         """See ``Api.signed``; a position counts signed transactions in the order of commits."""
         return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
 
-    def signed_or_tick(self, *, after: Count, follow: bool) -> Iterator[Json | None]:
+    def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
         """Yield signed transactions, and None whenever there was nothing for a moment."""
+        if not isinstance(after, int):
+            raise ApiError("position_unknown", f"{after!a} is no position of this folder's")
         return self._feed.read(self.pipeline, after, follow=follow)
 
     def head(self) -> Json:
@@ -106,12 +106,12 @@ class Node:
     def sql(self, query: str) -> Json:
         """See ``Api.sql``."""
         self.settle()
-        return self._books.sql(query)
+        return self._books.answers.sql(query)
 
     def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
         self.settle()
-        yield from self._books.export(Path(path), form, since_ms, until_ms)
+        yield from self._books.answers.export(Path(path), form, since_ms, until_ms)
 
     def settle(self) -> None:
         """Let the ledger catch up with all that is committed."""
@@ -133,14 +133,7 @@ class Node:
 
     def _first_end(self, intent: str) -> Json | None:
         self.settle()
-        return self._books.outcomes.outcome(intent)
-
-
-def _pair(record: Json) -> tuple[str, bytes]:
-    match record:
-        case {"key": str(key), "value": str(value)} if len(key) <= KEY_LENGTH_MAX:
-            return key, bytes_of(value)
-    raise ApiError("request_malformed", "a record has no account's name as its key, or no value")
+        return self._books.answers.outcomes.outcome(intent)
 
 
 @contextmanager

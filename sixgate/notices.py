@@ -52,13 +52,14 @@ class Notices:
             watches = list(self._watches)
         if not watches:
             return
-        notices = [_notice(event) for event in events if event.topic in ENDS]
+        ends = [event for event in events if event.topic in ENDS]
+        notices = [notice_of(event.topic, orjson.loads(event.value)) for event in ends]
         for watch in watches:
             if found := [notice for notice in notices if notice[0] in watch.names]:
                 watch.notices.put(found)
 
 
-def _notice(event: Outgoing) -> Notice:
-    content = orjson.loads(event.value)
-    name = str(content[ENDS[event.topic]])
+def notice_of(topic: Topic, content: Json) -> Notice:
+    """Return under which name an event ends a wait."""
+    name = str(content[ENDS[topic]])
     return (misrouted(name) if content.get("reason") == Reason.MISROUTED else name), content

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from schemas.fields import Count, TimeMs
-from sixgate.api import ApiError, Json
+from sixgate.api import ApiError, Json, Position
 from sixgate.folder import Folder
 
 
@@ -56,7 +56,7 @@ class RemoteApi:
         """See ``Api.budgets``."""
         return self._objects("budgets")
 
-    def signed(self, *, after: Count, follow: bool) -> Iterator[Json]:
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
         """See ``Api.signed``."""
         return self._stream("signed", after=after, follow=follow)
 

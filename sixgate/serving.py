@@ -11,11 +11,10 @@ import orjson
 from pydantic import ConfigDict, ValidationError, validate_call
 
 from sixgate.api import Api, ApiError, Json
+from sixgate.api_errors import api_error
 from sixgate.folder import Folder
-from sixgate.halts import HALTS
 from sixgate.node import Node
 from sixgate.remote import socket_address
-from streams.ledger.errors import LedgerError
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
 REQUEST_S_MAX = 60.0
@@ -138,16 +137,3 @@ def _checked(method: str) -> Callable[..., Any]:
 
 
 _METHODS = {method: _checked(method) for method in vars(Api) if not method.startswith("_")}
-
-
-def api_error(error: Exception) -> ApiError:
-    """Say whose fault an error is: the client's, the ledger's, what halts us, or our own."""
-    match error:
-        case ApiError():
-            return error
-        case LedgerError():
-            return ApiError("ledger_failed", str(error))
-    if isinstance(error, HALTS):
-        return ApiError("halted", str(error))
-    sentence = f"a defect in sixgate ({type(error).__name__}): please report it"
-    return ApiError("internal", sentence)

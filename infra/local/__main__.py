@@ -1,4 +1,4 @@
-"""``python -m infra.local up|down|status|pin [--data DIR]``."""
+"""``python -m infra.local up|down|status|pin [--processes] [--data DIR]``."""
 
 import argparse
 import fcntl
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
-from infra.local.kafka import Kafka
+from infra.local.local import Local, local_in
+from infra.local.server import Server
 
 DATA_DEFAULT = Path("build/local")
 
@@ -21,7 +21,7 @@ def main() -> int:
     """Run one command; a failure is one sentence and exit code 1."""
     arguments = _parser().parse_args()
     try:
-        _run(arguments.command, arguments.data.resolve(), arguments.users)
+        _run(arguments)
     except ServerError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
@@ -33,33 +33,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=("up", "down", "status", "pin"))
     parser.add_argument("--data", type=Path, default=DATA_DEFAULT, metavar="DIR")
     parser.add_argument("--users", type=Path, metavar="FILE", help="ClickHouse's users.xml")
+    parser.add_argument("--processes", action="store_true", help="gates, signer and ledger as well")
     return parser
 
 
-def _run(command: str, data: Path, users: Path | None) -> None:
-    if command == "pin":
+def _run(said: argparse.Namespace) -> None:
+    if said.command == "pin":
         pin()
         return
+    data = said.data.resolve()
+    if said.processes:
+        _forget_settings()
     with _alone(data):
-        kafka, clickhouse = Kafka(data / "kafka"), ClickHouse(data / "clickhouse", users=users)
-        if command == "up":
-            kafka.start()
-            clickhouse.start()
-        elif command == "down":
-            kafka.stop()
-            clickhouse.stop()
-        _tell(data / "servers.json", kafka, clickhouse)
+        local = local_in(data, said.users, processes=said.processes or said.command != "up")
+        if said.command == "up":
+            local.start()
+        elif said.command == "down":
+            local.stop()
+        _tell(data / "servers.json", local)
 
 
-def _tell(file: Path, kafka: Kafka, clickhouse: ClickHouse) -> None:
+def _forget_settings() -> None:
+    """Let no variable of whoever calls override the settings files that are written here."""
+    for name in [name for name in os.environ if name.startswith("SIXGATE_")]:
+        del os.environ[name]
+
+
+def _tell(file: Path, local: Local) -> None:
     """Write what runs, with its address and process, and print it."""
+    servers: dict[str, tuple[Server, str]] = {
+        "kafka": (local.kafka.nodes[0], local.kafka.address),
+        "clickhouse": (local.clickhouse, local.clickhouse.address),
+    }
+    for server in local.processes.all if local.processes else ():
+        servers[server.folder.name] = (server, "")
     running = {
-        name: {"address": address, "pid": process.pid}
-        for name, address, process in (
-            ("kafka", kafka.address, kafka.nodes[0].process),
-            ("clickhouse", clickhouse.address, clickhouse.process),
-        )
-        if process
+        name: {"pid": server.process.pid} | ({"address": address} if address else {})
+        for name, (server, address) in servers.items()
+        if server.process
     }
     told = json.dumps(running, indent=2)
     draft = file.with_suffix(".draft")

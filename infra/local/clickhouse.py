@@ -1,15 +1,15 @@
 """A ClickHouse server on loopback: real HTTP handlers, real tables, users and grants from files."""
 
-import json
 import sys
 import urllib.request
+from collections.abc import Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 from infra.local.clickhouse_process import LISTEN
 from infra.local.fetch import clickhouse_library
-from infra.local.ports import HOST, free_port
+from infra.local.ports import HOST, kept_port
 from infra.local.server import Server
 
 ANSWER_S_MAX = 2
@@ -19,32 +19,27 @@ class ClickHouse(Server):
     """A server whose folder remembers its port and its data.
 
     ``users`` is a ``users.xml``; without one there is ``default`` with an empty password alone,
-    which is for development: whoever reaches the loopback port may do anything.
+    which is for development: whoever reaches the loopback port may do anything. ``more`` is what
+    the file takes from the environment.
     """
 
-    def __init__(self, folder: Path, *, users: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, users: Path | None = None, more: Mapping[str, str] | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = own_port(folder)
+        self.port = kept_port(folder / "port.json")
         config = ["--config-file", str(_config(folder, users))] if users else []
         command = [
             *(sys.executable, "-m", "infra.local.clickhouse_process", str(clickhouse_library())),
             *("--path", str(folder / "data"), "--listen_host", HOST, *config),
             *("--multiquery", "--query", LISTEN, "--", f"--http_port={self.port}"),
         ]
-        super().__init__(folder, command, partial(pings, self.port))
+        super().__init__(folder, command, partial(pings, self.port), more)
 
     @property
     def address(self) -> str:
         """Return the server's URL."""
         return f"http://{HOST}:{self.port}"
-
-
-def own_port(folder: Path) -> int:
-    """Return the folder's port, the same at every start."""
-    file = folder / "port.json"
-    if not file.exists():
-        file.write_text(json.dumps(free_port()))
-    return int(json.loads(file.read_bytes()))
 
 
 def _config(folder: Path, users: Path) -> Path:

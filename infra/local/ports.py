@@ -1,7 +1,9 @@
 """Loopback ports."""
 
+import json
 import secrets
 import socket
+from pathlib import Path
 
 HOST = "127.0.0.1"
 # Below what the kernel hands to outgoing connections: a port of that range may be taken, or even
@@ -19,3 +21,10 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def kept_port(file: Path) -> int:
+    """Return a port that is the same at every start: the file remembers it."""
+    if not file.exists():
+        file.write_text(json.dumps(free_port()))
+    return int(json.loads(file.read_bytes()))

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,13 +59,16 @@ def remembered(file: Path) -> Process | None:
     return found if found.alive else None
 
 
-def spawn(command: list[str], log: Path) -> Process:
-    """Start a process in a session of its own, its output appended to ``log``."""
+def spawn(command: list[str], log: Path, more: Mapping[str, str]) -> Process:
+    """Start a process in a session of its own, its output appended to ``log``.
+
+    ``more`` is added to its environment, where no other user of the machine sees it.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         command[0],
         command,
-        os.environ,
+        {**os.environ, **more},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra.local.errors import ServerError
@@ -16,8 +16,16 @@ _POLL_S = 0.05
 class Server:
     """A process that belongs to a folder: whoever opens the folder finds it again."""
 
-    def __init__(self, folder: Path, command: list[str], answers: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: list[str],
+        answers: Callable[[], bool],
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what to run, how to tell that it answers, and ``more`` for its environment."""
         self.folder = folder
+        self._more = more or {}
         self._command = command
         self._answers = answers
         self._file = folder / "process.json"
@@ -36,7 +44,7 @@ class Server:
     def launch(self) -> None:
         """Start it, unless it runs, without waiting for an answer."""
         if not self.running:
-            spawn(self._command, self.log).remember(self._file)
+            spawn(self._command, self.log, self._more).remember(self._file)
 
     def await_answer(self) -> None:
         """Wait until it answers; raise ``ServerError`` if it ends or takes too long."""

@@ -16,10 +16,12 @@ from sixgate.cli import (
     keys,
     ledger,
     processes,
+    services,
     settings,
     submit,
     topics,
 )
+from sixgate.cli.config_option import Config, offer_config, use_config
 from sixgate.cli.demo.command import demo
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
@@ -49,10 +51,13 @@ app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
+app.command(epilog="Example: sixgate services --json")(services.services)
 app.command(epilog="Example: sixgate gates --config sixgate.toml")(processes.gates)
 app.command(epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")(processes.signer)
 app.command(epilog="Example: sixgate config --config sixgate.toml")(processes.config)
+app.command(epilog="Example: sixgate publish --config sixgate.toml")(processes.publish)
 app.add_typer(topics.app, name="topics")
+offer_config(app, but=folders.init)
 
 
 def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
@@ -72,6 +77,7 @@ def root(
             help=f"The data folder; or {DATA_VARIABLE}; else ./{DATA_DEFAULT}.",
         ),
     ] = None,
+    config: Config = None,
     _version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version."),
@@ -80,6 +86,7 @@ def root(
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:
         os.environ[DATA_VARIABLE] = str(data)  # where each command's own --data looks
+    use_config(config)
 
 
 def main() -> NoReturn:

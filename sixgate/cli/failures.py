@@ -61,6 +61,8 @@ API_CODES: dict[str, ExitCode] = {
     "halted": ExitCode.HALTED,
     "connection_lost": ExitCode.UNREACHABLE,
     "busy": ExitCode.UNREACHABLE,
+    "denied": ExitCode.REFUSED,
+    "position_unknown": ExitCode.USAGE,
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
     "ledger_failed": ExitCode.HALTED,

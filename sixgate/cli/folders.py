@@ -12,9 +12,11 @@ import typer
 
 from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
+from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
+from sixgate.cli.session import usage
 from sixgate.cli.terminal import notices, screen
 from sixgate.clocks import wall_ms
 from sixgate.creation import Founding, create
@@ -54,6 +56,11 @@ def init(
 
 def up(*, data: Data = DATA_DEFAULT) -> None:
     """Run the pipeline until SIGTERM or Ctrl-C; other commands go through it meanwhile."""
+    if config_file() is not None:
+        usage(
+            "a pipeline on Kafka runs as processes of its own: start sixgate gates, sixgate signer "
+            "and sixgate ledger run with their settings, or leave --config out"
+        )
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)
     folder.trust()

@@ -1,12 +1,14 @@
 """``sixgate intents`` and ``sixgate signed``: what was asked, and what came of it."""
 
+import re
 from typing import Annotated
 
 import typer
 
+from sixgate.api import Position
 from sixgate.cli.intent_views import intent_list, signed_line, way_views
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
-from sixgate.cli.session import session
+from sixgate.cli.session import session, usage
 from sixgate.cli.terminal import print_json, print_json_line, screen
 from sixgate.cli.trail import way_of
 
@@ -65,7 +67,9 @@ def show(
 def signed(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
-    after: Annotated[int, typer.Option(min=0, help="Begin after this position.")] = 0,
+    after: Annotated[
+        str, typer.Option(metavar="POSITION", help="Begin after what was printed with it.")
+    ] = "0",
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
@@ -74,8 +78,14 @@ def signed(
         out = screen()
         if not follow:
             here.tell_waiting()
-        for item in here.api.signed(after=after, follow=follow):
+        for item in here.api.signed(after=_position(after), follow=follow):
             if as_json:
                 print_json_line(item)
             else:
                 out.print(signed_line(item), soft_wrap=True)
+
+
+def _position(said: str) -> Position:
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,19})*", said):
+        usage(f"--after {said!a} is no position: take the first word of a line that was printed")
+    return said if "." in said else int(said)

@@ -11,6 +11,7 @@ ACCOUNT_DEFAULT = "main"
 NO_PATHS = [""]
 DATA_DEFAULT = Path("sixgate-data")
 DATA_VARIABLE = "SIXGATE_DATA"
+CONFIG_VARIABLE = "SIXGATE_CONFIG"
 
 
 def checked_name(value: str | None) -> str | None:

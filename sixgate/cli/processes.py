@@ -1,12 +1,14 @@
-"""``sixgate gates``, ``sixgate signer``, ``sixgate config``: the pipeline as separate processes."""
+"""The pipeline as separate processes: ``sixgate gates``, ``signer``, ``config``, ``publish``."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from sixgate.cli.terminal import screen
+from sixgate.cli.config_option import config_file
+from sixgate.cli.terminal import notices, screen
 
 Config = Annotated[
     Path | None,
@@ -20,7 +22,7 @@ def gates(*, config: Config = None) -> None:
     from sixgate.scaled.process import run_process  # noqa: PLC0415
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
 
-    settings = load_settings(config)
+    settings = load_settings(config or config_file())
     run_process(GatesProcess(settings), settings.monitor)
 
 
@@ -36,7 +38,7 @@ def signer(
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
     from sixgate.scaled.signing import SignerProcess  # noqa: PLC0415
 
-    settings = load_settings(config, slots=slots)
+    settings = load_settings(config or config_file(), slots=slots)
     run_process(SignerProcess(settings), settings.monitor)
 
 
@@ -44,5 +46,18 @@ def config(*, config: Config = None) -> None:
     """Print the settings of the scaled processes as they are now, secrets masked."""
     from sixgate.scaled.settings import load_settings, shown  # noqa: PLC0415
 
-    plain = orjson.dumps(shown(load_settings(config)), option=orjson.OPT_INDENT_2)
+    plain = orjson.dumps(shown(load_settings(config or config_file())), option=orjson.OPT_INDENT_2)
     screen().print(plain.decode(), highlight=False, soft_wrap=True)
+
+
+def publish(*, config: Config = None) -> None:
+    """Put the organisation that sixgate init founded in the data folder on Kafka, for ever."""
+    from sixgate.folder import Folder  # noqa: PLC0415
+    from sixgate.scaled.publishing import publish as send  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(config or config_file())
+    folder = Folder(settings.data)
+    sent = asyncio.run(send(settings.kafka.broker("sixgate-publish"), folder))
+    told = f"{sent.records} registry records and {sent.requests} key requests were sent to Kafka."
+    notices().print(told if any(sent) else "All of it is on Kafka already.", highlight=False)

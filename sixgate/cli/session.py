@@ -11,8 +11,10 @@ from typing import NoReturn
 from schemas.registry import Entry
 from sixgate import operator
 from sixgate.api import Api, Json
+from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
+from sixgate.cli.options import DATA_DEFAULT
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
 from sixgate.clocks import wall_ms
@@ -68,21 +70,43 @@ class Session:
         if waiting := self.api.status()["waiting"]:
             what = "1 record waits" if waiting == 1 else f"{waiting} records wait"
             notices().print(
-                f"{what} in the inbox and may be missing here: sixgate up judges them all.",
+                f"{what} to be judged and may be missing here; a running pipeline judges all.",
                 highlight=False,
             )
 
 
 @contextmanager
 def session(data: Path) -> Iterator[Session]:
-    """Lend the folder's node: the one that runs, or one of our own for as long as we need it."""
+    """Lend the folder's node: the one that runs, or one of our own for as long as we need it.
+
+    Where ``--config`` names a pipeline on Kafka, lend its front door; the keys are the folder's.
+    """
     # The ledger's engine takes a while to load: wrong input and --help need not wait for it.
+    if (file := config_file()) is not None:
+        with _scaled(file, data) as here:
+            yield here
+        return
     from sixgate.connection import connect  # noqa: PLC0415
 
     with ExitStack() as stack:
         with progress("opening the data folder"):
             api = stack.enter_context(connect(data))
         yield Session(Folder(data), api)
+
+
+@contextmanager
+def _scaled(file: Path, data: Path) -> Iterator[Session]:
+    from sixgate.scaled.front_door import front_door  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(file)
+    if "kafka" not in settings.model_fields_set:
+        usage(f"{file} names no brokers: add a section [kafka] with servers")
+    folder = Folder(settings.data if data == DATA_DEFAULT else data)
+    with ExitStack() as stack:
+        with progress("reading what is registered"):
+            api = stack.enter_context(front_door(settings, folder))
+        yield Session(folder, api)
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:

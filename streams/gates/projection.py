@@ -26,11 +26,13 @@ class Projection:
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:
-                self._verify(outcome)
+                verify_outcome(outcome, self._registry)
                 self._accounts[outcome.account] = _folded(before, outcome)
 
-    def _verify(self, outcome: AnyOutcome) -> None:
-        verify_event_of_any(outcome, self._registry.signer_keys.get(outcome.signer, ()))
+
+def verify_outcome(outcome: AnyOutcome, registry: Registry) -> None:
+    """Raise ``SignatureWrong`` unless the signer that an outcome names made it."""
+    verify_event_of_any(outcome, registry.signer_keys.get(outcome.signer, ()))
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:

@@ -19,6 +19,10 @@ class KafkaTopicMissing(KafkaFault):
     """A topic is not there."""
 
 
+class RegistryMissing(KafkaFault):
+    """Kafka holds no registry of the organisation that is trusted here."""
+
+
 class KafkaFenced(KafkaFault):
     """A newer process has taken this one's place."""
 

@@ -11,6 +11,7 @@ from signer.registry import Registry, RegistryRefused
 from streams.gates.passage import World
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
+from streams.kafka.errors import RegistryMissing
 from streams.kafka.reader import Place, Reader, positions_since
 
 FOLLOW_COUNT_MAX = 1_000
@@ -33,6 +34,7 @@ class Projections:
             start: dict[Place, int] = {(Topic.REGISTRY, 0): 0}
             self._registry = await opened.enter_async_context(Reader(self._broker, start))
             await self._read_registry()
+            self._refuse_none()
             start = {(Topic.VAULT, partition): 0 for partition in self._partitions()}
             self._vault = await opened.enter_async_context(Reader(self._broker, start))
             await self._read_vault()
@@ -41,6 +43,13 @@ class Projections:
 
     async def __aexit__(self, *_: object) -> None:
         await self._opened.aclose()
+
+    def _refuse_none(self) -> None:
+        if not self.world.registry.sequence:
+            raise RegistryMissing(
+                "Kafka holds no registry of the organisation that this data folder trusts: run "
+                "sixgate publish, or check which folder and which brokers are meant."
+            )
 
     async def refresh(self) -> bool:
         """Read registry and keys to where they end now; tell whether there was anything new."""

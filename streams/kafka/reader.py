@@ -68,16 +68,18 @@ class Reader:
         self._read |= {at: messages[-1].offset + 1 for at, messages in found.items()}
         return [record_of(message) for messages in found.values() for message in messages]
 
-    async def read_to_end(self) -> AsyncIterator[list[Record]]:
+    async def read_to_end(self, wait_ms: int = POLL_MS) -> AsyncIterator[list[Record]]:
         """Yield all records up to where the partitions end now.
 
-        Raises ``KafkaUnreachable`` when nothing comes for ``STALLED_MS_MAX``.
+        The mark that ends a transaction has an offset and is no record: where it comes alone it
+        is waited for, ``wait_ms`` at a time. Raises ``KafkaUnreachable`` when nothing comes for
+        ``STALLED_MS_MAX``.
         """
         ends = await self.ends()
         waited_ms = 0
         while await self._behind(ends):
-            records = await self.read(READ_COUNT_MAX)
-            waited_ms = 0 if records else waited_ms + POLL_MS
+            records = await self.read(READ_COUNT_MAX, wait_ms)
+            waited_ms = 0 if records else waited_ms + wait_ms
             if waited_ms > STALLED_MS_MAX:
                 raise KafkaUnreachable(
                     "Kafka gives no records though there are some: look at its log."
@@ -152,6 +154,35 @@ async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -
         (Topic(at.topic), at.partition): found[at].offset if found[at] else ends[at]
         for at in wanted
     }
+
+
+async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
+    """Return the offset behind the last committed record of every partition."""
+    wanted = {place(*where): where for where in places}
+    consumer = broker.consumer()
+    with translated("looking for the end"):
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(list(wanted))
+        finally:
+            await consumer.stop()
+    return {wanted[at]: end for at, end in ends.items()}
+
+
+async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
+    """Return how many offsets of some partitions a consumer group has not committed yet."""
+    consumer = broker.consumer(group_id=group)
+    with translated(f"asking how far {group} has read"):
+        await consumer.start()
+        try:
+            wanted = [place(*where) for where in places]
+            consumer.assign(wanted)  # by hand, so that the group does not gain a member
+            ends = await consumer.end_offsets(wanted)
+            firsts = await consumer.beginning_offsets(wanted)
+            read = {at: await consumer.committed(at) for at in wanted}
+        finally:
+            await consumer.stop()
+    return sum(max(0, ends[at] - (read[at] or firsts[at])) for at in wanted)
 
 
 async def replay(

@@ -1,7 +1,7 @@
 """Outcomes that the ledger holds and a signer really made."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -9,6 +9,8 @@ from schemas.gating import signed_part
 from signer.signatures import proves
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.lookups import newest_outcomes, outcome_of
+
+SignerKeys: TypeAlias = Mapping[str, Collection[str]]
 
 
 class ProvenOutcomes(NamedTuple):
@@ -18,7 +20,7 @@ class ProvenOutcomes(NamedTuple):
     """
 
     clickhouse: ClickHouse
-    signer_keys: Mapping[str, Collection[str]]
+    signer_keys: SignerKeys
 
     def newest_sequences(self, accounts: Sequence[str]) -> dict[str, int]:
         """Return the sequence of each account's newest outcome, of those that have one."""

@@ -38,11 +38,13 @@ def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_every_command_of_the_issue_is_there() -> None:
+def test_every_command_is_there_and_no_other() -> None:
     wanted = """init up submit signed demo agents keys intents ledger chains settings
     agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-list
     intents-list intents-show ledger-verify ledger-head ledger-sql ledger-export chains-list
-    chains-add chains-update chains-remove settings-get settings-set"""
+    chains-add chains-update chains-remove settings-get settings-set
+    services gates signer config publish ledger-run ledger-migrate
+    topics topics-plan topics-apply topics-verify"""
     assert {"-".join(words) for words in ALL} - {""} == set(wanted.split())
 
 

@@ -34,7 +34,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[Process]:
-    process = spawn(SLEEP, tmp_path / "log")
+    process = spawn(SLEEP, tmp_path / "log", {})
     yield process
     process.send(signal.SIGKILL)
     assert process.ended(10)

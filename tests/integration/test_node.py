@@ -18,12 +18,10 @@ import pytest
 
 from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
-from schemas.registry import AccountOpened
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
-from sixgate import operator
-from sixgate.api import Api, ApiError, Json
+from sixgate.api import Api, ApiError
 from sixgate.connection import connect
 from sixgate.creation import Founding, create
 from sixgate.folder import Folder, FolderBusy, FolderError
@@ -35,6 +33,7 @@ from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import number
+from tests.support.clients import record, results, submit, verified
 from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.outside import check, in_folder
 
@@ -46,42 +45,6 @@ STRANGER_KEY = Ed25519Signer("stranger", b"s" * 32).public_key
 def api(folder: Folder) -> Iterator[Api]:
     with connect(folder.path) as found:
         yield found
-
-
-def record(value: bytes) -> Json:
-    return {"key": ACCOUNT, "value": base64.b64encode(value).decode()}
-
-
-def submit(api: Api, *values: bytes) -> list[Json]:
-    accepted, *ends = api.submit([record(value) for value in values], wait=True)
-    assert accepted == {"accepted": len(values)}
-    return sorted(ends, key=lambda end: end["index"])
-
-
-def verified(api: Api, head: Json | None = None) -> Json:
-    found: Json = list(api.verify(head=head))[-1]["verified"]
-    return found
-
-
-def results(ends: list[Json]) -> list[str]:
-    return [end["result"].get("reason", "signed") for end in ends]
-
-
-def test_every_submitted_record_gets_its_end(api: Api, folder: Folder, trader: Producer) -> None:
-    first = trader.signed("a")
-    changed, refused = trader.signed("a", value_wei=1), trader.signed("b", to=STRANGER)
-    ends = submit(api, first, first, changed, b"no", refused)
-    assert results(ends) == [
-        "signed",
-        "signed",
-        "idempotency_conflict",
-        "malformed",
-        "recipient_not_allowed",
-    ]
-    assert [end["repeated"] for end in ends] == [False, True, False, False, False]
-    assert results(submit(api, first)) == ["signed"]
-    assert verified(api)["outcomes"] == 3
-    check(in_folder(folder.path), settled=True)
 
 
 def test_the_socket_answers_what_the_node_answers(
@@ -174,23 +137,6 @@ def test_a_stale_socket_is_replaced(folder: Folder) -> None:
     assert not folder.socket.exists()
 
 
-def test_operators_register_while_the_pipeline_runs(api: Api, folder: Folder) -> None:
-    operator.register(api, folder.admin(), [AccountOpened(account="second")], NOW_MS)
-    assert "second" in api.registry()["accounts"]
-    before = api.registry()["sequence"]
-    stranger = Ed25519Signer("admin-0", secrets.token_bytes(32))
-    with pytest.raises(ApiError, match="no admin key"):
-        operator.register(api, stranger, [AccountOpened(account="third")], NOW_MS)
-    assert api.registry()["sequence"] == before
-
-
-def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
-    key = operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
-    assert set(key) == {"account", "path", "version", "address", "public_key"}
-    with pytest.raises(ApiError, match="already"):
-        operator.provision(api, folder.admin(), ACCOUNT, "keys/second", NOW_MS)
-
-
 @pytest.mark.parametrize("code", ["registry_refused", "key_refused"])
 def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
     ask = {"registry_refused": api.register, "key_refused": api.provision}[code]
@@ -200,24 +146,6 @@ def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: 
     assert (caught.value.code, api.registry()["sequence"]) == (code, before)
     with pytest.raises(ApiError, match="JSON"):
         ask(base64.b64encode(b"{" * INTERNAL_BYTES_MAX).decode())
-
-
-def test_following_sees_what_is_signed_later(api: Api, trader: Producer) -> None:
-    seen: list[Json] = []
-    follower = threading.Thread(
-        target=lambda: seen.append(next(iter(api.signed(after=0, follow=True))))
-    )
-    follower.start()
-    submit(api, trader.signed("a"))
-    follower.join(10)
-    assert seen[0]["event"]["type"] == "transaction.signed"
-
-
-def test_signed_transactions_are_told_to_the_last(api: Api, trader: Producer) -> None:
-    submit(api, *(trader.signed(str(number)) for number in range(510)))
-    found = list(api.signed(after=0, follow=False))
-    assert len(found) == 510
-    assert list(api.signed(after=found[-2]["position"], follow=False)) == found[-1:]
 
 
 def test_a_genuine_refusal_among_the_signed_transactions_is_left_out(

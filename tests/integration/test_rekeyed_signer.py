@@ -53,7 +53,7 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
     register_key(folder, change_key(folder))
     with connect(folder.path) as node:
         assert isinstance(node, Node)
-        outcomes = node.pipeline.parts.books.outcomes
+        outcomes = node.pipeline.parts.books.answers.outcomes
         assert outcomes.has_outcome(first["intent"])
         assert outcomes.newest_sequences([ACCOUNT]) == {ACCOUNT: 1}
         [again], [second] = submit(node, intent), submit(node, trader.signed("b"))

@@ -38,11 +38,16 @@ class RealServer(Protocol):
     def resume(self) -> None: ...
 
 
+class Startable(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
 class RealClickHouse(RealServer, Protocol):
     port: int
 
 
-S = TypeVar("S", bound=RealServer)
+S = TypeVar("S", bound=Startable)
 
 
 class SecureKafka(NamedTuple):

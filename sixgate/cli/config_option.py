@@ -1,0 +1,62 @@
+"""``--config`` for every command that works on a data folder, before or after the command."""
+
+import functools
+import inspect
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sixgate.cli.options import CONFIG_VARIABLE
+from sixgate.cli.shared_options import Command
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help=f"Settings of a pipeline on Kafka, to work through it; or {CONFIG_VARIABLE}.",
+    ),
+]
+
+
+def use_config(file: Path | None) -> None:
+    """Let the command work through the pipeline that a file names; None leaves it as it was."""
+    if file is not None:
+        os.environ[CONFIG_VARIABLE] = str(file)
+
+
+def config_file() -> Path | None:
+    """Return the settings file that was said."""
+    said = os.environ.get(CONFIG_VARIABLE)
+    return Path(said) if said else None
+
+
+def offer_config(app: typer.Typer, but: Command) -> None:
+    """Give ``--config`` to every command of an app, and of those within, that takes ``--data``.
+
+    ``but`` is left out.
+    """
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            offer_config(group.typer_instance, but)
+    for command in app.registered_commands:
+        if command.callback not in (None, but):
+            own = inspect.signature(command.callback, eval_str=True)
+            if "data" in own.parameters and "config" not in own.parameters:
+                command.callback = _with_config(command.callback, own)
+
+
+def _with_config(command: Command, own: inspect.Signature) -> Command:
+    @functools.wraps(command)
+    def wrapped(*, config: Path | None = None, **values: Any) -> None:
+        use_config(config)
+        command(**values)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    option = inspect.Parameter("config", kind, default=None, annotation=Config)
+    both = [*own.parameters.values(), option]
+    wrapped.__signature__ = own.replace(parameters=both)  # type: ignore[attr-defined]  # inspect's own protocol
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+    return wrapped

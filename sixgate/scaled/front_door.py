@@ -1,0 +1,172 @@
+"""What a folder's node answers, answered over Kafka and ClickHouse's server."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.fields import Count, TimeMs
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate import snapshot
+from sixgate.api import Api, Json, Position, bytes_of, submitted_pair
+from sixgate.api_errors import told
+from sixgate.clocks import wall_ms
+from sixgate.folder import Folder
+from sixgate.scaled import ends, operators
+from sixgate.scaled.bus import Bus
+from sixgate.scaled.scaled_ledger import ScaledLedger
+from sixgate.scaled.settings import Settings
+from sixgate.scaled.signed_topic import SignedTopic
+from sixgate.waiting import names_of
+from streams.kafka.access import GATES_GROUP
+from streams.ledger.clickhouse import ClickHouse
+
+CLIENT = "sixgate-front-door"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait: for an operator's record, for the ledger, while no intent at all ends."""
+
+    operator_s: float = 30.0
+    ledger_s: float = 30.0
+    idle_s: float = 60.0
+
+
+class FrontDoor:
+    """Serves the ``Api``; every method may be called from any thread.
+
+    The ledger's server is asked for when a question needs it, so that intents are accepted without.
+    """
+
+    def __init__(self, bus: Bus, connect: Callable[[], ClickHouse], patience: Patience) -> None:
+        self._bus = bus
+        self._connect = connect
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._opened: ScaledLedger | None = None
+        self._started_at_ms = wall_ms()
+
+    def status(self) -> Json:
+        """See ``Api.status``."""
+        with told():
+            with self._bus.known() as world:
+                org = world.registry.org
+            return {
+                "org": org,
+                "pid": os.getpid(),
+                "started_at_ms": self._started_at_ms,
+                "ledger_rows": self._ledger().answers.table.tip().rows,
+                "waiting": self._bus.unread(GATES_GROUP, Topic.SUBMITTED),
+            }
+
+    def registry(self) -> Json:
+        """See ``Api.registry``."""
+        with told(), self._bus.known() as world:
+            return snapshot.registered(world.registry, world.keys)
+
+    def register(self, envelope: str) -> Json:
+        """See ``Api.register``."""
+        with told():
+            return operators.register(self._bus, bytes_of(envelope), self._patience.operator_s)
+
+    def provision(self, envelope: str) -> Json:
+        """See ``Api.provision``."""
+        with told():
+            return operators.provision(self._bus, bytes_of(envelope), self._patience.operator_s)
+
+    def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
+        """See ``Api.submit``."""
+        pairs = [submitted_pair(record) for record in records]
+        events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]
+        with told():
+            if wait:
+                names = [names_of(value, key) for key, value in pairs]
+                idle_s = self._patience.idle_s
+                yield from ends.submit(self._bus, events, names, self._first_end, idle_s)
+            else:
+                self._bus.append(events)
+                yield {"accepted": len(events)}
+
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+        """See ``Api.intents``."""
+        with told():
+            return self._ledger().settled().intents.newest(limit, account, agent)
+
+    def trail(self, intent: str) -> list[Json]:
+        """See ``Api.trail``."""
+        with told():
+            return self._ledger().settled().intents.trail(intent)
+
+    def budgets(self) -> list[Json]:
+        """See ``Api.budgets``; the outcomes of a day are read for it."""
+        with told():
+            accounts = self._bus.accounts()
+            with self._bus.known() as world:
+                return snapshot.budgets(world.registry, accounts, wall_ms())
+
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
+        """See ``Api.signed``."""
+        return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
+
+    def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
+        """Yield signed transactions, and None whenever there was nothing for a moment."""
+        with told():
+            yield from SignedTopic(self._bus).read(after, follow=follow)
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        with told():
+            return self._ledger().head()
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        with told():
+            yield from self._ledger().verify(head)
+
+    def sql(self, query: str) -> Json:
+        """See ``Api.sql``."""
+        with told():
+            return self._ledger().settled().sql(query)
+
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
+        """See ``Api.export``."""
+        with told():
+            answers = self._ledger().settled()
+            yield from answers.export(Path(path), form, since_ms, until_ms)
+
+    def close(self) -> None:
+        """Leave the ledger's server; Kafka is the caller's."""
+        if self._opened:
+            self._opened.close()
+
+    def _ledger(self) -> ScaledLedger:
+        with self._lock:
+            if self._opened is None:
+                self._opened = ScaledLedger(self._connect(), self._bus, self._patience.ledger_s)
+            return self._opened
+
+    def _first_end(self, intent: str) -> Json | None:
+        return self._ledger().settled().outcomes.outcome(intent)
+
+
+@contextmanager
+def front_door(
+    settings: Settings, folder: Folder, patience: Patience | None = None
+) -> Iterator[Api]:
+    """Lend the front door of the organisation that a folder trusts.
+
+    Raises ``FolderError``, and ``ApiError`` where Kafka cannot be used.
+    """
+    trust = folder.trust()
+    with told():
+        bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
+    with bus:
+        door = FrontDoor(bus, settings.clickhouse.connected, patience or Patience())
+        try:
+            yield door
+        finally:
+            door.close()

@@ -1,0 +1,78 @@
+"""The ledger's server as the front door asks it: level with Kafka, heads from their topic."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from schemas.canonical import Malformed
+from schemas.dsse import Envelope
+from schemas.heads import LedgerHead
+from schemas.topics import Topic
+from sixgate.api import ApiError, Json
+from sixgate.folder import LEDGER
+from sixgate.ledger_answers import LedgerAnswers
+from sixgate.scaled.bus import Bus
+from sixgate.scaled.level import Level
+from streams.kafka.reader import Place
+from streams.ledger.clickhouse import ClickHouse
+
+HEADS: Place = (Topic.HEADS, 0)
+NEWEST_COUNT = 1_000
+HEAD_S_MAX = 10.0
+POLL_S = 0.05
+
+
+class ScaledLedger:
+    """Lends ``answers`` that are level with what was committed; any thread may call."""
+
+    def __init__(self, clickhouse: ClickHouse, bus: Bus, late_s_max: float) -> None:
+        """Take over the connection. Raises ``halted`` where the registry names no ledger."""
+        self._clickhouse = clickhouse
+        self._bus = bus
+        with bus.known() as world:
+            org = world.registry.org
+            signer_keys = world.registry.signer_keys
+            ledger = world.registry.service_key("ledger", LEDGER)
+        if not (signer_keys and ledger):
+            raise ApiError("halted", "the registry names no signer or no ledger: see its services")
+        self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
+        self._level = Level(bus, self.answers.table, late_s_max)
+
+    def settled(self) -> LedgerAnswers:
+        """Return the answers once the ledger holds what is committed now."""
+        self._level.settle()
+        return self.answers
+
+    def head(self) -> Json:
+        """Return the newest signed head; its publication follows the rows it is about."""
+        rows = self.settled().table.tip().rows
+        until_s = time.monotonic() + HEAD_S_MAX
+        while True:
+            newest = self._newest()
+            if (newest and newest[0] >= rows - 1) or not rows or time.monotonic() > until_s:
+                return self.answers.head(newest[1] if newest else None)
+            time.sleep(POLL_S)
+
+    def verify(self, remembered: Json | None) -> Iterator[Json]:
+        """Verify with both verifiers against every head that was published."""
+        answers = self.settled()
+        heads = [head for head, _ in self._heads(self._bus.firsts([HEADS])[HEADS])]
+        yield from answers.verify(heads, remembered)
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._clickhouse.close()
+
+    def _newest(self) -> tuple[int, Envelope] | None:
+        first, end = self._bus.firsts([HEADS])[HEADS], self._bus.ends([HEADS])[HEADS]
+        found = self._heads(max(first, end - NEWEST_COUNT))
+        last = ((head.sequence, envelope) for head, envelope in found)
+        return max(last, key=lambda pair: pair[0], default=None)
+
+    def _heads(self, first: int) -> Iterator[tuple[LedgerHead, Envelope]]:
+        """Yield heads that the ledger signed; whoever may write to the topic could add others."""
+        for page in self._bus.pages({HEADS: first}):
+            for record in page:
+                with suppress(Malformed, ApiError):
+                    envelope = Envelope.decode(record.value)
+                    yield self.answers.opened(envelope), envelope
