@@ -109,7 +109,7 @@ class SigningStage:
             batch.events.append(self._audit("record.refused", arrival, at_ms, named, str(error)))
             return None
         case = self._case(intent, agent, name, arrival.clearance, at_ms)
-        judged = authorize(case, self.memory.account(intent.account))
+        judged = authorize(case, self.memory.account(intent.account), self.identity.keyid)
         if isinstance(judged, Duplicate):
             batch.events.append(self._audit("intent.duplicate", arrival, at_ms, name, name))
         else:
@@ -145,7 +145,6 @@ class SigningStage:
             at_ms=at_ms,
             agent=agent,
             settings=registry.settings,
-            signer=self.identity.keyid,
             chain=registry.chains.get(intent.chain_id),
             simulation=report,
             simulation_problem=problem,
