@@ -11,6 +11,7 @@ from schemas.dsse import KEY_REQUEST_TYPE
 from schemas.keys import KeyRequest
 from schemas.outcome import TransactionSigned
 from schemas.record import Record
+from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import Account
 from signer.authority import Allocation, authorize, transaction_of
@@ -18,7 +19,7 @@ from signer.case import Case
 from signer.custody.kms.root_file import open_local_kms
 from signer.ethereum.signing import sign_transaction
 from signer.keychain import Keychain
-from signer.keys import KeyRegister
+from signer.keys import KeyDescriptor, KeyRegister
 from signer.memory import Memory
 from signer.registry import RegisteredPolicy, Registry
 from signer.rules import RULES
@@ -96,7 +97,7 @@ def _five_rules(spends: int) -> Callable[[], object]:
     account = Account(account=world.ACCOUNT, spent=window)
     policy = RegisteredPolicy(world.POLICY, "0x" + "00" * 32).policy
     agent = world.agent_entry(world.new_agent())
-    facts = Facts(now_ms, agent, Settings(), "signer-0", chain=world.BASE)
+    facts = _facts(now_ms, agent, None)
     intent = world.intent("rules")
     computable = [rule for _, rule in RULES[:5]]
 
@@ -104,6 +105,22 @@ def _five_rules(spends: int) -> Callable[[], object]:
         return [rule(intent, policy, account, facts) for rule in computable]
 
     return run
+
+
+def _facts(at_ms: int, agent: AgentSet, key: KeyDescriptor | None) -> Facts:
+    return Facts(
+        at_ms=at_ms,
+        agent=agent,
+        settings=Settings(),
+        chain=world.BASE,
+        simulation=None,
+        simulation_problem=None,
+        key=key,
+        key_open=True,
+        owner=None,
+        earlier=None,
+        decided_before=False,
+    )
 
 
 def _signer(peer: world.Peer) -> Iterator[Figure]:
@@ -135,14 +152,14 @@ def _beside(what: str, value_us: float, peer_us: float, *, held: bool) -> Figure
 def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
     """Return the issue's own sum: authorise, build, sign and fold one authenticated intent."""
     key = stage.keys.by_path[(world.ACCOUNT, world.KEY_PATH)]
-    facts = Facts(wall_ms(), world.agent_entry(agent), Settings(), "signer-0", world.BASE, key=key)
+    facts = _facts(wall_ms(), world.agent_entry(agent), key)
     policy = stage.registry.policies["standard"]
     case = Case(world.intent("decide"), "0x" + "00" * 32, policy, facts)
     account, sender = Account(account=world.ACCOUNT), bytes.fromhex(key.address[2:])
 
     def decide() -> object:
         nonlocal account
-        allocation = authorize(case, account)
+        allocation = authorize(case, account, "signer-0")
         assert isinstance(allocation, Allocation)
         account, pinned = allocation.account, allocation.live.pinned
         assert isinstance(pinned, TransactionSigned)

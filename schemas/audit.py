@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from schemas.canonical import Canonical, event_id
+from schemas.canonical import Canonical, digest, event_id
 from schemas.fields import TEXT_MAX, Digest, Name, Text, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
@@ -27,6 +27,11 @@ class AuditRecord(Canonical):
     subject: Digest
     detail: Text
     account: Name | None = None
+
+
+def input_digest(value: bytes) -> str:
+    """Name bytes that are no intent."""
+    return digest("sixgate/input/v1", value)
 
 
 def audited(

@@ -55,8 +55,8 @@ class Finding:
 Judgement: TypeAlias = Allocation | Refusal | Duplicate
 
 
-def authorize(case: Case, account: Account) -> Judgement:
-    """Judge an intent against everything that can be computed.
+def authorize(case: Case, account: Account, signer: str) -> Judgement:
+    """Judge an intent against everything that can be computed; the outcome names ``signer``.
 
     1. A repetition gets nothing. 2. Every rule runs on the exact intent; the first finding
     refuses. 3. The transaction is built and must keep the protocol's own rules. An exception
@@ -65,9 +65,9 @@ def authorize(case: Case, account: Account) -> Judgement:
     if _repeated(case):
         return Duplicate(case.digest)
     judged = account.judged(case.intent.agent, case.facts.at_ms)
-    found = _find(case, account)
+    found = _find(case, account, signer)
     if isinstance(found, Finding):
-        return Refusal(judged, _live(case, _refusal(case, account, found)))
+        return Refusal(judged, _live(case, _refusal(case, account, signer, found)))
     return Allocation(judged.charged(found), _live(case, found))
 
 
@@ -91,18 +91,18 @@ def _repeated(case: Case) -> bool:
     return same_key or facts.earlier is not None or facts.decided_before
 
 
-def _find(case: Case, account: Account) -> Finding | TransactionSigned:
+def _find(case: Case, account: Account, signer: str) -> Finding | TransactionSigned:
     for gate, rule in RULES:
         decision = apply_rule(rule, case, account)
         if isinstance(decision, Rejected):
             return Finding(gate, decision)
     try:
-        return _valid(_draft(case, account))
+        return _valid(_draft(case, account, signer))
     except Exception as error:  # noqa: BLE001 - promise 5: what cannot be built is refused
         return Finding(Gate.SIGNING, internal_error(error))
 
 
-def _draft(case: Case, account: Account) -> TransactionSigned:
+def _draft(case: Case, account: Account, signer: str) -> TransactionSigned:
     """Build the unsigned outcome; the signing rule has seen to it that key and fees are there."""
     intent, facts = case.intent, case.facts
     key, fees = facts.key, resolve(intent, estimate(facts), facts.chain)
@@ -112,7 +112,7 @@ def _draft(case: Case, account: Account) -> TransactionSigned:
     if nonce is None:
         nonce = nonce_next(intent, account, key, facts)
     return TransactionSigned(
-        **_common(case, account),
+        **_common(case, account, signer),
         **_terms(key, fees),
         nonce=nonce,
         spent_wei=intent.value_wei,
@@ -134,7 +134,7 @@ def _terms(key: KeyDescriptor, fees: ResolvedFees) -> dict[str, Any]:
     }
 
 
-def _common(case: Case, account: Account) -> dict[str, Any]:
+def _common(case: Case, account: Account, signer: str) -> dict[str, Any]:
     intent = case.intent
     return {
         "id": event_id("outcome", case.digest),
@@ -146,7 +146,7 @@ def _common(case: Case, account: Account) -> dict[str, Any]:
         "sequence": account.sequence + 1,
         "decided_at_ms": case.facts.at_ms,
         "policy": case.policy.digest if case.policy else None,
-        "signer": case.facts.signer,
+        "signer": signer,
         "chain_id": intent.chain_id,
         "to": intent.to,
         "value_wei": intent.value_wei,
@@ -161,10 +161,10 @@ def _valid(draft: TransactionSigned) -> TransactionSigned | Finding:
     return Finding(Gate.SIGNING, Rejected(Reason.INVALID_TRANSACTION, detail))
 
 
-def _refusal(case: Case, account: Account, finding: Finding) -> IntentRejected:
+def _refusal(case: Case, account: Account, signer: str, finding: Finding) -> IntentRejected:
     rejected = finding.rejected
     return IntentRejected(
-        **_common(case, account),
+        **_common(case, account, signer),
         gate=finding.gate,
         reason=rejected.reason,
         detail=rejected.detail[:TEXT_MAX],

@@ -72,7 +72,7 @@ class Memory:
         """Return a live record, from the batch or from the store."""
         place = StateKey(account, "live", key)
         sealed = self._sealed(place)
-        return self._sealer.decode(place, sealed, LiveIntent) if sealed else None
+        return self._sealer.decode(place, sealed, LiveIntent) if sealed is not None else None
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Take a new or changed live record into the batch."""
@@ -91,7 +91,7 @@ class Memory:
         """
         for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             sealed = self._sealed(place)
-            live = self._sealer.decode(place, sealed, LiveIntent) if sealed else None
+            live = self._sealer.decode(place, sealed, LiveIntent) if sealed is not None else None
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, sealed, None)
                 self._seen[place] = None
@@ -143,11 +143,15 @@ class Memory:
         self._live_sets[name] = (count, total)
 
     def _element(self, sealed: bytes | None) -> int:
-        return self._sealer.element(sealed) if sealed else 0
+        return self._sealer.element(sealed) if sealed is not None else 0
 
     def _load_slot(self) -> SlotState:
         sealed = self._store.get(self._slot_key)
-        return self._sealer.decode(self._slot_key, sealed, SlotState) if sealed else SlotState()
+        return (
+            self._sealer.decode(self._slot_key, sealed, SlotState)
+            if sealed is not None
+            else SlotState()
+        )
 
     def _head(self, name: str) -> Account | None:
         place = StateKey(name, "head", "")

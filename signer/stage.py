@@ -13,7 +13,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from schemas.audit import AuditAction, audited
+from schemas.audit import AuditAction, audited, input_digest
 from schemas.canonical import Malformed
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE
@@ -105,23 +105,30 @@ class SigningStage:
         try:
             intent, agent, name = self._authenticate(arrival.clearance)
         except (Malformed, AgentUnknown, SignatureWrong) as error:
-            batch.events.append(self._audit("record.refused", arrival, at_ms, str(error)))
+            named = input_digest(arrival.clearance.encode())
+            batch.events.append(self._audit("record.refused", arrival, at_ms, named, str(error)))
             return None
         case = self._case(intent, agent, name, arrival.clearance, at_ms)
-        judged = authorize(case, self.memory.account(intent.account))
+        judged = authorize(case, self.memory.account(intent.account), self.identity.keyid)
         if isinstance(judged, Duplicate):
-            batch.events.append(self._audit("intent.duplicate", arrival, at_ms, name))
+            batch.events.append(self._audit("intent.duplicate", arrival, at_ms, name, name))
         else:
             batch.pinned.append((self._remember(judged, case.facts), judged.live))
         return intent.account
 
     def _authenticate(self, clearance: Clearance) -> tuple[Intent, AgentSet, str]:
-        """Trust nothing but the agent's own signature over the intent's bytes."""
+        """Trust nothing but the agent's own signature over the intent's bytes.
+
+        A clearance that names another intent than it carries is a forgery too.
+        """
         body = clearance.envelope.body()
         intent = Intent.decode(body)
         agent = self.registry.agent_of(intent)
         open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
-        return intent, agent, intent_digest(body)
+        name = intent_digest(body)
+        if clearance.intent != name:
+            raise Malformed("intent", "not the digest of the intent in the envelope")
+        return intent, agent, name
 
     def _case(
         self, intent: Intent, agent: AgentSet, name: str, clearance: Clearance, at_ms: int
@@ -138,7 +145,6 @@ class SigningStage:
             at_ms=at_ms,
             agent=agent,
             settings=registry.settings,
-            signer=self.identity.keyid,
             chain=registry.chains.get(intent.chain_id),
             simulation=report,
             simulation_problem=problem,
@@ -191,7 +197,8 @@ class SigningStage:
         }
         return self.identity.sign_event(draft.model_copy(update=update))
 
-    def _audit(self, action: AuditAction, arrival: Arrival, at_ms: int, detail: str) -> Outgoing:
-        subject = arrival.clearance.intent
+    def _audit(
+        self, action: AuditAction, arrival: Arrival, at_ms: int, subject: str, detail: str
+    ) -> Outgoing:
         actor = self.identity.keyid
         return audited(action, arrival.source, subject, detail, actor=actor, at_ms=at_ms)

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from schemas.audit import input_digest
 from schemas.canonical import Malformed
 from schemas.dsse import Envelope
 from schemas.intent import Intent, intent_digest
 from sixgate.api import Json
-from streams.gates.admission import input_digest
 
 Names: TypeAlias = tuple[str, ...]
 FirstEnd: TypeAlias = Callable[[str], Json | None]

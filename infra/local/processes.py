@@ -86,7 +86,8 @@ class Processes:
 
     def _write_settings(self) -> None:
         both = f'[kafka]\nservers = "{self._kafka}"\n[clickhouse]\nport = {self._port}\n'
-        reader = f'user = "{READER}"\npassword = "{self._roles.password(READER)}"\n'
+        write_private(self._folder / "password", self._roles.password(READER))
+        reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}')
         own = f'[ledger]\norg = "{self._org}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
         heads = f'heads = "{self._folder}/heads.jsonl"\n'

@@ -16,25 +16,24 @@ from signer.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything a decision depends on beside intent, policy and account.
+    """Everything a decision depends on beside intent, policy and account; nothing has a default.
 
     ``simulation_problem`` says why there is no trustworthy report although one was sent;
     ``owner`` and ``earlier`` are live records of this idempotency key and of this very intent;
-    ``key_open`` is whether the key at the path could be opened just now; ``signer`` is who decides.
+    ``key_open`` is whether the key at the path could be opened just now.
     """
 
     at_ms: int
     agent: AgentSet
     settings: Settings
-    signer: str
-    chain: ChainSet | None = None
-    simulation: SimulationReport | None = None
-    simulation_problem: Reason | None = None
-    key: KeyDescriptor | None = None
-    key_open: bool = True
-    owner: LiveIntent | None = None
-    earlier: LiveIntent | None = None
-    decided_before: bool = False
+    chain: ChainSet | None
+    simulation: SimulationReport | None
+    simulation_problem: Reason | None
+    key: KeyDescriptor | None
+    key_open: bool
+    owner: LiveIntent | None
+    earlier: LiveIntent | None
+    decided_before: bool
 
 
 @dataclass(frozen=True, slots=True)

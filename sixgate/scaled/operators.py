@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from schemas.audit import AuditRecord
+from schemas.audit import AuditRecord, input_digest
 from schemas.canonical import Malformed
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -14,7 +14,6 @@ from sixgate import snapshot
 from sixgate.administration import check_record, checked_request
 from sixgate.api import ApiError, Json
 from sixgate.scaled.bus import Bus, Reading
-from streams.gates.admission import input_digest
 
 READ_COUNT_MAX = 500
 POLL_MS = 100

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.fields import Name
+from sixgate.settings.secret_line import read_secret_line
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.ledger.clickhouse import ClickHouse
@@ -63,13 +64,17 @@ class KafkaSettings(Section):
 
 
 class ClickHouseSettings(Section):
-    """Where the ledger's server is, and as whom to speak to it; TLS beyond this machine."""
+    """Where the ledger's server is, and as whom to speak to it; TLS beyond this machine.
+
+    The password comes from the environment, or is the one line of ``password_file``.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8123
     database: Name = "sixgate"
     user: str = "ledger_writer"
     password: SecretStr = SecretStr("")
+    password_file: Path | None = None
     answer_s_max: Annotated[int, Field(ge=1, le=300)] = ANSWER_S_MAX
     tls: TlsFiles | None = None
 
@@ -80,11 +85,14 @@ class ClickHouseSettings(Section):
         return self
 
     def server(self) -> Server:
-        """Return how to reach the server."""
+        """Return how to reach the server; raises ``SettingsWrong``."""
         files = self.tls
         tls = Tls(files.ca, files.certificate, files.key) if files else None
-        password = self.password.get_secret_value()
+        password = self.password.get_secret_value() or self._password_in_file()
         return Server(self.host, self.port, self.user, password, tls, self.answer_s_max)
+
+    def _password_in_file(self) -> str:
+        return read_secret_line(self.password_file) if self.password_file else ""
 
     def connected(self) -> ClickHouse:
         """Connect to the server; raises ``LedgerUnavailable``, ``LedgerDenied``."""

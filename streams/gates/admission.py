@@ -1,6 +1,7 @@
 """Admission: from bytes nobody vouches for to an authenticated intent, or to their end."""
 
-from schemas.canonical import Malformed, digest, event_id
+from schemas.audit import input_digest
+from schemas.canonical import Malformed, event_id
 from schemas.clearance import Clearance, Gate, Unattributed
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
@@ -43,11 +44,6 @@ def admit(record: Record, world: World, at_ms: int) -> Passage | Unattributed:
 def source_of(record: Record) -> str:
     """Name a record by where it lies."""
     return f"{record.topic}/{record.partition}/{record.offset}"
-
-
-def input_digest(value: bytes) -> str:
-    """Name bytes that are no intent."""
-    return digest("sixgate/input/v1", value)
 
 
 def _authenticate(record: Record, world: World, at_ms: int) -> Passage:

@@ -77,15 +77,23 @@ class RuleGate:
 
 
 def case_of(intent: Intent, digest: str, agent: AgentSet, world: World, at_ms: int) -> Case:
-    """Gather what a gate may know of an authenticated intent."""
+    """Gather what a gate may know of an authenticated intent.
+
+    No gate opens keys or remembers intents: the rules that ask for either are the signer's.
+    """
     registry = world.registry
     facts = Facts(
         at_ms=at_ms,
         agent=agent,
         settings=registry.settings,
-        signer="",
         chain=registry.chains.get(intent.chain_id),
+        simulation=None,
+        simulation_problem=None,
         key=world.keys.find(intent.account, intent.key_path),
+        key_open=False,
+        owner=None,
+        earlier=None,
+        decided_before=False,
     )
     return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
 

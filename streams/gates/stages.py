@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from schemas.audit import audited
+from schemas.audit import audited, input_digest
 from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -45,7 +45,7 @@ def enter(gate: RuleGate, record: Record, world: World, at_ms: int) -> Entered:
     try:
         return resume(receive(record, world.registry.partitions), world, at_ms)
     except Refused as error:
-        source, subject = admission.source_of(record), admission.input_digest(record.value)
+        source, subject = admission.source_of(record), input_digest(record.value)
         return audited(
             "record.refused", source, subject, str(error), actor=gate.gate.value, at_ms=at_ms
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.audit import AuditAction, audited
+from schemas.audit import AuditAction, audited, input_digest
 from schemas.canonical import Malformed
 from schemas.dsse import Envelope
 from schemas.keys import KeyRequest
@@ -16,7 +16,7 @@ from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
 from signer.stage import StageHalted
 from signer.state import SlotState, StateDamaged, StateRolledBack
-from streams.gates.admission import input_digest, source_of
+from streams.gates.admission import source_of
 
 
 @dataclass(slots=True)

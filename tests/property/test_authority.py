@@ -12,7 +12,7 @@ from schemas.reasons import Reason
 from schemas.registry import AgentSet
 from schemas.simulation import SimulationReport
 from signer.account import Account
-from signer.authority import Allocation, Judgement, Refusal, authorize, transaction_of
+from signer.authority import Allocation, Judgement, Refusal, transaction_of
 from signer.case import Case
 from signer.ethereum.validation import first_problem
 from signer.rules.decision import Facts
@@ -37,7 +37,7 @@ from tests.support.cases import (
     signed,
 )
 from tests.support.effort import effort
-from tests.support.lives import allocated, live_of, refused
+from tests.support.lives import allocated, judge, live_of, refused
 
 # What may refuse an intent that the policy allows.
 TECHNICAL = {
@@ -191,7 +191,7 @@ def may_sign(asked: Intent, known: Facts) -> bool:
 def test_only_what_everything_allows_is_allocated_and_exactly_that(
     one: Case, account: Account
 ) -> None:
-    judged = authorize(one, account)
+    judged = judge(one, account)
     event(type(judged).__name__)
     check_fold(judged, account)
     if isinstance(judged, Allocation):
@@ -242,7 +242,7 @@ def check_fold(judged: Judgement, account: Account) -> None:
 @given(cases(), accounts())
 def test_the_same_inputs_always_give_the_same_decision(one: Case, account: Account) -> None:
     twin = replace(one, intent=Intent.decode(one.intent.encode()))
-    assert authorize(twin, Account.decode(account.encode())) == authorize(one, account)
+    assert judge(twin, Account.decode(account.encode())) == judge(one, account)
 
 
 @effort(0.5)
@@ -250,7 +250,7 @@ def test_the_same_inputs_always_give_the_same_decision(one: Case, account: Accou
 def test_a_row_of_decisions_never_uses_a_nonce_twice_or_skips_a_number(row: list[Case]) -> None:
     account, used, sequences = Account(account=ACCOUNT), [], []
     for one in row:
-        judged = authorize(one, account)
+        judged = judge(one, account)
         assert isinstance(judged, Allocation | Refusal)
         account = judged.account
         sequences.append(judged.live.sequence)
@@ -261,4 +261,4 @@ def test_a_row_of_decisions_never_uses_a_nonce_twice_or_skips_a_number(row: list
 
 
 def test_a_sound_case_is_allocated() -> None:
-    assert isinstance(authorize(case(), Account(account=ACCOUNT)), Allocation)
+    assert isinstance(judge(case(), Account(account=ACCOUNT)), Allocation)

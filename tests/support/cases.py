@@ -195,9 +195,14 @@ def facts(**changes: Any) -> Facts:
         "at_ms": NOW_MS,
         "agent": agent(),
         "settings": Settings(),
-        "signer": SIGNER.keyid,
         "chain": chain(),
+        "simulation": None,
+        "simulation_problem": None,
         "key": key(),
+        "key_open": True,
+        "owner": None,
+        "earlier": None,
+        "decided_before": False,
     }
     return Facts(**(terms | changes))
 

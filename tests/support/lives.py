@@ -2,9 +2,10 @@
 
 from schemas.intent import Intent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
-from signer.account import LiveIntent
-from signer.authority import Allocation, Judgement, Refusal
-from tests.support.cases import DAY_MS, NOW_MS
+from signer.account import Account, LiveIntent
+from signer.authority import Allocation, Judgement, Refusal, authorize
+from signer.case import Case
+from tests.support.cases import DAY_MS, NOW_MS, SIGNER
 
 
 def live_of(one: Intent) -> LiveIntent:
@@ -18,6 +19,11 @@ def live_of(one: Intent) -> LiveIntent:
         forget_at_ms=NOW_MS + DAY_MS,
         sequence=1,
     )
+
+
+def judge(one: Case, account: Account) -> Judgement:
+    """Return what the signer of these tests decides."""
+    return authorize(one, account, SIGNER.keyid)
 
 
 def allocated(judged: Judgement) -> TransactionSigned:

@@ -13,7 +13,7 @@ from schemas.reasons import MEANING, Reason
 from schemas.topics import TOPICS, Topic
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "signer", "streams", "sixgate", "infra")
+PACKAGES = ("schemas", "signer", "streams", "sixgate", "infra", "tests", "benchmarks")
 FUNCTION_LINES_MAX = 60
 FILE_LINES_MAX = 400
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.audit import input_digest
 from schemas.clearance import Unattributed
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
 from schemas.intent import intent_digest
@@ -11,7 +12,7 @@ from schemas.record import Record
 from schemas.registry import AccountOpened
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
-from streams.gates.admission import admit, input_digest
+from streams.gates.admission import admit
 from streams.gates.passage import Passage, World
 from tests.support.cases import (
     ACCOUNT,

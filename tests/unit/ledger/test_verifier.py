@@ -1,53 +1,28 @@
 """The stand-alone verifier on rows a writer made and attackers changed."""
 
-import ast
-import csv
-import io
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schemas.heads import LedgerHead
 from schemas.outcome import decode_outcome
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer
-from streams.ledger import verifier
 from streams.ledger.chain import Entry, Tip
-from streams.ledger.heads import HeadKey
-from streams.ledger.verifier import Fault, Row, read_heads, read_rows, verify
-from streams.ledger.verifier.__main__ import main
+from streams.ledger.verifier import Fault, Row, verify
 from tests.support.ledger import (
-    HEAD_KEY,
-    LEDGER_PUBLIC,
-    ORG,
     SIGNER_PUBLIC,
-    Pipeline,
     chained,
     rows_of,
-    sample_intent,
-    sample_outcome,
-    signed,
 )
-
-ROWS = rows_of(Pipeline().run(20))
-OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+from tests.support.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
 
 
 def fault_of(rows: Sequence[Row], **options: Any) -> Fault:
     with pytest.raises(Fault) as caught:
         verify(rows, **options)
     return caught.value
-
-
-def changed(seq: int, **fields: Any) -> list[Row]:
-    return [row._replace(**fields) if row.seq == seq else row for row in ROWS]
 
 
 def test_what_the_writer_made_verifies() -> None:
@@ -161,15 +136,6 @@ def test_opaque_rows_verify() -> None:
 # outcomes
 
 
-def outcomes(*values: bytes, topic: Topic = Topic.OUTCOMES) -> list[Row]:
-    return rows_of([Record(topic, 0, n, "a", value, 0) for n, value in enumerate(values)])
-
-
-def outcome(n: int, sequence: int, key: Ed25519PrivateKey | None = None) -> bytes:
-    made = sample_outcome(n, sample_intent(n, "treasury"), sequence, 7)
-    return (signed(made, key) if key else made).encode()
-
-
 def test_a_hole_in_an_accounts_sequence_is_found() -> None:
     fault = fault_of(outcomes(outcome(0, 1), outcome(1, 3)))
     assert (fault.seq, fault.what) == (1, "outcome 2 of account treasury is missing before it")
@@ -273,145 +239,6 @@ def test_a_part_with_a_hole_does_not() -> None:
 
 
 # files and command line
-
-
-def jsonl(rows: Sequence[Row]) -> bytes:
-    return b"".join(
-        orjson.dumps(
-            {
-                **row._asdict(),
-                "prev_hash": "0x" + row.prev_hash.hex(),
-                "hash": "0x" + row.hash.hex(),
-                "body": row.body.decode(),
-            }
-        )
-        + b"\n"
-        for row in rows
-    )
-
-
-def as_csv(rows: Sequence[Row]) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(Row._fields)
-    for row in rows:
-        hashes = {"prev_hash": "0x" + row.prev_hash.hex(), "hash": "0x" + row.hash.hex()}
-        writer.writerow((row._asdict() | hashes | {"body": row.body.decode()}).values())
-    return out.getvalue().encode()
-
-
-@pytest.mark.parametrize("write", [jsonl, as_csv])
-def test_files_are_read_back(write: Callable[[Sequence[Row]], bytes]) -> None:
-    assert list(read_rows(io.BytesIO(write(ROWS)))) == ROWS
-
-
-@pytest.mark.parametrize("raw", [b"", b"\n"[:0]])
-def test_an_empty_file_has_no_rows(raw: bytes) -> None:
-    assert list(read_rows(io.BytesIO(raw))) == []
-
-
-@pytest.mark.parametrize(
-    "raw", [b"x\n", b"[]\n", b"{}\n", b'{"seq":"x"}\n', b"seq,hash\n1,2\n", as_csv(ROWS[:1])[:-30]]
-)
-def test_a_line_that_is_no_row_is_said(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r"row of the ledger|header|JSON|unexpected"):
-        list(read_rows(io.BytesIO(raw)))
-
-
-def head(seq: int, *, key: HeadKey = HEAD_KEY, value: bytes = b"") -> bytes:
-    own = "0x" + (value or ROWS[seq].hash).hex()
-    told = LedgerHead(org=ORG, chain="main", sequence=seq, hash=own, at_ms=1)
-    return key.seal(told).encode() + b"\n"
-
-
-def test_heads_are_read_and_their_signature_checked() -> None:
-    lines = head(3) + head(9)
-    expected = {3: ROWS[3].hash, 9: ROWS[9].hash}
-    assert read_heads(io.BytesIO(lines), LEDGER_PUBLIC) == expected
-
-
-def test_a_head_that_somebody_else_signed_is_no_head() -> None:
-    forged = head(3, key=HeadKey(Ed25519Signer("ledger-1", b"o" * 32)))
-    with pytest.raises(ValueError, match="not signed by the ledger's key"):
-        read_heads(io.BytesIO(forged), LEDGER_PUBLIC)
-
-
-def test_two_heads_that_contradict_each_other_are_a_fault() -> None:
-    with pytest.raises(Fault, match="two heads vouch for different hashes"):
-        read_heads(io.BytesIO(head(3) + head(3, value=bytes(32))))
-
-
-def test_the_command_line_says_what_holds(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "ledger.jsonl").write_bytes(jsonl(ROWS))
-    (tmp_path / "heads.jsonl").write_bytes(head(3) + head(100))
-    arguments = [str(tmp_path / "ledger.jsonl"), "--head", str(tmp_path / "heads.jsonl")]
-    keys = ["--ledger-key", "0x" + LEDGER_PUBLIC.hex(), "--signer", "0x" + SIGNER_PUBLIC.hex()]
-    assert main(arguments + keys) == 0
-    said = capsys.readouterr().out
-    assert f"Rows 0 to {len(ROWS) - 1} hold, the last hash is 0x{ROWS[-1].hash.hex()}." in said
-    assert "2 remembered heads are in the chain." in said
-
-
-def test_the_command_line_names_the_first_bad_row(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "ledger.csv").write_bytes(as_csv(changed(30, at_ms=1)))
-    assert main([str(tmp_path / "ledger.csv")]) == 1
-    assert capsys.readouterr().err == "FAULT. Row 30: its hash is not the hash of its content.\n"
-
-
-def test_the_command_line_tells_forged_outcomes_apart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "ledger.jsonl").write_bytes(jsonl(outcomes(outcome(0, 1, OTHER_KEY))))
-    signer = ["--signer", SIGNER_PUBLIC.hex()]
-    assert main([str(tmp_path / "ledger.jsonl"), *signer]) == 3
-    assert "1 events on the outcome topics are no signer's" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("content", [b"garbage\n", b"{}\n", b"\xff\n", None])
-def test_the_command_line_says_that_it_cannot_read(
-    tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "ledger.jsonl"
-    if content is not None:
-        file.write_bytes(content)
-    assert main([str(file)]) == 2
-    assert capsys.readouterr().err.startswith("The input could not be read: ")
-
-
-def test_it_runs_alone_on_standard_input(tmp_path: Path) -> None:
-    """Copied away from everything of ours, without the folder of this project on its path."""
-    source = Path(verifier.__file__).parent
-    copied = tmp_path / "verifier"
-    copied.mkdir()
-    for file in source.glob("*.py"):
-        (copied / file.name).write_bytes(file.read_bytes())
-    run = subprocess.run(
-        [sys.executable, "-P", "-m", "verifier", "-"],
-        input=jsonl(ROWS),
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, b"")
-
-
-def test_it_imports_nothing_of_ours() -> None:
-    for file in Path(verifier.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                names = {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.level != 1:
-                assert node.level == 0
-                names = {(node.module or "").split(".")[0]}
-            else:
-                continue
-            assert names <= set(sys.stdlib_module_names) | {"orjson", "cryptography"}, file.name
 
 
 def entry(seq: int) -> Entry:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sixgate.settings.ledger import load_ledger_settings
+from sixgate.settings.sections import ClickHouseSettings
 from sixgate.settings_wrong import SettingsWrong
 
 SECRET = "correct horse"  # noqa: S105 - a test's
@@ -82,3 +83,18 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
     assert tls is not None
     assert tls.options()["verify"] is True
     assert settings.kafka.broker("tests").tls is not None
+
+
+def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2\n")
+    settings = ClickHouseSettings(password_file=secret)
+    secret.chmod(0o640)
+    with pytest.raises(SettingsWrong, match="chmod 600"):
+        settings.server()
+    secret.chmod(0o600)
+    assert settings.server().password == "hunter2"
+    assert "hunter2" not in repr(settings)
+    secret.unlink()
+    with pytest.raises(SettingsWrong, match="cannot be read"):
+        settings.server()

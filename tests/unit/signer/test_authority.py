@@ -17,7 +17,6 @@ from signer.authority import (
     Duplicate,
     Judgement,
     Refusal,
-    authorize,
     transaction_of,
 )
 from signer.case import Case
@@ -40,7 +39,7 @@ from tests.support.cases import (
     report,
     signed,
 )
-from tests.support.lives import allocated, live_of, refused
+from tests.support.lives import allocated, judge, live_of, refused
 
 FRESH = Account(account=ACCOUNT)
 OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
@@ -58,7 +57,7 @@ def allocation(judged: Judgement) -> Allocation:
 def test_an_allocation_pins_exactly_what_was_asked() -> None:
     asked = intent(value_wei=3, data="0xa9059cbb", gas_limit=50_000, nonce=4)
     seven = FRESH.charged(signed(intent(value_wei=7), nonce=3))
-    draft = allocated(authorize(case(asked), seven))
+    draft = allocated(judge(case(asked), seven))
     assert draft.model_dump(exclude_none=True) == {
         "v": 1,
         "type": "transaction.signed",
@@ -94,14 +93,14 @@ def test_an_allocation_pins_exactly_what_was_asked() -> None:
 
 
 def test_an_allocation_charges_the_value_and_uses_the_nonce() -> None:
-    done = allocation(authorize(case(intent(value_wei=3 * ETH, nonce=0)), FRESH))
+    done = allocation(judge(case(intent(value_wei=3 * ETH, nonce=0)), FRESH))
     assert done.account.spent_wei(NOW_MS) == 3 * ETH
     assert done.account.next_nonce(address_of(SECRET), 8453) == 1
     assert done.account.sequence == done.live.sequence == allocated(done).sequence == 1
 
 
 def test_a_refusal_charges_nothing_but_its_place_in_the_rate() -> None:
-    judged = authorize(case(intent(expires_at_ms=NOW_MS)), FRESH)
+    judged = judge(case(intent(expires_at_ms=NOW_MS)), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.EXPIRED)
     assert isinstance(judged, Refusal)
     assert (judged.account.spent_wei(NOW_MS), judged.account.nonces) == (0, {})
@@ -136,12 +135,12 @@ def test_the_first_broken_rule_in_the_order_of_the_gates_refuses(first: int) -> 
         asked |= more_asked
         rules |= more_rules
         known |= more_known
-    judged = authorize(case(intent(**asked), policy(**rules), **known), FRESH)
+    judged = judge(case(intent(**asked), policy(**rules), **known), FRESH)
     assert refusal(judged) == BROKEN[first][:2]
 
 
 def test_no_policy_no_signature() -> None:
-    judged = authorize(replace(case(), policy=None), FRESH)
+    judged = judge(replace(case(), policy=None), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.POLICY_MISSING)
     assert isinstance(judged, Refusal)
     assert refused(judged).policy is None
@@ -159,7 +158,7 @@ def test_no_policy_no_signature() -> None:
 )
 def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: str) -> None:
     under = policy(tx_max_fee_eth="unlimited", allow_contract_creation=True)
-    judged = authorize(case(intent(**changes), under), FRESH)
+    judged = judge(case(intent(**changes), under), FRESH)
     assert refusal(judged) == (Gate.SIGNING, Reason.INVALID_TRANSACTION)
     assert isinstance(judged, Refusal)
     assert code in refused(judged).detail
@@ -169,7 +168,7 @@ def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: s
 def test_a_long_reason_is_cut_to_what_a_record_holds() -> None:
     asked = intent(simulate_first=True)
     told = report(asked, status="reverted", revert_reason="no" * 512)
-    judged = authorize(case(asked, simulation=told), FRESH)
+    judged = judge(case(asked, simulation=told), FRESH)
     assert refusal(judged) == (Gate.SIMULATION, Reason.SIMULATION_REVERTED)
     assert isinstance(judged, Refusal)
     assert len(refused(judged).detail) == 1024
@@ -183,17 +182,17 @@ def test_a_repetition_gets_no_second_outcome() -> None:
         {"decided_before": True},
         {"owner": live_of(intent(value_wei=2)), "earlier": live_of(asked)},
     ):
-        assert authorize(case(asked, **known), FRESH) == Duplicate(case(asked).digest)
+        assert judge(case(asked, **known), FRESH) == Duplicate(case(asked).digest)
 
 
 def test_a_repetition_is_one_whatever_else_is_wrong_with_it() -> None:
     wrong = case(intent(expires_at_ms=0), decided_before=True, agent=agent(active=False), key=None)
-    assert isinstance(authorize(wrong, FRESH), Duplicate)
-    assert isinstance(authorize(replace(wrong, policy=None), FRESH), Duplicate)
+    assert isinstance(judge(wrong, FRESH), Duplicate)
+    assert isinstance(judge(replace(wrong, policy=None), FRESH), Duplicate)
 
 
 def test_an_idempotency_key_of_another_body_is_refused_for_ever() -> None:
-    judged = authorize(case(owner=live_of(intent(value_wei=2))), FRESH)
+    judged = judge(case(owner=live_of(intent(value_wei=2))), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.IDEMPOTENCY_CONFLICT)
 
 
@@ -208,7 +207,7 @@ class Brittle(Policy):
 def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> None:
     sound = case()
     brittle = RegisteredPolicy(Brittle(**policy().model_dump()), "0x" + "00" * 32)
-    judged = authorize(replace(sound, policy=brittle), FRESH)
+    judged = judge(replace(sound, policy=brittle), FRESH)
     assert refusal(judged) == (Gate.DAILY_LIMIT, Reason.INTERNAL_ERROR)
     assert isinstance(judged, Refusal)
     assert refused(judged).detail == "ZeroDivisionError"
@@ -217,14 +216,14 @@ def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> N
 
 def test_a_day_that_outgrows_256_bits_refuses_nobody() -> None:
     rich = FRESH.charged(signed(intent(value_wei=2**256 - 1)))
-    draft = allocated(authorize(case(intent(value_wei=1)), rich))
+    draft = allocated(judge(case(intent(value_wei=1)), rich))
     assert draft.day_spent_wei == 2**256
     assert TransactionSigned.decode(draft.encode()) == draft
 
 
 def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None:
     burnt = FRESH.charged(signed(intent(), nonce=2**53 - 1))
-    judged = authorize(case(), burnt)
+    judged = judge(case(), burnt)
     assert refusal(judged) == (Gate.SIGNING, Reason.INTERNAL_ERROR)
     assert isinstance(judged, Refusal)
     assert judged.account.nonces == burnt.nonces
@@ -232,43 +231,43 @@ def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None
 
 def test_a_pending_nonce_that_a_simulator_saw_is_not_used_again() -> None:
     warned = case(simulation=report(intent(), pending_nonce=9))
-    assert allocated(authorize(warned, FRESH)).nonce == 9
+    assert allocated(judge(warned, FRESH)).nonce == 9
     ahead = FRESH.charged(signed(intent(), nonce=20))
-    assert allocated(authorize(warned, ahead)).nonce == 21
+    assert allocated(judge(warned, ahead)).nonce == 21
 
 
 def test_fees_and_their_source_are_part_of_the_outcome() -> None:
     asked = intent(**OPEN)
-    draft = allocated(authorize(case(asked), FRESH))
+    draft = allocated(judge(case(asked), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("chain-defaults", "chain-defaults")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (21_000, 2 * GWEI)
     told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=3 * GWEI)
-    draft = allocated(authorize(case(asked, simulation=told), FRESH))
+    draft = allocated(judge(case(asked, simulation=told), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("simulation", "simulation")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (60_000, 3 * GWEI)
     fixed = chain(default_fees=None)
-    assert refusal(authorize(case(asked, chain=fixed), FRESH))[1] is Reason.FEE_UNKNOWN
+    assert refusal(judge(case(asked, chain=fixed), FRESH))[1] is Reason.FEE_UNKNOWN
 
 
 @pytest.mark.parametrize("change", [{"status": "reverted"}, {"simulated_at_ms": NOW_MS - DAY_MS}])
 def test_a_report_that_is_no_fresh_success_sets_nothing(change: dict[str, Any]) -> None:
     asked = intent(**OPEN)
     told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=9, pending_nonce=7, **change)
-    draft = allocated(authorize(case(asked, simulation=told), FRESH))
+    draft = allocated(judge(case(asked, simulation=told), FRESH))
     assert (draft.gas_from, draft.fees_from, draft.nonce) == ("chain-defaults",) * 2 + (0,)
 
 
 def test_what_is_remembered_outlives_both_the_expiry_and_a_day() -> None:
-    soon = allocation(authorize(case(intent(expires_at_ms=NOW_MS + 1)), FRESH)).live
+    soon = allocation(judge(case(intent(expires_at_ms=NOW_MS + 1)), FRESH)).live
     assert soon.forget_at_ms == NOW_MS + DAY_MS
-    too_far = authorize(case(intent(expires_at_ms=NOW_MS + 3 * DAY_MS)), FRESH)
+    too_far = judge(case(intent(expires_at_ms=NOW_MS + 3 * DAY_MS)), FRESH)
     assert isinstance(too_far, Refusal)
     assert too_far.live.forget_at_ms == NOW_MS + DAY_MS
 
 
 def decisions(asked: Intent, account: Account) -> list[Judgement]:
     twin = Case(Intent.decode(asked.encode()), case(asked).digest, case(asked).policy, case().facts)
-    return [authorize(case(asked), account), authorize(twin, Account.decode(account.encode()))]
+    return [judge(case(asked), account), judge(twin, Account.decode(account.encode()))]
 
 
 def test_equal_inputs_give_equal_decisions() -> None:

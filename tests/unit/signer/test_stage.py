@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.audit import input_digest
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
@@ -97,10 +98,24 @@ def test_a_clearance_whose_intent_is_forged_ends_in_an_audit_record(name: str) -
 
 
 def test_the_name_on_a_clearance_is_not_believed() -> None:
-    process = fresh()
-    lie = "0x" + "ee" * 32
-    process.run([arrival(intent(), intent=lie)], NOW_MS)
-    assert process.disk.outcomes[0].intent != lie
+    process, asked = fresh(), intent()
+    of_another = arrival(intent(value_wei=2), intent=arrival(asked).clearance.intent)
+    process.run([of_another], NOW_MS)
+    assert process.disk.outcomes == []
+    [audit] = process.disk.audits
+    assert audit.action == "record.refused"
+    assert "not the digest" in audit.detail
+
+
+def test_no_audit_record_bears_a_name_that_nobody_proved() -> None:
+    process, asked = fresh(), arrival(intent())
+    name = asked.clearance.intent
+    forged_copy = arrival(intent(), envelope=sealed(intent(), MALLORY), intent=name)
+    process.run([asked, asked, forged_copy], NOW_MS)
+    duplicate, refused = process.disk.audits
+    assert (duplicate.action, duplicate.subject) == ("intent.duplicate", name)
+    assert refused.action == "record.refused"
+    assert refused.subject == input_digest(forged_copy.clearance.encode())
 
 
 def test_a_repetition_gets_an_audit_record_and_no_second_outcome() -> None:

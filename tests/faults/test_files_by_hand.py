@@ -1,0 +1,242 @@
+"""Attacks by whoever writes to the files of a folder, or runs a second program on it."""
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.state import StateDamaged, StateRolledBack
+from sixgate.connection import connect
+from sixgate.folder import Folder, FolderBusy
+from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
+from tests.support.embedded import (
+    ACCOUNT,
+    ALLOWED,
+    STRANGER,
+    Producer,
+    agent_entry,
+    open_pipeline,
+)
+from tests.support.outside import check, in_folder
+from tests.support.trading import (
+    HOME,
+    Crash,
+    DiesBeforeSigning,
+    ends,
+    registry_record,
+    run_once,
+    submitted,
+    write,
+)
+
+ROW = "INSERT INTO records VALUES (NULL, ?, ?, ?, ?, ?, ?)"
+DELETE_LIVE = "DELETE FROM state WHERE kind = 'live' AND key = (SELECT max(key) FROM state)"
+SWAP_LIVE = """
+UPDATE state SET value = (SELECT value FROM state s WHERE s.kind = 'live' AND s.key != state.key)
+WHERE kind = 'live'
+"""
+DOUBLE_LIVE = """
+INSERT INTO state SELECT randomblob(16), account, kind, key, value, 0, 0 FROM state
+WHERE kind = 'live'
+"""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param((0, ACCOUNT, "text where bytes belong", 1), id="text value"),
+        pytest.param((0, ACCOUNT, 7, 1), id="integer value"),
+        pytest.param((0, b"\xff", b"{}", 1), id="blob key"),
+        pytest.param((2**53, ACCOUNT, b"{}", 1), id="offset past 2^53"),
+        pytest.param((2**63 - 1, ACCOUNT, b"{}", 1), id="last offset of all"),
+    ],
+)
+def test_a_row_of_wrong_types_cannot_be_put_into_the_inbox(
+    folder: Folder, trader: Producer, row: tuple[object, ...]
+) -> None:
+    run_once(folder)
+    with pytest.raises(sqlite3.IntegrityError):
+        write(folder.inbox, ROW, number(Topic.SUBMITTED), HOME, *row)
+    assert run_once(folder, trader.signed("a")) == ["signed"]
+
+
+def test_a_key_that_is_no_utf8_in_the_inbox_stops_nothing(folder: Folder, trader: Producer) -> None:
+    run_once(folder)
+    statement = "INSERT INTO records VALUES (NULL, ?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
+    write(folder.inbox, statement, number(Topic.SUBMITTED), HOME)
+    assert Counter(run_once(folder, trader.signed("a"))) == {"malformed": 1, "signed": 1}
+
+
+def test_a_time_before_1970_cannot_be_put_into_the_inbox(folder: Folder) -> None:
+    run_once(folder)
+    with pytest.raises(sqlite3.IntegrityError):
+        write(folder.inbox, ROW, number(Topic.SUBMITTED), HOME, 0, ACCOUNT, b"{}", -1)
+
+
+def test_a_far_offset_in_the_registry_does_not_multiply_what_is_loaded(folder: Folder) -> None:
+    with closing(SqliteLog(folder.inbox, 4)) as log:
+        rows = log.end(Topic.REGISTRY, 0)
+        write(folder.inbox, ROW, number(Topic.REGISTRY), 0, 5_000, "", b"junk", 1)
+        assert len(list(log.scan(Topic.REGISTRY, 0, 5_001))) == rows + 1
+
+
+def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
+    folder: Folder, trader: Producer
+) -> None:
+    intent = trader.signed("a")
+    assert run_once(folder, intent) == ["signed"]
+    write(folder.pipeline, "UPDATE state SET place = randomblob(16) WHERE kind = 'live'")
+    with pytest.raises(StateDamaged, match="cannot be found by its key"):
+        run_once(folder, intent)
+    check(in_folder(folder.path), settled=False)
+
+
+def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_new(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline, intent = open_pipeline(folder), trader.signed("a")
+    pipeline.submit(intent)
+    assert ends(pipeline.drain()) == ["signed"]
+    write(folder.pipeline, "DELETE FROM state WHERE kind = 'live'")
+    pipeline.submit(intent)
+    with pytest.raises(StateDamaged, match="changed by somebody else"):
+        pipeline.drain()
+    check(in_folder(folder.path), settled=False)
+
+
+def test_an_allocation_whose_hint_was_cleared_halts(folder: Folder, trader: Producer) -> None:
+    run_once(folder)
+    pipeline = open_pipeline(folder, log=DiesBeforeSigning)
+    pipeline.submit(trader.signed("a"))
+    with pytest.raises(Crash):
+        pipeline.drain()
+    pipeline.close()
+    write(folder.pipeline, "UPDATE state SET pending = 0")
+    run_once(folder)  # nothing names the account, so nothing is looked at
+    with pytest.raises(StateDamaged, match="was hidden"):
+        run_once(folder, trader.signed("b"))
+    check(in_folder(folder.path), settled=False)
+
+
+def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder, trader.signed("a"))
+    with connect(folder.path) as api:
+        assert api.head()
+    with closing(sqlite3.connect(folder.pipeline)) as db:
+        old = db.execute("SELECT * FROM state WHERE kind != 'slot'").fetchall()
+    intent = trader.signed("b", value_wei=10**18)
+    assert run_once(folder, intent) == ["signed"]  # killed before the ledger's next step
+    with closing(sqlite3.connect(folder.pipeline)) as db:
+        db.execute("DELETE FROM state WHERE kind != 'slot'")
+        db.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", old)
+        db.commit()
+    with (
+        pytest.raises(StateRolledBack, match="ends before outcome 2"),
+        connect(folder.path) as api,
+    ):
+        list(api.submit([submitted(intent)], wait=True))
+    check(in_folder(folder.path), settled=False)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM state WHERE kind = 'head'", "not the set its head names"),
+        ("DELETE FROM state WHERE kind = 'slot'", "what no signer answered"),
+        (DELETE_LIVE, "not the set its head names"),
+        (SWAP_LIVE, "live record of treasury was changed by somebody else"),
+        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "not the set its head names"),
+        (DOUBLE_LIVE, "cannot be found by its key"),
+        ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed by somebody else"),
+        ("UPDATE state SET value = x''", "slot 0 was changed by somebody else"),
+    ],
+)
+def test_state_that_was_cut_swapped_or_doubled_halts(
+    folder: Folder, trader: Producer, statement: str, said: str
+) -> None:
+    run_once(folder, trader.signed("a"), trader.signed("b"))
+    write(folder.pipeline, statement)
+    with pytest.raises(StateDamaged, match=said):
+        run_once(folder, trader.signed("a"), trader.signed("c"))
+    check(in_folder(folder.path), settled=False)
+
+
+def test_a_vault_answer_that_was_removed_halts_instead_of_refusing_intents(
+    folder: Folder, trader: Producer
+) -> None:
+    assert run_once(folder, trader.signed("a")) == ["signed"]
+    write(folder.pipeline, "DELETE FROM records WHERE topic = ?", number(Topic.VAULT))
+    with pytest.raises(StateRolledBack, match="only 0 keys in the vault"):
+        run_once(folder, trader.signed("b"))
+
+
+def test_a_forged_signed_transaction_in_the_log_is_not_shown_to_consumers(folder: Folder) -> None:
+    run_once(folder)
+    forged = b'{"type":"transaction.signed","raw_transaction":"0x00"}'
+    write(folder.pipeline, ROW, number(Topic.SIGNED), HOME, 0, ACCOUNT, forged, 1)
+    with connect(folder.path) as api:
+        assert not list(api.signed(after=0, follow=False))
+
+
+def test_a_folder_whose_trust_names_other_partitions_halts(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder)
+    trust = json.loads((folder.path / "trust.json").read_text())
+    (folder.path / "trust.json").write_bytes(
+        json.dumps(trust | {"partitions": 1}, separators=(",", ":"), sort_keys=True).encode()
+    )
+    with pytest.raises(StateDamaged, match="other partitions"):
+        run_once(folder, trader.signed("a", to=ALLOWED), trader.signed("b", to=STRANGER))
+
+
+def test_there_is_no_lock_file_to_delete_under_the_owner(folder: Folder) -> None:
+    with folder.owned():
+        assert not (folder.path / "lock").exists()
+        with pytest.raises(FolderBusy), folder.owned():
+            pass
+
+
+def test_a_second_signer_on_the_folder_halts_at_its_first_commit(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder)
+    first, second = open_pipeline(folder), open_pipeline(folder)
+    first.submit(trader.signed("a"))
+    assert ends(first.drain()) == ["signed"]
+    with pytest.raises(StateDamaged, match="changed by somebody else"):
+        second.drain()
+    first.submit(trader.signed("b"))
+    assert ends(first.drain()) == ["signed"]
+    check(in_folder(folder.path), settled=True)
+
+
+def test_large_records_do_not_fill_the_memory_of_who_reads_them(tmp_path: Path) -> None:
+    large = [Outgoing(Topic.SUBMITTED, ACCOUNT, bytes(READ_BYTES_MAX // 4))] * 12
+    with closing(SqliteLog(tmp_path / "inbox.db", 4)) as log:
+        log.append(large, 1)
+        offset, reads = 0, list[int]()
+        while records := log.read(Topic.SUBMITTED, HOME, offset, 128):
+            reads.append(len(records))
+            offset = records[-1].offset + 1
+    assert reads == [5, 5, 2]
+
+
+def test_large_registry_records_do_not_let_an_intent_overtake_what_is_behind_them(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    off = agent_entry(trader.signer, active=False)
+    raw = registry_record(folder, pipeline.runner.stage.registry, off)
+    junk = bytes(READ_BYTES_MAX // 2)
+    pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", one) for one in (*[junk] * 3, raw)], 1)
+    pipeline.submit(trader.signed("a"))
+    assert ends(pipeline.drain()) == ["agent_inactive"]

@@ -1,0 +1,254 @@
+"""Attacks on the node by who may open its socket."""
+
+import base64
+import itertools
+import socket
+import sqlite3
+import stat
+import threading
+from collections import Counter
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.partition import partition_of
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened
+from schemas.topics import Topic
+from sixgate.api import ApiError
+from sixgate.connection import connect
+from sixgate.folder import Folder
+from sixgate.node import Node
+from sixgate.remote import dial
+from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
+from streams.ledger.errors import LedgerUnavailable
+from streams.log.errors import LogError
+from streams.log.sqlite import SqliteLog
+from tests.support.command_line import until
+from tests.support.embedded import (
+    ACCOUNT,
+    Producer,
+    agent_entry,
+)
+from tests.support.trading import (
+    HOME,
+    outcomes,
+    registry_record,
+    submitted,
+)
+
+
+@pytest.fixture
+def node(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(folder.path)  # a socket's address holds only 107 bytes
+    with connect(folder.path) as api:
+        assert isinstance(api, Node)
+        yield api
+
+
+JOIN_S_MAX = 60
+
+
+def ask(folder: Folder, line: bytes, timeout_s: float = 5) -> bytes:
+    """Say something to the socket and return all that comes back."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(timeout_s)
+        link.connect(str(folder.socket))
+        link.sendall(line)
+        link.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: link.recv(65_536), b""))
+
+
+def test_a_commit_that_fails_under_an_operators_call_halts(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    node.pipeline.step()  # reads the registry
+    entry = AccountOpened(account="second")
+    raw = registry_record(folder, node._stage.registry, entry)  # noqa: SLF001
+    log = node.pipeline.parts.runner.pipeline
+    with node.pipeline.lock:  # so that the operator's call finds the intent first
+        node.settle()
+        log._db.execute("PRAGMA busy_timeout = 1")  # noqa: SLF001
+        with closing(SqliteLog(folder.inbox, 4)) as inbox:
+            inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))], 1)
+        with closing(sqlite3.connect(folder.pipeline, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LogError):
+                node.register(base64.b64encode(raw).decode())
+            other.execute("ROLLBACK")
+    with pytest.raises(ApiError, match="locked") as halted:
+        list(node.submit([submitted(trader.signed("b"))], wait=True))
+    assert halted.value.code == "halted"
+    node.pipeline.failure = None  # the fixture would raise it
+    assert outcomes(folder) == []
+
+
+def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    node.pipeline.step()  # reads the registry
+    off = agent_entry(trader.signer, active=False)
+    raw = registry_record(folder, node._stage.registry, off)  # noqa: SLF001
+    flood = [trader.signed(str(number), value_wei=1) for number in range(600)]
+    with node.pipeline.lock:  # the flood is there before the operator calls
+        with closing(SqliteLog(folder.inbox, 4)) as inbox:
+            inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in flood], 1)
+        node.register(base64.b64encode(raw).decode())
+    while node.pipeline.step():
+        continue
+    found = Counter(outcome.get("reason", "signed") for outcome in outcomes(folder))
+    assert found["signed"] <= 256, found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"\xff\n",
+        b"[]\n",
+        b"null\n",
+        b"{}\n",
+        b'{"method":"stop","values":[],"named":{}}\n',
+        b'{"method":"_step","values":[],"named":{}}\n',
+        b'{"method":["status"],"values":[],"named":{}}\n',
+        b'{"method":"status","values":[1],"named":{}}\n',
+        b'{"method":"submit","values":[5],"named":{"wait":true}}\n',
+        b'{"method":"submit","values":[[{"key":5,"value":"e30="}]],"named":{"wait":false}}\n',
+        b'{"method":"submit","values":[[{"key":"a","value":5}]],"named":{"wait":false}}\n',
+        b'{"method":"intents","values":[],"named":{"limit":-1,"account":null,"agent":null}}\n',
+        b'{"method":"sql","values":["SELECT toUInt256(1) * 2"],"named":{}}\n',
+        b'{"method":"sql","values":["SELECT nan, now()"],"named":{}}\n',
+        b'{"method":"sql","values":[5],"named":{}}\n',
+        b'{"method":"trail","values":[{}],"named":{}}\n',
+        b'{"method":"register","values":["AAAA"],"named":{}}\n',
+        b'{"method":"register","values":[5],"named":{}}\n',
+        b'{"method":"provision","values":["e30="],"named":{}}\n',
+        b'{"method":"verify","values":[],"named":{"head":[1]}}\n',
+        b'{"method":"verify","values":[],"named":{"head":{"a":"\\u00e9"}}}\n',
+        b'{"method":"signed","values":[],"named":{"after":"x","follow":false}}\n',
+        b'{"method":"signed","values":[],"named":{"after":99999999999999999999,"follow":false}}\n',
+        b'{"method":"export","values":[""],"named":{"form":"csv","since_ms":0,"until_ms":1}}\n',
+        b'{"method":"export","values":["/tmp/x"],"named":{"form":"x","since_ms":0,"until_ms":1}}\n',
+    ],
+)
+def test_a_malformed_request_is_answered_in_a_sentence(
+    node: Node, folder: Folder, line: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    last = ask(folder, line).splitlines()[-1:]
+    assert node.status()["org"] == "acme"
+    assert "Traceback" not in capfd.readouterr().err
+    assert last, "no answer"
+    answer = orjson.loads(last[0])
+    assert "done" in answer or answer["error"]["code"] != "internal", answer
+
+
+def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None:
+    assert node.status()
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(5)
+        link.connect(str(folder.socket))
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
+
+
+def test_clients_that_follow_and_go_away_leave_no_threads(node: Node, folder: Folder) -> None:
+    assert node.status()
+    before = set(threading.enumerate())
+    line = b'{"method":"signed","values":[],"named":{"after":0,"follow":true}}\n'
+    with ExitStack() as opened:
+        links = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(10)]
+        for link in links:
+            link.connect(str(folder.socket))  # waits for its turn, which a time-out would not
+            link.settimeout(JOIN_S_MAX)
+            link.sendall(line)
+        assert all(link.recv(1) for link in links)  # each is followed by now
+        serving = set(threading.enumerate()) - before
+    assert len(serving) >= len(links)
+    for thread in serving:
+        thread.join(JOIN_S_MAX)
+    assert not any(thread.is_alive() for thread in serving)
+
+
+def test_a_misrouted_copy_does_not_tell_a_client_that_its_intent_failed(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    intent = trader.signed("a")
+    with node.pipeline.lock:  # the copy is there first
+        with closing(SqliteLog(folder.inbox, 4)) as inbox:
+            stranger = next(k for k in map(str, range(99)) if partition_of(k, 4) < HOME or not HOME)
+            inbox.append([Outgoing(Topic.SUBMITTED, stranger, intent)], 1)
+        stream = node.submit([submitted(intent)], wait=True)
+        next(stream)
+    assert [end["result"]["type"] for end in stream] == ["transaction.signed"]
+
+
+def test_a_long_key_is_not_kept_in_memory_for_ever(node: Node) -> None:
+    with pytest.raises(ApiError):
+        list(node.submit([submitted(b"{}", "k" * 1_000_000)], wait=False))
+
+
+def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
+    node: Node, folder: Folder, trader: Producer
+) -> None:
+    list(node.submit([submitted(trader.signed("a"))], wait=True))
+    node.settle()
+    kept = folder.heads.rename(folder.path / "kept")
+    folder.heads.mkdir()
+    with node.pipeline.parts.books._lock:  # noqa: SLF001 - so that the client's call finds it first
+        list(node.submit([submitted(trader.signed("b"))], wait=True))
+        with pytest.raises(LedgerUnavailable):
+            node.settle()
+    folder.heads.rmdir()
+    kept.rename(folder.heads)
+    with pytest.raises(ApiError, match=r"heads\.jsonl"):
+        node.settle()
+    node.pipeline.failure = None  # the fixture would raise it
+
+
+def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
+    node: Node, tmp_path: Path
+) -> None:
+    modes, stop = set[int](), threading.Event()
+
+    def make_folders() -> None:
+        for count in itertools.count():
+            made = tmp_path / f"made-{count}"
+            made.mkdir()
+            modes.add(stat.S_IMODE(made.stat().st_mode))
+            if stop.is_set():
+                return
+
+    beside = threading.Thread(target=make_folders)
+    beside.start()
+    served = Folder(tmp_path / "served")
+    served.path.mkdir()
+    for _ in range(30):
+        with serving(served, node):
+            continue
+    stop.set()
+    beside.join()
+    assert len(modes) == 1, modes
+
+
+def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Folder) -> None:
+    assert node.status()
+    line = b'{"method":"status","values":[],"named":{}}\n'
+    with ExitStack() as idle:
+        for _ in range(CLIENTS_MAX):
+            idle.enter_context(closing(dial(folder)))
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(folder.socket))
+            link.settimeout(5)
+            answer = orjson.loads(link.makefile("rb").readline())
+        assert answer["error"]["code"] == "busy"
+
+    def is_served() -> bool:
+        with suppress(OSError):
+            return b"done" in ask(folder, line)
+        return False
+
+    until(5, is_served)
