@@ -85,7 +85,7 @@ class Processes:
         return folder
 
     def _write_settings(self) -> None:
-        both = f'[kafka]\nservers = "{self._kafka}"\n[clickhouse]\nport = {self._port}\n'
+        both = f'[kafka]\nservers = "{self._kafka}"\ncopies = 1\nin_sync = 1\n[clickhouse]\nport = {self._port}\n'
         write_private(self._folder / "password", self._roles.password(READER))
         reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}')
