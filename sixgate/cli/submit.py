@@ -10,9 +10,10 @@ import typer
 
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.how_far import HowFar
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
-from sixgate.cli.sending import Sending
+from sixgate.cli.sending import Sending, telling
 from sixgate.cli.session import Session, new_idempotency_key, now_ms, session, usage
 from sixgate.cli.terminal import notices, safe
 from sixgate.folder import Folder
@@ -57,15 +58,18 @@ def submit(
     One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
     say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
     """
-    drafts, wrong = _drafts(file)
-    _refuse(wrong, keep_going=keep_going)
-    with session(data) as here:
-        ready, late = _signed(here, drafts)
-        _refuse(late, keep_going=keep_going)
-        if save:
-            _save(save, ready)
-        sending = Sending(here, ready, save, as_json)
-        code = sending.follow() if wait else sending.accept()
+    far = HowFar(0, save)
+    with telling(far):
+        drafts, wrong = _drafts(file)
+        _refuse(wrong, keep_going=keep_going)
+        with session(data) as here:
+            ready, late = _signed(here, drafts)
+            _refuse(late, keep_going=keep_going)
+            if save:
+                _save(save, ready)
+            far.total = len(ready)
+            sending = Sending(here, ready, far, as_json)
+            code = sending.follow() if wait else sending.accept()
     raise typer.Exit(ExitCode.USAGE if wrong or late else code)
 
 

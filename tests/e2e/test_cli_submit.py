@@ -1,6 +1,7 @@
 """Intents through the command line: right ones, wrong ones, repeated ones, interrupted ones."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from eth_account import Account
 
 from tests.support.command_line import CommandLine, served, until
+from tests.support.lossy_link import losing_answers
 
 TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
 INTENT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": TO, "value": "0.5"}
@@ -207,6 +209,40 @@ def test_ctrl_c_in_submit_says_how_many_were_accepted(
     assert "Traceback" not in err
     assert "interrupted: 3000 of 3000 intents were accepted" in err
     assert (f"sixgate submit {saved} sends them all again" in err) is bool(option)
+
+
+def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    source = tmp_path / "intents.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(1500)))
+    with served(cli) as quick:
+        with losing_answers(cli.data) as lost:
+            running = cli.start("submit", str(source))
+            assert lost.wait(60)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=30)
+        assert running.returncode == 130, err
+        assert "up to 1500 of 1500 intents may have been accepted: the answer had not come" in err
+        until(60, lambda: len(quick.ok("signed", "--json").lines) == 1500)
+
+
+def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as source:
+        running = cli.start("submit", f"/proc/{os.getpid()}/fd/{read}")
+        source.write(json.dumps(INTENT))
+        source.flush()
+        until(30, lambda: reads(running.pid, read))
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+    assert (running.returncode, "interrupted: nothing was sent" in err) == (130, True), err
+
+
+def reads(pid: int, pipe: int) -> bool:
+    """Tell whether a process has opened a pipe of ours."""
+    wanted = Path(f"/proc/self/fd/{pipe}").readlink()
+    return any(link.readlink() == wanted for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:
