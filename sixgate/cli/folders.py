@@ -3,8 +3,9 @@
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -18,9 +19,11 @@ from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms
 from sixgate.cli.terminal import notices, screen
 from sixgate.creation import Founding, create
-from sixgate.folder import ADMIN, Folder
+from sixgate.folder import ADMIN, Folder, FolderBusy
 
 ACCOUNT_DEFAULT = "main"
+OWN_S_MAX = 30.0
+OWN_PAUSE_S = 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -61,10 +64,37 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     from sixgate.node import running  # noqa: PLC0415
     from sixgate.serving import serving  # noqa: PLC0415
 
-    with _stop_signal() as stop, folder.owned(), running(folder) as node, serving(folder, node):
-        notices().print(f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False)
-        node.wait(stop)
+    with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
+        if _own(folder, stop, owning):
+            with running(folder) as node, serving(folder, node):
+                notices().print(
+                    f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False
+                )
+                node.wait(stop)
     notices().print("Stopped cleanly.", highlight=False)
+
+
+def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
+    """Own the folder, after a short command if one runs on it; return False if told to stop.
+
+    No other ``up`` runs on it. Raises ``FolderBusy`` when it is not free in time.
+    """
+    end = time.monotonic() + OWN_S_MAX
+    told = False
+    while not stop.is_set():
+        try:
+            owning.enter_context(folder.owned())
+        except FolderBusy:
+            if time.monotonic() > end:
+                raise
+            if not told:
+                what = f"Waiting for another command on {folder.path}, at most {OWN_S_MAX:g} s."
+                notices().print(what, highlight=False)
+                told = True
+            stop.wait(OWN_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 @contextmanager
