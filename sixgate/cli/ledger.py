@@ -76,7 +76,8 @@ def head(
 
 
 @app.command(
-    epilog='Example: sixgate ledger sql "SELECT agent, count() FROM intents GROUP BY agent"'
+    epilog='Examples: sixgate ledger sql "SELECT agent, count() FROM intents GROUP BY agent"\n\n'
+    'sixgate ledger sql "SHOW TABLES"\n\nsixgate ledger sql "DESCRIBE intents"'
 )
 def sql(
     *,
