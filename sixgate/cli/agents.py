@@ -10,6 +10,7 @@ from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from sixgate.api import Json
 from sixgate.cli.agent_views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
+from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, KeyPaths, MaybeAccount
 from sixgate.cli.policies import compose
 from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
@@ -146,8 +147,8 @@ def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
     notices().print(f"Agent {name} is inactive.", highlight=False)
 
 
-@app.command(epilog="Example: sixgate agents show payroll --json")
-def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+@app.command("show", epilog="Example: sixgate agents show payroll --json")
+def show_(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """Show an agent with its policy, its keys and what is left of its limit."""
     with session(data) as here:
         agent = here.agent(name)
@@ -158,7 +159,7 @@ def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> 
     if as_json:
         print_json(found)
     else:
-        screen().print(agent_sheet(found))
+        show(agent_sheet(found), screen())
 
 
 @app.command("list", epilog="Example: sixgate agents list --json")
@@ -171,7 +172,7 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     if as_json:
         print_json(found)
     else:
-        screen().print(agent_list(found))
+        show(agent_list(found), screen())
 
 
 def _changed(before: Json, changes: Json) -> AgentSet:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from schemas.money import eth_to_wei, wei_to_eth
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.entries import entry
+from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data
 from sixgate.cli.session import session, usage
 from sixgate.cli.shared_options import with_options
-from sixgate.cli.terminal import notices, print_json, rows, screen, table
+from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.intent_form import WEI_PER_GWEI
 
 app = typer.Typer(
@@ -52,15 +52,20 @@ _with_details = with_options(
 _FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei")
 
 
-@app.command("list", epilog="Example: sixgate chains list --json")
-def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+@app.command("list", epilog="Example: sixgate chains list --aliases")
+def list_(
+    *,
+    aliases: Annotated[bool, typer.Option("--aliases", help="Also their other names.")] = False,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
     """List the registered chains."""
     with session(data) as here:
         chains = here.registry["chains"]
     if as_json:
         print_json(chains)
     else:
-        screen().print(_chain_list(chains))
+        show(_chain_list(chains, aliases=aliases), screen())
 
 
 @app.command(
@@ -125,11 +130,10 @@ def _amount(value: int | str) -> int | str:
     return usage(f"{value} gwei is finer than a wei") if finer else str(wei)
 
 
-def _chain_list(chains: Sequence[Json]) -> Table:
-    made = table(
-        "id", "name", "also", "unit", "gas", "max fee", "tip", right=("id", "gas", "max fee", "tip")
-    )
-    return rows(made, map(_cells, chains))
+def _chain_list(chains: Sequence[Json], *, aliases: bool) -> Listing:
+    columns = ("id", "name", "unit", "gas", "max fee", "tip")
+    found = [Row(_cells(chain), _aliases(chain) if aliases else ()) for chain in chains]
+    return Listing(columns, found, right=("id", "gas", "max fee", "tip"))
 
 
 def _cells(chain: Json) -> tuple[object, ...]:
@@ -139,8 +143,12 @@ def _cells(chain: Json) -> tuple[object, ...]:
         if fees
         else ("-", "-", "-")
     )
+    return (chain["chain_id"], chain["name"], chain["symbol"], *costs)
+
+
+def _aliases(chain: Json) -> tuple[str, ...]:
     names = ", ".join(chain.get("aliases", ()))
-    return (chain["chain_id"], chain["name"], names, chain["symbol"], *costs)
+    return (f"also {names}",) if names else ()
 
 
 def _gwei(wei: str) -> str:

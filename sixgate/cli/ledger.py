@@ -10,11 +10,12 @@ import typer
 from sixgate.api import Json
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
+from sixgate.cli.listing import Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms, session, usage
 from sixgate.cli.sql_view import answer_view
-from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
+from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.times import moment, moment_ms
 from sixgate.strict_json import JsonWrong, read_json
 from sixgate.whole_file import write_whole
@@ -51,7 +52,7 @@ def verify(
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table("verified", ""), _verified(found)))
+        show(Sheet("Verified", list(_verified(found))), screen())
 
 
 @app.command(epilog="Example: sixgate ledger head --out remembered-head.json")
@@ -72,7 +73,7 @@ def head(
     if as_json:
         print_json(found)
     elif not out:
-        screen().print(rows(table("head", ""), _flat(found["head"])))
+        show(Sheet("Head", list(_flat(found["head"]))), screen())
 
 
 @app.command(
@@ -93,7 +94,7 @@ def sql(
         print_json(found)
     else:
         out = screen()
-        out.print(answer_view(found["columns"], found["rows"], out))
+        out.print(answer_view(found["columns"], found["rows"], out), soft_wrap=True)
 
 
 @app.command(

@@ -8,9 +8,10 @@ from sixgate.api import ApiError, Json
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.how_far import HowFar
+from sixgate.cli.listing import show
 from sixgate.cli.progress import progress
 from sixgate.cli.session import Session
-from sixgate.cli.submit_views import missed_expectation, result_line, result_table
+from sixgate.cli.submit_views import missed_expectation, result_line, result_list
 from sixgate.cli.terminal import notices, print_json_line, safe, screen
 from sixgate.intent_form import SIGNED
 from sixgate.intent_lines import Submission, ended_as, parts
@@ -67,7 +68,7 @@ class Sending:
     def _tell(self, results: list[tuple[Submission, Json]]) -> None:
         if not self.as_json:
             results.sort(key=lambda pair: pair[0].line)
-            screen().print(result_table(results, self.here.registry["chains"]))
+            show(result_list(results, self.here.registry["chains"]), screen())
         signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
         out = notices()
         out.print(f"{signed} of {len(results)} intents are signed.", highlight=False)

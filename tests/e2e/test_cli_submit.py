@@ -87,7 +87,8 @@ def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine)
     text = json.dumps(INTENT | {"value": "5"})
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
-    assert "value-cap: value_too_high, value 5 is over the cap of 1" in " ".join(ended.out.split())
+    assert "rejected value-cap: value_too_high" in " ".join(ended.out.split())
+    assert "    value 5 is over the cap of 1\n" in ended.out
     expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
     assert quick.run("submit", "-", stdin=expected).code == 0
 
@@ -96,7 +97,7 @@ def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
     text = json.dumps(INTENT | {"expect": "value_too_high"}) + "\n" + json.dumps(INTENT)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
-    assert "signed, expected value_too_high" in " ".join(ended.out.split())
+    assert "    expected value_too_high\n" in ended.out
     assert "1 did not end as their line expects." in ended.err
 
 
@@ -173,7 +174,16 @@ def test_no_intents_are_told_in_a_sentence(quick: CommandLine, words: tuple[str,
 def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
     (result,) = quick.submit(INTENT | {"chain": "polygon"})
     shown = quick.ok("intents", "show", result["intent"][:12]).out
-    for word in ("admission", "chain-restriction", "chain_not_allowed", "not reached", "polygon"):
+    assert shown.splitlines()[1] == f"intent           {result['intent']}"
+    assert "not asked for" in quick.ok("intents", "show", quick.submit(INTENT)[0]["intent"]).out
+    for word in (
+        "0.5 POL",
+        "admission",
+        "chain-restriction",
+        "chain_not_allowed",
+        "not reached",
+        "polygon",
+    ):
         assert word in shown
     events = quick.ok("intents", "show", result["intent"], "--json").json
     assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
