@@ -10,7 +10,7 @@ from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.entries import entry
 from sixgate.cli.listing import Listing, Row, show
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data, checked_name, checked_names
 from sixgate.cli.session import session, usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, print_json, screen
@@ -37,13 +37,18 @@ _with_details = with_options(
         "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Its explorer.")],
         "aliases": Annotated[
             list[str] | None,
-            typer.Option("--alias", metavar="NAME", help="Another name (repeatable); replaces."),
+            typer.Option(
+                "--alias",
+                metavar="NAME",
+                callback=checked_names,
+                help="Another name (repeatable); replaces.",
+            ),
         ],
         "testnet": Annotated[bool | None, typer.Option("--testnet/--mainnet", help="Which?")],
         "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="A node of it.")],
         "gas_limit": Annotated[
             int | None,
-            typer.Option(metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
+            typer.Option(min=1, metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
         ],
         "max_fee_per_gas_wei": _fee("--max-fee-gwei", "Most per unit of gas."),
         "max_priority_fee_per_gas_wei": _fee("--priority-fee-gwei", "For the block's builder."),
@@ -76,7 +81,10 @@ def list_(
 def add(
     *,
     chain_id: Annotated[int, typer.Argument(min=1, metavar="CHAIN_ID", help="Its EIP-155 id.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case, with hyphens.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", callback=checked_name, help="Lower case, with hyphens."),
+    ],
     data: Data = DATA_DEFAULT,
     details: Json,
 ) -> None:
@@ -96,6 +104,8 @@ def add(
 @_with_details
 def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
     """Change a chain; what is not named stays."""
+    if not details:
+        usage("nothing to change: say what, such as --max-fee-gwei (sixgate chains update --help)")
     with session(data) as here:
         before = here.chain(chain)
         here.register(_chain(before, details))
@@ -116,7 +126,22 @@ def _chain(before: Json, details: Json) -> ChainSet:
     fees = before.get("default_fees", {}) | {
         field: _amount(details[field]) for field in _FEE_FIELDS if field in details
     }
+    _check_fees(fees)
     return entry(ChainSet, **before | own | {"default_fees": fees or None})
+
+
+def _check_fees(fees: Json) -> None:
+    """End the command for fees that are not whole, or that no transaction could carry."""
+    if not fees:
+        return
+    if set(fees) != set(_FEE_FIELDS):
+        usage("a first fee needs --gas-limit, --max-fee-gwei and --priority-fee-gwei together")
+    most, tip = (int(fees[field]) for field in _FEE_FIELDS[1:])
+    if most < tip:
+        usage(
+            f"the max fee ({_gwei(most)}) is below the priority fee ({_gwei(tip)}), which is a "
+            "part of it: raise --max-fee-gwei or lower --priority-fee-gwei"
+        )
 
 
 def _amount(value: int | str) -> int | str:
@@ -151,5 +176,5 @@ def _aliases(chain: Json) -> tuple[str, ...]:
     return (f"also {names}",) if names else ()
 
 
-def _gwei(wei: str) -> str:
+def _gwei(wei: int | str) -> str:
     return f"{wei_to_eth(int(wei) * WEI_PER_GWEI)} gwei"
