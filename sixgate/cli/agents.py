@@ -117,6 +117,11 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
 
     A policy that several agents share changes for all of them.
     """
+    if (
+        not (policy or policy_id or key_path or public_key or expires_in or flags)
+        and active is None
+    ):
+        usage("nothing to change: say what, such as --rate (sixgate agents update --help)")
     with session(data) as here:
         before = here.agent(name)
         records: list[Entry] = []
