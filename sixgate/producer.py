@@ -46,7 +46,7 @@ class Directory:
     def account_of(self, agent: str) -> str:
         """Return an agent's account; raise ``IntentWrong`` for an agent nobody registered."""
         if agent not in self.accounts:
-            hint = _near(agent, self.accounts)
+            hint = _near(agent, self.accounts) or f": sixgate agents add {agent} registers one"
             raise IntentWrong([("agent", f"no agent {agent} is registered{hint}")])
         return self.accounts[agent]
 
@@ -55,7 +55,7 @@ class Directory:
         if isinstance(chain, int):
             return chain
         if chain not in self.chains:
-            hint = _near(chain, self.chains)
+            hint = _near(chain, self.chains) or ": sixgate chains list has those that are"
             raise IntentWrong([("chain", f"no chain {chain} is registered{hint}")])
         return self.chains[chain]
 

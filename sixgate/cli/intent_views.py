@@ -10,6 +10,7 @@ from schemas.clearance import Gate
 from schemas.intent import Intent, intent_digest
 from schemas.money import wei_to_eth
 from sixgate.api import Json
+from sixgate.cli.advice import advice
 from sixgate.cli.agent_views import address
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.submit_views import native, outcome_of, what
@@ -35,7 +36,7 @@ def way_views(way: Way, events: Sequence[Json], chains: Sequence[Json]) -> Itera
         yield Sheet("Asked", list(_asked(way.intent, units, unit)))
     yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in way.steps])
     if way.outcome is not None:
-        yield Sheet("Outcome", list(_outcome(way.outcome, unit)))
+        yield Sheet("Outcome", [*_outcome(way.outcome, unit), *_next(way, units)])
     records = [Row((event["topic"], precise(event["at_ms"]))) for event in events]
     yield Listing(("record", "time"), records)
 
@@ -107,6 +108,12 @@ def _outcome(outcome: Json, unit: str) -> Iterator[tuple[str, object]]:
     yield "fee at most", f"{native(fee_wei, unit)} from {outcome['fees_from']}"
     yield "hash", outcome["transaction_hash"]
     yield "raw digest", outcome["raw_transaction"]  # the ledger holds no signed bytes
+
+
+def _next(way: Way, chains: Mapping[int, Json]) -> Iterator[tuple[str, str]]:
+    if way.intent and way.outcome and way.outcome["type"] == "intent.rejected":
+        chain = chains.get(way.intent.chain_id, {}).get("name", str(way.intent.chain_id))
+        yield "what helps", advice(way.outcome["reason"], way.intent, chain)
 
 
 def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Listing:

@@ -20,6 +20,11 @@ from sixgate.cli.terminal import notices
 from sixgate.folder import Folder
 
 IDEMPOTENCY_KEY_BYTES = 16
+NEXT = {
+    "agent": ": sixgate agents list has those there are, sixgate agents add {name} makes one",
+    "chain": ": sixgate chains list has those there are, sixgate chains add makes one",
+}
+"""What to do about a name that nobody registered."""
 
 
 def now_ms() -> int:
@@ -93,7 +98,7 @@ def session(data: Path) -> Iterator[Session]:
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     """End the command for a name that nobody registered."""
     near = difflib.get_close_matches(name, list(known), 1)
-    hint = f": did you mean {near[0]}?" if near else ""
+    hint = f": did you mean {near[0]}?" if near else NEXT.get(what, "").format(name=name)
     raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 

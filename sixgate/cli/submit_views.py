@@ -7,6 +7,7 @@ from rich.text import Text
 from schemas.intent import Intent
 from schemas.money import wei_to_eth
 from sixgate.api import Json
+from sixgate.cli.advice import advice
 from sixgate.cli.listing import Listing, Row
 from sixgate.cli.terminal import safe, short
 from sixgate.intent_form import SIGNED
@@ -76,7 +77,8 @@ def _row(one: Submission, answer: Json, chains: Mapping[int, Json]) -> Row:
     outcome.append(", as before" if answer["repeated"] else "")
     cells = (one.line, f"{short(one.digest)}…", outcome, _ending(result))
     asked = f"{one.label or one.intent.agent}: {_asked(one.intent, chains)}"
-    return Row(cells, [asked, *_why(one, answer)])
+    chain = chains.get(one.intent.chain_id, {}).get("name", str(one.intent.chain_id))
+    return Row(cells, [asked, *_why(one, answer, chain)])
 
 
 def _ending(result: Json) -> str:
@@ -86,8 +88,11 @@ def _ending(result: Json) -> str:
     return f"{gate}{result['reason']}"
 
 
-def _why(one: Submission, answer: Json) -> Iterator[object]:
-    if answer["result"]["type"] != "transaction.signed":
-        yield answer["result"]["detail"]
+def _why(one: Submission, answer: Json, chain: str) -> Iterator[object]:
+    result = answer["result"]
+    if result["type"] != "transaction.signed":
+        yield result["detail"]
+        if one.expect != result["reason"]:  # else there is nothing to mend
+            yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
     if missed_expectation(one, answer):
         yield safe(f"expected {one.expect}", "bold red")
