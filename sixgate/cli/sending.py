@@ -31,10 +31,10 @@ class Sending:
         for part in parts(self.ready):
             for _ in self._submitted(part, wait=False):
                 pass
-            for one in part if self.as_json else ():
-                print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
-        count = len(self.ready)
-        notices().print(f"Accepted {count} intents: sixgate intents list shows their outcomes.")
+            for one in part:
+                self._tell_accepted(one)
+        count = count_of(len(self.ready))
+        notices().print(f"{count} accepted: sixgate intents list shows what came of it.")
         return ExitCode.OK
 
     def follow(self) -> ExitCode:
@@ -65,15 +65,39 @@ class Sending:
         self.far.accepted += next(answers)["accepted"]
         yield from answers
 
+    def _tell_accepted(self, one: Submission) -> None:
+        if self.as_json:
+            print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
+        else:
+            screen().print(one.digest, highlight=False, soft_wrap=True)
+
     def _tell(self, results: list[tuple[Submission, Json]]) -> None:
         if not self.as_json:
             results.sort(key=lambda pair: pair[0].line)
             show(result_list(results, self.here.registry["chains"]), screen())
-        signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
         out = notices()
-        out.print(f"{signed} of {len(results)} intents are signed.", highlight=False)
+        out.print(_summary(results), highlight=False)
         if missed := sum(missed_expectation(*pair) for pair in results):
-            out.print(safe(f"{missed} did not end as their line expects.", "bold red"))
+            what = (
+                "1 did not end as its line expects"
+                if missed == 1
+                else (f"{missed} did not end as their lines expect")
+            )
+            out.print(safe(f"{what}.", "bold red"))
+
+
+def _summary(results: Sequence[tuple[Submission, Json]]) -> str:
+    signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
+    told = f"{signed} of {count_of(len(results))} signed"
+    if all(one.expect == SIGNED for one, _ in results):
+        return f"{told}."
+    met = sum(ended_as(answer["result"]) == one.expect for one, answer in results)
+    return f"{met} of {len(results)} ended as their lines expect; {told}."
+
+
+def count_of(intents: int) -> str:
+    """Return a count of intents with the verb that belongs to it."""
+    return "1 intent is" if intents == 1 else f"{intents} intents are"
 
 
 @contextmanager

@@ -61,16 +61,18 @@ def submit(
     far = HowFar(0, save)
     with telling(far):
         drafts, wrong = _drafts(file)
-        _refuse(wrong, keep_going=keep_going)
+        if not drafts:
+            _refuse(wrong, keep_going=keep_going)
         with session(data) as here:
             ready, late = _signed(here, drafts)
-            _refuse(late, keep_going=keep_going)
+            wrong = sorted([*wrong, *late], key=lambda one: one.line)
+            _refuse(wrong, keep_going=keep_going)
             if save:
                 _save(save, ready)
             far.total = len(ready)
             sending = Sending(here, ready, far, as_json)
             code = sending.follow() if wait else sending.accept()
-    raise typer.Exit(ExitCode.USAGE if wrong or late else code)
+    raise typer.Exit(ExitCode.USAGE if wrong else code)
 
 
 def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
@@ -83,16 +85,20 @@ def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
     if not drafts and not wrong:
         usage(f"{file} has no intent to submit: write one JSON object a line")
     if demo:
-        notices().print(f"Left out {len(demo)} lines that only sixgate demo plays.")
+        what = "1 line" if len(demo) == 1 else f"{len(demo)} lines"
+        notices().print(f"Left out {what} that only sixgate demo plays.", highlight=False)
     return drafts, wrong
 
 
 def _refuse(wrong: Sequence[WrongLine], *, keep_going: bool) -> None:
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
-        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="")
+        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="", soft_wrap=True)
+    if len(wrong) > SHOWN_COUNT_MAX:
+        console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more are wrong.", highlight=False)
     if wrong and not keep_going:
-        usage(f"{len(wrong)} lines are wrong and nothing was sent: mend them, or add --keep-going")
+        what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
+        usage(f"{what} wrong and nothing was sent: mend {them}, or add --keep-going")
 
 
 def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:

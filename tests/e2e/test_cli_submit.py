@@ -43,6 +43,7 @@ def test_half_an_eth_on_base_is_signed_without_a_node(cli: CommandLine) -> None:
 
 def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandLine) -> None:
     wrong = [
+        INTENT | {"chain": "atlantis"},
         INTENT | {"value": 0.5},
         INTENT | {"to": TO[:-1] + "E"},
         INTENT | {"agent": "p\u0430yroll"},
@@ -52,17 +53,24 @@ def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandL
     before = intents(quick)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 2
-    assert ended.sentence.startswith("6 lines are wrong and nothing was sent")
+    assert ended.sentence.startswith("7 lines are wrong and nothing was sent")
     for line, why in {
-        2: "value: is a float",
-        3: "to: character 42 breaks the EIP-55 checksum",
-        4: "agent: must be a name",
-        5: "'gass': is no field",
-        6: "'a' occurs twice",
-        7: "is not JSON",
+        2: "chain: no chain atlantis is registered",
+        3: "value: is a float",
+        4: "to: character 42 breaks the EIP-55 checksum",
+        5: "agent: must be a name",
+        6: "'gass': is no field",
+        7: "'a' occurs twice",
+        8: "is not JSON",
     }.items():
-        assert f"line {line}: {why}" in ended.err
+        assert ended.err.splitlines()[line - 2].startswith(f"line {line}: {why}")
     assert intents(quick) == before
+
+
+def test_lines_that_are_not_shown_are_counted(quick: CommandLine) -> None:
+    ended = quick.run("submit", "-", stdin="{\n" * 77)
+    assert "57 more are wrong." in ended.err
+    assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line is wrong")
 
 
 def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
@@ -90,7 +98,8 @@ def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine)
     assert "rejected value-cap: value_too_high" in " ".join(ended.out.split())
     assert "    value 5 is over the cap of 1\n" in ended.out
     expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
-    assert quick.run("submit", "-", stdin=expected).code == 0
+    ended = quick.ok("submit", "-", stdin=expected)
+    assert "1 of 1 ended as their lines expect; 0 of 1 intent is signed." in ended.err
 
 
 def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
@@ -98,7 +107,7 @@ def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
     assert "    expected value_too_high\n" in ended.out
-    assert "1 did not end as their line expects." in ended.err
+    assert "1 did not end as its line expects." in ended.err
 
 
 def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
@@ -110,6 +119,7 @@ def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
         quick.run("submit", str(saved), "--json").lines, key=lambda result: int(result["line"])
     )
     assert [r["repeated"] for r in again] == [True, True]
+    assert "signed, as before" in quick.run("submit", str(saved)).out
     assert [r["intent"] for r in again] == [r["intent"] for r in first]
     assert again[0]["result"]["transaction_hash"] == first[0]["result"]["transaction_hash"]
     made = [item["event"]["intent"] for item in quick.ok("signed", "--json").lines]
@@ -142,6 +152,16 @@ def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) 
     ]
     assert row["outcome"] in ("transaction.signed", "pending")
     assert len(cli.ok("signed", "--json").lines) == 1
+
+
+def test_what_is_not_waited_for_is_named_in_the_order_of_its_lines(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": f"0.0{n}"}) + "\n" for n in range(1, 9))
+    digests = cli.ok("submit", "-", "--no-wait", stdin=text).out.split()
+    cli.submit(INTENT)
+    listed = cli.ok("intents", "list", "--json").json
+    assert [row["intent"] for row in listed if row["intent"] in digests] == digests
+    values = {row["intent"]: row["value_wei"] for row in listed}
+    assert [values[digest] for digest in digests] == [f"{n}0000000000000000" for n in range(1, 9)]
 
 
 def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
