@@ -1,6 +1,7 @@
 """``sixgate init`` and ``sixgate up``: make a data folder, and run its pipeline."""
 
 import secrets
+import shlex
 import signal
 import threading
 import time
@@ -17,7 +18,7 @@ from sixgate.cli.entries import entry
 from sixgate.cli.options import DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import now_ms
-from sixgate.cli.terminal import notices, screen
+from sixgate.cli.terminal import notices, safe, screen
 from sixgate.creation import Founding, create
 from sixgate.folder import ADMIN, Folder, FolderBusy
 
@@ -51,9 +52,14 @@ def init(
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, now_ms(), secrets.token_bytes)
     out = screen()
-    out.print(f"Organisation {org} is in {data}, with account {account}.", highlight=False)
-    out.print(f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.")
-    out.print(f"Next: sixgate agents add --help --data {data}", highlight=False)
+    where = "" if data == DATA_DEFAULT else f" --data {shlex.quote(str(data))}"
+    limits = "--max-value-eth 1 --daily-limit-eth 5 --allow-to ADDRESS --chains base"
+    for line in (
+        f"Organisation {org} is in {data}, with account {account}.",
+        f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.",
+        f"Next: sixgate agents add NAME --account {account} {limits}{where}",
+    ):
+        out.print(safe(line), soft_wrap=True)
 
 
 def up(*, data: Data = DATA_DEFAULT) -> None:
