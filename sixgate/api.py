@@ -97,7 +97,10 @@ class Api(Protocol):
         ...
 
     def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
-        """Return the newest intents, newest first, as rows of the ledger's ``intents`` view."""
+        """Return the newest intents as rows of the ledger's ``intents`` view.
+
+        Newest second first; an account's intents of one second stand in the order of submission.
+        """
         ...
 
     def trail(self, intent: str) -> list[Json]:

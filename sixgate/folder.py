@@ -168,16 +168,32 @@ class Folder:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Own the folder until the block ends; raise ``FolderBusy`` if somebody else does."""
-        try:
-            # The folder itself: a lock file could be removed from under its owner.
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise FolderError(f"{self.path} cannot be opened: {error.strerror}") from None
-        try:
-            _lock(handle, self.path)
+        # The folder itself: a lock file could be removed from under its owner.
+        with _locked(self.path, os.O_DIRECTORY, self.path):
             yield
-        finally:
-            os.close(handle)
+
+    @contextmanager
+    def upheld(self) -> Iterator[None]:
+        """Be the folder's one ``up`` until the block ends, also while it waits to own the folder.
+
+        Raises ``FolderBusy`` if there is another. Only a courtesy: a second ``up`` learns at once
+        that waiting is in vain. What keeps owners apart is ``owned``.
+        """
+        with _locked(self.trust_file, 0, self.path):
+            yield
+
+
+@contextmanager
+def _locked(what: Path, flags: int, folder: Path) -> Iterator[None]:
+    try:
+        handle = os.open(what, os.O_RDONLY | flags)
+    except OSError as error:
+        raise FolderError(f"{what} cannot be opened: {error.strerror}") from None
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int, path: Path) -> None:

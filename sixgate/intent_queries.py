@@ -8,14 +8,25 @@ from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.lookups import Proved, trail
 
+# What was submitted within one second is listed in the order of the file that it came from.
 _NEWEST = """
+WITH submitted AS
+(
+    SELECT intent, min(seq) AS seq FROM ledger
+    WHERE topic = 'intents.submitted' AND intent != '' GROUP BY intent
+)
 SELECT intent, account, agent, chain_id, `to`, toString(value_wei) AS value_wei,
     toUnixTimestamp64Milli(submitted_at) AS submitted_at_ms, outcome, reason, transaction_hash,
     sequence
-FROM intents
-WHERE ({account:String} = '' OR account = {account:String})
-    AND ({agent:String} = '' OR agent = {agent:String})
-ORDER BY submitted_at DESC LIMIT {limit:UInt64}
+FROM
+(
+    SELECT intents.*, submitted.seq AS seq
+    FROM intents LEFT JOIN submitted ON submitted.intent = intents.intent
+    WHERE ({account:String} = '' OR account = {account:String})
+        AND ({agent:String} = '' OR agent = {agent:String})
+    ORDER BY submitted_at DESC, seq DESC LIMIT {limit:UInt64}
+)
+ORDER BY toStartOfSecond(submitted_at) DESC, seq
 """
 _NAMED = "SELECT DISTINCT intent FROM trail WHERE startsWith(intent, {prefix:String}) LIMIT 2"
 _SIGNED = """

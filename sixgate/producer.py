@@ -47,6 +47,7 @@ class Directory:
         """Return an agent's account; raise ``IntentWrong`` for an agent nobody registered."""
         if agent not in self.accounts:
             hint = did_you_mean(agent, self.accounts)
+            hint = hint or f": sixgate agents add {agent} registers one"
             raise IntentWrong([("agent", f"no agent {agent} is registered{hint}")])
         return self.accounts[agent]
 
@@ -55,7 +56,7 @@ class Directory:
         if isinstance(chain, int):
             return chain
         if chain not in self.chains:
-            hint = did_you_mean(chain, self.chains)
+            hint = did_you_mean(chain, self.chains) or ": sixgate chains list has those that are"
             raise IntentWrong([("chain", f"no chain {chain} is registered{hint}")])
         return self.chains[chain]
 

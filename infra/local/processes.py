@@ -85,7 +85,8 @@ class Processes:
         return folder
 
     def _write_settings(self) -> None:
-        both = f'[kafka]\nservers = "{self._kafka}"\ncopies = 1\nin_sync = 1\n[clickhouse]\nport = {self._port}\n'
+        kafka = f'[kafka]\nservers = "{self._kafka}"\ncopies = 1\nin_sync = 1\n'
+        both = f"{kafka}[clickhouse]\nport = {self._port}\n"
         write_private(self._folder / "password", self._roles.password(READER))
         reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}')

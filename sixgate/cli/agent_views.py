@@ -3,37 +3,36 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rich.table import Table
-
 from schemas.money import wei_to_eth
 from signer.ethereum.address import checksum_address
 from signer.keys import may_use
 from sixgate.api import Json
-from sixgate.cli.terminal import rows, safe, table
+from sixgate.cli.listing import Listing, Row, Sheet
+from sixgate.cli.terminal import safe
 from sixgate.cli.times import moment
 
 
-def agent_list(budgets: Sequence[Json]) -> Table:
-    """Return the table of all agents; rows are budgets with the agent's record."""
-    made = table(
-        "agent", "account", "active", "policy", "spent 24 h", "left", right=("spent 24 h", "left")
-    )
-    cells = (
-        (
-            row["agent"],
-            row["account"],
-            activity(row["record"]),
-            row["record"]["policy_id"],
-            wei_to_eth(int(row["spent_wei"])),
-            left(row),
+def agent_list(budgets: Sequence[Json]) -> Listing:
+    """Return all agents; rows are budgets with the agent's record."""
+    found = [
+        Row(
+            (
+                row["agent"],
+                row["account"],
+                activity(row["record"]),
+                row["record"]["policy_id"],
+                wei_to_eth(int(row["spent_wei"])),
+                left(row),
+            )
         )
         for row in budgets
-    )
-    return rows(made, cells)
+    ]
+    columns = ("agent", "account", "active", "policy", "spent 24 h", "left")
+    return Listing(columns, found, right=("spent 24 h", "left"))
 
 
-def agent_sheet(found: Json) -> Table:
-    """Return everything about one agent as two columns."""
+def agent_sheet(found: Json) -> Sheet:
+    """Return everything about one agent."""
     agent, policy = found["agent"], found["policy"]
     about = {
         "agent": agent["agent"],
@@ -53,22 +52,19 @@ def agent_sheet(found: Json) -> Table:
         "spent in 24 h": f"{wei_to_eth(int(found['budget']['spent_wei']))} (whole account)",
         "left": left(found["budget"]),
     }
-    return rows(table("", ""), about.items())
+    return Sheet("", list(about.items()))
 
 
-def key_list(keys: Sequence[Json], agents: Json) -> Table:
-    """Return the table of all keys and of who may sign with each."""
-    cells = (
-        (
-            key["account"],
-            key["path"],
-            str(key["version"]),
-            address(key["address"]),
-            ", ".join(users(key, agents)) or "nobody",
+def key_list(keys: Sequence[Json], agents: Json) -> Listing:
+    """Return all keys and who may sign with each."""
+    found = [
+        Row(
+            (address(key["address"]), key["account"], str(key["version"])),
+            (key["path"], f"agents: {', '.join(users(key, agents)) or 'nobody'}"),
         )
         for key in keys
-    )
-    return rows(table("account", "path", "version", "address", "agents"), cells)
+    ]
+    return Listing(("address", "account", "version"), found, right=("version",))
 
 
 def users(key: Json, agents: Json) -> list[str]:

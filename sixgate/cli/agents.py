@@ -11,6 +11,7 @@ from sixgate.api import Json
 from sixgate.cli.agent_options import fields, with_fields
 from sixgate.cli.agent_views import agent_list, agent_sheet
 from sixgate.cli.entries import entry
+from sixgate.cli.listing import show
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
 from sixgate.cli.policies import compose
 from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
@@ -90,6 +91,8 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
 
     A policy that several agents share changes for all of them.
     """
+    if not (policy or policy_id or said or flags) and active is None:
+        usage("nothing to change: say what, such as --rate (sixgate agents update --help)")
     with session(data) as here:
         before = here.agent(name)
         records: list[Entry] = []
@@ -114,8 +117,8 @@ def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
     notices().print(f"Agent {name} is inactive.", highlight=False)
 
 
-@app.command(epilog="Example: sixgate agents show payroll --json")
-def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+@app.command("show", epilog="Example: sixgate agents show payroll --json")
+def show_(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """Show an agent with its policy, its keys and what is left of its limit."""
     with session(data) as here:
         agent = here.agent(name)
@@ -126,7 +129,7 @@ def show(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> 
     if as_json:
         print_json(found)
     else:
-        screen().print(agent_sheet(found))
+        show(agent_sheet(found), screen())
 
 
 @app.command("list", epilog="Example: sixgate agents list --json")
@@ -139,7 +142,7 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     if as_json:
         print_json(found)
     else:
-        screen().print(agent_list(found))
+        show(agent_list(found), screen())
 
 
 def _agent(before: Json, said: Json) -> AgentSet:

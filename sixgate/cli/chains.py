@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from schemas.money import gwei_to_wei, wei_to_gwei
 from schemas.registry import ChainRemoved, ChainSet
 from sixgate.api import Json
 from sixgate.cli.entries import entry
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data
+from sixgate.cli.listing import Listing, Row, show
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Chain, Data, checked_name, checked_names
 from sixgate.cli.session import session, usage
 from sixgate.cli.shared_options import with_options
-from sixgate.cli.terminal import notices, print_json, rows, screen, table
+from sixgate.cli.terminal import notices, print_json, screen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,13 +36,18 @@ _with_details = with_options(
         "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Its explorer.")],
         "aliases": Annotated[
             list[str] | None,
-            typer.Option("--alias", metavar="NAME", help="Another name (repeatable); replaces."),
+            typer.Option(
+                "--alias",
+                metavar="NAME",
+                callback=checked_names,
+                help="Another name (repeatable); replaces.",
+            ),
         ],
         "testnet": Annotated[bool | None, typer.Option("--testnet/--mainnet", help="Which?")],
         "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="A node of it.")],
         "gas_limit": Annotated[
             int | None,
-            typer.Option(metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
+            typer.Option(min=1, metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
         ],
         "max_fee_per_gas_wei": _fee("--max-fee-gwei", "Most per unit of gas."),
         "max_priority_fee_per_gas_wei": _fee("--priority-fee-gwei", "For the block's builder."),
@@ -51,15 +56,20 @@ _with_details = with_options(
 _FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei")
 
 
-@app.command("list", epilog="Example: sixgate chains list --json")
-def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+@app.command("list", epilog="Example: sixgate chains list --aliases")
+def list_(
+    *,
+    aliases: Annotated[bool, typer.Option("--aliases", help="Also their other names.")] = False,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
     """List the registered chains."""
     with session(data) as here:
         chains = here.registry["chains"]
     if as_json:
         print_json(chains)
     else:
-        screen().print(_chain_list(chains))
+        show(_chain_list(chains, aliases=aliases), screen())
 
 
 @app.command(
@@ -70,7 +80,10 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
 def add(
     *,
     chain_id: Annotated[int, typer.Argument(min=1, metavar="CHAIN_ID", help="Its EIP-155 id.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Lower case, with hyphens.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", callback=checked_name, help="Lower case, with hyphens."),
+    ],
     data: Data = DATA_DEFAULT,
     details: Json,
 ) -> None:
@@ -90,6 +103,8 @@ def add(
 @_with_details
 def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
     """Change a chain; what is not named stays."""
+    if not details:
+        usage("nothing to change: say what, such as --max-fee-gwei (sixgate chains update --help)")
     with session(data) as here:
         before = here.chain(chain)
         here.register(_chain(before, details))
@@ -110,7 +125,22 @@ def _chain(before: Json, details: Json) -> ChainSet:
     fees = before.get("default_fees", {}) | {
         field: _amount(details[field]) for field in _FEE_FIELDS if field in details
     }
+    _check_fees(fees)
     return entry(ChainSet, **before | own | {"default_fees": fees or None})
+
+
+def _check_fees(fees: Json) -> None:
+    """End the command for fees that are not whole, or that no transaction could carry."""
+    if not fees:
+        return
+    if set(fees) != set(_FEE_FIELDS):
+        usage("a first fee needs --gas-limit, --max-fee-gwei and --priority-fee-gwei together")
+    most, tip = (int(fees[field]) for field in _FEE_FIELDS[1:])
+    if most < tip:
+        usage(
+            f"the max fee ({_gwei(most)}) is below the priority fee ({_gwei(tip)}), which is a "
+            "part of it: raise --max-fee-gwei or lower --priority-fee-gwei"
+        )
 
 
 def _amount(value: int | str) -> int | str:
@@ -123,11 +153,10 @@ def _amount(value: int | str) -> int | str:
         usage(f"{value!a} is {error}")
 
 
-def _chain_list(chains: Sequence[Json]) -> Table:
-    made = table(
-        "id", "name", "also", "unit", "gas", "max fee", "tip", right=("id", "gas", "max fee", "tip")
-    )
-    return rows(made, map(_cells, chains))
+def _chain_list(chains: Sequence[Json], *, aliases: bool) -> Listing:
+    columns = ("id", "name", "unit", "gas", "max fee", "tip")
+    found = [Row(_cells(chain), _aliases(chain) if aliases else ()) for chain in chains]
+    return Listing(columns, found, right=("id", "gas", "max fee", "tip"))
 
 
 def _cells(chain: Json) -> tuple[object, ...]:
@@ -137,9 +166,13 @@ def _cells(chain: Json) -> tuple[object, ...]:
         if fees
         else ("-", "-", "-")
     )
+    return (chain["chain_id"], chain["name"], chain["symbol"], *costs)
+
+
+def _aliases(chain: Json) -> tuple[str, ...]:
     names = ", ".join(chain.get("aliases", ()))
-    return (chain["chain_id"], chain["name"], names, chain["symbol"], *costs)
+    return (f"also {names}",) if names else ()
 
 
-def _gwei(wei: str) -> str:
+def _gwei(wei: int | str) -> str:
     return f"{wei_to_gwei(int(wei))} gwei"

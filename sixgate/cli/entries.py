@@ -8,6 +8,18 @@ from pydantic import ValidationError
 from schemas.canonical import Canonical, malformed
 from sixgate.cli.session import usage
 
+RULES = {
+    "symbol": "must be 1 to 12 letters or digits",
+    "explorer": "must be at most 128 characters",
+    "rpc_url": "must be at most 512 characters",
+    "aliases": "must be at most 16 names",
+    "key_paths": "must be at most 64 paths",
+    "public_key": "must be an Ed25519 public key: 0x and 64 lower-case hex digits",
+    "default_fees": "must be amounts below 2^256 wei, and gas below 2^53",
+    "chain_id": "must be a positive chain id, below 2^53",
+}
+"""What a field must be, in words; a wrong value is repeated before them."""
+
 EntryT = TypeVar("EntryT", bound=Canonical)
 
 
@@ -18,4 +30,5 @@ def entry(kind: type[EntryT], **fields: Any) -> EntryT:
         return kind.model_validate_json(json.dumps(known))
     except ValidationError as error:
         wrong = malformed(error)
-        usage(f"{wrong.where} {fields.get(wrong.where)!a}: {wrong.why}")
+        field = wrong.where.split(".")[0]
+        usage(f"{field} {fields.get(field)!a} {RULES.get(field, f'is wrong: {wrong.why}')}")

@@ -1,10 +1,12 @@
 """``sixgate init`` and ``sixgate up``: make a data folder, and run its pipeline."""
 
 import secrets
+import shlex
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -17,11 +19,13 @@ from sixgate.cli.entries import entry
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import usage
-from sixgate.cli.terminal import notices, screen
+from sixgate.cli.terminal import notices, safe, screen
 from sixgate.clocks import wall_ms
 from sixgate.creation import Founding, create
-from sixgate.folder import ADMIN, Folder
+from sixgate.folder import ADMIN, Folder, FolderBusy
 
+OWN_S_MAX = 30.0
+OWN_PAUSE_S = 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -49,9 +53,14 @@ def init(
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, wall_ms(), secrets.token_bytes)
     out = screen()
-    out.print(f"Organisation {org} is in {data}, with account {account}.", highlight=False)
-    out.print(f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.")
-    out.print(f"Next: sixgate agents add --help --data {data}", highlight=False)
+    where = "" if data == DATA_DEFAULT else f" --data {shlex.quote(str(data))}"
+    limits = "--max-value-eth 1 --daily-limit-eth 5 --allow-to ADDRESS --chains base"
+    for line in (
+        f"Organisation {org} is in {data}, with account {account}.",
+        f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.",
+        f"Next: sixgate agents add NAME --account {account} {limits}{where}",
+    ):
+        out.print(safe(line), soft_wrap=True)
 
 
 def up(*, data: Data = DATA_DEFAULT) -> None:
@@ -67,10 +76,37 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     from sixgate.node import running  # noqa: PLC0415
     from sixgate.serving import serving  # noqa: PLC0415
 
-    with _stop_signal() as stop, folder.owned(), running(folder) as node, serving(folder, node):
-        notices().print(f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False)
-        node.wait(stop)
+    with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
+        if _own(folder, stop, owning):
+            with running(folder) as node, serving(folder, node):
+                notices().print(
+                    f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False
+                )
+                node.wait(stop)
     notices().print("Stopped cleanly.", highlight=False)
+
+
+def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
+    """Own the folder, after a short command if one runs on it; return False if told to stop.
+
+    No other ``up`` runs on it. Raises ``FolderBusy`` when it is not free in time.
+    """
+    end = time.monotonic() + OWN_S_MAX
+    told = False
+    while not stop.is_set():
+        try:
+            owning.enter_context(folder.owned())
+        except FolderBusy:
+            if time.monotonic() > end:
+                raise
+            if not told:
+                what = f"Waiting for another command on {folder.path}, at most {OWN_S_MAX:g} s."
+                notices().print(what, highlight=False)
+                told = True
+            stop.wait(OWN_PAUSE_S)
+        else:
+            return True
+    return False
 
 
 @contextmanager

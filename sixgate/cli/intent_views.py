@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from rich.table import Table
 from rich.text import Text
 
-from schemas.intent import Intent
+from schemas.clearance import Gate
+from schemas.intent import Intent, intent_digest
 from schemas.money import wei_to_eth
 from sixgate.api import Json
+from sixgate.cli.advice import advice
 from sixgate.cli.agent_views import address
-from sixgate.cli.submit_views import outcome_of, what
-from sixgate.cli.terminal import rows, safe, short, table
-from sixgate.cli.times import clock, moment
+from sixgate.cli.listing import Listing, Row, Sheet
+from sixgate.cli.submit_views import native, outcome_of, what
+from sixgate.cli.terminal import safe, short
+from sixgate.cli.times import moment, precise
 from sixgate.cli.trail import Step, Way
+
+View: TypeAlias = Listing | Sheet
 
 DATA_SHOWN = 74  # a selector and the first word
 PASSED, REJECTED, SKIPPED = (
@@ -23,15 +28,17 @@ PASSED, REJECTED, SKIPPED = (
 )
 
 
-def way_views(way: Way, events: Sequence[Json], chains: Sequence[Json]) -> Iterator[Table]:
+def way_views(way: Way, events: Sequence[Json], chains: Sequence[Json]) -> Iterator[View]:
     """Yield what was asked, how each gate judged it, what came of it, and every record."""
+    units = {chain["chain_id"]: chain for chain in chains}
+    unit = units.get(way.intent.chain_id, {}).get("symbol", "") if way.intent else ""
     if way.intent is not None:
-        yield rows(table("asked", ""), _asked(way.intent, chains))
-    yield rows(table("gate", "verdict", "reason", "detail", "time"), map(_step, way.steps))
+        yield Sheet("Asked", list(_asked(way.intent, units, unit)))
+    yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in way.steps])
     if way.outcome is not None:
-        yield rows(table("outcome", ""), _outcome(way.outcome))
-    made = table("record", "time", right=())
-    yield rows(made, ((event["topic"], clock(event["at_ms"])) for event in events))
+        yield Sheet("Outcome", [*_outcome(way.outcome, unit), *_next(way, units)])
+    records = [Row((event["topic"], precise(event["at_ms"]))) for event in events]
+    yield Listing(("record", "time"), records)
 
 
 def signed_line(item: Json) -> Text:
@@ -56,23 +63,27 @@ def verdict(step: Step) -> Text:
     return PASSED if step.passed else REJECTED
 
 
-def _step(step: Step) -> tuple[object, ...]:
-    detail = step.detail or ", ".join(_evidence(*pair) for pair in step.evidence.items())
-    at = clock(step.at_ms) if step.at_ms is not None else ""
-    return (step.gate, verdict(step), step.reason, detail, at)
+def _step(step: Step, unit: str) -> Row:
+    evidence = ", ".join(_evidence(*pair, unit) for pair in step.evidence.items())
+    why = ": ".join(part for part in (step.reason, step.detail or evidence) if part)
+    if step.passed and step.gate is Gate.SIMULATION and not step.evidence:
+        why = "not asked for"
+    at = precise(step.at_ms) if step.at_ms is not None else ""
+    return Row((step.gate, verdict(step), at), (why,) if why else ())
 
 
-def _evidence(name: str, value: str) -> str:
+def _evidence(name: str, value: str, unit: str) -> str:
     amount = re.fullmatch(r"(.+)_wei(_max)?", name)
-    return f"{amount[1]} {wei_to_eth(int(value))}" if amount else f"{name} {value}"
+    return f"{amount[1]} {native(value, unit)}" if amount else f"{name} {value}"
 
 
-def _asked(intent: Intent, chains: Sequence[Json]) -> Iterator[tuple[str, str]]:
-    names = {chain["chain_id"]: chain["name"] for chain in chains}
+def _asked(intent: Intent, chains: Mapping[int, Json], unit: str) -> Iterator[tuple[str, str]]:
+    yield "intent", intent_digest(intent.encode())
     yield "agent", f"{intent.agent} of account {intent.account}"
-    yield "chain", f"{names.get(intent.chain_id, 'unknown')} ({intent.chain_id})"
+    name = chains.get(intent.chain_id, {}).get("name", "unknown")
+    yield "chain", f"{name} ({intent.chain_id})"
     yield "to", address(intent.to) if intent.to else "new contract"
-    yield "value", wei_to_eth(intent.value_wei)
+    yield "value", native(intent.value_wei, unit)
     if intent.data != "0x":
         yield (
             "data",
@@ -83,8 +94,8 @@ def _asked(intent: Intent, chains: Sequence[Json]) -> Iterator[tuple[str, str]]:
     yield "expires", moment(intent.expires_at_ms)
 
 
-def _outcome(outcome: Json) -> Iterator[tuple[str, str]]:
-    yield "", outcome["type"]
+def _outcome(outcome: Json, unit: str) -> Iterator[tuple[str, object]]:
+    yield "result", outcome_of(outcome["type"])
     yield "sequence", f"{outcome['sequence']} of account {outcome['account']}"
     if outcome["type"] == "intent.rejected":
         yield "reason", f"{outcome['gate']}: {outcome['reason']}"
@@ -93,27 +104,27 @@ def _outcome(outcome: Json) -> Iterator[tuple[str, str]]:
     yield "sender", address(outcome["sender"])
     yield "nonce", str(outcome["nonce"])
     yield "gas", f"{outcome['gas_limit']:,} from {outcome['gas_from']}"
-    fee = wei_to_eth(int(outcome["gas_limit"]) * int(outcome["max_fee_per_gas_wei"]))
-    yield "fee at most", f"{fee} from {outcome['fees_from']}"
+    fee_wei = int(outcome["gas_limit"]) * int(outcome["max_fee_per_gas_wei"])
+    yield "fee at most", f"{native(fee_wei, unit)} from {outcome['fees_from']}"
     yield "hash", outcome["transaction_hash"]
     yield "raw digest", outcome["raw_transaction"]  # the ledger holds no signed bytes
 
 
-def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Table:
-    """Return the table of the ledger's newest intents."""
+def _next(way: Way, chains: Mapping[int, Json]) -> Iterator[tuple[str, str]]:
+    if way.intent and way.outcome and way.outcome["type"] == "intent.rejected":
+        chain = chains.get(way.intent.chain_id, {}).get("name", str(way.intent.chain_id))
+        yield "what helps", advice(way.outcome["reason"], way.intent, chain)
+
+
+def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Listing:
+    """Return the ledger's newest intents."""
     known = {chain["chain_id"]: chain for chain in chains}
-    made = table("submitted", "intent", "agent", "what", "outcome", "reason or hash")
-    return rows(made, (_row(row, known) for row in found))
+    columns = ("submitted", "intent", "outcome", "reason or hash")
+    return Listing(columns, [_row(row, known) for row in found])
 
 
-def _row(row: Json, chains: Mapping[int, Json]) -> tuple[object, ...]:
+def _row(row: Json, chains: Mapping[int, Json]) -> Row:
     ending = row["reason"] or short(row["transaction_hash"], 16)
     asked = what(int(row["chain_id"]), row["to"] or None, int(row["value_wei"]), "0x", chains)
-    return (
-        moment(int(row["submitted_at_ms"])),
-        short(row["intent"]),
-        row["agent"],
-        asked,
-        outcome_of(row["outcome"]),
-        ending,
-    )
+    at, outcome = moment(int(row["submitted_at_ms"])), outcome_of(row["outcome"])
+    return Row((at, short(row["intent"]), outcome, ending), (f"{row['agent']}: {asked}",))

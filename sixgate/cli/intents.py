@@ -7,6 +7,7 @@ import typer
 
 from sixgate.api import Position
 from sixgate.cli.intent_views import intent_list, signed_line, way_views
+from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
 from sixgate.cli.session import session, usage
 from sixgate.cli.terminal import print_json, print_json_line, screen
@@ -36,11 +37,11 @@ def list_(
     if as_json:
         print_json(found)
     else:
-        screen().print(intent_list(found, chains))
+        show(intent_list(found, chains), screen())
 
 
-@app.command(epilog="Example: sixgate intents show 0x3fa9")
-def show(
+@app.command("show", epilog="Example: sixgate intents show 0x3fa9")
+def show_(
     *,
     intent: Annotated[
         str,
@@ -60,8 +61,10 @@ def show(
         print_json(events)
         return
     out = screen()
-    for view in way_views(way_of(events), events, chains):
-        out.print(view)
+    for number, view in enumerate(way_views(way_of(events), events, chains)):
+        if number:
+            out.print()
+        show(view, out)
 
 
 def signed(

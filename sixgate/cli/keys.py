@@ -9,6 +9,7 @@ from signer.keys import may_use
 from sixgate.api import Json
 from sixgate.cli.agent_views import address, key_list, users
 from sixgate.cli.entries import entry
+from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, KeyPath, MaybeAccount, MaybeAgent
 from sixgate.cli.session import Session, session, usage
 from sixgate.cli.terminal import notices, print_json, safe, screen
@@ -60,7 +61,7 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     if as_json:
         print_json([key | {"agents": users(key, agents)} for key in keys])
     else:
-        screen().print(key_list(keys, agents))
+        show(key_list(keys, agents), screen())
 
 
 def _account(here: Session, agent: str | None, account: str | None) -> str:

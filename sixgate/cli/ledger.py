@@ -11,11 +11,12 @@ from sixgate.api import Json
 from sixgate.cli import ledger_server
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
+from sixgate.cli.listing import Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import session, usage
 from sixgate.cli.sql_view import answer_view
-from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
+from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.times import moment, moment_ms
 from sixgate.clocks import wall_ms
 from sixgate.folder import Folder
@@ -56,7 +57,7 @@ def verify(
     if as_json:
         print_json(found)
     else:
-        screen().print(rows(table("verified", ""), _verified(found)))
+        show(Sheet("Verified", list(_verified(found))), screen())
 
 
 @app.command(epilog="Example: sixgate ledger head --out remembered-head.json")
@@ -79,11 +80,12 @@ def head(
     if as_json:
         print_json(found)
     elif not out:
-        screen().print(rows(table("head", ""), _flat(found["head"])))
+        show(Sheet("Head", list(_flat(found["head"]))), screen())
 
 
 @app.command(
-    epilog='Example: sixgate ledger sql "SELECT agent, count() FROM intents GROUP BY agent"'
+    epilog='Examples: sixgate ledger sql "SELECT agent, count() FROM intents GROUP BY agent"\n\n'
+    'sixgate ledger sql "SHOW TABLES"\n\nsixgate ledger sql "DESCRIBE intents"'
 )
 def sql(
     *,
@@ -99,7 +101,7 @@ def sql(
         print_json(found)
     else:
         out = screen()
-        out.print(answer_view(found["columns"], found["rows"], out))
+        out.print(answer_view(found["columns"], found["rows"], out), soft_wrap=True)
 
 
 @app.command(

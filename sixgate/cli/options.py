@@ -22,6 +22,11 @@ def checked_name(value: str | None) -> str | None:
         raise typer.BadParameter(f"{value!a} {error}") from None
 
 
+def checked_names(values: list[str] | None) -> list[str] | None:
+    """Return names as Typer's callback; a list that was not said stays absent."""
+    return [name for name in map(checked_name, values) if name] if values else None
+
+
 def _paths(values: list[str] | None) -> list[str]:
     """Check key paths; one empty word stands for none, as Typer takes an empty list for unsaid."""
     found = values or []

@@ -22,6 +22,11 @@ from sixgate.folder import Folder
 from sixgate.suggestion import did_you_mean
 
 IDEMPOTENCY_KEY_BYTES = 16
+NEXT = {
+    "agent": ": sixgate agents list has those there are, sixgate agents add {name} makes one",
+    "chain": ": sixgate chains list has those there are, sixgate chains add makes one",
+}
+"""What to do about a name that nobody registered."""
 
 
 def new_idempotency_key() -> str:
@@ -111,7 +116,8 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     """End the command for a name that nobody registered."""
-    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{did_you_mean(name, known)}")
+    hint = did_you_mean(name, known) or NEXT.get(what, "").format(name=name)
+    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 
 def usage(sentence: str) -> NoReturn:

@@ -6,18 +6,21 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from sixgate.cli.listing import Sheet
 from sixgate.cli.terminal import rows, table
 
 WIDTH_UNBOUNDED = 1_000_000
 
 
-def answer_view(columns: Sequence[str], found: Iterable[Sequence[object]], out: Console) -> Table:
+def answer_view(
+    columns: Sequence[str], found: Iterable[Sequence[object]], out: Console
+) -> Table | Sheet:
     """Return a table, or one field a line where the table would not fit."""
     listed = list(found)
     made = rows(table(*columns), listed)
     if len(columns) == 1 or _width(made, out) <= out.width:
         return made
-    return rows(table("", ""), _fields(columns, listed))
+    return Sheet("", list(_fields(columns, listed)))
 
 
 def _width(made: Table, out: Console) -> int:
@@ -27,7 +30,7 @@ def _width(made: Table, out: Console) -> int:
 
 def _fields(
     columns: Sequence[str], found: Iterable[Sequence[object]]
-) -> Iterable[tuple[object, object]]:
+) -> Iterable[tuple[str, object]]:
     for number, row in enumerate(found, start=1):
         yield f"— row {number}", ""
         yield from zip(columns, row, strict=True)

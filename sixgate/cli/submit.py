@@ -10,9 +10,10 @@ import typer
 
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.how_far import HowFar
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
-from sixgate.cli.sending import Sending
+from sixgate.cli.sending import Sending, telling
 from sixgate.cli.session import Session, new_idempotency_key, session, usage
 from sixgate.cli.terminal import notices, safe
 from sixgate.clocks import wall_ms
@@ -58,16 +59,21 @@ def submit(
     One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
     say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
     """
-    drafts, wrong = _drafts(file)
-    _refuse(wrong, keep_going=keep_going)
-    with session(data) as here:
-        ready, late = _signed(here, drafts)
-        _refuse(late, keep_going=keep_going)
-        if save:
-            _save(save, ready)
-        sending = Sending(here, ready, save, as_json)
-        code = sending.follow() if wait else sending.accept()
-    raise typer.Exit(ExitCode.USAGE if wrong or late else code)
+    far = HowFar(0, save)
+    with telling(far):
+        drafts, wrong = _drafts(file)
+        if not drafts:
+            _refuse(wrong, keep_going=keep_going)
+        with session(data) as here:
+            ready, late = _signed(here, drafts)
+            wrong = sorted([*wrong, *late], key=lambda one: one.line)
+            _refuse(wrong, keep_going=keep_going)
+            if save:
+                _save(save, ready)
+            far.total = len(ready)
+            sending = Sending(here, ready, far, as_json)
+            code = sending.follow() if wait else sending.accept()
+    raise typer.Exit(ExitCode.USAGE if wrong else code)
 
 
 def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
@@ -80,16 +86,20 @@ def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
     if not drafts and not wrong:
         usage(f"{file} has no intent to submit: write one JSON object a line")
     if demo:
-        notices().print(f"Left out {len(demo)} lines that only sixgate demo plays.")
+        what = "1 line" if len(demo) == 1 else f"{len(demo)} lines"
+        notices().print(f"Left out {what} that only sixgate demo plays.", highlight=False)
     return drafts, wrong
 
 
 def _refuse(wrong: Sequence[WrongLine], *, keep_going: bool) -> None:
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
-        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="")
+        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="", soft_wrap=True)
+    if len(wrong) > SHOWN_COUNT_MAX:
+        console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more are wrong.", highlight=False)
     if wrong and not keep_going:
-        usage(f"{len(wrong)} lines are wrong and nothing was sent: mend them, or add --keep-going")
+        what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
+        usage(f"{what} wrong and nothing was sent: mend {them}, or add --keep-going")
 
 
 def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:

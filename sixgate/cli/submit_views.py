@@ -1,14 +1,15 @@
 """What came of submitted intents, for people and for programs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rich.table import Table
 from rich.text import Text
 
 from schemas.intent import Intent
 from schemas.money import wei_to_eth
 from sixgate.api import Json
-from sixgate.cli.terminal import rows, safe, short, table
+from sixgate.cli.advice import advice
+from sixgate.cli.listing import Listing, Row
+from sixgate.cli.terminal import safe, short
 from sixgate.intent_form import SIGNED
 from sixgate.intent_lines import Submission, ended_as
 
@@ -39,20 +40,16 @@ def missed_expectation(one: Submission, answer: Json) -> bool:
     return one.expect not in (SIGNED, ended_as(answer["result"]))
 
 
-def result_table(results: Iterable[tuple[Submission, Json]], chains: Sequence[Json]) -> Table:
-    """Return the table of all results."""
+def result_list(results: Iterable[tuple[Submission, Json]], chains: Sequence[Json]) -> Listing:
+    """Return all results, each with what was asked and why it ended so."""
     known = {chain["chain_id"]: chain for chain in chains}
-    cells = (
-        (
-            one.line,
-            f"{short(one.digest)}…",
-            one.label or one.intent.agent,
-            _asked(one.intent, known),
-            *_ending(one, answer),
-        )
-        for one, answer in results
-    )
-    return rows(table("line", "intent", "from", "what", "outcome", "how", right=("line",)), cells)
+    columns = ("line", "intent", "outcome", "reason or hash")
+    return Listing(columns, [_row(one, answer, known) for one, answer in results], right=("line",))
+
+
+def native(value_wei: int | str, unit: str) -> str:
+    """Write an amount in a chain's native unit; ``unit`` is empty where the chain is unknown."""
+    return f"{wei_to_eth(int(value_wei))} {unit}".strip()
 
 
 def what(
@@ -61,7 +58,7 @@ def what(
     """Say in a few words what an intent asks for."""
     chain = chains.get(chain_id, {"name": f"chain {chain_id}", "symbol": ""})
     call = f" + {len(data) // 2 - 1} bytes" if data != "0x" else ""
-    value = f"{wei_to_eth(value_wei)} {chain['symbol']}".strip()
+    value = native(value_wei, chain["symbol"])
     return f"{value}{call} → {short(to, 6) + '…' if to else 'new contract'} on {chain['name']}"
 
 
@@ -75,16 +72,27 @@ def _asked(intent: Intent, chains: Mapping[int, Json]) -> str:
     return what(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
 
 
-def _ending(one: Submission, answer: Json) -> tuple[Text, str]:
-    outcome = outcome_of(answer["result"]["type"])
-    missed = safe(f", expected {one.expect}", "bold red") if missed_expectation(one, answer) else ""
-    return outcome.append(" again" if answer["repeated"] else "").append(missed), _how(
-        answer["result"]
-    )
+def _row(one: Submission, answer: Json, chains: Mapping[int, Json]) -> Row:
+    outcome, result = outcome_of(answer["result"]["type"]), answer["result"]
+    outcome.append(", as before" if answer["repeated"] else "")
+    cells = (one.line, f"{short(one.digest)}…", outcome, _ending(result))
+    asked = f"{one.label or one.intent.agent}: {_asked(one.intent, chains)}"
+    chain = chains.get(one.intent.chain_id, {}).get("name", str(one.intent.chain_id))
+    return Row(cells, [asked, *_why(one, answer, chain)])
 
 
-def _how(result: Json) -> str:
+def _ending(result: Json) -> str:
     if result["type"] == "transaction.signed":
-        return f"nonce {result['nonce']}, {short(result['transaction_hash'])}…"
+        return f"{short(result['transaction_hash'])}…, nonce {result['nonce']}"
     gate = f"{result['gate']}: " if "gate" in result else ""
-    return f"{gate}{result['reason']}, {result['detail']}"
+    return f"{gate}{result['reason']}"
+
+
+def _why(one: Submission, answer: Json, chain: str) -> Iterator[object]:
+    result = answer["result"]
+    if result["type"] != "transaction.signed":
+        yield result["detail"]
+        if one.expect != result["reason"]:  # else there is nothing to mend
+            yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
+    if missed_expectation(one, answer):
+        yield safe(f"expected {one.expect}", "bold red")

@@ -12,11 +12,18 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from streams.ledger.catalog import Catalog
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerDenied, LedgerUnavailable, QueryRefused
-from streams.ledger.sql_check import Function, Grammar, check
+from streams.ledger.sql_check import ONLY_SELECT, Function, Grammar, check
 
 QUERY_BYTES_MAX = 64 * 1024
+_NOT_PARSED = "parseQueryToJSON"
+"""In the engine's sentence about a statement that is no query."""
+_COLUMNS = """
+SELECT table, name, type FROM system.columns WHERE database = currentDatabase()
+ORDER BY table, position
+"""
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,29 @@ class ReadOnlySql:
         self._parser = self._connection if clickhouse.in_process else _parser(self._connection)
         # Asked without the bounds: the engine has more functions than a query may have rows.
         self._grammar = _grammar(clickhouse if clickhouse.in_process else self._parser, clickhouse)
+        self._catalog = Catalog.of(clickhouse.rows(_COLUMNS))
 
     def run(self, sql: str) -> Answer:
-        """Return the answer of one SELECT.
+        """Return the answer of one SELECT, of SHOW TABLES, or of DESCRIBE with a table's name.
 
-        Raises ``QueryRefused`` for anything that is not one, is wrong, or passes a limit.
+        Raises ``QueryRefused`` for anything that is none, is wrong, or passes a limit.
         """
         if len(sql.encode()) > QUERY_BYTES_MAX:
             raise QueryRefused(f"The query is longer than {QUERY_BYTES_MAX} bytes.")
         try:
-            return self._answer(self._accepted(sql))
+            return self._looked_up(sql) or self._answer(self._accepted(sql))
         except LedgerUnavailable as error:
-            raise QueryRefused(_sentence(error)) from error
+            raise QueryRefused(self._catalog.mended(sql, _sentence(error))) from error
+
+    def _looked_up(self, sql: str) -> Answer | None:
+        """Return what the catalog knows: the engine would also list what is not the ledger's."""
+        if (tables := self._catalog.tables(sql)) is not None:
+            return Answer(("name",), ("String",), [(name,) for name in tables])
+        if (name := self._catalog.described(sql)) is None:
+            return None
+        if name not in self._catalog.columns:
+            raise QueryRefused(self._catalog.no_table(name))
+        return Answer(("name", "type"), ("String",) * 2, list(self._catalog.columns[name]))
 
     def close(self) -> None:
         """Close the connection."""
@@ -125,4 +143,6 @@ def _grammar(parser: ClickHouse, clickhouse: ClickHouse) -> Grammar:
 
 
 def _sentence(error: LedgerUnavailable) -> str:
+    if _NOT_PARSED in str(error):
+        return ONLY_SELECT
     return str(error).replace("The ledger could not be read", "The query failed", 1)

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 from streams.ledger.errors import QueryRefused
 
 Node = dict[str, Any]
+ONLY_SELECT = "Only SELECT is accepted here, and SHOW TABLES and DESCRIBE with a table's name."
+_WORDS = {"QueryParameter": "A parameter in braces", "ExplainQuery": "EXPLAIN"}
+_UNKNOWN = "A part of this query"
 
 _KINDS = frozenset({
     "ArrayJoin", "Asterisk", "ColumnsApplyTransformer", "ColumnsExceptTransformer",
@@ -88,13 +91,13 @@ class Grammar:
 def check(tree: Node, grammar: Grammar) -> None:
     """Raise ``QueryRefused`` for the first thing that a query over the ledger has no use for."""
     if tree.get("type") != "SelectWithUnionQuery":
-        raise QueryRefused("Only SELECT is accepted here.")
+        raise QueryRefused(ONLY_SELECT)
     for node in _nodes(tree):
         kind = node["type"]
         if kind == "SetQuery":
             raise QueryRefused("SETTINGS are not accepted here: the limits are fixed.")
         if kind not in _KINDS:
-            raise QueryRefused(f"{kind} is not accepted here.")
+            raise QueryRefused(f"{_WORDS.get(kind, _UNKNOWN)} is not accepted here.")
         if "out_file" in node or "format_ast" in node:
             raise QueryRefused("INTO OUTFILE and FORMAT are not accepted here: use export.")
         if "table_function" in node:

@@ -101,6 +101,26 @@ def test_a_second_up_is_refused_in_a_sentence(
     assert up.poll() is None
 
 
+def test_up_waits_for_a_command_that_came_first(cli: CommandLine) -> None:
+    with Folder(cli.data).owned():
+        running = cli.start("up")
+        assert running.stderr
+        assert running.stderr.readline().startswith("Waiting for another command on ")
+        second = cli.run("up")  # while the first only waits
+        assert second.code == 6
+        assert second.sentence.startswith("another sixgate runs on ")
+    assert running.stderr.readline().startswith("Serving ")
+    assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_up_that_waits_can_be_stopped(cli: CommandLine) -> None:
+    with Folder(cli.data).owned():
+        running = cli.start("up")
+        assert running.stderr
+        running.stderr.readline()
+        assert stopped(running, signal.SIGINT) == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
     running = cli.up()

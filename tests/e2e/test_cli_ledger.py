@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,18 @@ def test_a_ledger_verifies_against_a_head_that_was_taken_away(
     shown = cli.ok("ledger", "verify", "--head", str(head)).out
     assert "they agree" in shown
     assert f"row {before} is in the ledger as the head says" in shown
+
+
+def test_an_export_verifies_where_there_is_no_folder(written: CommandLine, tmp_path: Path) -> None:
+    rows, head = tmp_path / "export.jsonl", tmp_path / "head.json"
+    written.ok("ledger", "export", str(rows), "--since", "2020-01-01")
+    written.ok("ledger", "head", "--out", str(head))
+    verifier = [sys.executable, "-m", "streams.ledger.verifier", str(rows), "--head", str(head)]
+    done = subprocess.run(verifier, capture_output=True, text=True, check=False)
+    assert (done.returncode, "1 remembered heads are in the chain" in done.stdout) == (0, True)
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
+    cut = subprocess.run(verifier, capture_output=True, text=True, check=False)
+    assert (cut.returncode, cut.stderr.startswith("FAULT.")) == (1, True)
 
 
 def test_a_ledger_that_was_cut_does_not_verify_against_it(

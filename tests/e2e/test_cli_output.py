@@ -141,7 +141,7 @@ def test_the_pages_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
     assert "sixgate submit -" in steps
     done = shell(CommandLine(tmp_path / "data"), steps)
     assert done.returncode == 0, done.stderr
-    assert "1 of 1 intents are signed." in done.stderr
+    assert "1 of 1 intent is signed." in done.stderr
 
 
 def test_a_defect_shows_where_it_is_only_when_asked(cli: CommandLine) -> None:

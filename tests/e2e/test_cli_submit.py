@@ -1,6 +1,7 @@
 """Intents through the command line: right ones, wrong ones, repeated ones, interrupted ones."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from eth_account import Account
 
 from tests.support.command_line import CommandLine, served, until
+from tests.support.lossy_link import losing_answers
 
 TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
 INTENT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": TO, "value": "0.5"}
@@ -41,6 +43,7 @@ def test_half_an_eth_on_base_is_signed_without_a_node(cli: CommandLine) -> None:
 
 def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandLine) -> None:
     wrong = [
+        INTENT | {"chain": "atlantis"},
         INTENT | {"value": 0.5},
         INTENT | {"to": TO[:-1] + "E"},
         INTENT | {"agent": "p\u0430yroll"},
@@ -50,17 +53,24 @@ def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandL
     before = intents(quick)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 2
-    assert ended.sentence.startswith("6 lines are wrong and nothing was sent")
+    assert ended.sentence.startswith("7 lines are wrong and nothing was sent")
     for line, why in {
-        2: "value: is a float",
-        3: "to: character 42 breaks the EIP-55 checksum",
-        4: "agent: must be a name",
-        5: "'gass': is no field",
-        6: "is ambiguous: 'a' occurs twice",
-        7: "is not JSON",
+        2: "chain: no chain atlantis is registered",
+        3: "value: is a float",
+        4: "to: character 42 breaks the EIP-55 checksum",
+        5: "agent: must be a name",
+        6: "'gass': is no field",
+        7: "is ambiguous: 'a' occurs twice",
+        8: "is not JSON",
     }.items():
-        assert f"line {line}: {why}" in ended.err
+        assert ended.err.splitlines()[line - 2].startswith(f"line {line}: {why}")
     assert intents(quick) == before
+
+
+def test_lines_that_are_not_shown_are_counted(quick: CommandLine) -> None:
+    ended = quick.run("submit", "-", stdin="{\n" * 77)
+    assert "57 more are wrong." in ended.err
+    assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line is wrong")
 
 
 def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
@@ -85,17 +95,19 @@ def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine)
     text = json.dumps(INTENT | {"value": "5"})
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
-    assert "value-cap: value_too_high, value 5 is over the cap of 1" in " ".join(ended.out.split())
+    assert "rejected value-cap: value_too_high" in " ".join(ended.out.split())
+    assert "    value 5 is over the cap of 1\n" in ended.out
     expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
-    assert quick.run("submit", "-", stdin=expected).code == 0
+    ended = quick.ok("submit", "-", stdin=expected)
+    assert "1 of 1 ended as their lines expect; 0 of 1 intent is signed." in ended.err
 
 
 def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
     text = json.dumps(INTENT | {"expect": "value_too_high"}) + "\n" + json.dumps(INTENT)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
-    assert "signed, expected value_too_high" in " ".join(ended.out.split())
-    assert "1 did not end as their line expects." in ended.err
+    assert "    expected value_too_high\n" in ended.out
+    assert "1 did not end as its line expects." in ended.err
 
 
 def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
@@ -107,6 +119,7 @@ def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
         quick.run("submit", str(saved), "--json").lines, key=lambda result: int(result["line"])
     )
     assert [r["repeated"] for r in again] == [True, True]
+    assert "signed, as before" in quick.run("submit", str(saved)).out
     assert [r["intent"] for r in again] == [r["intent"] for r in first]
     assert again[0]["result"]["transaction_hash"] == first[0]["result"]["transaction_hash"]
     made = [item["event"]["intent"] for item in quick.ok("signed", "--json").lines]
@@ -141,6 +154,16 @@ def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) 
     assert len(cli.ok("signed", "--json").lines) == 1
 
 
+def test_what_is_not_waited_for_is_named_in_the_order_of_its_lines(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": f"0.0{n}"}) + "\n" for n in range(1, 9))
+    digests = cli.ok("submit", "-", "--no-wait", stdin=text).out.split()
+    cli.submit(INTENT)
+    listed = cli.ok("intents", "list", "--json").json
+    assert [row["intent"] for row in listed if row["intent"] in digests] == digests
+    values = {row["intent"]: row["value_wei"] for row in listed}
+    assert [values[digest] for digest in digests] == [f"{n}0000000000000000" for n in range(1, 9)]
+
+
 def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
     text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(4000))
     cli.ok("submit", "-", "--no-wait", stdin=text)
@@ -171,7 +194,16 @@ def test_no_intents_are_told_in_a_sentence(quick: CommandLine, words: tuple[str,
 def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
     (result,) = quick.submit(INTENT | {"chain": "polygon"})
     shown = quick.ok("intents", "show", result["intent"][:12]).out
-    for word in ("admission", "chain-restriction", "chain_not_allowed", "not reached", "polygon"):
+    assert shown.splitlines()[1] == f"intent           {result['intent']}"
+    assert "not asked for" in quick.ok("intents", "show", quick.submit(INTENT)[0]["intent"]).out
+    for word in (
+        "0.5 POL",
+        "admission",
+        "chain-restriction",
+        "chain_not_allowed",
+        "not reached",
+        "polygon",
+    ):
         assert word in shown
     events = quick.ok("intents", "show", result["intent"], "--json").json
     assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
@@ -207,6 +239,40 @@ def test_ctrl_c_in_submit_says_how_many_were_accepted(
     assert "Traceback" not in err
     assert "interrupted: 3000 of 3000 intents were accepted" in err
     assert (f"sixgate submit {saved} sends them all again" in err) is bool(option)
+
+
+def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    source = tmp_path / "intents.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(1500)))
+    with served(cli) as quick:
+        with losing_answers(cli.data) as lost:
+            running = cli.start("submit", str(source))
+            assert lost.wait(60)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=30)
+        assert running.returncode == 130, err
+        assert "up to 1500 of 1500 intents may have been accepted: the answer had not come" in err
+        until(60, lambda: len(quick.ok("signed", "--json").lines) == 1500)
+
+
+def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as source:
+        running = cli.start("submit", f"/proc/{os.getpid()}/fd/{read}")
+        source.write(json.dumps(INTENT))
+        source.flush()
+        until(30, lambda: reads(running.pid, read))
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=30)
+    assert (running.returncode, "interrupted: nothing was sent" in err) == (130, True), err
+
+
+def reads(pid: int, pipe: int) -> bool:
+    """Tell whether a process has opened a pipe of ours."""
+    wanted = Path(f"/proc/self/fd/{pipe}").readlink()
+    return any(link.readlink() == wanted for link in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:

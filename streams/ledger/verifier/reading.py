@@ -57,14 +57,15 @@ def _row(fields: Sequence[Any]) -> Row:
 
 
 def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, bytes]:
-    """Return the hashes by row number of signed heads, one envelope to a line.
+    """Return the hashes by row number of signed heads, one envelope (or what holds it) to a line.
 
     With the ledger's raw public key their signatures are checked; without, whoever gives the file
     vouches for it. Raises ``ValueError`` for a line that is no head.
     """
     heads: dict[int, bytes] = {}
     for line in file:
-        envelope = orjson.loads(line)
+        found = orjson.loads(line)
+        envelope = found.get("envelope", found)  # what `sixgate ledger head --out` keeps
         payload = base64.b64decode(envelope["payload"], validate=True)
         if envelope["payloadType"] != HEAD_TYPE:
             raise ValueError("a line is no ledger head")

@@ -73,7 +73,10 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
     ("members", "why"),
     [
         ({"agent": "payrol"}, "agent: no agent payrol is registered: did you mean payroll?"),
-        ({"agent": "x"}, "agent: no agent x is registered"),
+        (
+            {"agent": "x"},
+            "agent: no agent x is registered: sixgate agents add x registers one",
+        ),
         ({"chain": "bsae"}, "chain: no chain bsae is registered: did you mean base?"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixgate.cli.times import clock, moment, moment_ms, span_ms
+from sixgate.cli.times import moment, moment_ms, precise, span_ms
 
 NOW_MS = 1_790_000_000_123
 
@@ -49,5 +49,5 @@ def test_what_is_written_can_be_read_again(at: datetime) -> None:
     assert moment_ms(moment(at_ms).replace(" ", "T"), NOW_MS) == at_ms
 
 
-def test_a_clock_shows_milliseconds() -> None:
-    assert clock(86_400_000 + 3_723_045) == "01:02:03.045"
+def test_a_precise_shows_milliseconds() -> None:
+    assert precise(86_400_000 + 3_723_045) == "1970-01-02 01:02:03.045Z"

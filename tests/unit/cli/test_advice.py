@@ -1,0 +1,46 @@
+import re
+
+import pytest
+from typer.main import get_command
+
+from schemas.intent import Intent
+from schemas.reasons import Reason
+from sixgate.cli.advice import ADVICE, advice
+from sixgate.cli.app import app
+
+INTENT = Intent(
+    org="acme",
+    account="treasury",
+    agent="payroll",
+    chain_id=8453,
+    to="0x" + "11" * 20,
+    value_wei=1,
+    data="0x",
+    simulate_first=False,
+    key_path="keys/base-signer",
+    idempotency_key="k",
+    expires_at_ms=1,
+)
+
+
+def test_every_reason_has_a_next_step() -> None:
+    assert set(ADVICE) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> None:
+    said = advice(reason, INTENT, "base")
+    assert "{" not in said
+    for group, name, rest in re.findall(r"sixgate ([a-z]+)(?: ([a-z]+))?([^,;)]*)", said):
+        command = get_command(app).commands[group]  # type: ignore[attr-defined]
+        command = command.commands[name] if hasattr(command, "commands") else command
+        known = {
+            flag for option in command.params for flag in (*option.opts, *option.secondary_opts)
+        }
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known
+
+
+def test_a_next_step_names_the_intents_own_agent_and_key() -> None:
+    step = advice("key_not_granted", INTENT, "base")
+    assert step == "sixgate agents update payroll --key-path keys/base-signer"
+    assert "chains update base --gas-limit" in advice("fee_unknown", INTENT, "base")
