@@ -163,7 +163,7 @@ def test_each_partition_comes_in_order_from_its_position(log: Log) -> None:
 def test_reading_goes_on_where_the_caller_stands_and_not_where_the_source_does(log: Log) -> None:
     log.append(*events(5, (Topic.SUBMITTED,)))
     everything = log.drain(log.start)
-    assert log.drain(log.start) == everything
+    assert sorted(log.drain(log.start)) == sorted(everything)  # partitions come in any order
     behind = advance(by_place(everything), log.start, log.source.earliest)
     log.append(Outgoing(Topic.SUBMITTED, "treasury", b"later"))
     assert [record.value for record in log.drain(behind)] == [b"later"]

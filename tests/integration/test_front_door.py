@@ -229,7 +229,7 @@ def test_a_published_folder_runs_no_second_pipeline(world: World, tmp_path: Path
 
 
 def test_the_password_is_in_no_command_line(world: World) -> None:
-    secret = world.settings.clickhouse.password.get_secret_value()
+    secret = world.settings.clickhouse.server().password
     assert secret
     for server in world.processes.all:
         assert server.process
