@@ -7,9 +7,9 @@ implementations.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -65,18 +65,26 @@ class Canonical(BaseModel):
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Parse canonical bytes; raise ``Malformed`` for anything that does not re-encode to them.
+        """Parse canonical bytes; raise ``Malformed`` unless their value encodes to the same."""
+        return decode_as(cls.model_validate_json, raw)
 
-        Comparing with the re-encoding refuses duplicate and unsorted keys, whitespace, null,
-        escaped characters and every second spelling of a number at once.
-        """
-        try:
-            value = cls.model_validate_json(raw)
-        except ValidationError as error:
-            raise malformed(error) from None
-        if value.encode() != raw:
-            raise Malformed("bytes", "not the canonical encoding of their own content")
-        return value
+
+Value = TypeVar("Value", bound=Canonical)
+
+
+def decode_as(parse: Callable[[bytes], Value], raw: bytes) -> Value:
+    """Parse canonical bytes as ``Canonical.decode`` does, for any parser of pydantic's.
+
+    Comparing with the re-encoding refuses duplicate and unsorted keys, whitespace, null, escaped
+    characters and every second spelling of a number at once.
+    """
+    try:
+        value = parse(raw)
+    except ValidationError as error:
+        raise malformed(error) from None
+    if value.encode() != raw:
+        raise Malformed("bytes", "not the canonical encoding of their own content")
+    return value
 
 
 def canonical_bytes(value: Any) -> bytes:

@@ -7,31 +7,32 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 UINT256_MAX = 2**256 - 1
 SAFE_INTEGER_MAX = 2**53 - 1
+WEI_SUM_MAX = 10**96 - 1  # what a decimal string may hold
 DATA_BYTES_MAX = 128 * 1024
 TEXT_MAX = 1024
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}", re.ASCII)
 
 
-def _uint256(value: object) -> int:
+def _amount(value: object, most: int, what: str) -> int:
     """Accept an int from code and a decimal string from the wire."""
     if isinstance(value, str) and _DECIMAL.fullmatch(value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= UINT256_MAX:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
-    raise ValueError("not a decimal string of an unsigned 256-bit integer")
+    raise ValueError(f"not a decimal string of {what}")
+
+
+def _uint256(value: object) -> int:
+    return _amount(value, UINT256_MAX, "an unsigned 256-bit integer")
+
+
+def _wei_sum(value: object) -> int:
+    return _amount(value, WEI_SUM_MAX, "a sum of amounts")
 
 
 def _text(pattern: str) -> StringConstraints:
     return StringConstraints(pattern=f"^(?:{pattern})$", strict=True)
-
-
-def _wei_sum(value: object) -> int:
-    if isinstance(value, str) and _DECIMAL.fullmatch(value):
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError("not a decimal string of a sum of amounts")
 
 
 Uint256 = Annotated[int, BeforeValidator(_uint256), PlainSerializer(str, return_type=str)]

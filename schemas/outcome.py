@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from schemas.canonical import Canonical, Malformed, malformed
+from schemas.canonical import Canonical, decode_as
 from schemas.clearance import Evidence, Gate
 from schemas.fields import (
     Address,
@@ -91,10 +91,4 @@ _ADAPTER: TypeAdapter[TransactionSigned | IntentRejected] = TypeAdapter(AnyOutco
 
 def decode_outcome(raw: bytes) -> TransactionSigned | IntentRejected:
     """Parse either outcome from canonical bytes; raise ``Malformed`` for anything else."""
-    try:
-        outcome = _ADAPTER.validate_json(raw)
-    except ValidationError as error:
-        raise malformed(error) from None
-    if outcome.encode() != raw:
-        raise Malformed("bytes", "not the canonical encoding of their own content")
-    return outcome
+    return decode_as(_ADAPTER.validate_json, raw)

@@ -127,9 +127,9 @@ def _bounded(drawn: Strategy, constraint: Any) -> Strategy:
     shortest = getattr(constraint, "min_length", None)
     longest = getattr(constraint, "max_length", None)
     if least is not None:
-        drawn = drawn.map(lambda value: max(value, least))
+        drawn = drawn.map(lambda value: value if value is None else max(value, least))
     if most is not None:
-        drawn = drawn.map(lambda value: min(value, most))
+        drawn = drawn.map(lambda value: value if value is None else min(value, most))
     if shortest is not None:
         drawn = drawn.filter(lambda value: value is None or len(value) >= shortest)
     if longest is not None:

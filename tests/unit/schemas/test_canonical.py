@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.canonical import Malformed, canonical_bytes, digest, event_id
 from schemas.clearance import Gate, Verdict
+from schemas.fields import WeiSum
 from schemas.intent import Intent, intent_digest
 from schemas.outcome import decode_outcome
 from schemas.registry import AccountOpened, RegistryRecord, SettingSet
@@ -250,3 +252,11 @@ def test_code_cannot_build_what_the_wire_refuses() -> None:
 
 def test_keys_are_sorted_at_every_depth() -> None:
     assert canonical_bytes({"b": {"d": 1, "c": 2}, "a": []}) == b'{"a":[],"b":{"c":2,"d":1}}'
+
+
+def test_a_sum_that_its_own_encoding_would_not_decode_from_is_none() -> None:
+    sums = TypeAdapter(WeiSum)
+    assert sums.validate_json(sums.dump_json(10**96 - 1)) == 10**96 - 1
+    for value in (10**96, -1, True, "1" + "0" * 96):
+        with pytest.raises(ValidationError):
+            sums.validate_python(value)
