@@ -8,7 +8,6 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,11 @@ from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.folder import LEDGER
 from sixgate.keyfiles import load_key_file
-from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.heads import HeadKey
-from streams.ledger.migrations import migrate
-from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
+from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.ledger_judge import LedgerJudge
-from tests.support.ledger_servers import as_user, server_with_roles
 from tests.support.outside import check
-from tests.support.scaled import Scaled, all_ended, on_kafka
-from tests.support.servers import kafka_in, running
+from tests.support.scaled import Scaled, all_ended, on_kafka, organisation
 
 KILLS = int(os.environ.get("SIXGATE_SCALED_KILLS", "20"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
@@ -43,17 +38,8 @@ def trader() -> Producer:
 
 @pytest.fixture
 def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
-    kafka_folder, server_folder = tmp_path / "kafka", tmp_path / "clickhouse"
-    with (
-        running(lambda: kafka_in(kafka_folder), kafka_folder) as kafka,
-        running(lambda: server_with_roles(server_folder), server_folder) as server,
-    ):
-        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
-            migrate(clickhouse)
-        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address, server)
-        scaled.found()
+    with organisation(tmp_path, [trader.signer]) as scaled:
         yield scaled
-        scaled.close()
 
 
 def drawn(number: int, what: str, below: int) -> int:
