@@ -15,6 +15,7 @@ from sixgate.cli import (
     intents,
     keys,
     ledger,
+    probing,
     processes,
     services,
     settings,
@@ -54,6 +55,7 @@ app.add_typer(settings.app, name="settings")
 app.command(epilog="Example: sixgate services --json")(services.services)
 app.command(epilog="Example: sixgate gates --config sixgate.toml")(processes.gates)
 app.command(epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")(processes.signer)
+app.command(epilog="Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711")(probing.probe)
 app.command(epilog="Example: sixgate config --config sixgate.toml")(processes.config)
 app.command(epilog="Example: sixgate publish --config sixgate.toml")(processes.publish)
 app.add_typer(topics.app, name="topics")

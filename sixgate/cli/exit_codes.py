@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     SQL_REFUSED = 10
     WEAKER = 11
     TAKEN_OVER = 12
+    STALLED = 13
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
 
@@ -37,6 +38,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
     ExitCode.WEAKER: "Kafka's topics or rights are missing, or weaker than declared.",
     ExitCode.TAKEN_OVER: "A newer process took this one's place; nothing is lost.",
+    ExitCode.STALLED: "The process that was probed is stalled; with --pid it was ended.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
     ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
 }

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from typing import NoReturn
 
-from schemas.topics import Principal
+from schemas.clearance import Unattributed
+from schemas.record import Outgoing
+from schemas.topics import Principal, Topic
 from sixgate.assembly import LIMITS, SIMULATION_MS_MAX
 from sixgate.clocks import wall_ms
 from sixgate.folder import SIMULATOR, Folder
@@ -55,13 +57,20 @@ class GatesProcess:
             sender = Sender(self._broker, lambda: known.world.registry.partitions)
             await opened.enter_async_context(sender)
             app = self._app = gates_app(self._broker, self._instance)
-            add_gates(app, GateLine(known, sender, simulate, wall_ms), end_process)
+            add_gates(app, GateLine(known, sender, simulate, wall_ms, self._sent), end_process)
             opened.push_async_callback(app.stop)
             await app.start()
             following = asyncio.create_task(known.follow())
             opened.callback(following.cancel)
             self.monitor.ready()
             await _either(stop, following)
+
+    def _sent(self, events: Sequence[Outgoing]) -> None:
+        """Count what ends at admission; a crash may count it again, as it sends it again."""
+        for event in events:
+            if event.topic is Topic.UNATTRIBUTED:
+                end = Unattributed.decode(event.value)
+                self.monitor.decided(end.type, end.reason)
 
     def _waiting(self) -> Iterator[Waiting]:
         return self._app.waiting() if self._app else iter(())

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -13,57 +13,55 @@ from sixgate.scaled.progress import Progress
 from streams.kafka.reader import Waiting
 
 Look: TypeAlias = Callable[[], Iterable[Waiting]]
+M = TypeVar("M", Gauge, Counter, Histogram)
 LOOK_S = 1.0
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
 class Monitor:
-    """The metrics of one process; ``waiting`` tells how far each partition is."""
+    """The metrics of one process; ``waiting`` tells how far each partition is.
+
+    A metric that a process never writes is not there, so nothing reads as zero that nobody counts.
+    """
 
     def __init__(self, process: str, waiting: Look) -> None:
         self.registry = CollectorRegistry()
+        self._process = process
         self._waiting = waiting
         self._progress = Progress()
-        self._ready = False
-        labels = {"process": process}
-        self._lag = Gauge(
-            "sixgate_lag_records",
-            "Records that wait",
-            ["process", "partition"],
-            registry=self.registry,
+        self._is_ready = False
+        self._ready = self._made(Gauge, "ready", "1 when the process has loaded what it needs")
+        self._lag = self._made(Gauge, "lag_records", "Records that wait", "partition")
+        self._stalled = self._made(
+            Gauge, "stalled_seconds", "Seconds since the last progress while records wait"
         )
-        self._stalled = Gauge(
-            "sixgate_stalled_seconds",
-            "Seconds since the last progress while records wait",
-            ["process"],
-            registry=self.registry,
-        ).labels(**labels)
-        self._decisions = Counter(
-            "sixgate_decisions",
-            "What was decided",
-            ["process", "type", "reason"],
-            registry=self.registry,
-        )
-        self._latency = Histogram(
-            "sixgate_end_to_end_seconds",
-            "From admission to a published outcome",
-            ["process"],
+        self._decisions = self._made(Counter, "decisions", "What was decided", "type", "reason")
+        self._rows = self._made(Counter, "ledger_rows", "Rows that were appended to the ledger")
+        self._latency = self._made(
+            Histogram,
+            "end_to_end_seconds",
+            "From admission, by the gate's clock, to a committed outcome",
             buckets=BUCKETS_S,
-            registry=self.registry,
-        ).labels(**labels)
-        self._process = process
+        )
+        self._ready.labels(process).set(0)
+        self._stalled.labels(process).set(0)
 
     def ready(self) -> None:
         """Say that the process has loaded what it needs."""
-        self._ready = True
+        self._is_ready = True
+        self._ready.labels(self._process).set(1)
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""
         self._decisions.labels(self._process, kind, reason).inc()
 
+    def appended(self, rows: int) -> None:
+        """Count rows of the ledger."""
+        self._rows.labels(self._process).inc(rows)
+
     def took(self, seconds: float) -> None:
-        """Note how long one intent took from admission to its outcome."""
-        self._latency.observe(max(0.0, seconds))
+        """Note how long one intent took from admission to its outcome; clocks may disagree."""
+        self._latency.labels(self._process).observe(max(0.0, seconds))
 
     def look(self, now_s: float) -> None:
         """Take note of how far every partition is."""
@@ -71,7 +69,11 @@ class Monitor:
         self._lag.clear()
         for place, lag in self._progress.lags.items():
             self._lag.labels(self._process, place).set(lag)
-        self._stalled.set(self._progress.stalled_s(now_s))
+        self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
+
+    def _made(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
+        names = ["process", *labels]
+        return kind(f"sixgate_{name}", what, names, registry=self.registry, **more)
 
     def app(self) -> web.Application:
         """Return ``/metrics``, ``/healthz`` and ``/readyz`` as a web application."""
@@ -82,6 +84,7 @@ class Monitor:
         return app
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        self.look(asyncio.get_running_loop().time())
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -92,7 +95,7 @@ class Monitor:
     async def _readyz(self, _: web.Request) -> web.Response:
         return (
             web.Response(text="ready\n")
-            if self._ready
+            if self._is_ready
             else web.Response(text="loading\n", status=503)
         )
 

@@ -1,4 +1,4 @@
-"""What the gates and the signer are told."""
+"""What the gates, the signer and the ledger are told: one file serves all of them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from sixgate.settings.ledger import SinkSettings
+from schemas.fields import Name
 from sixgate.settings.loading import FROM_ENVIRONMENT, load
 from sixgate.settings.sections import ClickHouseSettings, KafkaSettings, Section
+from sixgate.settings_wrong import SettingsWrong
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -42,6 +43,16 @@ class GatesSettings(Section):
     instance: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "gates-0"
 
 
+class SinkSettings(Section):
+    """Whose ledger it is, the file of its own key, and the file that keeps its heads."""
+
+    org: Name
+    chain: Name = "main"
+    key: Path
+    key_name: Name = "ledger-0"
+    heads: Path
+
+
 class Settings(BaseSettings):
     """Everything a scaled process is told; ``data`` is the folder with its keys."""
 
@@ -54,6 +65,15 @@ class Settings(BaseSettings):
     signer: SignerSettings = SignerSettings()
     gates: GatesSettings = GatesSettings()
     ledger: SinkSettings | None = None
+
+    def sink(self) -> SinkSettings:
+        """Return the section ``[ledger]``; raises ``SettingsWrong`` if it is missing."""
+        if self.ledger is None:
+            raise SettingsWrong(
+                "the settings say nothing of the ledger: add a section [ledger] with org, key and "
+                "heads"
+            )
+        return self.ledger
 
 
 def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:

@@ -18,7 +18,7 @@ from sixgate.slots import make_slot, open_signer_keys
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.kafka_signer import KafkaSigner, Ports
+from streams.runners.kafka_signer import AdmittedMs, KafkaSigner, Ports
 from streams.runners.slot import Commit, Slot
 
 PROCESS = "signer"
@@ -71,12 +71,16 @@ class SignerProcess:
         if len(self._signers) == len(self._settings.signer.slot_numbers()):
             self.monitor.ready()
 
-    def _committed(self, commit: Commit) -> None:
+    def _committed(self, commit: Commit, admitted_ms: AdmittedMs) -> None:
+        """Count the outcomes that became visible, and how long they took."""
+        now_ms = wall_ms()
         for event in commit.events:
             if event.topic is Topic.OUTCOMES:
                 outcome = decode_outcome(event.value)
                 reason = outcome.reason if isinstance(outcome, IntentRejected) else ""
                 self.monitor.decided(outcome.type, reason)
+                if outcome.intent in admitted_ms:
+                    self.monitor.took((now_ms - admitted_ms[outcome.intent]) / 1000)
 
     def _waiting(self) -> Iterator[Waiting]:
         for signer in self._signers:

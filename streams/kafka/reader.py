@@ -22,7 +22,7 @@ STALLED_MS_MAX = 20_000
 
 
 class Waiting(NamedTuple):
-    """How far a partition was read, and where it ends."""
+    """How far a partition was done with, and where it ends."""
 
     place: str
     position: int
@@ -36,7 +36,7 @@ class Reader:
         """Name the partitions to read, each with the first offset that is wanted."""
         self._positions = dict(positions)
         self._places = {place(*where): where for where in positions}
-        self._read = {place(*where): position for where, position in positions.items()}
+        self._done: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = broker.consumer()
         # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
         # that fetches waits until there is something to fetch.
@@ -58,14 +58,15 @@ class Reader:
     async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
         """Return the next records, none where there are none within ``wait_ms``.
 
-        Raises ``KafkaGap`` where the log no longer holds the next one.
+        Whoever asks has done with what it got before. Raises ``KafkaGap`` where the log no longer
+        holds the next one.
         """
         with translated("reading"):
+            self._done = {at: await self._consumer.position(at) for at in self._places}
             try:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 raise _gap(error) from error
-        self._read |= {at: messages[-1].offset + 1 for at, messages in found.items()}
         return [record_of(message) for messages in found.values() for message in messages]
 
     async def read_to_end(self, wait_ms: int = POLL_MS) -> AsyncIterator[list[Record]]:
@@ -87,11 +88,14 @@ class Reader:
             yield records
 
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition that was fetched how far it was read and where it ends."""
-        for at in self._places:
+        """Tell of every partition how far it was done with at the last read, and where it ends.
+
+        A position is behind transaction markers too.
+        """
+        for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
-            if end is not None and at in self._read:
-                yield Waiting(f"{at.topic}/{at.partition}", self._read[at], end)
+            if end is not None:
+                yield Waiting(f"{at.topic}/{at.partition}", position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition."""

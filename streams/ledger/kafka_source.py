@@ -5,7 +5,7 @@ Only committed records are seen. Transaction markers take offsets too, so offset
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -15,6 +15,7 @@ from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
+from streams.kafka.reader import Waiting
 from streams.kafka.records import place, record_of
 from streams.kafka.translation import translated
 from streams.ledger.errors import LedgerGap
@@ -41,6 +42,7 @@ class KafkaSource:
         self._consumer: AIOKafkaConsumer = loop.call(broker.consumer)
         self._standing: dict[TopicPartition, int] = {}
         self._firsts: dict[TopicPartition, int] = {}
+        self._done: dict[TopicPartition, int] = {}
         self._places = self._loop.run(self._open(tuple(topics)))
 
     def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
@@ -61,6 +63,17 @@ class KafkaSource:
     def end(self, topic: Topic, partition: int) -> int:
         """Return the offset behind the last one that is decided: committed or aborted."""
         return self._loop.run(self._end(place(topic, partition)))
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell of every partition how far it was done with at the last ``read``, and its end.
+
+        Whoever asks for more has done with what it got: a position is behind transaction markers
+        too, so that a log of which nothing is left has no lag.
+        """
+        for at, position in self._done.items():
+            end = self._consumer.last_stable_offset(at)
+            if end is not None:
+                yield Waiting(f"{at.topic}/{at.partition}", position, end)
 
     def close(self) -> None:
         """Leave the broker; the loop is the caller's."""
@@ -88,6 +101,7 @@ class KafkaSource:
     async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
         with translated("reading"):
             self._go_to(positions)
+            self._done = {at: await self._consumer.position(at) for at in self._places}
             records = await self._poll(limit, POLL_MS)
             until = time.monotonic() + LINGER_MS / 1000
             while records and len(records) < limit and _size(records) < READ_BYTES_MAX:

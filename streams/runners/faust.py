@@ -26,19 +26,26 @@ from streams.runners.faust_app import GatesApp
 BATCH_COUNT_MAX = 200
 ENDS = (Topic.UNATTRIBUTED, Topic.AUDIT)
 Agent: TypeAlias = Callable[[StreamT[Any]], Awaitable[None]]
+OnSent: TypeAlias = Callable[[Sequence[Outgoing]], None]
 EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 
 
 class GateLine:
-    """Judges batches of records and sends what comes of them."""
+    """Judges batches of records and sends what comes of them; ``on_sent`` hears what was sent."""
 
     def __init__(
-        self, known: Projections, sender: Sender, simulate: Simulate, now_ms: Callable[[], int]
+        self,
+        known: Projections,
+        sender: Sender,
+        simulate: Simulate,
+        now_ms: Callable[[], int],
+        on_sent: OnSent,
     ) -> None:
         self._known = known
         self._sender = sender
         self._simulate = simulate
         self._now_ms = now_ms
+        self._on_sent = on_sent
 
     async def pass_on(self, gate: RuleGate, records: Sequence[Record]) -> None:
         """Judge records and return once everything that came of them is on its topic.
@@ -49,6 +56,7 @@ class GateLine:
         if any(event.topic in ENDS for event in judged) and await self._known.refresh():
             judged = await self._judge(gate, records)
         await self._sender.send(judged)
+        self._on_sent(judged)
 
     async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Outgoing]:
         world, now_ms = self._known.world, self._now_ms()

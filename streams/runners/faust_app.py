@@ -5,6 +5,7 @@ from typing import Any
 
 import faust
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from streams.kafka.broker import Broker
 from streams.kafka.reader import Waiting
@@ -29,6 +30,12 @@ class _Consumer(driver.Consumer):
             other.close()
         return await delivery
 
+    def fetched(self, at: TP) -> int | None:
+        """Return the offset that is fetched next, None before the first is known."""
+        subscribed = self._thread._ensure_consumer()._subscription.subscription  # noqa: SLF001 - no public way without waiting
+        state = subscribed.assignment.state_value(at)
+        return state.position if state.has_valid_position else None
+
 
 class _Transport(driver.Transport):
     Consumer = _Consumer
@@ -38,13 +45,22 @@ class GatesApp(faust.App):
     """The app; its agents send through a producer of their own and ack what was sent."""
 
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition that is ours how far it was read and where it ends."""
+        """Tell of every partition that is ours how far it was done with and where it ends.
+
+        Where everything was acked that is behind transaction markers too, else what was committed.
+        """
         consumer: Any = self.consumer
+        unacked = tuple(consumer._unacked_messages)  # noqa: SLF001 - no public way
+        at_work = {message.tp for message in unacked if not message.acked}
         for at in consumer.assignment():
             end = consumer.highwater(at)
-            if end is not None:
-                position = consumer._committed_offset.get(at) or 0  # noqa: SLF001 - no public way
+            committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
+            position = committed if at in at_work else consumer.fetched(at)
+            if end is not None and position is not None:
                 yield Waiting(f"{at.topic}/{at.partition}", position, end)
+
+    def _create_directories(self) -> None:
+        """Make none: nothing is stored."""
 
     def _new_transport(self) -> driver.Transport:
         return _Transport(self.conf.broker_consumer, self)

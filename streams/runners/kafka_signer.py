@@ -37,7 +37,8 @@ IDLE_MS = 200
 REGISTRY: Place = (Topic.REGISTRY, 0)
 Result = TypeVar("Result")
 MakeSlot: TypeAlias = Callable[[StateTable], Slot]
-OnCommit: TypeAlias = Callable[[Commit], None]
+AdmittedMs: TypeAlias = Mapping[str, int]
+OnCommit: TypeAlias = Callable[[Commit, AdmittedMs], None]
 NewestSequences: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 Positions: TypeAlias = dict[str, int]
 
@@ -54,7 +55,8 @@ class Ports(NamedTuple):
     """What a slot asks and tells others.
 
     ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds;
-    ``on_commit`` hears what became visible, ``on_loaded`` that the slot is at work.
+    ``on_commit`` hears what became visible, and when each intent of the batch was admitted as far
+    as its gate's verdict tells: that is advice. ``on_loaded`` hears that the slot is at work.
     """
 
     newest: NewestSequences
@@ -77,6 +79,7 @@ class KafkaSigner:
         self._table = StateTable()
         self._decided: Reader | None = None
         self._proven: set[str] = set()
+        self._admitted_ms: AdmittedMs = {}
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
 
     async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
@@ -166,6 +169,7 @@ class KafkaSigner:
             except Refused as error:
                 trail.append(slot.operations.refused("record.refused", record, now_ms, str(error)))
         self._prove(slot, (one.intent.account for one in received))
+        self._admitted_ms = _admitted_ms(received)
         arrivals = [Arrival(one.source, one.clearance) for one in received]
         read = _behind([*registry, *requests, *decided])
         yield from slot.judge(arrivals, trail, now_ms, read)
@@ -175,7 +179,7 @@ class KafkaSigner:
             await producer.commit(*commit)
             for write in commit.writes:
                 self._table.apply(write)
-            self._ports.on_commit(commit)
+            self._ports.on_commit(commit, self._admitted_ms)
 
     async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
         """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""
@@ -188,6 +192,12 @@ class KafkaSigner:
 def _behind(records: Sequence[Record]) -> Positions:
     """Return the position behind the last record of every partition."""
     return {_name((r.topic, r.partition)): r.offset + 1 for r in records}
+
+
+def _admitted_ms(received: Iterable[Received]) -> AdmittedMs:
+    """Return the times of first verdicts; a forged clearance may have none."""
+    found = (one.clearance for one in received)
+    return {one.intent: one.verdicts[0].at_ms for one in found if one.verdicts}
 
 
 def _name(place: Place) -> str:

@@ -60,7 +60,7 @@ def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
         rig.write(20)
         sink = rig.start()
         rig.await_level(sink)
-        assert rig.end(sink) == (ExitCode.OK, "")
+        assert rig.end(sink)[0] == ExitCode.OK
     rig.judge.judge()
 
 
@@ -98,8 +98,8 @@ def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalSe
     rig.write(50)
     code, told = rig.await_end(sink)
     assert code == ExitCode.UNREACHABLE
-    assert told.count("\n") <= 2
-    assert "ClickHouse" in told
+    (sentence,) = (line for line in told.splitlines() if not line.startswith("{"))
+    assert "ClickHouse" in sentence
     server.start()
     sink = rig.start()
     rig.await_level(sink)
@@ -137,7 +137,7 @@ def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: Local
         rig.write(20)
         rig.await_level(sink)
         assert proxy.lost == 1
-        assert rig.end(sink) == (ExitCode.OK, "")
+        assert rig.end(sink)[0] == ExitCode.OK
     rig.judge.judge()
 
 

@@ -7,17 +7,24 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
 from typing import TypeAlias
+from urllib.request import urlopen
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.ports import free_port
 from schemas.record import Outgoing
 from schemas.registry import Entry
 from schemas.topics import Topic
 from signer.registry import Registry
+from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.folder import LEDGER, Folder
 from sixgate.operator import record_envelope
@@ -25,14 +32,19 @@ from streams.kafka.broker import Broker
 from streams.kafka.producer import Sender
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.migrations import migrate
 from streams.log.sqlite import SqliteLog
-from tests.support.ledger_servers import password
+from tests.support.embedded import make_folder
+from tests.support.ledger_servers import as_user, password, server_with_roles
 from tests.support.outside import Outside, Values, read
+from tests.support.servers import kafka_in, running
 
 Raw: TypeAlias = tuple[int, bytes | None, bytes]
 SETTLE_S_MAX = 120
 LOOK_S = 0.5
 COMMANDS = {"gates": ["gates"], "signer": ["signer"], "ledger": ["ledger", "run"]}
+Metrics: TypeAlias = dict[str, dict[tuple[str, ...], float]]
 USERS = {"gates": "ledger_reader", "signer": "ledger_reader", "ledger": "ledger_writer"}
 
 
@@ -44,6 +56,7 @@ class Scaled:
     servers: str
     server: LocalServer | None = None
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in COMMANDS})
 
     @property
     def broker(self) -> Broker:
@@ -71,7 +84,8 @@ class Scaled:
         """Start ``gates``, ``signer`` or ``ledger``."""
         config = self.folder.path / f"{name}.toml"
         kafka = f'[kafka]\nservers = "{self.servers}"\ncopies = 1\nin_sync = 1\n'
-        config.write_text(f'data = "{self.folder.path}"\n{kafka}{self._ledger(name)}')
+        monitor = f"[monitor]\nport = {self.ports[name]}\n"
+        config.write_text(f'data = "{self.folder.path}"\n{kafka}{monitor}{self._ledger(name)}')
         log = (self.folder.path / f"{name}.log").open("ab")
         command = [sys.executable, "-m", "sixgate", *COMMANDS[name], "--config", str(config)]
         env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
@@ -111,6 +125,36 @@ class Scaled:
             process.kill()
             process.wait()
 
+    def url(self, name: str) -> str:
+        """Return where a process shows itself."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def metrics(self, name: str) -> "Metrics":
+        """Return every sample a process shows, by its name and its labels but ``process``."""
+        with urlopen(f"{self.url(name)}/metrics", timeout=10) as answer:  # noqa: S310 - our own
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = [sample for family in families for sample in family.samples]
+        assert {sample.labels["process"] for sample in samples} == {name}
+        found: Metrics = defaultdict(dict)
+        for sample in samples:
+            labels = tuple(value for label, value in sample.labels.items() if label != "process")
+            found[sample.name][labels] = sample.value
+        return found
+
+    def await_ready(self, name: str) -> None:
+        ends_at_s = time.monotonic() + SETTLE_S_MAX
+        while not self._ready(name):
+            assert self.processes[name].poll() is None, self.log(name)
+            assert time.monotonic() < ends_at_s, self.log(name)
+            time.sleep(LOOK_S / 5)
+
+    def _ready(self, name: str) -> bool:
+        try:
+            with urlopen(f"{self.url(name)}/readyz", timeout=10) as answer:  # noqa: S310 - our own
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
+            return False
+
     def register(self, entry: Entry) -> None:
         """Append a registry record as an operator would."""
         registry = Registry(self.folder.trust().trust_root)
@@ -135,6 +179,23 @@ class Scaled:
             assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
             time.sleep(LOOK_S)
         return found
+
+
+@contextmanager
+def organisation(path: Path, agents: list[Ed25519Signer]) -> Iterator[Scaled]:
+    """Give an organisation on a broker and a ClickHouse server of its own, nothing started."""
+    with (
+        running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka,
+        running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server,
+    ):
+        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
+            migrate(clickhouse)
+        scaled = Scaled(make_folder(path / "data", agents), kafka.address, server)
+        scaled.found()
+        try:
+            yield scaled
+        finally:
+            scaled.close()
 
 
 def all_ended(found: Outside) -> bool:

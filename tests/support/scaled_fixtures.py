@@ -1,16 +1,12 @@
 """Fixtures: an organisation on a broker of its own, with and without a ledger on a server."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.migrations import migrate
 from tests.support.embedded import Producer, make_folder
-from tests.support.ledger_servers import as_user, server_with_roles
-from tests.support.scaled import Scaled
+from tests.support.scaled import Scaled, organisation
 from tests.support.servers import kafka_in, running
 
 
@@ -24,11 +20,6 @@ def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
 
 
 @pytest.fixture
-def scaled_with_ledger(tmp_path: Path, scaled: Scaled) -> Iterator[Scaled]:
-    folder = tmp_path / "clickhouse"
-    with running(lambda: server_with_roles(folder), folder) as server:
-        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
-            migrate(clickhouse)
-        scaled.server = server
+def scaled_with_ledger(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
+    with organisation(tmp_path, [trader.signer]) as scaled:
         yield scaled
-        scaled.close()

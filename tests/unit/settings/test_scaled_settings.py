@@ -1,10 +1,10 @@
-"""What the ledger's process takes from a file and the environment, and what it refuses."""
+"""What a scaled process takes from a file and the environment, and what it refuses."""
 
 from pathlib import Path
 
 import pytest
 
-from sixgate.settings.ledger import load_ledger_settings
+from sixgate.scaled.settings import load_settings
 from sixgate.settings.sections import ClickHouseSettings
 from sixgate.settings_wrong import SettingsWrong
 
@@ -18,7 +18,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_without_anything_it_is_this_machine() -> None:
-    settings = load_ledger_settings(None)
+    settings = load_settings(None)
     assert settings.clickhouse.server().host == "127.0.0.1"
     with pytest.raises(SettingsWrong, match=r"add a section \[ledger\]"):
         settings.sink()
@@ -34,7 +34,7 @@ def test_the_environment_stands_over_the_file(
     )
     monkeypatch.setenv("SIXGATE_CLICKHOUSE__USER", "b")
     monkeypatch.setenv("SIXGATE_CLICKHOUSE__PASSWORD", SECRET)
-    settings = load_ledger_settings(file)
+    settings = load_settings(file)
     server = settings.clickhouse.server()
     assert (server.port, server.user, server.password) == (9000, "b", SECRET)
     assert settings.sink().org == "acme"
@@ -56,19 +56,19 @@ def test_the_environment_stands_over_the_file(
 )
 def test_a_wrong_file_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SettingsWrong, match=sentence) as refused:
-        load_ledger_settings(written(tmp_path, text))
+        load_settings(written(tmp_path, text))
     assert "\n" not in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsWrong, match=r"nowhere\.toml cannot be read"):
-        load_ledger_settings(tmp_path / "nowhere.toml")
+        load_settings(tmp_path / "nowhere.toml")
 
 
 def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIXGATE_CLICKHOUSE__PORT", SECRET)
     with pytest.raises(SettingsWrong, match=r"clickhouse\.port") as refused:
-        load_ledger_settings(None)
+        load_settings(None)
     assert SECRET not in str(refused.value)
 
 
@@ -78,7 +78,7 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
         tmp_path,
         f'[kafka]\nservers = "k.example:1"\n{files}\n[clickhouse]\nhost = "db.example"\n{files}\n',
     )
-    settings = load_ledger_settings(file)
+    settings = load_settings(file)
     tls = settings.clickhouse.server().tls
     assert tls is not None
     assert tls.options()["verify"] is True

@@ -1,0 +1,49 @@
+"""``sixgate probe``: does a process get on with its work, and if not, an end of it."""
+
+from typing import Annotated
+
+import typer
+
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.session import usage
+from sixgate.cli.terminal import safe, screen
+
+TERM_S_MAX = 10.0
+CODES = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "STRANGE": ExitCode.USAGE}
+
+
+def probe(
+    *,
+    url: Annotated[
+        str, typer.Option(metavar="http://HOST:PORT", help="Where it shows its metrics.")
+    ],
+    stalled_s: Annotated[
+        float,
+        typer.Option(
+            min=0.1, max=3_600, help="Longest time without an answer, or without progress."
+        ),
+    ] = 30,
+    pid: Annotated[
+        int | None, typer.Option(min=2, help="End this process if it is that one and is stalled.")
+    ] = None,
+) -> None:
+    """Say in one sentence whether a process gets on; exit with 13 if it is stalled."""
+    from sixgate.scaled.ending import WrongProcess, end  # noqa: PLC0415 - not for every command
+    from sixgate.scaled.probe import State, look, place_of  # noqa: PLC0415
+
+    try:
+        at = place_of(url)
+    except ValueError as error:
+        usage(f"--url {url!a} is {error}")
+    found = look(at, stalled_s)
+    if found.state is State.GETS_ON:
+        screen().print(safe(found.sentence), soft_wrap=True)
+        return
+    ended = ""
+    if pid is not None and found.state is State.STALLED:
+        try:
+            ended = f" {end(pid, at, TERM_S_MAX)} ended process {pid}: start it again."
+        except WrongProcess as error:
+            usage(str(error))
+    raise CommandFailed(CODES[found.state.name], found.sentence + ended)

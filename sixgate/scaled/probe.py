@@ -1,0 +1,80 @@
+"""Looks at a process from outside: does it get on with its work?"""
+
+from enum import Enum, auto
+from http.client import HTTPConnection, HTTPException
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from prometheus_client.parser import text_string_to_metric_families
+
+STALLED = "sixgate_stalled_seconds"
+PAGE_BYTES_MAX = 4 * 1024 * 1024
+
+
+class State(Enum):
+    """What an outsider can tell of a process."""
+
+    GETS_ON = auto()
+    STALLED = auto()
+    ABSENT = auto()
+    STRANGE = auto()
+
+
+class Found(NamedTuple):
+    """A process's state, and the sentence that says why."""
+
+    state: State
+    sentence: str
+
+
+class Place(NamedTuple):
+    """Where a process shows itself."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def place_of(url: str) -> Place:
+    """Return host and port of ``http://HOST:PORT``; raise ``ValueError`` for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
+        raise ValueError("not of the form http://HOST:PORT")
+    return Place(parts.hostname, parts.port)
+
+
+def look(at: Place, stalled_s_max: float) -> Found:
+    """Ask for the metrics, wait up to ``stalled_s_max`` for an answer, and judge it."""
+    connection = HTTPConnection(at.host, at.port, timeout=stalled_s_max)
+    try:
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read(PAGE_BYTES_MAX)
+    except TimeoutError:
+        waited = f"it gave no answer for {stalled_s_max:g} s"
+        return Found(State.STALLED, f"The process at {at} is stalled: {waited}.")
+    except HTTPException:
+        page = b""
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return Found(State.ABSENT, f"There is no process at {at} ({why}): start it.")
+    finally:
+        connection.close()
+    return judge(at, page.decode("utf-8", "replace"), stalled_s_max)
+
+
+def judge(at: Place, page: str, stalled_s_max: float) -> Found:
+    """Judge what a process shows of itself."""
+    try:
+        families = list(text_string_to_metric_families(page))
+    except ValueError:
+        families = []
+    found_s = [s.value for family in families for s in family.samples if s.name == STALLED]
+    if not found_s:
+        return Found(State.STRANGE, f"What answers at {at} shows no {STALLED}: name another URL.")
+    since = f"for {max(found_s):.0f} s"
+    if max(found_s) >= stalled_s_max:
+        why = f"records wait and nothing moved {since}"
+        return Found(State.STALLED, f"The process at {at} is stalled: {why}.")
+    return Found(State.GETS_ON, f"The process at {at} gets on: it has not stood still {since}.")
