@@ -14,7 +14,7 @@ from sixgate.api import Json
 from sixgate.folder import Folder
 from sixgate.node import Node, running
 
-INTENTS, ROUNDS = 9_999, 3
+INTENTS, ROUNDS = 10_000, 5
 SINGLES = 300
 WARM_UP = 300
 COMMITS = 3
