@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.scaled.settings import load_settings
+from sixgate.scaled.settings import Settings, SignerSettings, load_settings
+from sixgate.scaled.signing import SignerProcess
 from sixgate.settings_wrong import SettingsWrong
+from tests.support.embedded import make_folder
 
 SECRET = "correct horse"  # noqa: S105 - a test's
 
@@ -82,3 +84,10 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
     assert tls is not None
     assert tls.options()["verify"] is True
     assert settings.kafka.broker("tests").tls is not None
+
+
+def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", [])
+    settings = Settings(data=folder.path, signer=SignerSettings(slots="0-1"))
+    with pytest.raises(SettingsWrong, match="there is no slot 1: 4 partitions, 4 in each slot"):
+        SignerProcess(settings)
