@@ -14,6 +14,7 @@ from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.proofs import LedgerProofs
 from sixgate.scaled.settings import Settings
+from sixgate.settings_wrong import SettingsWrong
 from sixgate.slots import make_slot, open_signer_keys
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
@@ -28,22 +29,29 @@ class SignerProcess:
     """Signs for some slots until it is stopped; the first that fails ends them all."""
 
     def __init__(self, settings: Settings) -> None:
-        """Open the signer's keys; raises ``FolderError``, ``CustodyError``."""
+        """Open the signer's keys; raises ``FolderError``, ``CustodyError``, ``SettingsWrong``."""
         folder = Folder(settings.data)
         self._settings = settings
         self._trust = folder.trust()
+        self._places = self._slots()
         self._held = open_signer_keys(folder)
         self._signers: list[KafkaSigner] = []
+        self._loaded_count = 0
         self.monitor = Monitor(PROCESS, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""
+        async with asyncio.TaskGroup() as slots:
+            for place in self._places:
+                slots.create_task(self._run_slot(place, stop))
+
+    def _slots(self) -> list[SlotPlace]:
         width, partitions = self._trust.partitions_per_slot, self._trust.partitions
         numbers = self._settings.signer.slot_numbers()
-        places = [slot_place(number, width, partitions) for number in numbers]
-        async with asyncio.TaskGroup() as slots:
-            for place in places:
-                slots.create_task(self._run_slot(place, stop))
+        try:
+            return [slot_place(number, width, partitions) for number in numbers]
+        except ValueError as error:
+            raise SettingsWrong(f"{error}: mend --slots or signer.slots") from None
 
     async def _run_slot(self, place: SlotPlace, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
@@ -68,7 +76,8 @@ class SignerProcess:
             await signer.run(f"sixgate-signer-{trust.org}-{place.number}", stop)
 
     def _loaded(self) -> None:
-        if len(self._signers) == len(self._settings.signer.slot_numbers()):
+        self._loaded_count += 1
+        if self._loaded_count == len(self._places):
             self.monitor.ready()
 
     def _committed(self, commit: Commit, admitted_ms: AdmittedMs) -> None:

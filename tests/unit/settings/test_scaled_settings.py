@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.scaled.settings import load_settings
+from sixgate.scaled.settings import Settings, SignerSettings, load_settings
+from sixgate.scaled.signing import SignerProcess
 from sixgate.settings.sections import ClickHouseSettings
 from sixgate.settings_wrong import SettingsWrong
+from tests.support.embedded import make_folder
 
 SECRET = "correct horse"  # noqa: S105 - a test's
 
@@ -98,3 +100,10 @@ def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> 
     secret.unlink()
     with pytest.raises(SettingsWrong, match="cannot be read"):
         settings.server()
+
+
+def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "data", [])
+    settings = Settings(data=folder.path, signer=SignerSettings(slots="0-1"))
+    with pytest.raises(SettingsWrong, match="there is no slot 1: 4 partitions, 4 in each slot"):
+        SignerProcess(settings)

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Draw the passwords of docker-compose.yml into .env, which only you may read; replace nothing.
+set -euo pipefail
+umask 077
+cd "$(dirname "$0")/.."
+if [ -e .env ]; then
+  echo ".env exists: remove it first if new passwords are wanted." >&2
+  exit 1
+fi
+mkdir -p sixgate-heads
+draft=$(mktemp .env.XXXXXX)
+trap 'rm -f "$draft"' EXIT
+drawn() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+{
+  echo "SIXGATE_USER=$(id -u):$(id -g)"
+  for role in WRITER READER DDL; do
+    password=$(drawn)
+    echo "SIXGATE_LEDGER_${role}_PASSWORD=$password"
+    echo "SIXGATE_LEDGER_${role}_SHA256=$(printf '%s' "$password" | sha256sum | cut -d' ' -f1)"
+  done
+  echo "GRAFANA_ADMIN_PASSWORD=$(drawn)"
+} > "$draft"
+mv "$draft" .env

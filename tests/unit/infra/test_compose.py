@@ -1,0 +1,249 @@
+"""``docker-compose.yml`` and what it mounts, checked without a Docker engine."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+
+from sixgate.cli.app import app
+from sixgate.folder import Folder
+from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.settings import Settings
+from tests.support.compose import IMAGE, ROOT, Service, services, variables_in
+from tests.support.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
+from tests.support.embedded import make_folder
+
+ONE_SHOTS = {"topics", "migrate"}
+PROCESSES = {"gates", "signer", "ledger"}
+WRONG = typer.BadParameter.__mro__[1]  # what a command line that does not parse raises
+METRIC = re.compile(r"\bsixgate_\w+")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a checkout where the documented preparation was done."""
+    place = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "infra", place / "infra", ignore=shutil.ignore_patterns("__pycache__"))
+    make_folder(place / "sixgate-data", [])
+    subprocess.run([place / "infra" / "compose_env.sh"], check=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def all_services(place: Path) -> dict[str, Service]:
+    return services(variables_in(place / ".env"))
+
+
+@pytest.fixture(scope="module")
+def ours(all_services: dict[str, Service]) -> list[Service]:
+    found = [service for service in all_services.values() if service.ours]
+    assert {service.name for service in found} == ONE_SHOTS | PROCESSES
+    return found
+
+
+def test_passwords_are_drawn_once_and_only_their_owner_reads_them(place: Path) -> None:
+    env = place / ".env"
+    before = env.read_bytes()
+    again = subprocess.run([place / "infra" / "compose_env.sh"], capture_output=True, check=False)
+    assert (again.returncode, env.read_bytes()) == (1, before)
+    assert env.stat().st_mode & 0o777 == 0o600
+    drawn = [value for name, value in variables_in(env).items() if name.endswith("PASSWORD")]
+    assert len(set(drawn)) == 4
+    assert all(len(value) >= 32 for value in drawn)
+
+
+def test_every_image_is_pinned_to_what_the_tests_use(all_services: dict[str, Service]) -> None:
+    images = {name: service.plain["image"] for name, service in all_services.items()}
+    assert all(IMAGE.fullmatch(image) for image in images.values()), images
+    assert (images["kafka"], images["clickhouse"]) == (KAFKA_IMAGE, CLICKHOUSE_IMAGE)
+    assert re.search(
+        r"^FROM python:3\.1[12]\.\d+-slim-\w+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+
+
+def test_the_image_is_made_of_what_is_here_and_of_nothing_else() -> None:
+    """A data folder beside the Dockerfile must not get into the image: it holds keys."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    assert all((ROOT / path).exists() for path in copied)
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert "*" in rules
+    assert {Path(path).parts[0] for path in copied} == allowed
+
+
+def test_every_command_and_health_check_is_one_of_ours_with_options_that_parse(
+    ours: list[Service],
+) -> None:
+    for service in ours:
+        parse(service.command)
+        if service.name in PROCESSES:
+            program, *words = service.health
+            assert program == "sixgate"
+            assert parse(words)["url"] == f"http://127.0.0.1:{monitor_port(service)}"
+
+
+def test_a_wrong_option_would_be_noticed() -> None:
+    for words in (["gates", "--slots", "0"], ["ledger", "runn"], ["probe", "--stalled-s", "x"]):
+        with pytest.raises(WRONG):
+            parse(words)
+
+
+def test_every_variable_is_a_setting_and_has_a_value_it_takes(
+    ours: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for service in ours:
+        for name, value in service.environment.items():
+            assert name == "SIXGATE_DATA" or is_setting(name), name
+            monkeypatch.setenv(name, value)
+        settings = Settings()
+        if "SIXGATE_DATA" in service.environment:
+            assert settings.data == Path("/data")
+        for name in service.environment:
+            monkeypatch.delenv(name)
+
+
+def test_every_mounted_file_is_there_after_the_preparation(
+    place: Path, all_services: dict[str, Service]
+) -> None:
+    for service in all_services.values():
+        for source, _ in service.mounts:
+            assert (place / source).exists(), source
+
+
+def test_every_process_sees_its_own_keys_and_nobody_elses(
+    place: Path, all_services: dict[str, Service]
+) -> None:
+    folder = Folder(place / "sixgate-data")
+    keys = {
+        name: {Path(source).name for source, _ in all_services[name].mounts if "/keys/" in source}
+        for name in all_services
+    }
+    signer = {folder.root_key.name, folder.signer_identity.name}
+    wanted = {"gates": {"simulator-0.pem"}, "signer": signer, "ledger": {"ledger-0.pem"}}
+    assert {name: found for name, found in keys.items() if found} == wanted
+    assert not any(
+        Path(source) == Path("sixgate-data")
+        for service in all_services.values()
+        for source, _ in service.mounts
+    )
+
+
+def test_every_service_waits_for_something_that_can_come_true(
+    all_services: dict[str, Service],
+) -> None:
+    for service in all_services.values():
+        for name, rule in service.plain.get("depends_on", {}).items():
+            other = all_services[name]
+            if rule["condition"] == "service_healthy":
+                assert other.health
+            else:
+                assert rule["condition"] == "service_completed_successfully"
+                assert "restart" not in other.plain
+
+
+def test_nothing_is_open_beyond_this_machine(all_services: dict[str, Service]) -> None:
+    for name, service in all_services.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.plain.get("ports", []))
+        assert name == "network" or service.plain["network_mode"] == "service:network"
+
+
+def test_prometheus_looks_where_the_processes_show_themselves(
+    all_services: dict[str, Service],
+) -> None:
+    (job,) = loaded("prometheus/prometheus.yml")["scrape_configs"]
+    found = {config["labels"]["service"]: config["targets"] for config in job["static_configs"]}
+    wanted = {name: [f"127.0.0.1:{monitor_port(all_services[name])}"] for name in PROCESSES}
+    assert found == wanted
+
+
+def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
+    assert {"sixgate_stalled_seconds", "sixgate_decisions_total"} < shown()
+    asked = set(METRIC.findall(" ".join([*alerts(), *panels()])))
+    assert len(asked) >= 5
+    assert asked <= shown()
+
+
+def test_every_alert_and_metric_is_on_the_operators_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rules = loaded("prometheus/alerts.yml")["groups"][0]["rules"]
+    for name in [rule["alert"] for rule in rules] + sorted(families()):
+        assert f"`{name}`" in page, name
+
+
+def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
+    (source,) = loaded("grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    dashboard = json.loads((ROOT / "infra/grafana/dashboards/sixgate.json").read_bytes())
+    assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {source["uid"]}
+    (provider,) = loaded("grafana/provisioning/dashboards/sixgate.yml")["providers"]
+    grafana = services(dict.fromkeys(_needed(), "x"))["grafana"]
+    assert provider["options"]["path"] in [target for _, target in grafana.mounts]
+
+
+def parse(words: list[str]) -> dict[str, Any]:
+    """Return the options of a command line, without running it."""
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("sixgate", list(words))
+    while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+    options: dict[str, Any] = context.params
+    return options
+
+
+def is_setting(variable: str) -> bool:
+    """Tell whether an environment variable names a setting: misspelled ones are ignored."""
+    prefix, *path = variable.lower().replace("sixgate_", "sixgate__", 1).split("__")
+    model: Any = Settings
+    for name in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return False
+        if name not in model.model_fields:
+            return False
+        annotation = model.model_fields[name].annotation
+        kinds = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    return prefix == "sixgate" and len(path) > 1
+
+
+def monitor_port(service: Service) -> str:
+    return service.environment["SIXGATE_MONITOR__PORT"]
+
+
+def loaded(file: str) -> Any:
+    return yaml.safe_load((ROOT / "infra" / file).read_text())
+
+
+def alerts() -> Iterator[str]:
+    for group in loaded("prometheus/alerts.yml")["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+
+
+def panels() -> Iterator[str]:
+    for file in (ROOT / "infra" / "grafana" / "dashboards").glob("*.json"):
+        for panel in json.loads(file.read_bytes())["panels"]:
+            yield from (target["expr"] for target in panel["targets"])
+
+
+def families() -> set[str]:
+    registry: CollectorRegistry = Monitor("a process", lambda: ()).registry
+    return {family.name for family in registry.collect()}
+
+
+def shown() -> set[str]:
+    """Return the names of everything that any process may show."""
+    ends = ("", "_total", "_bucket", "_count", "_sum")
+    return {family + end for family in families() for end in ends}
+
+
+def _needed() -> list[str]:
+    return re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text())
