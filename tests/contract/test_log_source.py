@@ -206,10 +206,11 @@ class TestKafkaAlone:
             behind = advance(by_place(records), start, kafka_log.source.earliest)
             records += kafka_log.source.read(behind, 100)
         offsets = [record.offset for record in records]
-        assert offsets == list(range(offsets[0], offsets[0] + 10, 2))
+        assert offsets == sorted(set(offsets))
+        assert offsets[-1] - offsets[0] > len(offsets) - 1  # where exactly markers lie is Kafka's
         behind = advance(by_place(records), start, kafka_log.source.earliest)
         assert kafka_log.source.read(behind, 100) == []
-        assert kafka_log.source.end(Topic.OUTCOMES, records[0].partition) == offsets[-1] + 2
+        assert kafka_log.source.end(Topic.OUTCOMES, records[0].partition) == offsets[0] + 10
 
     def test_an_aborted_record_is_never_seen(self, kafka_log: KafkaLog) -> None:
         start = kafka_log.ends()

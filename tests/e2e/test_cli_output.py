@@ -43,7 +43,7 @@ def test_every_command_is_there_and_no_other() -> None:
     agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-list
     intents-list intents-show ledger-verify ledger-head ledger-sql ledger-export chains-list
     chains-add chains-update chains-remove settings-get settings-set
-    services gates signer config publish ledger-run ledger-migrate
+    services gates signer probe config publish ledger-run ledger-migrate
     topics topics-plan topics-apply topics-verify"""
     assert {"-".join(words) for words in ALL} - {""} == set(wanted.split())
 
