@@ -46,7 +46,7 @@ def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
         scaled.start(name)
     submit(scaled, trader.signed("0", value_wei=VALUE_WEI))
     scaled.settle(all_ended)
-    zombie = scaled.processes.pop("signer")
+    zombie = scaled.set_aside("signer")
     zombie.send_signal(signal.SIGSTOP)
     submit(scaled, *(trader.signed(f"{n}", value_wei=VALUE_WEI) for n in range(1, 30)))
     scaled.start("signer")

@@ -56,6 +56,7 @@ class Scaled:
     servers: str
     server: LocalServer | None = None
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    aside: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in COMMANDS})
 
     @property
@@ -102,6 +103,13 @@ class Scaled:
             f'[ledger]\norg = "acme"\nkey = "{folder.key(LEDGER)}"\nheads = "{folder.heads}"\n'
         )
 
+    def set_aside(self, name: str) -> "subprocess.Popen[bytes]":
+        """Leave a process running beside the next one of its name, which shows itself elsewhere."""
+        process = self.processes.pop(name)
+        self.aside.append(process)
+        self.ports[name] = free_port()
+        return process
+
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.kill()
@@ -121,7 +129,7 @@ class Scaled:
         return (self.folder.path / f"{name}.log").read_text()[-4_000:]
 
     def close(self) -> None:
-        for process in self.processes.values():
+        for process in [*self.processes.values(), *self.aside]:
             process.kill()
             process.wait()
 
