@@ -1,5 +1,6 @@
 """The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
 
+import asyncio
 import secrets
 import signal
 from collections.abc import Iterator
@@ -10,10 +11,16 @@ import pytest
 from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import Envelope
 from schemas.intent import intent_digest
-from schemas.record import Outgoing
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
+from streams.gates.stages import GATE_OF
+from streams.kafka.producer import Sender
+from streams.kafka.projections import Projections
+from streams.runners.faust import GateLine
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry, make_folder
 from tests.support.outside import Outside, check
 from tests.support.scaled import Scaled, all_ended, on_kafka
@@ -116,3 +123,24 @@ def cleared(envelope: bytes) -> bytes:
     verdicts = tuple(Verdict(gate=gate, at_ms=1, passed=True) for gate in Gate)
     clearance = Clearance(id=name, intent=name, envelope=opened, verdicts=verdicts)
     return clearance.encode()
+
+
+def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> None:
+    """The registry is followed behind the scenes: the gate's own look may find nothing new."""
+    late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
+    trust, sent = scaled.folder.trust(), list[Outgoing]()
+    at = partition_of(ACCOUNT, trust.partitions)
+    submitted = Record(Topic.SUBMITTED, at, 0, ACCOUNT, late.signed("first"), 0)
+
+    async def judge() -> None:
+        async with (
+            Projections(scaled.broker, trust.trust_root, wall_ms) as known,
+            Sender(scaled.broker, lambda: trust.partitions) as sender,
+        ):
+            line = GateLine(known, sender, lambda _: (), wall_ms, sent.extend)
+            await asyncio.to_thread(scaled.register, agent_entry(late.signer))
+            judging = line.pass_on(GATE_OF[Topic.SUBMITTED], [submitted])
+            await asyncio.gather(known.refresh(), judging)
+
+    asyncio.run(judge())
+    assert [event.topic for event in sent] == [Topic.ADMITTED]
