@@ -51,13 +51,16 @@ class Projections:
                 "sixgate publish, or check which folder and which brokers are meant."
             )
 
-    async def refresh(self) -> bool:
-        """Read registry and keys to where they end now; tell whether there was anything new."""
+    @property
+    def known(self) -> tuple[int, int]:
+        """Return how many registry records and keys are known, whoever read them."""
+        return self.world.registry.sequence, len(self.world.keys.by_path)
+
+    async def refresh(self) -> None:
+        """Read registry and keys to where they end now."""
         async with self._reading:
-            before = self.world.registry.sequence, len(self.world.keys.by_path)
             await self._read_registry()
             await self._read_vault()
-            return before != (self.world.registry.sequence, len(self.world.keys.by_path))
 
     async def follow(self) -> None:
         """Follow registry, keys and outcomes until cancelled."""

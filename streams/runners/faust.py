@@ -52,9 +52,12 @@ class GateLine:
 
         What seems to be nobody's may rely on a registration that was not read yet.
         """
+        before = self._known.known
         judged = await self._judge(gate, records)
-        if any(event.topic in ENDS for event in judged) and await self._known.refresh():
-            judged = await self._judge(gate, records)
+        if any(event.topic in ENDS for event in judged):
+            await self._known.refresh()
+            if self._known.known != before:  # read just now, or by whoever follows it meanwhile
+                judged = await self._judge(gate, records)
         await self._sender.send(judged)
         self._on_sent(judged)
 

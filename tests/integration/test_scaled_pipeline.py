@@ -1,12 +1,19 @@
 """The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
 
+import asyncio
 import secrets
 import signal
 
-from schemas.record import Outgoing
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
+from streams.gates.stages import GATE_OF
+from streams.kafka.producer import Sender
+from streams.kafka.projections import Projections
+from streams.runners.faust import GateLine
 from tests.support.bus import cleared
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry
 from tests.support.outside import Outside, check
@@ -86,3 +93,24 @@ def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
     scaled.send([*records, *records])
     found = scaled.settle(lambda found: len(found.outcomes) == 2 and len(scaled.audit()) >= 11)
     assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
+
+
+def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> None:
+    """The registry is followed behind the scenes: the gate's own look may find nothing new."""
+    late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
+    trust, sent = scaled.folder.trust(), list[Outgoing]()
+    at = partition_of(ACCOUNT, trust.partitions)
+    submitted = Record(Topic.SUBMITTED, at, 0, ACCOUNT, late.signed("first"), 0)
+
+    async def judge() -> None:
+        async with (
+            Projections(scaled.broker, trust.trust_root, wall_ms) as known,
+            Sender(scaled.broker, lambda: trust.partitions) as sender,
+        ):
+            line = GateLine(known, sender, lambda _: (), wall_ms, sent.extend)
+            await asyncio.to_thread(scaled.register, agent_entry(late.signer))
+            judging = line.pass_on(GATE_OF[Topic.SUBMITTED], [submitted])
+            await asyncio.gather(known.refresh(), judging)
+
+    asyncio.run(judge())
+    assert [event.topic for event in sent] == [Topic.ADMITTED]
