@@ -72,10 +72,10 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
 
 
 def test_a_large_genesis_is_loaded_before_a_calls_time_begins() -> None:
-    funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 40_000)}
+    funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 80_000)}
     start = parse_genesis(example_genesis(1, {ALICE: ETHER, **funded}))
 
-    with SimulatorPool([start], PoolLimits(workers_max=1, timeout_ms=150)) as pool:
+    with SimulatorPool([start], PoolLimits(workers_max=1, timeout_ms=1_000)) as pool:
         answers = pool.run([TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["succeeded"]
