@@ -16,6 +16,7 @@ from sixgate.scaled.proofs import LedgerProofs
 from sixgate.scaled.settings import Settings
 from sixgate.settings_wrong import SettingsWrong
 from sixgate.slots import make_slot, open_signer_keys
+from streams.kafka.access import SIGNER_TRANSACTIONS
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
@@ -73,7 +74,7 @@ class SignerProcess:
                 Ports(proofs.newest, self._committed, self._loaded),
             )
             self._signers.append(signer)
-            await signer.run(f"sixgate-signer-{trust.org}-{place.number}", stop)
+            await signer.run(f"{SIGNER_TRANSACTIONS}-{trust.org}-{place.number}", stop)
 
     def _loaded(self) -> None:
         self._loaded_count += 1

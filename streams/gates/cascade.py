@@ -1,33 +1,17 @@
 """All gates in one go, for a runner that has them in one process; pure but for what it is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.rules.simulation import required
-from streams.gates import (
-    admission,
-    allowlist,
-    chain_restriction,
-    daily_limit,
-    simulation,
-    value_cap,
-)
+from streams.gates import admission, simulation
 from streams.gates.passage import Passage, RuleGate, World, outgoing
+from streams.gates.stages import IN_ORDER, Simulate
 
-BEFORE_SIMULATION = (
-    admission.GATE,
-    allowlist.GATE,
-    value_cap.GATE,
-    daily_limit.GATE,
-    chain_restriction.GATE,
-)
-
-
-Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
+BEFORE_SIMULATION = IN_ORDER[: IN_ORDER.index(simulation.GATE)]
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from streams.gates import (
 from streams.gates.passage import Passage, RuleGate, World, outgoing
 from streams.gates.reception import Refused, receive, resume
 
-_IN_ORDER = (
+IN_ORDER = (
     admission.GATE,
     allowlist.GATE,
     value_cap.GATE,
@@ -28,9 +28,7 @@ _IN_ORDER = (
     simulation.GATE,
 )
 # Each gate reads what the one before it writes.
-GATE_OF = dict(
-    zip((Topic.SUBMITTED, *(gate.writes for gate in _IN_ORDER)), _IN_ORDER, strict=False)
-)
+GATE_OF = dict(zip((Topic.SUBMITTED, *(gate.writes for gate in IN_ORDER)), IN_ORDER, strict=False))
 Entered: TypeAlias = Passage | Outgoing
 Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
 

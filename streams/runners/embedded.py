@@ -21,6 +21,7 @@ from signer.stage import Arrival, SigningStage
 from signer.state import StateDamaged, StateRolledBack
 from streams.gates import cascade
 from streams.gates.passage import World
+from streams.gates.stages import Simulate
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
@@ -50,7 +51,7 @@ class EmbeddedRunner:
     pipeline: PipelineLog
     slot: Slot
     clock: SteadyClock
-    simulate: cascade.Simulate
+    simulate: Simulate
     on_commit: OnCommit
 
     @property

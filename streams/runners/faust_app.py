@@ -7,10 +7,10 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
 from streams.kafka.reader import Waiting
 
-GROUP = "sixgate-gates"
 COMMIT_S = 0.25  # a crash repeats at most what was read in this time
 SESSION_S = 10.0
 BUFFER_COUNT_MAX = 1_024
@@ -69,7 +69,7 @@ class GatesApp(faust.App):
 def gates_app(broker: Broker, instance: str) -> GatesApp:
     """Return an app that joins the gates' group as the member ``instance``."""
     return GatesApp(
-        GROUP,
+        GATES_GROUP,
         broker=[f"kafka://{server}" for server in broker.servers.split(",")],
         broker_client_id=f"{broker.client}-{instance}",
         broker_credentials=faust.SSLCredentials(broker.tls.context()) if broker.tls else None,

@@ -28,6 +28,7 @@ from streams.gates import (
     value_cap,
 )
 from streams.gates.passage import Passage, World
+from streams.gates.stages import Simulate
 from tests.support.cases import (
     ACCOUNT,
     ALICE,
@@ -94,7 +95,7 @@ def nobody_asks(passages: Sequence[Passage]) -> Sequence[Envelope]:
 
 
 def run(
-    *asked: Any, account: Account | None = None, simulate: cascade.Simulate = nobody_asks
+    *asked: Any, account: Account | None = None, simulate: Simulate = nobody_asks
 ) -> cascade.Cascade:
     values = [one if isinstance(one, bytes) else sealed(one).encode() for one in asked]
     return cascade.run(submitted(*values), world(account), NOW_MS, simulate)
