@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import orjson
+
 from schemas.canonical import Canonical, digest, event_id
 from schemas.fields import TEXT_MAX, Digest, Name, Text, TimeMs
 from schemas.record import Outgoing
@@ -12,6 +14,15 @@ AuditAction = Literal[
     "intent.duplicate",
     "key.refused",
     "registry.refused",
+    "recovery.asked",
+    "recovery.approved",
+    "recovery.done",
+    "recovery.refused",
+    "rewrap.failed",
+    "read.refused",
+    "share.key.failed",
+    "kms.call",
+    "provider.failed",
 ]
 
 
@@ -50,3 +61,9 @@ def audited(
         detail=detail[:TEXT_MAX],
     )
     return Outgoing(Topic.AUDIT, "", record.encode())
+
+
+def action_of(raw: bytes) -> str:
+    """Return what a record of ``audit`` that we made ourselves tells of."""
+    record: dict[str, str] = orjson.loads(raw)
+    return record.get("action", record["type"])

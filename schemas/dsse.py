@@ -16,7 +16,11 @@ INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
 REGISTRY_TYPE = "application/vnd.sixgate.registry.v1+json"
 KEY_REQUEST_TYPE = "application/vnd.sixgate.key-request.v1+json"
 SIMULATION_TYPE = "application/vnd.sixgate.simulation.v1+json"
+VAULT_ORDER_TYPE = "application/vnd.sixgate.vault-order.v1+json"
+READ_REQUEST_TYPE = "application/vnd.sixgate.read-request.v1+json"
 HEAD_TYPE = "application/vnd.sixgate.ledger-head.v1+json"
+RELEASE_POLICY_TYPE = "application/vnd.sixgate.release-policy.v1+json"
+REGISTRY_HEAD_TYPE = "application/vnd.sixgate.registry-head.v1+json"
 
 
 def _strict_base64(text: str) -> str:

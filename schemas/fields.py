@@ -51,14 +51,30 @@ Ordinal = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
 Name = Annotated[str, _text(r"[a-z0-9][a-z0-9._-]{0,62}")]
 Digest = Annotated[str, _text(r"0x[0-9a-f]{64}")]
 Address = Annotated[str, _text(r"0x[0-9a-f]{40}")]
+_BECH32 = "[02-9ac-hj-np-z]"
+# Ethereum's in lower case; Bitcoin's and Cardano's in bech32; Solana's, XRP's and Tron's in base58.
+ChainAddress = Annotated[
+    str,
+    _text(
+        rf"0x[0-9a-f]{{40}}|bc1q{_BECH32}{{38}}|addr1v{_BECH32}{{52}}|[1-9A-HJ-NP-Za-km-z]{{25,44}}"
+    ),
+]
 Hex = Annotated[str, _text(r"0x(?:[0-9a-f]{2})*")]
+Unique = Annotated[str, _text(r"0x[0-9a-f]{32}")]
 Data = Annotated[Hex, Field(max_length=2 + 2 * DATA_BYTES_MAX)]
 Ed25519PublicKey = Annotated[str, _text(r"0x[0-9a-f]{64}")]
+X25519PublicKey = Annotated[str, _text(r"0x[0-9a-f]{64}")]
 Ed25519Signature = Annotated[str, _text(r"0x[0-9a-f]{128}")]
 VaultName = Annotated[str, _text(r"(?:__)?[a-z0-9][a-z0-9._-]{0,62}")]
 KeyId = Annotated[str, _text(r"[a-z0-9][a-z0-9._:/-]{0,126}")]
 KeyPath = Annotated[
     str, _text(r"(?:keys|wallets|agents)(?:/[a-z0-9][a-z0-9_-]{0,62}){1,5}"), Field(max_length=256)
+]
+# A part begins with no dot, so that none is one of a file system's two.
+SecretPath = Annotated[
+    str,
+    _text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}){0,7}"),
+    Field(max_length=256),
 ]
 IdempotencyKey = Annotated[str, _text(r"[\x21-\x7e]{1,128}")]
 Text = Annotated[str, Field(max_length=TEXT_MAX)]

@@ -1,4 +1,4 @@
-"""The ledger's signed word on how far its chain goes."""
+"""Signed words on how far something goes: the ledger's chain, the registry."""
 
 from typing import Literal
 
@@ -16,3 +16,15 @@ class LedgerHead(Canonical):
     sequence: Count
     hash: Digest
     at_ms: TimeMs
+
+
+class RegistryHead(Canonical):
+    """The newest record's number and digest when a registrar looked; it is worth a short time."""
+
+    v: Literal[1] = 1
+    type: Literal["registry.head"] = "registry.head"
+    org: Name
+    sequence: Count
+    digest: Digest
+    at_ms: TimeMs
+    valid_until_ms: TimeMs

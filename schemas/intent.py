@@ -1,12 +1,21 @@
-"""What a producer asks for."""
+"""What a producer asks for: one signature of one kind, unambiguous.
 
-from typing import Literal
+Every name and relative time is resolved. What a kind's fields may be together is for the rules to
+judge, so that an authenticated intent that asks for nonsense ends in a refusal with its reason.
+"""
 
-from schemas.canonical import Canonical, digest
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from schemas.canonical import Canonical, decode_as, digest
+from schemas.client_share import ClientShare
 from schemas.fields import (
     Address,
     ChainId,
+    Count,
     Data,
+    Digest,
     ExpiryMs,
     Gas,
     IdempotencyKey,
@@ -15,35 +24,97 @@ from schemas.fields import (
     Nonce,
     Uint256,
 )
+from schemas.transaction_parts import AccessList, SignedAuthorization
 
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 EXPIRY_MS_DEFAULT = 10 * 60 * 1000
+TYPED_DATA_LENGTH_MAX = 160 * 1024
 
 
 class Intent(Canonical):
-    """A transaction to be signed, unambiguous: every name and relative time is resolved.
+    """What every kind says: who asks, for which chain and key, until when.
 
-    ``to`` absent means contract creation. Absent fees and gas are filled from signed simulation
-    facts or the chain's registered defaults; an absent nonce is allocated by the signer.
+    ``mode`` is absent where signing is all that is asked for; ``client_share`` is there where the
+    vault of the key opens only with the client's share.
     """
 
     v: Literal[1] = 1
-    kind: Literal["transaction"] = "transaction"
+    kind: str
+    mode: Literal["submit"] | None = None
     org: Name
     account: Name
     agent: Name
+    chain_id: Count
+    key_path: KeyPath
+    idempotency_key: IdempotencyKey
+    expires_at_ms: ExpiryMs
+    client_share: ClientShare | None = None
+
+
+class TransactionIntent(Intent):
+    """A transaction of one of the five EIP-2718 types.
+
+    ``to`` absent means contract creation. Without ``tx_type`` the fee fields say it: a gas price
+    means type 0, or 1 with an access list; anything else means 2. Absent fees and gas are filled
+    from signed simulation facts or the chain's registered defaults; an absent nonce is allocated
+    by the signer.
+    """
+
+    kind: Literal["transaction"] = "transaction"
     chain_id: ChainId
+    tx_type: Count | None = None
     to: Address | None = None
     value_wei: Uint256
     data: Data
     gas_limit: Gas | None = None
+    gas_price_wei: Uint256 | None = None
     max_fee_per_gas_wei: Uint256 | None = None
     max_priority_fee_per_gas_wei: Uint256 | None = None
+    access_list: AccessList | None = None
+    max_fee_per_blob_gas_wei: Uint256 | None = None
+    blob_versioned_hashes: Annotated[tuple[Digest, ...], Field(max_length=64)] | None = None
+    authorization_list: Annotated[tuple[SignedAuthorization, ...], Field(max_length=256)] | None = (
+        None
+    )
     nonce: Nonce | None = None
     simulate_first: bool
-    key_path: KeyPath
-    idempotency_key: IdempotencyKey
-    expires_at_ms: ExpiryMs
+
+
+class MessageIntent(Intent):
+    """Bytes to be signed as a personal message (EIP-191, version 0x45)."""
+
+    kind: Literal["personal_sign"] = "personal_sign"
+    chain_id: ChainId
+    message: Data
+
+
+class TypedDataIntent(Intent):
+    """Typed structured data to be signed (EIP-712), as the JSON text that wallets take."""
+
+    kind: Literal["typed_data"] = "typed_data"
+    chain_id: ChainId
+    typed_data: Annotated[str, Field(max_length=TYPED_DATA_LENGTH_MAX)]
+
+
+class AuthorizationIntent(Intent):
+    """A delegation of the key's own address to a contract's code (EIP-7702).
+
+    Chain 0 is every chain; ``nonce`` is the address's own when the authorization is included;
+    absent, it is the next one.
+    """
+
+    kind: Literal["authorization"] = "authorization"
+    delegate: Address
+    nonce: Nonce | None = None
+
+
+AnyIntent: TypeAlias = TransactionIntent | MessageIntent | TypedDataIntent | AuthorizationIntent
+_ADAPTER: TypeAdapter[AnyIntent] = TypeAdapter(Annotated[AnyIntent, Field(discriminator="kind")])
+
+
+def decode_intent(raw: bytes) -> AnyIntent:
+    """Parse an intent of any kind from canonical bytes; raise ``Malformed``."""
+    return decode_as(_ADAPTER.validate_json, raw)
 
 
 def intent_digest(body: bytes) -> str:

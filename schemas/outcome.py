@@ -1,17 +1,16 @@
 """The one terminal event of an intent, written and signed by the signer alone."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from schemas.canonical import Canonical, decode_as
+from schemas.canonical import decode_as
 from schemas.clearance import Evidence, Gate
 from schemas.fields import (
     Address,
-    ChainId,
+    Count,
     Data,
     Digest,
-    Ed25519Signature,
     Gas,
     Hex,
     IdempotencyKey,
@@ -25,15 +24,19 @@ from schemas.fields import (
     WeiSum,
 )
 from schemas.reasons import Reason
+from schemas.signer_event import SignerEvent
+from schemas.transaction_parts import AccessList, SignedAuthorization
 
 FeeSource = Literal["intent", "simulation", "chain-defaults"]
 
 
-class Outcome(Canonical):
-    """What both outcomes say; ``sequence`` counts an account's outcomes without a hole from 1."""
+class Outcome(SignerEvent):
+    """What both outcomes say; ``sequence`` counts an account's outcomes without a hole from 1.
+
+    ``boot`` names the record of the life of a signer that decided (``SignerBoot``).
+    """
 
     v: Literal[1] = 1
-    id: Digest
     org: Name
     account: Name
     agent: Name
@@ -42,53 +45,87 @@ class Outcome(Canonical):
     sequence: Ordinal
     decided_at_ms: TimeMs
     policy: Digest | None = None
-    signer: Name
-    signature: Ed25519Signature | None = None
+    boot: Digest | None = None
 
 
-class TransactionSigned(Outcome):
+class Signed(Outcome):
+    """What a signature of any kind was made with."""
+
+    chain_id: Count
+    sender: Address
+    key_path: KeyPath
+    key_version: Ordinal
+
+
+class TransactionSigned(Signed):
     """A signed transaction, ready to send; ``gas_from`` and ``fees_from`` say who set them.
 
-    ``spent_wei`` is what it charged, ``day_spent_wei`` the account's 24 hours with it.
+    ``tx_type`` absent is type 2. ``spent_wei`` is what it charged, ``day_spent_wei`` the account's
+    24 hours and 15 seconds with it.
     """
 
     type: Literal["transaction.signed"] = "transaction.signed"
-    chain_id: ChainId
-    sender: Address
+    tx_type: Literal[0, 1, 3, 4] | None = None
     to: Address | None = None
     value_wei: Uint256
     data: Data
     nonce: Nonce
     gas_limit: Gas
-    max_fee_per_gas_wei: Uint256
-    max_priority_fee_per_gas_wei: Uint256
+    gas_price_wei: Uint256 | None = None
+    max_fee_per_gas_wei: Uint256 | None = None
+    max_priority_fee_per_gas_wei: Uint256 | None = None
+    access_list: AccessList | None = None
+    max_fee_per_blob_gas_wei: Uint256 | None = None
+    blob_versioned_hashes: tuple[Digest, ...] | None = None
+    authorization_list: tuple[SignedAuthorization, ...] | None = None
     gas_from: FeeSource
     fees_from: FeeSource
-    key_path: KeyPath
-    key_version: Ordinal
     spent_wei: Uint256
     day_spent_wei: WeiSum
     transaction_hash: Digest | None = None
     raw_transaction: Hex | None = None
 
 
+class MessageSigned(Signed):
+    """A signature over a message, over typed data, or over a delegation of the address.
+
+    ``signed_digest`` is the 32 bytes that were signed, computed by the signer from the intent. Of
+    typed data it says what was signed for whom, of a delegation to whose code.
+    """
+
+    type: Literal["message.signed"] = "message.signed"
+    kind: Literal["personal_sign", "typed_data", "authorization"]
+    signed_digest: Digest
+    primary_type: Text | None = None
+    verifying_contract: Address | None = None
+    delegate: Address | None = None
+    nonce: Nonce | None = None
+    message_signature: Hex | None = None
+
+
 class IntentRejected(Outcome):
-    """A refusal: which gate's rule the signer found broken, and why."""
+    """A refusal: which gate's rule the signer found broken, and why.
+
+    ``kind`` absent is a transaction; only that has ``value_wei``.
+    """
 
     type: Literal["intent.rejected"] = "intent.rejected"
-    chain_id: ChainId
+    kind: Literal["personal_sign", "typed_data", "authorization"] | None = None
+    chain_id: Count
     to: Address | None = None
-    value_wei: Uint256
+    value_wei: Uint256 | None = None
     gate: Gate
     reason: Reason
     detail: Text
     evidence: Evidence | None = None
 
 
-AnyOutcome = Annotated[TransactionSigned | IntentRejected, Field(discriminator="type")]
-_ADAPTER: TypeAdapter[TransactionSigned | IntentRejected] = TypeAdapter(AnyOutcome)
+SIGNED_TYPES: Final = ("transaction.signed", "message.signed")
+AnyOutcome: TypeAlias = TransactionSigned | MessageSigned | IntentRejected
+PinnedOutcome = Annotated[AnyOutcome, Field(discriminator="type")]
+_ADAPTER: TypeAdapter[AnyOutcome] = TypeAdapter(PinnedOutcome)
 
 
-def decode_outcome(raw: bytes) -> TransactionSigned | IntentRejected:
-    """Parse either outcome from canonical bytes; raise ``Malformed`` for anything else."""
+def decode_outcome(raw: bytes) -> AnyOutcome:
+    """Parse any outcome from canonical bytes; raise ``Malformed`` for anything else."""
     return decode_as(_ADAPTER.validate_json, raw)

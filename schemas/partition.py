@@ -1,8 +1,10 @@
 """Which partition an account's records belong to: murmur2, as Kafka's Java clients compute it."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.record import Record
+from schemas.record import Outgoing, Record
+from schemas.topics import TOPICS
 
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
@@ -23,9 +25,15 @@ def murmur2(key: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(account: str, partitions: int) -> int:
     """Return the partition of an account among ``partitions``."""
     return (murmur2(account.encode()) & 0x7FFFFFFF) % partitions
+
+
+def partition_for(record: Outgoing, partitions: int) -> int:
+    """Return where a record belongs: with its account, or in the one partition there is."""
+    return partition_of(record.key, partitions) if TOPICS[record.topic].keyed else 0
 
 
 def well_routed(record: Record, account: str, partitions: int) -> bool:

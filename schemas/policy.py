@@ -1,18 +1,43 @@
 """What an agent's policy may say; an absent amount is no limit, an empty list is any."""
 
 from functools import cached_property
-from typing import Literal
+from operator import not_
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schemas.canonical import Canonical
-from schemas.fields import Address, Count, Name
+from schemas.fields import Address, ChainId, Count, Name
 from schemas.money import EthAmount, eth_to_wei
 
 Any_ = Literal["any"]
 Unlimited = Literal["unlimited"]
 
 FEE_ETH_MAX_DEFAULT = "0.05"
+
+_LEAVE_OUT = Field(exclude_if=not_)
+# These fields came after the first policies were signed. At their default, which allows
+# nothing, they are left out of the encoding: a policy without them keeps its bytes and digest.
+_Off = Annotated[bool, _LEAVE_OUT]
+_DefaultPolicy = Annotated[
+    Literal["deny", "allow"], Field(exclude_if=lambda default: default == "deny")
+]
+
+_DomainText = Annotated[str, Field(max_length=256)]
+PrimaryType = Annotated[str, Field(max_length=64)]
+
+
+class TypedDataDomain(Canonical):
+    """A domain whose typed data may be signed; what is absent may be anything.
+
+    ``primary_types`` is never empty: that could be read as any or as none.
+    """
+
+    verifying_contract: Address
+    chain_id: ChainId | None = None
+    name: _DomainText | None = None
+    version: _DomainText | None = None
+    primary_types: tuple[PrimaryType, ...] | None = Field(default=None, min_length=1, max_length=64)
 
 
 class Policy(Canonical):
@@ -21,6 +46,11 @@ class Policy(Canonical):
     Open fields (an absent amount, an empty list) read as no limit; where the organisation sets
     ``policies.require_explicit`` they must say ``"unlimited"`` or ``"any"`` in words instead.
     ``tx_max_fee_eth`` alone has a default, 0.05.
+
+    What guards messages and delegations is closed unless opened, so none of it is ever an open
+    field: no EIP-191 messages, no hashes as messages, typed data of no domain but those listed
+    (and of others where ``eip712_default_policy`` is ``"allow"``), no EIP-7702 delegate but
+    those listed.
     """
 
     tx_to_allowlist: tuple[Address, ...] | Any_ = Field(default=(), max_length=4096)
@@ -30,6 +60,15 @@ class Policy(Canonical):
     tx_allowed_chains: tuple[Name, ...] | Any_ = Field(default=(), max_length=256)
     intents_per_minute: Unlimited | Count | None = None
     allow_contract_creation: bool = False
+
+    message_signing_enabled: _Off = False
+    allow_raw_hashes: _Off = False
+    eip712_default_policy: _DefaultPolicy = "deny"
+    eip712_domain_allowlist: Annotated[
+        tuple[TypedDataDomain, ...], _LEAVE_OUT, Field(max_length=256)
+    ] = ()
+    delegate_allowlist: Annotated[tuple[Address, ...], _LEAVE_OUT, Field(max_length=256)] = ()
+    allow_any_chain_delegation: _Off = False
 
     @cached_property
     def recipients(self) -> frozenset[str] | None:
@@ -48,7 +87,7 @@ class Policy(Canonical):
 
     @cached_property
     def fee_wei_max(self) -> int | None:
-        """Return the cap of gas limit times max fee; None is no limit."""
+        """Return the cap of all that gas and blobs may cost; None is no limit."""
         return _wei(self.tx_max_fee_eth)
 
     @cached_property

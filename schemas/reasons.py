@@ -41,11 +41,24 @@ class Reason(StrEnum):
     # signing
     KEY_UNKNOWN = "key_unknown"
     KEY_NOT_GRANTED = "key_not_granted"
+    KEY_INACTIVE = "key_inactive"
+    KEY_CHAIN_WRONG = "key_chain_wrong"
     KEY_UNAVAILABLE = "key_unavailable"
+    CLIENT_SHARE_MISSING = "client_share_missing"
+    CLIENT_SHARE_WRONG = "client_share_wrong"
     FEE_UNKNOWN = "fee_unknown"
     NONCE_USED = "nonce_used"
     NONCE_TOO_HIGH = "nonce_too_high"
     INVALID_TRANSACTION = "invalid_transaction"
+    # messages, typed data, authorizations
+    MESSAGE_SIGNING_OFF = "message_signing_off"
+    MESSAGE_TOO_LARGE = "message_too_large"
+    RAW_HASH = "raw_hash"
+    INVALID_TYPED_DATA = "invalid_typed_data"
+    DOMAIN_NOT_ALLOWED = "domain_not_allowed"
+    SPENDING_NOT_ALLOWED = "spending_not_allowed"
+    DELEGATE_NOT_ALLOWED = "delegate_not_allowed"
+    ANY_CHAIN_DELEGATION = "any_chain_delegation"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -66,7 +79,7 @@ MEANING: dict[Reason, str] = {
     Reason.RECIPIENT_NOT_ALLOWED: "The recipient is not on the allowlist.",
     Reason.CONTRACT_CREATION: "The policy does not allow contract creation.",
     Reason.VALUE_TOO_HIGH: "The value is over the cap of one transaction.",
-    Reason.FEE_TOO_HIGH: "Gas limit times max fee is over the fee cap.",
+    Reason.FEE_TOO_HIGH: "All that gas and blobs may cost is over the fee cap.",
     Reason.DAILY_LIMIT_EXCEEDED: "The account's rolling 24 hour sum would pass the limit.",
     Reason.CHAIN_UNKNOWN: "The chain is not registered.",
     Reason.CHAIN_NOT_ALLOWED: "The policy does not name the chain.",
@@ -77,10 +90,23 @@ MEANING: dict[Reason, str] = {
     Reason.SIMULATION_UNTRUSTED: "No registered simulator signed the report for this intent.",
     Reason.KEY_UNKNOWN: "No key is provisioned at the key path.",
     Reason.KEY_NOT_GRANTED: "The agent has no right to the key, or it is another account's.",
+    Reason.KEY_INACTIVE: "The key was deactivated.",
+    Reason.KEY_CHAIN_WRONG: "The key is of a chain that is not signed for; it holds an address.",
     Reason.KEY_UNAVAILABLE: "The key could not be opened.",
+    Reason.CLIENT_SHARE_MISSING: "The key opens with its client's share, and none came of this "
+    "version and for a share key that is in force.",
+    Reason.CLIENT_SHARE_WRONG: "The client's share that came does not open the key.",
     Reason.FEE_UNKNOWN: "Neither intent, simulation nor the chain's defaults give fees and gas.",
     Reason.NONCE_USED: "The nonce is below the next free one.",
     Reason.NONCE_TOO_HIGH: "The nonce is above the next free one and would leave a gap.",
     Reason.INVALID_TRANSACTION: "The transaction breaks a rule of the protocol.",
+    Reason.MESSAGE_SIGNING_OFF: "The policy does not allow messages.",
+    Reason.MESSAGE_TOO_LARGE: "The message is over 64 KiB.",
+    Reason.RAW_HASH: "The message is a hash, or could be a transaction or typed data in bytes.",
+    Reason.INVALID_TYPED_DATA: "The typed data breaks a rule of EIP-712 or of its strict reading.",
+    Reason.DOMAIN_NOT_ALLOWED: "The policy does not list the domain with this type.",
+    Reason.SPENDING_NOT_ALLOWED: "The typed data can spend, and the policy does not list it.",
+    Reason.DELEGATE_NOT_ALLOWED: "The account may not delegate to this contract.",
+    Reason.ANY_CHAIN_DELEGATION: "The delegation would hold on every chain.",
     Reason.INTERNAL_ERROR: "A rule failed on this intent; nothing was signed.",
 }

@@ -1,8 +1,13 @@
-"""A record as it lies on a topic."""
+"""A record as it lies on a topic, and where it lies."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from schemas.topics import Topic
+
+Place: TypeAlias = tuple[Topic, int]
+"""A topic and one of its partitions."""
+REGISTRY: Final[Place] = (Topic.REGISTRY, 0)
+"""The one partition of the registry."""
 
 
 class Record(NamedTuple):

@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.access import GRANTS_MAX, Grant
 from schemas.canonical import Canonical, digest
+from schemas.custody import CustodyMode, Providers
 from schemas.fields import (
+    ChainAddress,
     ChainId,
     Count,
     Digest,
@@ -16,6 +19,7 @@ from schemas.fields import (
     Text,
     TimeMs,
     Uint256,
+    VaultName,
 )
 from schemas.policy import Policy
 
@@ -43,6 +47,42 @@ class AccountOpened(Canonical):
     account: Name
 
 
+class VaultCreated(Canonical):
+    """A vault of an account: how its keys are held, for ever.
+
+    Without ``mode`` it is the one that the tier gives, without ``providers`` the usual ones.
+    """
+
+    type: Literal["vault.created"] = "vault.created"
+    account: Name
+    vault: VaultName
+    mode: CustodyMode | None = None
+    providers: Providers = ()
+
+
+class CustomerKeySet(Canonical):
+    """The customer's own key that every value in a vault is under from here on, by fingerprint.
+
+    The server never has the key. What was stored under a former one stays so until it is rotated.
+    """
+
+    type: Literal["customer-key.set"] = "customer-key.set"
+    account: Name
+    vault: VaultName
+    fingerprint: Digest
+
+
+class AddressClaimed(Canonical):
+    """An address whose key an account brings from outside; no other account may.
+
+    Signers share nothing but the registry, so it is what keeps one address from two accounts.
+    """
+
+    type: Literal["address.claimed"] = "address.claimed"
+    account: Name
+    address: ChainAddress
+
+
 class PolicySet(Canonical):
     """A policy, new or changed; the last record of a name counts."""
 
@@ -63,6 +103,14 @@ class AgentSet(Canonical):
     intents_api_enabled: bool
     key_paths: tuple[KeyPath, ...] = Field(default=(), max_length=64)
     expires_at_ms: TimeMs | None = None
+
+
+class AccessSet(Canonical):
+    """All that an agent may do in its account's vaults; the last record of an agent counts."""
+
+    type: Literal["access.set"] = "access.set"
+    agent: Name
+    grants: tuple[Grant, ...] = Field(max_length=GRANTS_MAX)
 
 
 class Fees(Canonical):
@@ -94,7 +142,9 @@ class ChainRemoved(Canonical):
     chain_id: ChainId
 
 
-SettingName = Literal["policies.require_explicit", "simulation.required", "simulation.age_ms_max"]
+SettingName = Literal[
+    "policies.require_explicit", "simulation.required", "simulation.age_ms_max", "org.tier"
+]
 
 
 class SettingSet(Canonical):
@@ -105,11 +155,14 @@ class SettingSet(Canonical):
     value: bool | Count | Annotated[str, Field(max_length=256)]
 
 
-ServiceRole = Literal["signer", "simulator", "ledger", "gateway"]
+ServiceRole = Literal["signer", "simulator", "ledger", "registrar", "gateway", "import"]
 
 
 class ServiceSet(Canonical):
-    """The public key of a process whose signatures others rely on."""
+    """The public key of a process whose signatures others rely on.
+
+    The role ``import`` is a signer's too: an X25519 key, which nothing is sealed for any more.
+    """
 
     type: Literal["service.set"] = "service.set"
     role: ServiceRole
@@ -121,8 +174,12 @@ class ServiceSet(Canonical):
 Entry = Annotated[
     OrgCreated
     | AccountOpened
+    | VaultCreated
+    | AddressClaimed
+    | CustomerKeySet
     | PolicySet
     | AgentSet
+    | AccessSet
     | ChainSet
     | ChainRemoved
     | SettingSet

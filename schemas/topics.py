@@ -24,10 +24,13 @@ class Topic(StrEnum):
     SIGNED = "transactions.signed"
     STATE = "signer.state"
     REGISTRY = "registry"
+    REGISTRY_HEADS = "registry.heads"
     KEY_REQUESTS = "keys.requests"
     VAULT = "vault"
+    BOOTS = "boots"
     HEADS = "ledger.heads"
     AUDIT = "audit"
+    RELEASES = "releases"
 
 
 class Principal(StrEnum):
@@ -38,6 +41,8 @@ class Principal(StrEnum):
     SIGNER = "signer"
     LEDGER = "ledger"
     REGISTRAR = "registrar"
+    RELEASE = "release"
+    CUSTODY = "custody"
     OPERATORS = "operators"
     CONSUMERS = "consumers"
 
@@ -78,11 +83,13 @@ _LEDGER = frozenset({Principal.LEDGER})
 _OPERATORS = frozenset({Principal.OPERATORS})
 _CONSUMERS = frozenset({Principal.CONSUMERS})
 _REGISTRAR = frozenset({Principal.REGISTRAR})
-PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR
-_REGISTERING = _OPERATORS | _REGISTRAR
+_RELEASE = frozenset({Principal.RELEASE})
+_CUSTODY = frozenset({Principal.CUSTODY})
+PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR | _RELEASE | _CUSTODY
+_UNDER_REGISTRY = _REGISTRAR | _GATES | _SIGNER | _CUSTODY
 
 TOPICS: dict[Topic, TopicSpec] = {
-    Topic.SUBMITTED: TopicSpec(_PRODUCERS, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX),
+    Topic.SUBMITTED: TopicSpec(_PRODUCERS | _OPERATORS, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX),
     Topic.UNATTRIBUTED: TopicSpec(_GATES, _OPERATORS, 7 * DAY_MS, keyed=False),
     Topic.ADMITTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.ALLOWLISTED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
@@ -91,11 +98,21 @@ TOPICS: dict[Topic, TopicSpec] = {
     Topic.CHAIN_CLEARED: TopicSpec(_GATES, _GATES, 7 * DAY_MS),
     Topic.DECIDED: TopicSpec(_GATES, _SIGNER, 7 * DAY_MS),
     Topic.OUTCOMES: TopicSpec(_SIGNER, _GATES | _OPERATORS | _CONSUMERS, 30 * DAY_MS),
-    Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS, 30 * DAY_MS),
+    Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS | _OPERATORS, 30 * DAY_MS),
     Topic.STATE: TopicSpec(_SIGNER, _SIGNER, FOR_EVER, compacted=True, in_ledger=False),
-    Topic.REGISTRY: TopicSpec(_REGISTERING, _REGISTERING | _GATES | _SIGNER, FOR_EVER, keyed=False),
+    Topic.REGISTRY: TopicSpec(_OPERATORS, _OPERATORS | _UNDER_REGISTRY, FOR_EVER, keyed=False),
+    Topic.REGISTRY_HEADS: TopicSpec(
+        _REGISTRAR,
+        _OPERATORS | _UNDER_REGISTRY,
+        FOR_EVER,
+        keyed=False,
+        compacted=True,
+        in_ledger=False,
+    ),
     Topic.KEY_REQUESTS: TopicSpec(_OPERATORS, _OPERATORS | _SIGNER, FOR_EVER),
-    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER, FOR_EVER),
-    Topic.HEADS: TopicSpec(_LEDGER, _OPERATORS, FOR_EVER, in_ledger=False, keyed=False),
-    Topic.AUDIT: TopicSpec(PROCESSES | _OPERATORS, _OPERATORS, 90 * DAY_MS, keyed=False),
+    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER | _CUSTODY, FOR_EVER),
+    Topic.BOOTS: TopicSpec(_SIGNER, _OPERATORS | _CONSUMERS, FOR_EVER, keyed=False),
+    Topic.HEADS: TopicSpec(_LEDGER, _LEDGER | _OPERATORS, FOR_EVER, in_ledger=False, keyed=False),
+    Topic.AUDIT: TopicSpec(_GATES | _SIGNER | _CUSTODY, _OPERATORS, 90 * DAY_MS, keyed=False),
+    Topic.RELEASES: TopicSpec(_RELEASE, _OPERATORS, 90 * DAY_MS, keyed=False),
 }

@@ -1,0 +1,84 @@
+"""Who may do what with which secret: grants, reasons of refusals, and the record of each use."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.canonical import Canonical
+from schemas.fields import Digest, KeyId, Name, Ordinal, SecretPath, Text, TimeMs, VaultName
+
+Right = Literal["read", "write", "sign"]
+Operation = Literal["list", "get", "history", "export", "put", "rotate", "sign", "hand-over"]
+GRANTS_MAX = 128
+
+_PART = r"[A-Za-z0-9_*][A-Za-z0-9._*-]{0,62}"
+PathGlob = Annotated[
+    str,
+    StringConstraints(pattern=rf"^(?:{_PART}(?:/{_PART}){{0,7}})$", strict=True, max_length=256),
+]
+
+
+class Grant(Canonical):
+    """What an agent may do, or may not, on the paths of a vault.
+
+    In ``paths`` a ``*`` stands for any characters of one part, a part ``**`` for any parts or none.
+    ``vault`` is a name, or ``*`` for every vault of the agent's account.
+    """
+
+    effect: Literal["allow", "deny"]
+    vault: VaultName | Literal["*"]
+    paths: PathGlob
+    rights: tuple[Right, ...] = Field(min_length=1, max_length=3)
+
+
+class AccessReason(StrEnum):
+    """The code of a refused access; a code never changes its meaning."""
+
+    AGENT_INACTIVE = "agent_inactive"
+    AGENT_EXPIRED = "agent_expired"
+    VAULT_FOREIGN = "vault_foreign"
+    ACCESS_DENIED = "access_denied"
+    NOT_GRANTED = "not_granted"
+    KEY_NOT_GRANTED = "key_not_granted"
+    KEY_READ_BLOCKED = "key_read_blocked"
+    KEY_GENERATED = "key_generated"
+    KEY_SIGNS = "key_signs"
+
+
+ACCESS_MEANING: dict[AccessReason, str] = {
+    AccessReason.AGENT_INACTIVE: "The agent was deactivated.",
+    AccessReason.AGENT_EXPIRED: "The agent's registration has run out.",
+    AccessReason.VAULT_FOREIGN: "The vault is another account's.",
+    AccessReason.ACCESS_DENIED: "A grant of the agent denies it, whatever others allow.",
+    AccessReason.NOT_GRANTED: "No grant of the agent allows it.",
+    AccessReason.KEY_NOT_GRANTED: "No grant of the agent allows to sign with the key.",
+    AccessReason.KEY_READ_BLOCKED: "An agent that may submit intents reads no private key.",
+    AccessReason.KEY_GENERATED: "A private key that was generated inside is read by nobody.",
+    AccessReason.KEY_SIGNS: "A signing key is read by nobody; the signer alone opens it.",
+}
+
+
+class SecretAccess(Canonical):
+    """One use of a secret, allowed or refused: who, from where, when; it holds nothing of a value.
+
+    Who lists a vault names no ``path``. ``actor`` is an agent or operator, ``failed`` the providers
+    that failed on the way, by name.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["secret.access"] = "secret.access"
+    id: Digest
+    org: Name
+    account: Name
+    vault: VaultName
+    path: SecretPath | None = None
+    version: Ordinal | None = None
+    operation: Operation
+    actor: KeyId
+    client_address: Annotated[str, Field(max_length=64)]
+    at_ms: TimeMs
+    allowed: bool
+    reason: AccessReason | None = None
+    detail: Text = ""
+    failed: tuple[Name, ...] = Field(default=(), max_length=3)

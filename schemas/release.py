@@ -1,0 +1,231 @@
+"""Key release: which work of a KMS is asked for, and the event that grants or refuses it."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from schemas.canonical import Canonical, decode_as, digest, event_id
+from schemas.custody import CustodyMode
+from schemas.dsse import Base64
+from schemas.fields import Digest, Ed25519Signature, Hex, Name, Ordinal, TimeMs
+
+OPERATIONS_MAX = 16
+WRAPPED_BASE64_MAX = 8192  # 6144 bytes, the largest blob that a cloud KMS makes
+ASK_BOX_BASE64_MAX = 16 * 1024
+ANSWER_BOX_BASE64_MAX = 160 * 1024
+SUBJECT_MAX = 512
+_Label = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class ReleaseReason(StrEnum):
+    """Why a request was refused; a code never changes its meaning."""
+
+    MALFORMED = "malformed"
+    ORG_WRONG = "org_wrong"
+    PROVIDER_WRONG = "provider_wrong"
+    POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    NONCE_UNKNOWN = "nonce_unknown"
+    NONCE_EXPIRED = "nonce_expired"
+    NONCE_USED = "nonce_used"
+    NONCES_EXHAUSTED = "nonces_exhausted"
+    ASK_UNBOUND = "ask_unbound"
+    EPHEMERAL_KEY_UNUSABLE = "ephemeral_key_unusable"
+    CONFIGURATION_REFUSED = "configuration_refused"
+    EVIDENCE_REFUSED = "evidence_refused"
+    BOX_UNREADABLE = "box_unreadable"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a code
+    CONTEXT_REFUSED = "context_refused"
+    KMS_UNAVAILABLE = "kms_unavailable"
+    KMS_DENIED = "kms_denied"
+    KMS_KEY_DISABLED = "kms_key_disabled"
+    KMS_KEY_NOT_FOUND = "kms_key_not_found"
+    KMS_CORRUPT = "kms_corrupt"
+    INTERNAL_ERROR = "internal_error"
+
+
+RELEASE_MEANING: Final[dict[ReleaseReason, str]] = {
+    ReleaseReason.MALFORMED: "The bytes are not a canonical request.",
+    ReleaseReason.ORG_WRONG: "The request is another organisation's.",
+    ReleaseReason.PROVIDER_WRONG: "The request is for another provider's release.",
+    ReleaseReason.POLICY_NOT_IN_FORCE: "The release policy is not in force at this time.",
+    ReleaseReason.NONCE_UNKNOWN: "This release did not make the nonce in this life of its process.",
+    ReleaseReason.NONCE_EXPIRED: "The nonce is too old, or of a time that has not come.",
+    ReleaseReason.NONCE_USED: "The nonce was used before.",
+    ReleaseReason.NONCES_EXHAUSTED: "Too many nonces were used within their life; try again later.",
+    ReleaseReason.ASK_UNBOUND: "The evidence does not name its nonce, or claims another request.",
+    ReleaseReason.EPHEMERAL_KEY_UNUSABLE: "The attested key is no X25519 key to seal for.",
+    ReleaseReason.CONFIGURATION_REFUSED: "The policy does not list the configuration.",
+    ReleaseReason.EVIDENCE_REFUSED: "The evidence does not verify; the code says why.",
+    ReleaseReason.BOX_UNREADABLE: "What was sealed for this release does not open.",
+    ReleaseReason.TOKEN_REFUSED: "The workload's token does not verify; the code says why.",
+    ReleaseReason.CONTEXT_REFUSED: "This release does not hold keys of this kind or place.",
+    ReleaseReason.KMS_UNAVAILABLE: "The KMS gave no answer in time.",
+    ReleaseReason.KMS_DENIED: "The KMS does not let this release use the key.",
+    ReleaseReason.KMS_KEY_DISABLED: "The root key is disabled or destroyed.",
+    ReleaseReason.KMS_KEY_NOT_FOUND: "Another root key wrapped the blob, or there is no such key.",
+    ReleaseReason.KMS_CORRUPT: "A blob does not open: it was changed, or is of another place.",
+    ReleaseReason.INTERNAL_ERROR: "The request could not be carried out; nothing was released.",
+}
+
+
+class KekContext(Canonical):
+    """The place of a vault's key; its canonical bytes are what the KMS authenticates."""
+
+    v: Literal[1] = 1
+    type: Literal["custody.context"] = "custody.context"
+    layer: Literal["kek"] = "kek"
+    org: _Label
+    account: _Label
+    vault: _Label
+    mode: CustodyMode
+
+
+class ShareContext(Canonical):
+    """The place of a holder's share of a data key; its canonical bytes are authenticated too."""
+
+    v: Literal[1] = 1
+    type: Literal["custody.context"] = "custody.context"
+    layer: Literal["share"] = "share"
+    org: _Label
+    account: _Label
+    vault: _Label
+    mode: CustodyMode
+    path: _Label
+    version: Ordinal
+    holder: _Label
+
+
+class IdentityContext(Canonical):
+    """The place of a service's own identity, and what it is for; authenticated as the others."""
+
+    v: Literal[1] = 1
+    type: Literal["custody.context"] = "custody.context"
+    layer: Literal["identity"] = "identity"
+    org: _Label
+    service: _Label
+    purpose: Literal["signer"] = "signer"
+
+
+Context: TypeAlias = KekContext | ShareContext | IdentityContext
+_CONTEXTS: TypeAdapter[Context] = TypeAdapter(Annotated[Context, Field(discriminator="layer")])
+
+
+def decode_context(raw: bytes) -> Context:
+    """Parse the context of a vault's key, a share or an identity; raise ``Malformed``."""
+    return decode_as(_CONTEXTS.validate_json, raw)
+
+
+class Unwrap(Canonical):
+    """Unwrap this blob; the answer holds what was in it."""
+
+    type: Literal["unwrap"] = "unwrap"
+    context: Annotated[Context, Field(discriminator="layer")]
+    blob: Annotated[Base64, Field(max_length=WRAPPED_BASE64_MAX)]
+
+
+class Wrap(Canonical):
+    """Wrap the next of the contents that are sealed for the release; the answer holds the blob."""
+
+    type: Literal["wrap"] = "wrap"
+    context: Annotated[Context, Field(discriminator="layer")]
+
+
+Operation: TypeAlias = Unwrap | Wrap
+
+
+class ReleaseAsk(Canonical):
+    """What is asked of one provider's release; the signer's report binds its digest.
+
+    ``box`` is sealed for the release: the workload's token, and what is to be wrapped.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["release.ask"] = "release.ask"
+    org: Name
+    provider: Name
+    signer: Name
+    boot: Digest
+    operations: Annotated[
+        tuple[Annotated[Operation, Field(discriminator="type")], ...],
+        Field(min_length=1, max_length=OPERATIONS_MAX),
+    ]
+    box: Annotated[Base64, Field(max_length=ASK_BOX_BASE64_MAX)]
+
+    def digest(self) -> str:
+        """Return what names the ask (0x hex): the key set of the report's binding."""
+        return digest("sixgate/release-ask/v1", self.encode())
+
+
+class ReleaseDecision(Canonical):
+    """What both answers say; ``release`` is who decides, and whose signature it carries."""
+
+    v: Literal[1] = 1
+    id: Digest
+    org: Name
+    provider: Name
+    release: Name
+    request: Digest
+    policy: Digest
+    at_ms: TimeMs
+    signature: Ed25519Signature | None = None
+
+
+class ReleaseGranted(ReleaseDecision):
+    """A request that was carried out. ``sealed``, which is gated, opens for the attested key alone.
+
+    ``asked`` is the digest of the ask, ``ephemeral_key`` SHA-256 over the attested key's DER,
+    ``report`` names the report as ``report_digest`` does, ``simulated`` says that it proves
+    nothing, and ``workload`` is the token's subject.
+    """
+
+    type: Literal["release.granted"] = "release.granted"
+    signer: Name
+    boot: Digest
+    nonce: Hex
+    asked: Digest
+    operations: Annotated[tuple[Literal["unwrap", "wrap"], ...], Field(max_length=OPERATIONS_MAX)]
+    contexts: Annotated[tuple[Digest, ...], Field(max_length=OPERATIONS_MAX)]
+    ephemeral_key: Digest
+    configuration: Digest
+    report: Digest
+    simulated: bool
+    workload: Annotated[str, Field(max_length=SUBJECT_MAX)]
+    sealed: Annotated[Base64, Field(max_length=ANSWER_BOX_BASE64_MAX)]
+
+
+class ReleaseRefused(ReleaseDecision):
+    """A request that was not carried out; ``code`` is what the evidence or the token failed by."""
+
+    type: Literal["release.refused"] = "release.refused"
+    reason: ReleaseReason
+    code: Annotated[str, Field(pattern="^[a-z0-9_]{1,63}$")] | None = None
+
+
+AnyDecision: TypeAlias = ReleaseGranted | ReleaseRefused
+_DECISIONS: TypeAdapter[AnyDecision] = TypeAdapter(
+    Annotated[AnyDecision, Field(discriminator="type")]
+)
+
+
+def decode_decision(raw: bytes) -> AnyDecision:
+    """Parse a release's answer from canonical bytes; raise ``Malformed`` for anything else."""
+    return decode_as(_DECISIONS.validate_json, raw)
+
+
+def request_digest(raw: bytes) -> str:
+    """Name a request by its bytes, whatever they are."""
+    return digest("sixgate/release-request/v1", raw)
+
+
+def decision_id(request: str, at_ms: int) -> str:
+    """Return the id of the answer to the request of this digest.
+
+    The same bytes sent again are answered again, with a refusal; the time keeps the two apart.
+    """
+    return event_id("release", f"{request}\x00{at_ms}")
+
+
+def context_digest(context: Context) -> str:
+    """Name the place of a key."""
+    return digest("sixgate/custody-context/v1", context.encode())

@@ -1,0 +1,12 @@
+"""What all that a signer says has in common."""
+
+from schemas.canonical import Canonical
+from schemas.fields import Digest, Ed25519Signature, Name
+
+
+class SignerEvent(Canonical):
+    """An event that ``signer`` signed, by name; the signature is over the event's gated form."""
+
+    id: Digest
+    signer: Name
+    signature: Ed25519Signature | None = None

@@ -1,0 +1,31 @@
+"""Parts of transactions that have fields of their own."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.canonical import Canonical
+from schemas.fields import Address, Count, Digest, Nonce, Uint256
+
+ENTRIES_MAX = 1024
+
+
+class AccessListEntry(Canonical):
+    """An address and the storage slots of it that a transaction announces (EIP-2930)."""
+
+    address: Address
+    storage_keys: Annotated[tuple[Digest, ...], Field(max_length=ENTRIES_MAX)]
+
+
+AccessList = Annotated[tuple[AccessListEntry, ...], Field(max_length=ENTRIES_MAX)]
+
+
+class SignedAuthorization(Canonical):
+    """Somebody's signed delegation to a contract's code (EIP-7702); chain 0 is every chain."""
+
+    chain_id: Count
+    address: Address
+    nonce: Nonce
+    y_parity: Annotated[int, Field(ge=0, le=1)]
+    r: Uint256
+    s: Uint256
