@@ -9,6 +9,11 @@ ADDRESS_BYTES = 20
 _TEXT_LENGTH = 2 + 2 * ADDRESS_BYTES
 # Spelt out in ASCII: \d, str.isdigit and bytes.fromhex accept more than these characters.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+# All digits at once: a letter is in upper case, one bit away in ASCII, where the hash's digit is
+# 8 or more. Both tables turn a digit into that bit or nothing.
+_CASE_BIT = 0x20
+_HIGH_DIGITS = bytes(_CASE_BIT if chr(byte) in "89abcdef" else 0 for byte in range(256))
+_LETTERS = bytes(_CASE_BIT if chr(byte) in "abcdef" else 0 for byte in range(256))
 _FOREIGN = re.compile(r"[^0-9a-fA-F]")
 _UNCOMPRESSED_POINT_BYTES = 65
 _UNCOMPRESSED_POINT_TAG = 0x04
@@ -26,7 +31,9 @@ def parse_address(text: str) -> bytes:
     digits = text[2:]
     address = bytes.fromhex(digits)
     if digits not in (digits.lower(), digits.upper()):
-        _require_checksum(text, checksum_address(address))
+        expected = checksum_address(address)
+        if text != expected:
+            raise _checksum_error(text, expected)
     return address
 
 
@@ -37,11 +44,10 @@ def checksum_address(address: bytes) -> str:
     """
     if len(address) != ADDRESS_BYTES:
         raise AddressError("length", f"is {len(address)} bytes; an address has {ADDRESS_BYTES}.")
-    digits = address.hex()
-    cases = keccak256(digits.encode("ascii")).hex()
-    return "0x" + "".join(
-        digit.upper() if case >= "8" else digit for digit, case in zip(digits, cases, strict=False)
-    )
+    digits = address.hex().encode("ascii")
+    high = keccak256(digits).hex().encode("ascii")[: len(digits)].translate(_HIGH_DIGITS)
+    upper = int.from_bytes(high) & int.from_bytes(digits.translate(_LETTERS))
+    return "0x" + (int.from_bytes(digits) ^ upper).to_bytes(len(digits)).decode("ascii")
 
 
 def address_of(public_key_uncompressed: bytes) -> bytes:
@@ -59,7 +65,12 @@ def address_of(public_key_uncompressed: bytes) -> bytes:
         PublicKey(public_key_uncompressed)
     except ValueError as error:
         raise AddressError("public_key", "is not a point of secp256k1.") from error
-    return keccak256(public_key_uncompressed[1:])[-ADDRESS_BYTES:]
+    return address_of_point(public_key_uncompressed)
+
+
+def address_of_point(point: bytes) -> bytes:
+    """Return the address of a public key of 65 bytes that is known to be on the curve."""
+    return keccak256(point[1:])[-ADDRESS_BYTES:]
 
 
 def _shape_error(text: str) -> AddressError:
@@ -77,10 +88,9 @@ def _shape_error(text: str) -> AddressError:
     )
 
 
-def _require_checksum(text: str, expected: str) -> None:
-    for position, (given, right) in enumerate(zip(text, expected, strict=True), start=1):
-        if given != right:
-            raise AddressError(
-                f"character {position}",
-                "breaks the EIP-55 checksum: the address was mistyped or altered.",
-            )
+def _checksum_error(text: str, expected: str) -> AddressError:
+    pairs = enumerate(zip(text, expected, strict=True), start=1)
+    position = next(position for position, (given, right) in pairs if given != right)
+    return AddressError(
+        f"character {position}", "breaks the EIP-55 checksum: the address was mistyped or altered."
+    )

@@ -1,41 +1,38 @@
-"""Strict decoding of EIP-2718 transactions: what does not re-encode to itself is refused."""
+"""Strict decoding of signed transactions: what does not re-encode to itself is refused."""
 
+from typing import Any, Final
+
+from signer.ethereum.encoding import (
+    EIP155_CHAIN_IDS,
+    EIP155_V_BASE,
+    LEGACY,
+    TRANSACTION_TYPES,
+    Encoding,
+    TransactionType,
+    encode_values,
+)
 from signer.ethereum.errors import SignatureError, TransactionDecodingError
 from signer.ethereum.fields import UINT
-from signer.ethereum.keccak import keccak256
 from signer.ethereum.rlp_codec import RlpItem, decode_item
 from signer.ethereum.signature import recover_address
-from signer.ethereum.transaction import (
-    MAX_TRANSACTION_BYTES,
-    TYPE_OF_PREFIX,
-    FeeMarketTransaction,
-    TransactionType,
-    attach_signature,
-    unsigned_bytes,
-)
+from signer.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
 
-_SIGNATURE_ITEMS = 3
+_SIGNATURE_ITEMS: Final = 3
+_LIST_TAG: Final = b"\xc0"
+_TYPE_OF_PREFIX: Final = {bytes((row.number,)): row for row in TRANSACTION_TYPES[1:]}
+_UNPROTECTED_V: Final = (27, 28)
+_Y_PARITY: Final = (b"\x00", b"\x01")
 
 
-def decode_unsigned(raw: bytes) -> FeeMarketTransaction:
-    """Read the transaction back from the bytes that are signed.
-
-    Raises TransactionDecodingError, with the place, for everything but canonical bytes.
-    """
-    row, items = _read_items(raw, signature_items=0)
-    tx = _read_fields(row, items)
-    _require_canonical(raw, unsigned_bytes(tx))
-    return tx
-
-
-def decode_signed(raw: bytes) -> tuple[FeeMarketTransaction, bytes]:
+def decode_signed(raw: bytes) -> tuple[Transaction, bytes]:
     """Read a signed transaction back into its fields and its 65-byte signature.
 
-    Raises TransactionDecodingError for everything but canonical bytes and SignatureError for
-    a signature that `check_signature` refuses. Does not recover the sender.
+    Raises TransactionDecodingError for everything but canonical bytes, for a legacy transaction
+    without a chain id too, and SignatureError for a signature that `check_signature` refuses.
+    Does not recover the sender.
     """
-    tx, _, signature = _read_signed(raw)
-    return tx, signature
+    row, values, _, signature = _read(raw)
+    return row.record(*values), signature
 
 
 def sender(raw: bytes) -> bytes:
@@ -43,46 +40,62 @@ def sender(raw: bytes) -> bytes:
 
     Raises as `decode_signed`, and SignatureError if no key can have made the signature.
     """
-    _, unsigned, signature = _read_signed(raw)
-    return recover_address(keccak256(unsigned), signature)
+    _, _, encoding, signature = _read(raw)
+    return recover_address(encoding.signing_hash(), signature)
 
 
-def _read_signed(raw: bytes) -> tuple[FeeMarketTransaction, bytes, bytes]:
-    row, items = _read_items(raw, signature_items=_SIGNATURE_ITEMS)
-    tx = _read_fields(row, items[:-_SIGNATURE_ITEMS])
-    signature = _read_signature(items[-_SIGNATURE_ITEMS:])
-    unsigned = unsigned_bytes(tx)
-    _require_canonical(raw, attach_signature(unsigned, signature))
-    return tx, unsigned, signature
+def _read(raw: bytes) -> tuple[TransactionType, list[Any], Encoding, bytes]:
+    row, items = _read_items(raw)
+    *_, v, r, s = items
+    fields = zip(row.fields, items, strict=False)  # all items but the signature's
+    values = [read(item, name) for (name, (_, read)), item in fields]
+    if row is LEGACY:
+        chain_id, y_parity = _read_v(v)
+        values.append(chain_id)
+    else:
+        y_parity = UINT.decode(v, "signature.y_parity")
+    signature = _join_signature(r, s, y_parity)
+    encoding = encode_values(row, values)
+    # The last word over every leniency of ours or of the RLP library, known or not.
+    if encoding.signed(signature) != raw:
+        raise TransactionDecodingError("transaction", "does not re-encode to the same bytes.")
+    return row, values, encoding, signature
 
 
-def _read_items(raw: bytes, signature_items: int) -> tuple[TransactionType, list[RlpItem]]:
+def _read_items(raw: bytes) -> tuple[TransactionType, list[RlpItem]]:
     if len(raw) > MAX_TRANSACTION_BYTES:
         raise TransactionDecodingError("transaction", f"is over {MAX_TRANSACTION_BYTES} bytes.")
-    row = TYPE_OF_PREFIX.get(raw[:1])
+    prefix = raw[:1]
+    legacy = prefix >= _LIST_TAG
+    row = LEGACY if legacy else _TYPE_OF_PREFIX.get(prefix)
     if row is None:
         raise TransactionDecodingError("type", "byte is not that of a known transaction type.")
-    items = decode_item(raw[1:])
-    expected = len(row.fields) + signature_items
+    items = decode_item(raw if legacy else raw[1:])
+    expected = len(row.fields) + _SIGNATURE_ITEMS
     if not isinstance(items, list) or len(items) != expected:
         raise TransactionDecodingError("transaction", f"must be a list of {expected} items.")
     return row, items
 
 
-def _read_fields(row: TransactionType, items: list[RlpItem]) -> FeeMarketTransaction:
-    pairs = zip(row.fields, items, strict=True)
-    return row.record(*[codec.decode(item, name) for (name, codec), item in pairs])
+def _read_v(item: RlpItem) -> tuple[int, int]:
+    v = UINT.decode(item, "signature.v")
+    if v in _UNPROTECTED_V:
+        reason = "is of a transaction without a chain id, which could be replayed on every chain."
+        raise TransactionDecodingError("signature.v", reason)
+    chain_id, y_parity = divmod(v - EIP155_V_BASE, 2)
+    if chain_id not in EIP155_CHAIN_IDS:
+        reason = "must be 35 + 2 * chain id + y parity, for a chain id of at least 1 (EIP-155)."
+        raise TransactionDecodingError("signature.v", reason)
+    return chain_id, y_parity
 
 
-def _read_signature(items: list[RlpItem]) -> bytes:
-    y_parity = UINT.decode(items[0], "signature.y_parity")
+def _join_signature(r: RlpItem, s: RlpItem, y_parity: int) -> bytes:
     if y_parity > 1:
         raise SignatureError("signature.y_parity", "must be 0 or 1.")
-    r, s = UINT.decode(items[1], "signature.r"), UINT.decode(items[2], "signature.s")
-    return b"".join((r.to_bytes(32, "big"), s.to_bytes(32, "big"), y_parity.to_bytes(1, "big")))
+    scalars = _scalar(r, "signature.r") + _scalar(s, "signature.s")
+    return scalars + _Y_PARITY[y_parity]
 
 
-def _require_canonical(raw: bytes, encoded_again: bytes) -> None:
-    # The last word over every leniency of ours or of the RLP library, known or not.
-    if encoded_again != raw:
-        raise TransactionDecodingError("transaction", "does not re-encode to the same bytes.")
+def _scalar(item: RlpItem, place: str) -> bytes:
+    scalar: int = UINT.decode(item, place)
+    return scalar.to_bytes(32, "big")

@@ -1,51 +1,60 @@
-"""How each kind of transaction field becomes an RLP item, and is read back from one.
+"""How each kind of transaction field becomes RLP, and is read back from it.
 
 Encoding refuses what decoding would refuse, so that whatever can be written can be read.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from signer.ethereum.address import ADDRESS_BYTES
 from signer.ethereum.errors import TransactionDecodingError, TransactionEncodingError
-from signer.ethereum.rlp_codec import RlpItem
+from signer.ethereum.rlp_codec import RlpItem, encode_list, encode_string, encode_uint
 
 AccessList: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
 
-STORAGE_KEY_BYTES = 32
-UINT256_MAX = 2**256 - 1
-_UINT256_BYTES = 32
-_ACCESS_ENTRY_ITEMS = 2
+HASH_BYTES: Final = 32  # a storage key, a versioned hash
+UINT64_MAX: Final = 2**64 - 1
+UINT256_MAX: Final = 2**256 - 1
+_UINT256_BYTES: Final = 32
+_ACCESS_ENTRY_ITEMS: Final = 2
+_NOTHING: Final = encode_string(b"")
+_NO_ENTRIES: Final = encode_list(b"")
 
 
 class FieldCodec(NamedTuple):
-    """One kind of field: both ways between a Python value and an RLP item.
+    """One kind of field: from a Python value to its RLP, and back from a decoded RLP item.
 
     Both take the field's place, to name it in TransactionEncodingError or
     TransactionDecodingError.
     """
 
-    encode: Callable[[Any, str], RlpItem]
+    encode: Callable[[Any, str], bytes]
     decode: Callable[[RlpItem, str], Any]
 
 
+def require_list(item: RlpItem, place: str) -> list[RlpItem]:
+    """Return the item if it is a list; raise TransactionDecodingError otherwise."""
+    if not isinstance(item, list):
+        raise TransactionDecodingError(place, "is bytes where a list belongs.")
+    return item
+
+
 def _encode_uint(value: int, place: str) -> bytes:
-    if not 0 <= value <= UINT256_MAX:
-        raise TransactionEncodingError(place, "must be from 0 to 2^256 - 1.")
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+    if 0 <= value <= UINT256_MAX:
+        return encode_uint(value)
+    raise TransactionEncodingError(place, "must be from 0 to 2^256 - 1.")
 
 
 def _decode_uint(item: RlpItem, place: str) -> int:
+    if isinstance(item, bytes) and len(item) <= _UINT256_BYTES and item[:1] != b"\x00":
+        return int.from_bytes(item, "big")
     content = _decode_bytes(item, place)
-    if len(content) > _UINT256_BYTES:
-        raise TransactionDecodingError(place, "is an integer of more than 32 bytes.")
-    if content[:1] == b"\x00":
-        raise TransactionDecodingError(place, "is an integer with a leading zero byte.")
-    return int.from_bytes(content, "big")
+    fault = "a leading zero byte" if content[0] == 0 else f"more than {_UINT256_BYTES} bytes"
+    raise TransactionDecodingError(place, f"is an integer with {fault}.")
 
 
 def _encode_bytes(value: bytes, _place: str) -> bytes:
-    return value
+    return encode_string(value)
 
 
 def _decode_bytes(item: RlpItem, place: str) -> bytes:
@@ -54,8 +63,16 @@ def _decode_bytes(item: RlpItem, place: str) -> bytes:
     return item
 
 
+def _encode_address(value: bytes | None, place: str) -> bytes:
+    return _encode_exactly(ADDRESS_BYTES, value or b"", place)
+
+
+def _decode_address(item: RlpItem, place: str) -> bytes:
+    return _decode_exactly(ADDRESS_BYTES, item, place)
+
+
 def _encode_recipient(value: bytes | None, place: str) -> bytes:
-    return b"" if value is None else _encode_exactly(ADDRESS_BYTES, value, place)
+    return _NOTHING if value is None else _encode_exactly(ADDRESS_BYTES, value, place)
 
 
 def _decode_recipient(item: RlpItem, place: str) -> bytes | None:
@@ -63,9 +80,9 @@ def _decode_recipient(item: RlpItem, place: str) -> bytes | None:
 
 
 def _encode_exactly(length: int, value: bytes, place: str) -> bytes:
-    if len(value) != length:
-        raise TransactionEncodingError(place, f"is {len(value)} bytes; it needs {length}.")
-    return value
+    if len(value) == length:
+        return encode_string(value)
+    raise TransactionEncodingError(place, f"is {len(value)} bytes; it needs {length}.")
 
 
 def _decode_exactly(length: int, item: RlpItem, place: str) -> bytes:
@@ -75,43 +92,48 @@ def _decode_exactly(length: int, item: RlpItem, place: str) -> bytes:
     return content
 
 
-def _encode_access_list(value: AccessList, place: str) -> RlpItem:
-    return [
-        [
-            _encode_exactly(ADDRESS_BYTES, address, f"{place}[{entry}].address"),
-            [
-                _encode_exactly(STORAGE_KEY_BYTES, key, f"{place}[{entry}].storage_keys[{slot}]")
-                for slot, key in enumerate(keys)
-            ],
-        ]
-        for entry, (address, keys) in enumerate(value)
-    ]
-
-
-def _decode_access_list(item: RlpItem, place: str) -> AccessList:
-    entries = enumerate(_decode_list(item, place))
-    return tuple(_decode_access_entry(entry, f"{place}[{index}]") for index, entry in entries)
-
-
-def _decode_access_entry(item: RlpItem, place: str) -> tuple[bytes, tuple[bytes, ...]]:
-    parts = _decode_list(item, place)
-    if len(parts) != _ACCESS_ENTRY_ITEMS:
-        raise TransactionDecodingError(place, f"has {len(parts)} items; it needs two.")
-    address = _decode_exactly(ADDRESS_BYTES, parts[0], f"{place}.address")
-    keys = enumerate(_decode_list(parts[1], f"{place}.storage_keys"))
-    return address, tuple(
-        _decode_exactly(STORAGE_KEY_BYTES, key, f"{place}.storage_keys[{slot}]")
-        for slot, key in keys
+def _encode_hashes(value: Sequence[bytes], place: str) -> bytes:
+    hashes = enumerate(value)
+    return encode_list(
+        b"".join([_encode_exactly(HASH_BYTES, one, f"{place}[{n}]") for n, one in hashes])
     )
 
 
-def _decode_list(item: RlpItem, place: str) -> list[RlpItem]:
-    if not isinstance(item, list):
-        raise TransactionDecodingError(place, "is bytes where a list belongs.")
-    return item
+def _decode_hashes(item: RlpItem, place: str) -> tuple[bytes, ...]:
+    hashes = enumerate(require_list(item, place))
+    return tuple([_decode_exactly(HASH_BYTES, one, f"{place}[{n}]") for n, one in hashes])
+
+
+def _encode_access_list(value: AccessList, place: str) -> bytes:
+    if not value:  # as most are
+        return _NO_ENTRIES
+    entries = enumerate(value)
+    return encode_list(
+        b"".join([_encode_access_entry(entry, f"{place}[{n}]") for n, entry in entries])
+    )
+
+
+def _encode_access_entry(entry: tuple[bytes, tuple[bytes, ...]], place: str) -> bytes:
+    address = _encode_address(entry[0], f"{place}.address")
+    return encode_list(address + _encode_hashes(entry[1], f"{place}.storage_keys"))
+
+
+def _decode_access_list(item: RlpItem, place: str) -> AccessList:
+    entries = enumerate(require_list(item, place))
+    return tuple([_decode_access_entry(entry, f"{place}[{n}]") for n, entry in entries])
+
+
+def _decode_access_entry(item: RlpItem, place: str) -> tuple[bytes, tuple[bytes, ...]]:
+    parts = require_list(item, place)
+    if len(parts) != _ACCESS_ENTRY_ITEMS:
+        raise TransactionDecodingError(place, f"has {len(parts)} items; it needs two.")
+    address = _decode_address(parts[0], f"{place}.address")
+    return address, _decode_hashes(parts[1], f"{place}.storage_keys")
 
 
 UINT = FieldCodec(_encode_uint, _decode_uint)
 BYTES = FieldCodec(_encode_bytes, _decode_bytes)
+ADDRESS = FieldCodec(_encode_address, _decode_address)
 RECIPIENT = FieldCodec(_encode_recipient, _decode_recipient)
+HASHES = FieldCodec(_encode_hashes, _decode_hashes)
 ACCESS_LIST = FieldCodec(_encode_access_list, _decode_access_list)

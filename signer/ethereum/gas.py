@@ -1,7 +1,15 @@
+"""What a transaction needs and may cost at most, before it runs."""
+
 from typing import Final
 
 from signer.ethereum.fields import AccessList
-from signer.ethereum.transaction import FeeMarketTransaction
+from signer.ethereum.transaction import (
+    AccessListTransaction,
+    BlobTransaction,
+    LegacyTransaction,
+    SetCodeTransaction,
+    Transaction,
+)
 
 TRANSACTION_GAS: Final = 21_000  # Yellow Paper, G_transaction
 CREATION_GAS: Final = 32_000  # EIP-2
@@ -12,9 +20,31 @@ ACCESS_STORAGE_KEY_GAS: Final = 1_900  # EIP-2930
 INIT_CODE_WORD_GAS: Final = 2  # EIP-3860
 FLOOR_ZERO_BYTE_GAS: Final = 10  # EIP-7623, one token
 FLOOR_NONZERO_BYTE_GAS: Final = 40  # EIP-7623, four tokens
+AUTHORIZATION_GAS: Final = 25_000  # EIP-7702, PER_EMPTY_ACCOUNT_COST
+BLOB_GAS: Final = 2**17  # EIP-4844, GAS_PER_BLOB
 
 
-def intrinsic_gas(tx: FeeMarketTransaction) -> int:
+def cost_wei_max(tx: Transaction) -> int:
+    """Return the most that a transaction can cost beside its value, in wei.
+
+    All its gas at the gas price or max fee, and all its blob gas at the max blob fee.
+    Source: EIP-1559, EIP-4844.
+    """
+    if isinstance(tx, LegacyTransaction | AccessListTransaction):
+        return tx.gas_limit * tx.gas_price_wei
+    cost_wei = tx.gas_limit * tx.max_fee_per_gas_wei
+    if isinstance(tx, BlobTransaction):
+        blobs = len(tx.blob_versioned_hashes)
+        cost_wei += blob_wei_max(blobs, tx.max_fee_per_blob_gas_wei)
+    return cost_wei
+
+
+def blob_wei_max(blobs: int, fee_per_blob_gas_wei: int) -> int:
+    """Return the most that so many blobs can cost, in wei. Source: EIP-4844."""
+    return BLOB_GAS * blobs * fee_per_blob_gas_wei
+
+
+def intrinsic_gas(tx: Transaction) -> int:
     """Return the least gas limit with which a transaction is valid, in units of gas.
 
     Chains without the floor of EIP-7623 accept less; a limit that covers it is valid on all.
@@ -22,23 +52,23 @@ def intrinsic_gas(tx: FeeMarketTransaction) -> int:
     return max(initial_gas(tx), floor_gas(tx))
 
 
-def initial_gas(tx: FeeMarketTransaction) -> int:
+def initial_gas(tx: Transaction) -> int:
     """Return what is charged before the first instruction runs.
 
-    Base, calldata, creation with its init code, access list.
-    Source: Yellow Paper 6.2, EIP-2028, EIP-2930, EIP-3860.
+    Base, calldata, creation with its init code, access list, authorizations; blob gas is apart.
+    Source: Yellow Paper 6.2, EIP-2028, EIP-2930, EIP-3860, EIP-7702.
     """
     zero_bytes, nonzero_bytes = _count_bytes(tx.data)
-    return (
-        TRANSACTION_GAS
-        + zero_bytes * ZERO_BYTE_GAS
-        + nonzero_bytes * NONZERO_BYTE_GAS
-        + _creation_gas(tx)
-        + _access_list_gas(tx.access_list)
-    )
+    gas = TRANSACTION_GAS + zero_bytes * ZERO_BYTE_GAS + nonzero_bytes * NONZERO_BYTE_GAS
+    gas += _creation_gas(tx)
+    if not isinstance(tx, LegacyTransaction):
+        gas += _access_list_gas(tx.access_list)
+    if isinstance(tx, SetCodeTransaction):
+        gas += len(tx.authorization_list) * AUTHORIZATION_GAS
+    return gas
 
 
-def floor_gas(tx: FeeMarketTransaction) -> int:
+def floor_gas(tx: Transaction) -> int:
     """Return the least that a transaction with this calldata costs in the end.
 
     Source: EIP-7623.
@@ -53,7 +83,7 @@ def _count_bytes(data: bytes) -> tuple[int, int]:
     return zero_bytes, len(data) - zero_bytes
 
 
-def _creation_gas(tx: FeeMarketTransaction) -> int:
+def _creation_gas(tx: Transaction) -> int:
     if tx.to is not None:
         return 0
     words = (len(tx.data) + 31) // 32

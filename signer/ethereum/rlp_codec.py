@@ -1,8 +1,8 @@
-"""RLP as transactions need it, on the length prefixes of the ``rlp`` library.
+"""RLP as transactions need it, with the length prefixes of the ``rlp`` library.
 
 Of `rlp.decode`, the depth of recursion is bounded by the recursion limit of the process alone,
 and every list is copied at each level: 100 KB of nested lists cost seconds where some import
-has raised that limit, as py_ecc does. `rlp.encode` takes twice as long as `encode_item`.
+has raised that limit, as py_ecc does. `rlp.encode` takes several times as long as this.
 Source: Yellow Paper, appendix B.
 """
 
@@ -17,27 +17,40 @@ RlpItem: TypeAlias = "bytes | list[RlpItem]"
 
 _STRING_TAG: Final = 0x80
 _LIST_TAG: Final = 0xC0
+_SHORT_MAX: Final = 55
+_ONE_BYTE_TAG: Final = _STRING_TAG + 1
+_SHORT_STRING_TAG_MAX: Final = _STRING_TAG + _SHORT_MAX
+_SHORT_STRING: Final = tuple(bytes([_STRING_TAG + size]) for size in range(_SHORT_MAX + 1))
+_SHORT_LIST: Final = tuple(bytes([_LIST_TAG + size]) for size in range(_SHORT_MAX + 1))
+_SMALL_UINT: Final = (b"\x80", *(bytes([value]) for value in range(1, _STRING_TAG)))
 # Fields, access list, entry, storage keys; and one more, so that the key which is a list is named.
 _LISTS_NESTED_MAX: Final = 5
 
 
-def encode_item(item: RlpItem) -> bytes:
-    """Encode bytes or nested lists of bytes."""
-    if isinstance(item, list):
-        return _encode_list(b"".join(map(encode_item, item)))
-    if len(item) == 1 and item[0] < _STRING_TAG:
-        return item
-    header: bytes = length_prefix(len(item), _STRING_TAG)
-    return header + item
+def encode_string(content: bytes) -> bytes:
+    """Encode a string of bytes."""
+    size = len(content)
+    if size > _SHORT_MAX:
+        header: bytes = length_prefix(size, _STRING_TAG)
+        return header + content
+    if size == 1 and content[0] < _STRING_TAG:
+        return content
+    return _SHORT_STRING[size] + content
 
 
-def append_items(encoded_list: bytes, items: list[bytes]) -> bytes:
-    """Encode the list that ``encoded_list`` is, with ``items`` added at its end.
+def encode_uint(value: int) -> bytes:
+    """Encode an integer from 0 to 2^440 - 1 as its big-endian bytes without leading zeros."""
+    if value < _STRING_TAG:
+        return _SMALL_UINT[value]
+    size = (value.bit_length() + 7) // 8
+    return _SHORT_STRING[size] + value.to_bytes(size, "big")
 
-    Only its header is written anew; what it holds is copied as it stands.
-    """
-    _, _, _, content_start = consume_length_prefix(encoded_list, 0)
-    return _encode_list(b"".join((encoded_list[content_start:], *map(encode_item, items))))
+
+def encode_list(content: bytes) -> bytes:
+    """Encode a list whose items, encoded and joined, are ``content``."""
+    size = len(content)
+    header: bytes = _SHORT_LIST[size] if size <= _SHORT_MAX else length_prefix(size, _LIST_TAG)
+    return header + content
 
 
 def decode_item(encoded: bytes) -> RlpItem:
@@ -54,11 +67,6 @@ def decode_item(encoded: bytes) -> RlpItem:
     return item
 
 
-def _encode_list(content: bytes) -> bytes:
-    header: bytes = length_prefix(len(content), _LIST_TAG)
-    return header + content
-
-
 def _read_item(encoded: bytes, start: int, lists_left: int) -> tuple[RlpItem, int]:
     _, kind, length, content_start = consume_length_prefix(encoded, start)
     end = content_start + length
@@ -66,11 +74,27 @@ def _read_item(encoded: bytes, start: int, lists_left: int) -> tuple[RlpItem, in
         return encoded[content_start:end], end
     if lists_left == 0:
         raise TransactionDecodingError("transaction", "nests lists deeper than any field does.")
+    return _read_list(encoded, content_start, end, lists_left - 1), end
+
+
+def _read_list(encoded: bytes, start: int, end: int, lists_left: int) -> list[RlpItem]:
     items: list[RlpItem] = []
-    position = content_start
+    position = start
     while position < end:
-        item, position = _read_item(encoded, position, lists_left - 1)
-        items.append(item)
+        tag = encoded[position]
+        # Short strings, nearly all there is, are read in place; of 0x81 only some are canonical.
+        if tag < _STRING_TAG:
+            items.append(encoded[position : position + 1])
+            position += 1
+        elif tag <= _SHORT_STRING_TAG_MAX and tag != _ONE_BYTE_TAG:
+            start, position = position + 1, position + 1 + tag - _STRING_TAG
+            items.append(encoded[start:position])
+        elif tag == _LIST_TAG and lists_left:  # most access lists
+            items.append([])
+            position += 1
+        else:
+            item, position = _read_item(encoded, position, lists_left)
+            items.append(item)
     if position != end:
         raise TransactionDecodingError("transaction", "has an item that overruns its list.")
-    return items, end
+    return items

@@ -1,11 +1,22 @@
-from typing import Final
+"""ECDSA signatures on secp256k1 as Ethereum takes them: 65 bytes, checked and recovered.
 
-from coincurve import PublicKey
+Recovery calls libsecp256k1 through coincurve's binding: its ``PublicKey`` makes an object of each
+step, and recovery is half of what signing costs, for every signature made is proven by it. The
+version of coincurve is locked, and the tests compare with ``PublicKey``.
+"""
 
-from signer.ethereum.address import address_of
+from typing import Any, Final
+
+from coincurve._libsecp256k1 import ffi, lib  # type: ignore[import-not-found] # C without stubs
+from coincurve.context import GLOBAL_CONTEXT
+
+from signer.ethereum.address import address_of_point
 from signer.ethereum.errors import SignatureError
 
 SIGNATURE_BYTES = 65
+DIGEST_BYTES = 32
+_UNCOMPRESSED_BYTES: Final = 65
+_CONTEXT: Final = GLOBAL_CONTEXT.ctx
 # Big-endian scalars of equal length compare as the numbers they are.
 _ZERO: Final = bytes(32)
 _ORDER: Final = bytes.fromhex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
@@ -32,11 +43,26 @@ def recover_address(digest: bytes, signature: bytes) -> bytes:
     """Return the 20-byte address whose key made ``signature`` over the 32-byte ``digest``.
 
     Raises SignatureError if the signature is refused by `check_signature` or no key can have
-    made it. Source: SEC 1, section 4.1.6.
+    made it, ValueError for a digest of another length. Source: SEC 1, section 4.1.6.
     """
     check_signature(signature)
-    try:
-        key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
-    except ValueError as error:
-        raise SignatureError("signature", "recovers to no public key.") from error
-    return address_of(key.format(compressed=False))
+    if len(digest) != DIGEST_BYTES:
+        raise ValueError(f"A digest is {DIGEST_BYTES} bytes, not {len(digest)}.")
+    point = ffi.new("secp256k1_pubkey *")
+    parsed = ffi.new("secp256k1_ecdsa_recoverable_signature *")
+    if not (
+        lib.secp256k1_ecdsa_recoverable_signature_parse_compact(
+            _CONTEXT, parsed, signature, signature[64]
+        )
+        and lib.secp256k1_ecdsa_recover(_CONTEXT, point, parsed, digest)
+    ):
+        raise SignatureError("signature", "recovers to no public key.")
+    return address_of_point(_serialize(point))
+
+
+def _serialize(point: Any) -> bytes:
+    encoded = ffi.new("unsigned char[]", _UNCOMPRESSED_BYTES)
+    size = ffi.new("size_t *", _UNCOMPRESSED_BYTES)
+    lib.secp256k1_ec_pubkey_serialize(_CONTEXT, encoded, size, point, lib.SECP256K1_EC_UNCOMPRESSED)
+    serialized: bytes = ffi.buffer(encoded)[:]  # bytes(encoded) makes a number of each byte
+    return serialized

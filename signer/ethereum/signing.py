@@ -1,15 +1,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from signer.ethereum.encoding import encode, transaction_hash
 from signer.ethereum.errors import SenderMismatchError
-from signer.ethereum.keccak import keccak256
 from signer.ethereum.signature import recover_address
-from signer.ethereum.transaction import (
-    FeeMarketTransaction,
-    attach_signature,
-    transaction_hash,
-    unsigned_bytes,
-)
+from signer.ethereum.transaction import Transaction
 
 
 class DigestSigner(Protocol):
@@ -29,17 +24,22 @@ class SignedTransaction:
     sender: bytes
 
 
-def sign_transaction(
-    tx: FeeMarketTransaction, key: DigestSigner, address: bytes
-) -> SignedTransaction:
+def sign_transaction(tx: Transaction, key: DigestSigner, address: bytes) -> SignedTransaction:
     """Sign a transaction that passed `first_problem`, and prove that ``address`` is its sender.
 
-    The proof recovers the sender from the signature just made, so that neither a wrong key nor
-    a fault during signing leaves with valid-looking bytes. Raises SenderMismatchError,
-    SignatureError or TransactionEncodingError; then there is no signed transaction.
+    Raises SenderMismatchError, SignatureError or TransactionEncodingError; then there is no
+    signed transaction.
     """
-    unsigned = unsigned_bytes(tx)
-    digest = keccak256(unsigned)
+    encoding = encode(tx)
+    raw = encoding.signed(sign_digest(encoding.signing_hash(), key, address))
+    return SignedTransaction(raw, transaction_hash(raw), address)
+
+
+def sign_digest(digest: bytes, key: DigestSigner, address: bytes) -> bytes:
+    """Sign a digest, and prove from the signature just made that ``address`` signed it.
+
+    So neither a wrong key nor a fault during signing leaves with valid-looking bytes.
+    """
     signature = key.sign(digest)
     recovered = recover_address(digest, signature)
     if recovered != address:
@@ -48,5 +48,4 @@ def sign_transaction(
             f"recovers to 0x{recovered.hex()}, not to 0x{address.hex()}: "
             "the key is another's or signing failed; nothing was signed for this account.",
         )
-    raw = attach_signature(unsigned, signature)
-    return SignedTransaction(raw, transaction_hash(raw), recovered)
+    return signature

@@ -1,30 +1,71 @@
-"""EIP-2718 transactions: canonical bytes and hashes, from one table of types."""
+"""The five types of EIP-2718 transactions as records; `encoding` writes them.
+
+In all of them ``to`` is 20 bytes, an access-list entry is an address (20 bytes) and its storage
+keys (32 bytes each), and fees are wei per unit of gas. Records hold what they are given:
+`first_problem` says whether it may be signed. Their fields stand in the order of the RLP list.
+"""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import IntEnum
+from typing import Final, TypeAlias
 
-from signer.ethereum.fields import (
-    ACCESS_LIST,
-    BYTES,
-    RECIPIENT,
-    UINT,
-    AccessList,
-    FieldCodec,
-)
-from signer.ethereum.keccak import keccak256
-from signer.ethereum.rlp_codec import append_items, encode_item
-from signer.ethereum.signature import check_signature
+from signer.ethereum.authorization import AuthorizationList
+from signer.ethereum.fields import AccessList
 
 # What public transaction pools take (go-ethereum's txMaxSize); it also bounds the decoder.
-MAX_TRANSACTION_BYTES = 131_072
+MAX_TRANSACTION_BYTES: Final = 131_072
+# The greatest type byte; above it, the first byte is that of a list: type 0 (EIP-2718).
+TYPE_BYTE_MAX: Final = 0x7F
+
+
+class TxType(IntEnum):
+    """The types of EIP-2718 that are built and read."""
+
+    LEGACY = 0
+    ACCESS_LIST = 1
+    FEE_MARKET = 2
+    BLOB = 3
+    SET_CODE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyTransaction:
+    """Hold the fields of a transaction without a type byte (type 0), always for one chain.
+
+    ``to`` None creates a contract from ``data``. Source: EIP-155.
+    """
+
+    nonce: int
+    gas_price_wei: int
+    gas_limit: int
+    to: bytes | None
+    value_wei: int
+    data: bytes
+    chain_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessListTransaction:
+    """Hold the fields of a transaction with a gas price and an access list (type 1).
+
+    ``to`` None creates a contract from ``data``. Source: EIP-2930.
+    """
+
+    chain_id: int
+    nonce: int
+    gas_price_wei: int
+    gas_limit: int
+    to: bytes | None
+    value_wei: int
+    data: bytes
+    access_list: AccessList = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FeeMarketTransaction:
-    """Hold the fields of an EIP-1559 transaction (type 2), in the order they are signed.
+    """Hold the fields of a transaction that bids a priority fee (type 2).
 
-    ``to`` is 20 bytes, or None to create a contract from ``data``; an access-list entry is an
-    address (20 bytes) and its storage keys (32 bytes each). Fees are wei per unit of gas.
+    ``to`` None creates a contract from ``data``. Source: EIP-1559.
     """
 
     chain_id: int
@@ -38,70 +79,52 @@ class FeeMarketTransaction:
     access_list: AccessList = ()
 
 
-class TransactionType(NamedTuple):
-    """One row of the table of types: the byte before the RLP list, its record, its fields."""
+@dataclass(frozen=True, slots=True)
+class BlobTransaction:
+    """Hold the fields of a transaction that pays for blobs (type 3), which travel outside it.
 
-    prefix: bytes
-    record: type[FeeMarketTransaction]
-    fields: tuple[tuple[str, FieldCodec], ...]
+    Signed are the versioned hashes (32 bytes each, the first of them the version); whoever
+    broadcasts adds blobs, commitments and proofs. ``to`` None cannot be signed.
+    Source: EIP-4844.
+    """
+
+    chain_id: int
+    nonce: int
+    max_priority_fee_per_gas_wei: int
+    max_fee_per_gas_wei: int
+    gas_limit: int
+    to: bytes | None
+    value_wei: int
+    data: bytes
+    access_list: AccessList
+    max_fee_per_blob_gas_wei: int
+    blob_versioned_hashes: tuple[bytes, ...]
 
 
-TRANSACTION_TYPES = (
-    TransactionType(
-        b"\x02",
-        FeeMarketTransaction,
-        (
-            ("chain_id", UINT),
-            ("nonce", UINT),
-            ("max_priority_fee_per_gas_wei", UINT),
-            ("max_fee_per_gas_wei", UINT),
-            ("gas_limit", UINT),
-            ("to", RECIPIENT),
-            ("value_wei", UINT),
-            ("data", BYTES),
-            ("access_list", ACCESS_LIST),
-        ),
-    ),
+@dataclass(frozen=True, slots=True)
+class SetCodeTransaction:
+    """Hold the fields of a transaction that delegates accounts to code (type 4).
+
+    ``authorization_list`` holds what the authorities signed. ``to`` None cannot be signed.
+    Source: EIP-7702.
+    """
+
+    chain_id: int
+    nonce: int
+    max_priority_fee_per_gas_wei: int
+    max_fee_per_gas_wei: int
+    gas_limit: int
+    to: bytes | None
+    value_wei: int
+    data: bytes
+    access_list: AccessList
+    authorization_list: AuthorizationList
+
+
+Transaction: TypeAlias = (
+    LegacyTransaction
+    | AccessListTransaction
+    | FeeMarketTransaction
+    | BlobTransaction
+    | SetCodeTransaction
 )
-_TYPE_OF_RECORD = {row.record: row for row in TRANSACTION_TYPES}
-TYPE_OF_PREFIX = {row.prefix: row for row in TRANSACTION_TYPES}
-
-
-def unsigned_bytes(tx: FeeMarketTransaction) -> bytes:
-    """Encode what is hashed and signed: the type byte and the RLP list of the fields.
-
-    Raises TransactionEncodingError for a value that has no canonical encoding.
-    Source: EIP-1559, EIP-2718.
-    """
-    row = _TYPE_OF_RECORD[type(tx)]
-    items = [codec.encode(getattr(tx, name), name) for name, codec in row.fields]
-    return row.prefix + encode_item(items)
-
-
-def signing_hash(tx: FeeMarketTransaction) -> bytes:
-    """Return the 32-byte digest that the sender's key signs."""
-    return keccak256(unsigned_bytes(tx))
-
-
-def signed_bytes(tx: FeeMarketTransaction, signature65: bytes) -> bytes:
-    """Encode the transaction with its signature (r, s, y parity), ready to broadcast.
-
-    Raises TransactionEncodingError, or SignatureError as `check_signature` does.
-    """
-    return attach_signature(unsigned_bytes(tx), signature65)
-
-
-def attach_signature(unsigned: bytes, signature65: bytes) -> bytes:
-    """Append a signature to canonical unsigned bytes, without encoding the fields again.
-
-    Raises SignatureError as `check_signature` does.
-    """
-    check_signature(signature65)
-    r, s, y_parity = signature65[:32], signature65[32:64], signature65[64:]
-    integers = [integer.lstrip(b"\x00") for integer in (y_parity, r, s)]
-    return unsigned[:1] + append_items(unsigned[1:], integers)
-
-
-def transaction_hash(raw: bytes) -> bytes:
-    """Return the 32-byte hash that names the signed transaction ``raw`` on its chain."""
-    return keccak256(raw)

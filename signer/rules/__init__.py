@@ -1,23 +1,56 @@
-"""The rules, in the order in which an intent meets them."""
+"""The rules of every kind of intent, in the order in which it meets them."""
+
+from collections.abc import Mapping
+from typing import Final
 
 from schemas.clearance import Gate
+from schemas.intent import AnyIntent
+from schemas.policy import Policy
+from signer.account import Account
 from signer.rules import (
     admission,
     allowlist,
     chain_restriction,
     daily_limit,
+    delegation,
+    message,
     signing,
     simulation,
+    typed_data,
     value_cap,
 )
-from signer.rules.decision import Rule
+from signer.rules.decision import PASSED, Decision, Facts, Rule
 
-RULES: tuple[tuple[Gate, Rule], ...] = (
-    (Gate.ADMISSION, admission.decide),
-    (Gate.ALLOWLIST, allowlist.decide),
-    (Gate.VALUE_CAP, value_cap.decide),
-    (Gate.DAILY_LIMIT, daily_limit.decide),
-    (Gate.CHAIN_RESTRICTION, chain_restriction.decide),
-    (Gate.SIMULATION, simulation.decide),
-    (Gate.SIGNING, signing.decide),
-)
+
+def _nothing_to_judge(_i: AnyIntent, _p: Policy, _a: Account, _f: Facts) -> Decision:
+    """Pass: a message moves no value by itself, costs no gas, and cannot be simulated."""
+    return PASSED
+
+
+def _of_message(allowlisted: Rule) -> dict[Gate, Rule]:
+    return {
+        Gate.ADMISSION: admission.decide,
+        Gate.ALLOWLIST: allowlisted,
+        Gate.VALUE_CAP: _nothing_to_judge,
+        Gate.DAILY_LIMIT: _nothing_to_judge,
+        Gate.CHAIN_RESTRICTION: chain_restriction.decide,
+        Gate.SIMULATION: _nothing_to_judge,
+        Gate.SIGNING: signing.decide_key,
+    }
+
+
+RULES: Final[Mapping[str, Mapping[Gate, Rule]]] = {
+    "transaction": {
+        Gate.ADMISSION: admission.decide_transaction,
+        Gate.ALLOWLIST: allowlist.decide,
+        Gate.VALUE_CAP: value_cap.decide,
+        Gate.DAILY_LIMIT: daily_limit.decide,
+        Gate.CHAIN_RESTRICTION: chain_restriction.decide,
+        Gate.SIMULATION: simulation.decide,
+        Gate.SIGNING: signing.decide,
+    },
+    "personal_sign": _of_message(message.decide),
+    "typed_data": _of_message(typed_data.decide),
+    "authorization": _of_message(delegation.decide)
+    | {Gate.CHAIN_RESTRICTION: delegation.decide_chain, Gate.SIGNING: signing.decide_delegation},
+}

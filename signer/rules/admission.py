@@ -1,10 +1,11 @@
 """May this agent submit this intent at this time?"""
 
-from schemas.intent import EXPIRY_MS_MAX, Intent
+from schemas.intent import EXPIRY_MS_MAX, Intent, TransactionIntent
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
-from signer.rules.decision import PASSED, Decision, Facts, Rejected
+from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected, invalid
+from signer.transaction_form import form_problem
 
 
 def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
@@ -16,6 +17,15 @@ def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> De
         or _rate(policy, account, facts)
         or PASSED
     )
+
+
+def decide_transaction(
+    intent: TransactionIntent, policy: Policy, account: Account, facts: Facts
+) -> Decision:
+    """Reject as ``decide``, then by fields that are no transaction of any one type."""
+    decision = decide(intent, policy, account, facts)
+    problem = form_problem(intent) if isinstance(decision, Passed) else None
+    return invalid(problem) if problem else decision
 
 
 def _standing(policy: Policy, facts: Facts) -> Rejected | None:

@@ -1,22 +1,36 @@
-"""May money go to this address?"""
+"""May money go to this address, and accounts become the code that this transaction names?"""
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
+from signer.rules.delegation import judge_delegate
 
 
-def decide(intent: Intent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
-    """Reject a recipient that is not listed, and contract creation unless it is allowed."""
-    if intent.to is None:
-        return PASSED if policy.allow_contract_creation else _creation()
-    if policy.recipients is None or intent.to in policy.recipients:
-        return PASSED
-    return Rejected(
-        Reason.RECIPIENT_NOT_ALLOWED, f"{intent.to} is not on the allowlist", {"to": intent.to}
-    )
+def decide(intent: TransactionIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
+    """Reject a recipient or delegate that is not listed, and creation unless it is allowed.
+
+    Every entry of an authorization list is judged, whoever signed it: a chain applies them all.
+    """
+    return _recipient(intent.to, policy) or _delegates(intent, policy) or PASSED
 
 
-def _creation() -> Rejected:
-    return Rejected(Reason.CONTRACT_CREATION, "the policy does not allow contract creation")
+def _recipient(to: str | None, policy: Policy) -> Rejected | None:
+    if to is None:
+        if policy.allow_contract_creation:
+            return None
+        return Rejected(Reason.CONTRACT_CREATION, "the policy does not allow contract creation")
+    if policy.recipients is None or to in policy.recipients:
+        return None
+    return Rejected(Reason.RECIPIENT_NOT_ALLOWED, f"{to} is not on the allowlist", {"to": to})
+
+
+def _delegates(intent: TransactionIntent, policy: Policy) -> Rejected | None:
+    for number, entry in enumerate(intent.authorization_list or ()):
+        place = f"authorization_list[{number}]"
+        rejected = judge_delegate(entry.address, entry.chain_id, policy)
+        if rejected is not None:
+            detail = f"{place}: {rejected.detail}"
+            return Rejected(rejected.reason, detail, rejected.evidence | {"place": place})
+    return None

@@ -1,6 +1,6 @@
 """Does the account's rolling 24 hour sum leave room for this value?"""
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.money import wei_to_eth
 from schemas.policy import Policy
 from schemas.reasons import Reason
@@ -8,7 +8,7 @@ from signer.account import Account
 from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected
 
 
-def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
+def decide(intent: TransactionIntent, policy: Policy, account: Account, facts: Facts) -> Decision:
     """Reject what would bring the sum of the last 24 hours over ``tx_daily_limit_eth``."""
     limit = policy.daily_wei_max
     if limit is None:

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from schemas.intent import Intent
+from schemas.access import Grant
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from schemas.registry import AgentSet, ChainSet
 from schemas.simulation import SimulationReport
 from signer.account import Account, LiveIntent
-from signer.keys import KeyDescriptor
+from signer.ethereum.validation import TransactionProblem
+from signer.keys.register import KeyDescriptor
 from signer.settings import Settings
 
 
@@ -18,29 +19,44 @@ from signer.settings import Settings
 class Facts:
     """Everything a decision depends on beside intent, policy and account; nothing has a default.
 
+    ``grants`` are the agent's on the paths of vaults;
     ``simulation_problem`` says why there is no trustworthy report although one was sent;
     ``owner`` and ``earlier`` are live records of this idempotency key and of this very intent;
-    ``key_open`` is whether the key at the path could be opened just now.
+    ``key_problem`` is why the key at the path could not be opened just now; ``boot`` names the life
+    of the signer that decides, where that is attested.
     """
 
     at_ms: int
     agent: AgentSet
+    grants: tuple[Grant, ...]
     settings: Settings
     chain: ChainSet | None
     simulation: SimulationReport | None
     simulation_problem: Reason | None
     key: KeyDescriptor | None
-    key_open: bool
+    key_problem: Reason | None
     owner: LiveIntent | None
     earlier: LiveIntent | None
     decided_before: bool
+    boot: str | None
+
+
+class Signable(NamedTuple):
+    """Hold the 32 bytes that a signature is made over, and the outcome's fields about them."""
+
+    digest: bytes
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A rule has nothing against the intent."""
+    """A rule has nothing against the intent.
+
+    ``signable`` is what the rule that read a message has read: what is signed is what was judged.
+    """
 
     evidence: dict[str, str] = field(default_factory=dict)
+    signable: Signable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +69,13 @@ class Rejected:
 
 
 Decision: TypeAlias = Passed | Rejected
-Rule: TypeAlias = Callable[[Intent, Policy, Account, Facts], Decision]
+Rule: TypeAlias = Callable[[Any, Policy, Account, Facts], Decision]
+"""A rule takes an intent of the kinds it stands beside in ``signer.rules.RULES``."""
 PASSED = Passed()
+
+
+def invalid(problem: TransactionProblem) -> Rejected:
+    """Return the rejection for a transaction that breaks the protocol's own rules."""
+    detail = f"{problem.code}: {problem.detail}"
+    evidence = {"code": problem.code, "place": problem.place}
+    return Rejected(Reason.INVALID_TRANSACTION, detail, evidence)

@@ -1,49 +1,96 @@
 """Is everything there that a signature needs: a granted key that opens, fees, a free nonce?"""
 
-from schemas.intent import Intent
+from schemas.intent import AuthorizationIntent, Intent, TransactionIntent
 from schemas.policy import Policy
 from schemas.reasons import Reason
+from signer.access import may_sign
 from signer.account import Account
 from signer.fees import resolve
-from signer.keys import KeyDescriptor, may_use
+from signer.keys.register import KeyDescriptor
+from signer.nonces import ANY_CHAIN
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
 from signer.rules.simulation import estimate
 
 # Nonces that are passed over can never be used, so a simulator may not lead far ahead.
 PENDING_AHEAD_MAX = 64
+# Each is remembered for ever, as the address comes to its nonce on one chain after another.
+ANY_CHAIN_MAX = 64
 
 
-def decide(intent: Intent, _policy: Policy, account: Account, facts: Facts) -> Decision:
+def decide(intent: TransactionIntent, _policy: Policy, account: Account, facts: Facts) -> Decision:
     """Reject by the key, the fees and an explicit nonce, in this order."""
-    key = facts.key
-    if key is None:
-        return Rejected(Reason.KEY_UNKNOWN, f"no key at {intent.key_path}")
-    if not may_use(facts.agent.key_paths, intent.agent, intent.key_path):
-        return Rejected(Reason.KEY_NOT_GRANTED, f"no right to the key at {intent.key_path}")
-    if not facts.key_open:
-        return Rejected(Reason.KEY_UNAVAILABLE, f"the key at {intent.key_path} did not open")
+    key = usable_key(intent, facts)
+    if isinstance(key, Rejected):
+        return key
     if resolve(intent, estimate(facts), facts.chain) is None:
         return Rejected(Reason.FEE_UNKNOWN, "nobody says gas or fees")
     used_next = account.next_nonce(key.address, intent.chain_id)
-    return _nonce(intent, used_next, nonce_next(intent, account, key, facts))
-
-
-def nonce_next(intent: Intent, account: Account, key: KeyDescriptor, facts: Facts) -> int:
-    """Return the one nonce that may be used: above every used one, and what is pending."""
-    report = estimate(facts)
-    pending = report.pending_nonce if report else None
-    return max(account.next_nonce(key.address, intent.chain_id), pending or 0)
-
-
-def _nonce(intent: Intent, used_next: int, following: int) -> Decision:
-    """Refuse every nonce but the next: one above it would leave a hole that nothing can fill."""
+    following = nonce_next(intent, account, key, facts)
     if following > used_next + PENDING_AHEAD_MAX:
         detail = f"a simulator says nonce {following} is next, and the signer {used_next}"
         return Rejected(Reason.NONCE_TOO_HIGH, detail)
-    if intent.nonce is None or intent.nonce == following:
+    return _explicit(intent.nonce, following)
+
+
+def decide_delegation(
+    intent: AuthorizationIntent, _policy: Policy, account: Account, facts: Facts
+) -> Decision:
+    """Reject by the key and an explicit nonce: the next one, or the one after it.
+
+    The one after it is for a transaction of the address itself, which takes the next one.
+    """
+    key = usable_key(intent, facts)
+    if isinstance(key, Rejected):
+        return key
+    sender, chain_id = key.address, intent.chain_id
+    if chain_id == ANY_CHAIN and account.delegations_for_every_chain(sender) >= ANY_CHAIN_MAX:
+        detail = f"{sender} has signed {ANY_CHAIN_MAX} for every chain, which are the most"
+        return Rejected(Reason.ANY_CHAIN_DELEGATION, detail)
+    following = account.next_nonce(sender, chain_id)
+    behind = account.next_nonce(sender, chain_id, following + 1)
+    if intent.nonce == behind == following + 1:
         return PASSED
-    below = intent.nonce < following
+    return _explicit(intent.nonce, following)
+
+
+def decide_key(intent: Intent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
+    """Reject by the key alone: a message has no fees and no nonce."""
+    key = usable_key(intent, facts)
+    return key if isinstance(key, Rejected) else PASSED
+
+
+def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
+    """Return the key an intent names if its agent may use it, it signs, and it opens."""
+    key, path = facts.key, intent.key_path
+    if key is None:
+        return Rejected(Reason.KEY_UNKNOWN, f"no key at {path}")
+    if not may_sign(facts.agent, facts.grants, key.vault, path):
+        return Rejected(Reason.KEY_NOT_GRANTED, f"no right to the key at {path}")
+    if not key.active:
+        return Rejected(Reason.KEY_INACTIVE, f"the key at {path} is {key.state}")
+    if not key.signs:
+        detail = f"the key at {path} is of {key.chain}: it holds an address only"
+        return Rejected(Reason.KEY_CHAIN_WRONG, detail)
+    if facts.key_problem is not None:
+        return Rejected(facts.key_problem, f"the key at {path} did not open")
+    return key
+
+
+def nonce_next(
+    intent: TransactionIntent, account: Account, key: KeyDescriptor, facts: Facts
+) -> int:
+    """Return the one nonce that may be used: free, and neither used nor below what is pending."""
+    report = estimate(facts)
+    pending = report.pending_nonce if report else None
+    return account.next_nonce(key.address, intent.chain_id, pending or 0)
+
+
+def _explicit(nonce: int | None, following: int) -> Decision:
+    """Refuse every nonce but the next: one above it would leave a hole that nothing can fill."""
+    if nonce is None or nonce == following:
+        return PASSED
+    below = nonce < following
     reason = Reason.NONCE_USED if below else Reason.NONCE_TOO_HIGH
     side = "below" if below else "above"
-    detail = f"nonce {intent.nonce} is {side} the next one, {following}: use that or none"
+    detail = f"nonce {nonce} is {side} the next one, {following}: use that or none"
     return Rejected(reason, detail)

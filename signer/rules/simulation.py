@@ -1,6 +1,6 @@
 """Where a simulation is required: did it succeed, recently, by someone we trust?"""
 
-from schemas.intent import Intent
+from schemas.intent import AnyIntent, TransactionIntent
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from schemas.simulation import SimulationReport
@@ -11,12 +11,14 @@ from signer.settings import Settings
 CLOCK_DIFFERENCE_MS_MAX = 30_000
 
 
-def required(intent: Intent, settings: Settings) -> bool:
-    """Tell whether the intent or the organisation asks for a simulation."""
+def required(intent: AnyIntent, settings: Settings) -> bool:
+    """Tell whether the intent or the organisation asks for a simulation; messages have none."""
+    if not isinstance(intent, TransactionIntent):
+        return False
     return intent.simulate_first or settings.simulation_always
 
 
-def decide(intent: Intent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
+def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
     """Reject unless a required simulation succeeded and is fresh."""
     if not required(intent, facts.settings):
         return PASSED

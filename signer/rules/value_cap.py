@@ -1,6 +1,6 @@
-"""Is one transaction's value, and what its gas may cost, small enough?"""
+"""Is one transaction's value, and what its gas and blobs may cost, small enough?"""
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.money import wei_to_eth
 from schemas.policy import Policy
 from schemas.reasons import Reason
@@ -10,10 +10,11 @@ from signer.rules.decision import Decision, Facts, Passed, Rejected
 from signer.rules.simulation import estimate
 
 
-def decide(intent: Intent, policy: Policy, _account: Account, facts: Facts) -> Decision:
-    """Reject a value over ``tx_max_value_eth`` or gas x max fee over ``tx_max_fee_eth``.
+def decide(intent: TransactionIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
+    """Reject a value over ``tx_max_value_eth``, or a cost over ``tx_max_fee_eth``.
 
-    Fees that nobody knows yet are not judged here; signing refuses them.
+    The cost is all that gas and blobs may take beside the value. Fees that nobody knows yet are not
+    judged here; signing refuses them.
     """
     if policy.value_wei_max is not None and intent.value_wei > policy.value_wei_max:
         return _over(Reason.VALUE_TOO_HIGH, "value", intent.value_wei, policy.value_wei_max)

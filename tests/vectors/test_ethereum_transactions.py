@@ -1,4 +1,4 @@
-"""Published transactions and addresses: ethers.js v6 and eth-account, byte for byte."""
+"""Published transactions, authorizations and addresses, byte for byte."""
 
 from typing import Any
 
@@ -6,89 +6,122 @@ import pytest
 from coincurve import PrivateKey
 
 from signer.ethereum.address import address_of, checksum_address, parse_address
-from signer.ethereum.decoding import decode_signed, decode_unsigned, sender
-from signer.ethereum.signing import sign_transaction
-from signer.ethereum.transaction import (
-    FeeMarketTransaction,
-    signed_bytes,
-    signing_hash,
-    unsigned_bytes,
+from signer.ethereum.authorization import (
+    AUTHORIZATION_LIST,
+    SignedAuthorization,
+    authority,
+    authorization_hash,
 )
-from tests.support.ethereum import MemoryKey
+from signer.ethereum.decoding import decode_signed, sender
+from signer.ethereum.encoding import encode
+from signer.ethereum.errors import TransactionDecodingError
+from signer.ethereum.rlp_codec import encode_list
+from signer.ethereum.signing import sign_transaction
+from tests.support.ethereum import MemoryKey, sign_terms
+from tests.support.transaction_json import (
+    authorization_of,
+    bytes_of,
+    signature_of,
+    transaction_of,
+)
 from tests.support.vectors import load_vectors, report_cases
 
-SIGNATURE_PARTS = (("r", 32), ("s", 32), ("v", 1))
+# What ethers names its signed forms, and the least that must be there of each.
+FORMS = {0: ("Eip155", 800), 1: ("Berlin", 1_600), 2: ("London", 1_600), 3: ("Cancun", 800)}
+EXPECTED_TYPES = {
+    "AccessListTransaction": 1,
+    "DynamicFeeTransaction": 2,
+    "BlobTransaction": 3,
+    "SetCodeTransaction": 4,
+}
 
 
-def _number(value: str | int | None) -> int:
-    return int(value, 16) if isinstance(value, str) else value or 0
-
-
-def _bytes(value: str | None) -> bytes:
-    return bytes.fromhex((value or "0x")[2:])
-
-
-def _transaction(fields: dict[str, Any], gas: str) -> FeeMarketTransaction:
-    """Read the JSON of ethers or web3; a field left out is zero or empty, as in both."""
-    return FeeMarketTransaction(
-        chain_id=_number(fields.get("chainId")),
-        nonce=_number(fields.get("nonce")),
-        max_priority_fee_per_gas_wei=_number(fields.get("maxPriorityFeePerGas")),
-        max_fee_per_gas_wei=_number(fields.get("maxFeePerGas")),
-        gas_limit=_number(fields.get(gas)),
-        to=parse_address(fields["to"]) if fields.get("to") else None,
-        value_wei=_number(fields.get("value")),
-        data=_bytes(fields.get("data")),
-        access_list=tuple(
-            (parse_address(entry["address"]), tuple(map(_bytes, entry["storageKeys"])))
-            for entry in fields.get("accessList") or ()
-        ),
-    )
-
-
-def test_ethers_london_transactions_are_signed_and_read_back(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("number", FORMS)
+def test_ethers_transactions_are_signed_and_read_back(
+    number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    form, least = FORMS[number]
     cases = [
-        case for case in load_vectors("ethers-v6/transactions.json.gz") if case["signedLondon"]
+        case for case in load_vectors("ethers-v6/transactions.json.gz") if case[f"signed{form}"]
     ]
     for case in cases:
-        tx = _transaction(case["transaction"], "gasLimit")
-        key = MemoryKey(_bytes(case["privateKey"]))
-        unsigned, raw = _bytes(case["unsignedLondon"]), _bytes(case["signedLondon"])
-        assert unsigned_bytes(tx) == unsigned, case["name"]
+        tx = transaction_of(number, case["transaction"])
+        key = MemoryKey(bytes_of(case["privateKey"]))
+        raw = bytes_of(case[f"signed{form}"])
+        assert encode(tx).unsigned() == bytes_of(case[f"unsigned{form}"]), case["name"]
         assert sign_transaction(tx, key, key.address).raw == raw, case["name"]
-        assert decode_unsigned(unsigned) == decode_signed(raw)[0] == tx, case["name"]
+        assert decode_signed(raw)[0] == tx, case["name"]
         assert sender(raw) == key.address, case["name"]
-    assert len(cases) > 1_000
-    report_cases(capsys, f"ethers v6 signedLondon: {len(cases)} of {len(cases)} match")
+    assert len(cases) > least
+    report_cases(capsys, f"ethers v6 signed{form}: {len(cases)} of {len(cases)} match")
 
 
-def test_eth_account_fee_market_transactions_match(capsys: pytest.CaptureFixture[str]) -> None:
-    cases = [
-        case
-        for case in load_vectors("eth-account/typed_transactions.json")
-        if case["expected_type"] == "DynamicFeeTransaction"
-    ]
+def test_ethers_transactions_for_no_chain_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = load_vectors("ethers-v6/transactions.json.gz")
     for case in cases:
-        fields, raw = case["transaction"], _bytes(case["expected_raw_transaction"])
-        tx, signature = decode_signed(raw)
-        assert tx == _transaction(fields, "gas")
-        assert signature == b"".join(
-            _number(fields[part]).to_bytes(size, "big") for part, size in SIGNATURE_PARTS
-        )
-        assert signed_bytes(tx, signature) == raw
+        with pytest.raises(TransactionDecodingError) as refusal:
+            decode_signed(bytes_of(case["signedLegacy"]))
+        assert refusal.value.place == "signature.v", case["name"]
+    assert len(cases) > 1_600
+    report_cases(capsys, f"ethers v6 signedLegacy: {len(cases)} of {len(cases)} refused")
+
+
+def test_eth_account_typed_transactions_match(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = load_vectors("eth-account/typed_transactions.json")
+    for case in cases:
+        number = EXPECTED_TYPES[case["expected_type"]]
+        fields, raw = case["transaction"], bytes_of(case["expected_raw_transaction"])
+        expected = transaction_of(number, fields)
+        signature = signature_of(fields | {"yParity": fields["v"]})
+        assert decode_signed(raw) == (expected, signature)
+        encoding = encode(expected)
+        assert encoding.signed(signature) == raw
         # eth-account calls the digest that is signed the hash of the transaction.
-        assert signing_hash(tx) == _bytes(case["expected_hash"])
+        assert encoding.signing_hash() == bytes_of(case["expected_hash"])
         assert len(sender(raw)) == 20
-    assert cases
-    report_cases(capsys, f"eth-account type 2: {len(cases)} of {len(cases)} match")
+    assert {case["expected_type"] for case in cases} == set(EXPECTED_TYPES)
+    report_cases(capsys, f"eth-account typed: {len(cases)} of {len(cases)} match")
+
+
+def test_the_example_of_eip_155_matches(capsys: pytest.CaptureFixture[str]) -> None:
+    case = load_vectors("misc-eth/vectors.json")["eip155_example"]
+    tx, key = transaction_of(0, case["tx"]), MemoryKey(bytes_of(case["private_key"]))
+    encoding = encode(tx)
+    assert encoding.unsigned() == bytes_of(case["signing_data"])
+    assert encoding.signing_hash() == bytes_of(case["signing_hash"])
+    assert sign_transaction(tx, key, key.address).raw == bytes_of(case["signed"])
+    assert decode_signed(bytes_of(case["signed"]))[0] == tx
+    report_cases(capsys, "EIP-155: 1 of 1 matches")
+
+
+def test_published_authorizations_match(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = load_vectors("misc-eth/vectors.json")["eip7702_auth"]
+    for case in cases:
+        key, asked = MemoryKey(bytes_of(case["private_key"])), authorization_of(case)
+        signed = sign_terms(asked, key)
+        assert signed == SignedAuthorization(asked, _published_signature(case))
+        assert authority(signed) == key.address
+        if "hash" in case:
+            assert authorization_hash(asked) == bytes_of(case["hash"])
+        if "rlp" in case:
+            listed = AUTHORIZATION_LIST.encode((signed,), "entries")
+            assert listed == encode_list(bytes_of(case["rlp"]))
+            assert key.address == bytes_of(case["authority"])
+    assert len(cases) == 2
+    report_cases(capsys, f"EIP-7702 authorizations: {len(cases)} of {len(cases)} match")
+
+
+def _published_signature(case: dict[str, Any]) -> bytes:
+    if "r" in case:
+        return signature_of(case)
+    signature = bytes_of(case["signature"])  # with a v of 27 or 28
+    return signature[:64] + bytes([signature[64] - 27])
 
 
 def test_ethers_accounts_have_their_addresses(capsys: pytest.CaptureFixture[str]) -> None:
     cases = load_vectors("ethers-v6/accounts.json.gz")
     for case in cases:
-        key = PrivateKey(_bytes(case["privateKey"]))
+        key = PrivateKey(bytes_of(case["privateKey"]))
         address = address_of(key.public_key.format(compressed=False))
         assert checksum_address(address) == case["address"], case["name"]
         assert parse_address(case["address"]) == address, case["name"]

@@ -1,16 +1,20 @@
 """Project Wycheproof's AES-GCM cases on the very functions that every blob goes through."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from signer.custody import aead
+from signer.custody.envelope import new_vault_key, open_secret, seal_secret
 from signer.custody.errors import CorruptError
 from tests.support.vectors import load_vectors, report_cases
+from tests.unit.custody.material import HERE, Stream, root_kms
 
 OURS = {"keySize": 256, "ivSize": 96, "tagSize": 128}
 EXPECTED_CASES = 66
+NONCE_END = len(aead.FORMAT_1) + aead.NONCE_BYTES
 
 
 def cases() -> list[dict[str, Any]]:
@@ -47,6 +51,42 @@ def test_every_case_of_wycheproof_is_sealed_and_opened_as_it_says(
     assert results["invalid"] > 0
     assert set(results) == {"valid", "invalid"}
     report_cases(capsys, f"Wycheproof AES-256-GCM: {len(tried)} cases, {dict(results)}")
+
+
+def test_every_case_of_wycheproof_goes_through_an_envelope() -> None:
+    """A secret sealed under a case's key and IV is its ciphertext: only the tag binds the place.
+
+    A case that Wycheproof spoils has one difference to the right tag; the envelope's tag with that
+    same difference opens nothing.
+    """
+    wrapped_kek = new_vault_key(root_kms(), HERE.vault_context, Stream())
+    for case in cases():
+        key, iv, message, ciphertext, tag = (
+            bytes.fromhex(case[name]) for name in ("key", "iv", "msg", "ct", "tag")
+        )
+        drawn = {aead.KEY_BYTES: key, aead.NONCE_BYTES: iv}
+        sealed = seal_secret(root_kms(), wrapped_kek, HERE, message, drawn.__getitem__)
+        start, body = sealed.ciphertext[:NONCE_END], sealed.ciphertext[NONCE_END:]
+        assert start == aead.FORMAT_1 + iv
+        assert body[: -aead.TAG_BYTES] == ciphertext, case["tcId"]
+        assert open_secret(root_kms(), HERE, sealed) == message
+        spoilt = differently(body[-aead.TAG_BYTES :], tag, right_tag(case))
+        changed = replace(sealed, ciphertext=start + ciphertext + spoilt)
+        if case["result"] == "valid":
+            assert open_secret(root_kms(), HERE, changed) == message
+        else:
+            with pytest.raises(CorruptError):
+                open_secret(root_kms(), HERE, changed)
+
+
+def right_tag(case: dict[str, Any]) -> bytes:
+    key, iv, aad, message = (bytes.fromhex(case[name]) for name in ("key", "iv", "aad", "msg"))
+    return aead.encrypt(aead.load_key(key), iv, message, aad)[-aead.TAG_BYTES :]
+
+
+def differently(tag: bytes, one: bytes, other: bytes) -> bytes:
+    """Change a tag as one of two tags differs from the other."""
+    return bytes(byte ^ left ^ right for byte, left, right in zip(tag, one, other, strict=True))
 
 
 def test_keys_and_nonces_of_other_sizes_are_refused() -> None:

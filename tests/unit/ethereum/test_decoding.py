@@ -4,24 +4,54 @@ import pytest
 import rlp
 from rlp.codec import length_prefix
 
-from signer.ethereum.decoding import decode_signed, decode_unsigned, sender
+from signer.ethereum.decoding import decode_signed, sender
+from signer.ethereum.encoding import encode
 from signer.ethereum.errors import EthereumError, SignatureError, TransactionDecodingError
 from signer.ethereum.signing import sign_transaction
-from signer.ethereum.transaction import MAX_TRANSACTION_BYTES, signing_hash, unsigned_bytes
-from tests.support.ethereum import TRANSFER, MemoryKey
+from signer.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
+from tests.support.ethereum import (
+    ACCESS,
+    BLOBS,
+    EVERY_TYPE,
+    LEGACY,
+    RECIPIENT,
+    SET_CODE,
+    TRANSFER,
+    MemoryKey,
+)
 
 KEY = MemoryKey(b"\x01" * 32)
 TX = replace(TRANSFER, access_list=((bytes(20), (bytes(32),)),))
-UNSIGNED = unsigned_bytes(TX)
-SIGNED = sign_transaction(TX, KEY, KEY.address).raw
-CHAIN_ID, NONCE, TO, VALUE, DATA, ACCESS_LIST, Y_PARITY, R, S = 0, 1, 5, 6, 7, 8, 9, 10, 11
+UNSIGNED = encode(TX).unsigned()
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
+def _signed(tx: Transaction) -> bytes:
+    return sign_transaction(tx, KEY, KEY.address).raw
+
+
+SIGNED = _signed(TX)
+# Where the items stand in the list of each type.
+CHAIN_ID, NONCE, TO, VALUE, DATA, ACCESS_LIST, Y_PARITY, R, S = 0, 1, 5, 6, 7, 8, 9, 10, 11
+BLOB_FEE, BLOB_HASHES, AUTHORIZATIONS = 9, 10, 9
+LEGACY_NONCE, LEGACY_TO, LEGACY_V = 0, 3, 6
+BERLIN_TO, BERLIN_ACCESS_LIST = 4, 7
+ENTRY = rlp.decode(_signed(SET_CODE)[1:])[AUTHORIZATIONS][0]
+
+
+def _prefix(raw: bytes) -> bytes:
+    return raw[:1] if raw[0] < 0xC0 else b""
+
+
 def _with_item(raw: bytes, index: int, item: object) -> bytes:
-    items = rlp.decode(raw[1:])
+    prefix = _prefix(raw)
+    items = rlp.decode(raw[len(prefix) :])
     items[index] = item
-    return raw[:1] + bytes(rlp.encode(items))
+    return prefix + bytes(rlp.encode(items))
+
+
+def _entry(index: int, item: object) -> list[object]:
+    return [*ENTRY[:index], item, *ENTRY[index + 1 :]]
 
 
 def _list(payload: bytes) -> bytes:
@@ -37,41 +67,70 @@ def _nested(depth: int) -> bytes:
     return b"".join(reversed(headers))
 
 
-def test_what_was_signed_is_read_back() -> None:
-    assert decode_unsigned(UNSIGNED) == TX
-    decoded, signature = decode_signed(SIGNED)
-    assert decoded == TX
-    assert signature == KEY.sign(signing_hash(TX))
-    assert sender(SIGNED) == KEY.address
+@pytest.mark.parametrize("tx", EVERY_TYPE)
+def test_what_was_signed_is_read_back(tx: Transaction) -> None:
+    raw = _signed(tx)
+    decoded, signature = decode_signed(raw)
+    assert decoded == tx
+    assert signature == KEY.sign(encode(tx).signing_hash())
+    assert sender(raw) == KEY.address
 
 
 @pytest.mark.parametrize(
-    ("index", "item", "place"),
+    ("tx", "index", "item", "place"),
     [
-        (CHAIN_ID, b"\x00\x01", "chain_id"),
-        (NONCE, b"\x00", "nonce"),
-        (NONCE, [], "nonce"),
-        (VALUE, b"\x01" + bytes(32), "value_wei"),
-        (TO, bytes(19), "to"),
-        (TO, bytes(21), "to"),
-        (TO, [], "to"),
-        (DATA, [b"\x01"], "data"),
-        (ACCESS_LIST, b"", "access_list"),
-        (ACCESS_LIST, [b""], "access_list[0]"),
-        (ACCESS_LIST, [[bytes(20)]], "access_list[0]"),
-        (ACCESS_LIST, [[bytes(20), [], []]], "access_list[0]"),
-        (ACCESS_LIST, [[bytes(19), []]], "access_list[0].address"),
-        (ACCESS_LIST, [[bytes(20), b""]], "access_list[0].storage_keys"),
-        (ACCESS_LIST, [[bytes(20), [bytes(31)]]], "access_list[0].storage_keys[0]"),
-        (ACCESS_LIST, [[bytes(20), []], [bytes(20), [[]]]], "access_list[1].storage_keys[0]"),
+        (TX, CHAIN_ID, b"\x00\x01", "chain_id"),
+        (TX, NONCE, b"\x00", "nonce"),
+        (TX, NONCE, [], "nonce"),
+        (TX, VALUE, b"\x01" + bytes(32), "value_wei"),
+        (TX, TO, bytes(19), "to"),
+        (TX, TO, bytes(21), "to"),
+        (TX, TO, [], "to"),
+        (TX, DATA, [b"\x01"], "data"),
+        (TX, ACCESS_LIST, b"", "access_list"),
+        (TX, ACCESS_LIST, [b""], "access_list[0]"),
+        (TX, ACCESS_LIST, [[bytes(20)]], "access_list[0]"),
+        (TX, ACCESS_LIST, [[bytes(20), [], []]], "access_list[0]"),
+        (TX, ACCESS_LIST, [[bytes(19), []]], "access_list[0].address"),
+        (TX, ACCESS_LIST, [[bytes(20), b""]], "access_list[0].storage_keys"),
+        (TX, ACCESS_LIST, [[bytes(20), [bytes(31)]]], "access_list[0].storage_keys[0]"),
+        (TX, ACCESS_LIST, [[bytes(20), []], [bytes(20), [[]]]], "access_list[1].storage_keys[0]"),
+        (LEGACY, LEGACY_NONCE, b"\x00", "nonce"),
+        (LEGACY, LEGACY_TO, bytes(19), "to"),
+        (ACCESS, BERLIN_TO, bytes(19), "to"),
+        (ACCESS, BERLIN_ACCESS_LIST, b"", "access_list"),
+        (BLOBS, TO, b"", "to"),
+        (BLOBS, BLOB_FEE, b"\x00", "max_fee_per_blob_gas_wei"),
+        (BLOBS, BLOB_HASHES, b"", "blob_versioned_hashes"),
+        (BLOBS, BLOB_HASHES, [bytes(32), bytes(31)], "blob_versioned_hashes[1]"),
+        (SET_CODE, TO, b"", "to"),
+        (SET_CODE, AUTHORIZATIONS, b"", "authorization_list"),
+        (SET_CODE, AUTHORIZATIONS, [ENTRY, b""], "authorization_list[1]"),
+        (SET_CODE, AUTHORIZATIONS, [ENTRY[:5]], "authorization_list[0]"),
+        (SET_CODE, AUTHORIZATIONS, [_entry(0, b"\x00")], "authorization_list[0].chain_id"),
+        (SET_CODE, AUTHORIZATIONS, [_entry(1, b"")], "authorization_list[0].address"),
+        (SET_CODE, AUTHORIZATIONS, [_entry(2, [])], "authorization_list[0].nonce"),
+        (
+            SET_CODE,
+            AUTHORIZATIONS,
+            [_entry(3, b"\x01\x00")],
+            "authorization_list[0].signature.y_parity",
+        ),
+        (SET_CODE, AUTHORIZATIONS, [_entry(4, bytes(32))], "authorization_list[0].signature.r"),
+        (
+            SET_CODE,
+            AUTHORIZATIONS,
+            [_entry(5, b"\x01" + bytes(32))],
+            "authorization_list[0].signature.s",
+        ),
     ],
 )
 def test_a_field_of_another_form_is_refused_where_it_is(
-    index: int, item: object, place: str
+    tx: Transaction, index: int, item: object, place: str
 ) -> None:
-    for decode, raw in ((decode_unsigned, UNSIGNED), (decode_signed, SIGNED), (sender, SIGNED)):
+    for decode in (decode_signed, sender):
         with pytest.raises(TransactionDecodingError) as refusal:
-            decode(_with_item(raw, index, item))
+            decode(_with_item(_signed(tx), index, item))
         assert refusal.value.place == place
 
 
@@ -100,6 +159,43 @@ def test_a_signature_of_another_form_is_refused_where_it_is(
     assert refusal.value.place == place
 
 
+@pytest.mark.parametrize("v", [27, 28])
+def test_a_legacy_transaction_for_no_chain_is_refused_because_every_chain_would_take_it(
+    v: int,
+) -> None:
+    with pytest.raises(TransactionDecodingError, match="replayed on every chain") as refusal:
+        decode_signed(_with_item(_signed(LEGACY), LEGACY_V, bytes([v])))
+    assert refusal.value.place == "signature.v"
+
+
+@pytest.mark.parametrize(
+    "v",
+    [
+        b"",
+        b"\x01",
+        bytes([29]),
+        bytes([34]),
+        bytes([35]),
+        bytes([36]),
+        b"\xff" * 32,
+        b"\x00\x25",
+        [],
+    ],
+)
+def test_a_v_that_names_no_chain_is_refused(v: object) -> None:
+    with pytest.raises(TransactionDecodingError) as refusal:
+        decode_signed(_with_item(_signed(LEGACY), LEGACY_V, v))
+    assert refusal.value.place == "signature.v"
+
+
+@pytest.mark.parametrize("v", [37, 38, 2**64, 2**255])
+def test_v_is_the_chain_id_and_the_parity(v: int) -> None:
+    tx, signature = decode_signed(
+        _with_item(_signed(LEGACY), LEGACY_V, v.to_bytes((v.bit_length() + 7) // 8, "big"))
+    )
+    assert 35 + 2 * tx.chain_id + signature[64] == v
+
+
 def _long_form(raw: bytes) -> bytes:
     """Spell the one-byte nonce 0x07 as a string of length one."""
     return raw[:1] + _list(raw[3:].replace(b"\x82\x21\x05\x07", b"\x82\x21\x05\x81\x07", 1))
@@ -112,44 +208,57 @@ def _long_form(raw: bytes) -> bytes:
         b"\x02",
         b"\x02\x80",
         b"\x02\xc0",
-        b"\x00" + UNSIGNED[1:],
-        b"\x01" + UNSIGNED[1:],
-        UNSIGNED[1:],
-        UNSIGNED + b"\x00",
-        UNSIGNED[:-1],
-        SIGNED,
-        b"\x02" + _list(UNSIGNED[1:]),
-        b"\x02\xf9\x00" + UNSIGNED[2:],
-        _long_form(UNSIGNED),
+        b"\xc0",
+        b"\x80",
+        UNSIGNED,
+        SIGNED + b"\x00",
+        SIGNED[:-1],
+        SIGNED * 2,
+        SIGNED[1:],
+        b"\x00" + SIGNED[1:],
+        b"\x01" + SIGNED[1:],
+        b"\x03" + SIGNED[1:],
+        b"\x04" + SIGNED[1:],
+        b"\x05" + SIGNED[1:],
+        b"\x02" + _list(SIGNED[1:]),
+        b"\x02\xf9\x00" + SIGNED[2:],
+        _long_form(SIGNED),
         b"\x02\xbf" + b"\xff" * 8,
         b"\x02\xff" + b"\xff" * 8,
+        encode(LEGACY).unsigned(),
+        b"\x00" + _signed(LEGACY),
+        b"\x02" + _signed(LEGACY),
+        _signed(LEGACY)[:-1],
+        _signed(LEGACY) + b"\x00",
+        # The form with its blobs, in which a blob transaction travels between nodes.
+        b"\x03" + rlp.encode([rlp.decode(_signed(BLOBS)[1:]), [], [], []]),
     ],
 )
-def test_bytes_that_are_no_unsigned_transaction_are_refused(raw: bytes) -> None:
-    with pytest.raises(TransactionDecodingError):
-        decode_unsigned(raw)
-
-
-@pytest.mark.parametrize(
-    "raw", [UNSIGNED, SIGNED + b"\x00", SIGNED[:-1], SIGNED * 2, SIGNED[1:], b"\x03" + SIGNED[1:]]
-)
 def test_bytes_that_are_no_signed_transaction_are_refused(raw: bytes) -> None:
-    with pytest.raises(TransactionDecodingError):
+    with pytest.raises((TransactionDecodingError, SignatureError)):
         decode_signed(raw)
 
 
 @pytest.mark.parametrize("depth", [10, 500, 5_000, 30_000])
-def test_lists_nested_to_exhaust_the_stack_are_refused(depth: int) -> None:
+@pytest.mark.parametrize("prefix", [b"", b"\x02"])
+def test_lists_nested_to_exhaust_the_stack_are_refused(prefix: bytes, depth: int) -> None:
     with pytest.raises(TransactionDecodingError, match="nests lists deeper"):
-        decode_signed(b"\x02" + _nested(depth))
+        decode_signed(prefix + _nested(depth))
 
 
 def test_bytes_beyond_the_limit_are_refused_unread() -> None:
     with pytest.raises(TransactionDecodingError, match=str(MAX_TRANSACTION_BYTES)):
-        decode_unsigned(b"\x02" + bytes(MAX_TRANSACTION_BYTES))
+        decode_signed(b"\x02" + bytes(MAX_TRANSACTION_BYTES))
 
 
-def test_no_prefix_of_a_signed_transaction_is_one() -> None:
-    for length in range(len(SIGNED)):
+@pytest.mark.parametrize("tx", EVERY_TYPE)
+def test_no_prefix_of_a_signed_transaction_is_one(tx: Transaction) -> None:
+    raw = _signed(tx)
+    for length in range(len(raw)):
         with pytest.raises(EthereumError):
-            decode_signed(SIGNED[:length])
+            decode_signed(raw[:length])
+
+
+@pytest.mark.parametrize("tx", [replace(LEGACY, to=None), replace(ACCESS, to=None)])
+def test_no_recipient_is_a_creation(tx: Transaction) -> None:
+    assert decode_signed(_signed(tx))[0] == tx != replace(tx, to=RECIPIENT)

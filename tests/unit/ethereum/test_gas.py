@@ -5,9 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyrevm import EVM, TxEnv
 
-from signer.ethereum.gas import floor_gas, initial_gas, intrinsic_gas
-from signer.ethereum.transaction import FeeMarketTransaction
-from tests.support.ethereum import ACCESS_LISTS, TRANSFER
+from signer.ethereum.gas import cost_wei_max, floor_gas, initial_gas, intrinsic_gas
+from signer.ethereum.transaction import FeeMarketTransaction, Transaction
+from tests.support.ethereum import (
+    ACCESS,
+    ACCESS_LISTS,
+    BLOB_HASH,
+    BLOBS,
+    EVERY_TYPE,
+    LEGACY,
+    SET_CODE,
+    TRANSFER,
+    authorize,
+)
 
 PAYER = "0x" + "11" * 20
 
@@ -34,6 +44,56 @@ def test_intrinsic_gas_of_known_shapes(change: dict[str, object], gas: int) -> N
     tx = replace(TRANSFER, **change)  # type: ignore[arg-type]  # one of many fields
     assert intrinsic_gas(tx) == gas
     assert intrinsic_gas(tx) == max(initial_gas(tx), floor_gas(tx))
+
+
+@pytest.mark.parametrize(
+    ("tx", "gas"),
+    [
+        (LEGACY, 21_000),
+        (replace(LEGACY, to=None, data=bytes(33)), 53_136),
+        (ACCESS, 21_000),
+        (replace(ACCESS, access_list=((bytes(20), (bytes(32),)),)), 25_300),
+        (BLOBS, 21_000),  # blob gas is no execution gas
+        (replace(BLOBS, blob_versioned_hashes=(BLOB_HASH,) * 6), 21_000),
+        (SET_CODE, 46_000),
+        (replace(SET_CODE, authorization_list=(authorize(),) * 3), 96_000),
+        # 25,000 for the entry and 16 a byte, until the floor of 40 a byte overtakes both
+        (replace(SET_CODE, data=b"\x01" * 1_000), 62_000),
+        (replace(SET_CODE, data=b"\x01" * 2_000), 101_000),
+    ],
+)
+def test_intrinsic_gas_of_each_type(tx: Transaction, gas: int) -> None:
+    assert intrinsic_gas(tx) == gas
+
+
+@pytest.mark.parametrize("tx", EVERY_TYPE)
+def test_the_floor_is_of_calldata_alone(tx: Transaction) -> None:
+    assert floor_gas(replace(tx, data=b"\x00\x01")) == 21_050
+
+
+@pytest.mark.parametrize(
+    ("tx", "cost_wei"),
+    [
+        (replace(LEGACY, gas_limit=30_000, gas_price_wei=7), 210_000),
+        (replace(ACCESS, gas_limit=30_000, gas_price_wei=7), 210_000),
+        (replace(TRANSFER, gas_limit=30_000, max_fee_per_gas_wei=7), 210_000),
+        (replace(SET_CODE, gas_limit=30_000, max_fee_per_gas_wei=7), 210_000),
+        (
+            replace(
+                BLOBS,
+                gas_limit=30_000,
+                max_fee_per_gas_wei=7,
+                max_fee_per_blob_gas_wei=11,
+                blob_versioned_hashes=(BLOB_HASH,) * 3,
+            ),
+            210_000 + 3 * 131_072 * 11,
+        ),
+    ],
+)
+def test_the_most_a_transaction_costs_is_all_its_gas_and_all_its_blobs(
+    tx: Transaction, cost_wei: int
+) -> None:
+    assert cost_wei_max(tx) == cost_wei
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,5 +1,9 @@
 import pytest
+from coincurve import PublicKey
+from hypothesis import given
+from hypothesis import strategies as st
 
+from signer.ethereum.address import address_of
 from signer.ethereum.errors import SignatureError
 from signer.ethereum.signature import check_signature, recover_address
 from tests.support.ethereum import MemoryKey
@@ -62,3 +66,23 @@ def test_an_r_that_is_no_point_of_the_curve_recovers_nobody() -> None:
     with pytest.raises(SignatureError) as refusal:
         recover_address(DIGEST, _signature(r=5))  # 5^3 + 7 is no square modulo p
     assert refusal.value.place == "signature"
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=65, max_size=65))
+def test_recovery_agrees_with_coincurves_own(digest: bytes, drawn: bytes) -> None:
+    # Halved, s is low; most of what is drawn recovers to a key that nobody has.
+    s = bytes([drawn[32] & 0x3F]) + drawn[33:64]
+    signature = drawn[:32] + s + bytes([drawn[64] & 1])
+    try:
+        expected = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    except ValueError:
+        with pytest.raises(SignatureError):
+            recover_address(digest, signature)
+        return
+    assert recover_address(digest, signature) == address_of(expected.format(compressed=False))
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_digest_of_another_length_is_never_read(length: int) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        recover_address(bytes(length), MemoryKey(b"\x01" * 32).sign(DIGEST))

@@ -4,10 +4,11 @@ import pytest
 from eth_account import Account
 
 from signer.ethereum.decoding import decode_signed, sender
+from signer.ethereum.encoding import encode, transaction_hash
 from signer.ethereum.errors import SenderMismatchError, SignatureError, TransactionEncodingError
 from signer.ethereum.signing import DigestSigner, sign_transaction
-from signer.ethereum.transaction import signing_hash, transaction_hash
-from tests.support.ethereum import TRANSFER, MemoryKey, as_eth_account
+from signer.ethereum.transaction import Transaction
+from tests.support.ethereum import EVERY_TYPE, TRANSFER, MemoryKey, as_eth_account
 
 SECRET = b"\x01" * 32
 KEY = MemoryKey(SECRET)
@@ -24,13 +25,14 @@ class Scripted:
         return self._answer
 
 
-def test_a_transfer_is_signed_as_eth_account_signs_it() -> None:
-    signed = sign_transaction(TRANSFER, KEY, KEY.address)
-    expected = Account.sign_transaction(as_eth_account(TRANSFER), SECRET)
+@pytest.mark.parametrize("tx", EVERY_TYPE)
+def test_each_type_is_signed_as_eth_account_signs_it(tx: Transaction) -> None:
+    signed = sign_transaction(tx, KEY, KEY.address)
+    expected = Account.sign_transaction(as_eth_account(tx), SECRET)
     assert signed.raw == bytes(expected.raw_transaction)
     assert signed.hash == bytes(expected.hash) == transaction_hash(signed.raw)
     assert signed.sender == KEY.address == sender(signed.raw)
-    assert decode_signed(signed.raw)[0] == TRANSFER
+    assert decode_signed(signed.raw)[0] == tx
 
 
 def test_signing_twice_gives_the_same_bytes() -> None:
@@ -56,7 +58,7 @@ def test_a_signature_over_another_digest_raises() -> None:
 
 
 def _flawed_signers() -> list[DigestSigner]:
-    right = KEY.sign(signing_hash(TRANSFER))
+    right = KEY.sign(encode(TRANSFER).signing_hash())
     high_s = (ORDER - int.from_bytes(right[32:64], "big")).to_bytes(32, "big")
     answers = [
         b"",
@@ -78,7 +80,7 @@ def test_a_signature_that_ethereum_refuses_raises(key: DigestSigner) -> None:
 
 
 def test_a_flipped_bit_of_the_right_signature_raises() -> None:
-    right = KEY.sign(signing_hash(TRANSFER))
+    right = KEY.sign(encode(TRANSFER).signing_hash())
     for bit in range(8 * len(right)):
         faulty = (int.from_bytes(right, "big") ^ (1 << bit)).to_bytes(len(right), "big")
         with pytest.raises((SenderMismatchError, SignatureError)):

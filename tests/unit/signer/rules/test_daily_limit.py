@@ -19,10 +19,10 @@ def spent(value_wei: int, age_ms: int, chain_id: int = 8453) -> Account:
         ("5", 0, 0, 5 * ETH + 1, False),
         ("5", 3 * ETH, 0, 2 * ETH, True),
         ("5", 3 * ETH, 0, 2 * ETH + 1, False),
-        ("5", 5 * ETH, DAY_MS - 1, 1, False),
-        ("5", 5 * ETH, DAY_MS, 1, False),  # the 24 hours are closed at both ends
-        ("5", 5 * ETH, DAY_MS + 1, 5 * ETH, True),
-        ("5", 5 * ETH, DAY_MS + 1, 5 * ETH + 1, False),
+        ("5", 5 * ETH, DAY_MS, 1, False),
+        ("5", 5 * ETH, DAY_MS + 15_000, 1, False),  # signed 15 s late, at the end of its 24 hours
+        ("5", 5 * ETH, DAY_MS + 15_001, 5 * ETH, True),
+        ("5", 5 * ETH, DAY_MS + 15_001, 5 * ETH + 1, False),
         ("5", 5 * ETH, 0, 0, True),  # nothing more is not over the limit
         ("0", 0, 0, 0, True),
         ("0", 0, 0, 1, False),

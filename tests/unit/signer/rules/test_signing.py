@@ -40,22 +40,28 @@ def test_a_key_must_be_there_granted_and_open_in_this_order() -> None:
     stranger = agent(agent="bob")
     foreign = intent(agent="bob")
     assert reason() is None
-    assert reason(foreign, key=None, agent=stranger, key_open=False) is Reason.KEY_UNKNOWN
-    assert reason(foreign, agent=stranger, key_open=False) is Reason.KEY_NOT_GRANTED
-    assert reason(key_open=False) is Reason.KEY_UNAVAILABLE
+    assert (
+        reason(foreign, key=None, agent=stranger, key_problem=Reason.KEY_UNAVAILABLE)
+        is Reason.KEY_UNKNOWN
+    )
+    assert (
+        reason(foreign, agent=stranger, key_problem=Reason.KEY_UNAVAILABLE)
+        is Reason.KEY_NOT_GRANTED
+    )
+    assert reason(key_problem=Reason.KEY_UNAVAILABLE) is Reason.KEY_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("name", "path", "granted", "allowed"),
     [
-        ("alice", "agents/alice/hot", (), True),
-        ("alice", "agents/alice2/hot", (), False),
-        ("alice2", "agents/alice/hot", (), False),
+        ("alice", "agents/alice/keys/hot", (), True),
+        ("alice", "agents/alice2/keys/hot", (), False),
+        ("alice2", "agents/alice/keys/hot", (), False),
         ("alice", "keys/hot", (), False),
         ("alice", "keys/hot", ("keys/hot",), True),
         ("alice", "keys/hot2", ("keys/hot",), False),
-        ("bob", "agents/alice/hot", ("agents/alice/hot",), True),
-        ("bob", "agents/alice/cold", ("agents/alice/hot",), False),
+        ("bob", "agents/alice/keys/hot", ("agents/alice/keys/hot",), True),
+        ("bob", "agents/alice/keys/cold", ("agents/alice/keys/hot",), False),
     ],
 )
 def test_a_key_path_of_another_agent_needs_a_grant_by_name(

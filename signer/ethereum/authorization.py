@@ -1,0 +1,113 @@
+"""EIP-7702 authorizations: an account lets the code at another address stand for its own."""
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from signer.ethereum.errors import TransactionDecodingError, TransactionEncodingError
+from signer.ethereum.fields import ADDRESS, UINT, FieldCodec, require_list
+from signer.ethereum.keccak import keccak256
+from signer.ethereum.rlp_codec import RlpItem, encode_list, encode_uint
+from signer.ethereum.signature import SIGNATURE_BYTES, recover_address
+
+_MAGIC: Final = b"\x05"
+_TUPLE_ITEMS: Final = 6
+_Y_PARITY_MAX: Final = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Hold what an authority signs: delegate to ``address`` (20 bytes) on one chain.
+
+    Chain id 0 is every chain; ``nonce`` is the authority's own at that time.
+    """
+
+    chain_id: int
+    address: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAuthorization:
+    """Hold an authorization and its signature: r (32 bytes), s (32), y parity (1).
+
+    The signature may be one that no key made: a chain passes over such an entry, and
+    `first_problem` refuses it.
+    """
+
+    authorization: Authorization
+    signature: bytes
+
+
+AuthorizationList: TypeAlias = tuple[SignedAuthorization, ...]
+
+
+def authorization_hash(authorization: Authorization) -> bytes:
+    """Return the 32-byte digest that the authority signs.
+
+    Raises TransactionEncodingError for a value that has no canonical encoding.
+    Source: EIP-7702, ``keccak256(0x05 || rlp([chain_id, address, nonce]))``.
+    """
+    return keccak256(_MAGIC + encode_list(_encode_terms(authorization, "authorization")))
+
+
+def authority(signed: SignedAuthorization) -> bytes:
+    """Recover the 20-byte address of the account that an authorization delegates.
+
+    Raises SignatureError if no key can have made the signature, or s is high (EIP-2).
+    """
+    return recover_address(authorization_hash(signed.authorization), signed.signature)
+
+
+def _encode_terms(terms: Authorization, place: str) -> bytes:
+    return b"".join(
+        (
+            UINT.encode(terms.chain_id, f"{place}.chain_id"),
+            ADDRESS.encode(terms.address, f"{place}.address"),
+            UINT.encode(terms.nonce, f"{place}.nonce"),
+        )
+    )
+
+
+def _encode_signed(signed: SignedAuthorization, place: str) -> bytes:
+    signature = signed.signature
+    if len(signature) != SIGNATURE_BYTES:
+        reason = f"is {len(signature)} bytes; it needs {SIGNATURE_BYTES}."
+        raise TransactionEncodingError(f"{place}.signature", reason)
+    scalars = (signature[64:], signature[:32], signature[32:64])
+    encoded = [encode_uint(int.from_bytes(scalar, "big")) for scalar in scalars]
+    return encode_list(_encode_terms(signed.authorization, place) + b"".join(encoded))
+
+
+def _decode_signed(item: RlpItem, place: str) -> SignedAuthorization:
+    items = require_list(item, place)
+    if len(items) != _TUPLE_ITEMS:
+        raise TransactionDecodingError(place, f"has {len(items)} items; it needs {_TUPLE_ITEMS}.")
+    authorization = Authorization(
+        chain_id=UINT.decode(items[0], f"{place}.chain_id"),
+        address=ADDRESS.decode(items[1], f"{place}.address"),
+        nonce=UINT.decode(items[2], f"{place}.nonce"),
+    )
+    return SignedAuthorization(authorization, _decode_signature(items[3:], f"{place}.signature"))
+
+
+def _decode_signature(items: list[RlpItem], place: str) -> bytes:
+    y_parity, r, s = [
+        UINT.decode(item, f"{place}.{part}")
+        for item, part in zip(items, ("y_parity", "r", "s"), strict=True)
+    ]
+    if y_parity > _Y_PARITY_MAX:
+        raise TransactionDecodingError(f"{place}.y_parity", "is over one byte (EIP-7702).")
+    return b"".join((r.to_bytes(32, "big"), s.to_bytes(32, "big"), y_parity.to_bytes(1, "big")))
+
+
+def _encode_all(value: AuthorizationList, place: str) -> bytes:
+    entries = enumerate(value)
+    return encode_list(b"".join([_encode_signed(one, f"{place}[{n}]") for n, one in entries]))
+
+
+def _decode_all(item: RlpItem, place: str) -> AuthorizationList:
+    entries = enumerate(require_list(item, place))
+    return tuple([_decode_signed(one, f"{place}[{n}]") for n, one in entries])
+
+
+AUTHORIZATION_LIST = FieldCodec(_encode_all, _decode_all)

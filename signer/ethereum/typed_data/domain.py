@@ -1,0 +1,104 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from signer.ethereum.typed_data.encoding import Encoder
+from signer.ethereum.typed_data.errors import Code, TypedDataError
+from signer.ethereum.typed_data.structs import (
+    Member,
+    Struct,
+    define,
+    make_struct,
+    read_members,
+)
+
+DOMAIN_TYPE: Final = "EIP712Domain"
+
+_MEMBERS: Final = tuple(
+    Member(name, field_type, field_type, ())
+    for name, field_type in (
+        ("name", "string"),
+        ("version", "string"),
+        ("chainId", "uint256"),
+        ("verifyingContract", "address"),
+        ("salt", "bytes32"),
+    )
+)
+_ENCODER: Final = Encoder({})
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Hold the present fields of a domain, and its separator (32 bytes).
+
+    ``verifying_contract`` and ``salt`` are lower-case 0x hex. ``one_chain`` is whether the
+    separator differs on every chain: by ``chainId``, or by a salt that is the chain's number.
+    """
+
+    name: str | None
+    version: str | None
+    chain_id: int | None
+    verifying_contract: str | None
+    salt: str | None
+    one_chain: bool
+    separator: bytes
+
+
+def read_domain(value: Any, types: Mapping[str, Any], chain_id: int) -> Domain:
+    """Read a domain for the chain; ``types`` are the document's.
+
+    The type is derived from the fields that are present, in the standard's order. Raises
+    TypedDataError where an EIP712Domain among the types differs, as libraries then hash different
+    bytes, and for another chain. Source: EIP-712, definition of domainSeparator.
+    """
+    if not isinstance(value, dict):
+        raise TypedDataError(Code.OBJECT_EXPECTED, "must be an object.", "domain")
+    struct, derived = _derive(tuple(member.name in value for member in _MEMBERS))
+    if types.get(DOMAIN_TYPE, derived) != derived:
+        raise _mismatch(types[DOMAIN_TYPE])
+    try:
+        separator = _ENCODER.hash_struct(struct, value)
+    except TypedDataError as error:
+        raise error.within("domain") from None
+    domain = _domain(value, chain_id, separator)
+    if domain.chain_id not in (None, chain_id):
+        reason = f"must be {chain_id}, the chain that the signature is for."
+        raise TypedDataError(Code.CHAIN_MISMATCH, reason, "domain.chainId")
+    return domain
+
+
+@lru_cache(maxsize=32)
+def _derive(present: tuple[bool, ...]) -> tuple[Struct, list[dict[str, str]]]:
+    """Return the domain's type as a struct, and as a document would define it."""
+    pairs = zip(_MEMBERS, present, strict=True)
+    members = tuple(member for member, there in pairs if there)
+    definition = [{"name": member.name, "type": member.type} for member in members]
+    return make_struct(DOMAIN_TYPE, members, define(DOMAIN_TYPE, members)), definition
+
+
+def _mismatch(definition: Any) -> TypedDataError:
+    """Return what is wrong with a definition that is not the derived one."""
+    place = f"types.{DOMAIN_TYPE}"
+    try:
+        read_members(definition)
+    except TypedDataError as error:
+        return error.within(place)
+    reason = "must list exactly the fields that the domain has, in the standard's order."
+    return TypedDataError(Code.DOMAIN_TYPE_MISMATCH, reason, place)
+
+
+def _domain(value: dict[str, Any], for_chain_id: int, separator: bytes) -> Domain:
+    """Bring values that were encoded, hence are valid, into one form."""
+    chain_id = value.get("chainId")
+    contract, salt = value.get("verifyingContract"), value.get("salt")
+    salted = salt is not None and int(salt, 16) == for_chain_id
+    return Domain(
+        name=value.get("name"),
+        version=value.get("version"),
+        chain_id=int(chain_id, 0) if isinstance(chain_id, str) else chain_id,
+        verifying_contract=contract and contract.lower(),
+        salt=salt and salt.lower(),
+        one_chain=chain_id is not None or salted,
+        separator=separator,
+    )

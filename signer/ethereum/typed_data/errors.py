@@ -1,0 +1,86 @@
+"""Why typed data is refused: stable codes, one table for programs and people."""
+
+from enum import StrEnum
+
+from signer.ethereum.errors import EthereumError
+
+
+class Code(StrEnum):
+    """The code of a refusal; a code never changes its meaning."""
+
+    # the document
+    DOCUMENT_TOO_LARGE = "document_too_large"
+    NOT_JSON = "not_json"
+    KEY_REPEATED = "key_repeated"
+    OBJECT_EXPECTED = "object_expected"
+    LIST_EXPECTED = "list_expected"
+    TEXT_EXPECTED = "text_expected"
+    MEMBER_MISSING = "member_missing"
+    MEMBER_UNKNOWN = "member_unknown"
+    NESTED_TOO_DEEPLY = "nested_too_deeply"
+    # the types
+    TOO_MANY_TYPES = "too_many_types"
+    TYPE_NAME_INVALID = "type_name_invalid"
+    MEMBER_NAME_INVALID = "member_name_invalid"
+    MEMBER_REPEATED = "member_repeated"
+    TYPE_UNKNOWN = "type_unknown"
+    TYPE_CYCLIC = "type_cyclic"
+    TYPE_UNUSED = "type_unused"
+    PRIMARY_TYPE_UNKNOWN = "primary_type_unknown"
+    # the values
+    BOOLEAN_INVALID = "boolean_invalid"
+    INTEGER_INVALID = "integer_invalid"
+    INTEGER_OUT_OF_RANGE = "integer_out_of_range"
+    ADDRESS_INVALID = "address_invalid"
+    BYTES_INVALID = "bytes_invalid"
+    BYTES_LENGTH_WRONG = "bytes_length_wrong"
+    ARRAY_LENGTH_WRONG = "array_length_wrong"
+    # the domain
+    DOMAIN_TYPE_MISMATCH = "domain_type_mismatch"
+    CHAIN_MISMATCH = "chain_mismatch"
+
+
+MEANING: dict[Code, str] = {
+    Code.DOCUMENT_TOO_LARGE: "The document is over 128 KiB of JSON.",
+    Code.NOT_JSON: "The document is not JSON in UTF-8 (NaN and lone surrogates are not).",
+    Code.KEY_REPEATED: "A name occurs twice in one JSON object.",
+    Code.OBJECT_EXPECTED: "A JSON object belongs here: the document, a struct, the domain.",
+    Code.LIST_EXPECTED: "A JSON list belongs here: an array, the members of a type.",
+    Code.TEXT_EXPECTED: "A JSON string belongs here.",
+    Code.MEMBER_MISSING: "A member that the type names is missing.",
+    Code.MEMBER_UNKNOWN: "A member is there that no type names.",
+    Code.NESTED_TOO_DEEPLY: "Structs and arrays nest deeper than 32, the message being the first.",
+    Code.TOO_MANY_TYPES: "There are over 128 types, or they contain each other too often.",
+    Code.TYPE_NAME_INVALID: "A type's name is none, or is that of an elementary type.",
+    Code.MEMBER_NAME_INVALID: "A member's name is none.",
+    Code.MEMBER_REPEATED: "A type has two members of one name.",
+    Code.TYPE_UNKNOWN: "A member's type is neither elementary nor among the types.",
+    Code.TYPE_CYCLIC: "A type contains itself.",
+    Code.TYPE_UNUSED: "The primary type does not reach this type.",
+    Code.PRIMARY_TYPE_UNKNOWN: "The primary type is not among the types.",
+    Code.BOOLEAN_INVALID: "A bool is neither true nor false.",
+    Code.INTEGER_INVALID: "An integer is neither a JSON integer nor a decimal or 0x-hex string.",
+    Code.INTEGER_OUT_OF_RANGE: "An integer does not fit its type.",
+    Code.ADDRESS_INVALID: "An address is not 0x and 40 digits, or breaks its EIP-55 checksum.",
+    Code.BYTES_INVALID: "Bytes are not 0x and pairs of hexadecimal digits.",
+    Code.BYTES_LENGTH_WRONG: "bytesN is not exactly N bytes.",
+    Code.ARRAY_LENGTH_WRONG: "A fixed array has another length.",
+    Code.DOMAIN_TYPE_MISMATCH: "EIP712Domain is not what the domain's own fields make it.",
+    Code.CHAIN_MISMATCH: "The domain's chainId is not the intent's chain.",
+}
+
+
+class TypedDataError(EthereumError):
+    """Refuse typed data, with a stable code and the place (``message.to[0].wallet``).
+
+    ``place`` repeats nothing of the document but well-formed names; ``reason`` nothing at all.
+    """
+
+    def __init__(self, code: Code, reason: str, place: str = "") -> None:
+        super().__init__(place, reason)
+        self.code = code
+
+    def within(self, outer: str) -> "TypedDataError":
+        """Return the same refusal, its place seen from one level further out."""
+        dot = "." if self.place and not self.place.startswith("[") else ""
+        return TypedDataError(self.code, self.reason, f"{outer}{dot}{self.place}")

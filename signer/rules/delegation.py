@@ -1,0 +1,45 @@
+"""May the account's code become that of this contract (EIP-7702)?"""
+
+from schemas.intent import AuthorizationIntent
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.ethereum.validation import first_authorization_problem
+from signer.nonces import ANY_CHAIN
+from signer.rules import chain_restriction
+from signer.rules.decision import PASSED, Decision, Facts, Rejected, invalid
+from signer.transactions import authorization_of
+
+
+def decide(
+    intent: AuthorizationIntent, policy: Policy, _account: Account, _facts: Facts
+) -> Decision:
+    """Reject what EIP-7702 does not allow, then as ``judge_delegate`` does."""
+    problem = first_authorization_problem(authorization_of(intent, intent.nonce or 0))
+    if problem is not None:
+        return invalid(problem)
+    return judge_delegate(intent.delegate, intent.chain_id, policy) or PASSED
+
+
+def decide_chain(
+    intent: AuthorizationIntent, policy: Policy, account: Account, facts: Facts
+) -> Decision:
+    """Reject a chain as always; whether it may be every chain, ``decide`` has judged."""
+    if intent.chain_id == ANY_CHAIN:
+        return PASSED
+    return chain_restriction.decide(intent, policy, account, facts)
+
+
+def judge_delegate(delegate: str, chain_id: int, policy: Policy) -> Rejected | None:
+    """Reject a delegate (0x, lower case) that is not listed, and chain 0 unless it is allowed.
+
+    Ending a delegation delegates to the zero address, which must be listed too. Source: EIP-7702.
+    """
+    evidence = {"delegate": delegate}
+    if delegate not in policy.delegate_allowlist:
+        detail = f"{delegate} is not on the list of delegates"
+        return Rejected(Reason.DELEGATE_NOT_ALLOWED, detail, evidence)
+    if chain_id == ANY_CHAIN and not policy.allow_any_chain_delegation:
+        detail = "the authorization is for chain 0, which is every chain"
+        return Rejected(Reason.ANY_CHAIN_DELEGATION, detail, evidence)
+    return None

@@ -1,0 +1,30 @@
+"""May this message be signed as EIP-191 personal_sign does?"""
+
+from schemas.intent import MessageIntent
+from schemas.policy import Policy
+from schemas.reasons import Reason
+from signer.account import Account
+from signer.ethereum.personal_message import personal_message_hash
+from signer.ethereum.preimage import taken_for
+from signer.rules.decision import Decision, Facts, Passed, Rejected, Signable
+
+MESSAGE_BYTES_MAX = 64 * 1024
+
+
+def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
+    """Reject a message that is too large, or that could be taken for what is no message.
+
+    ``allow_raw_hashes`` allows hashes and pre-images.
+    """
+    if not policy.message_signing_enabled:
+        return Rejected(Reason.MESSAGE_SIGNING_OFF, "the policy does not allow messages")
+    message = bytes.fromhex(intent.message[2:])
+    if len(message) > MESSAGE_BYTES_MAX:
+        detail = f"the message is {len(message)} bytes; {MESSAGE_BYTES_MAX} are the most"
+        return Rejected(Reason.MESSAGE_TOO_LARGE, detail)
+    digest = personal_message_hash(message)
+    evidence = {"digest": f"0x{digest.hex()}"}
+    other = None if policy.allow_raw_hashes else taken_for(message)
+    if other is not None:
+        return Rejected(Reason.RAW_HASH, f"the message could be {other}", evidence)
+    return Passed(evidence, Signable(digest, {}))

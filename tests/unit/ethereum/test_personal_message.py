@@ -1,0 +1,50 @@
+import pytest
+
+from signer.ethereum.errors import SenderMismatchError, SignatureError
+from signer.ethereum.message_signing import sign_message_digest
+from signer.ethereum.personal_message import personal_message_hash
+from signer.ethereum.signature import recover_address
+from tests.support.ethereum import MemoryKey
+
+KEY, OTHER = MemoryKey(b"\x01" * 32), MemoryKey(b"\x02" * 32)
+DIGEST = personal_message_hash(b"hello")
+
+
+class Faulty:
+    """A key whose every signature has one bit wrong."""
+
+    def sign(self, digest32: bytes) -> bytes:
+        right = KEY.sign(digest32)
+        return bytes([right[0] ^ 1]) + right[1:]
+
+
+@pytest.mark.parametrize(
+    ("message", "digest"),
+    [
+        (b"", "5f35dce98ba4fba25530a026ed80b2cecdaa31091ba4958b99b52ea1d068adad"),
+        (b"hello", "50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b37750"),
+    ],
+)
+def test_the_length_goes_in_as_decimal_digits(message: bytes, digest: str) -> None:
+    assert personal_message_hash(message).hex() == digest
+
+
+def test_a_signature_ends_with_27_or_28_and_recovers() -> None:
+    ends = set()
+    for word in range(16):
+        digest = personal_message_hash(bytes([word]))
+        signature = sign_message_digest(digest, KEY, KEY.address)
+        ends.add(signature[64])
+        assert len(signature) == 65
+        assert recover_address(digest, signature[:64] + bytes([signature[64] - 27])) == KEY.address
+    assert ends == {27, 28}
+
+
+def test_another_accounts_key_signs_nothing() -> None:
+    with pytest.raises(SenderMismatchError, match="nothing was signed"):
+        sign_message_digest(DIGEST, OTHER, KEY.address)
+
+
+def test_a_fault_while_signing_leaves_no_signature() -> None:
+    with pytest.raises((SenderMismatchError, SignatureError)):
+        sign_message_digest(DIGEST, Faulty(), KEY.address)
