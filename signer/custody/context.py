@@ -10,19 +10,23 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.canonical import Canonical, canonical_bytes
+from schemas.custody import CustodyMode
 from schemas.fields import SAFE_INTEGER_MAX
-from schemas.keys import CustodyMode
 
 # Any text is safe here, since canonical JSON keeps fields apart. The length keeps the whole AAD
 # under the 8 KiB that cloud KMSs take.
 _Label = Annotated[str, Field(min_length=1, max_length=256)]
 
+SERVER = "server"
+"""The holder of a share that is no provider's; no provider has this name."""
+
 
 class Layer(StrEnum):
-    """What a blob holds: a vault's key, a secret version's data key, or the secret."""
+    """What a blob holds: a vault's key, a secret version's data key or a share of it, a secret."""
 
     KEK = "kek"
     DEK = "dek"
+    SHARE = "share"
     SECRET = "secret"  # noqa: S105 - the name of a layer
 
 
@@ -57,12 +61,19 @@ class SecretContext(Canonical):
     def aad(self, layer: Layer) -> bytes:
         """Return the canonical bytes that are authenticated with this secret's blob of a layer.
 
-        The KEK is shared by the whole vault, so its AAD names no path and no version.
+        The KEK is shared by the whole vault, so its AAD names no path and no version. A share that
+        the KEK wraps is the server's.
         """
-        return self.vault_context.aad() if layer is Layer.KEK else _aad(layer, self)
+        if layer is Layer.KEK:
+            return self.vault_context.aad()
+        return self.share_aad(SERVER) if layer is Layer.SHARE else _aad(layer, self)
+
+    def share_aad(self, holder: str) -> bytes:
+        """Return the canonical bytes that are authenticated with a holder's share of the DEK."""
+        return _aad(Layer.SHARE, self, holder=holder)
 
 
-def _aad(layer: Layer, context: Canonical) -> bytes:
+def _aad(layer: Layer, context: Canonical, **more: str) -> bytes:
     return canonical_bytes(
-        {"type": "custody.context", "v": 1, "layer": layer.value, **context.model_dump()}
+        {"type": "custody.context", "v": 1, "layer": layer.value, **context.model_dump(), **more}
     )

@@ -1,7 +1,9 @@
 """The envelope: a root key in a KMS wraps a vault's KEK, the KEK a DEK, the DEK one secret.
 
-Every layer is authenticated with the names of where it belongs (``signer.custody.context``).
-Nothing here reads a clock or draws randomness of its own; the only thing called is the KMS.
+Every layer is authenticated with the names of where it belongs (``signer.custody.context``), and
+whatever is sealed is opened again before it is returned. Nothing here reads a clock or draws
+randomness of its own; the only thing called is the KMS. The other custody modes build on the same
+layers (``signer.custody.sealing``, ``signer.custody.opening``).
 """
 
 import hmac
@@ -13,24 +15,32 @@ from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext, VaultContext
 from signer.custody.errors import CorruptError, SecretSizeError
-from signer.custody.kms.port import RootKms
+from signer.custody.kms.port import WRAPPED_BYTES_MAX, RootKms
 
 SECRET_BYTES_MAX = 64 * 1024
-WRAPPED_KEK_BYTES_MAX = 6144
-"""The largest blob a cloud KMS returns (AWS KMS, ``CiphertextBlob``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedShare:
+    """A provider's share of a DEK, wrapped by the root key of the provider of that name."""
+
+    provider: str
+    blob: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
     """One version of a secret as it is stored; useless without the root and its context.
 
-    ``wrapped_kek`` is what the KMS made of the vault's KEK; the others are blobs of
-    ``signer.custody.aead``.
+    ``wrapped_kek`` is what the KMS made of the vault's KEK; ``wrapped_dek``, of the DEK or its
+    half, and ``ciphertext`` are blobs of ``signer.custody.aead``. Where providers hold the DEK,
+    both of them are empty, and the shares are numbered as they stand, from 1.
     """
 
     wrapped_kek: bytes = field(repr=False)
     wrapped_dek: bytes = field(repr=False)
     ciphertext: bytes = field(repr=False)
+    wrapped_shares: tuple[WrappedShare, ...] = field(default=(), repr=False)
 
 
 def new_vault_key(kms: RootKms, context: VaultContext, random_bytes: RandomBytes) -> bytes:
@@ -41,7 +51,7 @@ def new_vault_key(kms: RootKms, context: VaultContext, random_bytes: RandomBytes
     with wiping(draw(random_bytes, aead.KEY_BYTES)) as kek:
         wrapped_kek = kms.wrap(kek, context.aad())
         with wiping(_unwrap(kms, wrapped_kek, context)) as proof:
-            _require_same(proof, kek)
+            require_same(proof, kek)
     return wrapped_kek
 
 
@@ -54,58 +64,62 @@ def seal_secret(
 ) -> SealedSecret:
     """Seal one version of a secret (at most ``SECRET_BYTES_MAX`` bytes) under a DEK of its own.
 
-    It is opened again before it is returned. Raise what ``open_secret`` raises, and
-    ``SecretSizeError``; the caller still owns ``secret`` and wipes it.
+    Raise what ``open_secret`` raises, and ``SecretSizeError``; the caller still owns ``secret`` and
+    wipes it. For mode ``envelope`` alone: ``ValueError`` for any other.
     """
-    if len(secret) > SECRET_BYTES_MAX:
-        raise SecretSizeError(
-            f"A secret of {len(secret)} bytes is over the limit of {SECRET_BYTES_MAX}; split it."
-        )
-    kek = _load_key(_unwrap(kms, wrapped_kek, context.vault_context))
-    sealed = _seal_under(kek, wrapped_kek, context, secret, random_bytes)
-    with wiping(_open_under(kek, context, sealed)) as proof:
-        _require_same(proof, secret)
-    return sealed
+    _require_envelope(context)
+    kek = open_vault_key(kms, wrapped_kek, context.vault_context)
+    with wiping(draw(random_bytes, aead.KEY_BYTES)) as dek:
+        ciphertext = seal_under_dek(dek, context, secret, random_bytes)
+        wrapped_dek = seal_layer(kek, dek, context.aad(Layer.DEK), random_bytes)
+    return SealedSecret(wrapped_kek, wrapped_dek, ciphertext)
 
 
 def open_secret(kms: RootKms, context: SecretContext, sealed: SealedSecret) -> bytearray:
     """Return the secret in a buffer the caller wipes.
 
     Raise what ``RootKms`` raises; ``CorruptError`` when any layer was changed, cut short, sealed
-    under another context, or under another key.
+    under another context, or under another key. For mode ``envelope`` alone: ``ValueError``.
     """
-    kek = _load_key(_unwrap(kms, sealed.wrapped_kek, context.vault_context))
-    return _open_under(kek, context, sealed)
+    _require_envelope(context)
+    kek = open_vault_key(kms, sealed.wrapped_kek, context.vault_context)
+    dek = unseal_layer(kek, sealed.wrapped_dek, context, Layer.DEK)
+    return open_under_dek(dek, context, sealed.ciphertext)
 
 
-def _unwrap(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> bytearray:
-    if len(wrapped_kek) > WRAPPED_KEK_BYTES_MAX:
-        raise CorruptError("A wrapped vault key is larger than any KMS makes; restore the vault.")
-    return kms.unwrap(wrapped_kek, context.aad())
+def open_vault_key(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> AESGCM:
+    """Return a vault's KEK as a cipher; raise what ``RootKms`` raises, ``CorruptError``."""
+    return load_key(_unwrap(kms, wrapped_kek, context))
 
 
-def _seal_under(
-    kek: AESGCM,
-    wrapped_kek: bytes,
-    context: SecretContext,
-    secret: bytes | bytearray,
-    random_bytes: RandomBytes,
-) -> SealedSecret:
-    dek_nonce = draw(random_bytes, aead.NONCE_BYTES)
-    secret_nonce = draw(random_bytes, aead.NONCE_BYTES)
-    with wiping(draw(random_bytes, aead.KEY_BYTES)) as dek:
-        wrapped_dek = aead.seal(kek, dek_nonce, dek, context.aad(Layer.DEK))
-        cipher = aead.load_key(dek)
-    ciphertext = aead.seal(cipher, secret_nonce, secret, context.aad(Layer.SECRET))
-    return SealedSecret(wrapped_kek, wrapped_dek, ciphertext)
+def seal_under_dek(
+    dek: bytearray, context: SecretContext, secret: bytes | bytearray, random_bytes: RandomBytes
+) -> bytes:
+    """Return the innermost layer; raise ``SecretSizeError``, ``CorruptError``."""
+    if len(secret) > SECRET_BYTES_MAX:
+        raise SecretSizeError(
+            f"A secret of {len(secret)} bytes is over the limit of {SECRET_BYTES_MAX}; split it."
+        )
+    return seal_layer(aead.load_key(dek), secret, context.aad(Layer.SECRET), random_bytes)
 
 
-def _open_under(kek: AESGCM, context: SecretContext, sealed: SealedSecret) -> bytearray:
-    dek = _load_key(_unseal(kek, sealed.wrapped_dek, context, Layer.DEK))
-    return _unseal(dek, sealed.ciphertext, context, Layer.SECRET)
+def open_under_dek(dek: bytearray, context: SecretContext, ciphertext: bytes) -> bytearray:
+    """Return the secret, and wipe the DEK; raise ``CorruptError`` when it is another's."""
+    return unseal_layer(load_key(dek), ciphertext, context, Layer.SECRET)
 
 
-def _unseal(key: AESGCM, blob: bytes, context: SecretContext, layer: Layer) -> bytearray:
+def seal_layer(
+    key: AESGCM, content: bytes | bytearray, aad: bytes, random_bytes: RandomBytes
+) -> bytes:
+    """Return a layer as a blob that is proven to open to the same; raise ``CorruptError``."""
+    blob = aead.seal(key, draw(random_bytes, aead.NONCE_BYTES), content, aad)
+    with wiping(aead.unseal(key, blob, aad)) as proof:
+        require_same(proof, content)
+    return blob
+
+
+def unseal_layer(key: AESGCM, blob: bytes, context: SecretContext, layer: Layer) -> bytearray:
+    """Return what a layer holds; raise ``CorruptError`` that says where it was to be."""
     try:
         return aead.unseal(key, blob, context.aad(layer))
     except CorruptError as error:
@@ -116,13 +130,26 @@ def _unseal(key: AESGCM, blob: bytes, context: SecretContext, layer: Layer) -> b
         ) from error
 
 
-def _load_key(unwrapped: bytearray) -> AESGCM:
+def load_key(unwrapped: bytearray) -> AESGCM:
+    """Return a key as a cipher, and wipe it; raise ``CorruptError`` for what is no key."""
     with wiping(unwrapped):
         if len(unwrapped) != aead.KEY_BYTES:
             raise CorruptError("A blob unwrapped to something that is no key; restore the vault.")
         return aead.load_key(unwrapped)
 
 
-def _require_same(proof: bytearray, original: bytes | bytearray) -> None:
+def require_same(proof: bytes | bytearray, original: bytes | bytearray) -> None:
+    """Raise ``CorruptError`` unless what was sealed opened to the same."""
     if not hmac.compare_digest(proof, original):
         raise CorruptError("What was just sealed does not open to the same; nothing was stored.")
+
+
+def _unwrap(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> bytearray:
+    if len(wrapped_kek) > WRAPPED_BYTES_MAX:
+        raise CorruptError("A wrapped vault key is larger than any KMS makes; restore the vault.")
+    return kms.unwrap(wrapped_kek, context.aad())
+
+
+def _require_envelope(context: SecretContext) -> None:
+    if context.mode != "envelope":
+        raise ValueError(f"A secret of mode {context.mode} is in parts: it is no envelope.")

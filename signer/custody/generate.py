@@ -1,6 +1,6 @@
 """New signing keys, made inside."""
 
-from signer.custody import secp256k1
+from signer.custody import ed25519, secp256k1
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import RandomnessError
 
@@ -22,3 +22,15 @@ def new_secp256k1_secret(random_bytes: RandomBytes) -> bytearray:
         f"The source of randomness gave no usable key in {DRAWS_MAX} draws, which chance does "
         "not explain; repair it."
     )
+
+
+def new_ed25519_secret(random_bytes: RandomBytes) -> bytearray:
+    """Draw an Ed25519 secret key, 32 bytes, which the caller wipes.
+
+    Every 32 bytes are a key (RFC 8032, 5.1.5). All of them zero is a source that gives nothing,
+    not chance, and raises ``RandomnessError``.
+    """
+    secret = draw(random_bytes, ed25519.SECRET_BYTES)
+    if not any(secret):
+        raise RandomnessError("The source of randomness gave nothing but zeros; repair it.")
+    return secret

@@ -18,8 +18,7 @@ class KeyHandle:
     own stack, so no copy is made here, and after ``close`` a search of the process's memory finds
     none (``tests/unit/custody/test_memory.py``). Copies made before are beyond it: a key that was
     generated in this process passed through immutable bytes. And while the handle is open, Python
-    hides nothing from code in its own process, nor from a debugger, a core dump or a swap file:
-    keeping those out is the machine's part.
+    hides nothing from code in its own process: ``signer.custody.process`` keeps others out.
     """
 
     __slots__ = ("__weakref__", "_pointer", "_public_key", "_wipe")

@@ -3,13 +3,29 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from signer.custody.handle import KeyHandle
-
 KeyName = TypeVar("KeyName", bound=Hashable)
+
+
+class Handle(Protocol):
+    """An open key: ``KeyHandle``, or ``AddressHandle`` of a key that does not sign."""
+
+    def sign(self, digest32: bytes) -> bytes:
+        """Sign a digest of 32 bytes, or refuse."""
+        ...
+
+    def public_key(self) -> bytes:
+        """Return the public key, also after ``close``."""
+        ...
+
+    def close(self) -> None:
+        """Wipe the key."""
+        ...
+
+
 _AtLeastOne = Annotated[int, Field(ge=1)]
 
 
@@ -26,7 +42,7 @@ class KeyringLimits(BaseModel):
 
 @dataclass(slots=True)
 class _Entry:
-    handle: KeyHandle
+    handle: Handle
     opened_at_ms: int
     used_at_ms: int
     uses: int = 0
@@ -44,7 +60,7 @@ class RingKey(Generic[KeyName]):
         return self.ring.sign(self.name, digest32)
 
     def public_key(self) -> bytes:
-        """Return the public key, 65 bytes uncompressed; raise what opening the key raises."""
+        """Return the public key as its handle does; raise what opening the key raises."""
         return self.ring.public_key(self.name)
 
 
@@ -58,7 +74,7 @@ class Keyring(Generic[KeyName]):
 
     def __init__(
         self,
-        open_key: Callable[[KeyName], KeyHandle],
+        open_key: Callable[[KeyName], Handle],
         clock_ms: Callable[[], int],
         limits: KeyringLimits,
     ) -> None:
@@ -86,8 +102,13 @@ class Keyring(Generic[KeyName]):
                 self._close(name)
 
     def public_key(self, name: KeyName) -> bytes:
-        """Return the public key, 65 bytes uncompressed, opening the key if it is not open."""
+        """Return the public key as its handle does, opening the key if it is not open."""
         return self._use(name).handle.public_key()
+
+    def drop(self, which: Callable[[KeyName], bool]) -> None:
+        """Close every open key that is one of these. A later use opens it again."""
+        for name in [name for name in self._entries if which(name)]:
+            self._close(name)
 
     def close_expired(self) -> None:
         """Close every key that has been idle or open for too long."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from infra.local.kafka import Kafka
-from schemas.record import Outgoing, Record
-from schemas.topics import Topic
+from schemas.record import Outgoing, Place, Record
+from schemas.topics import TOPICS, Topic
 from streams.kafka.loop import LoopThread
 from streams.ledger.errors import LedgerGap
 from streams.ledger.kafka_source import KafkaSource
-from streams.ledger.ordering import LEDGER_TOPICS, Place, advance, by_place
+from streams.ledger.ordering import LEDGER_TOPICS, advance, by_place
 from streams.ledger.sink import Source
 from streams.log.pipeline import PipelineLog
 from streams.log.source import INBOX_TOPICS, LogSource
@@ -65,7 +65,7 @@ class Log(ABC):
         return sum(self.source.end(*at) - positions.get(at, 0) for at in self.places())
 
 
-UNKEYED = {Topic.UNATTRIBUTED, Topic.REGISTRY, Topic.AUDIT}
+UNKEYED = {topic for topic, spec in TOPICS.items() if not spec.keyed}
 
 
 class SqliteFiles(Log):

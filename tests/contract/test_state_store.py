@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from signer.memory import Memory
 from signer.stage import SigningStage
 from signer.state import StateKey, StateStore, StateWrite
-from streams.kafka.state import StateTable, key_of, value_of, write_of
+from streams.kafka.state import StateTable, key_of, value_of
 from streams.log.pipeline import PipelineLog
 from tests.support.cases import (
     ACCOUNT,
@@ -75,7 +75,7 @@ def in_kafka(_: Path) -> Iterator[Opened]:
     def again() -> StateTable:
         table = StateTable()
         for record in topic.values():
-            table.apply(write_of(record))
+            table.load(record)
         return table
 
     yield Opened(store, commit, again)

@@ -6,7 +6,7 @@ from typing import NoReturn
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
-from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
+from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel, require_wrappable
 
 ROOT_BYTES = aead.KEY_BYTES
 _ID_TAG = b"sixgate/custody/local-root/v1"
@@ -14,7 +14,7 @@ _ID_BYTES = 16
 
 
 class LocalKms:
-    """A ``RootKms`` in this process's memory; wrapped blobs name the root that wrapped them.
+    """A ``ProviderKms`` in this process's memory; wrapped blobs name the root that wrapped them.
 
     ``root`` is 32 bytes (``ValueError`` otherwise), which the caller may wipe afterwards.
     """
@@ -33,8 +33,7 @@ class LocalKms:
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
         """Wrap as ``RootKms`` promises; ``ValueError`` beyond ``PLAINTEXT_BYTES_MAX``."""
-        if not 0 < len(plaintext) <= PLAINTEXT_BYTES_MAX:
-            raise ValueError(f"A KMS wraps 1 to {PLAINTEXT_BYTES_MAX} bytes, not {len(plaintext)}.")
+        require_wrappable(plaintext)
         nonce = draw(self._random_bytes, aead.NONCE_BYTES)
         return aead.seal(self._root, nonce, plaintext, context, self._header)
 
@@ -49,6 +48,10 @@ class LocalKms:
                 "use the root file it was wrapped with."
             )
         return aead.unseal(self._root, wrapped, context, header)
+
+    def check(self) -> KeyStatus:
+        """Say what this is: a key that is always there, and that no HSM guards."""
+        return KeyStatus(KeyState.ENABLED, ProtectionLevel.SOFTWARE)
 
     def __repr__(self) -> str:
         return f"<LocalKms {self.key_id}>"

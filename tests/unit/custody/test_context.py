@@ -47,7 +47,7 @@ def test_names_that_try_to_close_their_quotes_stay_apart() -> None:
         {"path": "\ud800"},
         {"vault": None},
         {"mode": "none"},
-        {"mode": "2of3_multi_hsm"},
+        {"mode": "2of3"},
         {"tenant": "acme"},
     ],
     ids=str,

@@ -10,7 +10,6 @@ from signer.custody import aead
 from signer.custody.context import Layer, SecretContext
 from signer.custody.envelope import (
     SECRET_BYTES_MAX,
-    WRAPPED_KEK_BYTES_MAX,
     SealedSecret,
     new_vault_key,
     open_secret,
@@ -26,6 +25,7 @@ from signer.custody.errors import (
     RandomnessError,
     SecretSizeError,
 )
+from signer.custody.kms.port import WRAPPED_BYTES_MAX
 from tests.unit.custody.material import (
     HERE,
     OTHER_ROOT,
@@ -202,7 +202,7 @@ def test_a_vault_of_another_root_is_named_as_such() -> None:
 
 def test_a_wrapped_key_larger_than_any_kms_makes_is_not_sent_to_one() -> None:
     kms = FailingKms(root_kms(), KmsUnavailableError("down"), fails_at=0)
-    huge = replace(sealed_at(HERE), wrapped_kek=bytes(WRAPPED_KEK_BYTES_MAX + 1))
+    huge = replace(sealed_at(HERE), wrapped_kek=bytes(WRAPPED_BYTES_MAX + 1))
     with pytest.raises(CorruptError):
         open_secret(kms, HERE, huge)
     assert kms.calls == 0

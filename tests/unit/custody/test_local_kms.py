@@ -2,18 +2,13 @@ import pytest
 
 from signer.custody.errors import KmsKeyNotFoundError
 from signer.custody.kms.local import LocalKms
-from signer.custody.kms.port import RootKms
 from tests.unit.custody.material import OTHER_ROOT, ROOT, Stream, root_kms
-from tests.unit.custody.root_kms_contract import CONTEXT, KEY, RootKmsContract
+
+KEY = bytes(range(32))
+CONTEXT = b'{"vault":"main"}'
 
 
-class TestLocalKms(RootKmsContract):
-    def make(self) -> RootKms:
-        return root_kms()
-
-    def make_with_another_root(self) -> RootKms:
-        return root_kms(OTHER_ROOT)
-
+class TestLocalKms:
     def test_names_both_roots_when_a_blob_is_of_another(self) -> None:
         other = root_kms(OTHER_ROOT)
         with pytest.raises(KmsKeyNotFoundError) as caught:

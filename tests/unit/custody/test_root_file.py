@@ -133,7 +133,7 @@ def test_a_root_that_others_can_touch_is_refused(root_path: Path, mode: int) -> 
 @pytest.mark.parametrize("size_bytes", [0, 1, 31, 33, 64, 65536])
 def test_a_root_of_another_length_is_refused(root_path: Path, size_bytes: int) -> None:
     put(root_path, bytes(size_bytes))
-    assert f"has {size_bytes} bytes instead of 32" in refusal(root_path)
+    assert f"has {size_bytes} bytes" in refusal(root_path)
 
 
 def test_a_missing_root_is_refused(root_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""What the adapters of all clouds have in common: the promises of the port, kept in one place."""
+
+from abc import ABC, abstractmethod
+
+from signer.custody.kms.calls import Calls
+from signer.custody.kms.port import KeyStatus, require_wrappable, require_wrapped
+
+
+class CloudKms(ABC):
+    """A ``ProviderKms`` whose SDK is called through ``Calls``; an adapter says what is asked."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    @property
+    def key_id(self) -> str:
+        """The provider, and the key's name as it was given."""
+        return self._calls.key_id
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        """Wrap as ``RootKms`` promises."""
+        require_wrappable(plaintext)
+        return self._calls.run(lambda: self._wrap(plaintext, context))
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        """Unwrap as ``RootKms`` promises."""
+        self._require_wrapped(wrapped)
+        return self._calls.run(lambda: self._unwrap(wrapped, context))
+
+    def check(self) -> KeyStatus:
+        """Tell the key's state and level as ``ProviderKms`` promises."""
+        return self._calls.run(self._status)
+
+    def _require_wrapped(self, wrapped: bytes) -> None:
+        require_wrapped(wrapped)
+
+    @abstractmethod
+    def _wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes: ...
+
+    @abstractmethod
+    def _unwrap(self, wrapped: bytes, context: bytes) -> bytearray: ...
+
+    @abstractmethod
+    def _status(self) -> KeyStatus: ...
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key_id}>"

@@ -1,0 +1,87 @@
+"""Every call of a KMS leaves a record: by which key, for what, and how it ended."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from signer.custody.kms.port import KeyStatus, ProviderKms, RootKms
+
+T = TypeVar("T")
+CallName = Literal["wrap", "unwrap", "check"]
+
+
+@dataclass(frozen=True, slots=True)
+class KmsCall:
+    """One call; ``context`` is what it was bound to, ``failed`` the kind of error, or nothing."""
+
+    call: CallName
+    key_id: str
+    context: bytes
+    at_ms: int
+    failed: str = ""
+
+
+class KmsJournal:
+    """The calls of all KMSs of a process, until they are taken; safe for several threads."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._calls: deque[KmsCall] = deque()
+
+    def note(self, call: CallName, key_id: str, context: bytes, failed: str = "") -> None:
+        """Write a call down."""
+        self._calls.append(KmsCall(call, key_id, context, self._now_ms(), failed))
+
+    def drain(self) -> list[KmsCall]:
+        """Return, once, what was written down."""
+        return [self._calls.popleft() for _ in range(len(self._calls))]
+
+
+class RecordedRoot:
+    """A ``RootKms`` whose calls are written into a journal, however they end."""
+
+    __slots__ = ("_journal", "_root")
+
+    def __init__(self, root: RootKms, journal: KmsJournal) -> None:
+        self._root = root
+        self._journal = journal
+
+    @property
+    def key_id(self) -> str:
+        """The key's name."""
+        return self._root.key_id
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        """Wrap as ``RootKms`` promises."""
+        return self._recorded("wrap", context, lambda: self._root.wrap(plaintext, context))
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        """Unwrap as ``RootKms`` promises."""
+        return self._recorded("unwrap", context, lambda: self._root.unwrap(wrapped, context))
+
+    def _recorded(self, name: CallName, context: bytes, call: Callable[[], T]) -> T:
+        try:
+            result = call()
+        except Exception as error:
+            self._journal.note(name, self.key_id, context, type(error).__name__)
+            raise
+        self._journal.note(name, self.key_id, context)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.key_id}>"
+
+
+class RecordedKms(RecordedRoot):
+    """A ``ProviderKms`` whose calls are written into a journal, however they end."""
+
+    __slots__ = ("_kms",)
+
+    def __init__(self, kms: ProviderKms, journal: KmsJournal) -> None:
+        super().__init__(kms, journal)
+        self._kms = kms
+
+    def check(self) -> KeyStatus:
+        """Tell the key's state and level as ``ProviderKms`` promises."""
+        return self._recorded("check", b"", self._kms.check)

@@ -1,0 +1,97 @@
+"""The signer carries out an operator's order about a key and answers it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.keys import (
+    AnyAnswer,
+    KeyDeactivated,
+    KeyDeactivation,
+    KeyImport,
+    KeyProvisioned,
+    KeyRequest,
+    KeyRotation,
+)
+from signer.addresses.derivation import derive, recorded
+from signer.custody.buffers import wiping
+from signer.imports import ImportBoxes
+from signer.keys.answers import FIRST_VERSION
+from signer.keys.keychain import Keychain, MadeKey, NewKey
+from signer.keys.orders import KeyRefused, Ordered
+from signer.keys.register import KeyRegister
+from signer.vaults.vault import usual
+from signer.vaults.wrappings import told
+
+
+@dataclass(slots=True)
+class KeyProvisioner:
+    """Makes keys and new versions of them; the register learns of them from the answers."""
+
+    keys: KeyRegister
+    keychain: Keychain
+    imports: ImportBoxes
+
+    def carry_out(self, ordered: Ordered, signer: str, now_ms: int) -> AnyAnswer:
+        """Return the answer to an order, which lacks ``signer``'s signature.
+
+        Raises ``KeyRefused`` where the order is impossible as keys stand, and ``CustodyError``;
+        then nothing was made.
+        """
+        order = ordered.order
+        self.keys.check_possible(order)
+        self.keys.check_timely(order, now_ms)
+        about: dict[str, Any] = {
+            "id": ordered.id,
+            "request": ordered.envelope,
+            "account": order.account,
+            "path": order.path,
+            "signer": signer,
+        }
+        if isinstance(order, KeyDeactivation):
+            return KeyDeactivated(**about, version=order.version, deactivated_at_ms=now_ms)
+        made = self._make(order, ordered.box)
+        return KeyProvisioned(**about, **_told(made), provisioned_at_ms=now_ms)
+
+    def _make(self, order: KeyRequest | KeyRotation | KeyImport, box: bytes) -> MadeKey:
+        match order:
+            case KeyRotation():
+                newest = self.keys.by_path[(order.account, order.path)]
+                chain, vault, share_for = newest.chain, newest.vault, order.share_for
+                return self.keychain.generate(
+                    NewKey(order.account, order.path, order.version + 1, chain, vault, share_for)
+                )
+            case KeyRequest():
+                return self.keychain.generate(self._first(order))
+            case KeyImport():
+                return self._take_in(order, box)
+
+    def _first(self, order: KeyRequest | KeyImport) -> NewKey:
+        about, share_for = (order.account, order.path), order.share_for
+        vault = order.vault or usual(*about, self.keychain.vaults)
+        return NewKey(*about, FIRST_VERSION, order.chain, vault, share_for)
+
+    def _take_in(self, order: KeyImport, box: bytes) -> MadeKey:
+        with wiping(self.imports.open(box, order.box_context(), order.import_key)) as secret:
+            made = self.keychain.take_in(self._first(order), secret)
+        if _address(made) != order.address:
+            raise KeyRefused(f"the imported key is not the one of {order.address}")
+        return made
+
+
+def _address(made: MadeKey) -> str:
+    return recorded(made.key.chain, derive(made.key.chain, made.public_key))
+
+
+def _told(made: MadeKey) -> dict[str, Any]:
+    return {
+        **told(made.sealed),
+        "vault": made.vault.name,
+        "mode": made.vault.mode,
+        "version": made.key.version,
+        "chain": made.key.chain,
+        "address": _address(made),
+        "public_key": f"0x{made.public_key.hex()}",
+        "kms_key": made.kms_key,
+        "ciphertext": f"0x{made.sealed.ciphertext.hex()}",
+        "client_share": f"0x{made.client_share.hex()}" if made.client_share else None,
+    }

@@ -1,0 +1,128 @@
+"""An order about a vault or a secret in it: read, and proven to be whose it says; pure."""
+
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+
+from schemas.access import Operation
+from schemas.canonical import Malformed, decode_as
+from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.gating import gated_digest
+from schemas.vault_events import (
+    SecretDelivery,
+    SecretOrder,
+    VaultOrder,
+    decode_vault_order,
+    secret_delivery_id,
+    vault_answer_id,
+)
+from signer.access import Access, Accessor, Allowed, Target, decide
+from signer.keys.orders import KeyRefused
+from signer.order_times import untimely
+from signer.registry import Registry
+from signer.signatures import SignatureWrong, open_envelope
+from signer.vaults.vault import Vault
+
+_PARCEL: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultOrdered:
+    """A proven order in its envelope; ``box`` holds the sealed value of a secret, else nothing.
+
+    ``id`` is that of its one answer, ``vault`` the one it is about, ``actor`` the agent or admin
+    whose key signed it.
+    """
+
+    order: VaultOrder
+    envelope: Envelope
+    id: str
+    vault: Vault
+    actor: str
+    box: bytes = field(default=b"", repr=False)
+
+    @property
+    def refused_id(self) -> str:
+        """What the record of its refusal is named by."""
+        return f"{self.id}/refused"
+
+    @property
+    def operation(self) -> Operation:
+        """What an order about a secret does, as access to that is judged and recorded."""
+        return "rotate" if isinstance(self.order, SecretOrder) and self.order.version > 1 else "put"
+
+
+def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
+    """Return what a record of ``keys.requests`` has about a vault; None if it is about a key."""
+    try:
+        parcel = decode_as(_PARCEL.validate_json, raw)
+    except Malformed:
+        return None
+    envelope = parcel if isinstance(parcel, Envelope) else parcel.request
+    return parcel if envelope.payload_type == VAULT_ORDER_TYPE else None
+
+
+def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VaultOrdered:
+    """Return an order that an admin gave, or the agent that it names; raise ``KeyRefused``.
+
+    It is about a vault of the organisation that is fit for it. Whether an agent may is another
+    question, for ``judge``.
+    """
+    delivery = parcel if isinstance(parcel, SecretDelivery) else None
+    envelope = parcel if isinstance(parcel, Envelope) else parcel.request
+    (order, actor), body = _proven(envelope, registry), envelope.body()
+    vault = registry.vaults.get((order.account, order.vault))
+    if order.org != registry.org or vault is None:
+        raise KeyRefused(f"{order.account} has no vault {order.vault} in the organisation")
+    if isinstance(order, SecretOrder) and vault.holds_keys:
+        raise KeyRefused(f"{order.vault} is for keys alone: order a key, or name another vault")
+    box = _box(order, body, delivery)
+    return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
+
+
+def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
+    """Judge whether whoever ordered may: an admin always, an agent by its grants."""
+    order = ordered.order
+    if not isinstance(order, SecretOrder) or order.agent is None:
+        return Allowed()
+    accessor = Accessor(registry.agents[order.agent], registry.access.get(order.agent, ()))
+    target = Target(ordered.vault, order.path, order.kind, generated=order.box is None)
+    return decide(accessor, target, ordered.operation, at_ms)
+
+
+def check_timely(order: VaultOrder, now_ms: int) -> None:
+    """Raise ``KeyRefused`` for an order that is of another time than now."""
+    if why := untimely(order.requested_at_ms, order.expires_at_ms, now_ms):
+        raise KeyRefused(why)
+
+
+def _proven(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
+    """Return an order, and whose it is."""
+    try:
+        order = decode_vault_order(envelope.body())
+        return order, _signed_by(envelope, order, registry)
+    except SignatureWrong:
+        raise KeyRefused("nobody who may give the order signed it") from None
+    except Malformed as error:
+        raise KeyRefused(f"the order is malformed ({error})") from None
+
+
+def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:
+    if not isinstance(order, SecretOrder) or order.agent is None:
+        return registry.admin_of(envelope, VAULT_ORDER_TYPE)
+    agent = registry.agents.get(order.agent)
+    if agent is None:
+        raise SignatureWrong("there is no such agent")
+    open_envelope(envelope, VAULT_ORDER_TYPE, agent.public_key)
+    return agent.agent
+
+
+def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> bytes:
+    wanted = order.box if isinstance(order, SecretOrder) else None
+    if delivery is None and wanted is None:
+        return b""
+    if delivery is None:
+        raise KeyRefused("an order came without the box that it names")
+    if (delivery.id, gated_digest(delivery.box)) != (secret_delivery_id(body), wanted):
+        raise KeyRefused("the box is not the one that the order names")
+    return bytes.fromhex(delivery.box[2:])

@@ -1,0 +1,107 @@
+"""What a signer says of keys above secrets: is it the signer's, and what was ordered? Pure."""
+
+from typing import TypeVar
+
+from schemas.canonical import Canonical, Malformed
+from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.recovery import RecoveryOrder, SecretRecovered
+from schemas.vault_events import (
+    Rewrap,
+    SecretRewrapped,
+    VaultKeyChanged,
+    VaultKeyOrder,
+    rewrap_id,
+    vault_answer_id,
+)
+from signer.keys.orders import KeyRefused
+from signer.order_times import untimely
+from signer.registry import Registry
+from signer.signer_events import open_admins_order, require_said
+from signer.vaults.vault import Vault
+from signer.vaults.wrappings import VersionPlace, Wrappings
+
+Order = TypeVar("Order", bound=Canonical)
+
+
+def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
+    """Return the vault in which a registered signer re-wrapped something.
+
+    A changed KEK or root, and a share that was replaced, must be what an admin ordered. Raises
+    ``KeyRefused``.
+    """
+    require_said(event, registry)
+    vault = registry.vaults.get((event.account, event.vault))
+    if vault is None:
+        raise KeyRefused(f"{event.account} has no vault {event.vault}")
+    if isinstance(event, VaultKeyChanged):
+        _check_ordered(event, registry)
+    elif isinstance(event, SecretRecovered):
+        _check_recovered(event, vault, registry)
+    elif isinstance(event, ProviderRootChanged):
+        _check_moved(event, registry)
+    elif event.id != rewrap_id(
+        event.account, event.vault, event.path, event.version, event.sequence
+    ):
+        raise KeyRefused("the event's id is not that of what it wraps")
+    return vault
+
+
+def apply_rewrap(wrappings: Wrappings, vault: Vault, event: Rewrap) -> None:
+    """Take a proven event; raise ``WrappingRefused``."""
+    if isinstance(event, SecretRewrapped | SecretRecovered):
+        wrappings.rewrap(vault, event)
+        if isinstance(event, SecretRecovered):
+            _note_ordered(wrappings, event)
+    elif isinstance(event, ProviderRootChanged):
+        wrappings.move_shares(vault, event)
+    else:
+        wrappings.change_key(vault, event)
+
+
+def _note_ordered(wrappings: Wrappings, event: SecretRecovered) -> None:
+    place = VersionPlace(event.account, event.vault, event.path, event.version)
+    ordered_ms = RecoveryOrder.decode(event.request.body()).requested_at_ms
+    wrappings.recovery_ms[place] = max(ordered_ms, wrappings.recovery_ms.get(place, 0))
+
+
+def _decoded(order: type[Order], body: bytes) -> Order:
+    try:
+        return order.decode(body)
+    except Malformed as error:
+        raise KeyRefused(f"the order is malformed ({error})") from None
+
+
+def _check_ordered(event: VaultKeyChanged, registry: Registry) -> None:
+    body = open_admins_order(event.request, registry)
+    order = _decoded(VaultKeyOrder, body)
+    ordered = (order.org, order.account, order.vault, order.change, order.sequence)
+    if ordered != (registry.org, event.account, event.vault, event.change, event.sequence):
+        raise KeyRefused("the event is for another key than the order")
+    _check_id(event.id, body)
+
+
+def _check_moved(event: ProviderRootChanged, registry: Registry) -> None:
+    body = open_admins_order(event.request, registry)
+    order = _decoded(ProviderRootOrder, body)
+    ordered = (order.org, order.account, order.vault, order.provider, order.sequence)
+    if ordered != (registry.org, event.account, event.vault, event.provider, event.sequence):
+        raise KeyRefused("the event is for another provider than the order")
+    _check_id(event.id, body)
+
+
+def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -> None:
+    body = open_admins_order(event.request, registry)
+    order = _decoded(RecoveryOrder, body)
+    ordered = (order.org, order.account, order.vault, order.path, order.version)
+    if ordered != (registry.org, event.account, event.vault, event.path, event.version):
+        raise KeyRefused("the event is for another secret than the order")
+    if not vault.plan.recoverable:
+        raise KeyRefused(f"a vault of mode {vault.mode} has no recovery")
+    if why := untimely(order.requested_at_ms, order.expires_at_ms, event.recovered_at_ms):
+        raise KeyRefused(why)
+    _check_id(event.id, body)
+
+
+def _check_id(name: str, body: bytes) -> None:
+    if name != vault_answer_id(body):
+        raise KeyRefused("the event's id is not its order's")

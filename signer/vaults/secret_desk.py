@@ -1,0 +1,226 @@
+"""Where agents read secrets that are no signing keys: prove who asks, decide, open, seal.
+
+1. ``prove``: the request is canonical, fresh, not seen before, and the agent's that it names.
+2. ``judge``: ``signer.access`` decides. Nothing was opened yet, and whoever is refused learns no
+   more than the reason.
+3. ``serve``: what may be read is opened, and the answer sealed for the key that the signed request
+   names. However long the holders of shares take, nothing that changes is touched.
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from schemas.access import ACCESS_MEANING, AccessReason
+from schemas.canonical import Malformed
+from schemas.dsse import READ_REQUEST_TYPE, Envelope
+from schemas.registry import AgentSet
+from schemas.secret_requests import (
+    LISTED_MAX,
+    SecretAnswer,
+    SecretRequest,
+    SecretTold,
+    answer_context,
+    secret_request_digest,
+)
+from schemas.vault_events import SecretStored
+from signer.access import Access, Accessor, Allowed, Refused, Target, admit, decide
+from signer.custody.buffers import wiping
+from signer.custody.errors import ClientShareMissingError
+from signer.custody.failures import ProviderFailure
+from signer.custody.hpke import HpkeKey, seal_for
+from signer.keys.register import KeyRegister
+from signer.registry import Registry
+from signer.signatures import SignatureWrong, open_envelope
+from signer.vaults.sealing import context_in, share_place
+from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_register import target_of
+from signer.vaults.vault import Vault
+
+FRESH_MS = 60_000
+SEEN_MAX = 100_000
+
+
+class RequestRefused(Exception):  # noqa: N818 - a refusal of a request, told to whoever sent it
+    """A request that proves nothing: nobody in particular asked, or not now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A proven request, its digest, who asks, and the vault it is about."""
+
+    request: SecretRequest
+    name: str
+    agent: AgentSet
+    vault: Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was decided; ``found`` are the versions to be told of, none where it was refused.
+
+    ``missing`` says that the agent may read, and nothing is there.
+    """
+
+    access: Access
+    found: tuple[SecretStored, ...] = ()
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer sealed for the reader, and which providers failed on the way to it."""
+
+    box: bytes = field(repr=False)
+    failures: tuple[ProviderFailure, ...] = ()
+
+
+@dataclass(slots=True)
+class SecretDesk:
+    """Serves agents; ``reading_key`` lives as long as this process and opens clients' shares.
+
+    ``seen`` has the requests that are too young to be forgotten, and when each came, in order.
+    """
+
+    registry: Registry
+    keys: KeyRegister
+    keeper: SecretKeeper
+    reading_key: HpkeKey
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def prove(self, raw: bytes, now_ms: int) -> Asked:
+        """Return a request once it is proven; raise ``RequestRefused``. It serves once."""
+        try:
+            envelope = Envelope.decode(raw)
+            request = SecretRequest.decode(envelope.body())
+            agent = self._agent(request)
+            open_envelope(envelope, READ_REQUEST_TYPE, agent.public_key)
+        except Malformed as error:
+            raise RequestRefused(f"the request is malformed ({error})") from None
+        except SignatureWrong:
+            raise RequestRefused("the request is not signed by the agent that it names") from None
+        if (request.path is None) is not (request.operation == "list"):
+            raise RequestRefused("a list has no path, and everything else has one")
+        name = secret_request_digest(envelope.body())
+        self._refuse_seen(name, request.requested_at_ms, now_ms)
+        known = self.registry.vaults.get((request.account, request.vault))
+        # A vault that is none is judged as one on which nobody has a grant.
+        vault = known or Vault(request.account, request.vault, "envelope")
+        return Asked(request, name, agent, vault)
+
+    def judge(self, asked: Asked, now_ms: int) -> Judged:
+        """Decide; whoever changes the register or the registry waits until it returns."""
+        accessor = Accessor(asked.agent, self.registry.access.get(asked.agent.agent, ()))
+        request, path = asked.request, asked.request.path
+        if path is None:
+            access = admit(accessor, asked.vault, now_ms)
+            if isinstance(access, Refused):
+                return Judged(access)
+            return Judged(access, tuple(self._listed(accessor, asked.vault, now_ms)))
+        found = self.keeper.secrets.history((*asked.vault.place, path))
+        target = target_of(found[0], asked.vault) if found else self._unstored(asked.vault, path)
+        for each in [target_of(one, asked.vault) for one in found] or [target]:
+            access = decide(accessor, each, request.operation, now_ms)
+            if isinstance(access, Refused):
+                return Judged(access)
+        if asked.vault.holds_keys:
+            return Judged(_signing_key(asked.vault, path))
+        return _chosen(request, found)
+
+    def serve(self, asked: Asked, judged: Judged) -> Served:
+        """Return what was allowed; raise ``CustodyError`` where it does not open."""
+        if asked.request.operation in ("list", "history"):
+            return self._sealed(asked, tuple(_told(each) for each in judged.found), ())
+        (stored,) = judged.found
+        share = self._share(asked, stored)
+        with wiping(share) if share is not None else nullcontext():
+            opening = self.keeper.open(stored, share)
+        with wiping(opening.secret) as value:
+            told = SecretTold(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
+        return self._sealed(asked, (told,), opening.failures)
+
+    def _agent(self, request: SecretRequest) -> AgentSet:
+        agent = self.registry.agents.get(request.agent)
+        if agent is None or request.org != self.registry.org:
+            raise RequestRefused(f"there is no agent {request.agent} in {request.org}")
+        return agent
+
+    def _refuse_seen(self, name: str, asked_ms: int, now_ms: int) -> None:
+        """Refuse what is old or came before; who sends a request again gets no second answer."""
+        if abs(now_ms - asked_ms) > FRESH_MS:
+            raise RequestRefused("the request is over a minute old, or ahead: check the clock")
+        while self.seen and now_ms - next(iter(self.seen.values())) > 2 * FRESH_MS:
+            del self.seen[next(iter(self.seen))]
+        if name in self.seen:
+            raise RequestRefused("the request was answered before: sign another one")
+        if len(self.seen) >= SEEN_MAX:
+            raise RequestRefused("too many secrets are asked for: try again in a minute")
+        self.seen[name] = now_ms
+
+    def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
+        """Yield the newest version of every secret that an agent may know of, at most so many."""
+        count = 0
+        for place, versions in sorted(self.keeper.secrets.versions.items()):
+            if place[:2] == vault.place and count < LISTED_MAX:
+                target = target_of(versions[-1], vault)
+                if isinstance(decide(accessor, target, "list", at_ms), Allowed):
+                    count += 1
+                    yield versions[-1]
+
+    def _unstored(self, vault: Vault, path: str) -> Target:
+        """Return what a path is judged as where no secret is: a signing key, or nothing yet."""
+        if not vault.holds_keys:
+            return Target(vault, path, "note", generated=False)
+        key = self.keys.find(vault.account, path)
+        return Target(vault, path, "private_key", generated=key is None or not key.imported)
+
+    def _share(self, asked: Asked, stored: SecretStored) -> bytearray | None:
+        share = asked.request.client_share
+        if share is None:
+            return None
+        if share.share_key != f"0x{self.reading_key.public_key.hex()}":
+            raise ClientShareMissingError(
+                "The client's share is sealed for another custody process: ask for its reading "
+                "key and seal again."
+            )
+        if share.key_version != stored.version:
+            raise ClientShareMissingError(
+                f"The share is of version {share.key_version} of {stored.path}, and version "
+                f"{stored.version} is asked for: send that one's."
+            )
+        context = context_in(self.registry.org, asked.vault, stored.path, stored.version)
+        info = share_place(context).to_signer(asked.agent.agent)
+        return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
+
+    def _sealed(
+        self, asked: Asked, told: tuple[SecretTold, ...], failures: tuple[ProviderFailure, ...]
+    ) -> Served:
+        body = SecretAnswer(request=asked.name, secrets=told).encode()
+        try:
+            box = seal_for(asked.request.reply_to, body, answer_context(asked.name))
+        except ValueError:
+            raise RequestRefused("reply_to is no key that an answer could be sealed for") from None
+        return Served(box, failures)
+
+
+def _chosen(request: SecretRequest, found: tuple[SecretStored, ...]) -> Judged:
+    if request.operation == "history":
+        return Judged(Allowed(), found[-LISTED_MAX:], missing=not found)
+    version = request.version or len(found)
+    chosen = found[version - 1 : version] if version else ()
+    return Judged(Allowed(), chosen, missing=not chosen)
+
+
+def _signing_key(vault: Vault, path: str) -> Refused:
+    reason = AccessReason.KEY_SIGNS
+    return Refused(reason, f"{ACCESS_MEANING[reason]} ({path} in {vault.name})")
+
+
+def _told(stored: SecretStored) -> SecretTold:
+    return SecretTold(
+        path=stored.path,
+        version=stored.version,
+        kind=stored.kind,
+        generated=stored.generated,
+        stored_at_ms=stored.stored_at_ms,
+    )

@@ -1,0 +1,160 @@
+"""Which secrets exist that are no signing keys: folded from the signer's events on ``vault``; pure.
+
+A version never changes, and a path keeps its kind for ever: nobody makes a private key readable by
+calling it something else.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from schemas.canonical import Malformed, decode_as
+from schemas.dsse import Envelope
+from schemas.vault_events import (
+    Rewrap,
+    SecretOrder,
+    SecretStored,
+    decode_vault_order,
+    vault_answer_id,
+)
+from signer.access import Target
+from signer.keys.orders import KeyRefused
+from signer.registry import Registry
+from signer.signer_events import open_admins_order, require_said
+from signer.vaults.rewraps import apply_rewrap, prove_rewrap
+from signer.vaults.vault import Vault, VaultPlace
+from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings, sealed_by
+
+SecretEvent: TypeAlias = SecretStored | Rewrap
+VAULT_VERSIONS_MAX = 100_000
+VAULT_BYTES_MAX = 64 * 1024 * 1024
+"""What one vault holds: no version is ever deleted, and every signer has all of them in memory."""
+SecretPlace: TypeAlias = tuple[str, str, str]
+"""An account, a vault of it, and a path in that."""
+_EVENTS: TypeAdapter[SecretEvent] = TypeAdapter(Annotated[SecretEvent, Field(discriminator="type")])
+
+
+class Used(NamedTuple):
+    """What lies in a vault."""
+
+    versions: int = 0
+    ciphertext_bytes: int = 0
+
+
+@dataclass(slots=True)
+class SecretRegister:
+    """The secrets of all accounts in every version, and how each is wrapped.
+
+    ``used`` says how full vaults are. ``events`` has what was taken, by id, so that the same event
+    again changes nothing.
+    """
+
+    versions: dict[SecretPlace, list[SecretStored]] = field(default_factory=dict)
+    events: dict[str, SecretEvent] = field(default_factory=dict)
+    wrappings: Wrappings = field(default_factory=Wrappings)
+    used: dict[VaultPlace, Used] = field(default_factory=dict)
+
+    def load(self, raw: bytes, registry: Registry) -> None:
+        """Take an event; raise ``KeyRefused`` and stay as before unless it is proven and next."""
+        try:
+            event = decode_as(_EVENTS.validate_json, raw)
+        except Malformed as error:
+            raise KeyRefused(f"the event is malformed ({error})") from None
+        if isinstance(event, SecretStored):
+            vault = _prove(event, registry)
+        else:
+            vault = prove_rewrap(event, registry)
+        if self.events.get(event.id) == event:
+            return
+        try:
+            self._fold(event, vault)
+        except WrappingRefused as error:
+            raise KeyRefused(str(error)) from None
+        self.events[event.id] = event
+
+    def history(self, place: SecretPlace) -> tuple[SecretStored, ...]:
+        """Return the versions of a secret, the first one first."""
+        return tuple(self.versions.get(place, ()))
+
+    def check_next(self, order: SecretOrder) -> None:
+        """Raise ``KeyRefused`` unless an order is for the next version, and of the same kind."""
+        known = self.history((order.account, order.vault, order.path))
+        if order.version != len(known) + 1:
+            raise KeyRefused(
+                f"version {order.version} of {order.path} does not follow {len(known)}"
+            )
+        if known and known[0].kind != order.kind:
+            raise KeyRefused(f"{order.path} is of kind {known[0].kind}, for ever")
+
+    def check_room(self, order: SecretOrder, box_bytes: int) -> None:
+        """Raise ``KeyRefused`` where a vault is full, for a value in a box of that size.
+
+        Else an agent that may write to one path could have signers run out of memory, for ever.
+        """
+        used = self.used.get((order.account, order.vault), Used())
+        full = used.ciphertext_bytes + box_bytes > VAULT_BYTES_MAX
+        if full or used.versions >= VAULT_VERSIONS_MAX:
+            raise KeyRefused(
+                f"{order.vault} of {order.account} is full, with {used.versions} versions in "
+                f"{used.ciphertext_bytes} bytes: make another vault"
+            )
+
+    def _fold(self, event: SecretEvent, vault: Vault) -> None:
+        if not isinstance(event, SecretStored):
+            apply_rewrap(self.wrappings, vault, event)
+            return
+        self.check_next(read_secret_order(event.request))
+        place = VersionPlace(event.account, event.vault, event.path, event.version)
+        sealed = sealed_by(event, bytes.fromhex(event.ciphertext[2:]))
+        self.wrappings.check_new(vault, place, sealed)
+        self.wrappings.add(vault, place, sealed)
+        self.versions.setdefault(place[:3], []).append(event)
+        used = self.used.get(vault.place, Used())
+        size_bytes = used.ciphertext_bytes + len(sealed.ciphertext)
+        self.used[vault.place] = Used(used.versions + 1, size_bytes)
+
+
+def read_secret_order(request: Envelope) -> SecretOrder:
+    """Return the order about a secret in an envelope, whoever signed that; raise ``KeyRefused``."""
+    try:
+        order = decode_vault_order(request.body())
+    except Malformed as error:
+        raise KeyRefused(f"the order is malformed ({error})") from None
+    if not isinstance(order, SecretOrder):
+        raise KeyRefused("the order is about no secret")
+    return order
+
+
+def target_of(stored: SecretStored, vault: Vault) -> Target:
+    """Return a version as access to it is judged."""
+    return Target(vault, stored.path, stored.kind, stored.generated)
+
+
+def _prove(event: SecretStored, registry: Registry) -> Vault:
+    """Return the vault of a version that a signer made as it was ordered; raise ``KeyRefused``.
+
+    An admin's order is proven here. An agent's was judged when it was given: its key and its grants
+    may be others by now, and the signer's word for it stays.
+    """
+    require_said(event, registry)
+    order = read_secret_order(event.request)
+    if order.agent is None:
+        open_admins_order(event.request, registry)
+    vault = registry.vaults.get((event.account, event.vault))
+    if vault is None or vault.holds_keys:
+        raise KeyRefused(f"{event.account} has no vault {event.vault} for secrets")
+    _check_ordered(event, order, registry.org)
+    client = event.client_share is not None
+    if event.mode != vault.mode or vault.plan.needs_client is not client:
+        raise KeyRefused(f"the version is not of mode {vault.mode}, as its vault is")
+    return vault
+
+
+def _check_ordered(event: SecretStored, order: SecretOrder, org: str) -> None:
+    ordered = (order.org, order.account, order.vault, order.path, order.version, order.kind)
+    given = (org, event.account, event.vault, event.path, event.version, event.kind)
+    if ordered != given or event.generated is not (order.box is None):
+        raise KeyRefused("the version is another than was ordered")
+    if event.id != vault_answer_id(event.request.body()):
+        raise KeyRefused("the event's id is not its order's")

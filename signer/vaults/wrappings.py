@@ -1,0 +1,237 @@
+"""How the data keys of secrets are wrapped right now: a fold that goes one way; pure.
+
+What was sealed stays as it is; the keys above it change. Every change is counted, and one that is
+not the next is refused, so that no old event brings a former wrapping, KEK or root back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from schemas.custody import Wrapped
+from schemas.provider_roots import ProviderRootChanged
+from schemas.recovery import SecretRecovered
+from schemas.vault_events import SecretRewrapped, VaultKeyChanged
+from signer.custody.envelope import SealedSecret, WrappedShare
+from signer.vaults.vault import Vault, VaultPlace
+
+
+class WrappingRefused(ValueError):  # noqa: N818 - it names what the wrapping is
+    """A wrapping that does not continue what is known of the vault; nothing was changed."""
+
+
+class VersionPlace(NamedTuple):
+    """One version of one secret."""
+
+    account: str
+    vault: str
+    path: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultKey:
+    """A vault's KEKs, numbered from 1 by what the last of them is.
+
+    ``numbers`` has every wrapping that a KEK ever had, ``newest`` the last one of each; ``changes``
+    counts new KEKs and new roots.
+    """
+
+    numbers: dict[bytes, int] = field(repr=False)
+    newest: dict[int, bytes] = field(repr=False)
+    changes: int = 0
+
+    @property
+    def current(self) -> bytes:
+        """The wrapping that is used for what is sealed next."""
+        return self.newest[max(self.newest)]
+
+    def is_current(self, wrapped_kek: bytes) -> bool:
+        """Tell whether a wrapping, old or new, is one of the KEK that is used now."""
+        return self.numbers.get(wrapped_kek) == max(self.newest)
+
+    def changed(self, wrapped_kek: bytes, *, to_new_kek: bool) -> "VaultKey":
+        """Return the key after its next change."""
+        number = max(self.newest) + to_new_kek
+        numbers, newest = self.numbers | {wrapped_kek: number}, self.newest | {number: wrapped_kek}
+        return VaultKey(numbers, newest, self.changes + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A version as it was sealed and last wrapped, and how often that was done again."""
+
+    sealed: SealedSecret
+    sequence: int = 0
+
+
+@dataclass(slots=True)
+class ShareMove:
+    """On the way of a provider's shares to its root key of this name; ``left`` are not there yet.
+
+    ``changes`` counts the provider's new roots in the vault. What is sealed meanwhile is there.
+    """
+
+    changes: int
+    kms_key: str
+    left: set[VersionPlace]
+
+
+@dataclass(slots=True)
+class Wrappings:
+    """The keys of vaults and of the versions in them, as the newest events leave them.
+
+    ``recovery_ms`` says when the newest order was given that replaced a client's share.
+    """
+
+    keys: dict[VaultPlace, VaultKey] = field(default_factory=dict)
+    versions: dict[VersionPlace, Held] = field(default_factory=dict)
+    moves: dict[tuple[VaultPlace, str], ShareMove] = field(default_factory=dict)
+    recovery_ms: dict[VersionPlace, int] = field(default_factory=dict)
+
+    def wrapped_kek(self, place: VaultPlace) -> bytes | None:
+        """Return the wrapped KEK under which the next version is sealed, once there is one."""
+        key = self.keys.get(place)
+        return key.current if key else None
+
+    def sealed(self, place: VersionPlace) -> SealedSecret | None:
+        """Return a version as it opens now, whatever became of the keys above it since."""
+        held = self.versions.get(place)
+        if held is None or not held.sealed.wrapped_kek:
+            return held.sealed if held else None
+        key = self.keys[place.account, place.vault]
+        wrapped_kek = key.newest[key.numbers[held.sealed.wrapped_kek]]
+        return replace(held.sealed, wrapped_kek=wrapped_kek)
+
+    def behind(self, vault: VaultPlace) -> Iterator[VersionPlace]:
+        """Yield the versions of a vault that a rotation of its KEK has yet to come to, in order."""
+        if key := self.keys.get(vault):
+            for place, held in sorted(self.versions.items()):
+                if place[:2] == vault and not key.is_current(held.sealed.wrapped_kek):
+                    yield place
+
+    def check_new(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
+        """Raise ``WrappingRefused`` for a version that is there, or not sealed as its vault is.
+
+        It must be under the vault's key as that is now; the first version brings it.
+        """
+        check_shape(vault, sealed)
+        if place in self.versions:
+            raise WrappingRefused(f"{place} is there already, and no version changes")
+        key = self.keys.get(vault.place)
+        if key and sealed.wrapped_kek != key.current:
+            raise WrappingRefused(f"{place} is not under the key that its vault has now")
+
+    def add(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
+        """Take a new version, of which ``check_new`` approved."""
+        if vault.plan.has_vault_key and vault.place not in self.keys:
+            self.keys[vault.place] = VaultKey({sealed.wrapped_kek: 1}, {1: sealed.wrapped_kek})
+        self.versions[place] = Held(sealed)
+
+    def change_key(self, vault: Vault, event: VaultKeyChanged) -> None:
+        """Take a vault's new KEK, or its KEK under a new root; raise ``WrappingRefused``.
+
+        The root is changed once every version is under one KEK: only that one is wrapped anew.
+        """
+        key, wrapped_kek = self.keys.get(vault.place), _bytes(event.wrapped_kek)
+        if key is None or not vault.plan.has_vault_key:
+            raise WrappingRefused(f"{vault.name} of {vault.account} has no key that could change")
+        if event.sequence != key.changes + 1:
+            raise WrappingRefused(
+                f"change {event.sequence} of the key of {vault.name} does not follow {key.changes}"
+            )
+        if wrapped_kek in key.numbers:
+            raise WrappingRefused(f"{vault.name} had this key before: it would be rolled back")
+        if event.change == "root" and next(self.behind(vault.place), None) is not None:
+            raise WrappingRefused(f"{vault.name} is between two keys: finish that rotation first")
+        self.keys[vault.place] = key.changed(wrapped_kek, to_new_kek=event.change == "kek")
+
+    def rewrap(self, vault: Vault, event: SecretRewrapped | SecretRecovered) -> None:
+        """Take the new wrapping of a version's data key; raise ``WrappingRefused``.
+
+        The ciphertext stays what it is: the event has none.
+        """
+        place = VersionPlace(event.account, event.vault, event.path, event.version)
+        held = self.versions.get(place)
+        if held is None:
+            raise WrappingRefused(f"there is no {place} to be wrapped anew")
+        if event.sequence != held.sequence + 1:
+            raise WrappingRefused(
+                f"wrapping {event.sequence} of {place} does not follow {held.sequence}"
+            )
+        sealed = sealed_by(event, held.sealed.ciphertext)
+        check_shape(vault, sealed)
+        self._check_forward(vault, place, held.sealed, sealed)
+        self.versions[place] = Held(sealed, event.sequence)
+        if isinstance(event, SecretRewrapped):
+            self._take_moved(vault, place, held.sealed, sealed)
+
+    def move_shares(self, vault: Vault, event: ProviderRootChanged) -> None:
+        """Take that a provider's shares come under another root; raise ``WrappingRefused``.
+
+        All that are there now: of a former move that was not finished, too.
+        """
+        if event.provider not in vault.providers:
+            raise WrappingRefused(f"{event.provider} holds no share in {vault.name}")
+        before = self.moves.get((vault.place, event.provider))
+        if event.sequence != (before.changes if before else 0) + 1:
+            raise WrappingRefused(
+                f"root {event.sequence} of {event.provider} in {vault.name} is not the next"
+            )
+        left = {place for place in self.versions if place[:2] == vault.place}
+        move = ShareMove(event.sequence, event.kms_key, left)
+        self.moves[vault.place, event.provider] = move
+
+    def _take_moved(
+        self, vault: Vault, place: VersionPlace, old: SealedSecret, new: SealedSecret
+    ) -> None:
+        for was, now in zip(old.wrapped_shares, new.wrapped_shares, strict=True):
+            move = self.moves.get((vault.place, now.provider))
+            if move is not None and was != now:
+                move.left.discard(place)
+
+    def _check_forward(
+        self, vault: Vault, place: VersionPlace, old: SealedSecret, new: SealedSecret
+    ) -> None:
+        if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.place].current:
+            raise WrappingRefused(f"{place} would be under a key that its vault has no more")
+        if new == old:
+            raise WrappingRefused(f"{place} would be wrapped as it is")
+
+
+def check_shape(vault: Vault, sealed: SealedSecret) -> None:
+    """Raise ``WrappingRefused`` unless the holders of a data key are those that the mode says."""
+    by_key = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
+    neither = not sealed.wrapped_kek and not sealed.wrapped_dek
+    providers = tuple(share.provider for share in sealed.wrapped_shares)
+    if providers != vault.providers or not (by_key if vault.plan.has_vault_key else neither):
+        raise WrappingRefused(f"it is not sealed as {vault.mode} with the vault's providers seals")
+
+
+def sealed_by(event: Wrapped, ciphertext: bytes) -> SealedSecret:
+    """Return a version as an event says that its data key is wrapped."""
+    shares = tuple(
+        WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
+    )
+    kek, dek = _bytes(event.wrapped_kek or "0x"), _bytes(event.wrapped_dek or "0x")
+    return SealedSecret(kek, dek, ciphertext, shares)
+
+
+def told(sealed: SealedSecret) -> dict[str, Any]:
+    """Return how a data key is wrapped, as the fields of an event; the inverse of ``sealed_by``."""
+    fields = {
+        "wrapped_kek": f"0x{sealed.wrapped_kek.hex()}" if sealed.wrapped_kek else None,
+        "wrapped_dek": f"0x{sealed.wrapped_dek.hex()}" if sealed.wrapped_dek else None,
+        "wrapped_shares": tuple(
+            {"provider": share.provider, "blob": f"0x{share.blob.hex()}"}
+            for share in sealed.wrapped_shares
+        ),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])

@@ -1,0 +1,30 @@
+"""The stand-ins of the clouds' KMSs, shared by the contract and what each cloud adds to it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.support.kms.aws import AwsStandIn
+from tests.support.kms.azure import AzureStandIn
+from tests.support.kms.gcp import GcpStandIn
+from tests.support.servers import watched
+
+
+@pytest.fixture(scope="session")
+def gcp_server() -> Iterator[GcpStandIn]:
+    with closing(GcpStandIn()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureStandIn]:
+    with closing(AzureStandIn(tmp_path_factory.mktemp("azure"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsStandIn]:
+    folder = tmp_path_factory.mktemp("aws")
+    with watched(folder), closing(AwsStandIn(folder)) as server:
+        yield server

@@ -1,0 +1,153 @@
+"""Roots that take turns, keys that must be guarded, and the record of every call."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from schemas.audit import AuditRecord
+from schemas.record import Outgoing
+from signer.custody.context import Layer
+from signer.custody.errors import (
+    CorruptError,
+    CustodyError,
+    KmsKeyNotFoundError,
+    KmsKeyWeakError,
+    KmsUnavailableError,
+)
+from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.kms.guarded import GuardedKms
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
+from signer.custody.kms.recorded import KmsJournal, RecordedKms
+from signer.custody.kms.roots import Roots
+from signer.custody_records import CustodyRecords
+from signer.vaults.wrappings import VersionPlace
+from tests.support.cases import NOW_MS, SIGNER
+from tests.unit.custody.clouds import RaisingKms
+from tests.unit.custody.material import HERE, OTHER_ROOT, root_kms
+
+KEY = b"k" * 32
+AAD = HERE.vault_context.aad()
+OLD, NEW = root_kms(), root_kms(OTHER_ROOT, "new")
+
+
+def test_what_a_former_root_wrapped_opens_and_what_is_wrapped_is_under_the_current_one() -> None:
+    both = Roots(NEW, (OLD,))
+    assert both.unwrap(OLD.wrap(KEY, AAD), AAD) == KEY
+    wrapped = both.wrap(KEY, AAD)
+    assert NEW.unwrap(wrapped, AAD) == KEY
+    with pytest.raises(KmsKeyNotFoundError):
+        OLD.unwrap(wrapped, AAD)
+    assert both.key_id == NEW.key_id
+
+
+def test_what_no_root_wrapped_or_of_another_place_opens_under_none() -> None:
+    both = Roots(NEW, (OLD,))
+    with pytest.raises(KmsKeyNotFoundError):
+        both.unwrap(root_kms(b"?" * 32).wrap(KEY, AAD), AAD)
+    with pytest.raises(CorruptError):
+        both.unwrap(NEW.wrap(KEY, AAD), HERE.aad(Layer.DEK))
+
+
+def test_a_current_root_that_does_not_answer_is_no_reason_to_ask_a_former_one() -> None:
+    former = RaisingKms(KmsKeyNotFoundError("no"))
+    with pytest.raises(KmsUnavailableError):
+        Roots(RaisingKms(KmsUnavailableError("no")), (former,)).unwrap(b"x", AAD)
+    assert former.calls == 0
+
+
+@dataclass
+class Described:
+    """A root that says of itself what it is told to."""
+
+    inner: LocalKms
+    status: KeyStatus | CustodyError
+    asked: int = 0
+    key_id: str = "cloud:key"
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        return self.inner.wrap(plaintext, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        return self.inner.unwrap(wrapped, context)
+
+    def check(self) -> KeyStatus:
+        self.asked += 1
+        if isinstance(self.status, CustodyError):
+            raise self.status
+        return self.status
+
+
+GUARDED = KeyStatus(KeyState.ENABLED, ProtectionLevel.HSM)
+
+
+def test_a_key_that_no_hsm_guards_wraps_and_unwraps_nothing() -> None:
+    kms = Described(root_kms(), replace(GUARDED, protection=ProtectionLevel.SOFTWARE))
+    wrapped = kms.wrap(KEY, AAD)
+    for call in (
+        lambda: GuardedKms(kms).wrap(KEY, AAD),
+        lambda: GuardedKms(kms).unwrap(wrapped, AAD),
+    ):
+        with pytest.raises(KmsKeyWeakError, match="cloud:key is guarded by software"):
+            call()
+
+
+def test_what_guards_a_key_is_asked_once_and_anew_after_no_answer() -> None:
+    kms = Described(root_kms(), KmsUnavailableError("no"))
+    guarded = GuardedKms(kms)
+    with pytest.raises(KmsUnavailableError):
+        guarded.wrap(KEY, AAD)
+    kms.status = GUARDED
+    assert guarded.unwrap(guarded.wrap(KEY, AAD), AAD) == KEY
+    assert kms.asked == 2
+
+
+def told(out: Outgoing) -> AuditRecord:
+    return AuditRecord.decode(out.value)
+
+
+def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> None:
+    journal = KmsJournal(lambda: NOW_MS)
+    records = CustodyRecords(SIGNER.keyid, "a life", journal)
+    kms = RecordedKms(root_kms(), journal)
+    wrapped = kms.wrap(KEY, AAD)
+    kms.unwrap(wrapped, AAD)
+    kms.check()
+    with pytest.raises(CorruptError):
+        kms.unwrap(wrapped[:-1], AAD)
+    events = records.told([], NOW_MS)
+    details = [told(event).detail for event in events]
+    assert [detail.split(" by ")[0] for detail in details] == ["wrap", "unwrap", "check", "unwrap"]
+    assert "failed, CorruptError" in details[3]
+    assert HERE.vault in details[0]
+    assert len({told(event).id for event in events}) == 4
+    assert {(told(e).actor, told(e).at_ms) for e in events} == {(SIGNER.keyid, NOW_MS)}
+    assert not any(KEY.hex() in detail or wrapped.hex() in detail for detail in details)
+    assert records.told([], NOW_MS) == []
+
+
+def test_an_adapter_that_raises_what_it_promised_not_to_is_on_record_as_well() -> None:
+    journal = KmsJournal(lambda: NOW_MS)
+    kms = RecordedKms(Described(root_kms(), GUARDED), journal)
+    with pytest.raises(ValueError, match="wraps 1 to"):
+        kms.wrap(b"", AAD)
+    (call,) = journal.drain()
+    assert call.failed == "ValueError"
+
+
+def test_a_provider_that_failed_while_others_sufficed_is_on_record() -> None:
+    records = CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
+    place = VersionPlace("fund", "main", "prod/db", 2)
+    (event,) = records.told([(place, ProviderFailure("aws", Cause.LIED))], NOW_MS)
+    assert told(event).action == "provider.failed"
+    assert "aws (lied)" in told(event).detail
+    assert "prod/db, version 2" in told(event).detail
+
+
+def test_two_lives_never_name_two_calls_alike() -> None:
+    names = set()
+    for life in ("one", "two"):
+        journal = KmsJournal(lambda: NOW_MS)
+        RecordedKms(root_kms(), journal).check()
+        names |= {told(e).id for e in CustodyRecords(SIGNER.keyid, life, journal).told([], 0)}
+    assert len(names) == 2

@@ -1,0 +1,94 @@
+"""A call to an SDK ends in time, and leaves nothing of the SDK behind."""
+
+import threading
+import time
+
+import pytest
+
+from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError, KmsUnavailableError
+from signer.custody.kms.calls import CallLimits, Calls
+from tests.unit.custody.test_secrecy import chain, rendered, shows
+
+SECRET = bytes(range(100, 132))
+LIMITS = CallLimits(connect_ms_max=50, call_ms_max=200, calls_max=2)
+
+
+class ForeignError(Exception):
+    """What an SDK raises, with a key in its text, its attributes and its frames."""
+
+
+def denied(_error: Exception) -> type[CustodyError]:
+    return KmsDeniedError
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls("cloud:key", LIMITS, denied)
+
+
+def test_an_answer_is_handed_on(calls: Calls) -> None:
+    assert calls.run(lambda: 7) == 7
+
+
+def leak() -> None:
+    held = SECRET
+    raise ForeignError(held.hex(), held)
+
+
+def leak_as_ours() -> None:
+    reply = {"plaintext": SECRET}
+    raise CorruptError(f"a reply of {len(reply)} fields is wrong")
+
+
+@pytest.mark.parametrize(
+    ("failing", "kind"), [(leak, KmsDeniedError), (leak_as_ours, CorruptError)]
+)
+def test_what_is_raised_carries_no_text_cause_or_frame_of_the_sdk(
+    calls: Calls, failing: object, kind: type[CustodyError]
+) -> None:
+    assert callable(failing)
+    with pytest.raises(kind) as caught:
+        calls.run(failing)
+    assert len(list(chain(caught.value))) == 1
+    assert shows(rendered(caught.value), SECRET) == []
+
+
+def test_a_call_that_never_ends_is_given_up_and_so_is_the_wait_for_its_place(calls: Calls) -> None:
+    released = threading.Event()
+    began_s = time.monotonic()
+    for _ in range(4):  # two hold the places, two wait for them
+        with pytest.raises(KmsUnavailableError, match="cloud:key gave no answer"):
+            calls.run(lambda: released.wait(30))
+    assert time.monotonic() - began_s < 10
+    released.set()
+    assert answered_again(calls) == 8
+
+
+def test_a_key_that_comes_too_late_is_wiped(calls: Calls) -> None:
+    released, brought = threading.Event(), bytearray(SECRET)
+
+    def late() -> bytearray:
+        released.wait(30)
+        return brought
+
+    with pytest.raises(KmsUnavailableError):
+        calls.run(late)
+    released.set()
+    until_s = time.monotonic() + 10
+    while any(brought) and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert brought == bytes(len(SECRET))
+
+
+def answered_again(calls: Calls) -> int:
+    """Ask until a place is free."""
+    until_s = time.monotonic() + 10
+    while True:
+        try:
+            return calls.run(lambda: 8)
+        except KmsUnavailableError:
+            assert time.monotonic() < until_s, "a place was lost"
+
+
+def test_connecting_never_takes_longer_than_the_whole_call() -> None:
+    assert CallLimits(connect_ms_max=9_000, call_ms_max=500).connect_s_max == 0.5
