@@ -1,0 +1,114 @@
+"""The file that carries evidence from a signer to a verifier; ``docs/attestation.md`` has it."""
+
+import base64
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from schemas.canonical import Canonical
+from schemas.dsse import Base64
+from schemas.fields import Digest
+from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding, Purpose
+from signer.attestation.certificates import EncodedChain
+from signer.attestation.verify import Evidence
+
+REPORT_BYTES_MAX = 8 * 1024  # whether it is a report's size is for the verification to say
+CERTIFICATE_BYTES_MAX = 8 * 1024
+CRL_BYTES_MAX = 64 * 1024
+KEY_BYTES_MAX = 1024
+
+
+def _base64_length(size: int) -> int:
+    return 4 * (-(-size // 3))
+
+
+Certificate = Annotated[Base64, Field(max_length=_base64_length(CERTIFICATE_BYTES_MAX))]
+Nonce = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^0x(?:[0-9a-f]{{2}}){{{NONCE_BYTES_MIN},{NONCE_BYTES_MAX}}}$", strict=True
+    ),
+]
+
+
+class Certificates(Canonical):
+    """The chain, DER in base64: VCEK or VLEK, ASK or ASVK, ARK."""
+
+    leaf: Certificate
+    intermediate: Certificate
+    root: Certificate
+
+    def encoded(self) -> EncodedChain:
+        """Return the bytes."""
+        return EncodedChain(*map(base64.b64decode, (self.leaf, self.intermediate, self.root)))
+
+
+class Claims(Canonical):
+    """What the signer says it bound beside the nonce; only REPORT_DATA proves it.
+
+    ``ephemeral_key`` is a SubjectPublicKeyInfo (DER, base64).
+    """
+
+    ephemeral_key: Annotated[Base64, Field(max_length=_base64_length(KEY_BYTES_MAX))]
+    key_set: Digest
+    configuration: Digest
+
+
+class EvidenceFile(Canonical):
+    """A report with all that its verification needs but policy, nonce and time.
+
+    ``nonce`` is the one the signer was asked with. Who asked compares it with its own.
+    """
+
+    v: Literal[1] = 1
+    type: Literal["attestation.evidence"] = "attestation.evidence"
+    report: Annotated[Base64, Field(max_length=_base64_length(REPORT_BYTES_MAX))]
+    certificates: Certificates
+    crl: Annotated[Base64, Field(max_length=_base64_length(CRL_BYTES_MAX))] | None = None
+    nonce: Nonce | None = None
+    claims: Claims | None = None
+
+    def evidence(self) -> Evidence:
+        """Return what ``verify`` takes."""
+        crl = None if self.crl is None else base64.b64decode(self.crl)
+        return Evidence(base64.b64decode(self.report), self.certificates.encoded(), crl)
+
+    def binding(self, purpose: Purpose, nonce: bytes | None = None) -> Binding | None:
+        """Return what REPORT_DATA must hold for a purpose and the verifier's nonce.
+
+        Without a nonce the file's own counts, which says nothing of freshness. None if the file
+        lacks claims or has no nonce either.
+        """
+        said = bytes.fromhex(self.nonce[2:]) if self.nonce else None
+        asked = said if nonce is None else nonce
+        if self.claims is None or asked is None:
+            return None
+        key = base64.b64decode(self.claims.ephemeral_key)
+        return Binding(
+            purpose,
+            asked,
+            hashlib.sha256(key).digest(),
+            bytes.fromhex(self.claims.key_set[2:]),
+            bytes.fromhex(self.claims.configuration[2:]),
+        )
+
+
+def evidence_file(
+    evidence: Evidence, nonce: bytes | None = None, claims: Claims | None = None
+) -> EvidenceFile:
+    """Return the file of some evidence."""
+    chain = evidence.certificates
+    return EvidenceFile(
+        report=_text(evidence.report),
+        certificates=Certificates(
+            leaf=_text(chain.leaf), intermediate=_text(chain.intermediate), root=_text(chain.root)
+        ),
+        crl=None if evidence.crl is None else _text(evidence.crl),
+        nonce=None if nonce is None else f"0x{nonce.hex()}",
+        claims=claims,
+    )
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

@@ -1,0 +1,56 @@
+"""TCB_VERSION: eight bytes whose meaning depends on the processor's generation.
+
+Source: AMD SEV-SNP ABI (56860), TCB_VERSION; the layout of Turin differs.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+Layout: TypeAlias = tuple[str | None, ...]
+
+FIRST_LAYOUT: Layout = ("boot_loader", "tee", None, None, None, None, "snp", "microcode")
+"""Milan, Genoa, Bergamo, Siena; None is a byte that is zero."""
+TURIN_LAYOUT: Layout = ("fmc", "boot_loader", "tee", "snp", None, None, None, "microcode")
+
+
+class Tcb(NamedTuple):
+    """Security versions of the firmware's parts, 0 to 255 each; Turin alone has ``fmc``."""
+
+    boot_loader: int
+    tee: int
+    snp: int
+    microcode: int
+    fmc: int | None = None
+
+    def below(self, floor: "Tcb") -> tuple[str, ...]:
+        """Name the components below a floor's; each is compared by itself, None counts as 0."""
+        pairs = zip(self._fields, self, floor, strict=True)
+        return tuple(name for name, own, least in pairs if (own or 0) < (least or 0))
+
+    def plain(self) -> dict[str, int]:
+        """Return the components by name, without one that the generation has not."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def decode_tcb(raw: bytes, layout: Layout) -> Tcb | None:
+    """Return the components of eight bytes; None if a byte is set that the layout has not."""
+    components = dict(zip(layout, raw, strict=True))
+    if any(value for name, value in zip(layout, raw, strict=True) if name is None):
+        return None
+    return Tcb(**{name: value for name, value in components.items() if name is not None})
+
+
+def encode_tcb(tcb: Tcb, layout: Layout) -> bytes:
+    """Return the eight bytes of a TCB."""
+    components = tcb.plain()
+    return bytes(components.get(name, 0) if name else 0 for name in layout)
+
+
+@dataclass(frozen=True, slots=True)
+class Tcbs:
+    """The four TCBs of a report; the signing key was derived for ``reported``."""
+
+    current: Tcb
+    reported: Tcb
+    committed: Tcb
+    launch: Tcb

@@ -1,0 +1,75 @@
+"""``docs/attestation.md`` says what the code says."""
+
+import re
+
+import pytest
+
+from schemas.boot import BootFacts, KeySet, SignerBoot, SignerConfiguration
+from schemas.canonical import Canonical
+from signer.attestation.errors import MEANING, PROVES, AttestationError, Code, Step
+from signer.attestation.evidence import EvidenceFile
+from signer.attestation.policy import GenerationFloor, VerificationPolicy
+from sixgate.scaled.attestation_page import STATUS
+from sixgate.settings.attestation import AttestationSettings, PlatformKind
+from tests.support.attestation import repository_page
+
+PAGE = repository_page("attestation.md")
+
+
+def section(title: str) -> str:
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(text: str) -> list[str]:
+    return re.findall(r"^\| `.*$", text, re.MULTILINE)
+
+
+def test_every_code_has_one_step_and_its_line() -> None:
+    codes = [code for found in MEANING.values() for code in found]
+    assert sorted(codes) == sorted(Code)
+    wanted = [
+        f"| {int(step)} | `{code}` | {meaning} |"
+        for step, found in MEANING.items()
+        for code, meaning in found.items()
+    ]
+    assert re.findall(r"^\| \d \| `.*$", section("Codes"), re.MULTILINE) == wanted
+
+
+def test_every_step_has_its_class_and_its_line() -> None:
+    assert [kind.step for kind in AttestationError.__subclasses__()] == list(Step)
+    wanted = [f"| {int(step)} | {shows} |" for step, shows in PROVES.items()]
+    assert re.findall(r"^\| \d \| .*$", section("Verifying"), re.MULTILINE) == wanted
+
+
+@pytest.mark.parametrize(
+    ("title", "models"),
+    [
+        ("The policy", (VerificationPolicy, GenerationFloor)),
+        ("The evidence file", (EvidenceFile,)),
+    ],
+)
+def test_every_field_has_its_line(title: str, models: tuple[type[Canonical], ...]) -> None:
+    named = [name for row in rows(section(title)) for name in re.findall(r"`(\w+)`", cell(row))]
+    assert named == [name for model in models for name in model.model_fields]
+
+
+def cell(row: str) -> str:
+    return row.partition(" | ")[0]
+
+
+def test_the_page_has_every_field_of_a_boot_and_of_what_it_binds() -> None:
+    text = section("From an outcome to its machine")
+    for model in (BootFacts, SignerBoot, KeySet, SignerConfiguration):
+        assert all(f"`{name}`" in text for name in model.model_fields if name != "type")
+
+
+def test_the_page_has_the_platforms_and_every_setting() -> None:
+    text = section("Fetching")
+    wanted = [*AttestationSettings.model_fields, *PlatformKind]
+    assert all(f"`{name}`" in text for name in wanted)
+
+
+def test_the_page_has_the_refusals_of_the_port() -> None:
+    for code, status in STATUS.items():
+        line = next(line for line in section("Fetching").splitlines() if f"`{code}`" in line)
+        assert line.startswith(f"| {int(status)} |")

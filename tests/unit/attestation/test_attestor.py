@@ -1,0 +1,236 @@
+"""One life of a signer: the record of its boot, and evidence for whoever asks."""
+
+import base64
+import secrets
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
+from signer.attestation.attestor import Attestor, Bound, Source
+from signer.attestation.binding import Binding, Purpose
+from signer.attestation.boot import BootUnprovenError, Named, check_boot
+from signer.attestation.certificate_table import CertificateTable
+from signer.attestation.certificates import root_digest
+from signer.attestation.device import SevGuestDevice
+from signer.attestation.errors import AttestationError, Code
+from signer.attestation.evidence import EvidenceFile
+from signer.attestation.platform import Collected, PlatformUnavailableError
+from signer.attestation.policy import VerificationPolicy
+from signer.attestation.public_root import SIMULATED_ROOT, public_authority
+from signer.attestation.supplied import Supplied, complete
+from signer.attestation.verify import Verified, verify
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from sixgate.attesting.opening import configuration, machine_source, open_attestor
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import Trust
+from sixgate.settings.attestation import AttestationSettings, OwnSettings, PlatformKind
+from tests.support.attestation import BINDING, platform, simulated_policy
+from tests.support.sev_guest import PretendedDevice, encode_table
+
+IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
+NAMED = Named("acme", "signer-0", (IDENTITY.public_key,))
+ROOT = "0x" + "07" * 32
+TRUST = Trust(org="acme", trust_root=ROOT, partitions=16, partitions_per_slot=4)
+SIMULATED = AttestationSettings(platform=PlatformKind.SIMULATED, insecure_dev=True)
+SAID = configuration(SIMULATED, TRUST, [0, 2], ledger_required=True, head_required=False)
+BOUND = Bound("acme", "0x" + "03" * 32, "0x" + "04" * 32)
+NONCE = bytes(range(32))
+BELIEVING = VerificationPolicy(measurements="any", simulated_root=SIMULATED_ROOT)
+DEFAULT = VerificationPolicy(measurements="any")
+
+
+def attestor() -> Attestor:
+    with ExitStack() as opened:
+        return open_attestor(SIMULATED, IDENTITY, TRUST, SAID, opened)
+
+
+def booted() -> tuple[Attestor, SignerBoot]:
+    made = attestor()
+    boot = made.boot(Registry(ROOT))
+    return made, SignerBoot.decode(IDENTITY.sign_event(boot))
+
+
+def judged(
+    file: EvidenceFile, nonce: bytes, policy: VerificationPolicy, purpose: Purpose | None = None
+) -> Verified:
+    binding = file.binding(purpose or policy.purpose, nonce)
+    assert binding
+    return verify(file.evidence(), policy, binding.report_data(), wall_ms())
+
+
+def code_of(file: EvidenceFile, nonce: bytes, policy: VerificationPolicy) -> Code:
+    with pytest.raises(AttestationError) as caught:
+        judged(file, nonce, policy)
+    return caught.value.code
+
+
+def test_a_boot_says_whose_keys_how_started_and_how_far_the_registry_was_read() -> None:
+    _, boot = booted()
+    key_set = KeySet(org="acme", signer="signer-0", trust_root=ROOT)
+    facts = boot.facts
+    assert facts.key_set == key_set.key_set_id()
+    assert facts.configuration == SAID.configuration_digest()
+    assert (facts.registry, facts.registry_sequence) == (Registry(ROOT).head, 0)
+    assert check_boot(boot, NAMED, BELIEVING, wall_ms()).simulated
+
+
+def test_every_slot_of_a_process_gets_the_same_record() -> None:
+    made, boot = booted()
+    assert made.boot(Registry("0x" + "08" * 32)) == boot.model_copy(update={"signature": None})
+
+
+def test_two_lives_of_one_signer_have_two_names() -> None:
+    assert booted()[1].id != booted()[1].id
+
+
+def test_the_default_policy_refuses_the_simulated_root() -> None:
+    _, boot = booted()
+    with pytest.raises(AttestationError) as caught:
+        check_boot(boot, NAMED, DEFAULT, wall_ms())
+    assert caught.value.code is Code.ROOT_UNPINNED
+    assert root_digest(_file(boot).certificates.encoded()) == SIMULATED_ROOT[2:]
+
+
+def test_a_customers_evidence_answers_its_own_nonce_and_no_other() -> None:
+    made, boot = booted()
+    file = made.evidence(NONCE)
+    assert file
+    found = judged(file, NONCE, BELIEVING)
+    assert (found.simulated, found.revocation_checked) == (True, True)
+    assert file.claims == _file(boot).claims
+    assert code_of(file, bytes(32), BELIEVING) is Code.REPORT_DATA_MISMATCH
+    assert code_of(_file(boot), NONCE, BELIEVING) is Code.REPORT_DATA_MISMATCH
+
+
+def test_a_customers_evidence_opens_no_keys() -> None:
+    made, _ = booted()
+    file = made.evidence(NONCE)
+    assert file
+    release = BELIEVING.model_copy(update={"purpose": Purpose.KEY_RELEASE})
+    assert code_of(file, NONCE, release) is Code.REPORT_DATA_MISMATCH
+
+
+@pytest.mark.parametrize("size", [0, 31, 65])
+def test_a_nonce_of_another_size_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="a nonce is"):
+        booted()[0].evidence(bytes(size))
+
+
+def test_a_customer_who_names_a_made_up_boot_gets_no_record_of_it() -> None:
+    """The nonce may be the id of facts that a customer invented, who may even have the key."""
+    made, boot = booted()
+    invented = boot.facts.model_copy(update={"registry_sequence": 9})
+    file = made.evidence(bytes.fromhex(invented.boot_id()[2:]))
+    assert file
+    text = base64.b64encode(file.encode()).decode()
+    named = {"id": invented.boot_id(), "facts": invented, "evidence": text}
+    forged = boot.model_copy(update=named | {"evidence_digest": evidence_digest(file.encode())})
+    with pytest.raises(BootUnprovenError, match="did not sign"):
+        check_boot(forged, NAMED, BELIEVING, wall_ms())
+    by_thief = SignerBoot.decode(IDENTITY.sign_event(forged))
+    with pytest.raises(AttestationError) as caught:
+        check_boot(by_thief, NAMED, BELIEVING, wall_ms())
+    assert caught.value.code is Code.REPORT_DATA_MISMATCH
+
+
+def test_nobody_is_spoken_for_before_there_is_a_boot() -> None:
+    assert attestor().evidence(NONCE) is None
+
+
+@pytest.mark.parametrize("field", list(SignerConfiguration.model_fields))
+def test_every_part_of_a_configuration_changes_its_digest(field: str) -> None:
+    others: dict[str, Any] = {
+        "v": 2,
+        "software": "another",
+        "platform": "sev-guest",
+        "trust_root": "0x" + "08" * 32,
+        "partitions": 8,
+        "partitions_per_slot": 2,
+        "slots": (0,),
+        "ledger_required": False,
+        "head_required": True,
+    }
+    other = SAID.model_copy(update={field: others[field]})
+    assert other.configuration_digest() != SAID.configuration_digest()
+
+
+def test_a_folders_own_pipeline_is_simulated_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert OwnSettings().attestation == SIMULATED
+    monkeypatch.setenv("SIXGATE_ATTESTATION__PLATFORM", "configfs")
+    assert OwnSettings().attestation == AttestationSettings(platform=PlatformKind.CONFIGFS)
+
+
+def test_a_machine_without_the_named_platform_starts_no_signer(tmp_path: Any) -> None:
+    settings = AttestationSettings(platform=PlatformKind.SEV_GUEST)
+    with ExitStack() as opened, pytest.raises(PlatformUnavailableError, match="/dev/sev-guest"):
+        open_attestor(settings, IDENTITY, TRUST, SAID, opened)
+    missing = AttestationSettings(platform=PlatformKind.CONFIGFS, certificates=tmp_path / "no")
+    with ExitStack() as opened, pytest.raises(PlatformUnavailableError, match="is no folder"):
+        open_attestor(missing, IDENTITY, TRUST, SAID, opened)
+
+
+def test_a_host_that_hands_over_no_certificates_is_helped_out() -> None:
+    """The device's report, the files' certificates: together they verify."""
+    chip = platform()
+    chain = chip.certificates
+    supplied = Supplied(chain.leaf, chain.intermediate, chain.root)
+
+    def bare(binding: Binding) -> Collected:
+        return replace(chip.collect(binding), certificates=CertificateTable())
+
+    source = Source(lambda binding: complete(bare(binding), supplied), simulated=True)
+    made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
+    made.boot(Registry(ROOT))
+    file = made.evidence(NONCE)
+    assert file
+    found = judged(file, NONCE, simulated_policy(crl="optional"))
+    assert not found.revocation_checked
+
+
+def test_a_new_revocation_list_counts_without_a_restart(tmp_path: Path) -> None:
+    """A list is over after weeks, and with it what customers and releases accept."""
+    source = machine_source(platform(), tmp_path)
+    made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
+    made.boot(Registry(ROOT))
+    for content in (b"old", b"new"):
+        (tmp_path / "crl.der").write_bytes(content)
+        file = made.evidence(NONCE)
+        assert file
+        assert file.evidence().crl == content
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_device_behind_a_busy_host_attests_with_or_without_its_certificates(
+    *, given: bool
+) -> None:
+    """BUSY twice; then INVALID_LEN and the table where there is one, nothing of it elsewhere."""
+    chip = platform()
+    chain, table = chip.certificates, chip.collect(BINDING).certificates
+    kernel = PretendedDevice(
+        lambda said, vmpl: chip.sign({"report_data": said, "vmpl": vmpl}),
+        table=encode_table(table) if given else b"",
+        busy=2,
+    )
+    device = SevGuestDevice(7, kernel.ioctl, kernel.pauses.append)
+    files = Supplied() if given else Supplied(chain.leaf, chain.intermediate, chain.root)
+    source = Source(lambda binding: complete(device.collect(binding), files), simulated=True)
+    made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
+    boot = SignerBoot.decode(IDENTITY.sign_event(made.boot(Registry(ROOT))))
+    policy = simulated_policy(crl="optional")
+    assert check_boot(boot, NAMED, policy, wall_ms()).report.vmpl == 0
+    assert (len(kernel.pauses), len(kernel.calls)) == (2, 4 if given else 3)
+
+
+def test_the_public_root_is_the_one_that_is_named() -> None:
+    assert public_authority().root_digest == SIMULATED_ROOT
+
+
+def _file(boot: SignerBoot) -> EvidenceFile:
+    return EvidenceFile.decode(base64.b64decode(boot.evidence))

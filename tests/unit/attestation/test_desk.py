@@ -1,0 +1,249 @@
+"""Where customers ask for evidence: few at a time, and never for bytes of their own."""
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientResponse, ClientSession
+
+from infra.local.ports import free_port
+from signer.attestation.attestor import Attestor, Bound, Source
+from signer.attestation.binding import Binding
+from signer.attestation.evidence import EvidenceFile
+from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
+from signer.attestation.verify import Evidence
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from sixgate.api import ApiError, Json
+from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
+from sixgate.cli.failures import API_CODES
+from sixgate.scaled.attestation_page import PATH, attestation_page, fetch
+from sixgate.scaled.monitor import BODY_BYTES_MAX, Monitor, serving
+from sixgate.scaled.probe import Place
+from tests.support.attestation import crl, platform
+
+IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
+BOUND = Bound("acme", "0x" + "03" * 32, "0x" + "04" * 32)
+NONCE = "0x" + "0a" * 32
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Machine:
+    """A platform that counts, and waits or fails where a test says so."""
+
+    count: int = 0
+    failure: Exception | None = None
+    wait: Callable[[], Any] = lambda: None
+
+    def evidence(self, binding: Binding) -> Evidence:
+        self.count += 1
+        self.wait()
+        if self.failure:
+            raise self.failure
+        chip = platform()
+        return Evidence(chip.collect(binding).report, chip.certificates, crl())
+
+
+@dataclass
+class Time:
+    ms: int = 1_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+def opened(machine: Machine, time: Time, *, started: bool = True) -> AttestationDesk:
+    source = Source(machine.evidence, simulated=True)
+    attestor = Attestor(IDENTITY, source, BOUND, lambda: 0, secrets.token_bytes)
+    if started:
+        attestor.boot(Registry("0x" + "00" * 32))
+        machine.count = 0
+    return AttestationDesk(attestor, time.now_ms)
+
+
+def refused(desk: AttestationDesk, nonce: str = NONCE) -> str:
+    with pytest.raises(ApiError) as caught:
+        desk.attestation(nonce)
+    assert caught.value.code in API_CODES
+    return caught.value.code
+
+
+def test_a_nonce_gets_evidence_that_names_it() -> None:
+    desk = opened(Machine(), Time())
+    file = EvidenceFile.decode(orjson.dumps(desk.attestation(NONCE), option=orjson.OPT_SORT_KEYS))
+    assert file.nonce == NONCE
+
+
+@pytest.mark.parametrize(
+    "nonce",
+    [
+        "",
+        "0x",
+        "0a" * 31,
+        "0a" * 65,
+        "0x" + "0a" * 31 + "0",
+        "0x" + "zz" * 32,
+        " " * 64,
+        chr(0x660) * 64,
+    ],
+)
+def test_what_is_no_nonce_costs_the_machine_nothing(nonce: str) -> None:
+    machine, time = Machine(), Time()
+    desk = opened(machine, time)
+    assert refused(desk, nonce) == "nonce_malformed"
+    assert machine.count == 0
+    desk.attestation(NONCE)
+
+
+def test_a_nonce_of_64_bytes_is_not_what_the_report_holds() -> None:
+    """Whoever chose REPORT_DATA freely could make a report that says anything."""
+    chosen = "ab" * 64
+    found = opened(Machine(), Time()).attestation(chosen)
+    report = EvidenceFile.model_validate_json(orjson.dumps(found)).evidence().report
+    assert bytes.fromhex(chosen) not in report
+
+
+def test_there_is_one_report_in_two_seconds() -> None:
+    machine, time = Machine(), Time()
+    desk = opened(machine, time)
+    desk.attestation(NONCE)
+    time.ms += PAUSE_MS_MIN - 1
+    assert (refused(desk), machine.count) == ("attestation_busy", 1)
+    time.ms += 1
+    desk.attestation(NONCE)
+    assert machine.count == 2
+
+
+def test_a_signer_that_has_not_started_speaks_for_nobody() -> None:
+    machine = Machine()
+    assert refused(opened(machine, Time(), started=False)) == "attestation_busy"
+    assert machine.count == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (PlatformUnavailableError("the device is gone"), "attestation_failed"),
+        (PlatformBusyError("the host throttles reports"), "attestation_busy"),
+    ],
+)
+def test_a_platform_that_fails_is_told_and_left_alone_for_a_while(
+    failure: Exception, code: str
+) -> None:
+    machine, time = Machine(), Time()
+    desk = opened(machine, time)
+    machine.failure = failure
+    assert refused(desk) == code
+    machine.failure = None
+    assert (refused(desk), machine.count) == ("attestation_busy", 1)
+    time.ms += PAUSE_MS_MIN
+    desk.attestation(NONCE)
+
+
+def test_a_second_customer_does_not_wait_behind_the_first() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    machine = Machine()
+    desk = opened(machine, Time())
+
+    def wait() -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    machine.wait = wait
+    first = threading.Thread(target=desk.attestation, args=(NONCE,))
+    first.start()
+    assert begun.wait(30)
+    assert refused(desk) == "attestation_busy"
+    go_on.set()
+    first.join()
+    assert machine.count == 1
+
+
+@asynccontextmanager
+async def page(desk: AttestationDesk | None) -> AsyncIterator[int]:
+    monitor, port = Monitor("signer", lambda: ()), free_port()
+    if desk:
+        monitor.offer(attestation_page(desk))
+    async with serving(monitor, HOST, port):
+        yield port
+
+
+def answered(desk: AttestationDesk, ask: Callable[[Place], Any]) -> Any:
+    async def asked() -> Any:
+        async with page(desk) as port:
+            return await asyncio.to_thread(ask, Place(HOST, port))
+
+    return asyncio.run(asked())
+
+
+async def post(port: int, body: bytes) -> tuple[ClientResponse, bytes]:
+    url = f"http://{HOST}:{port}{PATH}"
+    async with ClientSession() as client, client.post(url, data=body) as answer:
+        return answer, await answer.read()
+
+
+def test_the_health_port_hands_out_evidence() -> None:
+    desk = opened(Machine(), Time())
+    found: Json = answered(desk, lambda at: fetch(at, NONCE))
+    assert found["nonce"] == NONCE
+
+
+@pytest.mark.parametrize("nonce", ["0x00", "no hex"])
+def test_a_refusal_comes_over_the_port_as_it_is(nonce: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        answered(opened(Machine(), Time()), lambda at: fetch(at, nonce))
+    assert caught.value.code == "nonce_malformed"
+
+
+def test_refusals_are_problems_with_their_status() -> None:
+    desk = opened(Machine(), Time())
+
+    async def asked() -> list[tuple[int, str, str | None]]:
+        found = []
+        async with page(desk) as port:
+            good = b'{"nonce": "%s"}' % NONCE.encode()
+            more = good[:-1] + b', "report_data": "0x"}'
+            for body in (good, good, b"{}", b"[1]", b'{"nonce": 1}', b"\xff", more):
+                answer, raw = await post(port, body)
+                code = orjson.loads(raw).get("code", "")
+                found.append((answer.status, code, answer.headers.get("Retry-After")))
+        return found
+
+    first, second, *others = asyncio.run(asked())
+    assert (first, second) == ((200, "", None), (429, "attestation_busy", "2"))
+    assert others == [(400, "request_malformed", None)] * 5
+
+
+def test_a_body_that_is_too_large_is_not_read() -> None:
+    machine = Machine()
+    desk = opened(machine, Time())
+
+    async def asked() -> int:
+        async with page(desk) as port:
+            answer, _ = await post(port, b" " * (BODY_BYTES_MAX + 1))
+            return answer.status
+
+    assert (asyncio.run(asked()), machine.count) == (413, 0)
+
+
+def test_a_process_that_is_not_attested_says_so() -> None:
+    async def asked() -> None:
+        async with page(None) as port:
+            await asyncio.to_thread(fetch, Place(HOST, port), NONCE)
+
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(asked())
+    assert caught.value.code == "not_attested"
+
+
+def test_where_nobody_listens_is_told() -> None:
+    with pytest.raises(ApiError) as caught:
+        fetch(Place(HOST, free_port()), NONCE)
+    assert caught.value.code == "connection_lost"

@@ -1,0 +1,180 @@
+"""What comes back from a release: for whom it opens, whose word it is, and what failed."""
+
+from typing import cast
+
+import pytest
+
+from schemas.release import (
+    ReleaseGranted,
+    ReleaseReason,
+    decode_context,
+    decode_decision,
+)
+from signer.attestation.binding import Binding, Purpose
+from signer.attestation.release_client import (
+    AnswerUntrustedError,
+    ReleaseDeniedError,
+    Unwrapping,
+)
+from signer.attestation.workload_token import TokenKey
+from signer.custody.errors import KmsDeniedError, KmsUnavailableError
+from signer.custody.hpke import seal
+from signer.signatures import SignatureWrong, verify_event
+from tests.support.attestation import platform
+from tests.support.release import (
+    BLOB,
+    SHARE,
+    SHARED,
+    WANTED,
+    Release,
+    asking,
+    base64_text,
+    changed,
+    exchange,
+    refused,
+    release_policy,
+    request,
+    sealing_key,
+    signing_key,
+)
+from tests.unit.custody.clouds import RaisingKms, cloud
+
+
+def test_an_answer_opens_in_no_other_exchange_and_no_other_boot() -> None:
+    release = Release()
+    with exchange(release.nonce(), WANTED) as mine:
+        answer = release.send(request(mine))
+        rebooted = asking(boot="0x" + "0e" * 32)
+        for nonce, seed in ((release.nonce(), "signer"), (release.nonce(), "reboot")):
+            with exchange(nonce, WANTED, asker=rebooted, seed=seed) as other:
+                request(other)
+                with pytest.raises(AnswerUntrustedError):
+                    other.open(answer)
+        assert mine.open(answer) == [SHARE]
+
+
+def test_an_answer_that_was_sealed_by_somebody_else_is_not_believed() -> None:
+    """Anybody can seal for a public key: a vault key of the thief's own would lock new secrets."""
+    release = Release()
+    with exchange(release.nonce(), WANTED) as mine:
+        granted = decode_decision(release.send(request(mine)))
+        assert isinstance(granted, ReleaseGranted)
+        box = seal(mine._key.public_key, b"\x00\x00\x00\x01k", b"")  # noqa: SLF001 - it is public
+        forged = granted.model_copy(update={"sealed": base64_text(box), "signature": None})
+        for key in (signing_key("aws"), signing_key("thief")):
+            with pytest.raises(AnswerUntrustedError):
+                mine.open(key.sign_event(forged))
+        with pytest.raises(AnswerUntrustedError):
+            mine.open(granted.model_copy(update={"sealed": base64_text(box)}).encode())
+
+
+def test_a_refusal_that_is_forged_or_of_another_request_is_not_believed() -> None:
+    release = Release()
+    with exchange(release.nonce(), WANTED, token=b"") as mine:
+        answer = release.send(request(mine))
+        with pytest.raises(ReleaseDeniedError, match="token_malformed") as denied:
+            mine.open(answer)
+        assert denied.value.reason is ReleaseReason.TOKEN_REFUSED
+        with pytest.raises(AnswerUntrustedError):
+            mine.open(answer.replace(b"token_malformed", b"token_expired"))
+    with exchange(release.nonce(), WANTED) as later:
+        request(later)
+        with pytest.raises(AnswerUntrustedError):
+            later.open(answer)
+
+
+def test_a_closed_exchange_opens_nothing() -> None:
+    release = Release()
+    with exchange(release.nonce(), WANTED) as mine:
+        answer = release.send(request(mine))
+    with pytest.raises(AnswerUntrustedError):
+        mine.open(answer)
+
+
+def test_a_key_of_low_order_is_not_sealed_for() -> None:
+    release = Release()
+    with exchange(release.nonce(), WANTED) as mine:
+        spki = mine._key.spki  # noqa: SLF001 - it is public
+        for key in (bytes(32), b"\x01" + bytes(31)):
+            raw = changed(
+                request(mine),
+                "evidence",
+                "claims",
+                "ephemeral_key",
+                to=base64_text(spki[:12] + key),
+            )
+            refused(release, raw, ReleaseReason.EPHEMERAL_KEY_UNUSABLE)
+        for wrong in (spki[12:], spki + b"\x00", b"\x30\x2b" + spki[2:]):
+            raw = changed(
+                request(mine), "evidence", "claims", "ephemeral_key", to=base64_text(wrong)
+            )
+            refused(release, raw, ReleaseReason.EPHEMERAL_KEY_UNUSABLE)
+
+
+def test_a_kms_that_fails_is_told_by_its_reason_and_releases_nothing() -> None:
+    for error, reason in (
+        (KmsUnavailableError("x"), ReleaseReason.KMS_UNAVAILABLE),
+        (KmsDeniedError("x"), ReleaseReason.KMS_DENIED),
+    ):
+        kms = RaisingKms(error, cloud("gcp").key_id)
+        release = Release(kms=kms)
+        with exchange(release.nonce(), WANTED) as mine:
+            refused(release, request(mine), reason)
+
+
+def test_an_unwrapped_blob_of_another_place_is_refused() -> None:
+    release = Release()
+    elsewhere = SHARED.model_copy(update={"version": 9}).share_aad("gcp")
+    moved = Unwrapping(BLOB, decode_context(elsewhere))
+    with exchange(release.nonce(), moved) as mine:
+        refused(release, request(mine), ReleaseReason.KMS_CORRUPT)
+
+
+def test_a_desk_of_another_key_than_the_policys_does_not_open() -> None:
+    for wrong in ({"kms": cloud("aws")}, {"provider": "oracle"}):
+        with pytest.raises(ValueError, match="policy"):
+            Release(**wrong)
+
+
+def test_a_record_that_is_not_written_leaves_no_answer() -> None:
+    class FullDisk(Release):
+        def record(self, event: bytes) -> None:
+            raise OSError(f"no room for {len(event)} bytes")
+
+    release = FullDisk()
+    with exchange(release.nonce(), WANTED) as mine, pytest.raises(OSError, match="no room"):
+        release.send(request(mine))
+
+
+def test_the_ledger_can_check_a_grant_without_what_was_granted() -> None:
+    release = Release()
+    with exchange(release.nonce(), WANTED) as mine:
+        granted = decode_decision(release.send(request(mine)))
+    verify_event(granted, signing_key("gcp").public_key)
+    with pytest.raises(SignatureWrong):
+        verify_event(granted.model_copy(update={"at_ms": 1}), signing_key("gcp").public_key)
+
+
+def test_the_binding_of_a_release_is_not_for_raw_bytes() -> None:
+    """What a signer asks its platform for is a ``Binding`` of its own key and ask."""
+    with exchange(b"\x01" * 32, WANTED) as mine:
+        assert isinstance(mine.binding, Binding)
+        assert mine.binding.purpose is Purpose.KEY_RELEASE
+    assert platform().collect(mine.binding).report
+    assert sealing_key("gcp").public_key
+
+
+def test_what_cannot_be_judged_is_refused() -> None:
+    """A key that is none stands for whatever nobody thought of."""
+    release = Release()
+    release.desk.renew(release.policy, (cast(TokenKey, None),))
+    with exchange(release.nonce(), WANTED) as mine:
+        refused(release, request(mine), ReleaseReason.INTERNAL_ERROR)
+
+
+def test_a_time_that_no_calendar_has_is_refused_as_any_other() -> None:
+    year_285000_ms = 2**53 - 2
+    release = Release(policy=release_policy(valid_until_ms=2**53 - 1), now_ms=year_285000_ms)
+    with exchange(release.nonce(), WANTED) as mine:
+        raw = request(mine)
+        refused(release, raw, ReleaseReason.EVIDENCE_REFUSED, "certificate_expired")

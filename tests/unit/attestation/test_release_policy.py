@@ -1,0 +1,142 @@
+"""Which release policy a release takes, and which ones somebody would like it to take."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.dsse import VAULT_ORDER_TYPE
+from signer.attestation.binding import Purpose
+from signer.attestation.policy import VerificationPolicy
+from signer.attestation.release_policy import (
+    PolicyCode,
+    PolicyMark,
+    PolicyTrust,
+    ReleasePolicy,
+    ReleasePolicyRefusedError,
+    accept_policy,
+)
+from signer.signatures import Ed25519Signer
+from tests.support.attestation import AT_MS, simulated_policy
+from tests.support.release import ADMIN, ORG, holder, release_policy, signed_policy
+from tests.unit.custody.clouds import NAMES
+
+TRUST = PolicyTrust(ORG, (ADMIN.public_key,), insecure_dev=True)
+PRODUCTION = PolicyTrust(ORG, (ADMIN.public_key,))
+GENUINE = VerificationPolicy(purpose=Purpose.KEY_RELEASE)
+CLOUD_KEYS = {"holders": tuple(holder(name, kms_key=f"projects/p/{name}") for name in NAMES)}
+
+
+def refused(
+    code: PolicyCode,
+    policy: ReleasePolicy,
+    newest: PolicyMark | None = None,
+    trust: PolicyTrust = TRUST,
+    now_ms: int = AT_MS,
+) -> str:
+    with pytest.raises(ReleasePolicyRefusedError) as caught:
+        accept_policy(signed_policy(policy), trust, newest, now_ms)
+    assert caught.value.code is code
+    return str(caught.value)
+
+
+def mark(policy: ReleasePolicy) -> PolicyMark:
+    return PolicyMark(policy.sequence, policy.digest())
+
+
+def test_a_policy_that_an_admin_signed_is_taken_and_remembered() -> None:
+    policy = release_policy()
+    taken = accept_policy(signed_policy(policy), TRUST, None, AT_MS)
+    assert taken == (policy, mark(policy))
+    assert accept_policy(signed_policy(policy), TRUST, mark(policy), AT_MS) == taken
+    newer = release_policy(sequence=6)
+    assert accept_policy(signed_policy(newer), TRUST, mark(policy), AT_MS)[1] == mark(newer)
+
+
+def test_an_older_policy_does_not_come_back() -> None:
+    refused(PolicyCode.ROLLED_BACK, release_policy(sequence=4), mark(release_policy()))
+
+
+def test_there_is_one_policy_of_a_number() -> None:
+    other = release_policy(configurations="any")
+    refused(PolicyCode.FORKED, other, mark(release_policy()))
+
+
+def test_a_policy_that_no_admin_signed_is_refused() -> None:
+    policy, thief = release_policy(), Ed25519Signer("admin", b"\x08" * 32)
+    wrong_type = ADMIN.seal(VAULT_ORDER_TYPE, policy.encode())
+    for envelope in (signed_policy(policy, thief), wrong_type):
+        with pytest.raises(ReleasePolicyRefusedError) as caught:
+            accept_policy(envelope, TRUST, None, AT_MS)
+        assert caught.value.code is PolicyCode.UNSIGNED
+
+
+def test_bytes_that_are_no_policy_are_refused_under_any_signature() -> None:
+    envelope = ADMIN.seal("application/vnd.sixgate.release-policy.v1+json", b"{}")
+    with pytest.raises(ReleasePolicyRefusedError) as caught:
+        accept_policy(envelope, TRUST, None, AT_MS)
+    assert caught.value.code is PolicyCode.MALFORMED
+
+
+def test_another_organisations_policy_is_refused() -> None:
+    refused(PolicyCode.OTHER_ORG, release_policy(org="other"))
+
+
+def test_a_policy_counts_from_its_beginning_to_its_end() -> None:
+    policy = release_policy(valid_from_ms=AT_MS, valid_until_ms=AT_MS + 1)
+    accept_policy(signed_policy(policy), TRUST, None, AT_MS)
+    for now_ms in (AT_MS - 1, AT_MS + 1):
+        refused(PolicyCode.NOT_IN_FORCE, policy, now_ms=now_ms)
+
+
+def test_production_refuses_a_simulated_platform_by_name() -> None:
+    policy = release_policy(**CLOUD_KEYS)
+    told = refused(PolicyCode.SIMULATED_PLATFORM, policy, trust=PRODUCTION)
+    assert "simulated_root" in told
+    accept_policy(signed_policy(policy), TRUST, None, AT_MS)
+
+
+def test_production_refuses_a_software_kms_by_name() -> None:
+    told = refused(PolicyCode.SOFTWARE_KMS, release_policy(evidence=GENUINE), trust=PRODUCTION)
+    assert "software KMS" in told
+    production = release_policy(evidence=GENUINE, **CLOUD_KEYS)
+    accept_policy(signed_policy(production), PRODUCTION, None, AT_MS)
+
+
+@pytest.mark.parametrize(
+    "shared", ["provider", "release", "kms_key", "sealing_key", "signing_key", "audience"]
+)
+def test_no_release_serves_two_providers(shared: str) -> None:
+    first = holder("gcp")
+    twin = holder("aws").model_copy(update={shared: getattr(first, shared)})
+    with pytest.raises(ValidationError, match=f"two holders have one {shared}"):
+        release_policy(holders=(first, twin))
+
+
+@pytest.mark.parametrize("first", ["00", "01", "ec"])
+def test_a_release_that_nobody_can_seal_for_is_none(first: str) -> None:
+    """A key of low order: what is sealed for it would open for everybody."""
+    last = "7f" if first == "ec" else "00"
+    middle = ("ff" if first == "ec" else "00") * 30
+    with pytest.raises(ValidationError, match="one can seal for"):
+        holder("gcp", sealing_key=f"0x{first}{middle}{last}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"evidence": simulated_policy()},  # for customers
+        {"valid_from_ms": AT_MS, "valid_until_ms": AT_MS},
+        {"holders": (holder("server"),)},
+        {"holders": ()},
+        {"configurations": ()},
+        {"sequence": 0},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_none(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        release_policy(**changes)
+
+
+def test_a_policy_has_one_encoding() -> None:
+    assert ReleasePolicy.decode(release_policy().encode()) == release_policy()

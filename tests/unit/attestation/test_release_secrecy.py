@@ -1,0 +1,146 @@
+"""Nothing of a release prints a share, a token or a key, nor lets itself be copied."""
+
+import copy
+import pickle
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from signer.attestation.release import Allowed, judge
+from signer.attestation.release_client import Unwrapping, Wrapping
+from signer.attestation.release_nonces import Nonces
+from signer.attestation.released_kms import ReleasedKms, ReleaseUnreachableError
+from signer.custody.buffers import wiping
+from signer.custody.errors import CustodyError, KmsUnavailableError
+from tests.support.attestation import AT_MS
+from tests.support.release import (
+    BLOB,
+    SHARE,
+    SHARE_AAD,
+    SHARE_PLACE,
+    Release,
+    exchange,
+    released,
+    request,
+    rs256,
+    standing,
+)
+from tests.unit.custody.clouds import RaisingKms, cloud
+from tests.unit.custody.material import Stream
+from tests.unit.custody.test_secrecy import printed, shows
+
+TESTS = str(Path(__file__).parents[2])
+EPHEMERAL = Stream("signer")(32)
+NONCES = Nonces(Stream("nonces")(32))
+SECRETS = (SHARE, EPHEMERAL, NONCES.secret, b"gcp".ljust(32, b"+"), b"gcp".ljust(32, b"="))
+
+
+def allowed() -> Allowed:
+    state, nonce = NONCES.issue(b"r" * 16, AT_MS)
+    wrapping, unwrapping = Wrapping(SHARE, SHARE_PLACE), Unwrapping(BLOB, SHARE_PLACE)
+    with exchange(nonce, wrapping, unwrapping) as mine:
+        _, judged = judge(request(mine), standing(), state, AT_MS)
+    assert isinstance(judged, Allowed)
+    return judged
+
+
+def things() -> list[object]:
+    mine = exchange(NONCES.issue(b"r" * 16, AT_MS)[1], Wrapping(SHARE, SHARE_PLACE))
+    release = Release()
+    found = allowed()
+    return [
+        mine,
+        mine._key,  # noqa: SLF001 - an attacker's look
+        found,
+        found.work,
+        NONCES,
+        standing(),
+        release,
+        release.desk,
+        released(release),
+        Wrapping(SHARE, SHARE_PLACE),
+        Unwrapping(BLOB, SHARE_PLACE),
+    ]
+
+
+def token_parts() -> list[str]:
+    return rs256().decode().split(".")[1:]
+
+
+def test_nothing_that_takes_part_prints_a_secret() -> None:
+    for thing in things():
+        text = printed(thing)
+        assert shows(text, *SECRETS) == [], type(thing)
+        assert not any(part in text for part in token_parts()), type(thing)
+
+
+def test_what_was_to_be_wrapped_is_wiped_once_it_is_done() -> None:
+    found = allowed()
+    (content,) = (one.content for one in found.work if hasattr(one, "content"))
+    assert content == SHARE
+    found.wipe()
+    assert content == bytes(len(SHARE))
+
+
+@pytest.mark.parametrize("leave", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_what_holds_a_key_or_reaches_one_stays_where_it_is(
+    leave: Callable[[object], object],
+) -> None:
+    mine = exchange(b"\x01" * 32, Wrapping(SHARE, SHARE_PLACE))
+    for keeper in (mine, mine._key, released(Release())):  # noqa: SLF001
+        with pytest.raises(TypeError):
+            leave(keeper)
+
+
+class Away(Release):
+    """A release that takes a request and never answers."""
+
+    def send(self, request: bytes) -> bytes:
+        super().send(request)
+        raise ReleaseUnreachableError
+
+
+def denied() -> ReleasedKms:
+    return released(Release(), read_token=lambda: rs256(sub="nobody"))
+
+
+def down() -> ReleasedKms:
+    kms = RaisingKms(KmsUnavailableError("down"), cloud("gcp").key_id)
+    return released(Release(kms=kms))
+
+
+@pytest.mark.parametrize("make", [denied, down, lambda: released(Away())])
+def test_no_failure_shows_a_share_or_a_token_even_with_every_local_variable(
+    make: Callable[[], ReleasedKms],
+) -> None:
+    kms = make()
+
+    def wrap() -> None:
+        with wiping(bytearray(SHARE)) as share:
+            kms.wrap(share, SHARE_AAD)
+
+    for act in (wrap, lambda: kms.unwrap(BLOB, SHARE_AAD)):
+        try:
+            act()
+        except CustodyError as error:
+            text = rendered(error)
+        else:
+            pytest.fail("it did not fail")
+        assert "_exchanged" in text
+        assert shows(text, *SECRETS) == []
+        assert not any(part in text for part in token_parts())
+
+
+def rendered(error: BaseException) -> str:
+    """Return every local of every frame but the tests' own, causes included, and what they say."""
+    shown = []
+    seen: BaseException | None = error
+    while seen is not None:
+        shown.append(repr((seen, seen.args, vars(seen))))
+        for frame, _ in traceback.walk_tb(seen.__traceback__):
+            if not frame.f_code.co_filename.startswith(TESTS):
+                shown.append(f"{frame.f_code.co_name} {frame.f_locals!r}")
+        seen = seen.__cause__ or seen.__context__
+    return "\n".join(shown)

@@ -1,0 +1,86 @@
+"""Lists of what a root revoked."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signer.attestation.certificates import AMD_PSS
+from signer.attestation.errors import Code
+from signer.attestation.generations import Generation
+from signer.attestation.report import SigningKey
+from signer.attestation.simulated_certificates import (
+    SimulatedAuthority,
+)
+from signer.attestation.verify import Evidence
+from tests.support.attestation import (
+    AT,
+    authority,
+    authority_keys,
+    crl,
+    other_keys,
+    refused,
+    simulated_evidence,
+    simulated_policy,
+    verified,
+)
+
+DAY = timedelta(days=1)
+
+
+def with_list(der: bytes | None) -> Evidence:
+    return replace(simulated_evidence(), crl=der)
+
+
+def test_evidence_without_a_list_is_refused_unless_the_policy_goes_without() -> None:
+    refused(Code.CRL_MISSING, with_list(None))
+    assert not verified(with_list(None), simulated_policy(crl="optional")).revocation_checked
+
+
+def test_a_list_by_another_root_is_refused_even_where_none_is_asked_for() -> None:
+    forged = SimulatedAuthority.found(other_keys(), Generation.MILAN, AT).revocation_list(AT)
+    for policy in (simulated_policy(), simulated_policy(crl="optional")):
+        refused(Code.CRL_UNTRUSTED, with_list(forged), policy)
+        refused(Code.CRL_UNTRUSTED, with_list(crl(Generation.GENOA)), policy)
+        refused(Code.CRL_MALFORMED, with_list(b"\x30\x00"), policy)
+
+
+def test_a_list_that_has_expired_is_refused() -> None:
+    old = authority().revocation_list(AT - 31 * DAY)
+    refused(Code.CRL_EXPIRED, with_list(old))
+    early = authority().revocation_list(AT + DAY)
+    refused(Code.CRL_EARLY, with_list(early))
+
+
+def test_a_revoked_ask_is_refused() -> None:
+    ask, asvk = (authority().intermediates[kind] for kind in SigningKey)
+    refused(Code.REVOKED, with_list(authority().revocation_list(AT, [ask])))
+    refused(Code.REVOKED, with_list(authority().revocation_list(AT, [authority().root])))
+    verified(with_list(authority().revocation_list(AT, [asvk])))
+
+
+@pytest.mark.parametrize("padding", [PSS(MGF1(SHA384()), 32), None])
+def test_a_list_that_is_signed_otherwise_is_refused(padding: PSS | None) -> None:
+    refused(Code.CERTIFICATE_ALGORITHM, with_list(own_list(padding=padding)))
+
+
+def test_a_partial_list_is_refused() -> None:
+    """A delta may leave out whatever was revoked before."""
+    refused(Code.CRL_MALFORMED, with_list(own_list(x509.DeltaCRLIndicator(1))))
+
+
+def own_list(extension: x509.ExtensionType | None = None, padding: PSS | None = AMD_PSS) -> bytes:
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority().root.subject)
+        .last_update(AT)
+        .next_update(AT + DAY)
+    )
+    if extension:
+        builder = builder.add_extension(extension, critical=True)
+    signed = builder.sign(authority_keys().root, SHA384(), rsa_padding=padding)
+    return signed.public_bytes(Encoding.DER)

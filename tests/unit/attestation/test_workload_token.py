@@ -1,0 +1,283 @@
+"""A workload's token, and what somebody would try who has none."""
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.attestation.workload_token import (
+    TOKEN_BYTES_MAX,
+    TokenCode,
+    TokenKey,
+    TokenKeysWrong,
+    TokenRefused,
+    Workload,
+    check_token,
+    read_token_keys,
+)
+from tests.support.attestation import AT_MS
+from tests.support.release import (
+    SUBJECT,
+    TERMS,
+    audience,
+    base64url,
+    claims,
+    ec_key,
+    es256,
+    flips,
+    part,
+    rs256,
+    rsa_key,
+    token_keys,
+)
+
+AUDIENCE = audience("gcp")
+NOW_S = AT_MS // 1000
+
+
+def refused(code: TokenCode, token: bytes, now_ms: int = AT_MS, **terms: Any) -> None:
+    changed = TERMS.model_copy(update=terms)
+    with pytest.raises(TokenRefused) as caught:
+        check_token(token, changed, AUDIENCE, token_keys(), now_ms)
+    assert caught.value.code is code
+    assert SUBJECT not in repr(caught.value) + str(caught.value.__context__)
+
+
+@pytest.mark.parametrize("token", [rs256(), es256(), rs256(aud=[AUDIENCE]), es256(nbf=None)])
+def test_a_good_token_names_its_workload(token: bytes) -> None:
+    found = check_token(bytearray(token), TERMS, AUDIENCE, token_keys(), AT_MS)
+    assert found == Workload(SUBJECT, (NOW_S + 600) * 1000)
+
+
+@pytest.mark.parametrize("token", [rs256(), es256()])
+def test_every_changed_byte_is_refused(token: bytes) -> None:
+    for changed in flips(token, 1):
+        with pytest.raises(TokenRefused):
+            check_token(changed, TERMS, AUDIENCE, token_keys(), AT_MS)
+
+
+def test_an_unsigned_token_is_refused() -> None:
+    body = part(claims())
+    for alg in ("none", "None", "NONE", ""):
+        for kid in ("r1", "e1"):
+            token = part({"alg": alg, "kid": kid}) + b"." + body + b"."
+            refused(TokenCode.ALGORITHM_REFUSED, token)
+        refused(TokenCode.KEY_UNKNOWN, part({"alg": alg}) + b"." + body + b".")
+
+
+def test_a_public_key_is_no_shared_secret() -> None:
+    """The classic: HS256 under the bytes of the RSA key that everybody may fetch."""
+    public = rsa_key().public_key()
+    for secret in (
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    ):
+        message = part({"alg": "HS256", "kid": "r1"}) + b"." + part(claims())
+        mac = hmac.digest(secret, message, hashlib.sha256)
+        refused(TokenCode.ALGORITHM_REFUSED, message + b"." + base64url(mac))
+
+
+def test_a_key_signs_with_its_own_algorithm_alone() -> None:
+    for alg in ("ES256", "PS256", "RS384", "RS512", "rs256", ["RS256"], None, 256):
+        refused(TokenCode.ALGORITHM_REFUSED, rs256({"alg": alg, "kid": "r1"}))
+    refused(TokenCode.ALGORITHM_REFUSED, es256({"alg": "RS256", "kid": "e1"}))
+    refused(TokenCode.ALGORITHM_REFUSED, rs256({"kid": "r1"}))
+    refused(TokenCode.SIGNATURE_INVALID, rs256({"alg": "ES256", "kid": "e1"}))
+
+
+@pytest.mark.parametrize(
+    "kid",
+    ["../../dev/null", "r1' OR '1'='1", "R1", "r1 ", "", None, ["r1"], {"r1": 1}, 1, "r1\x00"],
+)
+def test_a_kid_only_names_a_given_key(kid: object) -> None:
+    refused(TokenCode.KEY_UNKNOWN, rs256({"alg": "RS256", "kid": kid}))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"jwk": {"kty": "oct", "k": "AA"}},
+        {"jku": "https://thief.example/keys"},
+        {"x5u": "https://thief.example/chain"},
+        {"x5c": ["AA"]},
+        {"crit": ["exp"]},
+        {"b64": False},
+        {"zip": "DEF"},
+        {"cty": "JWT"},
+        {"typ": "at+jwt"},
+        {"typ": None},
+    ],
+)
+def test_a_header_says_nothing_on_how_to_be_believed(extra: dict[str, Any]) -> None:
+    refused(TokenCode.HEADER_REFUSED, rs256({"alg": "RS256", "kid": "r1"} | extra))
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"iss": "https://issuer.example/"}, TokenCode.ISSUER_REFUSED),
+        ({"iss": None}, TokenCode.ISSUER_REFUSED),
+        ({"aud": "https://other.example"}, TokenCode.AUDIENCE_REFUSED),
+        ({"aud": [AUDIENCE, "https://other.example"]}, TokenCode.AUDIENCE_REFUSED),
+        ({"aud": []}, TokenCode.AUDIENCE_REFUSED),
+        ({"aud": None}, TokenCode.AUDIENCE_REFUSED),
+        ({"sub": "system:serviceaccount:sixgate:default"}, TokenCode.SUBJECT_REFUSED),
+        ({"sub": [SUBJECT]}, TokenCode.SUBJECT_REFUSED),
+        ({"sub": None}, TokenCode.SUBJECT_REFUSED),
+        ({"exp": None}, TokenCode.MALFORMED),
+        ({"exp": str(NOW_S + 600)}, TokenCode.MALFORMED),
+        ({"exp": True}, TokenCode.MALFORMED),
+        ({"exp": NOW_S + 0.5}, TokenCode.MALFORMED),
+        ({"exp": -1}, TokenCode.MALFORMED),
+        ({"exp": 10**30}, TokenCode.MALFORMED),
+        ({"iat": None}, TokenCode.MALFORMED),
+        ({"nbf": "0"}, TokenCode.MALFORMED),
+        ({"nbf": NOW_S + 1}, TokenCode.EARLY),
+        ({"iat": NOW_S + 1}, TokenCode.EARLY),
+        ({"exp": NOW_S}, TokenCode.EXPIRED),
+        ({"exp": NOW_S + 3600}, TokenCode.LIFETIME_REFUSED),
+    ],
+)
+def test_a_token_for_somebody_or_some_time_else_is_refused(
+    changes: dict[str, Any], code: TokenCode
+) -> None:
+    refused(code, rs256(**changes))
+
+
+def test_times_are_exact_and_the_skew_prolongs_nothing() -> None:
+    token = rs256()
+    check_token(token, TERMS, AUDIENCE, token_keys(), (NOW_S + 600) * 1000 - 1)
+    refused(TokenCode.EXPIRED, token, (NOW_S + 600) * 1000, skew_ms_max=60_000)
+    refused(TokenCode.EARLY, token, (NOW_S - 10) * 1000 - 1)
+    early = TERMS.model_copy(update={"skew_ms_max": 1})
+    check_token(token, early, AUDIENCE, token_keys(), (NOW_S - 10) * 1000 - 1)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        b"",
+        b".",
+        b"..",
+        b"...",
+        rs256() + b".",
+        b" " + rs256(),
+        rs256() + b"\n",
+        rs256() + b"=",
+        rs256().replace(b".", b"=.", 1),
+        rs256() + b"A" * TOKEN_BYTES_MAX,
+        b"\xff" + rs256()[1:],
+        base64url(b"[]") + rs256()[rs256().index(b".") :],
+        base64url(b'{"alg":"none","alg":"RS256","kid":"r1"}') + rs256()[rs256().index(b".") :],
+        base64url(b'{"alg":NaN}') + rs256()[rs256().index(b".") :],
+    ],
+)
+def test_what_is_no_compact_token_is_refused(token: bytes) -> None:
+    refused(TokenCode.MALFORMED, token)
+
+
+def test_an_ecdsa_signature_in_der_or_of_another_size_is_refused() -> None:
+    message, _, signature = es256().rpartition(b".")
+    der = ec_key().sign(message, ec.ECDSA(SHA256()))
+    raw = base64.urlsafe_b64decode(signature + b"==")
+    padded = raw[:32] + b"\x00" + raw[32:]  # the same numbers
+    for wrong in (der, b"", bytes(64), raw[:-1], raw + b"\x00", padded):
+        refused(TokenCode.SIGNATURE_INVALID, message + b"." + base64url(wrong))
+
+
+def test_a_second_spelling_of_a_signature_is_refused() -> None:
+    """The last character of 256 bytes has four bits that mean nothing."""
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    token = rs256()
+    spelled = token[:-1] + alphabet[alphabet.index(token[-1:]) + 1 :][:1]
+    assert base64.urlsafe_b64decode(spelled.rpartition(b".")[2] + b"==") == (
+        base64.urlsafe_b64decode(token.rpartition(b".")[2] + b"==")
+    )
+    refused(TokenCode.MALFORMED, spelled)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail_otherwise(token: bytes) -> None:
+    with pytest.raises(TokenRefused):
+        check_token(token, TERMS, AUDIENCE, token_keys(), AT_MS)
+
+
+def number(value: int) -> str:
+    return base64url(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode()
+
+
+def rsa_member(key: rsa.RSAPublicKey | None = None, **changes: Any) -> dict[str, Any]:
+    numbers = (key or rsa_key().public_key()).public_numbers()
+    member = {"kty": "RSA", "kid": "r1", "n": number(numbers.n), "e": number(numbers.e)}
+    return member | {"alg": "RS256", "use": "sig"} | changes
+
+
+def ec_member(**changes: Any) -> dict[str, Any]:
+    numbers = ec_key().public_key().public_numbers()
+    member = {"kty": "EC", "kid": "e1", "crv": "P-256", "x": number(numbers.x)}
+    return member | {"y": number(numbers.y), "alg": "ES256", "use": "sig"} | changes
+
+
+def read(*members: object) -> tuple[TokenKey, ...]:
+    return read_token_keys(json.dumps({"keys": members}).encode())
+
+
+def test_an_issuers_keys_are_read() -> None:
+    keys = read(rsa_member(), ec_member())
+    assert [(key.kid, key.algorithm) for key in keys] == [("r1", "RS256"), ("e1", "ES256")]
+    for token in (rs256(), es256()):
+        assert check_token(token, TERMS, AUDIENCE, keys, AT_MS).subject == SUBJECT
+
+
+def test_keys_of_other_kinds_and_uses_are_passed_over() -> None:
+    assert (
+        read(
+            {"kty": "oct", "kid": "r1", "k": "AA", "alg": "HS256"},
+            {"kty": "OKP", "kid": "o1", "crv": "Ed25519", "x": "AA"},
+            rsa_member(use="enc"),
+            rsa_member(alg="PS256"),
+            rsa_member(kid=None),
+            ec_member(crv="P-384"),
+        )
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"keys":{}, "keys":[]}',
+        b'{"keys":[1]}',
+        b'{"keys":[{}]}',
+        json.dumps({"keys": [rsa_member(), rsa_member()]}).encode(),
+        json.dumps({"keys": [rsa_member(), ec_member(kid="r1")]}).encode(),
+        json.dumps({"keys": [rsa_member(n="AQAB")]}).encode(),
+        json.dumps({"keys": [rsa_member(e=number(2))]}).encode(),
+        json.dumps({"keys": [rsa_member(n=rsa_member()["n"] + "=")]}).encode(),
+        json.dumps({"keys": [ec_member(x=number(5))]}).encode(),
+        b" " * 70_000,
+    ],
+)
+def test_a_set_of_keys_that_is_wrong_is_refused_whole(raw: bytes) -> None:
+    with pytest.raises(TokenKeysWrong):
+        read_token_keys(raw)
+
+
+def test_a_weak_key_is_refused() -> None:
+    weak = rsa.generate_private_key(65_537, 1024).public_key()  # noqa: S505 - the point
+    with pytest.raises(TokenKeysWrong):
+        read(rsa_member(weak))
+    for key in (weak, ec.generate_private_key(ec.SECP384R1()).public_key()):
+        with pytest.raises(TokenKeysWrong, match="2048 to 8192 bits, or on P-256"):
+            TokenKey("k", key)
