@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.intent import Intent
+from schemas.intent import AnyIntent
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.registry import RegisteredPolicy
@@ -13,7 +13,7 @@ from signer.rules.decision import Decision, Facts, Rejected, Rule
 class Case:
     """An authenticated intent, its digest, the policy it falls under, and the facts."""
 
-    intent: Intent
+    intent: AnyIntent
     digest: str
     policy: RegisteredPolicy | None
     facts: Facts

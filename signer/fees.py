@@ -2,71 +2,101 @@
 
 from dataclasses import dataclass
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.outcome import FeeSource
 from schemas.registry import ChainSet, Fees
 from schemas.simulation import SimulationReport
+from signer.ethereum.gas import blob_wei_max
+from signer.ethereum.transaction import TxType
+from signer.transaction_form import PRICED, type_of
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedFees:
-    """Gas limit and fees of a transaction, and where each came from."""
+    """Gas limit and fees of a transaction, and where each came from.
+
+    ``fee_per_gas_wei`` is the gas price of types 0 and 1, and the others' most per unit of gas;
+    ``blob_wei_max`` is the most that all blobs may cost together.
+    """
 
     gas_limit: int
-    max_fee_per_gas_wei: int
-    max_priority_fee_per_gas_wei: int
+    fee_per_gas_wei: int
+    priority_fee_per_gas_wei: int
     gas_from: FeeSource
     fees_from: FeeSource
+    blob_wei_max: int = 0
 
     @property
     def wei_max(self) -> int:
         """Return the most the transaction can cost beside its value."""
-        return self.gas_limit * self.max_fee_per_gas_wei
+        return self.gas_limit * self.fee_per_gas_wei + self.blob_wei_max
 
 
 def resolve(
-    intent: Intent, simulation: SimulationReport | None, chain: ChainSet | None
+    intent: TransactionIntent, simulation: SimulationReport | None, chain: ChainSet | None
 ) -> ResolvedFees | None:
     """Return gas and fees, or None where nobody says them.
 
-    A chain's default gas is for a plain transfer; a call needs its own or a simulated one.
+    A chain's default gas is for a plain transfer; a call needs its own or a simulated one. What
+    blobs may cost only the intent says.
     """
     defaults = chain.default_fees if chain else None
     gas = _gas(intent, simulation, defaults)
     fees = _fees(intent, simulation, defaults)
-    if gas is None or fees is None:
+    blobs = _blobs_wei_max(intent)
+    if gas is None or fees is None or blobs is None:
         return None
-    return ResolvedFees(gas[0], fees[0], fees[1], gas[1], fees[2])
+    return ResolvedFees(gas[0], fees[0], fees[1], gas[1], fees[2], blobs)
 
 
 def _gas(
-    intent: Intent, simulation: SimulationReport | None, defaults: Fees | None
+    intent: TransactionIntent, simulation: SimulationReport | None, defaults: Fees | None
 ) -> tuple[int, FeeSource] | None:
     if intent.gas_limit is not None:
         return intent.gas_limit, "intent"
     if simulation and simulation.gas_limit is not None:
         return simulation.gas_limit, "simulation"
-    if defaults and intent.to is not None and intent.data == "0x":
+    if defaults and _plain_transfer(intent):
         return defaults.gas_limit, "chain-defaults"
     return None
 
 
+def _plain_transfer(intent: TransactionIntent) -> bool:
+    more = intent.access_list or intent.authorization_list
+    return intent.to is not None and intent.data == "0x" and not more
+
+
 def _fees(
-    intent: Intent, simulation: SimulationReport | None, defaults: Fees | None
+    intent: TransactionIntent, simulation: SimulationReport | None, defaults: Fees | None
 ) -> tuple[int, int, FeeSource] | None:
+    if intent.gas_price_wei is not None:
+        return intent.gas_price_wei, 0, "intent"
     if intent.max_fee_per_gas_wei is not None:
-        tip = intent.max_priority_fee_per_gas_wei
-        if tip is None:
-            tip = defaults.max_priority_fee_per_gas_wei if defaults else 0
-            tip = min(tip, intent.max_fee_per_gas_wei)
-        return intent.max_fee_per_gas_wei, tip, "intent"
+        return intent.max_fee_per_gas_wei, _tip(intent, defaults), "intent"
     if intent.max_priority_fee_per_gas_wei is not None:
         return None
+    priced = type_of(intent) in PRICED
     if simulated := _known(simulation):
-        return *simulated, "simulation"
+        return simulated[0], 0 if priced else simulated[1], "simulation"
     if registered := _known(defaults):
-        return *registered, "chain-defaults"
+        return registered[0], 0 if priced else registered[1], "chain-defaults"
     return None
+
+
+def _tip(intent: TransactionIntent, defaults: Fees | None) -> int:
+    if intent.max_priority_fee_per_gas_wei is not None:
+        return intent.max_priority_fee_per_gas_wei
+    tip = defaults.max_priority_fee_per_gas_wei if defaults else 0
+    return min(tip, intent.max_fee_per_gas_wei or 0)
+
+
+def _blobs_wei_max(intent: TransactionIntent) -> int | None:
+    if type_of(intent) != TxType.BLOB:
+        return 0
+    if intent.max_fee_per_blob_gas_wei is None:
+        return None
+    blobs = len(intent.blob_versioned_hashes or ())
+    return blob_wei_max(blobs, intent.max_fee_per_blob_gas_wei)
 
 
 def _known(source: SimulationReport | Fees | None) -> tuple[int, int] | None:

@@ -8,9 +8,12 @@ and new records finds two sets with one sum (Wagner, A Generalized Birthday Prob
 
 from collections.abc import Iterator, Mapping
 
+from schemas.canonical import Canonical
 from signer.account import Account, LiveIntent, far_key
 from signer.state import (
     RESTORE,
+    Decoded,
+    Kind,
     Sealer,
     SlotState,
     StateDamaged,
@@ -41,8 +44,8 @@ class Memory:
         self.slot = self._load_slot()
 
     def begin(self) -> None:
-        """Start a batch: what the last one looked up need not be kept."""
-        self._seen.clear()
+        """Start a batch: of the last one only what is not drained yet need be kept."""
+        self._seen = {place: write.value for place, write in self._writes.items()}
 
     def account(self, name: str) -> Account:
         """Return an account; on first use prove its head and its whole set of live records."""
@@ -107,6 +110,22 @@ class Memory:
                 live = self._sealer.decode(place, sealed, LiveIntent)
                 if live.pinned is not None:
                     yield place.key, live
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was taken in that no ``drain`` has given yet."""
+        return bool(self._writes or self._touched)
+
+    def own(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
+        """Return a record that the slot keeps beside its head, as it was last committed."""
+        place = StateKey("", kind, self._slot_key.key)
+        sealed = self._store.get(place)
+        return self._sealer.decode(place, sealed, model) if sealed is not None else None
+
+    def set_own(self, kind: Kind, record: Canonical) -> None:
+        """Take a record that the slot keeps beside its head into the batch."""
+        place = StateKey("", kind, self._slot_key.key)
+        self._writes[place] = StateWrite(place, self._sealer.seal(place, record.encode()))
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
         """Return what changed since the last drain; every changed head proves its live records.

@@ -4,28 +4,35 @@ The trust root is the digest of the first record, remembered outside the bus. Sh
 python-tuf's TrustedMetadataSet.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from schemas.access import Grant
 from schemas.canonical import Malformed, digest
 from schemas.dsse import REGISTRY_TYPE, Envelope
 from schemas.intent import Intent
 from schemas.policy import Policy
 from schemas.registry import (
     GENESIS_PREVIOUS,
+    AccessSet,
     AccountOpened,
+    AddressClaimed,
     AgentSet,
     ChainRemoved,
     ChainSet,
+    CustomerKeySet,
     OrgCreated,
     PolicySet,
     RegistryRecord,
     ServiceRole,
     ServiceSet,
     SettingSet,
+    VaultCreated,
     record_digest,
 )
 from signer.settings import Settings, checked_setting
-from signer.signatures import SignatureWrong, open_envelope_of_any
+from signer.signatures import SignatureWrong, open_envelope, open_envelope_of_any
+from signer.vaults.vault import Vault, VaultPlace, VaultWrong, automatic, created
 
 
 class RegistryRefused(Exception):  # noqa: N818 - a refusal of a record, told to its writer
@@ -48,24 +55,39 @@ class RegisteredPolicy:
 class Registry:
     """Everything operators have registered, folded from proven records.
 
-    ``sequence`` is the number of the next record and ``head`` the digest of the last one.
-    ``signer_keys`` are all that a signer ever had: what it answered with an old one stays true.
+    ``digests`` names every record in order. ``signer_keys`` are all that a signer ever had: what it
+    answered with an old one stays true.
+    ``customer_keys`` has the fingerprints that a vault's customer enrolled, the newest one last.
+    ``claims`` maps the address of every key from outside to the one account that may bring it.
     """
 
     trust_root: str
-    sequence: int = 0
-    head: str = GENESIS_PREVIOUS
+    digests: list[str] = field(default_factory=list)
     org: str = ""
     partitions: int = 0
     partitions_per_slot: int = 0
     admin_keys: tuple[str, ...] = ()
     accounts: set[str] = field(default_factory=set)
+    claims: dict[str, str] = field(default_factory=dict)
+    vaults: dict[VaultPlace, Vault] = field(default_factory=dict)
+    customer_keys: dict[VaultPlace, tuple[str, ...]] = field(default_factory=dict)
     policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
     agents: dict[str, AgentSet] = field(default_factory=dict)
+    access: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
     chains: dict[int, ChainSet] = field(default_factory=dict)
     services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
     signer_keys: dict[str, frozenset[str]] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
+
+    @property
+    def sequence(self) -> int:
+        """Return the number of the next record."""
+        return len(self.digests)
+
+    @property
+    def head(self) -> str:
+        """Return the digest of the last record."""
+        return self.digests[-1] if self.digests else GENESIS_PREVIOUS
 
     def apply(self, raw: bytes) -> RegistryRecord:
         """Take the next record; raise ``RegistryRefused`` and stay as before if it is not proven.
@@ -76,10 +98,10 @@ class Registry:
         """
         envelope, record = _decode(raw)
         self._check_signed(envelope, record)
-        self._check_chained(record, record_digest(envelope.body()))
+        name = record_digest(envelope.body())
+        self._check_chained(record, name)
         self._fold(record.entry)
-        self.sequence += 1
-        self.head = record_digest(envelope.body())
+        self.digests.append(name)
         return record
 
     def agent_of(self, intent: Intent) -> AgentSet:
@@ -98,6 +120,18 @@ class Registry:
         """Return the public key of an active service, or None."""
         service = self.services.get((role, name))
         return service.public_key if service and service.active else None
+
+    def admin_of(self, envelope: Envelope, payload_type: str) -> str:
+        """Return the name of the admin whose key signed an envelope; raise ``SignatureWrong``.
+
+        Admins are called by the place of their key. What name stands beside a signature is no
+        part of what was signed: whoever carried the envelope may have written it.
+        """
+        for number, public_key in enumerate(self.admin_keys):
+            with suppress(SignatureWrong):
+                open_envelope(envelope, payload_type, public_key)
+                return f"admin-{number}"
+        raise SignatureWrong("no admin key of the organisation signed it")
 
     def chain_named(self, name: str) -> ChainSet | None:
         """Find a chain by its name or an alias."""
@@ -124,12 +158,12 @@ class Registry:
         match entry:
             case OrgCreated():
                 self._create(entry)
-            case AccountOpened():
-                self.accounts.add(entry.account)
+            case AccountOpened() | AddressClaimed() | VaultCreated() | CustomerKeySet():
+                self._set_account(entry)
             case PolicySet():
                 named = digest("sixgate/policy/v1", entry.policy.encode())
                 self.policies[entry.policy_id] = RegisteredPolicy(entry.policy, named)
-            case AgentSet():
+            case AgentSet() | AccessSet():
                 self._set_agent(entry)
             case ChainSet():
                 self._set_chain(entry)
@@ -151,8 +185,65 @@ class Registry:
         self.partitions = entry.partitions
         self.partitions_per_slot = entry.partitions_per_slot or entry.partitions
 
-    def _set_agent(self, entry: AgentSet) -> None:
+    def _set_account(
+        self, entry: AccountOpened | AddressClaimed | VaultCreated | CustomerKeySet
+    ) -> None:
+        match entry:
+            case AccountOpened():
+                self._open_account(entry.account)
+            case AddressClaimed():
+                self._claim(entry)
+            case VaultCreated():
+                self._create_vault(entry)
+            case CustomerKeySet():
+                self._enrol(entry)
+
+    def _open_account(self, account: str) -> None:
+        if account in self.accounts:
+            return  # nothing that came since may make a vault of it now
+        self.accounts.add(account)
+        for vault in automatic(account, self.settings.tier):
+            self.vaults.setdefault(vault.place, vault)
+
+    def _create_vault(self, entry: VaultCreated) -> None:
+        try:
+            vault = created(entry, self.settings.tier)
+        except VaultWrong as error:
+            raise RegistryRefused(str(error)) from None
+        if (before := self.vaults.get(vault.place)) is not None:
+            raise RegistryRefused(
+                f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
+            )
+        # Its own vaults of keys may be set before an account is opened, while no key can exist.
+        if entry.account not in self.accounts and not vault.holds_keys:
+            raise RegistryRefused(f"account {entry.account} is not open")
+        self.vaults[vault.place] = vault
+
+    def _enrol(self, entry: CustomerKeySet) -> None:
+        vault = self.vaults.get((entry.account, entry.vault))
+        if vault is None or vault.holds_keys:
+            raise RegistryRefused(f"{entry.account} has no vault {entry.vault} for secrets")
+        had = self.customer_keys.get(vault.place, ())
+        if entry.fingerprint in had:
+            raise RegistryRefused(
+                f"{entry.vault} has or had the customer's key {entry.fingerprint}"
+            )
+        self.customer_keys[vault.place] = (*had, entry.fingerprint)
+
+    def _claim(self, entry: AddressClaimed) -> None:
+        if entry.account not in self.accounts:
+            raise RegistryRefused(f"account {entry.account} is not open")
+        owner = self.claims.setdefault(entry.address, entry.account)
+        if owner != entry.account:
+            raise RegistryRefused(f"the address {entry.address} is claimed by account {owner}")
+
+    def _set_agent(self, entry: AgentSet | AccessSet) -> None:
         before = self.agents.get(entry.agent)
+        if isinstance(entry, AccessSet):
+            if before is None:
+                raise RegistryRefused(f"agent {entry.agent} is not registered")
+            self.access[entry.agent] = entry.grants
+            return
         if entry.account not in self.accounts:
             raise RegistryRefused(f"account {entry.account} is not open")
         if before and before.account != entry.account:

@@ -1,9 +1,13 @@
 """The organisation's settings, as the registry carries them."""
 
 from dataclasses import dataclass, replace
+from typing import get_args
+
+from schemas.custody import Tier
 
 AGE_MS_MIN = 1_000
 AGE_MS_MAX = 24 * 60 * 60 * 1000
+_TIERS: dict[str, Tier] = {tier: tier for tier in get_args(Tier)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,7 @@ class Settings:
     require_explicit: bool = True
     simulation_always: bool = False
     simulation_age_ms_max: int = 60_000
+    tier: Tier | None = None
 
 
 def checked_setting(settings: Settings, name: str, value: object) -> Settings:
@@ -24,12 +29,15 @@ def checked_setting(settings: Settings, name: str, value: object) -> Settings:
             return replace(settings, simulation_always=value == "always")
         case "simulation.age_ms_max", int() if AGE_MS_MIN <= value <= AGE_MS_MAX:
             return replace(settings, simulation_age_ms_max=value)
+        case "org.tier", str() if value in _TIERS:
+            return replace(settings, tier=_TIERS[value])
     raise ValueError(f"the setting {name} cannot be {value!r}")
 
 
 def as_entries(settings: Settings) -> dict[str, bool | int | str]:
-    """Return the settings under their public names."""
-    return {
+    """Return the settings under their public names, without those that nobody has to choose."""
+    tier: dict[str, bool | int | str] = {"org.tier": settings.tier} if settings.tier else {}
+    return tier | {
         "policies.require_explicit": settings.require_explicit,
         "simulation.required": "always" if settings.simulation_always else "requested",
         "simulation.age_ms_max": settings.simulation_age_ms_max,

@@ -4,22 +4,22 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, NoReturn, Protocol, TypeVar
 
 from pydantic import Field
 
 from schemas.canonical import Canonical, Malformed
-from schemas.fields import Count, TimeMs
+from schemas.fields import Count, Digest, Ordinal, TimeMs
 
 MAC_BYTES = 32
 RESTORE = "restore the signer's state from a good copy"
 _NO_PLACE = b"\xff\xff\xff\xff"  # longer than any place: keeps these apart from the MACs
-Kind = Literal["head", "live", "slot"]
+Kind = Literal["head", "live", "slot", "shares"]
 Decoded = TypeVar("Decoded", bound=Canonical)
 
 
 class StateKey(NamedTuple):
-    """Where a record of the state stands; a slot's own record has no account."""
+    """Where a record of the state stands; a slot's own records have no account."""
 
     account: str
     kind: Kind
@@ -40,13 +40,20 @@ class StateWrite:
 
 
 class SlotState(Canonical):
-    """How far one slot has read, how many records and keys it has seen, and its latest time."""
+    """How far one slot has read, which records and answers it has seen, and its latest time.
+
+    ``key_count`` is how many events of the vault there were, ``key_digest`` names them all; it is
+    absent from the records of versions that only counted. ``share_version`` is the current share
+    key's, where there is one.
+    """
 
     v: Literal[1] = 1
     type: Literal["slot.state"] = "slot.state"
     positions: dict[str, Count] = Field(default_factory=dict)
     registry_sequence: Count = 0
     key_count: Count = 0
+    key_digest: Digest | None = None
+    share_version: Ordinal | None = None
     last_ms: TimeMs = 0
 
 
@@ -86,6 +93,9 @@ class Sealer:
 
     def __repr__(self) -> str:
         return "Sealer(<key>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A Sealer cannot be copied or pickled: its key stays where it is.")
 
     def seal(self, place: StateKey, body: bytes) -> bytes:
         """Return MAC || body."""

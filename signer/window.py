@@ -11,6 +11,13 @@ from schemas.fields import TimeMs
 ENTRIES_MAX = 64
 DAY_MS = 24 * 60 * 60 * 1000
 MINUTE_MS = 60 * 1000
+SIGN_MS_MAX = 15_000
+"""How long after its charge a signature may be made; what comes later is charged anew.
+
+A commit may take ten seconds.
+"""
+SPENT_MS = DAY_MS + SIGN_MS_MAX
+"""How far back charges count, so that no 24 hours hold signatures of more than the limit."""
 
 Entry: TypeAlias = tuple[int, int]
 # A sum of amounts may pass 2^256.

@@ -7,20 +7,15 @@ import pytest
 
 from schemas.canonical import event_id
 from schemas.clearance import Gate
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.outcome import TransactionSigned
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
-from signer.authority import (
-    Allocation,
-    Duplicate,
-    Judgement,
-    Refusal,
-    transaction_of,
-)
+from signer.authority import Allocation, Duplicate, Judgement, Refusal
 from signer.case import Case
 from signer.registry import RegisteredPolicy
+from signer.transactions import transaction_of
 from tests.support.cases import (
     ACCOUNT,
     DAY_MS,
@@ -82,7 +77,7 @@ def test_an_allocation_pins_exactly_what_was_asked() -> None:
         "max_priority_fee_per_gas_wei": "1",
         "gas_from": "intent",
         "fees_from": "intent",
-        "key_path": "agents/alice/hot",
+        "key_path": "agents/alice/keys/hot",
         "key_version": 1,
         "spent_wei": "3",
         "day_spent_wei": "10",
@@ -265,8 +260,13 @@ def test_what_is_remembered_outlives_both_the_expiry_and_a_day() -> None:
     assert too_far.live.forget_at_ms == NOW_MS + DAY_MS
 
 
-def decisions(asked: Intent, account: Account) -> list[Judgement]:
-    twin = Case(Intent.decode(asked.encode()), case(asked).digest, case(asked).policy, case().facts)
+def decisions(asked: TransactionIntent, account: Account) -> list[Judgement]:
+    twin = Case(
+        TransactionIntent.decode(asked.encode()),
+        case(asked).digest,
+        case(asked).policy,
+        case().facts,
+    )
     return [judge(case(asked), account), judge(twin, Account.decode(account.encode()))]
 
 

@@ -9,7 +9,8 @@ from schemas.canonical import Canonical
 from schemas.dsse import REGISTRY_TYPE
 from schemas.keys import KeyProvisioned
 from schemas.registry import AccountOpened
-from signer.keys import KeyRefused, KeyRegister, may_use, read_request
+from signer.keys.orders import KeyRefused, read_order
+from signer.keys.register import KeyRegister, may_use
 from signer.registry import Registry
 from tests.support.cases import (
     ACCOUNT,
@@ -42,7 +43,7 @@ def registry() -> Registry:
 def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
     with pytest.raises(KeyRefused, match=because):
-        register.apply(raw, registry)
+        register.load(raw, registry)
     assert register == before
 
 
@@ -53,8 +54,9 @@ def answer(**changes: Any) -> bytes:
 
 def test_an_answered_request_is_a_key(registry: Registry) -> None:
     register = KeyRegister()
-    key = register.apply(answer(), registry)
-    assert register.find(ACCOUNT, KEY_PATH) == key
+    register.load(answer(), registry)
+    key = register.find(ACCOUNT, KEY_PATH)
+    assert key is not None
     assert (key.account, key.path, key.version) == (ACCOUNT, KEY_PATH, 1)
     assert key.address == address_of(SECRET)
     assert register.find("ops", KEY_PATH) is None
@@ -64,7 +66,7 @@ def test_an_answered_request_is_a_key(registry: Registry) -> None:
 def test_the_same_answer_twice_is_one_key(registry: Registry) -> None:
     register = provisioned(registry)
     before = copy.deepcopy(register)
-    register.apply(answer(), registry)
+    register.load(answer(), registry)
     assert register == before
 
 
@@ -82,14 +84,16 @@ def test_an_unsigned_answer_is_no_key(registry: Registry) -> None:
 
 def test_what_a_signer_answered_outlives_its_being_switched_off() -> None:
     _, registry = registered(service(SIGNER, "signer", active=False))
-    assert KeyRegister().apply(answer(), registry).path == KEY_PATH
+    register = KeyRegister()
+    register.load(answer(), registry)
+    assert register.find(ACCOUNT, KEY_PATH) is not None
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"address": address_of(OTHER_SECRET)},
-        {"path": "agents/alice/cold"},
+        {"path": "agents/alice/keys/cold"},
         {"version": 2},
         {"ciphertext": "0x04"},
         {"wrapped_dek": "0x04"},
@@ -130,14 +134,14 @@ def test_a_request_that_no_admin_made_here_is_no_request(
     request_envelope: Any, because: str, registry: Registry
 ) -> None:
     with pytest.raises(KeyRefused, match=because):
-        read_request(request_envelope, registry)
+        read_order(request_envelope, registry)
     refuses(KeyRegister(), answer(request=request_envelope), registry, because)
 
 
 def test_a_path_is_taken_once(registry: Registry) -> None:
     register = provisioned(registry)
     with pytest.raises(KeyRefused, match="already"):
-        register.check_free(REQUEST)
+        register.check_possible(REQUEST)
     other = SIGNER.sign_event(key_answer(REQUEST, OTHER_SECRET))
     refuses(register, other, registry, "taken")
 
@@ -147,7 +151,7 @@ def test_an_address_is_taken_once_over_all_accounts_and_paths(registry: Registry
     for request in (key_request(path="keys/other"), key_request(account="ops")):
         again = SIGNER.sign_event(key_answer(request, SECRET))
         refuses(register, again, registry, "taken")
-        register.check_free(request)
+        register.check_possible(request)
 
 
 def test_the_same_path_in_two_accounts_is_two_keys(registry: Registry) -> None:
@@ -163,7 +167,7 @@ def test_an_account_s_vault_keeps_the_key_that_it_was_first_wrapped_under(
 ) -> None:
     register = provisioned(registry)
     second = key_answer(key_request(path="keys/b"), OTHER_SECRET, wrapped_kek="0xff")
-    register.apply(SIGNER.sign_event(second), registry)
+    refuses(register, SIGNER.sign_event(second), registry, "not under the key")
     assert register.wrapped_kek(ACCOUNT, "__agent-keys") == b"\x01"
     assert register.wrapped_kek("ops", "__agent-keys") is None
 
@@ -187,10 +191,16 @@ def test_a_key_s_wrapped_secret_is_in_no_representation(registry: Registry) -> N
 @pytest.mark.parametrize(
     ("path", "granted", "allowed"),
     [
-        ("agents/alice/hot", (), True),
-        ("agents/alice/a/b", (), True),
-        ("agents/alice2/hot", (), False),
-        ("agents/alic/hot", (), False),
+        ("agents/alice/keys/hot", (), True),
+        ("agents/alice/keys/a/b", (), True),
+        ("agents/alice/chains/ethereum/private_key", (), True),
+        ("agents/alice/hot", (), False),
+        ("agents/alice/other/a", (), False),
+        ("agents/alice/keys", (), False),
+        ("agents/alice/keys2/a", (), False),
+        ("agents/alice/hot", ("agents/alice/hot",), True),
+        ("agents/alice2/keys/hot", (), False),
+        ("agents/alic/keys/hot", (), False),
         ("agents/alice", (), False),
         ("agents/bob/alice", (), False),
         ("agents/bob/alice/hot", (), False),
@@ -200,8 +210,8 @@ def test_a_key_s_wrapped_secret_is_in_no_representation(registry: Registry) -> N
         ("keys/hot2", ("keys/hot",), False),
         ("keys/hot/deeper", ("keys/hot",), False),
         ("keys/ho", ("keys/hot",), False),
-        ("agents/bob/hot", ("agents/bob/hot",), True),
-        ("agents/bob/cold", ("agents/bob/hot",), False),
+        ("agents/bob/keys/hot", ("agents/bob/keys/hot",), True),
+        ("agents/bob/keys/cold", ("agents/bob/keys/hot",), False),
     ],
 )
 def test_an_agent_may_use_its_own_keys_and_those_granted_by_name(

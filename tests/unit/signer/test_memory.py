@@ -250,3 +250,16 @@ def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> Non
 
     with pytest.raises(StateDamaged, match="another version"):
         read()
+
+
+def test_the_next_batch_sees_what_the_last_one_changed_and_nobody_drained() -> None:
+    """Outcomes may go with the next batch: until then the store has the older record."""
+    memory = load(store := lived(Crash.BEFORE_SIGNING))
+    [(key, live)] = memory.pinned()
+    memory.set_live(key, live.done())
+    memory.begin()
+    found = memory.live(ACCOUNT, key)
+    assert found is not None
+    assert found.pinned is None
+    store.commit(memory.drain())
+    load(store)

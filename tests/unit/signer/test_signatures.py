@@ -1,6 +1,7 @@
 import base64
 import copy
 import pickle
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -156,12 +157,27 @@ def test_an_event_s_signature_covers_each_field(field: str) -> None:
         policy="0x" + "01" * 32,
     )
     outcome = decode_outcome(SIGNER.sign_event(event))
-    value = getattr(outcome, field)
-    changed = (
-        value + 1 if isinstance(value, int) else value[:-1] + ("0" if value[-1] != "0" else "1")
-    )
+    changed = _other(field, getattr(outcome, field))
     with pytest.raises(SignatureWrong):
         verify_event(outcome.model_copy(update={field: changed}), SIGNER.public_key)
+
+
+def _other(field: str, value: Any) -> Any:
+    """Return another value for a field; one that was absent is added."""
+    absent: dict[str, Any] = {
+        "tx_type": 4,
+        "gas_price_wei": 1,
+        "max_fee_per_blob_gas_wei": 1,
+        "access_list": (),
+        "authorization_list": (),
+        "blob_versioned_hashes": (),
+        "boot": "0x" + "02" * 32,
+    }
+    if value is None:
+        return absent[field]
+    if isinstance(value, int):
+        return value + 1
+    return value[:-1] + ("0" if value[-1] != "0" else "1")
 
 
 def test_an_event_is_signed_the_same_every_time_even_when_it_carries_a_signature() -> None:

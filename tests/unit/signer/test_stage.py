@@ -9,9 +9,10 @@ from schemas.reasons import Reason
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.errors import KmsUnavailableError
-from signer.keys import KeyDescriptor, KeyRegister
+from signer.keys.register import KeyDescriptor, KeyRegister
 from signer.signatures import SignatureWrong, verify_event
 from signer.stage import Arrival, Batch, StageHalted
+from signer.window import SPENT_MS
 from tests.support.cases import (
     ACCOUNT,
     ALICE,
@@ -151,7 +152,7 @@ def test_one_key_for_two_bodies_is_a_conflict_and_both_stay_decided() -> None:
 
 def test_one_idempotency_key_of_two_agents_is_two_keys() -> None:
     _, registry = registered(
-        agent(agent="bob", public_key=MALLORY.public_key, key_paths=("agents/alice/hot",))
+        agent(agent="bob", public_key=MALLORY.public_key, key_paths=("agents/alice/keys/hot",))
     )
     process = SignerProcess(Disk(), registry, provisioned(registry))
     bob = intent(agent="bob")
@@ -286,15 +287,15 @@ def test_what_is_signed_after_a_crash_counts_from_then_on() -> None:
     second = fresh(first.disk)
     second.start(back_ms)
     account = second.memory.account(ACCOUNT)
-    assert account.spent_wei(back_ms + DAY_MS) == 5 * ETH
-    assert account.spent_wei(back_ms + DAY_MS + 1) == 0
+    assert account.spent_wei(back_ms + SPENT_MS) == 5 * ETH
+    assert account.spent_wei(back_ms + SPENT_MS + 1) == 0
 
 
 def test_an_allocation_whose_key_is_another_now_halts_the_signer() -> None:
     first = fresh()
     with pytest.raises(Died):
         first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
-    other = provisioned(first.registry, (ACCOUNT, "agents/alice/hot", b"\x02" * 32))
+    other = provisioned(first.registry, (ACCOUNT, "agents/alice/keys/hot", b"\x02" * 32))
     for keys in (other, KeyRegister()):
         with pytest.raises(StageHalted):
             SignerProcess(first.disk, first.registry, keys).start(NOW_MS)

@@ -1,0 +1,57 @@
+"""The audit records of custody: calls of KMSs, and providers that failed while others sufficed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from schemas.audit import audited, input_digest
+from schemas.record import Outgoing
+from signer.custody.failures import ProviderFailure
+from signer.custody.kms.recorded import KmsCall, KmsJournal
+from signer.vaults.wrappings import VersionPlace
+
+
+@dataclass(slots=True)
+class CustodyRecords:
+    """Writes records in the name of ``actor``; ``life`` tells one process of it from another.
+
+    A call has no input that would name it, so its record is named by its number in this life. What
+    was not committed when a process died is lost, as what those calls were for is done anew.
+    """
+
+    actor: str
+    life: str
+    journal: KmsJournal
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def told(
+        self, failures: Iterable[tuple[VersionPlace, ProviderFailure]], at_ms: int
+    ) -> list[Outgoing]:
+        """Return the records of all calls since the last time, and of these failures."""
+        calls = [self._call(each) for each in self.journal.drain()]
+        return calls + [self._failure(place, failure, at_ms) for place, failure in failures]
+
+    def _call(self, call: KmsCall) -> Outgoing:
+        context = call.context.decode("utf-8", "replace")
+        ended = f"failed, {call.failed}" if call.failed else "done"
+        return audited(
+            "kms.call",
+            self._source(),
+            input_digest(call.context),
+            f"{call.call} by {call.key_id}: {ended}. {context}",
+            actor=self.actor,
+            at_ms=call.at_ms,
+        )
+
+    def _failure(self, place: VersionPlace, failure: ProviderFailure, at_ms: int) -> Outgoing:
+        return audited(
+            "provider.failed",
+            self._source(),
+            input_digest(str(place).encode()),
+            f"{failure.provider} ({failure.cause}), and the others sufficed for {place}",
+            actor=self.actor,
+            at_ms=at_ms,
+        )
+
+    def _source(self) -> str:
+        return f"custody/{self.life}/{next(self._numbers)}"

@@ -1,0 +1,68 @@
+"""Which nonces of its addresses an account has used, by transactions and by authorizations."""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Final, NamedTuple, TypeVar
+
+from schemas.outcome import MessageSigned, TransactionSigned
+
+ANY_CHAIN: Final = 0
+Value = TypeVar("Value")
+
+
+class Nonces(NamedTuple):
+    """Used nonces by ``address@chain``: the highest one, and authorizations' beyond a free one.
+
+    ``ahead`` is ascending. Of chain 0 it holds all: an authorization for every chain uses its
+    nonce on each of them, while their others stay what they are. Source: EIP-7702.
+    """
+
+    highest: dict[str, int]
+    ahead: dict[str, tuple[int, ...]]
+
+    def following(self, sender: str, chain_id: int, least: int = 0) -> int:
+        """Return the lowest nonce from ``least`` on that is free and above the highest one.
+
+        Of chain 0 it is free on every chain, and above the highest one of each.
+        """
+        nonce = max(self._above(sender, chain_id), least)
+        taken = frozenset(chain(*_counting(self.ahead, sender, chain_id))) if self.ahead else ()
+        while nonce in taken:
+            nonce += 1
+        return nonce
+
+    def using(self, signed: TransactionSigned | MessageSigned) -> "Nonces":
+        """Return the nonces after a transaction, or a message, of which only some use one."""
+        nonce = signed.nonce
+        if nonce is None:
+            return self
+        key = nonce_key(signed.sender, signed.chain_id)
+        held = self.ahead.get(key, ())
+        if isinstance(signed, MessageSigned) and nonce != self._in_order(signed):
+            return self._replace(ahead={**self.ahead, key: tuple(sorted((*held, nonce)))})
+        left = tuple(one for one in held if one > nonce)
+        others = {name: ones for name, ones in self.ahead.items() if name != key}
+        return Nonces({**self.highest, key: nonce}, others | ({key: left} if left else {}))
+
+    def _above(self, sender: str, chain_id: int) -> int:
+        if chain_id == ANY_CHAIN:
+            return 1 + max(_counting(self.highest, sender, chain_id), default=-1)
+        return 1 + self.highest.get(nonce_key(sender, chain_id), -1)
+
+    def _in_order(self, signed: MessageSigned) -> int | None:
+        if signed.chain_id == ANY_CHAIN:
+            return None
+        return self.following(signed.sender, signed.chain_id)
+
+
+def nonce_key(sender: str, chain_id: int) -> str:
+    """Name a sequence of nonces."""
+    return f"{sender}@{chain_id}"
+
+
+def _counting(table: Mapping[str, Value], sender: str, chain_id: int) -> Iterator[Value]:
+    """Yield what counts on a chain: its own and chain 0's; on chain 0, what counts on any."""
+    if chain_id == ANY_CHAIN:
+        return (value for key, value in table.items() if key.startswith(f"{sender}@"))
+    keys = (nonce_key(sender, chain_id), nonce_key(sender, ANY_CHAIN))
+    return (table[key] for key in keys if key in table)

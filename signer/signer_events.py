@@ -1,0 +1,55 @@
+"""Whether a signer said what an event says, and an admin ordered it; pure."""
+
+from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.signer_event import SignerEvent
+from signer.keys.orders import KeyRefused
+from signer.registry import Registry
+from signer.signatures import (
+    SignatureWrong,
+    open_envelope_of_any,
+    verify_event,
+    verify_event_of_any,
+)
+
+
+def verify_said(event: SignerEvent, registry: Registry) -> None:
+    """Raise ``SignatureWrong`` unless the signer that an event names signed it.
+
+    With any key that it ever had: what it said with an old one stays true.
+    """
+    verify_event_of_any(event, registry.signer_keys.get(event.signer, ()))
+
+
+def require_said(event: SignerEvent, registry: Registry) -> None:
+    """Raise ``KeyRefused`` where ``verify_said`` raises."""
+    try:
+        verify_said(event, registry)
+    except SignatureWrong:
+        detail = f"the event is not signed by any key that {event.signer} ever had"
+        raise KeyRefused(detail) from None
+
+
+def stands(event: SignerEvent, registry: Registry) -> bool:
+    """Tell whether the signer of an event that was proven is active, with the key of its signature.
+
+    What is to be relied on from now on wants more than what is true for ever: the key of a signer
+    that was replaced may be a thief's by now.
+    """
+    public_key = registry.service_key("signer", event.signer)
+    if public_key is None:
+        return False
+    if registry.signer_keys[event.signer] == {public_key}:
+        return True  # it never had another one
+    try:
+        verify_event(event, public_key)
+    except SignatureWrong:
+        return False
+    return True
+
+
+def open_admins_order(request: Envelope, registry: Registry) -> bytes:
+    """Return an order about a vault that an admin signed; raise ``KeyRefused``."""
+    try:
+        return open_envelope_of_any(request, VAULT_ORDER_TYPE, registry.admin_keys)
+    except SignatureWrong:
+        raise KeyRefused("no admin key of the organisation signed the order") from None

@@ -1,0 +1,32 @@
+"""From pinned outcomes to signed ones: the same bytes every time (RFC 6979)."""
+
+from typing import Any
+
+from schemas.outcome import MessageSigned, TransactionSigned
+from signer.ethereum.message_signing import sign_message_digest
+from signer.ethereum.signing import DigestSigner, sign_transaction
+from signer.transactions import transaction_of
+
+
+def signed(
+    draft: TransactionSigned | MessageSigned, key: DigestSigner
+) -> TransactionSigned | MessageSigned:
+    """Return the outcome with its signature, proven to be its sender's.
+
+    A message's signature is r, s and v (27 or 28), as wallets give it. Raises what
+    ``sign_transaction`` raises; then there is no signature.
+    """
+    sender = bytes.fromhex(draft.sender[2:])
+    if isinstance(draft, TransactionSigned):
+        return draft.model_copy(update=_transaction(draft, key, sender))
+    return draft.model_copy(update=_message(draft, key, sender))
+
+
+def _transaction(draft: TransactionSigned, key: DigestSigner, sender: bytes) -> dict[str, Any]:
+    made = sign_transaction(transaction_of(draft), key, sender)
+    return {"raw_transaction": f"0x{made.raw.hex()}", "transaction_hash": f"0x{made.hash.hex()}"}
+
+
+def _message(draft: MessageSigned, key: DigestSigner, sender: bytes) -> dict[str, Any]:
+    signature = sign_message_digest(bytes.fromhex(draft.signed_digest[2:]), key, sender)
+    return {"message_signature": f"0x{signature.hex()}"}

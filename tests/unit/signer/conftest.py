@@ -1,0 +1,13 @@
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.unit.signer.key_desk import Desk
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    desk = Desk()
+    with closing(desk.keychain):
+        yield desk

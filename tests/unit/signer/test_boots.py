@@ -1,0 +1,59 @@
+"""Outcomes name the boot that decided them: in the allocation, and for ever."""
+
+import pytest
+
+from schemas.canonical import Malformed
+from schemas.outcome import TransactionSigned, decode_outcome
+from signer.signatures import SignatureWrong, verify_event
+from tests.support.cases import (
+    ETH,
+    NOW_MS,
+    SIGNER,
+    arrival,
+    intent,
+    policy,
+    provisioned,
+    registered,
+)
+from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+
+FIRST, SECOND = "0x" + "01" * 32, "0x" + "02" * 32
+
+
+def process(boot: str | None, disk: Disk) -> SignerProcess:
+    _, registry = registered(under=policy(tx_daily_limit_eth="5"))
+    started = SignerProcess(disk, registry, provisioned(registry))
+    started.stage.boot = boot
+    return started
+
+
+def test_an_outcome_names_the_boot_that_decided() -> None:
+    disk = Disk()
+    process(FIRST, disk).run([arrival(intent()), arrival(intent(value_wei=9 * ETH), 1)], NOW_MS)
+    assert [outcome.boot for outcome in disk.outcomes] == [FIRST, FIRST]
+    for outcome in disk.outcomes:
+        verify_event(outcome, SIGNER.public_key)
+        with pytest.raises(SignatureWrong):
+            verify_event(outcome.model_copy(update={"boot": SECOND}), SIGNER.public_key)
+
+
+def test_what_an_earlier_boot_pinned_keeps_its_name_and_its_bytes() -> None:
+    straight, broken = Disk(), Disk()
+    process(FIRST, straight).run([arrival(intent())], NOW_MS)
+    with pytest.raises(Died):
+        process(FIRST, broken).run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
+    process(SECOND, broken).start(NOW_MS)
+    assert [one.value for one in broken.published] == [one.value for one in straight.published]
+
+
+def test_an_outcome_without_a_boot_is_what_it_was() -> None:
+    disk = Disk()
+    process(None, disk).run([arrival(intent())], NOW_MS)
+    (outcome,) = disk.outcomes
+    raw = outcome.encode()
+    assert isinstance(outcome, TransactionSigned)
+    assert b"boot" not in raw
+    assert decode_outcome(raw) == outcome
+    verify_event(outcome, SIGNER.public_key)
+    with pytest.raises(Malformed):
+        decode_outcome(raw.replace(b'"chain_id"', b'"boot":null,"chain_id"'))

@@ -1,0 +1,42 @@
+"""What whoever carries an order about a vault may try: other names, other boxes, other places."""
+
+from schemas.access import SecretAccess
+from schemas.dsse import Envelope
+from schemas.vault_events import SecretDelivery
+from tests.support.cases import AGENT
+from tests.unit.signer.key_desk import why
+from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
+from tests.unit.signer.test_vault_orders import desk, put, stored
+
+
+def named(envelope: Envelope, keyid: str) -> Envelope:
+    """Return an envelope under another name, as whoever carries it may write."""
+    (signature,) = envelope.signatures
+    renamed = (signature.model_copy(update={"keyid": keyid}),)
+    return envelope.model_copy(update={"signatures": renamed})
+
+
+def test_no_record_has_a_name_that_a_carrier_wrote_beside_the_signature() -> None:
+    with desk("2of2_client_custody") as one:
+        delivery = SecretDelivery.decode(put(share_for=FOR_CLIENT))
+        lied = delivery.model_copy(update={"request": named(delivery.request, AGENT)})
+        stored(one.send(lied.encode()))
+        told = [SecretAccess.decode(record.value) for record in one.records]
+        assert {use.operation for use in told} == {"put", "hand-over"}
+        assert {use.actor for use in told} == {"admin-0"}
+
+
+def test_a_box_serves_no_other_order() -> None:
+    with desk() as one:
+        first, second = put(), put(path="prod/other")
+        moved = SecretDelivery.decode(second).model_copy(
+            update={"box": SecretDelivery.decode(first).box}
+        )
+        assert "not the one" in why(one.send(moved.encode()))
+
+
+def test_an_order_in_another_partition_than_its_accounts_is_refused() -> None:
+    with desk() as one:
+        for partition in range(4):
+            one.send(put(version=one.said.count + 1), partition=partition)
+        assert one.said.count == 1

@@ -1,0 +1,243 @@
+"""A head proves that nothing younger than it was kept back, and that two clocks agree."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.dsse import HEAD_TYPE, REGISTRY_HEAD_TYPE
+from schemas.heads import LedgerHead, RegistryHead
+from schemas.registry import AccountOpened
+from signer.freshness import (
+    APART_MS_MAX,
+    HeadRefused,
+    Heads,
+    RegistryStale,
+    next_head,
+    open_head,
+    refuse_apart,
+    refuse_withheld,
+)
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from tests.support.cases import MALLORY, NOW_MS, SIGNER, Operator, founded, registered, service
+
+REGISTRAR = Ed25519Signer("registrar-0", b"r" * 32)
+SECOND = Ed25519Signer("registrar-1", b"q" * 32)
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))[1]
+
+
+def longer(registry: Registry, operator: Operator) -> Registry:
+    registry.apply(operator.write(AccountOpened(account="later")))
+    return registry
+
+
+def head(registry: Registry, **changes: Any) -> RegistryHead:
+    terms: dict[str, Any] = {
+        "org": registry.org,
+        "sequence": registry.sequence - 1,
+        "digest": registry.head,
+        "at_ms": NOW_MS,
+        "valid_until_ms": NOW_MS + APART_MS_MAX,
+    }
+    return RegistryHead(**(terms | changes))
+
+
+def sealed(
+    one: RegistryHead, by: Ed25519Signer = REGISTRAR, kind: str = REGISTRY_HEAD_TYPE
+) -> bytes:
+    return by.seal(kind, one.encode()).encode()
+
+
+def test_a_registrars_head_of_all_records_at_this_time_is_fresh(registry: Registry) -> None:
+    heads = Heads()
+    raw = next_head(REGISTRAR, registry, [], NOW_MS)
+    heads.take(raw, registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS) == head(registry)
+
+
+OTHER_ORG = {"org": "other"}
+ROWS: dict[str, tuple[dict[str, Any], int, str]] = {
+    "no record is missing and the time is right": ({}, 0, ""),
+    "the head is as old as it may be": ({}, APART_MS_MAX, ""),
+    "this clock is as far behind as it may be": ({}, -APART_MS_MAX, ""),
+    "the head is older, or this clock an hour ahead": (
+        {},
+        APART_MS_MAX + 1,
+        "ahead of the registrar",
+    ),
+    "this clock is an hour behind": ({}, -3_600_000, "3600 s ahead of this clock"),
+    "this clock is a little too far behind": ({}, -APART_MS_MAX - 1, "ahead of this clock"),
+    "the registrar gave it less time": ({"valid_until_ms": NOW_MS + 5}, 6, "0 s old"),
+    "the registrar gave it a year": ({"valid_until_ms": 2**50}, APART_MS_MAX + 1, "30 s old"),
+    "the last record is withheld": ({"sequence": 9}, 0, "without its last records"),
+    "another record is in its place": ({"digest": "0x" + "11" * 32}, 0, "two registries"),
+}
+
+
+@pytest.mark.parametrize(("changes", "after_ms", "because"), ROWS.values(), ids=ROWS)
+def test_what_a_head_says_of_registry_and_clock(
+    registry: Registry, changes: dict[str, Any], after_ms: int, because: str
+) -> None:
+    one, now_ms = head(registry, **changes), NOW_MS + after_ms
+
+    def doubt() -> str:
+        try:
+            refuse_withheld(one, registry)
+            refuse_apart(one, now_ms)
+        except RegistryStale as error:
+            return str(error)
+        return ""
+
+    assert (because in doubt()) if because else doubt() == ""
+    assert not because or "Nothing was consumed" in doubt()
+
+
+def test_a_head_from_before_the_last_records_is_still_right() -> None:
+    operator, registry = registered(service(REGISTRAR, "registrar"))
+    before = head(registry)
+    refuse_withheld(before, longer(registry, operator))
+
+
+FORGED: dict[str, Callable[[Registry], bytes]] = {
+    "signed by nobody who is registered": lambda r: sealed(head(r), MALLORY),
+    "signed by another service": lambda r: sealed(head(r), SIGNER),
+    "signed under a registrar's name": lambda r: sealed(
+        head(r), Ed25519Signer(REGISTRAR.keyid, b"m" * 32)
+    ),
+    "of another organisation": lambda r: sealed(head(r, **OTHER_ORG)),
+    "signed as something else": lambda r: sealed(head(r), kind=HEAD_TYPE),
+    "a head of the ledger": lambda r: REGISTRAR.seal(
+        REGISTRY_HEAD_TYPE,
+        LedgerHead(org=r.org, chain="main", sequence=0, hash=r.head, at_ms=NOW_MS).encode(),
+    ).encode(),
+    "garbage": lambda _: b"garbage",
+    "nothing": lambda _: b"",
+    "changed after it was signed": lambda r: sealed(head(r)).replace(b'"sig":"', b'"sig":"AAAA'),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_forged_head_is_refused_and_changes_nothing(
+    registry: Registry, forge: Callable[[Registry], bytes]
+) -> None:
+    heads, raw = Heads(), forge(registry)
+    with pytest.raises(HeadRefused):
+        open_head(raw, registry)
+    heads.take(raw, registry, NOW_MS)
+    with pytest.raises(RegistryStale, match="start sixgate registrar"):
+        heads.newest(registry, NOW_MS)
+    heads.take(sealed(head(registry)), registry, NOW_MS)
+    heads.take(raw, registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS) == head(registry)
+
+
+def test_an_old_head_that_is_replayed_does_not_replace_the_newest(registry: Registry) -> None:
+    heads, old = Heads(), head(registry, at_ms=NOW_MS - 3_600_000)
+    for one in (head(registry), old):
+        heads.take(sealed(one), registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS) == head(registry)
+
+
+def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
+    registry: Registry,
+) -> None:
+    heads, ahead = Heads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
+    heads.take(sealed(ahead), registry, NOW_MS)
+    with pytest.raises(RegistryStale, match="ahead of this clock"):
+        heads.newest(registry, NOW_MS)
+    heads.take(sealed(head(registry)), registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS) == head(registry)
+
+
+def test_one_registrar_whose_clock_is_right_is_enough(registry: Registry) -> None:
+    heads = Heads()
+    for by, at_ms in ((REGISTRAR, NOW_MS + 3_600_000), (SECOND, NOW_MS)):
+        one = head(registry, at_ms=at_ms, valid_until_ms=at_ms + APART_MS_MAX)
+        heads.take(sealed(one, by), registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+
+
+def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -> None:
+    heads = Heads()
+    heads.take(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
+    heads.take(sealed(head(registry), SECOND), registry, NOW_MS)
+    with pytest.raises(RegistryStale, match="without its last records"):
+        heads.newest(registry, NOW_MS)
+
+
+def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
+    operator, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))
+    heads = Heads()
+    heads.take(sealed(head(registry, sequence=2**40)), registry, NOW_MS)
+    heads.take(sealed(head(registry), SECOND), registry, NOW_MS)
+    registry.apply(operator.write(service(REGISTRAR, "registrar", active=False)))
+    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+    registry.apply(operator.write(service(SECOND, "registrar", active=False)))
+    with pytest.raises(RegistryStale, match="services add registrar-0"):
+        heads.newest(registry, NOW_MS)
+
+
+def test_what_an_older_key_of_a_registrar_signed_counts_no_more() -> None:
+    operator, registry = registered(service(REGISTRAR, "registrar"))
+    heads, again = Heads(), Ed25519Signer(REGISTRAR.keyid, b"n" * 32)
+    heads.take(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
+    registry.apply(operator.write(service(again, "registrar")))
+    with pytest.raises(RegistryStale):
+        heads.newest(registry, NOW_MS)
+    heads.take(sealed(head(registry), again), registry, NOW_MS)
+    assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
+
+
+def test_an_empty_registry_says_what_to_do() -> None:
+    for act in (
+        lambda: Heads().newest(Registry("0x" + "11" * 32), NOW_MS),
+        lambda: next_head(REGISTRAR, Registry("0x" + "11" * 32), [], NOW_MS),
+    ):
+        with pytest.raises(RegistryStale, match="run sixgate publish"):
+            act()
+
+
+def test_a_registrar_that_is_not_registered_signs_nothing() -> None:
+    _, registry = founded()
+    with pytest.raises(RegistryStale, match="services add registrar-0"):
+        next_head(REGISTRAR, registry, [], NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [({"sequence": 9}, "last records"), ({"digest": "0x" + "11" * 32}, "two registries")],
+)
+def test_a_registrar_signs_no_head_that_goes_back_behind_another(
+    registry: Registry, changes: dict[str, Any], because: str
+) -> None:
+    with pytest.raises(RegistryStale, match=because):
+        next_head(SECOND, registry, [head(registry, **changes)], NOW_MS)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([REGISTRAR, SECOND]), st.integers(-90_000, 90_000)), max_size=8
+    ),
+    st.integers(-90_000, 90_000),
+)
+def test_whatever_is_replayed_in_whatever_order_only_a_young_head_is_fresh(
+    signed: list[tuple[Ed25519Signer, int]], after_ms: int
+) -> None:
+    _, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))
+    heads, now_ms = Heads(), NOW_MS + after_ms
+    for by, at in signed:
+        one = head(registry, at_ms=NOW_MS + at, valid_until_ms=NOW_MS + at + APART_MS_MAX)
+        heads.take(sealed(one, by), registry, now_ms)
+    young = [at for _, at in signed if abs(after_ms - at) <= APART_MS_MAX]
+    try:
+        assert heads.newest(registry, now_ms).at_ms - NOW_MS in young
+    except RegistryStale:
+        newest = {by.keyid: at for by, at in sorted(signed, key=lambda one: one[1])}
+        assert not any(at in young for at in newest.values() if at <= after_ms + APART_MS_MAX)

@@ -1,0 +1,163 @@
+"""Keys from outside: which are taken in, for whom, and how often."""
+
+from typing import Any
+
+import pytest
+from coincurve import PrivateKey
+
+from schemas.key_chains import CURVES, Curve, KeyChain
+from schemas.keys import (
+    KeyDelivery,
+    KeyImport,
+    KeyProvisioned,
+    KeyRequest,
+    delivery_id,
+    import_context,
+)
+from schemas.topics import Topic
+from signer.custody import curves
+from signer.ethereum.keccak import keccak256
+from signer.keys.register import KeyRegister
+from signer.registry import RegistryRefused
+from tests.support.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
+from tests.unit.signer.key_desk import (
+    NOBODYS,
+    ORDER,
+    OTHER_IMPORT_KEY,
+    Desk,
+    address_for,
+    delivery,
+    terms,
+    why,
+)
+
+
+@pytest.mark.parametrize("chain", [KeyChain.ETHEREUM, KeyChain.TRON, KeyChain.SOLANA])
+def test_a_key_is_imported_and_opens_to_the_key_it_was(desk: Desk, chain: KeyChain) -> None:
+    address = address_for(chain, NOBODYS)
+    desk.claim(address)
+    answer = KeyProvisioned.decode(desk.send(delivery(chain=chain)).value)
+    assert answer.address == address
+    key = desk.keys.by_path[ACCOUNT, KEY_PATH]
+    assert (key.imported, key.chain) == (True, chain)
+    expected = curves.public_key(CURVES[chain], bytearray(NOBODYS))
+    assert desk.keychain.use(key).public_key() == expected
+    if CURVES[chain] is Curve.SECP256K1 and key.signs:
+        digest = keccak256(b"imported")
+        assert desk.keychain.use(key).sign(digest) == PrivateKey(NOBODYS).sign_recoverable(
+            digest, hasher=None
+        )
+
+
+def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: Desk) -> None:
+    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    raw = delivery()
+    said = desk.send(raw)
+    box = KeyDelivery.decode(raw).box.encode()
+    for needle in (NOBODYS, NOBODYS.hex().encode()):
+        assert needle not in raw + said.value
+    assert box not in said.value  # the answer has its digest alone
+
+
+def test_an_import_again_gets_the_same_answer(desk: Desk) -> None:
+    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    raw = delivery()
+    assert desk.send(raw) == desk.send(raw)
+
+
+def test_an_import_that_nobody_claimed_is_refused(desk: Desk) -> None:
+    assert "did not claim" in why(desk.send(delivery()))
+    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
+    assert "did not claim" in why(desk.send(delivery()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"box": "0x" + "00" * 80}, "not the one that the import names"),
+        ({"recipient": OTHER_IMPORT_KEY.public_key}, "for another signer"),
+        ({"context": b"another order"}, "does not open"),
+        ({"import_key": "0x" + "11" * 32}, "for another signer"),
+        ({"secret": NOBODYS[:31] + b"\x00", "claimed": SECRET}, "not the one of"),
+        ({"secret": bytes(32), "claimed": SECRET}, "no secp256k1 key"),
+        ({"secret": ORDER, "claimed": SECRET}, "no secp256k1 key"),
+        ({"secret": ORDER, "claimed": SECRET, "chain": KeyChain.TRON}, "no secp256k1 key"),
+        ({"secret": b"\xff" * 32, "claimed": SECRET}, "no secp256k1 key"),
+        ({"secret": bytes(32), "claimed": SECRET, "chain": KeyChain.XRP}, "no ed25519 key"),
+        ({"secret": SECRET[:31], "claimed": SECRET}, "no secp256k1 key"),
+        ({"secret": SECRET + b"\x00", "claimed": SECRET}, "no secp256k1 key"),
+        ({"secret": b"", "claimed": SECRET, "chain": KeyChain.SOLANA}, "no ed25519 key"),
+    ],
+)
+def test_a_box_that_is_not_the_imports_own_is_refused(
+    desk: Desk, changes: dict[str, Any], because: str
+) -> None:
+    secret, chain = changes.pop("secret", NOBODYS), changes.get("chain", KeyChain.ETHEREUM)
+    address = address_for(chain, changes.pop("claimed", secret))
+    desk.claim(address)
+    assert because in why(desk.send(delivery(secret, address=address, **changes)))
+    assert desk.keys == KeyRegister()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"org": "other"},
+        {"account": "ops"},
+        {"path": "keys/other"},
+        {"chain": KeyChain.TRON},
+        {"address": "0x" + "11" * 20},
+    ],
+)
+def test_a_box_that_was_sealed_for_another_order_does_not_open(
+    desk: Desk, other: dict[str, Any]
+) -> None:
+    names: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "path": KEY_PATH,
+        "chain": KeyChain.ETHEREUM,
+    }
+    names["address"] = address_for(KeyChain.ETHEREUM, NOBODYS)
+    desk.claim(names["address"])
+    assert "does not open" in why(desk.send(delivery(context=import_context(**names | other))))
+    assert desk.send(delivery(context=import_context(**names))).topic is Topic.VAULT
+
+
+def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(desk: Desk) -> None:
+    desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
+    parcel = KeyDelivery.decode(delivery())
+    assert "without its box" in why(desk.send(parcel.request.encode()))
+    plain = sealed_request(KeyRequest(**terms()))
+    boxed = KeyDelivery(id=delivery_id(plain.body()), request=plain, box="0x00")
+    assert "no import" in why(desk.send(boxed.encode()))
+    renamed = parcel.model_copy(update={"id": "0x" + "00" * 32})
+    assert "not the one" in why(desk.send(renamed.encode()))
+
+
+def test_a_delivery_that_no_admin_signed_is_refused(desk: Desk) -> None:
+    parcel = KeyDelivery.decode(delivery())
+    order = KeyImport.decode(parcel.request.body())
+    forged = parcel.model_copy(update={"request": sealed_request(order, MALLORY)})
+    assert "no admin" in why(desk.send(forged.encode()))
+
+
+def test_an_address_that_the_signer_has_is_not_imported_again(desk: Desk) -> None:
+    address = address_for(KeyChain.ETHEREUM, NOBODYS)
+    desk.claim(address)
+    desk.send(delivery())
+    assert "is taken already" in why(desk.send(delivery(path="keys/other")))
+
+
+def test_an_address_is_claimed_by_one_account_for_ever() -> None:
+    desk = Desk()
+    address = address_for(KeyChain.ETHEREUM, NOBODYS)
+    desk.claim(address)
+    desk.claim(address)
+    with pytest.raises(RegistryRefused, match="is claimed by account treasury"):
+        desk.claim(address, "ops")
+
+
+def test_an_account_that_is_not_open_claims_nothing() -> None:
+    with pytest.raises(RegistryRefused, match="is not open"):
+        Desk().claim(address_for(KeyChain.TRON, NOBODYS), "nowhere")

@@ -1,0 +1,208 @@
+"""Keys rotate and end by an admin's order, and nothing brings back what was ended."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from schemas.key_chains import KeyChain
+from schemas.keys import (
+    KeyDeactivation,
+    KeyImport,
+    KeyRotation,
+    answer_id,
+)
+from schemas.registry import AccountOpened
+from signer.addresses.derivation import derive, recorded
+from signer.keys.orders import KeyRefused
+from signer.keys.register import KeyRegister, KeyState
+from signer.registry import Registry
+from tests.support.cases import (
+    ACCOUNT,
+    KEY_PATH,
+    MALLORY,
+    NOW_MS,
+    ORG,
+    SECRET,
+    SIGNER,
+    address_of,
+    key_answer,
+    key_request,
+    provisioned,
+    registered,
+    sealed_request,
+)
+from tests.support.key_answers import SECOND, THIRD, ended, order, rotated
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return registered(AccountOpened(account="ops"))[1]
+
+
+def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
+    before = copy.deepcopy(register)
+    with pytest.raises(KeyRefused, match=because):
+        register.load(raw, registry)
+    assert register == before
+
+
+def states(register: KeyRegister) -> list[tuple[int, KeyState]]:
+    return [(key.version, key.state) for key in register.all()]
+
+
+def test_a_rotated_key_has_a_new_address_and_the_old_version_stays_visible(
+    registry: Registry,
+) -> None:
+    register = provisioned(registry)
+    register.load(rotated(), registry)
+    key = register.find(ACCOUNT, KEY_PATH)
+    assert key is not None
+    assert (key.version, key.address) == (2, address_of(SECOND))
+    assert states(register) == [(1, KeyState.ROTATED), (2, KeyState.ACTIVE)]
+    old = register.version(ACCOUNT, KEY_PATH, 1)
+    assert old is not None
+    assert (old.address, old.active) == (address_of(SECRET), False)
+
+
+def test_replaying_the_first_answer_does_not_bring_the_old_version_back(
+    registry: Registry,
+) -> None:
+    register = provisioned(registry)
+    first = SIGNER.sign_event(key_answer(key_request()))
+    register.load(rotated(), registry)
+    register.load(rotated(THIRD, 2), registry)
+    before = copy.deepcopy(register)
+    for old in (first, rotated(), first):
+        register.load(old, registry)
+    assert register == before
+    assert register.by_path[ACCOUNT, KEY_PATH].address == address_of(THIRD)
+
+
+def test_a_deactivated_key_stays_so_whatever_is_replayed(registry: Registry) -> None:
+    register = provisioned(registry)
+    register.load(ended(), registry)
+    register.load(SIGNER.sign_event(key_answer(key_request())), registry)
+    register.load(ended(), registry)
+    assert states(register) == [(1, KeyState.DEACTIVATED)]
+    found = register.find(ACCOUNT, KEY_PATH)
+    assert found is not None
+    assert not found.active
+
+
+def test_a_deactivated_key_is_followed_by_a_new_version_and_stays_deactivated(
+    registry: Registry,
+) -> None:
+    register = provisioned(registry)
+    register.load(ended(), registry)
+    register.load(rotated(), registry)
+    assert states(register) == [(1, KeyState.DEACTIVATED), (2, KeyState.ACTIVE)]
+
+
+@pytest.mark.parametrize(
+    ("raw", "because"),
+    [
+        (rotated(SECOND, 2), "newest version of .* is 1"),
+        (ended(2), "newest version of .* is 1"),
+        (rotated(version=3), "another key"),
+        (rotated(version=1), "another key"),
+        (rotated(SECRET), "taken already"),
+        (rotated(account="ops"), "another key"),
+        (rotated(path="keys/other"), "another key"),
+        (rotated(chain=KeyChain.TRON, address="T" + "a" * 33), "not its public key's"),
+        (ended(path="keys/other"), "another key"),
+        (ended(account="ops"), "another key"),
+        (ended(id="0x" + "00" * 32), "not its request's"),
+    ],
+)
+def test_an_answer_that_is_not_what_was_ordered_changes_nothing(
+    raw: bytes, because: str, registry: Registry
+) -> None:
+    refuses(provisioned(registry), raw, registry, because)
+
+
+@pytest.mark.parametrize(
+    ("ordered", "given"), [(KeyChain.TRON, KeyChain.ETHEREUM), (KeyChain.ETHEREUM, KeyChain.TRON)]
+)
+def test_a_key_of_another_chain_than_was_ordered_is_refused(
+    ordered: KeyChain, given: KeyChain, registry: Registry
+) -> None:
+    answer = key_answer(key_request(chain=ordered), SECRET)
+    address = recorded(given, derive(given, bytes.fromhex(answer.public_key[2:])))
+    wrong = answer.model_copy(update={"chain": given, "address": address})
+    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "another key")
+
+
+def test_a_rotation_gives_a_key_of_the_same_chain(registry: Registry) -> None:
+    answer = key_answer(key_request(), SECOND)
+    address = derive(KeyChain.TRON, bytes.fromhex(answer.public_key[2:]))
+    wrong = rotated(chain=KeyChain.TRON, address=address)
+    refuses(provisioned(registry), wrong, registry, "another key")
+
+
+def test_an_order_of_one_kind_is_not_answered_by_the_other(registry: Registry) -> None:
+    deactivation, rotation = order(KeyDeactivation, 1), order(KeyRotation, 1)
+    made = rotated(request=sealed_request(deactivation), id=answer_id(deactivation.encode()))
+    refuses(provisioned(registry), made, registry, "another key")
+    gone = ended(request=sealed_request(rotation), id=answer_id(rotation.encode()))
+    refuses(provisioned(registry), gone, registry, "another key")
+
+
+def test_a_second_answer_to_one_order_is_refused(registry: Registry) -> None:
+    register = provisioned(registry)
+    register.load(rotated(), registry)
+    refuses(register, rotated(THIRD), registry, "newest version of .* is 2")
+
+
+@pytest.mark.parametrize("raw", [rotated(), ended()])
+def test_nothing_that_is_not_there_is_rotated_or_ended(raw: bytes, registry: Registry) -> None:
+    refuses(KeyRegister(), raw, registry, "has no key at")
+
+
+@pytest.mark.parametrize("kind", [KeyRotation, KeyDeactivation])
+def test_an_order_that_no_admin_signed_changes_nothing(kind: Any, registry: Registry) -> None:
+    forged = sealed_request(order(kind, 1), MALLORY)
+    raw = (rotated if kind is KeyRotation else ended)(request=forged)
+    refuses(provisioned(registry), raw, registry, "no admin")
+
+
+def test_an_answer_by_another_than_a_registered_signer_changes_nothing(
+    registry: Registry,
+) -> None:
+    for raw in (rotated(signer=MALLORY.keyid), ended(signer=MALLORY.keyid)):
+        refuses(provisioned(registry), raw, registry, "ever had")
+
+
+def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
+    registry: Registry,
+) -> None:
+    register = provisioned(registry)
+    register.load(rotated(), registry)
+    other = key_answer(key_request(account="ops"), SECRET)
+    refuses(register, SIGNER.sign_event(other), registry, "taken already")
+    taken = KeyImport(
+        org=ORG, account="ops", path="keys/in", requested_at_ms=NOW_MS, chain=KeyChain.ETHEREUM,
+        address=address_of(SECRET), import_key="0x" + "00" * 32, box="0x" + "00" * 32,
+    )  # fmt: skip
+    with pytest.raises(KeyRefused, match=r"address .* is taken"):
+        register.check_possible(taken)
+
+
+def test_an_address_that_is_not_its_public_keys_is_no_key(registry: Registry) -> None:
+    wrong = key_answer(key_request(), SECRET, address=address_of(SECOND))
+    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "not its public key's")
+    none = key_answer(key_request(), SECRET, public_key="0x0400")
+    refuses(KeyRegister(), SIGNER.sign_event(none), registry, "not its public key's")
+
+
+def test_a_register_folded_again_is_the_same(registry: Registry) -> None:
+    answers = [SIGNER.sign_event(key_answer(key_request())), rotated(), ended(2), rotated(THIRD, 2)]
+    once, twice = KeyRegister(), KeyRegister()
+    for raw in answers:
+        once.load(raw, registry)
+    for raw in answers:
+        twice.load(raw, registry)
+        for old in answers[: answers.index(raw)]:
+            twice.load(old, registry)
+    assert once == twice
+    assert len(once.answers) == 4

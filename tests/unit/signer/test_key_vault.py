@@ -1,0 +1,123 @@
+"""What the signer answered is loaded again exactly as it was, or the signer halts."""
+
+import pytest
+
+from schemas.custody import AGENT_KEYS, TREASURY_KEYS
+from schemas.keys import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
+from schemas.registry import AccountOpened, SettingSet, VaultCreated
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyRefused
+from signer.keys.register import KeyRegister
+from signer.state import StateDamaged, StateRolledBack
+from tests.support.cases import ACCOUNT, SIGNER
+from tests.unit.custody.clouds import clouds
+from tests.unit.signer.key_desk import (
+    Desk,
+    fresh,
+    registry_records,
+    said_by,
+    seen_by,
+    terms,
+    vault_records,
+)
+
+
+def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: Desk) -> None:
+    desk.order(KeyRequest(**terms()))
+    desk.order(KeyRotation(**terms(), version=1))
+    seen, whole = seen_by(desk), vault_records(desk)
+    assert seen.key_count == 2
+    fresh(desk).load(registry_records(desk), whole, seen)
+    with pytest.raises(StateRolledBack, match="only 1 answers"):
+        fresh(desk).load(registry_records(desk), whole[:1], seen)
+    with pytest.raises(StateDamaged, match="no signer answered"):
+        fresh(desk).load(registry_records(desk), whole[1:], seen)
+
+
+def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Desk) -> None:
+    """The bus kept what a signer answered and could not commit, and shows it for a deactivation."""
+    desk.order(KeyRequest(**terms()))
+    spare = KeyRequest(**terms(path="keys/spare"))
+    uncommitted = said_by(fresh(desk), desk, spare)
+    desk.order(KeyDeactivation(**terms(), version=1))
+    rewritten = [*vault_records(desk)[:1], uncommitted]
+    with pytest.raises(StateDamaged, match="others than the signer saw"):
+        fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
+
+
+def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(desk: Desk) -> None:
+    order = KeyRequest(**terms())
+    uncommitted = said_by(fresh(desk), desk, order)
+    counted = desk.order(order)
+    assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
+    fresh(desk).load(registry_records(desk), vault_records(desk), seen_by(desk))
+    with pytest.raises(StateDamaged, match="others than the signer saw"):
+        fresh(desk).load(registry_records(desk), [uncommitted], seen_by(desk))
+
+
+def test_answers_have_one_digest_in_whatever_order_they_came(desk: Desk) -> None:
+    for n in range(3):
+        desk.order(KeyRequest(**terms(path=f"keys/k{n}")))
+    again = fresh(desk)
+    again.load(registry_records(desk), vault_records(desk)[::-1], seen_by(desk))
+    assert again.vault.digest() == desk.said.digest()
+    desk.order(KeyRotation(**terms(path="keys/k0"), version=1))
+    assert again.vault.digest() != desk.said.digest()
+
+
+def test_a_state_from_before_answers_had_a_digest_is_taken(desk: Desk) -> None:
+    desk.order(KeyRequest(**terms()))
+    old = seen_by(desk).model_copy(update={"key_digest": None})
+    assert b"key_digest" not in old.encode()
+    fresh(desk).load(registry_records(desk), vault_records(desk), old)
+
+
+@pytest.mark.parametrize(
+    ("tier", "path", "vault"),
+    [
+        ("business", "wallets/main", TREASURY_KEYS),
+        ("business", "keys/main", AGENT_KEYS),
+        ("business", "agents/alice/keys/hot", AGENT_KEYS),
+        (None, "wallets/main", AGENT_KEYS),
+    ],
+)
+def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
+    tier: str | None, path: str, vault: str
+) -> None:
+    tiers = (SettingSet(name="org.tier", value=tier),) if tier else ()
+    with clouds() as some:
+        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        desk = Desk(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
+        said = desk.order(KeyRequest(**terms(account="fund", path=path)))
+        answer = KeyProvisioned.decode(said.value)
+        assert (answer.vault, answer.mode) == (
+            vault,
+            "2of3_multi_hsm" if vault == TREASURY_KEYS else "envelope",
+        )
+        again = fresh(desk)
+        again.load(registry_records(desk), vault_records(desk), seen_by(desk))
+
+
+def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_keys() -> None:
+    desk = Desk()
+    old = desk.order(KeyRequest(**terms(path="wallets/old")))
+    assert KeyProvisioned.decode(old.value).vault == AGENT_KEYS
+    treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
+    desk.registry.apply(desk.operator.write(treasury))
+    new = desk.order(KeyRequest(**terms(path="wallets/new")))
+    assert KeyProvisioned.decode(new.value).vault == TREASURY_KEYS
+    rotated = desk.order(KeyRotation(**terms(path="wallets/old"), version=1))
+    assert KeyProvisioned.decode(rotated.value).vault == AGENT_KEYS
+    again = fresh(desk)
+    again.load(registry_records(desk), vault_records(desk), seen_by(desk))
+    assert again.vault == desk.said
+
+
+def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> None:
+    desk = Desk()
+    treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
+    desk.registry.apply(desk.operator.write(treasury))
+    made = KeyProvisioned.decode(desk.order(KeyRequest(**terms())).value)
+    moved = made.model_copy(update={"vault": TREASURY_KEYS, "signature": None})
+    with pytest.raises(KeyRefused, match="another key"):
+        KeyRegister().load(SIGNER.sign_event(moved), desk.registry)

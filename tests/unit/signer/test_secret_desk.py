@@ -1,0 +1,285 @@
+"""Who reads which secret: attacks by name, on real vaults with real holders."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.access import Grant
+from schemas.client_share import ClientShare, SharePlace
+from schemas.custody import CustodyMode
+from schemas.dsse import READ_REQUEST_TYPE
+from schemas.registry import AccessSet, VaultCreated
+from schemas.secret_requests import (
+    SecretAnswer,
+    SecretRequest,
+    SecretTold,
+    answer_context,
+    secret_request_digest,
+)
+from signer.access import Allowed, Refused
+from signer.custody.errors import CorruptError, CustodyError
+from signer.custody.hpke import HpkeKey, seal_for
+from signer.custody.sealing import Holders
+from signer.keys.register import KeyRegister
+from signer.signatures import Ed25519Signer
+from signer.vaults.secret_desk import FRESH_MS, Asked, Judged, RequestRefused, SecretDesk
+from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_register import SecretRegister
+from tests.support.cases import (
+    ACCOUNT,
+    AGENT,
+    ALICE,
+    KEY_PATH,
+    MALLORY,
+    NOW_MS,
+    ORG,
+    agent,
+    key,
+    registered,
+)
+from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
+from tests.unit.custody.material import Stream
+from tests.unit.signer.test_secret_keeper import VALUE, order, put, received
+
+READER = HpkeKey(b"\x07" * 32)
+ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sign"))
+READ_OPERATIONS = ("get", "export", "history")
+
+
+@contextmanager
+def desk_of(
+    mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
+) -> Iterator[SecretDesk]:
+    """Lend a desk over the vault ``main``; the agent has these grants."""
+    said = agent(intents_api_enabled=intents, **changes)
+    access = AccessSet(agent=AGENT, grants=grants)
+    made = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
+    _, registry = registered(made, said, access)
+    with clouds() as some:
+        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        keeper = SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
+        yield SecretDesk(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
+
+
+def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -> bytes:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "agent": AGENT,
+        "operation": operation,
+        "vault": "main",
+        "path": None if operation == "list" else "prod/db",
+        "reply_to": f"0x{READER.public_key.hex()}",
+        "nonce": "0x" + "01" * 16,
+        "requested_at_ms": NOW_MS,
+    }
+    return by.seal(READ_REQUEST_TYPE, SecretRequest(**(terms | changes)).encode()).encode()
+
+
+def judged(desk: SecretDesk, raw: bytes) -> tuple[Asked, Judged]:
+    asked = desk.prove(raw, NOW_MS)
+    return asked, desk.judge(asked, NOW_MS)
+
+
+def told(desk: SecretDesk, raw: bytes) -> tuple[SecretTold, ...]:
+    asked, found = judged(desk, raw)
+    assert isinstance(found.access, Allowed), found.access
+    served = desk.serve(asked, found)
+    answer = SecretAnswer.decode(bytes(READER.open(served.box, answer_context(asked.name))))
+    assert answer.request == asked.name == secret_request_digest(asked.request.encode())
+    return answer.secrets
+
+
+def reason(desk: SecretDesk, raw: bytes) -> str | None:
+    access = judged(desk, raw)[1].access
+    return access.reason if isinstance(access, Refused) else None
+
+
+def share_for(desk: SecretDesk, share: bytearray | None, **changes: Any) -> ClientShare:
+    assert share is not None
+    place = SharePlace(org=ORG, account=ACCOUNT, vault="main", path="prod/db", version=1)
+    key = f"0x{desk.reading_key.public_key.hex()}"
+    box = seal_for(key, share, place.to_signer(changes.pop("agent", AGENT)))
+    terms: dict[str, Any] = {"key_version": 1, "share_key": key, "box": f"0x{box.hex()}"}
+    return ClientShare(**(terms | changes))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
+    with desk_of(mode, ALL) as desk:
+        stored = put(desk.keeper, order(mode))
+        share = share_for(desk, received(stored)) if stored.client_share else None
+        (secret,) = told(desk, request(client_share=share))
+        assert secret.value == f"0x{VALUE.hex()}"
+        (listed,) = told(desk, request("list"))
+        assert (listed.path, listed.version, listed.value) == ("prod/db", 1, None)
+
+
+def test_versions_are_told_in_order_and_read_by_number() -> None:
+    with desk_of("envelope", ALL) as desk:
+        for number in (1, 2):
+            put(desk.keeper, order("envelope", number), VALUE + bytes((number,)))
+        assert [each.version for each in told(desk, request("history"))] == [1, 2]
+        assert all(
+            each.value is None for each in told(desk, request("history", nonce="0x" + "02" * 16))
+        )
+        for number, version in ((2, None), (1, 1), (2, 2)):
+            raw = request(version=version, nonce=f"0x{number:032x}", operation="export")
+            (one,) = told(desk, raw)
+            assert one.value == f"0x{VALUE.hex()}{number:02x}"
+        assert judged(desk, request(version=3))[1].missing
+
+
+def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signer.vaults.secret_desk.LISTED_MAX", 2)
+    with desk_of("envelope", ALL) as desk:
+        for number in (1, 2, 3):
+            put(desk.keeper, order("envelope", number))
+        assert [each.version for each in told(desk, request("history"))] == [2, 3]
+
+
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
+    operation: str,
+) -> None:
+    with desk_of() as desk:
+        put(desk.keeper, order("envelope"))
+        assert reason(desk, request(operation)) == "not_granted"
+        assert reason(desk, request(operation, path="prod/none")) == "not_granted"
+        assert reason(desk, request(operation, vault="none")) == "not_granted"
+        assert told(desk, request("list")) == ()
+
+
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+def test_a_deny_wins_over_every_grant(operation: str) -> None:
+    deny = Grant(effect="deny", vault="main", paths="prod/*", rights=("read",))
+    with desk_of("envelope", ALL, deny) as desk:
+        put(desk.keeper, order("envelope"))
+        assert reason(desk, request(operation)) == "access_denied"
+
+
+@pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
+    operation: str, kind: str
+) -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope", kind=kind))
+        assert reason(desk, request(operation)) == "key_read_blocked"
+        assert [each.value for each in told(desk, request("list"))] == [None]
+
+
+@pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents(
+    operation: str, kind: str
+) -> None:
+    with desk_of("envelope", ALL, intents=False) as desk:
+        put(desk.keeper, order("envelope", kind=kind, box=None))
+        assert reason(desk, request(operation)) == "key_generated"
+        put(desk.keeper, order("envelope", kind=kind, path="prod/mine"))
+        assert told(desk, request(operation, path="prod/mine"))
+
+
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+@pytest.mark.parametrize("intents", [True, False])
+def test_a_signing_key_is_served_to_nobody(operation: str, intents: bool) -> None:  # noqa: FBT001
+    with desk_of("envelope", ALL, intents=intents) as desk:
+        found = reason(desk, request(operation, vault="__agent-keys", path="keys/base-signer"))
+        assert found == ("key_read_blocked" if intents else "key_generated")
+        assert told(desk, request("list", vault="__agent-keys")) == ()
+
+
+@pytest.mark.parametrize("operation", READ_OPERATIONS)
+def test_a_signing_key_from_outside_is_served_to_nobody_either(operation: str) -> None:
+    with desk_of("envelope", ALL, intents=False) as desk:
+        desk.keys.by_path[ACCOUNT, KEY_PATH] = replace(key(), imported=True)
+        assert reason(desk, request(operation, vault="__agent-keys", path=KEY_PATH)) == "key_signs"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"active": False}, "agent_inactive"),
+        ({"expires_at_ms": NOW_MS}, "agent_expired"),
+    ],
+)
+@pytest.mark.parametrize("operation", [*READ_OPERATIONS, "list"])
+def test_an_agent_that_is_no_more_is_told_nothing(
+    operation: str, changes: dict[str, Any], why: str
+) -> None:
+    with desk_of("envelope", ALL, **changes) as desk:
+        assert reason(desk, request(operation)) == why
+
+
+def test_another_accounts_vault_is_shut() -> None:
+    with desk_of("envelope", ALL) as desk:
+        assert reason(desk, request("list", account="other")) == "vault_foreign"
+        assert reason(desk, request("get", account="other")) == "vault_foreign"
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (request(by=MALLORY), "not signed"),
+        (request(agent="mallory"), "no agent"),
+        (request(org="other"), "no agent"),
+        (request(requested_at_ms=NOW_MS - FRESH_MS - 1), "minute"),
+        (request(requested_at_ms=NOW_MS + FRESH_MS + 1), "minute"),
+        (request(path=None), "has one"),
+        (request("list", path="prod/db"), "no path"),
+        (b"{}", "malformed"),
+        (request()[:-2], "malformed"),
+    ],
+)
+def test_a_request_that_proves_nothing_is_refused(raw: bytes, why: str) -> None:
+    with desk_of("envelope", ALL) as desk, pytest.raises(RequestRefused, match=why):
+        desk.prove(raw, NOW_MS)
+
+
+def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        raw = request()
+        assert told(desk, raw)
+        with pytest.raises(RequestRefused, match="before"):
+            desk.prove(raw, NOW_MS + FRESH_MS)
+        for later_ms in (3 * FRESH_MS, 6 * FRESH_MS):
+            at_ms = NOW_MS + later_ms
+            desk.prove(request(requested_at_ms=at_ms), at_ms)
+            assert len(desk.seen) == 1, "what is too old to be sent again is forgotten"
+
+
+def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        asked, found = judged(desk, request())
+        served = desk.serve(asked, found)
+        assert VALUE not in served.box
+        for key, name in ((HpkeKey(b"\x09" * 32), asked.name), (READER, "0x" + "00" * 32)):
+            with pytest.raises(CorruptError):
+                key.open(served.box, answer_context(name))
+
+
+@pytest.mark.parametrize("mode", WITH_CLIENT)
+def test_a_clients_secret_stays_shut_without_its_share_or_with_another(mode: CustodyMode) -> None:
+    with desk_of(mode, ALL) as desk:
+        stored = put(desk.keeper, order(mode))
+        other = share_for(desk, received(stored), agent="other")
+        foreign = share_for(desk, received(stored), share_key="0x" + "05" * 32)
+        later = share_for(desk, received(stored), key_version=2)
+        for number, share in enumerate((None, other, foreign, later)):
+            asked, found = judged(desk, request(client_share=share, nonce=f"0x{number:032x}"))
+            with pytest.raises(CustodyError):
+                desk.serve(asked, found)
+
+
+def test_a_reply_key_of_low_order_gets_nothing() -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        asked, found = judged(desk, request(reply_to="0x" + "00" * 32))
+        with pytest.raises(RequestRefused):
+            desk.serve(asked, found)

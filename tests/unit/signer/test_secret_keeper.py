@@ -1,0 +1,138 @@
+"""Secrets in every mode: sealed by real holders, opened by those who must take part, and moved."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from schemas.client_share import SharePlace
+from schemas.custody import CustodyMode
+from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.registry import VaultCreated
+from schemas.vault_events import SecretOrder, SecretStored, VaultKeyOrder
+from signer.custody.errors import ClientShareMissingError, CustodyError
+from signer.custody.modes import PLANS
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyRefused
+from signer.vaults.rotation import Rotation
+from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_register import SecretRegister
+from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
+from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
+from tests.unit.custody.material import Stream
+from tests.unit.signer.test_custody_of_keys import CLIENT, FOR_CLIENT
+
+VALUE = b"correct horse battery staple"
+
+
+def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "vault": "main",
+        "path": "prod/db",
+        "version": version,
+        "kind": "password",
+        "box": "0x" + "bb" * 32,
+        "share_for": FOR_CLIENT if PLANS[mode].needs_client else None,
+        "requested_at_ms": NOW_MS,
+    }
+    return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
+
+
+@contextmanager
+def keeping(mode: CustodyMode) -> Iterator[SecretKeeper]:
+    _, registry = registered(VaultCreated(account=ACCOUNT, vault="main", mode=mode))
+    with clouds() as some:
+        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        yield SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
+
+
+def put(keeper: SecretKeeper, request: Envelope, value: bytes = VALUE) -> SecretStored:
+    raw = SIGNER.sign_event(keeper.seal(request, value, SIGNER.keyid, NOW_MS))
+    keeper.secrets.load(raw, keeper.registry)
+    assert value not in raw
+    assert value.hex().encode() not in raw
+    return SecretStored.decode(raw)
+
+
+def received(stored: SecretStored) -> bytearray | None:
+    if stored.client_share is None:
+        return None
+    place = SharePlace(
+        org=ORG, account=ACCOUNT, vault="main", path=stored.path, version=stored.version
+    )
+    return CLIENT.open(bytes.fromhex(stored.client_share[2:]), place.to_client())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_version_is_read_in_every_mode(mode: CustodyMode) -> None:
+    with keeping(mode) as keeper:
+        made = [put(keeper, order(mode, n), VALUE + bytes((n,))) for n in (1, 2, 3)]
+        for number, stored in enumerate(made, 1):
+            assert keeper.open(stored, received(stored)).secret == VALUE + bytes((number,))
+
+
+@pytest.mark.parametrize("mode", WITH_CLIENT)
+def test_a_secret_of_a_client_stays_shut_without_it_and_with_another_versions_share(
+    mode: CustodyMode,
+) -> None:
+    with keeping(mode) as keeper:
+        first, second = put(keeper, order(mode, 1)), put(keeper, order(mode, 2))
+        with pytest.raises(ClientShareMissingError):
+            keeper.open(first)
+        with pytest.raises(CustodyError, match="do not belong together"):
+            keeper.open(first, received(second))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_order_that_is_not_for_the_next_version_stores_nothing(mode: CustodyMode) -> None:
+    with keeping(mode) as keeper:
+        put(keeper, order(mode))
+        for wrong in (order(mode, 1), order(mode, 3), order(mode, 2, kind="note")):
+            with pytest.raises(KeyRefused):
+                keeper.seal(wrong, VALUE, SIGNER.keyid, NOW_MS)
+
+
+@pytest.mark.parametrize("vault", ["__agent-keys", "unknown"])
+def test_no_secret_is_sealed_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
+    with keeping("envelope") as keeper, pytest.raises(KeyRefused, match="for secrets"):
+        keeper.seal(order("envelope", vault=vault), VALUE, SIGNER.keyid, NOW_MS)
+
+
+def test_ciphertexts_swapped_between_paths_open_nothing() -> None:
+    with keeping("envelope") as keeper:
+        one = put(keeper, order("envelope"))
+        other = put(keeper, order("envelope", path="prod/other"))
+        versions = keeper.secrets.wrappings.versions
+        here, there = versions
+        versions[here], versions[there] = versions[there], versions[here]
+        for stored in (one, other):
+            with pytest.raises(CustodyError):
+                keeper.open(stored)
+
+
+@pytest.mark.parametrize("mode", ["envelope", "2of2_client_custody"])
+def test_a_new_kek_leaves_every_secret_readable_at_every_step(mode: CustodyMode) -> None:
+    with keeping(mode) as keeper:
+        made = [put(keeper, order(mode, path=f"prod/{n}")) for n in range(3)]
+        vault, root = keeper.registry.vaults[ACCOUNT, "main"], keeper.holders.root
+        rotation = Rotation(ORG, vault, keeper.secrets.wrappings, SIGNER.keyid, NOW_MS)
+        asked = VaultKeyOrder(
+            org=ORG,
+            account=ACCOUNT,
+            vault="main",
+            change="kek",
+            sequence=1,
+            requested_at_ms=NOW_MS,
+        )
+        request = ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
+        changed = rotation.change_key(request, root, root, Stream("new KEK"))
+        keeper.secrets.load(SIGNER.sign_event(changed), keeper.registry)
+        steps = list(rotation.rewrap_behind(root, Stream("rewrap")))
+        assert len(steps) == len(made)
+        for step in (None, *steps):
+            if step is not None:
+                keeper.secrets.load(SIGNER.sign_event(step), keeper.registry)
+            assert all(keeper.open(each, received(each)).secret == VALUE for each in made)

@@ -1,0 +1,168 @@
+"""Versions of secrets, attacked: nothing is changed, skipped, re-typed, moved or brought back."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.registry import VaultCreated
+from schemas.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
+from signer.access import Accessor, Allowed, decide
+from signer.keys.orders import KeyRefused
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from signer.vaults.secret_register import SecretRegister, target_of
+from tests.support.cases import (
+    ACCOUNT,
+    ADMIN,
+    ALICE,
+    MALLORY,
+    NOW_MS,
+    ORG,
+    SIGNER,
+    agent,
+    registered,
+)
+from tests.unit.signer.test_access import ALL
+
+PLACE = (ACCOUNT, "main", "prod/db")
+BOX = "0x" + "bb" * 32
+
+
+def vaults() -> Registry:
+    main = VaultCreated(account=ACCOUNT, vault="main", mode="envelope")
+    return registered(main, VaultCreated(account=ACCOUNT, vault="spare", mode="envelope"))[1]
+
+
+def stored(
+    version: int = 1,
+    *,
+    order: dict[str, Any] | None = None,
+    by: Ed25519Signer = ADMIN,
+    signer: Ed25519Signer = SIGNER,
+    **changes: Any,
+) -> bytes:
+    """Return a signer's event of a version; ``order`` changes what was ordered, thus both."""
+    terms: dict[str, Any] = {
+        "account": ACCOUNT,
+        "vault": "main",
+        "path": "prod/db",
+        "version": version,
+        "kind": "password",
+    }
+    asked = terms | {"org": ORG, "box": BOX, "requested_at_ms": NOW_MS} | (order or {})
+    request = by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked).encode())
+    told = {name: asked[name] for name in terms}
+    made: dict[str, Any] = {
+        "id": vault_answer_id(request.body()),
+        "request": request,
+        "generated": asked["box"] is None,
+        "mode": "envelope",
+        "wrapped_kek": "0x01",
+        "wrapped_dek": f"0x{version:02x}",
+        "ciphertext": f"0xcc{version:02x}",
+        "stored_at_ms": NOW_MS,
+        "signer": SIGNER.keyid,
+    }
+    return signer.sign_event(SecretStored(**(told | made | changes)))
+
+
+def refuses(register: SecretRegister, raw: bytes, because: str) -> None:
+    before = copy.deepcopy(register)
+    with pytest.raises(KeyRefused, match=because):
+        register.load(raw, vaults())
+    assert register == before
+
+
+def holding(*events: bytes) -> SecretRegister:
+    register = SecretRegister()
+    for raw in events:
+        register.load(raw, vaults())
+    return register
+
+
+def test_versions_follow_one_another_and_stay() -> None:
+    register = holding(stored(1), stored(2), stored(3))
+    assert [version.ciphertext for version in register.history(PLACE)] == [
+        "0xcc01",
+        "0xcc02",
+        "0xcc03",
+    ]
+
+
+@given(st.lists(st.integers(1, 5), max_size=12))
+def test_whatever_is_replayed_in_whatever_order_leaves_the_longest_run_from_the_first(
+    versions: list[int],
+) -> None:
+    register, length, registry = SecretRegister(), 0, vaults()
+    for version in versions:
+        if version <= length + 1:
+            register.load(stored(version), registry)
+            length = max(length, version)
+        else:
+            with pytest.raises(KeyRefused):
+                register.load(stored(version), registry)
+    expected = [SecretStored.decode(stored(number + 1)) for number in range(length)]
+    assert list(register.history(PLACE)) == expected
+
+
+def test_another_value_for_a_version_that_is_there_is_refused() -> None:
+    refuses(holding(stored(1)), stored(1, ciphertext="0xdead"), "does not follow")
+    refuses(holding(stored(1), stored(2)), stored(1, ciphertext="0xdead"), "does not follow")
+
+
+@pytest.mark.parametrize("kind", ["note", "file", "api_key"])
+def test_a_private_key_that_is_renamed_to_something_readable_is_refused(kind: SecretKind) -> None:
+    register = holding(stored(order={"kind": "private_key"}))
+    refuses(register, stored(2, order={"kind": kind}), "private_key, for ever")
+    refuses(holding(), stored(order={"kind": "private_key"}, kind=kind), "another than was ordered")
+
+
+def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
+    generated: dict[str, Any] = {"kind": "ssh_key", "box": None}
+    refuses(holding(), stored(order=generated, generated=False), "another than was ordered")
+    (kept,) = holding(stored(order=generated)).history(PLACE)
+    off = Accessor(agent(intents_api_enabled=False), (ALL,))
+    target = target_of(kept, vaults().vaults[ACCOUNT, "main"])
+    assert not isinstance(decide(off, target, "get", NOW_MS), Allowed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"vault": "spare"}, {"path": "prod/other"}, {"version": 2}, {"account": "ops"}],
+)
+def test_a_version_that_is_moved_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(KeyRefused):
+        holding().load(stored(**change), vaults())
+
+
+@pytest.mark.parametrize("vault", ["__agent-keys", "__treasury-keys", "unknown"])
+def test_no_secret_goes_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
+    refuses(holding(), stored(order={"vault": vault}), "no vault")
+
+
+@pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of2_client_custody"])
+def test_a_version_of_another_mode_than_its_vaults_is_refused(mode: Any) -> None:
+    refuses(holding(), stored(mode=mode), "not of mode envelope")
+    refuses(holding(), stored(client_share="0x01"), "not of mode envelope")
+
+
+@pytest.mark.parametrize("by", [MALLORY, ALICE])
+def test_an_order_or_event_that_nobody_who_may_signed_is_refused(by: Ed25519Signer) -> None:
+    refuses(holding(), stored(by=by), "no admin key")
+    refuses(holding(), stored(signer=by), "ever had")
+
+
+def test_an_agents_order_is_the_signers_to_have_judged() -> None:
+    assert holding(stored(by=ALICE, order={"agent": "alice"})).history(PLACE)
+
+
+def test_an_order_of_another_organisation_is_refused() -> None:
+    refuses(holding(), stored(order={"org": "other"}), "another than was ordered")
+
+
+def test_an_order_serves_once() -> None:
+    refuses(holding(), stored(id=BOX), "id is not")

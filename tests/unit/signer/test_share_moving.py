@@ -1,0 +1,400 @@
+"""A provider's shares come under its new root by an order: killed anywhere, nothing is lost."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from schemas.audit import AuditRecord
+from schemas.custody import CustodyMode
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.partition import partition_of
+from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
+from schemas.record import Outgoing, Record
+from schemas.registry import VaultCreated
+from schemas.topics import Topic
+from schemas.vault_events import SecretOrder, SecretRewrapped
+from signer.custody.errors import KmsUnavailableError
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.port import RootKms
+from signer.custody.kms.roots import Roots
+from signer.custody.modes import PLANS
+from signer.custody.provider import Provider
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyRefused
+from signer.order_times import LIFETIME_MS_MAX
+from signer.signatures import Ed25519Signer
+from signer.vaults.custodian import STUCK_MS
+from signer.vaults.share_moving import SHARES_MAX
+from streams.runners.custody_chores import AGAIN_MS
+from streams.runners.operations import Operations
+from tests.support.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
+from tests.support.release import Release, released
+from tests.unit.custody.clouds import PROVIDED, RaisingKms, cloud
+from tests.unit.custody.material import FailingKms, root_kms
+from tests.unit.signer.key_desk import Desk, fresh, registry_records, seen_by, vault_records, why
+from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
+from tests.unit.signer.test_vault_orders import opened, seen_by_vault
+
+PLACE = (ACCOUNT, "main")
+NEW = b"a new root".ljust(32, b"-")
+ROUNDS_MAX = 20
+CALLS = 3
+"""To unwrap a share, to wrap it, and to prove that."""
+
+
+def new_root() -> LocalKms:
+    return root_kms(NEW, "a new root")
+
+
+def holders(**changed: RootKms) -> Holders:
+    names = ("gcp", "aws", "azure")
+    providers = (Provider(n, changed.get(n, cloud(n)), lambda _: None) for n in names)
+    return Holders(root_kms(), tuple(providers))
+
+
+def both(former: RootKms | None = None) -> Holders:
+    """What the settings name while the move lasts: the new root of aws, and the former one."""
+    return holders(aws=Roots(new_root(), (former or cloud("aws"),)))
+
+
+def moved_only() -> Holders:
+    """What they name in the end: the former root is gone."""
+    return holders(aws=new_root())
+
+
+def without_others() -> Holders:
+    """The new root of aws and one more provider, so that its shares count."""
+    lost = RaisingKms(KmsUnavailableError("gone"))
+    return holders(aws=new_root(), azure=lost)
+
+
+@contextmanager
+def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[Desk]:
+    """Lend a desk with secrets in a vault of providers, all under their former roots."""
+    main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
+    made = Desk(entries=(main,), holders=holders())
+    for number in range(versions):
+        give(made.operations, secret(mode, f"prod/{number}"), keep_in=made)
+    made.operations.vaults.holders = both()
+    yield made
+    made.keychain.close()
+
+
+def secret(mode: CustodyMode, path: str) -> bytes:
+    order = SecretOrder(
+        org=ORG, account=ACCOUNT, vault="main", path=path, version=1, kind="password",
+        share_for=FOR_CLIENT if PLANS[mode].needs_client else None, requested_at_ms=NOW_MS,
+    )  # fmt: skip
+    return ADMIN.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+
+
+def move(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "vault": "main",
+        "provider": "aws",
+        "sequence": 1,
+        "requested_at_ms": NOW_MS,
+    }
+    order = ProviderRootOrder(**(terms | changes))
+    return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+
+
+def give(
+    operations: Operations, raw: bytes, keep_in: Desk | None = None, now_ms: int = NOW_MS
+) -> Outgoing:
+    record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
+    said, *_ = operations.order(record, now_ms)
+    if keep_in is not None and said.topic is Topic.VAULT:
+        keep_in.vault.append(said)
+    return said
+
+
+def left(one: Operations) -> int:
+    return len(one.vault.secrets.wrappings.moves[PLACE, "aws"].left)
+
+
+def all_open(operations: Operations, held: Holders) -> None:
+    before, operations.vaults.holders = operations.vaults.holders, held
+    versions = operations.vault.secrets.versions.values()
+    for event in [one for each in versions for one in each]:
+        assert len(opened_by(operations, event)) == 64
+    operations.vaults.holders = before
+
+
+def opened_by(operations: Operations, event: Any) -> bytes:
+    class One:
+        pass
+
+    shown: Any = One()
+    shown.operations = operations
+    return opened(shown, event)
+
+
+def finish(one: Desk, operations: Operations | None = None) -> int:
+    chores, count = (operations or one.operations).chores, 0
+    for _ in range(ROUNDS_MAX):
+        said = chores.rewrap(NOW_MS)
+        one.vault.extend(said)
+        count += len(said)
+        if not said:
+            return count
+    raise AssertionError("it comes to no end")
+
+
+@pytest.mark.parametrize("mode", PROVIDED)
+def test_every_share_of_a_provider_comes_under_its_new_root_and_no_other_is_touched(
+    mode: CustodyMode,
+) -> None:
+    with desk(mode) as one:
+        wrappings = one.said.secrets.wrappings
+        before = {place: held.sealed for place, held in wrappings.versions.items()}
+        event = ProviderRootChanged.decode(give(one.operations, move(), one).value)
+        assert (event.kms_key, event.sequence) == (new_root().key_id, 1)
+        assert left(one.operations) == 3
+        assert finish(one) == 3
+        assert left(one.operations) == 0
+        for place, held in wrappings.versions.items():
+            assert held.sealed.ciphertext == before[place].ciphertext
+            for was, now in zip(
+                before[place].wrapped_shares, held.sealed.wrapped_shares, strict=True
+            ):
+                assert (was != now) is (was.provider == "aws")
+        all_open(one.operations, moved_only())
+
+
+def test_the_shares_that_were_moved_are_real_ones() -> None:
+    """With another provider gone they open the secret, where the former root is gone too."""
+    with desk() as one:
+        give(one.operations, move(), one)
+        finish(one)
+        all_open(one.operations, without_others())
+
+
+def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
+    with desk() as one:
+        silent = {name: RaisingKms(KmsUnavailableError("asked")) for name in ("gcp", "azure")}
+        one.operations.vaults.holders = holders(aws=Roots(new_root(), (cloud("aws"),)), **silent)
+        give(one.operations, move(), one)
+        assert finish(one) == 3
+        assert [each.calls for each in silent.values()] == [0, 0]
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_a_move_that_is_killed_after_any_event_loses_nothing_and_goes_on(done: int) -> None:
+    with desk() as one:
+        give(one.operations, move(), one)
+        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:done])
+        later = fresh(one)
+        later.vaults.holders = both()
+        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
+        assert left(later) == 3 - done
+        all_open(later, both())
+        rest = later.chores.rewrap(NOW_MS)
+        assert len(rest) == 3 - done
+        assert {SecretRewrapped.decode(each.value).sequence for each in rest} <= {1}
+        assert later.chores.rewrap(NOW_MS) == []
+        all_open(later, moved_only())
+        later.keychain.close()
+
+
+@pytest.mark.parametrize("call", range(1, 3 * CALLS + 1))
+def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(call: int) -> None:
+    with desk() as one:
+        give(one.operations, move(), one)
+        failing = FailingKms(new_root(), KmsUnavailableError("no answer"), call)
+        one.operations.vaults.holders = holders(aws=Roots(failing, (cloud("aws"),)))
+        first = one.operations.chores.rewrap(NOW_MS)
+        said = [each for each in first if each.topic is Topic.VAULT]
+        assert len(said) == 3 - left(one.operations)
+        if not said:
+            assert AuditRecord.decode(first[0].value).action == "rewrap.failed"
+        one.operations.vaults.holders = both()
+        all_open(one.operations, both())
+        for _ in range(3):
+            one.operations.chores.rewrap(NOW_MS + AGAIN_MS)
+        assert left(one.operations) == 0
+        all_open(one.operations, moved_only())
+
+
+def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
+    with desk() as one:
+        give(one.operations, move(), one)
+        finish(one)
+        give(one.operations, move(sequence=2), one)
+        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:1])
+        later = fresh(one)
+        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
+        assert left(later) == 2
+        assert later.vault.secrets.wrappings.moves[PLACE, "aws"].changes == 2
+        later.keychain.close()
+
+
+def test_what_is_sealed_meanwhile_is_under_the_new_root_and_is_not_moved() -> None:
+    with desk() as one:
+        give(one.operations, move(), one)
+        give(one.operations, secret("2of3_multi_hsm", "prod/meanwhile"), one)
+        assert finish(one) == 3
+        all_open(one.operations, moved_only())
+
+
+def test_many_shares_are_moved_in_portions_that_intents_can_wait_for() -> None:
+    with desk(versions=SHARES_MAX + 2) as one:
+        give(one.operations, move(), one)
+        portions = [len(one.operations.chores.rewrap(NOW_MS)) for _ in range(3)]
+        assert portions == [SHARES_MAX, 2, 0]
+
+
+def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() -> None:
+    with desk() as one:
+        wrappings = one.said.secrets.wrappings
+        place, held = min(wrappings.versions.items())
+        shares = list(held.sealed.wrapped_shares)
+        bad = shares[1].blob[:-1] + bytes((shares[1].blob[-1] ^ 1,))
+        shares[1] = type(shares[1])("aws", bad)
+        sealed = copy.copy(held.sealed)
+        object.__setattr__(sealed, "wrapped_shares", tuple(shares))
+        wrappings.versions[place] = type(held)(sealed, held.sequence)
+        give(one.operations, move(), one)
+        said = one.operations.chores.rewrap(NOW_MS)
+        records = [AuditRecord.decode(each.value) for each in said if each.topic is Topic.AUDIT]
+        assert [record.action for record in records] == ["rewrap.failed"]
+        assert "the share of aws" in records[0].detail
+        assert left(one.operations) == 1
+        assert one.operations.chores.rewrap(NOW_MS + STUCK_MS - 1) == []
+        again = one.operations.chores.rewrap(NOW_MS + STUCK_MS)
+        assert [each.topic for each in again] == [Topic.AUDIT]
+
+
+def test_shares_are_moved_through_the_release_of_their_provider() -> None:
+    """It wraps shares, and no key of a vault: not to prove its root either."""
+    with desk() as one:
+        one.operations.vaults.holders = holders(aws=released(Release("aws")))
+        event = ProviderRootChanged.decode(give(one.operations, move(), one).value)
+        assert event.provider == "aws"
+        assert finish(one) == 3
+        assert left(one.operations) == 0
+
+
+class Repeating:
+    """A provider that says of the former blob that it is the new one: both of them open."""
+
+    def __init__(self) -> None:
+        self.key_id = new_root().key_id
+        self._seen = b""
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        return self._seen or cloud("aws").wrap(plaintext, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        self._seen = wrapped
+        return cloud("aws").unwrap(wrapped, context)
+
+
+def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
+    """What was ordered is tried again at every start: what it raises would be raised for ever."""
+    with desk() as one:
+        give(one.operations, move(), one)
+        one.operations.vaults.holders = holders(aws=Repeating())
+        said = one.operations.chores.rewrap(NOW_MS)
+        assert [each.topic for each in said] == [Topic.AUDIT] * 3
+        assert "former blob" in AuditRecord.decode(said[0].value).detail
+        one.operations.vaults.holders = both()
+        one.operations.chores.rewrap(NOW_MS + STUCK_MS)
+        assert left(one.operations) == 0
+
+
+def test_a_provider_that_is_down_keeps_no_other_provider_waiting() -> None:
+    with desk() as one:
+        gcp = Roots(root_kms(b"another".ljust(32), "another"), (cloud("gcp"),))
+        aws = Roots(new_root(), (cloud("aws"),))
+        one.operations.vaults.holders = holders(aws=aws, gcp=gcp)
+        for provider in ("aws", "gcp"):
+            give(one.operations, move(provider=provider), one)
+        down = RaisingKms(KmsUnavailableError("down"), new_root().key_id)
+        one.operations.vaults.holders = holders(aws=down, gcp=gcp)
+        assert finish(one) == 4  # and that aws is down
+        moves = one.said.secrets.wrappings.moves
+        assert {who: len(move.left) for (_, who), move in moves.items()} == {"aws": 3, "gcp": 0}
+
+
+def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None:
+    """A signer with older settings would put shares back, and count them as moved."""
+    with desk() as one:
+        give(one.operations, move(), one)
+        one.operations.vaults.holders = holders()
+        (told,) = one.operations.chores.rewrap(NOW_MS)
+        assert "settings name" in AuditRecord.decode(told.value).detail
+        assert left(one.operations) == 3
+
+
+@pytest.mark.parametrize(
+    ("raw", "because"),
+    [
+        (move(by=MALLORY), "nobody who may"),
+        (move(by=ALICE), "nobody who may"),
+        (move(org="other"), "no vault"),
+        (move(vault="none"), "no vault"),
+        (move(provider="mine"), "holds no share"),
+        (move(sequence=2), "0 new roots"),
+        (move(requested_at_ms=NOW_MS - LIFETIME_MS_MAX), "expired"),
+        (move(expires_at_ms=NOW_MS), "expired"),
+    ],
+)
+def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
+    with desk() as one:
+        before = copy.deepcopy(one.said)
+        assert because in why(give(one.operations, raw))
+        assert one.said == before
+
+
+@pytest.mark.parametrize("mode", ["envelope", "2of2_client_custody"])
+def test_a_vault_with_a_key_of_its_own_has_no_shares_to_move(mode: CustodyMode) -> None:
+    with desk(mode) as one:
+        assert "holds no share" in why(give(one.operations, move()))
+
+
+def test_an_order_serves_once_and_the_same_one_gets_the_answer_that_it_had() -> None:
+    with desk() as one:
+        first = give(one.operations, move(), one)
+        assert give(one.operations, move()) == first
+        later = give(one.operations, move(requested_at_ms=NOW_MS + 1))
+        assert "1 new roots" in why(later)
+
+
+def test_a_root_that_is_down_begins_no_move() -> None:
+    with desk() as one:
+        one.operations.vaults.holders = holders(aws=RaisingKms(KmsUnavailableError("down")))
+        assert "down" in why(give(one.operations, move()))
+        assert not one.said.secrets.wrappings.moves
+
+
+FORGED: dict[str, dict[str, Any]] = {
+    "of another provider": {"provider": "gcp"},
+    "not the next": {"sequence": 2},
+    "of another vault": {"vault": "other"},
+    "of another name": {"id": "0x" + "ab" * 32},
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_move_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
+    with desk() as one:
+        event = ProviderRootChanged.decode(give(fork(one), move()).value)
+        before = copy.deepcopy(one.said)
+        forged = event.model_copy(update=FORGED[name] | {"signature": None})
+        with pytest.raises(KeyRefused):
+            one.said.load(SIGNER.sign_event(forged), one.registry)
+        assert one.said == before
+
+
+def fork(one: Desk) -> Operations:
+    """Return the same signer's desk, where what is said stays from this one."""
+    other = fresh(one)
+    other.load(registry_records(one), vault_records(one), seen_by(one))
+    other.vaults.holders = both()
+    return other

@@ -1,0 +1,168 @@
+"""What becomes of intents when keys rotate, end, or are of a chain that is not signed for."""
+
+from typing import Any
+
+import pytest
+
+from schemas.key_chains import KeyChain
+from schemas.outcome import AnyOutcome, IntentRejected, TransactionSigned
+from schemas.reasons import Reason
+from schemas.registry import AccountOpened
+from signer.addresses.derivation import derive
+from signer.custody import ed25519
+from signer.custody.errors import KmsUnavailableError
+from signer.ethereum.signing import DigestSigner
+from signer.keys.register import KeyDescriptor, KeyRegister
+from tests.support.cases import (
+    ACCOUNT,
+    KEY_PATH,
+    NOW_MS,
+    SECRET,
+    SIGNER,
+    address_of,
+    agent,
+    arrival,
+    intent,
+    key_answer,
+    key_request,
+    policy,
+    provisioned,
+    registered,
+)
+from tests.support.key_answers import SECOND, ended, rotated
+from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+
+_, REGISTRY = registered(
+    AccountOpened(account="ops"), agent(agent="carol", account="ops", key_paths=(KEY_PATH,))
+)
+
+
+def process(*answers: bytes, disk: Disk | None = None) -> SignerProcess:
+    """Return a signer that knows the key of ``cases`` and what was answered since."""
+    keys = provisioned(REGISTRY)
+    for raw in answers:
+        keys.load(raw, REGISTRY)
+    return SignerProcess(disk or Disk(), REGISTRY, keys, (SECRET, SECOND))
+
+
+def outcome(one: SignerProcess) -> AnyOutcome:
+    return one.disk.outcomes[-1]
+
+
+def test_after_a_rotation_the_new_version_signs() -> None:
+    signer = process(rotated())
+    signer.run([arrival(intent())], NOW_MS)
+    signed = outcome(signer)
+    assert isinstance(signed, TransactionSigned)
+    assert (signed.sender, signed.key_version) == (address_of(SECOND), 2)
+
+
+@pytest.mark.parametrize("later", [rotated(), ended()])
+def test_what_was_pinned_before_is_signed_as_it_was_pinned(later: bytes) -> None:
+    first = process()
+    with pytest.raises(Died):
+        first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
+    again = process(later, disk=first.disk)
+    again.start(NOW_MS + 1)
+    signed = outcome(again)
+    assert isinstance(signed, TransactionSigned)
+    assert (signed.sender, signed.key_version) == (address_of(SECRET), 1)
+
+
+@pytest.mark.parametrize("history", [(ended(),), (rotated(), ended(2))])
+def test_a_deactivated_key_refuses_and_is_not_even_opened(history: tuple[bytes, ...]) -> None:
+    signer = process(*history)
+    signer.stage.use_key = unopened  # type: ignore[assignment]  # it never returns
+    signer.run([arrival(intent())], NOW_MS)
+    refused = outcome(signer)
+    assert isinstance(refused, IntentRejected)
+    assert (refused.reason, refused.detail) == (
+        Reason.KEY_INACTIVE,
+        f"the key at {KEY_PATH} is deactivated",
+    )
+
+
+def test_a_rotated_out_key_signs_nothing_however_often_its_answer_is_replayed() -> None:
+    first = SIGNER.sign_event(key_answer(key_request()))
+    signer = process(rotated(), first, first)
+    for n in range(3):
+        signer.run([arrival(intent(idempotency_key=f"{n}"))], NOW_MS)
+    senders = {signed.sender for signed in signer.disk.signed()}
+    assert senders == {address_of(SECOND)}
+
+
+def test_a_key_of_another_account_is_none_even_where_its_path_was_granted() -> None:
+    signer = process()
+    carol = intent(agent="carol", account="ops")
+    case = arrival(carol)
+    signer.run([case], NOW_MS)
+    refused = outcome(signer)
+    assert isinstance(refused, IntentRejected)
+    assert (refused.reason, refused.account) == (Reason.KEY_UNKNOWN, "ops")
+
+
+def test_a_key_that_only_holds_an_address_refuses() -> None:
+    public_key = ed25519.public_key(bytearray(SECRET))
+    request = key_request(chain=KeyChain.SOLANA)
+    answer = key_answer(
+        request,
+        chain=KeyChain.SOLANA,
+        public_key=f"0x{public_key.hex()}",
+        address=derive(KeyChain.SOLANA, public_key),
+    )
+    keys = KeyRegister()
+    keys.load(SIGNER.sign_event(answer), REGISTRY)
+    signer = SignerProcess(Disk(), REGISTRY, keys)
+    signer.stage.use_key = lambda _: None  # type: ignore[assignment, return-value]  # it opens
+    signer.run([arrival(intent())], NOW_MS)
+    refused = outcome(signer)
+    assert isinstance(refused, IntentRejected)
+    assert refused.reason is Reason.KEY_CHAIN_WRONG
+    assert signer.memory.account(ACCOUNT).nonces == {}
+
+
+STRANGER = agent(agent="stranger", key_paths=())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"agent": "stranger"}, Reason.KEY_NOT_GRANTED),
+        ({"expires_at_ms": NOW_MS}, Reason.EXPIRED),
+        ({"value_wei": 10**30}, Reason.VALUE_TOO_HIGH),
+        ({"nonce": 7}, Reason.NONCE_TOO_HIGH),
+    ],
+)
+def test_no_key_is_opened_for_an_intent_that_is_refused_anyway(
+    changes: dict[str, Any], reason: Reason
+) -> None:
+    _, registry = registered(STRANGER, under=policy(tx_max_value_eth="5"))
+    signer = SignerProcess(Disk(), registry, provisioned(registry))
+    signer.stage.use_key = unopened  # type: ignore[assignment]  # it never returns
+    signer.run([arrival(intent(**changes))], NOW_MS)
+    refused = outcome(signer)
+    assert isinstance(refused, IntentRejected)
+    assert refused.reason is reason
+
+
+def test_a_key_whose_holders_fail_is_tried_once_in_a_batch_and_anew_in_the_next() -> None:
+    signer, tried = process(), []
+    sound = signer.stage.use_key
+
+    def hangs(key: KeyDescriptor) -> DigestSigner:
+        tried.append(key.path)
+        raise KmsUnavailableError("no answer")
+
+    signer.stage.use_key = hangs
+    signer.run([arrival(intent(idempotency_key=f"{n}")) for n in range(5)], NOW_MS)
+    assert [o.reason for o in signer.disk.outcomes if isinstance(o, IntentRejected)] == [
+        Reason.KEY_UNAVAILABLE
+    ] * 5
+    assert tried == [KEY_PATH]
+    signer.stage.use_key = sound
+    signer.run([arrival(intent(idempotency_key="later"))], NOW_MS)
+    assert isinstance(outcome(signer), TransactionSigned)
+
+
+def unopened(key: object) -> None:
+    raise AssertionError(key)

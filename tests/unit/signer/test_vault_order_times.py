@@ -1,0 +1,38 @@
+"""Orders about vaults end in time: none is carried out later, or a second time."""
+
+import copy
+
+import pytest
+
+from schemas.partition import partition_of
+from schemas.record import Record
+from schemas.topics import Topic
+from signer.order_times import LIFETIME_MS_MAX
+from tests.support.cases import ACCOUNT, NOW_MS
+from tests.unit.signer.key_desk import why
+from tests.unit.signer.test_vault_orders import desk, generate, put, rotate
+
+
+@pytest.mark.parametrize("raw", [put(), rotate(), generate(path="prod/other")])
+def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) -> None:
+    """Whether it was carried out or held back: nothing is said a second time, nor for the first."""
+    with desk() as one:
+        one.send(put())
+        one.send(rotate())
+        before = copy.deepcopy(one.said)
+        record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
+        (told,) = one.operations.order(record, NOW_MS + LIFETIME_MS_MAX)
+        assert "expired" in why(told)
+        assert one.said == before
+
+
+@pytest.mark.parametrize("lived_ms", [1, LIFETIME_MS_MAX])
+def test_an_order_lives_as_long_as_it_says_and_no_longer(lived_ms: int) -> None:
+    with desk() as one:
+        raw = put(expires_at_ms=NOW_MS + lived_ms)
+        record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
+        (told,) = one.operations.order(record, NOW_MS + lived_ms)
+        assert "expired" in why(told)
+        assert one.operations.order(record, NOW_MS + lived_ms - 1)[0].topic is Topic.VAULT
+        forever = put(expires_at_ms=NOW_MS + LIFETIME_MS_MAX + 1, version=2)
+        assert "24 hours" in why(one.send(forever))

@@ -1,0 +1,368 @@
+"""Orders about vaults reach the signer and are answered, once, by whoever may give them."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.access import AccessReason, Grant, SecretAccess
+from schemas.audit import AuditRecord
+from schemas.client_share import SharePlace
+from schemas.custody import AGENT_KEYS, CustodyMode
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.gating import gated_digest
+from schemas.keys import KeyRequest
+from schemas.record import Outgoing
+from schemas.registry import AccessSet, VaultCreated
+from schemas.topics import Topic
+from schemas.vault_events import (
+    SecretDelivery,
+    SecretOrder,
+    SecretRewrapped,
+    SecretStored,
+    VaultKeyChanged,
+    VaultKeyOrder,
+    secret_delivery_id,
+)
+from signer.custody.envelope import SealedSecret
+from signer.custody.errors import KmsUnavailableError
+from signer.custody.hpke import seal_for
+from signer.custody.modes import PLANS
+from signer.custody.sealing import Holders
+from signer.order_times import AHEAD_MS_MAX
+from signer.signatures import Ed25519Signer
+from signer.vaults.custodian import STUCK_MS
+from signer.vaults.wrappings import VersionPlace
+from sixgate.api import ApiError
+from sixgate.embedded.administration import checked_vault_order
+from streams.runners.custody_chores import AGAIN_MS
+from tests.support.cases import ACCOUNT, ADMIN, AGENT, ALICE, MALLORY, NOW_MS, ORG
+from tests.unit.custody.clouds import MODES, RaisingKms, clouds
+from tests.unit.signer.key_desk import (
+    IMPORT_KEY,
+    OTHER_IMPORT_KEY,
+    Desk,
+    fresh,
+    registry_records,
+    seen_by,
+    terms,
+    vault_records,
+    why,
+)
+from tests.unit.signer.test_custody_of_keys import CLIENT, FOR_CLIENT
+
+VALUE = b"correct horse battery staple"
+WRITES = Grant(effect="allow", vault="main", paths="prod/**", rights=("write",))
+
+
+@contextmanager
+def desk(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[Desk]:
+    main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
+    with clouds() as some:
+        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        made = Desk(entries=(main, AccessSet(agent=AGENT, grants=grants)), holders=holders)
+        yield made
+        made.keychain.close()
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    return {
+        "org": ORG,
+        "account": ACCOUNT,
+        "vault": "main",
+        "path": "prod/db",
+        "version": 1,
+        "kind": "password",
+        "requested_at_ms": NOW_MS,
+    } | changes
+
+
+def put(
+    value: bytes = VALUE,
+    by: Ed25519Signer = ADMIN,
+    recipient: str = IMPORT_KEY.public_key,
+    box: str | None = None,
+    **changes: Any,
+) -> bytes:
+    """Return an order to store a value, with its box."""
+    context = SecretOrder(**asked(**changes)).box_context()
+    sealed = f"0x{seal_for(recipient, value, context).hex()}"
+    order = SecretOrder(**asked(**changes), box=gated_digest(sealed))
+    request = by.seal(VAULT_ORDER_TYPE, order.encode())
+    name = secret_delivery_id(request.body())
+    return SecretDelivery(id=name, request=request, box=box or sealed).encode()
+
+
+def generate(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
+    return by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked(**changes)).encode()).encode()
+
+
+def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
+    terms_ = {name: asked()[name] for name in ("org", "account", "vault", "requested_at_ms")}
+    order = VaultKeyOrder(**(terms_ | {"change": "kek", "sequence": sequence} | changes))
+    return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
+
+
+def stored(said: Outgoing) -> SecretStored:
+    assert said.topic is Topic.VAULT, why(said)
+    return SecretStored.decode(said.value)
+
+
+def opened(one: Desk, event: SecretStored) -> bytes:
+    share = None
+    if event.client_share:
+        place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
+        to_client = SharePlace(org=ORG, **place).to_client()
+        share = CLIENT.open(bytes.fromhex(event.client_share[2:]), to_client)
+    return bytes(one.operations.vaults.keeper.open(event, share).secret)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_value_is_stored_and_opens_in_every_mode(mode: CustodyMode) -> None:
+    with desk(mode) as one:
+        share_for = FOR_CLIENT if PLANS[mode].needs_client else None
+        raw = put(share_for=share_for)
+        event = stored(one.send(raw))
+        assert opened(one, event) == VALUE
+        assert VALUE.hex().encode() not in event.encode()
+        assert VALUE.hex().encode() not in raw
+
+
+@pytest.mark.parametrize("kind", ["password", "api_key", "private_key", "ssh_key"])
+def test_a_value_that_nobody_sends_is_generated(kind: str) -> None:
+    with desk() as one:
+        events = [stored(one.send(generate(kind=kind, path=f"prod/{n}"))) for n in (1, 2)]
+        assert all(event.generated for event in events)
+        assert opened(one, events[0]) != opened(one, events[1])
+
+
+def test_an_order_that_comes_again_gets_the_answer_that_it_had() -> None:
+    with desk() as one:
+        for raw in (put(), rotate()):
+            assert one.send(raw) == one.send(raw)
+        assert one.said.count == 2
+
+
+def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
+    with desk() as one:
+        one.order(KeyRequest(**terms()))
+        for raw in (put(), put(b"new", version=2), rotate(), rotate(2), rotate(vault=AGENT_KEYS)):
+            one.send(raw)
+        while said := one.operations.chores.rewrap(NOW_MS):
+            one.vault.extend(said)
+        again = fresh(one)
+        again.load(registry_records(one), vault_records(one), seen_by(one))
+        assert again.vault.digest() == one.said.digest()
+        assert again.vault == one.said
+        again.keychain.close()
+
+
+@pytest.mark.parametrize("done", range(4))
+def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: int) -> None:
+    with desk() as one:
+        for number in range(3):
+            one.send(put(path=f"prod/{number}"))
+        changed = one.send(rotate())
+        assert VaultKeyChanged.decode(changed.value).sequence == 1
+        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:done])
+        later = fresh(one)
+        later.load(registry_records(one), vault_records(one), seen_by_vault(one))
+        rest = later.chores.rewrap(NOW_MS)
+        assert len(rest) == 3 - done
+        assert {SecretRewrapped.decode(each.value).sequence for each in rest} <= {1}
+        assert later.chores.rewrap(NOW_MS) == []
+        events = [event for events in later.vault.secrets.versions.values() for event in events]
+        for event in events:
+            assert bytes(later.vaults.keeper.open(event).secret) == VALUE
+        later.keychain.close()
+
+
+def seen_by_vault(one: Desk) -> Any:
+    """Return the state of a signer that died with what lies on ``vault`` committed."""
+    committed = fresh(one)
+    for record in registry_records(one):
+        committed.register(record, NOW_MS)
+    for record in vault_records(one):
+        committed.vault.load(record.value, committed.registry)
+    update = {"key_count": committed.vault.count, "key_digest": committed.vault.digest()}
+    return seen_by(one).model_copy(update=update)
+
+
+def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.runners.custody_chores.REWRAPS_MAX", 2)
+    with desk() as one:
+        for number in range(5):
+            one.send(put(path=f"prod/{number}"))
+        one.send(rotate())
+        portions = [len(one.operations.chores.rewrap(NOW_MS)) for _ in range(4)]
+        assert portions == [2, 2, 1, 0]
+        assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
+
+
+def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
+    with desk() as one:
+        one.send(put())
+        one.send(rotate())
+        vaults, sound = one.operations.vaults, one.operations.vaults.holders
+        vaults.holders = Holders(RaisingKms(KmsUnavailableError("no answer")))
+        (told,) = one.operations.chores.rewrap(NOW_MS)
+        assert AuditRecord.decode(told.value).action == "rewrap.failed"
+        vaults.holders = sound
+        assert one.operations.chores.rewrap(NOW_MS + AGAIN_MS - 1) == []
+        (said,) = one.operations.chores.rewrap(NOW_MS + AGAIN_MS)
+        assert said.topic is Topic.VAULT
+
+
+def damage(one: Desk, place: VersionPlace, sealed: SealedSecret) -> SealedSecret:
+    """Put how a version is wrapped in place of what is there, and return that."""
+    versions = one.said.secrets.wrappings.versions
+    before = versions[place].sealed
+    versions[place] = replace(versions[place], sealed=sealed)
+    return before
+
+
+@pytest.mark.parametrize("broken", ["data key", "former key"])
+def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(broken: str) -> None:
+    with desk() as one:
+        one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
+        for number in range(3):
+            one.send(put(path=f"prod/{number}"))
+        one.send(put(vault="side"))
+        place = VersionPlace(ACCOUNT, "main", "prod/0", 1)
+        sound = one.said.secrets.wrappings.versions[place].sealed
+        if broken == "data key":
+            damage(one, place, replace(sound, wrapped_dek=sound.wrapped_dek[:-1] + b"x"))
+        else:
+            key = one.said.secrets.wrappings.keys[ACCOUNT, "main"]
+            key.newest[1] = sound.wrapped_kek[:-1] + b"x"
+        for vault in ("main", "side"):
+            one.send(rotate(vault=vault))
+        said = [each for _ in range(4) for each in one.operations.chores.rewrap(NOW_MS)]
+        moved = {SecretRewrapped.decode(s.value).path for s in said if s.topic is Topic.VAULT}
+        stuck = [AuditRecord.decode(s.value) for s in said if s.topic is Topic.AUDIT]
+        count = 1 if broken == "data key" else 3
+        assert moved == {"prod/db"} | ({"prod/1", "prod/2"} if count == 1 else set())
+        assert len(stuck) == count
+        assert len({told.id for told in stuck}) == count
+        assert all(told.action == "rewrap.failed" for told in stuck)
+        assert "prod/0, version 1, in main of treasury, stays under" in stuck[0].detail
+        assert one.operations.chores.rewrap(NOW_MS + STUCK_MS - 1) == []
+        if broken == "data key":
+            damage(one, place, sound)
+        else:
+            key.newest[1] = sound.wrapped_kek
+            one.said.secrets.wrappings.keys[ACCOUNT, "main"].newest[1] = sound.wrapped_kek
+        assert len(one.operations.chores.rewrap(NOW_MS + STUCK_MS)) == count
+        assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
+
+
+def test_every_order_about_a_secret_is_on_record() -> None:
+    with desk("envelope", WRITES) as one:
+        one.send(put())
+        one.send(put(by=ALICE, agent=AGENT, version=2))
+        (record,) = one.records
+        told = SecretAccess.decode(record.value)
+        assert (told.actor, told.operation, told.allowed) == (AGENT, "rotate", True)
+        assert (told.path, told.version, told.at_ms) == ("prod/db", 2, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("grants", "reason"),
+    [
+        ((), AccessReason.NOT_GRANTED),
+        (
+            (WRITES, Grant(effect="deny", vault="*", paths="**", rights=("write",))),
+            AccessReason.ACCESS_DENIED,
+        ),
+        ((WRITES.model_copy(update={"paths": "dev/**"}),), AccessReason.NOT_GRANTED),
+    ],
+)
+def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
+    grants: tuple[Grant, ...], reason: AccessReason
+) -> None:
+    with desk("envelope", *grants) as one:
+        said = one.send(put(by=ALICE, agent=AGENT))
+        told = SecretAccess.decode(said.value)
+        assert (told.allowed, told.reason, told.actor) == (False, reason, AGENT)
+        assert one.said.count == 0
+
+
+def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old_record() -> None:
+    with desk() as one:
+        raw = put(by=ALICE, agent=AGENT)
+        refused = SecretAccess.decode(one.send(raw).value)
+        one.registry.apply(one.operator.write(AccessSet(agent=AGENT, grants=(WRITES,))))
+        stored(one.send(raw))
+        (record,) = one.records
+        allowed = SecretAccess.decode(record.value)
+        assert (refused.allowed, allowed.allowed) == (False, True)
+        assert refused.id != allowed.id
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        put(by=ALICE, agent=AGENT, version=1),
+        put(by=ALICE, agent=AGENT, version=9),
+        put(by=ALICE, agent=AGENT, version=2, kind="note"),
+        put(by=ALICE, agent=AGENT, version=2, share_for=FOR_CLIENT),
+    ],
+)
+def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(raw: bytes) -> None:
+    with desk() as one:
+        one.send(put())
+        ordered = checked_vault_order(raw, one.registry, one.said)
+        assert ordered.order.account == ACCOUNT
+        told = SecretAccess.decode(one.send(raw).value)
+        assert (told.allowed, told.reason) == (False, AccessReason.NOT_GRANTED)
+
+
+@pytest.mark.parametrize(
+    ("raw", "because"),
+    [
+        (put(by=MALLORY), "nobody who may"),
+        (put(by=ALICE), "nobody who may"),
+        (put(by=MALLORY, agent=AGENT), "nobody who may"),
+        (put(by=MALLORY, agent="nobody"), "nobody who may"),
+        (rotate(by=ALICE), "nobody who may"),
+        (put(org="other"), "no vault main in the organisation"),
+        (put(vault="unknown"), "no vault unknown"),
+        (put(vault=AGENT_KEYS), "for keys alone"),
+        (put(version=2), "does not follow"),
+        (put(share_for=FOR_CLIENT), "client's public key"),
+        (put(recipient=OTHER_IMPORT_KEY.public_key), "does not open"),
+        (put(box="0xdead"), "not the one that the order names"),
+        (generate(box="0x" + "bb" * 32), "without the box"),
+        (put(requested_at_ms=NOW_MS + AHEAD_MS_MAX + 1), "from the future"),
+        (rotate(), "not about the key"),
+    ],
+)
+def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
+    with desk() as one:
+        before = copy.deepcopy(one.said)
+        assert because in why(one.send(raw))
+        assert one.said == before
+
+
+@pytest.mark.parametrize(("bound", "most"), [("BYTES", 140), ("VERSIONS", 2)])
+def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
+    bound: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with desk("envelope", WRITES) as one:
+        one.registry.apply(one.operator.write(VaultCreated(account=ACCOUNT, vault="side")))
+        monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", most)
+        events = [stored(one.send(put(by=ALICE, agent=AGENT, version=n))) for n in (1, 2)]
+        raw = put(by=ALICE, agent=AGENT, version=3)
+        assert "main of treasury is full, with 2 versions" in why(one.send(raw))
+        with pytest.raises(ApiError, match="is full"):
+            checked_vault_order(raw, one.registry, one.said)
+        assert stored(one.send(put(vault="side")))
+        monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
+        again = fresh(one)
+        again.load(registry_records(one), vault_records(one), seen_by(one))
+        assert again.vault == one.said
+        assert all(opened(one, event) == VALUE for event in events)
+        again.keychain.close()

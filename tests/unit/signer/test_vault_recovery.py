@@ -1,0 +1,318 @@
+"""A client's lost share is replaced by an order: approved, carried out once, and on record."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from schemas.access import SecretAccess
+from schemas.audit import AuditRecord
+from schemas.client_share import SharePlace
+from schemas.custody import AGENT_KEYS, CustodyMode, WrappedShareText
+from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.keys import KeyRequest
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.recovery import RecoveryOrder, SecretRecovered
+from schemas.topics import Topic
+from schemas.vault_events import vault_answer_id
+from signer.custody.errors import KmsUnavailableError, SharesMismatchError
+from signer.custody.hpke import HpkeKey
+from signer.custody.provider import Provider
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyRefused
+from signer.order_times import AHEAD_MS_MAX, LIFETIME_MS_MAX
+from signer.signatures import Ed25519Signer
+from streams.runners.operations import Operations
+from tests.support.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, ORG, SIGNER
+from tests.support.vault_events import FUND
+from tests.unit.custody.clouds import MODES, cloud
+from tests.unit.custody.material import FailingKms
+from tests.unit.signer.key_desk import fresh, registry_records, seen_by, vault_records
+from tests.unit.signer.test_custody_of_keys import DIGEST, Fund, fund
+
+MODE: CustodyMode = "2of3_client_custody"
+NEW_CLIENT = HpkeKey(b"n" * 32)
+DONE = ["recovery.asked", "recovery.approved", "recovery.done"]
+PROVIDER_CALLS = 3
+"""To unwrap the old share, to wrap the new one, and to prove it."""
+
+
+def order(**changes: Any) -> RecoveryOrder:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": FUND,
+        "vault": AGENT_KEYS,
+        "path": KEY_PATH,
+        "version": 1,
+        "share_for": f"0x{NEW_CLIENT.public_key.hex()}",
+        "why": "the client's laptop burnt down",
+        "requested_at_ms": NOW_MS,
+        "expires_at_ms": NOW_MS + 600_000,
+    }
+    return RecoveryOrder(**(terms | changes))
+
+
+def sealed(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
+    return by.seal(VAULT_ORDER_TYPE, order(**changes).encode()).encode()
+
+
+def give(
+    operations: Operations, raw: bytes, now_ms: int = NOW_MS, partition: int | None = None
+) -> list[Outgoing]:
+    at = partition_of(FUND, 4) if partition is None else partition
+    return operations.order(Record(Topic.KEY_REQUESTS, at, 77, FUND, raw, now_ms), now_ms)
+
+
+def trail(said: list[Outgoing]) -> list[str]:
+    told = [one.value for one in said if one.topic is Topic.AUDIT]
+    return [AuditRecord.decode(raw).action for raw in told if b'"type":"audit"' in raw]
+
+
+def recovered(said: list[Outgoing]) -> SecretRecovered:
+    assert said[0].topic is Topic.VAULT, said
+    return SecretRecovered.decode(said[0].value)
+
+
+def share_in(event: SecretRecovered, client: HpkeKey = NEW_CLIENT) -> bytearray:
+    place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
+    to_client = SharePlace(org=ORG, **place).to_client()
+    return client.open(bytes.fromhex(event.client_share[2:]), to_client)
+
+
+def signs(one: Fund, share: bytes | bytearray) -> bool:
+    try:
+        ring_key = one.desk.keychain.use(one.key(), AGENT, one.sent(share))
+    except SharesMismatchError:
+        return False
+    return len(ring_key.sign(DIGEST)) == 65
+
+
+@contextmanager
+def stocked(mode: CustodyMode = MODE) -> Iterator[tuple[Fund, bytearray]]:
+    """Lend a fund with a generated key, and the share that its client got."""
+    with fund(mode) as one:
+        answer = one.give(KeyRequest)
+        yield one, one.received(answer) if answer.client_share else bytearray()
+
+
+def test_the_client_gets_a_share_that_signs_and_the_lost_one_signs_no_more() -> None:
+    with stocked() as (one, lost):
+        assert signs(one, lost)  # and is open now
+        said = give(one.desk.operations, sealed())
+        event = recovered(said)
+        assert not signs(one, lost)
+        assert signs(one, share_in(event))
+        assert (event.sequence, event.signer) == (1, SIGNER.keyid)
+
+
+def test_the_very_box_that_opened_the_key_before_opens_it_no_more() -> None:
+    """A key that is open for a box needs no holder for it: it is closed."""
+    with stocked() as (one, lost):
+        box = one.sent(lost)
+        one.desk.keychain.use(one.key(), AGENT, box)
+        recovered(give(one.desk.operations, sealed()))
+        with pytest.raises(SharesMismatchError):
+            one.desk.keychain.use(one.key(), AGENT, box)
+
+
+def test_a_recovery_gives_the_key_to_nobody() -> None:
+    with stocked() as (one, lost):
+        descriptor = one.key()
+        event = recovered(give(one.desk.operations, sealed()))
+        assert one.key() == descriptor
+        assert b"ciphertext" not in event.encode()
+        assert bytes(lost).hex().encode() not in event.encode()
+        assert bytes(share_in(event)).hex().encode() not in event.encode()
+
+
+def test_that_it_was_asked_for_approved_of_and_done_is_on_record_with_its_reason() -> None:
+    with stocked() as (one, _):
+        said = give(one.desk.operations, sealed())
+        assert trail(said) == DONE
+        records = [AuditRecord.decode(each.value) for each in said[2:]]
+        assert "laptop" in records[0].detail
+        assert all(f"{KEY_PATH}, version 1" in record.detail for record in records)
+        handed = SecretAccess.decode(said[1].value)
+        assert (handed.operation, handed.actor, handed.path) == ("hand-over", "admin-0", KEY_PATH)
+
+
+def test_an_order_that_comes_again_gets_the_answer_that_it_had_and_no_other_share() -> None:
+    with stocked() as (one, _):
+        first = give(one.desk.operations, sealed())
+        again = give(one.desk.operations, sealed())
+        assert again[0] == first[0]
+        assert trail(again) == DONE[:2]
+        assert signs(one, share_in(recovered(first)))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_order_that_was_held_back_until_a_later_one_was_carried_out_is_refused(
+    *, restarted: bool
+) -> None:
+    """Who carries orders could else bring a client back that an admin gave up."""
+    given_up = HpkeKey(b"g" * 32)
+    held_back = sealed(share_for=f"0x{given_up.public_key.hex()}", requested_at_ms=NOW_MS - 1)
+    with stocked() as (one, _):
+        said = give(one.desk.operations, sealed())
+        one.desk.vault.append(said[0])
+        operations = fresh(one.desk) if restarted else one.desk.operations
+        if restarted:
+            operations.load(registry_records(one.desk), vault_records(one.desk), seen_by(one.desk))
+        told = give(operations, held_back)
+        assert trail(told) == ["recovery.asked", "recovery.approved", "recovery.refused"]
+        assert "later order" in AuditRecord.decode(told[-1].value).detail
+        assert signs(one, share_in(recovered(said)))
+        operations.keychain.close()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "nobody's": ({"by": MALLORY}, "nobody who may"),
+    "an agent's": ({"by": ALICE}, "nobody who may"),
+    "another organisation": ({"org": "other"}, "no vault"),
+    "no vault": ({"vault": "nothing"}, "no vault"),
+    "no version": ({"version": 2}, "There is no"),
+    "no path": ({"path": "keys/none"}, "There is no"),
+    "expired": ({"requested_at_ms": NOW_MS - 9, "expires_at_ms": NOW_MS}, "has expired"),
+    "from the future": (
+        {"requested_at_ms": NOW_MS + AHEAD_MS_MAX + 1, "expires_at_ms": NOW_MS + 400_000},
+        "from the future",
+    ),
+    "for too long": ({"expires_at_ms": NOW_MS + LIFETIME_MS_MAX + 1}, "more than 24 hours"),
+    "for no key": ({"share_for": "0x" + "00" * 32}, "public key"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_order_that_proves_nothing_changes_nothing_and_is_on_record(name: str) -> None:
+    changes, because = REFUSED[name]
+    with stocked() as (one, share):
+        before = copy.deepcopy(one.desk.said)
+        said = give(one.desk.operations, sealed(**changes))
+        assert trail(said)[0] == "recovery.asked"
+        assert trail(said)[-1] == "recovery.refused"
+        assert because in AuditRecord.decode(said[-1].value).detail
+        assert one.desk.said == before
+        assert signs(one, share)
+
+
+@pytest.mark.parametrize("mode", sorted(set(MODES) - {MODE}))
+def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
+    with stocked(mode) as (one, _):
+        said = give(one.desk.operations, sealed())
+        assert trail(said)[-1] == "recovery.refused"
+        assert "has no recovery" in AuditRecord.decode(said[-1].value).detail
+
+
+def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_late() -> None:
+    with stocked() as (one, _):
+        event = recovered(give(one.desk.operations, sealed()))
+        said = give(one.desk.operations, sealed(), NOW_MS + 600_000)
+        assert trail(said) == ["recovery.asked", "recovery.refused"]
+        assert signs(one, share_in(event))
+
+
+def test_an_order_in_another_partition_than_its_accounts_is_refused() -> None:
+    with stocked() as (one, _):
+        other = (partition_of(FUND, 4) + 1) % 4
+        assert trail(give(one.desk.operations, sealed(), partition=other))[-1] == "recovery.refused"
+
+
+@pytest.mark.parametrize("name", ["gcp", "aws"])
+@pytest.mark.parametrize("call", range(1, PROVIDER_CALLS + 2))
+def test_a_provider_that_fails_at_any_call_changes_nothing_and_the_next_order_goes_through(
+    name: str, call: int
+) -> None:
+    with stocked() as (one, lost):
+        failing = FailingKms(cloud(name), KmsUnavailableError("no answer"), call)
+        sound = one.desk.operations.vaults.holders
+        providers = tuple(
+            Provider(each.name, failing, lambda _: None) if each.name == name else each
+            for each in sound.providers
+        )
+        one.desk.operations.vaults.holders = Holders(sound.root, providers)
+        said = give(one.desk.operations, sealed())
+        one.desk.operations.vaults.holders = sound
+        if call > PROVIDER_CALLS:
+            assert trail(said) == DONE
+            return
+        assert trail(said) == ["recovery.asked", "recovery.approved", "recovery.refused"]
+        assert signs(one, lost)
+        again = give(one.desk.operations, sealed(requested_at_ms=NOW_MS + 1))
+        assert signs(one, share_in(recovered(again)))
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_signer_that_dies_around_the_commit_answers_once(*, committed: bool) -> None:
+    """What was not committed is done anew; what was, is the answer of the next life too."""
+    with stocked() as (one, lost):
+        seen = seen_by(one.desk)
+        first = give(one.desk.operations, sealed())
+        if committed:
+            one.desk.vault.append(first[0])
+            seen = seen_by(one.desk)
+        later = fresh(one.desk)
+        later.load(registry_records(one.desk), vault_records(one.desk), seen)
+        second = give(later, sealed())
+        assert (second[0] == first[0]) is committed
+        later.keychain.share_boxes = one.boxes
+        ring_key = later.keychain.use(one.key(), AGENT, one.sent(share_in(recovered(second))))
+        assert len(ring_key.sign(DIGEST)) == 65
+        with pytest.raises(SharesMismatchError):
+            later.keychain.use(one.key(), AGENT, one.sent(lost))
+        later.keychain.close()
+
+
+FORGED: dict[str, tuple[dict[str, Any], str]] = {
+    "after its time": ({"recovered_at_ms": NOW_MS + 600_000}, "expired"),
+    "of another version": ({"version": 2}, "another secret"),
+    "of another path": ({"path": "keys/other"}, "another secret"),
+    "not the next": ({"sequence": 2}, "does not follow"),
+    "of another name": ({"id": "0x" + "ab" * 32}, "order's"),
+    "without an order": ({"request": None}, "no admin"),
+    "with other holders": ({"wrapped_shares": None}, "not sealed as"),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
+    """Even where the signer itself says it."""
+    changes, because = FORGED[name]
+    with stocked() as (one, _):
+        later = copy.deepcopy(one.desk.said)
+        event = recovered(give(one.desk.operations, sealed()))
+        if "request" in changes:
+            changes = {"request": Envelope.decode(sealed(by=MALLORY))}
+        forged = event.model_copy(update=changes | {"signature": None})
+        before = copy.deepcopy(later)
+        with pytest.raises(KeyRefused, match=because):
+            later.load(SIGNER.sign_event(forged), one.desk.registry)
+        assert later == before
+        later.load(
+            SIGNER.sign_event(event.model_copy(update={"signature": None})), one.desk.registry
+        )
+        assert later == one.desk.said
+
+
+@pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
+def test_a_recovery_in_a_mode_without_one_is_taken_by_nobody(mode: CustodyMode) -> None:
+    with stocked(mode) as (one, _):
+        request = Envelope.decode(sealed())
+        held = one.desk.keys.wrappings.versions[one.key().place].sealed
+        shares = tuple(
+            WrappedShareText(provider=s.provider, blob="0x09") for s in held.wrapped_shares
+        )
+        forged = SecretRecovered(
+            id=vault_answer_id(request.body()),
+            request=request,
+            **one.key().place._asdict(),
+            sequence=1,
+            wrapped_shares=shares,
+            client_share="0x01",
+            recovered_at_ms=NOW_MS,
+            signer=SIGNER.keyid,
+        )
+        with pytest.raises(KeyRefused, match="has no recovery"):
+            one.desk.said.load(SIGNER.sign_event(forged), one.desk.registry)

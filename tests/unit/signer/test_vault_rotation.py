@@ -1,0 +1,170 @@
+"""A vault's keys are changed by real custody, killed anywhere, and every key signs all along."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from schemas.custody import AGENT_KEYS, CustodyMode
+from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.keys import KeyRequest, KeyRotation
+from schemas.vault_events import KeyChange, VaultKeyOrder
+from signer.custody.errors import CustodyError, KmsUnavailableError
+from signer.custody.kms.port import RootKms
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyRefused
+from signer.keys.register import KeyRegister
+from signer.vaults.register import VaultRegister
+from signer.vaults.rotation import Rotation
+from signer.vaults.wrappings import VersionPlace
+from tests.support.cases import ADMIN, NOW_MS, ORG, SIGNER
+from tests.support.vault_events import FUND
+from tests.unit.custody.material import OTHER_ROOT, FailingKms, Stream, root_kms
+from tests.unit.signer.key_desk import vault_records
+from tests.unit.signer.test_custody_of_keys import DIGEST, Fund, fund
+
+PATHS = ("keys/a", "keys/b", "wallets/c")
+PLACE = (FUND, AGENT_KEYS)
+WITH_KEK: tuple[CustodyMode, ...] = ("envelope", "2of2_client_custody")
+
+
+def order(change: KeyChange, sequence: int = 1) -> Envelope:
+    asked = VaultKeyOrder(
+        org=ORG,
+        account=FUND,
+        vault=AGENT_KEYS,
+        change=change,
+        sequence=sequence,
+        requested_at_ms=NOW_MS,
+    )
+    return ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
+
+
+def rotation(one: Fund) -> Rotation:
+    vault = one.desk.registry.vaults[PLACE]
+    return Rotation(ORG, vault, one.desk.keys.wrappings, SIGNER.keyid, NOW_MS)
+
+
+def change(one: Fund, kind: KeyChange, sequence: int = 1, new: RootKms | None = None) -> None:
+    root = one.clouds.root
+    made = rotation(one).change_key(order(kind, sequence), root, new or root, Stream(f"{kind}"))
+    one.desk.keys.load(SIGNER.sign_event(made), one.desk.registry)
+
+
+def finish(one: Fund, steps: int | None = None, root: RootKms | None = None) -> None:
+    """Re-wrap what is behind, and die after so many steps."""
+    events = rotation(one).rewrap_behind(root or one.clouds.root, Stream("rewrap"))
+    for event in [event for event, _ in zip(events, range(steps or 99), strict=False)]:
+        one.desk.keys.load(SIGNER.sign_event(event), one.desk.registry)
+
+
+def all_sign(one: Fund) -> None:
+    one.desk.keychain.close()
+    for key in one.desk.keys.all():
+        assert len(one.desk.keychain.use(key).sign(DIGEST)) == 65
+
+
+@contextmanager
+def stocked(mode: CustodyMode = "envelope") -> Iterator[Fund]:
+    with fund(mode) as one:
+        for path in PATHS:
+            one.give(KeyRequest, path=path)
+        yield one
+
+
+@pytest.mark.parametrize("steps", range(len(PATHS) + 1))
+def test_a_kek_rotation_killed_half_way_loses_nothing_and_goes_on(steps: int) -> None:
+    with stocked() as one:
+        change(one, "kek")
+        if steps:
+            finish(one, steps)
+        all_sign(one)
+        assert len(list(one.desk.keys.wrappings.behind(PLACE))) == len(PATHS) - steps
+        finish(one)
+        all_sign(one)
+        assert not list(one.desk.keys.wrappings.behind(PLACE))
+        assert not list(rotation(one).rewrap_behind(one.clouds.root, Stream()))
+
+
+def test_new_versions_in_the_middle_of_a_rotation_are_under_the_new_kek() -> None:
+    with stocked() as one:
+        change(one, "kek")
+        one.give(KeyRotation, path=PATHS[0], version=1)
+        behind = list(one.desk.keys.wrappings.behind(PLACE))
+        assert VersionPlace(*PLACE, PATHS[0], 2) not in behind
+        finish(one)
+        all_sign(one)
+
+
+def test_a_root_rotation_re_wraps_the_kek_alone() -> None:
+    with stocked() as one:
+        new, before = root_kms(OTHER_ROOT, "new root"), dict(one.desk.keys.wrappings.versions)
+        change(one, "root", new=new)
+        assert one.desk.keys.wrappings.versions == before
+        with pytest.raises(CustodyError):
+            all_sign(one)  # the old root has nothing to open any more
+        one.desk.keychain._held_by = Holders(new)  # noqa: SLF001 - a restart with new settings
+        all_sign(one)
+
+
+@pytest.mark.parametrize("mode", WITH_KEK)
+def test_a_rotation_needs_no_client_and_opens_no_secret(mode: CustodyMode) -> None:
+    with stocked(mode) as one:
+        before = {place: held.sealed for place, held in one.desk.keys.wrappings.versions.items()}
+        change(one, "kek")
+        finish(one)
+        for place, held in one.desk.keys.wrappings.versions.items():
+            assert held.sealed.ciphertext == before[place].ciphertext
+            assert held.sealed.wrapped_dek != before[place].wrapped_dek
+            assert held.sequence == 1
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_root_that_fails_in_a_rotation_changes_nothing_that_was_not_said(call: int) -> None:
+    with stocked() as one:
+        down = FailingKms(root_kms(), KmsUnavailableError("no answer"), call)
+        made = None
+        try:
+            made = rotation(one).change_key(order("kek"), down, down, Stream("kek"))
+            one.desk.keys.load(SIGNER.sign_event(made), one.desk.registry)
+            finish(one, root=down)
+        except KmsUnavailableError:
+            pass
+        all_sign(one)
+        if made is None:
+            change(one, "kek")
+        finish(one)
+        all_sign(one)
+
+
+def test_an_order_that_is_not_the_next_is_refused() -> None:
+    with stocked() as one:
+        for wrong in (order("kek", 2), order("root", 2)):
+            with pytest.raises(KeyRefused, match="0 times"):
+                rotation(one).change_key(wrong, one.clouds.root, one.clouds.root, Stream())
+        change(one, "kek")
+        with pytest.raises(KeyRefused, match="1 times"):
+            change(one, "kek")
+        with pytest.raises(KeyRefused, match="between two keys"):
+            change(one, "root", 2)
+
+
+def test_the_events_of_a_rotation_give_the_same_vault_to_whoever_reads_them() -> None:
+    with stocked() as one:
+        vault = one.desk.registry.vaults[PLACE]
+        said = [record.value for record in vault_records(one.desk)]
+        for sequence in (1, 2):
+            here = Rotation(ORG, vault, one.desk.keys.wrappings, SIGNER.keyid, NOW_MS)
+            root = one.clouds.root
+            made = here.change_key(order("kek", sequence), root, root, Stream(f"{sequence}"))
+            said.append(SIGNER.sign_event(made))
+            one.desk.keys.load(said[-1], one.desk.registry)
+            for event in list(here.rewrap_behind(root, Stream(f"rewrap {sequence}"))):
+                said.append(SIGNER.sign_event(event))
+                one.desk.keys.load(said[-1], one.desk.registry)
+        again = KeyRegister()
+        for raw in said:
+            again.load(raw, one.desk.registry)
+        mine, others = VaultRegister(again), VaultRegister(one.desk.keys)
+        assert mine.digest() == others.digest()
+        assert again == one.desk.keys
