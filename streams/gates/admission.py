@@ -5,17 +5,16 @@ from schemas.canonical import Malformed, event_id
 from schemas.clearance import Clearance, Gate, Unattributed
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intent import Intent, intent_digest
+from schemas.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.registry import AgentUnknown
-from signer.rules import admission
 from signer.signatures import SignatureWrong, open_envelope
 from streams.gates.passage import Passage, RuleGate, World, case_of
 
-GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED, admission.decide)
+GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)
 
 
 class NotAttributable(Exception):  # noqa: N818 - says what the input is
@@ -64,12 +63,12 @@ def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
     return Passage(source_of(record), case_of(intent, name, agent, world, at_ms), clearance)
 
 
-def _decode(value: bytes) -> tuple[Envelope, bytes, Intent]:
+def _decode(value: bytes) -> tuple[Envelope, bytes, AnyIntent]:
     if len(value) > SUBMITTED_BYTES_MAX:
         raise NotAttributable(Reason.MALFORMED, f"bytes: over {SUBMITTED_BYTES_MAX}")
     try:
         envelope = Envelope.decode(value)
         body = envelope.body()
-        return envelope, body, Intent.decode(body)
+        return envelope, body, decode_intent(body)
     except Malformed as error:
         raise NotAttributable(Reason.MALFORMED, str(error)) from None

@@ -1,6 +1,5 @@
 from schemas.clearance import Gate
 from schemas.topics import Topic
-from signer.rules.chain_restriction import decide
 from streams.gates.passage import RuleGate
 
-GATE = RuleGate(Gate.CHAIN_RESTRICTION, Topic.CHAIN_CLEARED, decide)
+GATE = RuleGate(Gate.CHAIN_RESTRICTION, Topic.CHAIN_CLEARED)

@@ -1,6 +1,5 @@
 from schemas.clearance import Gate
 from schemas.topics import Topic
-from signer.rules.daily_limit import decide
 from streams.gates.passage import RuleGate
 
-GATE = RuleGate(Gate.DAILY_LIMIT, Topic.WITHIN_LIMIT, decide)
+GATE = RuleGate(Gate.DAILY_LIMIT, Topic.WITHIN_LIMIT)

@@ -8,16 +8,18 @@ from schemas.canonical import event_id
 from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intent import Intent
+from schemas.intent import AnyIntent
+from schemas.reasons import Reason
 from schemas.record import Outgoing
 from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import Account
 from signer.case import Case, apply_rule
 from signer.evidence import judge_report
-from signer.keys import KeyRegister
+from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.rules.decision import Decision, Facts, Rejected, Rule
+from signer.rules import RULES
+from signer.rules.decision import Decision, Facts, Rejected
 
 Accounts: TypeAlias = Callable[[str], Account]
 
@@ -50,19 +52,19 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class RuleGate:
-    """One stage: it asks a rule and writes what passed to the next topic.
+    """One stage: it asks the rule for the intent's kind and writes what passed to the next topic.
 
     What it rejects goes straight to ``intents.decided``.
     """
 
     gate: Gate
     writes: Topic
-    rule: Rule
 
     def judge(self, passage: Passage, accounts: Accounts) -> tuple[Topic, Passage]:
         """Return where the intent goes next, with this gate's verdict added."""
         case = passage.case
-        decision = apply_rule(self.rule, case, accounts(case.intent.account))
+        rule = RULES[case.intent.kind][self.gate]
+        decision = apply_rule(rule, case, accounts(case.intent.account))
         verdict = _verdict(self.gate, case, decision)
         topic = self.writes if verdict.passed else Topic.DECIDED
         before = passage.clearance
@@ -76,7 +78,7 @@ class RuleGate:
         return topic, Passage(passage.source, case, clearance)
 
 
-def case_of(intent: Intent, digest: str, agent: AgentSet, world: World, at_ms: int) -> Case:
+def case_of(intent: AnyIntent, digest: str, agent: AgentSet, world: World, at_ms: int) -> Case:
     """Gather what a gate may know of an authenticated intent.
 
     No gate opens keys or remembers intents: the rules that ask for either are the signer's.
@@ -85,15 +87,17 @@ def case_of(intent: Intent, digest: str, agent: AgentSet, world: World, at_ms: i
     facts = Facts(
         at_ms=at_ms,
         agent=agent,
+        grants=registry.access.get(agent.agent, ()),
         settings=registry.settings,
         chain=registry.chains.get(intent.chain_id),
         simulation=None,
         simulation_problem=None,
         key=world.keys.find(intent.account, intent.key_path),
-        key_open=False,
+        key_problem=Reason.KEY_UNAVAILABLE,
         owner=None,
         earlier=None,
         decided_before=False,
+        boot=None,
     )
     return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
 

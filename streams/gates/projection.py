@@ -3,10 +3,11 @@
 from contextlib import suppress
 
 from schemas.canonical import Malformed
-from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
 from signer.account import Account
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, verify_event_of_any
+from signer.signatures import SignatureWrong
+from signer.signer_events import verify_said
 
 
 class Projection:
@@ -26,17 +27,12 @@ class Projection:
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:
-                verify_outcome(outcome, self._registry)
+                verify_said(outcome, self._registry)
                 self._accounts[outcome.account] = _folded(before, outcome)
-
-
-def verify_outcome(outcome: AnyOutcome, registry: Registry) -> None:
-    """Raise ``SignatureWrong`` unless the signer that an outcome names made it."""
-    verify_event_of_any(outcome, registry.signer_keys.get(outcome.signer, ()))
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:
     after = before.judged(outcome.agent, outcome.decided_at_ms)
-    if isinstance(outcome, TransactionSigned):
+    if not isinstance(outcome, IntentRejected):
         after = after.charged(outcome)
     return after.model_copy(update={"sequence": outcome.sequence})

@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 from schemas.canonical import Malformed
 from schemas.clearance import Clearance
-from schemas.intent import Intent, intent_digest
+from schemas.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
 from signer.registry import AgentUnknown
 from streams.gates.admission import source_of
 from streams.gates.passage import Passage, World, case_of
+from streams.gates.underway import Opened, Underway
 
 
 class Refused(Exception):  # noqa: N818 - says what the record is
@@ -24,22 +25,27 @@ class Received(NamedTuple):
 
     source: str
     clearance: Clearance
-    intent: Intent
+    intent: AnyIntent
 
 
-def receive(record: Record, partitions: int) -> Received:
-    """Decode a clearance; raise ``Refused``."""
+def receive(record: Record, partitions: int, underway: Underway | None = None) -> Received:
+    """Decode a clearance, unless it is ``underway``; raise ``Refused``."""
+    opened = (underway and underway.take(record.value)) or _open(record.value)
+    if not well_routed(record, opened.intent.account, partitions):
+        raise Refused("the record is not where its account's belong")
+    return Received(source_of(record), *opened)
+
+
+def _open(value: bytes) -> Opened:
     try:
-        clearance = Clearance.decode(record.value)
+        clearance = Clearance.decode(value)
         body = clearance.envelope.body()
-        intent = Intent.decode(body)
+        intent = decode_intent(body)
     except Malformed as error:
         raise Refused(str(error)) from None
     if clearance.intent != intent_digest(body):
         raise Refused("the clearance names another intent than it carries")
-    if not well_routed(record, intent.account, partitions):
-        raise Refused("the record is not where its account's belong")
-    return Received(source_of(record), clearance, intent)
+    return Opened(clearance, intent)
 
 
 def resume(received: Received, world: World, at_ms: int) -> Passage:

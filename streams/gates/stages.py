@@ -1,12 +1,12 @@
 """One gate at work on a record, for runners that have a topic between two gates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from schemas.audit import audited, input_digest
 from schemas.dsse import Envelope
 from schemas.record import Outgoing, Record
-from schemas.topics import Topic
+from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.rules.simulation import required
 from streams.gates import (
     admission,
@@ -17,7 +17,8 @@ from streams.gates import (
     value_cap,
 )
 from streams.gates.passage import Passage, RuleGate, World, outgoing
-from streams.gates.reception import Refused, receive, resume
+from streams.gates.reception import Received, Refused, receive, resume
+from streams.gates.underway import Opened, Underway
 
 IN_ORDER = (
     admission.GATE,
@@ -29,11 +30,14 @@ IN_ORDER = (
 )
 # Each gate reads what the one before it writes.
 GATE_OF = dict(zip((Topic.SUBMITTED, *(gate.writes for gate in IN_ORDER)), IN_ORDER, strict=False))
+CLEARANCE_BYTES_MAX = INTERNAL_BYTES_MAX // 2
+"""What no gate's own record comes near, and every gate can add to: a verdict, or a report too."""
 Entered: TypeAlias = Passage | Outgoing
+IsOpen: TypeAlias = Callable[[Outgoing], bool]
 Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
 
 
-def enter(gate: RuleGate, record: Record, world: World, at_ms: int) -> Entered:
+def enter(gate: RuleGate, record: Record, world: World, at_ms: int, underway: Underway) -> Entered:
     """Return the intent in a record, or the end of a record that holds none."""
     if gate is admission.GATE:
         admitted = admission.admit(record, world, at_ms)
@@ -41,12 +45,22 @@ def enter(gate: RuleGate, record: Record, world: World, at_ms: int) -> Entered:
             return admitted
         return Outgoing(Topic.UNATTRIBUTED, "", admitted.encode())
     try:
-        return resume(receive(record, world.registry.partitions), world, at_ms)
+        received = receive(record, world.registry.partitions, underway)
+        _refuse_grown(gate, record, received)
+        return resume(received, world, at_ms)
     except Refused as error:
         source, subject = admission.source_of(record), input_digest(record.value)
         return audited(
             "record.refused", source, subject, str(error), actor=gate.gate.value, at_ms=at_ms
         )
+
+
+def _refuse_grown(gate: RuleGate, record: Record, received: Received) -> None:
+    """Raise ``Refused`` for what no gate wrote, and what with our verdict could not be written."""
+    if len(received.clearance.verdicts) > IN_ORDER.index(gate):
+        raise Refused("there are more verdicts than gates before this one")
+    if len(record.value) > CLEARANCE_BYTES_MAX:
+        raise Refused(f"bytes: over {CLEARANCE_BYTES_MAX}")
 
 
 def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
@@ -59,8 +73,25 @@ def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
     ]
 
 
-def leave(gate: RuleGate, entered: Entered, world: World) -> Outgoing:
-    """Ask the gate's rule, and return the record that goes on or ends here."""
+def lead(
+    gate: RuleGate, entered: Entered, world: World, underway: Underway, is_open: IsOpen
+) -> Iterator[Outgoing]:
+    """Ask the gate's rule, and those behind it up to a topic that is not open.
+
+    Yields the record of every gate; all but the last were judged by the next gate too. An intent
+    that is to be simulated waits for that on its topic.
+    """
     if isinstance(entered, Outgoing):
-        return entered
-    return outgoing(*gate.judge(entered, world.accounts))
+        yield entered
+        return
+    passage, asked = entered, gate
+    while True:
+        topic, passage = asked.judge(passage, world.accounts)
+        left = outgoing(topic, passage)
+        yield left
+        if topic not in GATE_OF:
+            return
+        asked = GATE_OF[topic]
+        if not is_open(left) or (asked is simulation.GATE and waiting_for_simulation([passage])):
+            underway.keep(left.value, Opened(passage.clearance, passage.case.intent))
+            return

@@ -106,10 +106,11 @@ def concerns_us(acl: Acl) -> bool:
     """Tell whether a right belongs to a principal of ours, or reaches a resource of ours."""
     if acl.principal in _OUR_USERS:
         return True
-    return any(_reaches(acl, name) for name in _OUR_NAMES.get(acl.resource, ()))
+    return any(reaches(acl, name) for name in _OUR_NAMES.get(acl.resource, ()))
 
 
-def _reaches(acl: Acl, name: str) -> bool:
+def reaches(acl: Acl, name: str) -> bool:
+    """Tell whether a right is on what we call ``name``, which is of the right's resource."""
     if name in _OUR_PREFIXES and acl.name.startswith(name):
         return True
     if acl.pattern is Pattern.PREFIXED:
@@ -133,18 +134,24 @@ def _topic_acls() -> Iterable[Acl]:
 
 
 def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
-    """Let a process also read the settings of its topics, so that it can refuse weaker ones."""
+    """Let a process also read the settings of its topics, so that it can refuse weaker ones.
+
+    Operators ask where the ledger's topics end, so that they know when the ledger is level.
+    """
     for writer in spec.writers:
         yield writer, Operation.WRITE
     for reader in spec.readers:
         yield reader, Operation.READ
     for process in PROCESSES & (spec.writers | spec.readers):
         yield process, Operation.DESCRIBE_CONFIGS
+    if spec.in_ledger and not spec.used_by(Principal.OPERATORS):
+        yield Principal.OPERATORS, Operation.DESCRIBE
 
 
 def _group_acls() -> Iterable[Acl]:
     group = Resource.GROUP
     yield Acl(user(Principal.GATES), Operation.READ, group, GATES_GROUP)
+    yield Acl(user(Principal.OPERATORS), Operation.DESCRIBE, group, GATES_GROUP)
     yield Acl(user(Principal.CONSUMERS), Operation.READ, group, CONSUMER_GROUPS, Pattern.PREFIXED)
 
 

@@ -5,19 +5,26 @@ from typing import Any, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import SecurityDisabled, for_code
+from aiokafka.errors import SecurityDisabled, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.kafka.access import Acl, Operation, Pattern, Resource
+from streams.kafka.access import CLUSTER, Acl, Operation, Pattern, Resource
 from streams.kafka.broker import REQUEST_MS_MAX, Broker
-from streams.kafka.errors import KafkaFault
-from streams.kafka.requests import CreateAcls, DeleteAcls, DescribeAllowing, SetTopicSettings
+from streams.kafka.errors import KafkaUnreachable, KafkaWeaker
+from streams.kafka.handshake import refuse_unbelieved
+from streams.kafka.requests import (
+    CreateAcls,
+    DeleteAcls,
+    DescribeAllowing,
+    DescribeOwnRights,
+    SetTopicSettings,
+)
 from streams.kafka.topics import KafkaTopic
 from streams.kafka.translation import translated
 
 
-class KafkaOpen(KafkaFault):
+class KafkaOpen(KafkaWeaker):
     """The broker has no authorizer: whoever reaches it may do anything."""
 
 
@@ -25,6 +32,7 @@ class Admin:
     """An administrator's connection; every method raises ``KafkaFault``."""
 
     def __init__(self, broker: Broker) -> None:
+        self._broker = broker
         self._client = AIOKafkaAdminClient(
             bootstrap_servers=broker.servers.split(","),
             client_id=broker.client,
@@ -34,8 +42,12 @@ class Admin:
         )
 
     async def __aenter__(self) -> Self:
-        with translated("connecting"):
-            await self._client.start()
+        try:
+            with translated("connecting"):
+                await self._client.start()
+        except KafkaUnreachable:
+            await refuse_unbelieved(self._broker)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -49,8 +61,7 @@ class Admin:
             known = [topic for topic in wanted if topic.name in there]
             settings = await self._settings(known)
         return {
-            topic.name: _topic(topic.name, there[topic.name]["partitions"], settings[topic.name])
-            for topic in known
+            name: _topic(name, there[name]["partitions"], found) for name, found in settings.items()
         }
 
     async def create(self, topics: Sequence[KafkaTopic]) -> None:
@@ -78,7 +89,7 @@ class Admin:
             if answer.error_code == SecurityDisabled.errno:
                 raise KafkaOpen(
                     "The broker has no authorizer, so whoever reaches it may do anything: set "
-                    "authorizer.class.name and run this again."
+                    "authorizer.class.name on the brokers and start again."
                 )
             _check(answer.error_code, answer.error_message)
         return frozenset(
@@ -86,6 +97,21 @@ class Admin:
             for resource, name, pattern, acls in answer.resources
             if resource in set(Resource)
             for principal, host, operation, _ in acls
+        )
+
+    async def own_rights(self, principal: str, topics: Iterable[str]) -> frozenset[Acl]:
+        """Return all that this connection may do on some topics and on the cluster.
+
+        They are told as rights of ``principal``, as whom we mean to speak; whichever rule gives
+        them counts: a super user's, a wildcard's, or none because there is no authorizer.
+        """
+        with translated("asking for our own rights"):
+            answer = (await self._send(DescribeOwnRights(topics))).to_object()
+        found = [(Resource.TOPIC, one["topic"], one) for one in answer["topics"]]
+        return frozenset(
+            Acl(principal, operation, resource, name)
+            for resource, name, told in [*found, (Resource.CLUSTER, CLUSTER, answer)]
+            for operation in _operations(told["authorized_operations"])
         )
 
     async def give(self, acls: Iterable[Acl]) -> None:
@@ -111,15 +137,26 @@ class Admin:
             ConfigResource(ConfigResourceType.TOPIC, topic.name, dict(topic.settings))
             for topic in topics
         ]
-        found: dict[str, dict[str, str]] = {}
-        for answer in await self._client.describe_configs(resources):
-            for code, message, _, name, entries in answer.resources:
-                _check(code, f"{name}: {message}")
-                found[name] = {setting: value or "" for setting, value, *_ in entries}
-        return found
+        answers = await self._client.describe_configs(resources)
+        return settings_of(one for answer in answers for one in answer.resources)
 
     async def _send(self, request: Request[Any]) -> Any:
         return await self._client._send_request(request)  # noqa: SLF001 - no public call
+
+
+def settings_of(described: Iterable[Sequence[Any]]) -> dict[str, dict[str, str]]:
+    """Return each described topic's settings; raise what a broker refused with.
+
+    A broker that does not know a topic yet of which another one told lacks it: they follow their
+    controller with a delay.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for code, message, _, name, entries in described:
+        if code == UnknownTopicOrPartitionError.errno:
+            continue
+        _check(code, f"{name}: {message}")
+        found[name] = {setting: value or "" for setting, value, *_ in entries}
+    return found
 
 
 def _topic(
@@ -127,6 +164,11 @@ def _topic(
 ) -> KafkaTopic:
     copies = min((len(partition["replicas"]) for partition in partitions), default=0)
     return KafkaTopic(name, len(partitions), copies, settings)
+
+
+def _operations(bits: int) -> Iterable[Operation]:
+    """Read a bit field of operations; a negative one was not told."""
+    return [operation for operation in Operation if bits > 0 and bits >> operation & 1]
 
 
 def _check(code: int, message: str | None) -> None:

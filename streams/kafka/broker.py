@@ -1,5 +1,6 @@
 """How to reach Kafka: the one place that knows aiokafka's options."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.producer import sender
 
-from schemas.topics import INTERNAL_BYTES_MAX
+from schemas.topics import INTERNAL_BYTES_MAX, TOPICS
 
 # A message is at most this long with its key, headers and framing.
 MESSAGE_BYTES_MAX = INTERNAL_BYTES_MAX + 64 * 1024
@@ -17,10 +18,36 @@ TRANSACTION_MS_MAX = 10_000
 RETRY_MS = 5  # aiokafka's 100 ms makes a tail of 100 to 200 ms
 FETCH_WAIT_MS = 100
 FETCH_BYTES_MAX = 16 * 1024 * 1024
+# With aiokafka's 16 KiB a dozen records fill a batch, and whoever sends more waits for its answer.
+# A broker takes a batch for one message: it must fit into the topic that allows the least.
+BATCH_BYTES_MAX = min(spec.value_bytes_max for spec in TOPICS.values())
 
 # Between two transactions aiokafka waits this long for the first to end; its 20 ms is most of the
 # latency of a signer that commits twice per batch.
 sender.BACKOFF_OVERRIDE = 0.002
+
+
+class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    async def stop(self) -> None:
+        """Stop; aiokafka cancels its fetches and lets that out as if the caller were cancelled.
+
+        Whoever cleans up behind an error would lose it so, and seem to have been asked to end.
+        """
+        try:
+            await super().stop()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            await self._close_rest()
+
+    async def _close_rest(self) -> None:
+        """Do what aiokafka left undone."""
+        fetches = list(self._fetcher._pending_tasks)  # noqa: SLF001 - there is no public way
+        for fetch in fetches:
+            fetch.cancel()
+        await asyncio.gather(*fetches, return_exceptions=True)
+        await self._client.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +57,14 @@ class Tls:
     ca: Path
     certificate: Path
     key: Path
+
+    def usable(self) -> bool:
+        """Tell whether the files are there and belong together."""
+        try:
+            self.context()
+        except OSError:  # also what OpenSSL raises
+            return False
+        return True
 
     def context(self) -> ssl.SSLContext:
         """Return a context that verifies the broker and shows our certificate (TLS 1.3)."""
@@ -57,7 +92,7 @@ class Broker:
             "fetch_max_bytes": FETCH_BYTES_MAX,
             "max_partition_fetch_bytes": 2 * MESSAGE_BYTES_MAX,
         }
-        return AIOKafkaConsumer(**self._common(), **(settings | options))
+        return _Consumer(**self._common(), **(settings | options))
 
     def producer(self, **options: Any) -> AIOKafkaProducer:
         """Return an idempotent producer; with ``transactional_id`` a transactional one."""
@@ -65,6 +100,7 @@ class Broker:
             "acks": "all",
             "enable_idempotence": True,
             "max_request_size": MESSAGE_BYTES_MAX,
+            "max_batch_size": BATCH_BYTES_MAX,
             "transaction_timeout_ms": TRANSACTION_MS_MAX,
         }
         return AIOKafkaProducer(**self._common(), **(settings | options))

@@ -19,6 +19,10 @@ class KafkaTopicMissing(KafkaFault):
     """A topic is not there."""
 
 
+class KafkaWeaker(KafkaFault):
+    """Topics or rights are weaker than declared."""
+
+
 class RegistryMissing(KafkaFault):
     """Kafka holds no registry of the organisation that is trusted here."""
 
@@ -33,6 +37,22 @@ class KafkaWriteUnknown(KafkaFault):
 
 class KafkaGap(KafkaFault):
     """The log no longer holds what was not read yet."""
+
+
+def denied(what: str) -> KafkaDenied:
+    """Return the error of what a broker forbids."""
+    return KafkaDenied(
+        f"Kafka refused {what}: see that the certificate is the one that is meant, and that "
+        "sixgate topics verify --acls finds its rights as declared."
+    )
+
+
+def no_registry() -> RegistryMissing:
+    """Return the error of a registry that holds nothing signed by who is trusted here."""
+    return RegistryMissing(
+        "Kafka holds no registry of the organisation that this data folder trusts: run sixgate "
+        "publish, or check which folder and which brokers are meant."
+    )
 
 
 def missing(topic: Topic | str) -> KafkaTopicMissing:

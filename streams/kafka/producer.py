@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
-from schemas.partition import partition_of
+from aiokafka import AIOKafkaProducer
+
+from schemas.partition import partition_for, partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateWrite
 from streams.kafka.broker import TRANSACTION_MS_MAX, Broker
 from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaWriteUnknown
-from streams.kafka.records import partition_for
 from streams.kafka.state import key_of, value_of
 from streams.kafka.translation import translated
 
@@ -25,8 +26,7 @@ class SlotProducer:
         self._home = home
 
     async def __aenter__(self) -> Self:
-        with translated("taking over the slot"):
-            await self._producer.start()
+        await _start(self._producer, "taking over the slot")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -70,6 +70,16 @@ class SlotProducer:
         )
 
 
+async def _start(producer: AIOKafkaProducer, doing: str) -> None:
+    """Start a producer; one that cannot start is closed before its ``KafkaFault`` is raised."""
+    try:
+        with translated(doing):
+            await producer.start()
+    except BaseException:
+        await producer.stop()
+        raise
+
+
 def _heard(sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
     """Take note of a failure, so that asyncio need not complain that nobody did."""
     sent.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
@@ -85,8 +95,7 @@ class Sender:
         self._partitions = partitions
 
     async def __aenter__(self) -> Self:
-        with translated("opening a producer"):
-            await self._producer.start()
+        await _start(self._producer, "opening a producer")
         return self
 
     async def __aexit__(self, *_: object) -> None:

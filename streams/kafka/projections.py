@@ -1,21 +1,26 @@
 """What the gates know, read from topics by plain consumers: late, and proven all the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
+from itertools import chain
 from typing import Self
 
-from schemas.topics import DAY_MS, Topic
-from signer.keys import KeyRefused, KeyRegister
+from schemas.record import REGISTRY, Place
+from schemas.topics import Topic
+from signer.keys.orders import KeyRefused
 from signer.registry import Registry, RegistryRefused
+from signer.vaults.register import VaultRegister
+from signer.window import SPENT_MS
 from streams.gates.passage import World
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
-from streams.kafka.errors import RegistryMissing
-from streams.kafka.reader import Place, Reader, positions_since
+from streams.kafka.errors import no_registry
+from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting, positions_since
 
 FOLLOW_COUNT_MAX = 1_000
 REFRESH_S = 0.5
+GATHER_S = 0.1  # outcomes that come one by one cost less together, and here they may be late
 
 
 class Projections:
@@ -26,17 +31,17 @@ class Projections:
         self._now_ms = now_ms
         registry = Registry(trust_root)
         self._accounts = Projection(registry)
-        self.world = World(registry, KeyRegister(), self._accounts.account)
+        self.said = VaultRegister()
+        self.world = World(registry, self.said.keys, self._accounts.account)
         self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            start: dict[Place, int] = {(Topic.REGISTRY, 0): 0}
-            self._registry = await opened.enter_async_context(Reader(self._broker, start))
+            self._registry = await opened.enter_async_context(self._reader([REGISTRY]))
             await self._read_registry()
             self._refuse_none()
-            start = {(Topic.VAULT, partition): 0 for partition in self._partitions()}
-            self._vault = await opened.enter_async_context(Reader(self._broker, start))
+            places = [(Topic.VAULT, partition) for partition in self._partitions()]
+            self._vault = await opened.enter_async_context(self._reader(places))
             await self._read_vault()
             self._opened = opened.pop_all()
         return self
@@ -46,20 +51,16 @@ class Projections:
 
     def _refuse_none(self) -> None:
         if not self.world.registry.sequence:
-            raise RegistryMissing(
-                "Kafka holds no registry of the organisation that this data folder trusts: run "
-                "sixgate publish, or check which folder and which brokers are meant."
-            )
+            raise no_registry()
 
     @property
     def known(self) -> tuple[int, int]:
-        """Return how many registry records and keys are known, whoever read them."""
-        return self.world.registry.sequence, len(self.world.keys.by_path)
+        """Return how many records of registry and vault are known, whoever read them."""
+        return self.world.registry.sequence, self.said.count
 
     async def refresh(self) -> None:
         """Read registry and keys to where they end now."""
         async with self._reading:
-            await self._read_registry()
             await self._read_vault()
 
     async def follow(self) -> None:
@@ -74,14 +75,21 @@ class Projections:
             await asyncio.sleep(REFRESH_S)
 
     async def _follow_outcomes(self) -> None:
-        """Begin a day back: what was spent before counts no more."""
+        """Begin where what was spent counts still."""
         places: list[Place] = [(Topic.OUTCOMES, partition) for partition in self._partitions()]
-        start = await positions_since(self._broker, places, self._now_ms() - DAY_MS)
+        start = await positions_since(self._broker, places, self._now_ms() - SPENT_MS)
         async with Reader(self._broker, start) as reader:
             while True:
                 for record in await reader.read(FOLLOW_COUNT_MAX):
                     self._accounts.apply(record.value)
-                await asyncio.sleep(0)
+                await asyncio.sleep(GATHER_S)
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell how far registry and vault were read."""
+        return chain(self._registry.waiting(), self._vault.waiting())
+
+    def _reader(self, places: Sequence[Place]) -> Reader:
+        return Reader(self._broker, dict.fromkeys(places, 0), QUIET_WAIT_MS)
 
     async def _read_registry(self) -> None:
         async for records in self._registry.read_to_end():
@@ -90,10 +98,16 @@ class Projections:
                     self.world.registry.apply(record.value)
 
     async def _read_vault(self) -> None:
-        async for records in self._vault.read_to_end():
-            for record in records:
-                with suppress(KeyRefused):
-                    self.world.keys.apply(record.value, self.world.registry)
+        """Take the answers that are there, and before them what is registered by now.
+
+        An answer relies on accounts and services that were registered before it came: with a
+        registry read earlier it would be refused, and is not read again.
+        """
+        answers = [record async for page in self._vault.read_to_end() for record in page]
+        await self._read_registry()
+        for record in answers:
+            with suppress(KeyRefused):
+                self.said.load(record.value, self.world.registry)
 
     def _partitions(self) -> range:
         return range(self.world.registry.partitions)

@@ -5,12 +5,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.topics import Principal
-from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
+from schemas.topics import Principal, Topic
+from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls, user
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaFault
-from streams.kafka.topics import Difference, Fixed, Missing, Replication, Weaker, declared, diff
+from streams.kafka.errors import KafkaDenied, KafkaFault, missing
+from streams.kafka.rights import (
+    RightDifference,
+    given_differences,
+    may_read_rights,
+    own_differences,
+)
+from streams.kafka.topics import (
+    Difference,
+    Fixed,
+    KafkaTopic,
+    Missing,
+    Replication,
+    Weaker,
+    declared,
+    diff,
+)
 
 D = TypeVar("D")
 SETTLE_S_MAX = 15.0
@@ -53,6 +68,36 @@ class TopicPlan:
     async def _differences(self, admin: Admin) -> list[Difference]:
         wanted = declared(self.partitions, self.replication, self.principal)
         return diff(wanted, await admin.topics(wanted))
+
+
+async def keyed_partitions(broker: Broker) -> int:
+    """Return how many partitions ``outcomes`` has: other keyed topics must have as many.
+
+    Raises ``KafkaTopicMissing``, ``KafkaFault``.
+    """
+    asked = KafkaTopic(Topic.OUTCOMES.value, 0, 0, {})
+    async with Admin(broker) as admin:
+        found = await admin.topics([asked])
+    if asked.name not in found:
+        raise missing(Topic.OUTCOMES)
+    return found[asked.name].partitions
+
+
+async def rights_differences(broker: Broker, principal: Principal) -> list[RightDifference]:
+    """Return in what rights are not as declared, as far as it concerns who asks.
+
+    Raises ``KafkaDenied`` where it has none at all, ``KafkaOpen``, ``KafkaFault``.
+    """
+    async with Admin(broker) as admin:
+        held = await admin.own_rights(user(principal), Topic)
+        if not held:
+            raise KafkaDenied(
+                f"Kafka lets this process do nothing that {principal} must: see that its "
+                f"certificate is that of {principal}, and run sixgate topics apply --acls."
+            )
+        given = await admin.acls() if may_read_rights(principal, held) else frozenset()
+    own = own_differences(principal, held)
+    return own or given_differences(principal, given)
 
 
 @dataclass(frozen=True, slots=True)

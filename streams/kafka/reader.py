@@ -2,23 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import NamedTuple, Self, TypeAlias
+from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
-from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaGap, KafkaUnreachable, missing
+from streams.kafka.broker import FETCH_WAIT_MS, Broker
+from streams.kafka.errors import KafkaGap, KafkaUnreachable
 from streams.kafka.records import place, record_of
-from streams.kafka.translation import translated
-
-Place: TypeAlias = tuple[Topic, int]
+from streams.kafka.translation import not_shown, translated
 
 POLL_MS = 1_000
 READ_COUNT_MAX = 5_000
 STALLED_MS_MAX = 20_000
+QUIET_WAIT_MS = 500  # of topics on which little happens
 
 
 class Waiting(NamedTuple):
@@ -32,12 +31,17 @@ class Waiting(NamedTuple):
 class Reader:
     """A consumer with partitions assigned by hand; use it in an ``async with``."""
 
-    def __init__(self, broker: Broker, positions: Mapping[Place, int]) -> None:
-        """Name the partitions to read, each with the first offset that is wanted."""
+    def __init__(
+        self, broker: Broker, positions: Mapping[Place, int], fetch_wait_ms: int = FETCH_WAIT_MS
+    ) -> None:
+        """Name the partitions to read, each with the first offset that is wanted.
+
+        A broker that has nothing to give answers after ``fetch_wait_ms``.
+        """
         self._positions = dict(positions)
         self._places = {place(*where): where for where in positions}
         self._done: dict[TopicPartition, int] = {}
-        self._consumer: AIOKafkaConsumer = broker.consumer()
+        self._consumer: AIOKafkaConsumer = broker.consumer(fetch_max_wait_ms=fetch_wait_ms)
         # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
         # that fetches waits until there is something to fetch.
         self._asker: AIOKafkaConsumer = broker.consumer()
@@ -110,9 +114,10 @@ class Reader:
     async def _assign(self) -> None:
         """Refuse topics that are not there, and positions that the log does not reach."""
         known = await self._partitions()
-        for at, where in self._places.items():
+        for where in self._positions:
             if where[1] not in known.get(where[0], set()):
-                raise missing(f"{at.topic}/{at.partition}")
+                cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
+                raise not_shown(where[0], cluster.unauthorized_topics)
         self._consumer.assign(list(self._places))
         with translated("looking for the beginning"):
             firsts = await self._asker.beginning_offsets(self._places)
@@ -124,10 +129,19 @@ class Reader:
         topics = {topic for topic, _ in self._positions}
         with translated("asking for topics"):
             async with asyncio.timeout(POLL_MS / 1000 * 10):
-                client = self._consumer._client  # noqa: SLF001 - there is no public way to wait
-                await client.set_topics([topic.value for topic in topics])
+                await look_for(self._consumer, topics)
         found = self._consumer.partitions_for_topic
         return {topic: found(topic.value) or set() for topic in topics}
+
+
+async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic]) -> None:
+    """Ask which partitions topics have; raise ``KafkaUnreachable`` where nobody can tell.
+
+    A broker that comes back names neither topics nor brokers before its controller knows it.
+    """
+    client = consumer._client  # noqa: SLF001 - there is no public way to wait
+    if not await client.set_topics([topic.value for topic in topics]):
+        raise KafkaUnreachable("Kafka does not say yet which brokers there are: start again.")
 
 
 def refuse_gap(where: Place, position: int, first: int) -> None:

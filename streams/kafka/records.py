@@ -3,9 +3,8 @@
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from schemas.partition import partition_of
-from schemas.record import Outgoing, Record
-from schemas.topics import TOPICS, Topic
+from schemas.record import Record
+from schemas.topics import Topic
 
 
 def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
@@ -26,11 +25,6 @@ def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
 def decoded_key(key: bytes | None) -> str:
     """Return a message's key as text in which other bytes stay distinct (PEP 383)."""
     return (key or b"").decode("utf-8", "surrogateescape")
-
-
-def partition_for(record: Outgoing, partitions: int) -> int:
-    """Return where a record belongs: with its account, or in the one partition there is."""
-    return partition_of(record.key, partitions) if TOPICS[record.topic].keyed else 0
 
 
 def place(topic: Topic, partition: int) -> TopicPartition:

@@ -1,4 +1,4 @@
-"""Requests that aiokafka's admin client lacks, in its own protocol layer (KIP-140, KIP-339)."""
+"""Requests that aiokafka's admin client lacks, in its own protocol layer (KIP-140, 339, 430)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -72,6 +72,72 @@ class SetTopicSettings(Request[_SetRequest]):  # type: ignore[misc]
     def build(self, struct: type[_SetRequest]) -> _SetRequest:
         """Return the request."""
         return struct(self._resources, False)  # noqa: FBT003 - Kafka's validate_only
+
+
+class _RightsResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 8
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            Array(
+                ("node_id", Int32),
+                ("host", String("utf-8")),
+                ("port", Int32),
+                ("rack", String("utf-8")),
+            ),
+        ),
+        ("cluster_id", String("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            Array(
+                ("error_code", Int16),
+                ("topic", String("utf-8")),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    Array(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", Array(Int32)),
+                        ("isr", Array(Int32)),
+                        ("offline_replicas", Array(Int32)),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+        ("authorized_operations", Int32),
+    )
+
+
+class _RightsRequest(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 8
+    RESPONSE_TYPE = _RightsResponse
+    SCHEMA = Schema(
+        ("topics", Array(String("utf-8"))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+    )
+
+
+class DescribeOwnRights(Request[_RightsRequest]):  # type: ignore[misc]
+    """Ask what we may do on some topics and on the cluster, by whichever rule (KIP-430)."""
+
+    API_KEY = 3
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        self._topics = list(topics)
+
+    def build(self, struct: type[_RightsRequest]) -> _RightsRequest:
+        """Return the request."""
+        return struct(self._topics, False, True, True)  # noqa: FBT003 - Kafka's own order
 
 
 class DescribeAllowing(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]

@@ -9,20 +9,46 @@ from schemas.record import Record
 from signer.state import Kind, StateDamaged, StateKey, StateWrite
 
 _HINTS = struct.Struct(">?q")
-_KINDS: dict[str, Kind] = {"head": "head", "live": "live", "slot": "slot"}
+_SETTLED = (b"", b"\x00")  # how a record begins that is a tombstone, or not pending
+_KINDS: dict[str, Kind] = {"head": "head", "live": "live", "slot": "slot", "shares": "shares"}
 
 
 class StateTable:
-    """A ``StateStore``: the newest record of every key, decoded only when it is asked for."""
+    """A ``StateStore``: the newest record of every key, decoded only when it is asked for.
+
+    A start reads the records of all accounts and uses few of them, so what ``load`` takes is not
+    looked into before its account is.
+    """
 
     def __init__(self) -> None:
+        self._unread: dict[str, dict[str, Record]] = defaultdict(dict)
         self._heads: dict[StateKey, bytes] = {}
         self._live: dict[str, dict[str, StateWrite]] = defaultdict(dict)
         self._pending: dict[str, set[str]] = defaultdict(set)
         self._ageing: dict[str, list[tuple[int, str]]] = defaultdict(list)
 
+    def load(self, record: Record) -> None:
+        """Take a record of the state's topic; raises ``StateDamaged``."""
+        account, _, _ = _named(record)
+        self._unread[account][record.key] = record
+        if record.value[:1] not in _SETTLED:
+            self._pending[account].add(record.key)
+        elif account in self._pending:
+            self._pending[account].discard(record.key)
+
     def apply(self, write: StateWrite) -> None:
         """Take a committed write."""
+        self._read(write.key.account)
+        self._apply(write)
+
+    def _read(self, account: str) -> None:
+        """Look into what was loaded of an account."""
+        if loaded := self._unread.pop(account, None):
+            self._pending.pop(account, None)
+            for record in loaded.values():
+                self._apply(write_of(record))
+
+    def _apply(self, write: StateWrite) -> None:
         if write.key.kind == "live":
             self._apply_live(write)
         elif write.value is None:
@@ -32,6 +58,7 @@ class StateTable:
 
     def get(self, key: StateKey) -> bytes | None:
         """Return the sealed record at a key."""
+        self._read(key.account)
         if key.kind != "live":
             return self._heads.get(key)
         found = self._live.get(key.account, {}).get(key.key)
@@ -39,15 +66,19 @@ class StateTable:
 
     def live_of(self, account: str) -> Iterable[tuple[StateKey, bytes]]:
         """Return all live records of an account."""
+        self._read(account)
         live = self._live.get(account, {}).values()
         return [(write.key, write.value) for write in live if write.value is not None]
 
     def pending_accounts(self) -> list[str]:
         """Return the accounts that have an outcome which may not be published yet."""
+        for account in [account for account, keys in self._pending.items() if keys]:
+            self._read(account)
         return sorted(account for account, keys in self._pending.items() if keys)
 
     def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:
         """Return live records of an account whose ``forget_at_ms`` has passed."""
+        self._read(account)
         ageing = self._ageing[account]
         past: list[tuple[int, str]] = []
         while ageing and ageing[0][0] < now_ms and len(past) < count_max:
@@ -88,16 +119,22 @@ def value_of(write: StateWrite) -> bytes | None:
 
 def write_of(record: Record) -> StateWrite:
     """Return the write that a record of the state's topic holds; raises ``StateDamaged``."""
-    try:
-        account, kind, key = record.key.split("\x00")
-        place = StateKey(account, _KINDS[kind], key)
-        if not record.value:
-            return StateWrite(place, None)
-        pending, forget_at_ms = _HINTS.unpack_from(record.value)
-    except (ValueError, KeyError, struct.error) as error:
-        raise StateDamaged(
-            f"signer.state/{record.partition} holds at offset {record.offset} what no signer "
-            "wrote: find out who may write to it, and restore it from a good copy"
-        ) from error
+    account, kind, key = _named(record)
+    place = StateKey(account, _KINDS[kind], key)
+    if not record.value:
+        return StateWrite(place, None)
+    pending, forget_at_ms = _HINTS.unpack_from(record.value)
     at_ms = None if forget_at_ms < 0 else forget_at_ms
     return StateWrite(place, record.value[_HINTS.size :], pending, at_ms)
+
+
+def _named(record: Record) -> list[str]:
+    """Return account, kind and key of a record that has the form of the state's."""
+    names = record.key.split("\x00")
+    sized = not record.value or len(record.value) >= _HINTS.size
+    if len(names) == len(StateKey._fields) and names[1] in _KINDS and sized:
+        return names
+    raise StateDamaged(
+        f"signer.state/{record.partition} holds at offset {record.offset} what no signer "
+        "wrote: find out who may write to it, and restore it from a good copy"
+    )

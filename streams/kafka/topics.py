@@ -8,7 +8,7 @@ from schemas.topics import INTERNAL_BYTES_MAX, TOPICS, Principal, TopicSpec
 from streams.kafka.broker import MESSAGE_BYTES_MAX
 
 FRAMING_BYTES_MAX = MESSAGE_BYTES_MAX - INTERNAL_BYTES_MAX
-# The signer reads its state to the end before it signs, and only closed segments are compacted.
+# State and heads are read to their end at every start, and only closed segments are compacted.
 STATE_SEGMENT_BYTES = 16 * 1024 * 1024
 STATE_SEGMENT_MS = 10 * 60 * 1000
 UNLIMITED = "-1"

@@ -1,11 +1,18 @@
 """From aiokafka's exceptions to ours."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 
 from aiokafka import errors
 
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaUnreachable, missing
+from schemas.topics import Topic
+from streams.kafka.errors import (
+    KafkaFault,
+    KafkaFenced,
+    KafkaUnreachable,
+    denied,
+    missing,
+)
 
 _DENIED = (
     errors.TopicAuthorizationFailedError,
@@ -35,10 +42,7 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except _DENIED as error:
-        raise KafkaDenied(
-            f"Kafka refused {doing}: {_text(error)}. Give this principal the rights that "
-            "sixgate topics plan shows."
-        ) from error
+        raise denied(f"{doing} ({_text(error)})") from error
     except _FENCED as error:
         raise KafkaFenced(
             f"Another process took over while {doing}; this one has stopped, nothing is lost."
@@ -52,6 +56,11 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except errors.KafkaError as error:
         raise KafkaFault(f"Kafka failed while {doing}: {_text(error)}") from error
+
+
+def not_shown(topic: Topic, unauthorized: Container[str]) -> KafkaFault:
+    """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
+    return denied(f"to show {topic}") if topic.value in unauthorized else missing(topic)
 
 
 def _text(error: BaseException) -> str:

@@ -31,6 +31,10 @@ _INSERT_SETTINGS: Settings = {
     # Every default is computed for every row: deciding what to skip would cost more than it saves.
     "short_circuit_function_evaluation": "disable",
 }
+# A server that waits for the end of a query keeps the answer in a file meanwhile, and where its
+# disk is full it answers with success and nothing (26.7): a ledger without rows. One that does not
+# wait breaks off what it cannot finish, which raises.
+_READ_SETTINGS: Settings = {"wait_end_of_query": 0}
 
 
 class ClickHouse:
@@ -82,6 +86,10 @@ class ClickHouse:
         """Tell whether the engine is this process's own."""
         return self._engine.in_process
 
+    @property
+    def _reading(self) -> Settings:
+        return {} if self.in_process else _READ_SETTINGS
+
     def create_database(self) -> None:
         """Make the database if it is absent."""
         sql = f"CREATE DATABASE IF NOT EXISTS {self.database}"
@@ -104,18 +112,18 @@ class ClickHouse:
         self, sql: str, parameters: Parameters | None = None, settings: Settings | None = None
     ) -> Any:
         """Return a query's result with column names, types and rows, as the library gives it."""
-        given, own = dict(parameters or {}), dict(settings or {})
+        given, own = dict(parameters or {}), {**self._reading, **(settings or {})}
         return self._run(
             "The ledger could not be read",
-            lambda client: client.query(sql, parameters=given, settings=own),
+            lambda client: _read(client.query(sql, parameters=given, settings=own)),
         )
 
     def formatted(self, sql: str, form: str, parameters: Parameters | None = None) -> bytes:
         """Return a query's whole answer in one of the engine's output formats."""
-        given = dict(parameters or {})
+        given, own = dict(parameters or {}), dict(self._reading)
         return self._run(
             "The ledger could not be read",
-            lambda client: client.raw_query(sql, parameters=given, fmt=form),
+            lambda client: client.raw_query(sql, parameters=given, settings=own, fmt=form),
         )
 
     def insert_arrow(
@@ -164,6 +172,12 @@ class ClickHouse:
                     spent, self._client = self._client, self._connect()
                     spent.close()
                 raise
+
+
+def _read(result: Any) -> Any:
+    """Return a result whose rows are read: the library would read them when they are used."""
+    _ = result.result_rows
+    return result
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The SQL that makes a row's hash and its derived columns, as the DDL file has it.
+"""The SQL that makes a row's hash and its derived columns, as the DDL files have it.
 
 Not as the table has it, whose definition may be changed too.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from streams.ledger.migrations import migrations
 
-_COLUMN = re.compile(r"(?m)^    `?(\w+)`? .* (?:ALIAS|MATERIALIZED) (.*?)(?: CODEC\(.*\))?,$")
+_COLUMN = re.compile(r"(?m)^    `?(\w+)`? .* (?:ALIAS|MATERIALIZED) (.*?)(?: CODEC\(.*\))?[,;]$")
 _CHECK = re.compile(r"(?m)^    CONSTRAINT chained CHECK hash = (.*),$")
 _HELPERS = ("doc", "payload", "facts")
 _UNSTORED = {*_HELPERS, "at"}
@@ -26,8 +26,8 @@ class Expressions(NamedTuple):
 
 @cache
 def expressions() -> Expressions:
-    """Read the expressions out of the DDL file."""
-    ddl = migrations()[0].sql
+    """Read the expressions out of the DDL files."""
+    ddl = "".join(migration.sql for migration in migrations())
     columns = dict(_COLUMN.findall(ddl))
     return Expressions(
         hash=_CHECK.findall(ddl)[0],
@@ -53,4 +53,4 @@ def first_faults() -> str:
             SELECT seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body,
                 {stored} {PIECE}
         ) AS row
-    """  # noqa: S608 - all of it comes from the DDL file
+    """  # noqa: S608 - all of it comes from the DDL files

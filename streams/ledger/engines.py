@@ -1,9 +1,11 @@
 """Where a ledger's database is: the engine inside this process, or a server."""
 
+import ctypes
 import fcntl
 import logging
 import os
 import re
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +19,15 @@ from streams.ledger.errors import LedgerBusy, LedgerUnavailable
 ANSWER_S_MAX = 30
 CONNECT_S_MAX = 5
 IN_MEMORY = Path(":memory:")
+_CRASHES = (
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+)
 
 # What it would say on stderr is said by the error it raises.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
@@ -46,6 +57,7 @@ class Embedded:
     def connect(self, database: str) -> Client:
         """Return a connection; the database is made if it is absent."""
         client = clickhouse_connect.get_client(interface="chdb", path=str(self.path))
+        _crash_at_once()
         client.command(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
         client.database = database
         client.command("SELECT 1")  # sends USE, which readonly=1 would refuse
@@ -123,6 +135,19 @@ def refuse_held(path: Path) -> None:
             ) from None
     except OSError as error:
         raise LedgerUnavailable(f"The ledger in {path} could not be opened: {error}.") from error
+
+
+def _crash_at_once() -> None:
+    """Give the signals of a crash back to the system.
+
+    The engine takes them when it is loaded, and its handlers keep the thread that crashed asleep
+    for five minutes while all others go on in a process whose memory nobody can trust.
+    """
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    libc.signal.restype = ctypes.c_void_p
+    for number in _CRASHES:  # Python's own signal() is the main thread's alone
+        libc.signal(number.value, signal.SIG_DFL.value)
 
 
 def _holder(status: Path) -> str:

@@ -12,13 +12,14 @@ from typing import Any
 import orjson
 
 from schemas.canonical import canonical_bytes, digest
-from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, VAULT_ORDER_TYPE
 from schemas.gating import GATED, gated
 from schemas.intent import intent_digest
 from schemas.keys import request_digest
 from schemas.record import Record
 from schemas.registry import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX
+from schemas.vault_events import vault_order_digest
 from streams.ledger.chain import Entry
 
 OPAQUE = "opaque"
@@ -28,6 +29,7 @@ _PAYLOAD_ID = {
     INTENT_TYPE: intent_digest,
     REGISTRY_TYPE: record_digest,
     KEY_REQUEST_TYPE: request_digest,
+    VAULT_ORDER_TYPE: vault_order_digest,
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)

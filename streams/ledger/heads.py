@@ -8,6 +8,7 @@ from typing import BinaryIO, Protocol
 from schemas.canonical import Malformed
 from schemas.dsse import HEAD_TYPE, Envelope
 from schemas.heads import LedgerHead
+from signer.custody.whole_file import sync_folder
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
 from streams.ledger.errors import LedgerRewritten, LedgerUnavailable
 
@@ -103,7 +104,7 @@ class HeadFile:
         if not self._whole:
             start, tail = _tail(file)
             file.truncate(start + tail.rfind(b"\n") + 1)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
 
 def _tail(file: BinaryIO) -> tuple[int, bytes]:
@@ -111,11 +112,3 @@ def _tail(file: BinaryIO) -> tuple[int, bytes]:
     start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
     file.seek(start)
     return start, file.read()
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -10,22 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import Waiting, look_for
 from streams.kafka.records import place, record_of
-from streams.kafka.translation import translated
+from streams.kafka.translation import not_shown, translated
 from streams.ledger.errors import LedgerGap
-from streams.ledger.ordering import LEDGER_TOPICS, Place, refuse_gap
+from streams.ledger.ordering import LEDGER_TOPICS, refuse_gap
 
 # Few large inserts cost the table less than many small ones; this much later is the ledger.
-LINGER_MS = 200
+LINGER_MS = 300
 POLL_MS = 500
 READ_BYTES_MAX = 32 * 1024 * 1024
-METADATA_S_MAX = 10
 
 
 class KafkaSource:
@@ -83,8 +81,7 @@ class KafkaSource:
         try:
             with translated("opening the log"):
                 await self._consumer.start()
-                client = self._consumer._client  # noqa: SLF001 - there is no public way to wait
-                await client.set_topics([topic.value for topic in topics])
+                await look_for(self._consumer, topics)
             places = [at for topic in topics for at in self._partitions(topic)]
             self._consumer.assign(places)
         except BaseException:
@@ -95,7 +92,8 @@ class KafkaSource:
     def _partitions(self, topic: Topic) -> list[TopicPartition]:
         found = self._consumer.partitions_for_topic(topic.value)
         if not found:
-            raise missing(topic)
+            cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
+            raise not_shown(topic, cluster.unauthorized_topics)
         return [place(topic, number) for number in sorted(found)]
 
     async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:

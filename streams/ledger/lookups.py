@@ -12,7 +12,8 @@ from streams.ledger.clickhouse import ClickHouse
 Proved = Callable[[bytes], bool]
 
 _OUTCOMES = """
-FROM ledger WHERE topic = 'outcomes' AND type IN ('transaction.signed', 'intent.rejected')
+FROM ledger WHERE topic = 'outcomes'
+    AND type IN ('transaction.signed', 'message.signed', 'intent.rejected')
 """
 _NEWEST = f"""
 SELECT account, body FROM ledger WHERE seq IN (

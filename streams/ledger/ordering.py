@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import TOPICS, Topic
 from streams.ledger.errors import LedgerGap
 
@@ -12,7 +12,6 @@ BATCH_BYTES_MAX = 32 * 1024 * 1024
 # Rows of one table partition; a batch that lay in two would not be stored as one (0001_ledger.sql).
 PARTITION_ROWS = 16_777_216
 
-Place = tuple[Topic, int]
 
 LEDGER_TOPICS = tuple(topic for topic, spec in TOPICS.items() if spec.in_ledger)
 _STAGE = {topic: number for number, topic in enumerate(LEDGER_TOPICS)}

@@ -12,12 +12,12 @@ from typing import Protocol
 
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import LedgerGap, LedgerRewritten
 from streams.ledger.heads import Heads
-from streams.ledger.ordering import Place, advance, batches, by_place, in_order, refuse_gap
+from streams.ledger.ordering import advance, batches, by_place, in_order, refuse_gap
 from streams.ledger.table import LedgerTable, batch_of
 
 READ_RECORDS_MAX = 60_000

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from schemas.record import Place
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerConflict, LedgerUnavailable
-from streams.ledger.ordering import Place
 
 SCAN_ROWS = 50_000
 

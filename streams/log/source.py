@@ -1,14 +1,12 @@
 """Both log files as one log, for the ledger's sink."""
 
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import TOPICS, Topic
 from streams.log.sqlite import SqliteLog
 
 INBOX_TOPICS = frozenset({Topic.SUBMITTED, Topic.REGISTRY, Topic.KEY_REQUESTS})
-Place: TypeAlias = tuple[Topic, int]
 
 
 class LogSource:

@@ -37,6 +37,8 @@ _NUMBER = {
     Topic.VAULT: 13,
     Topic.HEADS: 14,
     Topic.AUDIT: 15,
+    Topic.BOOTS: 16,
+    Topic.RELEASES: 17,
 }
 _CREATE = """
 CREATE TABLE records (
@@ -143,6 +145,7 @@ class SqliteLog:
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")  # what is replaced is gone from the file
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         with self.transaction():
             version, application = self._version()

@@ -79,12 +79,18 @@ class EmbeddedRunner:
         self.clock.last_ms = seen.last_ms
 
     def recover(self) -> None:
-        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does."""
+        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does.
+
+        The registry is read to its end before: it may say that this signer signs no more.
+        """
         now_ms = self.clock.now_ms()
-        self._commit_all(self.slot.recover(now_ms), now_ms)
+        while (registry := self._take(Topic.REGISTRY)).records:
+            trail = self.slot.register(registry.records, now_ms)
+            self._commit_all(self.slot.judge([], trail, now_ms, registry.positions), now_ms)
+        self._commit_all(self.slot.recover(), now_ms)
 
     def step(self) -> int:
-        """Process one batch; return how many records it read.
+        """Process one batch; return how many records it read, or without any did of other work.
 
         Raises ``ClockHalted``, ``StateDamaged``, ``LogError``, ``StageHalted``: the runner is
         spent then, and a new one goes on from what is committed.
@@ -94,7 +100,7 @@ class EmbeddedRunner:
         if not any(one.records for one in taken):
             self.slot.operations.check_registered(self.stage.registry)
             self.slot.operations.keychain.close_expired()
-            return 0
+            return self._do_chores(now_ms)
         trail = self.slot.administer(registry.records, requests.records, now_ms)
         led = self._lead(submitted.records, now_ms)
         arrivals = [Arrival(passage.source, passage.clearance) for passage in led.decided]
@@ -102,6 +108,18 @@ class EmbeddedRunner:
         commits = self.slot.judge(arrivals, trail + led.events, now_ms, read)
         self._commit_all(commits, now_ms)
         return sum(len(one.records) for one in taken)
+
+    def publish(self, events: Sequence[Outgoing]) -> None:
+        """Append what is no part of a batch, durable on return; raises ``LogError``."""
+        self._commit_all([Commit(events, [])], self.clock.now_ms())
+
+    def _do_chores(self, now_ms: int) -> int:
+        """Do what waited for a quiet moment; return how many commits came of it."""
+        commits = 0
+        for commit in self.slot.idle(now_ms):
+            self._commit_all([commit], now_ms)
+            commits += 1
+        return commits
 
     def _next(self) -> tuple[Taken, Taken, Taken]:
         """Read the next registry records, key requests and intents, as far as their order allows.

@@ -1,72 +1,90 @@
 """The gates on Kafka: one Faust agent per topic, all in one process, as many processes as wanted.
 
-One batch of a gate: 1. take what is ready; 2. judge it; 3. send every record and await every
-answer; 4. ack in order. If we die before 4 the batch is judged again, and everything downstream
-knows a record by its event's id. Faust acks what an agent raised on and logs a stall, so whatever
-fails here ends the process at once.
+One batch of a gate:
+
+1. Take what is ready, without what was led on by 2 of an earlier gate: that is acked at once.
+2. Judge it, and lead it on through the gates behind that are this process's too, where nothing
+   waits before them: six hops then cost one. Every gate's record is written all the same.
+3. Send every record and await every answer.
+4. Ack in order. If we die before, the batch is judged again, whatever of it was led on and acked
+   meanwhile; everything downstream knows a record by its event's id.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from typing import Any, NoReturn, TypeAlias, cast
-
-from faust import Stream
-from faust.types import StreamT
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from schemas.clearance import Gate
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
+from streams.gates.ahead import Ahead, Fingerprint, Sent, fingerprint_of, lead_all
 from streams.gates.passage import Passage, RuleGate
-from streams.gates.stages import GATE_OF, Entered, Simulate, enter, leave, waiting_for_simulation
+from streams.gates.stages import GATE_OF, Entered, Simulate, enter, waiting_for_simulation
+from streams.gates.underway import Underway
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.records import decoded_key
+from streams.runners.faust_agent import EndProcess, Message, Work, add_agent
 from streams.runners.faust_app import GatesApp
 
-BATCH_COUNT_MAX = 200
 ENDS = (Topic.UNATTRIBUTED, Topic.AUDIT)
-Agent: TypeAlias = Callable[[StreamT[Any]], Awaitable[None]]
 OnSent: TypeAlias = Callable[[Sequence[Outgoing]], None]
-EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 
 
 class GateLine:
-    """Judges batches of records and sends what comes of them; ``on_sent`` hears what was sent."""
+    """Judges batches of records and sends what comes of them; ``on_sent`` hears what was sent.
+
+    ``now_ms`` gives the time once it is to be believed, or raises.
+    """
 
     def __init__(
         self,
         known: Projections,
         sender: Sender,
         simulate: Simulate,
-        now_ms: Callable[[], int],
+        now_ms: Callable[[], Awaitable[int]],
         on_sent: OnSent,
+        ahead: Ahead,
     ) -> None:
         self._known = known
         self._sender = sender
         self._simulate = simulate
         self._now_ms = now_ms
         self._on_sent = on_sent
+        self._ahead = ahead
+        self._underway = Underway()
 
     async def pass_on(self, gate: RuleGate, records: Sequence[Record]) -> None:
         """Judge records and return once everything that came of them is on its topic.
 
         What seems to be nobody's may rely on a registration that was not read yet.
         """
+        found = [(_fingerprint(one), one) for one in records]
+        waiting = [(known, one) for known, one in found if not self._ahead.was_led_on(known)]
+        if waiting:
+            led = await self._led(gate, [one for _, one in waiting])
+            self._ahead.sent(one for one in led if one.event.topic in GATE_OF)
+            judged = [one.event for one in led]
+            await self._sender.send(judged)
+            self._on_sent(judged)
+        for known, _ in waiting:
+            self._ahead.done(known)
+
+    async def _led(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
         before = self._known.known
-        judged = await self._judge(gate, records)
-        if any(event.topic in ENDS for event in judged):
+        led = await self._judge(gate, records)
+        if any(one.event.topic in ENDS for one in led):
             await self._known.refresh()
             if self._known.known != before:  # read just now, or by whoever follows it meanwhile
-                judged = await self._judge(gate, records)
-        await self._sender.send(judged)
-        self._on_sent(judged)
+                led = await self._judge(gate, records)
+        return led
 
-    async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Outgoing]:
-        world, now_ms = self._known.world, self._now_ms()
-        entered = [enter(gate, record, world, now_ms) for record in records]
+    async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
+        world, now_ms = self._known.world, await self._now_ms()
+        entered = [enter(gate, record, world, now_ms, self._underway) for record in records]
         if gate.gate is Gate.SIMULATION:
             entered = await self._simulated(entered)
-        return [leave(gate, one, world) for one in entered]
+        return lead_all(gate, entered, world, self._underway, self._ahead)
 
     async def _simulated(self, entered: Sequence[Entered]) -> list[Entered]:
         waiting = waiting_for_simulation(entered)
@@ -81,62 +99,22 @@ class GateLine:
 def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
     """Give the app one agent for each gate."""
     for reads, gate in GATE_OF.items():
-        topic = app.topic(
-            reads.value,
-            value_type=bytes,
-            value_serializer="raw",
-            key_type=bytes,
-            key_serializer="raw",
-        )
-        app.agent(topic, name=gate.gate.value, concurrency=1)(_agent(gate, line, end_process))
+        add_agent(app, reads.value, gate.gate.value, _work(gate, line), end_process)
 
 
-def _agent(gate: RuleGate, line: GateLine, end_process: EndProcess) -> Agent:
-    async def work(stream: StreamT[Any]) -> None:
-        try:
-            manual = cast(Stream[Any], stream).noack()
-            async for events in _batches(manual):
-                await line.pass_on(gate, [_record(event) for event in events])
-                for event in events:
-                    await cast(Stream[Any], manual).ack(event)
-        except Exception as error:  # noqa: BLE001 - Faust would ack and go on
-            end_process(error)
+def _work(gate: RuleGate, line: GateLine) -> Work:
+    async def work(messages: Sequence[Message]) -> None:
+        await line.pass_on(gate, [_record(message) for message in messages])
 
     return work
 
 
-async def _batches(stream: StreamT[Any]) -> AsyncIterator[list[Any]]:
-    """Yield what is ready, at least one event, without waiting for more."""
-    ready: asyncio.Queue[Any] = asyncio.Queue(BATCH_COUNT_MAX)
-    feeding = asyncio.create_task(_feed(stream, ready))
-    try:
-        while first := await ready.get():
-            yield [first, *_waiting(ready)]
-        feeding.result()
-    finally:
-        feeding.cancel()
+def _fingerprint(record: Record) -> Fingerprint:
+    return fingerprint_of((record.topic, record.partition), record.key, record.value)
 
 
-def _waiting(ready: "asyncio.Queue[Any]") -> Iterator[Any]:
-    while not ready.empty():
-        event = ready.get_nowait()
-        if event is None:  # the end: for the next look
-            ready.put_nowait(None)
-            return
-        yield event
-
-
-async def _feed(stream: StreamT[Any], ready: "asyncio.Queue[Any]") -> None:
-    try:
-        async for event in stream.events():
-            await ready.put(event)
-    finally:
-        await ready.put(None)
-
-
-def _record(event: Any) -> Record:
-    """Return what the event carries; its time decides nothing."""
-    message = event.message
+def _record(message: Message) -> Record:
+    """Return what a message carries; its time decides nothing."""
     key = decoded_key(message.key)
     return Record(
         Topic(message.topic), message.partition, message.offset, key, message.value or b"", 0

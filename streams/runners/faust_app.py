@@ -1,12 +1,15 @@
 """A Faust app that only consumes: static member, manual acks, nothing created or stored."""
 
-from collections.abc import Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from time import monotonic
+from typing import Any, cast
 
 import faust
+from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from schemas.record import Place
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
 from streams.kafka.reader import Waiting
@@ -58,6 +61,38 @@ class GatesApp(faust.App):
             position = committed if at in at_work else consumer.fetched(at)
             if end is not None and position is not None:
                 yield Waiting(f"{at.topic}/{at.partition}", position, end)
+
+    def all_done(self, place: Place) -> bool:
+        """Tell whether everything that lies at a place was acked, and that it is kept."""
+        topic, partition = place
+        consumer, at = cast(Any, self.consumer), TP(topic.value, partition)
+        end = consumer.highwater(at)
+        committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
+        return at in consumer.assignment() and end is not None and committed >= end
+
+    def begun(self, delivered: Sequence[Event]) -> list[Event]:
+        """Note that work on events begins, and return those that are still this member's.
+
+        What was delivered before partitions moved comes again, to whoever has them now.
+        """
+        if not self.flow_control.is_active():
+            return []
+        consumer, looked_at = self.consumer, self.monitor.stream_inbound_time
+        ours = [e for e in delivered if e.message.generation_id == self.consumer_generation_id]
+        for event in ours:
+            event.message.tracked = True
+            consumer.track_message(event.message)
+            looked_at[event.message.tp] = monotonic()
+        return ours
+
+    def when_moved(self, act: Callable[[], None]) -> None:
+        """Act whenever partitions come or go."""
+
+        async def moved(*_: Any, **__: Any) -> None:
+            act()
+
+        self.on_partitions_revoked.connect(moved)
+        self.on_partitions_assigned.connect(moved)
 
     def _create_directories(self) -> None:
         """Make none: nothing is stored."""

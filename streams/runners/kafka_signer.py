@@ -1,46 +1,65 @@
 """One slot of the signer on Kafka.
 
-1. Fence: the slot's transactional producer starts, and whoever held the slot before can write no
+1. Wait for a fresh head of the registry, here, after loading and before every batch: a process
+   whose clock is wrong takes nobody's place and writes nothing.
+2. Fence: the slot's transactional producer starts, and whoever held the slot before can write no
    more. If we die from here on, the next process does the same.
-2. Read the slot's state to its end, then registry and keys as far as the state has seen them, and
+3. Read the slot's state to its end, then registry and keys as far as the state has seen them, and
    prove that none of them went back.
-3. Finish what an earlier life pinned: the same bytes, whatever changed since.
-4. Read a batch, then key requests, then the registry, each to its end: what was registered before
-   an intent is known when the intent is judged.
-5. Commit pinned outcomes, state and positions. If we die before, the batch is read again; if we
-   die after, 3 finishes it.
-6. Sign, and commit the outcomes. If we die before, 3 makes the same bytes.
+4. Read the registry to its end, and halt unless it names this signer with the key it has: one that
+   an admin took back while it was down signs nothing more, not even what it had pinned.
+5. Attest this life, as whoever releases keys wants to know whom to: its record goes with the first
+   outcomes that name it, in their 7. Then finish what an earlier life pinned: the same bytes,
+   whatever else changed since.
+6. Read a batch, then key requests, then the registry to its end: what was registered before an
+   intent or a request is known when it is judged.
+7. Commit pinned outcomes, state and positions, together with the signed outcomes of the batch
+   before. If we die before, both batches are pinned or unread: 5 and 6 do the rest; if we die
+   after, 5 finishes this one.
+   Where nothing came, what waited for a quiet moment is done and committed alone.
+8. Sign. Where the next batch is there already the outcomes go with its 7, else they are committed
+   at once: they wait neither for a batch nor for a head. If we die before, 5 makes the same bytes.
 
 Whatever fails ends the process: only a new start can tell what was written.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
 
+from schemas.heads import RegistryHead
 from schemas.partition import SlotPlace
-from schemas.record import Record
+from schemas.record import REGISTRY, Place, Record
 from schemas.topics import Topic
 from signer.stage import Arrival
 from streams.gates.reception import Received, Refused, receive
-from streams.kafka.broker import Broker
+from streams.kafka.broker import FETCH_WAIT_MS, Broker
+from streams.kafka.errors import no_registry
 from streams.kafka.producer import SlotProducer
-from streams.kafka.reader import Place, Reader, Waiting, replay
-from streams.kafka.state import StateTable, write_of
+from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting, replay
+from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot
 
 BATCH_COUNT_MAX = 500
 IDLE_MS = 200
-REGISTRY: Place = (Topic.REGISTRY, 0)
+HEAD_S = 0.005
 Result = TypeVar("Result")
 MakeSlot: TypeAlias = Callable[[StateTable], Slot]
 AdmittedMs: TypeAlias = Mapping[str, int]
 OnCommit: TypeAlias = Callable[[Commit, AdmittedMs], None]
 NewestSequences: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 Positions: TypeAlias = dict[str, int]
+FreshHead: TypeAlias = Callable[[asyncio.Event], Awaitable[RegistryHead | None]]
+
+
+class Pinned(NamedTuple):
+    """What is to be committed of a batch, and when each intent of it was admitted."""
+
+    commit: Commit
+    admitted_ms: AdmittedMs
 
 
 class Inputs(NamedTuple):
@@ -55,13 +74,18 @@ class Ports(NamedTuple):
     """What a slot asks and tells others.
 
     ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds;
-    ``on_commit`` hears what became visible, and when each intent of the batch was admitted as far
-    as its gate's verdict tells: that is advice. ``on_loaded`` hears that the slot is at work.
+    ``on_commit`` hears what became visible, and when each intent of it was admitted as far as its
+    gate's verdict tells: that is advice. ``on_loaded`` hears that the slot is at work.
+    ``attest`` names this life to the slot, once it knows registry and keys. ``fresh_head`` waits
+    for a head of the registry that is fresh, and raises ``RegistryStale``; it gives None where none
+    is required, or once it is told to stop.
     """
 
     newest: NewestSequences
     on_commit: OnCommit
     on_loaded: Callable[[], None]
+    fresh_head: FreshHead
+    attest: Callable[[Slot], None]
 
 
 class KafkaSigner:
@@ -79,16 +103,20 @@ class KafkaSigner:
         self._table = StateTable()
         self._decided: Reader | None = None
         self._proven: set[str] = set()
+        self._head: RegistryHead | None = None
         self._admitted_ms: AdmittedMs = {}
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
 
     async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
         """Decide and sign until ``stop`` is set.
 
-        Raises ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, ``StageHalted``: the process ends.
+        Raises ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, ``StageHalted``,
+        ``RegistryStale``: the process ends.
         """
         async with AsyncExitStack() as opened:
             opened.callback(self._thread.shutdown)
+            if not await self._fresh(stop):
+                return
             at = self._at
             producer = SlotProducer(
                 self._broker, transactional_id, at.partitions_in_all, at.partitions[0]
@@ -96,20 +124,44 @@ class KafkaSigner:
             await opened.enter_async_context(producer)
             slot = await self._load()
             inputs = await self._open(slot, opened)
-            await self._commit_all(producer, self._recover(slot))
-            self._decided = inputs.decided
-            self._ports.on_loaded()
-            while not stop.is_set():
+            if await self._fresh(stop):
+                await self._catch_up(producer, slot, inputs)
+                await self._in_thread(self._ports.attest, slot)
+                await self._commit_all(producer, slot.recover())
+                self._decided = inputs.decided
+                self._ports.on_loaded()
+            while await self._go_on(producer, slot, stop):
                 await self._step(producer, slot, inputs)
+            if slot.has_unpublished:
+                await self._publish(producer, slot)
 
     def waiting(self) -> Iterator[Waiting]:
         """Tell of every partition how far it was read and where it ends, as far as is known."""
         return self._decided.waiting() if self._decided else iter(())
 
+    async def _fresh(self, stop: asyncio.Event) -> bool:
+        """Wait for a fresh head, unless told to stop; tell whether to go on.
+
+        It is from before the registry is read, so the registry must reach it.
+        """
+        self._head = await self._ports.fresh_head(stop)
+        return not stop.is_set()
+
+    async def _go_on(self, producer: SlotProducer, slot: Slot, stop: asyncio.Event) -> bool:
+        """Do as ``_fresh``, and publish what is signed where a head does not come at once."""
+        fresh = asyncio.create_task(self._fresh(stop))
+        try:
+            at_once, _ = await asyncio.wait({fresh}, timeout=HEAD_S)
+            if slot.has_unpublished and not at_once:
+                await self._publish(producer, slot)
+            return await fresh
+        finally:
+            fresh.cancel()
+
     async def _load(self) -> Slot:
         """Read state, registry and keys; prove that none went back."""
         async for record in replay(self._broker, self._places(Topic.STATE)):
-            self._table.apply(write_of(record))
+            self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
         seen = slot.stage.memory.slot
         until = {REGISTRY: seen.positions.get(_name(REGISTRY), 0)}
@@ -122,46 +174,68 @@ class KafkaSigner:
     async def _open(self, slot: Slot, opened: AsyncExitStack) -> Inputs:
         positions = slot.stage.memory.slot.positions
 
-        async def reader(places: Sequence[Place]) -> Reader:
+        async def reader(places: Sequence[Place], wait_ms: int = QUIET_WAIT_MS) -> Reader:
             start = {place: positions.get(_name(place), 0) for place in places}
-            return await opened.enter_async_context(Reader(self._broker, start))
+            return await opened.enter_async_context(Reader(self._broker, start, wait_ms))
 
         return Inputs(
-            await reader(self._places(Topic.DECIDED)),
+            await reader(self._places(Topic.DECIDED), FETCH_WAIT_MS),
             await reader(self._places(Topic.KEY_REQUESTS)),
             await reader([REGISTRY]),
         )
 
     async def _step(self, producer: SlotProducer, slot: Slot, inputs: Inputs) -> None:
-        decided = await inputs.decided.read(BATCH_COUNT_MAX, IDLE_MS)
-        requests = [r async for page in inputs.requests.read_to_end() for r in page]
+        wait_ms = 0 if slot.has_unpublished else IDLE_MS
+        decided = await inputs.decided.read(BATCH_COUNT_MAX, wait_ms)
+        if slot.has_unpublished and not decided:
+            await self._publish(producer, slot)
+            return
+        requests = await inputs.requests.read(BATCH_COUNT_MAX, wait_ms=0)
         registry = [r async for page in inputs.registry.read_to_end() for r in page]
+        if registry and slot.has_unpublished:  # it may say that nothing is signed any more
+            await self._publish(producer, slot)
         if decided or requests or registry:
-            commits = self._judge(slot, registry, requests, decided)
-            await self._commit_all(producer, commits)
+            pinned = await self._in_thread(self._pin, slot, registry, requests, decided)
+            await self._commit(producer, pinned.commit)
+            self._admitted_ms = pinned.admitted_ms
+            await self._in_thread(slot.sign)
         else:
             slot.operations.keychain.close_expired()
+            await self._commit_all(producer, slot.idle(self._clock.now_ms()))
 
-    def _recover(self, slot: Slot) -> Iterator[Commit]:
-        self._prove(slot, self._table.pending_accounts())
-        yield from slot.recover(self._clock.now_ms())
+    async def _publish(self, producer: SlotProducer, slot: Slot) -> None:
+        await self._commit(producer, await self._in_thread(slot.publish))
+
+    async def _catch_up(self, producer: SlotProducer, slot: Slot, inputs: Inputs) -> None:
+        """Take what was registered meanwhile; halt here where this signer may not sign under it."""
+        await self._in_thread(self._prove, slot, self._table.pending_accounts())
+        records = [r async for page in inputs.registry.read_to_end() for r in page]
+        now_ms = self._clock.now_ms()
+        trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
+        if not slot.stage.registry.sequence:
+            raise no_registry()
+        await self._commit_all(producer, slot.judge([], trail, now_ms, _behind(records)))
 
     def _prove(self, slot: Slot, accounts: Iterable[str]) -> None:
-        """Compare accounts with the ledger when they are first used; raise ``StateRolledBack``."""
-        new = sorted(set(accounts) - self._proven)
+        """Compare accounts with the ledger when they are first used; raise ``StateRolledBack``.
+
+        Whoever writes to the bus could name any number of others than the registry's.
+        """
+        opened = slot.stage.registry.accounts
+        new = sorted(account for account in set(accounts) - self._proven if account in opened)
         if new:
             slot.stage.memory.check_not_behind(self._ports.newest(new))
             self._proven.update(new)
 
-    def _judge(
+    def _pin(
         self,
         slot: Slot,
         registry: Sequence[Record],
         requests: Sequence[Record],
         decided: Sequence[Record],
-    ) -> Iterator[Commit]:
+    ) -> Pinned:
         now_ms = self._clock.now_ms()
-        trail = slot.administer(registry, requests, now_ms)
+        trail = slot.administer(registry, requests, now_ms, self._head)
         received: list[Received] = []
         for record in decided:
             try:
@@ -169,17 +243,19 @@ class KafkaSigner:
             except Refused as error:
                 trail.append(slot.operations.refused("record.refused", record, now_ms, str(error)))
         self._prove(slot, (one.intent.account for one in received))
-        self._admitted_ms = _admitted_ms(received)
         arrivals = [Arrival(one.source, one.clearance) for one in received]
         read = _behind([*registry, *requests, *decided])
-        yield from slot.judge(arrivals, trail, now_ms, read)
+        return Pinned(slot.pin(arrivals, trail, now_ms, read), _admitted_ms(received))
 
     async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
         while commit := await self._in_thread(next, commits, None):
-            await producer.commit(*commit)
-            for write in commit.writes:
-                self._table.apply(write)
-            self._ports.on_commit(commit, self._admitted_ms)
+            await self._commit(producer, commit)
+
+    async def _commit(self, producer: SlotProducer, commit: Commit) -> None:
+        await producer.commit(*commit)
+        for write in commit.writes:
+            self._table.apply(write)
+        self._ports.on_commit(commit, self._admitted_ms)
 
     async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
         """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""

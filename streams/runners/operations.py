@@ -1,22 +1,40 @@
-"""What operators send: registry records and key requests, and how both are loaded at start."""
+"""What operators send: registry records and orders, and how both are loaded at start."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from schemas.access import Operation
 from schemas.audit import AuditAction, audited, input_digest
-from schemas.canonical import Malformed
-from schemas.dsse import Envelope
-from schemas.keys import KeyRequest
+from schemas.dsse import KEY_REQUEST_TYPE, Envelope
+from schemas.keys import KeyDeactivated
+from schemas.partition import well_routed
 from schemas.record import Outgoing, Record
+from schemas.recovery import RecoveryOrder, SecretRecovered
 from schemas.topics import Topic
+from schemas.vault_events import SecretOrder, SecretStored, VaultAnswer
+from signer.access import Access, Allowed
+from signer.access import Refused as AccessRefused
+from signer.access_records import Use, recorded
 from signer.custody.errors import CustodyError
-from signer.keychain import Keychain
-from signer.keys import KeyRefused, KeyRegister, read_request
+from signer.keys.keychain import Keychain
+from signer.keys.orders import KeyRefused, Ordered, check_in_time, open_order
+from signer.keys.provisioning import KeyProvisioner
+from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
 from signer.stage import StageHalted
 from signer.state import SlotState, StateDamaged, StateRolledBack
+from signer.vaults.custodian import Custodian
+from signer.vaults.orders import VaultOrdered, check_timely, judge, open_vault_order, vault_parcel
+from signer.vaults.register import VaultRegister
+from signer.vaults.vault import Vault
 from streams.gates.admission import source_of
+from streams.runners.custody_chores import CustodyChores
+from streams.runners.recoveries import Trail, recovery_in
+
+Place: TypeAlias = tuple[Vault, str, int]
+"""A vault, a path in it, and a version there."""
 
 
 @dataclass(slots=True)
@@ -25,8 +43,20 @@ class Operations:
 
     identity: Ed25519Signer
     registry: Registry
-    keys: KeyRegister
-    keychain: Keychain
+    vault: VaultRegister
+    provisioner: KeyProvisioner
+    vaults: Custodian
+    chores: CustodyChores
+
+    @property
+    def keys(self) -> KeyRegister:
+        """Which keys exist."""
+        return self.vault.keys
+
+    @property
+    def keychain(self) -> Keychain:
+        """The keys of all accounts, as they are opened."""
+        return self.provisioner.keychain
 
     def register(self, record: Record, now_ms: int) -> list[Outgoing]:
         """Take a registry record; return what to publish about it."""
@@ -36,28 +66,43 @@ class Operations:
             return [self.refused("registry.refused", record, now_ms, str(error))]
         return []
 
-    def provision(self, record: Record, now_ms: int) -> list[Outgoing]:
-        """Answer a key request with a new key, or with an audit record."""
+    def order(self, record: Record, now_ms: int) -> list[Outgoing]:
+        """Carry out an order; return the signer's answer, or an audit record.
+
+        An order that comes again gets the answer that it had.
+        """
+        parcel = vault_parcel(record.value)
+        if parcel is not None and (asked := recovery_in(parcel)) is not None:
+            trail = Trail(asked, lambda action, why: self.refused(action, record, now_ms, why))
+            return self._recover(record, trail, now_ms)
         try:
-            envelope = Envelope.decode(record.value)
-            request = read_request(envelope, self.registry)
-            self.keys.check_free(request)
-            return [self._generate(envelope, request, now_ms)]
-        except (Malformed, KeyRefused, CustodyError) as error:
+            if parcel is not None:
+                about = open_vault_order(parcel, self.registry)
+                self._check_routed(record, about.order.account)
+                return self._answer_vault(about, now_ms)
+            ordered = open_order(record.value, self.registry)
+            self._check_routed(record, ordered.order.account)
+            return self._answer(ordered, now_ms)
+        except (KeyRefused, CustodyError) as error:
             return [self.refused("key.refused", record, now_ms, str(error))]
 
     def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
         """Fold the registry as far as the signer read it, and all keys it answered for.
 
-        Raises ``StateRolledBack`` when there are fewer records or keys than the signer has seen,
-        ``StateDamaged`` when there are more, or the vault holds what no signer answered.
+        Raises ``StateRolledBack`` when there are fewer records or answers than the signer has seen,
+        ``StateDamaged`` when there are more or others, or the vault holds what no signer answered.
         """
         for record in registry:
             self.register(record, record.at_ms)
         _check_count("records in the registry", self.registry.sequence, seen.registry_sequence)
         for record in vault:
-            self._load_key(record)
-        _check_count("keys in the vault", len(self.keys.by_path), seen.key_count)
+            self._load_said(record)
+        _check_count("answers in the vault", self.vault.count, seen.key_count)
+        if seen.key_digest not in (None, self.vault.digest()):
+            raise StateDamaged(
+                "the answers in the vault are others than the signer saw: "
+                "restore the vault from a good copy"
+            )
 
     def check_registered(self, registry: Registry) -> None:
         """Raise ``StageHalted`` unless a registry names this signer as active and with its key.
@@ -76,17 +121,108 @@ class Operations:
         source, subject = source_of(record), input_digest(record.value)
         return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
 
-    def _load_key(self, record: Record) -> None:
+    def _load_said(self, record: Record) -> None:
         try:
-            self.keys.apply(record.value, self.registry)
+            self.vault.load(record.value, self.registry)
         except KeyRefused as error:
             raise StateDamaged(f"the vault holds what no signer answered: {error}") from None
 
-    def _generate(self, envelope: Envelope, request: KeyRequest, now_ms: int) -> Outgoing:
-        answer = self.keychain.provision(envelope, request, self.identity.keyid, now_ms)
-        signed = self.identity.sign_event(answer)
-        self.keys.apply(signed, self.registry)
-        return Outgoing(Topic.VAULT, request.account, signed)
+    def _check_routed(self, record: Record, account: str) -> None:
+        """Refuse an order that was put elsewhere: the signer there knows not of all keys."""
+        if not well_routed(record, account, self.registry.partitions):
+            raise KeyRefused("the record is not where its account's belong")
+
+    def _answer(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
+        account, path = ordered.order.account, ordered.order.path
+        check_in_time(ordered.order, now_ms)
+        if (earlier := self.keys.answers.get(ordered.id)) is not None:
+            return [Outgoing(Topic.VAULT, account, earlier.encode())]
+        before = self.keys.find(account, path)
+        answer = self.provisioner.carry_out(ordered, self.identity.keyid, now_ms)
+        said = self._said(account, self.identity.sign_event(answer))
+        if before is not None:
+            self.keychain.forget(before)
+        if isinstance(answer, KeyDeactivated) or answer.client_share is None:
+            return [said]
+        place = (self.registry.vaults[account, answer.vault], path, answer.version)
+        actor = self.registry.admin_of(ordered.envelope, KEY_REQUEST_TYPE)
+        return [said, recorded(self._use(ordered.id, "hand-over", place, actor, now_ms), Allowed())]
+
+    def _answer_vault(self, ordered: VaultOrdered, now_ms: int) -> list[Outgoing]:
+        account = ordered.order.account
+        check_timely(ordered.order, now_ms)
+        secrets, keys = self.vault.secrets.events, self.keys.answers
+        if (earlier := secrets.get(ordered.id) or keys.get(ordered.id)) is not None:
+            return [Outgoing(Topic.VAULT, account, earlier.encode())]
+        access = judge(ordered, self.registry, now_ms)
+        if isinstance(access, AccessRefused):
+            return self._recorded(ordered, access, now_ms)
+        answer = self.vaults.carry_out(ordered, self.identity.keyid, now_ms)
+        said = self._said(account, self.identity.sign_event(answer))
+        self._forget_share(answer)
+        handed = isinstance(answer, SecretStored | SecretRecovered) and bool(answer.client_share)
+        return [said, *self._recorded(ordered, access, now_ms, handed=handed)]
+
+    def _recover(self, record: Record, trail: Trail, now_ms: int) -> list[Outgoing]:
+        """Replace a client's share as it was ordered; return the answer, if any, and the trail."""
+        envelope = Envelope.decode(record.value)
+        trail.asked(envelope.signatures[0].keyid)
+        try:
+            ordered = open_vault_order(envelope, self.registry)
+            self._check_routed(record, ordered.order.account)
+            check_timely(ordered.order, now_ms)
+            trail.approved(ordered.actor)
+            said = self._answer_vault(ordered, now_ms)
+        except (KeyRefused, CustodyError) as error:
+            trail.refused(str(error))
+            return trail.told
+        if len(said) > 1:  # else it is the answer that the order had before
+            trail.done()
+        return [*said, *trail.told]
+
+    def _forget_share(self, answer: VaultAnswer) -> None:
+        """Close a key whose client has another share: what the former one opened ends here."""
+        if isinstance(answer, SecretRecovered):
+            key = self.keys.version(answer.account, answer.path, answer.version)
+            if key is not None and key.vault == answer.vault:
+                self.keychain.forget(key)
+
+    def _recorded(
+        self, ordered: VaultOrdered, access: Access, now_ms: int, *, handed: bool = False
+    ) -> list[Outgoing]:
+        """Return the records of an order about a secret; any other is in its answer, for ever."""
+        order = ordered.order
+        if not isinstance(order, SecretOrder | RecoveryOrder):
+            return []
+        done: tuple[Operation, ...] = (ordered.operation,) if isinstance(order, SecretOrder) else ()
+        operations: tuple[Operation, ...] = (*done, *(("hand-over",) if handed else ()))
+        place = (ordered.vault, order.path, order.version)
+        # An order that was refused may come again and be allowed: that is another record.
+        name = ordered.refused_id if isinstance(access, AccessRefused) else ordered.id
+        return [
+            recorded(self._use(name, each, place, ordered.actor, now_ms), access)
+            for each in operations
+        ]
+
+    def _use(self, order: str, operation: Operation, place: Place, actor: str, now_ms: int) -> Use:
+        """Return a use that an order came to; nobody on the bus has an address."""
+        vault, path, version = place
+        return Use(
+            request=f"{order}/{operation}",
+            org=self.registry.org,
+            vault=vault,
+            path=path,
+            version=version,
+            operation=operation,
+            actor=actor,
+            client_address="",
+            at_ms=now_ms,
+        )
+
+    def _said(self, account: str, signed: bytes) -> Outgoing:
+        """Take an event of our own as everybody will, and return it to be published."""
+        self.vault.load(signed, self.registry)
+        return Outgoing(Topic.VAULT, account, signed)
 
 
 def _check_count(what: str, found: int, seen: int) -> None:

@@ -26,10 +26,10 @@ from pydantic import (
 )
 
 from schemas.fields import UINT256_MAX, Address
+from schemas.strict_json import JsonWrong, read_json
 from streams.simulators.contracts import contracts
 from streams.simulators.printable import printable
 from streams.simulators.simulation import SimulatorError, Uint64
-from streams.strict_json import JsonWrong, read_json
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 GAS_LIMIT_DEFAULT = 60_000_000

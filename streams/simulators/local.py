@@ -8,6 +8,8 @@ from streams.simulators.genesis import GenesisError, load_genesis
 from streams.simulators.pool import PoolLimits, SimulatorPool
 from streams.simulators.simulation import Call, Simulation, SimulationError
 
+LIMITS = PoolLimits(workers_max=2, timeout_ms=500)
+DEADLINE_MS = 2_000  # of one batch, whatever is in it
 Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 
 

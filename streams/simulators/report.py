@@ -5,6 +5,7 @@ from typing import Protocol
 
 from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.fields import TEXT_MAX
+from schemas.intent import TransactionIntent
 from schemas.simulation import BalanceChange, SimulationReport, Status
 from signer.signatures import Ed25519Signer
 from streams.gates.passage import Passage
@@ -62,15 +63,17 @@ class Reporter:
 
 def _call(passage: Passage) -> Call:
     intent, key = passage.case.intent, passage.case.facts.key
+    if not isinstance(intent, TransactionIntent):
+        raise TypeError("only transactions are simulated")
     return Call(
         account=intent.account,
         chain_id=intent.chain_id,
-        sender=key.address if key else NO_KEY,
+        sender=key.address if key and key.signs else NO_KEY,  # others' addresses are none here
         to=intent.to,
         value_wei=intent.value_wei,
         data=bytes.fromhex(intent.data[2:]),
         gas_limit=intent.gas_limit,
-        max_fee_per_gas_wei=intent.max_fee_per_gas_wei or 0,
+        max_fee_per_gas_wei=intent.max_fee_per_gas_wei or intent.gas_price_wei or 0,
     )
 
 

@@ -72,8 +72,11 @@ def _summary(report: Report) -> str:
         f"0x{report.hash.hex()}."
         if report.rows
         else "There are no rows.",
-        f"{report.heads} remembered heads are in the chain.",
-        f"{report.outcomes} outcomes of {report.accounts} accounts, one per intent, none missing.",
+        f"{_counted(report.heads, 'remembered head is', 'remembered heads are')} in the chain.",
+        (
+            f"{_counted(report.outcomes, 'outcome', 'outcomes')} of "
+            f"{_counted(report.accounts, 'account', 'accounts')}, one per intent, none missing."
+        ),
     ]
     if report.forged:
         lines.append(
@@ -81,6 +84,10 @@ def _summary(report: Report) -> str:
             f"{report.first_forged}: readers ignore them."
         )
     return "\n".join(lines) + "\n"
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 if __name__ == "__main__":

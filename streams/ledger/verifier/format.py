@@ -12,6 +12,7 @@ PAYLOAD_TAGS = {
     "application/vnd.sixgate.intent.v1+json": b"sixgate/intent/v1",
     "application/vnd.sixgate.registry.v1+json": b"sixgate/registry/v1",
     "application/vnd.sixgate.key-request.v1+json": b"sixgate/key-request/v1",
+    "application/vnd.sixgate.vault-order.v1+json": b"sixgate/vault-order/v1",
 }
 
 _HEADER = struct.Struct(">QQQIIII")

@@ -9,7 +9,7 @@ import orjson
 from .format import Fault, Row
 from .signatures import public_key, unhex, verifies
 
-OUTCOME_TYPES = {"transaction.signed", "intent.rejected"}
+OUTCOME_TYPES = {"transaction.signed", "message.signed", "intent.rejected"}
 
 
 class Outcomes:

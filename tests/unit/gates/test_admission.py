@@ -66,14 +66,14 @@ def test_a_sound_record_is_admitted_under_its_intent_s_name() -> None:
         (intent().encode(), "payload"),
         (b"\x00" * (SUBMITTED_BYTES_MAX + 1), "bytes"),
         (SOUND.replace(b'"sig":"', b'"sig":"!'), "signatures.0.sig"),
-        (ALICE.seal(INTENT_TYPE, b"{}").encode(), "org"),
+        (ALICE.seal(INTENT_TYPE, b"{}").encode(), "bytes"),
         (ALICE.seal(INTENT_TYPE, intent().encode() + b" ").encode(), "bytes"),
         (ALICE.seal(INTENT_TYPE, b"x" * 180_000).encode(), "bytes"),
         (
             ALICE.seal(
                 INTENT_TYPE, intent().encode().replace(b'"value_wei":"1"', b'"value_wei":1.0')
             ).encode(),
-            "value_wei",
+            "transaction.value_wei",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.topics import FOR_EVER, TOPICS, Topic
+from streams.kafka.broker import BATCH_BYTES_MAX
 from streams.kafka.topics import (
     FRAMING_BYTES_MAX,
     Fixed,
@@ -86,13 +87,18 @@ def test_fewer_copies_cannot_be_mended_and_more_are_left_alone() -> None:
     assert differences(replace(outcomes, copies=5)) == []
 
 
-def test_the_state_is_compacted_in_small_segments_and_nothing_else_is() -> None:
+def test_state_and_heads_are_compacted_in_small_segments_and_nothing_else_is() -> None:
     compacted = [topic for topic in DECLARED if topic.settings["cleanup.policy"] == "compact"]
-    assert [topic.name for topic in compacted] == [Topic.STATE]
-    assert int(compacted[0].settings["segment.bytes"]) <= 32 * 1024 * 1024
+    assert [topic.name for topic in compacted] == [Topic.STATE, Topic.REGISTRY_HEADS]
+    assert {int(topic.settings["segment.bytes"]) for topic in compacted} == {16 * 1024 * 1024}
 
 
 def test_a_whole_value_fits_with_its_key_and_framing() -> None:
     for topic in DECLARED:
         bytes_max = int(topic.settings["max.message.bytes"])
         assert bytes_max == TOPICS[Topic(topic.name)].value_bytes_max + FRAMING_BYTES_MAX
+
+
+def test_a_full_batch_fits_into_every_topic() -> None:
+    """Brokers hold a whole batch to the limit of one message."""
+    assert all(int(topic.settings["max.message.bytes"]) > BATCH_BYTES_MAX for topic in DECLARED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import TOPICS, Topic
 from streams.ledger import ordering
 from streams.ledger.errors import LedgerGap
@@ -10,7 +10,6 @@ from streams.ledger.ordering import (
     BATCH_BYTES_MAX,
     LEDGER_TOPICS,
     PARTITION_ROWS,
-    Place,
     advance,
     batches,
     by_place,
@@ -30,7 +29,7 @@ def from_start(_topic: Topic, _partition: int) -> int:
 
 
 def test_state_and_heads_are_not_kept_and_all_else_is() -> None:
-    assert set(TOPICS) - set(LEDGER_TOPICS) == {Topic.STATE, Topic.HEADS}
+    assert set(TOPICS) - set(LEDGER_TOPICS) == {Topic.STATE, Topic.HEADS, Topic.REGISTRY_HEADS}
 
 
 def test_records_come_by_time_then_stage() -> None:

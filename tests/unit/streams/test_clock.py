@@ -18,7 +18,7 @@ def time() -> ManualTime:
 
 @pytest.fixture
 def clock(time: ManualTime) -> SteadyClock:
-    return SteadyClock(lambda: time.wall, lambda: time.boot)
+    return time.clock()
 
 
 def test_time_passes(clock: SteadyClock, time: ManualTime) -> None:

@@ -120,10 +120,10 @@ def test_the_source_reads_both_files_and_misses_nothing(
     )
 
 
-def test_every_topic_but_the_state_has_a_number(pipeline: PipelineLog) -> None:
-    for topic in TOPICS:
-        if topic is not Topic.STATE:
-            pipeline.commit([out(0, topic)], [], 1)
+def test_every_topic_of_the_embedded_pipeline_has_a_number(pipeline: PipelineLog) -> None:
+    elsewhere = {Topic.STATE, Topic.REGISTRY_HEADS}  # a table of its own; only on Kafka
+    for topic in TOPICS.keys() - elsewhere:
+        pipeline.commit([out(0, topic)], [], 1)
 
 
 @pytest.mark.parametrize(("pragma", "value"), [("user_version", 99), ("application_id", 7)])

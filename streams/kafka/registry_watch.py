@@ -1,0 +1,116 @@
+"""Registry and heads, followed behind the scenes: is what was registered all known, and now?"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Self
+
+from schemas.heads import RegistryHead
+from schemas.record import REGISTRY, Place, Record
+from schemas.topics import Topic
+from signer.freshness import Heads, RegistryStale
+from signer.registry import Registry, RegistryRefused
+from streams.kafka.broker import Broker
+from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting
+
+WAIT_S_MAX = 15.0
+FOLLOW_COUNT_MAX = 1_000
+POLL_S = 0.1
+HEADS: Place = (Topic.REGISTRY_HEADS, 0)
+
+
+class RegistryWatch:
+    """A registry of its own and the newest heads; read to their end on entering."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        trust_root: str,
+        now_ms: Callable[[], int],
+        on_wait: Callable[[str], None],
+    ) -> None:
+        """``on_wait`` hears why something has to wait for a head."""
+        self.registry = Registry(trust_root)
+        self._heads = Heads()
+        self._now_ms = now_ms
+        self._on_wait = on_wait
+        self._reader = Reader(broker, {REGISTRY: 0, HEADS: 0}, QUIET_WAIT_MS)
+
+    async def __aenter__(self) -> Self:
+        await self._reader.__aenter__()
+        try:
+            await self.read_to_end()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.__aexit__()
+
+    async def read_to_end(self) -> None:
+        """Read registry and heads to where they end now."""
+        async for records in self._reader.read_to_end():
+            self._take(records)
+
+    async def read(self) -> None:
+        """Read what comes within a moment."""
+        self._take(await self._reader.read(FOLLOW_COUNT_MAX))
+
+    async def follow(self) -> None:
+        """Read what comes until cancelled."""
+        while True:
+            await self.read()
+
+    def head(self) -> RegistryHead:
+        """Return the head that is nearest to now; raise ``RegistryStale`` unless it is fresh."""
+        return self._heads.newest(self.registry, self._now_ms())
+
+    def has_fresh_head(self) -> bool:
+        """Tell whether ``head`` would return one."""
+        try:
+            self.head()
+        except RegistryStale:
+            return False
+        return True
+
+    async def fresh_head(self, stop: asyncio.Event | None = None) -> RegistryHead | None:
+        """Return a fresh head, waiting for one; None if ``stop`` is set before it comes.
+
+        Raises ``RegistryStale`` after ``WAIT_S_MAX``.
+        """
+        ends_at_s, told = asyncio.get_running_loop().time() + WAIT_S_MAX, False
+        while stop is None or not stop.is_set():
+            try:
+                return self.head()
+            except RegistryStale as error:
+                if asyncio.get_running_loop().time() > ends_at_s:
+                    raise
+                if not told:
+                    self._on_wait(str(error))
+                told = True
+            await asyncio.sleep(POLL_S)
+        return None
+
+    def heads(self) -> list[RegistryHead]:
+        """Return the newest heads of the registrars that count."""
+        return list(self._heads.counting(self.registry))
+
+    def age_s(self) -> float:
+        """Return how old the newest head is by this clock; infinite where there is none."""
+        ages_ms = [self._now_ms() - head.at_ms for head in self.heads()]
+        return min(ages_ms, key=abs, default=float("inf")) / 1000
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Tell how far registry and heads were read."""
+        return self._reader.waiting()
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Take registry records first: a head counts once its registrar is known."""
+        for record in records:
+            if record.topic is Topic.REGISTRY:
+                with suppress(RegistryRefused):  # the signer puts what it refuses on record
+                    self.registry.apply(record.value)
+        for record in records:
+            if record.topic is Topic.REGISTRY_HEADS:
+                self._heads.take(record.value, self.registry, self._now_ms())

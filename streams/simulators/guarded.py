@@ -1,0 +1,73 @@
+"""A simulator behind a circuit breaker: one that does not answer delays no batch for long."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from streams.simulators.balances import ZERO_ADDRESS
+from streams.simulators.batch import Answer, failed
+from streams.simulators.breaker import Breaker, BreakerLimits, State
+from streams.simulators.gas import TRANSACTION_GAS
+from streams.simulators.report import Simulator
+from streams.simulators.simulation import Call, SimulationError
+
+_NO_SIMULATOR = "no_simulator"
+
+
+class GuardedSimulator:
+    """Asks a simulator while it answers, and refuses at once while it does not.
+
+    ``clock_ms`` never goes back. For one thread at a time, but for ``state``.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        clock_ms: Callable[[], int],
+        limits: BreakerLimits | None = None,
+    ) -> None:
+        self._simulator = simulator
+        self._clock_ms = clock_ms
+        self._breaker = Breaker(limits or BreakerLimits())
+        self._failed_chain = 0
+        self._why = ""
+
+    @property
+    def state(self) -> State:
+        """Whether the simulator is asked now; any thread may look."""
+        return self._breaker.state(self._clock_ms())
+
+    def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Answer]:
+        """Answer all calls in order before the deadline, as ``Simulator`` does."""
+        ends_at_ms = self._clock_ms() + deadline_ms
+        if self.state is State.HALF_OPEN:
+            self._probe(deadline_ms)
+        if self.state is not State.CLOSED:
+            return [failed(f"The simulator does not answer, lastly: {self._why}") for _ in calls]
+        answers = self._simulator.run(calls, max(1, ends_at_ms - self._clock_ms()))
+        self._note(zip(calls, answers, strict=True))
+        return answers
+
+    def _note(self, ended: Iterable[tuple[Call, Answer]]) -> None:
+        """Fold in how calls ended; that nobody holds a chain says nothing of who holds others."""
+        for call, answer in ended:
+            error = answer if isinstance(answer, SimulationError) else None
+            if error and error.code == _NO_SIMULATOR:
+                continue
+            if error:
+                self._failed_chain = call.chain_id
+            self._breaker = self._breaker.called(failed=error is not None)
+
+    def _probe(self, deadline_ms: int) -> None:
+        """Ask for the cheapest thing there is on the chain where the last call failed."""
+        chain = self._failed_chain
+        probe = Call(
+            account="",
+            chain_id=chain,
+            sender=ZERO_ADDRESS,
+            to=ZERO_ADDRESS,
+            gas_limit=TRANSACTION_GAS,
+        )
+        (answer,) = self._simulator.run([probe], deadline_ms)
+        error = answer if isinstance(answer, SimulationError) else None
+        lost = error is not None and error.code != _NO_SIMULATOR
+        self._why = error.detail if error else ""
+        self._breaker = self._breaker.probed(self._clock_ms(), failed=lost)

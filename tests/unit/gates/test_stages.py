@@ -1,0 +1,70 @@
+"""Records between gates that no gate wrote: each ends, and none ends the process."""
+
+import pytest
+
+from schemas.audit import AuditRecord
+from schemas.canonical import event_id
+from schemas.clearance import Clearance, Gate, Verdict
+from schemas.fields import TEXT_MAX
+from schemas.intent import intent_digest
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
+from signer.account import Account
+from streams.gates.passage import World
+from streams.gates.stages import GATE_OF, IN_ORDER, enter, lead
+from streams.gates.underway import Underway
+from tests.support.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
+
+REGISTRY = registered()[1]
+WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+HOME = partition_of(ACCOUNT, REGISTRY.partitions)
+BETWEEN = [topic for topic in GATE_OF if topic is not Topic.SUBMITTED]
+EVIDENCE_MAX = {f"e-{n}": "x" * 1024 for n in range(1900)}
+
+
+def verdict(gate: Gate, evidence: dict[str, str] | None = None) -> Verdict:
+    return Verdict(gate=gate, at_ms=NOW_MS, passed=True, evidence=evidence)
+
+
+def forged(topic: Topic, *verdicts: Verdict) -> Record:
+    envelope = sealed(intent())
+    name = intent_digest(envelope.body())
+    clearance = Clearance(
+        id=event_id(topic, name), intent=name, envelope=envelope, verdicts=verdicts
+    )
+    return Record(topic, HOME, 0, ACCOUNT, clearance.encode(), 0)
+
+
+def led(record: Record, *, ahead: bool) -> list[Outgoing]:
+    gate, underway = GATE_OF[record.topic], Underway()
+    entered = enter(gate, record, WORLD, NOW_MS, underway)
+    return list(lead(gate, entered, WORLD, underway, lambda _: ahead))
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("topic", BETWEEN)
+@pytest.mark.parametrize("more", [1, 2, 3])
+def test_more_verdicts_than_there_were_gates_are_refused(
+    topic: Topic, more: int, *, ahead: bool
+) -> None:
+    before = IN_ORDER.index(GATE_OF[topic])
+    verdicts = [verdict(Gate.ADMISSION)] * min(8, before + more)
+    (end,) = led(forged(topic, *verdicts), ahead=ahead)
+    assert end.topic is Topic.AUDIT
+    assert AuditRecord.decode(end.value).action == "record.refused"
+
+
+@pytest.mark.parametrize("topic", BETWEEN)
+def test_as_many_verdicts_as_gates_go_on_and_so_do_fewer(topic: Topic) -> None:
+    for count in range(IN_ORDER.index(GATE_OF[topic]) + 1):
+        *_, end = led(forged(topic, *[verdict(Gate.ADMISSION)] * count), ahead=True)
+        assert end.topic is Topic.DECIDED
+
+
+@pytest.mark.parametrize("topic", BETWEEN)
+def test_nothing_is_written_that_is_longer_than_a_record_may_be(topic: Topic) -> None:
+    record = forged(topic, verdict(Gate.ADMISSION, EVIDENCE_MAX))
+    assert INTERNAL_BYTES_MAX - SUBMITTED_BYTES_MAX < len(record.value) <= INTERNAL_BYTES_MAX
+    for end in led(record, ahead=True):
+        assert len(end.value) < INTERNAL_BYTES_MAX - len(IN_ORDER) * 4 * TEXT_MAX

@@ -1,0 +1,41 @@
+"""A process is ready once it has loaded, and while it has what it needs besides."""
+
+import asyncio
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from infra.local.ports import free_port
+from sixgate.scaled.monitor import Monitor, serving
+
+PORT = free_port()
+
+
+def asked(monitor: Monitor) -> tuple[int, str, float | None]:
+    """Return what ``/readyz`` answers to whoever asks now, and what the metric says."""
+
+    def ask() -> tuple[int, str]:
+        try:
+            with urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=10) as answer:
+                return answer.status, answer.read().decode().strip()
+        except HTTPError as error:
+            return error.code, error.read().decode().strip()
+
+    async def run() -> tuple[int, str]:
+        async with serving(monitor, "127.0.0.1", PORT):
+            return await asyncio.to_thread(ask)
+
+    shown = monitor.registry.get_sample_value("sixgate_ready", {"process": "test"})
+    return (*asyncio.run(run()), shown)
+
+
+def test_it_is_ready_only_while_it_has_what_it_needs() -> None:
+    has = {"a fresh head": True}
+    monitor = Monitor("test", lambda: ())
+    monitor.ready_while(lambda: has["a fresh head"])
+    assert asked(monitor) == (503, "loading", 0)
+    monitor.ready()
+    assert asked(monitor) == (200, "ready", 1)
+    has["a fresh head"] = False
+    assert asked(monitor) == (503, "waiting", 0)
+    has["a fresh head"] = True
+    assert asked(monitor) == (200, "ready", 1)

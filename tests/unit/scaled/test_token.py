@@ -1,0 +1,39 @@
+"""Which process shows itself at a port, although its open files are nobody's to see."""
+
+import asyncio
+import os
+
+from infra.local.ports import free_port
+from sixgate.scaled.ending import listens, token_holder
+from sixgate.scaled.monitor import Monitor, serving
+from sixgate.scaled.probe import Place
+
+
+def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
+    port = free_port()
+
+    async def run() -> tuple[int | None, bool, bool]:
+        async with serving(Monitor("test", lambda: ()), "127.0.0.1", port):
+            at = Place("127.0.0.1", port)
+            ask = asyncio.to_thread
+            return (
+                await ask(token_holder, port),
+                await ask(listens, os.getpid(), at),
+                await ask(listens, os.getppid(), at),
+            )
+
+    assert asyncio.run(run()) == (os.getpid(), True, False)
+    assert token_holder(port) is None
+
+
+def test_a_second_process_at_another_address_of_the_port_runs_without_a_token() -> None:
+    port = free_port()
+
+    async def run() -> int | None:
+        async with (
+            serving(Monitor("one", lambda: ()), "127.0.0.1", port),
+            serving(Monitor("two", lambda: ()), "127.0.0.2", port),
+        ):
+            return await asyncio.to_thread(token_holder, port)
+
+    assert asyncio.run(run()) == os.getpid()

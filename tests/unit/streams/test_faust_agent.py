@@ -1,0 +1,96 @@
+"""What a gate takes together: everything that is ready, in order, and never waiting for more."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP, Message
+from mode.utils.queues import FlowControlEvent, ThrowableQueue
+
+from streams.kafka.broker import Broker
+from streams.runners.faust_agent import BATCH_COUNT_MAX, batches
+from streams.runners.faust_app import gates_app
+
+AT = TP("intents.submitted", 0)
+
+
+async def taken(count: int, together: int) -> list[list[int]]:
+    """Return the batches of so many numbers that come ``together`` in each turn of the loop."""
+    queue: asyncio.Queue[int] = asyncio.Queue()
+
+    async def deliver() -> None:
+        for number in range(count):
+            queue.put_nowait(number)
+            if number % together == together - 1:
+                await asyncio.sleep(0)
+
+    delivering, found = asyncio.create_task(deliver()), []
+    async with asyncio.timeout(5):
+        async for batch in batches(queue):
+            found.append(batch)
+            if batch[-1] == count - 1:
+                break
+    await delivering
+    return found
+
+
+@pytest.mark.parametrize("together", [1, 7, 100, 5_000])
+def test_nothing_is_lost_doubled_or_out_of_order(together: int) -> None:
+    found = asyncio.run(taken(1_234, together))
+    assert list(chain.from_iterable(found)) == list(range(1_234))
+    assert max(map(len, found)) <= BATCH_COUNT_MAX
+
+
+def test_what_comes_turn_by_turn_is_taken_together() -> None:
+    assert len(asyncio.run(taken(10 * BATCH_COUNT_MAX, 10))) < 20
+
+
+def test_nobody_waits_for_more() -> None:
+    assert asyncio.run(taken(1, 1)) == [[0]]
+
+
+def test_what_a_gate_takes_ends_when_faust_stops_its_queue() -> None:
+    async def until_stopped() -> list[list[int]]:
+        queue: ThrowableQueue[int] = ThrowableQueue(flow_control=FlowControlEvent())
+        queue.put_nowait(1)
+        taking = asyncio.create_task(_all(queue))
+        await asyncio.sleep(0.01)
+        await queue.throw(StopAsyncIteration())
+        return await taking
+
+    assert asyncio.run(until_stopped()) == [[1]]
+
+
+async def _all(queue: "asyncio.Queue[int]") -> list[list[int]]:
+    return [batch async for batch in batches(queue)]
+
+
+def event(generation: int) -> Any:
+    message = Message(
+        *AT, offset=generation, timestamp=0, timestamp_type=0, headers=None, key=b"", value=b"",
+        checksum=None, tp=AT, generation_id=generation,
+    )  # fmt: skip
+    return SimpleNamespace(message=message)
+
+
+async def begun(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], set[Any]]:
+    """Return what a member of generation 7 works on, and what it will not commit before."""
+    app = gates_app(Broker("127.0.0.1:9", "sixgate-test"), "gates-0")
+    app.consumer_generation_id = 7
+    if not moving:
+        app.flow_control.resume()
+    consumer: Any = app.consumer
+    consumer._thread.loop.close()  # noqa: SLF001 - made with it, and closed by no stop
+    return app.begun(delivered), set(consumer.unacked)
+
+
+def test_what_was_delivered_before_partitions_moved_is_left_to_whoever_has_them() -> None:
+    ours, old = event(7), event(6)
+    assert asyncio.run(begun([old, ours], moving=False)) == ([ours], {ours.message})
+
+
+def test_nothing_begins_while_partitions_move() -> None:
+    assert asyncio.run(begun([event(7)], moving=True)) == ([], set())
