@@ -1,18 +1,27 @@
-# sixgate as a container. The image is pinned by tag: its digest differs per registry mirror and
-# could not be verified where this file was written; `docker build --pull` shows it, pin it then.
-FROM python:3.12.12-slim-bookworm
-ENV ETH_HASH_BACKEND=pysha3 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-WORKDIR /opt/sixgate
+# Sixgate as a container: Python's image, and above it one layer of ours that comes out the same
+# wherever it is built (`make image-twice`; infra/gke/README.md).
+#
+# Python's image is pinned by tag, which may come to name another one. Its digest could not be
+# verified where this file was written: look it up (`docker buildx imagetools inspect`) and pin it.
+ARG PYTHON=python:3.12.12-slim-bookworm
+
+FROM ${PYTHON} AS layer
+WORKDIR /source
 COPY requirements/runtime.txt requirements/build.txt requirements/
-RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt \
- && pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY signer signer
 COPY streams streams
 COPY sixgate sixgate
 COPY infra infra
-RUN pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN python -m infra.image layer /layer.tar \
+ && mkdir /layer \
+ && tar --extract --file /layer.tar --directory /layer --same-permissions
+
+FROM ${PYTHON}
+ENV ETH_HASH_BACKEND=pysha3 PYTHONUNBUFFERED=1
+COPY --from=layer /layer/usr/local/ /usr/local/
 WORKDIR /tmp
 USER 65532:65532
 ENTRYPOINT ["sixgate"]

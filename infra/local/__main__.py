@@ -1,18 +1,16 @@
 """``python -m infra.local up|down|status|pin [--processes] [--data DIR]``."""
 
 import argparse
-import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
 from infra.local.local import Local, local_in
 from infra.local.server import Server
+from infra.local.turns import alone
 
 DATA_DEFAULT = Path("build/local")
 
@@ -44,7 +42,7 @@ def _run(said: argparse.Namespace) -> None:
     data = said.data.resolve()
     if said.processes:
         _forget_settings()
-    with _alone(data):
+    with alone(data / "lock"):
         local = local_in(data, said.users, processes=said.processes or said.command != "up")
         if said.command == "up":
             local.start()
@@ -77,17 +75,6 @@ def _tell(file: Path, local: Local) -> None:
     draft.write_text(told + "\n")
     draft.replace(file)
     sys.stdout.write(told + "\n")
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    data.mkdir(parents=True, exist_ok=True)
-    lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Fetch the servers once into ``build/``, at pinned versions whose hashes are in ``pins/``."""
 
-import fcntl
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 from infra.local.errors import ServerError
+from infra.local.turns import alone
 
 PINS = Path(__file__).parent / "pins"
 DOWNLOADS = Path(__file__).parents[2] / "build" / "servers"
@@ -30,7 +29,7 @@ def clickhouse_library() -> Path:
 
 def pin() -> None:
     """Take the hashes of what ``pom.xml`` and ``package.json`` name: review the difference."""
-    with _locked("pin"):
+    with alone(DOWNLOADS / "pin.lock"):
         draft = _emptied(DOWNLOADS / "pin.partial")
         _fetch_jars(draft)
         (PINS / "jars.sha256").write_text(_listing(draft))
@@ -60,20 +59,12 @@ def _fetched(name: str, pins: tuple[str, ...], fetch: Callable[[Path], None]) ->
     """
     digest = sha256(b"\0".join((PINS / pin).read_bytes() for pin in pins)).hexdigest()
     target = DOWNLOADS / f"{name}-{digest[:16]}"
-    with _locked(name):
+    with alone(DOWNLOADS / f"{name}.lock"):
         if not target.is_dir():
             draft = _emptied(DOWNLOADS / f"{name}.partial")
             fetch(draft)
             draft.rename(target)
     return target
-
-
-@contextmanager
-def _locked(name: str) -> Iterator[None]:
-    DOWNLOADS.mkdir(parents=True, exist_ok=True)
-    with (DOWNLOADS / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _emptied(folder: Path) -> Path:

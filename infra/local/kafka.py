@@ -22,7 +22,14 @@ from infra.local.server import Server
 BROKER, ADMIN = "broker", "admin"
 FORMAT_S_MAX = 60
 ANSWER_S_MAX = 2
-_HEAP = ("-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=256m")
+_JVM = (
+    "-Xms512m",
+    "-Xmx512m",
+    "-XX:MaxDirectMemorySize=256m",
+    # A broker that lives for minutes spends them compiling itself, on cores that others need.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+)
 # Metadata version 1 for no topic: length, api, version, correlation, no client id, empty list.
 _WHICH_BROKERS = struct.pack(">ihhihi", 14, 3, 1, 0, -1, 0)
 
@@ -100,7 +107,7 @@ class Kafka:
         return self._server(folder, answers)
 
     def _server(self, folder: Path, answers: Callable[[], bool]) -> Server:
-        return Server(folder, [*_java(*_HEAP), "kafka.Kafka", properties(folder)], answers)
+        return Server(folder, [*_java(*_JVM), "kafka.Kafka", properties(folder)], answers)
 
     def _format(self, folder: Path) -> None:
         if (folder / "data" / "meta.properties").exists():

@@ -18,11 +18,12 @@ ORG = "sixgate-demo"
 PARTITIONS = 4
 ANSWER_S_MAX = 2
 COMMAND_S_MAX = 120
+WATCHED = ("registrar", "gates", "signer", "custody")
 SIXGATE = (sys.executable, "-m", "sixgate")
 
 
 class Processes:
-    """Gates, signer and ledger of one organisation, founded in ``folder`` where it is not yet."""
+    """All processes of one organisation, founded in ``folder`` where it is not yet."""
 
     def __init__(
         self, folder: Path, servers: tuple[str, int], roles: Roles, org: str = ORG
@@ -34,7 +35,8 @@ class Processes:
         self._kafka, self._port = servers
         self._org = org
         self._roles = roles
-        self.all = [self._with_health("gates"), self._with_health("signer"), self._ledger()]
+        watched = [self._with_health(name) for name in WATCHED]
+        self.all = [*watched, self._ledger()]
 
     @property
     def data(self) -> Path:
@@ -72,7 +74,7 @@ class Processes:
         folder, command = self._made(name), [*SIXGATE, name, "--config", str(self.config)]
         port = kept_port(folder / "port.json")
         more = {**self._roles.as_user(READER), "SIXGATE_MONITOR__PORT": str(port)}
-        return Server(folder, command, partial(_ready, port), more)
+        return Server(folder, command, partial(is_ready, port), more)
 
     def _ledger(self) -> Server:
         """Run the ledger, which has no health page: the first question waits until it is level."""
@@ -85,11 +87,15 @@ class Processes:
         return folder
 
     def _write_settings(self) -> None:
-        kafka = f'[kafka]\nservers = "{self._kafka}"\ncopies = 1\nin_sync = 1\n'
+        kafka = f'[kafka]\nservers = "{self._kafka}"\ninsecure_dev = true\n'
+        kafka += "[kms]\ninsecure_dev = true\n"
+        kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
         both = f"{kafka}[clickhouse]\nport = {self._port}\n"
         write_private(self._folder / "password", self._roles.password(READER))
+        port = kept_port(self._made("custody") / "listens.json")
+        custody = f'[custody]\nport = {port}\n[custody_at]\nurl = "http://{HOST}:{port}"\n'
         reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
-        write_private(self.config, f'data = "{self.data}"\n{both}{reader}')
+        write_private(self.config, f'data = "{self.data}"\n{both}{reader}{custody}')
         own = f'[ledger]\norg = "{self._org}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
         heads = f'heads = "{self._folder}/heads.jsonl"\n'
         write_private(self._folder / "ledger.toml", both + own + heads)
@@ -109,7 +115,8 @@ class Processes:
             raise ServerError(f"sixgate {words[0]} failed: {told[-1].removeprefix('Error: ')}")
 
 
-def _ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
+    """Tell whether the process that shows itself on a loopback port is at work."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=ANSWER_S_MAX) as answer:
             return bool(answer.status == HTTPStatus.OK)

@@ -15,15 +15,22 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from sixgate.cli.app import app
-from sixgate.folder import Folder
+from sixgate.data_folder.folder import Folder
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from tests.support.compose import IMAGE, ROOT, Service, services, variables_in
+from tests.support.compose import (
+    IMAGE,
+    ROOT,
+    Service,
+    copied_into_the_image,
+    services,
+    variables_in,
+)
 from tests.support.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
 from tests.support.embedded import make_folder
 
-ONE_SHOTS = {"topics", "migrate"}
-PROCESSES = {"gates", "signer", "ledger"}
+ONE_SHOTS = {"topics", "migrate", "publish"}
+PROCESSES = {"registrar", "gates", "signer", "custody", "ledger"}
 WRONG = typer.BadParameter.__mro__[1]  # what a command line that does not parse raises
 METRIC = re.compile(r"\bsixgate_\w+")
 
@@ -65,15 +72,18 @@ def test_every_image_is_pinned_to_what_the_tests_use(all_services: dict[str, Ser
     images = {name: service.plain["image"] for name, service in all_services.items()}
     assert all(IMAGE.fullmatch(image) for image in images.values()), images
     assert (images["kafka"], images["clickhouse"]) == (KAFKA_IMAGE, CLICKHOUSE_IMAGE)
-    assert re.search(
-        r"^FROM python:3\.1[12]\.\d+-slim-\w+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
-    )
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("FROM ")] == [
+        "FROM ${PYTHON} AS layer",
+        "FROM ${PYTHON}",
+    ]
+    (base,) = [line for line in lines if line.startswith("ARG ")]
+    assert re.fullmatch(r"ARG PYTHON=python:3\.1[12]\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", base)
 
 
 def test_the_image_is_made_of_what_is_here_and_of_nothing_else() -> None:
     """A data folder beside the Dockerfile must not get into the image: it holds keys."""
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
-    copied = [word for line in lines if line.startswith("COPY ") for word in line.split()[1:-1]]
+    copied = copied_into_the_image()
     assert all((ROOT / path).exists() for path in copied)
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     allowed = {rule[1:] for rule in rules if rule.startswith("!")}
@@ -129,13 +139,21 @@ def test_every_process_sees_its_own_keys_and_nobody_elses(
         for name in all_services
     }
     signer = {folder.root_key.name, folder.signer_identity.name}
-    wanted = {"gates": {"simulator-0.pem"}, "signer": signer, "ledger": {"ledger-0.pem"}}
+    wanted = {
+        "registrar": {"registrar-0.pem"},
+        "gates": {"simulator-0.pem"},
+        "signer": signer,
+        "custody": {folder.root_key.name},
+        "ledger": {"ledger-0.pem"},
+    }
     assert {name: found for name, found in keys.items() if found} == wanted
-    assert not any(
-        Path(source) == Path("sixgate-data")
-        for service in all_services.values()
+    whole = {
+        name: service.hidden
+        for name, service in all_services.items()
         for source, _ in service.mounts
-    )
+        if Path(source) == Path("sixgate-data")
+    }
+    assert whole == {"publish": ["/data/keys"]}
 
 
 def test_every_service_waits_for_something_that_can_come_true(

@@ -1,0 +1,54 @@
+"""``python -m infra.image layer FILE [--wheels DIR]``, ``python -m infra.image twice [--app]``."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from infra.image.archive import digest
+from infra.image.errors import ImageError
+from infra.image.layer import Project, build_layer, epoch_s, fetch
+from infra.image.twice import build_twice
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """Run one command; a failure is one sentence and exit code 1."""
+    arguments = _parser().parse_args()
+    try:
+        for name, sha256 in _run(arguments).items():
+            sys.stdout.write(f"{sha256}  {name}\n")
+    except ImageError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.image", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    layer = commands.add_parser("layer", help="build the image's layer, and say its SHA-256")
+    layer.add_argument("tar", type=Path, metavar="FILE")
+    layer.add_argument("--wheels", type=Path, metavar="DIR", help="wheels that are there already")
+    twice = commands.add_parser("twice", help="build it twice, and compare")
+    twice.add_argument("--app", action="store_true", help="without the dependencies")
+    return parser
+
+
+def _run(said: argparse.Namespace) -> dict[str, str]:
+    """Return the SHA-256 of what was made, by its name."""
+    project = Project(ROOT, epoch_s())
+    if said.command == "twice":
+        return build_twice(ROOT, whole=not said.app)
+    if said.wheels:
+        build_layer(project, said.wheels, said.tar)
+    else:
+        with TemporaryDirectory() as wheels:
+            fetch(ROOT, Path(wheels))
+            build_layer(project, Path(wheels), said.tar)
+    return {said.tar.name: digest(said.tar)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The layer that the image adds to Python's: locked dependencies and this project, as one tar file.
+
+It is made of sources and hash-pinned wheels alone, so whoever builds it gets the same bytes.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from infra.image.archive import pack
+from infra.image.bytecode import compile_tree
+from infra.image.errors import ImageError
+
+# What the wheel is made of; the Dockerfile copies the same into its building stage.
+SOURCES = (
+    "LICENSE",
+    "README.md",
+    "infra",
+    "pyproject.toml",
+    "schemas",
+    "signer",
+    "sixgate",
+    "streams",
+)
+RUNTIME = "requirements/runtime.txt"
+EPOCH_S_DEFAULT = 315_532_800  # 1980-01-01, the earliest that a wheel can say
+LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+LAUNCHER = """#!/usr/local/bin/python3
+from sixgate.cli import main
+
+main()
+"""
+# What tools leave in a checkout, and the folder in which operators keep Terraform's state.
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "node_modules", ".*", "gke")
+_SCRIPT = re.compile(rb"^(\.\./)+bin/[^\n]*\n", re.MULTILINE)  # of a line of RECORD
+
+
+class Project(NamedTuple):
+    """A checkout, and the time that everything made of it is dated."""
+
+    root: Path
+    epoch_s: int
+
+
+def epoch_s() -> int:
+    """Return SOURCE_DATE_EPOCH, or a fixed time; raises ``ImageError`` if it is no number."""
+    said = os.environ.get("SOURCE_DATE_EPOCH", str(EPOCH_S_DEFAULT))
+    if not said.isdecimal() or int(said) < EPOCH_S_DEFAULT:
+        raise ImageError(
+            f"SOURCE_DATE_EPOCH is {said!a}: give seconds since 1970, at least {EPOCH_S_DEFAULT}"
+        )
+    return int(said)
+
+
+def fetch(root: Path, wheels: Path) -> None:
+    """Download the wheels of a checkout's locked dependencies, each checked by its hash."""
+    _pip("download", *LOCKED, "-r", str(root / RUNTIME), "-d", str(wheels))
+
+
+def build_wheel(project: Project, wheels: Path) -> Path:
+    """Build this project's wheel from a clean copy of its sources."""
+    with TemporaryDirectory() as place:
+        clean = Path(place) / "source"
+        _copy(project.root, clean)
+        options = ("--no-deps", "--no-build-isolation", "--no-index", "-w", str(wheels))
+        _pip("wheel", *options, str(clean), SOURCE_DATE_EPOCH=str(project.epoch_s))
+    (wheel,) = wheels.glob("sixgate-*.whl")
+    return wheel
+
+
+def build_layer(project: Project, wheels: Path, tar: Path) -> None:
+    """Install the wheels of a folder as the image has them, and pack what that makes.
+
+    Without dependencies in the folder the layer is this project alone.
+    """
+    wheel = build_wheel(project, wheels)
+    with TemporaryDirectory() as place:
+        prefix = Path(place) / "usr" / "local"
+        offline = ("--no-index", "--find-links", str(wheels))
+        if len(list(wheels.iterdir())) > 1:
+            _install(prefix, *offline, *LOCKED, "-r", str(project.root / RUNTIME))
+        # By its name and not its path, which pip would note down.
+        _install(prefix, *offline, "--no-deps", f"sixgate=={wheel.name.split('-')[1]}")
+        _keep_one_script(prefix)
+        compile_tree(_packages(prefix))
+        pack(Path(place), tar, project.epoch_s)
+
+
+def _copy(root: Path, clean: Path) -> None:
+    """Copy what the wheel is made of; with modes of its own, since a wheel tells them."""
+    clean.mkdir()
+    for name in SOURCES:
+        source, target = root / name, clean / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=LEFT_OUT, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(source, target)
+    for path in (clean, *clean.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _install(prefix: Path, *words: str) -> None:
+    quiet = ("--ignore-installed", "--no-compile", "--no-warn-script-location")
+    _pip("install", *quiet, "--prefix", str(prefix), *words)
+
+
+def _keep_one_script(prefix: Path) -> None:
+    """Leave one command in the image: others name the Python that installed them."""
+    shutil.rmtree(prefix / "bin", ignore_errors=True)
+    (prefix / "bin").mkdir()
+    (prefix / "bin" / "sixgate").write_text(LAUNCHER)
+    (prefix / "bin" / "sixgate").chmod(0o755)
+    for record in _packages(prefix).glob("*.dist-info/RECORD"):
+        record.write_bytes(_SCRIPT.sub(b"", record.read_bytes()))
+
+
+def _packages(prefix: Path) -> Path:
+    variables = {"base": str(prefix), "platbase": str(prefix)}
+    return Path(sysconfig.get_path("purelib", "posix_prefix", variables))
+
+
+def _pip(command: str, *words: str, **variables: str) -> None:
+    pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check"]
+    done = subprocess.run([*pip, *words], env=os.environ | variables, umask=0o022, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise ImageError(f"pip {command} failed: it says above why")

@@ -1,0 +1,307 @@
+"""The manifests of ``infra/gke``, checked without a cluster."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from schemas.topics import PROCESSES as PRINCIPALS
+from schemas.topics import Principal
+from sixgate.releasing.holding import refuse_own_kms
+from sixgate.scaled.settings import Settings, load_settings
+from tests.support.gke import (
+    GKE,
+    KUSTOMIZATION,
+    MANIFESTS,
+    SETTINGS,
+    Workload,
+    flows,
+    objects,
+    workloads,
+)
+from tests.unit.infra.test_compose import is_setting, parse
+
+PROCESSES = {"registrar", "gates", "signer", "ledger", "release-gcp"}
+KUBERNETES = "1.34"  # the oldest with the device plugin's report, see README.md
+PAGE = (GKE / "README.md").read_text()
+ROW = re.compile(
+    r"^\| `([\w/.-]+)` \| ([^|]*)`([\w/.-]+)` \| ((?:TCP|UDP) [^|]+) \|$", re.MULTILINE
+)
+
+
+@pytest.fixture(scope="module")
+def pods() -> dict[str, Workload]:
+    return workloads()
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Settings]:
+    return {file.stem: load_settings(file) for file in SETTINGS.glob("*.toml")}
+
+
+def test_every_object_is_one_that_kubernetes_knows_down_to_its_fields() -> None:
+    for found in objects():
+        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def test_a_misspelled_field_would_be_noticed() -> None:
+    deployment = next(found for found in objects() if found["kind"] == "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    pod["containers"][0]["securityContext"]["readOnlyRootFileSystem"] = True
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, KUBERNETES, strict=True)
+
+
+def test_everything_that_is_there_is_applied() -> None:
+    files = {file.name for file in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
+    assert files == set(KUSTOMIZATION["resources"])
+    generated = {
+        (made["name"], made["namespace"], *made["files"])
+        for made in KUSTOMIZATION["configMapGenerator"]
+    }
+    assert generated == {
+        (name, pod.namespace, f"sixgate.toml=settings/{name}.toml")
+        for name, pod in workloads().items()
+        if name in PROCESSES
+    }
+    assert {file.stem for file in SETTINGS.iterdir()} == PROCESSES
+
+
+def test_no_image_runs_but_by_its_digest(pods: dict[str, Workload]) -> None:
+    (image,) = KUSTOMIZATION["images"]
+    once = yaml.safe_load((MANIFESTS / "once" / "kustomization.yaml").read_text())
+    assert once["images"] == [image]
+    assert re.fullmatch("sha256:[0-9a-f]{64}", image["digest"])
+    assert {c["image"] for pod in pods.values() for c in pod.containers} == {image["name"]}
+
+
+def test_every_command_and_probe_is_one_of_ours_with_options_that_parse(
+    pods: dict[str, Workload], settings: dict[str, Settings]
+) -> None:
+    assert set(pods) == PROCESSES | {"release-gcp-keys"}
+    for name, pod in pods.items():
+        parse(pod.main["args"])
+        if name not in PROCESSES:
+            continue
+        port = settings[name].monitor.port
+        program, *words = pod.main["livenessProbe"]["exec"]["command"]
+        assert program == "sixgate"
+        assert parse(words)["url"] == f"http://127.0.0.1:{port}"
+        ports = {port["name"]: port["containerPort"] for port in pod.main["ports"]}
+        assert ports["monitor"] == port
+        assert settings[name].monitor.host == "0.0.0.0"  # noqa: S104 - who reaches it is the policies' matter
+        for probe in ("startupProbe", "readinessProbe"):
+            assert pod.main[probe]["httpGet"]["port"] == "monitor"
+
+
+def test_every_variable_is_a_setting_and_has_a_value_it_takes(
+    pods: dict[str, Workload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [
+        variable for pod in pods.values() for c in pod.containers for variable in c.get("env", [])
+    ]
+    assert [variable["name"] for variable in found] == ["SIXGATE_GATES__INSTANCE"]
+    assert is_setting("SIXGATE_GATES__INSTANCE")
+    monkeypatch.setenv("SIXGATE_GATES__INSTANCE", "gates-1")  # what a StatefulSet calls its second
+    assert load_settings(SETTINGS / "gates.toml").gates.instance == "gates-1"
+
+
+def test_settings_are_production_s(settings: dict[str, Settings]) -> None:
+    for told in settings.values():
+        assert told.kafka.tls is not None
+        assert (told.kafka.insecure_dev, told.kms.insecure_dev) == (False, False)
+        assert (told.kafka.copies, told.kafka.in_sync) == (3, 2)
+        assert told.signer.head_required
+        assert told.signer.ledger_required
+        assert told.gates.head_required
+    assert [name for name, told in settings.items() if told.kms != Settings().kms] == [
+        "release-gcp"
+    ]
+    release, releases = settings["release-gcp"].released(), settings["signer"].releases
+    assert (release.insecure_dev, release.tls is not None) == (False, True)
+    assert releases is not None
+    # Nobody's keys: the operator has to name the admins.
+    assert {*release.admins, *releases.admins} == {"0x" + "00" * 32}
+
+
+def test_every_file_that_settings_name_appears_in_the_pod(
+    pods: dict[str, Workload], settings: dict[str, Settings]
+) -> None:
+    for name, told in settings.items():
+        pod, named = pods[name], set(_paths(told.model_dump(exclude={"data"})))
+        assert bool(pod.mounts.get("/data/trust.json")) == (name not in {"ledger", "release-gcp"})
+        for path in named:
+            assert any(path.is_relative_to(place) for place in pod.mounts), (name, path)
+        private = {path for path in named if path.is_relative_to("/data/keys")}
+        assert private <= {Path(path) for path in pod.staged}
+        secrets = {path.name for path in named if path.is_relative_to("/secrets")}
+        secrets |= {Path(path).name for path in pod.staged}
+        assert _documented_secrets(name) == secrets, name
+
+
+def test_every_process_gets_its_own_keys_and_nobody_elses(pods: dict[str, Workload]) -> None:
+    keys = {name: {Path(path).name for path in pod.staged} for name, pod in pods.items()}
+    assert {name: found for name, found in keys.items() if found} == {
+        "registrar": {"registrar-0.pem"},
+        "gates": {"simulator-0.pem"},
+        "signer": {"signer.sealed", "clickhouse.password"},
+        "ledger": {"ledger-0.pem", "clickhouse.password"},
+    }
+    for name, pod in pods.items():
+        secrets = [v["secret"]["secretName"] for v in pod.pod["volumes"] if "secret" in v]
+        assert set(secrets) <= {name}
+
+
+def test_no_pod_may_do_more_than_it_has_to(pods: dict[str, Workload]) -> None:
+    for pod in pods.values():
+        assert pod.pod["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.pod)
+        assert not [volume for volume in pod.pod["volumes"] if "hostPath" in volume]
+        for container in pod.containers:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["requests"] == container["resources"]["limits"]
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"]["limits"])
+    namespaces = [found for found in objects() if found["kind"] == "Namespace"]
+    for found in namespaces:
+        assert found["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert {found["metadata"]["name"] for found in namespaces} == {
+        pod.namespace for pod in pods.values()
+    }
+
+
+def test_the_signer_alone_has_the_device_and_tokens_and_each_is_for_one_release(
+    pods: dict[str, Workload], settings: dict[str, Settings]
+) -> None:
+    device = "amd.com/sev-snp"
+    assert [n for n, pod in pods.items() if device in pod.main["resources"]["limits"]] == ["signer"]
+    tokens = {
+        name: [
+            source["serviceAccountToken"]
+            for volume in pod.pod["volumes"]
+            for source in volume.get("projected", {}).get("sources", [])
+        ]
+        for name, pod in pods.items()
+    }
+    (token,) = tokens.pop("signer")
+    assert not any(tokens.values())
+    assert token["audience"] == settings["release-gcp"].released().audience
+    assert token["expirationSeconds"] <= 600
+
+
+def test_the_signer_asks_the_release_that_runs_with_the_token_for_it_and_no_kms(
+    pods: dict[str, Workload], settings: dict[str, Settings]
+) -> None:
+    told, released = settings["signer"], settings["release-gcp"].released()
+    assert told.attestation is not None
+    assert (told.attestation.platform, told.attestation.insecure_dev) == ("sev-guest", False)
+    assert told.releases is not None
+    refuse_own_kms(told.kms)
+    assert (told.releases.org, told.releases.insecure_dev) == (released.org, False)
+    ((provider, address),) = told.releases.at.items()
+    assert provider == released.provider
+    (service,) = [
+        found
+        for found in objects()
+        if found["kind"] == "Service" and found["metadata"]["namespace"] != "sixgate"
+    ]
+    place, (port,) = service["metadata"], service["spec"]["ports"]
+    host = f"{place['name']}.{place['namespace']}.svc.cluster.local"
+    assert (address.url, port["port"]) == (f"https://{host}:{released.port}", released.port)
+    assert service["spec"]["selector"] == {"app": "release-gcp"}
+    (source,) = pods["signer"].mounts["/var/run/sixgate"]["projected"]["sources"]
+    assert address.token == Path("/var/run/sixgate") / source["serviceAccountToken"]["path"]
+
+
+def test_what_a_process_must_remember_outlives_its_pod(pods: dict[str, Workload]) -> None:
+    kept = {
+        name: place
+        for name, pod in pods.items()
+        for place, volume in pod.mounts.items()
+        if "persistentVolumeClaim" in volume
+    }
+    assert kept == {
+        "signer": "/data",  # the newest release policy that it took
+        "ledger": "/heads",
+        "release-gcp": "/data",
+        "release-gcp-keys": "/data",
+    }
+
+
+def test_a_disruption_takes_one_pod_at_a_time() -> None:
+    budgets = {
+        f["metadata"]["name"]: f["spec"] for f in objects() if f["kind"] == "PodDisruptionBudget"
+    }
+    assert set(budgets) == PROCESSES
+    for name, spec in budgets.items():
+        assert spec == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}}
+
+
+def test_what_signs_or_holds_heads_is_never_started_beside_itself() -> None:
+    found = {f["metadata"]["name"]: f["spec"] for f in objects() if f["kind"] == "Deployment"}
+    for spec in found.values():
+        assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_every_namespace_denies_what_nothing_allows() -> None:
+    policies = [found for found in objects() if found["kind"] == "NetworkPolicy"]
+    denied = {
+        found["metadata"]["namespace"]
+        for found in policies
+        if found["metadata"]["name"] == "deny-by-default"
+        and found["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    }
+    assert denied == {pod.namespace for pod in workloads().values()}
+    for found in policies:  # a rule without its type would not count
+        listed = {kind.lower() for kind in found["spec"]["policyTypes"]}
+        assert {"egress", "ingress"} & set(found["spec"]) <= listed
+        for rule in [*found["spec"].get("egress", []), *found["spec"].get("ingress", [])]:
+            assert rule["ports"]
+            assert rule.get("to") or rule.get("from")
+
+
+def test_the_network_policies_allow_the_documented_flows_and_no_other() -> None:
+    out, into = flows()
+    documented = {
+        (source, target, port.strip())
+        for source, _, target, ports in ROW.findall(PAGE)
+        for port in _each_port(ports)
+    }
+    release = {flow for flow in out if flow.target == "sixgate-release-gcp/release-gcp"}
+    assert documented == {tuple(flow) for flow in out} | {
+        tuple(flow) for flow in into if flow.source == "monitoring"
+    }
+    answered = {flow for flow in into if flow.source != "monitoring"}
+    assert {(f"sixgate/{f.source}", "release-gcp", f.port) for f in release} == {
+        tuple(flow) for flow in answered
+    }
+
+
+def test_every_process_speaks_to_kafka_and_only_two_to_the_ledger_s_server() -> None:
+    spoken = {(flow.source.removesuffix("-gcp"), flow.port) for flow in flows()[0]}
+    # Custody has KMSs of its own, and on this cluster releases hold all keys: it is not there.
+    expected = set(PRINCIPALS) - {Principal.CUSTODY}
+    assert {who for who, port in spoken if port == "TCP 9093"} == expected
+    assert {who for who, port in spoken if port == "TCP 8443"} == {"signer", "ledger"}
+
+
+def _each_port(ports: str) -> list[str]:
+    return [f"{kind} {n}" for kind, n in re.findall(r"(TCP|UDP) (\d+)", ports)]
+
+
+def _paths(value: Any) -> list[Path]:
+    if isinstance(value, dict):
+        return [path for each in value.values() for path in _paths(each)]
+    return [value] if isinstance(value, Path) else []
+
+
+def _documented_secrets(name: str) -> set[str]:
+    found = re.search(rf"^\| `{name}` \| ((?:`[\w.-]+`,? ?)+)\|$", PAGE, re.MULTILINE)
+    assert found, name
+    return set(re.findall(r"`([\w.-]+)`", found[1]))
