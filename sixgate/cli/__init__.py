@@ -1,10 +1,13 @@
 """The command ``sixgate``."""
 
 import os
+import sys
 import threading
 from typing import NoReturn
 
 from sixgate.cli.interrupts import leave_at_once
+
+_ENGINE = "chdb"
 
 
 def main() -> NoReturn:
@@ -15,8 +18,9 @@ def main() -> NoReturn:
     try:
         run()
     except SystemExit as ended:
-        if any(thread.daemon for thread in threading.enumerate()):
-            # A client's query may still run in the ledger's engine, which crashes when the
-            # interpreter takes it apart meanwhile. All that must be closed or flushed is.
+        if _ENGINE in sys.modules or any(thread.daemon for thread in threading.enumerate()):
+            # A client's query, or a thread of its own, may still run in the ledger's engine, which
+            # crashes when the process is taken apart meanwhile. All that must be closed or flushed
+            # is.
             os._exit(int(ended.code or 0))
         raise

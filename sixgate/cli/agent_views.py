@@ -1,11 +1,14 @@
 """Agents and keys as people see them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
+from schemas.custody import AGENT_KEYS
+from schemas.key_chains import SIGNING, KeyChain
 from schemas.money import wei_to_eth
-from signer.ethereum.address import checksum_address
-from signer.keys import may_use
+from signer.addresses.derivation import shown
+from signer.keys.register import may_use
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.terminal import safe
@@ -46,7 +49,9 @@ def agent_sheet(found: Json) -> Sheet:
         f"  {field}": limit(value) for field, value in (policy or {"policy": {}})["policy"].items()
     }
     about |= {
-        f"key {key['path']}": address(key["address"]) for key in found["keys"] if _may(agent, key)
+        f"key {key['path']}": key_address(key)
+        for key in found["keys"]
+        if _may(agent, key) and key["state"] == "active"
     }
     about |= {
         "spent in 24 h": f"{wei_to_eth(int(found['budget']['spent_wei']))} (whole account)",
@@ -59,12 +64,17 @@ def key_list(keys: Sequence[Json], agents: Json) -> Listing:
     """Return all keys and who may sign with each."""
     found = [
         Row(
-            (address(key["address"]), key["account"], str(key["version"])),
-            (key["path"], f"agents: {', '.join(users(key, agents)) or 'nobody'}"),
+            (key_address(key), key["account"], key["chain"], str(key["version"]), key["state"]),
+            (
+                key["path"] if key["vault"] == AGENT_KEYS else f"{key['path']} in {key['vault']}",
+                ability(key),
+                f"agents: {', '.join(users(key, agents)) or 'nobody'}",
+            ),
         )
         for key in keys
     ]
-    return Listing(("address", "account", "version"), found, right=("version",))
+    columns = ("address", "account", "chain", "version", "state")
+    return Listing(columns, found, right=("version",))
 
 
 def users(key: Json, agents: Json) -> list[str]:
@@ -72,9 +82,21 @@ def users(key: Json, agents: Json) -> list[str]:
     return [name for name, agent in sorted(agents.items()) if _may(agent, key)]
 
 
+def ability(key: Json) -> str:
+    """Say what a key can do today."""
+    if key["state"] != "active":
+        return "signs no more" if _signs(key) else "holds an address no more"
+    return "signs transactions and messages" if _signs(key) else "holds an address only"
+
+
+def key_address(key: Json) -> str:
+    """Write a key's address as its chain's people do."""
+    return shown(KeyChain(key["chain"]), key["address"])
+
+
 def address(lower: str) -> str:
-    """Write an address with its EIP-55 checksum."""
-    return checksum_address(bytes.fromhex(lower[2:]))
+    """Write an Ethereum address with its checksum (EIP-55)."""
+    return shown(KeyChain.ETHEREUM, lower)
 
 
 def left(budget: Json) -> str:
@@ -84,12 +106,20 @@ def left(budget: Json) -> str:
 
 def limit(value: Any) -> str:
     """Write a policy's field."""
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()  # as a policy's file has it
+    if not isinstance(value, list):
+        return str(value)
+    return ", ".join(one if isinstance(one, str) else json.dumps(one) for one in value)
 
 
 def activity(agent: Json) -> Any:
     """Tell whether an agent is active, with a colour."""
     return safe("yes", "green") if agent["active"] else safe("no", "red")
+
+
+def _signs(key: Json) -> bool:
+    return KeyChain(key["chain"]) in SIGNING
 
 
 def _may(agent: Json, key: Json) -> bool:

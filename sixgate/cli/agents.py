@@ -1,7 +1,5 @@
 """``sixgate agents``: who may submit intents, and within which policy."""
 
-import secrets
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,22 +16,13 @@ from sixgate.cli.policy_options import PolicyFile, PolicyId, with_limits
 from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
-from sixgate.keyfiles import SEED_BYTES, create_key_file, load_key_file
+from sixgate.data_folder.key_files import own_public_key
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Who may submit intents, and within which policy.",
     epilog="Example: sixgate agents list",
 )
-
-
-def own_public_key(folder: Folder, name: str) -> str:
-    """Return the public half of the agent's key file; make the file where there is none."""
-    path: Path = folder.agent_key(name)
-    if not path.exists():
-        create_key_file(path, secrets.token_bytes(SEED_BYTES))
-    return load_key_file(path, name).public_key
 
 
 @app.command(
@@ -57,7 +46,8 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
         if name in here.registry["agents"]:
             usage(f"agent {name} exists: change it with sixgate agents update {name}")
         records: list[Entry] = []
-        if account not in here.registry["accounts"]:
+        opened = account not in here.registry["accounts"]
+        if opened:
             records.append(entry(AccountOpened, account=account))
         if policy or flags or policy_id is None:
             content = compose(here, {}, policy, flags)
@@ -65,11 +55,12 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
         if "public_key" not in said:
-            said["public_key"] = own_public_key(here.folder, name)
+            said["public_key"] = own_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}
         new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed
         here.register(*records, _agent(new, said))
-    notices().print(f"Agent {name} acts for account {account}.", highlight=False)
+    news = ", opened with it" if opened else ""
+    notices().print(f"Agent {name} acts for account {account}{news}.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")

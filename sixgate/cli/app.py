@@ -1,5 +1,6 @@
 """The whole command line, and how a command ends."""
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -8,19 +9,29 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from signer.custody.process import forbid_core_files
 from sixgate.cli import (
+    access,
     agents,
+    attestation,
     chains,
+    cmek,
     folders,
     intents,
     keys,
+    kms,
     ledger,
+    messages,
     probing,
     processes,
+    release,
+    secrets,
     services,
     settings,
     submit,
     topics,
+    transactions,
+    vaults,
 )
 from sixgate.cli.config_option import Config, offer_config, use_config
 from sixgate.cli.demo.command import demo
@@ -41,20 +52,33 @@ app.command(epilog="Example: sixgate demo --data ./demo")(demo)
 app.command(epilog="Example: sixgate init --org acme --data ./acme")(folders.init)
 app.command(epilog="Example: sixgate up --data ./acme")(folders.up)
 app.add_typer(agents.app, name="agents")
+app.add_typer(access.app, name="access")
 app.add_typer(keys.app, name="keys")
+app.add_typer(vaults.app, name="vaults")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(cmek.app, name="cmek")
+app.add_typer(kms.app, name="kms")
 app.command(
     epilog="Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
     """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
     "| sixgate submit -"
 )(submit.submit)
+app.add_typer(transactions.app, name="tx")
+app.add_typer(messages.message, name="message")
+app.add_typer(messages.typed_data, name="typed-data")
+app.add_typer(messages.authorization, name="authorization")
 app.add_typer(intents.app, name="intents")
 app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(attestation.app, name="attest")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
-app.command(epilog="Example: sixgate services --json")(services.services)
+app.add_typer(services.app, name="services")
 app.command(epilog="Example: sixgate gates --config sixgate.toml")(processes.gates)
 app.command(epilog="Example: sixgate signer --config sixgate.toml --slots 0-3")(processes.signer)
+app.command(epilog="Example: sixgate registrar --config sixgate.toml")(processes.registrar)
+app.command(epilog="Example: sixgate custody --config custody.toml")(processes.custody)
+app.add_typer(release.app, name="release")
 app.command(epilog="Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711")(probing.probe)
 app.command(epilog="Example: sixgate config --config sixgate.toml")(processes.config)
 app.command(epilog="Example: sixgate publish --config sixgate.toml")(processes.publish)
@@ -95,6 +119,8 @@ def main() -> NoReturn:
     """Run the command line and exit; every failure is one sentence and a code of its own."""
     _mend_streams()
     tune()
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # the sentence says it
+    forbid_core_files()
     try:
         raise_again()
         code = _run()

@@ -11,14 +11,30 @@ import typer
 from sixgate.cli.options import CONFIG_VARIABLE
 from sixgate.cli.shared_options import Command
 
+INSECURE_DEV_VARIABLE = "SIXGATE_KAFKA__INSECURE_DEV"
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config",
         metavar="FILE",
-        help=f"Settings of a pipeline on Kafka, to work through it; or {CONFIG_VARIABLE}.",
+        help=f"Settings: of a pipeline on Kafka, or of KMSs; or {CONFIG_VARIABLE}.",
     ),
 ]
+
+
+InsecureDev = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-dev",
+        help="Start without TLS, and on topics and rights that are weaker than declared.",
+    ),
+]
+
+
+def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option as it was said
+    """Set ``insecure_dev`` over all settings, as its environment variable does."""
+    if wanted:
+        os.environ[INSECURE_DEV_VARIABLE] = "true"
 
 
 def use_config(file: Path | None) -> None:

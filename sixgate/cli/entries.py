@@ -14,8 +14,10 @@ RULES = {
     "rpc_url": "must be at most 512 characters",
     "aliases": "must be at most 16 names",
     "key_paths": "must be at most 64 paths",
-    "public_key": "must be an Ed25519 public key: 0x and 64 lower-case hex digits",
+    "public_key": "must be a public key: 0x and 64 lower-case hex digits",
     "default_fees": "must be amounts below 2^256 wei, and gas below 2^53",
+    "vault": "must be a name: lower-case letters, digits, '.', '_' and '-'",
+    "grants": "must be at most 128 grants",
     "chain_id": "must be a positive chain id, below 2^53",
 }
 """What a field must be, in words; a wrong value is repeated before them."""

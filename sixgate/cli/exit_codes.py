@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     WEAKER = 11
     TAKEN_OVER = 12
     STALLED = 13
+    NOT_ATTESTED = 14
+    GATES_FAILED = 70
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141
 
@@ -29,16 +31,18 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.INTERNAL: "A defect in sixgate: please report the sentence.",
     ExitCode.USAGE: "The command line or an input file is wrong; nothing wrong was sent.",
     ExitCode.REJECTED: "A submitted intent ended otherwise than expected; mostly, it was rejected.",
-    ExitCode.REFUSED: "The registry or the signer refused an operator's record or key request.",
+    ExitCode.REFUSED: "Registry, signer or custody refused it, or a server forbids it.",
     ExitCode.FOLDER: "A file or the data folder cannot be read, written or created.",
-    ExitCode.UNREACHABLE: "The folder's owner is busy, of another version, or went away meanwhile.",
+    ExitCode.UNREACHABLE: "A server or the folder's owner does not answer, or has another version.",
     ExitCode.HALTED: "The pipeline halted: state, clock, disk or keys must be looked at first.",
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
-    ExitCode.NOT_FOUND: "There is no intent, agent, chain or setting of that name.",
+    ExitCode.NOT_FOUND: "There is no agent, chain, intent, key, secret, setting or vault so named.",
     ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
-    ExitCode.WEAKER: "Kafka's topics or rights are missing, or weaker than declared.",
+    ExitCode.WEAKER: "Kafka's topics or rights, or a KMS key, are missing or weaker than declared.",
     ExitCode.TAKEN_OVER: "A newer process took this one's place; nothing is lost.",
     ExitCode.STALLED: "The process that was probed is stalled; with --pid it was ended.",
+    ExitCode.NOT_ATTESTED: "Attestation evidence does not verify under the policy.",
+    ExitCode.GATES_FAILED: "The gates could not send or read; what was not sent is read again.",
     ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
     ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
 }

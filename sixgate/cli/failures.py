@@ -4,13 +4,14 @@ import errno
 import os
 from dataclasses import dataclass
 
+from schemas.strict_json import JsonWrong
 from sixgate.api import ApiError
+from sixgate.authoring.intent_form import IntentWrong
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.terminal import OutputClosed
-from sixgate.folder import FolderBusy, FolderError
+from sixgate.data_folder.folder import FolderBusy, FolderError
+from sixgate.data_folder.key_files import KeyFileError
 from sixgate.halts import HALTS
-from sixgate.intent_form import IntentWrong
-from sixgate.keyfiles import KeyFileError
 from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.errors import (
     KafkaDenied,
@@ -18,6 +19,7 @@ from streams.kafka.errors import (
     KafkaFenced,
     KafkaTopicMissing,
     KafkaUnreachable,
+    KafkaWeaker,
 )
 from streams.ledger.errors import (
     LedgerBusy,
@@ -28,7 +30,6 @@ from streams.ledger.errors import (
     LedgerRewritten,
     LedgerUnreachable,
 )
-from streams.strict_json import JsonWrong
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
@@ -52,6 +53,13 @@ class Failure:
 API_CODES: dict[str, ExitCode] = {
     "registry_refused": ExitCode.REFUSED,
     "key_refused": ExitCode.REFUSED,
+    "vault_refused": ExitCode.REFUSED,
+    "read_refused": ExitCode.REFUSED,
+    "access_refused": ExitCode.REFUSED,
+    "secret_unknown": ExitCode.NOT_FOUND,
+    "custody_failed": ExitCode.REFUSED,
+    "custody_absent": ExitCode.UNREACHABLE,
+    "custody_unavailable": ExitCode.UNREACHABLE,
     "intent_unknown": ExitCode.NOT_FOUND,
     "ledger_wrong": ExitCode.LEDGER_WRONG,
     "sql_refused": ExitCode.SQL_REFUSED,
@@ -62,6 +70,11 @@ API_CODES: dict[str, ExitCode] = {
     "connection_lost": ExitCode.UNREACHABLE,
     "busy": ExitCode.UNREACHABLE,
     "denied": ExitCode.REFUSED,
+    "topic_missing": ExitCode.WEAKER,
+    "nonce_malformed": ExitCode.USAGE,
+    "attestation_busy": ExitCode.UNREACHABLE,
+    "attestation_failed": ExitCode.UNREACHABLE,
+    "not_attested": ExitCode.USAGE,
     "position_unknown": ExitCode.USAGE,
     "request_malformed": ExitCode.UNREACHABLE,
     "method_unknown": ExitCode.UNREACHABLE,
@@ -85,6 +98,7 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (KafkaUnreachable, ExitCode.UNREACHABLE),
     (KafkaDenied, ExitCode.REFUSED),
     (KafkaTopicMissing, ExitCode.WEAKER),
+    (KafkaWeaker, ExitCode.WEAKER),
     (KafkaFenced, ExitCode.TAKEN_OVER),
     (KafkaFault, ExitCode.HALTED),
     (SettingsWrong, ExitCode.USAGE),

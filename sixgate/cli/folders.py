@@ -21,8 +21,8 @@ from sixgate.cli.progress import progress
 from sixgate.cli.session import usage
 from sixgate.cli.terminal import notices, safe, screen
 from sixgate.clocks import wall_ms
-from sixgate.creation import Founding, create
-from sixgate.folder import ADMIN, Folder, FolderBusy
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.folder import ADMIN, Folder, FolderBusy
 
 OWN_S_MAX = 30.0
 OWN_PAUSE_S = 0.05
@@ -73,8 +73,8 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)
     folder.trust()
-    from sixgate.node import running  # noqa: PLC0415
-    from sixgate.serving import serving  # noqa: PLC0415
+    from sixgate.embedded.node import running  # noqa: PLC0415
+    from sixgate.socket.serving import serving  # noqa: PLC0415
 
     with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
         if _own(folder, stop, owning):

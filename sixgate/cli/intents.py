@@ -76,7 +76,7 @@ def signed(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Print signed transactions, oldest first, one a line; raw ones are in --json."""
+    """Print what was signed, oldest first, one a line; raw bytes are in --json."""
     with session(data) as here:
         out = screen()
         if not follow:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from schemas.strict_json import JsonWrong, read_json
+from signer.custody.whole_file import write_whole
 from sixgate.api import Json
 from sixgate.cli import ledger_server
 from sixgate.cli.exit_codes import ExitCode
@@ -19,9 +21,7 @@ from sixgate.cli.sql_view import answer_view
 from sixgate.cli.terminal import notices, print_json, safe, screen
 from sixgate.cli.times import moment, moment_ms
 from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
-from sixgate.whole_file import write_whole
-from streams.strict_json import JsonWrong, read_json
+from sixgate.data_folder.folder import Folder
 
 FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 SINCE_DEFAULT = "90d"

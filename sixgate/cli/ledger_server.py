@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sixgate.cli.config_option import InsecureDev, use_insecure_dev
 from sixgate.cli.terminal import notices
 
 Config = Annotated[
@@ -13,12 +14,13 @@ Config = Annotated[
 ]
 
 
-def run(*, config: Config = None) -> None:
+def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Carry every record from Kafka into the ledger's server until SIGTERM."""
     from sixgate.scaled.process import run_process  # noqa: PLC0415 - Kafka takes a while to load
     from sixgate.scaled.recording import LedgerProcess  # noqa: PLC0415
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
 
+    use_insecure_dev(insecure_dev)
     settings = load_settings(config)
     run_process(LedgerProcess(settings), settings.monitor)
 

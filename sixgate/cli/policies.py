@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.money import eth_to_wei, wei_to_eth
 from schemas.policy import Policy
+from schemas.strict_json import JsonWrong, read_json
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
 from sixgate.cli.policy_options import FLAGS, RATE_NEW
 from sixgate.cli.session import Session, usage
-from streams.strict_json import JsonWrong, read_json
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:
@@ -83,6 +83,26 @@ def _recipients(_session: Session, value: Any) -> Any:
     return "any" if said == ["any"] else [f"0x{parse_address(one).hex()}" for one in said]
 
 
+def _delegates(_session: Session, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [f"0x{parse_address(one).hex()}" for one in _between_commas(value)]
+
+
+def _domains(_session: Session, value: Any) -> Any:
+    """Bring the contracts of entries that name one into their form; the model checks the rest."""
+    if not isinstance(value, list):
+        return value
+    return [_domain(entry) if isinstance(entry, dict) else entry for entry in value]
+
+
+def _domain(entry: Json) -> Json:
+    contract = entry.get("verifying_contract")
+    if not isinstance(contract, str):
+        return entry
+    return entry | {"verifying_contract": f"0x{parse_address(contract).hex()}"}
+
+
 def _chains(session: Session, value: Any) -> Any:
     if not isinstance(value, list):
         return value
@@ -105,4 +125,6 @@ _NORMAL: dict[str, Callable[[Session, Any], Any]] = {
     "tx_to_allowlist": _recipients,
     "tx_allowed_chains": _chains,
     "intents_per_minute": _rate,
+    "delegate_allowlist": _delegates,
+    "eip712_domain_allowlist": _domains,
 }

@@ -13,6 +13,7 @@ RATE_NEW = 60
 """What a new policy made of flags alone allows a minute, unless a flag says it."""
 
 
+# Typed data's domains are written in a policy's file: an entry has five fields.
 FLAGS = {
     "tx_max_value_eth": "--max-value-eth",
     "tx_daily_limit_eth": "--daily-limit-eth",
@@ -21,6 +22,11 @@ FLAGS = {
     "tx_allowed_chains": "--chains",
     "intents_per_minute": "--rate",
     "allow_contract_creation": "--allow-creation/--deny-creation",
+    "message_signing_enabled": "--messages/--no-messages",
+    "allow_raw_hashes": "--raw-hashes/--no-raw-hashes",
+    "eip712_default_policy": "--typed-data-default",
+    "delegate_allowlist": "--delegates",
+    "allow_any_chain_delegation": "--any-chain-delegation/--one-chain-delegation",
 }
 
 
@@ -40,7 +46,8 @@ _OPTIONS: dict[str, Any] = {
         str | None, _option("tx_daily_limit_eth", "Most of any 24 h, or unlimited.", "ETH")
     ],
     "tx_max_fee_eth": Annotated[
-        str | None, _option("tx_max_fee_eth", "Most of gas x max fee, or unlimited.", "ETH")
+        str | None,
+        _option("tx_max_fee_eth", "Most that gas and blobs may cost, or unlimited.", "ETH"),
     ],
     "tx_to_allowlist": Annotated[
         list[str] | None,
@@ -59,12 +66,34 @@ _OPTIONS: dict[str, Any] = {
     "allow_contract_creation": Annotated[
         bool | None, _option("allow_contract_creation", "May it create contracts?")
     ],
+    "message_signing_enabled": Annotated[
+        bool | None, _option("message_signing_enabled", "May it sign messages?")
+    ],
+    "allow_raw_hashes": Annotated[
+        bool | None, _option("allow_raw_hashes", "Messages that are hashes, too?")
+    ],
+    "eip712_default_policy": Annotated[
+        str | None,
+        _option(
+            "eip712_default_policy", "Typed data of contracts not listed: deny, allow.", "WORD"
+        ),
+    ],
+    "delegate_allowlist": Annotated[
+        list[str] | None,
+        _option("delegate_allowlist", "Contracts to delegate to, between commas.", "ADDRESSES"),
+    ],
+    "allow_any_chain_delegation": Annotated[
+        bool | None, _option("allow_any_chain_delegation", "Delegations on every chain?")
+    ],
 }
 
 PolicyFile = Annotated[
     Path | None,
     typer.Option(
-        "--policy", metavar="FILE", help="A policy in JSON; flags win.", rich_help_panel=PANEL
+        "--policy",
+        metavar="FILE",
+        help="The whole policy in JSON; flags win.",
+        rich_help_panel=PANEL,
     ),
 ]
 PolicyId = Annotated[

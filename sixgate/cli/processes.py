@@ -1,4 +1,4 @@
-"""The pipeline as separate processes: ``sixgate gates``, ``signer``, ``config``, ``publish``."""
+"""The pipeline as separate processes: ``sixgate gates``, ``signer``, ``registrar``, …."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,9 @@ from typing import Annotated
 import orjson
 import typer
 
-from sixgate.cli.config_option import config_file
+from schemas.topics import Principal
+from sixgate.cli.config_option import InsecureDev, config_file, use_insecure_dev
+from sixgate.cli.identities import speaking_as
 from sixgate.cli.terminal import notices, screen
 
 Config = Annotated[
@@ -16,12 +18,13 @@ Config = Annotated[
 ]
 
 
-def gates(*, config: Config = None) -> None:
+def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Run the gates on Kafka until SIGTERM."""
     from sixgate.scaled.gating import GatesProcess  # noqa: PLC0415 - Faust takes a while to load
     from sixgate.scaled.process import run_process  # noqa: PLC0415
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
 
+    use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
     run_process(GatesProcess(settings), settings.monitor)
 
@@ -32,14 +35,38 @@ def signer(
     slots: Annotated[
         str | None, typer.Option(metavar="0-3", help="Which slots; over the settings.")
     ] = None,
+    insecure_dev: InsecureDev = False,
 ) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
     from sixgate.scaled.process import run_process  # noqa: PLC0415
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
     from sixgate.scaled.signing import SignerProcess  # noqa: PLC0415
 
+    use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file(), slots=slots)
     run_process(SignerProcess(settings), settings.monitor)
+
+
+def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
+    """Sign again and again how far the registry goes, until SIGTERM."""
+    from sixgate.scaled.process import run_process  # noqa: PLC0415
+    from sixgate.scaled.registrar import RegistrarProcess  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    use_insecure_dev(insecure_dev)
+    settings = load_settings(config or config_file())
+    run_process(RegistrarProcess(settings), settings.monitor)
+
+
+def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
+    """Serve secrets that are no signing keys to the agents that are granted them, until SIGTERM."""
+    from sixgate.custody.process import CustodyProcess  # noqa: PLC0415 - loads a cloud's SDK
+    from sixgate.scaled.process import run_process  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    use_insecure_dev(insecure_dev)
+    settings = load_settings(config or config_file())
+    run_process(CustodyProcess(settings), settings.monitor)
 
 
 def config(*, config: Config = None) -> None:
@@ -52,12 +79,13 @@ def config(*, config: Config = None) -> None:
 
 def publish(*, config: Config = None) -> None:
     """Put the organisation that sixgate init founded in the data folder on Kafka, for ever."""
-    from sixgate.folder import Folder  # noqa: PLC0415
+    from sixgate.data_folder.folder import Folder  # noqa: PLC0415
     from sixgate.scaled.publishing import publish as send  # noqa: PLC0415
     from sixgate.scaled.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config or config_file())
     folder = Folder(settings.data)
-    sent = asyncio.run(send(settings.kafka.broker("sixgate-publish"), folder))
+    with speaking_as(Principal.OPERATORS):
+        sent = asyncio.run(send(settings.kafka.broker("sixgate-publish"), folder))
     told = f"{sent.records} registry records and {sent.requests} key requests were sent to Kafka."
     notices().print(told if any(sent) else "All of it is on Kafka already.", highlight=False)

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sixgate.cli.terminal import notices
 
 PATIENCE_S = 1.0
+WAITING = "waiting for the signer"
 Item = TypeVar("Item")
 
 

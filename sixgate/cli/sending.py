@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sixgate.api import ApiError, Json
+from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.intent_lines import Submission, ended_as, parts
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.how_far import HowFar
@@ -13,8 +15,6 @@ from sixgate.cli.progress import progress
 from sixgate.cli.session import Session
 from sixgate.cli.submit_views import missed_expectation, result_line, result_list
 from sixgate.cli.terminal import notices, print_json_line, safe, screen
-from sixgate.intent_form import SIGNED
-from sixgate.intent_lines import Submission, ended_as, parts
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Sending:
     here: Session
     ready: Sequence[Submission]
     far: HowFar
-    as_json: bool
+    as_json: bool = False
 
     def accept(self) -> ExitCode:
         """Send all and end when they are durable."""
@@ -42,7 +42,7 @@ class Sending:
         results: list[tuple[Submission, Json]] = []
         try:
             with progress("waiting for outcomes", len(self.ready)) as bar:
-                for one, answer in self._answers():
+                for one, answer in self.answers():
                     results.append((one, answer))
                     bar.show(len(results))
                     if self.as_json:
@@ -53,7 +53,8 @@ class Sending:
         as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
         return ExitCode.OK if as_expected else ExitCode.REJECTED
 
-    def _answers(self) -> Iterator[tuple[Submission, Json]]:
+    def answers(self) -> Iterator[tuple[Submission, Json]]:
+        """Send all; yield the end of each intent as it comes."""
         for part in parts(self.ready):
             for answer in self._submitted(part, wait=True):
                 yield part[answer["index"]], answer

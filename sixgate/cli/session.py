@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import NoReturn
 
 from schemas.registry import Entry
-from sixgate import operator
+from schemas.topics import Principal
 from sixgate.api import Api, Json
+from sixgate.authoring import operator
+from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
-from sixgate.cli.options import DATA_DEFAULT
+from sixgate.cli.identities import speaking_as
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
 from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
-from sixgate.suggestion import did_you_mean
+from sixgate.data_folder.folder import Folder
 
 IDEMPOTENCY_KEY_BYTES = 16
 NEXT = {
     "agent": ": sixgate agents list has those there are, sixgate agents add {name} makes one",
+    "setting": ": sixgate settings get has those there are",
+    "key": ": sixgate keys list has those there are",
+    "vault": ": sixgate vaults list has those there are, sixgate vaults create makes one",
     "chain": ": sixgate chains list has those there are, sixgate chains add makes one",
 }
 """What to do about a name that nobody registered."""
@@ -43,16 +48,17 @@ class Session:
 
     @cached_property
     def registry(self) -> Json:
-        """What was registered when it was first asked for."""
+        """What was registered when it was first asked for, or asked for since our last record."""
         return self.api.registry()
 
     def register(self, *entries: Entry) -> None:
         """Sign entries with the folder's admin key and register them in order."""
         operator.register(self.api, self.folder.admin(), list(entries), wall_ms())
+        self.__dict__.pop("registry", None)
 
-    def provision(self, account: str, path: str) -> Json:
-        """Order a key with the folder's admin key; return its descriptor."""
-        return operator.provision(self.api, self.folder.admin(), account, path, wall_ms())
+    def admin(self) -> operator.Admin:
+        """Return the operator that the folder's admin key is."""
+        return operator.Admin(self.api, self.folder.admin(), wall_ms())
 
     def agent(self, name: str) -> Json:
         """Return a registered agent's record; end the command if there is none."""
@@ -69,6 +75,35 @@ class Session:
             names = (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
             known |= dict.fromkeys(names, chain)
         return known[name] if name in known else not_found("chain", name, known)
+
+    def account(self, said: str | None) -> str:
+        """Return the account that is meant: the one named, else main, else the only one."""
+        known: list[str] = self.registry["accounts"]
+        if said is not None:
+            return said
+        if ACCOUNT_DEFAULT in known or len(known) != 1:
+            return ACCOUNT_DEFAULT
+        return known[0]
+
+    def require_account(self, account: str) -> None:
+        """End the command if an account is not open."""
+        known: list[str] = self.registry["accounts"]
+        if account not in known:
+            hint = did_you_mean(account, known) or f": there are {', '.join(known)}; say --account"
+            raise CommandFailed(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
+
+    def vault(self, account: str, name: str) -> Json:
+        """Return a registered vault of an account; end the command if there is none."""
+        every: dict[tuple[str, str], Json]
+        every = {(vault["account"], vault["vault"]): vault for vault in self.registry["vaults"]}
+        if (account, name) in every:
+            return every[account, name]
+        self.require_account(account)
+        others = [owner for owner, named in every if named == name]
+        if others:
+            why = f"there is no vault {name} of account {account}"
+            raise CommandFailed(ExitCode.NOT_FOUND, f"{why}: did you mean --account {others[0]}?")
+        return not_found("vault", name, [named for owner, named in every if owner == account])
 
     def tell_waiting(self) -> None:
         """Say what an answer that is asked for next may lack: submitted and not judged yet."""
@@ -91,7 +126,7 @@ def session(data: Path) -> Iterator[Session]:
         with _scaled(file, data) as here:
             yield here
         return
-    from sixgate.connection import connect  # noqa: PLC0415
+    from sixgate.socket.connection import connect  # noqa: PLC0415
 
     with ExitStack() as stack:
         with progress("opening the data folder"):
@@ -109,6 +144,7 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
         usage(f"{file} names no brokers: add a section [kafka] with servers")
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
     with ExitStack() as stack:
+        stack.enter_context(speaking_as(Principal.OPERATORS))
         with progress("reading what is registered"):
             api = stack.enter_context(front_door(settings, folder))
         yield Session(folder, api)

@@ -16,6 +16,7 @@ MEANING = {
     "policies.require_explicit": "true: a policy must say any or unlimited in words; or false",
     "simulation.required": "requested: where an intent asks for it; or always",
     "simulation.age_ms_max": f"how old a simulation may be, 1000 to {VALID_MS} milliseconds",
+    "org.tier": "pro, team, business or enterprise: the mode of new vaults of treasury keys",
 }
 app = typer.Typer(
     no_args_is_help=True,

@@ -2,36 +2,31 @@
 
 import sys
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from signer.signatures import Ed25519Signer
-from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.how_far import HowFar
-from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
-from sixgate.cli.progress import progress
-from sixgate.cli.sending import Sending, telling
-from sixgate.cli.session import Session, new_idempotency_key, session, usage
-from sixgate.cli.terminal import notices, safe
-from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
-from sixgate.intent_form import IntentWrong
-from sixgate.intent_lines import (
+from signer.custody.whole_file import written_whole
+from sixgate.authoring.intent_lines import (
     LINES_MAX,
     Draft,
-    Signers,
     Submission,
     WrongLine,
     finish,
     read,
     split,
 )
-from sixgate.keyfiles import load_key_file
-from sixgate.producer import Directory
-from sixgate.whole_file import written_whole
+from sixgate.authoring.producer import Directory
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.how_far import HowFar
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.progress import progress
+from sixgate.cli.sending import Sending, telling
+from sixgate.cli.session import Session, new_idempotency_key, session, usage
+from sixgate.cli.signers import signers_of
+from sixgate.cli.terminal import notices, safe
+from sixgate.clocks import wall_ms
 
 SHOWN_COUNT_MAX = 20
 
@@ -63,11 +58,11 @@ def submit(
     with telling(far):
         drafts, wrong = _drafts(file)
         if not drafts:
-            _refuse(wrong, keep_going=keep_going)
+            _refuse(wrong, drafts, keep_going=keep_going)
         with session(data) as here:
             ready, late = _signed(here, drafts)
             wrong = sorted([*wrong, *late], key=lambda one: one.line)
-            _refuse(wrong, keep_going=keep_going)
+            _refuse(wrong, ready, keep_going=keep_going)
             if save:
                 _save(save, ready)
             far.total = len(ready)
@@ -91,34 +86,24 @@ def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
     return drafts, wrong
 
 
-def _refuse(wrong: Sequence[WrongLine], *, keep_going: bool) -> None:
+def _refuse(wrong: Sequence[WrongLine], right: Sequence[object], *, keep_going: bool) -> None:
+    """Tell of the wrong lines; end the command unless it goes on with right ones."""
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
         console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="", soft_wrap=True)
     if len(wrong) > SHOWN_COUNT_MAX:
         console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more are wrong.", highlight=False)
-    if wrong and not keep_going:
+    if wrong and not (keep_going and right):
         what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
-        usage(f"{what} wrong and nothing was sent: mend {them}, or add --keep-going")
+        hint = "" if keep_going else ", or add --keep-going"
+        usage(f"{what} wrong and nothing was sent: mend {them}{hint}")
 
 
 def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:
     directory = Directory.of(here.registry)
-    signers = _signers(here.folder, directory)
+    signers = signers_of(here.folder, directory)
     with progress("signing") as bar:
         return finish(bar.track(drafts), directory, signers, wall_ms(), new_idempotency_key)
-
-
-def _signers(folder: Folder, directory: Directory) -> Signers:
-    @cache
-    def signer(agent: str) -> Ed25519Signer:
-        path = folder.agent_key(agent)
-        if agent in directory.accounts and not path.exists():
-            why = f"the key of {agent} is not in this folder: sign where it is, submit envelopes"
-            raise IntentWrong([("agent", why)])
-        return load_key_file(path, agent)
-
-    return signer
 
 
 def _save(path: Path, ready: Sequence[Submission]) -> None:

@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
-from schemas.intent import Intent
-from schemas.money import wei_to_eth
+from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
+from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.intent_lines import Submission, ended_as
 from sixgate.cli.advice import advice
+from sixgate.cli.asking import asked, chain_name
 from sixgate.cli.listing import Listing, Row
 from sixgate.cli.terminal import safe, short
-from sixgate.intent_form import SIGNED
-from sixgate.intent_lines import Submission, ended_as
 
 OUTCOMES = {
     "transaction.signed": "signed",
+    "message.signed": "signed",
     "intent.rejected": "rejected",
     "intent.unattributed": "unattributed",
 }
@@ -47,50 +48,34 @@ def result_list(results: Iterable[tuple[Submission, Json]], chains: Sequence[Jso
     return Listing(columns, [_row(one, answer, known) for one, answer in results], right=("line",))
 
 
-def native(value_wei: int | str, unit: str) -> str:
-    """Write an amount in a chain's native unit; ``unit`` is empty where the chain is unknown."""
-    return f"{wei_to_eth(int(value_wei))} {unit}".strip()
-
-
-def what(
-    chain_id: int, to: str | None, value_wei: int, data: str, chains: Mapping[int, Json]
-) -> str:
-    """Say in a few words what an intent asks for."""
-    chain = chains.get(chain_id, {"name": f"chain {chain_id}", "symbol": ""})
-    call = f" + {len(data) // 2 - 1} bytes" if data != "0x" else ""
-    value = native(value_wei, chain["symbol"])
-    return f"{value}{call} → {short(to, 6) + '…' if to else 'new contract'} on {chain['name']}"
-
-
 def outcome_of(kind: str) -> Text:
     """Return the outcome that an event's type stands for, with its colour."""
     name = OUTCOMES.get(kind, kind)
     return safe(name, _STYLES.get(name, "yellow"))
 
 
-def _asked(intent: Intent, chains: Mapping[int, Json]) -> str:
-    return what(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
-
-
 def _row(one: Submission, answer: Json, chains: Mapping[int, Json]) -> Row:
     outcome, result = outcome_of(answer["result"]["type"]), answer["result"]
     outcome.append(", as before" if answer["repeated"] else "")
     cells = (one.line, f"{short(one.digest)}…", outcome, _ending(result))
-    asked = f"{one.label or one.intent.agent}: {_asked(one.intent, chains)}"
-    chain = chains.get(one.intent.chain_id, {}).get("name", str(one.intent.chain_id))
-    return Row(cells, [asked, *_why(one, answer, chain)])
+    what = f"{one.label or one.intent.agent}: {asked(one.intent, chains)}"
+    chain = chain_name(one.intent.chain_id, chains)
+    return Row(cells, [what, *_why(one, answer, chain)])
 
 
 def _ending(result: Json) -> str:
-    if result["type"] == "transaction.signed":
-        return f"{short(result['transaction_hash'])}…, nonce {result['nonce']}"
+    match result["type"]:
+        case "transaction.signed":
+            return f"{short(result['transaction_hash'])}…, nonce {result['nonce']}"
+        case "message.signed":
+            return f"{short(result['signed_digest'])}… signed"
     gate = f"{result['gate']}: " if "gate" in result else ""
     return f"{gate}{result['reason']}"
 
 
 def _why(one: Submission, answer: Json, chain: str) -> Iterator[object]:
     result = answer["result"]
-    if result["type"] != "transaction.signed":
+    if result["type"] not in SIGNED_TYPES:
         yield result["detail"]
         if one.expect != result["reason"]:  # else there is nothing to mend
             yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")

@@ -37,7 +37,9 @@ def screen() -> Screen:
 
 def notices() -> Screen:
     """Return the console of errors, notices and progress."""
-    return _console(sys.stderr)
+    made = _console(sys.stderr)
+    made.soft_wrap = not made.is_terminal  # a log's reader looks for a sentence in one line
+    return made
 
 
 def print_json(value: Any) -> None:

@@ -1,7 +1,6 @@
 """``sixgate topics``: make Kafka's topics and rights what they must be, or say what is not."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ import typer
 from schemas.registry import PARTITIONS_MAX
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
+from sixgate.cli.identities import ADMINISTRATOR, speaking_as
 from sixgate.cli.session import usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
 from streams.kafka.broker import Broker, Tls
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaUnreachable
+from streams.kafka.errors import KafkaFault, KafkaUnreachable
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication
 
@@ -60,9 +60,7 @@ _with_target = with_options(
     {
         "kafka": Annotated[
             str | None,
-            _option(
-                "--kafka", "The brokers.", metavar="HOST:PORT,…", envvar="SIXGATE_KAFKA__SERVERS"
-            ),
+            _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar=KAFKA_VARIABLE),
         ],
         "partitions": Annotated[
             int | None,
@@ -144,7 +142,7 @@ def _tell(differences: Sequence[object]) -> None:
 
 def _target(said: dict[str, Any]) -> Target:
     if not said.get("kafka"):
-        usage("say which brokers: --kafka HOST:PORT, or SIXGATE_KAFKA")
+        usage(f"say which brokers: --kafka HOST:PORT, or {KAFKA_VARIABLE}")
     broker = Broker(said["kafka"], CLIENT, _tls(said))
     return Target(broker, AccessPlan() if said.get("acls") else _topic_plan(said))
 
@@ -167,9 +165,7 @@ def _tls(said: dict[str, Any]) -> Tls | None:
     if not (ca and certificate and key):
         usage("TLS needs all three: --ca, --certificate and --key")
     tls = Tls(ca, certificate, key)
-    try:
-        tls.context()
-    except OSError:  # also what OpenSSL raises
+    if not tls.usable():
         usage(f"{ca}, {certificate} and {key} are not PEM files that belong together")
     return tls
 
@@ -178,13 +174,10 @@ def _run(work: Awaitable[T]) -> T:
     async def awaited() -> T:
         return await work
 
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # the sentence says it
-
     try:
-        return asyncio.run(awaited())
+        with speaking_as(ADMINISTRATOR):
+            return asyncio.run(awaited())
     except KafkaUnreachable as error:
         raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from None
-    except KafkaDenied as error:
-        raise CommandFailed(ExitCode.REFUSED, str(error)) from None
     except KafkaFault as error:
         raise CommandFailed(ExitCode.WEAKER, str(error)) from None

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from schemas.canonical import Malformed
 from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import Intent
+from schemas.intent import AnyIntent, decode_intent
+from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
 
-ENDS = ("transaction.signed", "intent.rejected")
+ENDS = (*SIGNED_TYPES, "intent.rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What was asked, each gate's step, the outcome if there is one, and when it all began."""
+    """What was asked, each gate's step, and the outcome if there is one."""
 
-    intent: Intent | None
+    intent: AnyIntent | None
     steps: tuple[Step, ...]
     outcome: Json | None
-    first_ms: int
-    last_ms: int
-
-    @property
-    def took_ms(self) -> int:
-        """Return how long the way took, from the first record to the outcome's."""
-        return self.last_ms - self.first_ms
 
 
 def way_of(events: Sequence[Json]) -> Way:
@@ -48,15 +42,14 @@ def way_of(events: Sequence[Json]) -> Way:
     """
     verdicts: dict[str, Json] = {}
     outcome: Json | None = None
-    last_ms = events[-1]["at_ms"]
     for record in events:
         event = record["event"]
         verdicts |= {verdict["gate"]: verdict for verdict in event.get("verdicts", ())}
         if event.get("type") in ENDS and outcome is None:
-            outcome, last_ms = event, record["at_ms"]
+            outcome = event
     steps = [_step(gate, verdicts.get(gate)) for gate in Gate if gate is not Gate.SIGNING]
     steps.append(_signing(outcome))
-    return Way(_intent(events), tuple(steps), outcome, events[0]["at_ms"], last_ms)
+    return Way(_intent(events), tuple(steps), outcome)
 
 
 def _step(gate: Gate, verdict: Json | None) -> Step:
@@ -75,7 +68,7 @@ def _step(gate: Gate, verdict: Json | None) -> Step:
 def _signing(outcome: Json | None) -> Step:
     if outcome is None:
         return Step(Gate.SIGNING, None)
-    signed = outcome["type"] == "transaction.signed"
+    signed = outcome["type"] in SIGNED_TYPES
     agrees = "" if signed or outcome["gate"] == Gate.SIGNING else f"{outcome['gate']}: "
     return Step(
         Gate.SIGNING,
@@ -87,13 +80,13 @@ def _signing(outcome: Json | None) -> Step:
     )
 
 
-def _intent(events: Sequence[Json]) -> Intent | None:
+def _intent(events: Sequence[Json]) -> AnyIntent | None:
     """Return the intent that the trail is about, from the first envelope that holds it."""
     for record in events:
         envelope = record["event"].get("envelope", record["event"])
         if envelope.get("payloadType") == INTENT_TYPE:
             try:
-                return Intent.decode(base64.b64decode(envelope["payload"]))
+                return decode_intent(base64.b64decode(envelope["payload"]))
             except Malformed:
                 return None
     return None

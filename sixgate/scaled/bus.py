@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import NamedTuple, Self
 
-from schemas.record import Outgoing, Record
-from schemas.topics import DAY_MS, TOPICS, Topic
+from schemas.record import Outgoing, Place, Record
+from schemas.topics import TOPICS, Topic
 from signer.account import Account
+from signer.vaults.register import VaultRegister
+from signer.window import SPENT_MS
 from sixgate.clocks import wall_ms
 from streams.gates.passage import World
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaUnreachable
+from streams.kafka.handshake import refuse_unbelieved
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.reader import Place, Reader, ends_of, positions_since, unread_by
+from streams.kafka.reader import Reader, ends_of, positions_since, unread_by
 
 # Where a transaction ends, nothing but its mark may be left to wait for.
 MARK_MS = 50
@@ -55,7 +59,7 @@ class Bus:
         self._readers: set[Reader] = set()
         self._known = Projections(broker, trust_root, wall_ms)
         try:
-            self._loop.run(self._opened.enter_async_context(self._known))
+            self._loop.run(self._connect())
         except BaseException:
             self._loop.close()
             raise
@@ -83,6 +87,11 @@ class Bus:
         """Read what was registered since."""
         with self._lock:
             self._loop.run(self._known.refresh())
+
+    @property
+    def said(self) -> VaultRegister:
+        """All that signers said on ``vault``, as far as it was read: for whoever has ``known``."""
+        return self._known.said
 
     @contextmanager
     def seen(self) -> Iterator[World]:
@@ -132,7 +141,7 @@ class Bus:
     def accounts(self) -> Callable[[str], Account]:
         """Return accounts as the proven outcomes of the last day tell."""
         places = self.places(Topic.OUTCOMES)
-        start = self._loop.run(positions_since(self._broker, places, wall_ms() - DAY_MS))
+        start = self._loop.run(positions_since(self._broker, places, wall_ms() - SPENT_MS))
         with self.known() as world:
             told = Projection(world.registry)
             for page in self.pages(start):
@@ -145,6 +154,13 @@ class Bus:
         if reader in self._readers:
             self._readers.discard(reader)
             self._loop.run(reader.__aexit__())
+
+    async def _connect(self) -> None:
+        try:
+            await self._opened.enter_async_context(self._known)
+        except KafkaUnreachable:
+            await refuse_unbelieved(self._broker)
+            raise
 
     async def _open_sender(self) -> Sender:
         sender = Sender(self._broker, lambda: self.partitions)

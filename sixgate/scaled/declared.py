@@ -1,26 +1,39 @@
-"""A process refuses to start on topics that are weaker than declared."""
+"""A process refuses to start on topics or rights that are weaker than declared."""
+
+import logging
+from collections.abc import Sequence
 
 from schemas.topics import Principal
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaTopicMissing
-from streams.kafka.provision import TopicPlan
+from streams.kafka.errors import KafkaWeaker
+from streams.kafka.provision import TopicPlan, keyed_partitions, rights_differences
 from streams.kafka.topics import Replication
+
+_LOG = logging.getLogger("sixgate.declared")
 
 
 async def refuse_weaker(
-    settings: KafkaSettings, broker: Broker, partitions: int, principal: Principal
+    settings: KafkaSettings, broker: Broker, partitions: int | None, principal: Principal
 ) -> None:
-    """Raise ``KafkaTopicMissing`` unless every topic of a principal is as declared.
+    """Raise ``KafkaWeaker`` unless topics and rights are as declared for a principal.
 
-    With ``insecure_dev`` nothing is asked.
+    Without ``partitions`` keyed topics need only have as many as each other. With
+    ``insecure_dev`` nothing is asked. Raises ``KafkaDenied``, ``KafkaFault``.
     """
     if settings.insecure_dev:
+        _LOG.warning("insecure_dev: started without looking at Kafka's topics and rights")
         return
-    plan = TopicPlan(partitions, Replication(settings.copies, settings.in_sync), principal)
-    differences = await plan.differences(broker)
+    rights = await rights_differences(broker, principal)
+    identity = f"see that the certificate is that of {principal}, run sixgate topics apply --acls"
+    _refuse(rights, f"{identity} and start again")
+    count = await keyed_partitions(broker) if partitions is None else partitions
+    plan = TopicPlan(count, Replication(settings.copies, settings.in_sync), principal)
+    topics = await plan.differences(broker)
+    _refuse(topics, "run sixgate topics apply, then start again")
+
+
+def _refuse(differences: Sequence[object], advice: str) -> None:
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        raise KafkaTopicMissing(
-            f"{differences[0]}{more}: run sixgate topics apply, then start again."
-        )
+        raise KafkaWeaker(f"{differences[0]}{more}: {advice}.")

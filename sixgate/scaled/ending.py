@@ -4,15 +4,18 @@ import os
 import select
 import signal
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from sixgate.scaled.monitor import token_name
 from sixgate.scaled.probe import Place
 
 LISTENS = "0A"
 WORD_DIGITS = 8
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class WrongProcess(Exception):  # noqa: N818 - named for what was found
@@ -35,9 +38,30 @@ def end(pid: int, at: Place, term_s_max: float) -> str:
 
 
 def listens(pid: int, at: Place) -> bool:
-    """Tell whether a process of this machine holds the socket that listens at an address."""
+    """Tell whether a process of this machine holds the socket that listens at an address.
+
+    The files of an undumpable process are root's alone to see; then the kernel's word on who
+    listens at its token counts.
+    """
     wanted = {f"socket:[{inode}]" for inode in _sockets(pid, at)}
-    return any(_link(file) in wanted for file in Path(f"/proc/{pid}/fd").iterdir())
+    try:
+        return any(_link(file) in wanted for file in Path(f"/proc/{pid}/fd").iterdir())
+    except PermissionError:
+        if (holder := token_holder(at.port)) is None:
+            raise
+        return bool(wanted) and holder == pid
+
+
+def token_holder(port: int) -> int | None:
+    """Return the process that listens at a port's token, by the kernel's word; None if none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+        try:
+            link.connect(token_name(port))
+        except OSError:
+            return None
+        credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, _, _ = _CREDENTIALS.unpack(credentials)
+    return int(pid)
 
 
 def _link(file: Path) -> str:

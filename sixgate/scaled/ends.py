@@ -10,11 +10,11 @@ from schemas.canonical import Malformed
 from schemas.clearance import Unattributed
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
+from sixgate.answers.notices import ENDS, Notice, notice_of
+from sixgate.answers.waiting import FirstEnd, Names, Pending
 from sixgate.api import ApiError, Json
-from sixgate.notices import ENDS, Notice, notice_of
 from sixgate.scaled.bus import Bus, Reading
 from sixgate.scaled.signed_topic import proven
-from sixgate.waiting import FirstEnd, Names, Pending
 
 READ_COUNT_MAX = 500
 WATCH_MS = 500

@@ -10,21 +10,28 @@ from pathlib import Path
 from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from sixgate import snapshot
-from sixgate.api import Api, Json, Position, bytes_of, submitted_pair
-from sixgate.api_errors import told
+from sixgate.answers import snapshot
+from sixgate.answers.waiting import names_of
+from sixgate.api import Api, ApiError, Json, Position, bytes_of, submitted_pair
+from sixgate.api.errors import told
 from sixgate.clocks import wall_ms
-from sixgate.folder import Folder
+from sixgate.custody.link import CustodyLink
+from sixgate.data_folder.folder import Folder
 from sixgate.scaled import ends, operators
 from sixgate.scaled.bus import Bus
 from sixgate.scaled.scaled_ledger import ScaledLedger
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.signed_topic import SignedTopic
-from sixgate.waiting import names_of
+from sixgate.settings.custody import CustodyAddress
 from streams.kafka.access import GATES_GROUP
 from streams.ledger.clickhouse import ClickHouse
 
 CLIENT = "sixgate-front-door"
+NOT_ATTESTED = "on Kafka each signer attests itself: name one with --url http://HOST:PORT"
+_NO_CUSTODY = (
+    "the settings name no process that serves secrets: run sixgate custody, and add a section "
+    "[custody_at] with its url"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,16 @@ class FrontDoor:
     The ledger's server is asked for when a question needs it, so that intents are accepted without.
     """
 
-    def __init__(self, bus: Bus, connect: Callable[[], ClickHouse], patience: Patience) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        connect: Callable[[], ClickHouse],
+        patience: Patience,
+        custody: CustodyAddress | None = None,
+    ) -> None:
         self._bus = bus
+        self._custody = custody
+        self._custody_link: CustodyLink | None = None
         self._connect = connect
         self._patience = patience
         self._lock = threading.Lock()
@@ -66,17 +81,42 @@ class FrontDoor:
     def registry(self) -> Json:
         """See ``Api.registry``."""
         with told(), self._bus.known() as world:
-            return snapshot.registered(world.registry, world.keys)
+            return snapshot.registered(world.registry, self._bus.said)
 
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
         with told():
             return operators.register(self._bus, bytes_of(envelope), self._patience.operator_s)
 
-    def provision(self, envelope: str) -> Json:
-        """See ``Api.provision``."""
+    def order_key(self, record: str) -> Json:
+        """See ``Api.order_key``."""
         with told():
-            return operators.provision(self._bus, bytes_of(envelope), self._patience.operator_s)
+            return operators.order_key(self._bus, bytes_of(record), self._patience.operator_s)
+
+    def order_vault(self, record: str) -> Json:
+        """See ``Api.order_vault``."""
+        with told():
+            return operators.order_vault(self._bus, bytes_of(record), self._patience.operator_s)
+
+    def vault(self, account: str, vault: str) -> Json:
+        """See ``Api.vault``."""
+        with told(), self._bus.known():
+            return snapshot.vault_content(self._bus.said, (account, vault))
+
+    def vault_events(self) -> Iterator[Json]:
+        """See ``Api.vault_events``."""
+        with told():
+            for page in self._bus.pages(self._bus.firsts(self._bus.places(Topic.VAULT))):
+                for record in page:
+                    yield {"event": record.value.decode()}
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        return self._custodian().reading_key()
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        return self._custodian().read_secret(request)
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
@@ -117,6 +157,10 @@ class FrontDoor:
         with told():
             yield from SignedTopic(self._bus).read(after, follow=follow)
 
+    def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - the signers themselves are asked
+        """See ``Api.attestation``; evidence does not go over Kafka."""
+        raise ApiError("not_attested", NOT_ATTESTED)
+
     def head(self) -> Json:
         """See ``Api.head``."""
         with told():
@@ -139,9 +183,19 @@ class FrontDoor:
             yield from answers.export(Path(path), form, since_ms, until_ms)
 
     def close(self) -> None:
-        """Leave the ledger's server; Kafka is the caller's."""
+        """Leave custody and the ledger's server; Kafka is the caller's."""
+        if self._custody_link:
+            self._custody_link.close()
         if self._opened:
             self._opened.close()
+
+    def _custodian(self) -> CustodyLink:
+        with self._lock:
+            if self._custody is None:
+                raise ApiError("custody_absent", _NO_CUSTODY)
+            if self._custody_link is None:
+                self._custody_link = CustodyLink(self._custody)
+            return self._custody_link
 
     def _ledger(self) -> ScaledLedger:
         with self._lock:
@@ -165,7 +219,9 @@ def front_door(
     with told():
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
     with bus:
-        door = FrontDoor(bus, settings.clickhouse.connected, patience or Patience())
+        door = FrontDoor(
+            bus, settings.clickhouse.connected, patience or Patience(), settings.custody_at
+        )
         try:
             yield door
         finally:

@@ -8,26 +8,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from typing import NoReturn
 
+from schemas.audit import AuditRecord
 from schemas.clearance import Unattributed
 from schemas.record import Outgoing
 from schemas.topics import Principal, Topic
-from sixgate.assembly import LIMITS, SIMULATION_MS_MAX
-from sixgate.clocks import wall_ms
-from sixgate.folder import SIMULATOR, Folder
-from sixgate.keyfiles import load_key_file
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.data_folder.folder import SIMULATOR, Folder
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.halts import HALTS
 from sixgate.scaled.declared import refuse_weaker
+from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
+from streams.gates.ahead import Ahead
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.reader import Waiting
 from streams.runners.faust import GateLine, add_gates
 from streams.runners.faust_app import GatesApp, gates_app
-from streams.simulators.local import LocalSimulator
+from streams.simulators.guarded import GuardedSimulator
+from streams.simulators.local import DEADLINE_MS, LIMITS, LocalSimulator
 from streams.simulators.report import Reporter
 
 PROCESS = "gates"
 IO_FAILED = 70
+HALTED = 7
 _LOG = logging.getLogger("sixgate.gates")
 
 
@@ -40,6 +45,7 @@ class GatesProcess:
         self._trust = self._folder.trust()
         self._simulator_key = load_key_file(self._folder.key(SIMULATOR), SIMULATOR)
         self._instance = settings.gates.instance
+        self._head_required = settings.gates.head_required
         self._kafka = settings.kafka
         self._broker = settings.kafka.broker(f"sixgate-{self._instance}")
         self._app: GatesApp | None = None
@@ -50,14 +56,24 @@ class GatesProcess:
         partitions = self._trust.partitions
         await refuse_weaker(self._kafka, self._broker, partitions, Principal.GATES)
         async with AsyncExitStack() as opened:
-            simulator = opened.enter_context(closing(LocalSimulator(self._folder.genesis, LIMITS)))
-            simulate = Reporter(simulator, self._simulator_key, wall_ms, SIMULATION_MS_MAX)
+            local = opened.enter_context(closing(LocalSimulator(self._folder.genesis, LIMITS)))
+            simulator = GuardedSimulator(local, boot_ms)
+            self.monitor.show_breaker(lambda: simulator.state)
+            simulate = Reporter(simulator, self._simulator_key, wall_ms, DEADLINE_MS)
             known = Projections(self._broker, self._trust.trust_root, wall_ms)
             await opened.enter_async_context(known)
             sender = Sender(self._broker, lambda: known.world.registry.partitions)
             await opened.enter_async_context(sender)
+            fresh = Freshness(
+                self._broker, self._trust.trust_root, self.monitor, required=self._head_required
+            )
+            await opened.enter_async_context(fresh)
+            await fresh.head(stop)
             app = self._app = gates_app(self._broker, self._instance)
-            add_gates(app, GateLine(known, sender, simulate, wall_ms, self._sent), end_process)
+            ahead = Ahead(app.all_done)
+            app.when_moved(ahead.clear)
+            line = GateLine(known, sender, simulate, fresh.now_ms, self._sent, ahead)
+            add_gates(app, line, end_process)
             opened.push_async_callback(app.stop)
             await app.start()
             following = asyncio.create_task(known.follow())
@@ -66,8 +82,10 @@ class GatesProcess:
             await _either(stop, following)
 
     def _sent(self, events: Sequence[Outgoing]) -> None:
-        """Count what ends at admission; a crash may count it again, as it sends it again."""
+        """Count what ends at a gate; a crash may count it again, as it sends it again."""
         for event in events:
+            if event.topic is Topic.AUDIT:
+                self.monitor.audited(AuditRecord.decode(event.value).action)
             if event.topic is Topic.UNATTRIBUTED:
                 end = Unattributed.decode(event.value)
                 self.monitor.decided(end.type, end.reason)
@@ -89,4 +107,4 @@ def end_process(error: BaseException) -> NoReturn:
     """End the process now: Faust would take an exception for an answer and go on."""
     _LOG.error("the gates end: what was not sent is read again by the next start", exc_info=error)
     sys.stderr.flush()
-    os._exit(IO_FAILED)
+    os._exit(HALTED if isinstance(error, HALTS) else IO_FAILED)

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Mapping
 
+from schemas.record import Place
 from schemas.topics import TOPICS, Principal, Topic
 from sixgate.scaled.bus import Bus
-from streams.kafka.reader import Place
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.table import LedgerTable
 

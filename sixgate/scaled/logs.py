@@ -2,9 +2,12 @@
 
 import logging
 import sys
+from collections import Counter
 
 import orjson
 
+CLIENT = "aiokafka"
+SPARED_S = 1.0
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
 
@@ -26,8 +29,35 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line | fields, default=str).decode()
 
 
+class Sparing(logging.Filter):
+    """Lets each message of the Kafka client through once in ``SPARED_S``.
+
+    It tries again every few milliseconds while no broker answers, and says so each time. The next
+    line that comes through counts as ``spared`` those that did not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_s: dict[tuple[str, str], float] = {}
+        self._spared: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record is shown."""
+        if record.name.split(".")[0] != CLIENT:
+            return True
+        kind = (record.name, str(record.msg))  # without its values: there are few of them
+        if record.created - self._last_s.get(kind, 0) < SPARED_S:
+            self._spared[kind] += 1
+            return False
+        self._last_s[kind] = record.created
+        if spared := self._spared.pop(kind, 0):
+            record.spared = spared
+        return True
+
+
 def log_json(level: str) -> None:
     """Send every logger's lines to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(Sparing())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

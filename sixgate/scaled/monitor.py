@@ -15,6 +15,7 @@ from streams.kafka.reader import Waiting
 Look: TypeAlias = Callable[[], Iterable[Waiting]]
 M = TypeVar("M", Gauge, Counter, Histogram)
 LOOK_S = 1.0
+BODY_BYTES_MAX = 1024
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
@@ -29,31 +30,59 @@ class Monitor:
         self._process = process
         self._waiting = waiting
         self._progress = Progress()
-        self._is_ready = False
-        self._ready = self._made(Gauge, "ready", "1 when the process has loaded what it needs")
+        self._is_loaded = False
+        self._has_all: Callable[[], bool] = lambda: True
+        self._more: list[web.RouteDef] = []
+        self._ready = self._made(Gauge, "ready", "1 while the process has what it needs")
         self._lag = self._made(Gauge, "lag_records", "Records that wait", "partition")
         self._stalled = self._made(
             Gauge, "stalled_seconds", "Seconds since the last progress while records wait"
         )
         self._decisions = self._made(Counter, "decisions", "What was decided", "type", "reason")
+        self._audits = self._made(
+            Counter, "audit_records", "What was no intent, or one again, and is on record", "action"
+        )
         self._rows = self._made(Counter, "ledger_rows", "Rows that were appended to the ledger")
+        self._head_age = self._made(
+            Gauge, "registry_head_age_seconds", "Age of the registry's newest head by this clock"
+        )
+        self._breaker = self._made(
+            Gauge,
+            "simulation_breaker",
+            "Whether the simulator is asked: 0 yes, 1 after the next probe, 2 not now",
+        )
         self._latency = self._made(
             Histogram,
             "end_to_end_seconds",
             "From admission, by the gate's clock, to a committed outcome",
             buckets=BUCKETS_S,
         )
-        self._ready.labels(process).set(0)
+        self._ready.labels(process).set_function(self.is_ready)
         self._stalled.labels(process).set(0)
 
     def ready(self) -> None:
         """Say that the process has loaded what it needs."""
-        self._is_ready = True
-        self._ready.labels(self._process).set(1)
+        self._is_loaded = True
+
+    def ready_while(self, has_all: Callable[[], bool]) -> None:
+        """Be ready only while the process has what it needs besides; asked whenever it matters."""
+        self._has_all = has_all
+
+    def offer(self, page: web.RouteDef) -> None:
+        """Serve one more page beside the monitor's own."""
+        self._more.append(page)
+
+    def is_ready(self) -> bool:
+        """Tell whether the process has loaded what it needs, and has it still."""
+        return self._is_loaded and self._has_all()
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""
         self._decisions.labels(self._process, kind, reason).inc()
+
+    def audited(self, action: str) -> None:
+        """Count one audit record."""
+        self._audits.labels(self._process, action).inc()
 
     def appended(self, rows: int) -> None:
         """Count rows of the ledger."""
@@ -62,6 +91,14 @@ class Monitor:
     def took(self, seconds: float) -> None:
         """Note how long one intent took from admission to its outcome; clocks may disagree."""
         self._latency.labels(self._process).observe(max(0.0, seconds))
+
+    def show_head_age(self, age_s: Callable[[], float]) -> None:
+        """Show how old the registry's newest head is whenever somebody asks."""
+        self._head_age.labels(self._process).set_function(age_s)
+
+    def show_breaker(self, state: Callable[[], int]) -> None:
+        """Show whether the simulator is asked whenever somebody looks."""
+        self._breaker.labels(self._process).set_function(state)
 
     def look(self, now_s: float) -> None:
         """Take note of how far every partition is."""
@@ -76,8 +113,9 @@ class Monitor:
         return kind(f"sixgate_{name}", what, names, registry=self.registry, **more)
 
     def app(self) -> web.Application:
-        """Return ``/metrics``, ``/healthz`` and ``/readyz`` as a web application."""
-        app = web.Application()
+        """Return ``/metrics``, ``/healthz``, ``/readyz`` and what is offered besides."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.add_routes(self._more)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -93,11 +131,14 @@ class Monitor:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return (
-            web.Response(text="ready\n")
-            if self._is_ready
-            else web.Response(text="loading\n", status=503)
-        )
+        if self.is_ready():
+            return web.Response(text="ready\n")
+        return web.Response(text="waiting\n" if self._is_loaded else "loading\n", status=503)
+
+
+def token_name(port: int) -> str:
+    """Return the abstract Unix socket that tells which process shows itself at a port."""
+    return f"\0sixgate-monitor-{port}"
 
 
 @asynccontextmanager
@@ -108,10 +149,30 @@ async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[None]
     looking = asyncio.create_task(_look_often(monitor))
     try:
         await web.TCPSite(runner, host, port).start()
-        yield
+        async with _token(port):
+            yield
     finally:
         looking.cancel()
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def _token(port: int) -> AsyncIterator[None]:
+    """Listen where the kernel tells whoever connects which process this is.
+
+    The signer's open files are nobody's to see, so that nobody else could tell that it has a port.
+    """
+    try:
+        server = await asyncio.start_unix_server(_hang_up, token_name(port))
+    except OSError:  # another address with the same port; probing by process number is a courtesy
+        yield
+        return
+    async with server:
+        yield
+
+
+async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
 
 
 async def _look_often(monitor: Monitor) -> None:

@@ -5,14 +5,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
+from schemas.access import SecretAccess
 from schemas.audit import AuditRecord, input_digest
-from schemas.canonical import Malformed
+from schemas.canonical import Malformed, event_id
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registry import RegistryRefused
-from sixgate import snapshot
-from sixgate.administration import check_record, checked_request
-from sixgate.api import ApiError, Json
+from signer.vaults.orders import VaultOrdered
+from sixgate.answers import snapshot
+from sixgate.api import ApiError, Json, ReportedRefusal
+from sixgate.embedded.administration import check_record, checked_order, checked_vault_order
 from sixgate.scaled.bus import Bus, Reading
 
 READ_COUNT_MAX = 500
@@ -39,28 +41,58 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
     return {"sequence": sequence}
 
 
-def provision(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append a key request and return the signer's answer; see ``Api.provision``."""
+def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
+    """Append an order about a key and return what it came to; see ``Api.order_key``."""
     with bus.reading(bus.ends(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
         with bus.known() as world:
-            request = checked_request(raw, world.registry, world.keys)
-        bus.append([Outgoing(Topic.KEY_REQUESTS, request.account, raw)])
+            ordered = checked_order(raw, world.registry, world.keys)
+            if key := world.keys.answered(ordered.id):
+                return snapshot.key_answer(key)
+        bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
         for record in _until(reading, wait_s, "the signer does not answer: see that it runs"):
             if record.topic is Topic.AUDIT:
                 _refuse_if_told(record, raw)
                 continue
             with bus.known() as world:
-                if key := world.keys.find(request.account, request.path):
-                    return snapshot.key(key)
+                if key := world.keys.answered(ordered.id):
+                    return snapshot.key_answer(key)
     raise AssertionError("it waits for an answer or raises")
 
 
-def _refuse_if_told(record: Record, raw: bytes) -> None:
-    """Raise ``key_refused`` with what the signer wrote down about a request."""
+def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
+    """Append an order about a vault and return what it came to; see ``Api.order_vault``."""
+    with bus.reading(bus.ends(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
+        with bus.known() as world:
+            ordered = checked_vault_order(raw, world.registry, bus.said)
+            if found := snapshot.vault_answer(bus.said, ordered.id):
+                return found
+        bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
+        for record in _until(reading, wait_s, "the signer does not answer: see that it runs"):
+            if record.topic is Topic.AUDIT:
+                _refuse_if_told(record, raw, "vault_refused")
+                _refuse_if_judged(record, ordered)
+                continue
+            with bus.known():
+                if found := snapshot.vault_answer(bus.said, ordered.id):
+                    return found
+    raise AssertionError("it waits for an answer or raises")
+
+
+def _refuse_if_told(record: Record, raw: bytes, code: str = "key_refused") -> None:
+    """Raise ``ApiError`` with what the signer wrote down about a request."""
     with suppress(Malformed):
         told = AuditRecord.decode(record.value)
-        if told.action == "key.refused" and told.subject == input_digest(raw):
-            raise ApiError("key_refused", told.detail)
+        if told.action in ("key.refused", "recovery.refused") and told.subject == input_digest(raw):
+            raise ReportedRefusal(code, told.detail)
+
+
+def _refuse_if_judged(record: Record, ordered: VaultOrdered) -> None:
+    """Raise ``vault_refused`` with what the signer decided about whoever gave an order."""
+    with suppress(Malformed):
+        told = SecretAccess.decode(record.value)
+        name = event_id("secret.access", f"{ordered.refused_id}/{ordered.operation}")
+        if told.id == name and not told.allowed:
+            raise ReportedRefusal("vault_refused", told.detail)
 
 
 def _until(reading: Reading, wait_s: float, why: str) -> Iterator[Record]:

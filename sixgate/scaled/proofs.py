@@ -6,11 +6,12 @@ from functools import cached_property
 
 from sixgate.settings.sections import ClickHouseSettings
 from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.migrations import refuse_unmigrated
 from streams.ledger.proven import ProvenOutcomes
 
 
 class LedgerProofs:
-    """Asks the ledger's server, connecting when it is first asked; for one thread."""
+    """Asks the ledger's server, connecting when it is first asked; for one thread at a time."""
 
     def __init__(
         self,
@@ -23,6 +24,11 @@ class LedgerProofs:
         self._settings = settings
         self._signer_keys = signer_keys
         self._required = required
+
+    def refuse_absent(self) -> None:
+        """Raise ``LedgerError`` where a ledger that is required cannot be asked."""
+        if self._required:
+            refuse_unmigrated(self._outcomes.clickhouse)
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Return, of accounts that have one, the sequence of the newest outcome in the ledger."""

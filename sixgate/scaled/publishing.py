@@ -5,18 +5,16 @@ from contextlib import closing, suppress
 from typing import NamedTuple
 
 from schemas.dsse import Envelope
-from schemas.record import Outgoing
+from schemas.record import REGISTRY, Outgoing
 from schemas.registry import record_digest
 from schemas.topics import Topic
 from signer.registry import Registry, RegistryRefused
-from sixgate.folder import Folder
+from sixgate.data_folder.folder import Folder
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaFault
 from streams.kafka.producer import Sender
-from streams.kafka.reader import Place, replay
+from streams.kafka.reader import replay
 from streams.log.sqlite import SqliteLog
-
-REGISTRY: Place = (Topic.REGISTRY, 0)
 
 
 class OtherOrganisation(KafkaFault):

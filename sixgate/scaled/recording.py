@@ -7,8 +7,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
+from schemas.topics import Principal
 from sixgate.clocks import wall_ms
-from sixgate.keyfiles import load_key_file
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from streams.kafka.loop import LoopThread
@@ -40,6 +42,8 @@ class LedgerProcess:
 
         The sink waits for its servers, so it runs in a thread and leaves the loop to the monitor.
         """
+        kafka = self._settings.kafka
+        await refuse_weaker(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
         await asyncio.to_thread(self._append, stop.is_set)
 
     def _append(self, stopped: Callable[[], bool]) -> None:

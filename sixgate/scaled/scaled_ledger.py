@@ -7,13 +7,13 @@ from contextlib import suppress
 from schemas.canonical import Malformed
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
+from schemas.record import Place
 from schemas.topics import Topic
+from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
-from sixgate.folder import LEDGER
-from sixgate.ledger_answers import LedgerAnswers
+from sixgate.data_folder.folder import LEDGER
 from sixgate.scaled.bus import Bus
 from sixgate.scaled.level import Level
-from streams.kafka.reader import Place
 from streams.ledger.clickhouse import ClickHouse
 
 HEADS: Place = (Topic.HEADS, 0)

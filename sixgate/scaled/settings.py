@@ -1,4 +1,4 @@
-"""What the gates, the signer and the ledger are told: one file serves all of them."""
+"""What the processes on Kafka are told: one file may serve several of them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,8 +7,13 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from schemas.fields import Name
+from sixgate.settings.attestation import AttestationSettings
+from sixgate.settings.custody import CustodyAddress, CustodySettings
+from sixgate.settings.kms import KmsSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT, load
-from sixgate.settings.sections import ClickHouseSettings, KafkaSettings, Section
+from sixgate.settings.release import ReleaseSettings, ReleasesSettings
+from sixgate.settings.section import Section
+from sixgate.settings.sections import ClickHouseSettings, KafkaSettings
 from sixgate.settings_wrong import SettingsWrong
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
@@ -23,10 +28,11 @@ class MonitorSettings(Section):
 
 
 class SignerSettings(Section):
-    """Which slots this process signs for, as ``0-3`` or ``0,2``."""
+    """Which slots this process signs for, as ``0-3`` or ``0,2``, and what it cannot do without."""
 
     slots: Annotated[str, Field(pattern=r"^\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*$")] = "0"
     ledger_required: bool = True
+    head_required: bool = True
 
     def slot_numbers(self) -> list[int]:
         """Return the numbers, each once, in their order."""
@@ -41,6 +47,13 @@ class GatesSettings(Section):
     """Under which name this process belongs to the gates: the same one after a restart."""
 
     instance: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "gates-0"
+    head_required: bool = True
+
+
+class RegistrarSettings(Section):
+    """Under which name this process is registered; its key file has the same one."""
+
+    name: Name = "registrar-0"
 
 
 class SinkSettings(Section):
@@ -64,7 +77,23 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
     signer: SignerSettings = SignerSettings()
     gates: GatesSettings = GatesSettings()
+    registrar: RegistrarSettings = RegistrarSettings()
     ledger: SinkSettings | None = None
+    kms: KmsSettings = KmsSettings()
+    attestation: AttestationSettings | None = None
+    custody: CustodySettings = CustodySettings()
+    custody_at: CustodyAddress | None = None
+    release: ReleaseSettings | None = None
+    releases: ReleasesSettings | None = None
+
+    def released(self) -> ReleaseSettings:
+        """Return the section ``[release]``; raises ``SettingsWrong`` if it is missing."""
+        if self.release is None:
+            raise SettingsWrong(
+                "the settings say nothing of a release: add a section [release] with org, "
+                "provider, audience, policy, token_keys and admins"
+            )
+        return self.release
 
     def sink(self) -> SinkSettings:
         """Return the section ``[ledger]``; raises ``SettingsWrong`` if it is missing."""
@@ -81,7 +110,7 @@ def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
     settings = load(Settings, file)
     if slots is None:
         return settings
-    signer = SignerSettings(slots=slots, ledger_required=settings.signer.ledger_required)
+    signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
     return settings.model_copy(update={"signer": signer})
 
 

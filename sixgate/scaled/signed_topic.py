@@ -11,14 +11,13 @@ from heapq import merge
 import orjson
 
 from schemas.canonical import Malformed
-from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
-from schemas.record import Record
+from schemas.outcome import AnyOutcome, Signed, decode_outcome
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from signer.signatures import SignatureWrong
+from signer.signer_events import verify_said
 from sixgate.api import ApiError, Json, Position
 from sixgate.scaled.bus import Bus
-from streams.gates.projection import verify_outcome
-from streams.kafka.reader import Place
 
 FOLLOW_MS = 200
 READ_COUNT_MAX = 500
@@ -62,7 +61,7 @@ class SignedTopic:
     def _told(self, page: Sequence[Record], positions: dict[Place, int]) -> Iterator[Json]:
         for record in _oldest_first(page):
             positions[(record.topic, record.partition)] = record.offset + 1
-            if isinstance(proven(self._bus, record), TransactionSigned):
+            if isinstance(proven(self._bus, record), Signed):
                 joined = ".".join(str(positions[place]) for place in self._places)
                 yield {"position": joined, "event": orjson.loads(record.value)}
 
@@ -86,7 +85,7 @@ def proven(bus: Bus, record: Record) -> AnyOutcome | None:
 def _verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
         with bus.seen() as world:
-            verify_outcome(outcome, world.registry)
+            verify_said(outcome, world.registry)
     except SignatureWrong:
         return False
     return True

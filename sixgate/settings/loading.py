@@ -1,7 +1,7 @@
 """Settings from a TOML file, and over it from the environment.
 
-``SIXGATE_CLICKHOUSE__PASSWORD`` is ``password`` in the section ``[clickhouse]``; passwords are
-taken from the environment alone.
+``SIXGATE_CLICKHOUSE__PASSWORD`` is ``password`` in the section ``[clickhouse]``; a settings file
+holds none, but may name a file of its own for it (``password_file``).
 """
 
 import tomllib
@@ -16,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from sixgate.plain_words import told
 from sixgate.settings_wrong import SettingsWrong
 
 FROM_ENVIRONMENT = SettingsConfigDict(
@@ -57,7 +58,8 @@ def _refuse_unreadable(file: Path) -> None:
     section = plain.get("clickhouse")
     if isinstance(section, dict) and "password" in section:
         raise SettingsWrong(
-            f"{file} holds a password: take it out and set SIXGATE_CLICKHOUSE__PASSWORD"
+            f"{file} holds a password: take it out and set SIXGATE_CLICKHOUSE__PASSWORD "
+            "or password_file"
         )
 
 
@@ -65,4 +67,4 @@ def _sentence(error: ValidationError) -> str:
     """Name the first wrong setting without its value, which may be secret."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
-    return f"the setting {name} is wrong: {first['msg']}"
+    return f"the setting {name} is wrong: {told(first)}"

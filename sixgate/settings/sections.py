@@ -1,32 +1,18 @@
 """What several processes are told: where Kafka and the ledger's server are."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from schemas.fields import Name
 from sixgate.settings.secret_line import read_secret_line
+from sixgate.settings.section import Section, loopback
+from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import ANSWER_S_MAX, Server, Tls
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-class Section(BaseModel):
-    """A section: read once, with nothing in it that nobody knows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TlsFiles(Section):
@@ -52,14 +38,19 @@ class KafkaSettings(Section):
     @model_validator(mode="after")
     def _protected(self) -> Self:
         hosts = [server.rpartition(":")[0] for server in self.servers.split(",")]
-        if self.tls is None and not self.insecure_dev and not all(map(_loopback, hosts)):
+        if self.tls is None and not self.insecure_dev and not all(map(loopback, hosts)):
             raise ValueError("brokers on other machines need TLS: add tls, or insecure_dev = true")
         return self
 
     def broker(self, client: str) -> Broker:
-        """Return how to reach Kafka as ``client``."""
+        """Return how to reach Kafka as ``client``; raises ``SettingsWrong``."""
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
+        if tls and not tls.usable():
+            raise SettingsWrong(
+                f"{tls.ca}, {tls.certificate} and {tls.key} are not PEM files that belong "
+                "together: mend [kafka.tls]"
+            )
         return Broker(self.servers, client, tls)
 
 
@@ -80,7 +71,7 @@ class ClickHouseSettings(Section):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        if self.tls is None and not _loopback(self.host):
+        if self.tls is None and not loopback(self.host):
             raise ValueError("a server on another machine needs TLS: add tls")
         return self
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from schemas.money import WEI_PER_ETH
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from signer.custody.whole_file import write_whole
+from signer.keys.paths import agent_key_path
+from sixgate.authoring import operator
 from sixgate.chains import default_chains
-from sixgate.cli.agents import own_public_key
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.policies import compose
 from sixgate.cli.session import Session
 from sixgate.clocks import wall_ms
-from sixgate.creation import Founding, create
-from sixgate.producer import agent_key_path
-from sixgate.whole_file import write_whole
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.key_files import own_public_key
 from streams.simulators.example import LANDMARKS, example_genesis
 
 ORG = "sixgate-demo"
@@ -66,7 +67,7 @@ def complete(here: Session, policies: Path) -> None:
     keys = {(key["account"], key["path"]): key for key in here.registry["keys"]}
     for place in (*(player.key for player in CAST), FOREIGN_KEY):
         if place not in keys:
-            keys[place] = here.provision(*place)
+            keys[place] = operator.provision(here.admin(), operator.KeyPlace(*place))
     _fund(here.folder.genesis, [key["address"] for key in keys.values()])
 
 
@@ -88,7 +89,7 @@ def _agent(here: Session, player: Player) -> AgentSet:
     return AgentSet(
         agent=player.name,
         account=player.account,
-        public_key=own_public_key(here.folder, player.name),
+        public_key=own_public_key(here.folder.agent_key(player.name), player.name),
         policy_id=player.policy,
         active=player.active,
         intents_api_enabled=True,

@@ -13,6 +13,8 @@ import typer
 
 import sixgate
 from signer.signatures import Ed25519Signer
+from sixgate.authoring.intent_lines import split
+from sixgate.authoring.producer import Directory
 from sixgate.cli.config_option import config_file
 from sixgate.cli.demo.cast import complete, create_folder
 from sixgate.cli.demo.local import find_local
@@ -25,11 +27,9 @@ from sixgate.cli.progress import progress
 from sixgate.cli.session import Session, new_idempotency_key, session
 from sixgate.cli.terminal import print_json, safe, screen
 from sixgate.clocks import wall_ms
-from sixgate.intent_lines import split
-from sixgate.keyfiles import SEED_BYTES, load_key_file
-from sixgate.producer import Directory
+from sixgate.data_folder.key_files import SEED_BYTES, load_key_file
 
-EXAMPLES = Path(sixgate.__file__).parents[1] / "examples"
+EXAMPLES = Path(sixgate.__file__).parent / "examples"
 
 
 def demo(

@@ -1,21 +1,21 @@
 """Plays the acts through a node and gathers what the audience sees; nothing here is believed.
 
-Senders are recovered from the raw bytes, and each transaction is compared with what its intent
+Senders are recovered from the signatures, and what was signed is compared with what its intent
 asked for.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signer.ethereum.decoding import decode_signed, sender
 from sixgate.api import Json
+from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.intent_lines import ended_as
+from sixgate.cli.demo.proving import as_asked, recovered
 from sixgate.cli.demo.script import Act
 from sixgate.cli.progress import Bar
 from sixgate.cli.session import Session
 from sixgate.cli.trail import Way, way_of
 from sixgate.clocks import wall_ms
-from sixgate.intent_form import SIGNED
-from sixgate.intent_lines import ended_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the raw bytes of a signed transaction say by themselves."""
+    """What a signature says by itself."""
 
     scene: Scene
     recovered: str
     genuine: bool
+
+    @property
+    def of_transaction(self) -> bool:
+        """Tell whether it is a transaction's, not a message's."""
+        return "transaction_hash" in self.scene.result
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Show:
 
     @property
     def as_expected(self) -> bool:
-        """Tell whether every act ended as expected and every transaction is genuine."""
+        """Tell whether every act ended as expected and every signature is genuine."""
         endings = all(scene.as_expected for scene in self.scenes)
         return endings and all(proof.genuine for proof in self.proofs)
 
@@ -100,14 +105,6 @@ def _scene(here: Session, act: Act, answer: Json, took_ms: int) -> Scene:
 
 
 def _proof(scene: Scene) -> Proof:
-    raw = bytes.fromhex(scene.result["raw_transaction"][2:])
-    recovered = f"0x{sender(raw).hex()}"
-    tx, _ = decode_signed(raw)
-    signed = (tx.chain_id, f"0x{tx.to.hex()}" if tx.to else None, tx.value_wei, tx.data.hex())
-    genuine = recovered == scene.result["sender"] and signed == _asked(scene.act)
-    return Proof(scene, recovered, genuine)
-
-
-def _asked(act: Act) -> tuple[object, ...]:
-    intent = act.intent
-    return (intent.chain_id, intent.to, intent.value_wei, intent.data[2:]) if intent else ()
+    found, intent = recovered(scene.result), scene.act.intent
+    genuine = intent is not None and as_asked(intent, scene.result)
+    return Proof(scene, found, genuine and found == scene.result["sender"])

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from schemas.dsse import INTENT_TYPE
-from schemas.intent import EXPIRY_MS_MAX, Intent, intent_digest
+from schemas.intent import EXPIRY_MS_MAX, AnyIntent, intent_digest
 from schemas.money import eth_to_wei
+from schemas.strict_json import read_json
 from signer.signatures import Ed25519Signer
-from sixgate import producer
 from sixgate.api import Json
-from sixgate.intent_form import IntentWrong, read_form
-from sixgate.intent_lines import DEMO, Signers
-from sixgate.producer import Directory
-from streams.strict_json import read_json
+from sixgate.authoring import producer
+from sixgate.authoring.intent_form import IntentWrong, read_form
+from sixgate.authoring.intent_lines import DEMO, Signers
+from sixgate.authoring.producer import Directory
 
 PLAIN = "plain"
 HOUR_MS = 60 * 60 * 1000
@@ -35,7 +35,7 @@ class Act:
     expect: str
     account: str
     value: bytes
-    intent: Intent | None = None
+    intent: AnyIntent | None = None
 
     @property
     def digest(self) -> str:
@@ -64,7 +64,7 @@ class Stage:
         intent = producer.resolve(form, self.directory, self.now_ms + late_ms, self.new_key)
         return self.signed(intent, form.label or "", form.expect)
 
-    def signed(self, intent: Intent, label: str, expect: str) -> Act:
+    def signed(self, intent: AnyIntent, label: str, expect: str) -> Act:
         """Make an act of an intent that its agent signs."""
         value = producer.sign(intent, self.signers(intent.agent))
         return Act(label, PLAIN, expect, intent.account, value, intent)

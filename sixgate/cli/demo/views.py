@@ -9,10 +9,11 @@ from rich.text import Text
 from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
+from sixgate.authoring.form_fields import SIGNED
 from sixgate.cli.agent_views import address
+from sixgate.cli.asking import KINDS, chain_name, fee_wei_max
 from sixgate.cli.demo.play import Proof, Scene, Show
 from sixgate.cli.terminal import rows, safe, short, table
-from sixgate.intent_form import SIGNED
 
 HEADS = {
     Gate.ADMISSION: "adm",
@@ -37,10 +38,14 @@ def views(show: Show) -> Iterator[tuple[Text, Table]]:
     yield _heading("3  Why not", "what the signer itself found"), _refusals(numbered)
     yield (
         _heading("4  Signed transactions", "✓ sender recovered, content as asked"),
-        _signed(show.proofs, numbers, chains),
+        _signed([p for p in show.proofs if p.of_transaction], numbers, chains),
     )
-    yield _heading("5  Budgets", "what the last 24 hours came to"), _budgets(show.budgets)
-    yield _heading("6  The ledger", "every event, chained by hashes"), _ledger(show)
+    yield (
+        _heading("5  Signed messages", "✓ signer recovered, digest as asked"),
+        _messages([p for p in show.proofs if not p.of_transaction], numbers, chains),
+    )
+    yield _heading("6  Budgets", "what the last 24 hours came to"), _budgets(show.budgets)
+    yield _heading("7  The ledger", "every event, chained by hashes"), _ledger(show)
 
 
 def closing(show: Show) -> Text:
@@ -109,6 +114,7 @@ def _signed(
     made = table(
         "",
         "on",
+        "type",
         "nonce",
         "sender",
         "gas",
@@ -116,7 +122,7 @@ def _signed(
         "fee at most",
         "from",
         "hash",
-        right=("", "nonce", "gas"),
+        right=("", "type", "nonce", "gas"),
         tight=True,
     )
     return rows(made, (_transaction(proof, numbers, chains) for proof in proofs))
@@ -126,19 +132,46 @@ def _transaction(
     proof: Proof, numbers: Mapping[str, int], chains: Mapping[int, Json]
 ) -> tuple[object, ...]:
     event, chain = proof.scene.result, chains[proof.scene.result["chain_id"]]
-    mark = safe(" ✓", "green") if proof.genuine else safe(" ✗ NOT what was asked", "bold red")
-    fee_wei = int(event["gas_limit"]) * int(event["max_fee_per_gas_wei"])
     return (
         numbers[proof.scene.act.label],
         chain["name"],
+        event.get("tx_type", 2),
         event["nonce"],
-        safe(f"{address(proof.recovered)[:8]}…").append(mark),
+        _signer(proof),
         f"{event['gas_limit']:,}",
         _source(event["gas_from"]),
-        wei_to_eth(fee_wei),
+        wei_to_eth(fee_wei_max(event)),
         _source(event["fees_from"]),
         f"{short(event['transaction_hash'], 8)}…",
     )
+
+
+def _messages(
+    proofs: Sequence[Proof], numbers: Mapping[str, int], chains: Mapping[int, Json]
+) -> Table:
+    made = table("", "on", "what", "about", "signer", "digest", right=("",), tight=True)
+    return rows(made, (_message(proof, numbers, chains) for proof in proofs))
+
+
+def _message(
+    proof: Proof, numbers: Mapping[str, int], chains: Mapping[int, Json]
+) -> tuple[object, ...]:
+    event = proof.scene.result
+    subject = event.get("verifying_contract") or event.get("delegate")
+    about = (event.get("primary_type"), subject and f"{address(subject)[:8]}…")
+    return (
+        numbers[proof.scene.act.label],
+        chain_name(event["chain_id"], chains),
+        KINDS[event["kind"]],
+        " of ".join(part for part in about if part),
+        _signer(proof),
+        f"{short(event['signed_digest'], 8)}…",
+    )
+
+
+def _signer(proof: Proof) -> Text:
+    mark = safe(" ✓", "green") if proof.genuine else safe(" ✗ NOT what was asked", "bold red")
+    return safe(f"{address(proof.recovered)[:8]}…").append(mark)
 
 
 def _source(source: str) -> str:

@@ -1,7 +1,7 @@
 """A small organisation's names, as ``Api.registry`` would tell them."""
 
 from sixgate.api import Json
-from sixgate.producer import Directory
+from sixgate.authoring.producer import Directory
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 NOW_MS = 1_790_000_000_000

@@ -3,12 +3,12 @@ import re
 import pytest
 from typer.main import get_command
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.reasons import Reason
 from sixgate.cli.advice import ADVICE, advice
 from sixgate.cli.app import app
 
-INTENT = Intent(
+INTENT = TransactionIntent(
     org="acme",
     account="treasury",
     agent="payroll",
@@ -31,7 +31,10 @@ def test_every_reason_has_a_next_step() -> None:
 def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> None:
     said = advice(reason, INTENT, "base")
     assert "{" not in said
-    for group, name, rest in re.findall(r"sixgate ([a-z]+)(?: ([a-z]+))?([^,;)]*)", said):
+    assert not re.search(
+        r"(?<!sixgate )\b(agents|keys|chains|settings) (add|update|rotate|set)\b", said
+    )
+    for group, name, rest in re.findall(r"sixgate ([a-z-]+)(?: ([a-z-]+))?([^,;)]*)", said):
         command = get_command(app).commands[group]  # type: ignore[attr-defined]
         command = command.commands[name] if hasattr(command, "commands") else command
         known = {
@@ -40,7 +43,14 @@ def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> No
         assert set(re.findall(r"--[a-z-]+", rest)) <= known
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_a_next_step_that_replaces_a_list_says_so(reason: Reason) -> None:
+    said = advice(reason, INTENT, "base")
+    if re.search(r"--(allow-to|chains|delegates|key-path)\b", said):
+        assert "replace" in said
+
+
 def test_a_next_step_names_the_intents_own_agent_and_key() -> None:
     step = advice("key_not_granted", INTENT, "base")
-    assert step == "sixgate agents update payroll --key-path keys/base-signer"
+    assert step.startswith("sixgate agents update payroll --key-path keys/base-signer,")
     assert "chains update base --gas-limit" in advice("fee_unknown", INTENT, "base")

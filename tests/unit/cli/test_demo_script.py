@@ -11,16 +11,16 @@ import sixgate
 from schemas.canonical import Malformed
 from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.intent import EXPIRY_MS_MAX
+from schemas.intent import EXPIRY_MS_MAX, TransactionIntent
 from schemas.reasons import Reason
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
+from sixgate.authoring.intent_form import IntentWrong
+from sixgate.authoring.intent_lines import split
 from sixgate.cli.demo.script import Act, Stage, acts_of
-from sixgate.intent_form import IntentWrong
-from sixgate.intent_lines import split
 from tests.unit.cli.directories import ADDRESS, NOW_MS, directory
 from tests.unit.cli.test_intent_lines import signers
 
-EXAMPLES = Path(sixgate.__file__).parents[1] / "examples" / "intents.jsonl"
+EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"
 FIRST = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1", "label": "first"}
 
 
@@ -44,8 +44,8 @@ def test_a_replay_is_the_same_bytes() -> None:
 
 def test_a_changed_replay_keeps_the_key_and_is_signed_by_its_agent() -> None:
     first, changed = played("changed", of="first", value="0.75")
-    assert first.intent
-    assert changed.intent
+    assert isinstance(first.intent, TransactionIntent)
+    assert isinstance(changed.intent, TransactionIntent)
     assert changed.intent.idempotency_key == first.intent.idempotency_key
     assert changed.intent.value_wei != first.intent.value_wei
     key = signers("payroll").public_key

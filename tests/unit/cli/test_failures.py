@@ -7,22 +7,31 @@ from pathlib import Path
 import pytest
 
 import sixgate
+from schemas.strict_json import JsonWrong
 from signer.custody.errors import RootFileError
 from signer.stage import StageHalted
 from signer.state import StateRolledBack
 from sixgate.api import ApiError
+from sixgate.api.errors import api_error
+from sixgate.authoring.intent_form import IntentWrong
 from sixgate.cli import failures
 from sixgate.cli.exit_codes import MEANING, ExitCode
 from sixgate.cli.failures import API_CODES, CommandFailed, failure_of
 from sixgate.cli.terminal import OutputClosed
-from sixgate.folder import FolderBusy, FolderError
-from sixgate.intent_form import IntentWrong
-from sixgate.keyfiles import KeyFileError
+from sixgate.data_folder.folder import FolderBusy, FolderError
+from sixgate.data_folder.key_files import KeyFileError
+from sixgate.scaled.gating import IO_FAILED
+from streams.kafka.errors import (
+    KafkaFault,
+    KafkaGap,
+    denied,
+    missing,
+    no_registry,
+)
 from streams.ledger.errors import LedgerBusy, LedgerFault, LedgerGap, LedgerUnavailable
 from streams.log.errors import LogDamaged, LogUnwritable
 from streams.runners.clock import ClockHalted
 from streams.simulators.genesis import GenesisError
-from streams.strict_json import JsonWrong
 
 PACKAGE = Path(sixgate.__file__).parent
 DOCS = PACKAGE.parent / "docs" / "cli.md"
@@ -55,6 +64,13 @@ def test_a_known_error_keeps_its_sentence_and_has_its_code(
     error: BaseException, code: ExitCode
 ) -> None:
     assert (failure_of(error).code, failure_of(error).sentence) == (code, "s")
+
+
+@pytest.mark.parametrize(
+    "error", [missing("registry"), denied("reading"), no_registry(), KafkaGap("s")], ids=repr
+)
+def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaFault) -> None:
+    assert failure_of(api_error(error)) == failure_of(error)
 
 
 def test_errors_that_make_their_own_sentence() -> None:
@@ -101,6 +117,10 @@ def test_every_code_that_the_front_door_raises_has_an_exit_code() -> None:
         and isinstance(node.args[0], ast.Constant)
     }
     assert raised <= API_CODES.keys()
+
+
+def test_the_gates_own_exit_code_is_in_the_table() -> None:
+    assert ExitCode.GATES_FAILED == IO_FAILED
 
 
 def test_the_page_has_the_table_of_exit_codes() -> None:

@@ -7,14 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import UINT256_MAX
-from sixgate.intent_form import IntentForm, IntentWrong, read_form
+from sixgate.authoring.intent_form import IntentWrong, TransactionForm, read_form
 from tests.unit.cli.directories import ADDRESS
 
 RIGHT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "0.5"}
 
 
-def form(**changes: Any) -> IntentForm:
-    return read_form({name: v for name, v in (RIGHT | changes).items() if v is not ...})
+def form(**changes: Any) -> TransactionForm:
+    read = read_form({name: v for name, v in (RIGHT | changes).items() if v is not ...})
+    assert isinstance(read, TransactionForm)
+    return read
 
 
 def problems(**changes: Any) -> dict[str, str]:
@@ -150,7 +152,7 @@ def test_one_letter_in_the_wrong_case_breaks_a_checksum(raw: bytes, place: int) 
 ANYTHING = st.integers() | st.text() | st.none() | st.booleans() | st.floats() | st.lists(st.text())
 
 
-@given(st.dictionaries(st.sampled_from([*IntentForm.model_fields, "x"]), ANYTHING))
+@given(st.dictionaries(st.sampled_from([*TransactionForm.model_fields, "x"]), ANYTHING))
 def test_no_object_makes_the_reader_fail_in_another_way(members: dict[str, Any]) -> None:
     wrong = False
     try:
@@ -158,3 +160,29 @@ def test_no_object_makes_the_reader_fail_in_another_way(members: dict[str, Any])
     except IntentWrong:
         wrong = True
     assert wrong or "x" not in members
+
+
+ENTRY = {"chain_id": 8453, "address": ADDRESS.lower(), "nonce": 0, "y_parity": 1}
+
+
+def authorizations(r: object, s: object) -> TransactionForm:
+    return form(tx_type=4, authorization_list=[ENTRY | {"r": r, "s": s}])
+
+
+@pytest.mark.parametrize("number", [0, 1, 0xAB, UINT256_MAX])
+def test_scalars_of_a_signature_are_read_in_decimal_and_in_hex(number: int) -> None:
+    for spelt in (str(number), hex(number), f"0x{number:064X}"):
+        (entry,) = authorizations(spelt, "0x1").authorization_list or ()
+        assert (entry.r, entry.s) == (number, 1)
+
+
+@pytest.mark.parametrize("wrong", ["0x", "0xg1", "ab", "0X1", "0x" + "0" * 65, " 0x1", "-0x1", 1.0])
+def test_scalars_that_are_no_number_are_refused_with_their_place(wrong: object) -> None:
+    why = problems(tx_type=4, authorization_list=[ENTRY | {"r": "1", "s": wrong}])
+    assert why["authorization_list"].startswith("[0].s: ")
+
+
+@pytest.mark.parametrize("entry", [None, 7, "text", [], {}])
+def test_an_entry_that_is_no_authorization_is_refused(entry: object) -> None:
+    why = problems(tx_type=4, authorization_list=[entry])
+    assert why["authorization_list"].startswith("[0]")

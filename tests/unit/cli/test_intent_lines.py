@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from signer.signatures import Ed25519Signer
-from sixgate.intent_lines import (
+from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,
     PART_COUNT_MAX,
@@ -97,7 +97,10 @@ def test_the_record_lies_where_its_account_belongs() -> None:
     record = one.record()
     assert record["key"] == "treasury"
     assert base64.b64decode(record["value"]) == one.envelope
-    assert Intent.decode(base64.b64decode(json.loads(one.envelope)["payload"])) == one.intent
+    assert (
+        TransactionIntent.decode(base64.b64decode(json.loads(one.envelope)["payload"]))
+        == one.intent
+    )
 
 
 def test_an_end_is_signed_or_a_reason() -> None:

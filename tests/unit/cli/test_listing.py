@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from sixgate.cli.asking import transfer
 from sixgate.cli.listing import Listing, Row, Sheet, show
-from sixgate.cli.submit_views import what
 
 HASH = "0x" + "ab" * 32
 WORDS = st.text(alphabet="abcdefghij-0123456789", min_size=1, max_size=70)
@@ -58,4 +58,4 @@ def test_hostile_text_stays_in_its_line() -> None:
 
 
 def test_an_unknown_chain_has_no_unit() -> None:
-    assert what(5, None, 10**18, "0x", {}) == "1 → new contract on chain 5"
+    assert transfer(5, None, 10**18, "0x", {}) == "1 → new contract on chain 5"

@@ -6,18 +6,20 @@ from hypothesis import strategies as st
 
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import UINT256_MAX
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from signer.signatures import Ed25519Signer, open_envelope
-from sixgate.intent_form import IntentWrong, read_form
-from sixgate.producer import Directory, key_changes, resolve, sign
+from sixgate.authoring.intent_form import IntentWrong, read_form
+from sixgate.authoring.producer import Directory, key_changes, resolve, sign
 from tests.unit.cli.directories import ADDRESS, NOW_MS, directory, registry
 
 SIGNER = Ed25519Signer("payroll", b"p" * 32)
 
 
-def resolved(**members: Any) -> Intent:
+def resolved(**members: Any) -> TransactionIntent:
     whole = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"} | members
-    return resolve(read_form(whole), directory(), NOW_MS, lambda: "minted")
+    intent = resolve(read_form(whole), directory(), NOW_MS, lambda: "minted")
+    assert isinstance(intent, TransactionIntent)
+    return intent
 
 
 def test_names_and_times_are_resolved() -> None:
@@ -46,6 +48,7 @@ def test_a_new_key_says_whom_it_makes_sign_with_another_address() -> None:
     known["keys"].append({"account": "trading", "path": "keys/base-signer"})
     (sentence,) = key_changes(Directory.of(known), "trading", own)
     assert sentence.startswith(f"trader now signs with {own}, another address than keys/base-sig")
+    assert sentence.endswith("only if it names it as key_path")
     (sentence,) = key_changes(directory(), "treasury", "keys/base-signer")
     assert sentence.startswith("payroll goes on signing with agents/payroll/")
     assert list(key_changes(directory(), "trading", own)) == []
@@ -108,6 +111,6 @@ def test_the_envelope_carries_exactly_the_intent_under_the_agents_key(
     whole = {"agent": "payroll", "chain": 1, "to": ADDRESS} | said
     intent = resolve(read_form(whole), directory(), NOW_MS, lambda: "k")
     body = open_envelope(Envelope.decode(sign(intent, SIGNER)), INTENT_TYPE, SIGNER.public_key)
-    assert Intent.decode(body) == intent
+    assert TransactionIntent.decode(body) == intent
     assert (intent.value_wei, intent.data, intent.gas_limit) == (value, said["data"], gas)
     assert (intent.nonce, intent.simulate_first) == (nonce, simulate)

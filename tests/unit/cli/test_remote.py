@@ -3,7 +3,7 @@
 import inspect
 
 from sixgate.api import Api
-from sixgate.remote import RemoteApi
+from sixgate.socket.remote import RemoteApi
 
 
 def signatures(kind: type) -> dict[str, inspect.Signature]:

@@ -4,7 +4,7 @@ import pytest
 
 from signer.state import StateRolledBack
 from sixgate.api import ApiError
-from sixgate.api_errors import api_error
+from sixgate.api.errors import api_error
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogUnwritable
 from streams.runners.clock import ClockHalted

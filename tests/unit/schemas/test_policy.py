@@ -1,7 +1,11 @@
+from typing import Any
+
+import orjson
 import pytest
 
-from schemas.canonical import Malformed
-from schemas.policy import Policy
+from schemas.canonical import Malformed, canonical_bytes
+from schemas.policy import Policy, TypedDataDomain
+from schemas.registry import PolicySet
 from tests.support.cases import ETH, RECIPIENT, policy
 
 RAW = policy().encode()
@@ -84,3 +88,68 @@ def test_an_unknown_limit_on_the_wire_is_refused_and_named() -> None:
     with pytest.raises(Malformed) as refusal:
         Policy.decode(RAW.replace(b'"tx_max_fee_eth"', b'"tx_max_fees_eth"'))
     assert refusal.value.where == "tx_max_fees_eth"
+
+
+LISTED = TypedDataDomain(verifying_contract=RECIPIENT)
+GUARDS: dict[str, Any] = {
+    "message_signing_enabled": True,
+    "allow_raw_hashes": True,
+    "eip712_default_policy": "allow",
+    "eip712_domain_allowlist": (LISTED,),
+    "delegate_allowlist": (RECIPIENT,),
+    "allow_any_chain_delegation": True,
+}
+BEFORE_MESSAGES = (
+    b'{"allow_contract_creation":false,"intents_per_minute":60,"tx_allowed_chains":["base"],'
+    b'"tx_daily_limit_eth":"5","tx_max_fee_eth":"0.05","tx_max_value_eth":"1",'
+    b'"tx_to_allowlist":"any"}'
+)
+
+
+def test_what_guards_messages_is_closed_unless_opened() -> None:
+    empty = Policy()
+    assert empty.message_signing_enabled is False
+    assert empty.allow_raw_hashes is False
+    assert empty.eip712_default_policy == "deny"
+    assert empty.eip712_domain_allowlist == ()
+    assert empty.delegate_allowlist == ()
+    assert empty.allow_any_chain_delegation is False
+    assert not GUARDS.keys() & set(empty.open_fields)
+
+
+def test_a_policy_older_than_messages_keeps_its_bytes_and_digest() -> None:
+    assert Policy.decode(BEFORE_MESSAGES).encode() == BEFORE_MESSAGES
+    record = PolicySet(policy_id="p", policy=Policy.decode(BEFORE_MESSAGES)).encode()
+    assert BEFORE_MESSAGES in record
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_an_opened_guard_is_written_and_read_back(name: str) -> None:
+    opened = policy(**{name: GUARDS[name]})
+    assert f'"{name}":'.encode() in opened.encode()
+    assert Policy.decode(opened.encode()) == opened
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_a_closed_guard_has_one_encoding(name: str) -> None:
+    closed = orjson.dumps(Policy.model_fields[name].default)
+    said = BEFORE_MESSAGES[:-1] + b',"' + name.encode() + b'":' + closed + b"}"
+    with pytest.raises(Malformed):
+        Policy.decode(canonical_bytes(orjson.loads(said)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"verifying_contract": "any"},
+        {"verifying_contract": RECIPIENT, "chain_id": 0},
+        {"verifying_contract": RECIPIENT, "chain_id": "1"},
+        {"verifying_contract": RECIPIENT, "primary_types": ()},
+        {"verifying_contract": RECIPIENT, "primary_types": "Permit"},
+        {"verifying_contract": RECIPIENT, "primary_type": ("Permit",)},
+        {"chain_id": 1},
+    ],
+)
+def test_what_is_no_listed_domain_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        TypedDataDomain(**wrong)

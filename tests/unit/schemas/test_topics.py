@@ -5,12 +5,20 @@ from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, TOPICS, Prin
 
 def test_all_but_the_exempt_topics_are_keyed_by_account() -> None:
     exempt = {topic for topic, spec in TOPICS.items() if not spec.keyed}
-    assert exempt == {Topic.UNATTRIBUTED, Topic.REGISTRY, Topic.HEADS, Topic.AUDIT}
+    assert exempt == {
+        Topic.UNATTRIBUTED,
+        Topic.REGISTRY,
+        Topic.REGISTRY_HEADS,
+        Topic.HEADS,
+        Topic.AUDIT,
+        Topic.BOOTS,
+        Topic.RELEASES,
+    }
 
 
-def test_the_ledger_holds_all_but_the_state_and_its_own_heads() -> None:
+def test_the_ledger_holds_all_but_the_state_and_heads() -> None:
     left_out = {topic for topic, spec in TOPICS.items() if not spec.in_ledger}
-    assert left_out == {Topic.STATE, Topic.HEADS}
+    assert left_out == {Topic.STATE, Topic.HEADS, Topic.REGISTRY_HEADS}
 
 
 def test_only_the_signer_writes_what_counts() -> None:
@@ -28,9 +36,9 @@ def test_consumers_write_nothing() -> None:
     assert not any(Principal.CONSUMERS in spec.writers for spec in TOPICS.values())
 
 
-def test_the_ledger_reads_what_it_holds() -> None:
-    for spec in TOPICS.values():
-        assert (Principal.LEDGER in spec.readers) == spec.in_ledger
+def test_the_ledger_reads_what_it_holds_and_the_heads_that_it_published() -> None:
+    read = {topic for topic, spec in TOPICS.items() if Principal.LEDGER in spec.readers}
+    assert read == {topic for topic, spec in TOPICS.items() if spec.in_ledger} | {Topic.HEADS}
 
 
 def test_only_keyed_topics_grow_with_the_partition_count() -> None:
@@ -46,5 +54,20 @@ def test_producers_are_held_to_256_kib_and_everyone_else_to_2_mib(topic: Topic) 
     )
 
 
-def test_only_the_state_is_compacted() -> None:
-    assert [topic for topic, spec in TOPICS.items() if spec.compacted] == [Topic.STATE]
+def test_only_what_has_a_newest_word_is_compacted() -> None:
+    compacted = [topic for topic, spec in TOPICS.items() if spec.compacted]
+    assert compacted == [Topic.STATE, Topic.REGISTRY_HEADS]
+
+
+def test_only_the_registrar_says_how_far_the_registry_goes_and_it_registers_nothing() -> None:
+    registrar = Principal.REGISTRAR
+    written = {topic for topic, spec in TOPICS.items() if registrar in spec.writers}
+    assert written == {Topic.REGISTRY_HEADS}
+    assert TOPICS[Topic.REGISTRY_HEADS].writers == {registrar}
+
+
+def test_only_releases_say_what_was_released_and_they_read_nothing() -> None:
+    release = Principal.RELEASE
+    assert {topic for topic, spec in TOPICS.items() if release in spec.writers} == {Topic.RELEASES}
+    assert TOPICS[Topic.RELEASES].writers == {release}
+    assert not any(release in spec.readers for spec in TOPICS.values())

@@ -1,0 +1,70 @@
+"""What the ledger says about intents, for clients."""
+
+from typing import NamedTuple
+
+import orjson
+
+from sixgate.api import ApiError, Json
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.lookups import Proved, trail
+
+# What was submitted within one second is listed in the order of the file that it came from.
+_NEWEST = """
+WITH submitted AS
+(
+    SELECT intent, min(seq) AS seq FROM ledger
+    WHERE topic = 'intents.submitted' AND intent != '' GROUP BY intent
+)
+SELECT intent, account, agent, kind, chain_id, `to`, toString(value_wei) AS value_wei,
+    toUnixTimestamp64Milli(submitted_at) AS submitted_at_ms, outcome, reason, transaction_hash,
+    sequence
+FROM
+(
+    SELECT intents.*, submitted.seq AS seq
+    FROM intents LEFT JOIN submitted ON submitted.intent = intents.intent
+    WHERE ({account:String} = '' OR account = {account:String})
+        AND ({agent:String} = '' OR agent = {agent:String})
+    ORDER BY submitted_at DESC, seq DESC LIMIT {limit:UInt64}
+)
+ORDER BY toStartOfSecond(submitted_at) DESC, seq
+"""
+_NAMED = "SELECT DISTINCT intent FROM trail WHERE startsWith(intent, {prefix:String}) LIMIT 2"
+_SIGNED = """
+SELECT intent, body FROM ledger
+WHERE topic = 'outcomes' AND type = 'transaction.signed'
+    AND startsWith(transaction_hash, {prefix:String}) LIMIT 100
+"""
+
+
+class IntentQueries(NamedTuple):
+    """Questions to one ledger; ``proved`` tells an outcome that the signer made from others."""
+
+    clickhouse: ClickHouse
+    proved: Proved
+
+    def newest(self, limit: int, account: str | None, agent: str | None) -> list[Json]:
+        """Return the newest rows of the ``intents`` view."""
+        wanted = {"account": account or "", "agent": agent or "", "limit": limit}
+        answer = self.clickhouse.query(_NEWEST, wanted)
+        return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
+
+    def trail(self, prefix: str) -> list[Json]:
+        """Return every event of the one intent that ``prefix`` begins a name of.
+
+        Its names are its digest and the hash of its transaction. Raises ``intent_unknown``.
+        """
+        found = self._named(prefix) or self._signed(prefix)
+        if len(found) != 1:
+            what = "no intent or transaction begins" if not found else "several begin"
+            raise ApiError("intent_unknown", f"{what} with {prefix}: see sixgate intents list")
+        return [
+            {"topic": e.topic, "at_ms": e.at_ms, "event": orjson.loads(e.body)}
+            for e in trail(self.clickhouse, found.pop())
+        ]
+
+    def _named(self, prefix: str) -> set[str]:
+        return {intent for (intent,) in self.clickhouse.rows(_NAMED, {"prefix": prefix})}
+
+    def _signed(self, prefix: str) -> set[str]:
+        found = self.clickhouse.rows(_SIGNED, {"prefix": prefix})
+        return {intent for intent, body in found if self.proved(body.encode())}

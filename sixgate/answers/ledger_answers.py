@@ -1,0 +1,93 @@
+"""What a ledger answers to clients, whoever writes it and wherever it lies."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+
+from schemas.canonical import Malformed, canonical_bytes
+from schemas.dsse import Envelope
+from schemas.heads import LedgerHead
+from signer.custody.whole_file import written_whole
+from sixgate.answers.intent_queries import IntentQueries
+from sixgate.answers.plain_rows import plain
+from sixgate.answers.progressing import Progress, progressing
+from sixgate.answers.verification import Verification
+from sixgate.api import ApiError, Json
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerRewritten, QueryRefused
+from streams.ledger.export import Format, export
+from streams.ledger.heads import open_head
+from streams.ledger.proven import ProvenOutcomes, SignerKeys
+from streams.ledger.query import ReadOnlySql
+from streams.ledger.table import LedgerTable
+
+
+class LedgerAnswers:
+    """Answers from one migrated ledger; any thread may call.
+
+    ``intents`` answers what is asked about intents, ``outcomes`` how they ended.
+    """
+
+    def __init__(
+        self, clickhouse: ClickHouse, org: str, signer_keys: SignerKeys, ledger_key: str
+    ) -> None:
+        """Take the hex public keys that each signer ever had, and the ledger's."""
+        self._clickhouse = clickhouse
+        self._signer_keys = signer_keys
+        self._ledger_key = ledger_key
+        self.table = LedgerTable(clickhouse, org)
+        self.outcomes = ProvenOutcomes(clickhouse, signer_keys)
+        self.intents = IntentQueries(clickhouse, self.outcomes.proved)
+
+    def head(self, newest: Envelope | None) -> Json:
+        """Return a signed head and its envelope; raise ``ledger_empty`` where there is none."""
+        if newest is None:
+            raise ApiError("ledger_empty", "the ledger has no rows yet: submit an intent first")
+        return {"envelope": newest.plain(), "head": orjson.loads(newest.body())}
+
+    def verify(self, published: Sequence[LedgerHead], remembered: Json | None) -> Iterator[Json]:
+        """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
+        brought = None if remembered is None else self.opened(_envelope(remembered))
+        heads = [*published, *([brought] if brought else [])]
+        keys = [key for had in self._signer_keys.values() for key in had]
+        verification = Verification(self._clickhouse, self.table, keys, heads, brought)
+        yield from verification.run()
+
+    def opened(self, head: Envelope) -> LedgerHead:
+        """Return a head that the ledger signed; raise ``ledger_wrong`` for any other."""
+        try:
+            return open_head(head, self._ledger_key)
+        except LedgerRewritten as error:
+            raise ApiError("ledger_wrong", str(error)) from None
+
+    def sql(self, query: str) -> Json:
+        """Run a user's query; raise ``sql_refused``."""
+        try:
+            with closing(ReadOnlySql(self._clickhouse)) as reader:
+                return plain(reader.run(query))
+        except QueryRefused as error:
+            raise ApiError("sql_refused", str(error)) from None
+
+    def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
+        """Write rows to a file that appears whole or not at all."""
+        if form not in tuple(Format) or not (path.is_absolute() and path.name):
+            raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
+
+        def write(progress: Progress) -> int:
+            with written_whole(path, replace=True) as out:
+                return export(self._clickhouse, out, Format(form), since_ms, until_ms, progress)
+
+        try:
+            rows = yield from progressing(write)
+        except OSError as error:
+            raise ApiError("export_failed", f"{path} cannot be written: {error.strerror}") from None
+        yield {"rows": rows, "path": str(path)}
+
+
+def _envelope(plain: Json) -> Envelope:
+    try:
+        return Envelope.decode(canonical_bytes(plain))
+    except Malformed as error:
+        raise ApiError("head_malformed", f"the head is no signed head ({error})") from None

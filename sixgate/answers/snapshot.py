@@ -1,0 +1,147 @@
+"""What is registered and what is left to spend, as plain data for clients."""
+
+from collections.abc import Callable
+
+from schemas.canonical import Canonical
+from schemas.custody import KEY_VAULTS
+from schemas.provider_roots import ProviderRootChanged
+from schemas.recovery import SecretRecovered
+from schemas.vault_events import SecretStored, VaultKeyChanged
+from signer.account import Account
+from signer.keys.register import KeyDescriptor
+from signer.registry import Registry
+from signer.settings import as_entries
+from signer.vaults.register import VaultRegister
+from signer.vaults.vault import Vault, VaultPlace
+from sixgate.api import Json
+
+
+def registered(registry: Registry, said: VaultRegister) -> Json:
+    """Return what ``Api.registry`` promises."""
+    policies = {
+        name: {"policy": _plain(found.policy), "digest": found.digest}
+        for name, found in registry.policies.items()
+    }
+    return {
+        "org": registry.org,
+        "sequence": registry.sequence,
+        "head": registry.head,
+        "partitions": registry.partitions,
+        "accounts": sorted(registry.accounts),
+        "agents": {name: _plain(agent) for name, agent in registry.agents.items()},
+        "policies": policies,
+        "chains": [_plain(chain) for _, chain in sorted(registry.chains.items())],
+        "settings": as_entries(registry.settings),
+        "services": [_plain(service) for service in registry.services.values()],
+        "signer_keys": {name: sorted(keys) for name, keys in registry.signer_keys.items()},
+        "keys": [key(found) for found in said.keys.all()],
+        "share_keys": {
+            name: told.public_key
+            for name in said.share_keys
+            if (told := said.sealed_for(name, registry))
+        },
+        "vaults": [vault(found, registry) for _, found in sorted(registry.vaults.items())],
+        "access": {name: list(map(_plain, grants)) for name, grants in registry.access.items()},
+    }
+
+
+def budgets(registry: Registry, accounts: Callable[[str], Account], now_ms: int) -> list[Json]:
+    """Return what ``Api.budgets`` promises."""
+    return [_budget(registry, name, accounts, now_ms) for name in sorted(registry.agents)]
+
+
+def key(found: KeyDescriptor) -> Json:
+    """Return what may be known of a key."""
+    return {
+        "account": found.account,
+        "path": found.path,
+        "vault": found.vault,
+        "version": found.version,
+        "chain": found.chain.value,
+        "state": found.state.value,
+        "imported": found.imported,
+        "address": found.address,
+        "public_key": found.provisioned.public_key,
+    }
+
+
+def key_answer(found: KeyDescriptor) -> Json:
+    """Return what ``Api.order_key`` promises: a client's share too, sealed for the client."""
+    share = found.provisioned.client_share
+    return key(found) | ({"client_share": share} if share else {})
+
+
+def vault(found: Vault, registry: Registry) -> Json:
+    """Return what was registered of a vault."""
+    return {
+        "account": found.account,
+        "vault": found.name,
+        "mode": found.mode,
+        "providers": list(found.providers),
+        "customer_keys": list(registry.customer_keys.get(found.place, ())),
+    }
+
+
+def stored(found: SecretStored) -> Json:
+    """Return what may be known of a version of a secret."""
+    return {
+        "path": found.path,
+        "version": found.version,
+        "kind": found.kind,
+        "generated": found.generated,
+        "stored_at_ms": found.stored_at_ms,
+    }
+
+
+def vault_content(said: VaultRegister, place: VaultPlace) -> Json:
+    """Return what ``Api.vault`` promises."""
+    secrets = said.secrets
+    wrappings = said.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
+    key = wrappings.keys.get(place)
+    found = sorted(own for own in secrets.versions if own[:2] == place)
+    return {
+        "secrets": [stored(version) for own in found for version in secrets.versions[own]],
+        "key_changes": key.changes if key else None,
+        "behind": sum(1 for _ in wrappings.behind(place)),
+        "roots": {
+            provider: {"changes": move.changes, "kms_key": move.kms_key, "left": len(move.left)}
+            for (vault, provider), move in sorted(wrappings.moves.items())
+            if vault == place
+        },
+    }
+
+
+def vault_answer(said: VaultRegister, name: str) -> Json | None:
+    """Return what ``Api.order_vault`` promises of the answer with this id, if there is one."""
+    event = said.secrets.events.get(name) or said.keys.answers.get(name)
+    match event:
+        case SecretStored():
+            about = {"account": event.account, "vault": event.vault, "mode": event.mode}
+            return about | stored(event) | {"client_share": event.client_share}
+        case VaultKeyChanged():
+            return event.model_dump(include={"account", "vault", "change", "sequence"})
+        case ProviderRootChanged():
+            shown = {"account", "vault", "provider", "sequence", "kms_key"}
+            return event.model_dump(include=shown)
+        case SecretRecovered():
+            shown = {"account", "vault", "path", "version", "sequence", "client_share"}
+            return event.model_dump(include=shown)
+    return None
+
+
+def _budget(registry: Registry, name: str, accounts: Callable[[str], Account], now_ms: int) -> Json:
+    agent = registry.agents[name]
+    policy = registry.policies.get(agent.policy_id)
+    limit = policy.policy.daily_wei_max if policy else None
+    spent = accounts(agent.account).spent_wei(now_ms)
+    return {
+        "agent": name,
+        "account": agent.account,
+        "spent_wei": str(spent),
+        "limit_wei": None if limit is None else str(limit),
+        "left_wei": None if limit is None else str(max(0, limit - spent)),
+    }
+
+
+def _plain(value: Canonical) -> Json:
+    return value.model_dump(mode="json", exclude_none=True)

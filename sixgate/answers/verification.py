@@ -1,0 +1,80 @@
+"""Verifying a ledger with both verifiers, in SQL and in Python, and holding them to each other."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from schemas.heads import LedgerHead
+from sixgate.answers.progressing import Progress, progressing
+from sixgate.api import ApiError, Json
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerFault
+from streams.ledger.table import LedgerTable, Row
+from streams.ledger.verifier import Fault, Report
+from streams.ledger.verifier import Row as VerifierRow
+from streams.ledger.verifier import verify as verify_rows
+from streams.ledger.verify_sql import Verified
+from streams.ledger.verify_sql import verify as verify_sql
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """One ledger and what is known of it from outside.
+
+    ``heads`` are all that it must contain; ``remembered`` is the one among them that somebody
+    brought along, ``signer_keys`` the hex public keys that outcomes must be signed with.
+    """
+
+    clickhouse: ClickHouse
+    table: LedgerTable
+    signer_keys: Sequence[str]
+    heads: Sequence[LedgerHead]
+    remembered: LedgerHead | None
+
+    def run(self) -> Iterator[Json]:
+        """Yield what ``Api.verify`` promises; raise its ``ledger_wrong``."""
+        try:
+            in_sql = yield from self._in_sql()
+            in_python = yield from self._in_python(in_sql)
+        except (LedgerFault, Fault) as error:
+            raise ApiError("ledger_wrong", str(error)) from None
+        yield {
+            "verified": {
+                "rows": in_sql.rows,
+                "hash": in_sql.hash,
+                "heads": len(self.heads),
+                "remembered": self.remembered.sequence if self.remembered else None,
+                "outcomes": in_python.outcomes,
+                "accounts": in_python.accounts,
+                "forged": in_python.forged,
+            }
+        }
+
+    def _in_sql(self) -> Generator[Json, None, Verified]:
+        def work(progress: Progress) -> Verified:
+            return verify_sql(self.clickhouse, list(self.heads), progress)
+
+        return (yield from progressing(work, verifier="sql"))
+
+    def _in_python(self, in_sql: Verified) -> Generator[Json, None, Report]:
+        """Verify again; the last row that SQL found must be here, with the same hash.
+
+        Rows that were appended since are verified here alone.
+        """
+        hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in self.heads}
+        if in_sql.rows:
+            hashes[in_sql.rows - 1] = bytes.fromhex(in_sql.hash[2:])
+        signers = [bytes.fromhex(key[2:]) for key in self.signer_keys]
+
+        def work(progress: Progress) -> Report:
+            return verify_rows(
+                map(_row, self.table.rows()),
+                hashes,
+                signers,
+                progress=lambda done: progress(done, in_sql.rows),
+            )
+
+        return (yield from progressing(work, verifier="python"))
+
+
+def _row(row: Row) -> VerifierRow:
+    return VerifierRow(*row)

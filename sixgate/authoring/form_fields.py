@@ -1,0 +1,224 @@
+"""What people may write into the fields of an intent, and what it means; pure.
+
+Each function takes a parsed JSON value and returns the wire's, or raises ``ValueError`` with what
+it must be.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from schemas import fields
+from schemas.canonical import Canonical, malformed
+from schemas.client_share import ClientShare
+from schemas.intent import EXPIRY_MS_MAX
+from schemas.money import eth_to_wei, gwei_to_wei
+from schemas.reasons import Reason
+from schemas.transaction_parts import AccessList, AccessListEntry, SignedAuthorization
+from signer.ethereum.address import parse_address
+from signer.ethereum.errors import AddressError
+
+EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
+LABEL_LENGTH_MAX = 64
+SIGNED = "signed"
+_SCALAR_HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
+Part = TypeVar("Part", bound=Canonical)
+
+
+def matching(kind: Any, expected: str) -> Callable[[Any], Any]:
+    """Return a reader of values of one type; ``expected`` says what they must be."""
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def check(value: Any) -> Any:
+        try:
+            return adapter.validate_python(value, strict=True)
+        except ValidationError:
+            raise ValueError(expected + _foreign(value)) from None
+
+    return check
+
+
+def _foreign(value: Any) -> str:
+    """Name the first character that is not ASCII: it may look like one that is."""
+    for position, character in enumerate(value if isinstance(value, str) else "", start=1):
+        if not character.isascii():
+            called = unicodedata.name(character, "a character without a name")
+            return f"; character {position} is U+{ord(character):04X}, {called}"
+    return ""
+
+
+name = matching(fields.Name, "must be a name: lower-case letters, digits, '.', '_' and '-'")
+chain_name = matching(fields.Name, 'must be a chain\'s name such as "base", or its chain id')
+chain_id = matching(fields.ChainId, "must be a positive chain id")
+count = matching(fields.Count, "must be a whole number without quotes, 0 to 2^53 - 1")
+expiry = matching(
+    fields.ExpiryMs, "must be a whole number without quotes: milliseconds since 1970, up to 2100"
+)
+gas = matching(fields.Gas, "must be a whole number without quotes, 1 to 2^53 - 1")
+uint256 = matching(fields.Uint256, "must be an unsigned integer below 2^256")
+whole_bytes = matching(fields.Data, "must be whole bytes in hex with 0x, at most 128 KiB")
+key_path = matching(fields.KeyPath, "must be a path such as keys/base-signer, in lower case")
+idempotency_key = matching(
+    fields.IdempotencyKey, "must be 1 to 128 printable ASCII characters, no space"
+)
+_blob_hash = matching(fields.Digest, "must be a list of 32-byte hashes in hex with 0x")
+flag = matching(bool, "must be true or false, without quotes")
+seconds = matching(
+    Annotated[int, Field(ge=1, le=EXPIRY_S_MAX)],
+    f"must be whole seconds without quotes, 1 to {EXPIRY_S_MAX} (24 hours)",
+)
+
+
+def eth(value: Any) -> int:
+    """Read ETH in decimals as wei."""
+    return _converted(eth_to_wei, value)
+
+
+def gwei(value: Any) -> int:
+    """Read gwei in decimals as wei."""
+    return _converted(gwei_to_wei, value)
+
+
+def _converted(to_wei: Callable[[str], int], value: Any) -> int:
+    try:
+        return to_wei(_quoted(value))
+    except ValueError as error:
+        raise ValueError(f"is {error}") from None
+
+
+def _quoted(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case float():
+            raise ValueError('a float, which is not exact; put it in quotes, such as "0.5"')
+    raise ValueError('no decimal in quotes, such as "0.5"')
+
+
+def wei(value: Any) -> Any:
+    """Read whole wei, in quotes or not."""
+    match value:
+        case bool() | float():
+            raise ValueError('must be an integer, such as "500000000000000000"')
+        case int():
+            return uint256(str(value))
+    return uint256(value)
+
+
+def recipient(value: Any) -> str | None:
+    """Read an address, or null for a new contract."""
+    match value:
+        case None:
+            return None
+        case str():
+            return address(value)
+    raise ValueError("must be an address in quotes, or null to create a contract")
+
+
+def address(text: Any) -> str:
+    """Read an address; the checksum of one in mixed case must be right."""
+    if not isinstance(text, str):
+        raise ValueError("must be an address in quotes")  # noqa: TRY004 - for pydantic
+    try:
+        return f"0x{parse_address(text).hex()}"
+    except AddressError as error:
+        raise ValueError(str(error).removesuffix(".")) from None
+
+
+def data(value: Any) -> Any:
+    """Read bytes in hex of either case."""
+    return whole_bytes(value.lower() if isinstance(value, str) and value.isascii() else value)
+
+
+def chain(value: Any) -> Any:
+    """Read a chain's name or its id."""
+    return chain_id(value) if isinstance(value, int) else chain_name(value)
+
+
+def ending(value: Any) -> str:
+    """Read how an intent should end: signed, or the code of a reason."""
+    if value == SIGNED or value in list(Reason):
+        return str(value)
+    raise ValueError(f'must be "{SIGNED}" or the code of a reason, such as "value_too_high"')
+
+
+def label(value: Any) -> str:
+    """Read what a line is called."""
+    if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LABEL_LENGTH_MAX:
+        return value
+    raise ValueError(f"must be 1 to {LABEL_LENGTH_MAX} printable characters")
+
+
+def client_share(value: Any) -> ClientShare:
+    """Read the client's share of a key as ``sixgate keys seal-share`` prints it."""
+    try:
+        return ClientShare.model_validate_json(json.dumps(value))
+    except ValidationError:
+        raise ValueError("must be the object that sixgate keys seal-share prints") from None
+
+
+def chain_or_every(value: Any) -> Any:
+    """Read a chain's name or its id; 0 is every chain."""
+    return value if value == 0 and isinstance(value, int) else chain(value)
+
+
+def text_message(value: Any) -> str:
+    """Read a message's text as its bytes in hex."""
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")  # noqa: TRY004 - for pydantic
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("must be text: write other bytes as message_hex")
+    return str(whole_bytes(f"0x{value.encode().hex()}"))
+
+
+def typed_data(value: Any) -> str:
+    """Read typed data, a JSON object as wallets take it, as its text."""
+    if not isinstance(value, dict):
+        raise ValueError("must be an object with types, primaryType, domain and message")  # noqa: TRY004 - for pydantic
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def access_list(value: Any) -> AccessList:
+    """Read addresses with their storage keys: ``[{"address": …, "storage_keys": […]}]``."""
+    return tuple(_parts(AccessListEntry, value, "an address and its storage_keys"))
+
+
+def authorization_list(value: Any) -> tuple[SignedAuthorization, ...]:
+    """Read signed delegations as their fields; r and s in decimal or in hex with 0x."""
+    what = "chain_id, address, nonce, y_parity, r and s"
+    spelt = [_with_scalars(one) for one in value] if isinstance(value, list) else value
+    return tuple(_parts(SignedAuthorization, spelt, what))
+
+
+def _with_scalars(entry: Any) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    return entry | {part: _scalar(entry[part]) for part in ("r", "s") if part in entry}
+
+
+def _scalar(value: Any) -> Any:
+    """Write a number in hex as the wire does; whatever else it is, the wire judges."""
+    in_hex = isinstance(value, str) and _SCALAR_HEX.fullmatch(value)
+    return str(int(value, 16)) if in_hex else value
+
+
+def blob_versioned_hashes(value: Any) -> tuple[str, ...]:
+    """Read the hashes of blobs."""
+    if not isinstance(value, list):
+        raise ValueError("must be a list of hashes")  # noqa: TRY004 - for pydantic
+    return tuple(_blob_hash(one) for one in value)
+
+
+def _parts(model: type[Part], value: Any, what: str) -> Iterator[Part]:
+    if not isinstance(value, list):
+        raise ValueError(f"must be a list of objects with {what}")  # noqa: TRY004 - for pydantic
+    for number, one in enumerate(value):
+        try:
+            yield model.model_validate_json(json.dumps(one))
+        except ValidationError as error:
+            problem = malformed(error)
+            raise ValueError(f"[{number}].{problem.where}: {problem.why}") from None

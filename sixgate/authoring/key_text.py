@@ -1,0 +1,45 @@
+"""A private key as people hand it over: 64 hexadecimal digits."""
+
+import re
+
+from signer.custody.buffers import wiping
+
+SECRET_BYTES = 32
+TEXT_BYTES_MAX = 256
+_TEXT = re.compile(rb"[\s\0]*(?:0[xX])?([0-9a-fA-F]{64})[\s\0]*")
+_LIKE_ONE = re.compile(r"(0[xX])?[0-9a-fA-F]{48,}")
+_VALUES = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
+
+
+class KeyTextWrong(Exception):  # noqa: N818 - named for what was found
+    """The text is no private key; the message repeats nothing of it."""
+
+
+ON_THE_COMMAND_LINE = (
+    "looks like a private key: what stands on a command line is in the shell's history and open to "
+    "others, so trust that key no more"
+)
+"""Said in place of the word itself."""
+
+
+def looks_like_a_key(word: str) -> bool:
+    """Tell whether a word of a command line may be a key, whole or cut: it is not repeated then."""
+    return _LIKE_ONE.fullmatch(word) is not None
+
+
+def read_key_text(text: bytearray) -> bytearray:
+    """Return the 32 bytes of 64 hex digits, with or without ``0x``, in a buffer to be wiped.
+
+    Blanks, line ends and zero bytes around them are passed over. ``text`` is wiped. Raises
+    ``KeyTextWrong``.
+    """
+    with wiping(text):
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            raise KeyTextWrong("holds no private key: that is 64 hexadecimal digits")
+        start, secret = found.start(1), bytearray(SECRET_BYTES)
+        # Digit by digit: what converts a text at once leaves a copy that nobody can wipe.
+        for n in range(SECRET_BYTES):
+            high, low = text[start + 2 * n], text[start + 2 * n + 1]
+            secret[n] = _VALUES[high] << 4 | _VALUES[low]
+        return secret

@@ -1,0 +1,145 @@
+"""What an operator signs: registry records and key requests."""
+
+import base64
+from typing import Any, NamedTuple
+
+from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
+from schemas.fields import KeyPath, Name, VaultName, X25519PublicKey
+from schemas.gating import gated_digest
+from schemas.key_chains import CURVES, KeyChain
+from schemas.keys import (
+    KeyDeactivation,
+    KeyDelivery,
+    KeyImport,
+    KeyOrder,
+    KeyRequest,
+    KeyRotation,
+    delivery_id,
+    import_context,
+)
+from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_digest
+from signer.addresses.derivation import derive, recorded
+from signer.custody import curves
+from signer.custody.hpke import seal_for
+from signer.signatures import Ed25519Signer
+from sixgate.api import Api, ApiError, Json
+from sixgate.authoring.sealing_key import sealing_key
+
+ORDER_MS = 60 * 60 * 1000
+"""How long an order may be carried out: long enough for a signer that is being restarted."""
+
+
+def record_envelope(
+    admin: Ed25519Signer, org: str, chained: tuple[int, str], entry: Entry, at_ms: int
+) -> tuple[bytes, str]:
+    """Return a signed registry record and its digest.
+
+    ``chained`` is its sequence and the digest of the record before it.
+    """
+    sequence, previous = chained
+    record = RegistryRecord(org=org, sequence=sequence, previous=previous, at_ms=at_ms, entry=entry)
+    body = record.encode()
+    return admin.seal(REGISTRY_TYPE, body).encode(), record_digest(body)
+
+
+def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
+    """Sign entries onto the registry's end, one after the other.
+
+    Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay.
+    """
+    for entry in entries:
+        now = api.registry()
+        chained = (now["sequence"], now["head"])
+        envelope, _ = record_envelope(admin, now["org"], chained, entry, at_ms)
+        api.register(base64.b64encode(envelope).decode())
+
+
+class Admin(NamedTuple):
+    """An operator at work: the node, the key that signs, and the time."""
+
+    api: Api
+    key: Ed25519Signer
+    at_ms: int
+
+
+class KeyPlace(NamedTuple):
+    """Whose key it is, where it stands, of which chain, and in which vault if not the usual one.
+
+    ``share_for`` gets the client's share, where the vault's mode has one.
+    """
+
+    account: Name
+    path: KeyPath
+    chain: KeyChain = KeyChain.ETHEREUM
+    vault: VaultName | None = None
+    share_for: X25519PublicKey | None = None
+
+
+def provision(admin: Admin, key: KeyPlace) -> Json:
+    """Order a key and return its descriptor; raises ``key_refused``."""
+    return _order(admin, KeyRequest(**_terms(admin, key), **_kept(key), chain=key.chain))
+
+
+def rotate(admin: Admin, key: KeyPlace, version: int) -> Json:
+    """Order a new version of a key whose newest is ``version``, and return its descriptor."""
+    about = _terms(admin, key)
+    return _order(admin, KeyRotation(**about, version=version, share_for=key.share_for))
+
+
+def deactivate(admin: Admin, key: KeyPlace, version: int) -> Json:
+    """Order that a key whose newest version is ``version`` signs no more."""
+    return _order(admin, KeyDeactivation(**_about(admin, key), version=version))
+
+
+def bring(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
+    """Claim the address of a key made elsewhere, send it sealed, and return its descriptor.
+
+    Raises ``CorruptError`` for a secret that is no key, and ``ApiError`` ``registry_refused``,
+    ``key_refused``. The caller wipes ``secret``.
+    """
+    public_key = curves.public_key(CURVES[key.chain], secret)
+    address = recorded(key.chain, derive(key.chain, public_key))
+    about = _terms(admin, key)
+    claim = AddressClaimed(account=key.account, address=address)
+    register(admin.api, admin.key, [claim], admin.at_ms)
+    recipient = sealing_key(admin.api, key.account)  # which the signer tells whoever claims
+    context = import_context(about["org"], key.account, key.path, key.chain, address)
+    box = f"0x{_sealed_for(recipient, secret, context).hex()}"
+    terms: dict[str, Any] = {"address": address, "import_key": recipient, "box": gated_digest(box)}
+    envelope = _sealed(admin, KeyImport(**about, **terms, **_kept(key), chain=key.chain))
+    name = delivery_id(envelope.body())
+    return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())
+
+
+def _about(admin: Admin, key: KeyPlace) -> dict[str, Any]:
+    org = admin.api.registry()["org"]
+    about = {"org": org, "account": key.account, "path": key.path}
+    return about | {"requested_at_ms": admin.at_ms}
+
+
+def _terms(admin: Admin, key: KeyPlace) -> dict[str, Any]:
+    return _about(admin, key) | {"expires_at_ms": admin.at_ms + ORDER_MS}
+
+
+def _kept(key: KeyPlace) -> dict[str, Any]:
+    return {"vault": key.vault, "share_for": key.share_for}
+
+
+def _sealed_for(recipient: str, secret: bytearray, context: bytes) -> bytes:
+    try:
+        return seal_for(recipient, secret, context)
+    except ValueError:
+        why = "what the signer told to seal for is no key: restore the vault topic"
+        raise ApiError("key_refused", why) from None
+
+
+def _order(admin: Admin, order: KeyOrder) -> Json:
+    return _send(admin, _sealed(admin, order).encode())
+
+
+def _sealed(admin: Admin, order: KeyOrder) -> Envelope:
+    return admin.key.seal(KEY_REQUEST_TYPE, order.encode())
+
+
+def _send(admin: Admin, record: bytes) -> Json:
+    return admin.api.order_key(base64.b64encode(record).decode())

@@ -1,0 +1,182 @@
+"""A producer's side of an intent: from what people write to canonical, signed bytes.
+
+Pure: time, new idempotency keys and the registry's content are inputs.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from schemas.custody import AGENT_KEYS
+from schemas.dsse import INTENT_TYPE
+from schemas.intent import (
+    AnyIntent,
+    AuthorizationIntent,
+    MessageIntent,
+    TransactionIntent,
+    TypedDataIntent,
+)
+from schemas.key_chains import KeyChain
+from signer.keys import paths as key_paths
+from signer.keys.paths import Resolved, Unresolved, VaultKeys, agent_key_path, network_key_path
+from signer.signatures import Ed25519Signer
+from sixgate.api import Json
+from sixgate.authoring.intent_form import (
+    AnyForm,
+    AuthorizationForm,
+    IntentWrong,
+    MessageForm,
+    TransactionForm,
+    TypedDataForm,
+)
+from sixgate.authoring.suggestion import did_you_mean
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What names mean in an organisation.
+
+    ``accounts`` maps agents to their account, ``chains`` names and aliases to chain ids, ``names``
+    chain ids to names; ``keys`` are the account and path of every provisioned key.
+    """
+
+    org: str
+    accounts: Mapping[str, str]
+    chains: Mapping[str, int]
+    names: Mapping[int, str]
+    keys: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, registry: Json) -> "Directory":
+        """Build it from what ``Api.registry`` answers."""
+        chains = registry["chains"]
+        names = [(n, c["chain_id"]) for c in chains for n in (c["name"], *c.get("aliases", ()))]
+        return cls(
+            org=registry["org"],
+            accounts={name: agent["account"] for name, agent in registry["agents"].items()},
+            chains=dict(names),
+            names={chain["chain_id"]: chain["name"] for chain in chains},
+            keys=frozenset((key["account"], key["path"]) for key in registry["keys"]),
+        )
+
+    def account_of(self, agent: str) -> str:
+        """Return an agent's account; raise ``IntentWrong`` for an agent nobody registered."""
+        if agent not in self.accounts:
+            hint = did_you_mean(agent, self.accounts)
+            hint = hint or f": sixgate agents add {agent} registers one"
+            raise IntentWrong([("agent", f"no agent {agent} is registered{hint}")])
+        return self.accounts[agent]
+
+    def chain_id(self, chain: str | int) -> int:
+        """Return the id of a chain by name, alias or id; an unknown id is the gates' to refuse."""
+        if isinstance(chain, int):
+            return chain
+        if chain not in self.chains:
+            hint = did_you_mean(chain, self.chains) or ": sixgate chains list has those that are"
+            raise IntentWrong([("chain", f"no chain {chain} is registered{hint}")])
+        return self.chains[chain]
+
+    def key_path(self, agent: str, chain_id: int, named: str | None) -> str:
+        """Return where the key of an agent's intent is: see ``signer.keys.paths.resolve``.
+
+        What is not there, or not the agent's, is the signer's to refuse and to put on record.
+        """
+        network = self.names.get(chain_id, KeyChain.ETHEREUM)
+        evm_networks = (network, *self.names.values())
+        vaults = [VaultKeys(AGENT_KEYS, self._paths[self.accounts[agent]])]
+        found = key_paths.resolve(agent, network, named, vaults, evm_networks=evm_networks)
+        match found:
+            case Resolved(path=path) | Unresolved(path=str(path)):
+                return path
+            case Unresolved():
+                raise IntentWrong([("key_path", _why_no_path(found, network))])
+
+    @cached_property
+    def _paths(self) -> Mapping[str, frozenset[str]]:
+        owners = set(self.accounts.values())
+        return {owner: frozenset(p for a, p in self.keys if a == owner) for owner in owners}
+
+
+def _why_no_path(found: Unresolved, network: str) -> str:
+    if found.code == "chain_unknown":
+        default = network_key_path(network)
+        return f"must be named: the chain's name makes no path, {default} is none"
+    return f"{found.detail}: name another"
+
+
+def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
+    """Say, in sentences, what a new key of an account changes for agents that name no key path."""
+    chain_keys = [network_key_path(chain) for chain in sorted(before.names.values())]
+    for agent in sorted(name for name, own in before.accounts.items() if own == account):
+        own = agent_key_path(agent)
+        others = [other for other in chain_keys if (account, other) in before.keys]
+        if path == own and others:
+            yield (
+                f"{agent} now signs with {own}, another address than {', '.join(others)}: "
+                "an intent takes one of those only if it names it as key_path"
+            )
+        if path in chain_keys and (account, own) in before.keys:
+            yield f"{agent} goes on signing with {own}: an intent takes {path} if it names key_path"
+
+
+def resolve(
+    form: AnyForm, directory: Directory, now_ms: int, new_key: Callable[[], str]
+) -> AnyIntent:
+    """Return the canonical intent: every name and relative time resolved.
+
+    ``new_key`` mints an idempotency key where none is given. Raises ``IntentWrong``.
+    """
+    account = directory.account_of(form.agent)
+    chain_id = directory.chain_id(form.chain)
+    expires_at_ms = form.expires_at_ms
+    if expires_at_ms is None:
+        expires_at_ms = now_ms + 1000 * form.expires_in_s
+    common = {
+        "mode": None if form.mode == "sign_only" else form.mode,
+        "org": directory.org,
+        "account": account,
+        "agent": form.agent,
+        "chain_id": chain_id,
+        "key_path": directory.key_path(form.agent, chain_id, form.key_path),
+        "client_share": form.client_share,
+        "idempotency_key": form.idempotency_key or new_key(),
+        "expires_at_ms": expires_at_ms,
+    }
+    return _of_kind(form, common)
+
+
+def _of_kind(form: AnyForm, common: dict[str, Any]) -> AnyIntent:
+    match form:
+        case TransactionForm():
+            return TransactionIntent(**common, **_transaction(form))
+        case MessageForm():
+            return MessageIntent(**common, message=form.message or form.message_hex or "0x")
+        case TypedDataForm():
+            return TypedDataIntent(**common, typed_data=form.typed_data)
+        case AuthorizationForm():
+            return AuthorizationIntent(**common, delegate=form.delegate, nonce=form.nonce)
+
+
+def _transaction(form: TransactionForm) -> dict[str, Any]:
+    return {
+        "tx_type": form.tx_type,
+        "to": form.to,
+        "value_wei": form.amount_wei,
+        "data": form.data,
+        "gas_limit": form.gas_limit,
+        "gas_price_wei": form.gas_price_gwei,
+        "max_fee_per_gas_wei": form.max_fee_gwei,
+        "max_priority_fee_per_gas_wei": form.max_priority_fee_gwei,
+        "access_list": form.access_list,
+        "max_fee_per_blob_gas_wei": form.max_blob_fee_gwei,
+        "blob_versioned_hashes": form.blob_versioned_hashes,
+        "authorization_list": form.authorization_list,
+        "nonce": form.nonce,
+        "simulate_first": form.simulate_first,
+    }
+
+
+def sign(intent: AnyIntent, signer: Ed25519Signer) -> bytes:
+    """Return the intent in an envelope signed by its agent's key."""
+    return signer.seal(INTENT_TYPE, intent.encode()).encode()

@@ -1,0 +1,108 @@
+"""An agent reads secrets: it signs what it asks for, and opens what was sealed for it alone."""
+
+import base64
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.canonical import Malformed
+from schemas.client_share import ClientShare, SharePlace
+from schemas.dsse import READ_REQUEST_TYPE
+from schemas.fields import Name, Ordinal, SecretPath, VaultName
+from schemas.secret_requests import (
+    ReadOperation,
+    SecretAnswer,
+    SecretRequest,
+    SecretTold,
+    answer_context,
+    secret_request_digest,
+)
+from signer.custody.buffers import wiping
+from signer.custody.errors import CorruptError
+from signer.custody.hpke import HpkeKey, seal_for
+from signer.signatures import Ed25519Signer
+from sixgate.api import ApiError, Json
+
+NONCE_BYTES = 16
+
+
+class Custody(Protocol):
+    """Whoever serves secrets: an ``Api``, or a link to custody alone."""
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        ...
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReader:
+    """An agent at work: who serves it, the organisation, the agent and its key, and the clock.
+
+    ``told_failed`` takes the names of providers that failed where the others sufficed.
+    """
+
+    api: Custody
+    org: Name
+    account: Name
+    key: Ed25519Signer
+    clock_ms: Callable[[], int]
+    told_failed: Callable[[Sequence[str]], None] = lambda _: None
+
+    def ask(
+        self,
+        operation: ReadOperation,
+        vault: VaultName,
+        path: SecretPath | None = None,
+        version: Ordinal | None = None,
+        share: ClientShare | None = None,
+    ) -> tuple[SecretTold, ...]:
+        """Return what custody tells; raise ``ApiError``, for an answer that is none too."""
+        reply = HpkeKey.generate(secrets.token_bytes)
+        request = SecretRequest(
+            org=self.org,
+            account=self.account,
+            agent=self.key.keyid,
+            operation=operation,
+            vault=vault,
+            path=path,
+            version=version,
+            reply_to=f"0x{reply.public_key.hex()}",
+            client_share=share,
+            nonce=f"0x{secrets.token_hex(NONCE_BYTES)}",
+            requested_at_ms=self.clock_ms(),
+        )
+        sealed = self.key.seal(READ_REQUEST_TYPE, request.encode())
+        answer = self.api.read_secret(base64.b64encode(sealed.encode()).decode())
+        found = _opened(
+            reply, secret_request_digest(sealed.body()), base64.b64decode(answer["box"])
+        )
+        if answer["failed"]:
+            self.told_failed(answer["failed"])
+        return found
+
+    def share_of(
+        self, vault: VaultName, path: SecretPath, version: Ordinal, share: bytes | bytearray
+    ) -> ClientShare:
+        """Seal a client's share, which the caller wipes, for the custody that runs now."""
+        place = SharePlace(
+            org=self.org, account=self.account, vault=vault, path=path, version=version
+        )
+        key = str(self.api.reading_key()["public_key"])
+        box = seal_for(key, share, place.to_signer(self.key.keyid))
+        return ClientShare(key_version=version, share_key=key, box=f"0x{box.hex()}")
+
+
+def _opened(reply: HpkeKey, name: str, box: bytes) -> tuple[SecretTold, ...]:
+    try:
+        with wiping(reply.open(box, answer_context(name))) as body:
+            answer = SecretAnswer.decode(bytes(body))
+    except (CorruptError, Malformed):
+        raise ApiError("internal", "custody's answer is not to this request: ask again") from None
+    if answer.request != name:
+        raise ApiError("internal", "custody's answer is to another request: ask again")
+    return answer.secrets

@@ -1,0 +1,117 @@
+"""What is ordered of vaults: versions of secrets, by admins or agents, and new keys above them."""
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.fields import Name, SecretPath, VaultName, X25519PublicKey
+from schemas.gating import gated_digest
+from schemas.provider_roots import ProviderRootOrder
+from schemas.recovery import RecoveryOrder
+from schemas.vault_events import (
+    KeyChange,
+    SecretDelivery,
+    SecretKind,
+    SecretOrder,
+    VaultKeyOrder,
+    VaultOrder,
+    secret_delivery_id,
+)
+from signer.custody.hpke import seal_for
+from signer.signatures import Ed25519Signer
+from sixgate.api import Api, ApiError, Json
+from sixgate.authoring.operator import ORDER_MS
+from sixgate.authoring.sealing_key import sealing_key
+
+
+class VaultPlace(NamedTuple):
+    """A vault of an account."""
+
+    account: Name
+    vault: VaultName
+
+
+class Orderer(NamedTuple):
+    """Who gives orders: the node, the key that signs, the time, and the agent if it is one's."""
+
+    api: Api
+    key: Ed25519Signer
+    at_ms: int
+    agent: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """The next version of a secret; without a ``value``, which the caller wipes, a generated one.
+
+    ``share_for`` is the client's key, where the vault's mode has a client's share.
+    """
+
+    path: SecretPath
+    version: int
+    kind: SecretKind
+    value: bytes | bytearray | None = field(default=None, repr=False)
+    share_for: X25519PublicKey | None = None
+
+
+class LostShare(NamedTuple):
+    """Which version's share a client lost, the key that the next one is sealed for, and why."""
+
+    path: str
+    version: int
+    share_for: X25519PublicKey
+    why: str
+
+
+def store(by: Orderer, place: VaultPlace, secret: NewSecret) -> Json:
+    """Order a version of a secret and return what ``Api.order_vault`` does; it goes sealed."""
+    terms = _terms(by, place) | {
+        "path": secret.path,
+        "version": secret.version,
+        "kind": secret.kind,
+        "agent": by.agent,
+        "share_for": secret.share_for,
+    }
+    order = SecretOrder(**terms)
+    if secret.value is None:
+        return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+    box = _box(sealing_key(by.api, place.account), secret.value, order.box_context())
+    request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=gated_digest(box)).encode())
+    name = secret_delivery_id(request.body())
+    return _send(by, SecretDelivery(id=name, request=request, box=box).encode())
+
+
+def change_key(by: Orderer, place: VaultPlace, change: KeyChange, sequence: int) -> Json:
+    """Order a new KEK for a vault, or its KEK under another root; return what was answered."""
+    order: VaultOrder = VaultKeyOrder(**_terms(by, place), change=change, sequence=sequence)
+    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+
+
+def change_provider_root(by: Orderer, place: VaultPlace, provider: Name, sequence: int) -> Json:
+    """Order a provider's shares in a vault under its new root; return what was answered."""
+    order = ProviderRootOrder(**_terms(by, place), provider=provider, sequence=sequence)
+    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+
+
+def recover_share(by: Orderer, place: VaultPlace, lost: LostShare) -> Json:
+    """Order a new share for a client; return what was answered, the share sealed for it."""
+    order = RecoveryOrder(**_terms(by, place), **lost._asdict())
+    return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
+
+
+def _terms(by: Orderer, place: VaultPlace) -> dict[str, Any]:
+    times = {"requested_at_ms": by.at_ms, "expires_at_ms": by.at_ms + ORDER_MS}
+    return {"org": by.api.registry()["org"], **place._asdict(), **times}
+
+
+def _box(recipient: str, value: bytes | bytearray, context: bytes) -> str:
+    try:
+        return f"0x{seal_for(recipient, value, context).hex()}"
+    except ValueError:
+        why = "what the signer told to seal for is no key: restore the vault topic"
+        raise ApiError("vault_refused", why) from None
+
+
+def _send(by: Orderer, record: bytes) -> Json:
+    return by.api.order_vault(base64.b64encode(record).decode())

@@ -1,0 +1,117 @@
+"""``sixgate access``: what agents may do with the secrets of their account's vaults."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.access import Grant
+from schemas.registry import AccessSet
+from sixgate.api import Json
+from sixgate.cli.entries import entry
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.listing import Listing, Row, show
+from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, MaybeAgent
+from sixgate.cli.session import Session, session, usage
+from sixgate.cli.terminal import notices, print_json, screen
+
+ANY = "*"
+ALL = "read,write,sign"
+WRONG = {
+    "vault": "must be a vault's name, or '*' for every vault of the agent's account",
+    "paths": "must be parts between slashes, in which * stands for characters and ** for parts",
+    "rights": "must be read, write or sign, between commas",
+}
+_GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
+Vault = Annotated[
+    str, typer.Argument(metavar="VAULT", help="A vault of the agent's account; '*': every one.")
+]
+Paths = Annotated[str, typer.Argument(metavar="PATHS", help="Such as 'db/*' or '**'.")]
+Rights = Annotated[
+    str, typer.Option("--rights", metavar="R,R", help="Of read, write, sign; between commas.")
+]
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What agents may do with secrets; nothing unless granted, and a deny wins.",
+    epilog="Example: sixgate access list",
+)
+
+
+@app.command(epilog="Example: sixgate access grant payroll prod 'db/**' --rights read,write")
+def grant(
+    *, name: Agent, vault: Vault, paths: Paths, rights: Rights = "read", data: Data = DATA_DEFAULT
+) -> None:
+    """Let an agent read, write, or sign with what lies on the paths of a vault."""
+    _add(name, _grant("allow", vault, paths, rights), data)
+
+
+@app.command(epilog="Example: sixgate access deny payroll prod 'db/root/*' --rights read,write")
+def deny(
+    *, name: Agent, vault: Vault, paths: Paths, rights: Rights = ALL, data: Data = DATA_DEFAULT
+) -> None:
+    """Keep an agent from the paths of a vault, whatever else it is granted."""
+    _add(name, _grant("deny", vault, paths, rights), data)
+
+
+@app.command(epilog="Example: sixgate access revoke payroll prod 'db/**'")
+def revoke(*, name: Agent, vault: Vault, paths: Paths, data: Data = DATA_DEFAULT) -> None:
+    """Take back every grant, and every deny, that was given in exactly these words."""
+    with session(data) as here:
+        before = _grants(here, name)
+        kept = [one for one in before if (one["vault"], one["paths"]) != (vault, paths)]
+        if len(kept) == len(before):
+            said = f"agent {name} has no grant on {paths} of {vault}"
+            raise CommandFailed(ExitCode.NOT_FOUND, f"{said}: sixgate access list has all")
+        here.register(entry(AccessSet, agent=name, grants=kept))
+    notices().print(f"{len(before) - len(kept)} of {name} taken back.", highlight=False)
+
+
+@app.command("list", epilog="Example: sixgate access list --agent payroll --json")
+def list_(*, agent: MaybeAgent = None, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """List what agents are granted and denied; what is not here, and not their own key, is not."""
+    with session(data) as here:
+        names = sorted(here.registry["agents"]) if agent is None else [agent]
+        found = {name: _grants(here, name) for name in names}
+    if as_json:
+        print_json(found)
+        return
+    columns = ("agent", "effect", "vault", "paths", "rights")
+    cells = (
+        (name, one["effect"], one["vault"], one["paths"], ",".join(one["rights"]))
+        for name, grants in found.items()
+        for one in grants
+    )
+    show(Listing(columns, [Row(row) for row in cells]), screen())
+
+
+def _grants(here: Session, name: str) -> list[Json]:
+    here.agent(name)
+    found: list[Json] = here.registry["access"].get(name, [])
+    return found
+
+
+def _grant(effect: str, vault: str, paths: str, rights: str) -> Json:
+    said = {"vault": vault, "paths": paths, "rights": rights}
+    named = [right.strip() for right in rights.split(",")]
+    try:
+        checked = _GRANT.validate_json(json.dumps(said | {"effect": effect, "rights": named}))
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        usage(f"{field} {said[field]!a} {WRONG[field]}")
+    return checked.model_dump(mode="json")
+
+
+def _add(name: str, new: Json, data: Path) -> None:
+    with session(data) as here:
+        account, before = here.agent(name)["account"], _grants(here, name)
+        if new["vault"] != ANY:
+            here.vault(account, new["vault"])
+        if new in before:
+            usage(f"agent {name} has that already: sixgate access list has all")
+        here.register(entry(AccessSet, agent=name, grants=[*before, new]))
+    verb = "may" if new["effect"] == "allow" else "may not"
+    what = f"{', '.join(new['rights'])} {new['paths']} in {new['vault']} of {account}"
+    notices().print(f"Agent {name} {verb} {what}.", highlight=False)

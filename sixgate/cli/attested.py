@@ -1,0 +1,126 @@
+"""A verification's result as plain data and as lines; pure."""
+
+import base64
+import hashlib
+from typing import Any
+
+from signer.attestation.errors import PROVES, AttestationError, Step
+from signer.attestation.evidence import EvidenceFile
+from signer.attestation.report import FIELDS, GUEST_POLICY_BITS, PLATFORM_BITS, bits
+from signer.attestation.tcb import Tcb
+from signer.attestation.verify import Verified
+from sixgate.api import Json
+from sixgate.cli.listing import Row
+from sixgate.cli.times import moment
+
+SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
+_STALE = "the nonce is the file's own: who did not ask with it knows nothing of its age"
+_UNREVOKED = "not looked at: the policy goes without a list, and the evidence has none"
+_WIDE = {"policy", "platform_info", "launch_mitigations", "current_mitigations"}
+"""Words of bits, which pass 2^53: in hex."""
+
+
+def steps(error: AttestationError | None) -> list[Json]:
+    """Return each step's result: passed, failed, or not reached."""
+    return [
+        {"step": int(step), "shows": PROVES[step], "result": _result(step, error)} for step in Step
+    ]
+
+
+def step_rows(error: AttestationError | None) -> list[Row]:
+    """Return the steps as rows; what failed has its reason below."""
+    return [
+        Row(
+            (step["step"], step["result"], step["shows"]),
+            (f"{error} ({error.code})",) if error and step["step"] == error.step else (),
+        )
+        for step in steps(error)
+    ]
+
+
+def plain(found: Verified) -> Json:
+    """Return every decoded field; bytes and words of bits in 0x hex."""
+    report = found.report
+    fields = {field.name: getattr(report, field.name) for field in FIELDS}
+    tcbs = found.tcbs
+    return {
+        "simulated": found.simulated,
+        "generation": found.generation,
+        "signing_key": found.signing_key,
+        "policy_digest": found.policy_digest,
+        "report_digest": report.digest,
+        "revocation_checked": found.revocation_checked,
+        "at_ms": found.at_ms,
+        "report": {name: _plain(name, value) for name, value in fields.items()},
+        "guest_policy": bits(report.policy, GUEST_POLICY_BITS),
+        "platform": bits(report.platform_info, PLATFORM_BITS),
+        "author_key_enabled": report.author_key_enabled,
+        "mask_chip_key": report.mask_chip_key,
+        "tcb": {
+            "current": tcbs.current.plain(),
+            "reported": tcbs.reported.plain(),
+            "committed": tcbs.committed.plain(),
+            "launch": tcbs.launch.plain(),
+        },
+        "endorsement": {
+            "product_name": found.endorsement.product_name,
+            "hwid": _hex(found.endorsement.hwid),
+            "csp_id": found.endorsement.csp_id,
+        },
+    }
+
+
+def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, object]]:
+    """Return what people want to see of it."""
+    report = found.report
+    return [
+        ("platform", "simulated, not a machine" if found.simulated else "AMD SEV-SNP"),
+        ("generation", f"{found.generation}, report version {report.version}"),
+        ("signed by", _signer(found)),
+        ("measurement", _hex(report.measurement)),
+        ("report data", _hex(report.report_data)),
+        ("reported TCB", _levels(found.tcbs.reported)),
+        ("firmware", ".".join(map(str, report.committed_firmware))),
+        ("freshness", "as fresh as what you said it must answer" if nonce_is_ours else _STALE),
+        ("revocation", "looked up" if found.revocation_checked else _UNREVOKED),
+        ("report", report.digest),
+        ("policy", found.policy_digest),
+        ("at", moment(found.at_ms)),
+    ]
+
+
+def claimed(evidence: EvidenceFile) -> list[tuple[str, object]]:
+    """Return what the signer bound beside the nonce: proven once its REPORT_DATA is."""
+    if evidence.claims is None:
+        return []
+    key = hashlib.sha256(base64.b64decode(evidence.claims.ephemeral_key)).hexdigest()
+    return [
+        ("key", f"SHA-256 0x{key}"),
+        ("key set", evidence.claims.key_set),
+        ("configuration", evidence.claims.configuration),
+    ]
+
+
+def _signer(found: Verified) -> str:
+    who = found.endorsement.csp_id or f"chip {_hex(found.endorsement.hwid)}"
+    return f"{found.signing_key.upper()} of {who}"
+
+
+def _result(step: Step, error: AttestationError | None) -> str:
+    if error is None or step < error.step:
+        return "passed"
+    return "FAILED" if step == error.step else "not reached"
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _hex(value)
+    return f"0x{value:x}" if name in _WIDE else value
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else f"0x{value.hex()}"
+
+
+def _levels(tcb: Tcb) -> str:
+    return ", ".join(f"{name} {value}" for name, value in tcb.plain().items())

@@ -1,0 +1,93 @@
+"""``sixgate release``: one provider's key release, and what it takes to set one up."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.dsse import RELEASE_POLICY_TYPE
+from signer.attestation.release_policy import ReleasePolicy
+from signer.custody.whole_file import write_whole
+from sixgate.cli.canonical_files import read_canonical
+from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
+from sixgate.cli.options import DATA_DEFAULT, Data
+from sixgate.cli.session import usage
+from sixgate.cli.terminal import notices, print_json
+from sixgate.data_folder.folder import Folder
+
+FIELDS = "docs/key-release.md has the fields"
+app = typer.Typer(
+    help="Use one provider's root key for attested signers.",
+    epilog="Examples: sixgate release --config gcp.toml\n\nsixgate release keys --config gcp.toml",
+)
+
+
+@app.callback(invoke_without_command=True)
+def release(
+    *, context: typer.Context, config: Config = None, insecure_dev: InsecureDev = False
+) -> None:
+    """Run the release of the provider that the settings name until SIGTERM."""
+    use_config(config)
+    use_insecure_dev(insecure_dev)
+    if context.invoked_subcommand is None:
+        _run()
+
+
+@app.command(epilog="Example: sixgate release keys --config gcp.toml")
+def keys(
+    *,
+    show: Annotated[bool, typer.Option("--show", help="Print those that are there.")] = False,
+    config: Config = None,
+) -> None:
+    """Make a release's own two keys, wrapped by its root key; print the holder for the policy."""
+    from sixgate.releasing.keys import Place, create_keys, open_keys  # noqa: PLC0415 - loads an SDK
+    from sixgate.releasing.process import only_kms  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    use_config(config)
+    settings = load_settings(config_file())
+    released, folder, kms = settings.released(), Folder(settings.data), only_kms(settings.kms)
+    place = Place(released.org, released.provider)
+    if not show:
+        create_keys(folder, place, kms, secrets.token_bytes)
+    own = open_keys(folder, place, kms)
+    print_json(
+        {
+            "provider": place.provider,
+            "release": place.name,
+            "kms_key": kms.key_id,
+            "sealing_key": f"0x{own.sealing.public_key.hex()}",
+            "signing_key": own.signer.public_key,
+            "audience": released.audience,
+            "vault_keys": False,
+        }
+    )
+
+
+@app.command(epilog="Example: sixgate release policy policy.json --out release-policy.json")
+def policy(
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write it signed.")],
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Sign a release policy as the admin whose key is in the data folder."""
+    folder = Folder(data)
+    folder.check_outside(out)
+    wanted = read_canonical(file, ReleasePolicy, FIELDS)
+    if wanted.org != folder.trust().org:
+        usage(f"{file} is {wanted.org}'s, and the data folder {folder.trust().org}'s")
+    admin = folder.admin()
+    write_whole(out, admin.seal(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True)
+    said = f"Policy {wanted.sequence} ({wanted.digest()}) is signed by {admin.public_key}: {out}."
+    notices().print(said, highlight=False, soft_wrap=True)
+
+
+def _run() -> None:
+    from sixgate.releasing.process import ReleaseProcess  # noqa: PLC0415 - loads a cloud's SDK
+    from sixgate.scaled.process import run_process  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(config_file())
+    run_process(ReleaseProcess(settings), settings.monitor)

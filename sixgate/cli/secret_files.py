@@ -1,0 +1,91 @@
+"""What commands about secrets read from files and pipes, and write to them; never on a terminal."""
+
+import os
+import sys
+from pathlib import Path
+
+from schemas.vault_events import VALUE_BYTES_MAX
+from signer.custody.buffers import wipe
+from signer.custody.errors import PrivateFileError
+from signer.custody.private_file import read_private
+from signer.custody.whole_file import MODE_PRIVATE, write_whole
+from sixgate.cli.session import usage
+
+SHARE_BYTES_MAX = 256
+_KEY_BYTES = 32
+
+
+def read_value(file: Path) -> bytearray:
+    """Return a value byte by byte, in a buffer the caller wipes; ``-`` is standard input."""
+    value = _piped() if str(file) == "-" else read_own(file, VALUE_BYTES_MAX)
+    if not value:
+        usage(f"{_named(file)} is empty: there is no value in it")
+    return value
+
+
+def read_own(file: Path, bytes_max: int) -> bytearray:
+    """Return what a private file holds; the caller wipes it."""
+    try:
+        return read_private(file, bytes_max)
+    except PrivateFileError as error:
+        usage(f"{file} {error}")
+
+
+def read_hex(file: Path, what: str) -> bytearray:
+    """Return what a private file holds in hexadecimal digits; the caller wipes it."""
+    text = read_own(file, SHARE_BYTES_MAX)
+    try:
+        return bytearray.fromhex(text.decode("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        usage(f"{file} holds no {what}: hexadecimal digits are wanted")
+    finally:
+        wipe(text)
+
+
+def read_key(file: Path) -> bytearray:
+    """Return a key of 32 bytes from a private file in hexadecimal digits; the caller wipes it."""
+    key = read_hex(file, "key")
+    if len(key) != _KEY_BYTES:
+        wipe(key)
+        usage(f"{file} holds no key: that is {2 * _KEY_BYTES} hexadecimal digits")
+    return key
+
+
+def write_hex(file: Path, secret: bytes | bytearray) -> None:
+    """Write a new private file; raises ``OSError`` for a name that is taken."""
+    text = bytearray(secret.hex().encode() + b"\n")
+    try:
+        write_whole(file, text, replace=False, mode=MODE_PRIVATE)
+    finally:
+        wipe(text)
+
+
+def write_value(file: Path | None, value: bytes | bytearray) -> None:
+    """Write a value byte by byte: to a new private file, or to standard output."""
+    if file is not None:
+        write_whole(file, value, replace=False, mode=MODE_PRIVATE)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(value)
+    if sys.stdout.isatty():
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _piped() -> bytearray:
+    if sys.stdin.isatty():
+        usage("a secret is not typed where it is seen: pipe it in, or name a file")
+    text, size_bytes = bytearray(VALUE_BYTES_MAX + 1), 0
+    # Past Python's own buffer, which would keep a copy.
+    while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
+        size_bytes += read
+    value = text[:size_bytes]
+    wipe(text)
+    if size_bytes > VALUE_BYTES_MAX:
+        wipe(value)
+        usage(f"a value has at most {VALUE_BYTES_MAX} bytes")
+    return value
+
+
+def _named(file: Path) -> str:
+    return "standard input" if str(file) == "-" else str(file)

@@ -1,0 +1,24 @@
+"""Agents' own keys, as far as they lie in this data folder."""
+
+from functools import cache
+
+from signer.signatures import Ed25519Signer
+from sixgate.authoring.intent_form import IntentWrong
+from sixgate.authoring.intent_lines import Signers
+from sixgate.authoring.producer import Directory
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.key_files import load_key_file
+
+
+def signers_of(folder: Folder, directory: Directory) -> Signers:
+    """Return what opens an agent's key file, each once; it raises ``IntentWrong`` without one."""
+
+    @cache
+    def signer(agent: str) -> Ed25519Signer:
+        path = folder.agent_key(agent)
+        if agent in directory.accounts and not path.exists():
+            why = f"the key of {agent} is not in this folder: sign where it is, submit envelopes"
+            raise IntentWrong([("agent", why)])
+        return load_key_file(path, agent)
+
+    return signer

@@ -1,0 +1,130 @@
+"""Making a data folder: its keys, and the first records of its registry."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.record import Outgoing
+from schemas.registry import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceRole, ServiceSet
+from schemas.topics import Topic
+from signer.custody.kms.root_file import create_root_file, open_local_kms
+from signer.custody.whole_file import sync_folder, write_whole
+from signer.signatures import Ed25519Signer
+from sixgate.authoring.operator import record_envelope
+from sixgate.data_folder.folder import (
+    ADMIN,
+    LEDGER,
+    REGISTRAR,
+    SIGNER,
+    SIMULATOR,
+    Folder,
+    FolderError,
+    Trust,
+)
+from sixgate.data_folder.holder_files import make_local_holders
+from sixgate.data_folder.identity import create_identity
+from sixgate.data_folder.key_files import SEED_BYTES, create_key_file, load_key_file
+from streams.log.sqlite import SqliteLog
+
+
+class Founding(NamedTuple):
+    """What an organisation is founded with; its partitions can never change."""
+
+    org: str
+    entries: Sequence[Entry] = ()
+    partitions: int = 4
+    partitions_per_slot: int | None = None
+
+
+def create(
+    path: Path, founding: Founding, now_ms: int, random_bytes: Callable[[int], bytes]
+) -> Folder:
+    """Make a data folder with its keys and first registry records; whole, durable, or not at all.
+
+    Raises ``FolderError`` if the folder exists and is not empty, or cannot be written.
+    """
+    try:
+        _refuse_taken(path)
+        draft = path.with_name(f".{path.name}.{random_bytes(8).hex()}")
+        try:
+            _fill(Folder(draft), founding, now_ms, random_bytes)
+            draft.replace(path)
+            sync_folder(path.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be created: {error.strerror}") from None
+    return Folder(path)
+
+
+def _refuse_taken(path: Path) -> None:
+    """Raise ``FolderError`` unless a new folder can take the name."""
+    if path.exists() and any(path.iterdir()):
+        raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
+    if path.resolve() == Path.cwd():
+        raise FolderError(f"{path} is the current folder, which cannot be replaced: name another")
+
+
+def _fill(
+    folder: Folder, founding: Founding, now_ms: int, random_bytes: Callable[[int], bytes]
+) -> None:
+    org, entries, partitions, partitions_per_slot = founding
+    keys = folder.path / "keys"
+    made = (folder.path, folder.genesis, keys, keys / "agents")
+    for place in made:
+        place.mkdir(mode=0o700, parents=True)
+    services = _make_keys(folder, org, random_bytes)
+    admin = folder.admin()
+    first = OrgCreated(
+        org=org,
+        admin_keys=(admin.public_key,),
+        partitions=partitions,
+        partitions_per_slot=partitions_per_slot,
+    )
+    records = _chain(admin, org, [first, *services, *entries], now_ms)
+    log = SqliteLog(folder.inbox, partitions)
+    log.append([Outgoing(Topic.REGISTRY, "", raw) for raw, _ in records], now_ms)
+    log.close()
+    trust = Trust(
+        org=org,
+        trust_root=records[0][1],
+        partitions=partitions,
+        partitions_per_slot=partitions_per_slot or partitions,
+    )
+    write_whole(folder.trust_file, trust.encode(), replace=False)
+    for place in made:
+        sync_folder(place)
+
+
+def _make_keys(folder: Folder, org: str, random_bytes: Callable[[int], bytes]) -> list[Entry]:
+    in_files: dict[str, ServiceRole] = {
+        LEDGER: "ledger",
+        SIMULATOR: "simulator",
+        REGISTRAR: "registrar",
+    }
+    for name in (ADMIN, *in_files):
+        create_key_file(folder.key(name), random_bytes(SEED_BYTES))
+    create_root_file(folder.root_key, random_bytes)
+    make_local_holders(folder.holder_keys, random_bytes)
+    kms = open_local_kms(folder.root_key, random_bytes)
+    signer = create_identity(folder, org, kms, random_bytes)
+    keys = {name: load_key_file(folder.key(name), name) for name in in_files}
+    return [
+        ServiceSet(role="signer", name=SIGNER, public_key=signer.public_key, active=True),
+        *(
+            ServiceSet(role=role, name=name, public_key=keys[name].public_key, active=True)
+            for name, role in in_files.items()
+        ),
+    ]
+
+
+def _chain(
+    admin: Ed25519Signer, org: str, entries: Sequence[Entry], now_ms: int
+) -> list[tuple[bytes, str]]:
+    records: list[tuple[bytes, str]] = []
+    previous = GENESIS_PREVIOUS
+    for sequence, entry in enumerate(entries):
+        envelope, previous = record_envelope(admin, org, (sequence, previous), entry, now_ms)
+        records.append((envelope, previous))
+    return records

@@ -1,0 +1,209 @@
+"""A data folder: what lies where, and who owns it at the moment."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from schemas.canonical import Canonical, Malformed
+from schemas.fields import Digest, Name
+from signer.custody.whole_file import write_whole
+from signer.signatures import Ed25519Signer
+from sixgate.data_folder.key_files import load_key_file
+
+SLOT = "0"
+SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"
+REGISTRAR = "registrar-0"
+
+
+class FolderError(Exception):
+    """A data folder cannot be made or used; one sentence for its user."""
+
+
+class FolderBusy(FolderError):  # noqa: N818 - named for what was found
+    """Another process owns the folder right now."""
+
+
+class Trust(Canonical):
+    """What this folder believes before it reads anything from the bus."""
+
+    v: int = Field(ge=1, le=1, default=1)
+    org: Name
+    trust_root: Digest
+    partitions: int = Field(ge=1)
+    partitions_per_slot: int = Field(ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The paths of one data folder."""
+
+    path: Path
+
+    @property
+    def trust_file(self) -> Path:
+        """What the folder believes before it reads anything else."""
+        return self.path / "trust.json"
+
+    @property
+    def inbox(self) -> Path:
+        """What producers and operators append."""
+        return self.path / "inbox.db"
+
+    @property
+    def pipeline(self) -> Path:
+        """Everything else of the log, and the signer's state."""
+        return self.path / "pipeline.db"
+
+    @property
+    def published(self) -> Path:
+        """What says that the organisation's pipeline runs on Kafka."""
+        return self.path / "published"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's tables."""
+        return self.path / "ledger"
+
+    @property
+    def heads(self) -> Path:
+        """The ledger's published heads, outside the ledger."""
+        return self.path / "heads.jsonl"
+
+    @property
+    def genesis(self) -> Path:
+        """The simulators' local chains."""
+        return self.path / "simulator"
+
+    @property
+    def socket(self) -> Path:
+        """Where the owner listens."""
+        return self.path / "sixgate.sock"
+
+    def key(self, name: str) -> Path:
+        """Return the key file of a person or process."""
+        return self.path / "keys" / f"{name}.pem"
+
+    def agent_key(self, agent: str) -> Path:
+        """Return the key file of an agent."""
+        return self.path / "keys" / "agents" / f"{agent}.pem"
+
+    @property
+    def root_key(self) -> Path:
+        """The software KMS's root."""
+        return self.path / "keys" / "root.key"
+
+    @property
+    def holder_keys(self) -> Path:
+        """The root keys of the software providers that hold shares."""
+        return self.path / "keys" / "holders"
+
+    @property
+    def signer_identity(self) -> Path:
+        """The signer's own seed and state key, wrapped by the root."""
+        return self.path / "keys" / "signer.sealed"
+
+    def trust(self) -> Trust:
+        """Return what the folder trusts; raise ``FolderError`` if it is no data folder."""
+        try:
+            return Trust.decode(self.trust_file.read_bytes())
+        except FileNotFoundError:
+            raise FolderError(f"{self.path} is no data folder: run sixgate init first") from None
+        except OSError as error:
+            raise FolderError(f"{self.path} cannot be read: {error.strerror}") from None
+        except Malformed as error:
+            raise FolderError(f"{self.trust_file} is damaged ({error}): restore it") from None
+
+    def mark_published(self) -> None:
+        """Say for ever that no pipeline runs in this folder; raises ``FolderError``."""
+        self.refuse_used()
+        try:
+            write_whole(self.published, b"", replace=True)
+        except OSError as error:
+            raise FolderError(f"{self.path} cannot be written: {error.strerror}") from None
+
+    def refuse_used(self) -> None:
+        """Raise ``FolderError`` if a pipeline ran in this folder: what it signed binds it."""
+        if self.pipeline.exists():
+            raise FolderError(
+                f"a pipeline has run in {self.path}, and its keys, nonces and budgets cannot move "
+                "to Kafka: make another folder with sixgate init"
+            )
+
+    def refuse_published(self) -> None:
+        """Raise ``FolderError`` if the organisation's pipeline runs on Kafka."""
+        if self.published.exists():
+            raise FolderError(
+                f"the pipeline of {self.path} runs on Kafka, and a second one would not know its "
+                "budgets: name it with --config FILE"
+            )
+
+    def admin(self) -> Ed25519Signer:
+        """Open the operator's key."""
+        return load_key_file(self.key(ADMIN), ADMIN)
+
+    def place(self) -> tuple[int, int]:
+        """Return what the folder's path names now, so that ``check_same`` can tell it later."""
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
+
+    def check_same(self, place: tuple[int, int]) -> None:
+        """Raise ``FolderError`` if the path names another folder than before, or none.
+
+        Files that were deleted can still be written, and nothing written there is kept.
+        """
+        try:
+            same = self.place() == place
+        except OSError:
+            same = False
+        if not same:
+            raise FolderError(f"{self.path} was removed or replaced while in use: restore it")
+
+    def check_outside(self, path: Path) -> None:
+        """Raise ``FolderError`` for a file to be written that would be in the folder.
+
+        Whatever stood there may be the only copy of a key or of the signer's state.
+        """
+        if path.resolve().is_relative_to(self.path.resolve()):
+            raise FolderError(f"{path} is in the data folder: name a file outside of it")
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the folder until the block ends; raise ``FolderBusy`` if somebody else does."""
+        # The folder itself: a lock file could be removed from under its owner.
+        with _locked(self.path, os.O_DIRECTORY, self.path):
+            yield
+
+    @contextmanager
+    def upheld(self) -> Iterator[None]:
+        """Be the folder's one ``up`` until the block ends, also while it waits to own the folder.
+
+        Raises ``FolderBusy`` if there is another. Only a courtesy: a second ``up`` learns at once
+        that waiting is in vain. What keeps owners apart is ``owned``.
+        """
+        with _locked(self.trust_file, 0, self.path):
+            yield
+
+
+@contextmanager
+def _locked(what: Path, flags: int, folder: Path) -> Iterator[None]:
+    try:
+        handle = os.open(what, os.O_RDONLY | flags)
+    except OSError as error:
+        raise FolderError(f"{what} cannot be opened: {error.strerror}") from None
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise FolderBusy(f"another sixgate runs on {path}: stop it first") from None

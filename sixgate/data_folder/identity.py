@@ -1,0 +1,78 @@
+"""The file of the signer's own identity in a data folder (``signer.identity``)."""
+
+import secrets
+from pathlib import Path
+
+from schemas.canonical import Malformed
+from signer.custody.buffers import RandomBytes, wiping
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.port import RootKms
+from signer.custody.kms.root_file import open_local_kms
+from signer.custody.whole_file import MODE_PRIVATE, write_whole
+from signer.identity import SealedIdentity, new_identity, seal_identity
+from sixgate.data_folder.folder import SIGNER, Folder, FolderError
+
+FILE_BYTES_MAX = 32 * 1024
+_BLOB_MARK, _BLOB_CONTEXT = b"\x01", b"sixgate/signer-identity/v1"
+
+
+def create_identity(
+    folder: Folder, org: str, kms: RootKms, random_bytes: RandomBytes
+) -> SealedIdentity:
+    """Make the signer's identity where there is none, sealed under a root.
+
+    Raises ``OSError``, ``CustodyError``.
+    """
+    made = new_identity(kms, org, SIGNER, random_bytes)
+    write_whole(folder.signer_identity, made.encode(), replace=False, mode=MODE_PRIVATE)
+    return made
+
+
+def read_identity(folder: Folder) -> SealedIdentity:
+    """Return the signer's identity as it is sealed; raises ``FolderError``, ``CustodyError``."""
+    org, content = folder.trust().org, _content(folder.signer_identity)
+    if content.startswith(_BLOB_MARK):
+        return _adopted(open_local_kms(folder.root_key, secrets.token_bytes), org, content)
+    try:
+        sealed = SealedIdentity.decode(content)
+    except Malformed as error:
+        told = f"{folder.signer_identity} is damaged ({error}): restore it"
+        raise FolderError(told) from None
+    if (sealed.org, sealed.service) != (org, SIGNER):
+        raise FolderError(
+            f"{folder.signer_identity} is of {sealed.service} of {sealed.org}, and this is "
+            f"{SIGNER} of {org}: restore the right one"
+        )
+    return sealed
+
+
+def replace_identity(folder: Folder, sealed: SealedIdentity) -> bool:
+    """Put a sealed identity in the file's place, whole and durable; False if it is there already.
+
+    Raises ``FolderError``, and the file is as it was.
+    """
+    path, content = folder.signer_identity, sealed.encode()
+    if _content(path) == content:
+        return False
+    try:
+        write_whole(path, content, replace=True, mode=MODE_PRIVATE)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be written: {error.strerror}") from None
+    return True
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise FolderError(f"{path} cannot be read: {error.strerror}; restore it") from None
+    if len(content) > FILE_BYTES_MAX:
+        raise FolderError(f"{path} has more than {FILE_BYTES_MAX} bytes: restore it")
+    return content
+
+
+def _adopted(kms: LocalKms, org: str, blob: bytes) -> SealedIdentity:
+    """Return what an older version sealed under the folder's root, which named no place."""
+    with wiping(kms.unwrap(blob, _BLOB_CONTEXT)) as both:
+        return seal_identity(kms, org, SIGNER, both)

@@ -1,0 +1,60 @@
+"""Ed25519 keys of people and processes in PEM files (PKCS #8, RFC 8410) that only they can read."""
+
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from signer.custody.buffers import wiping
+from signer.custody.errors import PrivateFileError
+from signer.custody.private_file import read_private
+from signer.custody.whole_file import MODE_PRIVATE, write_whole
+from signer.signatures import Ed25519Signer
+
+SEED_BYTES = 32
+PEM_BYTES_MAX = 4_096
+
+
+class KeyFileError(Exception):
+    """A key file cannot be used; the message says why and what to do."""
+
+
+def create_key_file(path: Path, seed: bytes) -> None:
+    """Write a new key with mode 0600; raise ``KeyFileError`` if the file exists."""
+    pem = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    try:
+        write_whole(path, pem, replace=False, mode=MODE_PRIVATE)
+    except OSError as error:
+        raise KeyFileError(f"{path} cannot be created: {error.strerror}") from None
+
+
+def own_public_key(path: Path, keyid: str) -> str:
+    """Return the public half of a key file; make the file where there is none.
+
+    Raises ``KeyFileError``.
+    """
+    if not path.exists():
+        create_key_file(path, secrets.token_bytes(SEED_BYTES))
+    return load_key_file(path, keyid).public_key
+
+
+def load_key_file(path: Path, keyid: str) -> Ed25519Signer:
+    """Open a key file; raise ``KeyFileError`` if it is missing, not private, or no key."""
+    try:
+        with wiping(read_private(path, PEM_BYTES_MAX)) as pem:
+            key = load_pem_private_key(pem, password=None)
+    except PrivateFileError as error:
+        raise KeyFileError(f"{path} {error}") from None
+    except (ValueError, TypeError):
+        raise KeyFileError(f"{path} is no key file: restore it from a backup") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyFileError(f"{path} holds another kind of key: an Ed25519 key is needed")
+    return Ed25519Signer(keyid, key.private_bytes_raw())

@@ -1,0 +1,124 @@
+"""Operators' signed records, checked before they are appended and read before the answer."""
+
+import copy
+from collections.abc import Callable
+
+from schemas.record import Outgoing
+from schemas.topics import INTERNAL_BYTES_MAX, Topic
+from schemas.vault_events import SecretOrder
+from signer.access import Refused as AccessRefused
+from signer.custody.errors import ClientShareMissingError
+from signer.keys.orders import KeyRefused, Ordered, open_order
+from signer.keys.register import KeyRegister
+from signer.registry import Registry, RegistryRefused
+from signer.stage import StageHalted
+from signer.vaults.orders import VaultOrdered, judge, open_vault_order, vault_parcel
+from signer.vaults.register import VaultRegister
+from signer.vaults.sealing import require_client
+from sixgate.answers import snapshot
+from sixgate.api import ApiError, Json, bytes_of
+from sixgate.clocks import wall_ms
+from sixgate.embedded.pipeline import Pipeline
+
+_NOT_DONE = "the signer could not do it: see the audit records"
+
+
+def check_record(
+    raw: bytes, registry: Registry, check_registered: Callable[[Registry], None] = lambda _: None
+) -> None:
+    """Raise ``registry_refused`` unless a registry would take a record next, and go on with it.
+
+    One that halts the signer, and was appended, would leave no way to append another.
+    """
+    _check_size(raw, "registry_refused")
+    try:
+        after = copy.deepcopy(registry)
+        after.apply(raw)
+        check_registered(after)
+    except (RegistryRefused, StageHalted) as error:
+        raise ApiError("registry_refused", str(error)) from None
+
+
+def checked_order(raw: bytes, registry: Registry, keys: KeyRegister) -> Ordered:
+    """Return an order about a key that was answered or may be; raise ``key_refused``."""
+    _check_size(raw, "key_refused")
+    try:
+        ordered = open_order(raw, registry)
+        if keys.answered(ordered.id) is None:
+            keys.check_possible(ordered.order)
+    except KeyRefused as error:
+        raise ApiError("key_refused", str(error)) from None
+    return ordered
+
+
+def register(pipeline: Pipeline, envelope: str) -> Json:
+    """See ``Api.register``."""
+    raw, stage = bytes_of(envelope), pipeline.parts.runner.stage
+    with pipeline.lock:
+        pipeline.step()
+        sequence = stage.registry.sequence
+        check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
+        pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
+        pipeline.step()
+    return {"sequence": sequence}
+
+
+def order_key(pipeline: Pipeline, record: str) -> Json:
+    """See ``Api.order_key``."""
+    raw, stage = bytes_of(record), pipeline.parts.runner.stage
+    with pipeline.lock:
+        pipeline.step()
+        ordered = checked_order(raw, stage.registry, stage.keys)
+        if stage.keys.answered(ordered.id) is None:
+            pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
+            pipeline.step()
+        key = stage.keys.answered(ordered.id)
+    if key is None:
+        raise ApiError("key_refused", _NOT_DONE)
+    return snapshot.key_answer(key)
+
+
+def checked_vault_order(raw: bytes, registry: Registry, said: VaultRegister) -> VaultOrdered:
+    """Return an order about a vault that was answered or may be; raise ``vault_refused``.
+
+    Whether an agent may is for the signer to say, who puts it on record; one that may not learns
+    nothing else here: neither whether a secret is there nor how often it was rotated.
+    """
+    _check_size(raw, "vault_refused")
+    if (parcel := vault_parcel(raw)) is None:
+        raise ApiError("vault_refused", "the record is no order about a vault")
+    try:
+        ordered = open_vault_order(parcel, registry)
+        if isinstance(judge(ordered, registry, wall_ms()), AccessRefused):
+            return ordered
+        if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(said, ordered.id):
+            said.secrets.check_next(ordered.order)
+            said.secrets.check_room(ordered.order, len(ordered.box))
+            require_client(ordered.vault, ordered.order.share_for)
+    except (KeyRefused, ClientShareMissingError) as error:
+        raise ApiError("vault_refused", str(error)) from None
+    return ordered
+
+
+def order_vault(pipeline: Pipeline, record: str) -> Json:
+    """See ``Api.order_vault``."""
+    raw, runner = bytes_of(record), pipeline.parts.runner
+    registry, said = runner.stage.registry, runner.slot.operations.vault
+    with pipeline.lock:
+        pipeline.step()
+        ordered = checked_vault_order(raw, registry, said)
+        if snapshot.vault_answer(said, ordered.id) is None:
+            pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
+            pipeline.step()
+        found = snapshot.vault_answer(said, ordered.id)
+        access = judge(ordered, registry, wall_ms())
+    if found is None:
+        why = access.detail if isinstance(access, AccessRefused) else _NOT_DONE
+        raise ApiError("vault_refused", why)
+    return found
+
+
+def _check_size(raw: bytes, code: str) -> None:
+    """Refuse what would not fit on the bus, before anything is spent on reading it."""
+    if len(raw) > INTERNAL_BYTES_MAX:
+        raise ApiError(code, f"the record is over {INTERNAL_BYTES_MAX} bytes: split it")

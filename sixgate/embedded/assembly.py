@@ -1,0 +1,107 @@
+"""The composition root of the embedded pipeline: the one place that knows every concrete part."""
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from signer.attestation.attestor import Attestor
+from signer.registry import Registry
+from sixgate.attesting.opening import configuration, open_attestor
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
+from sixgate.data_folder.holder_files import complete_holders
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.embedded.books import Books
+from sixgate.settings.attestation import OwnSettings
+from sixgate.settings.loading import load
+from sixgate.slots import SignerKeys, make_slot, open_signer_keys
+from streams.log.pipeline import PipelineLog
+from streams.log.sqlite import SqliteLog
+from streams.runners.clock import SteadyClock
+from streams.runners.embedded import EmbeddedRunner, OnCommit
+from streams.simulators.guarded import GuardedSimulator
+from streams.simulators.local import DEADLINE_MS, LIMITS, LocalSimulator
+from streams.simulators.report import Reporter
+
+
+class _Closeable(Protocol):
+    def close(self) -> None: ...
+
+
+Closes = TypeVar("Closes", bound=_Closeable)
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything a node is made of."""
+
+    folder: Folder
+    inbox: SqliteLog
+    runner: EmbeddedRunner
+    books: Books
+    attestor: Attestor
+    opened: ExitStack
+
+    def start(self) -> None:
+        """Prove the state against the ledger, then let the runner finish earlier work."""
+        self.runner.load()
+        stage = self.runner.stage
+        self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
+        newest = self.books.answers.outcomes.newest_sequences(sorted(stage.registry.accounts))
+        stage.memory.check_not_behind(newest)
+        self.runner.recover()
+        self.runner.slot.attest(self.attestor.boot(stage.registry))
+
+    def reader(self) -> PipelineLog:
+        """Open the pipeline's log once more, for reading in another thread."""
+        return PipelineLog(self.folder.pipeline, self.runner.pipeline.partitions)
+
+    def close(self) -> None:
+        """Close every part."""
+        self.opened.close()
+
+
+def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
+    """Open a folder's parts; the caller owns the folder.
+
+    Raises ``FolderError``, ``LogError``, ``CustodyError``, ``LedgerError``, ``StateDamaged``,
+    ``SettingsWrong``, ``CollectionError``; then nothing stays open.
+    """
+    trust = folder.trust()
+    folder.refuse_published()
+    complete_holders(folder)
+    held = open_signer_keys(folder)
+    ledger_key = load_key_file(folder.key(LEDGER), LEDGER)
+    simulator_key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
+    with ExitStack() as opened:
+
+        def keep(part: Closes) -> Closes:
+            return opened.enter_context(closing(part))
+
+        inbox = keep(SqliteLog(folder.inbox, trust.partitions))
+        appended = keep(SqliteLog(folder.inbox, trust.partitions))
+        pipeline = keep(PipelineLog(folder.pipeline, trust.partitions))
+        registry = Registry(trust.trust_root)
+        books = keep(Books(folder, trust, ledger_key, registry.signer_keys, wall_ms))
+        simulator = GuardedSimulator(keep(LocalSimulator(folder.genesis, LIMITS)), boot_ms)
+        has_outcome = books.answers.outcomes.has_outcome
+        clock = SteadyClock(wall_ms, boot_ms)
+        slot = make_slot(held, registry, pipeline, SLOT, has_outcome, clock.now_ms)
+        keep(slot.operations.keychain)
+        runner = EmbeddedRunner(
+            inbox=inbox,
+            pipeline=pipeline,
+            slot=slot,
+            clock=clock,
+            simulate=Reporter(simulator, simulator_key, wall_ms, DEADLINE_MS),
+            on_commit=on_commit,
+        )
+        attestor = _attestor(held, trust, opened)
+        return Parts(folder, appended, runner, books, attestor, opened.pop_all())
+
+
+def _attestor(held: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:
+    settings = load(OwnSettings, None).attestation
+    slots = [int(SLOT)]
+    said = configuration(settings, trust, slots, ledger_required=True, head_required=False)
+    return open_attestor(settings, held.identity, trust, said, opened)

@@ -1,0 +1,184 @@
+"""The owner of a data folder: pipeline, ledger and front door in one process."""
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from schemas.fields import Count, TimeMs
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate.answers import snapshot
+from sixgate.answers.notices import Notices, Watch
+from sixgate.answers.signed_feed import SignedFeed
+from sixgate.answers.waiting import Pending, names_of
+from sixgate.api import ApiError, Json, Position, bytes_of, submitted_pair
+from sixgate.attesting.desk import AttestationDesk
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.custody import reading as custody_reading
+from sixgate.data_folder.folder import Folder
+from sixgate.embedded import administration, reading
+from sixgate.embedded.pipeline import WATCH_S, Pipeline
+
+
+class Node:
+    """Serves the ``Api``; every method may be called from any thread."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._notices = Notices()
+        self._feed = SignedFeed()
+        self.pipeline = Pipeline(folder, self._committed)
+        self._stage = self.pipeline.parts.runner.stage
+        self._said = self.pipeline.parts.runner.slot.operations.vault
+        self._secrets = reading.desk(self.pipeline)
+        self._beside = reading.BesidePipeline(self.pipeline)
+        self._books = self.pipeline.parts.books
+        self._attestation = AttestationDesk(self.pipeline.parts.attestor, boot_ms)
+        self._started_at_ms = wall_ms()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Run until ``stop`` is set; raise what halted the pipeline if something did."""
+        self.pipeline.wait(stop)
+
+    def status(self) -> Json:
+        """See ``Api.status``."""
+        return {
+            "org": self._stage.registry.org,
+            "pid": os.getpid(),
+            "started_at_ms": self._started_at_ms,
+            "ledger_rows": self._books.answers.table.tip().rows,
+            "waiting": self.pipeline.waiting(),
+        }
+
+    def registry(self) -> Json:
+        """See ``Api.registry``."""
+        with self.pipeline.lock:
+            return snapshot.registered(self._stage.registry, self._said)
+
+    def register(self, envelope: str) -> Json:
+        """See ``Api.register``."""
+        return administration.register(self.pipeline, envelope)
+
+    def order_key(self, record: str) -> Json:
+        """See ``Api.order_key``."""
+        return administration.order_key(self.pipeline, record)
+
+    def order_vault(self, record: str) -> Json:
+        """See ``Api.order_vault``."""
+        return administration.order_vault(self.pipeline, record)
+
+    def vault(self, account: str, vault: str) -> Json:
+        """See ``Api.vault``."""
+        with self.pipeline.lock:
+            return snapshot.vault_content(self._said, (account, vault))
+
+    def vault_events(self) -> Iterator[Json]:
+        """See ``Api.vault_events``."""
+        with closing(self.pipeline.parts.reader()) as log:
+            for partition in range(log.partitions):
+                for record in log.scan(Topic.VAULT, partition):
+                    yield {"event": record.value.decode()}
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        return custody_reading.reading_key(self._secrets)
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        raw = bytes_of(request)
+        return custody_reading.read(self._beside, self._secrets, raw, reading.LOCAL)
+
+    def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
+        """See ``Api.submit``."""
+        pairs = [submitted_pair(record) for record in records]
+        names = [names_of(value, key) for key, value in pairs] if wait else []
+        with self._notices.watching(name for pair in names for name in pair) as watch:
+            self.pipeline.append([Outgoing(Topic.SUBMITTED, *pair) for pair in pairs])
+            self.pipeline.wake()
+            yield {"accepted": len(records)}
+            yield from self._ends(Pending(names), watch)
+
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+        """See ``Api.intents``."""
+        self.settle()
+        return self._books.answers.intents.newest(limit, account, agent)
+
+    def trail(self, intent: str) -> list[Json]:
+        """See ``Api.trail``."""
+        self.settle()
+        return self._books.answers.intents.trail(intent)
+
+    def budgets(self) -> list[Json]:
+        """See ``Api.budgets``."""
+        with self.pipeline.lock:
+            return snapshot.budgets(self._stage.registry, self._stage.memory.account, wall_ms())
+
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
+        """See ``Api.signed``; a position counts signed transactions in the order of commits."""
+        return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
+
+    def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
+        """Yield signed transactions, and None whenever there was nothing for a moment."""
+        if not isinstance(after, int):
+            raise ApiError("position_unknown", f"{after!a} is no position of this folder's")
+        return self._feed.read(self.pipeline, after, follow=follow)
+
+    def attestation(self, nonce: str) -> Json:
+        """See ``Api.attestation``."""
+        return self._attestation.attestation(nonce)
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        self.settle()
+        return self._books.head()
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        self.settle()
+        yield from self._books.verify(head)
+
+    def sql(self, query: str) -> Json:
+        """See ``Api.sql``."""
+        self.settle()
+        return self._books.answers.sql(query)
+
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
+        """See ``Api.export``."""
+        self.settle()
+        yield from self._books.answers.export(Path(path), form, since_ms, until_ms)
+
+    def settle(self) -> None:
+        """Let the ledger catch up with all that is committed."""
+        self.pipeline.settle()
+
+    def _committed(self, events: Sequence[Outgoing]) -> None:
+        self._notices.publish(events)
+        self._feed.committed(events)
+
+    def _ends(self, pending: Pending, watch: Watch) -> Iterator[Json]:
+        while pending:
+            try:
+                notices = watch.notices.get(timeout=WATCH_S)
+            except queue.Empty:
+                self.pipeline.check_running()
+                continue
+            for name, event in notices:
+                yield from pending.take(name, event, self._first_end)
+
+    def _first_end(self, intent: str) -> Json | None:
+        self.settle()
+        return self._books.answers.outcomes.outcome(intent)
+
+
+@contextmanager
+def running(folder: Folder) -> Iterator[Node]:
+    """Lend a started node; the caller owns the folder. Raises what halts the pipeline."""
+    node = Node(folder)
+    try:
+        node.pipeline.start()
+        yield node
+        node.pipeline.check()
+    finally:
+        node.pipeline.stop()

@@ -1,0 +1,37 @@
+"""Where ``sixgate up`` serves secrets: beside the pipeline, whose registry and log it has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from schemas.record import Outgoing
+from signer.vaults.secret_desk import SecretDesk
+from sixgate.custody import reading
+from sixgate.embedded.pipeline import Pipeline
+
+LOCAL = "local socket"
+"""The client's address: the socket is in the data folder, and only its owner may open it."""
+
+
+class BesidePipeline:
+    """The ``Surroundings`` of a folder's node."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.actor = pipeline.parts.runner.stage.identity.keyid
+
+    @contextmanager
+    def current(self) -> Iterator[int]:
+        """Let the pipeline take in what waits, and hold it."""
+        with self._pipeline.lock:
+            self._pipeline.step()
+            yield self._pipeline.parts.runner.clock.now_ms()
+
+    def record(self, event: Outgoing) -> None:
+        """Append to the pipeline's log."""
+        self._pipeline.publish([event])
+
+
+def desk(pipeline: Pipeline) -> SecretDesk:
+    """Return the desk of a pipeline's secrets."""
+    operations = pipeline.parts.runner.slot.operations
+    return reading.desk(operations.registry, operations.keys, operations.vaults.keeper)

@@ -1,0 +1,54 @@
+"""The one place where KMSs are built from settings; each SDK is loaded when it is first needed."""
+
+import secrets
+from collections.abc import Callable
+
+from signer.custody.kms.port import ProviderKms
+from signer.custody.kms.root_file import open_local_kms
+from sixgate.clocks import wall_ms
+from sixgate.settings.kms import AwsSection, AzureSection, GcpSection, KmsSections, LocalSection
+
+Open = Callable[[], ProviderKms]
+
+
+def providers(settings: KmsSections) -> dict[str, Open]:
+    """Return how to open each KMS that the settings name, in their order.
+
+    Opening raises ``SettingsWrong`` for what the section has wrong and ``CustodyError`` for what
+    stands in the way.
+    """
+    found: dict[str, Open] = {}
+    if gcp := settings.gcp:
+        found["gcp"] = lambda: _gcp(gcp)
+    if aws := settings.aws:
+        found["aws"] = lambda: _aws(aws)
+    if azure := settings.azure:
+        found["azure"] = lambda: _azure(azure)
+    if local := settings.local:
+        found["local"] = lambda: _local(local)
+    return found
+
+
+def _gcp(section: GcpSection) -> ProviderKms:
+    from signer.custody.kms.gcp import GcpKms  # noqa: PLC0415 - loads gRPC
+    from sixgate.kms.gcp_client import gcp_client  # noqa: PLC0415
+
+    return GcpKms(gcp_client(section), section.key, section.limits())
+
+
+def _aws(section: AwsSection) -> ProviderKms:
+    from signer.custody.kms.aws import AwsKms  # noqa: PLC0415 - loads botocore
+    from sixgate.kms.aws_client import aws_client  # noqa: PLC0415
+
+    return AwsKms(aws_client(section), section.key, section.limits())
+
+
+def _azure(section: AzureSection) -> ProviderKms:
+    from signer.custody.kms.azure import AzureKms  # noqa: PLC0415 - loads azure.core and requests
+    from sixgate.kms.azure_client import azure_clients  # noqa: PLC0415
+
+    return AzureKms(*azure_clients(section), section.key, section.limits(), wall_ms)
+
+
+def _local(section: LocalSection) -> ProviderKms:
+    return open_local_kms(section.root, secrets.token_bytes)

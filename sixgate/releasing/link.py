@@ -1,0 +1,56 @@
+"""How a signer reaches one provider's release over HTTP; each call bounded as a whole."""
+
+from http import HTTPStatus
+
+from schemas.strict_json import read_json
+from signer.attestation.binding import NONCE_BYTES_MAX
+from signer.attestation.released_kms import ReleaseUnreachableError
+from sixgate.https.calling import BoundedLink, NoAnswer, client_context
+from sixgate.releasing.serving import NONCES, RELEASES
+from sixgate.settings.release import ReleaseAddress
+
+ANSWER_BYTES_MAX = 512 * 1024
+
+
+class ReleaseLink:
+    """A ``Transport``, called from any thread; nothing is sent twice."""
+
+    def __init__(self, address: ReleaseAddress) -> None:
+        """Open no connection yet; raises ``SettingsWrong`` for certificates that are none."""
+        self._link = BoundedLink(
+            address.url,
+            client_context(address.tls, "the release") if address.tls else None,
+            call_s_max=address.call_ms_max / 1000,
+            answer_bytes_max=ANSWER_BYTES_MAX,
+        )
+
+    def nonce(self) -> bytes:
+        """Return a nonce of the release's; raise ``ReleaseUnreachableError``."""
+        return _nonce_in(self._post(NONCES, b""))
+
+    def send(self, request: bytes) -> bytes:
+        """Return the answer to a request; raise ``ReleaseUnreachableError``."""
+        return self._post(RELEASES, request)
+
+    def close(self) -> None:
+        """End the connections and the thread; later calls raise ``ReleaseUnreachableError``."""
+        self._link.close()
+
+    def _post(self, path: str, body: bytes) -> bytes:
+        try:
+            answer = self._link.post(path, body)
+        except NoAnswer:
+            raise ReleaseUnreachableError from None
+        if answer.status != HTTPStatus.OK:
+            raise ReleaseUnreachableError
+        return answer.body
+
+
+def _nonce_in(body: bytes) -> bytes:
+    try:
+        nonce = bytes.fromhex(read_json(body)["nonce"].removeprefix("0x"))
+    except (ValueError, KeyError, TypeError, AttributeError):  # no JSON is a ValueError too
+        raise ReleaseUnreachableError from None
+    if len(nonce) > NONCE_BYTES_MAX:
+        raise ReleaseUnreachableError
+    return nonce

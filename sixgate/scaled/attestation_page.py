@@ -1,0 +1,102 @@
+"""``POST /v1/attestation``: a signer's evidence over its health port, and how it is fetched there.
+
+The body is ``{"nonce": "0x…"}``; whoever reaches the port may ask, and the desk bounds how often.
+"""
+
+import asyncio
+import re
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+
+import orjson
+from aiohttp import web
+
+from sixgate.api import ApiError, Json
+from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
+from sixgate.scaled.probe import Place
+
+PATH = "/v1/attestation"
+PROBLEM = "application/problem+json"
+ANSWER_BYTES_MAX = 1024 * 1024
+ANSWER_S_MAX = 30.0
+STATUS = {
+    "request_malformed": HTTPStatus.BAD_REQUEST,
+    "nonce_malformed": HTTPStatus.BAD_REQUEST,
+    "attestation_busy": HTTPStatus.TOO_MANY_REQUESTS,
+    "attestation_failed": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+_CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
+
+
+def attestation_page(desk: AttestationDesk) -> web.RouteDef:
+    """Return the page of a desk; refusals are problems of RFC 9457."""
+
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            nonce = _nonce_in(await request.read())
+            found = await asyncio.to_thread(desk.attestation, nonce)
+        except ApiError as error:
+            return _problem(error)
+        return web.Response(body=orjson.dumps(found), content_type="application/json")
+
+    return web.post(PATH, answer)
+
+
+def fetch(at: Place, nonce: str) -> Json:
+    """Ask the signer at a place for evidence; raise ``ApiError`` with its code or our own."""
+    connection = HTTPConnection(at.host, at.port, timeout=ANSWER_S_MAX)
+    try:
+        connection.request("POST", PATH, orjson.dumps({"nonce": nonce}))
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(ANSWER_BYTES_MAX)
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ApiError("connection_lost", f"{at} gives no answer ({why})") from None
+    finally:
+        connection.close()
+    if status == HTTPStatus.NOT_FOUND:
+        told = f"what answers at {at} is no attested signer: name one, or give it [attestation]"
+        raise ApiError("not_attested", told)
+    found = _object(body, at)
+    if status != HTTPStatus.OK:
+        raise _told(found, at)
+    return found
+
+
+def _nonce_in(body: bytes) -> str:
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        asked = None
+    match asked:
+        case {"nonce": str(nonce)} if len(asked) == 1:
+            return nonce
+    raise ApiError("request_malformed", 'the body is not {"nonce": "0x…"} and nothing else')
+
+
+def _problem(error: ApiError) -> web.Response:
+    status = STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    told = {"type": "about:blank", "status": status, "code": error.code, "detail": str(error)}
+    headers = {}
+    if error.code == "attestation_busy":
+        headers["Retry-After"] = str(-(-PAUSE_MS_MIN // 1000))
+    body = orjson.dumps(told | {"title": status.phrase})
+    return web.Response(body=body, status=status, content_type=PROBLEM, headers=headers)
+
+
+def _object(body: bytes, at: Place) -> Json:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise ApiError("not_attested", f"what answers at {at} is no signer: name another URL")
+    return found
+
+
+def _told(problem: Json, at: Place) -> ApiError:
+    """Return what a signer refused with; whatever answers may say anything."""
+    code, detail = problem.get("code"), problem.get("detail")
+    if isinstance(code, str) and _CODE.fullmatch(code) and isinstance(detail, str):
+        return ApiError(code, detail[:500])
+    return ApiError("not_attested", f"what answers at {at} is no signer: name another URL")

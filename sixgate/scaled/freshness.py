@@ -1,0 +1,55 @@
+"""What a process needs before it believes registry and clock: a fresh head."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import Self
+
+from schemas.heads import RegistryHead
+from sixgate.clocks import wall_ms
+from sixgate.scaled.monitor import Monitor
+from streams.kafka.broker import Broker
+from streams.kafka.registry_watch import RegistryWatch
+
+_LOG = logging.getLogger("sixgate.freshness")
+
+
+class Freshness:
+    """Follows the registry's heads while it is entered; without ``required`` it asks nobody."""
+
+    def __init__(
+        self, broker: Broker, trust_root: str, monitor: Monitor, *, required: bool
+    ) -> None:
+        """``monitor`` shows how old the newest head is, and whether it is fresh."""
+        self._watch = RegistryWatch(broker, trust_root, wall_ms, _LOG.warning) if required else None
+        self._monitor = monitor
+        self._following: asyncio.Task[None] | None = None
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        if self._watch:
+            await self._opened.enter_async_context(self._watch)
+            self._following = asyncio.create_task(self._watch.follow())
+            self._opened.callback(self._following.cancel)
+            self._monitor.show_head_age(self._watch.age_s)
+            self._monitor.ready_while(self._watch.has_fresh_head)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    async def head(self, stop: asyncio.Event | None = None) -> RegistryHead | None:
+        """Return a fresh head; None where none is required, or once ``stop`` is set.
+
+        Raises ``RegistryStale``, and ``KafkaFault`` if heads can no longer be followed.
+        """
+        if self._watch is None:
+            return None
+        if self._following and self._following.done():
+            self._following.result()
+        return await self._watch.fresh_head(stop)
+
+    async def now_ms(self) -> int:
+        """Return the time, once a fresh head says that the clock is right; raises as ``head``."""
+        await self.head()
+        return wall_ms()

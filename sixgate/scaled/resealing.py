@@ -1,0 +1,53 @@
+"""Moving the signer's own identity under the root that its settings name; it stays the same key.
+
+What was sealed is proven to open before the file is replaced, and that is one rename: whoever dies
+at any moment leaves the file as it was, or whole under the new root.
+"""
+
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from signer.custody.kms.recorded import KmsJournal
+from signer.custody.sealing import Holders
+from signer.identity import SealedIdentity, open_identity, reseal_identity
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.identity import replace_identity
+from sixgate.kms.holders import open_holders
+from sixgate.scaled.settings import Settings
+from sixgate.scaled.starting import Start, start
+from sixgate.slots import root_of
+
+
+class Resealed(NamedTuple):
+    """The identity as it is sealed now, the root it was under, and whether its file changed."""
+
+    sealed: SealedIdentity
+    before: str
+    changed: bool
+
+
+def reseal(settings: Settings) -> Resealed:
+    """Seal the identity of the settings' folder under the settings' root.
+
+    Raises ``SettingsWrong``, ``FolderError``, ``CustodyError``, ``CollectionError``; then the file
+    is as it was.
+    """
+    with ExitStack() as opened:
+        begun = start(settings, opened)
+        sealed = _under(begun, _holders(begun))
+    return Resealed(sealed, begun.sealed.root, replace_identity(begun.folder, sealed))
+
+
+def _holders(begun: Start) -> Holders:
+    journal = KmsJournal(wall_ms)
+    if begun.releases:
+        return begun.releases.starting(journal)
+    return open_holders(begun.folder, begun.settings.kms, journal)
+
+
+def _under(begun: Start, holders: Holders) -> SealedIdentity:
+    sealed, source = begun.sealed, root_of(begun.sealed, begun.folder, holders)
+    if sealed.root == holders.root.key_id:
+        open_identity(source, sealed)
+        return sealed
+    return reseal_identity(source, holders.root, sealed)

@@ -1,0 +1,52 @@
+"""Reaching the node of a data folder: in this process, or in the one that owns the folder."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from sixgate.api import Api
+from sixgate.data_folder.folder import Folder, FolderBusy
+from sixgate.socket.remote import RemoteApi, dial
+
+DIAL_S_MAX = 30.0
+DIAL_PAUSE_S = 0.05
+
+
+@contextmanager
+def connect(path: Path) -> Iterator[Api]:
+    """Lend an ``Api`` for a data folder.
+
+    Whoever finds the folder free owns it, runs its pipeline and serves others meanwhile. Raises
+    ``FolderError`` and whatever halts the pipeline.
+    """
+    folder = Folder(path)
+    folder.trust()
+    with ExitStack() as stack:
+        yield _own_or_dial(folder, stack)
+
+
+def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
+    end = time.monotonic() + DIAL_S_MAX
+    while True:
+        try:
+            stack.enter_context(folder.owned())
+        except FolderBusy:
+            with suppress(ConnectionRefusedError, FileNotFoundError):
+                dial(folder).close()
+                return RemoteApi(lambda: dial(folder))
+            if time.monotonic() > end:
+                raise
+            time.sleep(DIAL_PAUSE_S)
+            continue
+        return _served(folder, stack)
+
+
+def _served(folder: Folder, stack: ExitStack) -> Api:
+    # Only an owner needs the ledger's engine, which takes a while to load.
+    from sixgate.embedded.node import running  # noqa: PLC0415
+    from sixgate.socket.serving import serving  # noqa: PLC0415
+
+    node = stack.enter_context(running(folder))
+    stack.enter_context(serving(folder, node))
+    return node

@@ -1,0 +1,139 @@
+"""Serving a node's ``Api`` on its folder's Unix socket; ``remote.py`` says what goes over it."""
+
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from sixgate.api import Api, ApiError, Json
+from sixgate.api.errors import api_error
+from sixgate.data_folder.folder import Folder
+from sixgate.embedded.node import Node
+from sixgate.socket.remote import socket_address
+
+REQUEST_BYTES_MAX = 64 * 1024 * 1024
+REQUEST_S_MAX = 60.0
+# Who follows takes a thread and four open files, and a process may have as few as 1024.
+CLIENTS_MAX = 128
+_BUSY = f"{CLIENTS_MAX} clients are connected already: run this again when one has gone"
+
+
+@contextmanager
+def serving(folder: Folder, node: Node) -> Iterator[None]:
+    """Serve a node's ``Api`` on the folder's socket (mode 0600) until the block ends."""
+    with socket_address(folder) as address:
+        with suppress(FileNotFoundError):
+            folder.socket.unlink()
+        with _Server(address, node) as server:
+            made = folder.socket.stat().st_ino
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+                _unlink(folder.socket, made)
+
+
+def _unlink(path: Path, made: int) -> None:
+    """Remove our own socket, not one that a later owner put in its place."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_ino == made:
+            path.unlink()
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: str, node: Node) -> None:
+        self.node = node
+        self._places = threading.Semaphore(CLIENTS_MAX)
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and keep others out before anybody can connect; a umask is all threads' own."""
+        super().server_bind()
+        Path(cast(str, self.server_address)).chmod(0o600)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a client in a thread of its own, or tell it that there are too many."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.sendall(_error(ApiError("busy", _BUSY)) + b"\n")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a client, then free its place."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = REQUEST_S_MAX
+
+    def handle(self) -> None:
+        node = cast(_Server, self.server).node
+        with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            line = self.rfile.readline(REQUEST_BYTES_MAX)
+            for answer in _answers(node, line):
+                self.wfile.write(answer + b"\n")
+
+
+def _answers(node: Node, line: bytes) -> Iterator[bytes]:
+    try:
+        method, values, named = _request(line)
+        answer = _called(node, method, values, named)
+        if isinstance(answer, Iterator):
+            yield from (orjson.dumps({"item": item}) for item in answer)
+            answer = None
+        yield orjson.dumps({"done": answer})
+    except Exception as error:  # noqa: BLE001 - told to the client, who asked
+        yield _error(api_error(error))
+
+
+def _error(told: ApiError) -> bytes:
+    return orjson.dumps({"error": {"code": told.code, "sentence": str(told)}})
+
+
+def _request(line: bytes) -> tuple[str, list[Any], Json]:
+    match _json(line):
+        case {"method": str(method), "values": list(values), "named": dict(named)}:
+            return method, values, named
+    raise ApiError("request_malformed", "the request is no object with method, values and named")
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise ApiError("request_malformed", "the request is not JSON") from None
+
+
+def _called(node: Node, method: str, values: list[Any], named: Json) -> Any:
+    if method not in _METHODS:
+        raise ApiError("method_unknown", f"there is no method {method!a}")
+    try:
+        return _METHODS[method](node, *values, **named)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(place) for place in wrong["loc"])
+        raise ApiError("request_malformed", f"{method}: {where}: {wrong['msg']}") from None
+
+
+def _checked(method: str) -> Callable[..., Any]:
+    # A tick now and then finds out that a client who follows has gone away.
+    function = Node.signed_or_tick if method == "signed" else getattr(Node, method)
+    return validate_call(config=ConfigDict(strict=True))(function)
+
+
+_METHODS = {method: _checked(method) for method in vars(Api) if not method.startswith("_")}

@@ -1,0 +1,153 @@
+"""The way from one customer's key to the next, against a vault that keeps every version."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from signer.custody.cmek import CmekPlace, layer_of, require_layer
+from signer.custody.errors import CmekRefusedError, CorruptError
+from sixgate.authoring.customer_key import CustomerKey, moved
+from sixgate.authoring.customer_rotation import BATCH_MAX, CustomerRotation, Slot
+from sixgate.authoring.vault_orders import NewSecret, VaultPlace
+from tests.unit.custody.material import Stream
+
+OLD = CustomerKey(hashlib.sha256(b"old").digest())
+NEW = CustomerKey(hashlib.sha256(b"new").digest())
+STRANGE = CustomerKey(hashlib.sha256(b"strange").digest())
+MAIN = VaultPlace("treasury", "main")
+MANY = 2 * BATCH_MAX + 50
+
+
+class KilledError(Exception):
+    """The process that rotates dies here."""
+
+
+def place(path: str, version: int) -> CmekPlace:
+    return CmekPlace(org="acme", **MAIN._asdict(), path=path, version=version)
+
+
+def plain(path: str) -> bytes:
+    return f"value of {path}".encode()
+
+
+@dataclass
+class Vault:
+    """Takes the next version of a secret under the new key alone, as the signer does."""
+
+    values: dict[Slot, bytes] = field(default_factory=dict)
+    reads: list[Slot] = field(default_factory=list)
+    stores_left: int = 1_000_000
+
+    @classmethod
+    def filled(cls, count: int, key: CustomerKey = OLD) -> "Vault":
+        slots = [(f"secrets/{number:04}", 1) for number in range(count)]
+        return cls({one: key.seal(place(*one), plain(one[0]), Stream("cmek")) for one in slots})
+
+    def read(self, path: str, version: int) -> bytes:
+        self.reads.append((path, version))
+        return self.values[path, version]
+
+    def store(self, new: NewSecret) -> dict[str, Any]:
+        if not self.stores_left:
+            raise KilledError
+        self.stores_left -= 1
+        assert new.value is not None
+        assert new.version == max(v for path, v in self.values if path == new.path) + 1
+        require_layer(new.value, NEW.fingerprint)
+        self.values[new.path, new.version] = bytes(new.value)
+        return {"path": new.path}
+
+    def secrets(self) -> list[dict[str, Any]]:
+        return [{"path": path, "version": v, "kind": "note"} for path, v in sorted(self.values)]
+
+    def newest(self) -> dict[str, int]:
+        return dict(sorted(self.values))
+
+    def readable(self) -> bool:
+        """Whether every version opens, under the one key that its layer names."""
+        keys = {key.fingerprint: key for key in (OLD, NEW)}
+        return all(
+            keys[str(layer_of(value))].open(place(*slot), value) == plain(slot[0])
+            for slot, value in self.values.items()
+        )
+
+
+def rotation(vault: Vault, old: CustomerKey = OLD) -> CustomerRotation:
+    return CustomerRotation("acme", MAIN, old, NEW, vault.read, vault.store, Stream("rotation"))
+
+
+def rotate(vault: Vault, old: CustomerKey = OLD) -> int:
+    return len(list(rotation(vault, old).move(vault.secrets())))
+
+
+def test_all_is_moved_in_batches_of_a_hundred_and_readable_meanwhile() -> None:
+    vault, most_ahead = Vault.filled(MANY), 0
+    for done, _ in enumerate(rotation(vault).move(vault.secrets()), 1):
+        most_ahead = max(most_ahead, len(vault.reads) - done)
+        if done % BATCH_MAX in (0, 1):
+            assert vault.readable()
+    assert most_ahead < BATCH_MAX == 100
+    assert len(vault.values) == 2 * MANY
+    assert set(vault.newest().values()) == {2}
+    assert {layer_of(vault.values[each]) for each in vault.newest().items()} == {NEW.fingerprint}
+    assert vault.readable()
+
+
+@pytest.mark.parametrize("written", [0, 1, 37, 100])
+def test_a_rotation_killed_in_its_third_batch_goes_on_from_what_is_stored(written: int) -> None:
+    vault = Vault.filled(4 * BATCH_MAX)
+    vault.stores_left = 2 * BATCH_MAX + written
+    with pytest.raises(KilledError):
+        rotate(vault)
+    assert vault.readable()
+    vault.stores_left = 1_000_000
+    assert rotate(vault) == 2 * BATCH_MAX - written
+    assert set(vault.newest().values()) == {2}
+    assert vault.readable()
+    assert rotate(vault) == 0
+
+
+def test_only_the_newest_version_of_a_secret_is_moved() -> None:
+    vault = Vault.filled(1)
+    path = "secrets/0000"
+    vault.values[path, 2] = OLD.seal(place(path, 2), plain(path), Stream())
+    assert rotate(vault) == 1
+    assert [layer_of(value) for value in vault.values.values()] == [
+        OLD.fingerprint, OLD.fingerprint, NEW.fingerprint,
+    ]  # fmt: skip
+
+
+def test_a_value_under_neither_key_is_named_and_nothing_of_its_batch_is_moved() -> None:
+    vault = Vault.filled(3)
+    vault.values["secrets/strange", 1] = STRANGE.seal(place("secrets/strange", 1), b"x", Stream())
+    before = dict(vault.values)
+    with pytest.raises(CmekRefusedError, match="secrets/strange, version 1, is under neither key"):
+        rotate(vault)
+    assert vault.values == before
+
+
+def test_what_a_rotation_that_never_ended_left_under_a_key_from_before_keeps_nothing_else() -> None:
+    vault = Vault.filled(3)
+    left = "secrets/strange"
+    vault.values[left, 1] = STRANGE.seal(place(left, 1), plain(left), Stream())
+    second = replace(rotation(vault), others=frozenset((STRANGE.fingerprint,)))
+    assert len(list(second.move(vault.secrets()))) == 3
+    assert second.left == [left]
+    after = replace(rotation(vault, STRANGE), others=frozenset((OLD.fingerprint,)))
+    assert len(list(after.move(vault.secrets()))) == 1
+    assert (after.left, layer_of(vault.values[left, 2])) == ([], NEW.fingerprint)
+
+
+def test_nothing_is_moved_that_does_not_open_under_the_old_key() -> None:
+    vault = Vault.filled(2)
+    changed = bytearray(vault.values["secrets/0001", 1])
+    changed[-1] ^= 1
+    vault.values["secrets/0001", 1] = bytes(changed)
+    before = dict(vault.values)
+    with pytest.raises(CorruptError):
+        rotate(vault)
+    assert vault.values == before
+    with pytest.raises(CorruptError):
+        moved(STRANGE, NEW, place("a", 1), OLD.seal(place("a", 1), b"x", Stream()), Stream())

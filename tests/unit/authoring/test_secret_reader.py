@@ -1,0 +1,41 @@
+"""An agent reads secrets: it is told what is there, and which providers it did without."""
+
+import base64
+from dataclasses import dataclass
+
+import pytest
+
+from signer.vaults.secret_desk import SecretDesk
+from sixgate.api import Json
+from sixgate.authoring.secret_reader import SecretReader
+from sixgate.custody.reading import read, reading_key
+from tests.support.cases import ACCOUNT, ALICE, NOW_MS, ORG
+from tests.unit.serving_secrets.places import ADDRESS, Place
+from tests.unit.signer.test_secret_desk import ALL, desk_of
+from tests.unit.signer.test_secret_keeper import VALUE, order, put
+
+
+@dataclass
+class Served:
+    """A desk that answers its readers, as if these providers had failed meanwhile."""
+
+    desk: SecretDesk
+    failed: tuple[str, ...] = ()
+
+    def reading_key(self) -> Json:
+        return reading_key(self.desk)
+
+    def read_secret(self, request: str) -> Json:
+        answer = read(Place(), self.desk, base64.b64decode(request), ADDRESS)
+        return answer | {"failed": list(self.failed)}
+
+
+@pytest.mark.parametrize("failed", [(), ("gcp",), ("gcp", "aws")])
+def test_a_reader_is_told_which_providers_the_others_replaced(failed: tuple[str, ...]) -> None:
+    told: list[str] = []
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        served = Served(desk, failed)
+        reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, told.extend)
+        (found,) = reader.ask("get", "main", "prod/db")
+    assert (found.value, tuple(told)) == (f"0x{VALUE.hex()}", failed)

@@ -1,0 +1,49 @@
+"""The demo believes no outcome: a signature of anything else than was asked for is told."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.intent import TransactionIntent
+from signer.account import Account
+from signer.authority import Allocation
+from signer.signing import signed
+from sixgate.cli.demo.proving import STATED, as_asked, recovered
+from tests.support.cases import ACCOUNT, GWEI, SECRET, STRANGER, address_of, case, intent, policy
+from tests.support.ethereum import MemoryKey
+from tests.support.lives import judge
+
+ENTRY = {"address": STRANGER, "storage_keys": ("0x" + "07" * 32,)}
+ASKED = intent(gas_limit=100_000, nonce=0, access_list=(ENTRY,), value_wei=3, data="0x01")
+OTHER: dict[str, Any] = {
+    "chain_id": 1, "to": None, "value_wei": 4, "data": "0x02", "nonce": 1, "gas_limit": 99_999,
+    "max_fee_per_gas_wei": GWEI + 1, "max_priority_fee_per_gas_wei": 2, "access_list": (),
+    "gas_price_wei": 1, "max_fee_per_blob_gas_wei": 1, "authorization_list": (),
+    "blob_versioned_hashes": ("0x01" + "ab" * 31,),
+}  # fmt: skip
+
+
+def event_of(one: TransactionIntent) -> dict[str, Any]:
+    judged = judge(case(one, policy(tx_max_fee_eth="unlimited")), Account(account=ACCOUNT))
+    assert isinstance(judged, Allocation)
+    draft: Any = judged.live.pinned
+    event: dict[str, Any] = orjson.loads(signed(draft, MemoryKey(SECRET)).encode())
+    return event
+
+
+def test_what_was_asked_for_is_genuine() -> None:
+    event = event_of(ASKED)
+    assert as_asked(ASKED, event)
+    assert recovered(event) == address_of(SECRET)
+
+
+@pytest.mark.parametrize("field", STATED)
+def test_any_other_field_is_not_what_was_asked_for(field: str) -> None:
+    other = ASKED.model_copy(update={field: OTHER[field]})
+    assert not as_asked(other, event_of(ASKED))
+
+
+def test_bytes_that_are_not_what_the_event_says_are_not_genuine() -> None:
+    event, another = event_of(ASKED), event_of(ASKED.model_copy(update={"value_wei": 4}))
+    assert not as_asked(ASKED, event | {"raw_transaction": another["raw_transaction"]})

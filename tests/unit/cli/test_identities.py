@@ -1,0 +1,62 @@
+"""Every command has one certificate with which it works, and the operators' page says which."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+import sixgate
+from schemas.topics import TOPICS, Principal
+from sixgate.cli.app import app
+from sixgate.cli.identities import COMMANDS
+
+PAGE = Path(sixgate.__file__).parents[1] / "docs" / "operations.md"
+PROGRAMS = {
+    Principal.PRODUCERS: "programs that submit",
+    Principal.CONSUMERS: "programs that read",
+}
+WITHOUT_KAFKA = {
+    "attest verify",
+    "config",
+    "init",
+    "kms check",
+    "ledger migrate",
+    "probe",
+    "tx decode",
+    "up",
+}
+ADMINISTRATORS = {"topics plan", "topics apply", "topics verify"}
+
+
+def test_every_command_speaks_as_somebody() -> None:
+    speaking = [name for names in COMMANDS.values() for name in names]
+    assert len(set(speaking)) == len(speaking)
+    left = {
+        command
+        for command in commands(app)
+        if not any(command == name or command.startswith(f"{name} ") for name in speaking)
+    }
+    assert left == WITHOUT_KAFKA | ADMINISTRATORS
+
+
+def commands(group: typer.Typer, before: str = "") -> Iterator[str]:
+    for command in group.registered_commands:
+        assert command.callback
+        yield before + (command.name or command.callback.__name__)
+    for inner in group.registered_groups:
+        assert inner.typer_instance
+        yield from commands(inner.typer_instance, f"{before}{inner.name} ")
+
+
+def test_the_page_says_whose_certificate_and_what_it_may_do() -> None:
+    lines = PAGE.read_text().splitlines()
+    for row in map(row_of, Principal):
+        assert row in lines, row
+
+
+def row_of(principal: Principal) -> str:
+    whose = ", ".join(f"`{name}`" for name in COMMANDS[principal]) or PROGRAMS[principal]
+    writes = [topic for topic, spec in TOPICS.items() if principal in spec.writers]
+    reads = [topic for topic, spec in TOPICS.items() if principal in spec.readers]
+    named = (", ".join(f"`{topic}`" for topic in topics) or "nothing" for topics in (writes, reads))
+    return f"| `{principal}` | {whose} | {' | '.join(named)} |"

@@ -1,0 +1,67 @@
+"""What pages and sentences tell a user to type is there: commands, options, variables."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from sixgate.cli.app import app
+from sixgate.scaled.settings import Settings
+from tests.unit.test_pages import PAGES, ROOT
+
+LINE = re.compile(r"\bsixgate ((?:[a-z][a-z-]+ ?)+)([^`|\n]*)")
+NAMED = re.compile(r"`sixgate ([a-z][a-z-]+)")
+INNER = re.compile(r"\$\([^)]*\)")  # another program's command within
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+VARIABLE = re.compile(r"\bSIXGATE_[A-Z]+(?:_{1,2}[A-Z]+)*\b")
+READ = re.compile(r'^[A-Z_]+_VARIABLE = "(SIXGATE_\w+)"', re.MULTILINE)
+SOURCES = [
+    path for folder in ("signer", "streams", "sixgate") for path in (ROOT / folder).rglob("*.py")
+]
+
+
+def options(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Yield every command with its options."""
+    said = getattr(command, "params", ())
+    yield " ".join(words), {name for one in said for name in (*one.opts, *one.secondary_opts)}
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from options(inner, (*words, name))
+
+
+def variables(section: type[BaseModel], prefix: str = "SIXGATE_") -> Iterator[str]:
+    """Yield the variable of every setting that is no section."""
+    for name, field in section.model_fields.items():
+        variable, kinds = prefix + name.upper(), (field.annotation, *get_args(field.annotation))
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        yield from variables(inner[0], f"{variable}__") if inner else (variable,)
+
+
+COMMANDS = dict(options(get_command(app)))
+KNOWN = set(variables(Settings)) | {"SIXGATE_SECTION__NAME"}  # which stands for all of them
+
+
+def command_in(words: str) -> str | None:
+    """Return the longest beginning of these words that is a command."""
+    said = words.split()
+    return next((c for n in range(len(said), 0, -1) if (c := " ".join(said[:n])) in COMMANDS), None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_option_on_a_page_is_there(page: Path) -> None:
+    text = page.read_text()
+    assert [said for said in NAMED.findall(text) if command_in(said) is None] == []
+    for words, rest in LINE.findall(text):
+        if command := command_in(words):
+            said = OPTION.findall(INNER.sub("", rest))
+            assert set(said) <= COMMANDS[command], (words, rest)
+
+
+def test_every_variable_in_a_sentence_is_read_by_somebody() -> None:
+    texts = [path.read_text() for path in SOURCES]
+    read = {one for text in texts for one in READ.findall(text)}
+    told = {one for text in texts for one in VARIABLE.findall(text)}
+    assert told - KNOWN - read == set()

@@ -1,0 +1,187 @@
+"""What a signer has instead of KMSs: releases, by the policy of now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.custody.errors import KmsDeniedError
+from signer.signatures import Ed25519Signer
+from sixgate.releasing.holding import RENEW_MS, CurrentPolicy, ReleasedHolder, refuse_own_kms
+from sixgate.releasing.policy_file import PolicyFile
+from sixgate.settings.kms import KmsSettings, LocalSection
+from sixgate.settings.release import ReleaseAddress, ReleasesSettings
+from sixgate.settings_wrong import SettingsWrong
+from tests.support.attestation import AT_MS
+from tests.support.release import (
+    ADMIN,
+    ORG,
+    SHARE,
+    SHARE_AAD,
+    Release,
+    asking,
+    attest,
+    holder,
+    release_policy,
+    rs256,
+    signed_policy,
+)
+from tests.unit.custody.material import Stream
+
+
+@dataclass
+class World:
+    """A folder with a policy, and a clock."""
+
+    path: Path
+    now_ms: int = AT_MS
+    releases: dict[str, Release] = field(default_factory=lambda: {"gcp": Release("gcp")})
+
+    def publish(self, policy: ReleasePolicy, signer: Ed25519Signer = ADMIN) -> None:
+        (self.path / "policy.json").write_bytes(signed_policy(policy, signer).encode())
+
+    def file(self) -> PolicyFile:
+        trust = settings(self.path).trust()
+        return PolicyFile(self.path / "policy.json", self.path / "mark", trust, lambda: self.now_ms)
+
+    def held(self, provider: str = "gcp") -> ReleasedHolder:
+        policy = CurrentPolicy(self.file(), lambda: self.now_ms)
+        return ReleasedHolder(provider, policy, self.releases["gcp"], made)
+
+
+def made(named: ReleaseHolder, transport: Transport) -> ReleasedKms:
+    return ReleasedKms(
+        named, asking(), transport, attest, lambda: rs256(aud=named.audience), Stream("signer")
+    )
+
+
+def settings(path: Path, **changes: Any) -> ReleasesSettings:
+    members = {
+        "org": ORG,
+        "policy": path / "policy.json",
+        "admins": (ADMIN.public_key,),
+        "insecure_dev": True,
+        "at": {"gcp": {"url": "http://127.0.0.1:9440", "token": path / "token"}},
+    }
+    return ReleasesSettings(**(members | changes))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    found = World(tmp_path)
+    found.publish(release_policy())
+    return found
+
+
+def test_a_share_goes_to_the_release_that_the_policy_names(world: World) -> None:
+    kms = world.held()
+    assert kms.unwrap(kms.wrap(SHARE, SHARE_AAD), SHARE_AAD) == SHARE
+    assert kms.key_id == holder("gcp").kms_key
+
+
+def test_a_newer_policy_counts_without_a_restart(world: World) -> None:
+    kms = world.held()
+    world.publish(release_policy(sequence=6, holders=(holder("aws"),)))
+    world.now_ms += RENEW_MS
+    with pytest.raises(KmsDeniedError, match="names a release for gcp"):
+        kms.wrap(SHARE, SHARE_AAD)
+
+
+def test_an_older_or_unsigned_policy_leaves_the_one_before_in_force(world: World) -> None:
+    world.publish(release_policy(sequence=6))
+    kms = world.held()
+    forged = Ed25519Signer("admin", b"\x08" * 32)
+    older = release_policy(holders=(holder("aws"),))
+    for policy, signer in ((older, ADMIN), (older.model_copy(update={"sequence": 9}), forged)):
+        world.publish(policy, signer)
+        world.now_ms += RENEW_MS
+        assert kms.wrap(SHARE, SHARE_AAD)
+
+
+def test_an_older_policy_does_not_come_back_with_a_restart(world: World) -> None:
+    world.publish(release_policy(sequence=6))
+    world.held()
+    world.publish(release_policy())
+    with pytest.raises(SettingsWrong, match="release policy 5 is older than 6"):
+        world.held()
+
+
+def test_a_mark_that_cannot_be_read_is_no_first_start(world: World) -> None:
+    world.held()
+    (world.path / "mark").write_bytes(b"{}")
+    with pytest.raises(SettingsWrong, match="damaged"):
+        world.held()
+
+
+def test_after_the_policys_end_nothing_is_asked_of_any_release(world: World) -> None:
+    kms = world.held()
+    world.now_ms = release_policy().valid_until_ms
+    before = list(world.releases["gcp"].records)
+    with pytest.raises(KmsDeniedError, match="No release policy in force"):
+        kms.unwrap(b"blob", SHARE_AAD)
+    assert kms.key_id == holder("gcp").kms_key, "what failed is still told by its name"
+    assert world.releases["gcp"].records == before
+
+
+def test_a_signer_with_releases_has_no_kms_of_its_own(tmp_path: Path) -> None:
+    refuse_own_kms(KmsSettings())
+    with pytest.raises(SettingsWrong, match=r"no KMS credentials of its own.*\[kms\.local\]"):
+        refuse_own_kms(KmsSettings(local=LocalSection(root=tmp_path), insecure_dev=True))
+
+
+def test_production_refuses_a_software_kms_and_a_simulated_platform_by_name(world: World) -> None:
+    trust = settings(world.path, insecure_dev=False).trust()
+    file = PolicyFile(world.path / "policy.json", world.path / "mark", trust, lambda: AT_MS)
+    with pytest.raises(SettingsWrong, match="simulated platform"):
+        file.take()
+    evidence = release_policy().evidence.model_copy(update={"simulated_root": None})
+    world.publish(release_policy(evidence=evidence))
+    with pytest.raises(SettingsWrong, match="software KMS"):
+        file.take()
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://10.0.0.7:9440", "needs mutual TLS"),
+        ("https://10.0.0.7:9440", "https where tls is given"),
+        ("ftp://127.0.0.1", "https://HOST:PORT"),
+        ("http://127.0.0.1:1/v1", "https://HOST:PORT"),
+    ],
+)
+def test_a_release_elsewhere_is_reached_with_certificates_alone(
+    tmp_path: Path, url: str, why: str
+) -> None:
+    with pytest.raises(ValidationError, match=why):
+        ReleaseAddress(url=url, token=tmp_path)
+
+
+@pytest.mark.parametrize("in_the_way", [Path.mkdir, lambda mark: mark.symlink_to("nowhere")])
+def test_a_policy_that_cannot_be_remembered_does_not_count(
+    tmp_path: Path, in_the_way: Callable[[Path], None]
+) -> None:
+    """Else the older one could come back after a restart."""
+    world = World(tmp_path)
+    world.publish(release_policy())
+    held = world.held()
+    assert held.unwrap(held.wrap(SHARE, SHARE_AAD), SHARE_AAD) == SHARE
+    world.publish(release_policy(sequence=6, holders=(holder("aws"),)))
+    (tmp_path / "mark").unlink()
+    in_the_way(tmp_path / "mark")
+    world.now_ms += RENEW_MS
+    assert held.unwrap(held.wrap(SHARE, SHARE_AAD), SHARE_AAD) == SHARE
+    with pytest.raises(SettingsWrong, match="mark"):
+        world.file().take()
+
+
+def test_a_mark_without_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    World(tmp_path).publish(release_policy())
+    trust = settings(tmp_path).trust()
+    file = PolicyFile(tmp_path / "policy.json", tmp_path / "no" / "mark", trust, lambda: AT_MS)
+    with pytest.raises(SettingsWrong, match="cannot be written"):
+        file.take()

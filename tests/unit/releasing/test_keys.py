@@ -1,0 +1,95 @@
+"""A release's own keys: under its root key, made once, opened by nobody else."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.canonical import Malformed
+from schemas.release import decode_context
+from signer.custody.errors import CorruptError, KmsKeyNotFoundError
+from signer.custody.kms.port import RootKms
+from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
+from sixgate.releasing.keys import Place, alone, create_keys, open_keys
+from tests.unit.custody.clouds import cloud
+from tests.unit.custody.material import Stream
+
+PLACE = Place("acme", "gcp")
+
+
+def made(path: Path, kms: RootKms | None = None, place: Place = PLACE) -> Folder:
+    folder = Folder(path / place.provider)
+    create_keys(folder, place, kms or cloud("gcp"), Stream("keys"))
+    return folder
+
+
+def test_the_same_keys_open_again_and_lie_in_no_file_in_clear(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    first, again = (open_keys(folder, PLACE, cloud("gcp")) for _ in range(2))
+    assert first.signer.public_key == again.signer.public_key
+    assert first.sealing.public_key == again.sealing.public_key
+    secret = bytes(Stream("keys")(64))
+    raw = PLACE.file(folder).read_bytes()
+    assert all(half not in raw for half in (secret[:32], secret[32:]))
+    assert PLACE.file(folder).stat().st_mode & 0o077 == 0
+
+
+def test_keys_are_never_replaced(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    before = PLACE.file(folder).read_bytes()
+    with pytest.raises(FolderError, match="is there already"):
+        create_keys(folder, PLACE, cloud("gcp"), Stream("others"))
+    assert PLACE.file(folder).read_bytes() == before
+
+
+def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None:
+    folder, raw = made(tmp_path), b""
+    with pytest.raises(KmsKeyNotFoundError):
+        open_keys(folder, PLACE, cloud("aws"))
+    raw = PLACE.file(folder).read_bytes()
+    for other in (Place("acme", "aws"), Place("other", "gcp")):
+        other.file(folder).write_bytes(raw)
+        with pytest.raises(CorruptError):
+            open_keys(folder, other, cloud("gcp"))
+
+
+def test_every_changed_byte_is_seen(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    file = PLACE.file(folder)
+    raw = file.read_bytes()
+    for at in range(len(raw)):
+        file.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+        with pytest.raises((CorruptError, KmsKeyNotFoundError)):
+            open_keys(folder, PLACE, cloud("gcp"))
+
+
+def test_no_request_can_name_their_place() -> None:
+    """Else a signer could have the release unwrap the release's own keys."""
+    with pytest.raises(Malformed):
+        decode_context(PLACE.context())
+
+
+class Forgetful:
+    """A root that unwraps to something else than it wrapped."""
+
+    key_id = "local:forgetful"
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        return cloud("gcp").wrap(plaintext, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        return bytearray(reversed(cloud("gcp").unwrap(wrapped, context)))
+
+
+def test_keys_that_would_not_open_again_are_not_kept(tmp_path: Path) -> None:
+    with pytest.raises(CorruptError, match="something else"):
+        made(tmp_path, Forgetful())
+    assert not PLACE.file(Folder(tmp_path / "gcp")).exists()
+
+
+def test_a_second_release_on_the_same_keys_is_refused(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    refused = pytest.raises(FolderBusy, match="another sixgate release")
+    with alone(folder, PLACE), refused, alone(folder, PLACE):
+        pass
+    with alone(folder, PLACE):
+        pass

@@ -1,0 +1,104 @@
+"""A signer before a release that is not one, or not well."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from infra.local.ports import HOST, free_port
+from signer.attestation.released_kms import ReleaseUnreachableError
+from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
+from sixgate.settings.release import ReleaseAddress
+from tests.support.listener import Listener
+
+CALL_MS_MAX = 500
+LATE_S_MAX = 5.0
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+
+
+@contextmanager
+def link_to(port: int) -> Iterator[ReleaseLink]:
+    address = ReleaseAddress(url=f"http://{HOST}:{port}", token=Path(), call_ms_max=CALL_MS_MAX)
+    with closing(ReleaseLink(address)) as link:
+        yield link
+
+
+def silent(client: socket.socket) -> None:
+    client.recv(1)
+
+
+def dripping(client: socket.socket) -> None:
+    """Send a byte now and then, so that no single wait is long."""
+    client.sendall(OK % 10_000)
+    while True:
+        client.sendall(b" ")
+        time.sleep(0.05)
+
+
+def saying(answer: bytes) -> Callable[[socket.socket], None]:
+    def serve(client: socket.socket) -> None:
+        client.recv(1 << 16)
+        client.sendall(answer)
+        client.shutdown(socket.SHUT_WR)
+        client.recv(1 << 16)
+
+    return serve
+
+
+ANSWERS = {
+    "silence": silent,
+    "a byte now and then": dripping,
+    "no HTTP": saying(b"SSH-2.0-OpenSSH_9.9\r\n"),
+    "a problem": saying(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"),
+    "another place": saying(
+        b"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "half an answer": saying(OK % 100 + b"{"),
+    "more than any answer": saying(OK % (ANSWER_BYTES_MAX + 1) + b" " * (ANSWER_BYTES_MAX + 1)),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_whatever_comes_instead_of_an_answer_is_none_and_in_time(name: str) -> None:
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            ANSWERS[name](client)
+            if name == "silence":
+                time.sleep(1)
+
+    with closing(Listener(serve)) as listener, link_to(listener.port) as link:
+        for call in (link.nonce, lambda: link.send(b"{}")):
+            began_s = time.monotonic()
+            with pytest.raises(ReleaseUnreachableError):
+                call()
+            assert time.monotonic() - began_s < LATE_S_MAX
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"nonce":1}', b'{"nonce":"0x0"}', b'{"once":""}', b"[" * 100_000, b"\xff"],
+    ids=range(7),
+)
+def test_a_nonce_that_is_none_is_no_answer(body: bytes) -> None:
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            saying(OK % len(body) + body)(client)
+
+    with (
+        closing(Listener(serve)) as listener,
+        link_to(listener.port) as link,
+        pytest.raises(ReleaseUnreachableError),
+    ):
+        link.nonce()
+
+
+def test_nobody_there_is_no_answer_and_neither_is_a_closed_link() -> None:
+    with link_to(free_port()) as link:
+        with pytest.raises(ReleaseUnreachableError):
+            link.nonce()
+        link.close()
+        with pytest.raises(ReleaseUnreachableError):
+            link.nonce()

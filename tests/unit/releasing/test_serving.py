@@ -1,0 +1,238 @@
+"""A release over HTTP, attacked by whoever reaches its port."""
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from infra.local.certificates import Authority, client_context
+from infra.local.ports import free_port
+from signer.attestation.release_request import REQUEST_BYTES_MAX
+from sixgate.https import accepting, serving
+from sixgate.https.serving import Listening
+from sixgate.releasing.serving import NONCES, RELEASES, ReleaseServer
+from sixgate.settings.sections import TlsFiles
+from tests.support.release import SHARE, WANTED, Release, exchange, request
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Served:
+    """A release that listens, and what ended it."""
+
+    release: Release
+    port: int
+    failures: list[BaseException] = field(default_factory=list)
+
+    async def say(self, raw: bytes, *, end: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """Send bytes as they are; return status, headers and body of what comes back."""
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        writer.write(raw)
+        if end:
+            writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        return int(status.split()[1]), headers, body
+
+    async def post(self, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+        return await self.say(posting(path, len(body)) + body)
+
+
+def posting(path: str, length: int) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@asynccontextmanager
+async def served(
+    release: Release | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
+    found = Served(release or Release(), free_port())
+    listening = Listening("release", HOST, found.port, tls, frozenset({"signer"}))
+    with ThreadPoolExecutor(4) as threads:
+        server = ReleaseServer(found.release.desk, listening, threads, found.failures.append)
+        async with server.serving():
+            yield found
+
+
+def run(attack: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(attack())
+
+
+def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
+    async def main() -> None:
+        async with served() as here:
+            status, headers, body = await here.post(NONCES)
+            assert (status, headers["connection"]) == (200, "close")
+            with exchange(bytes.fromhex(json.loads(body)["nonce"][2:]), WANTED) as mine:
+                status, headers, body = await here.post(RELEASES, request(mine))
+                assert (status, headers["connection"]) == (200, "close")
+                assert mine.open(body) == [SHARE]
+            assert here.release.records == [body]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (posting("/v1/other", 0), 404),
+        (b"GET /v1/nonces HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (posting(RELEASES, REQUEST_BYTES_MAX + 1), 413),
+        (
+            b"POST /v1/releases HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"80001\r\n" + b" " * 0x80001 + b"\r\n0\r\n\r\n",
+            413,
+        ),
+    ],
+)
+def test_what_is_no_request_of_ours_is_a_problem_and_leaves_no_record(
+    raw: bytes, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "BODY_S_MAX", 0.2)
+
+    async def main() -> None:
+        async with served() as here:
+            got, headers, body = await here.say(raw)
+            assert got == status
+            assert headers["content-type"] == "application/problem+json"
+            assert json.loads(body)["status"] == status
+            assert headers["connection"] == "close"
+            assert (here.release.records, here.failures) == ([], [])
+
+    run(main)
+
+
+def test_who_sends_a_body_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "BODY_S_MAX", 0.3)
+
+    async def main() -> None:
+        async with served() as here:
+            status, _, _ = await here.say(posting(RELEASES, 100) + b"{")
+            assert status == 408
+            assert here.release.records == []
+
+    run(main)
+
+
+def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "CONNECTION_S_MAX", 0.3)
+
+    async def main() -> None:
+        async with served() as here:
+            reader, writer = await asyncio.open_connection(HOST, here.port)
+            writer.write(b"POST /v1/releases HTTP/1.1\r\nHos")
+            assert await asyncio.wait_for(reader.read(), 30) == b""
+            writer.close()
+
+    run(main)
+
+
+def test_no_more_connections_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accepting, "CONNECTIONS_MAX", 2)
+
+    async def main() -> None:
+        async with served() as here:
+            held = [await asyncio.open_connection(HOST, here.port) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            with pytest.raises((ConnectionError, IndexError)):
+                await here.post(NONCES)
+            for _, writer in held:
+                writer.close()
+            await asyncio.sleep(0.1)
+            status, _, _ = await here.post(NONCES)
+            assert status == 200
+
+    run(main)
+
+
+def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody has proven anything yet, so the one who waited longest has to go."""
+    monkeypatch.setattr(accepting, "HANDSHAKES_MAX", 2)
+    monkeypatch.setattr(accepting, "HANDSHAKE_S_MAX", 3_600.0)
+    authority = Authority(tmp_path)
+    own, mine = authority.issue("release"), authority.issue("signer")
+    files = TlsFiles(ca=authority.file, certificate=own, key=own)
+
+    async def main() -> None:
+        async with served(tls=serving.server_context(files, "release")) as here:
+            silent = [await asyncio.open_connection(HOST, here.port) for _ in range(4)]
+            for reader, _ in silent[:2]:
+                assert await asyncio.wait_for(reader.read(), 30) == b""
+            reader, writer = await asyncio.open_connection(
+                HOST, here.port, ssl=client_context(authority.file, mine)
+            )
+            writer.write(posting(NONCES, 0))
+            assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 200 ")
+            for _, open_writer in (*silent, (reader, writer)):
+                open_writer.close()
+
+    run(main)
+
+
+def test_who_comes_when_all_are_busy_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "REQUESTS_MAX", 1)
+
+    async def main() -> None:
+        async with served() as here:
+            _, writer = await asyncio.open_connection(HOST, here.port)
+            writer.write(posting(RELEASES, 100) + b"{")
+            await asyncio.sleep(0.1)
+            status, _, _ = await here.post(NONCES)
+            assert status == 503
+            writer.close()
+
+    run(main)
+
+
+class Unwritable(Release):
+    """A release whose decisions cannot be written."""
+
+    def record(self, event: bytes) -> None:
+        raise OSError(f"{len(event)} bytes were lost")
+
+
+def test_an_answer_that_is_not_on_record_is_never_given() -> None:
+    async def main() -> None:
+        async with served(Unwritable()) as here:
+            _, _, body = await here.post(NONCES)
+            with exchange(bytes.fromhex(json.loads(body)["nonce"][2:]), WANTED) as mine:
+                status, _, body = await here.post(RELEASES, request(mine))
+            assert status == 500
+            assert b"sealed" not in body
+            assert [type(error) for error in here.failures] == [OSError]
+
+    run(main)
+
+
+def test_a_request_under_way_gets_its_answer_when_the_server_ends() -> None:
+    entered, let_go = threading.Event(), threading.Event()
+
+    class Slow(Release):
+        def record(self, event: bytes) -> None:
+            entered.set()
+            assert let_go.wait(10)
+            super().record(event)
+
+    async def main() -> None:
+        async with served(Slow()) as here:
+            asked = asyncio.create_task(here.post(RELEASES, b"{}"))
+            await asyncio.to_thread(entered.wait, 10)
+            asyncio.get_running_loop().call_later(0.2, let_go.set)
+        status, _, body = await asked
+        assert status == 200
+        assert here.release.records == [body]
+
+    run(main)

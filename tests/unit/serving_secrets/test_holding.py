@@ -1,0 +1,125 @@
+"""What custody's holders do for it: open keys of secrets, and nothing else."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.custody import KEY_VAULTS
+from signer.custody.context import Layer, SecretContext
+from signer.custody.errors import CorruptError, KmsDeniedError
+from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.root_file import open_local_kms
+from signer.custody.sealing import Holders
+from sixgate.custody.holding import SecretsOnly, for_secrets, open_custody_holders
+from sixgate.data_folder.folder import Folder
+from sixgate.settings.kms import KmsSettings
+from sixgate.settings_wrong import SettingsWrong
+from tests.support.embedded import make_folder
+from tests.unit.custody.clouds import clouds
+from tests.unit.custody.material import root_kms
+
+KEY = b"\x05" * 32
+
+
+def place(vault: str) -> SecretContext:
+    return SecretContext(
+        org="acme", account="treasury", vault=vault, path="a/b", version=1, mode="envelope"
+    )
+
+
+def contexts(vault: str) -> list[bytes]:
+    here = place(vault)
+    return [here.vault_context.aad(), here.share_aad("gcp"), here.share_aad("aws")]
+
+
+@pytest.mark.parametrize("context", contexts("main"))
+def test_keys_and_shares_of_secrets_are_opened(context: bytes) -> None:
+    root = root_kms()
+    assert SecretsOnly(root).unwrap(root.wrap(KEY, context), context) == KEY
+
+
+@pytest.mark.parametrize("context", [each for vault in KEY_VAULTS for each in contexts(vault)])
+def test_no_signing_key_is_asked_for_whatever_was_wrapped(context: bytes) -> None:
+    root = root_kms()
+    with pytest.raises(KmsDeniedError, match="no signing keys"):
+        SecretsOnly(root).unwrap(root.wrap(KEY, context), context)
+
+
+def test_a_signing_key_passed_off_as_a_secret_does_not_open() -> None:
+    root = root_kms()
+    key, secret = place("__agent-keys").vault_context.aad(), place("main").vault_context.aad()
+    with pytest.raises(CorruptError):
+        SecretsOnly(root).unwrap(root.wrap(KEY, key), secret)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [b"", b"{}", b"sixgate/signer-identity/v1", place("main").aad(Layer.DEK)],
+    ids=["nothing", "no context", "the signer's identity", "a data key"],
+)
+def test_what_is_no_key_of_a_vault_is_not_unwrapped(context: bytes) -> None:
+    root = root_kms()
+    with pytest.raises(KmsDeniedError):
+        SecretsOnly(root).unwrap(root.wrap(KEY, context), context)
+
+
+def test_nothing_is_wrapped_by_any_of_them() -> None:
+    with clouds() as some:
+        known = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        held = for_secrets(known)
+        assert [one.name for one in held.providers] == [one.name for one in known.providers]
+        for kms in (held.root, *(one.kms for one in held.providers)):
+            assert kms.key_id
+            with pytest.raises(KmsDeniedError):
+                kms.wrap(KEY, place("main").vault_context.aad())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return make_folder(tmp_path / "data", [])
+
+
+CLOUD = {
+    "key": "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+    "endpoint": "127.0.0.1:1",  # asked when it is first used, which is never
+}
+
+
+def held(folder: Folder, **said: object) -> Holders:
+    return open_custody_holders(folder, KmsSettings.model_validate(said), KmsJournal(lambda: 0))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({}, "no keys for secrets"),
+        ({"secrets": {}}, "names no KMS"),
+        ({"gcp": CLOUD}, r"take \[kms\.gcp\] out"),
+        ({"gcp": CLOUD, "secrets": {"root": "gcp", "gcp": CLOUD}}, r"take \[kms\.gcp\] out"),
+        ({"former": {"gcp": CLOUD}, "secrets": {"root": "gcp", "gcp": CLOUD}}, r"kms\.former\.gcp"),
+    ],
+)
+def test_in_production_custody_has_no_rights_on_what_holds_signing_keys(
+    folder: Folder, said: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(SettingsWrong, match=why):
+        held(folder, **said)
+
+
+def test_in_production_custody_has_the_keys_of_secrets(folder: Folder) -> None:
+    found = held(folder, secrets={"root": "gcp", "gcp": CLOUD})
+    assert found.root.key_id == f"gcp:{CLOUD['key']}"
+
+
+def test_in_development_the_folders_own_keys_serve_and_signing_keys_stay_shut(
+    folder: Folder,
+) -> None:
+    assert len(held(folder, insecure_dev=True).providers) == 3
+    root = open_local_kms(folder.root_key, secrets.token_bytes)
+    key, secret = (place(name).vault_context.aad() for name in ("__agent-keys", "main"))
+    wrapped, other = root.wrap(KEY, key), root.wrap(KEY, secret)
+    assert held(folder, insecure_dev=True).root.unwrap(other, secret) == KEY
+    with pytest.raises(KmsDeniedError):
+        held(folder, insecure_dev=True).root.unwrap(wrapped, key)

@@ -1,0 +1,160 @@
+"""Reading a secret, whoever serves it: decided, on record, and only then answered."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from schemas.custody import CustodyMode
+from schemas.secret_requests import SecretAnswer, SecretTold, answer_context
+from signer.custody.errors import (
+    ClientShareMissingError,
+    CustodyError,
+    KmsDeniedError,
+    KmsUnavailableError,
+    QuorumError,
+    SharesMismatchError,
+)
+from signer.custody.failures import Cause, ProviderFailure
+from signer.vaults.secret_desk import RequestRefused, SecretDesk
+from sixgate.api import ApiError
+from sixgate.custody.reading import code_of, read, reading_key
+from streams.kafka.errors import KafkaWriteUnknown
+from tests.support.cases import AGENT, MALLORY
+from tests.unit.custody.clouds import WITH_CLIENT
+from tests.unit.serving_secrets.places import ADDRESS, Place
+from tests.unit.signer.test_secret_desk import ALL, READER, desk_of, request
+from tests.unit.signer.test_secret_keeper import VALUE, order, put
+
+
+def asked(desk: SecretDesk, raw: bytes, place: Place) -> tuple[SecretTold, ...]:
+    box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
+    name = place.records[-1]["id"]
+    assert name
+    (context,) = [answer_context(seen) for seen in desk.seen]
+    return SecretAnswer.decode(bytes(READER.open(box, context))).secrets
+
+
+def failed(*causes: Cause) -> tuple[ProviderFailure, ...]:
+    return tuple(ProviderFailure(f"p{n}", cause) for n, cause in enumerate(causes))
+
+
+def refused(desk: SecretDesk, raw: bytes, place: Place) -> str:
+    with pytest.raises(ApiError) as caught:
+        read(place, desk, raw, ADDRESS)
+    return caught.value.code
+
+
+def test_what_is_granted_is_on_record_and_answered() -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        place = Place()
+        (told,) = asked(desk, request(), place)
+        assert told.value == f"0x{VALUE.hex()}"
+        (record,) = place.records
+        assert (record["type"], record["actor"], record["allowed"]) == (
+            "secret.access",
+            AGENT,
+            True,
+        )
+        assert (record["client_address"], record["operation"]) == (ADDRESS, "get")
+        assert (record["path"], record["version"]) == ("prod/db", 1)
+        assert VALUE.hex() not in str(place.records)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request that gets nothing, what it is told, and what is on record about it."""
+
+    raw: bytes
+    code: str
+    record: dict[str, Any]
+
+
+CASES = {
+    "no request": Case(b"{}", "read_refused", {"action": "read.refused", "actor": "custody-0"}),
+    "another's signature": Case(
+        request(by=MALLORY), "read_refused", {"action": "read.refused", "actor": "custody-0"}
+    ),
+    "another organisation": Case(
+        request(org="other"), "read_refused", {"action": "read.refused", "actor": "custody-0"}
+    ),
+    "another account": Case(
+        request(account="ops"), "access_refused", {"allowed": False, "reason": "vault_foreign"}
+    ),
+    "what is not there": Case(
+        request(path="prod/none"), "secret_unknown", {"allowed": True, "path": "prod/none"}
+    ),
+    "a signing key": Case(
+        request(vault="__agent-keys", path="agents/alice/keys/hot"),
+        "access_refused",
+        {"allowed": False, "reason": "key_read_blocked"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_whoever_gets_nothing_is_on_record_and_told_why(name: str) -> None:
+    case, place = CASES[name], Place()
+    with desk_of("envelope", ALL) as desk:
+        assert refused(desk, case.raw, place) == case.code
+    (record,) = place.records
+    assert record | case.record == record
+
+
+def test_a_request_serves_once() -> None:
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        place = Place()
+        assert asked(desk, request(), place)
+        assert refused(desk, request(), place) == "read_refused"
+        assert [record["type"] for record in place.records] == ["secret.access", "audit"]
+
+
+@pytest.mark.parametrize("mode", WITH_CLIENT)
+def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode) -> None:
+    with desk_of(mode, ALL) as desk:
+        put(desk.keeper, order(mode))
+        place = Place()
+        assert refused(desk, request(), place) == "custody_failed"
+        assert [record["allowed"] for record in place.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RequestRefused("late"), "read_refused"),
+        (ClientShareMissingError("no share"), "custody_failed"),
+        (SharesMismatchError("mixed", failed(Cause.LIED)), "custody_failed"),
+        (SharesMismatchError("mixed", failed(Cause.UNAVAILABLE)), "custody_failed"),
+        (QuorumError("too few", failed(Cause.DENIED, Cause.CORRUPT)), "custody_failed"),
+        (QuorumError("too few", failed(Cause.DENIED, Cause.UNAVAILABLE)), "custody_unavailable"),
+        (KmsUnavailableError("down"), "custody_unavailable"),
+        (KmsDeniedError("denied"), "custody_failed"),
+    ],
+)
+def test_who_asked_is_told_whether_to_ask_again(
+    error: CustodyError | RequestRefused, code: str
+) -> None:
+    assert code_of(error) == code
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [request(), request("list"), request("history"), request(path="none"), request(by=MALLORY)],
+    ids=["get", "list", "history", "missing", "unproven"],
+)
+@pytest.mark.parametrize("error", [KafkaWriteUnknown("lost"), OSError("full")], ids=["bus", "disk"])
+def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
+    """Neither a value nor a refusal: what is raised ends the process."""
+    with desk_of("envelope", ALL) as desk:
+        put(desk.keeper, order("envelope"))
+        place = Place(unwritable=error)
+        with pytest.raises(type(error)):
+            read(place, desk, raw, ADDRESS)
+
+
+def test_two_processes_have_two_reading_keys() -> None:
+    with desk_of() as desk:
+        assert reading_key(desk) == {"public_key": f"0x{desk.reading_key.public_key.hex()}"}

@@ -1,0 +1,197 @@
+"""Custody over mutual TLS: who is let in, what goes over the wire, and who answers in its place."""
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infra.local.certificates import Authority
+from infra.local.ports import HOST, free_port
+from schemas.secret_requests import SecretAnswer, answer_context
+from signer.vaults.secret_desk import SecretDesk
+from sixgate.api import ApiError
+from sixgate.custody.link import CustodyLink
+from sixgate.custody.reading import read, reading_key
+from sixgate.custody.serving import REQUEST_BYTES_MAX, CustodyServer
+from sixgate.https.serving import Listening, server_context
+from sixgate.settings.custody import CustodyAddress
+from sixgate.settings.sections import TlsFiles
+from streams.kafka.errors import KafkaWriteUnknown
+from tests.support.listener import Listener
+from tests.unit.serving_secrets.places import Place
+from tests.unit.signer.test_secret_desk import ALL, READER, desk_of, request
+from tests.unit.signer.test_secret_keeper import VALUE, order, put
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ours"))
+
+
+@dataclass
+class Served:
+    """Custody that listens, and what ended it."""
+
+    authority: Authority
+    desk: SecretDesk
+    port: int = field(default_factory=free_port)
+    place: Place = field(default_factory=Place)
+    failures: list[BaseException] = field(default_factory=list)
+
+    async def ask(self, raw: bytes, own: Path | None = None) -> dict[str, object]:
+        """Ask over a link as an operator, or with another certificate."""
+
+        def asked() -> dict[str, object]:
+            with closing(CustodyLink(self.address(own))) as link:
+                return link.read_secret(base64.b64encode(raw).decode())
+
+        return await asyncio.to_thread(asked)
+
+    def address(self, own: Path | None = None) -> CustodyAddress:
+        own = own or self.authority.issue("operators")
+        tls = TlsFiles(ca=self.authority.file, certificate=own, key=own)
+        return CustodyAddress(url=f"https://{HOST}:{self.port}", tls=tls, call_ms_max=10_000)
+
+
+@asynccontextmanager
+async def served(authority: Authority) -> AsyncIterator[Served]:
+    with desk_of("envelope", ALL) as desk, ThreadPoolExecutor(4) as threads:
+        put(desk.keeper, order("envelope"))
+        here = Served(authority, desk)
+        own = authority.issue("custody")
+        files = TlsFiles(ca=authority.file, certificate=own, key=own)
+        tls = server_context(files, "custody")
+        listening = Listening("custody", HOST, here.port, tls, frozenset({"operators"}))
+        answer = partial(read, here.place, desk)
+        server = CustodyServer(reading_key(desk), answer, listening, threads, here.failures.append)
+        async with server.serving():
+            yield here
+
+
+def run(main: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(main())
+
+
+async def refusal(here: Served, raw: bytes, own: Path | None = None) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        await here.ask(raw, own)
+    return caught.value
+
+
+def test_an_answer_goes_over_the_wire_sealed_and_the_client_is_named(authority: Authority) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            found = await here.ask(request())
+            box = base64.b64decode(str(found["box"]))
+            assert VALUE not in box
+            (name,) = here.desk.seen
+            (told,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
+            assert told.value == f"0x{VALUE.hex()}"
+            assert [record["client_address"] for record in here.place.records] == [HOST]
+
+    run(main)
+
+
+def test_a_refusal_is_what_the_embedded_form_says(authority: Authority) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            for raw, code in (
+                (b"nothing", "read_refused"),
+                (request(account="ops"), "access_refused"),
+                (request(path="none"), "secret_unknown"),
+            ):
+                error = await refusal(here, raw)
+                assert error.code == code
+                with pytest.raises(ApiError) as ours, desk_of("envelope", ALL) as desk:
+                    read(Place(), desk, raw, "")
+                assert str(error) == str(ours.value)
+            assert here.failures == []
+
+    run(main)
+
+
+def test_who_has_no_certificate_of_ours_or_another_name_learns_nothing(
+    authority: Authority, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            forged = Authority(tmp_path).issue("operators")
+            for own in (forged, authority.issue("producers")):
+                error = await refusal(here, request(), own)
+                assert error.code == "custody_absent"
+            plain = CustodyAddress(url=f"http://{HOST}:{here.port}", call_ms_max=2_000)
+            with closing(CustodyLink(plain)) as link, pytest.raises(ApiError):
+                await asyncio.to_thread(link.reading_key)
+            assert here.place.records == []
+            assert not here.desk.seen
+
+    run(main)
+
+
+def test_without_a_record_there_is_no_answer_and_the_process_ends(authority: Authority) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            here.place.unwritable = KafkaWriteUnknown("nobody knows")
+            for raw in (request(), request(account="ops"), b"nothing"):
+                assert (await refusal(here, raw)).code == "custody_absent"
+            assert [type(error) for error in here.failures] == [KafkaWriteUnknown] * 3
+
+    run(main)
+
+
+def test_who_sends_too_much_is_refused_before_it_is_read(authority: Authority) -> None:
+    async def main() -> None:
+        async with served(authority) as here:
+            assert (await refusal(here, bytes(REQUEST_BYTES_MAX + 1))).code == "custody_absent"
+            assert here.place.records == []
+
+    run(main)
+
+
+def saying(status: str, body: bytes) -> Callable[[socket.socket], None]:
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(1 << 16)
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body)
+
+    return serve
+
+
+LIES = {
+    "no JSON": ("200 OK", b"hello"),
+    "no object": ("200 OK", b"[]"),
+    "a number": ("200 OK", b'{"box":1,"failed":[],"public_key":1}'),
+    "no base64": ("200 OK", b'{"box":"\xc3\xa9","failed":[]}'),
+    "a code of nobody's": ("403 Forbidden", b'{"code":"halted","detail":"stop"}'),
+    "half a problem": ("403 Forbidden", b'{"code":"access_refused"}'),
+    "another place": ("307 Go", b"{}"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_is_no_custody_is_told_as_absent(name: str) -> None:
+    with closing(Listener(saying(*LIES[name]))) as listener:
+        address = CustodyAddress(url=f"http://{HOST}:{listener.port}", call_ms_max=2_000)
+        with closing(CustodyLink(address)) as link:
+            for call in (link.reading_key, lambda: link.read_secret("")):
+                with pytest.raises(ApiError) as caught:
+                    call()
+                assert caught.value.code == "custody_absent"
+
+
+def test_a_long_refusal_is_cut() -> None:
+    body = json.dumps({"code": "access_refused", "detail": "x" * 9_999}).encode()
+    with closing(Listener(saying("403 Forbidden", body))) as listener:
+        address = CustodyAddress(url=f"http://{HOST}:{listener.port}", call_ms_max=2_000)
+        with closing(CustodyLink(address)) as link, pytest.raises(ApiError) as caught:
+            link.read_secret("")
+        assert len(str(caught.value)) == 2_000

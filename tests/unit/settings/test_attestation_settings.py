@@ -1,0 +1,30 @@
+"""Production refuses by name what proves nothing and what guards nothing."""
+
+import pytest
+from pydantic import ValidationError
+
+from sixgate.settings.attestation import AttestationSettings, PlatformKind
+from sixgate.settings.kms import KmsSettings
+
+
+def test_production_refuses_the_simulated_platform() -> None:
+    with pytest.raises(ValidationError, match="platform is the simulated one"):
+        AttestationSettings.model_validate({"platform": "simulated"})
+    found = AttestationSettings.model_validate({"platform": "simulated", "insecure_dev": True})
+    assert found.platform is PlatformKind.SIMULATED
+
+
+def test_production_refuses_the_software_kms() -> None:
+    with pytest.raises(ValidationError, match="local is the software KMS"):
+        KmsSettings.model_validate({"local": {"root": "root.key"}})
+
+
+@pytest.mark.parametrize("platform", ["sev-guest", "configfs"])
+def test_genuine_platforms_need_no_word_of_development(platform: str) -> None:
+    assert AttestationSettings.model_validate({"platform": platform}).platform == platform
+
+
+@pytest.mark.parametrize("wrong", [{}, {"platform": "sgx"}, {"platform": "configfs", "x": 1}])
+def test_what_is_no_platform_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        AttestationSettings.model_validate(wrong)

@@ -1,0 +1,55 @@
+"""What custody and its askers may be told: nothing that other machines reach without mutual TLS."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sixgate.settings.custody import CustodyAddress, CustodySettings
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - with TLS, or refused
+TLS = {"ca": "ca.pem", "certificate": "own.pem", "key": "own.pem"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"host": ANYWHERE, "tls": TLS},
+        {"host": "localhost"},
+        {"clients": ["a", "b"]},
+        {"host": ANYWHERE, "insecure_dev": True},
+    ],
+)
+def test_custody_may_listen(said: dict[str, Any]) -> None:
+    assert CustodySettings(**said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"host": ANYWHERE}, {"host": "10.0.0.1"}, {"clients": []}, {"port": 0}, {"password": "x"}],
+)
+def test_custody_may_not_listen(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CustodySettings(**said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"url": "http://10.0.0.1:9450"},
+        {"url": "https://custody:9450"},
+        {"url": "http://127.0.0.1:9450", "tls": TLS},
+        {"url": "https://custody:9450/path", "tls": TLS},
+        {"url": "ftp://127.0.0.1"},
+        {"url": "custody:9450"},
+    ],
+)
+def test_custody_is_not_asked_there(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CustodyAddress(**said)
+
+
+def test_custody_is_asked_over_tls_or_on_this_machine() -> None:
+    assert CustodyAddress(url="https://custody:9450", tls=TLS).tls
+    assert CustodyAddress(url="http://127.0.0.1:9450")

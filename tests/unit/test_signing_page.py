@@ -1,0 +1,91 @@
+"""docs/signing.md says what the code says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from schemas.outcome import MessageSigned
+from schemas.policy import Policy
+from schemas.transaction_parts import SignedAuthorization
+from signer.ethereum.encoding import TRANSACTION_TYPES
+from signer.ethereum.rule_table import RULES
+from signer.ethereum.typed_data.errors import MEANING
+from signer.rules.spending import SPENDING_TYPES
+from sixgate.authoring.form_fields import authorization_list
+from tests.support.cases import SECRET
+from tests.unit.signer.test_kinds import delegation, delegation_by, made
+
+PAGE = (Path(__file__).parents[2] / "docs" / "signing.md").read_text().splitlines()
+NAMES = {
+    0: "legacy, for one chain (EIP-155)",
+    1: "access list (EIP-2930)",
+    2: "fee market (EIP-1559)",
+    3: "blobs (EIP-4844)",
+    4: "set code (EIP-7702)",
+}
+NUMBER_OF = {row.record: row.number for row in TRANSACTION_TYPES}
+
+
+def quoted(parts: tuple[str, ...]) -> str:
+    return "<br>".join(f"`{part}`" for part in parts)
+
+
+def test_every_code_of_typed_data_has_its_line() -> None:
+    rows = [f"| `{code}` | {meaning} |" for code, meaning in MEANING.items()]
+    start = PAGE.index(rows[0])
+    assert PAGE[start : start + len(rows) + 1] == [*rows, ""]
+
+
+def test_every_spending_type_has_its_line() -> None:
+    rows = [
+        f"| `{row.kind}` | {quoted(row.names)} | {quoted(row.shapes)} |" for row in SPENDING_TYPES
+    ]
+    start = PAGE.index(rows[0])
+    assert PAGE[start : start + len(rows) + 1] == [*rows, ""]
+
+
+def test_every_guard_of_a_policy_has_its_line_and_default() -> None:
+    guards = {name: field for name, field in Policy.model_fields.items() if field.exclude_if}
+    assert len(guards) == 6
+    written = {False: "false", "deny": '"deny"', (): "[]"}
+    for name, field in guards.items():
+        assert any(line.startswith(f"| `{name}` | `{written[field.default]}` |") for line in PAGE)
+
+
+def test_every_type_and_its_fields_are_listed() -> None:
+    for number, _, fields in TRANSACTION_TYPES:
+        listed = ", ".join(f"`{name}`" for name, _ in fields)
+        assert f"| {number} | {NAMES[number]} | {listed} |" in PAGE
+
+
+def test_every_code_is_listed_in_the_order_of_the_rules() -> None:
+    start = next(n for n, line in enumerate(PAGE) if line.startswith("### What is checked before"))
+    end = next(n for n, line in enumerate(PAGE) if n > start and line.startswith("## "))
+    assert [line for line in PAGE[start:end] if line.startswith("| `")] == code_rows()
+
+
+def code_rows() -> list[str]:
+    types: dict[str, list[int]] = {}
+    requirements: dict[str, str] = {}
+    for code, _, requirement, records in RULES:
+        types.setdefault(code, []).extend(NUMBER_OF[record] for record in records)
+        requirements[code] = requirement
+    return [
+        f"| `{code}` | {', '.join(map(str, sorted(numbers)))} | {requirements[code]} |"
+        for code, numbers in types.items()
+    ]
+
+
+def test_the_example_turns_an_outcome_into_an_entry_of_a_transaction() -> None:
+    event = made(delegation())
+    assert isinstance(event, MessageSigned)
+    known: dict[str, Any] = {}
+    exec("\n".join(example()), known)  # noqa: S102 - the page's own words
+    expected = delegation_by(SECRET, nonce=1)
+    entry = known["entry"](json.loads(event.encode()))
+    assert authorization_list([entry]) == (SignedAuthorization(**expected),)
+
+
+def example() -> list[str]:
+    start = PAGE.index("```python") + 1
+    return PAGE[start : PAGE.index("```", start)]
