@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from benchmarks import world
 from benchmarks.measure import MICRO, Figure, seconds
 from benchmarks.pipeline import record_of, submit
+from sixgate.embedded.node import running
 from sixgate.interpreter import tune
-from sixgate.node import running
 
 CHUNK = 1_000
 POINTS_PER_DECADE = (1, 2, 5)

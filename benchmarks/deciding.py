@@ -10,29 +10,37 @@ from benchmarks.measure import Figure, interleaved
 from schemas.dsse import KEY_REQUEST_TYPE
 from schemas.keys import KeyRequest
 from schemas.outcome import TransactionSigned
+from schemas.partition import partition_of
 from schemas.record import Record
-from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import Account
-from signer.authority import Allocation, authorize, transaction_of
+from signer.authority import Allocation, authorize
 from signer.case import Case
+from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
+from signer.custody.sealing import Holders
+from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import sign_transaction
-from signer.keychain import Keychain
-from signer.keys import KeyDescriptor, KeyRegister
+from signer.identity import open_identity
+from signer.imports import Imports
+from signer.keys.keychain import Keychain
+from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
 from signer.registry import RegisteredPolicy, Registry
 from signer.rules import RULES
-from signer.rules.decision import Facts
-from signer.settings import Settings
+from signer.share_turns import ShareTurns
 from signer.signatures import Ed25519Signer
 from signer.stage import Arrival, SigningStage
 from signer.state import Sealer, StateKey, StateWrite
+from signer.transactions import transaction_of
+from signer.vaults.custodian import Custodian
+from signer.vaults.register import VaultRegister
 from signer.window import DAY_MS, Window
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.folder import Folder
-from sixgate.identity import open_identity
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.identity import read_identity
 from streams.log.sqlite import SqliteLog
+from streams.runners.custody_chores import CustodyChores
 from streams.runners.operations import Operations
 
 RULES_US_MAX = 25
@@ -97,30 +105,14 @@ def _five_rules(spends: int) -> Callable[[], object]:
     account = Account(account=world.ACCOUNT, spent=window)
     policy = RegisteredPolicy(world.POLICY, "0x" + "00" * 32).policy
     agent = world.agent_entry(world.new_agent())
-    facts = _facts(now_ms, agent, None)
+    facts = world.facts(now_ms, agent, None)
     intent = world.intent("rules")
-    computable = [rule for _, rule in RULES[:5]]
+    computable = list(RULES["transaction"].values())[:5]
 
     def run() -> object:
         return [rule(intent, policy, account, facts) for rule in computable]
 
     return run
-
-
-def _facts(at_ms: int, agent: AgentSet, key: KeyDescriptor | None) -> Facts:
-    return Facts(
-        at_ms=at_ms,
-        agent=agent,
-        settings=Settings(),
-        chain=world.BASE,
-        simulation=None,
-        simulation_problem=None,
-        key=key,
-        key_open=True,
-        owner=None,
-        earlier=None,
-        decided_before=False,
-    )
 
 
 def _signer(peer: world.Peer) -> Iterator[Figure]:
@@ -152,7 +144,7 @@ def _beside(what: str, value_us: float, peer_us: float, *, held: bool) -> Figure
 def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
     """Return the issue's own sum: authorise, build, sign and fold one authenticated intent."""
     key = stage.keys.by_path[(world.ACCOUNT, world.KEY_PATH)]
-    facts = _facts(wall_ms(), world.agent_entry(agent), key)
+    facts = world.facts(wall_ms(), world.agent_entry(agent), key)
     policy = stage.registry.policies["standard"]
     case = Case(world.intent("decide"), "0x" + "00" * 32, policy, facts)
     account, sender = Account(account=world.ACCOUNT), bytes.fromhex(key.address[2:])
@@ -178,13 +170,20 @@ def _batches(agent: Ed25519Signer, count: int) -> Iterator[list[Arrival]]:
 def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     trust = folder.trust()
     kms = open_local_kms(folder.root_key, secrets.token_bytes)
-    identity, state_key = open_identity(folder, kms)
-    registry, keys = Registry(trust.trust_root), KeyRegister()
-    keychain = Keychain(kms, registry, keys, secrets.token_bytes, boot_ms)
+    own = open_identity(kms, read_identity(folder))
+    identity, state_key = own.signer, own.state_key
+    registry, said, holders = Registry(trust.trust_root), VaultRegister(), Holders(kms)
+    keys = said.keys
+    keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
     store = DictStore()
     memory = Memory(store, Sealer(state_key), "0")
+    shares = ShareTurns(memory, kms, secrets.token_bytes, wall_ms)
+    vaults = Custodian(registry, said, holders, Imports(shares), secrets.token_bytes)
     stage = SigningStage(identity, registry, keys, memory, keychain.use, lambda _: False)
-    _load(folder, Operations(identity, registry, keys, keychain))
+    provisioner = KeyProvisioner(keys, keychain, Imports(shares))
+    records = CustodyRecords("bench", "", KmsJournal(wall_ms))
+    chores = CustodyChores(identity, vaults, keychain, shares, records)
+    _load(folder, Operations(identity, registry, said, provisioner, vaults, chores))
     return stage, store
 
 
@@ -196,6 +195,7 @@ def _load(folder: Folder, operations: Operations) -> None:
         org="bench", account=world.ACCOUNT, path=world.KEY_PATH, requested_at_ms=wall_ms()
     )
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
-    record = Record(Topic.KEY_REQUESTS, 0, 0, world.ACCOUNT, envelope, wall_ms())
-    operations.provision(record, wall_ms())
+    at = partition_of(world.ACCOUNT, folder.trust().partitions)
+    record = Record(Topic.KEY_REQUESTS, at, 0, world.ACCOUNT, envelope, wall_ms())
+    operations.order(record, wall_ms())
     inbox.close()

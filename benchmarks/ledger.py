@@ -9,15 +9,14 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import world
 from benchmarks.measure import Figure, seconds
-from schemas.record import Outgoing, Record
+from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.assembly import assemble
 from sixgate.clocks import wall_ms
+from sixgate.embedded.assembly import assemble
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.migrations import migrate
-from streams.ledger.ordering import Place
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
 from streams.ledger.verifier import Row

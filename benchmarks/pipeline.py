@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from benchmarks import world
 from benchmarks.measure import Figure, seconds
 from sixgate.api import Json
-from sixgate.folder import Folder
-from sixgate.node import Node, running
+from sixgate.data_folder.folder import Folder
+from sixgate.embedded.node import Node, running
 
 INTENTS, ROUNDS = 10_000, 5
 SINGLES = 300

@@ -12,16 +12,19 @@ from eth_keys.backends.coincurve import CoinCurveECCBackend
 from schemas.canonical import event_id
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
-from schemas.intent import Intent, intent_digest
+from schemas.intent import TransactionIntent, intent_digest
 from schemas.keys import KeyRequest
 from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
+from signer.keys.register import KeyDescriptor
+from signer.rules.decision import Facts
+from signer.settings import Settings
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
-from sixgate.creation import Founding, create
-from sixgate.folder import Folder
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.folder import Folder
 from streams.log.sqlite import SqliteLog
 
 RECIPIENT = "0x" + "11" * 20
@@ -67,13 +70,31 @@ def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
     return folder
 
 
-def intent(key: str, **changes: Any) -> Intent:
+def intent(key: str, **changes: Any) -> TransactionIntent:
     terms: dict[str, Any] = {
         "org": "bench", "account": ACCOUNT, "agent": AGENT, "chain_id": 8453, "to": RECIPIENT,
         "value_wei": 10**12, "data": "0x", "simulate_first": False, "key_path": KEY_PATH,
         "idempotency_key": key, "expires_at_ms": wall_ms() + 12 * 3_600_000,
     }  # fmt: skip
-    return Intent(**(terms | changes))
+    return TransactionIntent(**(terms | changes))
+
+
+def facts(at_ms: int, agent: AgentSet, key: KeyDescriptor | None) -> Facts:
+    return Facts(
+        at_ms=at_ms,
+        agent=agent,
+        grants=(),
+        settings=Settings(),
+        chain=BASE,
+        simulation=None,
+        simulation_problem=None,
+        key=key,
+        key_problem=None,
+        owner=None,
+        earlier=None,
+        decided_before=False,
+        boot=None,
+    )
 
 
 def signed(agent: Ed25519Signer, keys: Iterable[str]) -> Iterator[bytes]:
@@ -87,14 +108,20 @@ def clearance(raw: bytes) -> Clearance:
     return Clearance(id=event_id(Topic.DECIDED, name), intent=name, envelope=envelope, verdicts=())
 
 
+def peer_account(secret: bytes) -> Any:
+    """Return what a user would sign with instead: eth-account, coincurve and a C keccak below."""
+    account = EthAccount.from_key(secret)
+    # With a pure-Python fallback below it any ratio would pass.
+    assert isinstance(account._key_obj.backend, CoinCurveECCBackend)  # noqa: SLF001
+    assert os.environ.get("ETH_HASH_BACKEND") == "pysha3", "run it with make bench"
+    return account
+
+
 class Peer:
-    """What a user would write instead: eth-account, with coincurve and a C keccak below it."""
+    """What a user would write instead: one transfer after the other with eth-account."""
 
     def __init__(self) -> None:
-        self._account = EthAccount.create()
-        # With a pure-Python fallback below it any ratio would pass.
-        assert isinstance(self._account._key_obj.backend, CoinCurveECCBackend)  # noqa: SLF001
-        assert os.environ.get("ETH_HASH_BACKEND") == "pysha3", "run it with make bench"
+        self._account = peer_account(secrets.token_bytes(32))
         self._nonce = 0
 
     def __call__(self) -> object:

@@ -1,0 +1,69 @@
+"""Many accounts, each with an agent and a key of its own, and what their agents sign."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import world
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
+from schemas.keys import KeyRequest
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.folder import Folder
+from streams.log.sqlite import SqliteLog
+
+ORG = "bench"
+
+
+class Trader(NamedTuple):
+    """An account and the one agent that acts for it."""
+
+    account: str
+    agent: Ed25519Signer
+
+
+def make_traders(accounts: int) -> list[Trader]:
+    """Return one trader for each account."""
+    return [
+        Trader(f"account-{n}", Ed25519Signer(f"agent-{n}", secrets.token_bytes(32)))
+        for n in range(accounts)
+    ]
+
+
+def make_folder(path: Path, traders: list[Trader], partitions: int) -> Folder:
+    """Make a data folder whose keys are ordered, one for each account."""
+    entries: list[Entry] = [PolicySet(policy_id="standard", policy=world.POLICY), world.BASE]
+    for account, agent in traders:
+        entries += [AccountOpened(account=account), _agent_entry(account, agent)]
+    founding = Founding(ORG, entries, partitions)
+    folder = create(path, founding, wall_ms(), secrets.token_bytes)
+    inbox = SqliteLog(folder.inbox, partitions)
+    inbox.append([_key_order(folder, trader.account) for trader in traders], wall_ms())
+    inbox.close()
+    return folder
+
+
+def signed_intents(traders: Sequence[Trader]) -> Iterator[Outgoing]:
+    """Yield submitted intents for ever, of all accounts in turn, none of them ever again."""
+    name = secrets.token_hex(8)
+    for number in count():
+        account, agent = traders[number % len(traders)]
+        intent = world.intent(f"{name}-{number}", account=account, agent=agent.keyid)
+        envelope = agent.seal(INTENT_TYPE, intent.encode())
+        yield Outgoing(Topic.SUBMITTED, account, envelope.encode())
+
+
+def _agent_entry(account: str, agent: Ed25519Signer) -> AgentSet:
+    return world.agent_entry(agent).model_copy(update={"agent": agent.keyid, "account": account})
+
+
+def _key_order(folder: Folder, account: str) -> Outgoing:
+    request = KeyRequest(org=ORG, account=account, path=world.KEY_PATH, requested_at_ms=wall_ms())
+    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode())
+    return Outgoing(Topic.KEY_REQUESTS, account, envelope.encode())

@@ -1,0 +1,191 @@
+"""Where the CPU of one intent goes, and what Faust itself takes of it."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from benchmarks.kafka.accounts import signed_intents
+from benchmarks.kafka.load import GATES_RELAY, Line
+from benchmarks.kafka.organisation import Organisation, cpu_s
+from benchmarks.kafka.saturation import Saturation
+from benchmarks.kafka.sizes import Sizes
+from benchmarks.kafka.work import loaded_slot, one_hop, signed
+from benchmarks.measure import MICRO, Figure
+from benchmarks.world import Peer
+from infra.local.processes import PARTITIONS
+from infra.local.server import Server
+from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.case import apply_rule
+from signer.ethereum.signing import sign_transaction
+from signer.rules import RULES
+from signer.signatures import Ed25519Signer, verify
+from signer.transactions import transaction_of
+from sixgate.clocks import wall_ms
+from streams.gates.passage import Passage, World
+from streams.gates.projection import Projection
+from streams.gates.stages import GATE_OF, enter
+from streams.gates.underway import Underway
+from streams.kafka.projections import Projections
+from streams.kafka.state import StateTable
+from streams.runners.slot import Slot
+
+PER_HOP_US_MAX = 60
+
+
+class Costs(NamedTuple):
+    """Seconds of CPU per intent; ``pure_s`` is everything but moving records."""
+
+    rules_s: float
+    signing_s: float
+    pure_s: float
+
+
+class Work:
+    """All that gates and signer do to some intents, in one process and without Kafka."""
+
+    def __init__(self, known: World, slot: Slot, table: StateTable) -> None:
+        self._known = known
+        self._slot = slot
+        self._table = table
+        self._projection = Projection(known.registry)
+        self._underway = Underway()
+        self.passages: list[Passage] = []
+        self.outcomes: list[TransactionSigned] = []
+
+    def all(self, records: Sequence[Record]) -> None:
+        """Lead intents through every gate, decide and sign, fold the gates' projection."""
+        for gate in GATE_OF.values():
+            entered = [
+                enter(gate, record, self._known, wall_ms(), self._underway) for record in records
+            ]
+            self.passages = [one for one in entered if isinstance(one, Passage)]
+            records = [lying(one_hop(gate, one, self._known, self._underway)) for one in entered]
+        events = signed(self._slot, self._table, records)
+        values = [event.value for event in events if event.topic is Topic.OUTCOMES]
+        for value in values:
+            self._projection.apply(value)
+        self.outcomes = [
+            one for one in map(decode_outcome, values) if isinstance(one, TransactionSigned)
+        ]
+
+    def rules(self) -> None:
+        """Ask every rule once as a gate and once as the signer."""
+        rules = RULES["transaction"]
+        gates = [rules[gate.gate] for gate in GATE_OF.values()]
+        for passage in self.passages:
+            account = self._slot.stage.memory.account(passage.case.intent.account)
+            for rule in (*gates, *rules.values()):
+                apply_rule(rule, passage.case, account)
+
+    def sign(self) -> None:
+        """Make both signatures of every outcome."""
+        stage = self._slot.stage
+        for outcome in self.outcomes:
+            key = stage.keys.find(outcome.account, outcome.key_path)
+            assert key
+            sender = bytes.fromhex(outcome.sender[2:])
+            sign_transaction(transaction_of(outcome), stage.use_key(key), sender)
+            stage.identity.sign_event(outcome)
+
+
+def figures(org: Organisation, sizes: Sizes, found: Saturation) -> Iterator[Figure]:
+    """Yield a row for each share of an intent's CPU, and Faust's."""
+    costs, ours = asyncio.run(_costs(org, sizes)), found.ours
+    peer = Peer()
+    peer_us = _cpu_s(lambda: [peer() for _ in range(sizes.costed)]) / sizes.costed * MICRO
+    both_s = ours.gates_s + ours.signer_s
+    for what, share_s in (
+        ("rules, by the gates and again by the signer", costs.rules_s),
+        ("codec, identifiers, sealed state", costs.pure_s - costs.rules_s - costs.signing_s),
+        ("signing: three verifications, two signatures", costs.signing_s),
+        ("runner: Kafka's clients, Faust, event loops", both_s - costs.pure_s),
+        ("all of it, gates and signer", both_s),
+        ("the broker's, beside it", ours.broker_s),
+    ):
+        yield _shown(what, share_s * MICRO, peer_us)
+    yield _faust(org, sizes)
+
+
+def _shown(what: str, value_us: float, peer_us: float) -> Figure:
+    peer, bound, holds = "eth-account signs one", "shown", True
+    return Figure("CPU per intent", what, value_us, "µs", peer, peer_us, bound, holds)
+
+
+async def _costs(org: Organisation, sizes: Sizes) -> Costs:
+    slot, table = await loaded_slot(org.broker, org.folder)
+    async with Projections(org.broker, org.folder.trust().trust_root, wall_ms) as known:
+        work = Work(known.world, slot, table)
+        _worked(work, org, sizes.costed)  # the first time warms up
+        pure_s, rules_s, sign_s = _worked(work, org, sizes.costed)
+    slot.operations.keychain.close()
+    verify_s = _verify_s(sizes.costed) / sizes.costed
+    # One process verifies an intent once, two verify it twice.
+    return Costs(rules_s, sign_s + 3 * verify_s, pure_s + verify_s)
+
+
+def _worked(work: Work, org: Organisation, count: int) -> tuple[float, ...]:
+    records = [lying(record) for record in islice(signed_intents(org.traders), count)]
+    parts = (lambda: work.all(records), work.rules, work.sign)
+    used = tuple(_cpu_s(part) / count for part in parts)
+    assert len(work.outcomes) == count
+    return used
+
+
+def lying(record: Outgoing) -> Record:
+    """Return a record as it lies on its topic."""
+    at = partition_of(record.key, PARTITIONS)
+    return Record(record.topic, at, 0, record.key, record.value, 0)
+
+
+def _verify_s(count: int) -> float:
+    """Return what it costs to verify ``count`` signatures over 600 bytes, none seen before."""
+    signer = Ed25519Signer("bench", secrets.token_bytes(32))
+    messages = [secrets.token_bytes(600) for _ in range(count)]
+    proofs = [signer.sign(message) for message in messages]
+    pairs = list(zip(proofs, messages, strict=True))
+
+    def verify_all() -> None:
+        for proof, message in pairs:
+            verify(signer.public_key, proof, message)
+
+    return _cpu_s(verify_all)
+
+
+def _cpu_s(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def _faust(org: Organisation, sizes: Sizes) -> Figure:
+    """Compare what a hop of the gates costs with a plain relay's, both only moving records."""
+    plain, _ = org.relays("plain")
+    plain_us, faust_us = (
+        _moved_us(org, server, sizes.faust) for server in (plain, org.faust_relay())
+    )
+    return Figure(
+        "CPU per hop", "Faust's overhead: one of the gates' agents that only moves, less the peer",
+        faust_us - plain_us, "µs", "plain aiokafka hop", plain_us, f"at most {PER_HOP_US_MAX} µs",
+        faust_us - plain_us <= PER_HOP_US_MAX,
+    )  # fmt: skip
+
+
+def _moved_us(org: Organisation, server: Server, count: int) -> float:
+    """Return the CPU per record and hop of a process that makes the gates' hops."""
+    records = list(islice(signed_intents(org.traders), count))
+
+    async def burst() -> None:
+        async with Line(org.broker, GATES_RELAY, PARTITIONS) as line:
+            await line.burst(records)
+
+    with org.running(server):
+        asyncio.run(burst())
+        before_s = cpu_s(server)
+        asyncio.run(burst())
+        return (cpu_s(server) - before_s) / count / len(GATE_OF) * MICRO

@@ -1,0 +1,168 @@
+"""One organisation on a broker and a ClickHouse server of its own, and what its processes cost."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.kafka.accounts import ORG, Trader, make_folder, make_traders
+from benchmarks.kafka.relay import make_topics
+from infra.local.local import Local, local_in
+from infra.local.ports import HOST, kept_port
+from infra.local.processes import PARTITIONS, Processes, is_ready
+from infra.local.roles import WRITER, Roles
+from infra.local.server import Server
+from sixgate.data_folder.folder import Folder
+from sixgate.scaled.settings import SinkSettings, load_settings
+from streams.kafka.broker import Broker
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.engines import Server as ClickHouseServer
+
+GATES_AND_SIGNER = ("0-5", "6-6")  # the hops that each of the pipeline's two processes makes
+WAIT_S_MAX = 180
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat, counted after the name
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """What every part of the benchmark runs on."""
+
+    path: Path
+    local: Local
+    folder: Folder
+    traders: list[Trader]
+
+    @property
+    def broker(self) -> Broker:
+        return Broker(self.local.kafka.address, "sixgate-bench")
+
+    @property
+    def processes(self) -> Processes:
+        assert self.local.processes
+        return self.local.processes
+
+    @property
+    def registrar(self) -> Server:
+        return self._process("registrar")
+
+    @property
+    def gates(self) -> Server:
+        return self._process("gates")
+
+    @property
+    def signer(self) -> Server:
+        return self._process("signer")
+
+    @property
+    def ledger(self) -> Server:
+        return self._process("ledger")
+
+    @property
+    def roles(self) -> Roles:
+        return Roles(self.path / "passwords.json")
+
+    def clickhouse(self) -> ClickHouse:
+        """Return a connection to the ledger's server as the one who may append."""
+        port, password = self.local.clickhouse.port, self.roles.password(WRITER)
+        return ClickHouse.server(ClickHouseServer(HOST, port, WRITER, password))
+
+    def ledger_settings(self) -> SinkSettings:
+        """Return what the ledger's process is told of itself."""
+        return load_settings(self.processes.config.with_name("ledger.toml")).sink()
+
+    def relays(self, kind: str) -> list[Server]:
+        """Return a relay chain in as many processes as the pipeline: ``plain`` or ``working``."""
+        work = ["--work", str(self.folder.path)] if kind == "working" else []
+        return [self._relay(f"{kind}-{hops}", "--hops", hops, *work) for hops in GATES_AND_SIGNER]
+
+    def faust_relay(self) -> Server:
+        """Return the hops of the gates as Faust agents that only move."""
+        return self._relay("faust", "--hops", GATES_AND_SIGNER[0], "--faust")
+
+    def watched_signer(self) -> Server:
+        """Return the signer with a watch on its event loop, which tells when it is stopped."""
+        folder = self._made("watched-signer")
+        port = kept_port(folder / "port.json")
+        config, file = str(self.processes.config), str(folder / "blocked.json")
+        command = [sys.executable, "-m", "benchmarks.kafka.watched", config, file]
+        return Server(
+            folder, command, partial(is_ready, port), {"SIXGATE_MONITOR__PORT": f"{port}"}
+        )
+
+    def _relay(self, name: str, *options: str) -> Server:
+        folder = self._made(name)
+        ready = folder / "ready"
+        ready.unlink(missing_ok=True)
+        known = ("--servers", self.local.kafka.address, "--ready", str(ready))
+        command = [sys.executable, "-m", "benchmarks.kafka.relay", *known, *options]
+        return Server(folder, command, ready.exists)
+
+    def _process(self, name: str) -> Server:
+        return next(one for one in self.processes.all if one.folder.name == name)
+
+    def _made(self, name: str) -> Path:
+        folder = self.folder.path.parent / name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @contextmanager
+    def running(self, *servers: Server) -> Iterator[None]:
+        """Run some processes for as long as the block takes."""
+        try:
+            for server in servers:
+                server.launch()
+            for server in servers:
+                server.await_answer()
+            yield
+        finally:
+            for server in servers:
+                server.stop()
+
+
+@contextmanager
+def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
+    """Found an organisation of ``accounts`` accounts and start its servers, not its processes."""
+    local = local_in(path, org=ORG)
+    assert local.processes
+    traders = make_traders(accounts)
+    folder = make_folder(local.processes.data, traders, PARTITIONS)
+    watchdog = [sys.executable, "-m", "infra.local.watchdog", str(path)]
+    # What runs must not outlive this process, however that ends: by a signal to its group too.
+    watching = subprocess.Popen(  # noqa: S603 - our own arguments
+        watchdog, stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        local.kafka.start()
+        local.clickhouse.start()
+        local.processes.found()
+        org = Organisation(path, local, folder, traders)
+        asyncio.run(make_topics(org.broker))
+        with org.running(org.registrar):  # nobody works without its word
+            yield org
+    finally:
+        local.stop()
+        watching.communicate()
+
+
+def cpu_s(server: Server) -> float:
+    """Return the seconds of CPU that a running process has used, all threads, with the kernel's."""
+    process = server.process
+    assert process, f"{server.folder.name} has ended: {server.log}"
+    stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(stat[_USER]) + int(stat[_SYSTEM])) / TICKS_PER_S
+
+
+def awaited(done: Callable[[], bool]) -> float:
+    """Wait until ``done``; return how many seconds that took."""
+    start = time.perf_counter()
+    while not done():
+        assert time.perf_counter() - start < WAIT_S_MAX, f"waited {WAIT_S_MAX} s"
+        time.sleep(0.01)
+    return time.perf_counter() - start

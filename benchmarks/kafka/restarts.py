@@ -1,0 +1,78 @@
+"""From the start of a killed process to the first thing that it does."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+from benchmarks.kafka.accounts import signed_intents
+from benchmarks.kafka.load import DECIDED, OURS, Line, Way
+from benchmarks.kafka.organisation import Organisation, awaited
+from benchmarks.kafka.sinking import level, send_audit, stored
+from benchmarks.kafka.sizes import Sizes
+from benchmarks.kafka.states import many_accounts, many_rows
+from benchmarks.measure import Figure
+from infra.local.processes import PARTITIONS
+from infra.local.server import Server
+from streams.ledger.clickhouse import ClickHouse
+
+RESTART_S_MAX = 3.0
+
+
+def figures(org: Organisation, sizes: Sizes) -> Iterator[Figure]:
+    """Yield a row for each process."""
+    with org.running(org.gates, org.signer):
+        took_s = [_first_out(org, DECIDED, org.gates) for _ in range(sizes.rounds)]
+    yield _figure("gates", took_s)
+    asyncio.run(many_accounts(org, sizes.state_accounts))
+    with org.running(org.gates, org.signer):
+        took_s = [_first_out(org, OURS, org.signer) for _ in range(sizes.rounds)]
+    yield _figure(f"signer, with {sizes.state_accounts:,} accounts of state", took_s)
+    yield _figure(f"sink, with {sizes.ledger_rows:,} rows", _sink(org, sizes))
+
+
+def _figure(what: str, took_s: list[float]) -> Figure:
+    value = statistics.median(took_s)
+    return Figure(
+        "restart", f"{what}, kill to the first that it processes", value, "s", "allowed",
+        RESTART_S_MAX, f"at most {RESTART_S_MAX:g} s", value <= RESTART_S_MAX,
+    )  # fmt: skip
+
+
+def _first_out(org: Organisation, way: Way, server: Server) -> float:
+    """Kill a process, submit an intent, start it; return when the intent has left it."""
+
+    async def first() -> float:
+        intents = list(islice(signed_intents(org.traders), 2))
+        async with Line(org.broker, way, PARTITIONS) as line:
+            await line.paced(intents[:1], 1)  # it is at work
+            server.kill()
+            watching = asyncio.create_task(line.paced(intents[1:], 1))
+            await asyncio.sleep(1.0)  # let it come as far as it can
+            start = time.perf_counter()
+            server.launch()
+            (seen,) = await watching
+            return seen.seen_s - start
+
+    return asyncio.run(first())
+
+
+def _sink(org: Organisation, sizes: Sizes) -> list[float]:
+    with closing(org.clickhouse()) as clickhouse:
+        with org.running(org.ledger):
+            level(org, clickhouse)
+        many_rows(org, sizes.ledger_rows)
+        with org.running(org.ledger):
+            return [_first_row(org, clickhouse) for _ in range(sizes.rounds)]
+
+
+def _first_row(org: Organisation, clickhouse: ClickHouse) -> float:
+    rows = level(org, clickhouse)
+    org.ledger.kill()
+    send_audit(org)
+    start = time.perf_counter()
+    org.ledger.launch()
+    awaited(lambda: stored(clickhouse) > rows)
+    return time.perf_counter() - start

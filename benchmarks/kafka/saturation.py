@@ -1,0 +1,107 @@
+"""How many intents a second two processes sign, beside a relay chain that does the same work."""
+
+import asyncio
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from typing import NamedTuple
+
+from benchmarks import world
+from benchmarks.kafka.accounts import signed_intents
+from benchmarks.kafka.load import OURS, WORKING_RELAY, Line, Way, rate_per_s
+from benchmarks.kafka.organisation import Organisation, cpu_s
+from benchmarks.kafka.sizes import Sizes
+from benchmarks.measure import Figure, seconds
+from infra.local.processes import PARTITIONS
+from infra.local.server import Server
+
+SIGNED_PER_S_MIN = 600
+OF_RELAY_MIN = 0.5
+BLOCKED_MS_MAX = 25
+
+
+class Saturated(NamedTuple):
+    """Signed intents per second, and seconds of CPU per intent by process."""
+
+    per_s: float
+    gates_s: float
+    signer_s: float
+    broker_s: float
+
+
+class Saturation(NamedTuple):
+    """The medians of all rounds."""
+
+    ours: Saturated
+    relay: Saturated
+    script_per_s: float
+    blocked_ms: float
+
+
+def measure(org: Organisation, sizes: Sizes) -> Saturation:
+    """Interleave bursts through the pipeline, through the relay, and of the script alone."""
+    signer, relays, script = org.watched_signer(), org.relays("working"), LimitedScript()
+    ours, theirs, alone = [], [], []
+    with ExitStack() as opened:
+        opened.enter_context(org.running(org.gates, signer))
+        _burst(org, OURS, sizes.warm_up, (org.gates, signer))
+        opened.enter_context(org.running(*relays))  # now there are keys
+        _burst(org, WORKING_RELAY, sizes.warm_up, relays)
+        for _ in range(sizes.rounds):
+            ours.append(_burst(org, OURS, sizes.burst, (org.gates, signer)))
+            theirs.append(_burst(org, WORKING_RELAY, sizes.burst, relays))
+            alone.append(sizes.burst / seconds(lambda: [script() for _ in range(sizes.burst)]))
+    blocked_ms = json.loads((signer.folder / "blocked.json").read_bytes())["ms_max"]
+    return Saturation(_median(ours), _median(theirs), statistics.median(alone), blocked_ms)
+
+
+def figures(found: Saturation) -> Iterator[Figure]:
+    """Yield the rows that hold the rate to its bounds."""
+    ours, relay, script_per_s, blocked_ms = found
+    yield Figure(
+        "saturation", "signed, gates in one process and signer in another", ours.per_s, "intents/s",
+        "eth-account with an in-memory limit, in one process", script_per_s,
+        f"at least {SIGNED_PER_S_MIN}", ours.per_s >= SIGNED_PER_S_MIN,
+    )  # fmt: skip
+    yield Figure(
+        "saturation", "the same beside a relay that does the same work", ours.per_s, "intents/s",
+        "relay of as many hops and processes", relay.per_s,
+        f"at least {OF_RELAY_MIN} of the peer's", ours.per_s >= OF_RELAY_MIN * relay.per_s,
+    )  # fmt: skip
+    yield Figure(
+        "saturation", "longest time the signer's own work kept its event loop", blocked_ms, "ms",
+        "allowed", BLOCKED_MS_MAX, f"at most {BLOCKED_MS_MAX} ms", blocked_ms <= BLOCKED_MS_MAX,
+    )  # fmt: skip
+
+
+class LimitedScript:
+    """What a user would write instead: eth-account behind a limit that is kept in memory."""
+
+    def __init__(self) -> None:
+        self._sign = world.Peer()
+        self._spent_wei = 0
+
+    def __call__(self) -> object:
+        self._spent_wei += 10**12
+        assert self._spent_wei <= 10**24
+        return self._sign()
+
+
+def _burst(org: Organisation, way: Way, intents: int, servers: Sequence[Server]) -> Saturated:
+    records = list(islice(signed_intents(org.traders), intents))
+    measured = (*servers, org.local.kafka.nodes[0])
+    before_s = [cpu_s(server) for server in measured]
+
+    async def burst() -> list[float]:
+        async with Line(org.broker, way, PARTITIONS) as line:
+            return await line.burst(records)
+
+    seen_s = asyncio.run(burst())
+    used_s = [cpu_s(server) - before for server, before in zip(measured, before_s, strict=True)]
+    return Saturated(rate_per_s(seen_s), *(one / intents for one in used_s))
+
+
+def _median(rounds: Sequence[Saturated]) -> Saturated:
+    return Saturated(*(statistics.median(values) for values in zip(*rounds, strict=True)))

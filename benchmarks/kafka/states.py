@@ -1,0 +1,112 @@
+"""Years of state in a minute: written directly, with the codecs of those who would have made it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks import world
+from benchmarks.kafka.organisation import Organisation
+from schemas.canonical import digest
+from schemas.partition import partition_of
+from schemas.record import Place, Record
+from schemas.topics import Topic
+from signer.account import Account, LiveIntent, owner_key
+from signer.nonces import nonce_key
+from signer.state import Sealer, StateKey, StateWrite
+from signer.window import DAY_MS, Window
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import LEDGER
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.slots import open_signer_keys
+from streams.kafka.state import key_of, value_of
+from streams.ledger.heads import HeadFile, HeadKey
+from streams.ledger.sink import Sink
+from streams.ledger.table import LedgerTable
+
+SENT_TOGETHER = 10_000
+AUDIT: Place = (Topic.AUDIT, 0)
+FILLER = b"x"  # opaque to the ledger: a row like any other
+
+
+async def many_accounts(org: Organisation, accounts: int) -> None:
+    """Write the heads of accounts that signed one intent today each, with its live record."""
+    sealer = Sealer(open_signer_keys(org.folder).state_key)
+    partitions = org.folder.trust().partitions
+    async with org.broker.producer() as producer:
+        sent: list[asyncio.Future[object]] = []
+        for number in range(accounts):
+            name = f"idle-{number}"
+            at = partition_of(name, partitions)
+            for write in _one_account(sealer, name):
+                value, key = value_of(write), key_of(write.key)
+                sent.append(await producer.send(Topic.STATE.value, value, key, at))
+            if len(sent) > SENT_TOGETHER:
+                await asyncio.gather(*sent)
+                sent.clear()
+        await asyncio.gather(*sent)
+
+
+def _one_account(sealer: Sealer, name: str) -> Iterator[StateWrite]:
+    now_ms, spent = wall_ms(), Window()
+    intent = digest("bench", name.encode())
+    live = LiveIntent(
+        account=name, intent=intent, agent="idle", idempotency_key=name, sequence=1,
+        expires_at_ms=now_ms + DAY_MS, decided_at_ms=now_ms, forget_at_ms=now_ms + DAY_MS,
+    )  # fmt: skip
+    place = StateKey(name, "live", owner_key("idle", name))
+    sealed = sealer.seal(place, live.encode())
+    yield StateWrite(place, sealed, pending=False, forget_at_ms=live.forget_at_ms)
+    head = Account(
+        account=name, sequence=1, spent=spent.add(now_ms, 10**12, DAY_MS),
+        nonces={nonce_key(world.RECIPIENT, 8453): 0}, live_count=1,
+        live_digest=sealer.set_digest(sealer.element(sealed)),
+    )  # fmt: skip
+    place = StateKey(name, "head", "")
+    yield StateWrite(place, sealer.seal(place, head.encode()))
+
+
+def many_rows(org: Organisation, rows: int) -> None:
+    """Append small records to the log of ``audit`` and to the ledger, which is level with it."""
+    asyncio.run(_fill_log(org, rows))
+    own = org.ledger_settings()
+    with closing(org.clickhouse()) as clickhouse:
+        table = LedgerTable(clickhouse, own.org, own.chain)
+        source = _Repeated(table.positions().get(AUDIT, 0), rows)
+        key = HeadKey(load_key_file(org.folder.key(LEDGER), LEDGER))
+        with closing(Sink(source, table, HeadFile(own.heads), key, wall_ms)) as sink:
+            while sink.step():
+                continue
+
+
+async def _fill_log(org: Organisation, rows: int) -> None:
+    """Send in batches built at once: one by one would take ten times as long."""
+    producer: AIOKafkaProducer = org.broker.producer()
+    async with producer:
+        left = rows
+        while left:
+            batch, count = producer.create_batch(), 0
+            while count < left and batch.append(key=None, value=FILLER, timestamp=None):
+                count += 1
+            await (await producer.send_batch(batch, Topic.AUDIT.value, partition=0))
+            left -= count
+
+
+class _Repeated:
+    """A source that gives one record again and again, from an offset of ``audit`` on."""
+
+    def __init__(self, first: int, rows: int) -> None:
+        self._first = first
+        self._end = first + rows
+
+    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+        start = positions.get(AUDIT, 0)
+        offsets = range(start, min(start + limit, self._end))
+        return [Record(*AUDIT, offset, "", FILLER, wall_ms()) for offset in offsets]
+
+    def earliest(self, topic: Topic, partition: int) -> int:  # noqa: ARG002 - nothing is ever deleted
+        return 0
+
+    def end(self, topic: Topic, partition: int) -> int:
+        return self._end if (topic, partition) == AUDIT else 2**53

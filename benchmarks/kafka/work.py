@@ -1,0 +1,124 @@
+"""What one hop of the relay does to records: nothing, or exactly what the pipeline's stage does."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from aiokafka.structs import ConsumerRecord
+
+from schemas.record import REGISTRY, Outgoing, Record
+from schemas.topics import Topic
+from signer.registry import Registry
+from signer.stage import Arrival
+from signer.state import SlotState
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import SLOT, Folder
+from sixgate.slots import make_slot, open_signer_keys
+from streams.gates.passage import RuleGate, World
+from streams.gates.reception import receive
+from streams.gates.stages import GATE_OF, Entered, enter, lead
+from streams.gates.underway import Underway
+from streams.kafka.broker import Broker
+from streams.kafka.projections import Projections
+from streams.kafka.reader import replay
+from streams.kafka.records import decoded_key
+from streams.kafka.state import StateTable, key_of, value_of
+from streams.runners.slot import Slot
+
+STAGES = (*GATE_OF, Topic.DECIDED)  # what each hop reads in the pipeline
+
+
+class Moved(NamedTuple):
+    """What a hop sends on, and into which partition."""
+
+    key: bytes
+    value: bytes
+    partition: int
+
+
+Move: TypeAlias = Callable[[Sequence[Record]], list[Moved]]
+
+
+def record_of(hop: int, message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
+    """Return a message as the record that the pipeline's stage would have read."""
+    key, value = decoded_key(message.key), message.value or b""
+    return Record(STAGES[hop], message.partition, message.offset, key, value, message.timestamp)
+
+
+async def moves(
+    hops: range, broker: Broker, folder: Path | None, opened: AsyncExitStack
+) -> dict[int, Move]:
+    """Return what each hop of a process does; without a data folder they only move."""
+    if folder is None:
+        return dict.fromkeys(hops, unchanged)
+    trust_root, underway = Folder(folder).trust().trust_root, Underway()
+    known = await opened.enter_async_context(Projections(broker, trust_root, wall_ms))
+    slot, table = await loaded_slot(broker, Folder(folder))
+    gates = {n: gate_move(gate, known.world, underway) for n, gate in enumerate(GATE_OF.values())}
+    return {hop: gates.get(hop) or signing_move(slot, table) for hop in hops}
+
+
+def unchanged(records: Sequence[Record]) -> list[Moved]:
+    return [Moved(r.key.encode(), r.value, r.partition) for r in records]
+
+
+def gate_move(gate: RuleGate, world: World, underway: Underway) -> Move:
+    def move(records: Sequence[Record]) -> list[Moved]:
+        now_ms = wall_ms()
+        entered = [enter(gate, record, world, now_ms, underway) for record in records]
+        left = [one_hop(gate, one, world, underway) for one in entered]
+        return [_moved(r, out) for r, out in zip(records, left, strict=True)]
+
+    return move
+
+
+def one_hop(gate: RuleGate, entered: Entered, world: World, underway: Underway) -> Outgoing:
+    """Return the record with which a gate ends its own hop, as behind it nothing is open."""
+    (left,) = lead(gate, entered, world, underway, lambda _: False)
+    return left
+
+
+def signing_move(slot: Slot, table: StateTable) -> Move:
+    """Decide, seal the state and sign as the signer does, and send what it signed, all at once."""
+
+    def move(records: Sequence[Record]) -> list[Moved]:
+        partition_by_key = {r.key: r.partition for r in records}
+        return [
+            Moved(event.key.encode(), event.value, partition_by_key[event.key])
+            for event in signed(slot, table, records)
+            if event.topic is Topic.SIGNED
+        ]
+
+    return move
+
+
+def signed(slot: Slot, table: StateTable, records: Sequence[Record]) -> list[Outgoing]:
+    """Return every event of a batch, and apply what it changed."""
+    received = [receive(r, slot.stage.registry.partitions) for r in records]
+    arrivals = [Arrival(one.source, one.clearance) for one in received]
+    events: list[Outgoing] = []
+    for commit in slot.judge(arrivals, [], wall_ms(), {}):
+        for write in commit.writes:
+            key_of(write.key), value_of(write)
+            table.apply(write)
+        events += commit.events
+    return events
+
+
+async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]:
+    """Return a slot that knows registry and keys and remembers nothing."""
+    trust, table = folder.trust(), StateTable()
+    registry = [record async for record in replay(broker, [REGISTRY])]
+    places = [(Topic.VAULT, number) for number in range(trust.partitions)]
+    vault = [record async for record in replay(broker, places)]
+    held = open_signer_keys(folder)
+    slot = make_slot(held, Registry(trust.trust_root), table, SLOT, lambda _: False, wall_ms)
+    seen = SlotState(registry_sequence=len(registry), key_count=len(vault))
+    slot.operations.load(registry, vault, seen)
+    return slot, table
+
+
+def _moved(record: Record, out: Outgoing) -> Moved:
+    assert out.topic not in (Topic.UNATTRIBUTED, Topic.AUDIT), out.value
+    return Moved(out.key.encode(), out.value, record.partition)

@@ -1,0 +1,183 @@
+"""What a release's round trip costs over loopback, beside the same work without HTTP."""
+
+import asyncio
+import base64
+import json
+import secrets
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from benchmarks.measure import Figure, Work, interleaved
+from infra.local.ports import HOST, free_port
+from signer.attestation.binding import Binding, Purpose
+from signer.attestation.generations import Generation
+from signer.attestation.policy import VerificationPolicy
+from signer.attestation.release import Standing
+from signer.attestation.release_client import Asking
+from signer.attestation.release_desk import ReleaseDesk
+from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.attestation.report import SigningKey
+from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
+from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
+from signer.attestation.verify import Evidence
+from signer.attestation.workload_token import TokenKey, WorkloadTerms
+from signer.custody.context import SecretContext
+from signer.custody.hpke import HpkeKey
+from signer.custody.kms.local import LocalKms
+from signer.signatures import Ed25519Signer
+from sixgate.https.serving import Listening
+from sixgate.releasing.link import ReleaseLink
+from sixgate.releasing.serving import ReleaseServer
+from sixgate.settings.release import ReleaseAddress
+
+ROUNDS, CALLS, TRIP_MS_MAX = 15, 10, 15
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+AT_MS = int(AT.timestamp() * 1000)
+PLACE = SecretContext(
+    org="acme", account="treasury", vault="main", path="keys/hot", version=1, mode="2of3_multi_hsm"
+).share_aad("gcp")
+SHARE = bytes(range(34))
+
+
+class World(NamedTuple):
+    """A release, and what a signer needs to ask it."""
+
+    desk: ReleaseDesk
+    holder: ReleaseHolder
+    evidence: "Machine"
+    token: bytes
+
+    def kms(self, transport: Transport) -> ReleasedKms:
+        asking = Asking("acme", "signer-0", "0x" + "0b" * 32, "0x" + "0c" * 32)
+        return ReleasedKms(
+            self.holder, asking, transport, self.evidence, lambda: self.token, secrets.token_bytes
+        )
+
+
+class Machine:
+    """A simulated one; its report costs the signature of a real one's firmware."""
+
+    def __init__(self) -> None:
+        self.authority = SimulatedAuthority.found(AuthorityKeys.generate(), Generation.MILAN, AT)
+        chip = SimulatedChip.generate(Generation.MILAN, b"\x01" * 64)
+        self._platform = SimulatedPlatform(self.authority, chip, SigningKey.VCEK, AT)
+        self._crl = self.authority.revocation_list(AT)
+
+    def __call__(self, binding: Binding) -> Evidence:
+        report = self._platform.sign({"report_data": binding.report_data()})
+        return Evidence(report, self._platform.certificates, self._crl)
+
+
+class Kept:
+    """Records in memory: what Kafka takes is its own."""
+
+    def record(self, event: bytes) -> None:
+        assert event
+
+
+class Direct:
+    """A transport without a way."""
+
+    def __init__(self, desk: ReleaseDesk) -> None:
+        self.nonce, self.send = desk.nonce, desk.answer
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the row of this module, in ms."""
+    world = _world()
+    with _listening(world.desk) as port:
+        address = ReleaseAddress(url=f"http://{HOST}:{port}", token=Path())
+        with closing(ReleaseLink(address)) as link:
+            over_http, direct = world.kms(link), world.kms(Direct(world.desk))
+            blob = direct.wrap(SHARE, PLACE)
+            works: dict[str, Work] = {
+                "ours": lambda: over_http.unwrap(blob, PLACE),
+                "peer": lambda: direct.unwrap(blob, PLACE),
+            }
+            assert over_http.unwrap(blob, PLACE) == SHARE
+            times = interleaved(works, ROUNDS, CALLS)
+    ours, bare = (times[name] / 1000 for name in ("ours", "peer"))
+    what = "a release's round trip on loopback: nonce, report, request, proof, answer, no KMS"
+    bound = f"≤ {TRIP_MS_MAX} ms"
+    yield Figure("attestation", what, ours, "ms", "without HTTP", bare, bound, ours <= TRIP_MS_MAX)
+
+
+@contextmanager
+def _listening(desk: ReleaseDesk) -> Iterator[int]:
+    """Serve a desk from a thread of its own; give the port."""
+    loop, port, done = asyncio.new_event_loop(), free_port(), threading.Event()
+    stop = asyncio.Event()
+
+    async def serve(threads: ThreadPoolExecutor) -> None:
+        listening = Listening("release", HOST, port, None, frozenset())
+        async with ReleaseServer(desk, listening, threads, print).serving():
+            done.set()
+            await stop.wait()
+
+    with ThreadPoolExecutor(2) as threads, closing(loop):
+        thread = threading.Thread(target=lambda: loop.run_until_complete(serve(threads)))
+        thread.start()
+        assert done.wait(10)
+        try:
+            yield port
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join()
+
+
+def _world() -> World:
+    machine, kms = Machine(), LocalKms(bytes(32), secrets.token_bytes)
+    sealing, signer = HpkeKey(b"\x01" * 32), Ed25519Signer("release-gcp", b"\x02" * 32)
+    issuer = rsa.generate_private_key(65_537, 2048)
+    holder = ReleaseHolder(
+        provider="gcp",
+        release="release-gcp",
+        kms_key=kms.key_id,
+        sealing_key=f"0x{sealing.public_key.hex()}",
+        signing_key=signer.public_key,
+        audience="https://gcp.release.example",
+    )
+    policy = ReleasePolicy(
+        org="acme",
+        sequence=1,
+        valid_from_ms=AT_MS,
+        valid_until_ms=AT_MS + 1000,
+        evidence=VerificationPolicy(
+            purpose=Purpose.KEY_RELEASE,
+            simulated_root=machine.authority.root_digest,
+            measurements=(f"0x{MEASUREMENT.hex()}",),
+        ),
+        configurations="any",
+        workload=WorkloadTerms(issuer="https://issuer.example", subjects=("signer",)),
+        holders=(holder,),
+    )
+    keys = (TokenKey("r1", issuer.public_key()),)
+    standing = Standing("gcp", policy, keys, sealing)
+    desk = ReleaseDesk(standing, kms, signer, Kept(), lambda: AT_MS, secrets.token_bytes)
+    return World(desk, holder, machine, _token(issuer, holder.audience))
+
+
+def _token(issuer: rsa.RSAPrivateKey, audience: str) -> bytes:
+    now_s = AT_MS // 1000
+    claims = {"iss": "https://issuer.example", "aud": audience, "sub": "signer"}
+    times = {"iat": now_s, "exp": now_s + 600}
+    message = _part({"alg": "RS256", "kid": "r1"}) + b"." + _part(claims | times)
+    return message + b"." + _text(issuer.sign(message, PKCS1v15(), SHA256()))
+
+
+def _part(content: dict[str, Any]) -> bytes:
+    return _text(json.dumps(content).encode())
+
+
+def _text(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")

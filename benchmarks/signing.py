@@ -1,0 +1,132 @@
+"""Each transaction type built, validated and signed, beside eth-account; and read back."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import rlp
+from coincurve import PublicKey
+
+from benchmarks import world
+from benchmarks.measure import Figure, Work, interleaved
+from signer.custody.handle import KeyHandle
+from signer.ethereum.address import address_of
+from signer.ethereum.authorization import Authorization, SignedAuthorization, authorization_hash
+from signer.ethereum.decoding import decode_signed, sender
+from signer.ethereum.encoding import encode
+from signer.ethereum.keccak import keccak256
+from signer.ethereum.signing import sign_digest, sign_transaction
+from signer.ethereum.transaction import (
+    AccessListTransaction,
+    BlobTransaction,
+    FeeMarketTransaction,
+    LegacyTransaction,
+    SetCodeTransaction,
+    Transaction,
+)
+from signer.ethereum.validation import first_problem
+
+ROUNDS, CALLS = 25, 80
+SIGN_RATIO_MAX, DECODE_RATIO_MAX = 0.30, 1.3
+TO, DELEGATE = bytes.fromhex(world.RECIPIENT[2:]), b"\x22" * 20
+CHAIN_ID, NONCE, VALUE_WEI, GAS = 8453, 7, 10**12, 60_000
+FEE_WEI, TIP_WEI = 10**9, 10**6
+STORAGE_KEY, BLOB_HASH = b"\x33" * 32, b"\x01" * 32
+
+
+def figures() -> Iterator[Figure]:
+    """Yield the rows of this group."""
+    secret = secrets.token_bytes(32)
+    key, peer = KeyHandle(bytearray(secret)), world.peer_account(secret)
+    address = address_of(key.public_key())
+    asked = Authorization(CHAIN_ID, DELEGATE, NONCE)
+    signed = SignedAuthorization(asked, sign_digest(authorization_hash(asked), key, address))
+    for number, build in enumerate(_builders(signed)):
+        work = _signer(build, key, address)
+        spelt = _spelt(number, peer)
+        assert work() == bytes(peer.sign_transaction(spelt).raw_transaction)
+        yield _signing(f"type {number}", work, partial(peer.sign_transaction, spelt))
+    yield _decoding(sign_transaction(_builders(signed)[2](), key, address).raw, address)
+
+
+def _builders(signed: SignedAuthorization) -> list[Callable[[], Transaction]]:
+    access = ((TO, (STORAGE_KEY,)),)
+    call = (GAS, TO, VALUE_WEI, b"")
+    fees = (TIP_WEI, FEE_WEI)
+    return [
+        lambda: LegacyTransaction(NONCE, FEE_WEI, *call, CHAIN_ID),
+        lambda: AccessListTransaction(CHAIN_ID, NONCE, FEE_WEI, *call, access),
+        lambda: FeeMarketTransaction(CHAIN_ID, NONCE, *fees, *call, ()),
+        lambda: BlobTransaction(CHAIN_ID, NONCE, *fees, *call, (), FEE_WEI, (BLOB_HASH,)),
+        lambda: SetCodeTransaction(CHAIN_ID, NONCE, *fees, *call, (), (signed,)),
+    ]
+
+
+def _spelt(number: int, peer: Any) -> dict[str, Any]:
+    """Spell the same transactions as eth-account reads them."""
+    call = {
+        "chainId": CHAIN_ID, "nonce": NONCE, "gas": GAS, "to": world.RECIPIENT,
+        "value": VALUE_WEI, "data": "0x",
+    }  # fmt: skip
+    price = {"gasPrice": FEE_WEI}
+    fees = {"maxPriorityFeePerGas": TIP_WEI, "maxFeePerGas": FEE_WEI, "accessList": []}
+    access = [{"address": world.RECIPIENT, "storageKeys": ["0x" + STORAGE_KEY.hex()]}]
+    terms = {"chainId": CHAIN_ID, "address": DELEGATE, "nonce": NONCE}
+    return [
+        call | price,
+        call | price | {"type": 1, "accessList": access},
+        call | fees | {"type": 2},
+        call | fees | {
+            "type": 3, "maxFeePerBlobGas": FEE_WEI, "blobVersionedHashes": [BLOB_HASH],
+        },
+        call | fees | {"type": 4, "authorizationList": [peer.sign_authorization(terms)]},
+    ][number]  # fmt: skip
+
+
+def _signer(
+    build: Callable[[], Transaction], key: KeyHandle, address: bytes
+) -> Callable[[], bytes]:
+    def sign() -> bytes:
+        tx = build()
+        assert first_problem(tx) is None
+        return sign_transaction(tx, key, address).raw
+
+    return sign
+
+
+def _signing(what: str, work: Work, peer: Work) -> Figure:
+    times = interleaved({"ours": work, "peer": peer}, ROUNDS, CALLS)
+    return Figure(
+        "signing",
+        f"{what}: build, validate, sign, prove the sender",
+        times["ours"],
+        "µs",
+        "eth-account signs it",
+        times["peer"],
+        f"≤ {SIGN_RATIO_MAX:.2f} x the peer",
+        times["ours"] <= SIGN_RATIO_MAX * times["peer"],
+    )
+
+
+def _decoding(raw: bytes, address: bytes) -> Figure:
+    tx, signature = decode_signed(raw)
+    digest = encode(tx).signing_hash()
+
+    def peer() -> object:
+        rlp.decode(raw[1:])
+        point = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+        return keccak256(point.format(compressed=False)[1:])[-20:]
+
+    assert peer() == sender(raw) == address
+    times = interleaved({"ours": lambda: sender(raw), "peer": peer}, ROUNDS, CALLS)
+    return Figure(
+        "signing",
+        "type 2: decode strictly, re-encode, recover the sender",
+        times["ours"],
+        "µs",
+        "rlp.decode and coincurve's recovery",
+        times["peer"],
+        f"≤ {DECODE_RATIO_MAX} x the peer",
+        times["ours"] <= DECODE_RATIO_MAX * times["peer"],
+    )
