@@ -1,8 +1,14 @@
-"""How hard Hypothesis tries: bounded by default, ``HYPOTHESIS_PROFILE=thorough`` for longer."""
+"""What holds for every test.
+
+Hypothesis tries a bounded number of examples, ``HYPOTHESIS_PROFILE=thorough`` ten times as many.
+"""
 
 import os
 
 from hypothesis import settings
+
+# A child that is forked would end by gRPC's own threads, started again, before it runs its program.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
 settings.register_profile("thorough", deadline=None, max_examples=1_000, print_blob=True)

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_account.typed_transactions.set_code_transaction import Authorization
+from eth_keys.datatypes import Signature
+from eth_utils.address import to_canonical_address
 
 import sixgate
 from tests.support.command_line import CommandLine
@@ -42,7 +46,7 @@ def test_it_runs_again_and_again_on_one_folder(tmp_path: Path) -> None:
         for r in (i["result"] for i in show["intents"] if not i["repeated"])
         if r["type"] == "transaction.signed"
     ]
-    assert len(nonces) == len(set(nonces)) == 5 * 8
+    assert len(nonces) == len(set(nonces)) == 5 * 12
     left = {row["account"]: int(row["left_wei"]) for row in shows[-1]["budgets"]}
     assert all(wei > 0 for wei in left.values())
 
@@ -52,23 +56,54 @@ def show(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return played(CommandLine(tmp_path_factory.mktemp("show") / "demo"))
 
 
-def test_senders_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
-    signed = {
+def signed(show: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
         i["label"]: i["result"]
         for i in show["intents"]
-        if i["ended"] == "signed" and not i["repeated"]
+        if i["ended"] == "signed" and not i["repeated"] and i["result"]["type"] == kind
     }
-    assert len(signed) == 8
-    for label, result in signed.items():
+
+
+def test_senders_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+    transactions = signed(show, "transaction.signed")
+    assert {result.get("tx_type", 2) for result in transactions.values()} == {0, 1, 2, 3, 4}
+    for label, result in transactions.items():
         recovered = Account.recover_transaction(result["raw_transaction"]).lower()
         assert recovered == show["senders"][label] == result["sender"]
+
+
+def test_signers_of_messages_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+    asked = {line["label"]: line for line in LINES}
+    messages = signed(show, "message.signed")
+    assert {r["kind"] for r in messages.values()} == {
+        "personal_sign",
+        "typed_data",
+        "authorization",
+    }
+    for label, result in messages.items():
+        recovered = recovered_by_eth_account(asked[label], result)
+        assert recovered == show["senders"][label] == result["sender"]
+
+
+def recovered_by_eth_account(line: dict[str, Any], result: dict[str, Any]) -> str:
+    signature = result["message_signature"]
+    if line["kind"] == "authorization":
+        r, s, v = int(signature[2:66], 16), int(signature[66:130], 16), int(signature[130:], 16)
+        terms = Authorization(8453, to_canonical_address(line["delegate"]), result["nonce"])
+        key = Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(terms.hash())
+        return str(key.to_address())
+    if line["kind"] == "personal_sign":
+        message = encode_defunct(text=line["message"])
+    else:
+        message = encode_typed_data(full_message=line["typed_data"])
+    return str(Account.recover_message(message, signature=signature)).lower()
 
 
 def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
     sources = {
         (i["result"]["gas_from"], i["result"]["fees_from"])
         for i in show["intents"]
-        if i["ended"] == "signed"
+        if i["result"]["type"] == "transaction.signed"
     }
     assert {gas for gas, _ in sources} == {"intent", "simulation", "chain-defaults"}
     assert {fees for _, fees in sources} == {"intent", "chain-defaults"}

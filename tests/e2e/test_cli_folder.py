@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.folder import Folder
-from sixgate.remote import socket_address
+from sixgate.data_folder.folder import Folder
+from sixgate.socket.remote import socket_address
 from tests.e2e.test_cli_submit import INTENT
 from tests.support.command_line import CommandLine, stopped
 
@@ -87,9 +87,9 @@ def test_a_client_of_up_does_not_load_the_engine(
 ) -> None:
     assert up.poll() is None
     loaded = cli.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"}).err
-    assert "sixgate.remote" in loaded
+    assert "sixgate.socket.remote" in loaded
     assert "chdb" not in loaded
-    assert "sixgate.node" not in loaded
+    assert "sixgate.embedded.node" not in loaded
 
 
 def test_a_second_up_is_refused_in_a_sentence(

@@ -52,7 +52,7 @@ def test_an_export_verifies_where_there_is_no_folder(written: CommandLine, tmp_p
     written.ok("ledger", "head", "--out", str(head))
     verifier = [sys.executable, "-m", "streams.ledger.verifier", str(rows), "--head", str(head)]
     done = subprocess.run(verifier, capture_output=True, text=True, check=False)
-    assert (done.returncode, "1 remembered heads are in the chain" in done.stdout) == (0, True)
+    assert (done.returncode, "1 remembered head is in the chain" in done.stdout) == (0, True)
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
     cut = subprocess.run(verifier, capture_output=True, text=True, check=False)
     assert (cut.returncode, cut.stderr.startswith("FAULT.")) == (1, True)

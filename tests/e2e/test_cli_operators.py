@@ -43,6 +43,13 @@ def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
+def test_an_account_that_is_new_is_told_as_it_may_be_misspelt(cli: CommandLine) -> None:
+    new = ("--account", "tresury", *LIMITS)
+    first, second = (cli.ok("agents", "add", name, *new) for name in ("ann", "bo"))
+    assert "account tresury, opened with it." in first.err
+    assert "account tresury." in second.err
+
+
 def test_recipients_are_taken_between_commas(cli: CommandLine) -> None:
     other = "0x" + "11" * 20
     limits = [*LIMITS[:4], "--chains", "base", "--allow-to", f"{TO}, {other}"]
@@ -282,3 +289,31 @@ def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) 
 def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, code: int) -> None:
     ended = cli.run("settings", *words.split())
     assert (ended.code, bool(ended.sentence)) == (code, True)
+    assert (code == 9) == ("did you mean" in ended.sentence or "settings get has" in ended.sentence)
+
+
+def registrars(cli: CommandLine) -> dict[str, bool]:
+    found = cli.ok("services", "--json").json
+    return {one["name"]: one["active"] for one in found if one["role"] == "registrar"}
+
+
+def test_a_registrar_is_added_with_a_key_of_its_own_and_taken_back(cli: CommandLine) -> None:
+    assert registrars(cli) == {"registrar-0": True}
+    cli.ok("services", "add", "registrar-1")
+    assert registrars(cli) == {"registrar-0": True, "registrar-1": True}
+    key = cli.data / "keys" / "registrar-1.pem"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    cli.ok("services", "deactivate", "registrar-1")
+    assert registrars(cli) == {"registrar-0": True, "registrar-1": False}
+    before = key.read_bytes()
+    cli.ok("services", "add", "registrar-1")
+    assert registrars(cli)["registrar-1"]
+    assert key.read_bytes() == before
+
+
+def test_no_other_service_is_made_a_registrar_or_taken_back(cli: CommandLine) -> None:
+    before = cli.ok("services", "--json").json
+    assert cli.run("services", "add", "signer-0").code == 2
+    assert cli.run("services", "add", "admin-0").code == 2
+    assert cli.run("services", "deactivate", "signer-0").code == 9
+    assert cli.ok("services", "--json").json == before

@@ -40,11 +40,20 @@ def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
 
 def test_every_command_is_there_and_no_other() -> None:
     wanted = """init up submit signed demo agents keys intents ledger chains settings
-    agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-list
+    agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-rotate
+    keys-deactivate keys-import keys-list keys-seal-share kms kms-check
     intents-list intents-show ledger-verify ledger-head ledger-sql ledger-export chains-list
     chains-add chains-update chains-remove settings-get settings-set
-    services gates signer probe config publish ledger-run ledger-migrate
-    topics topics-plan topics-apply topics-verify"""
+    tx tx-sign tx-decode message message-sign typed-data typed-data-sign authorization
+    authorization-sign services-add services-deactivate services-reseal
+    registrar services gates signer probe config publish ledger-run ledger-migrate
+    topics topics-plan topics-apply topics-verify attest attest-verify
+    attest-boots attest-boot release release-keys release-policy
+    vaults vaults-create vaults-list vaults-show vaults-set-mode vaults-rotate-key
+    vaults-backup vaults-restore vaults-recover custody
+    secrets secrets-put secrets-get secrets-list secrets-rotate secrets-history
+    cmek cmek-enrol cmek-rotate
+    access access-grant access-deny access-revoke access-list"""
     assert {"-".join(words) for words in ALL} - {""} == set(wanted.split())
 
 

@@ -92,6 +92,12 @@ def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> No
     assert "line 3: " in ended.err
 
 
+def test_keep_going_with_nothing_to_send_tells_each_line_once(quick: CommandLine) -> None:
+    ended = quick.run("submit", "-", "--keep-going", stdin="{\n{\n")
+    assert (ended.code, ended.err.count("line 1: ")) == (2, 1)
+    assert ended.sentence == "2 lines are wrong and nothing was sent: mend them"
+
+
 def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine) -> None:
     text = json.dumps(INTENT | {"value": "5"})
     ended = quick.run("submit", "-", stdin=text)

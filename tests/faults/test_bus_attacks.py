@@ -1,6 +1,6 @@
 """A writer with access to every topic, against the signer and the gates, on a real broker.
 
-``SIXGATE_BUS_MESSAGES`` sets how many messages, 100,000 in CI.
+``SIXGATE_BUS_MESSAGES`` sets how many messages, 100,000 in CI; ``pytest -s`` shows the progress.
 """
 
 import asyncio
@@ -11,17 +11,33 @@ from collections.abc import Iterable
 
 import orjson
 
+from schemas.dsse import KEY_REQUEST_TYPE
+from schemas.keys import KeyRequest
 from schemas.partition import partition_of
+from schemas.policy import Policy
 from schemas.record import Outgoing
+from schemas.registry import AccountOpened, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from tests.support.bus import Attacker, Message
-from tests.support.embedded import ACCOUNT, Producer
-from tests.support.outside import Values, check
+from sixgate.clocks import wall_ms
+from tests.support.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
+from tests.support.embedded import ACCOUNT, POLICY, Producer
+from tests.support.outside import Values, check, proven, read_registered
+from tests.support.progress import show
 from tests.support.scaled import Scaled, on_kafka
+from tests.support.scaled_ledger import ledger_level
 
 MESSAGES = int(os.environ.get("SIXGATE_BUS_MESSAGES", "100000"))
 IN_FLIGHT = 1_000
+BRIEF_MS = 15_000
+SIGNED = {"brief": 1, "honest": 50, "good": 20, "flipped": 5, "unpriced": 5}
+NO_BOUNDS = Policy(
+    tx_to_allowlist="any",
+    tx_max_value_eth="unlimited",
+    tx_daily_limit_eth="unlimited",
+    tx_allowed_chains="any",
+    intents_per_minute="unlimited",
+)
 
 
 async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
@@ -39,47 +55,93 @@ async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
             if len(waiting) == IN_FLIGHT:
                 await asyncio.gather(*waiting)
                 waiting.clear()
+                show(sent.total(), MESSAGES, "messages")
         await asyncio.gather(*waiting)
     finally:
         await producer.stop()
     return sent
 
 
-def with_all_that_was_signed(values: Values, envelopes: list[bytes]) -> Values:
-    """Count what an attacker took from the agent as submitted: the agent did sign it."""
+def prepare(scaled: Scaled, trader: Producer) -> Attacker:
+    """Return who has read every topic: another account's key, a policy of old, an old intent."""
+    brief = trader.signed("brief", expires_at_ms=trader.now_ms() + BRIEF_MS)
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, brief)])
+    scaled.register(AccountOpened(account=OTHER_ACCOUNT))
+    order_key(scaled)
+    scaled.register(PolicySet(policy_id="standard", policy=NO_BOUNDS))
+    old_policy = on_kafka(scaled.servers)(Topic.REGISTRY)[-1]
+    scaled.register(PolicySet(policy_id="standard", policy=POLICY))
+    scaled.settle(lambda found: len(found.outcomes) == 1)
+    forger = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+    return Attacker(trader, forger, old_policy, (brief,))
 
-    def wider(topic: str) -> list[bytes]:
-        return values(topic) + (envelopes if topic == Topic.SUBMITTED else [])
 
-    return wider
+def order_key(scaled: Scaled) -> None:
+    """Let the other account have a key, as its operators would."""
+    request = KeyRequest(
+        org="acme", account=OTHER_ACCOUNT, path=OTHER_KEY_PATH, requested_at_ms=wall_ms()
+    )
+    envelope = scaled.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    scaled.send([Outgoing(Topic.KEY_REQUESTS, OTHER_ACCOUNT, envelope)])
+
+
+def as_readers_see(values: Values, envelopes: list[bytes]) -> Values:
+    """Leave out outcomes that no signer signed, as every reader does.
+
+    What an attacker took from the agent counts as submitted: the agent did sign it.
+    """
+
+    def seen(topic: str) -> list[bytes]:
+        found = values(topic)
+        if topic == Topic.OUTCOMES:
+            registered = read_registered(values)
+            events = [(raw, orjson.loads(raw)) for raw in found]
+            return [raw for raw, event in events if proven(event, event["signer"], registered)]
+        return found + (envelopes if topic == Topic.SUBMITTED else [])
+
+    return seen
+
+
+def audits(values: Values) -> Counter[str]:
+    """Count what the signer put on record, by action; each source once.
+
+    Who used a key is on record as an access of the agent's, and the signer alone writes that.
+    """
+    events = {event["id"]: event for event in map(orjson.loads, values(Topic.AUDIT))}
+    by_signer = [e for e in events.values() if e["actor"].startswith("signer") or "action" not in e]
+    return Counter(e.get("action", e["type"]) for e in by_signer)
+
+
+def every_record_ended(values: Values, sent: Counter[Topic]) -> bool:
+    """Tell whether each record before the signer has its one outcome or one audit record."""
+    found = audits(values)
+    ends = len(values(Topic.OUTCOMES)) + found["record.refused"] + found["intent.duplicate"]
+    registered = found["registry.refused"] == sent[Topic.REGISTRY]
+    return ends == len(values(Topic.DECIDED)) and registered
 
 
 def test_whatever_is_written_to_any_topic_nothing_is_signed_against_policy(
-    scaled: Scaled, trader: Producer
+    scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
-    attacker = Attacker(trader, Producer(Ed25519Signer("trader", secrets.token_bytes(32))))
-    for name in ("signer", "gates"):
-        scaled.start(name)
+    scaled = scaled_with_ledger
+    scaled.start_all()
+    attacker = prepare(scaled, trader)
     honest = [trader.signed(f"honest-{n}") for n in range(50)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in honest[:25]])
-    asyncio.run(send(scaled, attacker.messages(MESSAGES)))
+    sent = asyncio.run(send(scaled, attacker.messages(MESSAGES)))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in honest[25:]])
 
-    values = with_all_that_was_signed(on_kafka(scaled.servers), attacker.authentic)
-    scaled.settle(lambda _: every_record_ended(values))
+    values = as_readers_see(on_kafka(scaled.servers), attacker.authentic)
+    scaled.await_caught_up("gates", "signer", "ledger")
+    scaled.settle(lambda _: every_record_ended(values, sent))
     found = check(values, settled=False)
-    ended = {outcome["idempotency_key"]: outcome for outcome in found.outcomes}
-    assert all(ended[f"honest-{n}"]["type"] == "transaction.signed" for n in range(50))
-    assert sum(key.startswith("good-") for key in ended) == 20
-    assert len(found.signed) == 70
+    assert Counter(s["idempotency_key"].partition("-")[0] for s in found.signed) == SIGNED
+    assert {signed["max_fee_per_gas_wei"] for signed in found.signed} == {str(10**9)}
+    assert found.strangers_ended()
+    counted = {action: n for (action,), n in audit_metrics(scaled).items()}
+    assert counted == audits(values)
+    ledger_level(scaled).judge()
 
 
-def every_record_ended(values: Values) -> bool:
-    """Tell whether each record before the signer has its one outcome or one audit record."""
-    decided = len(values(Topic.DECIDED))
-    audited = {
-        event["id"]
-        for event in map(orjson.loads, values(Topic.AUDIT))
-        if event["actor"].startswith("signer")
-    }
-    return len(values(Topic.OUTCOMES)) + len(audited) == decided
+def audit_metrics(scaled: Scaled) -> dict[tuple[str, ...], float]:
+    return scaled.metrics("signer")["sixgate_audit_records_total"]

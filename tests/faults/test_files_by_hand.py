@@ -11,8 +11,8 @@ import pytest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateDamaged, StateRolledBack
-from sixgate.connection import connect
-from sixgate.folder import Folder, FolderBusy
+from sixgate.data_folder.folder import Folder, FolderBusy
+from sixgate.socket.connection import connect
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from tests.support.embedded import (
     ACCOUNT,
@@ -173,7 +173,7 @@ def test_a_vault_answer_that_was_removed_halts_instead_of_refusing_intents(
 ) -> None:
     assert run_once(folder, trader.signed("a")) == ["signed"]
     write(folder.pipeline, "DELETE FROM records WHERE topic = ?", number(Topic.VAULT))
-    with pytest.raises(StateRolledBack, match="only 0 keys in the vault"):
+    with pytest.raises(StateRolledBack, match="only 0 answers in the vault"):
         run_once(folder, trader.signed("b"))
 
 

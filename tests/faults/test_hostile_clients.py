@@ -19,11 +19,11 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from sixgate.api import ApiError
-from sixgate.connection import connect
-from sixgate.folder import Folder
-from sixgate.node import Node
-from sixgate.remote import dial
-from sixgate.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
+from sixgate.data_folder.folder import Folder
+from sixgate.embedded.node import Node
+from sixgate.socket.connection import connect
+from sixgate.socket.remote import dial
+from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog

@@ -18,11 +18,12 @@ import orjson
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.folder import Folder
-from sixgate.keyfiles import create_key_file
+from sixgate.data_folder.folder import Folder
+from sixgate.data_folder.key_files import create_key_file
 from streams.log.sqlite import SqliteLog
 from tests.support.embedded import ACCOUNT, ALLOWED, KEY_PATH, STRANGER, Producer, make_folder
 from tests.support.outside import check, in_folder, read
+from tests.support.progress import show
 
 KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
@@ -125,6 +126,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
         process = start(folder, life)
         bursts = submit_until(time.monotonic() + life_ms / 1000, inbox, trader, bursts)
         kill(process)
+        show(life + 1, KILLS, "killed")
         if folder.pipeline.exists():
             check(in_folder(folder.path), settled=False)
     finish(folder)

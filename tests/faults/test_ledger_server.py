@@ -84,27 +84,13 @@ def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
         else:
             time.sleep(0.8 + 0.1 * n)
         rig.end(sink, signal.SIGKILL)
-    sink = rig.start()
-    rig.await_level(sink)
-    rig.end(sink)
-    rig.judge.judge()
+    rig.go_on()
 
 
 def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalServer) -> None:
-    sink = rig.start()
-    rig.write(50)
-    rig.await_level(sink)
-    server.kill()
-    rig.write(50)
-    code, told = rig.await_end(sink)
-    assert code == ExitCode.UNREACHABLE
-    (sentence,) = (line for line in told.splitlines() if not line.startswith("{"))
-    assert "ClickHouse" in sentence
+    assert "ClickHouse" in rig.sentence_of_end(server.kill, ExitCode.UNREACHABLE)
     server.start()
-    sink = rig.start()
-    rig.await_level(sink)
-    rig.end(sink)
-    rig.judge.judge()
+    rig.go_on()
 
 
 def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
@@ -120,10 +106,7 @@ def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     finally:
         server.resume()
     assert code == ExitCode.UNREACHABLE
-    sink = rig.start()
-    rig.await_level(sink)
-    rig.end(sink)
-    rig.judge.judge()
+    rig.go_on()
 
 
 def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: LocalServer) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import orjson
 import pytest
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE
@@ -12,11 +11,12 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened, ServiceSet, SettingSet
 from schemas.topics import Topic
 from signer.stage import StageHalted
-from sixgate import operator
 from sixgate.api import ApiError
-from sixgate.connection import connect
-from sixgate.folder import SIGNER, Folder
+from sixgate.authoring import operator
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.slots import open_signer_keys
+from sixgate.socket.connection import connect
 from tests.support.embedded import (
     ACCOUNT,
     KEY_PATH,
@@ -29,6 +29,8 @@ from tests.support.trading import (
     registry_record,
     run_once,
 )
+
+ORDERED_MS = wall_ms()
 
 
 def signer_entry(folder: Folder, change: str = "") -> ServiceSet:
@@ -90,7 +92,7 @@ def request(folder: Folder, **changes: Any) -> bytes:
         "org": "acme",
         "account": ACCOUNT,
         "path": "keys/another",
-        "requested_at_ms": 1,
+        "requested_at_ms": ORDERED_MS,
     }
     body = KeyRequest(**(terms | changes)).encode()
     return folder.admin().seal(KEY_REQUEST_TYPE, body).encode()
@@ -102,7 +104,9 @@ def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_reco
     pipeline = open_pipeline(folder)
     pipeline.drain()
     registry = pipeline.runner.stage.registry
-    body = KeyRequest(org="acme", account=ACCOUNT, path="keys/x", requested_at_ms=1).encode()
+    body = KeyRequest(
+        org="acme", account=ACCOUNT, path="keys/x", requested_at_ms=ORDERED_MS
+    ).encode()
     opened = registry_record(folder, registry, AccountOpened(account="x"))
     requests = [
         b"",
@@ -131,7 +135,9 @@ def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_reco
     pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", raw) for raw in records], 1)
     pipeline.submit(trader.signed("c"))
     assert ends(pipeline.drain()) == ["signed"]
-    audits = [orjson.loads(e.value)["action"] for e in pipeline.committed if e.topic is Topic.AUDIT]
-    assert Counter(audits) == {"key.refused": len(requests), "registry.refused": len(records)}
+    assert Counter(pipeline.audits()) == {
+        "key.refused": len(requests),
+        "registry.refused": len(records),
+    }
     pipeline.close()
     assert run_once(folder, trader.signed("d")) == ["signed"]

@@ -1,17 +1,27 @@
 """Attacks by agents with valid keys."""
 
 import secrets
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from schemas.dsse import KEY_REQUEST_TYPE
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
+from schemas.key_chains import SIGNING, KeyChain
+from schemas.keys import KeyRequest
 from schemas.policy import Policy
+from schemas.record import Outgoing
+from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.connection import connect
-from sixgate.folder import Folder
-from streams.runners.clock import SteadyClock
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import SIMULATOR, Folder
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.socket.connection import connect
+from streams.simulators.local import LocalSimulator
+from streams.simulators.pool import PoolLimits
+from streams.simulators.report import Reporter
 from tests.support.embedded import (
     ACCOUNT,
     POLICY,
@@ -68,7 +78,7 @@ def test_refusals_of_far_expiry_neither_fill_the_state_nor_slow_the_account(
 ) -> None:
     moment, asked = ManualTime(), list[str]()
     trader.now_ms = lambda: moment.wall
-    clock = SteadyClock(lambda: moment.wall, lambda: moment.boot)
+    clock = moment.clock()
 
     def look_up(name: str) -> bool:
         asked.append(name)
@@ -112,6 +122,25 @@ def test_every_extreme_of_an_intent_has_one_readable_outcome(
     pipeline.close()
     open_pipeline(folder)
     assert len(check(in_folder(folder.path), settled=True).outcomes) == 2
+
+
+@pytest.mark.parametrize("of_chain", [one for one in KeyChain if one not in SIGNING])
+def test_an_agent_may_not_stop_anybody_with_a_key_of_another_chain(
+    tmp_path: Path, of_chain: KeyChain
+) -> None:
+    rogue, honest, pipeline = colleagues(tmp_path)
+    path = f"keys/{of_chain}-signer"
+    request = KeyRequest(
+        org="acme", account=ACCOUNT, path=path, requested_at_ms=wall_ms(), chain=of_chain
+    )
+    order = pipeline.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    pipeline.inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, order)], 0)
+    pipeline.drain()
+    key = load_key_file(pipeline.folder.key(SIMULATOR), SIMULATOR)
+    with closing(LocalSimulator(pipeline.folder.genesis, PoolLimits())) as simulator:
+        pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
+        pipeline.submit(rogue.signed("a", key_path=path, simulate_first=True), honest.signed("b"))
+        assert ends(pipeline.drain()) == ["simulation_missing", "signed"]
 
 
 @pytest.mark.parametrize(

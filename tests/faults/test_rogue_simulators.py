@@ -16,11 +16,13 @@ from schemas.simulation import SimulationReport
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from signer.stage import Arrival
-from sixgate.clocks import wall_ms
-from sixgate.folder import SIMULATOR, Folder
-from sixgate.keyfiles import load_key_file
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.data_folder.folder import SIMULATOR, Folder
+from sixgate.data_folder.key_files import load_key_file
 from streams.gates import cascade
 from streams.gates.passage import Passage, World
+from streams.simulators.breaker import BreakerLimits, State
+from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import LocalSimulator
 from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
@@ -164,3 +166,34 @@ def test_a_genesis_that_is_a_dangling_link_stops_nothing(folder: Folder, trader:
         pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
         pipeline.submit(trader.signed("a", simulate_first=True), trader.signed("b"))
         assert Counter(ends(pipeline.drain())) == {"simulation_failed": 1, "signed": 1}
+
+
+def test_a_simulator_that_is_down_delays_nobody_and_is_used_again_once_it_is_up(
+    folder: Folder, trader: Producer
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
+    chain = folder.genesis / "base.json"
+    chain.write_text("no genesis at all")
+    key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
+    now_ms = boot_ms()
+
+    def asked(*names: str) -> list[str]:
+        pipeline.submit(
+            *(trader.signed(name, simulate_first="plain" not in name) for name in names)
+        )
+        return ends(pipeline.drain())
+
+    with closing(LocalSimulator(folder.genesis, PoolLimits())) as local:
+        limits = BreakerLimits(failed_count_max=2)
+        simulator = GuardedSimulator(local, lambda: now_ms, limits)
+        pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
+        assert asked("a", "b") == ["simulation_failed"] * 2
+        assert Counter(asked("c", "plain")) == {"simulation_failed": 1, "signed": 1}
+        assert simulator.state is State.OPEN
+        chain.write_text(local_chain(sender, nonce=0))
+        assert asked("d") == ["simulation_failed"]
+        now_ms += limits.open_ms
+        assert asked("e") == ["signed"]
+    check(in_folder(folder.path), settled=True)

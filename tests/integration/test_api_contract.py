@@ -10,14 +10,15 @@ from uuid import uuid4
 import pytest
 
 from schemas.dsse import HEAD_TYPE
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.registry import AccountOpened
 from signer.signatures import Ed25519Signer
-from sixgate import operator
 from sixgate.api import Api, ApiError, Json
-from sixgate.connection import connect
-from sixgate.folder import Folder
+from sixgate.authoring import operator
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import Folder
 from sixgate.scaled.front_door import front_door
+from sixgate.socket.connection import connect
 from tests.support.clients import record, results, submit, verified
 from tests.support.command_line import until
 from tests.support.embedded import (
@@ -30,7 +31,7 @@ from tests.support.embedded import (
 )
 from tests.support.scaled_world import scaled_world
 
-NOW_MS = 1
+NOW_MS = wall_ms()  # orders expire
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 
 
@@ -156,21 +157,31 @@ def test_a_registration_twice_is_refused(api: Api, folder: Folder) -> None:
         api.register(envelope)
 
 
+def provision(
+    api: Api, folder: Folder, path: str, account: str = ACCOUNT, at_ms: int = NOW_MS
+) -> Json:
+    admin = operator.Admin(api, folder.admin(), at_ms)
+    return operator.provision(admin, operator.KeyPlace(account, path))
+
+
 def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
     path = f"keys/k{new()[:20]}"
-    key = operator.provision(api, folder.admin(), ACCOUNT, path, NOW_MS)
-    assert set(key) == {"account", "path", "version", "address", "public_key"}
+    key = provision(api, folder, path)
+    assert set(key) == {
+        "account", "path", "vault", "version", "chain", "state", "imported", "address", "public_key"
+    }  # fmt: skip
     assert key in api.registry()["keys"]
+    assert provision(api, folder, path) == key  # the very same order
     with pytest.raises(ApiError, match="already") as caught:
-        operator.provision(api, folder.admin(), ACCOUNT, path, NOW_MS)
+        provision(api, folder, path, at_ms=NOW_MS + 1)
     assert code_of(caught) == "key_refused"
     with pytest.raises(ApiError, match="no open account"):
-        operator.provision(api, folder.admin(), "nobodys", path, NOW_MS)
+        provision(api, folder, path, account="nobodys")
 
 
 def test_what_is_registered_and_made_counts_for_the_next_intent(api: Api, folder: Folder) -> None:
     path = f"keys/k{new()[:20]}"
-    key = operator.provision(api, folder.admin(), ACCOUNT, path, NOW_MS)
+    key = provision(api, folder, path)
     assert results(submit(api, TRADER.signed(new(), key_path=path))) == ["key_not_granted"]
     granted = agent_entry(TRADER.signer, key_paths=(KEY_PATH, path))
     operator.register(api, folder.admin(), [granted], NOW_MS)
@@ -227,7 +238,7 @@ def test_a_trail_is_found_by_the_beginning_of_its_names(api: Api) -> None:
 
 def test_budgets_count_what_was_just_signed(api: Api) -> None:
     (before,) = api.budgets()
-    intent = Intent.decode(TRADER.intent(new(), value_wei=7).encode())
+    intent = TransactionIntent.decode(TRADER.intent(new(), value_wei=7).encode())
     assert results(submit(api, TRADER.signed(new(), value_wei=intent.value_wei))) == ["signed"]
     (after,) = api.budgets()
     assert int(after["spent_wei"]) == int(before["spent_wei"]) + 7

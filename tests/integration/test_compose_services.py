@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,13 +24,14 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.folder import Folder
+from sixgate.data_folder.folder import Folder
 from tests.support.compose import ROOT, Service, image_environment, services, variables_in
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, make_folder
 from tests.support.outside import check
 from tests.support.scaled import Scaled, all_ended, on_kafka
 from tests.support.servers import running
 
+PROCESSES = ("registrar", "gates", "signer", "custody", "ledger")
 KAFKA_PORT, CLICKHOUSE_PORT = "9092", "8123"
 READY_S_MAX = 60
 SIXGATE = Path(sys.executable).with_name("sixgate")
@@ -65,7 +67,7 @@ class Composed:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.services = services(variables_in(place / ".env"))
-        self.ports = {"9101": free_port(), "9102": free_port(), "9103": free_port()}
+        self.ports = {str(port): free_port() for port in (9101, 9102, 9103, 9104, 9105, 9450)}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def moved(self, name: str, text: str) -> str:
@@ -103,9 +105,24 @@ class Composed:
         for source, target in self.services[name].mounts:
             appears = self.root(name) / target.removeprefix("/")
             appears.parent.mkdir(parents=True, exist_ok=True)
+            appears.unlink(missing_ok=True)
             appears.symlink_to(self.place / source)
         self.processes[name] = self.run(name, ["sixgate", *self.services[name].command])
         return self.processes[name]
+
+    @contextmanager
+    def hiding(self, name: str) -> Iterator[None]:
+        """Take away meanwhile what Docker would hide under an empty folder."""
+        found = {
+            self.place / source / path.removeprefix(f"{target}/")
+            for source, target in self.services[name].mounts
+            for path in self.services[name].hidden
+        }
+        for folder in found:
+            folder.rename(folder.with_name("hidden"))
+        yield
+        for folder in found:
+            folder.with_name("hidden").rename(folder)
 
     def log(self, name: str) -> str:
         return (self.place / f"{name}.log").read_text()[-4_000:]
@@ -153,11 +170,12 @@ def composed(
 
 def test_every_service_runs_as_the_file_says(composed: Composed, trader: Producer) -> None:
     servers = f"127.0.0.1:{composed.ports[KAFKA_PORT]}"
-    for name in ("topics", "migrate"):
-        assert composed.start(name).wait(60) == ExitCode.OK, composed.log(name)
+    for name in ("topics", "migrate", "publish", "publish"):
+        with composed.hiding(name):
+            assert composed.start(name).wait(60) == ExitCode.OK, composed.log(name)
+    assert "All of it is on Kafka already." in composed.log("publish")
     scaled = Scaled(Folder(composed.place / "sixgate-data"), servers)
-    scaled.found()
-    for name in ("gates", "signer", "ledger"):
+    for name in PROCESSES:
         composed.start(name)
     await_healthy(composed)
     values = [trader.signed("good"), trader.signed("no", to=STRANGER)]
@@ -167,7 +185,7 @@ def test_every_service_runs_as_the_file_says(composed: Composed, trader: Produce
     ends = sorted(outcome["type"] for outcome in found.outcomes)
     assert ends == ["intent.rejected", "transaction.signed"]
     await_until(lambda: (composed.place / "sixgate-heads" / "heads.jsonl").stat().st_size > 0)
-    for name in ("gates", "signer", "ledger"):
+    for name in PROCESSES:
         process = composed.processes.pop(name)
         process.terminate()
         assert process.wait(40) == ExitCode.OK, composed.log(name)

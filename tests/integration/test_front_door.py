@@ -17,14 +17,14 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate import operator
+from sixgate.answers.waiting import names_of
 from sixgate.api import Api, ApiError
-from sixgate.connection import connect
-from sixgate.folder import Folder, FolderError
+from sixgate.authoring import operator
+from sixgate.data_folder.folder import Folder, FolderError
 from sixgate.scaled.front_door import Patience, front_door
 from sixgate.scaled.publishing import OtherOrganisation, publish
 from sixgate.settings.sections import KafkaSettings
-from sixgate.waiting import names_of
+from sixgate.socket.connection import connect
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
@@ -139,7 +139,8 @@ def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(world: World
         assert caught.value.code == "halted"
         with pytest.raises(ApiError, match="the signer does not answer") as caught:
             operator.provision(
-                api, world.folder.admin(), ACCOUNT, f"keys/k{uuid4().hex[:9]}", NOW_MS
+                operator.Admin(api, world.folder.admin(), NOW_MS),
+                operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
             )
         assert caught.value.code == "connection_lost"
     assert results(submit(api, value)) == ["signed"]

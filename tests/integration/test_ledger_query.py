@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.audit import audited
+from schemas.topics import Topic
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerUnavailable, QueryRefused
 from streams.ledger.query import Limits, ReadOnlySql
-from tests.support.ledger import Pipeline, engine, filled
+from tests.support.ledger import START_MS, Pipeline, engine, filled
 from tests.support.ledger_servers import as_user, granted_database
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -22,6 +24,7 @@ VIEWS = (
     "spend_by_agent_hour",
     "rejections_by_reason",
     "trail",
+    "access_log",
 )
 LIMITS = Limits(rows_max=1000, memory_bytes_max=200_000_000, time_s_max=1)
 
@@ -44,7 +47,11 @@ def engines(
 @pytest.fixture(scope="module")
 def clickhouse(engines: tuple[ClickHouse, ClickHouse]) -> ClickHouse:
     admin, reader = engines
-    filled(admin, Pipeline().run(200))
+    pipeline = Pipeline()
+    pipeline.run(200)
+    told = audited("record.refused", "x/0/0", f"0x{'0d' * 32}", "no", actor="gates", at_ms=START_MS)
+    pipeline.append(Topic.AUDIT, "", told.value)
+    filled(admin, pipeline.records)
     return reader
 
 
@@ -318,9 +325,9 @@ def test_the_page_has_every_table_and_column(sql: ReadOnlySql) -> None:
         ("selct 1", "Syntax error: failed at position 7"),
         ("SELECT 'a", "quoted string is not closed"),
         ("SELECT nope FROM ledger", "There is no column nope: ledger has seq, prev_hash, "),
-        ("SELECT * FROM nope", "There is no table nope: there are decisions, intents"),
+        ("SELECT * FROM nope", "There is no table nope: there are access_log, decisions, intents"),
         ("SELECT i.nope FROM intents AS i", "There is no column i.nope: intents has intent, "),
-        ("DESCRIBE nope", "There is no table nope: there are decisions, intents"),
+        ("DESCRIBE nope", "There is no table nope: there are access_log, decisions, intents"),
         ("SHOW CREATE TABLE intents", "Only SELECT is accepted here, and SHOW TABLES"),
         ("SELECT {a:String}", "A parameter in braces is not accepted"),
         ("SELECT toUInt8('x')", "Cannot parse"),

@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -12,10 +11,12 @@ import pytest
 
 from infra.local.certificates import Authority
 from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.ports import HOST
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server, Tls
 from streams.ledger.errors import LedgerDenied, LedgerUnreachable
 from tests.support.ledger_servers import as_user
+from tests.support.listener import Listener
 
 
 class TlsFront:
@@ -28,22 +29,13 @@ class TlsFront:
         self._context.load_cert_chain(own)
         self._context.load_verify_locations(authority.file)
         self._context.verify_mode = ssl.CERT_REQUIRED
-        self._target = ("127.0.0.1", port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._target = (HOST, port)
         self.taken = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                raw, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
 
     def _serve(self, raw: socket.socket) -> None:
         try:

@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from schemas.access import AccessReason, Grant
 from schemas.audit import AuditRecord
 from schemas.canonical import event_id
 from schemas.clearance import Unattributed
@@ -14,10 +16,18 @@ from schemas.gating import signed_part
 from schemas.intent import intent_digest
 from schemas.reasons import Reason
 from schemas.record import Record
+from schemas.registry import AccessSet
 from schemas.topics import Topic
+from signer.access import Allowed, Refused
+from signer.access_records import Use, recorded
+from signer.custody.kms.recorded import KmsJournal
+from signer.custody_records import CustodyRecords
+from signer.vaults.vault import Vault
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.lookups import newest_outcomes, outcome_of, trail
+from tests.support.cases import ADMIN, Operator, founding
 from tests.support.ledger import (
+    ORG,
     SIGNER_KEY,
     START_MS,
     Pipeline,
@@ -225,3 +235,34 @@ def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
     assert outcome_of(clickhouse, name, proved) is None
     assert newest_outcomes(clickhouse, ["account-0"], proved) == {}
     assert clickhouse.rows("SELECT count() FROM decisions") == [(0,)]
+
+
+def test_the_access_log_tells_who_did_what_and_who_was_refused(fresh: Fresh) -> None:
+    pipeline, admin = Pipeline(), Operator()
+    vault = Vault("main", "prod", "envelope")
+    use = Use("one", ORG, vault, "db/url", 3, "get", "trader", "10.0.0.9:4711", START_MS)
+    refusal = Refused(AccessReason.NOT_GRANTED, "No grant of the agent allows it.")
+    journal = KmsJournal(lambda: START_MS)
+    journal.note("unwrap", "keys/root", b"prod", failed="denied")
+    journal.note("unwrap", "keys/root", b"prod")
+    grant = Grant(effect="allow", vault="prod", paths="db/**", rights=("read",))
+    pipeline.append(Topic.REGISTRY, "", admin.write(founding()))
+    pipeline.append(Topic.REGISTRY, "", admin.write(AccessSet(agent="trader", grants=(grant,))))
+    told = CustodyRecords("signer-1", "life", journal).told([], START_MS)
+    for event in (recorded(use, Allowed()), recorded(replace(use, request="two"), refusal), *told):
+        pipeline.append(Topic.AUDIT, "", event.value)
+        pipeline.append(Topic.AUDIT, "", event.value)
+    clickhouse = filled(fresh(), pipeline.records).clickhouse
+    found = clickhouse.rows(
+        "SELECT action, actor, agent, account, vault, secret_path, secret_version, "
+        "client_address, refused, reason FROM access_log ORDER BY seq"
+    )
+    secret = ("trader", "", "main", "prod", "db/url", 3, "10.0.0.9:4711")
+    assert found == [
+        ("org.created", ADMIN.keyid, "", "", "", "", 0, "", False, ""),
+        ("access.set", ADMIN.keyid, "trader", "", "", "", 0, "", False, ""),
+        ("secret.get", *secret, False, ""),
+        ("secret.get", *secret, True, "not_granted"),
+        ("kms.call", "signer-1", "", "", "", "", 0, "", True, ""),
+        ("kms.call", "signer-1", "", "", "", "", 0, "", False, ""),
+    ]

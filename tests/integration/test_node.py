@@ -21,13 +21,13 @@ from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
+from sixgate.answers.verification import Verification
 from sixgate.api import Api, ApiError
-from sixgate.connection import connect
-from sixgate.creation import Founding, create
-from sixgate.folder import Folder, FolderBusy, FolderError
-from sixgate.node import Node
-from sixgate.remote import RemoteApi, dial
-from sixgate.verification import Verification
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
+from sixgate.embedded.node import Node
+from sixgate.socket.connection import connect
+from sixgate.socket.remote import RemoteApi, dial
 from streams.ledger.errors import LedgerError
 from streams.ledger.table import LedgerTable, Row
 from streams.log.errors import LogError
@@ -139,7 +139,7 @@ def test_a_stale_socket_is_replaced(folder: Folder) -> None:
 
 @pytest.mark.parametrize("code", ["registry_refused", "key_refused"])
 def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
-    ask = {"registry_refused": api.register, "key_refused": api.provision}[code]
+    ask = {"registry_refused": api.register, "key_refused": api.order_key}[code]
     before = api.registry()["sequence"]
     with pytest.raises(ApiError, match=f"over {INTERNAL_BYTES_MAX} bytes") as caught:
         ask(base64.b64encode(b"{" * (INTERNAL_BYTES_MAX + 1)).decode())

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import Topic
-from signer.keys import KeyRegister
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.state import StateDamaged, StateRolledBack
+from signer.vaults.register import VaultRegister
 from tests.support.embedded import Pipeline, make_folder, open_pipeline
 
 
@@ -26,7 +26,7 @@ def load(pipeline: Pipeline, **more: int) -> None:
     """Load everything anew beside a slot that has seen ``more`` than it has, or fewer."""
     runner = pipeline.runner
     registry = Registry(runner.stage.registry.trust_root)
-    operations = replace(runner.slot.operations, registry=registry, keys=KeyRegister())
+    operations = replace(runner.slot.operations, registry=registry, vault=VaultRegister())
     slot = runner.stage.memory.slot
     update = {name: getattr(slot, name) + count for name, count in more.items()}
     records = runner.inbox.scan(Topic.REGISTRY, 0)

@@ -12,8 +12,9 @@ from schemas.record import Outgoing, Record
 from schemas.registry import AccountOpened, Entry
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.folder import Folder
-from sixgate.operator import record_envelope
+from sixgate.authoring.operator import record_envelope
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import Folder
 from streams.log.sqlite import SqliteLog
 from streams.runners.embedded import RECORDS_PER_PARTITION_MAX
 from tests.support.embedded import (
@@ -49,7 +50,7 @@ def registered(pipeline: Pipeline, entry: Entry) -> bytes:
 
 
 def key_request(folder: Folder, account: str, path: str) -> bytes:
-    request = KeyRequest(org="acme", account=account, path=path, requested_at_ms=0)
+    request = KeyRequest(org="acme", account=account, path=path, requested_at_ms=wall_ms())
     return folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
 
 

@@ -13,7 +13,9 @@ from schemas.dsse import Envelope
 from schemas.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
+from signer.freshness import APART_MS_MAX
 from signer.signatures import Ed25519Signer
+from streams.simulators.breaker import State
 from tests.support.embedded import ACCOUNT, STRANGER, Producer
 from tests.support.outside import Json, check
 from tests.support.scaled import COMMANDS, Scaled, all_ended, on_kafka, organisation
@@ -53,6 +55,11 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
     assert signer["sixgate_end_to_end_seconds_count"] == {(): 6}
     assert 0 < signer["sixgate_end_to_end_seconds_sum"][()] < 6 * INTENT_S_MAX
     assert "sixgate_end_to_end_seconds_count" not in gates
+    assert gates["sixgate_simulation_breaker"] == {(): State.CLOSED}
+    assert "sixgate_simulation_breaker" not in signer
+    for name in ("registrar", "gates", "signer"):
+        age_s = scaled.metrics(name)["sixgate_registry_head_age_seconds"][()]
+        assert -1 < age_s < APART_MS_MAX / 1000
     await_idle(scaled)
     assert scaled.server is not None
     assert scaled.metrics("ledger")["sixgate_ledger_rows_total"] == {(): kept(scaled)}

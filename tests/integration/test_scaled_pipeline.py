@@ -10,6 +10,7 @@ from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
+from streams.gates.ahead import Ahead
 from streams.gates.stages import GATE_OF
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
@@ -102,12 +103,16 @@ def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> 
     at = partition_of(ACCOUNT, trust.partitions)
     submitted = Record(Topic.SUBMITTED, at, 0, ACCOUNT, late.signed("first"), 0)
 
+    async def now_ms() -> int:
+        return wall_ms()
+
     async def judge() -> None:
         async with (
             Projections(scaled.broker, trust.trust_root, wall_ms) as known,
             Sender(scaled.broker, lambda: trust.partitions) as sender,
         ):
-            line = GateLine(known, sender, lambda _: (), wall_ms, sent.extend)
+            hop_by_hop = Ahead(lambda _: False)
+            line = GateLine(known, sender, lambda _: (), now_ms, sent.extend, hop_by_hop)
             await asyncio.to_thread(scaled.register, agent_entry(late.signer))
             judging = line.pass_on(GATE_OF[Topic.SUBMITTED], [submitted])
             await asyncio.gather(known.refresh(), judging)

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from sixgate.clocks import boot_ms
+from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.example import LANDMARKS, example_genesis
 from streams.simulators.genesis import parse_genesis
+from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.pool import PoolLimits, SimulatorPool
 from streams.simulators.revm import Revm
 from streams.simulators.simulation import (
@@ -229,3 +232,24 @@ def test_new_geneses_hold_from_the_next_call_on(pool: SimulatorPool) -> None:
     assert children() == set()
     assert codes(pool.run([call(BOB, value_wei=101 * ETHER)], DEADLINE_MS)) == ["succeeded"]
     assert not children() & old
+
+
+def test_an_account_whose_calls_never_end_takes_the_pool_from_nobody_behind_a_breaker(
+    pool: SimulatorPool,
+) -> None:
+    guarded = GuardedSimulator(pool, boot_ms, BreakerLimits(failed_count_max=2))
+    assert codes(guarded.run([LOOP, LOOP], DEADLINE_MS)) == ["simulation_timeout"] * 2
+    assert guarded.state is State.HALF_OPEN
+    assert codes(guarded.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]
+
+
+def test_workers_that_cannot_start_are_not_started_again_for_every_call() -> None:
+    without_memory = PoolLimits(memory_bytes_max=1 << 20)
+    with SimulatorPool([HOSTILE], without_memory) as pool:
+        guarded = GuardedSimulator(pool, boot_ms, BreakerLimits(failed_count_max=2, open_ms=10**9))
+        assert codes(guarded.run([TRANSFER] * 2, DEADLINE_MS)) == ["simulation_failed"] * 2
+        (probed,) = guarded.run([TRANSFER], DEADLINE_MS)
+        assert isinstance(probed, SimulationError)
+        assert "lastly: No worker could be started" in probed.detail
+        assert guarded.state is State.OPEN
+        assert guarded.run([TRANSFER] * 50, DEADLINE_MS) == [probed] * 50

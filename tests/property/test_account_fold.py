@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.account import Account
-from tests.support.cases import ACCOUNT, DAY_MS, NOW_MS, intent, signed
+from signer.window import SPENT_MS
+from tests.support.cases import ACCOUNT, NOW_MS, intent, signed
 from tests.support.effort import effort
 from tests.support.models import uint256
 
@@ -19,7 +20,9 @@ AGENTS = ("alice", "bob")
 # How long after the last event, who, and what was charged: value, sender, chain, gap in nonces.
 Charge: TypeAlias = tuple[int, str, int, int]
 Event: TypeAlias = tuple[int, str, Charge | None]
-pauses = st.sampled_from([0, 1, MINUTE_MS, MINUTE_MS + 1, DAY_MS, DAY_MS + 1]) | st.integers(0, 999)
+pauses = st.sampled_from([0, 1, MINUTE_MS, MINUTE_MS + 1, SPENT_MS, SPENT_MS + 1]) | st.integers(
+    0, 999
+)
 charges = st.tuples(uint256, st.sampled_from(SENDERS), st.sampled_from(CHAINS), st.integers(0, 3))
 histories = st.lists(st.tuples(pauses, st.sampled_from(AGENTS), st.none() | charges), max_size=50)
 
@@ -35,8 +38,8 @@ class Books:
 
     def check(self, account: Account) -> None:
         assert account.sequence == len(self.judged)
-        day_ms, minute_ms = self.now_ms - DAY_MS, self.now_ms - MINUTE_MS
-        assert account.spent_wei(self.now_ms) == sum(w for t, w in self.spent if t >= day_ms)
+        spent_ms, minute_ms = self.now_ms - SPENT_MS, self.now_ms - MINUTE_MS
+        assert account.spent_wei(self.now_ms) == sum(w for t, w in self.spent if t >= spent_ms)
         for name in AGENTS:
             count = sum(1 for t, by in self.judged if by == name and t >= minute_ms)
             assert account.intents_of(name, self.now_ms) == count

@@ -6,17 +6,19 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from schemas.registry import AgentSet
 from schemas.simulation import SimulationReport
 from signer.account import Account
-from signer.authority import Allocation, Judgement, Refusal, transaction_of
+from signer.authority import Allocation, Judgement, Refusal
 from signer.case import Case
 from signer.ethereum.validation import first_problem
 from signer.rules.decision import Facts
 from signer.settings import Settings
+from signer.transactions import transaction_of
+from signer.window import SPENT_MS
 from tests.support.cases import (
     ACCOUNT,
     BASE,
@@ -28,6 +30,7 @@ from tests.support.cases import (
     RECIPIENT,
     STRANGER,
     agent,
+    asked,
     case,
     chain,
     intent,
@@ -66,7 +69,7 @@ intents = st.builds(
     max_priority_fee_per_gas_wei=mostly(1, None, 2 * GWEI),
     nonce=mostly(None, 0, 3, 4, 64, 69, 2**53 - 1),
     simulate_first=st.booleans(),
-    key_path=mostly("agents/alice/hot", "agents/alice2/hot", "keys/hot"),
+    key_path=mostly("agents/alice/keys/hot", "agents/alice2/keys/hot", "keys/hot"),
     expires_at_ms=mostly(
         NOW_MS + HOUR_MS, NOW_MS, NOW_MS + 1, NOW_MS + DAY_MS, NOW_MS + DAY_MS + 1
     ),
@@ -130,12 +133,12 @@ def cases(draw: st.DrawFn) -> Case:
         chain=draw(mostly(chain(), None)) if asked.chain_id == BASE else None,
         simulation=told,
         key=draw(mostly(key(path=asked.key_path), None)),
-        key_open=draw(mostly(True, False)),  # noqa: FBT003 - values to draw
+        key_problem=draw(mostly(None, Reason.KEY_UNAVAILABLE)),
         owner=draw(mostly(None, live_of(intent(value_wei=77)))),
     )
 
 
-def allows(rules: Policy, asked: Intent, known: Facts, account: Account) -> bool:
+def allows(rules: Policy, asked: TransactionIntent, known: Facts, account: Account) -> bool:
     """Tell from the public description alone whether the policy allows the intent."""
     if asked.to is None:
         reached = rules.allow_contract_creation
@@ -145,7 +148,7 @@ def allows(rules: Policy, asked: Intent, known: Facts, account: Account) -> bool
     on_chain = bool(names) and (
         rules.tx_allowed_chains in ((), "any") or bool(names & set(rules.tx_allowed_chains))
     )
-    day_wei = sum(wei for at_ms, wei in account.spent.entries if at_ms >= NOW_MS - DAY_MS)
+    day_wei = sum(wei for at_ms, wei in account.spent.entries if at_ms >= NOW_MS - SPENT_MS)
     return (
         reached
         and on_chain
@@ -173,7 +176,7 @@ def stands(one: AgentSet, rules: Policy, known: Facts, account: Account) -> bool
     )
 
 
-def simulated(asked: Intent, known: Facts) -> bool:
+def simulated(asked: TransactionIntent, known: Facts) -> bool:
     told = known.simulation
     if not (asked.simulate_first or known.settings.simulation_always):
         return True
@@ -181,9 +184,9 @@ def simulated(asked: Intent, known: Facts) -> bool:
     return bool(fresh) and told is not None and told.status == "succeeded"
 
 
-def may_sign(asked: Intent, known: Facts) -> bool:
-    granted = asked.key_path == "agents/alice/hot" or asked.key_path in known.agent.key_paths
-    return known.key is not None and known.key_open and granted
+def may_sign(asked: TransactionIntent, known: Facts) -> bool:
+    granted = asked.key_path == "agents/alice/keys/hot" or asked.key_path in known.agent.key_paths
+    return known.key is not None and known.key_problem is None and granted
 
 
 @effort(4)
@@ -203,32 +206,33 @@ def test_only_what_everything_allows_is_allocated_and_exactly_that(
 
 def permitted(one: Case, account: Account) -> bool:
     assert one.policy is not None
-    rules, asked, known = one.policy.policy, one.intent, one.facts
+    rules, wanted, known = one.policy.policy, asked(one), one.facts
     return (
-        allows(rules, asked, known, account)
+        allows(rules, wanted, known, account)
         and stands(known.agent, rules, known, account)
-        and simulated(asked, known)
-        and may_sign(asked, known)
-        and NOW_MS < asked.expires_at_ms <= NOW_MS + DAY_MS
+        and simulated(wanted, known)
+        and may_sign(wanted, known)
+        and NOW_MS < wanted.expires_at_ms <= NOW_MS + DAY_MS
         and known.owner is None
     )
 
 
 def check_exact(judged: Allocation, one: Case, account: Account) -> None:
-    draft, asked = allocated(judged), one.intent
+    draft, wanted = allocated(judged), asked(one)
     assert one.policy is not None
-    assert (draft.to, draft.value_wei, draft.data) == (asked.to, asked.value_wei, asked.data)
-    assert (draft.chain_id, draft.intent) == (asked.chain_id, one.digest)
-    assert asked.nonce in (None, draft.nonce)
-    assert asked.gas_limit in (None, draft.gas_limit)
-    assert asked.max_fee_per_gas_wei in (None, draft.max_fee_per_gas_wei)
+    assert (draft.to, draft.value_wei, draft.data) == (wanted.to, wanted.value_wei, wanted.data)
+    assert (draft.chain_id, draft.intent) == (wanted.chain_id, one.digest)
+    assert wanted.nonce in (None, draft.nonce)
+    assert wanted.gas_limit in (None, draft.gas_limit)
+    assert draft.max_fee_per_gas_wei is not None
+    assert wanted.max_fee_per_gas_wei in (None, draft.max_fee_per_gas_wei)
     cost_wei = draft.gas_limit * draft.max_fee_per_gas_wei
     assert within(cost_wei, one.policy.policy.tx_max_fee_eth)
     assert draft.nonce > max(account.nonces.values(), default=-1)
     assert first_problem(transaction_of(draft)) is None
     assert judged.account.nonces[f"{draft.sender}@{draft.chain_id}"] == draft.nonce
     before_wei = account.spent_wei(NOW_MS)
-    assert judged.account.spent_wei(NOW_MS) == before_wei + asked.value_wei
+    assert judged.account.spent_wei(NOW_MS) == before_wei + wanted.value_wei
 
 
 def check_fold(judged: Judgement, account: Account) -> None:
@@ -241,7 +245,7 @@ def check_fold(judged: Judgement, account: Account) -> None:
 
 @given(cases(), accounts())
 def test_the_same_inputs_always_give_the_same_decision(one: Case, account: Account) -> None:
-    twin = replace(one, intent=Intent.decode(one.intent.encode()))
+    twin = replace(one, intent=TransactionIntent.decode(one.intent.encode()))
     assert judge(twin, Account.decode(account.encode())) == judge(one, account)
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dsse import INTENT_TYPE
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, entry_bytes, hashes, leaf
 from streams.ledger.entry import entry_of
-from streams.ledger.ordering import LEDGER_TOPICS, Place, advance, batches, by_place, in_order
+from streams.ledger.ordering import LEDGER_TOPICS, advance, batches, by_place, in_order
 from streams.ledger.verifier import Fault, Row, verify
 from streams.ledger.verifier.format import row_hash
 from tests.support.ledger import Pipeline, chained, rows_of

@@ -10,18 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from schemas.intent import Intent
-from schemas.outcome import IntentRejected, TransactionSigned
+from schemas.intent import AuthorizationIntent, TransactionIntent
+from schemas.outcome import AnyOutcome, IntentRejected
 from schemas.reasons import Reason
 from schemas.registry import AccountOpened
 from signer.memory import Memory
 from signer.signatures import Ed25519Signer, verify_event
 from signer.stage import Arrival, Batch
 from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from signer.window import SPENT_MS
 from tests.support.cases import (
     ACCOUNT,
     ALICE,
     BASE,
+    COMMON,
     DAY_MS,
     ETH,
     HOUR_MS,
@@ -44,7 +46,13 @@ from tests.support.signer_process import SEALER, SLOT, Crash, Died, Disk, Signer
 from tests.support.state_store import DictStateStore
 
 LIMIT_WEI = 5 * ETH
-LIMITED = policy(tx_to_allowlist=(RECIPIENT,), tx_daily_limit_eth="5")
+LIMITED = policy(
+    tx_to_allowlist=(RECIPIENT,),
+    tx_daily_limit_eth="5",
+    delegate_allowlist=(STRANGER,),
+    allow_any_chain_delegation=True,
+)
+EVERY_CHAIN = 0
 BOB, CAROL = Ed25519Signer("bob", b"b" * 32), Ed25519Signer("carol", b"c" * 32)
 HOT = "keys/hot"
 SECRETS = (b"\x01" * 32, b"\x02" * 32)
@@ -59,12 +67,14 @@ REGISTRY = registered(
 KEYS = provisioned(REGISTRY, (ACCOUNT, HOT, SECRETS[0]), ("ops", HOT, SECRETS[1]))
 AGENTS = {"alice": (ACCOUNT, ALICE), "bob": (ACCOUNT, BOB), "carol": ("ops", CAROL)}
 
-waits = st.sampled_from([0, 1, 60_000, HOUR_MS, DAY_MS - 1, DAY_MS, DAY_MS + 1, 2 * DAY_MS])
+waits = st.sampled_from([0, 1, 60_000, HOUR_MS, DAY_MS - 1, DAY_MS, SPENT_MS, SPENT_MS + 1])
 crashes = st.sampled_from([None, None, *Crash])
 requests = st.fixed_dictionaries(
     {
         "agent": st.sampled_from(sorted(AGENTS)),
+        "kind": st.sampled_from(["transaction", "transaction", "authorization"]),
         "chain_id": st.sampled_from([BASE, MAINNET]),
+        "every_chain": st.sampled_from([False, False, True]),
         "to": st.sampled_from([RECIPIENT] * 9 + [STRANGER]),
         "value_wei": st.sampled_from([0, 1, ETH, 2 * ETH, 5 * ETH, 5 * ETH + 1]),
         "nonce": st.sampled_from([None, None, None, 0, 1, 5]),
@@ -109,7 +119,7 @@ class Lives(RuleBasedStateMachine):
     def every_promise_holds(self) -> None:
         outcomes = self.disk.outcomes
         if self.settled and len(outcomes) > self.checked:
-            check_settled(self.disk, outcomes)
+            check_settled(outcomes)
             check_limit(self.disk, {})
             check_limit(self.disk, self.charged_ms)
             self._check_no_false_refusal()
@@ -124,12 +134,13 @@ class Lives(RuleBasedStateMachine):
             self._run(list(self.submitted), 0, None)
         decided = {outcome.intent for outcome in self.disk.outcomes}
         assert decided >= {one.clearance.intent for one in self.submitted}
-        check_settled(self.disk, self.disk.outcomes)
+        check_settled(self.disk.outcomes)
 
     def _arrival(self, terms: dict[str, Any]) -> Arrival:
         account, by = AGENTS[terms["agent"]]
         expires_at_ms = self.now_ms + terms.pop("expires_in_ms")
-        asked = intent(account=account, key_path=HOT, expires_at_ms=expires_at_ms, **terms)
+        where = {"account": account, "key_path": HOT, "expires_at_ms": expires_at_ms}
+        asked = wanted(terms | where)
         return arrival(asked, len(self.submitted), envelope=sealed(asked, by))
 
     def _run(self, arrivals: list[Arrival], wait_ms: int, die: Crash | None) -> None:
@@ -166,21 +177,44 @@ class Lives(RuleBasedStateMachine):
                     for one in self.disk.signed()
                     if one.account == refused.account and one.sequence < refused.sequence
                 ]
-                day_ms = refused.decided_at_ms - DAY_MS
-                total = sum(wei for at_ms, wei in spent if at_ms >= day_ms)
+                oldest_ms = refused.decided_at_ms - SPENT_MS
+                total = sum(wei for at_ms, wei in spent if at_ms >= oldest_ms)
+                assert refused.value_wei is not None
                 assert total + refused.value_wei > LIMIT_WEI
 
 
-def check_settled(disk: Disk, outcomes: list[TransactionSigned | IntentRejected]) -> None:
+def wanted(terms: dict[str, Any]) -> TransactionIntent | AuthorizationIntent:
+    kind, every_chain = terms.pop("kind"), terms.pop("every_chain")
+    if kind == "transaction":
+        return intent(**terms)
+    chain_id = EVERY_CHAIN if every_chain else terms["chain_id"]
+    shared = COMMON | {name: value for name, value in terms.items() if name in COMMON}
+    return AuthorizationIntent(
+        **(shared | {"chain_id": chain_id}), delegate=STRANGER, nonce=terms["nonce"]
+    )
+
+
+def check_settled(outcomes: list[AnyOutcome]) -> None:
     """One outcome per intent, signed by the signer; numbers dense; nonces used once."""
     assert max(Counter(outcome.intent for outcome in outcomes).values(), default=1) == 1
     for account in {outcome.account for outcome in outcomes}:
         numbers = [outcome.sequence for outcome in outcomes if outcome.account == account]
         assert numbers == list(range(1, len(numbers) + 1))
-    nonces = Counter((one.sender, one.chain_id, one.nonce) for one in disk.signed())
-    assert max(nonces.values(), default=1) == 1
+    for used in used_nonces(outcomes).values():
+        everywhere = used.pop(EVERY_CHAIN, [])
+        for nonces in (everywhere, *(on_chain + everywhere for on_chain in used.values())):
+            assert len(nonces) == len(set(nonces))
     for outcome in outcomes[-3:]:
         verify_event(outcome, SIGNER.public_key)
+
+
+def used_nonces(outcomes: list[AnyOutcome]) -> dict[str, dict[int, list[int]]]:
+    """Return by sender and chain the nonces of transactions and authorizations."""
+    used: dict[str, dict[int, list[int]]] = {}
+    for one in outcomes:
+        if not isinstance(one, IntentRejected) and one.nonce is not None:
+            used.setdefault(one.sender, {}).setdefault(one.chain_id, []).append(one.nonce)
+    return used
 
 
 def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
@@ -216,7 +250,7 @@ def lived(die: Crash | None) -> DictStateStore:
 
 def ask(name: str, idempotency_key: str, value_wei: int) -> Arrival:
     account, by = AGENTS[name]
-    asked: Intent = intent(
+    asked: TransactionIntent = intent(
         agent=name,
         account=account,
         key_path=HOT,

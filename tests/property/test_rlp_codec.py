@@ -4,7 +4,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from signer.ethereum.errors import TransactionDecodingError
-from signer.ethereum.rlp_codec import RlpItem, append_items, decode_item, encode_item
+from signer.ethereum.rlp_codec import (
+    RlpItem,
+    decode_item,
+    encode_list,
+    encode_string,
+    encode_uint,
+)
 
 LISTS_NESTED_MAX = 5
 BYTES = st.binary(max_size=70)
@@ -33,10 +39,15 @@ def test_encoding_agrees_with_the_rlp_library(item: RlpItem) -> None:
     assert encode_item(item) == rlp.encode(item)
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.lists(ITEMS, max_size=4), st.lists(BYTES, max_size=4))
-def test_appending_is_encoding_the_longer_list(items: list[RlpItem], more: list[bytes]) -> None:
-    assert append_items(encode_item(items), more) == encode_item([*items, *more])
+@given(st.integers(0, 256).flatmap(lambda bits: st.integers(0, 2**bits - 1)))
+@example(0)
+@example(127)
+@example(128)
+@example(255)
+@example(256)
+@example(2**256 - 1)
+def test_integers_agree_with_the_rlp_library(value: int) -> None:
+    assert encode_uint(value) == rlp.encode(value)
 
 
 @settings(deadline=None, max_examples=300)
@@ -57,6 +68,9 @@ def test_decoding_agrees_with_the_rlp_library_or_refuses_its_depth(item: RlpItem
 @example(b"")
 @example(b"\x81\x7f")
 @example(b"\x81")
+@example(b"\xc2\x81\x7f")
+@example(b"\xc1\x81")
+@example(b"\xc1\x82")
 @example(b"\x83\x80\x80")
 @example(b"\xc2\x83\x80")
 @example(b"\xc1\x82\x80\x80")
@@ -80,6 +94,12 @@ class _TooDeepError(Exception):
 def _require_shallow(item: RlpItem) -> None:
     if _depth(item) > LISTS_NESTED_MAX:
         raise _TooDeepError
+
+
+def encode_item(item: RlpItem) -> bytes:
+    if isinstance(item, list):
+        return encode_list(b"".join(map(encode_item, item)))
+    return encode_string(item)
 
 
 def _depth(item: RlpItem) -> int:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from signer.account import Account
 from signer.rules import daily_limit
 from signer.rules.decision import Passed
-from signer.window import DAY_MS, Window
+from signer.window import DAY_MS, SIGN_MS_MAX, SPENT_MS, Window
 from tests.support.cases import ACCOUNT, ETH, NOW_MS, facts, intent, policy, signed
 from tests.support.effort import effort
 
@@ -137,18 +137,23 @@ ASKED, DONE, KNOWN = intent(), signed(intent()), facts()
 def test_no_order_of_thousands_of_spends_ever_beats_the_daily_limit(
     seed: bytes, pace_ms: int
 ) -> None:
-    """The adversary knows the exact sum, aims at the edges of 24 h, and asks for all there is."""
+    """The adversary knows the exact sum, aims at the edges of 24 h, and asks for all there is.
+
+    He also chooses how late each signature is, within what the signer lets happen.
+    """
     account, now_ms = Account(account=ACCOUNT), NOW_MS
     spends: list[tuple[int, int]] = []
+    signed_late: list[tuple[int, int]] = []
     exact = True  # until the window first has to merge
-    choices = hashlib.shake_256(seed).digest(3 * 3_000)
-    for turn in range(0, len(choices), 3):
-        where, step, size = choices[turn : turn + 3]
+    choices = hashlib.shake_256(seed).digest(4 * 3_000)
+    for turn in range(0, len(choices), 4):
+        where, step, size, late = choices[turn : turn + 4]
         now_ms += step * pace_ms // 255
         if where < 64 and spends:  # jump to the edge of an earlier spend's 24 hours
-            edge_ms = spends[-1 - where % len(spends)][0] + DAY_MS + where % 3 - 1
+            span_ms = DAY_MS if where % 2 else SPENT_MS
+            edge_ms = spends[-1 - where % len(spends)][0] + span_ms + where % 3 - 1
             now_ms = max(now_ms, edge_ms)
-        left_wei = LIMIT_WEI - spent_in_24_h(spends, now_ms)
+        left_wei = LIMIT_WEI - spent_since(spends, now_ms - SPENT_MS)
         value_wei = max(0, left_wei) if size < 32 else size * ETH // 1_000
         value_wei += size % 2
         asked = ASKED.model_copy(update={"value_wei": value_wei})
@@ -157,12 +162,28 @@ def test_no_order_of_thousands_of_spends_ever_beats_the_daily_limit(
             update = {"value_wei": value_wei, "decided_at_ms": now_ms}
             account = account.charged(DONE.model_copy(update=update))
             spends.append((now_ms, value_wei))
-            assert spent_in_24_h(spends, now_ms) <= LIMIT_WEI
+            late_ms = 0 if late < 64 else min(SIGN_MS_MAX, (late - 64) * SIGN_MS_MAX // 128)
+            signed_late.append((now_ms + late_ms, value_wei))
             exact = exact and len(account.spent.entries) < EXACT_MAX
         elif exact:
-            assert spent_in_24_h(spends, now_ms) + value_wei > LIMIT_WEI
+            assert spent_since(spends, now_ms - SPENT_MS) + value_wei > LIMIT_WEI
     assert len(spends) > 50
+    for times in (spends, signed_late):
+        assert most_in_24_h(times) <= LIMIT_WEI
 
 
-def spent_in_24_h(spends: list[tuple[int, int]], now_ms: int) -> int:
-    return sum(wei for at_ms, wei in spends if at_ms >= now_ms - DAY_MS)
+def spent_since(spends: list[tuple[int, int]], oldest_ms: int) -> int:
+    return sum(wei for at_ms, wei in spends if at_ms >= oldest_ms)
+
+
+def most_in_24_h(spends: list[tuple[int, int]]) -> int:
+    """Return the most that any 24 hours hold, both ends included."""
+    most = total = first = 0
+    ordered = sorted(spends)
+    for at_ms, wei in ordered:
+        total += wei
+        while ordered[first][0] < at_ms - DAY_MS:
+            total -= ordered[first][1]
+            first += 1
+        most = max(most, total)
+    return most

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from coincurve import PrivateKey
+
 from schemas.canonical import digest, event_id
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, SIMULATION_TYPE, Envelope
-from schemas.intent import Intent, intent_digest
-from schemas.keys import KeyProvisioned, KeyRequest, request_digest
+from schemas.intent import AnyIntent, TransactionIntent, intent_digest
+from schemas.keys import KeyOrder, KeyProvisioned, KeyRequest, request_digest
 from schemas.outcome import TransactionSigned
 from schemas.policy import Policy
 from schemas.registry import (
@@ -25,7 +27,7 @@ from schemas.registry import (
 )
 from schemas.simulation import SimulationReport
 from signer.case import Case
-from signer.keys import KeyDescriptor, KeyRegister
+from signer.keys.register import KeyDescriptor, KeyRegister
 from signer.registry import RegisteredPolicy, Registry
 from signer.rules.decision import Facts
 from signer.settings import Settings
@@ -40,7 +42,7 @@ ETH = 10**18
 GWEI = 10**9
 
 ORG, ACCOUNT, AGENT = "acme", "treasury", "alice"
-KEY_PATH = "agents/alice/hot"
+KEY_PATH = "agents/alice/keys/hot"
 RECIPIENT, STRANGER = "0x" + "11" * 20, "0x" + "22" * 20
 BASE, MAINNET = 8453, 1
 
@@ -52,7 +54,7 @@ MALLORY = Ed25519Signer("mallory", b"!" * 32)
 SECRET = b"\x01" * 32
 
 
-def intent(**changes: Any) -> Intent:
+def intent(**changes: Any) -> TransactionIntent:
     """Return alice's transfer of 1 wei on Base, which carries its own gas and fees."""
     terms: dict[str, Any] = {
         "org": ORG,
@@ -70,14 +72,22 @@ def intent(**changes: Any) -> Intent:
         "idempotency_key": "invoice-1",
         "expires_at_ms": NOW_MS + HOUR_MS,
     }
-    return Intent(**(terms | changes))
+    return TransactionIntent(**(terms | changes))
 
 
-def sealed(one: Intent, by: Ed25519Signer = ALICE) -> Envelope:
+# What intents of all kinds say.
+COMMON = {
+    name: value
+    for name, value in intent().plain().items()
+    if name in ("org", "account", "agent", "chain_id", "key_path", "idempotency_key")
+} | {"expires_at_ms": intent().expires_at_ms}
+
+
+def sealed(one: AnyIntent, by: Ed25519Signer = ALICE) -> Envelope:
     return by.seal(INTENT_TYPE, one.encode())
 
 
-def arrival(one: Intent, n: int = 0, **changes: Any) -> Arrival:
+def arrival(one: AnyIntent, n: int = 0, **changes: Any) -> Arrival:
     """Return the intent as it reaches the signer; ``n`` is where it lay."""
     name = intent_digest(one.encode())
     terms: dict[str, Any] = {
@@ -128,7 +138,7 @@ def chain(**changes: Any) -> ChainSet:
     return ChainSet(**(terms | changes))
 
 
-def report(one: Intent, **changes: Any) -> SimulationReport:
+def report(one: TransactionIntent, **changes: Any) -> SimulationReport:
     terms: dict[str, Any] = {
         "simulator": SIMULATOR.keyid,
         "intent": intent_digest(one.encode()),
@@ -154,7 +164,7 @@ def key_request(**changes: Any) -> KeyRequest:
     return KeyRequest(**(terms | changes))
 
 
-def sealed_request(request: KeyRequest, by: Ed25519Signer = ADMIN) -> Envelope:
+def sealed_request(request: KeyOrder, by: Ed25519Signer = ADMIN) -> Envelope:
     return by.seal(KEY_REQUEST_TYPE, request.encode())
 
 
@@ -168,7 +178,7 @@ def key_answer(request: KeyRequest, secret: bytes = SECRET, /, **changes: Any) -
         "path": request.path,
         "version": 1,
         "address": address_of(secret),
-        "public_key": "0x04" + "00" * 64,
+        "public_key": public_key_of(secret),
         "kms_key": "none",
         "wrapped_kek": "0x01",
         "wrapped_dek": "0x02",
@@ -177,6 +187,10 @@ def key_answer(request: KeyRequest, secret: bytes = SECRET, /, **changes: Any) -
         "signer": SIGNER.keyid,
     }
     return KeyProvisioned(**(terms | changes))
+
+
+def public_key_of(secret: bytes) -> str:
+    return "0x" + PrivateKey(secret).public_key.format(compressed=False).hex()
 
 
 def address_of(secret: bytes) -> str:
@@ -194,29 +208,31 @@ def facts(**changes: Any) -> Facts:
     terms: dict[str, Any] = {
         "at_ms": NOW_MS,
         "agent": agent(),
+        "grants": (),
         "settings": Settings(),
         "chain": chain(),
         "simulation": None,
         "simulation_problem": None,
         "key": key(),
-        "key_open": True,
+        "key_problem": None,
         "owner": None,
         "earlier": None,
         "decided_before": False,
+        "boot": None,
     }
     return Facts(**(terms | changes))
 
 
-def case(one: Intent | None = None, under: Policy | None = None, **changes: Any) -> Case:
+def case(one: AnyIntent | None = None, under: Policy | None = None, **changes: Any) -> Case:
     """Return a case of an intent under a policy; the other arguments change the facts."""
-    asked, rules = one or intent(), under or policy()
+    wanted, rules = one or intent(), under or policy()
     named = digest("sixgate/policy/v1", rules.encode())
     return Case(
-        asked, intent_digest(asked.encode()), RegisteredPolicy(rules, named), facts(**changes)
+        wanted, intent_digest(wanted.encode()), RegisteredPolicy(rules, named), facts(**changes)
     )
 
 
-def signed(one: Intent, **changes: Any) -> TransactionSigned:
+def signed(one: TransactionIntent, **changes: Any) -> TransactionSigned:
     """Return what a draft of the intent would say, nonce 0."""
     terms: dict[str, Any] = {
         "id": event_id("outcome", intent_digest(one.encode())),
@@ -322,5 +338,11 @@ def provisioned(registry: Registry, *secrets: tuple[str, str, bytes]) -> KeyRegi
     register = KeyRegister()
     for account, path, secret in secrets or ((ACCOUNT, KEY_PATH, SECRET),):
         answer = key_answer(key_request(account=account, path=path), secret)
-        register.apply(SIGNER.sign_event(answer), registry)
+        register.load(SIGNER.sign_event(answer), registry)
     return register
+
+
+def asked(one: Case) -> TransactionIntent:
+    """Return the transaction that a case is about."""
+    assert isinstance(one.intent, TransactionIntent)
+    return one.intent

@@ -154,7 +154,9 @@ def _replaced(streams: dict[str, Any], environment: dict[str, str]) -> Iterator[
 
 
 def _text(content: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(content.encode()), encoding="utf-8")
+    """Return a stream; bytes that are no text stand in ``content`` as surrogates."""
+    raw = content.encode(errors="surrogateescape")
+    return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8")
 
 
 def _written(stream: io.TextIOWrapper) -> str:

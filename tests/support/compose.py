@@ -43,6 +43,12 @@ class Service:
         return words[1:]
 
     @property
+    def hidden(self) -> list[str]:
+        """Return what lies under an empty folder of its own, though it is mounted."""
+        targets = tuple(f"{target}/" for _, target in self.mounts)
+        return [path for path in self.plain.get("tmpfs", []) if path.startswith(targets)]
+
+    @property
     def mounts(self) -> Iterator[tuple[str, str]]:
         """Yield source and target of every file and folder of the host."""
         for volume in self.plain.get("volumes", []):
@@ -63,6 +69,13 @@ def services(variables: Mapping[str, str]) -> dict[str, Service]:
 
 def variables_in(env_file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+
+
+def copied_into_the_image() -> list[str]:
+    """Return the files and folders that the Dockerfile copies from the checkout."""
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
+    return [word for words in copied if not words[0].startswith("--from=") for word in words]
 
 
 def image_environment() -> dict[str, str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.audit import action_of
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope
-from schemas.intent import Intent
+from schemas.intent import TransactionIntent
 from schemas.keys import KeyRequest
 from schemas.partition import partition_of
 from schemas.policy import Policy
@@ -18,9 +19,10 @@ from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms
-from sixgate.creation import Founding, create
-from sixgate.folder import SLOT, Folder
-from sixgate.slots import make_slot, open_signer_keys
+from sixgate.data_folder.creation import Founding, create
+from sixgate.data_folder.folder import SLOT, Folder
+from sixgate.settings.kms import KmsSettings
+from sixgate.slots import NO_KMS, make_slot, open_signer_keys
 from streams.gates.passage import Passage
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -60,6 +62,10 @@ class ManualTime:
         self.wall += ms
         self.boot += ms
 
+    def clock(self) -> SteadyClock:
+        """Return the clock of a process that starts now."""
+        return SteadyClock(lambda: self.wall, lambda: self.boot)
+
 
 @dataclass
 class Producer:
@@ -69,7 +75,7 @@ class Producer:
     account: str = ACCOUNT
     now_ms: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
 
-    def intent(self, key: str, **changes: Any) -> Intent:
+    def intent(self, key: str, **changes: Any) -> TransactionIntent:
         terms: dict[str, Any] = {
             "org": "acme",
             "account": self.account,
@@ -83,7 +89,7 @@ class Producer:
             "idempotency_key": key,
             "expires_at_ms": self.now_ms() + 600_000,
         }
-        return Intent(**(terms | changes))
+        return TransactionIntent(**(terms | changes))
 
     def signed(self, key: str, **changes: Any) -> bytes:
         return self.signer.seal(INTENT_TYPE, self.intent(key, **changes).encode()).encode()
@@ -107,6 +113,15 @@ class Pipeline:
         while self.runner.step():
             continue
         return list(self.committed)
+
+    def audits(self) -> list[str]:
+        """Return what was put on record since the last ``drain``.
+
+        Calls of KMSs and keys that were opened to sign are left out.
+        """
+        audit = [e.value for e in self.committed if e.topic is Topic.AUDIT]
+        told = [action_of(raw) for raw in audit if b'"operation":"sign"' not in raw]
+        return [action for action in told if action != "kms.call"]
 
     def close(self) -> None:
         for log in (self.inbox, self.runner.inbox, self.runner.pipeline):
@@ -153,17 +168,20 @@ def open_pipeline(
     clock: SteadyClock | None = None,
     log: type[PipelineLog] = PipelineLog,
     decided_before: Callable[[str], bool] = lambda _: False,
+    kms: KmsSettings = NO_KMS,
 ) -> Pipeline:
     """Open a folder's pipeline as the node does, and start it."""
     trust = folder.trust()
     pipeline = log(folder.pipeline, trust.partitions)
-    held = open_signer_keys(folder)
+    held = open_signer_keys(folder, kms)
+    steady = clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms)
+    registry = Registry(trust.trust_root)
     committed: list[Outgoing] = []
     runner = EmbeddedRunner(
         inbox=SqliteLog(folder.inbox, trust.partitions),
         pipeline=pipeline,
-        slot=make_slot(held, Registry(trust.trust_root), pipeline, SLOT, decided_before),
-        clock=clock or SteadyClock(lambda: time.time_ns() // 1_000_000, boot_ms),
+        slot=make_slot(held, registry, pipeline, SLOT, decided_before, steady.now_ms),
+        clock=steady,
         simulate=no_simulation,
         on_commit=committed.extend,
     )

@@ -1,23 +1,26 @@
-"""A key in memory and sample transactions for the tests of signer/ethereum."""
+"""A key in memory and sample transactions of every type for the tests of signer/ethereum."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 from coincurve import PrivateKey
 from hypothesis import strategies as st
 
 from signer.ethereum.address import address_of, checksum_address
-from signer.ethereum.transaction import FeeMarketTransaction
-
-RECIPIENT = bytes.fromhex("d8da6bf26964af9d7eed9e03e53415d37aa96045")
-TRANSFER = FeeMarketTransaction(
-    chain_id=8453,
-    nonce=7,
-    max_priority_fee_per_gas_wei=10**6,
-    max_fee_per_gas_wei=10**9,
-    gas_limit=21_000,
-    to=RECIPIENT,
-    value_wei=5 * 10**17,
-    data=b"",
+from signer.ethereum.authorization import (
+    Authorization,
+    SignedAuthorization,
+    authorization_hash,
+)
+from signer.ethereum.fields import AccessList
+from signer.ethereum.signing import sign_digest
+from signer.ethereum.transaction import (
+    AccessListTransaction,
+    BlobTransaction,
+    FeeMarketTransaction,
+    LegacyTransaction,
+    SetCodeTransaction,
+    Transaction,
 )
 
 
@@ -32,13 +35,56 @@ class MemoryKey:
         return self._key.sign_recoverable(digest32, hasher=None)
 
 
+RECIPIENT = bytes.fromhex("d8da6bf26964af9d7eed9e03e53415d37aa96045")
+AUTHORITY = MemoryKey(b"\x07" * 32)
+BLOB_HASH = b"\x01" + bytes(31)
+_CALL: dict[str, Any] = {
+    "chain_id": 8453,
+    "nonce": 7,
+    "gas_limit": 21_000,
+    "to": RECIPIENT,
+    "value_wei": 5 * 10**17,
+    "data": b"",
+}
+_FEES: dict[str, Any] = {"max_priority_fee_per_gas_wei": 10**6, "max_fee_per_gas_wei": 10**9}
+
+
+def authorize(key: MemoryKey = AUTHORITY, **terms: Any) -> SignedAuthorization:
+    """Sign an authorization for Base to a contract at the address 22…22."""
+    usual: dict[str, Any] = {"chain_id": 8453, "address": b"\x22" * 20, "nonce": 3}
+    asked = Authorization(**usual | terms)
+    return sign_terms(asked, key)
+
+
+def sign_terms(asked: Authorization, key: MemoryKey = AUTHORITY) -> SignedAuthorization:
+    """Sign an authorization as an entry of a transaction's list."""
+    return SignedAuthorization(asked, sign_digest(authorization_hash(asked), key, key.address))
+
+
+LEGACY = LegacyTransaction(**_CALL, gas_price_wei=10**9)
+ACCESS = AccessListTransaction(**_CALL, gas_price_wei=10**9)
+TRANSFER = FeeMarketTransaction(**_CALL, **_FEES)
+BLOBS = BlobTransaction(
+    **_CALL,
+    **_FEES,
+    access_list=(),
+    max_fee_per_blob_gas_wei=10**9,
+    blob_versioned_hashes=(BLOB_HASH,),
+)
+SET_CODE = SetCodeTransaction(
+    **(_CALL | {"gas_limit": 46_000}), **_FEES, access_list=(), authorization_list=(authorize(),)
+)
+EVERY_TYPE: tuple[Transaction, ...] = (LEGACY, ACCESS, TRANSFER, BLOBS, SET_CODE)
+
+
 SECRETS = st.binary(min_size=32, max_size=32).filter(
     lambda secret: 0 < int.from_bytes(secret, "big") < 2**255
 )
 _ADDRESSES = st.binary(min_size=20, max_size=20)
-_STORAGE_KEYS = st.binary(min_size=32, max_size=32)
+_HASHES = st.binary(min_size=32, max_size=32)
+_VERSIONED_HASHES = _HASHES.map(lambda drawn: b"\x01" + drawn[1:])
 ACCESS_LISTS = st.lists(
-    st.tuples(_ADDRESSES, st.lists(_STORAGE_KEYS, max_size=3).map(tuple)), max_size=3
+    st.tuples(_ADDRESSES, st.lists(_HASHES, max_size=3).map(tuple)), max_size=3
 ).map(tuple)
 
 
@@ -47,37 +93,140 @@ def _uints(bits: int) -> st.SearchStrategy[int]:
     return st.integers(0, bits).flatmap(lambda length: st.integers(0, 2**length - 1))
 
 
-TRANSACTIONS = st.builds(
-    FeeMarketTransaction,
-    chain_id=_uints(64),
-    nonce=_uints(64),
-    max_priority_fee_per_gas_wei=_uints(256),
-    max_fee_per_gas_wei=_uints(256),
-    gas_limit=_uints(64),
-    to=st.none() | _ADDRESSES,
-    value_wei=_uints(256),
-    data=st.binary(max_size=200),
-    access_list=ACCESS_LISTS,
+_AUTHORIZATION = st.builds(
+    Authorization, chain_id=_uints(256), address=_ADDRESSES, nonce=_uints(64)
+)
+AUTHORIZATIONS = _AUTHORIZATION.map(sign_terms)
+# What EIP-7702 lets stand in a list: a chain passes over an entry that nobody signed.
+ENTRIES = AUTHORIZATIONS | st.builds(
+    SignedAuthorization, _AUTHORIZATION, st.binary(min_size=65, max_size=65)
+)
+_CALLS: dict[str, Any] = {
+    "chain_id": _uints(64),
+    "nonce": _uints(64),
+    "gas_limit": _uints(64),
+    "to": _ADDRESSES,
+    "value_wei": _uints(256),
+    "data": st.binary(max_size=200),
+}
+_CREATIONS = _CALLS | {"to": st.none() | _ADDRESSES}
+_GAS_PRICES: dict[str, Any] = {"gas_price_wei": _uints(256)}
+_FEE_MARKETS: dict[str, Any] = {
+    "max_priority_fee_per_gas_wei": _uints(256),
+    "max_fee_per_gas_wei": _uints(256),
+    "access_list": ACCESS_LISTS,
+}
+LEGACIES = st.builds(
+    LegacyTransaction, **_CREATIONS | _GAS_PRICES | {"chain_id": st.integers(1, 2**64 - 1)}
+)
+ACCESSES = st.builds(AccessListTransaction, **_CREATIONS | _GAS_PRICES, access_list=ACCESS_LISTS)
+FEE_MARKETS = st.builds(FeeMarketTransaction, **_CREATIONS | _FEE_MARKETS)
+BLOB_TRANSACTIONS = st.builds(
+    BlobTransaction,
+    **_CALLS | _FEE_MARKETS,
+    max_fee_per_blob_gas_wei=_uints(256),
+    blob_versioned_hashes=st.lists(_HASHES | _VERSIONED_HASHES, max_size=7).map(tuple)
+    | st.lists(_VERSIONED_HASHES, min_size=1, max_size=7).map(tuple),
+)
+SET_CODES = st.builds(
+    SetCodeTransaction,
+    **_CALLS | _FEE_MARKETS,
+    authorization_list=st.lists(ENTRIES, max_size=3).map(tuple),
+)
+TRANSACTIONS: st.SearchStrategy[Transaction] = st.one_of(
+    LEGACIES, ACCESSES, FEE_MARKETS, BLOB_TRANSACTIONS, SET_CODES
 )
 
 
-def as_eth_account(tx: FeeMarketTransaction) -> dict[str, Any]:
+def _fees_in_order(tx: Any) -> Any:
+    low, high = sorted((tx.max_priority_fee_per_gas_wei, tx.max_fee_per_gas_wei))
+    return replace(tx, max_priority_fee_per_gas_wei=low, max_fee_per_gas_wei=high)
+
+
+# Within every rule of the protocol, whatever is drawn.
+_SOUND: dict[str, Any] = {
+    "chain_id": st.integers(1, 2**64 - 1),
+    "nonce": _uints(64).map(lambda drawn: min(drawn, 2**64 - 2)),
+    "gas_limit": st.integers(10**6, 2**64 - 1),
+    "value_wei": _uints(254),
+}
+_SOUND_GAS_PRICES: dict[str, Any] = {"gas_price_wei": _uints(180)}
+_SOUND_FEES = _FEE_MARKETS | {
+    "max_priority_fee_per_gas_wei": _uints(180),
+    "max_fee_per_gas_wei": _uints(180),
+}
+_SOUND_AUTHORIZATIONS = st.builds(
+    Authorization,
+    chain_id=st.sampled_from((0, 8453)),
+    address=_ADDRESSES,
+    nonce=_SOUND["nonce"],
+).map(sign_terms)
+SOUND_TRANSACTIONS: st.SearchStrategy[Transaction] = st.one_of(
+    st.builds(LegacyTransaction, **_CREATIONS | _SOUND | _SOUND_GAS_PRICES),
+    st.builds(
+        AccessListTransaction, **_CREATIONS | _SOUND | _SOUND_GAS_PRICES, access_list=ACCESS_LISTS
+    ),
+    st.builds(FeeMarketTransaction, **_CREATIONS | _SOUND | _SOUND_FEES).map(_fees_in_order),
+    st.builds(
+        BlobTransaction,
+        **_CALLS | _SOUND | _SOUND_FEES,
+        max_fee_per_blob_gas_wei=_uints(180),
+        blob_versioned_hashes=st.lists(_VERSIONED_HASHES, min_size=1, max_size=6).map(tuple),
+    ).map(_fees_in_order),
+    st.builds(
+        SetCodeTransaction,
+        **_CALLS | _SOUND | _SOUND_FEES | {"chain_id": st.just(8453)},
+        authorization_list=st.lists(_SOUND_AUTHORIZATIONS, min_size=1, max_size=3).map(tuple),
+    ).map(_fees_in_order),
+)
+# Names as eth-account and web3 spell them.
+_SPELT = {
+    "chain_id": "chainId",
+    "nonce": "nonce",
+    "gas_price_wei": "gasPrice",
+    "max_priority_fee_per_gas_wei": "maxPriorityFeePerGas",
+    "max_fee_per_gas_wei": "maxFeePerGas",
+    "gas_limit": "gas",
+    "to": "to",
+    "value_wei": "value",
+    "data": "data",
+    "access_list": "accessList",
+    "max_fee_per_blob_gas_wei": "maxFeePerBlobGas",
+    "blob_versioned_hashes": "blobVersionedHashes",
+    "authorization_list": "authorizationList",
+}
+
+
+def as_eth_account(tx: Transaction) -> dict[str, Any]:
     """Spell a transaction as eth-account and web3 do."""
-    fields = {
-        "type": 2,
-        "chainId": tx.chain_id,
-        "nonce": tx.nonce,
-        "maxPriorityFeePerGas": tx.max_priority_fee_per_gas_wei,
-        "maxFeePerGas": tx.max_fee_per_gas_wei,
-        "gas": tx.gas_limit,
-        "value": tx.value_wei,
-        "data": tx.data,
-        "accessList": [
-            {
-                "address": checksum_address(address),
-                "storageKeys": ["0x" + key.hex() for key in keys],
-            }
-            for address, keys in tx.access_list
-        ],
+    spelt = {_SPELT[field.name]: getattr(tx, field.name) for field in fields(tx)}
+    if tx.to is None:
+        del spelt["to"]
+    else:
+        spelt["to"] = checksum_address(tx.to)
+    if not isinstance(tx, LegacyTransaction):
+        spelt |= {"type": EVERY_TYPE_NUMBER[type(tx)], "accessList": _access_list(tx.access_list)}
+    if isinstance(tx, SetCodeTransaction):
+        spelt["authorizationList"] = [_authorization(entry) for entry in tx.authorization_list]
+    return spelt
+
+
+EVERY_TYPE_NUMBER = {type(tx): number for number, tx in enumerate(EVERY_TYPE)}
+
+
+def _access_list(access_list: AccessList) -> list[dict[str, Any]]:
+    return [
+        {"address": checksum_address(address), "storageKeys": ["0x" + key.hex() for key in keys]}
+        for address, keys in access_list
+    ]
+
+
+def _authorization(signed: SignedAuthorization) -> dict[str, Any]:
+    return {
+        "chainId": signed.authorization.chain_id,
+        "address": signed.authorization.address,
+        "nonce": signed.authorization.nonce,
+        "yParity": signed.signature[64],
+        "r": int.from_bytes(signed.signature[:32], "big"),
+        "s": int.from_bytes(signed.signature[32:64], "big"),
     }
-    return fields if tx.to is None else fields | {"to": checksum_address(tx.to)}

@@ -11,10 +11,10 @@ from schemas.canonical import event_id
 from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
 from schemas.gating import gated, signed_part
-from schemas.intent import Intent, intent_digest
+from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
@@ -22,7 +22,6 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadKey
 from streams.ledger.migrations import migrate
-from streams.ledger.ordering import Place
 from streams.ledger.table import LedgerTable, batch_of
 from streams.ledger.verifier import Row
 
@@ -84,8 +83,8 @@ class Pipeline:
             self.append(Topic.SIGNED, key, outcome.encode(), at_ms + 5)
 
 
-def sample_intent(n: int, account: str) -> Intent:
-    return Intent(
+def sample_intent(n: int, account: str) -> TransactionIntent:
+    return TransactionIntent(
         org=ORG,
         account=account,
         agent=f"agent-{n % 3}",
@@ -100,7 +99,7 @@ def sample_intent(n: int, account: str) -> Intent:
     )
 
 
-def sealed(intent: Intent) -> Envelope:
+def sealed(intent: TransactionIntent) -> Envelope:
     body = intent.encode()
     return seal(INTENT_TYPE, body, intent.agent, AGENT_KEY.sign(pae(INTENT_TYPE, body)))
 
@@ -113,7 +112,7 @@ def clearances(name: str, envelope: Envelope, at_ms: int) -> Iterator[tuple[Clea
         yield Clearance(id=own_id, intent=name, envelope=envelope, verdicts=verdicts), topic
 
 
-def sample_outcome(n: int, intent: Intent, sequence: int, at_ms: int) -> Outcome:
+def sample_outcome(n: int, intent: TransactionIntent, sequence: int, at_ms: int) -> Outcome:
     name = intent_digest(intent.encode())
     shared = {
         "id": event_id("outcome", name),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.dsse import Envelope
-from schemas.record import Record
+from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
@@ -14,7 +14,7 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadKey
 from streams.ledger.kafka_source import KafkaSource
-from streams.ledger.ordering import LEDGER_TOPICS, Place, advance, by_place
+from streams.ledger.ordering import LEDGER_TOPICS, advance, by_place
 from streams.ledger.verify_sql import verify
 from tests.support.ledger_servers import as_user
 

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from schemas.record import Record
+from schemas.record import Place, Record
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerError
 from streams.ledger.heads import HeadFile
 from streams.ledger.migrations import migrate
-from streams.ledger.ordering import Place
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
 from tests.support.ledger import HEAD_KEY, ORG, MemoryLog, Pipeline

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from infra.local.kafka import Kafka
 from schemas.record import Outgoing
-from sixgate.keyfiles import create_key_file
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.data_folder.key_files import create_key_file
 from tests.support.ledger import HEAD_KEY, ORG, Pipeline
 from tests.support.ledger_judge import LedgerJudge
 from tests.support.ledger_kafka import KafkaWriter, broker_of
@@ -39,7 +41,7 @@ class Rig:
     def config(self, *, port: int | None = None, answer_s_max: int = 5) -> Path:
         file = self.folder / f"ledger-{port or self.server.port}.toml"
         file.write_text(
-            f'[kafka]\nservers = "{self.kafka.address}"\n'
+            f'[kafka]\nservers = "{self.kafka.address}"\ninsecure_dev = true\n'
             f'[clickhouse]\nport = {port or self.server.port}\nuser = "ledger_writer"\n'
             f"answer_s_max = {answer_s_max}\n"
             f'[ledger]\norg = "{ORG}"\nkey = "{self.folder / "ledger.pem"}"\n'
@@ -78,6 +80,29 @@ class Rig:
         told = sink.communicate(timeout=LEVEL_S_MAX)[1]
         self._sinks.remove(sink)
         return sink.returncode, told
+
+    def sentence_of_end(self, outage: Callable[[], None], code: ExitCode) -> str:
+        """Return the one sentence with which a sink ends that an outage meets between records."""
+        sink = self.start()
+        self.write(50)
+        self.await_level(sink)
+        outage()
+        self.write(50)
+        ended, told = self.await_end(sink)
+        assert ended == code, told
+        (sentence,) = (line for line in told.splitlines() if not line.startswith("{"))
+        return sentence
+
+    def go_on(self) -> int:
+        """Let a sink catch up and stop, and judge the ledger; return the sink's exit code.
+
+        Where nothing was missing it may be stopped before it listens to signals.
+        """
+        sink = self.start()
+        self.await_level(sink)
+        code = self.end(sink)[0]
+        self.judge.judge()
+        return code
 
     def close(self) -> None:
         for sink in self._sinks:

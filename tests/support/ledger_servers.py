@@ -33,13 +33,18 @@ def password(role: str) -> str:
 
 def server_with_roles(folder: Path) -> LocalServer:
     """Return a server, not yet started, with the committed users and an administrator."""
+    return LocalServer(folder, users=users_with_roles(folder))
+
+
+def users_with_roles(folder: Path) -> Path:
+    """Return a file with the committed users and an administrator."""
     for role in ROLES:
         digest = hashlib.sha256(password(role).encode()).hexdigest()
         os.environ[f"SIXGATE_{role.upper()}_SHA256"] = digest
     folder.mkdir(parents=True, exist_ok=True)
     users = folder / "users.xml"
     users.write_text(USERS.read_text("utf-8").replace("    </users>", _ADMIN_USER.lstrip("\n")))
-    return LocalServer(folder, users=users)
+    return users
 
 
 @contextmanager

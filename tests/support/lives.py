@@ -1,6 +1,6 @@
 """What the signer remembers of an intent that it has decided."""
 
-from schemas.intent import Intent, intent_digest
+from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from signer.account import Account, LiveIntent
 from signer.authority import Allocation, Judgement, Refusal, authorize
@@ -8,7 +8,7 @@ from signer.case import Case
 from tests.support.cases import DAY_MS, NOW_MS, SIGNER
 
 
-def live_of(one: Intent) -> LiveIntent:
+def live_of(one: TransactionIntent) -> LiveIntent:
     return LiveIntent(
         account=one.account,
         intent=intent_digest(one.encode()),

@@ -30,6 +30,7 @@ IN_FOLDER = {
     "outcomes": ("pipeline.db", 8),
     "transactions.signed": ("pipeline.db", 9),
     "registry": ("inbox.db", 11),
+    "boots": ("pipeline.db", 16),
 }
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
 Json: TypeAlias = dict[str, Any]
@@ -78,6 +79,7 @@ class Outside:
     outcomes: list[Json]
     signed: list[Json]
     unattributed: list[Json]
+    boots: list[Json]
 
     def strangers_ended(self) -> bool:
         """Tell whether everything that no agent signed has an event with its digest."""
@@ -85,16 +87,25 @@ class Outside:
         return {digest("sixgate/input/v1", raw) for raw in self.strangers} <= ends
 
 
-def read(values: Values) -> Outside:
-    registered = Registered()
+def read_registered(values: Values) -> Registered:
+    """Return what the registry says; a record that does not follow the one before says nothing."""
+    registered, wanted = Registered(), 0
     for raw in values("registry"):
-        entry = orjson.loads(base64.b64decode(orjson.loads(raw)["payload"]))["entry"]
+        record = orjson.loads(base64.b64decode(orjson.loads(raw)["payload"]))
+        if record["sequence"] != wanted:
+            continue
+        entry, wanted = record["entry"], wanted + 1
         if entry["type"] == "agent.set":
             registered.agents[entry["agent"]] = entry
         elif entry["type"] == "policy.set":
             registered.policies[entry["policy_id"]] = entry["policy"]
         elif entry["type"] == "service.set" and entry["role"] == "signer":
             registered.signers[entry["name"]] = entry["public_key"]
+    return registered
+
+
+def read(values: Values) -> Outside:
+    registered = read_registered(values)
     intents, strangers = {}, []
     for raw in values("intents.submitted"):
         body = authentic(raw, registered)
@@ -109,6 +120,7 @@ def read(values: Values) -> Outside:
         [orjson.loads(raw) for raw in values("outcomes")],
         [orjson.loads(raw) for raw in values("transactions.signed")],
         [orjson.loads(raw) for raw in values("intents.unattributed")],
+        [orjson.loads(raw) for raw in values("boots")],  # after the outcomes that name them
     )
 
 
@@ -146,6 +158,7 @@ def check(values: Values, *, settled: bool) -> Outside:
     found = read(values)
     check_one_outcome_each(found)
     check_signatures(found)
+    check_boots(found)
     check_transactions(found)
     check_nonces(found)
     check_limits(found)
@@ -167,14 +180,29 @@ def check_one_outcome_each(found: Outside) -> None:
 
 
 def check_signatures(found: Outside) -> None:
+    assert all(proven(one, one["signer"], found.registered) for one in found.outcomes)
+
+
+def proven(event: Json, signer: str, registered: Registered) -> bool:
+    """Tell whether the registered signer of a name signed an event."""
+    content = {k: v for k, v in event.items() if k != "signature"}
+    if "raw_transaction" in content:
+        raw = content["raw_transaction"].encode()
+        content["raw_transaction"] = digest("sixgate/gated/v1", raw)
+    message = f"sixgate/event/{event['type']}/v1".encode() + b"\x00" + canonical(content)
+    public_key = registered.signers[signer]
+    return verifies(public_key, bytes.fromhex(event["signature"][2:]), message)
+
+
+def check_boots(found: Outside) -> None:
+    """Assert that whatever life of a signer an outcome names is on record, and is that signer's."""
+    known = {boot["id"]: boot for boot in found.boots}
+    for boot in found.boots:
+        assert boot["id"] == digest("sixgate/boot/v1", canonical(boot["facts"]))
+        assert proven(boot, boot["facts"]["signer"], found.registered)
     for outcome in found.outcomes:
-        content = {k: v for k, v in outcome.items() if k != "signature"}
-        if "raw_transaction" in content:
-            raw = content["raw_transaction"].encode()
-            content["raw_transaction"] = digest("sixgate/gated/v1", raw)
-        message = f"sixgate/event/{outcome['type']}/v1".encode() + b"\x00" + canonical(content)
-        public_key = found.registered.signers[outcome["signer"]]
-        assert verifies(public_key, bytes.fromhex(outcome["signature"][2:]), message)
+        if "boot" in outcome:
+            assert known[outcome["boot"]]["facts"]["signer"] == outcome["signer"], "no such boot"
 
 
 def check_transactions(found: Outside) -> None:

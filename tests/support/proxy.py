@@ -3,6 +3,9 @@
 import socket
 import threading
 from contextlib import suppress
+from functools import partial
+
+from tests.support.listener import Listener, relay
 
 _CHUNK_BYTES = 65_536
 
@@ -14,39 +17,26 @@ class LossyProxy:
     """
 
     def __init__(self, port: int) -> None:
-        self._target = ("127.0.0.1", port)
+        self._target = port
         self._mark = b""
         self.lost = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
 
     def lose_answer_to(self, mark: bytes) -> None:
         self._mark = mark
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._target) as server:
-            doomed = threading.Event()
-            up = threading.Thread(target=self._upwards, args=(client, server, doomed), daemon=True)
-            up.start()
-            self._downwards(server, client, doomed)
-            for end in (client, server):
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
-            up.join()
+        doomed = threading.Event()
+        relay(
+            client,
+            self._target,
+            partial(self._upwards, doomed=doomed),
+            partial(self._downwards, doomed=doomed),
+        )
 
     def _upwards(
         self, client: socket.socket, server: socket.socket, doomed: threading.Event

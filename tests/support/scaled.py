@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -19,15 +19,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
 from infra.local.ports import free_port
+from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import Entry
 from schemas.topics import Topic
-from signer.registry import Registry
+from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
+from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
-from sixgate.folder import LEDGER, Folder
-from sixgate.operator import record_envelope
+from sixgate.data_folder.folder import LEDGER, Folder
 from streams.kafka.broker import Broker
 from streams.kafka.producer import Sender
 from streams.kafka.provision import TopicPlan
@@ -35,29 +37,62 @@ from streams.kafka.topics import Replication
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from streams.log.sqlite import SqliteLog
-from tests.support.embedded import make_folder
+from tests.support.embedded import POLICY, make_folder
 from tests.support.ledger_servers import as_user, password, server_with_roles
 from tests.support.outside import Outside, Values, read
 from tests.support.servers import kafka_in, running
 
 Raw: TypeAlias = tuple[int, bytes | None, bytes]
 SETTLE_S_MAX = 120
+CATCH_UP_S_MAX = 3_600
+ONE_COPY = Replication(1, 1)
 LOOK_S = 0.5
-COMMANDS = {"gates": ["gates"], "signer": ["signer"], "ledger": ["ledger", "run"]}
+COMMANDS = {
+    "registrar": ["registrar"],
+    "gates": ["gates"],
+    "signer": ["signer"],
+    "ledger": ["ledger", "run"],
+}
+EVERY = COMMANDS | {"custody": ["custody"]}  # which no intent needs
+HEAD_REQUIRED = tuple(
+    f"SIXGATE_{name.upper()}__HEAD_REQUIRED" for name in ("signer", "gates", "custody")
+)
 Metrics: TypeAlias = dict[str, dict[tuple[str, ...], float]]
-USERS = {"gates": "ledger_reader", "signer": "ledger_reader", "ledger": "ledger_writer"}
+USERS = {
+    "registrar": "ledger_reader",
+    "gates": "ledger_reader",
+    "signer": "ledger_reader",
+    "ledger": "ledger_writer",
+    "custody": "ledger_reader",
+}
+
+EXPECTED = (b'"action":"kms.call"', b'"operation":"sign"')
+"""What is on record whenever something is signed."""
 
 
 @dataclass
 class Scaled:
-    """One organisation on Kafka; its processes are started and killed by name."""
+    """One organisation on Kafka; its processes are started and killed by name.
+
+    Those that are started before any registrar need none.
+    """
 
     folder: Folder
     servers: str
     server: LocalServer | None = None
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     aside: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in COMMANDS})
+    has_registrar: bool = False
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in EVERY})
+    replication: Replication = ONE_COPY
+    doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
+    more: dict[str, str] = field(default_factory=dict)  # what else a process is told
+    started_again: Collection[int] = ()  # exit codes after which a supervisor starts it again
+
+    @property
+    def names(self) -> list[str]:
+        """Return which processes this organisation has."""
+        return [name for name in COMMANDS if name != "ledger" or self.server]
 
     @property
     def broker(self) -> Broker:
@@ -66,7 +101,7 @@ class Scaled:
     def found(self) -> None:
         """Make the topics and put the folder's registry and key requests on them."""
         trust = self.folder.trust()
-        asyncio.run(TopicPlan(trust.partitions, Replication(1, 1)).apply(self.broker))
+        asyncio.run(TopicPlan(trust.partitions, self.replication).apply(self.broker))
         inbox = SqliteLog(self.folder.inbox, trust.partitions)
         for topic in (Topic.REGISTRY, Topic.KEY_REQUESTS):
             for partition in range(inbox.partitions_of(topic)):
@@ -82,16 +117,48 @@ class Scaled:
         asyncio.run(sent())
 
     def start(self, name: str) -> None:
-        """Start ``gates``, ``signer`` or ``ledger``."""
-        config = self.folder.path / f"{name}.toml"
-        kafka = f'[kafka]\nservers = "{self.servers}"\ncopies = 1\nin_sync = 1\n'
+        """Start one of ``EVERY``; ``registrar`` before those that shall need it."""
+        self.has_registrar |= name == "registrar"
+        config = self.folder.path / f"{name}-{self.ports[name]}.toml"
+        copies, in_sync = self.replication.factor, self.replication.in_sync
+        servers = self.doors.get(name, self.servers)
+        kafka = f'[kafka]\nservers = "{servers}"\ncopies = {copies}\nin_sync = {in_sync}\n'
+        kafka += "insecure_dev = true\n[kms]\ninsecure_dev = true\n"
+        kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
         monitor = f"[monitor]\nport = {self.ports[name]}\n"
-        config.write_text(f'data = "{self.folder.path}"\n{kafka}{monitor}{self._ledger(name)}')
+        config.write_text(
+            f'data = "{self.folder.path}"\n{kafka}{monitor}{self._ledger(name)}'
+            f"{self.more.get(name, '')}"
+        )
         log = (self.folder.path / f"{name}.log").open("ab")
-        command = [sys.executable, "-m", "sixgate", *COMMANDS[name], "--config", str(config)]
+        program = ["tests.support.wrong_clock", str(self._clock(name))]
+        command = [sys.executable, "-m", *program, *EVERY[name], "--config", str(config)]
         env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
+        if not self.has_registrar:
+            env |= dict.fromkeys(HEAD_REQUIRED, "false")
         self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         log.close()
+
+    def set_clock(self, name: str, wrong_s: float) -> None:
+        """Let the wall clock of a process be wrong from now on, whether it runs or not."""
+        draft = self._clock(name).with_suffix(".draft")
+        draft.write_text(str(wrong_s))
+        draft.replace(self._clock(name))
+
+    def _clock(self, name: str) -> Path:
+        return self.folder.path / f"{name}.clock"
+
+    def start_all(self) -> None:
+        """Start every process and wait until all are at work."""
+        for name in self.names:
+            self.start(name)
+        for name in self.names:
+            self.await_ready(name)
+
+    def stop_all(self) -> None:
+        """Stop every process; each must end as one that was asked to."""
+        for name in list(self.processes):
+            self.stop(name)
 
     def _ledger(self, name: str) -> str:
         """Return what a process is told of the ledger; without a server the signer asks none."""
@@ -123,7 +190,9 @@ class Scaled:
     def ends(self, name: str) -> int:
         """Start a process that must end by itself; return its exit code."""
         self.start(name)
-        return self.processes.pop(name).wait(SETTLE_S_MAX)
+        code = self.processes[name].wait(SETTLE_S_MAX)
+        del self.processes[name]
+        return code
 
     def log(self, name: str) -> str:
         return (self.folder.path / f"{name}.log").read_text()[-4_000:]
@@ -151,29 +220,37 @@ class Scaled:
 
     def await_ready(self, name: str) -> None:
         ends_at_s = time.monotonic() + SETTLE_S_MAX
-        while not self._ready(name):
+        while not ready(self.ports[name]):
             assert self.processes[name].poll() is None, self.log(name)
             assert time.monotonic() < ends_at_s, self.log(name)
             time.sleep(LOOK_S / 5)
 
-    def _ready(self, name: str) -> bool:
-        try:
-            with urlopen(f"{self.url(name)}/readyz", timeout=10) as answer:  # noqa: S310 - our own
-                return bool(answer.status == HTTPStatus.OK)
-        except OSError:
-            return False
+    def await_caught_up(self, *names: str) -> None:
+        """Wait until nothing waits before some processes; cheap, where ``settle`` reads it all."""
+        ends_at_s = time.monotonic() + CATCH_UP_S_MAX
+        while any(any(self.metrics(name)["sixgate_lag_records"].values()) for name in names):
+            assert time.monotonic() < ends_at_s, "they do not catch up"
+            time.sleep(LOOK_S)
 
     def register(self, entry: Entry) -> None:
         """Append a registry record as an operator would."""
-        registry = Registry(self.folder.trust().trust_root)
-        for raw in on_kafka(self.servers)(Topic.REGISTRY):
-            registry.apply(raw)
+        registry = self.registry()
         after = (registry.sequence, registry.head)
         raw, _ = record_envelope(self.folder.admin(), registry.org, after, entry, wall_ms())
         self.send([Outgoing(Topic.REGISTRY, "", raw)])
 
+    def registry(self) -> Registry:
+        """Return what is registered now."""
+        registry = Registry(self.folder.trust().trust_root)
+        for raw in on_kafka(self.servers)(Topic.REGISTRY):
+            with suppress(RegistryRefused):
+                registry.apply(raw)
+        return registry
+
     def audit(self) -> list[bytes]:
-        return on_kafka(self.servers)(Topic.AUDIT)
+        """Return what is on record beside the calls of KMSs, and keys that were opened to sign."""
+        records = on_kafka(self.servers)(Topic.AUDIT)
+        return [raw for raw in records if not any(each in raw for each in EXPECTED)]
 
     def outside(self) -> Outside:
         return read(on_kafka(self.servers))
@@ -182,23 +259,47 @@ class Scaled:
         """Wait until ``done`` says so of what the topics hold."""
         ends_at_s = time.monotonic() + SETTLE_S_MAX
         while not done(found := self.outside()):
-            for name, process in self.processes.items():
-                assert process.poll() is None, f"{name} ended: {self.log(name)}"
+            for name, process in list(self.processes.items()):
+                ended = process.poll()
+                assert ended is None or ended in self.started_again, f"{name}: {self.log(name)}"
             assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
             time.sleep(LOOK_S)
         return found
 
 
+def ready(port: int) -> bool:
+    """Tell whether the process that shows itself on a port has loaded what it needs."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
 @contextmanager
-def organisation(path: Path, agents: list[Ed25519Signer]) -> Iterator[Scaled]:
+def organisation(
+    path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
+) -> Iterator[Scaled]:
     """Give an organisation on a broker and a ClickHouse server of its own, nothing started."""
     with (
         running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka,
-        running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server,
+        organisation_on(kafka, path, agents, policy) as scaled,
     ):
+        yield scaled
+
+
+@contextmanager
+def organisation_on(
+    kafka: Kafka, path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
+) -> Iterator[Scaled]:
+    """Give an organisation on a cluster that is nobody else's, with a ClickHouse server."""
+    nodes = len(kafka.nodes)
+    copies = Replication(min(3, nodes), max(1, min(3, nodes) - 1))
+    folder = make_folder(path / "data", agents, policy)
+    with running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server:
         with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
             migrate(clickhouse)
-        scaled = Scaled(make_folder(path / "data", agents), kafka.address, server)
+        scaled = Scaled(folder, kafka.address, server, replication=copies)
         scaled.found()
         try:
             yield scaled

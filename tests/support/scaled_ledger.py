@@ -2,8 +2,8 @@
 
 import time
 
-from sixgate.folder import LEDGER
-from sixgate.keyfiles import load_key_file
+from sixgate.data_folder.folder import LEDGER
+from sixgate.data_folder.key_files import load_key_file
 from streams.ledger.heads import HeadKey
 from tests.support.ledger_judge import LedgerJudge
 from tests.support.scaled import Scaled

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from infra.local.local import Local, local_in
 from infra.local.processes import Processes
 from signer.signatures import Ed25519Signer
-from sixgate.folder import Folder
+from sixgate.data_folder.folder import Folder
 from sixgate.scaled.settings import Settings, load_settings
 from tests.support.embedded import make_folder
 from tests.support.servers import running

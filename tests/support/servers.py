@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
 
 import pytest
 
 from infra.local.certificates import Authority
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
+from infra.local.fetch import clickhouse_library, kafka_jars
 from infra.local.kafka import ADMIN, BROKER, Identities, Kafka
 from tests.support.containers import (
     ContainerClickHouse,
@@ -64,10 +65,23 @@ def had(make: Callable[[], S]) -> S:
         server = make()
         server.start()
     except ServerError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+        _not_had(error)
     return server
+
+
+def fetched() -> None:
+    """Fetch the servers that run as processes, or end the test as ``had`` does."""
+    try:
+        kafka_jars()
+        clickhouse_library()
+    except ServerError as error:
+        _not_had(error)
+
+
+def _not_had(error: ServerError) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
 
 
 @contextmanager
@@ -116,14 +130,20 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
-    folder = tmp_path_factory.mktemp("kafka-secure")
+@contextmanager
+def secure_kafka_in(folder: Path) -> Iterator[SecureKafka]:
+    """Run a broker that wants a certificate and denies by default."""
     authority = Authority(folder / "identities")
     admin = authority.issue(ADMIN)
     identities = Identities(authority.file, authority.issue(BROKER), admin)
     with running(lambda: kafka_in(folder, identities=identities), folder) as server:
         yield SecureKafka(server, authority, admin)
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    with secure_kafka_in(tmp_path_factory.mktemp("kafka-secure")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

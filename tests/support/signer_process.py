@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.audit import AuditRecord
-from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
+from schemas.access import SecretAccess
+from schemas.audit import AuditRecord, action_of
+from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.keys import KeyDescriptor, KeyRegister
+from signer.keys.register import KeyDescriptor, KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import Arrival, Batch, SigningStage
@@ -40,8 +41,9 @@ class Disk:
 
     state: DictStateStore = field(default_factory=DictStateStore)
     published: list[Outgoing] = field(default_factory=list)
-    outcomes: list[TransactionSigned | IntentRejected] = field(default_factory=list)
+    outcomes: list[AnyOutcome] = field(default_factory=list)
     audits: list[AuditRecord] = field(default_factory=list)
+    accesses: list[SecretAccess] = field(default_factory=list)
 
     def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
         self.state.commit(writes)
@@ -49,7 +51,9 @@ class Disk:
             self.published.append(event)
             if event.topic is Topic.OUTCOMES:
                 self.outcomes.append(decode_outcome(event.value))
-            if event.topic is Topic.AUDIT:
+            if event.topic is Topic.AUDIT and action_of(event.value) == "secret.access":
+                self.accesses.append(SecretAccess.decode(event.value))
+            elif event.topic is Topic.AUDIT:
                 self.audits.append(AuditRecord.decode(event.value))
 
     def signed(self) -> list[TransactionSigned]:
@@ -82,7 +86,7 @@ class SignerProcess:
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Finish what an earlier life allocated; return it."""
-        batch = self.stage.recover(now_ms)
+        batch = self.stage.recover(self.stage.unfinished(), now_ms)
         if batch.pinned:
             self._finish(batch, now_ms, die)
         return batch

@@ -17,8 +17,8 @@ from schemas.registry import Entry
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from sixgate import operator
-from sixgate.folder import Folder
+from sixgate.authoring import operator
+from sixgate.data_folder.folder import Folder
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.support.embedded import ACCOUNT, Producer, make_folder, open_pipeline

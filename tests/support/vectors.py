@@ -1,4 +1,4 @@
-"""Reads the published test vectors that lie beside the repository, in ../shared/vectors."""
+"""Reads the published test vectors that lie beside the repository, in ../shared."""
 
 import gzip
 import json
@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-VECTORS = Path(__file__).resolve().parents[2].parent / "shared" / "vectors"
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+VECTORS = SHARED / "vectors"
+SEV_VECTORS = SHARED / "sev_vectors"
 
 
 def load_vectors(name: str) -> Any:
@@ -18,7 +20,7 @@ def load_vectors(name: str) -> Any:
     Without the folder the test is skipped, as in a user's clone, but fails where CI=true.
     """
     if not VECTORS.is_dir():
-        _without_vectors()
+        without_vectors(VECTORS)
     content = (VECTORS / name).read_bytes()
     return json.loads(gzip.decompress(content) if name.endswith(".gz") else content)
 
@@ -29,8 +31,10 @@ def report_cases(capsys: pytest.CaptureFixture[str], line: str) -> None:
         sys.stdout.write(f"\n{line}\n")
 
 
-def _without_vectors() -> None:
-    reason = "the published vectors are absent: expected in ../shared/vectors beside the repository"
+def without_vectors(folder: Path) -> None:
+    """Skip the test, or fail it where CI=true."""
+    where = f"../shared/{folder.name}"
+    reason = f"the published vectors are absent: expected in {where} beside the repository"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

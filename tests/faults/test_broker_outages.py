@@ -1,0 +1,45 @@
+"""The one broker dies, or freezes, while intents stream in.
+
+Processes may end and are started again as docs/operations.md advises. Afterwards the topics and
+the ledger alone must show that nothing was lost, doubled or signed over a limit.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.judgement import judge
+from tests.support.load import under_load
+from tests.support.supervised_world import World, supervised_world
+
+WARM_S = 2
+DOWN_S = 3
+FROZEN_S = 20
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One organisation for all tests: each goes on where the one before ended."""
+    with supervised_world(tmp_path_factory.mktemp("outages")) as world:
+        yield world
+
+
+def test_a_killed_broker_costs_no_intent_and_no_limit(world: World) -> None:
+    with under_load(world.scaled, world.trader, "killed") as load:
+        for down_s in (0, DOWN_S):
+            time.sleep(WARM_S)
+            world.kafka.kill()
+            time.sleep(down_s)
+            world.kafka.start()
+    judge(world.scaled, load)
+
+
+def test_a_broker_that_freezes_costs_no_intent_and_no_limit(world: World) -> None:
+    with under_load(world.scaled, world.trader, "frozen") as load:
+        time.sleep(WARM_S)
+        world.kafka.pause()
+        time.sleep(FROZEN_S)
+        world.kafka.resume()
+        time.sleep(WARM_S)
+    judge(world.scaled, load)

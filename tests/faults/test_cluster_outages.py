@@ -1,0 +1,52 @@
+"""Of three brokers one dies that leads partitions of ours; two go on, and it comes back."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from infra.local.server import Server
+from schemas.topics import Topic
+from tests.support.judgement import judge
+from tests.support.load import BURST, under_load
+from tests.support.supervised_world import World, supervised_world
+from tests.support.trading import HOME
+
+WARM_S = 2
+NODES = 3
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with supervised_world(tmp_path_factory.mktemp("cluster"), nodes=NODES) as world:
+        yield world
+
+
+def leader(world: World, topic: Topic) -> Server:
+    """Return the node that leads our account's partition of a topic."""
+
+    async def number() -> int:
+        admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka.address)
+        await admin.start()
+        try:
+            (found,) = await admin.describe_topics([topic.value])
+            (at,) = [one for one in found["partitions"] if one["partition"] == HOME]
+            return int(at["leader"])
+        finally:
+            await admin.close()
+
+    return world.kafka.nodes[asyncio.run(number()) - 1]
+
+
+def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(world: World) -> None:
+    with under_load(world.scaled, world.trader, "lost") as load:
+        time.sleep(WARM_S)
+        lost = leader(world, Topic.STATE)
+        lost.kill()
+        before = len(world.scaled.outside().outcomes)
+        world.scaled.settle(lambda found: len(found.outcomes) > before + 5 * BURST)
+        lost.start()
+        time.sleep(WARM_S)
+    judge(world.scaled, load)

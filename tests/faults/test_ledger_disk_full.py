@@ -1,0 +1,61 @@
+"""The disk of the ledger's server runs full while the sink writes: a real disk, really full."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from sixgate.cli.exit_codes import ExitCode
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.migrations import migrate
+from tests.support.ledger_kafka import kafka_with_topics
+from tests.support.ledger_rig import Rig
+from tests.support.ledger_servers import as_user
+from tests.support.servers import running, watched
+from tests.support.small_disk import SmallDiskServer
+
+TIMES = 2
+HALF_WAY = "SELECT throwIf(number = 500000) FROM numbers(1000000)"
+
+
+@pytest.fixture
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    folder = tmp_path_factory.mktemp("disk-full")
+    with (
+        watched(folder),
+        kafka_with_topics(folder / "kafka") as kafka,
+        running(lambda: SmallDiskServer(folder / "server"), folder) as server,
+    ):
+        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
+            migrate(clickhouse)
+        with closing(Rig(folder, kafka, server)) as made:
+            yield made
+
+
+def test_a_full_disk_ends_the_sink_in_one_sentence_and_room_lets_it_go_on(rig: Rig) -> None:
+    server = rig.server
+    assert isinstance(server, SmallDiskServer)
+    for _ in range(TIMES):
+        sentence = rig.sentence_of_end(server.fill, ExitCode.HALTED)
+        assert "the disk is full; free some space and start again" in sentence
+        server.empty()
+    assert rig.go_on() == ExitCode.OK
+
+
+def test_a_full_disk_hides_no_row_from_who_reads(rig: Rig) -> None:
+    """Told that there is nothing, the signer would believe that its state did not go back."""
+    server = rig.server
+    assert isinstance(server, SmallDiskServer)
+    sink = rig.start()
+    rig.write(50)
+    rows = rig.await_level(sink)
+    rig.end(sink)
+    server.fill()
+    assert rig.judge.rows() == rows
+    with closing(ClickHouse.server(as_user(server, "ledger_reader"))) as clickhouse:
+        exported = clickhouse.formatted("SELECT body FROM ledger", "JSONEachRow")
+        assert exported.count(b"\n") == rows
+        for read in (clickhouse.rows, lambda sql: clickhouse.formatted(sql, "JSONEachRow")):
+            with pytest.raises(LedgerUnavailable):
+                read(HALF_WAY)

@@ -1,0 +1,70 @@
+"""Two signers of one slot at one time, and many producers: a limit of 20 units lets 20 through."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate.cli.exit_codes import ExitCode
+from tests.support.embedded import ACCOUNT, STRANGER, Producer
+from tests.support.load import DEAR_WEI
+from tests.support.outside import Json, Outside, check
+from tests.support.scaled import Scaled, all_ended, on_kafka
+
+PRODUCERS = 8
+UNITS = 20
+ROUNDS = 4
+POKE_S = 0.3
+FENCED_S_MAX = 30
+# A broker that is about to fence may answer a commit with an unknown error: nobody knows, it halts.
+LOST = (ExitCode.TAKEN_OVER, ExitCode.HALTED)
+
+
+def fight(scaled: Scaled, trader: Producer, number: int) -> None:
+    """Start two signers in one instant and wait until one of them has lost.
+
+    Who is fenced learns it when it commits, so something must come that both of them judge.
+    """
+    scaled.start("signer")
+    first = scaled.set_aside("signer")
+    scaled.start("signer")
+    second = scaled.processes["signer"]
+    ends_at_s = time.monotonic() + FENCED_S_MAX
+    while first.poll() is None and second.poll() is None:
+        assert time.monotonic() < ends_at_s, "two signers hold one slot"
+        submit(scaled, trader.signed(f"poke-{number}-{time.monotonic_ns()}", to=STRANGER))
+        time.sleep(POKE_S)
+    lost, left = (first, second) if first.poll() is not None else (second, first)
+    assert lost.returncode in LOST, scaled.log("signer")
+    scaled.processes["signer"] = left
+
+
+def submit(scaled: Scaled, value: bytes) -> None:
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value)])
+
+
+def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
+    scaled: Scaled, trader: Producer
+) -> None:
+    scaled.start("gates")
+    scaled.await_ready("gates")
+    with ThreadPoolExecutor(PRODUCERS) as producers:
+        for number in range(ROUNDS):
+            dear = [trader.signed(f"{number}-{n}", value_wei=DEAR_WEI) for n in range(PRODUCERS)]
+            sending = producers.map(partial(submit, scaled), dear)
+            fight(scaled, trader, number)
+            list(sending)
+            scaled.settle(all_ended)
+            scaled.stop("signer")
+    found = check(on_kafka(scaled.servers), settled=True)
+    signed, refused = ended(found, DEAR_WEI)
+    assert len(signed) == UNITS
+    assert [o["reason"] for o in refused] == ["daily_limit_exceeded"] * (ROUNDS * PRODUCERS - UNITS)
+
+
+def ended(found: Outside, value_wei: int) -> tuple[list[Json], list[Json]]:
+    """Return what was signed and what was refused of the intents of one value."""
+    of_value = [o for o in found.outcomes if int(o["value_wei"]) == value_wei]
+    signed = [o for o in of_value if o["type"] == "transaction.signed"]
+    return signed, [o for o in of_value if o not in signed]

@@ -1,0 +1,88 @@
+"""Whoever reads uncommitted records sees no signature whose charge is not committed.
+
+The signer is killed on either side of every request of both its transactions: the one that charges
+and the one that publishes. While it is dead, everything on the topics is compared.
+"""
+
+import itertools
+from collections import defaultdict
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+import orjson
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from tests.support.embedded import ACCOUNT, Producer
+from tests.support.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.support.outside import check
+from tests.support.scaled import Scaled, all_ended, on_kafka, raw_records
+
+POINTS = [Point(*place) for place in itertools.product((1, 2), Api, When)]
+INTENTS = 3
+KILL_S_MAX = 30
+HINTS_AND_MAC_BYTES = 9 + 32
+NOT_PINNED = ("raw_transaction", "transaction_hash", "signature")
+Json = dict[str, Any]
+
+
+def signatures(scaled: Scaled, isolation: str) -> dict[str, Json]:
+    """Return, by intent, every event on the signer's topics that carries a signed transaction."""
+    values = on_kafka(scaled.servers, isolation)
+    events = [
+        orjson.loads(raw) for topic in (Topic.OUTCOMES, Topic.SIGNED) for raw in values(topic)
+    ]
+    return {event["intent"]: event for event in events if "raw_transaction" in event}
+
+
+def charges(scaled: Scaled) -> dict[str, Json]:
+    """Return, by intent, what the committed state has ever pinned."""
+    found = {}
+    for _, key, value in raw_records(scaled.servers, Topic.STATE):
+        if key and key.split(b"\x00")[1] == b"live" and value:
+            live = orjson.loads(value[HINTS_AND_MAC_BYTES:])
+            if "pinned" in live:
+                found[live["intent"]] = live["pinned"]
+    return found
+
+
+def check_charged(scaled: Scaled, made: dict[str, set[str]]) -> int:
+    """Assert that what is to be seen is charged; return how much of it is not yet committed."""
+    seen, charged = signatures(scaled, "read_uncommitted"), charges(scaled)
+    for intent, event in seen.items():
+        unsigned = {name: value for name, value in event.items() if name not in NOT_PINNED}
+        assert unsigned == charged.get(intent), "a signature is to be seen, and no charge"
+        made[intent].add(event["raw_transaction"])
+    for raw in on_kafka(scaled.servers, "read_uncommitted")(Topic.STATE):
+        assert b"raw_transaction" not in raw
+    return len(seen.keys() - signatures(scaled, "read_committed").keys())
+
+
+def submit(scaled: Scaled, trader: Producer, number: int) -> None:
+    """Good intents alone: what is refused is published with the charges, in one transaction."""
+    values = [trader.signed(f"{number}-{n}") for n in range(INTENTS)]
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+
+
+def test_no_signature_is_to_be_seen_before_its_charge_is_committed(
+    scaled: Scaled, trader: Producer
+) -> None:
+    made: dict[str, set[str]] = defaultdict(set)
+    uncommitted = 0
+    with closing(KafkaProxy(int(scaled.servers.rpartition(":")[2]))) as proxy:
+        scaled.doors["signer"] = f"127.0.0.1:{proxy.port}"
+        scaled.start_all()
+        for number, point in enumerate(POINTS):
+            proxy.arm(point, partial(scaled.kill, "signer"))
+            submit(scaled, trader, number)
+            assert proxy.reached.wait(KILL_S_MAX), f"{point} never came"
+            uncommitted += check_charged(scaled, made)
+            scaled.start("signer")
+            scaled.settle(all_ended)
+        check_charged(scaled, made)
+        scaled.stop_all()
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert len(found.signed) == len(made) == INTENTS * len(POINTS)
+    assert all(len(different) == 1 for different in made.values()), "signed twice, differently"
+    assert uncommitted, "nothing uncommitted was ever there to be seen"

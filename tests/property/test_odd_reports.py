@@ -1,0 +1,88 @@
+"""Whatever is odd about evidence, and however much of it: the first step that must fails."""
+
+from contextlib import suppress
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA384
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.attestation.certificates import AMD_PSS
+from signer.attestation.errors import AttestationError, Step
+from signer.attestation.generations import Generation
+from signer.attestation.report import SigningKey
+from signer.attestation.verify import verify
+from tests.support.attestation import BINDING, authority_keys, with_chain
+from tests.support.effort import effort
+from tests.support.odd_reports import HARMLESS, ODDITIES, Odd, odd_evidence
+
+KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]
+
+
+def failed_at(generation: Generation, kind: SigningKey, odd: list[Odd]) -> int | None:
+    """Return the step at which evidence with these in it is refused."""
+    evidence, policy, at_ms = odd_evidence(generation, kind, odd)
+    try:
+        found = verify(evidence, policy, BINDING.report_data(), at_ms)
+    except AttestationError as error:
+        return int(error.step)
+    assert (found.generation, found.signing_key, found.simulated) == (generation, kind, True)
+    return None
+
+
+def wanted(odd: list[Odd]) -> int | None:
+    return min((one.step for one in odd if one.step), default=None)
+
+
+def among(oddities: tuple[Odd, ...], generation: Generation, kind: SigningKey) -> list[Odd]:
+    return [one for one in oddities if generation in one.of and kind in one.kinds]
+
+
+def test_each_oddity_by_itself_fails_at_its_step_in_every_generation_and_kind() -> None:
+    for generation, kind in KINDS:
+        assert failed_at(generation, kind, []) is None
+        for one in among(ODDITIES, generation, kind):
+            assert failed_at(generation, kind, [one]) == one.step, (generation, kind, one)
+
+
+def test_there_is_an_oddity_for_every_step() -> None:
+    assert {one.step for one in ODDITIES} == {None, *Step}
+
+
+@effort(0.6)
+@given(st.data(), st.sampled_from(KINDS))
+def test_of_many_oddities_the_first_step_that_must_fails(
+    data: st.DataObject, of: tuple[Generation, SigningKey]
+) -> None:
+    drawn = st.lists(st.sampled_from(among(ODDITIES, *of)), unique_by=lambda one: one.slot)
+    odd = data.draw(drawn)
+    assert failed_at(*of, odd) == wanted(odd)
+
+
+@effort(0.3)
+@given(st.data(), st.sampled_from(KINDS))
+def test_whatever_real_evidence_may_have_is_accepted_all_at_once(
+    data: st.DataObject, of: tuple[Generation, SigningKey]
+) -> None:
+    drawn = st.lists(st.sampled_from(among(HARMLESS, *of)), unique_by=lambda one: one.slot)
+    assert failed_at(*of, data.draw(drawn)) is None
+
+
+@effort(0.2)
+@given(st.data(), st.sampled_from(KINDS))
+def test_whatever_bytes_the_intermediate_signed_nothing_but_a_refusal_is_raised(
+    data: st.DataObject, of: tuple[Generation, SigningKey]
+) -> None:
+    """An odd leaf is verified or refused by its step; what a library thinks of it stays inside."""
+    evidence, policy, at_ms = odd_evidence(*of, [])
+    good = evidence.certificates.leaf
+    signed = bytearray(x509.load_der_x509_certificate(good).tbs_certificate_bytes)
+    begins = good.index(signed)
+    turned = st.tuples(st.integers(0, len(signed) - 1), st.integers(1, 255))
+    for at, mask in data.draw(st.lists(turned, min_size=1, max_size=3)):
+        signed[at] ^= mask
+    signature = authority_keys().intermediates[of[1]].sign(bytes(signed), AMD_PSS, SHA384())
+    between = good[begins + len(signed) : -len(signature)]
+    leaf = good[:begins] + bytes(signed) + between + signature
+    with suppress(AttestationError):
+        verify(with_chain(evidence, leaf=leaf), policy, BINDING.report_data(), at_ms)

@@ -1,0 +1,82 @@
+"""Requests and answers with any byte changed: no key comes of them."""
+
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.release import ReleaseGranted, ReleaseRefused
+from signer.attestation.release_client import AnswerUntrustedError, Exchange
+from signer.attestation.release_request import join_frames, split_frames
+from signer.custody.errors import CorruptError
+from tests.support.release import SHARE, WANTED, Release, attest, exchange
+
+
+@cache
+def sent() -> tuple[Release, Exchange, bytes]:
+    """Return a release that a good request has not reached yet."""
+    release = Release()
+    mine = exchange(release.nonce(), WANTED)
+    return release, mine, mine.request(attest(mine.binding))
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=150)
+def test_no_changed_request_is_granted(data: st.DataObject) -> None:
+    _, _, raw = sent()
+    changed = bytearray(raw)
+    at = data.draw(st.integers(0, len(raw) - 1))
+    changed[at] ^= data.draw(st.integers(1, 255))
+    decided = Release(now_ms=sent()[0].now_ms).decided(bytes(changed))
+    # Outside of the signed part a report has bytes that must be zero, and a certificate has none.
+    assert isinstance(decided, ReleaseRefused), (at, raw[at - 10 : at + 10])
+
+
+@given(st.binary(max_size=300))
+@settings(deadline=None)
+def test_any_bytes_are_refused_and_on_record(raw: bytes) -> None:
+    release = Release()
+    assert isinstance(release.decided(raw), ReleaseRefused)
+    assert len(release.records) == 1
+
+
+@cache
+def answered() -> tuple[Exchange, bytes]:
+    release = Release()
+    mine = exchange(release.nonce(), WANTED)
+    return mine, release.send(mine.request(attest(mine.binding)))
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_no_changed_answer_opens(data: st.DataObject) -> None:
+    mine, answer = answered()
+    assert mine.open(answer) == [SHARE]
+    changed = bytearray(answer)
+    changed[data.draw(st.integers(0, len(answer) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(AnswerUntrustedError):
+        mine.open(bytes(changed))
+
+
+@given(st.lists(st.binary(max_size=50), max_size=6))
+def test_frames_come_back_as_they_were(frames: list[bytes]) -> None:
+    joined = join_frames(frames)
+    assert split_frames(joined, len(frames)) == frames
+    for count in {0, len(frames) + 1, max(0, len(frames) - 1)} - {len(frames)}:
+        with pytest.raises(CorruptError):
+            split_frames(joined, count)
+
+
+@given(st.binary(max_size=60), st.integers(0, 4))
+def test_no_bytes_make_frames_fail_otherwise(joined: bytes, count: int) -> None:
+    try:
+        frames = split_frames(bytearray(joined), count)
+    except CorruptError:
+        return
+    assert join_frames(frames) == joined
+
+
+def test_a_granted_event_is_one_encoding() -> None:
+    _, answer = answered()
+    assert ReleaseGranted.decode(answer).encode() == answer

@@ -1,0 +1,86 @@
+"""A request with any set of things wrong is granted exactly if the set is empty."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
+from signer.attestation.release_client import Asking, Unwrapping
+from tests.support.attestation import AT_MS
+from tests.support.release import (
+    BLOB,
+    SHARE,
+    SHARE_PLACE,
+    SHARED,
+    Release,
+    asking,
+    attest,
+    exchange,
+    release_policy,
+    rs256,
+)
+
+REASONS = {
+    "other org": ReleaseReason.ORG_WRONG,
+    "other provider": ReleaseReason.PROVIDER_WRONG,
+    "policy ended": ReleaseReason.POLICY_NOT_IN_FORCE,
+    "nonce of another": ReleaseReason.NONCE_UNKNOWN,
+    "nonce old": ReleaseReason.NONCE_EXPIRED,
+    "configuration": ReleaseReason.CONFIGURATION_REFUSED,
+    "debugged": ReleaseReason.EVIDENCE_REFUSED,
+    "nonce used": ReleaseReason.NONCE_USED,
+    "place": ReleaseReason.CONTEXT_REFUSED,
+    "token": ReleaseReason.TOKEN_REFUSED,
+}
+"""What can be wrong, in the order in which it is looked at, and what is said of it."""
+
+
+def asker(wrong: set[str]) -> Asking:
+    changes = {"org": "other"} if "other org" in wrong else {}
+    if "configuration" in wrong:
+        changes["configuration"] = "0x" + "0d" * 32
+    return asking(**changes)
+
+
+def wanted(wrong: set[str]) -> Unwrapping:
+    elsewhere = decode_context(SHARED.share_aad("azure"))
+    return Unwrapping(BLOB, elsewhere if "place" in wrong else SHARE_PLACE)
+
+
+def use_up(release: Release, nonce: bytes) -> None:
+    with exchange(nonce, wanted(set()), seed="first") as first:
+        release.send(first.request(attest(first.binding)))
+
+
+@given(st.sets(st.sampled_from(list(REASONS))))
+@settings(deadline=None, max_examples=150)
+def test_granted_exactly_if_nothing_is_wrong(wrong: set[str]) -> None:
+    ends_ms = AT_MS + 61_000 + ("policy ended" not in wrong)
+    release = Release(policy=release_policy(valid_until_ms=ends_ms))
+    nonce = release.nonce()
+    if "nonce used" in wrong:
+        use_up(release, nonce)
+    if "nonce of another" in wrong:
+        nonce = Release(seed="another").nonce()
+    if wrong & {"nonce old", "policy ended"}:
+        release.now_ms = AT_MS + 61_000 if "policy ended" in wrong else AT_MS + 60_001
+    with exchange(
+        nonce,
+        wanted(wrong),
+        provider="aws" if "other provider" in wrong else "gcp",
+        token=rs256(sub="nobody") if "token" in wrong else rs256(),
+        asker=asker(wrong),
+    ) as mine:
+        fields = {"policy": 0x30000 | 1 << 19} if "debugged" in wrong else {}
+        answer = release.send(mine.request(attest(mine.binding, **fields)))
+        decided = (ReleaseRefused if wrong else ReleaseGranted).decode(answer)
+        if isinstance(decided, ReleaseRefused):
+            assert decided.reason in expected(wrong)
+        else:
+            assert mine.open(answer) == [SHARE]
+
+
+def expected(wrong: set[str]) -> set[ReleaseReason]:
+    """Return what may be said: the first that is wrong, or that the nonce was used before."""
+    first = next(reason for what, reason in REASONS.items() if what in wrong)
+    early = {ReleaseReason.NONCE_USED} if "nonce used" in wrong else set()
+    return early | {first}

@@ -1,0 +1,170 @@
+"""Restoring against a model: what is there grows to what the backup has, or stays as it is."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.registry import VaultCreated
+from schemas.vault_backup import (
+    BackedUpVault,
+    Backup,
+    BackupHeader,
+    BackupWrong,
+    backup_lines,
+    read_backup,
+)
+from schemas.vault_events import SecretOrder, VaultKeyOrder
+from signer.custody.sealing import Holders
+from signer.registry import Registry
+from signer.vaults.register import VaultRegister
+from signer.vaults.restoration import RestoreRefused, missing, vault_lines
+from signer.vaults.rotation import Rotation
+from signer.vaults.secret_keeper import SecretKeeper
+from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
+from tests.unit.custody.clouds import clouds
+from tests.unit.custody.material import Stream
+
+VAULTS = ("one", "two")
+LENGTH = 5
+counts = st.tuples(*(st.integers(0, LENGTH) for _ in VAULTS))
+
+
+@cache
+def organisation() -> Registry:
+    return registered(*(VaultCreated(account=ACCOUNT, vault=name) for name in VAULTS))[1]
+
+
+@cache
+def history(vault: str) -> tuple[bytes, ...]:
+    """Return what a signer said of a vault: two secrets, a new version, a new key, a rewrapping."""
+    registry, said = organisation(), VaultRegister()
+    with clouds() as some:
+        keeper = SecretKeeper(registry, said.secrets, Holders(some.root, ()), Stream(vault))
+        return tuple(_said(keeper, said, vault))
+
+
+def _said(keeper: SecretKeeper, said: VaultRegister, vault: str) -> Iterator[bytes]:
+    registry = keeper.registry
+    for path, version in (("a", 1), ("b", 1), ("a", 2)):
+        order = SecretOrder(
+            org=ORG,
+            account=ACCOUNT,
+            vault=vault,
+            path=path,
+            version=version,
+            kind="note",
+            requested_at_ms=NOW_MS,
+        )
+        request = ADMIN.seal(VAULT_ORDER_TYPE, order.encode())
+        yield _taken(keeper.seal(request, b"value", SIGNER.keyid, NOW_MS), said, registry)
+    change = VaultKeyOrder(
+        org=ORG, account=ACCOUNT, vault=vault, change="kek", sequence=1, requested_at_ms=NOW_MS
+    )
+    place, root = registry.vaults[ACCOUNT, vault], keeper.holders.root
+    rotation = Rotation(ORG, place, said.secrets.wrappings, SIGNER.keyid, NOW_MS)
+    request = ADMIN.seal(VAULT_ORDER_TYPE, change.encode())
+    yield _taken(rotation.change_key(request, root, root, Stream("kek")), said, registry)
+    for event in rotation.rewrap_behind(root, Stream("rewrap")):
+        yield _taken(event, said, registry)
+        return
+
+
+def _taken(event: object, said: VaultRegister, registry: Registry) -> bytes:
+    raw = SIGNER.sign_event(event)  # type: ignore[arg-type]  # each is a signer's event
+    said.load(raw, registry)
+    return raw
+
+
+def log_of(lengths: tuple[int, ...], mixed: list[int]) -> list[bytes]:
+    """Return the beginnings of both vaults' histories, mixed into each other."""
+    left = {vault: list(history(vault)[:n]) for vault, n in zip(VAULTS, lengths, strict=True)}
+    mixing = iter(mixed)
+    log: list[bytes] = []
+    while any(left.values()):
+        open_vaults = [vault for vault in VAULTS if left[vault]]
+        log.append(left[open_vaults[next(mixing, 0) % len(open_vaults)]].pop(0))
+    return log
+
+
+def backup_of(events: list[bytes], org: str = ORG, **vault: str) -> Backup:
+    """Write and read a backup."""
+    terms = {"account": ACCOUNT, "vault": "one", "mode": "envelope"} | vault
+    told = (BackedUpVault(**terms),) if events else ()  # type: ignore[arg-type]
+    header = BackupHeader(org=org, made_at_ms=NOW_MS, events=len(events), vaults=told)
+    return read_backup(list(backup_lines(header, events)))
+
+
+def per_vault(events: list[bytes]) -> dict[str, list[bytes]]:
+    lines = vault_lines(events)
+    return {name: [line.raw for line in lines if line.place[1] == name] for name in VAULTS}
+
+
+@given(there=counts, saved=counts, mixed=st.lists(st.integers(0, 1), max_size=2 * LENGTH))
+def test_the_log_grows_to_the_backup_or_stays(
+    there: tuple[int, ...], saved: tuple[int, ...], mixed: list[int]
+) -> None:
+    registry, log = organisation(), log_of(there, mixed)
+    backup = backup_of(log_of(saved, mixed[::-1]))
+    # A vault that the backup has nothing of is left alone.
+    if any(0 < has < is_there for is_there, has in zip(there, saved, strict=True)):
+        with pytest.raises(RestoreRefused, match="older"):
+            missing(backup, log, registry)
+        return
+    restored = log + [line.raw for line in missing(backup, log, registry)]
+    after = tuple(max(pair) for pair in zip(there, saved, strict=True))
+    assert {name: len(found) for name, found in per_vault(restored).items()} == dict(
+        zip(VAULTS, after, strict=True)
+    )
+    assert all(
+        tuple(found) == history(name)[: len(found)] for name, found in per_vault(restored).items()
+    )
+    assert restored[: len(log)] == log
+    assert missing(backup, restored, registry) == []
+
+
+@given(cut=st.integers(0), flip=st.integers(0), bit=st.integers(0, 7))
+def test_a_torn_or_changed_file_is_no_backup(cut: int, flip: int, bit: int) -> None:
+    events = log_of((LENGTH, LENGTH), [])
+    header = BackupHeader(org=ORG, made_at_ms=NOW_MS, events=len(events), vaults=())
+    whole = b"".join(backup_lines(header, events))
+    assert read_backup(whole.splitlines(keepends=True)).events == tuple(events)
+    changed = bytearray(whole)
+    changed[flip % len(whole)] ^= 1 << bit
+    for wrong in (whole[: cut % len(whole)], bytes(changed), whole + b"\n", whole + whole):
+        with pytest.raises(BackupWrong):
+            read_backup(wrong.splitlines(keepends=True))
+
+
+def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
+    header = BackupHeader(org=ORG, made_at_ms=NOW_MS, events=0, vaults=())
+    whole = b"".join(backup_lines(header, ()))
+    with pytest.raises(BackupWrong, match="torn"):
+        read_backup(whole[:-1].splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(
+    ("backup", "why"),
+    [
+        (backup_of([], org="other"), "backup of other"),
+        (backup_of([b"{}"], mode="2of2_client_custody"), "for ever"),
+        (backup_of([b"{}"], vault="none"), "not registered"),
+        (backup_of([b"{}"]), "no event"),
+        (backup_of([b'{"account":"treasury","type":"secret.stored"}']), "no signer said"),
+    ],
+)
+def test_a_backup_of_elsewhere_or_of_another_mode_is_refused(backup: Backup, why: str) -> None:
+    with pytest.raises(RestoreRefused, match=why):
+        missing(backup, [], organisation())
+
+
+def test_a_backup_that_went_on_otherwise_is_refused() -> None:
+    one, *_, last = history("one")
+    with pytest.raises(RestoreRefused, match="otherwise"):
+        missing(backup_of([last, one]), [one], organisation())
+    forged = [*history("one")[:2], history("one")[2].replace(b'"version":2', b'"version":3')]
+    with pytest.raises(RestoreRefused, match="no signer said"):
+        missing(backup_of(forged), [], organisation())

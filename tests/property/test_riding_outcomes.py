@@ -1,0 +1,216 @@
+"""A slot whose outcomes go with the next batch, killed at every step: the same bytes, no loss."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.outcome import AnyOutcome, decode_outcome
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.recorded import KmsJournal
+from signer.custody.sealing import Holders
+from signer.custody_records import CustodyRecords
+from signer.ethereum.signing import DigestSigner
+from signer.keys.keychain import Keychain
+from signer.keys.provisioning import KeyProvisioner
+from signer.keys.register import KeyDescriptor
+from signer.share_turns import ShareTurns
+from signer.stage import Arrival, StageHalted
+from signer.vaults.custodian import Custodian
+from signer.vaults.register import VaultRegister
+from signer.window import SIGN_MS_MAX
+from streams.runners import slot
+from streams.runners.custody_chores import CustodyChores
+from streams.runners.operations import Operations
+from streams.runners.slot import Commit, Slot
+from tests.property.test_recovery import KEYS, REGISTRY, SECRETS, ask, check_settled
+from tests.support.cases import NOW_MS, SIGNER
+from tests.support.effort import effort
+from tests.support.import_key import ImportKey
+from tests.support.signer_process import Died, Disk, SignerProcess
+
+KMS = LocalKms(bytes(32), secrets.token_bytes)
+AGENTS = ("alice", "bob", "carol")
+# Batches of one life may share accounts, repeat intents and reuse idempotency keys.
+asked = st.tuples(st.sampled_from(AGENTS), st.sampled_from("abcdef"), st.sampled_from([1, 2]))
+batches = st.lists(st.lists(asked, min_size=1, max_size=4), min_size=1, max_size=5)
+
+
+class Life:
+    """Runs batches as the signer on Kafka does, and dies before step ``dies_at``."""
+
+    def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:
+        process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
+        said, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
+        keychain = Keychain(holders, REGISTRY, KEYS, secrets.token_bytes, lambda: NOW_MS)
+        vaults = Custodian(REGISTRY, said, holders, box, secrets.token_bytes)
+        provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)
+        records = CustodyRecords(SIGNER.keyid, "a life", journal)
+        shares = ShareTurns(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
+        chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
+        operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, chores)
+        self.now_ms = NOW_MS
+        self.slot = Slot(process.stage, operations, lambda: self.now_ms)
+        self._process = process
+        self._steps = count()
+        self._dies_at = dies_at
+
+    def run(self, read: Sequence[Sequence[Arrival]]) -> None:
+        """Finish what is pinned; take every batch that was not read; publish the last outcomes."""
+        for commit in self.slot.recover():
+            self._commit(commit)
+        position = self.slot.stage.memory.slot.positions.get("decided/0", 0)
+        for number, arrivals in list(enumerate(read))[position:]:
+            self._step()
+            self._commit(self.slot.pin(arrivals, [], NOW_MS, {"decided/0": number + 1}))
+            self._step()
+            self.slot.sign()
+        self._step()
+        if self.slot.has_unpublished:
+            self._commit(self.slot.publish())
+
+    def _commit(self, commit: Commit) -> None:
+        self._remember(commit.events)
+        self._step()
+        self._process.disk.commit(*commit)
+
+    def _remember(self, events: Sequence[Outgoing]) -> None:
+        for event in events:
+            if event.topic is Topic.OUTCOMES:
+                intent = decode_outcome(event.value).intent
+                self._process.handed_out.setdefault(intent, set()).add(event.value)
+
+    def _step(self) -> None:
+        if next(self._steps) == self._dies_at:
+            raise Died
+
+
+def arrivals_of(asked_for: list[list[tuple[str, str, int]]]) -> list[list[Arrival]]:
+    return [[ask(*terms) for terms in batch] for batch in asked_for]
+
+
+def by_account(disk: Disk) -> list[AnyOutcome]:
+    """Return what was published; only within an account has it an order."""
+    return sorted(disk.outcomes, key=lambda outcome: outcome.account)
+
+
+def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
+    """Yield the disk of every life there could be that dies once, and of the one that does not."""
+    for dies_at in count():
+        disk, handed_out = Disk(), dict[str, set[bytes]]()
+        try:
+            Life(disk, handed_out, dies_at).run(read)
+        except Died:
+            Life(disk, handed_out).run(read)
+            assert all(len(versions) == 1 for versions in handed_out.values())
+            yield disk
+        else:
+            yield disk
+            return
+
+
+@effort(2)
+@given(asked_for=batches)
+def test_wherever_it_dies_the_same_outcomes_are_published_once(
+    asked_for: list[list[tuple[str, str, int]]],
+) -> None:
+    read = arrivals_of(asked_for)
+    *interrupted, whole = deaths(read)
+    for disk in interrupted:
+        check_settled(disk.outcomes)
+        assert by_account(disk) == by_account(whole)
+        assert Life(disk, {}).slot.stage.memory.slot.positions == {"decided/0": len(read)}
+    assert {o.intent for o in whole.outcomes} == {a.clearance.intent for b in read for a in b}
+
+
+def test_outcomes_go_with_the_next_batch_and_alone_where_there_is_none() -> None:
+    life = Life(Disk(), {})
+    first = life.slot.pin([ask("alice", "a", 1)], [], NOW_MS, {})
+    life.slot.sign()
+    assert life.slot.has_unpublished
+    second = life.slot.pin([ask("alice", "b", 1)], [], NOW_MS, {})
+    assert not life.slot.has_unpublished
+    life.slot.sign()
+    last = life.slot.publish()
+    sequences = [
+        [decode_outcome(e.value).sequence for e in commit.events if e.topic is Topic.OUTCOMES]
+        for commit in (first, second, last)
+    ]
+    assert sequences == [[], [1], [2]]
+
+
+@pytest.mark.parametrize("batches_read", [1, 2, 3])
+def test_nothing_is_signed_before_its_commit(batches_read: int) -> None:
+    life = Life(Disk(), {})
+    for number in range(batches_read):
+        commit = life.slot.pin([ask("bob", str(number), 1)], [], NOW_MS, {})
+        made = [decode_outcome(e.value) for e in commit.events if e.topic is Topic.OUTCOMES]
+        assert [outcome.sequence for outcome in made] == ([number] if number else [])
+        life.slot.sign()
+
+
+@pytest.mark.parametrize(("late_ms", "halts"), [(SIGN_MS_MAX, False), (SIGN_MS_MAX + 1, True)])
+def test_what_took_too_long_to_sign_leaves_the_process_no_more(
+    late_ms: int, *, halts: bool
+) -> None:
+    life = Life(Disk(), {})
+    use_key = life.slot.stage.use_key
+
+    def slow(key: KeyDescriptor) -> DigestSigner:
+        life.now_ms = NOW_MS + late_ms
+        return use_key(key)
+
+    life.slot.pin([ask("bob", "a", 1)], [], NOW_MS, {})
+    life.slot.stage.use_key = slow
+    with pytest.raises(StageHalted, match="between a charge") if halts else nullcontext():
+        life.slot.sign()
+    assert life.slot.has_unpublished != halts
+
+
+def open_slowly(life: Life) -> set[str]:
+    """Have every key take long to open, once; return the addresses of those that are open."""
+    use_key, opened = life.slot.stage.use_key, set[str]()
+
+    def slow(key: KeyDescriptor) -> DigestSigner:
+        if key.address not in opened:
+            opened.add(key.address)
+            life.now_ms += SIGN_MS_MAX + 1
+        return use_key(key)
+
+    life.slot.stage.use_key = slow
+    return opened
+
+
+def test_a_batch_whose_keys_open_slowly_is_charged_when_they_are_open() -> None:
+    disk, asked = Disk(), [ask(agent, name, 1) for agent in AGENTS for name in "ab"]
+    life = Life(disk, {})
+    opened = open_slowly(life)
+    life.run([asked])
+    check_settled(disk.outcomes)
+    assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}
+    account = life.slot.stage.memory.account(disk.outcomes[0].account)
+    assert [at_ms for at_ms, _ in account.spent.entries] == [life.now_ms]
+    assert life.now_ms > NOW_MS + SIGN_MS_MAX * len(opened)
+
+
+@pytest.mark.parametrize("count_max", [1, 2, 64])
+def test_a_start_with_a_slow_kms_finishes_what_was_pinned(
+    monkeypatch: pytest.MonkeyPatch, count_max: int
+) -> None:
+    disk = Disk()
+    asked = [ask(agent, name, 1) for agent in AGENTS for name in "ab"]
+    disk.commit(*Life(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
+
+    life = Life(disk, {})
+    opened = open_slowly(life)
+    monkeypatch.setattr(slot, "RECOVERED_COUNT_MAX", count_max)
+    life.run([asked])
+    assert opened
+    check_settled(disk.outcomes)
+    assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}

@@ -1,0 +1,97 @@
+import json
+from typing import Any
+
+import pytest
+from eth_account.messages import _hash_eip191_message, encode_defunct, encode_typed_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signer.ethereum.personal_message import personal_message_hash
+from signer.ethereum.preimage import taken_for
+from signer.ethereum.typed_data.document import read_typed_data
+from signer.ethereum.typed_data.errors import TypedDataError
+from signer.rules.spending import find_spending
+from tests.support.typed_data import CHAIN, Document, documents, permit, read
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+
+
+def digest_of_eth_account(made: Document) -> bytes:
+    return bytes(_hash_eip191_message(encode_typed_data(full_message=made)))
+
+
+def digest_or_place(made: Document) -> bytes | str:
+    try:
+        return read(made).digest
+    except TypedDataError as error:
+        return error.place
+
+
+@settings(deadline=None, max_examples=300)
+@given(documents())
+def test_eth_account_makes_the_same_digest(made: Document) -> None:
+    expected = digest_of_eth_account(made)
+    assert read(made).digest == expected
+
+
+@settings(deadline=None, max_examples=200)
+@given(documents(), st.data())
+def test_any_value_put_anywhere_is_refused_or_makes_eth_accounts_digest(
+    made: Document, data: st.DataObject
+) -> None:
+    """What is accepted never means to us what it does not mean to another library."""
+    places = list(_places(made))
+    part, step = data.draw(st.sampled_from(places))
+    part[step] = data.draw(JSON_VALUES)
+    found = digest_or_place(made)
+    if isinstance(found, str):
+        assert 0 < len(found) < 1024
+    else:
+        assert found == digest_of_eth_account(made)
+
+
+@settings(deadline=None, max_examples=100)
+@given(documents())
+def test_spending_is_looked_for_in_every_document(made: Document) -> None:
+    find_spending(read(made).structs)
+
+
+@settings(deadline=None, max_examples=300)
+@given(JSON_VALUES)
+def test_no_document_ends_in_anything_but_a_refusal(made: Any) -> None:
+    for form in (made, {"types": made}, permit() | {"types": made}):
+        with pytest.raises(TypedDataError):
+            read_typed_data(json.dumps(form), CHAIN)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_eth_account_hashes_messages_alike(message: bytes) -> None:
+    expected = _hash_eip191_message(encode_defunct(message))
+    assert personal_message_hash(message) == bytes(expected)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=100))
+def test_every_message_is_judged(message: bytes) -> None:
+    taken_for(message)
+
+
+@given(st.text(max_size=60))
+def test_plain_words_are_a_message(text: str) -> None:
+    message = f"Please sign in to example.com: {text}".encode(errors="ignore")
+    if len(message) != 32:
+        assert taken_for(message) is None
+
+
+def _places(value: Any) -> Any:
+    """Yield every container with each of its keys or indices."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, inner in list(steps):
+        yield value, step
+        if isinstance(inner, dict | list):
+            yield from _places(inner)

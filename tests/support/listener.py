@@ -1,0 +1,51 @@
+"""A loopback listener for stand-ins of servers: each connection has a thread of its own."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from infra.local.ports import HOST
+
+
+class Listener:
+    """Hands every connection to ``serve``, which closes it, until ``close``."""
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._serve = serve
+        self._listener = socket.create_server((HOST, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+
+def relay(
+    client: socket.socket,
+    port: int,
+    upwards: Callable[[socket.socket, socket.socket], None],
+    downwards: Callable[[socket.socket, socket.socket], None],
+) -> None:
+    """Carry between a client and a server on loopback until ``downwards`` returns; close both.
+
+    ``upwards`` and ``downwards`` take where to read and where to write, at the same time.
+    """
+    with client, suppress(OSError), socket.create_connection((HOST, port)) as server:
+        up = threading.Thread(target=upwards, args=(client, server), daemon=True)
+        up.start()
+        downwards(server, client)
+        for end in (client, server):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        up.join()
