@@ -1,7 +1,7 @@
 # Every target works as the first and only command on a fresh machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint bench curve soak contracts contracts-check lock
+.PHONY: help demo up down peers test lint bench bench-kafka curve soak contracts contracts-check image-twice lock
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,14 +14,17 @@ help: ## Show the targets.
 demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
 	$(BIN)/sixgate demo
 
-up: $(VENV)/runtime.done ## Start Kafka, ClickHouse, gates, signer and ledger on loopback (needs Java 17, Maven, Node.js 20).
+up: $(VENV)/runtime.done ## Start Kafka, ClickHouse, registrar, gates, signer, custody and ledger on loopback (needs Java 17, Maven, Node.js 20).
 	$(BIN)/python -m infra.local up --processes
 
 down: $(VENV)/runtime.done ## Stop them all; their data stays in build/local.
 	$(BIN)/python -m infra.local down
 
+peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and say where.
+	$(BIN)/python -m tests.support.kms
+
 test: $(VENV)/dev.done ## Run every test.
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/ruff format --check .
@@ -29,15 +32,19 @@ lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/dev.done ## Measure everything beside its peers; writes docs/benchmarks.md.
+bench: $(VENV)/dev.done ## Measure everything beside its peers; writes its part of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
+
+bench-kafka: $(VENV)/dev.done ## Measure the scaled pipeline the same way, on real servers.
+	$(BIN)/python -m benchmarks.kafka
 
 curve: $(VENV)/dev.done ## Show that an intent's cost does not grow, in its short form.
 	$(BIN)/python -m benchmarks.curve --intents 20000
 
-soak: $(VENV)/dev.done ## The long forms: a million intents, hundreds of kills.
+soak: $(VENV)/dev.done ## The long forms: a million intents, 700 kills, a million hostile messages; hours.
 	$(BIN)/python -m benchmarks.curve --intents 1000000
-	SIXGATE_KILLS=500 $(BIN)/pytest -q tests/faults
+	SIXGATE_KILLS=500 SIXGATE_LEDGER_KILLS=100 SIXGATE_SCALED_KILLS=100 SIXGATE_SCALED_INTENTS=500 \
+	  SIXGATE_BUS_MESSAGES=1000000 $(BIN)/pytest -q -s tests/faults
 
 contracts: ## Compile the simulator's Solidity (needs Node.js 20).
 	@command -v npm >/dev/null || { echo "make contracts needs Node.js 20 or newer with npm."; exit 1; }
@@ -48,6 +55,9 @@ contracts-check: ## Recompile and compare with the committed byte code.
 	@command -v npm >/dev/null || { echo "make contracts-check needs Node.js 20 or newer with npm."; exit 1; }
 	npm ci --prefix streams/simulators/contracts --no-audit --no-fund --ignore-scripts
 	node streams/simulators/contracts/compile.mjs --check
+
+image-twice: $(VENV)/dev.done ## Build the wheel and the image's layer twice, and compare.
+	$(BIN)/python -m infra.image twice
 
 lock: ## Resolve the locks again (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
