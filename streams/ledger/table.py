@@ -12,6 +12,8 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerConflict, LedgerUnavailable
 
 SCAN_ROWS = 50_000
+# Each but the last was spent by an engine that died at one and the same place.
+ATTEMPTS_MAX = 16
 
 _ARROW = pa.schema([
     ("seq", pa.uint64()),
@@ -133,14 +135,32 @@ class LedgerTable:
         """
         if self.tip() != batch.base:
             raise _conflict(batch)
-        token, stream = f"{self.chain}/{batch.base.rows}", pa.BufferReader(batch.stream)
+        for attempt in range(ATTEMPTS_MAX):
+            self._insert(batch, attempt)
+            tip = self.tip()
+            if tip == batch.tip:
+                return
+            if tip != batch.base:
+                raise _conflict(batch)
+        raise LedgerUnavailable(
+            f"The ledger's engine took {ATTEMPTS_MAX} inserts of one batch and stored none: "
+            "look at its log and start again."
+        )
+
+    def _insert(self, batch: Batch, attempt: int) -> None:
+        """Insert under the token of the place, and of the attempt after the first.
+
+        The engine writes a token down before its part. One that died in between drops every
+        later insert under that token; one that lives holds a lock over both, so whoever is
+        dropped while the chain still ends at the base has no rival, and takes the next token.
+        """
+        token = f"{self.chain}/{batch.base.rows}" + (f"/{attempt}" if attempt else "")
+        stream = pa.BufferReader(batch.stream)
         try:
             self.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, ends_at(batch.base))
         except LedgerUnavailable:
             if self.tip() == batch.base:
                 raise
-        if self.tip() != batch.tip:
-            raise _conflict(batch)
 
     def rows(self, first: int = 0, stop: int | None = None) -> Iterator[Row]:
         """Yield the rows ``first`` to ``stop`` (excluded) in order, reading bounded pieces."""

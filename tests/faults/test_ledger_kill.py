@@ -4,11 +4,18 @@ import os
 import random  # noqa: TID251 - seeded below, so that a failure can be repeated
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+
+from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadFile
-from streams.ledger.table import LedgerTable
+from streams.ledger.migrations import migrate
+from streams.ledger.table import COLUMNS, LedgerTable, batch_of, ends_at
 from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import verify
 from tests.support.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, Pipeline, rows_of
@@ -20,17 +27,13 @@ INTENTS = 60
 
 def check(folder: Path) -> int:
     """Verify from outside with both verifiers, against every head, and return the rows."""
-    clickhouse = ClickHouse.embedded(folder / "ledger")
-    try:
+    with ledger_in(folder / "ledger") as table:
         heads = [HEAD_KEY.open(head) for head in HeadFile(folder / "heads.jsonl").heads()]
-        rows = verify(clickhouse, heads).rows
+        rows = verify(table.clickhouse, heads).rows
         hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in heads}
-        table = LedgerTable(clickhouse, ORG)
         report = verify_rows(table.rows(), hashes, [SIGNER_PUBLIC])  # type: ignore[arg-type]  # the same fields
         assert report.rows == rows
         return rows
-    finally:
-        clickhouse.close()
 
 
 def test_kills_lose_nothing_double_nothing_and_the_chain_goes_on(tmp_path: Path) -> None:
@@ -62,14 +65,44 @@ def test_a_ledger_put_back_from_an_older_copy_is_noticed(tmp_path: Path) -> None
     assert said.startswith("LedgerRewritten: Row 87 was published and is missing")
 
 
+def test_tokens_that_dead_engines_spent_hold_nothing_up(tmp_path: Path) -> None:
+    """Killed between token and part, twice: the engine's log has the tokens, no disk the rows."""
+    records = Pipeline().run(3)
+    entries = [entry_of(record) for record in records]
+    with ledger_in(tmp_path / "spent") as spent:
+        for token in ("main/0", "main/0/1"):
+            batch = batch_of(spent.tip(), entries[:1])
+            stream = pa.BufferReader(batch.stream)
+            spent.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, ends_at(batch.base))
+        assert spent.stored() == 2
+    with ledger_in(tmp_path / "killed"):
+        pass
+    shutil.copytree(tokens(tmp_path / "spent"), tokens(tmp_path / "killed"), dirs_exist_ok=True)
+    with ledger_in(tmp_path / "killed") as killed:
+        killed.append(batch_of(EMPTY, entries))
+        assert verify(killed.clickhouse).rows == killed.stored() == len(records)
+
+
+@contextmanager
+def ledger_in(folder: Path) -> Iterator[LedgerTable]:
+    clickhouse = ClickHouse.embedded(folder)
+    try:
+        migrate(clickhouse)
+        yield LedgerTable(clickhouse, ORG)
+    finally:
+        clickhouse.close()
+
+
+def tokens(folder: Path) -> Path:
+    (found,) = folder.glob("store/*/*/deduplication_logs")
+    return found
+
+
 def start_anew(folder: Path, kill: int) -> None:
     (folder / "ledger").rename(folder / f"ledger-{kill}")
     (folder / "heads.jsonl").unlink()
 
 
 def stored_ids(folder: Path) -> list[str]:
-    clickhouse = ClickHouse.embedded(folder / "ledger")
-    try:
-        return [row.event_id for row in LedgerTable(clickhouse, ORG).rows()]
-    finally:
-        clickhouse.close()
+    with ledger_in(folder / "ledger") as table:
+        return [row.event_id for row in table.rows()]
