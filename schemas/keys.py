@@ -19,18 +19,15 @@ from schemas.fields import (
     X25519PublicKey,
 )
 from schemas.key_chains import KeyChain
+from schemas.order import Order
 from schemas.signer_event import SignerEvent
 from schemas.vault_events import Rewrap
 
 
-class KeyOrder(Canonical):
+class KeyOrder(Order):
     """What an operator's orders have in common; one is named by the digest of its bytes."""
 
-    v: Literal[1] = 1
-    org: Name
-    account: Name
     path: KeyPath
-    requested_at_ms: TimeMs
 
 
 class KeyMakingOrder(KeyOrder):

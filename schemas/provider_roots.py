@@ -4,26 +4,22 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.canonical import Canonical
 from schemas.dsse import Envelope
 from schemas.fields import Name, Ordinal, TimeMs, VaultName
+from schemas.order import Order
 from schemas.signer_event import SignerEvent
 
 
-class ProviderRootOrder(Canonical):
+class ProviderRootOrder(Order):
     """An admin's order to put a provider's shares in a vault under the root key that it has now.
 
     ``sequence`` counts a provider's new roots in a vault from 1, so that an order serves once.
     """
 
-    v: Literal[1] = 1
     type: Literal["provider.root.order"] = "provider.root.order"
-    org: Name
-    account: Name
     vault: VaultName
     provider: Name
     sequence: Ordinal
-    requested_at_ms: TimeMs
     expires_at_ms: TimeMs | None = None
 
 

@@ -8,31 +8,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.canonical import Canonical
 from schemas.custody import Blob, Wrapped
 from schemas.dsse import Envelope
 from schemas.fields import Name, Ordinal, Text, TimeMs, VaultName, X25519PublicKey
+from schemas.order import Order
 from schemas.signer_event import SignerEvent
 
 Path = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class RecoveryOrder(Canonical):
+class RecoveryOrder(Order):
     """An admin's order for one version of one secret, while it has not expired; it says why.
 
     ``share_for`` is the key of the client that gets the new share.
     """
 
-    v: Literal[1] = 1
     type: Literal["secret.recovery"] = "secret.recovery"
-    org: Name
-    account: Name
     vault: VaultName
     path: Path
     version: Ordinal
     share_for: X25519PublicKey
     why: Annotated[Text, Field(min_length=1)]
-    requested_at_ms: TimeMs
     expires_at_ms: TimeMs
 
 

@@ -21,6 +21,7 @@ from schemas.fields import (
     VaultName,
     X25519PublicKey,
 )
+from schemas.order import Order
 from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.recovery import RecoveryOrder, SecretRecovered
 from schemas.signer_event import SignerEvent
@@ -31,7 +32,7 @@ VALUE_BYTES_MAX = 64 * 1024
 _SEALED_BYTES_MAX = VALUE_BYTES_MAX + 64
 
 
-class SecretOrder(Canonical):
+class SecretOrder(Order):
     """An order to make one version of a secret, signed by an admin, or by the agent that it names.
 
     ``box`` is the gated digest of the value sealed for the signer; without one the signer generates
@@ -39,10 +40,7 @@ class SecretOrder(Canonical):
     too late.
     """
 
-    v: Literal[1] = 1
     type: Literal["secret.order"] = "secret.order"
-    org: Name
-    account: Name
     vault: VaultName
     path: SecretPath
     version: Ordinal
@@ -50,7 +48,6 @@ class SecretOrder(Canonical):
     agent: Name | None = None
     box: Digest | None = None
     share_for: X25519PublicKey | None = None
-    requested_at_ms: TimeMs
     expires_at_ms: TimeMs | None = None
 
     def box_context(self) -> bytes:
@@ -69,20 +66,16 @@ class SecretDelivery(Canonical):
     box: Hex = Field(max_length=2 + 2 * _SEALED_BYTES_MAX)
 
 
-class VaultKeyOrder(Canonical):
+class VaultKeyOrder(Order):
     """An admin's order to give a vault a new KEK, or to put its KEK under another root key.
 
     ``sequence`` counts the changes of a vault's key from 1, so that an order serves once.
     """
 
-    v: Literal[1] = 1
     type: Literal["vault.key.order"] = "vault.key.order"
-    org: Name
-    account: Name
     vault: VaultName
     change: KeyChange
     sequence: Ordinal
-    requested_at_ms: TimeMs
     expires_at_ms: TimeMs | None = None
 
 

@@ -56,7 +56,7 @@ class Registry:
     """Everything operators have registered, folded from proven records.
 
     ``digests`` names every record in order. ``signer_keys`` are all that a signer ever had: what it
-    answered with an old one stays true.
+    answered with an old one stays true. ``taken`` has the record that took a key from a signer.
     ``customer_keys`` has the fingerprints that a vault's customer enrolled, the newest one last.
     ``claims`` maps the address of every key from outside to the one account that may bring it.
     """
@@ -77,6 +77,7 @@ class Registry:
     chains: dict[int, ChainSet] = field(default_factory=dict)
     services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
     signer_keys: dict[str, frozenset[str]] = field(default_factory=dict)
+    taken: dict[tuple[str, str], int] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
 
     @property
@@ -132,6 +133,11 @@ class Registry:
                 open_envelope(envelope, payload_type, public_key)
                 return f"admin-{number}"
         raise SignatureWrong("no admin key of the organisation signed it")
+
+    def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
+        """Return a signer's keys without those that the first ``sequence`` records took from it."""
+        had = self.signer_keys.get(name, frozenset())
+        return frozenset(key for key in had if self.taken.get((name, key), sequence) >= sequence)
 
     def chain_named(self, name: str) -> ChainSet | None:
         """Find a chain by its name or an alias."""
@@ -258,8 +264,16 @@ class Registry:
         self.chains[entry.chain_id] = entry
 
     def _set_service(self, entry: ServiceSet) -> None:
+        before = self.service_key(entry.role, entry.name)
         self.services[(entry.role, entry.name)] = entry
-        if entry.role == "signer" and entry.active:
+        if entry.role == "signer":
+            self._set_signer(entry, before)
+
+    def _set_signer(self, entry: ServiceSet, before: str | None) -> None:
+        if before is not None:
+            self.taken[entry.name, before] = self.sequence
+        if entry.active:
+            self.taken.pop((entry.name, entry.public_key), None)
             # A new set, so that other threads may go through the one they have.
             had = self.signer_keys.get(entry.name, frozenset())
             self.signer_keys[entry.name] = had | {entry.public_key}

@@ -1,6 +1,7 @@
 """Whether a signer said what an event says, and an admin ordered it; pure."""
 
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.order import Order
 from schemas.signer_event import SignerEvent
 from signer.keys.orders import KeyRefused
 from signer.registry import Registry
@@ -26,6 +27,21 @@ def require_said(event: SignerEvent, registry: Registry) -> None:
         verify_said(event, registry)
     except SignatureWrong:
         detail = f"the event is not signed by any key that {event.signer} ever had"
+        raise KeyRefused(detail) from None
+
+
+def require_answered(event: SignerEvent, order: Order, registry: Registry) -> None:
+    """Raise ``KeyRefused`` unless a key answers an order that was its signer's when it was given.
+
+    A signer reads the registry further than any order knows it before it answers. So what a key
+    that had been taken from it answers comes from a thief.
+    """
+    keys = registry.signer_keys_since(event.signer, order.registry_sequence or 0)
+    try:
+        verify_event_of_any(event, keys)
+    except SignatureWrong:
+        require_said(event, registry)
+        detail = f"the key of the event was taken from {event.signer} before the order was given"
         raise KeyRefused(detail) from None
 
 

@@ -14,7 +14,7 @@ from schemas.keys import (
 from signer.addresses.derivation import derive, recorded
 from signer.keys.orders import KeyRefused, read_order
 from signer.registry import Registry
-from signer.signer_events import require_said
+from signer.signer_events import require_answered
 from signer.vaults.vault import usual_of
 
 FIRST_VERSION = 1
@@ -25,8 +25,8 @@ def prove_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
 
     Raises ``KeyRefused``, also where the address of a key is not its public key's.
     """
-    require_said(answer, registry)
     order = read_order(answer.request, registry)
+    require_answered(answer, order, registry)
     if answer.id != answer_id(answer.request.body()):
         raise KeyRefused("the answer's id is not its request's")
     if isinstance(answer, KeyProvisioned):

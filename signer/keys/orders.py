@@ -16,6 +16,7 @@ from schemas.keys import (
     decode_order,
     delivery_id,
 )
+from schemas.order import Order
 from signer.order_times import too_early, untimely
 from signer.registry import Registry
 from signer.signatures import SignatureWrong, open_envelope_of_any
@@ -69,7 +70,17 @@ def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
         raise KeyRefused(f"the request is malformed ({error})") from None
     if order.org != registry.org or order.account not in registry.accounts:
         raise KeyRefused(f"{order.account} is no open account of the organisation")
+    refuse_ahead(order, registry)
     return order
+
+
+def refuse_ahead(order: Order, registry: Registry) -> None:
+    """Raise ``KeyRefused`` for an order that knows records which the registry has not."""
+    if (order.registry_sequence or 0) > registry.sequence:
+        raise KeyRefused(
+            f"the order knows {order.registry_sequence} records of the registry, "
+            f"which has {registry.sequence}: give it again"
+        )
 
 
 def check_in_time(order: AnyOrder, now_ms: int) -> None:

@@ -17,7 +17,7 @@ from schemas.vault_events import (
     vault_answer_id,
 )
 from signer.access import Access, Accessor, Allowed, Target, decide
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyRefused, refuse_ahead
 from signer.order_times import untimely
 from signer.registry import Registry
 from signer.signatures import SignatureWrong, open_envelope
@@ -76,6 +76,7 @@ def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> V
         raise KeyRefused(f"{order.account} has no vault {order.vault} in the organisation")
     if isinstance(order, SecretOrder) and vault.holds_keys:
         raise KeyRefused(f"{order.vault} is for keys alone: order a key, or name another vault")
+    refuse_ahead(order, registry)
     box = _box(order, body, delivery)
     return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
 

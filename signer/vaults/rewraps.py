@@ -2,7 +2,8 @@
 
 from typing import TypeVar
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Malformed
+from schemas.order import Order
 from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.recovery import RecoveryOrder, SecretRecovered
 from schemas.vault_events import (
@@ -16,11 +17,11 @@ from schemas.vault_events import (
 from signer.keys.orders import KeyRefused
 from signer.order_times import untimely
 from signer.registry import Registry
-from signer.signer_events import open_admins_order, require_said
+from signer.signer_events import open_admins_order, require_answered, require_said
 from signer.vaults.vault import Vault
 from signer.vaults.wrappings import VersionPlace, Wrappings
 
-Order = TypeVar("Order", bound=Canonical)
+Ordered = TypeVar("Ordered", bound=Order)
 
 
 def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
@@ -29,7 +30,6 @@ def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
     A changed KEK or root, and a share that was replaced, must be what an admin ordered. Raises
     ``KeyRefused``.
     """
-    require_said(event, registry)
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None:
         raise KeyRefused(f"{event.account} has no vault {event.vault}")
@@ -39,10 +39,8 @@ def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
         _check_recovered(event, vault, registry)
     elif isinstance(event, ProviderRootChanged):
         _check_moved(event, registry)
-    elif event.id != rewrap_id(
-        event.account, event.vault, event.path, event.version, event.sequence
-    ):
-        raise KeyRefused("the event's id is not that of what it wraps")
+    else:
+        _check_said(event, registry)
     return vault
 
 
@@ -64,16 +62,31 @@ def _note_ordered(wrappings: Wrappings, event: SecretRecovered) -> None:
     wrappings.recovery_ms[place] = max(ordered_ms, wrappings.recovery_ms.get(place, 0))
 
 
-def _decoded(order: type[Order], body: bytes) -> Order:
+def _answered(
+    event: VaultKeyChanged | ProviderRootChanged | SecretRecovered,
+    kind: type[Ordered],
+    registry: Registry,
+) -> tuple[Ordered, bytes]:
+    """Return the admin's order that a signer answered, and its bytes."""
+    body = open_admins_order(event.request, registry)
     try:
-        return order.decode(body)
+        order = kind.decode(body)
     except Malformed as error:
         raise KeyRefused(f"the order is malformed ({error})") from None
+    require_answered(event, order, registry)
+    return order, body
+
+
+def _check_said(event: SecretRewrapped, registry: Registry) -> None:
+    """Nobody ordered it: a signer wraps anew what was ordered of the vault."""
+    require_said(event, registry)
+    name = rewrap_id(event.account, event.vault, event.path, event.version, event.sequence)
+    if event.id != name:
+        raise KeyRefused("the event's id is not that of what it wraps")
 
 
 def _check_ordered(event: VaultKeyChanged, registry: Registry) -> None:
-    body = open_admins_order(event.request, registry)
-    order = _decoded(VaultKeyOrder, body)
+    order, body = _answered(event, VaultKeyOrder, registry)
     ordered = (order.org, order.account, order.vault, order.change, order.sequence)
     if ordered != (registry.org, event.account, event.vault, event.change, event.sequence):
         raise KeyRefused("the event is for another key than the order")
@@ -81,8 +94,7 @@ def _check_ordered(event: VaultKeyChanged, registry: Registry) -> None:
 
 
 def _check_moved(event: ProviderRootChanged, registry: Registry) -> None:
-    body = open_admins_order(event.request, registry)
-    order = _decoded(ProviderRootOrder, body)
+    order, body = _answered(event, ProviderRootOrder, registry)
     ordered = (order.org, order.account, order.vault, order.provider, order.sequence)
     if ordered != (registry.org, event.account, event.vault, event.provider, event.sequence):
         raise KeyRefused("the event is for another provider than the order")
@@ -90,8 +102,7 @@ def _check_moved(event: ProviderRootChanged, registry: Registry) -> None:
 
 
 def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -> None:
-    body = open_admins_order(event.request, registry)
-    order = _decoded(RecoveryOrder, body)
+    order, body = _answered(event, RecoveryOrder, registry)
     ordered = (order.org, order.account, order.vault, order.path, order.version)
     if ordered != (registry.org, event.account, event.vault, event.path, event.version):
         raise KeyRefused("the event is for another secret than the order")

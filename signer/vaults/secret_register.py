@@ -21,7 +21,7 @@ from schemas.vault_events import (
 from signer.access import Target
 from signer.keys.orders import KeyRefused
 from signer.registry import Registry
-from signer.signer_events import open_admins_order, require_said
+from signer.signer_events import open_admins_order, require_answered
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault, VaultPlace
 from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings, sealed_by
@@ -137,8 +137,8 @@ def _prove(event: SecretStored, registry: Registry) -> Vault:
     An admin's order is proven here. An agent's was judged when it was given: its key and its grants
     may be others by now, and the signer's word for it stays.
     """
-    require_said(event, registry)
     order = read_secret_order(event.request)
+    require_answered(event, order, registry)
     if order.agent is None:
         open_admins_order(event.request, registry)
     vault = registry.vaults.get((event.account, event.vault))

@@ -112,9 +112,9 @@ def bring(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
 
 
 def _about(admin: Admin, key: KeyPlace) -> dict[str, Any]:
-    org = admin.api.registry()["org"]
-    about = {"org": org, "account": key.account, "path": key.path}
-    return about | {"requested_at_ms": admin.at_ms}
+    known = admin.api.registry()
+    about = {"org": known["org"], "account": key.account, "path": key.path}
+    return about | {"requested_at_ms": admin.at_ms, "registry_sequence": known["sequence"]}
 
 
 def _terms(admin: Admin, key: KeyPlace) -> dict[str, Any]:

@@ -101,8 +101,10 @@ def recover_share(by: Orderer, place: VaultPlace, lost: LostShare) -> Json:
 
 
 def _terms(by: Orderer, place: VaultPlace) -> dict[str, Any]:
-    times = {"requested_at_ms": by.at_ms, "expires_at_ms": by.at_ms + ORDER_MS}
-    return {"org": by.api.registry()["org"], **place._asdict(), **times}
+    known = by.api.registry()
+    given = {"requested_at_ms": by.at_ms, "registry_sequence": known["sequence"]}
+    end = {"expires_at_ms": by.at_ms + ORDER_MS}
+    return {"org": known["org"], **place._asdict(), **given, **end}
 
 
 def _box(recipient: str, value: bytes | bytearray, context: bytes) -> str:

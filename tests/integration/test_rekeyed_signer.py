@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from schemas.custody import AGENT_KEYS
 from schemas.record import Outgoing
 from schemas.registry import ChainRemoved, Entry, PolicySet, ServiceSet
 from schemas.topics import Topic
@@ -18,8 +20,10 @@ from signer.identity import seal_identity
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.stage import StageHalted
+from sixgate.authoring import operator, vault_orders
 from sixgate.authoring.operator import record_envelope
 from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.embedded.node import Node
 from sixgate.slots import open_signer_keys
@@ -120,6 +124,19 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
         assert fed == [first["intent"], second["intent"]]
         found = list(node.verify(head=None))[-1]["verified"]
         assert (found["outcomes"], found["forged"]) == (2, 0)
+
+
+def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folder) -> None:
+    """So that what a former key answers to it is known for a thief's."""
+    with connect(folder.path) as node:
+        admin = operator.Admin(node, folder.admin(), wall_ms())
+        operator.provision(admin, operator.KeyPlace(ACCOUNT, "keys/new"))
+        place = vault_orders.VaultPlace(ACCOUNT, AGENT_KEYS)
+        vault_orders.change_key(vault_orders.Orderer(*admin), place, "kek", 1)
+        answers = [orjson.loads(each["event"]) for each in node.vault_events()]
+        orders = [orjson.loads(base64.b64decode(a["request"]["payload"])) for a in answers[-2:]]
+        known = node.registry()["sequence"]
+    assert [order["registry_sequence"] for order in orders] == [known, known]
 
 
 def test_what_was_pinned_under_an_older_key_is_not_signed_with_one_that_nobody_registered(
