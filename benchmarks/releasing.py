@@ -29,8 +29,9 @@ from signer.attestation.released_kms import ReleasedKms, Transport
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
+from signer.attestation.token_keys import TokenKey
 from signer.attestation.verify import Evidence
-from signer.attestation.workload_token import TokenKey, WorkloadTerms
+from signer.attestation.workload_token import WorkloadTerms
 from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms

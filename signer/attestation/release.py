@@ -40,8 +40,9 @@ from signer.attestation.release_request import (
     split_frames,
     wipe_all,
 )
+from signer.attestation.token_keys import TokenKey
 from signer.attestation.verify import Verified, verify
-from signer.attestation.workload_token import TokenKey, TokenRefused, Workload, check_token
+from signer.attestation.workload_token import TokenRefused, Workload, check_token
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, public_key_of, seal

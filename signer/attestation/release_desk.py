@@ -10,7 +10,7 @@ from signer.attestation.release import Allowed, Standing, ToWrap, Work, grant, j
 from signer.attestation.release_nonces import RANDOM_BYTES, SECRET_BYTES, Nonces
 from signer.attestation.release_policy import ReleasePolicy
 from signer.attestation.release_request import wipe_all
-from signer.attestation.workload_token import TokenKey
+from signer.attestation.token_keys import TokenKey
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import (
     CorruptError,

@@ -15,12 +15,7 @@ from signer.attestation.release_policy import (
     ReleasePolicyRefusedError,
     accept_policy,
 )
-from signer.attestation.workload_token import (
-    KEYS_BYTES_MAX,
-    TokenKey,
-    TokenKeysWrong,
-    read_token_keys,
-)
+from signer.attestation.token_keys import KEYS_BYTES_MAX, TokenKey, TokenKeysWrong, read_token_keys
 from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from sixgate.settings_wrong import SettingsWrong
 

@@ -18,7 +18,7 @@ from schemas.topics import Principal
 from signer.attestation.release import Standing
 from signer.attestation.release_desk import ReleaseDesk
 from signer.attestation.release_policy import ReleasePolicy
-from signer.attestation.workload_token import TokenKey
+from signer.attestation.token_keys import TokenKey
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import Roots

@@ -27,8 +27,9 @@ from signer.attestation.release_client import Asking, Exchange, Unwrapping, Want
 from signer.attestation.release_desk import ReleaseDesk
 from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.released_kms import Attest, ReleasedKms
+from signer.attestation.token_keys import TokenKey
 from signer.attestation.verify import Evidence
-from signer.attestation.workload_token import TokenKey, WorkloadTerms
+from signer.attestation.workload_token import WorkloadTerms
 from signer.custody.buffers import RandomBytes
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.port import RootKms

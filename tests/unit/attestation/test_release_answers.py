@@ -16,7 +16,7 @@ from signer.attestation.release_client import (
     ReleaseDeniedError,
     Unwrapping,
 )
-from signer.attestation.workload_token import TokenKey
+from signer.attestation.token_keys import TokenKey
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
 from signer.signatures import SignatureWrong, verify_event
