@@ -21,17 +21,17 @@ from infra.local.ports import HOST, free_port
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
-from signer.attestation.release import Standing
-from signer.attestation.release_client import Asking
-from signer.attestation.release_desk import ReleaseDesk
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.attestation.release.client import Asking
+from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.judging import Standing
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import MEASUREMENT, SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import AuthorityKeys, SimulatedAuthority
-from signer.attestation.token_keys import TokenKey
 from signer.attestation.verify import Evidence
-from signer.attestation.workload_token import WorkloadTerms
 from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms

@@ -14,7 +14,7 @@ from pydantic import Field
 from schemas.canonical import Canonical
 from schemas.fields import Ed25519PublicKey, Hex, Name
 from schemas.release import IdentityContext
-from signer.attestation.release_policy import SOFTWARE_KMS
+from signer.attestation.release.policy import SOFTWARE_KMS
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.envelope import require_same
 from signer.custody.errors import CorruptError

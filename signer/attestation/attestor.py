@@ -8,7 +8,7 @@ from schemas.boot import BootFacts, SignerBoot, start_id
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding, signer_file
 from signer.attestation.evidence import EvidenceFile
-from signer.attestation.release_client import Asking
+from signer.attestation.release.client import Asking
 from signer.attestation.verify import Evidence
 from signer.registry import Registry
 

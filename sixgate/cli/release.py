@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from schemas.dsse import RELEASE_POLICY_TYPE
-from signer.attestation.release_policy import ReleasePolicy
+from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.whole_file import write_whole
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev

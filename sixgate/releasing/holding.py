@@ -9,9 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.released_kms import ReleasedKms, Transport
-from signer.attestation.workload_token import TOKEN_BYTES_MAX
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.workload_token import TOKEN_BYTES_MAX
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from sixgate.kms.opening import providers
 from sixgate.releasing.policy_file import PolicyFile

@@ -8,14 +8,19 @@ from typing import Literal
 from schemas.canonical import Canonical, Malformed
 from schemas.dsse import Envelope
 from schemas.fields import Digest, Name, Ordinal
-from signer.attestation.release_policy import (
+from signer.attestation.release.policy import (
     PolicyMark,
     PolicyTrust,
     ReleasePolicy,
     ReleasePolicyRefusedError,
     accept_policy,
 )
-from signer.attestation.token_keys import KEYS_BYTES_MAX, TokenKey, TokenKeysWrong, read_token_keys
+from signer.attestation.release.token_keys import (
+    KEYS_BYTES_MAX,
+    TokenKey,
+    TokenKeysWrong,
+    read_token_keys,
+)
 from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from sixgate.settings_wrong import SettingsWrong
 

@@ -15,10 +15,10 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from schemas.topics import Principal
-from signer.attestation.release import Standing
-from signer.attestation.release_desk import ReleaseDesk
-from signer.attestation.release_policy import ReleasePolicy
-from signer.attestation.token_keys import TokenKey
+from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.judging import Standing
+from signer.attestation.release.policy import ReleasePolicy
+from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import Roots

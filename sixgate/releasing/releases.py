@@ -10,9 +10,9 @@ from schemas.custody import PROVIDERS
 from signer.attestation.attestor import Attestor
 from signer.attestation.binding import Binding
 from signer.attestation.platform import PlatformUnavailableError
-from signer.attestation.release_client import Asking
-from signer.attestation.release_policy import ReleaseHolder
-from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.attestation.release.client import Asking
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify import Evidence
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.failures import ProviderFailure

@@ -13,8 +13,8 @@ from contextlib import AbstractAsyncContextManager
 from aiohttp import web
 
 from schemas.canonical import canonical_bytes
-from signer.attestation.release_desk import ReleaseDesk
-from signer.attestation.release_request import REQUEST_BYTES_MAX
+from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.request import REQUEST_BYTES_MAX
 from sixgate.https.serving import BoundedServer, Listening
 
 NONCES, RELEASES = "/v1/nonces", "/v1/releases"

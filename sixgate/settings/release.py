@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from schemas.fields import Ed25519PublicKey, Name
-from signer.attestation.release_policy import PolicyTrust
-from signer.attestation.workload_token import TokenText
+from signer.attestation.release.policy import PolicyTrust
+from signer.attestation.release.workload_token import TokenText
 from sixgate.settings.section import Section, loopback
 from sixgate.settings.sections import TlsFiles
 

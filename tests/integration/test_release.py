@@ -19,8 +19,8 @@ from schemas.release import (
     request_digest,
 )
 from signer.attestation.binding import Purpose
-from signer.attestation.release_client import Asking, Exchange, Unwrapping, Wanted, Wrapping
-from signer.attestation.released_kms import ReleaseUnreachableError
+from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted, Wrapping
+from signer.attestation.release.kms import ReleaseUnreachableError
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
 from signer.signatures import verify_event
 from sixgate.cli.exit_codes import ExitCode

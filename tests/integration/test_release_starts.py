@@ -9,7 +9,7 @@ import pytest
 
 from infra.local.kafka import Kafka
 from schemas.release import ReleaseGranted, decode_decision
-from signer.attestation.released_kms import ReleaseUnreachableError, Transport
+from signer.attestation.release.kms import ReleaseUnreachableError, Transport
 from signer.custody.errors import KmsDeniedError
 from signer.custody.kms.port import RootKms
 from signer.signatures import Ed25519Signer

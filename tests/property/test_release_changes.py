@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseRefused
-from signer.attestation.release_client import AnswerUntrustedError, Exchange
-from signer.attestation.release_request import join_frames, split_frames
+from signer.attestation.release.client import AnswerUntrustedError, Exchange
+from signer.attestation.release.request import join_frames, split_frames
 from signer.custody.errors import CorruptError
 from tests.support.release import SHARE, WANTED, Release, attest, exchange
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
-from signer.attestation.release_client import Asking, Unwrapping
+from signer.attestation.release.client import Asking, Unwrapping
 from tests.support.attestation import AT_MS
 from tests.support.release import (
     BLOB,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from schemas.release import ReleaseReason
-from signer.attestation.release_nonces import NonceRefused, Nonces
+from signer.attestation.release.nonces import NonceRefused, Nonces
 
 AGE_MS, USED_MAX = 100, 4
 SECRET = bytes(range(32))

@@ -22,14 +22,14 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release import Standing
-from signer.attestation.release_client import Asking, Exchange, Unwrapping, Wanted
-from signer.attestation.release_desk import ReleaseDesk
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.released_kms import Attest, ReleasedKms
-from signer.attestation.token_keys import TokenKey
+from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted
+from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.judging import Standing
+from signer.attestation.release.kms import Attest, ReleasedKms
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.verify import Evidence
-from signer.attestation.workload_token import WorkloadTerms
 from signer.custody.buffers import RandomBytes
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.port import RootKms

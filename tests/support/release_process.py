@@ -23,8 +23,8 @@ from schemas.release import AnyDecision, decode_decision
 from schemas.topics import Topic
 from signer.attestation.binding import Binding
 from signer.attestation.generations import Generation
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
 from signer.attestation.simulated_certificates import SimulatedAuthority

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.released_kms import ReleasedKms, Transport
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.custody.errors import KmsDeniedError
 from signer.signatures import Ed25519Signer
 from sixgate.releasing.holding import RENEW_MS, CurrentPolicy, ReleasedHolder, refuse_own_kms

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.ports import HOST, free_port
-from signer.attestation.released_kms import ReleaseUnreachableError
+from signer.attestation.release.kms import ReleaseUnreachableError
 from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
 from sixgate.settings.release import ReleaseAddress
 from tests.support.listener import Listener

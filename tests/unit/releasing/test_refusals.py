@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
-from signer.attestation.release_client import Unwrapping
+from signer.attestation.release.client import Unwrapping
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,

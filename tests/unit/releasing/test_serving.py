@@ -14,7 +14,7 @@ import pytest
 
 from infra.local.certificates import Authority, client_context
 from infra.local.ports import free_port
-from signer.attestation.release_request import REQUEST_BYTES_MAX
+from signer.attestation.release.request import REQUEST_BYTES_MAX
 from sixgate.https import accepting, serving
 from sixgate.https.serving import Listening
 from sixgate.releasing.serving import NONCES, RELEASES, ReleaseServer

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from signer.attestation.token_keys import TokenKey, TokenKeysWrong, read_token_keys
-from signer.attestation.workload_token import check_token
+from signer.attestation.release.token_keys import TokenKey, TokenKeysWrong, read_token_keys
+from signer.attestation.release.workload_token import check_token
 from tests.support.attestation import AT_MS
 from tests.support.release import SUBJECT, TERMS, audience, base64url, ec_key, es256, rs256, rsa_key
 

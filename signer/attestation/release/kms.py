@@ -11,7 +11,7 @@ from schemas.canonical import Malformed
 from schemas.release import Context, ReleaseReason, decode_context
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
 from signer.attestation.platform import CollectionError
-from signer.attestation.release_client import (
+from signer.attestation.release.client import (
     AnswerUntrustedError,
     Asking,
     Exchange,
@@ -20,7 +20,7 @@ from signer.attestation.release_client import (
     Wanted,
     Wrapping,
 )
-from signer.attestation.release_policy import ReleaseHolder
+from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify import Evidence
 from signer.custody.buffers import RandomBytes, wipe
 from signer.custody.errors import (

@@ -25,8 +25,8 @@ from schemas.release import (
 )
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Claims, evidence_file
-from signer.attestation.release_policy import ReleaseHolder
-from signer.attestation.release_request import (
+from signer.attestation.release.policy import ReleaseHolder
+from signer.attestation.release.request import (
     ReleaseRequest,
     answer_box_info,
     ask_box_info,

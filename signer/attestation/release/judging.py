@@ -29,9 +29,9 @@ from schemas.release import (
 )
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.errors import AttestationError
-from signer.attestation.release_nonces import NonceRefused, Nonces
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release_request import (
+from signer.attestation.release.nonces import NonceRefused, Nonces
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.request import (
     REQUEST_BYTES_MAX,
     ReleaseRequest,
     answer_box_info,
@@ -40,9 +40,9 @@ from signer.attestation.release_request import (
     split_frames,
     wipe_all,
 )
-from signer.attestation.token_keys import TokenKey
+from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.workload_token import TokenRefused, Workload, check_token
 from signer.attestation.verify import Verified, verify
-from signer.attestation.workload_token import TokenRefused, Workload, check_token
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, public_key_of, seal

@@ -6,8 +6,8 @@ import pytest
 
 from schemas.canonical import Canonical
 from schemas.release import RELEASE_MEANING, ReleaseReason
-from signer.attestation.release_policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.workload_token import TokenCode, WorkloadTerms
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.workload_token import TokenCode, WorkloadTerms
 from tests.support.attestation import repository_page
 
 PAGE = repository_page("key-release.md")

@@ -6,10 +6,7 @@ from schemas.release import (
     ReleaseReason,
     decode_context,
 )
-from signer.attestation.release_client import (
-    Unwrapping,
-    Wrapping,
-)
+from signer.attestation.release.client import Unwrapping, Wrapping
 from signer.custody.context import Layer
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsDeniedError

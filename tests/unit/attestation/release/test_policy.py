@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from schemas.dsse import VAULT_ORDER_TYPE
 from signer.attestation.binding import Purpose
 from signer.attestation.policy import VerificationPolicy
-from signer.attestation.release_policy import (
+from signer.attestation.release.policy import (
     PolicyCode,
     PolicyMark,
     PolicyTrust,

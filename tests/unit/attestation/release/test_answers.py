@@ -11,12 +11,8 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release_client import (
-    AnswerUntrustedError,
-    ReleaseDeniedError,
-    Unwrapping,
-)
-from signer.attestation.token_keys import TokenKey
+from signer.attestation.release.client import AnswerUntrustedError, ReleaseDeniedError, Unwrapping
+from signer.attestation.release.token_keys import TokenKey
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
 from signer.signatures import SignatureWrong, verify_event

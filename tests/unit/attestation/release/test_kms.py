@@ -14,7 +14,7 @@ from schemas.custody import CustodyMode
 from schemas.release import ReleaseGranted
 from signer.attestation.binding import Binding
 from signer.attestation.platform import PlatformBusyError
-from signer.attestation.released_kms import Attest, ReleasedKms, ReleaseUnreachableError
+from signer.attestation.release.kms import Attest, ReleasedKms, ReleaseUnreachableError
 from signer.attestation.verify import Evidence
 from signer.custody.buffers import wiping
 from signer.custody.context import SecretContext

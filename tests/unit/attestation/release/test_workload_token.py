@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.attestation.workload_token import (
+from signer.attestation.release.workload_token import (
     TOKEN_BYTES_MAX,
     TokenCode,
     TokenRefused,

@@ -15,7 +15,7 @@ from schemas.dsse import RELEASE_POLICY_TYPE, Envelope
 from schemas.fields import Digest, Ed25519PublicKey, Name, Ordinal, TimeMs, X25519PublicKey
 from signer.attestation.binding import Purpose
 from signer.attestation.policy import VerificationPolicy
-from signer.attestation.workload_token import TokenText, WorkloadTerms
+from signer.attestation.release.workload_token import TokenText, WorkloadTerms
 from signer.custody.context import SERVER
 from signer.custody.hpke import seal_for
 from signer.signatures import SignatureWrong, open_envelope_of_any

@@ -14,8 +14,8 @@ from pydantic import Field, StringConstraints
 from schemas.canonical import Canonical
 from schemas.release import SUBJECT_MAX
 from schemas.strict_json import JsonWrong, read_json
-from signer.attestation.base64url import base64url_decode
-from signer.attestation.token_keys import TokenKey
+from signer.attestation.release.base64url import base64url_decode
+from signer.attestation.release.token_keys import TokenKey
 
 TOKEN_BYTES_MAX = 8 * 1024
 SECOND_MS = 1000

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from signer.attestation.release import Allowed, judge
-from signer.attestation.release_client import Unwrapping, Wrapping
-from signer.attestation.release_nonces import Nonces
-from signer.attestation.released_kms import ReleasedKms, ReleaseUnreachableError
+from signer.attestation.release.client import Unwrapping, Wrapping
+from signer.attestation.release.judging import Allowed, judge
+from signer.attestation.release.kms import ReleasedKms, ReleaseUnreachableError
+from signer.attestation.release.nonces import Nonces
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from tests.support.attestation import AT_MS
@@ -31,7 +31,7 @@ from tests.unit.custody.clouds import RaisingKms, cloud
 from tests.unit.custody.material import Stream
 from tests.unit.custody.test_secrecy import printed, shows
 
-TESTS = str(Path(__file__).parents[2])
+TESTS = str(Path(__file__).parents[3])
 EPHEMERAL = Stream("signer")(32)
 NONCES = Nonces(Stream("nonces")(32))
 SECRETS = (SHARE, EPHEMERAL, NONCES.secret, b"gcp".ljust(32, b"+"), b"gcp".ljust(32, b"="))

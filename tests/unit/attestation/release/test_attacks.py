@@ -20,9 +20,7 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Purpose
-from signer.attestation.release_client import (
-    Wrapping,
-)
+from signer.attestation.release.client import Wrapping
 from signer.custody.hpke import HpkeKey
 from tests.support.attestation import AT_MS, simulated_policy
 from tests.support.release import (
