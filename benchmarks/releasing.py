@@ -23,9 +23,9 @@ from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.client import Asking
 from signer.attestation.release.desk import ReleaseDesk
-from signer.attestation.release.judging import Standing
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.standing import Standing
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey

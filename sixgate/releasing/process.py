@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from schemas.topics import Principal
 from signer.attestation.release.desk import ReleaseDesk
-from signer.attestation.release.judging import Standing
 from signer.attestation.release.policy import ReleasePolicy
+from signer.attestation.release.standing import Standing
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms

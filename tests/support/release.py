@@ -24,9 +24,9 @@ from schemas.release import (
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted
 from signer.attestation.release.desk import ReleaseDesk
-from signer.attestation.release.judging import Standing
 from signer.attestation.release.kms import Attest, ReleasedKms
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.standing import Standing
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.verify import Evidence

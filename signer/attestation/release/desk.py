@@ -6,11 +6,14 @@ from threading import Lock
 from typing import Protocol
 
 from schemas.release import AnyDecision, ReleaseReason, ReleaseRefused, request_digest
-from signer.attestation.release.judging import Allowed, Standing, ToWrap, Work, grant, judge, refuse
+from signer.attestation.release.answers import grant, refuse
+from signer.attestation.release.judging import judge
 from signer.attestation.release.nonces import RANDOM_BYTES, SECRET_BYTES, Nonces
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
+from signer.attestation.release.standing import Standing
 from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.work import Allowed, ToWrap, Work
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import (
     CorruptError,

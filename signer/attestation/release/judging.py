@@ -1,16 +1,12 @@
 """Whether a release uses its KMS for somebody: decided from what came, and from nothing else.
 
-``judge`` proves a request in a fixed order and says what is to be done, ``grant`` seals what came
-of it for the attested key, and for no other. Between the two a shell asks the KMS. The token is
-opened only after the evidence holds, so that nobody tries tokens here without a genuine machine.
+A request is proven in a fixed order. The token is opened only after the evidence holds, so that
+nobody tries tokens here without a genuine machine.
 """
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 from schemas.canonical import Malformed
 from schemas.release import (
@@ -18,96 +14,33 @@ from schemas.release import (
     IdentityContext,
     KekContext,
     ReleaseAsk,
-    ReleaseGranted,
     ReleaseReason,
     ReleaseRefused,
     ShareContext,
     Wrap,
-    context_digest,
-    decision_id,
     request_digest,
 )
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.errors import AttestationError
+from signer.attestation.release.answers import refuse
 from signer.attestation.release.nonces import NonceRefused, Nonces
-from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import (
     REQUEST_BYTES_MAX,
     ReleaseRequest,
-    answer_box_info,
     ask_box_info,
-    join_frames,
     split_frames,
     wipe_all,
 )
-from signer.attestation.release.token_keys import TokenKey
+from signer.attestation.release.standing import Standing
+from signer.attestation.release.work import Allowed, ToUnwrap, ToWrap, Work
 from signer.attestation.release.workload_token import TokenRefused, Workload, check_token
 from signer.attestation.verify import Verified, verify
 from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError
-from signer.custody.hpke import HpkeKey, public_key_of, seal
+from signer.custody.hpke import public_key_of
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
 from signer.custody.modes import PLANS
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Who a release is and what it goes by; raise ``ValueError`` if the policy has no such release.
-
-    ``key`` opens what is sealed for it; ``token_keys`` are the issuer's at this time.
-    """
-
-    provider: str
-    policy: ReleasePolicy
-    token_keys: tuple[TokenKey, ...]
-    key: HpkeKey = field(repr=False)
-
-    def __post_init__(self) -> None:
-        holder = self.policy.holder(self.provider)
-        if holder is None or holder.sealing_key != f"0x{self.key.public_key.hex()}":
-            raise ValueError(f"the policy does not name this release for {self.provider}")
-
-    @property
-    def holder(self) -> ReleaseHolder:
-        """Return what the policy says of this release."""
-        return next(one for one in self.policy.holders if one.provider == self.provider)
-
-
-@dataclass(frozen=True, slots=True)
-class ToUnwrap:
-    """A blob for the KMS to unwrap under this context."""
-
-    blob: bytes = field(repr=False)
-    context: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ToWrap:
-    """What the KMS is to wrap under this context, in a buffer that ``Allowed.wipe`` wipes."""
-
-    content: bytearray = field(repr=False)
-    context: bytes
-
-
-Work: TypeAlias = ToUnwrap | ToWrap
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """A request that passed every check: what the KMS is to do, and for which attested key."""
-
-    request: str
-    ask: ReleaseAsk
-    binding: Binding
-    attested_key: bytes
-    verified: Verified
-    workload: Workload
-    work: tuple[Work, ...]
-    standing: Standing
-
-    def wipe(self) -> None:
-        """Overwrite what was to be wrapped."""
-        wipe_all(item.content for item in self.work if isinstance(item, ToWrap))
 
 
 class _Refusal(Exception):  # noqa: N818 - ends the checks, seen by nobody
@@ -153,58 +86,6 @@ def judge(
         work=work,
         standing=standing,
     )
-
-
-def grant(allowed: Allowed, results: Sequence[bytes | bytearray], at_ms: int) -> ReleaseGranted:
-    """Return the answer, unsigned, with the KMS's results sealed for the attested key alone.
-
-    The caller wipes the results. Raise ``ValueError`` for another number of them.
-    """
-    if len(results) != len(allowed.work):
-        raise ValueError("every operation has one result")
-    ask, binding, verified = allowed.ask, allowed.binding, allowed.verified
-    asked = ask.digest()
-    info = answer_box_info(allowed.request, asked, ask.provider, binding.nonce)
-    with wiping(join_frames(results)) as content:
-        box = seal(allowed.attested_key, content, info)
-    return ReleaseGranted(
-        **_about(allowed.request, allowed.standing, at_ms),
-        signer=ask.signer,
-        boot=ask.boot,
-        nonce=f"0x{binding.nonce.hex()}",
-        asked=asked,
-        operations=tuple(operation.type for operation in ask.operations),
-        contexts=tuple(context_digest(operation.context) for operation in ask.operations),
-        ephemeral_key=f"0x{binding.ephemeral_key_digest.hex()}",
-        configuration=f"0x{binding.configuration.hex()}",
-        report=verified.report.digest,
-        simulated=verified.simulated,
-        workload=allowed.workload.subject,
-        sealed=base64.b64encode(box).decode(),
-    )
-
-
-def refuse(
-    request: str,
-    standing: Standing,
-    reason: ReleaseReason,
-    at_ms: int,
-    code: str | None = None,
-) -> ReleaseRefused:
-    """Return the answer to the request of this digest, unsigned: nothing, and why."""
-    return ReleaseRefused(**_about(request, standing, at_ms), reason=reason, code=code)
-
-
-def _about(request: str, standing: Standing, at_ms: int) -> dict[str, Any]:
-    return {
-        "id": decision_id(request, at_ms),
-        "org": standing.policy.org,
-        "provider": standing.provider,
-        "release": standing.holder.release,
-        "request": request,
-        "policy": standing.policy.digest(),
-        "at_ms": at_ms,
-    }
 
 
 def _read(raw: bytes, standing: Standing, now_ms: int) -> tuple[ReleaseRequest, bytes]:
