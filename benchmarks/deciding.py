@@ -26,7 +26,8 @@ from signer.imports import Imports
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
-from signer.registry import RegisteredPolicy, Registry
+from signer.registered import RegisteredPolicy
+from signer.registry import Registry
 from signer.rules import RULES
 from signer.share_turns import ShareTurns
 from signer.signatures import Ed25519Signer

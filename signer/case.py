@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas.intent import AnyIntent
 from schemas.reasons import Reason
 from signer.account import Account
-from signer.registry import RegisteredPolicy
+from signer.registered import RegisteredPolicy
 from signer.rules.decision import Decision, Facts, Rejected, Rule
 
 

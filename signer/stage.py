@@ -34,7 +34,8 @@ from signer.evidence import judge_report
 from signer.keys.accesses import Asked, KeyAccesses
 from signer.keys.register import KeyDescriptor, KeyRegister
 from signer.memory import Memory
-from signer.registry import AgentUnknown, Registry
+from signer.registered import AgentUnknown
+from signer.registry import Registry
 from signer.rules.decision import Facts
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
 from signer.signing import signed

@@ -10,7 +10,7 @@ from schemas.partition import well_routed
 from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
-from signer.registry import AgentUnknown
+from signer.registered import AgentUnknown
 from signer.signatures import SignatureWrong, open_envelope
 from streams.gates.passage import Passage, RuleGate, World, case_of
 

@@ -7,7 +7,7 @@ from schemas.clearance import Clearance
 from schemas.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
-from signer.registry import AgentUnknown
+from signer.registered import AgentUnknown
 from streams.gates.admission import source_of
 from streams.gates.passage import Passage, World, case_of
 from streams.gates.underway import Opened, Underway

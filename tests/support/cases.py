@@ -28,7 +28,8 @@ from schemas.registry import (
 from schemas.simulation import SimulationReport
 from signer.case import Case
 from signer.keys.register import KeyDescriptor, KeyRegister
-from signer.registry import RegisteredPolicy, Registry
+from signer.registered import RegisteredPolicy
+from signer.registry import Registry
 from signer.rules.decision import Facts
 from signer.settings import Settings
 from signer.signatures import Ed25519Signer

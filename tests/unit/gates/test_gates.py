@@ -16,7 +16,7 @@ from schemas.record import Outgoing, Record
 from schemas.registry import PolicySet
 from schemas.topics import Topic
 from signer.account import Account
-from signer.registry import RegisteredPolicy
+from signer.registered import RegisteredPolicy
 from signer.rules import RULES
 from streams.gates import (
     admission,

@@ -14,7 +14,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.authority import Allocation, Duplicate, Judgement, Refusal
 from signer.case import Case
-from signer.registry import RegisteredPolicy
+from signer.registered import RegisteredPolicy
 from signer.transactions import transaction_of
 from tests.support.cases import (
     ACCOUNT,

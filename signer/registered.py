@@ -1,0 +1,91 @@
+"""What operators have registered, and what is asked of it; pure."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from schemas.access import Grant
+from schemas.dsse import Envelope
+from schemas.intent import Intent
+from schemas.policy import Policy
+from schemas.registry import AgentSet, ChainSet, ServiceRole, ServiceSet
+from signer.settings import Settings
+from signer.signatures import SignatureWrong, open_envelope
+from signer.vaults.vault import Vault, VaultPlace
+
+
+class AgentUnknown(Exception):  # noqa: N818 - a refusal, named as the reason code is
+    """The agent an intent names is nobody, or may not speak for its account."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredPolicy:
+    """A policy and the digest that verdicts and outcomes name it by."""
+
+    policy: Policy
+    digest: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Registered:
+    """Everything operators have registered, as the entries of records left it.
+
+    ``signer_keys`` are all that a signer ever had: what it answered with an old one stays true.
+    ``taken`` has the record that took a key from a signer. ``customer_keys`` has the fingerprints
+    that a vault's customer enrolled, the newest one last. ``claims`` maps the address of every key
+    from outside to the one account that may bring it.
+    """
+
+    org: str = ""
+    partitions: int = 0
+    partitions_per_slot: int = 0
+    admin_keys: tuple[str, ...] = ()
+    accounts: set[str] = field(default_factory=set)
+    claims: dict[str, str] = field(default_factory=dict)
+    vaults: dict[VaultPlace, Vault] = field(default_factory=dict)
+    customer_keys: dict[VaultPlace, tuple[str, ...]] = field(default_factory=dict)
+    policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
+    agents: dict[str, AgentSet] = field(default_factory=dict)
+    access: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
+    chains: dict[int, ChainSet] = field(default_factory=dict)
+    services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
+    signer_keys: dict[str, frozenset[str]] = field(default_factory=dict)
+    taken: dict[tuple[str, str], int] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+
+    def agent_of(self, intent: Intent) -> AgentSet:
+        """Return the agent an intent names; raise ``AgentUnknown`` unless it acts for its account.
+
+        That the agent signed the intent is yet to be proven.
+        """
+        agent = self.agents.get(intent.agent)
+        if agent is None or intent.org != self.org:
+            raise AgentUnknown(f"no agent {intent.agent} in {intent.org}")
+        if agent.account != intent.account:
+            raise AgentUnknown(f"agent {intent.agent} does not act for {intent.account}")
+        return agent
+
+    def service_key(self, role: ServiceRole, name: str) -> str | None:
+        """Return the public key of an active service, or None."""
+        service = self.services.get((role, name))
+        return service.public_key if service and service.active else None
+
+    def admin_of(self, envelope: Envelope, payload_type: str) -> str:
+        """Return the name of the admin whose key signed an envelope; raise ``SignatureWrong``.
+
+        Admins are called by the place of their key. What name stands beside a signature is no
+        part of what was signed: whoever carried the envelope may have written it.
+        """
+        for number, public_key in enumerate(self.admin_keys):
+            with suppress(SignatureWrong):
+                open_envelope(envelope, payload_type, public_key)
+                return f"admin-{number}"
+        raise SignatureWrong("no admin key of the organisation signed it")
+
+    def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
+        """Return a signer's keys without those that the first ``sequence`` records took from it."""
+        had = self.signer_keys.get(name, frozenset())
+        return frozenset(key for key in had if self.taken.get((name, key), sequence) >= sequence)
+
+    def chain_named(self, name: str) -> ChainSet | None:
+        """Find a chain by its name or an alias."""
+        return next((c for c in self.chains.values() if name == c.name or name in c.aliases), None)

@@ -1,0 +1,163 @@
+"""How each kind of entry changes what is registered, or why it cannot; pure."""
+
+from schemas.canonical import digest
+from schemas.registry import (
+    AccessSet,
+    AccountOpened,
+    AddressClaimed,
+    AgentSet,
+    ChainRemoved,
+    ChainSet,
+    CustomerKeySet,
+    OrgCreated,
+    PolicySet,
+    ServiceSet,
+    SettingSet,
+    VaultCreated,
+)
+from signer.registered import Registered, RegisteredPolicy
+from signer.settings import checked_setting
+from signer.vaults.vault import VaultWrong, automatic, created
+
+
+class EntryRefused(Exception):  # noqa: N818 - a refusal, told to the record's writer
+    """An entry that cannot be after those before it; nothing has changed."""
+
+
+def fold(registered: Registered, entry: object, sequence: int) -> None:
+    """Take the entry of the record of that number; raise ``EntryRefused``."""
+    match entry:
+        case OrgCreated():
+            _create(registered, entry, sequence)
+        case AccountOpened() | AddressClaimed() | VaultCreated() | CustomerKeySet():
+            _set_account(registered, entry)
+        case PolicySet():
+            named = digest("sixgate/policy/v1", entry.policy.encode())
+            registered.policies[entry.policy_id] = RegisteredPolicy(entry.policy, named)
+        case AgentSet():
+            _set_agent(registered, entry)
+        case AccessSet():
+            _set_access(registered, entry)
+        case ChainSet() | ChainRemoved():
+            _set_chain(registered, entry)
+        case SettingSet():
+            _set_setting(registered, entry)
+        case ServiceSet():
+            _set_service(registered, entry, sequence)
+        case _:
+            raise EntryRefused("the record's entry is of no known type")
+
+
+def _create(registered: Registered, entry: OrgCreated, sequence: int) -> None:
+    if sequence:
+        raise EntryRefused("the organisation exists already")
+    registered.org = entry.org
+    registered.admin_keys = entry.admin_keys
+    registered.partitions = entry.partitions
+    registered.partitions_per_slot = entry.partitions_per_slot or entry.partitions
+
+
+def _set_account(
+    registered: Registered, entry: AccountOpened | AddressClaimed | VaultCreated | CustomerKeySet
+) -> None:
+    match entry:
+        case AccountOpened():
+            _open_account(registered, entry.account)
+        case AddressClaimed():
+            _claim(registered, entry)
+        case VaultCreated():
+            _create_vault(registered, entry)
+        case CustomerKeySet():
+            _enrol(registered, entry)
+
+
+def _open_account(registered: Registered, account: str) -> None:
+    if account in registered.accounts:
+        return  # nothing that came since may make a vault of it now
+    registered.accounts.add(account)
+    for vault in automatic(account, registered.settings.tier):
+        registered.vaults.setdefault(vault.place, vault)
+
+
+def _claim(registered: Registered, entry: AddressClaimed) -> None:
+    _check_open(registered, entry.account)
+    owner = registered.claims.setdefault(entry.address, entry.account)
+    if owner != entry.account:
+        raise EntryRefused(f"the address {entry.address} is claimed by account {owner}")
+
+
+def _create_vault(registered: Registered, entry: VaultCreated) -> None:
+    try:
+        vault = created(entry, registered.settings.tier)
+    except VaultWrong as error:
+        raise EntryRefused(str(error)) from None
+    if (before := registered.vaults.get(vault.place)) is not None:
+        raise EntryRefused(
+            f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
+        )
+    # Its own vaults of keys may be set before an account is opened, while no key can exist.
+    if not vault.holds_keys:
+        _check_open(registered, entry.account)
+    registered.vaults[vault.place] = vault
+
+
+def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
+    vault = registered.vaults.get((entry.account, entry.vault))
+    if vault is None or vault.holds_keys:
+        raise EntryRefused(f"{entry.account} has no vault {entry.vault} for secrets")
+    had = registered.customer_keys.get(vault.place, ())
+    if entry.fingerprint in had:
+        raise EntryRefused(f"{entry.vault} has or had the customer's key {entry.fingerprint}")
+    registered.customer_keys[vault.place] = (*had, entry.fingerprint)
+
+
+def _set_agent(registered: Registered, entry: AgentSet) -> None:
+    _check_open(registered, entry.account)
+    before = registered.agents.get(entry.agent)
+    if before and before.account != entry.account:
+        raise EntryRefused(f"agent {entry.agent} acts for {before.account} for ever")
+    registered.agents[entry.agent] = entry
+
+
+def _set_access(registered: Registered, entry: AccessSet) -> None:
+    if entry.agent not in registered.agents:
+        raise EntryRefused(f"agent {entry.agent} is not registered")
+    registered.access[entry.agent] = entry.grants
+
+
+def _check_open(registered: Registered, account: str) -> None:
+    if account not in registered.accounts:
+        raise EntryRefused(f"account {account} is not open")
+
+
+def _set_chain(registered: Registered, entry: ChainSet | ChainRemoved) -> None:
+    if isinstance(entry, ChainRemoved):
+        if registered.chains.pop(entry.chain_id, None) is None:
+            raise EntryRefused(f"chain {entry.chain_id} is not registered")
+        return
+    for name in (entry.name, *entry.aliases):
+        owner = registered.chain_named(name)
+        if owner and owner.chain_id != entry.chain_id:
+            raise EntryRefused(f"the name {name} belongs to chain {owner.chain_id}")
+    registered.chains[entry.chain_id] = entry
+
+
+def _set_setting(registered: Registered, entry: SettingSet) -> None:
+    try:
+        registered.settings = checked_setting(registered.settings, entry.name, entry.value)
+    except ValueError as error:
+        raise EntryRefused(str(error)) from None
+
+
+def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> None:
+    before = registered.service_key(entry.role, entry.name)
+    registered.services[(entry.role, entry.name)] = entry
+    if entry.role != "signer":
+        return
+    if before is not None:
+        registered.taken[entry.name, before] = sequence
+    if entry.active:
+        registered.taken.pop((entry.name, entry.public_key), None)
+        # A new set, so that other threads may go through the one they have.
+        had = registered.signer_keys.get(entry.name, frozenset())
+        registered.signer_keys[entry.name] = had | {entry.public_key}
