@@ -29,8 +29,9 @@ from streams.kafka.access import SIGNER_TRANSACTIONS
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.kafka_signer import AdmittedMs, KafkaSigner, Ports
+from streams.runners.kafka_signer import KafkaSigner, Ports
 from streams.runners.slot import Commit, Slot
+from streams.runners.slot_batches import AdmittedMs
 
 PROCESS = "signer"
 CLIENT = "sixgate-signer"

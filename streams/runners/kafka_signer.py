@@ -24,50 +24,38 @@ Whatever fails ends the process: only a new start can tell what was written.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from schemas.heads import RegistryHead
 from schemas.partition import SlotPlace
-from schemas.record import REGISTRY, Place, Record
+from schemas.record import REGISTRY
 from schemas.topics import Topic
-from signer.stage import Arrival
-from streams.gates.reception import Received, Refused, receive
-from streams.kafka.broker import FETCH_WAIT_MS, Broker
+from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
 from streams.kafka.producer import SlotProducer
-from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting, replay
+from streams.kafka.reader import Reader, Waiting, replay
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot
+from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
+from streams.runners.slot_inputs import (
+    Inputs,
+    open_inputs,
+    places_of,
+    position_name,
+    positions_behind,
+)
 
 BATCH_COUNT_MAX = 500
 IDLE_MS = 200
 HEAD_S = 0.005
 Result = TypeVar("Result")
 MakeSlot: TypeAlias = Callable[[StateTable], Slot]
-AdmittedMs: TypeAlias = Mapping[str, int]
 OnCommit: TypeAlias = Callable[[Commit, AdmittedMs], None]
-NewestSequences: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
-Positions: TypeAlias = dict[str, int]
 FreshHead: TypeAlias = Callable[[asyncio.Event], Awaitable[RegistryHead | None]]
-
-
-class Pinned(NamedTuple):
-    """What is to be committed of a batch, and when each intent of it was admitted."""
-
-    commit: Commit
-    admitted_ms: AdmittedMs
-
-
-class Inputs(NamedTuple):
-    """What a slot reads: intents that all gates have seen, and what operators sent."""
-
-    decided: Reader
-    requests: Reader
-    registry: Reader
 
 
 class Ports(NamedTuple):
@@ -102,7 +90,6 @@ class KafkaSigner:
         self._ports = ports
         self._table = StateTable()
         self._decided: Reader | None = None
-        self._proven: set[str] = set()
         self._head: RegistryHead | None = None
         self._admitted_ms: AdmittedMs = {}
         self._thread = ThreadPoolExecutor(1, f"slot-{at.number}")
@@ -123,15 +110,17 @@ class KafkaSigner:
             )
             await opened.enter_async_context(producer)
             slot = await self._load()
-            inputs = await self._open(slot, opened)
+            batches = SlotBatches(slot, self._clock, at.partitions_in_all, self._ports.newest)
+            positions = slot.stage.memory.slot.positions
+            inputs = await open_inputs(self._broker, at, positions, opened)
             if await self._fresh(stop):
-                await self._catch_up(producer, slot, inputs)
+                await self._catch_up(producer, batches, inputs)
                 await self._in_thread(self._ports.attest, slot)
                 await self._commit_all(producer, slot.recover())
                 self._decided = inputs.decided
                 self._ports.on_loaded()
             while await self._go_on(producer, slot, stop):
-                await self._step(producer, slot, inputs)
+                await self._step(producer, batches, inputs)
             if slot.has_unpublished:
                 await self._publish(producer, slot)
 
@@ -160,31 +149,19 @@ class KafkaSigner:
 
     async def _load(self) -> Slot:
         """Read state, registry and keys; prove that none went back."""
-        async for record in replay(self._broker, self._places(Topic.STATE)):
+        async for record in replay(self._broker, places_of(self._at, Topic.STATE)):
             self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
         seen = slot.stage.memory.slot
-        until = {REGISTRY: seen.positions.get(_name(REGISTRY), 0)}
+        until = {REGISTRY: seen.positions.get(position_name(REGISTRY), 0)}
         registry = [record async for record in replay(self._broker, [REGISTRY], until)]
-        vault = [record async for record in replay(self._broker, self._places(Topic.VAULT))]
+        vault = [record async for record in replay(self._broker, places_of(self._at, Topic.VAULT))]
         await self._in_thread(slot.operations.load, registry, vault, seen)
         self._clock.last_ms = seen.last_ms
         return slot
 
-    async def _open(self, slot: Slot, opened: AsyncExitStack) -> Inputs:
-        positions = slot.stage.memory.slot.positions
-
-        async def reader(places: Sequence[Place], wait_ms: int = QUIET_WAIT_MS) -> Reader:
-            start = {place: positions.get(_name(place), 0) for place in places}
-            return await opened.enter_async_context(Reader(self._broker, start, wait_ms))
-
-        return Inputs(
-            await reader(self._places(Topic.DECIDED), FETCH_WAIT_MS),
-            await reader(self._places(Topic.KEY_REQUESTS)),
-            await reader([REGISTRY]),
-        )
-
-    async def _step(self, producer: SlotProducer, slot: Slot, inputs: Inputs) -> None:
+    async def _step(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
+        slot = batches.slot
         wait_ms = 0 if slot.has_unpublished else IDLE_MS
         decided = await inputs.decided.read(BATCH_COUNT_MAX, wait_ms)
         if slot.has_unpublished and not decided:
@@ -195,7 +172,8 @@ class KafkaSigner:
         if registry and slot.has_unpublished:  # it may say that nothing is signed any more
             await self._publish(producer, slot)
         if decided or requests or registry:
-            pinned = await self._in_thread(self._pin, slot, registry, requests, decided)
+            read = ReadRecords(registry, requests, decided)
+            pinned = await self._in_thread(batches.pin, read, self._head)
             await self._commit(producer, pinned.commit)
             self._admitted_ms = pinned.admitted_ms
             await self._in_thread(slot.sign)
@@ -206,46 +184,16 @@ class KafkaSigner:
     async def _publish(self, producer: SlotProducer, slot: Slot) -> None:
         await self._commit(producer, await self._in_thread(slot.publish))
 
-    async def _catch_up(self, producer: SlotProducer, slot: Slot, inputs: Inputs) -> None:
+    async def _catch_up(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
         """Take what was registered meanwhile; halt here where this signer may not sign under it."""
-        await self._in_thread(self._prove, slot, self._table.pending_accounts())
+        slot = batches.slot
+        await self._in_thread(batches.prove, self._table.pending_accounts())
         records = [r async for page in inputs.registry.read_to_end() for r in page]
         now_ms = self._clock.now_ms()
         trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
         if not slot.stage.registry.sequence:
             raise no_registry()
-        await self._commit_all(producer, slot.judge([], trail, now_ms, _behind(records)))
-
-    def _prove(self, slot: Slot, accounts: Iterable[str]) -> None:
-        """Compare accounts with the ledger when they are first used; raise ``StateRolledBack``.
-
-        Whoever writes to the bus could name any number of others than the registry's.
-        """
-        opened = slot.stage.registry.accounts
-        new = sorted(account for account in set(accounts) - self._proven if account in opened)
-        if new:
-            slot.stage.memory.check_not_behind(self._ports.newest(new))
-            self._proven.update(new)
-
-    def _pin(
-        self,
-        slot: Slot,
-        registry: Sequence[Record],
-        requests: Sequence[Record],
-        decided: Sequence[Record],
-    ) -> Pinned:
-        now_ms = self._clock.now_ms()
-        trail = slot.administer(registry, requests, now_ms, self._head)
-        received: list[Received] = []
-        for record in decided:
-            try:
-                received.append(receive(record, self._at.partitions_in_all))
-            except Refused as error:
-                trail.append(slot.operations.refused("record.refused", record, now_ms, str(error)))
-        self._prove(slot, (one.intent.account for one in received))
-        arrivals = [Arrival(one.source, one.clearance) for one in received]
-        read = _behind([*registry, *requests, *decided])
-        return Pinned(slot.pin(arrivals, trail, now_ms, read), _admitted_ms(received))
+        await self._commit_all(producer, slot.judge([], trail, now_ms, positions_behind(records)))
 
     async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
         while commit := await self._in_thread(next, commits, None):
@@ -260,21 +208,3 @@ class KafkaSigner:
     async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
         """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
-
-    def _places(self, topic: Topic) -> list[Place]:
-        return [(topic, partition) for partition in self._at.partitions]
-
-
-def _behind(records: Sequence[Record]) -> Positions:
-    """Return the position behind the last record of every partition."""
-    return {_name((r.topic, r.partition)): r.offset + 1 for r in records}
-
-
-def _admitted_ms(received: Iterable[Received]) -> AdmittedMs:
-    """Return the times of first verdicts; a forged clearance may have none."""
-    found = (one.clearance for one in received)
-    return {one.intent: one.verdicts[0].at_ms for one in found if one.verdicts}
-
-
-def _name(place: Place) -> str:
-    return f"{place[0]}/{place[1]}"
