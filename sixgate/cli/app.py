@@ -11,35 +11,34 @@ import typer
 
 from signer.custody.process import forbid_core_files
 from sixgate.cli import (
-    access,
-    agents,
-    attestation,
     chains,
-    cmek,
     folders,
-    intents,
-    keys,
     kms,
-    ledger,
-    messages,
     probing,
     processes,
     release,
-    secrets,
     services,
     settings,
-    submit,
     topics,
-    transactions,
-    vaults,
 )
+from sixgate.cli.agents import access
+from sixgate.cli.agents import command as agents
+from sixgate.cli.attest import command as attest
 from sixgate.cli.config_option import Config, offer_config, use_config
 from sixgate.cli.demo.command import demo
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
+from sixgate.cli.intents import command as intents
+from sixgate.cli.intents import submit
 from sixgate.cli.interrupts import raise_again
+from sixgate.cli.keys import command as keys
+from sixgate.cli.ledger import command as ledger
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
+from sixgate.cli.secrets import cmek
+from sixgate.cli.secrets import command as secrets
+from sixgate.cli.signing import messages, transactions
 from sixgate.cli.terminal import notices, safe, screen
+from sixgate.cli.vaults import command as vaults
 from sixgate.interpreter import tune
 
 app = typer.Typer(
@@ -70,7 +69,7 @@ app.add_typer(messages.authorization, name="authorization")
 app.add_typer(intents.app, name="intents")
 app.command(epilog="Example: sixgate signed --follow --json")(intents.signed)
 app.add_typer(ledger.app, name="ledger")
-app.add_typer(attestation.app, name="attest")
+app.add_typer(attest.app, name="attest")
 app.add_typer(chains.app, name="chains")
 app.add_typer(settings.app, name="settings")
 app.add_typer(services.app, name="services")

@@ -8,8 +8,8 @@ import pytest
 
 from sixgate.authoring import operator
 from sixgate.authoring.operator import Admin, KeyPlace
-from sixgate.cli.client_shares import Client, client_of
-from sixgate.cli.sealing_keys import kept_beside
+from sixgate.cli.secrets.client_shares import Client, client_of
+from sixgate.cli.secrets.sealing_keys import kept_beside
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.connection import connect

@@ -12,9 +12,9 @@ from sixgate.authoring.form_fields import SIGNED
 from sixgate.authoring.intent_lines import ended_as
 from sixgate.cli.demo.proving import as_asked, recovered
 from sixgate.cli.demo.script import Act
+from sixgate.cli.intents.trail import Way, way_of
 from sixgate.cli.progress import Bar
 from sixgate.cli.session import Session
-from sixgate.cli.trail import Way, way_of
 from sixgate.clocks import wall_ms
 
 

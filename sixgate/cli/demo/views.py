@@ -10,9 +10,9 @@ from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
 from sixgate.authoring.form_fields import SIGNED
-from sixgate.cli.agent_views import address
-from sixgate.cli.asking import KINDS, chain_name, fee_wei_max
+from sixgate.cli.agents.views import address
 from sixgate.cli.demo.play import Proof, Scene, Show
+from sixgate.cli.intents.asking import KINDS, chain_name, fee_wei_max
 from sixgate.cli.terminal import rows, safe, short, table
 
 HEADS = {

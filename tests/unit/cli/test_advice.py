@@ -5,8 +5,8 @@ from typer.main import get_command
 
 from schemas.intent import TransactionIntent
 from schemas.reasons import Reason
-from sixgate.cli.advice import ADVICE, advice
 from sixgate.cli.app import app
+from sixgate.cli.intents.advice import ADVICE, advice
 
 INTENT = TransactionIntent(
     org="acme",

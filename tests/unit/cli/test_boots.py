@@ -7,7 +7,7 @@ import pytest
 
 from schemas.gating import signed_part
 from signer.signatures import Ed25519Signer
-from sixgate.cli.boots import named_signer
+from sixgate.cli.attest.boots import named_signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from tests.support.boots import life

@@ -10,7 +10,7 @@ from schemas.client_share import SharePlace
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json, ReportedRefusal
-from sixgate.cli.client_shares import Client
+from sixgate.cli.secrets.client_shares import Client
 from tests.support.cases import MALLORY, SIGNER
 from tests.support.vault_events import FUND, answered
 

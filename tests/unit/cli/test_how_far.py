@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.cli.how_far import HowFar
+from sixgate.cli.intents.how_far import HowFar
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from schemas.clearance import Gate
 from sixgate.api import Json
 from sixgate.authoring.intent_lines import finish, read, split
-from sixgate.cli.trail import way_of
+from sixgate.cli.intents.trail import way_of
 from tests.unit.cli.directories import ADDRESS, NOW_MS, directory
 from tests.unit.cli.test_intent_lines import signers
 

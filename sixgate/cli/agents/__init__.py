@@ -1,0 +1,1 @@
+"""``sixgate agents`` and ``access``: who may submit intents, use keys and read secrets."""

@@ -1,0 +1,140 @@
+"""``sixgate agents``: who may submit intents, and within which policy."""
+
+from typing import Annotated
+
+import typer
+
+from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
+from sixgate.api import Json
+from sixgate.cli.agents.options import fields, with_fields
+from sixgate.cli.agents.policies import compose
+from sixgate.cli.agents.policy_options import PolicyFile, PolicyId, with_limits
+from sixgate.cli.agents.views import agent_list, agent_sheet
+from sixgate.cli.entries import entry
+from sixgate.cli.listing import show
+from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Data, MaybeAccount
+from sixgate.cli.session import not_found, session, usage
+from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.key_files import own_public_key
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Who may submit intents, and within which policy.",
+    epilog="Example: sixgate agents list",
+)
+
+
+@app.command(
+    epilog="Example: sixgate agents add payroll --account treasury --max-value-eth 1 "
+    "--daily-limit-eth 5 --allow-to any --chains ethereum,base --rate 60"
+)
+@with_limits
+@with_fields
+def add(  # noqa: PLR0913 - Typer reads the options from the signature
+    *,
+    name: Agent,
+    account: MaybeAccount = ACCOUNT_DEFAULT,
+    policy: PolicyFile = None,
+    policy_id: PolicyId = None,
+    data: Data = DATA_DEFAULT,
+    said: Json,
+    flags: Json,
+) -> None:
+    """Register an agent: its account (opened if new), its policy, its key file."""
+    with session(data) as here:
+        if name in here.registry["agents"]:
+            usage(f"agent {name} exists: change it with sixgate agents update {name}")
+        records: list[Entry] = []
+        opened = account not in here.registry["accounts"]
+        if opened:
+            records.append(entry(AccountOpened, account=account))
+        if policy or flags or policy_id is None:
+            content = compose(here, {}, policy, flags)
+            records.append(PolicySet(policy_id=policy_id or name, policy=content))
+        elif policy_id not in here.registry["policies"]:
+            not_found("policy", policy_id, here.registry["policies"])
+        if "public_key" not in said:
+            said["public_key"] = own_public_key(here.folder.agent_key(name), name)
+        allowed = {"active": True, "intents_api_enabled": True}
+        new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed
+        here.register(*records, _agent(new, said))
+    news = ", opened with it" if opened else ""
+    notices().print(f"Agent {name} acts for account {account}{news}.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")
+@with_limits
+@with_fields
+def update(  # noqa: PLR0913 - Typer reads the options from the signature
+    *,
+    name: Agent,
+    policy: PolicyFile = None,
+    policy_id: PolicyId = None,
+    active: Annotated[
+        bool | None, typer.Option("--activate/--deactivate", help="May it submit intents?")
+    ] = None,
+    data: Data = DATA_DEFAULT,
+    said: Json,
+    flags: Json,
+) -> None:
+    """Change an agent; what is not named stays. Its account is for ever.
+
+    A policy that several agents share changes for all of them.
+    """
+    if not (policy or policy_id or said or flags) and active is None:
+        usage("nothing to change: say what, such as --rate (sixgate agents update --help)")
+    with session(data) as here:
+        before = here.agent(name)
+        records: list[Entry] = []
+        used = policy_id or before["policy_id"]
+        earlier: Json | None = here.registry["policies"].get(used)
+        if policy or flags:
+            base = earlier["policy"] if earlier and not policy else {}
+            content = compose(here, base, policy, flags)
+            records.append(PolicySet(policy_id=used, policy=content))
+        elif earlier is None:
+            not_found("policy", used, here.registry["policies"])
+        switched = {} if active is None else {"active": active}
+        here.register(*records, _agent(before | {"policy_id": used} | switched, said))
+    notices().print(f"Agent {name} is changed.", highlight=False)
+
+
+@app.command(epilog="Example: sixgate agents deactivate payroll")
+def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
+    """Refuse all intents of an agent from now on; agents update --activate takes it back."""
+    with session(data) as here:
+        here.register(_agent(here.agent(name) | {"active": False}, {}))
+    notices().print(f"Agent {name} is inactive.", highlight=False)
+
+
+@app.command("show", epilog="Example: sixgate agents show payroll --json")
+def show_(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """Show an agent with its policy, its keys and what is left of its limit."""
+    with session(data) as here:
+        agent = here.agent(name)
+        policy = here.registry["policies"].get(agent["policy_id"])
+        keys = [key for key in here.registry["keys"] if key["account"] == agent["account"]]
+        budget = next(row for row in here.api.budgets() if row["agent"] == name)
+    found = {"agent": agent, "policy": policy, "keys": keys, "budget": budget}
+    if as_json:
+        print_json(found)
+    else:
+        show(agent_sheet(found), screen())
+
+
+@app.command("list", epilog="Example: sixgate agents list --json")
+def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """List all agents with what is left of their limits."""
+    with session(data) as here:
+        here.tell_waiting()
+        agents = here.registry["agents"]
+        found = [row | {"record": agents[row["agent"]]} for row in here.api.budgets()]
+    if as_json:
+        print_json(found)
+    else:
+        show(agent_list(found), screen())
+
+
+def _agent(before: Json, said: Json) -> AgentSet:
+    return entry(AgentSet, **before | fields(said, wall_ms()))

@@ -1,0 +1,130 @@
+"""Policies as operators write them: from flags, from a file, or one laid over another."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.canonical import malformed
+from schemas.money import eth_to_wei, wei_to_eth
+from schemas.policy import Policy
+from schemas.strict_json import JsonWrong, read_json
+from signer.ethereum.address import parse_address
+from signer.ethereum.errors import AddressError
+from sixgate.api import Json
+from sixgate.cli.agents.policy_options import FLAGS, RATE_NEW
+from sixgate.cli.session import Session, usage
+
+
+def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:
+    """Return the policy that flags, laid over a file, laid over an earlier policy make.
+
+    Ends the command where a field is wrong, or open although the organisation wants words.
+    """
+    base = _read(file) if file else {} if before else {"intents_per_minute": RATE_NEW}
+    said = base | flags
+    members = before | _normal(session, said, flags)
+    try:
+        policy = Policy.model_validate_json(json.dumps(members))
+    except ValidationError as error:
+        wrong = malformed(error)
+        field = wrong.where.split(".")[0]
+        shown = f" {said[field]!a}" if field in said else ""
+        usage(f"{_named(field, flags)}{shown}: {wrong.why}")
+    if session.registry["settings"]["policies.require_explicit"] and policy.open_fields:
+        open_flags = ", ".join(FLAGS[field] for field in policy.open_fields)
+        usage(f"the policy leaves open {open_flags}: give a limit, or say any or unlimited")
+    return policy
+
+
+def _read(file: Path) -> Json:
+    try:
+        members = read_json(file.read_bytes())
+    except JsonWrong as error:
+        usage(f"{file} {error}")
+    if not isinstance(members, dict):
+        usage(f"{file} must hold one JSON object: the policy")
+    return members
+
+
+def _named(field: str, flags: Json) -> str:
+    """Name a field as whoever said it did: as a flag, or as a member of the file."""
+    return FLAGS[field] if field in flags else f"the policy's {field}"
+
+
+def _normal(session: Session, members: Json, flags: Json) -> Json:
+    """Bring amounts, addresses and chain names into their one form."""
+    normal = dict(members)
+    for field in members.keys() & _NORMAL.keys():
+        try:
+            normal[field] = _NORMAL[field](session, members[field])
+        except (ValueError, AddressError) as error:
+            usage(f"{_named(field, flags)} {_typed(members[field])!a}: {error}")
+    return normal
+
+
+def _typed(value: Any) -> Any:
+    """Return what was typed: a list of one comes from one flag."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _amount(_session: Session, value: Any) -> Any:
+    if not isinstance(value, str) or value == "unlimited":
+        return value
+    return wei_to_eth(eth_to_wei(value))
+
+
+def _recipients(_session: Session, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    said = _between_commas(value)
+    return "any" if said == ["any"] else [f"0x{parse_address(one).hex()}" for one in said]
+
+
+def _delegates(_session: Session, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [f"0x{parse_address(one).hex()}" for one in _between_commas(value)]
+
+
+def _domains(_session: Session, value: Any) -> Any:
+    """Bring the contracts of entries that name one into their form; the model checks the rest."""
+    if not isinstance(value, list):
+        return value
+    return [_domain(entry) if isinstance(entry, dict) else entry for entry in value]
+
+
+def _domain(entry: Json) -> Json:
+    contract = entry.get("verifying_contract")
+    if not isinstance(contract, str):
+        return entry
+    return entry | {"verifying_contract": f"0x{parse_address(contract).hex()}"}
+
+
+def _chains(session: Session, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    names = _between_commas(value)
+    return "any" if names == ["any"] else [session.chain(name)["name"] for name in names]
+
+
+def _between_commas(values: list[Any]) -> list[str]:
+    return [one.strip() for text in values for one in str(text).split(",")]
+
+
+def _rate(_session: Session, value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+_NORMAL: dict[str, Callable[[Session, Any], Any]] = {
+    "tx_max_value_eth": _amount,
+    "tx_daily_limit_eth": _amount,
+    "tx_max_fee_eth": _amount,
+    "tx_to_allowlist": _recipients,
+    "tx_allowed_chains": _chains,
+    "intents_per_minute": _rate,
+    "delegate_allowlist": _delegates,
+    "eip712_domain_allowlist": _domains,
+}

@@ -1,0 +1,1 @@
+"""``sixgate attest``: evidence fetched and verified, and the lives of signers on record."""

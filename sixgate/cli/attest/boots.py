@@ -1,0 +1,184 @@
+"""``sixgate attest boots`` and ``boot``: from an outcome to the machine that decided it."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from schemas.boot import SignerBoot
+from schemas.canonical import Malformed
+from schemas.gating import signed_part
+from signer.attestation.binding import Purpose
+from signer.attestation.boot import BootUnprovenError, Named, check_boot
+from signer.attestation.errors import AttestationError
+from signer.attestation.evidence import EvidenceFile
+from signer.attestation.policy import VerificationPolicy
+from signer.attestation.verify import Verified
+from signer.signatures import proves
+from sixgate.api import Json
+from sixgate.cli.attest.attested import SIMULATED, plain, properties
+from sixgate.cli.attest.evidence import Out, keep
+from sixgate.cli.canonical_files import read_canonical
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.intents.trail import way_of
+from sixgate.cli.listing import Listing, Row, Sheet, show
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.session import Session, session, usage
+from sixgate.cli.terminal import print_json, safe, screen
+from sixgate.cli.times import moment, moment_ms
+from sixgate.clocks import wall_ms
+
+BOOT = """SELECT body, at_ms FROM ledger
+WHERE topic = 'boots' AND event_id = '{boot}' ORDER BY seq LIMIT 1"""
+LISTED = """SELECT event_id, min(JSONExtractString(body, 'facts', 'signer')) AS signer,
+    min(JSONExtractUInt(body, 'facts', 'started_at_ms')) AS started_at_ms,
+    min(JSONExtractBool(body, 'simulated')) AS simulated
+FROM ledger WHERE topic = 'boots' AND type = 'signer.boot'
+GROUP BY event_id ORDER BY min(seq) DESC LIMIT {limit}"""
+_DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+
+
+class Published(NamedTuple):
+    """The record of a boot, and when it was written to the log."""
+
+    record: SignerBoot
+    at_ms: int
+
+
+def list_(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """List the lives of signers that decided anything, newest first; it verifies none."""
+    with session(data) as here:
+        found = here.api.sql(LISTED.format(limit=limit))["rows"]
+    lives = [
+        {"boot": boot, "signer": signer, "started_at_ms": at_ms, "simulated": bool(simulated)}
+        for boot, signer, at_ms, simulated in found
+    ]
+    if as_json:
+        print_json(lives)
+        return
+    rows = [
+        Row((life["boot"], life["signer"], moment(life["started_at_ms"]), _platform(life)))
+        for life in lives
+    ]
+    show(Listing(("boot", "signer", "started", "says of itself"), rows), screen())
+
+
+def show_(
+    *,
+    intent: Annotated[
+        str, typer.Argument(metavar="INTENT", help="Its digest, or the beginning of it.")
+    ],
+    policy: Annotated[Path, typer.Option(metavar="FILE", help="What is accepted.")],
+    out: Out = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="At this time; else when it was published.")
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Verify the evidence of the boot that decided an intent; exit with 14 where it fails."""
+    accepted = read_canonical(policy, VerificationPolicy)
+    with session(data) as here:
+        outcome = _outcome(here, intent.rstrip("….").lower())
+        published = _published(here, outcome["boot"])
+        named = named_signer(here.registry, outcome)
+    at_ms = published.at_ms if at is None else _moment(at)
+    verified = _verified(published.record, named, accepted, at_ms)
+    if out:
+        file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
+        keep(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
+    _tell(outcome, published, verified, as_json=as_json)
+
+
+def _tell(outcome: Json, published: Published, verified: Verified, *, as_json: bool) -> None:
+    facts = published.record.facts
+    if as_json:
+        told = {"intent": outcome["intent"], "boot": published.record.id}
+        print_json(told | {"facts": facts.plain()} | plain(verified))
+        return
+    out = screen()
+    if verified.simulated:
+        out.print(safe(SIMULATED, "bold red"), soft_wrap=True)
+    life = [
+        ("intent", outcome["intent"]),
+        ("boot", published.record.id),
+        ("signer", f"{facts.signer}, with key {facts.public_key}"),
+        ("started", moment(facts.started_at_ms)),
+        ("registry", f"record {facts.registry_sequence}: {facts.registry}"),
+        ("key set", facts.key_set),
+        ("configuration", facts.configuration),
+    ]
+    show(Sheet("The boot that decided", life), out)
+    machine = [pair for pair in properties(verified, nonce_is_ours=True) if pair[0] != "freshness"]
+    show(Sheet("Its machine", machine), out)
+
+
+def _outcome(here: Session, intent: str) -> Json:
+    outcome = way_of(here.api.trail(intent)).outcome
+    if outcome is None:
+        raise CommandFailed(ExitCode.NOT_FOUND, "the intent has no outcome yet: ask again later")
+    if not _DIGEST.fullmatch(str(outcome.get("boot", ""))):
+        told = "the outcome names no boot: the signer that decided it was not attested"
+        raise CommandFailed(ExitCode.NOT_FOUND, told)
+    return outcome
+
+
+def _published(here: Session, boot: str) -> Published:
+    rows = here.api.sql(BOOT.format(boot=boot))["rows"]
+    if not rows:
+        told = f"the ledger has no record of boot {boot}: somebody left it out, or it is on its way"
+        raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+    body, at_ms = rows[0]
+    try:
+        return Published(SignerBoot.decode(str(body).encode()), int(at_ms))
+    except Malformed as error:
+        told = f"the record of boot {boot} is malformed: {error}"
+        raise CommandFailed(ExitCode.NOT_ATTESTED, told) from None
+
+
+def named_signer(registry: Json, outcome: Json) -> Named:
+    """Return the signer that an outcome names with its keys, once one of them proved the outcome.
+
+    A key that the signer has no more proves what it decided with it; and a life with a new key
+    publishes what one with the old key decided, so the boot's key may be another than this.
+    """
+    signer = str(outcome.get("signer"))
+    keys = tuple(registry["signer_keys"].get(signer, ()))
+    try:
+        signature = bytes.fromhex(str(outcome.get("signature", ""))[2:])
+    except ValueError:
+        signature = b""
+    if not any(proves(key, signature, signed_part(outcome)) for key in keys):
+        told = "the outcome is not signed by a key that was registered for the signer it names"
+        raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+    return Named(registry["org"], signer, keys)
+
+
+def _verified(record: SignerBoot, named: Named, policy: VerificationPolicy, at_ms: int) -> Verified:
+    try:
+        return check_boot(record, named, policy, at_ms)
+    except BootUnprovenError as error:
+        raise CommandFailed(ExitCode.NOT_ATTESTED, str(error)) from None
+    except AttestationError as error:
+        said = ", which calls itself simulated," if record.simulated else ""
+        told = f"the boot's evidence{said} fails at step {error.step}: {error} ({error.code})"
+        raise CommandFailed(ExitCode.NOT_ATTESTED, told) from None
+
+
+def _platform(life: Json) -> str:
+    return "simulated, proves nothing" if life["simulated"] else "a machine: verify it"
+
+
+def _moment(text: str) -> int:
+    try:
+        return moment_ms(text, wall_ms())
+    except ValueError as error:
+        usage(str(error))

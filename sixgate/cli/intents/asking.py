@@ -1,0 +1,112 @@
+"""What an intent asks for, in a few words and in full; pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from schemas.intent import (
+    AnyIntent,
+    AuthorizationIntent,
+    MessageIntent,
+    TransactionIntent,
+    TypedDataIntent,
+    intent_digest,
+)
+from schemas.money import wei_to_eth
+from schemas.outcome import TransactionSigned
+from signer.ethereum.gas import cost_wei_max
+from signer.transaction_form import type_of
+from signer.transactions import transaction_of
+from sixgate.api import Json
+from sixgate.cli.agents.views import address
+from sixgate.cli.terminal import short
+from sixgate.cli.times import moment
+
+TEXT_SHOWN = 74  # a selector and the first word
+KINDS = {
+    "personal_sign": "message",
+    "typed_data": "typed data",
+    "authorization": "delegation",
+}
+
+
+def native(value_wei: int | str, unit: str) -> str:
+    """Write an amount in a chain's native unit; ``unit`` is empty where the chain is unknown."""
+    return f"{wei_to_eth(int(value_wei))} {unit}".strip()
+
+
+def fee_wei_max(event: Json) -> int:
+    """Return the most that a signed transaction can cost beside its value, blobs too."""
+    outcome = TransactionSigned.model_validate_json(json.dumps(event))
+    return cost_wei_max(transaction_of(outcome))
+
+
+def transfer(
+    chain_id: int, to: str | None, value_wei: int, data: str, chains: Mapping[int, Json]
+) -> str:
+    """Say in a few words what a transaction does."""
+    chain = chains.get(chain_id, {"name": f"chain {chain_id}", "symbol": ""})
+    call = f" + {len(data) // 2 - 1} bytes" if data != "0x" else ""
+    value = native(value_wei, chain["symbol"])
+    return f"{value}{call} → {short(to, 6) + '…' if to else 'new contract'} on {chain['name']}"
+
+
+def message(kind: str, chain_id: int, chains: Mapping[int, Json]) -> str:
+    """Say in a few words what a message is."""
+    return f"{KINDS.get(kind, kind)} for {chain_name(chain_id, chains)}"
+
+
+def chain_name(chain_id: int, chains: Mapping[int, Json]) -> str:
+    """Return a chain's name; 0 is every chain."""
+    unknown = f"chain {chain_id}" if chain_id else "every chain"
+    return str(chains.get(chain_id, {}).get("name", unknown))
+
+
+def asked(intent: AnyIntent, chains: Mapping[int, Json]) -> str:
+    """Say in a few words what an intent asks for."""
+    if isinstance(intent, TransactionIntent):
+        return transfer(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
+    return message(intent.kind, intent.chain_id, chains)
+
+
+def asked_in_full(
+    intent: AnyIntent, chains: Mapping[int, Json], unit: str
+) -> Iterator[tuple[str, str]]:
+    """Yield names and values of what an intent says."""
+    yield "intent", intent_digest(intent.encode())
+    yield "agent", f"{intent.agent} of account {intent.account}"
+    yield "chain", f"{chain_name(intent.chain_id, chains)} ({intent.chain_id})"
+    yield from _of_kind(intent, unit)
+    yield "key", intent.key_path
+    yield "idempotency key", intent.idempotency_key
+    yield "expires", moment(intent.expires_at_ms)
+
+
+def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
+    match intent:
+        case TransactionIntent():
+            yield "type", str(type_of(intent))
+            yield "to", address(intent.to) if intent.to else "new contract"
+            yield "value", native(intent.value_wei, unit)
+            if intent.data != "0x":
+                yield "data", _begun(intent.data)
+        case MessageIntent():
+            yield "message", _begun(_text(intent.message))
+        case TypedDataIntent():
+            yield "typed data", _begun(intent.typed_data)
+        case AuthorizationIntent():
+            yield "delegate to", address(intent.delegate)
+            if intent.nonce is not None:
+                yield "nonce", str(intent.nonce)
+
+
+def _text(message: str) -> str:
+    """Return a message as text where it is printable, else as it is on the wire."""
+    try:
+        text = bytes.fromhex(message[2:]).decode()
+    except UnicodeDecodeError:
+        return message
+    return text if text.isprintable() else message
+
+
+def _begun(text: str) -> str:
+    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"

@@ -1,0 +1,115 @@
+"""Sending signed intents in parts, and telling what came of them, however that ends."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sixgate.api import ApiError, Json
+from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.intent_lines import Submission, ended_as, parts
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.intents.submit_views import missed_expectation, result_line, result_list
+from sixgate.cli.listing import show
+from sixgate.cli.progress import progress
+from sixgate.cli.session import Session
+from sixgate.cli.terminal import notices, print_json_line, safe, screen
+
+
+@dataclass(slots=True)
+class Sending:
+    """Intents on their way, and how far they have come."""
+
+    here: Session
+    ready: Sequence[Submission]
+    far: HowFar
+    as_json: bool = False
+
+    def accept(self) -> ExitCode:
+        """Send all and end when they are durable."""
+        for part in parts(self.ready):
+            for _ in self._submitted(part, wait=False):
+                pass
+            for one in part:
+                self._tell_accepted(one)
+        count = count_of(len(self.ready))
+        notices().print(f"{count} accepted: sixgate intents list shows what came of it.")
+        return ExitCode.OK
+
+    def follow(self) -> ExitCode:
+        """Send all and wait for every outcome."""
+        results: list[tuple[Submission, Json]] = []
+        try:
+            with progress("waiting for outcomes", len(self.ready)) as bar:
+                for one, answer in self.answers():
+                    results.append((one, answer))
+                    bar.show(len(results))
+                    if self.as_json:
+                        print_json_line(result_line(one, answer))
+        finally:  # also when the pipeline halts or the user has waited enough
+            if results:
+                self._tell(results)
+        as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
+        return ExitCode.OK if as_expected else ExitCode.REJECTED
+
+    def answers(self) -> Iterator[tuple[Submission, Json]]:
+        """Send all; yield the end of each intent as it comes."""
+        for part in parts(self.ready):
+            for answer in self._submitted(part, wait=True):
+                yield part[answer["index"]], answer
+
+    def _submitted(self, part: Sequence[Submission], *, wait: bool) -> Iterator[Json]:
+        """Send a part; yield what its ends are once it is durable."""
+        answers = self.here.api.submit([one.record() for one in part], wait=wait)
+        self.far.sent += len(part)  # before the request: from here on it may be accepted
+        self.far.accepted += next(answers)["accepted"]
+        yield from answers
+
+    def _tell_accepted(self, one: Submission) -> None:
+        if self.as_json:
+            print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
+        else:
+            screen().print(one.digest, highlight=False, soft_wrap=True)
+
+    def _tell(self, results: list[tuple[Submission, Json]]) -> None:
+        if not self.as_json:
+            results.sort(key=lambda pair: pair[0].line)
+            show(result_list(results, self.here.registry["chains"]), screen())
+        out = notices()
+        out.print(_summary(results), highlight=False)
+        if missed := sum(missed_expectation(*pair) for pair in results):
+            what = (
+                "1 did not end as its line expects"
+                if missed == 1
+                else (f"{missed} did not end as their lines expect")
+            )
+            out.print(safe(f"{what}.", "bold red"))
+
+
+def _summary(results: Sequence[tuple[Submission, Json]]) -> str:
+    signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
+    told = f"{signed} of {count_of(len(results))} signed"
+    if all(one.expect == SIGNED for one, _ in results):
+        return f"{told}."
+    met = sum(ended_as(answer["result"]) == one.expect for one, answer in results)
+    return f"{met} of {len(results)} ended as their lines expect; {told}."
+
+
+def count_of(intents: int) -> str:
+    """Return a count of intents with the verb that belongs to it."""
+    return "1 intent is" if intents == 1 else f"{intents} intents are"
+
+
+@contextmanager
+def telling(far: HowFar) -> Iterator[None]:
+    """End the command with how far it came, where the user or the folder's owner ends it early."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CommandFailed(ExitCode.INTERRUPTED, f"interrupted: {far.sentence()}") from None
+    except ApiError as error:
+        if error.code != "connection_lost":
+            raise
+        why = f"the owner of the folder went away: {far.sentence()}"
+        raise CommandFailed(ExitCode.UNREACHABLE, why) from None

@@ -1,0 +1,112 @@
+"""``sixgate submit``: sign intents from a file, send them, show their outcomes."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signer.custody.whole_file import written_whole
+from sixgate.authoring.intent_lines import (
+    LINES_MAX,
+    Draft,
+    Submission,
+    WrongLine,
+    finish,
+    read,
+    split,
+)
+from sixgate.authoring.producer import Directory
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.intents.sending import Sending, telling
+from sixgate.cli.intents.signers import signers_of
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
+from sixgate.cli.progress import progress
+from sixgate.cli.session import Session, new_idempotency_key, session, usage
+from sixgate.cli.terminal import notices, safe
+from sixgate.clocks import wall_ms
+
+SHOWN_COUNT_MAX = 20
+
+
+def submit(
+    *,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|-", allow_dash=True, help="JSON lines; - reads stdin.")
+    ],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for every outcome.")] = True,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Send the right lines although others are wrong.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="First write what is sent; submitting that again is safe."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Sign intents with their agents' keys, submit them, and show what came of each.
+
+    One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
+    say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
+    """
+    far = HowFar(0, save)
+    with telling(far):
+        drafts, wrong = _drafts(file)
+        if not drafts:
+            _refuse(wrong, drafts, keep_going=keep_going)
+        with session(data) as here:
+            ready, late = _signed(here, drafts)
+            wrong = sorted([*wrong, *late], key=lambda one: one.line)
+            _refuse(wrong, ready, keep_going=keep_going)
+            if save:
+                _save(save, ready)
+            far.total = len(ready)
+            sending = Sending(here, ready, far, as_json)
+            code = sending.follow() if wait else sending.accept()
+    raise typer.Exit(ExitCode.USAGE if wrong else code)
+
+
+def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
+    raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    lines = list(split(raw))
+    if len(lines) > LINES_MAX:
+        usage(f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX}")
+    with progress("reading") as bar:
+        drafts, wrong, demo = read(bar.track(lines))
+    if not drafts and not wrong:
+        usage(f"{file} has no intent to submit: write one JSON object a line")
+    if demo:
+        what = "1 line" if len(demo) == 1 else f"{len(demo)} lines"
+        notices().print(f"Left out {what} that only sixgate demo plays.", highlight=False)
+    return drafts, wrong
+
+
+def _refuse(wrong: Sequence[WrongLine], right: Sequence[object], *, keep_going: bool) -> None:
+    """Tell of the wrong lines; end the command unless it goes on with right ones."""
+    console = notices()
+    for one in wrong[:SHOWN_COUNT_MAX]:
+        console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="", soft_wrap=True)
+    if len(wrong) > SHOWN_COUNT_MAX:
+        console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more are wrong.", highlight=False)
+    if wrong and not (keep_going and right):
+        what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
+        hint = "" if keep_going else ", or add --keep-going"
+        usage(f"{what} wrong and nothing was sent: mend {them}{hint}")
+
+
+def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:
+    directory = Directory.of(here.registry)
+    signers = signers_of(here.folder, directory)
+    with progress("signing") as bar:
+        return finish(bar.track(drafts), directory, signers, wall_ms(), new_idempotency_key)
+
+
+def _save(path: Path, ready: Sequence[Submission]) -> None:
+    """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
+    with written_whole(path, replace=False) as file:
+        file.writelines(one.envelope + b"\n" for one in ready)

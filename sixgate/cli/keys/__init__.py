@@ -1,0 +1,1 @@
+"""``sixgate keys``: signing keys, which stay inside."""

@@ -1,0 +1,1 @@
+"""``sixgate ledger``: the ledger verified, asked, taken away and served."""

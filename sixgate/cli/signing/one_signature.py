@@ -1,0 +1,62 @@
+"""One intent from the command line: made, signed by its agent, sent, and what came of it shown."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+
+from schemas.outcome import SIGNED_TYPES
+from sixgate.api import Json
+from sixgate.authoring.intent_form import read_form
+from sixgate.authoring.intent_lines import Draft, Submission, finish
+from sixgate.authoring.producer import Directory
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.intents.asking import asked
+from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.intents.outcome_view import outcome_rows
+from sixgate.cli.intents.sending import Sending, telling
+from sixgate.cli.intents.signers import signers_of
+from sixgate.cli.listing import Sheet, show
+from sixgate.cli.progress import progress
+from sixgate.cli.session import Session, new_idempotency_key, session
+from sixgate.cli.terminal import print_json, screen
+from sixgate.clocks import wall_ms
+
+
+def sign_one(members: Json, *, as_json: bool, data: Path) -> None:
+    """Submit the intent that ``members`` write, wait for its outcome and print it.
+
+    Options that were not given are None. Ends with ``REJECTED`` unless it is signed.
+    """
+    form = read_form({name: value for name, value in members.items() if value is not None})
+    with session(data) as here:
+        directory = Directory.of(here.registry)
+        signers = signers_of(here.folder, directory)
+        drafts = [Draft(1, form)]
+        ready, wrong = finish(drafts, directory, signers, wall_ms(), new_idempotency_key)
+        if wrong:
+            raise CommandFailed(ExitCode.USAGE, wrong[0].why)
+        result = _ended(here, ready[0])
+        chains = {chain["chain_id"]: chain for chain in here.registry["chains"]}
+    if as_json:
+        print_json(result)
+    else:
+        _tell(ready[0], result, chains)
+    if result["type"] not in SIGNED_TYPES:
+        raise typer.Exit(ExitCode.REJECTED)
+
+
+def _ended(here: Session, one: Submission) -> Json:
+    far = HowFar(1, None)
+    with telling(far), progress("waiting for the outcome"):
+        for _, answer in Sending(here, [one], far).answers():
+            result: Json = answer["result"]
+            return result
+    raise CommandFailed(ExitCode.INTERNAL, "the outcome did not come: look at sixgate intents list")
+
+
+def _tell(one: Submission, result: Json, chains: Mapping[int, Json]) -> None:
+    sheet: list[tuple[str, object]] = [("asked", asked(one.intent, chains)), ("intent", one.digest)]
+    sheet += outcome_rows(result, one.intent, chains, gated=False)
+    show(Sheet("", sheet), screen())

@@ -1,0 +1,117 @@
+"""``sixgate tx``: one transaction signed from the command line, and signed ones taken apart."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from schemas.strict_json import JsonWrong, read_json
+from signer.ethereum.errors import EthereumError
+from sixgate.api import Json
+from sixgate.cli.listing import Sheet, show
+from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, Agent, AsJson
+from sixgate.cli.session import usage
+from sixgate.cli.shared_options import with_options
+from sixgate.cli.signing.decoded import decoded
+from sixgate.cli.signing.one_signature import sign_one
+from sixgate.cli.signing.options import ChainName, named_chain, with_common
+from sixgate.cli.terminal import print_json, screen
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Sign one transaction, or take a signed one apart.",
+    epilog="Example: sixgate tx decode 0x02f8…",
+)
+
+
+def _option(flag: str, metavar: str, text: str) -> Any:
+    return typer.Option(flag, metavar=metavar, help=text)
+
+
+_OPTIONS: dict[str, Any] = {
+    "value": Annotated[str | None, _option("--value", "ETH", "How much, in decimals.")],
+    "data": Annotated[str | None, _option("--data", "HEX", "Call data or init code.")],
+    "tx_type": Annotated[int | None, _option("--type", "N", "0 to 4; else the fees say it.")],
+    "gas_limit": Annotated[int | None, _option("--gas-limit", "N", "Units of gas.")],
+    "gas_price_gwei": Annotated[str | None, _option("--gas-price-gwei", "GWEI", "Types 0, 1.")],
+    "max_fee_gwei": Annotated[str | None, _option("--max-fee-gwei", "GWEI", "Types 2 to 4.")],
+    "max_priority_fee_gwei": Annotated[
+        str | None, _option("--priority-fee-gwei", "GWEI", "Types 2 to 4.")
+    ],
+    "access_list": Annotated[
+        Path | None, _option("--access-list", "FILE", "JSON: address, storage_keys.")
+    ],
+    "max_blob_fee_gwei": Annotated[str | None, _option("--blob-fee-gwei", "GWEI", "Type 3.")],
+    "blob_versioned_hashes": Annotated[
+        list[str] | None, _option("--blob-hash", "HASH", "Type 3, repeatable.")
+    ],
+    "authorization_list": Annotated[
+        Path | None, _option("--authorizations", "FILE", "Type 4: signed ones, in JSON.")
+    ],
+    "nonce": Annotated[int | None, _option("--nonce", "N", "Else the next one.")],
+    "simulate_first": Annotated[
+        bool | None, typer.Option("--simulate/--no-simulate", help="Only if it succeeds there.")
+    ],
+}
+_FILES = ("access_list", "authorization_list")
+_CREATE = "create"
+
+
+@app.command("sign", epilog="Example: sixgate tx sign payroll --to 0x… --value 0.5 --chain base")
+@with_options("fields", _OPTIONS)
+@with_common
+def sign(  # noqa: PLR0913 - Typer reads the options from the signature
+    *,
+    agent: Agent,
+    to: Annotated[
+        str, typer.Option(metavar="ADDRESS", help=f"The recipient, or {_CREATE} for a contract.")
+    ],
+    chain: ChainName,
+    as_json: AsJson = False,
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--folder", metavar="DIR", envvar=DATA_VARIABLE, help="Elsewhere this is --data."
+        ),
+    ] = DATA_DEFAULT,
+    said: Json,
+    fields: Json,
+) -> None:
+    """Ask for one transaction, wait, and print it signed."""
+    named = fields | {name: _content(fields[name]) for name in _FILES if name in fields}
+    members: Json = {"agent": agent, "chain": named_chain(chain)} | said | named
+    members["to"] = None if to == _CREATE else to
+    sign_one(members, as_json=as_json, data=folder)
+
+
+def _content(file: Path) -> Any:
+    try:
+        return read_json(file.read_bytes())
+    except JsonWrong as error:
+        usage(f"{file} {error}")
+
+
+@app.command("decode", epilog="Example: sixgate tx decode 0x02f8… --json")
+def decode(
+    *,
+    raw: Annotated[str, typer.Argument(metavar="HEX|-", help="Signed bytes; - reads stdin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take a signed transaction apart; what is not exactly one is refused with its place."""
+    text = (sys.stdin.read() if raw == "-" else raw).strip()
+    try:
+        found = decoded(bytes.fromhex(text.removeprefix("0x")))
+    except ValueError:
+        usage("HEX is not whole bytes in hex")
+    except EthereumError as error:
+        usage(f"this is no signed transaction: {error}")
+    if as_json:
+        print_json(found)
+    else:
+        show(Sheet("", [(name, _shown(value)) for name, value in found.items()]), screen())
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,1 @@
+"""``sixgate vaults``: what holds secrets and keys, and the keys above it."""

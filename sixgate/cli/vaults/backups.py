@@ -1,0 +1,118 @@
+"""``sixgate vaults backup`` and ``restore``: ciphertext and wrapped shares, to a file and back."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.topics import Principal
+from schemas.vault_backup import (
+    LINE_BYTES_MAX,
+    BackedUpVault,
+    Backup,
+    BackupHeader,
+    BackupWrong,
+    backup_lines,
+    read_backup,
+)
+from signer.custody.whole_file import MODE_PRIVATE, written_whole
+from signer.vaults.restoration import RestoreRefused, VaultLine, vault_lines
+from sixgate.api import Json
+from sixgate.cli.config_option import config_file
+from sixgate.cli.entries import entry
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.identities import speaking_as
+from sixgate.cli.options import DATA_DEFAULT, Data
+from sixgate.cli.progress import Bar, progress
+from sixgate.cli.session import Session, session, usage
+from sixgate.cli.terminal import notices
+from sixgate.cli.vaults.options import Account, MaybeVault
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import Folder
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+
+
+def backup(
+    *,
+    file: File,
+    vault: MaybeVault = None,
+    account: Account = None,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Write what signers said of all vaults, or of one, into a new file; no secret is opened."""
+    with session(data) as here:
+        here.folder.check_outside(file)
+        place = None if vault is None else (here.account(account), vault)
+        if place is not None:
+            here.vault(*place)
+        lines = [line for line in _lines(here) if place in (None, line.place)]
+        header = _header(here, lines)
+        with written_whole(file, replace=False, mode=MODE_PRIVATE) as out:
+            out.writelines(backup_lines(header, (line.raw for line in lines)))
+    notices().print(f"{len(lines)} events are in {file}.", highlight=False, soft_wrap=True)
+
+
+def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
+    """Append what is missing on the vault topic; nothing is ever rolled back.
+
+    The same file again changes nothing. Stop sixgate up, or the signers, before.
+    """
+    found = _read(file)
+    try:
+        with progress("restoring what is missing"):
+            count = _restored(found, data)
+    except RestoreRefused as error:
+        raise CommandFailed(ExitCode.REFUSED, f"{file}: {error}") from None
+    told = f"{count} events are restored." if count else "All of it is there already."
+    notices().print(told, highlight=False)
+
+
+def _lines(here: Session) -> list[VaultLine]:
+    with progress("reading what signers said") as bar:
+        return vault_lines(_counted(here.api.vault_events(), bar))
+
+
+def _counted(events: Iterable[Json], bar: Bar) -> Iterator[bytes]:
+    for done, event in enumerate(events, 1):
+        bar.show(done)
+        yield event["event"].encode()
+
+
+def _header(here: Session, lines: list[VaultLine]) -> BackupHeader:
+    places = {line.place for line in lines}
+    vaults = [
+        entry(BackedUpVault, **{name: vault[name] for name in BackedUpVault.model_fields})
+        for vault in here.registry["vaults"]
+        if (vault["account"], vault["vault"]) in places
+    ]
+    return BackupHeader(
+        org=here.registry["org"], made_at_ms=wall_ms(), events=len(lines), vaults=tuple(vaults)
+    )
+
+
+def _read(file: Path) -> Backup:
+    try:
+        with file.open("rb") as lines:
+            return read_backup(iter(lambda: lines.readline(LINE_BYTES_MAX), b""))
+    except BackupWrong as error:
+        usage(f"{file} {error}")
+
+
+def _restored(found: Backup, data: Path) -> int:
+    if (settings_file := config_file()) is None:
+        from sixgate.embedded.restoring import restore as into_folder  # noqa: PLC0415 - slow
+
+        folder = Folder(data)
+        folder.trust()
+        with folder.owned():
+            return into_folder(folder, found)
+    from sixgate.scaled.restoring import restore as onto_kafka  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(settings_file)
+    folder = Folder(settings.data if data == DATA_DEFAULT else data)
+    with speaking_as(Principal.SIGNER):
+        return onto_kafka(settings, folder, found)

@@ -1,0 +1,196 @@
+"""``sixgate vaults``: what holds secrets and keys, each in a custody mode that is for ever."""
+
+import typer
+
+from schemas.custody import KEY_VAULTS, CustodyMode
+from schemas.registry import VaultCreated
+from signer.custody.modes import PLANS
+from sixgate.api import Json
+from sixgate.cli.entries import entry
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.cli.failures import CommandFailed
+from sixgate.cli.listing import Listing, Row, Sheet, show
+from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount
+from sixgate.cli.session import Session, session
+from sixgate.cli.terminal import notices, print_json, screen
+from sixgate.cli.vaults import backups, keys, recoveries
+from sixgate.cli.vaults.options import Account, MaybeMode, Mode, Providers, Vault
+
+NEEDS: dict[CustodyMode, str] = {
+    "envelope": "the root's KMS",
+    "2of2_client_custody": "the root's KMS and the client's share",
+    "2of3_multi_hsm": "two providers",
+    "2of3_client_custody": "one provider and the client's share",
+    "2of3_multi_hsm_client": "two providers and the client's share",
+}
+"""Who takes part in a read; ``docs/custody-modes.md`` says more."""
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Vaults of secrets and keys; a vault's custody mode is for ever.",
+    epilog="Example: sixgate vaults list",
+)
+
+
+app.command(
+    epilog="Examples: sixgate vaults backup vaults.jsonl\n\n"
+    "sixgate vaults backup prod.jsonl --vault prod --account treasury"
+)(backups.backup)
+app.command(epilog="Example: sixgate vaults restore vaults.jsonl")(backups.restore)
+app.command(
+    epilog="Example: sixgate vaults recover cold seed --account treasury --share-out seed.share "
+    '--why "the laptop with the share was lost"'
+)(recoveries.recover)
+
+
+@app.command(
+    epilog="Examples: sixgate vaults create prod --account treasury\n\n"
+    "sixgate vaults create cold --account treasury --mode 2of3_multi_hsm --providers gcp,aws,azure"
+)
+def create(
+    *,
+    vault: Vault,
+    account: Account = None,
+    mode: MaybeMode = None,
+    providers: Providers = None,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Make a vault of an account; its mode, envelope unless said, is chosen now and for ever."""
+    with session(data) as here:
+        owner = here.account(account)
+        if vault not in KEY_VAULTS:  # theirs is chosen before their account is opened
+            here.require_account(owner)
+        made = _create(here, owner, vault, mode, providers)
+    _tell(made)
+
+
+@app.command("list", epilog="Example: sixgate vaults list --account treasury --json")
+def list_(
+    *, account: MaybeAccount = None, as_json: AsJson = False, data: Data = DATA_DEFAULT
+) -> None:
+    """List all vaults with their custody modes."""
+    with session(data) as here:
+        found = [v for v in here.registry["vaults"] if account in (None, v["account"])]
+    if as_json:
+        print_json(found)
+        return
+    columns = ("account", "vault", "mode", "providers")
+    cells = (
+        (one["account"], one["vault"], one["mode"], ",".join(one["providers"])) for one in found
+    )
+    show(Listing(columns, [Row(row) for row in cells]), screen())
+
+
+@app.command("show", epilog="Example: sixgate vaults show prod --account treasury --json")
+def show_(
+    *,
+    vault: Vault,
+    account: Account = None,
+    as_json: AsJson = False,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Show a vault: its mode, what reading needs, and which agents have grants on it."""
+    with session(data) as here:
+        owner = here.account(account)
+        found = here.vault(owner, vault)
+        agents, content = sorted(_granted(here, owner, vault)), here.api.vault(owner, vault)
+    found = found | {"reading_needs": NEEDS[found["mode"]], "agents": agents} | content
+    if as_json:
+        print_json(found)
+        return
+    pairs = [
+        ("account", owner),
+        ("mode", found["mode"]),
+        ("reading needs", found["reading_needs"]),
+        ("providers", ", ".join(found["providers"]) or "none: the vault has a key of its own"),
+        ("customer's key", (found["customer_keys"] or ["none"])[-1]),
+        ("versions of secrets", str(len(content["secrets"]))),
+        ("key changes", str(content["key_changes"] or 0)),
+        ("under a former key", str(content["behind"])),
+        ("under a former root", _under_former_roots(content) or "none"),
+        ("agents", ", ".join(agents) or "none has a grant"),
+    ]
+    show(Sheet(f"Vault {vault}", pairs), screen())
+
+
+@app.command("set-mode", epilog="Example: sixgate vaults set-mode __agent-keys 2of3_multi_hsm")
+def set_mode(
+    *,
+    vault: Vault,
+    mode: Mode,
+    account: Account = None,
+    providers: Providers = None,
+    data: Data = DATA_DEFAULT,
+) -> None:
+    """Choose the mode of a vault that is made by itself, before it is made.
+
+    Of __agent-keys, and under a tier of __treasury-keys, before the account is opened. No vault
+    that is there changes its mode.
+    """
+    with session(data) as here:
+        known = here.api.registry()["vaults"]
+        owner = here.account(account)
+        own = [one for one in known if (one["account"], one["vault"]) == (owner, vault)]
+        if own and (own[0]["mode"] != mode or _others(own[0], providers)):
+            raise CommandFailed(ExitCode.REFUSED, _immutable(own[0]))
+        if not own:
+            own.append(_create(here, owner, vault, mode, providers))
+    _tell(own[0])
+
+
+app.command(
+    "rotate-key",
+    epilog="Examples: sixgate vaults rotate-key prod --account treasury\n\n"
+    "sixgate vaults rotate-key prod --account treasury --root\n\n"
+    "sixgate vaults rotate-key cold --account treasury --root --provider aws",
+)(keys.rotate_key)
+
+
+def _create(
+    here: Session, account: str, vault: str, mode: str | None, providers: str | None
+) -> Json:
+    record = entry(
+        VaultCreated, account=account, vault=vault, mode=mode, providers=_named(providers)
+    )
+    here.register(record)
+    return here.vault(account, vault)
+
+
+def _named(providers: str | None) -> list[str] | None:
+    return [name.strip() for name in providers.split(",")] if providers else None
+
+
+def _others(found: Json, providers: str | None) -> bool:
+    """Tell whether other providers are wanted than a vault has, or another order of them."""
+    return providers is not None and found["providers"] != _named(providers)
+
+
+def _granted(here: Session, account: str, vault: str) -> set[str]:
+    return {
+        agent
+        for agent, grants in here.registry["access"].items()
+        if here.agent(agent)["account"] == account
+        and any(grant["vault"] in ("*", vault) for grant in grants)
+    }
+
+
+def _under_former_roots(content: Json) -> str:
+    roots = content["roots"].items()
+    return ", ".join(f"{root['left']} shares of {who}" for who, root in roots if root["left"])
+
+
+def _immutable(found: Json) -> str:
+    terms = " of ".join(filter(None, (found["mode"], ",".join(found["providers"]))))
+    return (
+        f"{found['vault']} of {found['account']} is {terms}, for ever: every secret is sealed "
+        "under its vault's terms, and terms that could change could be made weaker; make another "
+        "vault with sixgate vaults create"
+    )
+
+
+def _tell(made: Json) -> None:
+    told = f"Vault {made['vault']} of {made['account']} is {made['mode']}, for ever."
+    notices().print(f"{told} Reading needs {NEEDS[made['mode']]}.", highlight=False)
+    if PLANS[made["mode"]].needs_client:
+        notices().print(
+            "A secret in it comes with a share that its client alone keeps: lost, it is lost too."
+        )
