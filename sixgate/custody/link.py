@@ -8,7 +8,8 @@ import orjson
 
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.custody.serving import READING_KEY, READS, STATUS
-from sixgate.https.calling import Answer, BoundedLink, NoAnswer, client_context
+from sixgate.https.calling import Answer, BoundedLink, NoAnswer
+from sixgate.https.tls import client_context
 from sixgate.settings.custody import CustodyAddress
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024

@@ -26,7 +26,8 @@ from sixgate.custody.known import KafkaSurroundings
 from sixgate.custody.reading import desk, read, reading_key
 from sixgate.custody.serving import CustodyServer
 from sixgate.data_folder.folder import Folder
-from sixgate.https.serving import REQUESTS_MAX, Listening, server_context
+from sixgate.https.serving import REQUESTS_MAX, Listening
+from sixgate.https.tls import server_context
 from sixgate.scaled.appending import Appender, sending
 from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.freshness import Freshness

@@ -10,9 +10,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 
-from sixgate.settings.sections import TlsFiles
-from sixgate.settings_wrong import SettingsWrong
-
 CALLS_MAX = 16
 _GRACE_S = 1.0
 _LAST_S = 0.05
@@ -28,23 +25,6 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
-
-
-def client_context(files: TlsFiles, what: str) -> ssl.SSLContext:
-    """Return a context that shows our certificate (TLS 1.3); raises ``SettingsWrong``.
-
-    ``what`` names in the sentence whose settings to mend.
-    """
-    try:
-        context = ssl.create_default_context(cafile=files.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(files.certificate, files.key)
-    except OSError:  # also what OpenSSL raises
-        raise SettingsWrong(
-            f"{files.ca}, {files.certificate} and {files.key} are not PEM files that belong "
-            f"together: mend tls of {what}"
-        ) from None
-    return context
 
 
 class BoundedLink:

@@ -16,7 +16,6 @@ import orjson
 from aiohttp import web
 
 from sixgate.https.accepting import Door, listener_at
-from sixgate.settings.sections import TlsFiles
 from sixgate.settings_wrong import SettingsWrong
 
 PROBLEM = "application/problem+json"
@@ -38,21 +37,6 @@ class Listening:
     port: int
     tls: ssl.SSLContext | None
     clients: frozenset[str]
-
-
-def server_context(files: TlsFiles, section: str) -> ssl.SSLContext:
-    """Return a context that wants a client's certificate (TLS 1.3); raises ``SettingsWrong``."""
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=files.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(files.certificate, files.key)
-    except OSError:  # also what OpenSSL raises
-        raise SettingsWrong(
-            f"{files.ca}, {files.certificate} and {files.key} are not PEM files that belong "
-            f"together: mend [{section}.tls]"
-        ) from None
-    return context
 
 
 class BoundedServer:

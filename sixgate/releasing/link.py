@@ -5,7 +5,8 @@ from http import HTTPStatus
 from schemas.strict_json import read_json
 from signer.attestation.binding import NONCE_BYTES_MAX
 from signer.attestation.release.kms import ReleaseUnreachableError
-from sixgate.https.calling import BoundedLink, NoAnswer, client_context
+from sixgate.https.calling import BoundedLink, NoAnswer
+from sixgate.https.tls import client_context
 from sixgate.releasing.serving import NONCES, RELEASES
 from sixgate.settings.release import ReleaseAddress
 

@@ -25,7 +25,8 @@ from signer.custody.kms.roots import Roots
 from signer.custody.process import forbid_inspection, lock_memory
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.https.serving import REQUESTS_MAX, Listening, server_context
+from sixgate.https.serving import REQUESTS_MAX, Listening
+from sixgate.https.tls import server_context
 from sixgate.kms.opening import providers
 from sixgate.releasing.keys import Place, alone, open_keys
 from sixgate.releasing.policy_file import PolicyFile, token_keys_in

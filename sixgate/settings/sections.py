@@ -22,6 +22,13 @@ class TlsFiles(Section):
     certificate: Path
     key: Path
 
+    def unusable(self, where: str) -> SettingsWrong:
+        """Return the refusal of files that are not used; ``where`` names what to mend."""
+        return SettingsWrong(
+            f"{self.ca}, {self.certificate} and {self.key} are not PEM files that belong together: "
+            f"mend {where}"
+        )
+
 
 class KafkaSettings(Section):
     """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``.
@@ -46,11 +53,8 @@ class KafkaSettings(Section):
         """Return how to reach Kafka as ``client``; raises ``SettingsWrong``."""
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
-        if tls and not tls.usable():
-            raise SettingsWrong(
-                f"{tls.ca}, {tls.certificate} and {tls.key} are not PEM files that belong "
-                "together: mend [kafka.tls]"
-            )
+        if files and tls and not tls.usable():
+            raise files.unusable("[kafka.tls]")
         return Broker(self.servers, client, tls)
 
 

@@ -17,6 +17,7 @@ from infra.local.ports import free_port
 from signer.attestation.release.request import REQUEST_BYTES_MAX
 from sixgate.https import accepting, serving
 from sixgate.https.serving import Listening
+from sixgate.https.tls import server_context
 from sixgate.releasing.serving import NONCES, RELEASES, ReleaseServer
 from sixgate.settings.sections import TlsFiles
 from tests.support.release import SHARE, WANTED, Release, exchange, request
@@ -167,7 +168,7 @@ def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
     files = TlsFiles(ca=authority.file, certificate=own, key=own)
 
     async def main() -> None:
-        async with served(tls=serving.server_context(files, "release")) as here:
+        async with served(tls=server_context(files, "release")) as here:
             silent = [await asyncio.open_connection(HOST, here.port) for _ in range(4)]
             for reader, _ in silent[:2]:
                 assert await asyncio.wait_for(reader.read(), 30) == b""

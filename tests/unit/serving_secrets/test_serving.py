@@ -21,7 +21,8 @@ from sixgate.api import ApiError
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read, reading_key
 from sixgate.custody.serving import REQUEST_BYTES_MAX, CustodyServer
-from sixgate.https.serving import Listening, server_context
+from sixgate.https.serving import Listening
+from sixgate.https.tls import server_context
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknown
