@@ -170,11 +170,6 @@ class Report:
         return _SIGNING_KEYS.get(self.key_info >> 2 & 7)
 
     @property
-    def current_firmware(self) -> tuple[int, int, int]:
-        """Return major, minor, build of the firmware that runs."""
-        return self.current_major, self.current_minor, self.current_build
-
-    @property
     def committed_firmware(self) -> tuple[int, int, int]:
         """Return major, minor, build below which the firmware cannot go back."""
         return self.committed_major, self.committed_minor, self.committed_build

@@ -98,7 +98,8 @@ def agrees(found: Verified, vector: dict[str, Any]) -> None:
     assert found.tcbs.reported == found.endorsement.tcb == tcb
     cpu = (report.cpu_family, report.cpu_model, report.cpu_stepping)
     assert bytes(cpu).hex() == fields["cpuid_fms"]
-    assert ".".join(map(str, report.current_firmware)) == fields["fw"]
+    firmware = (report.current_major, report.current_minor, report.current_build)
+    assert ".".join(map(str, firmware)) == fields["fw"]
     numbers = (report.policy, report.platform_info, report.vmpl, report.guest_svn)
     words = int(fields["policy"], 16), int(fields["platform_info"], 16)
     assert numbers == (*words, fields["vmpl"], fields["guest_svn"])
