@@ -11,8 +11,8 @@ from sixgate.authoring.secret_reader import SecretReader
 from sixgate.custody.reading import read, reading_key
 from tests.support.cases import ACCOUNT, ALICE, NOW_MS, ORG
 from tests.unit.serving_secrets.places import ADDRESS, Place
-from tests.unit.signer.test_secret_desk import ALL, desk_of
-from tests.unit.signer.test_secret_keeper import VALUE, order, put
+from tests.unit.vaults.test_secret_desk import ALL, desk_of
+from tests.unit.vaults.test_secret_keeper import VALUE, order, put
 
 
 @dataclass

@@ -24,8 +24,8 @@ from streams.kafka.errors import KafkaWriteUnknown
 from tests.support.cases import AGENT, MALLORY
 from tests.unit.custody.clouds import WITH_CLIENT
 from tests.unit.serving_secrets.places import ADDRESS, Place
-from tests.unit.signer.test_secret_desk import ALL, READER, desk_of, request
-from tests.unit.signer.test_secret_keeper import VALUE, order, put
+from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
+from tests.unit.vaults.test_secret_keeper import VALUE, order, put
 
 
 def asked(desk: SecretDesk, raw: bytes, place: Place) -> tuple[SecretTold, ...]:

@@ -28,8 +28,8 @@ from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknown
 from tests.support.listener import Listener
 from tests.unit.serving_secrets.places import Place
-from tests.unit.signer.test_secret_desk import ALL, READER, desk_of, request
-from tests.unit.signer.test_secret_keeper import VALUE, order, put
+from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
+from tests.unit.vaults.test_secret_keeper import VALUE, order, put
 
 
 @pytest.fixture(scope="module")

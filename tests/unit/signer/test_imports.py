@@ -21,7 +21,7 @@ from tests.support.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.support.state_store import DictStateStore
 from tests.unit.custody.clouds import RaisingKms
 from tests.unit.custody.material import SECRET, Stream, root_kms
-from tests.unit.signer.key_desk import Desk
+from tests.unit.keys.desk import Desk
 
 CONTEXT = b"the order"
 STATE_KEY = b"k" * 32

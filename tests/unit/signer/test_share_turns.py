@@ -31,8 +31,8 @@ from tests.support.state_store import DictStateStore
 from tests.support.vault_events import FUND
 from tests.unit.custody.clouds import RaisingKms
 from tests.unit.custody.material import Stream, root_kms
-from tests.unit.signer.key_desk import Desk, terms
-from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
+from tests.unit.keys.desk import Desk, terms
+from tests.unit.keys.test_custody import FOR_CLIENT
 
 CONTEXT, SHARE = b"a place", b"\x01\x02" + b"s" * 32
 CLIENTS = VaultCreated(account=FUND, vault=AGENT_KEYS, mode="2of2_client_custody")

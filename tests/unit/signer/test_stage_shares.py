@@ -17,7 +17,7 @@ from tests.support.cases import KEY_PATH, NOW_MS, agent, arrival, intent
 from tests.support.signer_process import Crash, Died, Disk, SignerProcess
 from tests.support.vault_events import FUND
 from tests.unit.custody.clouds import WITH_CLIENT
-from tests.unit.signer.test_custody_of_keys import Fund, fund
+from tests.unit.keys.test_custody import Fund, fund
 
 BOB = "bob"
 

@@ -41,7 +41,7 @@ from sixgate.embedded.administration import checked_vault_order
 from streams.runners.custody_chores import AGAIN_MS
 from tests.support.cases import ACCOUNT, ADMIN, AGENT, ALICE, MALLORY, NOW_MS, ORG
 from tests.unit.custody.clouds import MODES, RaisingKms, clouds
-from tests.unit.signer.key_desk import (
+from tests.unit.keys.desk import (
     IMPORT_KEY,
     OTHER_IMPORT_KEY,
     Desk,
@@ -52,7 +52,7 @@ from tests.unit.signer.key_desk import (
     vault_records,
     why,
 )
-from tests.unit.signer.test_custody_of_keys import CLIENT, FOR_CLIENT
+from tests.unit.keys.test_custody import CLIENT, FOR_CLIENT
 
 VALUE = b"correct horse battery staple"
 WRITES = Grant(effect="allow", vault="main", paths="prod/**", rights=("write",))

@@ -14,9 +14,9 @@ from signer.custody.sealing import Holders
 from tests.support.cases import ACCOUNT, NOW_MS, ORG
 from tests.unit.custody.clouds import MODES, NAMES
 from tests.unit.custody.material import root_kms
-from tests.unit.signer.key_desk import terms, why
-from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
-from tests.unit.signer.test_vault_orders import VALUE, desk, opened, put, rotate, stored
+from tests.unit.keys.desk import terms, why
+from tests.unit.keys.test_custody import FOR_CLIENT
+from tests.unit.vaults.test_orders import VALUE, desk, opened, put, rotate, stored
 
 
 def elsewhere(name: str, cloud: str) -> LocalKms:

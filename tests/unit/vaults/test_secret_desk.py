@@ -42,7 +42,7 @@ from tests.support.cases import (
 )
 from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
 from tests.unit.custody.material import Stream
-from tests.unit.signer.test_secret_keeper import VALUE, order, put, received
+from tests.unit.vaults.test_secret_keeper import VALUE, order, put, received
 
 READER = HpkeKey(b"\x07" * 32)
 ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sign"))

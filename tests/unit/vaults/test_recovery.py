@@ -30,8 +30,8 @@ from tests.support.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, 
 from tests.support.vault_events import FUND
 from tests.unit.custody.clouds import MODES, cloud
 from tests.unit.custody.material import FailingKms
-from tests.unit.signer.key_desk import fresh, registry_records, seen_by, vault_records
-from tests.unit.signer.test_custody_of_keys import DIGEST, Fund, fund
+from tests.unit.keys.desk import fresh, registry_records, seen_by, vault_records
+from tests.unit.keys.test_custody import DIGEST, Fund, fund
 
 MODE: CustodyMode = "2of3_client_custody"
 NEW_CLIENT = HpkeKey(b"n" * 32)

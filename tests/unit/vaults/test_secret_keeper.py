@@ -21,7 +21,7 @@ from signer.vaults.secret_register import SecretRegister
 from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
 from tests.unit.custody.material import Stream
-from tests.unit.signer.test_custody_of_keys import CLIENT, FOR_CLIENT
+from tests.unit.keys.test_custody import CLIENT, FOR_CLIENT
 
 VALUE = b"correct horse battery staple"
 

@@ -4,9 +4,9 @@ from schemas.access import SecretAccess
 from schemas.dsse import Envelope
 from schemas.vault_events import SecretDelivery
 from tests.support.cases import AGENT
-from tests.unit.signer.key_desk import why
-from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
-from tests.unit.signer.test_vault_orders import desk, put, stored
+from tests.unit.keys.desk import why
+from tests.unit.keys.test_custody import FOR_CLIENT
+from tests.unit.vaults.test_orders import desk, put, stored
 
 
 def named(envelope: Envelope, keyid: str) -> Envelope:

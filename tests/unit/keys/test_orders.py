@@ -18,15 +18,7 @@ from signer.keys.register import KeyRegister, KeyState
 from signer.order_times import LIFETIME_MS_MAX
 from tests.support.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.unit.custody.material import FailingKms, root_kms
-from tests.unit.signer.key_desk import (
-    Desk,
-    fresh,
-    registry_records,
-    seen_by,
-    terms,
-    vault_records,
-    why,
-)
+from tests.unit.keys.desk import Desk, fresh, registry_records, seen_by, terms, vault_records, why
 
 
 @pytest.mark.parametrize("chain", KeyChain)

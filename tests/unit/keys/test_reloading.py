@@ -11,7 +11,7 @@ from signer.keys.register import KeyRegister
 from signer.state import StateDamaged, StateRolledBack
 from tests.support.cases import ACCOUNT, SIGNER
 from tests.unit.custody.clouds import clouds
-from tests.unit.signer.key_desk import (
+from tests.unit.keys.desk import (
     Desk,
     fresh,
     registry_records,

@@ -39,7 +39,7 @@ from tests.unit.custody.clouds import (
     clouds,
 )
 from tests.unit.custody.material import Stream, root_kms
-from tests.unit.signer.key_desk import Desk, terms, why
+from tests.unit.keys.desk import Desk, terms, why
 
 CLIENT = HpkeKey(b"c" * 32)
 FOR_CLIENT = f"0x{CLIENT.public_key.hex()}"

@@ -34,9 +34,9 @@ from tests.support.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIG
 from tests.support.release import Release, released
 from tests.unit.custody.clouds import PROVIDED, RaisingKms, cloud
 from tests.unit.custody.material import FailingKms, root_kms
-from tests.unit.signer.key_desk import Desk, fresh, registry_records, seen_by, vault_records, why
-from tests.unit.signer.test_custody_of_keys import FOR_CLIENT
-from tests.unit.signer.test_vault_orders import opened, seen_by_vault
+from tests.unit.keys.desk import Desk, fresh, registry_records, seen_by, vault_records, why
+from tests.unit.keys.test_custody import FOR_CLIENT
+from tests.unit.vaults.test_orders import opened, seen_by_vault
 
 PLACE = (ACCOUNT, "main")
 NEW = b"a new root".ljust(32, b"-")

@@ -9,8 +9,8 @@ from schemas.record import Record
 from schemas.topics import Topic
 from signer.order_times import LIFETIME_MS_MAX
 from tests.support.cases import ACCOUNT, NOW_MS
-from tests.unit.signer.key_desk import why
-from tests.unit.signer.test_vault_orders import desk, generate, put, rotate
+from tests.unit.keys.desk import why
+from tests.unit.vaults.test_orders import desk, generate, put, rotate
 
 
 @pytest.mark.parametrize("raw", [put(), rotate(), generate(path="prod/other")])

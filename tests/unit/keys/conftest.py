@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.unit.signer.key_desk import Desk
+from tests.unit.keys.desk import Desk
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from signer.ethereum.keccak import keccak256
 from signer.keys.register import KeyRegister
 from signer.registry import RegistryRefused
 from tests.support.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
-from tests.unit.signer.key_desk import (
+from tests.unit.keys.desk import (
     NOBODYS,
     ORDER,
     OTHER_IMPORT_KEY,

@@ -20,8 +20,8 @@ from signer.vaults.wrappings import VersionPlace
 from tests.support.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.support.vault_events import FUND
 from tests.unit.custody.material import OTHER_ROOT, FailingKms, Stream, root_kms
-from tests.unit.signer.key_desk import vault_records
-from tests.unit.signer.test_custody_of_keys import DIGEST, Fund, fund
+from tests.unit.keys.desk import vault_records
+from tests.unit.keys.test_custody import DIGEST, Fund, fund
 
 PATHS = ("keys/a", "keys/b", "wallets/c")
 PLACE = (FUND, AGENT_KEYS)
