@@ -18,7 +18,7 @@ from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, PolicySet
 from schemas.topics import Topic
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.rules.decision import Facts
 from signer.settings import Settings
 from signer.signatures import Ed25519Signer

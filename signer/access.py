@@ -8,7 +8,7 @@ from typing import TypeAlias
 from schemas.access import ACCESS_MEANING, AccessReason, Grant, Operation, Right
 from schemas.registry import AgentSet
 from schemas.vault_events import SecretKind
-from signer.keys.register import may_use
+from signer.keys.paths import may_use
 from signer.path_globs import matches
 from signer.vaults.vault import Vault
 

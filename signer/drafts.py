@@ -15,7 +15,7 @@ from signer.case import Case
 from signer.ethereum.authorization import authorization_hash
 from signer.ethereum.transaction import TxType
 from signer.fees import ResolvedFees, resolve
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.rules.decision import Signable
 from signer.rules.signing import nonce_next
 from signer.rules.simulation import estimate

@@ -32,7 +32,8 @@ from signer.custody.errors import ClientShareMissingError, CorruptError, Custody
 from signer.ethereum.signing import DigestSigner
 from signer.evidence import judge_report
 from signer.keys.accesses import Asked, KeyAccesses
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from signer.memory import Memory
 from signer.registered import AgentUnknown
 from signer.registry import Registry

@@ -12,7 +12,7 @@ from schemas.access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
 from signer.access import Access, Allowed, Refused
 from signer.access_records import Use, recorded
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.vaults.vault import Vault
 
 

@@ -22,7 +22,8 @@ from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Handle, Keyring, KeyringLimits, RingKey
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Holders
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.sealing import (
     context_in,

@@ -59,6 +59,11 @@ def is_own(agent: str, path: str) -> bool:
     return path.startswith((f"agents/{agent}/keys/", f"agents/{agent}/chains/"))
 
 
+def may_use(key_paths: tuple[str, ...], agent: str, path: str) -> bool:
+    """Tell whether an agent may sign with the key at a path: its own, or granted by name."""
+    return is_own(agent, path) or path in key_paths
+
+
 def resolve(
     agent: str,
     network: str,

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import chain
 from typing import TypeAlias
 
 from schemas.canonical import Malformed
-from schemas.key_chains import SIGNING, KeyChain
 from schemas.keys import (
     AnyAnswer,
     AnyOrder,
@@ -21,61 +19,13 @@ from schemas.keys import (
     decode_vault_event,
 )
 from schemas.vault_events import Rewrap
-from signer.custody.envelope import SealedSecret
 from signer.keys.answers import check_given, prove_answer
+from signer.keys.descriptor import KeyDescriptor, KeyState, place_of, sealed_of
 from signer.keys.orders import KeyRefused, check_in_time
-from signer.keys.paths import is_own
 from signer.registry import Registry
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings, sealed_by
-
-
-class KeyState(StrEnum):
-    """What became of a version of a key; only an active one may sign."""
-
-    ACTIVE = "active"
-    ROTATED = "rotated"
-    DEACTIVATED = "deactivated"
-
-
-@dataclass(frozen=True, slots=True)
-class KeyDescriptor:
-    """One version of a key: one account's, at one path; ``imported`` if it was made elsewhere."""
-
-    account: str
-    path: str
-    version: int
-    address: str
-    provisioned: KeyProvisioned = field(repr=False, hash=False)
-    state: KeyState = KeyState.ACTIVE
-    imported: bool = False
-
-    @property
-    def chain(self) -> KeyChain:
-        """The chain whose address the key has."""
-        return self.provisioned.chain
-
-    @property
-    def vault(self) -> str:
-        """The vault that it is in."""
-        return self.provisioned.vault
-
-    @property
-    def place(self) -> VersionPlace:
-        """Where this version lies."""
-        return place_of(self.provisioned)
-
-    @property
-    def active(self) -> bool:
-        """Whether this version may be used at all."""
-        return self.state is KeyState.ACTIVE
-
-    @property
-    def signs(self) -> bool:
-        """Whether intents may be signed with a key of this chain."""
-        return self.chain in SIGNING
-
+from signer.vaults.wrappings import WrappingRefused, Wrappings
 
 Place: TypeAlias = tuple[str, str]
 
@@ -222,21 +172,6 @@ def vault_of_keys(registry: Registry, answer: KeyProvisioned) -> Vault:
     if vault is None or not vault.holds_keys:
         raise KeyRefused(f"{answer.account} has no vault {answer.vault} for keys")
     return vault
-
-
-def place_of(answer: KeyProvisioned) -> VersionPlace:
-    """Return where the version of a key lies that an answer made."""
-    return VersionPlace(answer.account, answer.vault, answer.path, answer.version)
-
-
-def sealed_of(answer: KeyProvisioned) -> SealedSecret:
-    """Return a key as it was sealed when it was made."""
-    return sealed_by(answer, bytes.fromhex(answer.ciphertext[2:]))
-
-
-def may_use(key_paths: tuple[str, ...], agent: str, path: str) -> bool:
-    """Tell whether an agent may sign with the key at a path: its own, or granted by name."""
-    return is_own(agent, path) or path in key_paths
 
 
 def _check_newest(order: KeyRotation | KeyDeactivation, newest: KeyDescriptor | None) -> None:

@@ -11,7 +11,7 @@ from schemas.registry import AgentSet, ChainSet
 from schemas.simulation import SimulationReport
 from signer.account import Account, LiveIntent
 from signer.ethereum.validation import TransactionProblem
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.settings import Settings
 
 

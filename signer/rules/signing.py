@@ -6,7 +6,7 @@ from schemas.reasons import Reason
 from signer.access import may_sign
 from signer.account import Account
 from signer.fees import resolve
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.nonces import ANY_CHAIN
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
 from signer.rules.simulation import estimate

@@ -8,7 +8,7 @@ from schemas.provider_roots import ProviderRootChanged
 from schemas.recovery import SecretRecovered
 from schemas.vault_events import SecretStored, VaultKeyChanged
 from signer.account import Account
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from signer.registry import Registry
 from signer.settings import as_entries
 from signer.vaults.register import VaultRegister

@@ -17,9 +17,9 @@ from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import DigestSigner
+from signer.keys.descriptor import KeyDescriptor
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.keys.register import KeyDescriptor
 from signer.share_turns import ShareTurns
 from signer.stage import Arrival, StageHalted
 from signer.vaults.custodian import Custodian

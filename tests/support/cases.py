@@ -27,7 +27,8 @@ from schemas.registry import (
 )
 from schemas.simulation import SimulationReport
 from signer.case import Case
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from signer.registered import RegisteredPolicy
 from signer.registry import Registry
 from signer.rules.decision import Facts

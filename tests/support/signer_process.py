@@ -9,7 +9,8 @@ from schemas.audit import AuditRecord, action_of
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import Arrival, Batch, SigningStage

@@ -8,7 +8,7 @@ from schemas.custody import AGENT_KEYS
 from schemas.key_chains import SIGNING, KeyChain
 from schemas.money import wei_to_eth
 from signer.addresses.derivation import shown
-from signer.keys.register import may_use
+from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.terminal import safe

@@ -12,7 +12,7 @@ from signer.custody.buffers import wiping
 from signer.custody.errors import CorruptError, PrivateFileError
 from signer.custody.private_file import read_private
 from signer.custody.process import forbid_inspection
-from signer.keys.register import may_use
+from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.authoring import operator
 from sixgate.authoring.key_text import (

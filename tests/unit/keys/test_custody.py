@@ -26,7 +26,7 @@ from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.custody.share_key import ShareKeyBoxes, ShareKeys, new_share_key
 from signer.ethereum.keccak import keccak256
-from signer.keys.register import KeyDescriptor
+from signer.keys.descriptor import KeyDescriptor
 from tests.support.cases import AGENT, KEY_PATH, ORG, SIGNER
 from tests.support.vault_events import FUND
 from tests.unit.custody.clouds import (

@@ -14,8 +14,9 @@ from schemas.keys import (
 )
 from schemas.registry import AccountOpened
 from signer.addresses.derivation import derive, recorded
+from signer.keys.descriptor import KeyState
 from signer.keys.orders import KeyRefused
-from signer.keys.register import KeyRegister, KeyState
+from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from tests.support.cases import (
     ACCOUNT,

@@ -13,8 +13,9 @@ from schemas.topics import Topic
 from signer.addresses.derivation import derive, recorded
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
 from signer.ethereum.keccak import keccak256
+from signer.keys.descriptor import KeyState
 from signer.keys.orders import KeyRefused
-from signer.keys.register import KeyRegister, KeyState
+from signer.keys.register import KeyRegister
 from signer.order_times import LIFETIME_MS_MAX
 from tests.support.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.unit.custody.material import FailingKms, root_kms

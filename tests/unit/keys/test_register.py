@@ -10,7 +10,8 @@ from schemas.dsse import REGISTRY_TYPE
 from schemas.keys import KeyProvisioned
 from schemas.registry import AccountOpened
 from signer.keys.orders import KeyRefused, read_order
-from signer.keys.register import KeyRegister, may_use
+from signer.keys.paths import may_use
+from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from tests.support.cases import (
     ACCOUNT,

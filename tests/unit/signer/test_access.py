@@ -19,7 +19,7 @@ from signer.access_records import Use, recorded
 from signer.account import Account
 from signer.authority import Allocation, Refusal, authorize
 from signer.custody.failures import Cause, ProviderFailure
-from signer.keys.register import may_use
+from signer.keys.paths import may_use
 from signer.registry import RegistryRefused
 from signer.vaults.vault import Vault
 from tests.property.test_path_globs import globs, paths, spelled_out

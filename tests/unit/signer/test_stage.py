@@ -9,7 +9,8 @@ from schemas.reasons import Reason
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.errors import KmsUnavailableError
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from signer.signatures import SignatureWrong, verify_event
 from signer.stage import Arrival, Batch, StageHalted
 from signer.window import SPENT_MS

@@ -12,7 +12,8 @@ from signer.addresses.derivation import derive
 from signer.custody import ed25519
 from signer.custody.errors import KmsUnavailableError
 from signer.ethereum.signing import DigestSigner
-from signer.keys.register import KeyDescriptor, KeyRegister
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
 from tests.support.cases import (
     ACCOUNT,
     KEY_PATH,
