@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.contract.kms_rigs import AwsRig, AzureRig, GcpRig
 from tests.support.kms.aws import AwsStandIn
 from tests.support.kms.azure import AzureStandIn
 from tests.support.kms.gcp import GcpStandIn
@@ -28,3 +29,18 @@ def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsStandIn]
     folder = tmp_path_factory.mktemp("aws")
     with watched(folder), closing(AwsStandIn(folder)) as server:
         yield server
+
+
+@pytest.fixture
+def gcp(gcp_server: GcpStandIn) -> GcpRig:
+    return GcpRig(gcp_server)
+
+
+@pytest.fixture
+def aws(aws_server: AwsStandIn) -> AwsRig:
+    return AwsRig(aws_server)
+
+
+@pytest.fixture
+def azure(azure_server: AzureStandIn) -> AzureRig:
+    return AzureRig(azure_server)

@@ -44,21 +44,6 @@ OAEP_256_OF_RSA_2048_BYTES = 190
 AN_HOUR_S = 3600
 
 
-@pytest.fixture
-def gcp(gcp_server: GcpStandIn) -> GcpRig:
-    return GcpRig(gcp_server)
-
-
-@pytest.fixture
-def aws(aws_server: AwsStandIn) -> AwsRig:
-    return AwsRig(aws_server)
-
-
-@pytest.fixture
-def azure(azure_server: AzureStandIn) -> AzureRig:
-    return AzureRig(azure_server)
-
-
 def test_google_s_answers_with_a_wrong_checksum_count_for_nothing(gcp: GcpRig) -> None:
     kms = gcp.kms()
     wrapped = kms.wrap(KEY, CONTEXT)

@@ -19,20 +19,9 @@ from sixgate.kms.opening import providers
 from sixgate.settings.kms import GcpSection, KmsSettings
 from tests.contract.kms_rigs import AwsRig, AzureRig
 from tests.support.kms.aws import AwsStandIn
-from tests.support.kms.azure import AzureStandIn
 from tests.support.kms.http import Handler, Quiet, serve
 
 GCP_KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
-
-
-@pytest.fixture
-def aws(aws_server: AwsStandIn) -> AwsRig:
-    return AwsRig(aws_server)
-
-
-@pytest.fixture
-def azure(azure_server: AzureStandIn) -> AzureRig:
-    return AzureRig(azure_server)
 
 
 @pytest.fixture

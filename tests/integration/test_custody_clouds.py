@@ -10,7 +10,8 @@ from schemas.custody import CustodyMode
 from signer.custody.modes import PLANS
 from sixgate.scaled.settings import load_settings
 from sixgate.settings.kms import KmsSettings
-from tests.integration.test_custody_embedded import ask_all, send
+from tests.integration.test_custody_embedded import ask_all
+from tests.support.custody_pipeline import send
 from tests.support.custody_world import MODES, CustodyWorld, custody_world
 from tests.support.embedded import open_pipeline
 from tests.support.kms.faults import Fault

@@ -2,8 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -18,7 +17,7 @@ from signer.share_turns import ERASE_AFTER_MS, TURN_MS
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
-from streams.runners.clock import SteadyClock
+from tests.support.custody_pipeline import life, send, vault_of
 from tests.support.custody_world import (
     MODES,
     STORED_AT,
@@ -26,7 +25,7 @@ from tests.support.custody_world import (
     account_of,
     custody_world,
 )
-from tests.support.embedded import ManualTime, Pipeline, open_pipeline
+from tests.support.embedded import ManualTime, Pipeline
 from tests.support.outside import check, in_folder
 from tests.support.trading import Crash, ends
 
@@ -43,30 +42,6 @@ HOLDERS_NEEDED: dict[CustodyMode, int] = {
 @pytest.fixture
 def world(tmp_path: Path) -> CustodyWorld:
     return custody_world(tmp_path / "data")
-
-
-def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
-    log = pipeline.runner.pipeline
-    return lambda: [r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p)]
-
-
-@contextmanager
-def life(
-    world: CustodyWorld,
-    log: type[PipelineLog] = PipelineLog,
-    clock: SteadyClock | None = None,
-) -> Iterator[Pipeline]:
-    pipeline = open_pipeline(world.folder, clock, log)
-    try:
-        yield pipeline
-    finally:
-        pipeline.close()
-
-
-def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
-    """Append and process; return how intents ended."""
-    pipeline.inbox.append(events, 0)
-    return ends(pipeline.drain())
 
 
 def stock(world: CustodyWorld) -> None:

@@ -1,8 +1,7 @@
 """A client's lost share is replaced in the embedded pipeline, whenever its process dies."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from schemas.topics import Topic
 from signer.custody.hpke import HpkeKey
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
+from tests.support.custody_pipeline import life, send, vault_of
 from tests.support.custody_world import (
     CustodyWorld,
     account_of,
@@ -26,9 +26,9 @@ from tests.support.custody_world import (
     place,
     told,
 )
-from tests.support.embedded import KEY_PATH, Pipeline, open_pipeline
+from tests.support.embedded import KEY_PATH
 from tests.support.outside import check, in_folder
-from tests.support.trading import Crash, ends
+from tests.support.trading import Crash
 
 MODE: CustodyMode = "2of3_client_custody"
 NEW_CLIENT = HpkeKey(b"n" * 32)
@@ -57,25 +57,6 @@ def recovery(world: CustodyWorld, **changes: Any) -> Outgoing:
     order = RecoveryOrder(**(terms | changes))
     raw = world.folder.admin().seal(VAULT_ORDER_TYPE, order.encode()).encode()
     return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
-
-
-@contextmanager
-def life(world: CustodyWorld, log: type[PipelineLog] = PipelineLog) -> Iterator[Pipeline]:
-    pipeline = open_pipeline(world.folder, None, log)
-    try:
-        yield pipeline
-    finally:
-        pipeline.close()
-
-
-def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
-    pipeline.inbox.append(events, 0)
-    return ends(pipeline.drain())
-
-
-def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
-    log = pipeline.runner.pipeline
-    return lambda: [r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p)]
 
 
 def recovered_keys(vault: Callable[[], list[bytes]]) -> list[dict[str, Any]]:
