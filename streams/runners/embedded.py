@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from schemas.record import Outgoing, Record
+from schemas.record import REGISTRY, Outgoing, Record
 from schemas.topics import Topic
 from signer.stage import Arrival, SigningStage
 from signer.state import StateDamaged, StateRolledBack
@@ -25,7 +25,7 @@ from streams.gates.stages import Simulate
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
-from streams.runners.slot import Commit, Slot
+from streams.runners.slot import Commit, Slot, position_name
 
 RECORDS_PER_PARTITION_MAX = 128
 OnCommit: TypeAlias = Callable[[Sequence[Outgoing]], None]
@@ -66,7 +66,7 @@ class EmbeddedRunner:
         """
         seen = self.stage.memory.slot
         self._check_positions(seen.positions)
-        registry_end = seen.positions.get(_place(Topic.REGISTRY, 0), 0)
+        registry_end = seen.positions.get(position_name(REGISTRY), 0)
         registry = self.inbox.scan(Topic.REGISTRY, 0, registry_end)
         vault = (
             record
@@ -150,7 +150,7 @@ class EmbeddedRunner:
         positions: Positions = {}
         to_the_end = True
         for partition in range(self.inbox.partitions_of(topic)):
-            place = _place(topic, partition)
+            place = position_name((topic, partition))
             offset = self.stage.memory.slot.positions.get(place, 0)
             found = self.inbox.read(topic, partition, offset, RECORDS_PER_PARTITION_MAX)
             if found:
@@ -167,7 +167,3 @@ class EmbeddedRunner:
                 raise StateRolledBack(
                     f"inbox.db ends before what the signer read of {topic}: restore a newer copy"
                 )
-
-
-def _place(topic: Topic, partition: int) -> str:
-    return f"{topic}/{partition}"

@@ -39,15 +39,9 @@ from streams.kafka.producer import SlotProducer
 from streams.kafka.reader import Reader, Waiting, replay
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.slot import Commit, Slot
+from streams.runners.slot import Commit, Slot, position_name
 from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
-from streams.runners.slot_inputs import (
-    Inputs,
-    open_inputs,
-    places_of,
-    position_name,
-    positions_behind,
-)
+from streams.runners.slot_inputs import Inputs, open_inputs, places_of, positions_behind
 
 BATCH_COUNT_MAX = 500
 IDLE_MS = 200

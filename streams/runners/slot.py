@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from schemas.boot import SignerBoot
 from schemas.heads import RegistryHead
-from schemas.record import Outgoing, Record
+from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
 from signer.freshness import refuse_apart, refuse_withheld
 from signer.stage import Arrival, Batch, SigningStage, StageHalted
@@ -206,3 +206,8 @@ class Slot:
         self.sign()
         if self._signed:
             yield self.publish()
+
+
+def position_name(place: Place) -> str:
+    """Return the name of a partition among a slot's positions."""
+    return f"{place[0]}/{place[1]}"

@@ -9,6 +9,7 @@ from schemas.record import REGISTRY, Place, Record
 from schemas.topics import Topic
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader
+from streams.runners.slot import position_name
 
 
 class Inputs(NamedTuple):
@@ -38,11 +39,6 @@ async def open_inputs(
 def places_of(at: SlotPlace, topic: Topic) -> list[Place]:
     """Return the slot's partitions of a topic."""
     return [(topic, partition) for partition in at.partitions]
-
-
-def position_name(place: Place) -> str:
-    """Return the name of a partition among a slot's positions."""
-    return f"{place[0]}/{place[1]}"
 
 
 def positions_behind(records: Iterable[Record]) -> dict[str, int]:
