@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from schemas.canonical import Canonical
 from schemas.custody import KEY_VAULTS
+from schemas.keys import KeyProvisioned
 from schemas.provider_roots import ProviderRootChanged
 from schemas.recovery import SecretRecovered
 from schemas.vault_events import SecretStored, VaultKeyChanged
@@ -127,6 +128,19 @@ def vault_answer(said: VaultRegister, name: str) -> Json | None:
             shown = {"account", "vault", "path", "version", "sequence", "client_share"}
             return event.model_dump(include=shown)
     return None
+
+
+def client_shares(said: VaultRegister, place: VaultPlace, path: str) -> list[Json]:
+    """Return what ``Api.client_shares`` promises."""
+    shown = {"account", "vault", "mode", "path", "version", "client_share"}
+    shown |= {"kind", "generated", "stored_at_ms"}
+    return [
+        event.model_dump(include=shown, exclude_none=True)
+        for event in (*said.keys.answers.values(), *said.secrets.events.values())
+        if isinstance(event, KeyProvisioned | SecretStored | SecretRecovered)
+        and (event.account, event.vault, event.path) == (*place, path)
+        and event.client_share
+    ]
 
 
 def _budget(registry: Registry, name: str, accounts: Callable[[str], Account], now_ms: int) -> Json:

@@ -121,6 +121,14 @@ class Api(Protocol):
         """
         ...
 
+    def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
+        """Return what was made at a path with a client's share, sealed for whom the order named.
+
+        ``[{account, vault, mode, path, version, kind, generated, stored_at_ms, client_share}]``, as
+        far as each has them, the newest one last; all of it is proven.
+        """
+        ...
+
     def vault_events(self) -> Iterator[Json]:
         """Yield ``{"event": text}``, all that signers said on ``vault``, an account's in order."""
         ...

@@ -74,6 +74,11 @@ class Node:
         with self.pipeline.lock:
             return snapshot.vault_content(self._said, (account, vault))
 
+    def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
+        """See ``Api.client_shares``."""
+        with self.pipeline.lock:
+            return snapshot.client_shares(self._said, (account, vault), path)
+
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
         with closing(self.pipeline.parts.reader()) as log:

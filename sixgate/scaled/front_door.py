@@ -103,6 +103,11 @@ class FrontDoor:
         with told(), self._bus.known():
             return snapshot.vault_content(self._bus.said, (account, vault))
 
+    def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
+        """See ``Api.client_shares``."""
+        with told(), self._bus.known():
+            return snapshot.client_shares(self._bus.said, (account, vault), path)
+
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
         with told():

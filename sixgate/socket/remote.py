@@ -48,6 +48,10 @@ class RemoteApi:
         """See ``Api.vault``."""
         return self._object("vault", account, vault)
 
+    def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
+        """See ``Api.client_shares``."""
+        return self._objects("client_shares", account, vault, path)
+
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
         return self._stream("vault_events")

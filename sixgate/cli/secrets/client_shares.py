@@ -1,6 +1,6 @@
 """A client's share of a secret: taken out of the answer once, kept in a file, and sent sealed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,6 @@ from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
 from sixgate.api import ApiError, Json, ReportedRefusal
 from sixgate.authoring.secret_reader import SecretReader
-from sixgate.authoring.signer_said import said_by_signers
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.progress import WAITING, progress
@@ -25,8 +24,6 @@ from sixgate.data_folder.folder import Folder
 
 REFUSALS = frozenset({"key_refused", "vault_refused", "access_refused", "registry_refused"})
 """Answers after which nothing was made, and nothing will be."""
-_PLACE = ("account", "vault", "mode", "path", "version")
-_SHOWN = (*_PLACE, "kind", "generated", "stored_at_ms", "client_share")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,8 @@ class Client:
         """
         org = here.registry["org"]
         forbid_inspection()  # before the share is here
-        if self.stopped and (found := self.left(here.api.vault_events(), here.registry)):
+        place = str(self.vault["account"]), str(self.vault["vault"]), self.path
+        if self.stopped and (found := self.left(here.api.client_shares(*place), org)):
             self.keep(org, found, again)
             told = f"A command that was stopped had made version {found['version']}: its share is"
             notices().print(f"{told} in {self.out} now, and nothing else was made.", soft_wrap=True)
@@ -65,19 +63,14 @@ class Client:
         self.keep(org, found, again)
         return found
 
-    def left(self, events: Iterable[Json], registry: Json) -> Json | None:
-        """Return the newest version that was made for this key, of all that signers said.
+    def left(self, made: Sequence[Json], org: str) -> Json | None:
+        """Return the newest version that was made for this key, of ``Api.client_shares``.
 
-        Only what they signed counts: whoever writes to the bus could seal a share of his own for
-        this key, and the real one would be lost with it.
+        Only what is proven counts, and by a key that the signer had when it was ordered: whoever
+        writes to the bus could seal a share of his own for this key, and the real one would be
+        lost with it.
         """
-        mine = self.vault["account"], self.vault["vault"], self.path
-        found = None
-        for event in said_by_signers(events, mine[0], registry["signer_keys"]):
-            about = event["account"], event.get("vault"), event.get("path")
-            if about == mine and event.get("client_share") and self._opens(event, registry["org"]):
-                found = {name: event[name] for name in _SHOWN if name in event}
-        return found
+        return next((each for each in reversed(made) if self._opens(each, org)), None)
 
     def keep(self, org: str, made: Json, again: str) -> None:
         """Write the client's share of what was made into its file; then its key can go."""

@@ -1,56 +1,95 @@
 """A client's share that a stopped command left behind is a signer's, or it is none."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 import pytest
 
 from schemas.client_share import SharePlace
+from schemas.custody import AGENT_KEYS
+from schemas.registry import AccountOpened, Entry, VaultCreated
 from signer.custody.hpke import HpkeKey, seal_for
+from signer.keys.orders import KeyRefused
 from signer.signatures import Ed25519Signer
+from signer.vaults.register import VaultRegister
+from sixgate.answers.snapshot import client_shares
 from sixgate.api import ApiError, Json, ReportedRefusal
 from sixgate.cli.secrets.client_shares import Client
-from tests.support.cases import MALLORY, SIGNER
+from tests.support.cases import MALLORY, SIGNER, key_answer, key_request, registered, service
 from tests.support.vault_events import FUND, answered
 
 KEY = HpkeKey(b"c" * 32)
 FOR_KEY = f"0x{KEY.public_key.hex()}"
-ANSWER = answered("2of2_client_custody")
+MODE: Final = "2of2_client_custody"
+FUNDED = (VaultCreated(account=FUND, vault=AGENT_KEYS, mode=MODE), AccountOpened(account=FUND))
+REPLACED = service(Ed25519Signer(SIGNER.keyid, b"2" * 32), "signer")
+KNOWN = registered(*FUNDED)[1].sequence
+"""How far the registry went before the signer got another key."""
+ANSWER = answered(MODE)
 HERE = Client(KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("out"), Path("kept"))
-REGISTRY: dict[str, Any] = {"org": "acme", "signer_keys": {SIGNER.keyid: [SIGNER.public_key]}}
 
 
-def told(by: Ed25519Signer, share: bytes) -> Json:
-    """Return the answer with a share that is sealed for the client, as everybody can seal one."""
+def told(by: Ed25519Signer, share: bytes, known: int | None = None) -> bytes:
+    """Return an answer with a share that is sealed for the client, as everybody can seal one."""
     terms = {name: getattr(ANSWER, name) for name in ("account", "vault", "path", "version")}
     place = SharePlace(org="acme", **terms)
     box = f"0x{seal_for(FOR_KEY, share, place.to_client()).hex()}"
-    event = ANSWER.model_copy(update={"client_share": box, "signature": None})
-    return {"event": by.sign_event(event).decode()}
+    ordered = key_answer(key_request(account=FUND, registry_sequence=known))
+    same = {"id": ordered.id, "request": ordered.request}
+    return by.sign_event(ANSWER.model_copy(update={**same, "client_share": box, "signature": None}))
 
 
 REAL = told(SIGNER, b"real")
 
 
+def left(events: Sequence[bytes], *entries: Entry) -> Json | None:
+    """Return what a stopped command finds where these events are on the topic."""
+    said, registry = VaultRegister(), registered(*FUNDED, *entries)[1]
+    for event in events:
+        with suppress(KeyRefused):
+            said.load(event, registry)
+    return HERE.left(client_shares(said, (FUND, ANSWER.vault), ANSWER.path), "acme")
+
+
 def test_what_the_signer_made_for_a_stopped_command_is_found() -> None:
-    found = HERE.left([REAL], REGISTRY)
+    found = left([REAL])
     assert found is not None
     assert found["version"] == ANSWER.version
 
 
 def test_a_share_that_somebody_else_sealed_for_the_client_is_not_kept_instead_of_its_own() -> None:
     forged = [told(MALLORY, b"forged"), told(Ed25519Signer(SIGNER.keyid, b"!" * 32), b"forged")]
-    swapped = {"event": REAL["event"].replace("client_share", "client_sharf")}
-    assert HERE.left([*forged, swapped], REGISTRY) is None
-    found = HERE.left([REAL, *forged], REGISTRY)
+    swapped = REAL.replace(b"client_share", b"client_sharf")
+    assert left([*forged, swapped]) is None
+    for events in ([REAL, *forged], [*forged, REAL]):
+        found = left(events)
+        assert found is not None
+        assert found["client_share"].encode() in REAL
+
+
+def test_nor_one_that_a_former_signer_sealed_for_an_order_that_was_given_since() -> None:
+    """Its key signed once, so it says nothing wrong; but it was not asked."""
+    theirs = told(SIGNER, b"forged", known=KNOWN + 1)
+    assert left([theirs], REPLACED) is None
+    assert left([theirs]) is None  # an order that knows of what is not there yet
+    assert left([told(SIGNER, b"real", known=KNOWN)], REPLACED) is not None
+
+
+def test_nor_one_that_answers_no_order_or_comes_second() -> None:
+    unordered = SIGNER.sign_event(ANSWER.model_copy(update={"request": None, "signature": None}))
+    assert left([unordered]) is None
+    again = told(SIGNER, b"again")
+    found = left([REAL, again])
     assert found is not None
-    assert found["client_share"] in REAL["event"]
+    assert found["client_share"].encode() in REAL
 
 
 def test_what_is_no_event_on_the_topic_stops_nobody() -> None:
-    odd = ["", "[]", "{", "null", f'{{"account":"{FUND}"}}', "[" * 5000, REAL["event"][:-9]]
-    assert HERE.left([*({"event": text} for text in odd), REAL], REGISTRY) is not None
+    odd = ["", "[]", "{", "null", f'{{"account":"{FUND}"}}', "[" * 5000]
+    assert left([*(text.encode() for text in odd), REAL[:-9], b"\xff", REAL]) is not None
 
 
 @pytest.mark.parametrize(
