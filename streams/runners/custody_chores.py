@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from schemas.audit import AuditAction, audited, input_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from schemas.vault_events import ShareKeyAnnounced, announcement_id
 from signer.custody.errors import CustodyError
+from signer.custody.share_key import SealedShareKey
 from signer.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
 from signer.share_turns import ShareTurns
@@ -16,6 +18,7 @@ from signer.vaults.custodian import Custodian
 from signer.vaults.rotation import Stuck
 
 REWRAPS_MAX = 256
+ANNOUNCED_MAX = 256
 AGAIN_MS = 60_000
 STUCK_TOLD_MAX = 16
 
@@ -57,9 +60,10 @@ class CustodyChores:
         return said + list(self._stuck(made.stuck, now_ms))
 
     def turn_shares(self, now_ms: int) -> list[Outgoing]:
-        """Let share keys take turns, and announce the current one to whom it is news.
+        """Let share keys take turns, and announce the current one to some to whom it is news.
 
-        There is none before an account has something to be sealed for it.
+        There is none before an account has something to be sealed for it. Those who wait for it
+        have the former one, which opens for a day after its turn.
         """
         self.shares.erase(now_ms)
         known = (self.vaults.registry.sequence, self.shares.version)
@@ -74,8 +78,10 @@ class CustodyChores:
         except CustodyError as error:
             self._turn_after_ms = now_ms + AGAIN_MS
             return [self._failed("share.key.failed", now_ms, error)]
-        self._announced = (self.vaults.registry.sequence, self.shares.version)
-        return [said for account in accounts for said in self._announce(account)]
+        told = list(islice(chain.from_iterable(map(self._announce, accounts)), ANNOUNCED_MAX))
+        if len(told) < ANNOUNCED_MAX:
+            self._announced = (self.vaults.registry.sequence, self.shares.version)
+        return told
 
     def told(self, now_ms: int) -> list[Outgoing]:
         """Return the records of what custody did since they were asked for last."""
@@ -97,13 +103,14 @@ class CustodyChores:
 
         Nobody seals for such a one, and no number is told twice: it is time for the next.
         """
-        vault, registry = self.vaults.vault, self.vaults.registry
-        told = [name for name in accounts if name in vault.share_keys]
+        vault, registry, current = self.vaults.vault, self.vaults.registry, self.shares.current
+        found = ((name, vault.share_keys.get(name)) for name in accounts)
+        told = [name for name, key in found if key and current and _same(key, current)]
         return any(vault.sealed_for(name, registry) is None for name in told)
 
     def _announce(self, account: str) -> Iterator[Outgoing]:
         current, told = self.shares.current, self.vaults.vault.share_keys.get(account)
-        if current is None or (told and told.public_key == current.public_key):
+        if current is None or (told and _same(told, current)):
             return
         event = ShareKeyAnnounced(
             id=announcement_id(account, current.version, current.public_key),
@@ -134,3 +141,7 @@ class CustodyChores:
         """Take an event of our own as everybody will, and return it to be published."""
         self.vaults.vault.load(signed, self.vaults.registry)
         return Outgoing(Topic.VAULT, account, signed)
+
+
+def _same(told: ShareKeyAnnounced, current: SealedShareKey) -> bool:
+    return told.public_key == current.public_key

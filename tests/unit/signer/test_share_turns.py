@@ -25,7 +25,7 @@ from signer.share_turns import ERASE_AFTER_MS, TURN_MS, ShareTurns
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer, StateRolledBack
 from sixgate.answers.snapshot import registered
-from streams.runners.custody_chores import AGAIN_MS
+from streams.runners.custody_chores import AGAIN_MS, ANNOUNCED_MAX
 from tests.support.cases import NOW_MS, SIGNER, service
 from tests.support.state_store import DictStateStore
 from tests.support.vault_events import FUND
@@ -276,6 +276,24 @@ def test_a_signer_whose_key_was_replaced_tells_the_next_share_key_at_once() -> N
     assert life.chores() == []
     assert registered(life.desk.registry, life.desk.said)["share_keys"] == {FUND: told}
     assert life.turns.version == 2
+
+
+def test_many_accounts_are_told_some_at_a_time_also_by_a_signer_with_another_key() -> None:
+    """One commit for all of them would be over its time again after every start."""
+    life = Life()
+    crowd = [f"account-{number}" for number in range(ANNOUNCED_MAX)]
+    for name in crowd:
+        own = VaultCreated(account=name, vault=AGENT_KEYS, mode="2of2_client_custody")
+        for entry in (own, AccountOpened(account=name)):
+            life.desk.registry.apply(life.desk.operator.write(entry))
+    for version in (1, 2):
+        told = [life.chores() for _ in range(3)]
+        life.commit()
+        assert list(map(len, told)) == [ANNOUNCED_MAX, 1, 0]
+        assert life.turns.version == version
+        life.desk.registry.apply(life.desk.operator.write(service(NEXT_SIGNER, "signer")))
+        life.desk.operations.chores.identity = NEXT_SIGNER
+    assert {key.version for key in life.desk.said.share_keys.values()} == {2}
 
 
 def test_a_share_that_is_handed_over_is_on_record() -> None:
