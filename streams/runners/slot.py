@@ -19,7 +19,7 @@ from schemas.heads import RegistryHead
 from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
 from signer.freshness import refuse_apart, refuse_withheld
-from signer.stage import Arrival, Batch, SigningStage, StageHalted
+from signer.stage import Arrival, Batch, Pinned, SigningStage, StageHalted
 from signer.state import StateWrite
 from signer.window import SIGN_MS_MAX
 from streams.runners.operations import Operations
@@ -27,7 +27,8 @@ from streams.runners.operations import Operations
 JUDGED_MS_MAX = 1_000
 CHORES_MS = 1_000
 RECOVERED_COUNT_MAX = 64
-"""So few that a slow KMS opens all their keys before the first of them is closed again."""
+OPENING_MS_MAX = 20_000
+"""So short that what a slow KMS opened first is not closed again before it signs."""
 
 
 class Commit(NamedTuple):
@@ -76,15 +77,22 @@ class Slot:
         unfinished = self.stage.unfinished()
         if unfinished:
             self.operations.check_registered(self.stage.registry)
-        for first in range(0, len(unfinished), RECOVERED_COUNT_MAX):
-            portion = unfinished[first : first + RECOVERED_COUNT_MAX]
-            self.stage.open_keys(
-                portion, self.now_ms()
-            )  # before the charges, which wait for no KMS then
+        while unfinished:
+            portion = self._opened(unfinished)
+            unfinished = unfinished[len(portion) :]
             now_ms = self.now_ms()
             yield self._commit(self.stage.recover(portion, now_ms), [], now_ms, {})
             yield from self._finish()
         self.operations.chores.shares.finishing = False
+
+    def _opened(self, unfinished: list[Pinned]) -> list[Pinned]:
+        """Open the keys of the next ones before they are charged: no charge waits for a KMS."""
+        begun_ms = self.now_ms()
+        for count, pinned in enumerate(unfinished[:RECOVERED_COUNT_MAX], 1):
+            self.stage.open_keys([pinned], self.now_ms())
+            if self.now_ms() - begun_ms > OPENING_MS_MAX:
+                return unfinished[:count]
+        return unfinished[:RECOVERED_COUNT_MAX]
 
     def administer(
         self,

@@ -18,7 +18,7 @@ from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import DigestSigner
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.keychain import Keychain
+from signer.keys.keychain import LIMITS, Keychain
 from signer.keys.provisioning import KeyProvisioner
 from signer.share_turns import ShareTurns
 from signer.stage import Arrival, StageHalted
@@ -213,4 +213,22 @@ def test_a_start_with_a_slow_kms_finishes_what_was_pinned(
     life.run([asked])
     assert opened
     check_settled(disk.outcomes)
+    assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}
+
+
+def test_a_start_finishes_where_keys_close_before_a_slower_kms_has_opened_them_all() -> None:
+    disk = Disk()
+    asked = [ask("alice", "a", 1), ask("carol", "a", 1)]  # of two accounts, with a key each
+    disk.commit(*Life(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
+    life, used_ms = Life(disk, {}), dict[str, int]()
+    use_key, open_ms = life.slot.stage.use_key, LIMITS.idle_ms_max + 1
+
+    def closing(key: KeyDescriptor) -> DigestSigner:
+        if life.now_ms - used_ms.get(key.address, 0) > LIMITS.idle_ms_max:
+            life.now_ms += open_ms
+        used_ms[key.address] = life.now_ms
+        return use_key(key)
+
+    life.slot.stage.use_key = closing
+    life.run([asked])
     assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}
