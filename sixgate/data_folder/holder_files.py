@@ -1,6 +1,7 @@
 """The root keys of the software providers that hold shares, each in a file of its own."""
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,11 +13,19 @@ from sixgate.data_folder.folder import Folder, FolderError
 
 
 def make_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> None:
-    """Make the files of all providers; raise ``RootFileError``, ``OSError``."""
-    folder.mkdir(mode=0o700)
-    for name in PROVIDERS:
-        create_root_file(_file(folder, name), random_bytes)
-    sync_folder(folder.parent)
+    """Make the files of all providers, or none; raise ``RootFileError``, ``OSError``.
+
+    A part of them would be taken for all there ever were, and what lacks is never made anew.
+    """
+    draft = folder.with_name(f".{folder.name}.{random_bytes(8).hex()}")
+    try:
+        draft.mkdir(mode=0o700)
+        for name in PROVIDERS:
+            create_root_file(_file(draft, name), random_bytes)
+        draft.replace(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def complete_holders(folder: Folder) -> None:

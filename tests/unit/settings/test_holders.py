@@ -68,6 +68,23 @@ def test_an_old_folder_opens_without_providers_and_gets_them_once(folder: Folder
     assert [p.kms.key_id for p in opened(folder).providers] == [before[0], before[2]]
 
 
+@pytest.mark.parametrize("draws", range(4))
+def test_whoever_dies_while_they_are_made_leaves_no_part_of_them(
+    folder: Folder, draws: int
+) -> None:
+    """A full disk, too, would else leave a folder whose vaults of shares take nothing for ever."""
+    drawn = iter([secrets.token_bytes(32) for _ in range(draws)])
+
+    def dying(count: int) -> bytes:
+        return next(drawn)[:count]
+
+    with pytest.raises(StopIteration):
+        make_local_holders(folder.holder_keys, dying)
+    assert names(opened(folder)) == []
+    complete_holders(folder)
+    assert names(opened(folder)) == list(PROVIDERS)
+
+
 def test_a_providers_file_that_others_may_read_is_refused(folder: Folder) -> None:
     complete_holders(folder)
     (folder.holder_keys / "gcp.key").chmod(0o644)
