@@ -86,6 +86,10 @@ class Registered:
         had = self.signer_keys.get(name, frozenset())
         return frozenset(key for key in had if self.taken.get((name, key), sequence) >= sequence)
 
+    def all_signer_keys_since(self, sequence: int) -> dict[str, frozenset[str]]:
+        """Return by signer's name what ``signer_keys_since`` returns of each."""
+        return {name: self.signer_keys_since(name, sequence) for name in self.signer_keys}
+
     def chain_named(self, name: str) -> ChainSet | None:
         """Find a chain by its name or an alias."""
         return next((c for c in self.chains.values() if name == c.name or name in c.aliases), None)

@@ -47,7 +47,9 @@ class Parts:
         self.runner.load()
         stage = self.runner.stage
         self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
-        newest = self.books.answers.outcomes.newest_sequences(sorted(stage.registry.accounts))
+        keys = stage.registry.all_signer_keys_since(stage.memory.slot.registry_sequence)
+        accounts = sorted(stage.registry.accounts)
+        newest = self.books.answers.outcomes.newest_sequences(accounts, keys)
         stage.memory.check_not_behind(newest)
         self.runner.recover()
         self.runner.slot.attest(self.attestor.boot(stage.registry))

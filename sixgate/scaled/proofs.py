@@ -1,9 +1,10 @@
 """What the signer asks the ledger: whether its own state is older than what it once said."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
+from signer.registry import Registry
 from sixgate.settings.sections import ClickHouseSettings
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.migrations import refuse_unmigrated
@@ -11,19 +12,19 @@ from streams.ledger.proven import ProvenOutcomes
 
 
 class LedgerProofs:
-    """Asks the ledger's server, connecting when it is first asked; for one thread at a time."""
+    """Asks the ledger's server, connecting when it is first asked; for one thread at a time.
 
-    def __init__(
-        self,
-        settings: ClickHouseSettings,
-        signer_keys: Mapping[str, Collection[str]],
-        *,
-        required: bool,
-    ) -> None:
+    ``seen`` is how many records of the registry the signer's state had seen when it was loaded. All
+    that was said by a key that these took is older than the state, so whatever such a key says
+    beyond it comes from a thief, and halts nothing.
+    """
+
+    def __init__(self, settings: ClickHouseSettings, registry: Registry, *, required: bool) -> None:
         """Without ``required`` a ledger that does not answer proves nothing and halts nothing."""
         self._settings = settings
-        self._signer_keys = signer_keys
+        self._registry = registry
         self._required = required
+        self.seen = 0
 
     def refuse_absent(self) -> None:
         """Raise ``LedgerError`` where a ledger that is required cannot be asked."""
@@ -32,10 +33,11 @@ class LedgerProofs:
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Return, of accounts that have one, the sequence of the newest outcome in the ledger."""
+        keys = self._registry.all_signer_keys_since(self.seen)
         if self._required:
-            return self._outcomes.newest_sequences(accounts)
+            return self._outcomes.newest_sequences(accounts, keys)
         with suppress(LedgerUnavailable):
-            return self._outcomes.newest_sequences(accounts)
+            return self._outcomes.newest_sequences(accounts, keys)
         return {}
 
     def has_outcome(self, intent: str) -> bool:
@@ -44,7 +46,7 @@ class LedgerProofs:
 
     @cached_property
     def _outcomes(self) -> ProvenOutcomes:
-        return ProvenOutcomes(self._settings.connected(), self._signer_keys)
+        return ProvenOutcomes(self._settings.connected(), self._registry.signer_keys)
 
     def close(self) -> None:
         """Close the connection if there is one."""

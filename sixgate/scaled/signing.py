@@ -87,7 +87,7 @@ class SignerProcess:
     async def _run_slot(self, place: SlotPlace, fresh: Freshness, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
         required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
-        proofs = LedgerProofs(settings.clickhouse, registry.signer_keys, required=required)
+        proofs = LedgerProofs(settings.clickhouse, registry, required=required)
         clock = SteadyClock(wall_ms, boot_ms)
         with closing(proofs):
 
@@ -95,6 +95,7 @@ class SignerProcess:
                 number = str(place.number)
                 known = proofs.has_outcome
                 slot = make_slot(self._held, registry, table, number, known, clock.now_ms)
+                proofs.seen = slot.stage.memory.slot.registry_sequence
                 slot.operations.chores.owns = lambda account: (
                     partition_of(account, trust.partitions) in place.partitions
                 )

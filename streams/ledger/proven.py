@@ -22,9 +22,15 @@ class ProvenOutcomes(NamedTuple):
     clickhouse: ClickHouse
     signer_keys: SignerKeys
 
-    def newest_sequences(self, accounts: Sequence[str]) -> dict[str, int]:
-        """Return the sequence of each account's newest outcome, of those that have one."""
-        newest = newest_outcomes(self.clickhouse, accounts, self.proved)
+    def newest_sequences(
+        self, accounts: Sequence[str], signer_keys: SignerKeys | None = None
+    ) -> dict[str, int]:
+        """Return the sequence of each account's newest outcome, of those that have one.
+
+        Where ``signer_keys`` are named, of what was signed with these alone.
+        """
+        by = self if signer_keys is None else self._replace(signer_keys=signer_keys)
+        newest = newest_outcomes(self.clickhouse, accounts, by.proved)
         return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
 
     def outcome(self, intent: str) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from schemas.custody import AGENT_KEYS
+from schemas.outcome import decode_outcome
 from schemas.record import Outgoing
 from schemas.registry import ChainRemoved, Entry, PolicySet, ServiceSet
 from schemas.topics import Topic
@@ -28,6 +29,7 @@ from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.embedded.node import Node
 from sixgate.slots import open_signer_keys
 from sixgate.socket.connection import connect
+from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.support.embedded import (
     ACCOUNT,
@@ -124,6 +126,28 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
         assert fed == [first["intent"], second["intent"]]
         found = list(node.verify(head=None))[-1]["verified"]
         assert (found["outcomes"], found["forged"]) == (2, 0)
+
+
+def test_what_a_former_key_says_of_the_future_halts_no_start(
+    folder: Folder, trader: Producer
+) -> None:
+    """The ledger never forgets it, so no start would ever get past it."""
+    former = open_signer_keys(folder).identity
+    with connect(folder.path) as node:
+        submit(node, trader.signed("a"))
+    register_key(folder, change_key(folder))
+    with connect(folder.path) as node:
+        submit(node, trader.signed("b"))
+    trust = folder.trust()
+    with closing(PipelineLog(folder.pipeline, trust.partitions)) as log:
+        told = [r for n in range(trust.partitions) for r in log.scan(Topic.OUTCOMES, n)]
+        last = decode_outcome(told[-1].value).model_copy(update={"sequence": 9, "signature": None})
+        log.append([Outgoing(Topic.OUTCOMES, ACCOUNT, former.sign_event(last))], wall_ms())
+    with connect(folder.path) as node:
+        assert isinstance(node, Node)
+        assert node.pipeline.parts.books.answers.outcomes.newest_sequences([ACCOUNT])[ACCOUNT] == 9
+        [third] = submit(node, trader.signed("c"))
+        assert third["result"]["sequence"] == 3
 
 
 def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folder) -> None:

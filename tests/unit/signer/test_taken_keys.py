@@ -130,3 +130,11 @@ def test_an_order_that_knows_records_which_are_not_there_is_not_carried_out() ->
         open_order(ahead.encode(), registry)
     with pytest.raises(KeyRefused, match="give it again"):
         open_vault_order(ordered(registry_sequence=TAKEN_BY + 1), registry)
+
+
+def test_whoever_knows_of_the_record_asks_for_the_keys_that_were_left() -> None:
+    """What a former key says beyond a state that knows it to be one was never the signer's."""
+    registry = after(REPLACED)
+    both, left = {SIGNER.public_key, OWN.public_key}, {OWN.public_key}
+    assert registry.all_signer_keys_since(TAKEN_BY) == {SIGNER.keyid: both}
+    assert registry.all_signer_keys_since(TAKEN_BY + 1) == {SIGNER.keyid: left}
