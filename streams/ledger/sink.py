@@ -15,10 +15,15 @@ from schemas.heads import LedgerHead
 from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.ledger.entry import entry_of
-from streams.ledger.errors import LedgerGap, LedgerRewritten
+from streams.ledger.errors import (
+    LedgerConflict,
+    LedgerGap,
+    LedgerRewritten,
+    LedgerUnavailable,
+)
 from streams.ledger.heads import Heads
 from streams.ledger.ordering import advance, batches, by_place, in_order, refuse_gap
-from streams.ledger.table import LedgerTable, batch_of
+from streams.ledger.table import Batch, LedgerTable, batch_of
 
 READ_RECORDS_MAX = 60_000
 
@@ -76,6 +81,7 @@ class Sink:
         self._signer = signer
         self._now_ms = now_ms
         self._inserter = ThreadPoolExecutor(1, "ledger-insert")
+        self._has_appended = False
         self._tip = table.tip()
         self._positions = table.positions()
         self._refuse_other_log()
@@ -110,10 +116,27 @@ class Sink:
         for batch in batches(records, tip.rows):
             chained = batch_of(tip, [entry_of(record) for record in batch])
             inserting.result()
-            inserting = self._inserter.submit(self._table.append, chained)
+            inserting = self._inserter.submit(self._insert, chained)
             tip = chained.tip
         inserting.result()
         self._tip = tip
+
+    def _insert(self, batch: Batch) -> None:
+        """Append a batch; raise ``LedgerUnavailable`` where a conflict proves no rival.
+
+        A server that hangs may finish an insert whose sender died while the next process starts.
+        So only who has appended, and then finds the chain gone on, was replaced by another.
+        """
+        try:
+            self._table.append(batch)
+        except LedgerConflict as error:
+            if self._has_appended:
+                raise
+            raise LedgerUnavailable(
+                "The ledger went on while this process started: what an earlier one sent came "
+                "late, or another one appends to it. Start again."
+            ) from error
+        self._has_appended = True
 
     def _publish(self) -> None:
         head = LedgerHead(

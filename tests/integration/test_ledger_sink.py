@@ -171,11 +171,25 @@ def test_a_head_that_cannot_be_published_ends_the_step(ledger: Ledger) -> None:
 
 def test_a_second_sink_on_one_table_finds_out(ledger: Ledger) -> None:
     ledger.log_intents(1)
-    first, second = ledger.sink(), ledger.sink()
+    first = ledger.sink()
     assert first.step() == 9
+    ledger.log_intents(1)
+    assert ledger.sink().step()
     with pytest.raises(LedgerConflict, match="one writer only"):
-        second.step()
-    assert ledger.verify() == 9
+        first.step()
+    assert ledger.verify() == len(ledger.log.records)
+
+
+def test_what_a_dead_sinks_server_finishes_late_takes_nobodys_place(ledger: Ledger) -> None:
+    """Who is told that another took its place is not started again, and here there is none."""
+    ledger.log_intents(1)
+    dead, new = ledger.sink(), ledger.sink()
+    assert dead.step() == 9
+    with pytest.raises(LedgerUnavailable, match="Start again"):
+        new.step()
+    ledger.log_intents(1)
+    assert drain(ledger.sink())
+    assert ledger.verify() == len(ledger.log.records)
 
 
 def test_a_log_that_lost_its_beginning_is_no_gap_where_the_ledger_has_read(ledger: Ledger) -> None:
