@@ -1,22 +1,24 @@
 """What the processes on Kafka are told: one file may serve several of them."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from schemas.fields import Name
 from sixgate.settings.attestation import AttestationSettings
 from sixgate.settings.custody import CustodyAddress, CustodySettings
 from sixgate.settings.kms import KmsSettings
-from sixgate.settings.loading import FROM_ENVIRONMENT, load
+from sixgate.settings.loading import FROM_ENVIRONMENT, load, sentence
 from sixgate.settings.release import ReleaseSettings, ReleasesSettings
 from sixgate.settings.section import Section
 from sixgate.settings.sections import ClickHouseSettings, KafkaSettings
 from sixgate.settings_wrong import SettingsWrong
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
+_SLOTS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 
 class MonitorSettings(Section):
@@ -27,20 +29,30 @@ class MonitorSettings(Section):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
 
+def _spans(text: str) -> list[range]:
+    """Return the slots of each part; none may be empty, or a signer would sign for nobody."""
+    found = [_SLOTS.fullmatch(part) for part in text.split(",")]
+    spans = [range(int(one[1]), int(one[2] or one[1]) + 1) for one in found if one]
+    if len(spans) < len(found) or not all(spans):
+        raise ValueError("must be numbers and ascending ranges between commas, as 0-3 or 0,2")
+    return spans
+
+
+def _checked(text: str) -> str:
+    _spans(text)
+    return text
+
+
 class SignerSettings(Section):
     """Which slots this process signs for, as ``0-3`` or ``0,2``, and what it cannot do without."""
 
-    slots: Annotated[str, Field(pattern=r"^\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*$")] = "0"
+    slots: Annotated[str, AfterValidator(_checked)] = "0"
     ledger_required: bool = True
     head_required: bool = True
 
     def slot_numbers(self) -> list[int]:
         """Return the numbers, each once, in their order."""
-        numbers: set[int] = set()
-        for part in self.slots.split(","):
-            first, _, last = part.partition("-")
-            numbers.update(range(int(first), int(last or first) + 1))
-        return sorted(numbers)
+        return sorted(set().union(*_spans(self.slots)))
 
 
 class GatesSettings(Section):
@@ -110,7 +122,10 @@ def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
     settings = load(Settings, file)
     if slots is None:
         return settings
-    signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
+    try:
+        signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
+    except ValidationError as error:
+        raise SettingsWrong(sentence(error, "signer")) from None
     return settings.model_copy(update={"signer": signer})
 
 

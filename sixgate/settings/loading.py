@@ -45,7 +45,7 @@ def load(kind: type[S], file: Path | None) -> S:
     try:
         return FromFile()
     except ValidationError as error:
-        raise SettingsWrong(_sentence(error)) from None
+        raise SettingsWrong(sentence(error)) from None
 
 
 def _refuse_unreadable(file: Path) -> None:
@@ -63,8 +63,8 @@ def _refuse_unreadable(file: Path) -> None:
         )
 
 
-def _sentence(error: ValidationError) -> str:
-    """Name the first wrong setting without its value, which may be secret."""
+def sentence(error: ValidationError, *section: str) -> str:
+    """Name the first wrong setting, in its section, without its value, which may be secret."""
     first = error.errors(include_input=False, include_url=False)[0]
-    name = ".".join(map(str, first["loc"]))
+    name = ".".join(map(str, (*section, *first["loc"])))
     return f"the setting {name} is wrong: {told(first)}"

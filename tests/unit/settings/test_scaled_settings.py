@@ -120,6 +120,17 @@ def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path)
         SignerProcess(settings)
 
 
+@pytest.mark.parametrize("slots", ["", "x", "0,", "0,,1", "3-1", "0,3-1", "-1", "99999", "٣"])
+def test_slots_that_name_nothing_are_refused_wherever_they_are_said(
+    tmp_path: Path, slots: str
+) -> None:
+    refused = "the setting signer.slots is wrong: must be numbers and ascending ranges"
+    with pytest.raises(SettingsWrong, match=refused):
+        load_settings(written(tmp_path, f'[signer]\nslots = "{slots}"\n'))
+    with pytest.raises(SettingsWrong, match=refused):
+        load_settings(None, slots=slots)
+
+
 def test_slots_on_the_command_line_change_nothing_else(tmp_path: Path) -> None:
     file = written(tmp_path, '[signer]\nslots = "0"\nhead_required = false\n')
     assert load_settings(None).signer.head_required
