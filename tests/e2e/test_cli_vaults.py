@@ -46,6 +46,21 @@ def test_a_vault_is_made_and_shown(cli: CommandLine) -> None:
     assert (others.code, "of aws,gcp,azure, for ever" in others.sentence) == (4, True)
 
 
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("2of3_client_custody", "if that is lost, sixgate vaults recover makes another."),
+        ("2of2_client_custody", "if that is lost, so is the secret."),
+    ],
+)
+def test_who_makes_a_vault_hears_what_a_lost_share_means_there(
+    cli: CommandLine, mode: str, told: str
+) -> None:
+    vault = mode.partition("_")[0]
+    made = cli.ok("vaults", "create", vault, "--account", "treasury", "--mode", mode)
+    assert told in " ".join(made.err.split())
+
+
 def test_a_mode_that_is_chosen_never_changes(cli: CommandLine) -> None:
     refused = cli.run("vaults", "set-mode", "prod", "2of3_multi_hsm", "--account", "treasury")
     assert (refused.code, "envelope, for ever" in refused.sentence) == (4, True)

@@ -190,7 +190,8 @@ def _immutable(found: Json) -> str:
 def _tell(made: Json) -> None:
     told = f"Vault {made['vault']} of {made['account']} is {made['mode']}, for ever."
     notices().print(f"{told} Reading needs {NEEDS[made['mode']]}.", highlight=False)
-    if PLANS[made["mode"]].needs_client:
-        notices().print(
-            "A secret in it comes with a share that its client alone keeps: lost, it is lost too."
-        )
+    plan = PLANS[made["mode"]]
+    if plan.needs_client:
+        lost = "sixgate vaults recover makes another" if plan.recoverable else "so is the secret"
+        told = "A secret in it comes with a share that its client alone keeps"
+        notices().print(f"{told}: if that is lost, {lost}.", highlight=False)
