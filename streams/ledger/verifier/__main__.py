@@ -11,6 +11,10 @@ from .format import Fault
 from .reading import read_heads, read_rows
 
 PUBLIC_KEY_BYTES = 32
+CODES = (
+    "exit codes: 0 it holds; 1 it does not, and the first bad row is named; 2 something cannot be "
+    "read; 3 it holds, but events on outcome topics are no --signer's"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,7 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Fault as fault:
         sys.stderr.write(f"FAULT. {fault}\n")
         return 1
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        sys.stderr.write(f"The input could not be read: {error.filename}: {error.strerror}.\n")
+        return 2
+    except (ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"The input could not be read: {error}.\n")
         return 2
     sys.stdout.write(_summary(report))
@@ -29,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("verifier", description="Verify an exported ledger.")
+    about = "Verify an exported ledger."
+    parser = argparse.ArgumentParser("verifier", description=about, epilog=CODES)
     parser.add_argument("file", help="export in JSON lines or CSV; - reads standard input")
     parser.add_argument("--head", type=Path, help="remembered heads, one envelope to a line")
     parser.add_argument("--ledger-key", type=_key, help="the ledger's public key, 0x hex")
@@ -41,9 +49,13 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _key(text: str) -> bytes:
-    raw = bytes.fromhex(text.removeprefix("0x"))
+    told = f"{text!a} is no Ed25519 public key: that is 64 hexadecimal digits, with 0x or without"
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(told) from None
     if len(raw) != PUBLIC_KEY_BYTES:
-        raise ValueError("an Ed25519 public key has 32 bytes")
+        raise argparse.ArgumentTypeError(told)
     return raw
 
 

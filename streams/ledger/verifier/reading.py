@@ -16,6 +16,7 @@ from .signatures import public_key, verifies
 HEAD_TYPE = "application/vnd.sixgate.ledger-head.v1+json"
 
 _IN_ORDER = itemgetter(*Row._fields)
+_NO_HEAD = "a line of the file of heads is no ledger head"
 
 
 def read_rows(file: IO[bytes]) -> Iterator[Row]:
@@ -60,27 +61,38 @@ def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, by
     """Return the hashes by row number of signed heads, one envelope (or what holds it) to a line.
 
     With the ledger's raw public key their signatures are checked; without, whoever gives the file
-    vouches for it. Raises ``ValueError`` for a line that is no head.
+    vouches for it. Raises ``ValueError`` for a line that is no head, and where there is none.
     """
     heads: dict[int, bytes] = {}
     for line in file:
-        found = orjson.loads(line)
-        envelope = found.get("envelope", found)  # what `sixgate ledger head --out` keeps
-        payload = base64.b64decode(envelope["payload"], validate=True)
-        if envelope["payloadType"] != HEAD_TYPE:
-            raise ValueError("a line is no ledger head")
+        sequence, value, payload, signature = _head(line)
         if ledger_key is not None:
-            _refuse_unsigned(envelope, payload, ledger_key)
-        head = orjson.loads(payload)
-        value = bytes.fromhex(head["hash"][2:])
-        if heads.setdefault(int(head["sequence"]), value) != value:
-            raise Fault(int(head["sequence"]), "two heads vouch for different hashes of the row")
+            _refuse_unsigned(payload, signature, ledger_key)
+        if heads.setdefault(sequence, value) != value:
+            raise Fault(sequence, "two heads vouch for different hashes of the row")
+    if not heads:
+        raise ValueError("there is no ledger head in the file of heads")
     return heads
 
 
-def _refuse_unsigned(envelope: dict[str, Any], payload: bytes, ledger_key: bytes) -> None:
+def _head(line: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Return row number, hash, signed payload and signature."""
+    try:
+        found = orjson.loads(line)
+        envelope = found.get("envelope", found)  # what `sixgate ledger head --out` keeps
+        payload = base64.b64decode(envelope["payload"], validate=True)
+        signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
+        head, kind = orjson.loads(payload), envelope["payloadType"]
+        said = int(head["sequence"]), bytes.fromhex(head["hash"][2:])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        raise ValueError(_NO_HEAD) from None
+    if kind != HEAD_TYPE:
+        raise ValueError(_NO_HEAD)
+    return (*said, payload, signature)
+
+
+def _refuse_unsigned(payload: bytes, signature: bytes, ledger_key: bytes) -> None:
     kind = HEAD_TYPE.encode()
     signed = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-    signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
     if not verifies(public_key(ledger_key), signature, signed):
         raise ValueError("a head is not signed by the ledger's key")

@@ -133,6 +133,33 @@ def test_the_command_line_says_that_it_cannot_read(
     assert capsys.readouterr().err.startswith("The input could not be read: ")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]\n", b"5\n", b"{}\n", b"garbage\n", b"\xff\n", b'{"envelope":[]}\n',
+        b'{"payload":"e30=","payloadType":"x","signatures":[]}\n',
+    ],
+)  # fmt: skip
+def test_what_is_no_head_is_not_mistaken_for_a_fault_of_the_ledger_nor_for_a_proof(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ledger.jsonl").write_bytes(jsonl(ROWS))
+    (tmp_path / "heads.jsonl").write_bytes(content)
+    assert main([str(tmp_path / "ledger.jsonl"), "--head", str(tmp_path / "heads.jsonl")]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("The input could not be read: ")
+    assert "no ledger head" in said.err
+
+
+@pytest.mark.parametrize("key", ["0x12", "zz", "", "signer-0"])
+def test_what_is_no_public_key_is_refused_in_words(
+    key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ledger.jsonl", "--signer", key])
+    assert "is no Ed25519 public key: that is 64 hexadecimal digits" in capsys.readouterr().err
+
+
 def test_it_runs_alone_on_standard_input(tmp_path: Path) -> None:
     """Copied away from everything of ours, without the folder of this project on its path."""
     source = Path(verifier.__file__).parent
