@@ -34,7 +34,7 @@ def get(
 ) -> None:
     """Show one setting or all."""
     with session(data) as here:
-        settings = here.registry["settings"]
+        settings = dict.fromkeys(get_args(SettingName)) | here.registry["settings"]
     if name is not None and name not in settings:
         not_found("setting", name, settings)
     if as_json:
@@ -80,4 +80,6 @@ def _typed(value: str) -> bool | int | str:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -275,6 +275,12 @@ def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) 
     cli.ok("settings", "set", name, before)
 
 
+def test_a_setting_that_nobody_chose_is_shown_as_not_set(cli: CommandLine) -> None:
+    assert cli.ok("settings", "get", "org.tier").out.strip() == "not set"
+    assert cli.ok("settings", "get", "--json").json["org.tier"] is None
+    assert "org.tier" in cli.ok("settings", "get").out
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
