@@ -9,9 +9,10 @@ import typer
 from schemas.registry import ServiceSet
 from sixgate.cli.config_option import Config, config_file, use_config
 from sixgate.cli.entries import entry
+from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, checked_name
 from sixgate.cli.session import not_found, session, usage
-from sixgate.cli.terminal import notices, print_json, rows, screen, table
+from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.data_folder.folder import ADMIN, SIGNER
 from sixgate.data_folder.key_files import own_public_key
 
@@ -90,8 +91,8 @@ def _list(data: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    cells = (
-        (one["role"], one["name"], "yes" if one["active"] else "no", one["public_key"])
+    lines = [
+        Row((one["role"], one["name"], "yes" if one["active"] else "no"), [one["public_key"]])
         for one in found
-    )
-    screen().print(rows(table("role", "name", "active", "public key"), cells))
+    ]
+    show(Listing(("role", "name", "active"), lines), screen())

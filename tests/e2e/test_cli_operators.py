@@ -298,6 +298,13 @@ def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, 
     assert (code == 9) == ("did you mean" in ended.sentence or "settings get has" in ended.sentence)
 
 
+def test_a_public_key_stays_whole_in_a_narrow_terminal(cli: CommandLine) -> None:
+    keys = {one["public_key"] for one in cli.ok("services", "--json").json}
+    shown = cli.run("services", more={"COLUMNS": "80"}).out.splitlines()
+    assert keys <= {line.strip() for line in shown}
+    assert max(map(len, shown)) <= 80
+
+
 def registrars(cli: CommandLine) -> dict[str, bool]:
     found = cli.ok("services", "--json").json
     return {one["name"]: one["active"] for one in found if one["role"] == "registrar"}
