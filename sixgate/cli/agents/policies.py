@@ -35,7 +35,8 @@ def compose(session: Session, before: Json, file: Path | None, flags: Json) -> P
         usage(f"{_named(field, flags)}{shown}: {wrong.why}")
     if session.registry["settings"]["policies.require_explicit"] and policy.open_fields:
         open_flags = ", ".join(FLAGS[field] for field in policy.open_fields)
-        usage(f"the policy leaves open {open_flags}: give a limit, or say any or unlimited")
+        words = "any (--allow-to, --chains) and unlimited (amounts)"
+        usage(f"the policy leaves open {open_flags}: give limits, or the words {words}")
     return policy
 
 
@@ -73,6 +74,8 @@ def _typed(value: Any) -> Any:
 def _amount(_session: Session, value: Any) -> Any:
     if not isinstance(value, str) or value == "unlimited":
         return value
+    if value == "any":
+        raise ValueError("an amount without a limit is unlimited, in words")
     return wei_to_eth(eth_to_wei(value))
 
 
@@ -115,7 +118,11 @@ def _between_commas(values: list[Any]) -> list[str]:
 
 
 def _rate(_session: Session, value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+    if not isinstance(value, str) or value == "unlimited":
+        return value
+    if not (value.isdecimal() and value.isascii()):
+        raise ValueError("a rate is a whole number of intents a minute, or unlimited")
+    return int(value)
 
 
 _NORMAL: dict[str, Callable[[Session, Any], Any]] = {
