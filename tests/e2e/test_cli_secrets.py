@@ -236,6 +236,13 @@ def test_no_value_is_in_any_file_of_the_folder(cli: CommandLine) -> None:
             assert (b"MARK" * 8).hex().encode() not in content
 
 
+@pytest.mark.parametrize("value", ["hunter2", "x" * 300])
+def test_a_value_on_the_command_line_is_not_said_again(cli: CommandLine, value: str) -> None:
+    ended = cli.run("secrets", "put", "prod", "a", value, *OWNED)
+    assert (ended.code, value in ended.err + ended.out) == (2, False)
+    assert "name one, or - for a pipe" in ended.sentence
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [

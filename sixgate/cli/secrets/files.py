@@ -17,6 +17,9 @@ _KEY_BYTES = 32
 
 def read_value(file: Path) -> bytearray:
     """Return a value byte by byte, in a buffer the caller wipes; ``-`` is standard input."""
+    if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
+        # Not named: what was typed in the file's place may be the value itself.
+        usage("the value's file cannot be opened, as there is none: name one, or - for a pipe")
     value = _piped() if str(file) == "-" else read_own(file, VALUE_BYTES_MAX)
     if not value:
         usage(f"{_named(file)} is empty: there is no value in it")
