@@ -58,7 +58,7 @@ MaybeAccount = Annotated[
 ]
 KeyPath = Annotated[
     str | None,
-    typer.Argument(metavar="[PATH]", callback=_path, help="Where the key stands."),
+    typer.Argument(metavar="PATH", callback=_path, help="Where the key stands."),
 ]
 KeyPaths = Annotated[
     list[str] | None,

@@ -47,7 +47,7 @@ Kind = Annotated[
 Value = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[FILE|-]", allow_dash=True, help="The value, byte by byte; - reads stdin."
+        metavar="FILE|-", allow_dash=True, help="The value, byte by byte; - reads stdin."
     ),
 ]
 Generate = Annotated[

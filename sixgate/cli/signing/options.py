@@ -21,7 +21,7 @@ def _sealed(file: str) -> Json:
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
     except JsonWrong as error:
-        raise typer.BadParameter(f"{file} is no JSON ({error})") from None
+        raise typer.BadParameter(f"{file} {error}: name what keys seal-share printed") from None
     return found
 
 
