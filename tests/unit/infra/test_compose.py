@@ -138,12 +138,12 @@ def test_every_process_sees_its_own_keys_and_nobody_elses(
         name: {Path(source).name for source, _ in all_services[name].mounts if "/keys/" in source}
         for name in all_services
     }
-    signer = {folder.root_key.name, folder.signer_identity.name}
+    sealing = {folder.root_key.name, folder.holder_keys.name}
     wanted = {
         "registrar": {"registrar-0.pem"},
         "gates": {"simulator-0.pem"},
-        "signer": signer,
-        "custody": {folder.root_key.name},
+        "signer": sealing | {folder.signer_identity.name},
+        "custody": sealing,
         "ledger": {"ledger-0.pem"},
     }
     assert {name: found for name, found in keys.items() if found} == wanted
