@@ -123,6 +123,21 @@ def test_a_wrong_agent_is_refused_in_a_sentence(
     assert not (cli.data / "keys" / "agents" / "refused.pem").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("intents list --agent payrol", "there is no agent payrol: did you mean payroll?"),
+        ("intents list --account trasury", "there is no account trasury: did you mean treasury?"),
+        ("vaults list --account trasury", "there is no account trasury: did you mean treasury?"),
+    ],
+)
+def test_a_list_of_a_misspelt_name_is_not_an_empty_one(
+    cli: CommandLine, words: str, why: str
+) -> None:
+    ended = cli.run(*words.split())
+    assert (ended.code, why in ended.sentence) == (9, True), ended.err
+
+
 def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) -> None:
     cli.ok("agents", "deactivate", "payroll")
     assert cli.submit(INTENT)[0]["result"]["reason"] == "agent_inactive"

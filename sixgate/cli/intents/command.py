@@ -31,6 +31,10 @@ def list_(
 ) -> None:
     """List the newest intents, newest first."""
     with session(data) as here:
+        if agent is not None:
+            here.agent(agent)
+        if account is not None:
+            here.require_account(account)
         here.tell_waiting()
         found = here.api.intents(limit=limit, account=account, agent=agent)
         chains = here.registry["chains"]

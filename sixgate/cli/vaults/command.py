@@ -69,6 +69,8 @@ def list_(
 ) -> None:
     """List all vaults with their custody modes."""
     with session(data) as here:
+        if account is not None:
+            here.require_account(account)
         found = [v for v in here.registry["vaults"] if account in (None, v["account"])]
     if as_json:
         print_json(found)
