@@ -223,7 +223,7 @@ def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
     assert boxed["client_share"].startswith("0x")
     assert cli.run(*recover).code == 2  # to nobody
     refused = cli.run("vaults", "recover", "prod", "shared/before", *OWNED, "--why", "x")
-    assert (refused.code, "has no recovery" in refused.sentence) == (4, True)
+    assert (refused.code, "has no recovery: no client has a share" in refused.sentence) == (4, True)
 
 
 def test_no_value_is_in_any_file_of_the_folder(cli: CommandLine) -> None:

@@ -94,9 +94,12 @@ def _newest(here: Session, place: VaultPlace, path: str) -> int:
 
 
 def _unrecoverable(found: Json) -> str:
+    told = f"{found['vault']} is {found['mode']}, which has no recovery"
+    if not PLANS[found["mode"]].needs_client:
+        return f"{told}: no client has a share in it that could be lost"
     return (
-        f"{found['vault']} is {found['mode']}, which has no recovery: without the client's share "
-        "its secrets open for nobody; a vault of mode 2of3_client_custody has one"
+        f"{told}: without the client's share its secrets open for nobody; a vault of mode "
+        "2of3_client_custody has one"
     )
 
 
