@@ -64,7 +64,8 @@ def _tell(file: Path, local: Local) -> None:
         "clickhouse": (local.clickhouse, local.clickhouse.address),
     }
     for server in local.processes.all if local.processes else ():
-        servers[server.folder.name] = (server, "")
+        monitor = local.processes.monitors.get(server.folder.name, "") if local.processes else ""
+        servers[server.folder.name] = (server, monitor)
     running = {
         name: {"pid": server.process.pid} | ({"address": address} if address else {})
         for name, (server, address) in servers.items()

@@ -35,6 +35,7 @@ class Processes:
         self._kafka, self._port = servers
         self._org = org
         self._roles = roles
+        self.monitors: dict[str, str] = {}
         watched = [self._with_health(name) for name in WATCHED]
         self.all = [*watched, self._ledger()]
 
@@ -73,6 +74,7 @@ class Processes:
     def _with_health(self, name: str) -> Server:
         folder, command = self._made(name), [*SIXGATE, name, "--config", str(self.config)]
         port = kept_port(folder / "port.json")
+        self.monitors[name] = f"http://{HOST}:{port}"
         more = {**self._roles.as_user(READER), "SIXGATE_MONITOR__PORT": str(port)}
         return Server(folder, command, partial(is_ready, port), more)
 

@@ -14,6 +14,7 @@ import pytest
 
 import sixgate
 from infra.local.errors import ServerError
+from infra.local.processes import WATCHED
 from tests.support.command_line import CommandLine, Ended
 from tests.support.servers import had, watched
 
@@ -100,7 +101,7 @@ def test_it_is_shown_in_the_same_tables(made_up: MadeUp) -> None:
     ended = run(made_up, "demo")
     assert ended.code == 0, ended.err
     assert "37 of 37 intents ended as expected; the ledger verifies." in ended.out
-    assert f"--config {made_up.config}" in ended.out.replace("\n", "")
+    assert f"--config {made_up.config}" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,12 @@ def test_commands_work_unchanged(
     ended = run(made_up, *words)
     assert ended.code == 0, ended.err
     assert ended.out or ended.err
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_where_a_process_shows_itself_is_told(made_up: MadeUp, name: str) -> None:
+    ended = run(made_up, "probe", "--url", made_up.status()[name]["address"])
+    assert (ended.code, "gets on" in ended.out + ended.err) == (0, True)
 
 
 def test_up_is_refused_in_a_sentence(made_up: MadeUp) -> None:
