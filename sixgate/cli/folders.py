@@ -68,7 +68,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     if config_file() is not None:
         usage(
             "a pipeline on Kafka runs as processes of its own: start sixgate gates, sixgate signer "
-            "and sixgate ledger run with their settings, or leave --config out"
+            "and sixgate ledger run with their settings, or leave --config and SIXGATE_CONFIG out"
         )
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)

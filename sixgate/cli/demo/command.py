@@ -112,7 +112,8 @@ def _print(show: Show, where: str | None, took_s: float) -> None:
         out.print(safe("The folder was a temporary one; --data DIR keeps it.", "dim"))
     else:
         digest = next(scene.act.digest for scene in show.scenes if scene.act.digest)
-        out.print(safe(f"Look closer: sixgate intents show {digest[:12]} {where}", "dim"))
+        closer = f"Look closer: sixgate intents show {digest[:12]} {where}"
+        out.print(safe(closer, "dim"), soft_wrap=True)  # a command that is broken is not copied
 
 
 def _plain(show: Show) -> dict[str, object]:
