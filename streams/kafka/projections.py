@@ -96,6 +96,7 @@ class Projections:
             for record in records:
                 with suppress(RegistryRefused):  # the signer puts what it refuses on record
                     self.world.registry.apply(record.value)
+        await self._registry.have_done()
 
     async def _read_vault(self) -> None:
         """Take the answers that are there, and before them what is registered by now.
@@ -108,6 +109,7 @@ class Projections:
         for record in answers:
             with suppress(KeyRefused):
                 self.said.load(record.value, self.world.registry)
+        await self._vault.have_done()
 
     def _partitions(self) -> range:
         return range(self.world.registry.partitions)

@@ -65,8 +65,8 @@ class Reader:
         Whoever asks has done with what it got before. Raises ``KafkaGap`` where the log no longer
         holds the next one.
         """
+        await self.have_done()
         with translated("reading"):
-            self._done = {at: await self._consumer.position(at) for at in self._places}
             try:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
@@ -91,8 +91,13 @@ class Reader:
                 )
             yield records
 
+    async def have_done(self) -> None:
+        """Say that what was read is done with, where nothing may be read for long."""
+        with translated("reading"):
+            self._done = {at: await self._consumer.position(at) for at in self._places}
+
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition how far it was done with at the last read, and where it ends.
+        """Tell of every partition how far it was last done with, and where it ends.
 
         A position is behind transaction markers too.
         """

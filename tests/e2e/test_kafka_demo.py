@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Timer
@@ -135,6 +137,24 @@ def test_commands_work_unchanged(
 def test_where_a_process_shows_itself_is_told(made_up: MadeUp, name: str) -> None:
     ended = run(made_up, "probe", "--url", made_up.status()[name]["address"])
     assert (ended.code, "gets on" in ended.out + ended.err) == (0, True)
+
+
+def lag_at(url: str) -> float:
+    with urllib.request.urlopen(f"{url}/metrics", timeout=SECONDS_MAX) as answer:  # noqa: S310
+        page = answer.read().decode()
+    lags = re.findall(r"(?m)^sixgate_lag_records\{.*\} (\S+)$", page)
+    assert lags
+    return sum(map(float, lags))
+
+
+@pytest.mark.usefixtures("show")
+@pytest.mark.parametrize("name", WATCHED)
+def test_what_is_idle_does_not_look_stalled(made_up: MadeUp, name: str) -> None:
+    url = made_up.status()[name]["address"]
+    until = time.monotonic() + 20
+    while lag_at(url) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert lag_at(url) == 0
 
 
 def test_up_is_refused_in_a_sentence(made_up: MadeUp) -> None:
