@@ -34,7 +34,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.REFUSED: "Registry, signer or custody refused it, or a server forbids it.",
     ExitCode.FOLDER: "A file or the data folder cannot be read, written or created.",
     ExitCode.UNREACHABLE: "A server or the folder's owner does not answer, or has another version.",
-    ExitCode.HALTED: "The pipeline halted: state, clock, disk or keys must be looked at first.",
+    ExitCode.HALTED: "The pipeline halted (state, clock, disk, keys) or its ledger is not read.",
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
     ExitCode.NOT_FOUND: "There is no agent, chain, intent, key, secret, setting or vault so named.",
     ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",

@@ -73,8 +73,7 @@ def judge(at: Place, page: str, stalled_s_max: float) -> Found:
     found_s = [s.value for family in families for s in family.samples if s.name == STALLED]
     if not found_s:
         return Found(State.STRANGE, f"What answers at {at} shows no {STALLED}: name another URL.")
-    since = f"for {max(found_s):.0f} s"
     if max(found_s) >= stalled_s_max:
-        why = f"records wait and nothing moved {since}"
+        why = f"records wait and nothing moved for {max(found_s):.0f} s"
         return Found(State.STALLED, f"The process at {at} is stalled: {why}.")
-    return Found(State.GETS_ON, f"The process at {at} gets on: it has not stood still {since}.")
+    return Found(State.GETS_ON, f"The process at {at} gets on.")
