@@ -16,6 +16,7 @@ from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.halts import HALTS
+from sixgate.interpreter import spare_loaded
 from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
@@ -78,6 +79,7 @@ class GatesProcess:
             await app.start()
             following = asyncio.create_task(known.follow())
             opened.callback(following.cancel)
+            spare_loaded()
             self.monitor.ready()
             await _either(stop, following)
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing
 from schemas.topics import Principal
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.interpreter import spare_loaded
 from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
@@ -49,6 +50,7 @@ class LedgerProcess:
     def _append(self, stopped: Callable[[], bool]) -> None:
         with ExitStack() as opened:
             sink = self._sink(opened)
+            spare_loaded()
             self.monitor.ready()
             while not stopped():
                 self.monitor.appended(sink.step())

@@ -16,6 +16,7 @@ from signer.registry import Registry
 from sixgate.attesting.desk import AttestationDesk
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
+from sixgate.interpreter import spare_loaded
 from sixgate.scaled.attestation_page import attestation_page
 from sixgate.scaled.declared import refuse_weaker
 from sixgate.scaled.freshness import Freshness
@@ -134,6 +135,7 @@ class SignerProcess:
     def _loaded(self) -> None:
         self._loaded_count += 1
         if self._loaded_count == len(self._places):
+            spare_loaded()
             self.monitor.ready()
 
     def _committed(self, commit: Commit, admitted_ms: AdmittedMs) -> None:
