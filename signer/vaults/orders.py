@@ -81,6 +81,14 @@ def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> V
     return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
 
 
+def read_vault_order(request: Envelope) -> VaultOrder:
+    """Return the order in an envelope, whoever signed that; raise ``KeyRefused``."""
+    try:
+        return decode_vault_order(request.body())
+    except Malformed as error:
+        raise KeyRefused(f"the order is malformed ({error})") from None
+
+
 def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
     """Judge whether whoever ordered may: an admin always, an agent by its grants."""
     order = ordered.order
@@ -99,13 +107,11 @@ def check_timely(order: VaultOrder, now_ms: int) -> None:
 
 def _proven(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
     """Return an order, and whose it is."""
+    order = read_vault_order(envelope)
     try:
-        order = decode_vault_order(envelope.body())
         return order, _signed_by(envelope, order, registry)
     except SignatureWrong:
         raise KeyRefused("nobody who may give the order signed it") from None
-    except Malformed as error:
-        raise KeyRefused(f"the order is malformed ({error})") from None
 
 
 def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:

@@ -15,13 +15,13 @@ from schemas.vault_events import (
     Rewrap,
     SecretOrder,
     SecretStored,
-    decode_vault_order,
     vault_answer_id,
 )
 from signer.access import Target
 from signer.keys.orders import KeyRefused
 from signer.registry import Registry
 from signer.signer_events import open_admins_order, require_answered
+from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault, VaultPlace
 from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings, sealed_by
@@ -117,10 +117,7 @@ class SecretRegister:
 
 def read_secret_order(request: Envelope) -> SecretOrder:
     """Return the order about a secret in an envelope, whoever signed that; raise ``KeyRefused``."""
-    try:
-        order = decode_vault_order(request.body())
-    except Malformed as error:
-        raise KeyRefused(f"the order is malformed ({error})") from None
+    order = read_vault_order(request)
     if not isinstance(order, SecretOrder):
         raise KeyRefused("the order is about no secret")
     return order
