@@ -129,9 +129,10 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
         show(life + 1, KILLS, "killed")
         if folder.pipeline.exists():
             check(in_folder(folder.path), settled=False)
+    submit(inbox, trader, bursts)  # so the last life has work, and listens when it is stopped
     finish(folder)
     verify_ledger(folder)
     found = check(in_folder(folder.path), settled=True)
     appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]
-    assert len(appended) == bursts * (BURST + 2), f"seed {SEED}"
+    assert len(appended) == (bursts + 1) * (BURST + 2), f"seed {SEED}"
     assert any(outcome["type"] == "transaction.signed" for outcome in found.outcomes)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -51,7 +50,7 @@ from tests.support.release import (
     rsa_key,
     signed_policy,
 )
-from tests.support.scaled import on_kafka
+from tests.support.scaled import listens, on_kafka
 
 START_S_MAX = 60
 CALL_MS_MAX = 20_000
@@ -193,12 +192,8 @@ class Releasing:
         with (self.path / f"{provider}.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
         self.processes[provider] = process
-        until(START_S_MAX, lambda: process.poll() is not None or self.listens(provider))
+        until(START_S_MAX, lambda: process.poll() is not None or listens(self.ports[provider]))
         assert process.poll() is None, self.log(provider)
-
-    def listens(self, provider: str) -> bool:
-        with closing(socket.socket()) as probe:
-            return probe.connect_ex(("127.0.0.1", self.ports[provider])) == 0
 
     def kill(self, provider: str) -> None:
         process = self.processes.pop(provider)

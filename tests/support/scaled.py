@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from infra.local.kafka import Kafka
-from infra.local.ports import free_port
+from infra.local.ports import HOST, free_port
 from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import Entry
@@ -37,6 +38,7 @@ from streams.kafka.topics import Replication
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from streams.log.sqlite import SqliteLog
+from tests.support.command_line import until
 from tests.support.embedded import POLICY, make_folder
 from tests.support.ledger_servers import as_user, password, server_with_roles
 from tests.support.outside import Outside, Values, read
@@ -183,7 +185,9 @@ class Scaled:
         assert process.wait() == -signal.SIGKILL, self.log(name)
 
     def stop(self, name: str) -> None:
+        """Stop a process as an operator would; from when it shows itself it listens to that."""
         process = self.processes.pop(name)
+        until(SETTLE_S_MAX, lambda: process.poll() is not None or listens(self.ports[name]))
         process.terminate()
         assert process.wait(30) == 0, self.log(name)
 
@@ -265,6 +269,12 @@ class Scaled:
             assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
             time.sleep(LOOK_S)
         return found
+
+
+def listens(port: int) -> bool:
+    """Tell whether anyone takes connections at a port."""
+    with closing(socket.socket()) as link:
+        return link.connect_ex((HOST, port)) == 0
 
 
 def ready(port: int) -> bool:
