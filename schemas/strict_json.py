@@ -26,19 +26,27 @@ def read_json(raw: bytes | str) -> Any:
     """Parse UTF-8 JSON; floats stay floats, for the field's own message.
 
     1. orjson refuses what is no JSON: NaN, lone surrogates, endless nesting, infinite numbers.
-    2. The standard library, which alone shows the members of an object one by one, parses what is
+    2. What it writes back byte for byte, as programs write JSON, had no name twice: it keeps one.
+    3. The standard library, which alone shows the members of an object one by one, parses what is
     left and refuses a name that occurs twice. Raises ``JsonWrong``.
     """
     try:
-        orjson.loads(raw)
+        tree = orjson.loads(raw)
         text = raw if isinstance(raw, str) else raw.decode()
-        return _DECODER.decode(text)
+        return tree if _written_back(tree) == text.encode() else _DECODER.decode(text)
     except orjson.JSONDecodeError as error:
         raise JsonWrong(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
         raise JsonWrong("is not JSON that anybody writes: it is nested too deeply") from None
     except _RepetitionFound:
         raise _repetition(text) from None
+
+
+def _written_back(tree: Any) -> bytes | None:
+    try:
+        return orjson.dumps(tree)
+    except orjson.JSONEncodeError:  # nested deeper than it writes
+        return None
 
 
 class _RepetitionFound(Exception):  # noqa: N818 - ends the parsing, seen by nobody

@@ -20,17 +20,42 @@ values = st.recursive(
 )
 
 
-@given(values)
-def test_what_every_reader_reads_alike_is_read(value: object) -> None:
-    text = json.dumps(value, allow_nan=False)
-    assert read_json(text.encode()) == json.loads(text)
+spaced, compact = (", ", ": "), (",", ":")
 
 
-@given(name=st.text(max_size=8), first=st.integers(), second=st.integers(), deep=st.booleans())
-def test_a_name_that_occurs_twice_is_refused_at_any_depth(
-    name: str, first: int, second: int, *, deep: bool
+@given(value=values, separators=st.sampled_from([spaced, compact]), escaped=st.booleans())
+def test_what_every_reader_reads_alike_is_read(
+    value: object, separators: tuple[str, str], *, escaped: bool
 ) -> None:
-    twice = f"{{{json.dumps(name)}: {first}, {json.dumps(name)}: {second}}}"
+    text = json.dumps(value, allow_nan=False, separators=separators, ensure_ascii=escaped)
+    assert repr(read_json(text.encode())) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "-0", "-0.0", "1e5", "1E5", "1.0", f"{2**64}", f"{2**300}"]
+)
+def test_a_number_is_what_the_standard_library_reads(number: str) -> None:
+    assert repr(read_json(number)) == repr(json.loads(number))
+
+
+def test_what_is_nested_deeper_than_anybody_writes_is_read_alike() -> None:
+    deep = "[" * 900 + "]" * 900
+    assert read_json(deep) == json.loads(deep)
+
+
+@given(
+    name=st.text(max_size=8),
+    first=st.integers(),
+    second=st.integers(),
+    separators=st.sampled_from([spaced, compact]),
+    deep=st.booleans(),
+)
+def test_a_name_that_occurs_twice_is_refused_at_any_depth(
+    name: str, first: int, second: int, separators: tuple[str, str], *, deep: bool
+) -> None:
+    between, colon = separators
+    quoted = json.dumps(name, ensure_ascii=False)
+    twice = f"{{{quoted}{colon}{first}{between}{quoted}{colon}{second}}}"
     with pytest.raises(JsonWrong, match="occurs twice"):
         read_json((f"[{{}}, {twice}]" if deep else twice).encode())
 
