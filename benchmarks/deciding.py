@@ -193,7 +193,11 @@ def _load(folder: Folder, operations: Operations) -> None:
     for record in inbox.read(Topic.REGISTRY, 0, 0, 1000):
         operations.register(record, wall_ms())
     request = KeyRequest(
-        org="bench", account=world.ACCOUNT, path=world.KEY_PATH, requested_at_ms=wall_ms()
+        org="bench",
+        account=world.ACCOUNT,
+        path=world.KEY_PATH,
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
     )
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     at = partition_of(world.ACCOUNT, folder.trust().partitions)

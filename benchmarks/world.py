@@ -62,7 +62,9 @@ def entries(agent: Ed25519Signer) -> list[Entry]:
 def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
     """Make a data folder whose key is ordered and waits to be generated."""
     folder = create(path, Founding("bench", entries(agent)), wall_ms(), secrets.token_bytes)
-    request = KeyRequest(org="bench", account=ACCOUNT, path=KEY_PATH, requested_at_ms=wall_ms())
+    request = KeyRequest(
+        org="bench", account=ACCOUNT, path=KEY_PATH, requested_at_ms=wall_ms(), registry_sequence=0
+    )
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], wall_ms())

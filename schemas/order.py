@@ -10,11 +10,11 @@ class Order(Canonical):
     """Whose order it is, when it was given, and how far the registry went by then.
 
     A key that ``registry_sequence`` records had taken from a signer does not answer the order any
-    more; without a number every key does that the signer ever had.
+    more.
     """
 
     v: Literal[1] = 1
     org: Name
     account: Name
     requested_at_ms: TimeMs
-    registry_sequence: Count | None = None
+    registry_sequence: Count

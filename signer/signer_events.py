@@ -36,7 +36,7 @@ def require_answered(event: SignerEvent, order: Order, registry: Registry) -> No
     A signer reads the registry further than any order knows it before it answers. So what a key
     that had been taken from it answers comes from a thief.
     """
-    keys = registry.signer_keys_since(event.signer, order.registry_sequence or 0)
+    keys = registry.signer_keys_since(event.signer, order.registry_sequence)
     try:
         verify_event_of_any(event, keys)
     except SignatureWrong:

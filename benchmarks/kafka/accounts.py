@@ -64,6 +64,12 @@ def _agent_entry(account: str, agent: Ed25519Signer) -> AgentSet:
 
 
 def _key_order(folder: Folder, account: str) -> Outgoing:
-    request = KeyRequest(org=ORG, account=account, path=world.KEY_PATH, requested_at_ms=wall_ms())
+    request = KeyRequest(
+        org=ORG,
+        account=account,
+        path=world.KEY_PATH,
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
+    )
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode())
     return Outgoing(Topic.KEY_REQUESTS, account, envelope.encode())

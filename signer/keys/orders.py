@@ -76,7 +76,7 @@ def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
 
 def refuse_ahead(order: Order, registry: Registry) -> None:
     """Raise ``KeyRefused`` for an order that knows records which the registry has not."""
-    if (order.registry_sequence or 0) > registry.sequence:
+    if order.registry_sequence > registry.sequence:
         raise KeyRefused(
             f"the order knows {order.registry_sequence} records of the registry, "
             f"which has {registry.sequence}: give it again"

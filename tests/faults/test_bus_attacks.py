@@ -79,7 +79,11 @@ def prepare(scaled: Scaled, trader: Producer) -> Attacker:
 def order_key(scaled: Scaled) -> None:
     """Let the other account have a key, as its operators would."""
     request = KeyRequest(
-        org="acme", account=OTHER_ACCOUNT, path=OTHER_KEY_PATH, requested_at_ms=wall_ms()
+        org="acme",
+        account=OTHER_ACCOUNT,
+        path=OTHER_KEY_PATH,
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
     )
     envelope = scaled.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     scaled.send([Outgoing(Topic.KEY_REQUESTS, OTHER_ACCOUNT, envelope)])

@@ -93,6 +93,7 @@ def request(folder: Folder, **changes: Any) -> bytes:
         "account": ACCOUNT,
         "path": "keys/another",
         "requested_at_ms": ORDERED_MS,
+        "registry_sequence": 0,
     }
     body = KeyRequest(**(terms | changes)).encode()
     return folder.admin().seal(KEY_REQUEST_TYPE, body).encode()
@@ -105,7 +106,7 @@ def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_reco
     pipeline.drain()
     registry = pipeline.runner.stage.registry
     body = KeyRequest(
-        org="acme", account=ACCOUNT, path="keys/x", requested_at_ms=ORDERED_MS
+        org="acme", account=ACCOUNT, path="keys/x", requested_at_ms=ORDERED_MS, registry_sequence=0
     ).encode()
     opened = registry_record(folder, registry, AccountOpened(account="x"))
     requests = [

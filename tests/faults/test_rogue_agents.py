@@ -131,7 +131,12 @@ def test_an_agent_may_not_stop_anybody_with_a_key_of_another_chain(
     rogue, honest, pipeline = colleagues(tmp_path)
     path = f"keys/{of_chain}-signer"
     request = KeyRequest(
-        org="acme", account=ACCOUNT, path=path, requested_at_ms=wall_ms(), chain=of_chain
+        org="acme",
+        account=ACCOUNT,
+        path=path,
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
+        chain=of_chain,
     )
     order = pipeline.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     pipeline.inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, order)], 0)

@@ -82,7 +82,11 @@ def strange(scaled: Scaled, trader: Producer, change: Change) -> Iterator[Outgoi
     body = change(Envelope.decode(record).body())
     yield Outgoing(Topic.REGISTRY, "", admin.seal(REGISTRY_TYPE, body).encode())
     request = KeyRequest(
-        org="acme", account=ACCOUNT, path="keys/strange", requested_at_ms=wall_ms()
+        org="acme",
+        account=ACCOUNT,
+        path="keys/strange",
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
     )
     body = change(request.encode())
     yield Outgoing(Topic.KEY_REQUESTS, ACCOUNT, admin.seal(KEY_REQUEST_TYPE, body).encode())

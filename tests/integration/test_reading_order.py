@@ -50,7 +50,9 @@ def registered(pipeline: Pipeline, entry: Entry) -> bytes:
 
 
 def key_request(folder: Folder, account: str, path: str) -> bytes:
-    request = KeyRequest(org="acme", account=account, path=path, requested_at_ms=wall_ms())
+    request = KeyRequest(
+        org="acme", account=account, path=path, requested_at_ms=wall_ms(), registry_sequence=0
+    )
     return folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
 
 

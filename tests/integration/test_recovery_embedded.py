@@ -52,6 +52,7 @@ def recovery(world: CustodyWorld, **changes: Any) -> Outgoing:
         "share_for": f"0x{NEW_CLIENT.public_key.hex()}",
         "why": "a test lost it",
         "requested_at_ms": now_ms(),
+        "registry_sequence": 0,
         "expires_at_ms": now_ms() + 600_000,
     }
     order = RecoveryOrder(**(terms | changes))

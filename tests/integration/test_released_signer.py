@@ -78,7 +78,12 @@ def order_a_wallet(scaled: Scaled, trader: Producer) -> None:
     scaled.register(VaultCreated(account=ACCOUNT, vault=TREASURY, mode="2of3_multi_hsm"))
     scaled.register(agent_entry(trader.signer, key_paths=(KEY_PATH, WALLET)))
     request = KeyRequest(
-        org=ORG, account=ACCOUNT, path=WALLET, requested_at_ms=wall_ms(), vault=TREASURY
+        org=ORG,
+        account=ACCOUNT,
+        path=WALLET,
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
+        vault=TREASURY,
     )
     envelope = scaled.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     scaled.send([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)])

@@ -58,11 +58,18 @@ def _said(keeper: SecretKeeper, said: VaultRegister, vault: str) -> Iterator[byt
             version=version,
             kind="note",
             requested_at_ms=NOW_MS,
+            registry_sequence=0,
         )
         request = ADMIN.seal(VAULT_ORDER_TYPE, order.encode())
         yield _taken(keeper.seal(request, b"value", SIGNER.keyid, NOW_MS), said, registry)
     change = VaultKeyOrder(
-        org=ORG, account=ACCOUNT, vault=vault, change="kek", sequence=1, requested_at_ms=NOW_MS
+        org=ORG,
+        account=ACCOUNT,
+        vault=vault,
+        change="kek",
+        sequence=1,
+        requested_at_ms=NOW_MS,
+        registry_sequence=0,
     )
     place, root = registry.vaults[ACCOUNT, vault], keeper.holders.root
     rotation = Rotation(ORG, place, said.secrets.wrappings, SIGNER.keyid, NOW_MS)

@@ -162,6 +162,7 @@ def key_request(**changes: Any) -> KeyRequest:
         "account": ACCOUNT,
         "path": KEY_PATH,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     }
     return KeyRequest(**(terms | changes))
 

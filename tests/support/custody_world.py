@@ -57,6 +57,7 @@ class CustodyWorld:
                 "org": "acme",
                 "account": account_of(mode),
                 "requested_at_ms": now_ms(),
+                "registry_sequence": 0,
             }
             client: dict[str, Any] = (
                 {"share_for": self.share_for} if PLANS[mode].needs_client else {}

@@ -138,7 +138,9 @@ def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = PO
     ]
     now_ms = time.time_ns() // 1_000_000
     folder = create(path, Founding("acme", entries), now_ms, secrets.token_bytes)
-    request = KeyRequest(org="acme", account=ACCOUNT, path=KEY_PATH, requested_at_ms=now_ms)
+    request = KeyRequest(
+        org="acme", account=ACCOUNT, path=KEY_PATH, requested_at_ms=now_ms, registry_sequence=0
+    )
     envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], now_ms)

@@ -23,6 +23,7 @@ def order(kind: type[KeyRotation | KeyDeactivation], version: int, **changes: An
         "account": ACCOUNT,
         "path": KEY_PATH,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     }
     return kind(**(terms | changes), version=version)
 

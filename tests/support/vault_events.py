@@ -55,6 +55,7 @@ def ordered(by: Ed25519Signer = ADMIN, **changes: Any) -> Envelope:
         "change": "kek",
         "sequence": 1,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     }
     order = VaultKeyOrder(**(terms | changes))
     return by.seal(VAULT_ORDER_TYPE, order.encode())

@@ -32,7 +32,7 @@ ANSWER = answered(MODE)
 HERE = Client(KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("out"), Path("kept"))
 
 
-def told(by: Ed25519Signer, share: bytes, known: int | None = None) -> bytes:
+def told(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
     """Return an answer with a share that is sealed for the client, as everybody can seal one."""
     terms = {name: getattr(ANSWER, name) for name in ("account", "vault", "path", "version")}
     place = SharePlace(org="acme", **terms)

@@ -33,7 +33,12 @@ CLIENT = "0x" + "c1" * 32
 
 def order(**changes: Any) -> RecoveryOrder:
     place = {name: getattr(HERE, name) for name in ("org", "account", "vault", "path", "version")}
-    terms = {"requested_at_ms": NOW_MS, "expires_at_ms": NOW_MS + 600_000, "share_for": CLIENT}
+    terms = {
+        "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
+        "expires_at_ms": NOW_MS + 600_000,
+        "share_for": CLIENT,
+    }
     return RecoveryOrder(**(place | terms | {"why": "the client lost its share"} | changes))
 
 

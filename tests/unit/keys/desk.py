@@ -110,6 +110,7 @@ def terms(**changes: Any) -> dict[str, Any]:
         "account": ACCOUNT,
         "path": KEY_PATH,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     } | changes
 
 

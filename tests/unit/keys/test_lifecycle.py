@@ -182,8 +182,9 @@ def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
     other = key_answer(key_request(account="ops"), SECRET)
     refuses(register, SIGNER.sign_event(other), registry, "taken already")
     taken = KeyImport(
-        org=ORG, account="ops", path="keys/in", requested_at_ms=NOW_MS, chain=KeyChain.ETHEREUM,
-        address=address_of(SECRET), import_key="0x" + "00" * 32, box="0x" + "00" * 32,
+        org=ORG, account="ops", path="keys/in", requested_at_ms=NOW_MS, registry_sequence=0,
+        chain=KeyChain.ETHEREUM, address=address_of(SECRET),
+        import_key="0x" + "00" * 32, box="0x" + "00" * 32,
     )  # fmt: skip
     with pytest.raises(KeyRefused, match=r"address .* is taken"):
         register.check_possible(taken)

@@ -77,6 +77,7 @@ def asked(**changes: Any) -> dict[str, Any]:
         "version": 1,
         "kind": "password",
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     } | changes
 
 
@@ -101,8 +102,10 @@ def generate(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
 
 
 def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    terms_ = {name: asked()[name] for name in ("org", "account", "vault", "requested_at_ms")}
-    order = VaultKeyOrder(**(terms_ | {"change": "kek", "sequence": sequence} | changes))
+    about = asked()
+    for name in ("path", "version", "kind"):
+        del about[name]
+    order = VaultKeyOrder(**(about | {"change": "kek", "sequence": sequence} | changes))
     return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
 
 

@@ -50,6 +50,7 @@ def order(**changes: Any) -> RecoveryOrder:
         "share_for": f"0x{NEW_CLIENT.public_key.hex()}",
         "why": "the client's laptop burnt down",
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
         "expires_at_ms": NOW_MS + 600_000,
     }
     return RecoveryOrder(**(terms | changes))

@@ -36,6 +36,7 @@ def order(change: KeyChange, sequence: int = 1) -> Envelope:
         change=change,
         sequence=sequence,
         requested_at_ms=NOW_MS,
+        registry_sequence=0,
     )
     return ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
 

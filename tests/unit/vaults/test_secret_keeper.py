@@ -37,6 +37,7 @@ def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
         "box": "0x" + "bb" * 32,
         "share_for": FOR_CLIENT if PLANS[mode].needs_client else None,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     }
     return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
 
@@ -126,6 +127,7 @@ def test_a_new_kek_leaves_every_secret_readable_at_every_step(mode: CustodyMode)
             change="kek",
             sequence=1,
             requested_at_ms=NOW_MS,
+            registry_sequence=0,
         )
         request = ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
         changed = rotation.change_key(request, root, root, Stream("new KEK"))

@@ -53,7 +53,11 @@ def stored(
         "version": version,
         "kind": "password",
     }
-    asked = terms | {"org": ORG, "box": BOX, "requested_at_ms": NOW_MS} | (order or {})
+    asked = (
+        terms
+        | {"org": ORG, "box": BOX, "requested_at_ms": NOW_MS, "registry_sequence": 0}
+        | (order or {})
+    )
     request = by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked).encode())
     told = {name: asked[name] for name in terms}
     made: dict[str, Any] = {

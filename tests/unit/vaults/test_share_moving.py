@@ -86,7 +86,8 @@ def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[De
 def secret(mode: CustodyMode, path: str) -> bytes:
     order = SecretOrder(
         org=ORG, account=ACCOUNT, vault="main", path=path, version=1, kind="password",
-        share_for=FOR_CLIENT if PLANS[mode].needs_client else None, requested_at_ms=NOW_MS,
+        share_for=FOR_CLIENT if PLANS[mode].needs_client else None,
+        requested_at_ms=NOW_MS, registry_sequence=0,
     )  # fmt: skip
     return ADMIN.seal(VAULT_ORDER_TYPE, order.encode()).encode()
 
@@ -99,6 +100,7 @@ def move(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
         "provider": "aws",
         "sequence": 1,
         "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
     }
     order = ProviderRootOrder(**(terms | changes))
     return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()

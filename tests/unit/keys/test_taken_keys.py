@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 import pytest
 
-from schemas.canonical import Canonical
+from schemas.canonical import Canonical, canonical_bytes
 from schemas.custody import AGENT_KEYS
-from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
 from schemas.registry import AccountOpened, Entry, VaultCreated
 from schemas.vault_events import SecretOrder, SecretStored, VaultKeyChanged, vault_answer_id
 from signer.keys.orders import KeyRefused, open_order
@@ -53,17 +54,17 @@ TAKEN_BY = after().sequence
 REPLACED = service(OWN, "signer")
 
 
-def key(known: int | None) -> Canonical:
+def key(known: int) -> Canonical:
     return key_answer(key_request(account=FUND, registry_sequence=known))
 
 
-def vault_key(known: int | None) -> Canonical:
+def vault_key(known: int) -> Canonical:
     request = ordered(registry_sequence=known)
     event = VaultKeyChanged.decode(changed(request=request, id=vault_answer_id(request.body())))
     return event.model_copy(update={"signature": None})
 
 
-def secret(known: int | None) -> Canonical:
+def secret(known: int) -> Canonical:
     order = SecretOrder(org=ORG, requested_at_ms=NOW_MS, registry_sequence=known, **SECRET)
     request = ADMIN.seal(VAULT_ORDER_TYPE, order.encode())
     return SecretStored(
@@ -80,7 +81,7 @@ def secret(known: int | None) -> Canonical:
     )
 
 
-ANSWERS: Sequence[Callable[[int | None], Canonical]] = (key, vault_key, secret)
+ANSWERS: Sequence[Callable[[int], Canonical]] = (key, vault_key, secret)
 
 
 def load(event: Canonical, by: Ed25519Signer, registry: Registry) -> None:
@@ -101,9 +102,9 @@ def test_it_answers_no_order_that_was_given_since(answer: Callable[..., Canonica
     load(answer(TAKEN_BY + 1), OWN, registry)
 
 
-@pytest.mark.parametrize("known", [None, 0, TAKEN_BY])
+@pytest.mark.parametrize("known", [0, TAKEN_BY])
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_what_it_answered_before_stays(answer: Callable[..., Canonical], known: int | None) -> None:
+def test_what_it_answered_before_stays(answer: Callable[..., Canonical], known: int) -> None:
     load(answer(known), SIGNER, after(REPLACED))
 
 
@@ -138,3 +139,11 @@ def test_whoever_knows_of_the_record_asks_for_the_keys_that_were_left() -> None:
     both, left = {SIGNER.public_key, OWN.public_key}, {OWN.public_key}
     assert registry.all_signer_keys_since(TAKEN_BY) == {SIGNER.keyid: both}
     assert registry.all_signer_keys_since(TAKEN_BY + 1) == {SIGNER.keyid: left}
+
+
+def test_an_order_that_does_not_say_how_far_the_registry_went_is_malformed() -> None:
+    members = orjson.loads(key_request(account=FUND).encode())
+    del members["registry_sequence"]
+    silent = ADMIN.seal(KEY_REQUEST_TYPE, canonical_bytes(members))
+    with pytest.raises(KeyRefused, match="registry_sequence"):
+        open_order(silent.encode(), after())
