@@ -130,7 +130,10 @@ class Api(Protocol):
         ...
 
     def vault_events(self) -> Iterator[Json]:
-        """Yield ``{"event": text}``, all that signers said on ``vault``, an account's in order."""
+        """Yield ``{"event": text}``, all that signers said on ``vault``, an account's in order.
+
+        Raises ``halted`` where a record is no text: at that a signer halts too.
+        """
         ...
 
     def reading_key(self) -> Json:

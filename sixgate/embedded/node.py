@@ -84,7 +84,7 @@ class Node:
         with closing(self.pipeline.parts.reader()) as log:
             for partition in range(log.partitions):
                 for record in log.scan(Topic.VAULT, partition):
-                    yield {"event": record.value.decode()}
+                    yield snapshot.vault_event(record)
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""

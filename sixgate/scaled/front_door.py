@@ -113,7 +113,7 @@ class FrontDoor:
         with told():
             for page in self._bus.pages(self._bus.firsts(self._bus.places(Topic.VAULT))):
                 for record in page:
-                    yield {"event": record.value.decode()}
+                    yield snapshot.vault_event(record)
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""

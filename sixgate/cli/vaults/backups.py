@@ -71,8 +71,11 @@ def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
 
 
 def _lines(here: Session) -> list[VaultLine]:
-    with progress("reading what signers said") as bar:
-        return vault_lines(_counted(here.api.vault_events(), bar))
+    try:
+        with progress("reading what signers said") as bar:
+            return vault_lines(_counted(here.api.vault_events(), bar))
+    except RestoreRefused as error:
+        raise CommandFailed(ExitCode.HALTED, f"the vault topic is not whole: {error}") from None
 
 
 def _counted(events: Iterable[Json], bar: Bar) -> Iterator[bytes]:
