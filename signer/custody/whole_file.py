@@ -36,7 +36,7 @@ def write_whole(
 def _drafted(path: Path, mode: int, *, replace: bool) -> Iterator[int]:
     _refuse_no_file(path)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    handle = _create(draft, mode, path)
     try:
         yield handle
         os.fsync(handle)
@@ -48,6 +48,14 @@ def _drafted(path: Path, mode: int, *, replace: bool) -> Iterator[int]:
     finally:
         os.close(handle)
         draft.unlink(missing_ok=True)
+
+
+def _create(draft: Path, mode: int, path: Path) -> int:
+    """Open a new file; what fails is told of the name that was asked for."""
+    try:
+        return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def sync_folder(path: Path) -> None:

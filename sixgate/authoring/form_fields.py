@@ -58,6 +58,7 @@ count = matching(fields.Count, "must be a whole number without quotes, 0 to 2^53
 expiry = matching(
     fields.ExpiryMs, "must be a whole number without quotes: milliseconds since 1970, up to 2100"
 )
+tx_type = matching(Annotated[int, Field(ge=0, le=4)], "must be 0, 1, 2, 3 or 4, without quotes")
 gas = matching(fields.Gas, "must be a whole number without quotes, 1 to 2^53 - 1")
 uint256 = matching(fields.Uint256, "must be an unsigned integer below 2^256")
 whole_bytes = matching(fields.Data, "must be whole bytes in hex with 0x, at most 128 KiB")

@@ -61,7 +61,7 @@ class TransactionForm(IntentForm):
     value: Annotated[int | None, PlainValidator(read.eth)] = None
     value_wei: Annotated[int | None, PlainValidator(read.wei)] = None
     data: Annotated[str, PlainValidator(read.data)] = "0x"
-    tx_type: Annotated[int | None, PlainValidator(read.count)] = None
+    tx_type: Annotated[int | None, PlainValidator(read.tx_type)] = None
     gas_limit: Annotated[int | None, PlainValidator(read.gas)] = None
     gas_price_gwei: Annotated[int | None, PlainValidator(read.gwei)] = None
     max_fee_gwei: Annotated[int | None, PlainValidator(read.gwei)] = None

@@ -19,7 +19,10 @@ CODES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    options = _options().parse_args(arguments)
+    parser = _options()
+    options = parser.parse_args(arguments)
+    if options.ledger_key and not options.head:
+        parser.error("--ledger-key proves remembered heads: name their file with --head")
     try:
         report = _verify_files(options)
     except Fault as fault:

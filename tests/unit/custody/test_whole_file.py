@@ -57,6 +57,13 @@ def test_what_is_there_and_no_file_is_not_replaced_even_if_asked(
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
 
 
+def test_a_folder_that_is_not_there_is_told_of_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "file"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(path, b"new", replace=False)
+    assert caught.value.filename == str(path)
+
+
 def test_a_private_file_is_never_open_to_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -105,6 +105,12 @@ def test_the_command_line_says_what_holds(
     assert "2 remembered heads are in the chain." in said
 
 
+def test_a_key_that_would_prove_nothing_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["ledger.jsonl", "--ledger-key", LEDGER_PUBLIC.hex()])
+    assert "name their file with --head" in capsys.readouterr().err
+
+
 def test_the_command_line_names_the_first_bad_row(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
