@@ -16,6 +16,7 @@ from schemas.topics import Topic
 from signer.account import Account
 from signer.authority import Allocation, authorize
 from signer.case import Case
+from signer.casework import Casework
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
@@ -25,6 +26,7 @@ from signer.identity import open_identity
 from signer.imports import Imports
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.registered import RegisteredPolicy
 from signer.registry import Registry
@@ -156,7 +158,7 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
         assert isinstance(allocation, Allocation)
         account, pinned = allocation.account, allocation.live.pinned
         assert isinstance(pinned, TransactionSigned)
-        return sign_transaction(transaction_of(pinned), stage.use_key(key), sender)
+        return sign_transaction(transaction_of(pinned), stage.key_use.use_key(key), sender)
 
     return decide
 
@@ -180,7 +182,8 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     memory = Memory(store, Sealer(state_key), "0")
     shares = ShareTurns(memory, kms, secrets.token_bytes, wall_ms)
     vaults = Custodian(registry, said, holders, Imports(shares), secrets.token_bytes)
-    stage = SigningStage(identity, registry, keys, memory, keychain.use, lambda _: False)
+    casework = Casework(registry, keys, memory, lambda _: False)
+    stage = SigningStage(identity, casework, KeyUse(keychain.use))
     provisioner = KeyProvisioner(keys, keychain, Imports(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     chores = CustodyChores(identity, vaults, keychain, shares, records)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
+from signer.casework import Casework
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
@@ -13,8 +14,10 @@ from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.identity import SealedIdentity, open_identity
 from signer.imports import Imports
+from signer.keys.accesses import KeyAccesses
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
+from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.share_turns import ShareTurns
@@ -125,10 +128,9 @@ def make_slot(
     imports = Imports(shares)
     provisioner = KeyProvisioner(keys, keychain, imports)
     vaults = Custodian(registry, vault, holders, imports, secrets.token_bytes, held.secret_holders)
-    stage = SigningStage(
-        held.identity, registry, keys, memory, keychain.use, decided_before, keychain.use
-    )
-    stage.accesses.openings = keychain.openings
+    casework = Casework(registry, keys, memory, decided_before)
+    key_use = KeyUse(keychain.use, keychain.use, KeyAccesses(keychain.openings))
+    stage = SigningStage(held.identity, casework, key_use)
     chores = CustodyChores(held.identity, vaults, keychain, shares, held.records)
     operations = Operations(held.identity, registry, vault, provisioner, vaults, chores)
     return Slot(stage, operations, now_ms)

@@ -90,7 +90,7 @@ class Work:
             key = stage.keys.find(outcome.account, outcome.key_path)
             assert key
             sender = bytes.fromhex(outcome.sender[2:])
-            sign_transaction(transaction_of(outcome), stage.use_key(key), sender)
+            sign_transaction(transaction_of(outcome), stage.key_use.use_key(key), sender)
             stage.identity.sign_event(outcome)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
+from signer.casework import Casework
+from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.stage import SigningStage
 from signer.state import StateKey, StateStore, StateWrite
@@ -164,9 +166,8 @@ def test_a_signer_s_whole_life_fits_the_store(opened: Opened) -> None:
     _, registry = registered()
     memory = Memory(opened.store, SEALER, SLOT)
     keys = provisioned(registry)
-    stage = SigningStage(
-        SIGNER, registry, keys, memory, lambda _: MemoryKey(SECRET), lambda _: False
-    )
+    casework = Casework(registry, keys, memory, lambda _: False)
+    stage = SigningStage(SIGNER, casework, KeyUse(lambda _: MemoryKey(SECRET)))
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

@@ -9,8 +9,10 @@ from schemas.audit import AuditRecord, action_of
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from schemas.topics import Topic
+from signer.casework import Casework
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
+from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import Arrival, Batch, SigningStage
@@ -81,9 +83,8 @@ class SignerProcess:
         def use_key(key: KeyDescriptor) -> MemoryKey:
             return opened[key.address]
 
-        self.stage = SigningStage(
-            SIGNER, self.registry, self.keys, self.memory, use_key, self._decided
-        )
+        casework = Casework(self.registry, self.keys, self.memory, self._decided)
+        self.stage = SigningStage(SIGNER, casework, KeyUse(use_key))
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Finish what an earlier life allocated; return it."""

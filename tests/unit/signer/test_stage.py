@@ -204,7 +204,7 @@ def test_what_is_remembered_is_not_looked_up() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.decided_before = unreachable
+    process.stage.casework.decided_before = unreachable
     process.run([arrival(asked)], NOW_MS + 1)
     assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
 
@@ -221,7 +221,7 @@ def test_a_key_that_does_not_open_refuses_and_charges_nothing() -> None:
     def closed(_: KeyDescriptor) -> None:
         raise KmsUnavailableError("the KMS does not answer")
 
-    process.stage.use_key = closed  # type: ignore[assignment] # it never returns
+    process.stage.key_use.use_key = closed  # type: ignore[assignment] # it never returns
     process.run([arrival(intent(value_wei=ETH))], NOW_MS)
     assert reasons(process.disk) == [Reason.KEY_UNAVAILABLE]
     account = process.memory.account(ACCOUNT)
@@ -366,7 +366,7 @@ def test_a_refusal_of_far_expiry_makes_no_later_intent_cost_a_look_up() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.decided_before = unreachable
+    process.stage.casework.decided_before = unreachable
     for n in range(5):
         at_ms = NOW_MS + (n + 1) * DAY_MS + 1
         asked = intent(idempotency_key=f"{n}", expires_at_ms=at_ms + DAY_MS)

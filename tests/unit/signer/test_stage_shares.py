@@ -39,8 +39,8 @@ def life(one: Fund, disk: Disk) -> SignerProcess:
     """Another life of the signer: nothing is open, nothing is remembered but the disk."""
     one.desk.keychain.close()
     process = SignerProcess(disk, one.desk.registry, one.desk.keys)
-    process.stage.use_key = process.stage.use_shared = one.desk.keychain.use
-    process.stage.accesses.openings = one.desk.keychain.openings
+    process.stage.key_use.use_key = process.stage.key_use.use_shared = one.desk.keychain.use
+    process.stage.key_use.accesses.openings = one.desk.keychain.openings
     return process
 
 

@@ -1,0 +1,91 @@
+"""What is known of an intent when it is judged: its signer, what is registered and remembered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.canonical import Malformed
+from schemas.clearance import Clearance
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
+from schemas.registry import AgentSet
+from signer.account import far_key, owner_key
+from signer.case import Case
+from signer.evidence import judge_report
+from signer.keys.register import KeyRegister
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.rules.decision import Facts
+from signer.signatures import open_envelope
+
+
+class Authentic(NamedTuple):
+    """An intent that its agent signed, the agent, and the intent's digest."""
+
+    intent: AnyIntent
+    agent: AgentSet
+    digest: str
+
+
+@dataclass(slots=True)
+class Casework:
+    """Makes a case of each clearance.
+
+    ``decided_before`` tells whether an intent has an outcome that the memory may have forgotten.
+    ``boot`` names this life of the signer in what is decided; what an earlier life pinned keeps the
+    name of that one.
+    """
+
+    registry: Registry
+    keys: KeyRegister
+    memory: Memory
+    decided_before: Callable[[str], bool]
+    boot: str | None = None
+
+    def authenticate(self, clearance: Clearance) -> Authentic:
+        """Trust nothing but the agent's own signature over the intent's bytes.
+
+        A clearance that names another intent than it carries is a forgery too. Raises
+        ``Malformed``, ``AgentUnknown``, ``SignatureWrong``.
+        """
+        body = clearance.envelope.body()
+        intent = decode_intent(body)
+        agent = self.registry.agent_of(intent)
+        open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
+        name = intent_digest(body)
+        if clearance.intent != name:
+            raise Malformed("intent", "not the digest of the intent in the envelope")
+        return Authentic(intent, agent, name)
+
+    def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
+        """Return an intent with all that the rules ask about; ``simulation`` is its clearance's."""
+        intent, agent, name = authentic
+        registry, memory = self.registry, self.memory
+        report, problem = judge_report(simulation, registry, intent, name)
+        owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
+        earlier = memory.live(intent.account, name)
+        # The key may be another intent's by now: that says nothing of this one.
+        remembered = earlier is not None or (owner is not None and owner.intent == name)
+        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
+        facts = Facts(
+            at_ms=at_ms,
+            agent=agent,
+            grants=registry.access.get(agent.agent, ()),
+            settings=registry.settings,
+            chain=registry.chains.get(intent.chain_id),
+            simulation=report,
+            simulation_problem=problem,
+            key=self.keys.find(intent.account, intent.key_path),
+            key_problem=None,
+            owner=owner,
+            earlier=earlier,
+            decided_before=forgotten and self.decided_before(name),
+            boot=self.boot,
+        )
+        return Case(intent, name, registry.policies.get(agent.policy_id), facts)
+
+    def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
+        """Tell whether an intent without a record may have been decided nevertheless."""
+        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+            return True
+        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None
