@@ -27,7 +27,7 @@ def fight(scaled: Scaled, trader: Producer, number: int) -> None:
     Who is fenced learns it when it commits, so something must come that both of them judge.
     """
     scaled.start("signer")
-    first = scaled.set_aside("signer")
+    port, first = scaled.ports["signer"], scaled.set_aside("signer")
     scaled.start("signer")
     second = scaled.processes["signer"]
     ends_at_s = time.monotonic() + FENCED_S_MAX
@@ -35,9 +35,10 @@ def fight(scaled: Scaled, trader: Producer, number: int) -> None:
         assert time.monotonic() < ends_at_s, "two signers hold one slot"
         submit(scaled, trader.signed(f"poke-{number}-{time.monotonic_ns()}", to=STRANGER))
         time.sleep(POKE_S)
-    lost, left = (first, second) if first.poll() is not None else (second, first)
+    lost = second if first.poll() is None else first
+    if lost is second:
+        scaled.processes["signer"], scaled.ports["signer"] = first, port
     assert lost.returncode in LOST, scaled.log("signer")
-    scaled.processes["signer"] = left
 
 
 def submit(scaled: Scaled, value: bytes) -> None:
