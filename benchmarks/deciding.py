@@ -158,7 +158,8 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
         assert isinstance(allocation, Allocation)
         account, pinned = allocation.account, allocation.live.pinned
         assert isinstance(pinned, TransactionSigned)
-        return sign_transaction(transaction_of(pinned), stage.key_use.use_key(key), sender)
+        opened = stage.key_use.open_key(key, world.AGENT, None)
+        return sign_transaction(transaction_of(pinned), opened, sender)
 
     return decide
 

@@ -31,9 +31,8 @@ class Authentic(NamedTuple):
 class Casework:
     """Makes a case of each clearance.
 
-    ``decided_before`` tells whether an intent has an outcome that the memory may have forgotten.
-    ``boot`` names this life of the signer in what is decided; what an earlier life pinned keeps the
-    name of that one.
+    ``decided_before`` tells whether an intent has an outcome that the memory may have forgotten;
+    ``boot`` is this life of the signer.
     """
 
     registry: Registry
@@ -52,20 +51,23 @@ class Casework:
         intent = decode_intent(body)
         agent = self.registry.agent_of(intent)
         open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
-        name = intent_digest(body)
-        if clearance.intent != name:
+        digest = intent_digest(body)
+        if clearance.intent != digest:
             raise Malformed("intent", "not the digest of the intent in the envelope")
-        return Authentic(intent, agent, name)
+        return Authentic(intent, agent, digest)
 
     def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
-        """Return an intent with all that the rules ask about; ``simulation`` is its clearance's."""
-        intent, agent, name = authentic
+        """Return an intent with all that the rules ask about, at a time in ms.
+
+        ``simulation`` is its clearance's. May ask ``decided_before``, and raises what that raises.
+        """
+        intent, agent, digest = authentic
         registry, memory = self.registry, self.memory
-        report, problem = judge_report(simulation, registry, intent, name)
+        report, problem = judge_report(simulation, registry, intent, digest)
         owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
-        earlier = memory.live(intent.account, name)
+        earlier = memory.live(intent.account, digest)
         # The key may be another intent's by now: that says nothing of this one.
-        remembered = earlier is not None or (owner is not None and owner.intent == name)
+        remembered = earlier is not None or (owner is not None and owner.intent == digest)
         forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
         facts = Facts(
             at_ms=at_ms,
@@ -79,10 +81,10 @@ class Casework:
             key_problem=None,
             owner=owner,
             earlier=earlier,
-            decided_before=forgotten and self.decided_before(name),
+            decided_before=forgotten and self.decided_before(digest),
             boot=self.boot,
         )
-        return Case(intent, name, registry.policies.get(agent.policy_id), facts)
+        return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
 
     def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
         """Tell whether an intent without a record may have been decided nevertheless."""

@@ -64,7 +64,11 @@ class StageHalted(Exception):  # noqa: N818 - the process must end and somebody 
 
 @dataclass(slots=True)
 class SigningStage:
-    """The sixth gate. Single-threaded: one writer decides, in order."""
+    """The sixth gate. Single-threaded: one writer decides, in order.
+
+    ``boot`` names this life of the signer in what it decides; what an earlier life pinned keeps the
+    name of that one.
+    """
 
     identity: Ed25519Signer
     casework: Casework
@@ -85,6 +89,15 @@ class SigningStage:
         """What was decided."""
         return self.casework.memory
 
+    @property
+    def boot(self) -> str | None:
+        """The life of the signer, once it is attested."""
+        return self.casework.boot
+
+    @boot.setter
+    def boot(self, boot: str | None) -> None:
+        self.casework.boot = boot
+
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
         """Judge clearances in order and pin their outcomes.
 
@@ -97,7 +110,7 @@ class SigningStage:
         for account in dict.fromkeys(self._judge(arrival, at_ms, batch) for arrival in arrivals):
             if account is not None:
                 self.memory.forget(account, at_ms)
-        batch.events += self.key_use.accesses.drain()
+        batch.events += self.key_use.drain()
         return batch
 
     def unfinished(self) -> list[Pinned]:
@@ -109,7 +122,7 @@ class SigningStage:
 
         Raises ``CustodyError``, and ``StageHalted`` for a key that is another by now.
         """
-        self.key_use.accesses.at_ms = now_ms
+        self.key_use.begin(now_ms)
         for _, live in pinned:
             if isinstance(live.pinned, TransactionSigned | MessageSigned):
                 self._pinned_key(live.pinned, live)
@@ -120,7 +133,7 @@ class SigningStage:
             if isinstance(live.pinned, TransactionSigned):
                 account = self.memory.account(live.account).recharged(live.pinned, now_ms)
                 self.memory.set_account(account)
-        return Batch(self.key_use.accesses.drain(), list(pinned))
+        return Batch(self.key_use.drain(), list(pinned))
 
     def sign(self, batch: Batch) -> list[Outgoing]:
         """Make every outcome of a batch exactly as it was pinned and mark it done."""
@@ -170,8 +183,7 @@ class SigningStage:
         if live is None or not isinstance(live.pinned, IntentRejected):
             return
         if live.pinned.reason is Reason.KEY_NOT_GRANTED:
-            asked = Asked(live.agent, live.intent)
-            self.key_use.accesses.refuse(self.registry.org, key, asked)
+            self.key_use.refuse(self.registry.org, key, Asked(live.agent, live.intent))
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live

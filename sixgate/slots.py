@@ -129,7 +129,7 @@ def make_slot(
     provisioner = KeyProvisioner(keys, keychain, imports)
     vaults = Custodian(registry, vault, holders, imports, secrets.token_bytes, held.secret_holders)
     casework = Casework(registry, keys, memory, decided_before)
-    key_use = KeyUse(keychain.use, keychain.use, KeyAccesses(keychain.openings))
+    key_use = KeyUse(keychain.use, KeyAccesses(keychain.openings))
     stage = SigningStage(held.identity, casework, key_use)
     chores = CustodyChores(held.identity, vaults, keychain, shares, held.records)
     operations = Operations(held.identity, registry, vault, provisioner, vaults, chores)

@@ -14,7 +14,7 @@ from benchmarks.kafka.saturation import Saturation
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.work import loaded_slot, one_hop, signed
 from benchmarks.measure import MICRO, Figure
-from benchmarks.world import Peer
+from benchmarks.world import AGENT, Peer
 from infra.local.processes import PARTITIONS
 from infra.local.server import Server
 from schemas.outcome import TransactionSigned, decode_outcome
@@ -90,7 +90,8 @@ class Work:
             key = stage.keys.find(outcome.account, outcome.key_path)
             assert key
             sender = bytes.fromhex(outcome.sender[2:])
-            sign_transaction(transaction_of(outcome), stage.key_use.use_key(key), sender)
+            opened = stage.key_use.open_key(key, AGENT, None)
+            sign_transaction(transaction_of(outcome), opened, sender)
             stage.identity.sign_event(outcome)
 
 

@@ -6,40 +6,35 @@ from typing import TypeAlias
 
 from schemas.client_share import ClientShare
 from schemas.reasons import Reason
+from schemas.record import Outgoing
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
 from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import Asked, KeyAccesses
 from signer.keys.descriptor import KeyDescriptor
 
-UseShared: TypeAlias = Callable[[KeyDescriptor, str, ClientShare], DigestSigner]
-"""How a key is opened with the share that an agent's intent brought."""
-
-
-def no_shares(_key: KeyDescriptor, _agent: str, _share: ClientShare) -> DigestSigner:
-    """Open nothing: for a stage whose keys no client holds a share of."""
-    raise ClientShareMissingError("This signer takes no client's share.")
+OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], DigestSigner]
+"""Opens a key for an agent, with the share that its intent brought; raises ``CustodyError``."""
 
 
 @dataclass(slots=True)
 class KeyUse:
     """Opens keys, and notes each time; one whose holders failed stays shut for a batch."""
 
-    use_key: Callable[[KeyDescriptor], DigestSigner]
-    use_shared: UseShared = no_shares
-    accesses: KeyAccesses = field(default_factory=KeyAccesses)
+    open_key: OpenKey
+    _accesses: KeyAccesses = field(default_factory=KeyAccesses)
     _shut: set[tuple[str, str, int]] = field(default_factory=set)
 
     def begin(self, at_ms: int) -> None:
-        """Begin a batch: every key may be tried again."""
+        """Begin a batch or a recovery at a time in ms: every key may be tried again."""
         self._shut.clear()
-        self.accesses.at_ms = at_ms
+        self._accesses.at_ms = at_ms
 
     def open(
         self, org: str, key: KeyDescriptor, asked: Asked, share: ClientShare | None
     ) -> DigestSigner:
         """Return what signs with a key; raise ``CustodyError`` where it does not open."""
-        with self.accesses.watching(org, key, asked):
-            return self.use_key(key) if share is None else self.use_shared(key, asked.agent, share)
+        with self._accesses.watching(org, key, asked):
+            return self.open_key(key, asked.agent, share)
 
     def problem(
         self, org: str, key: KeyDescriptor, asked: Asked, share: ClientShare | None
@@ -62,3 +57,11 @@ class KeyUse:
             self._shut.add(place)
             return Reason.KEY_UNAVAILABLE
         return None
+
+    def refuse(self, org: str, key: KeyDescriptor, asked: Asked) -> None:
+        """Note that no grant lets an agent sign with a key."""
+        self._accesses.refuse(org, key, asked)
+
+    def drain(self) -> list[Outgoing]:
+        """Return, once, the records of what was noted."""
+        return self._accesses.drain()

@@ -65,7 +65,7 @@ class Slot:
 
         Its record goes with the first of that: one commit holds both, before any of it is signed.
         """
-        self.stage.casework.boot = boot.id
+        self.stage.boot = boot.id
         self._boot = [Outgoing(Topic.BOOTS, "", self.stage.identity.sign_event(boot))]
 
     def recover(self) -> Iterator[Commit]:
@@ -205,7 +205,7 @@ class Slot:
     def _named(self, batch: Batch) -> list[Outgoing]:
         """Return the record of this life if a batch is the first that names it."""
         names = (live.pinned.boot for _, live in batch.pinned if live.pinned)
-        if not self._boot or self.stage.casework.boot not in names:
+        if not self._boot or self.stage.boot not in names:
             return []
         boot, self._boot = self._boot, []
         return boot

@@ -167,7 +167,7 @@ def test_a_signer_s_whole_life_fits_the_store(opened: Opened) -> None:
     memory = Memory(opened.store, SEALER, SLOT)
     keys = provisioned(registry)
     casework = Casework(registry, keys, memory, lambda _: False)
-    stage = SigningStage(SIGNER, casework, KeyUse(lambda _: MemoryKey(SECRET)))
+    stage = SigningStage(SIGNER, casework, KeyUse(lambda *_: MemoryKey(SECRET)))
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -160,14 +161,14 @@ def test_what_took_too_long_to_sign_leaves_the_process_no_more(
     late_ms: int, *, halts: bool
 ) -> None:
     life = Life(Disk(), {})
-    use_key = life.slot.stage.key_use.use_key
+    open_key = life.slot.stage.key_use.open_key
 
-    def slow(key: KeyDescriptor) -> DigestSigner:
+    def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
         life.now_ms = NOW_MS + late_ms
-        return use_key(key)
+        return open_key(key, *asker)
 
     life.slot.pin([ask("bob", "a", 1)], [], NOW_MS, {})
-    life.slot.stage.key_use.use_key = slow
+    life.slot.stage.key_use.open_key = slow
     with pytest.raises(StageHalted, match="between a charge") if halts else nullcontext():
         life.slot.sign()
     assert life.slot.has_unpublished != halts
@@ -175,15 +176,15 @@ def test_what_took_too_long_to_sign_leaves_the_process_no_more(
 
 def open_slowly(life: Life) -> set[str]:
     """Have every key take long to open, once; return the addresses of those that are open."""
-    use_key, opened = life.slot.stage.key_use.use_key, set[str]()
+    open_key, opened = life.slot.stage.key_use.open_key, set[str]()
 
-    def slow(key: KeyDescriptor) -> DigestSigner:
+    def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
         if key.address not in opened:
             opened.add(key.address)
             life.now_ms += SIGN_MS_MAX + 1
-        return use_key(key)
+        return open_key(key, *asker)
 
-    life.slot.stage.key_use.use_key = slow
+    life.slot.stage.key_use.open_key = slow
     return opened
 
 
@@ -221,14 +222,14 @@ def test_a_start_finishes_where_keys_close_before_a_slower_kms_has_opened_them_a
     asked = [ask("alice", "a", 1), ask("carol", "a", 1)]  # of two accounts, with a key each
     disk.commit(*Life(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
     life, used_ms = Life(disk, {}), dict[str, int]()
-    use_key, open_ms = life.slot.stage.key_use.use_key, LIMITS.idle_ms_max + 1
+    open_key, open_ms = life.slot.stage.key_use.open_key, LIMITS.idle_ms_max + 1
 
-    def closing(key: KeyDescriptor) -> DigestSigner:
+    def closing(key: KeyDescriptor, *asker: Any) -> DigestSigner:
         if life.now_ms - used_ms.get(key.address, 0) > LIMITS.idle_ms_max:
             life.now_ms += open_ms
         used_ms[key.address] = life.now_ms
-        return use_key(key)
+        return open_key(key, *asker)
 
-    life.slot.stage.key_use.use_key = closing
+    life.slot.stage.key_use.open_key = closing
     life.run([asked])
     assert {o.intent for o in disk.outcomes} == {one.clearance.intent for one in asked}

@@ -80,11 +80,11 @@ class SignerProcess:
         opened = {address_of(secret): MemoryKey(secret) for secret in self.secrets}
         self.memory = Memory(self.disk.state, SEALER, SLOT)
 
-        def use_key(key: KeyDescriptor) -> MemoryKey:
+        def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
             return opened[key.address]
 
         casework = Casework(self.registry, self.keys, self.memory, self._decided)
-        self.stage = SigningStage(SIGNER, casework, KeyUse(use_key))
+        self.stage = SigningStage(SIGNER, casework, KeyUse(open_key))
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Finish what an earlier life allocated; return it."""

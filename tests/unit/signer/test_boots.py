@@ -23,7 +23,7 @@ FIRST, SECOND = "0x" + "01" * 32, "0x" + "02" * 32
 def process(boot: str | None, disk: Disk) -> SignerProcess:
     _, registry = registered(under=policy(tx_daily_limit_eth="5"))
     started = SignerProcess(disk, registry, provisioned(registry))
-    started.stage.casework.boot = boot
+    started.stage.boot = boot
     return started
 
 

@@ -9,7 +9,6 @@ from schemas.reasons import Reason
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.errors import KmsUnavailableError
-from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
 from signer.signatures import SignatureWrong, verify_event
 from signer.stage import Arrival, Batch, StageHalted
@@ -218,10 +217,10 @@ def test_an_expired_intent_that_nobody_decided_is_refused_as_expired() -> None:
 def test_a_key_that_does_not_open_refuses_and_charges_nothing() -> None:
     process = fresh()
 
-    def closed(_: KeyDescriptor) -> None:
+    def closed(*_: object) -> None:
         raise KmsUnavailableError("the KMS does not answer")
 
-    process.stage.key_use.use_key = closed  # type: ignore[assignment] # it never returns
+    process.stage.key_use.open_key = closed  # type: ignore[assignment] # it never returns
     process.run([arrival(intent(value_wei=ETH))], NOW_MS)
     assert reasons(process.disk) == [Reason.KEY_UNAVAILABLE]
     account = process.memory.account(ACCOUNT)

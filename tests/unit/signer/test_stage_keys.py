@@ -73,7 +73,7 @@ def test_what_was_pinned_before_is_signed_as_it_was_pinned(later: bytes) -> None
 @pytest.mark.parametrize("history", [(ended(),), (rotated(), ended(2))])
 def test_a_deactivated_key_refuses_and_is_not_even_opened(history: tuple[bytes, ...]) -> None:
     signer = process(*history)
-    signer.stage.key_use.use_key = unopened  # type: ignore[assignment]  # it never returns
+    signer.stage.key_use.open_key = unopened  # type: ignore[assignment]  # it never returns
     signer.run([arrival(intent())], NOW_MS)
     refused = outcome(signer)
     assert isinstance(refused, IntentRejected)
@@ -114,7 +114,7 @@ def test_a_key_that_only_holds_an_address_refuses() -> None:
     keys = KeyRegister()
     keys.load(SIGNER.sign_event(answer), REGISTRY)
     signer = SignerProcess(Disk(), REGISTRY, keys)
-    signer.stage.key_use.use_key = lambda _: None  # type: ignore[assignment, return-value]  # it opens
+    signer.stage.key_use.open_key = lambda *_: None  # type: ignore[assignment]  # it opens
     signer.run([arrival(intent())], NOW_MS)
     refused = outcome(signer)
     assert isinstance(refused, IntentRejected)
@@ -139,7 +139,7 @@ def test_no_key_is_opened_for_an_intent_that_is_refused_anyway(
 ) -> None:
     _, registry = registered(STRANGER, under=policy(tx_max_value_eth="5"))
     signer = SignerProcess(Disk(), registry, provisioned(registry))
-    signer.stage.key_use.use_key = unopened  # type: ignore[assignment]  # it never returns
+    signer.stage.key_use.open_key = unopened  # type: ignore[assignment]  # it never returns
     signer.run([arrival(intent(**changes))], NOW_MS)
     refused = outcome(signer)
     assert isinstance(refused, IntentRejected)
@@ -148,22 +148,22 @@ def test_no_key_is_opened_for_an_intent_that_is_refused_anyway(
 
 def test_a_key_whose_holders_fail_is_tried_once_in_a_batch_and_anew_in_the_next() -> None:
     signer, tried = process(), []
-    sound = signer.stage.key_use.use_key
+    sound = signer.stage.key_use.open_key
 
-    def hangs(key: KeyDescriptor) -> DigestSigner:
+    def hangs(key: KeyDescriptor, *_: object) -> DigestSigner:
         tried.append(key.path)
         raise KmsUnavailableError("no answer")
 
-    signer.stage.key_use.use_key = hangs
+    signer.stage.key_use.open_key = hangs
     signer.run([arrival(intent(idempotency_key=f"{n}")) for n in range(5)], NOW_MS)
     assert [o.reason for o in signer.disk.outcomes if isinstance(o, IntentRejected)] == [
         Reason.KEY_UNAVAILABLE
     ] * 5
     assert tried == [KEY_PATH]
-    signer.stage.key_use.use_key = sound
+    signer.stage.key_use.open_key = sound
     signer.run([arrival(intent(idempotency_key="later"))], NOW_MS)
     assert isinstance(outcome(signer), TransactionSigned)
 
 
-def unopened(key: object) -> None:
+def unopened(key: object, *_: object) -> None:
     raise AssertionError(key)

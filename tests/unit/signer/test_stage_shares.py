@@ -13,6 +13,8 @@ from schemas.keys import KeyRequest
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
 from schemas.registry import AgentSet
+from signer.keys.accesses import KeyAccesses
+from signer.keys.use import KeyUse
 from tests.support.cases import KEY_PATH, NOW_MS, agent, arrival, intent
 from tests.support.signer_process import Crash, Died, Disk, SignerProcess
 from tests.support.vault_events import FUND
@@ -39,8 +41,7 @@ def life(one: Fund, disk: Disk) -> SignerProcess:
     """Another life of the signer: nothing is open, nothing is remembered but the disk."""
     one.desk.keychain.close()
     process = SignerProcess(disk, one.desk.registry, one.desk.keys)
-    process.stage.key_use.use_key = process.stage.key_use.use_shared = one.desk.keychain.use
-    process.stage.key_use.accesses.openings = one.desk.keychain.openings
+    process.stage.key_use = KeyUse(one.desk.keychain.use, KeyAccesses(one.desk.keychain.openings))
     return process
 
 
@@ -137,6 +138,7 @@ def test_an_opening_after_a_crash_and_one_that_failed_are_on_record_too() -> Non
         process = life(one, disk)
         process.stage.open_keys(process.stage.unfinished(), NOW_MS + 1)
         process.start(NOW_MS + 1)
+        assert [told.at_ms for told in disk.accesses] == [NOW_MS, NOW_MS + 1]
         stolen = share.model_copy(update={"box": share.box[:-2] + "00"})
         process.run([arrival(asked(stolen, idempotency_key="stolen"))], NOW_MS + 2)
         assert accessed(disk) == [(BOB, True, None)] * 3

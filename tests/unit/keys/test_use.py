@@ -1,0 +1,89 @@
+"""Why a key stays shut, and for how long."""
+
+import pytest
+
+from schemas.client_share import ClientShare
+from schemas.reasons import Reason
+from signer.custody.errors import (
+    ClientShareMissingError,
+    CorruptError,
+    CustodyError,
+    KmsUnavailableError,
+)
+from signer.ethereum.signing import DigestSigner
+from signer.keys.accesses import Asked, KeyAccesses
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.use import KeyUse
+from tests.support.cases import NOW_MS, ORG, SECRET, key
+from tests.support.ethereum import MemoryKey
+
+BOB = Asked("bob", "0x" + "11" * 32)
+SHARE = ClientShare(key_version=1, share_key="0x" + "22" * 32, box="0x" + "33" * 48)
+
+
+class Holders:
+    """Open a key, or fail as they are told to; ``asked`` counts how often they were."""
+
+    def __init__(self, error: CustodyError | None = None) -> None:
+        self.error = error
+        self.asked = 0
+
+    def open(self, _key: KeyDescriptor, _agent: str, _share: ClientShare | None) -> DigestSigner:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return MemoryKey(SECRET)
+
+
+def problem(use: KeyUse, share: ClientShare | None = None) -> Reason | None:
+    return use.problem(ORG, key(), BOB, share)
+
+
+@pytest.mark.parametrize(
+    ("error", "share", "reason"),
+    [
+        (None, None, None),
+        (None, SHARE, None),
+        (ClientShareMissingError("none"), None, Reason.CLIENT_SHARE_MISSING),
+        (ClientShareMissingError("of another key"), SHARE, Reason.CLIENT_SHARE_MISSING),
+        (CorruptError("the box"), SHARE, Reason.CLIENT_SHARE_WRONG),
+        (CorruptError("what is stored"), None, Reason.KEY_UNAVAILABLE),
+        (KmsUnavailableError("no answer"), SHARE, Reason.KEY_UNAVAILABLE),
+    ],
+)
+def test_a_reason_blames_whoever_it_was(
+    error: CustodyError | None, share: ClientShare | None, reason: Reason | None
+) -> None:
+    assert problem(KeyUse(Holders(error).open), share) is reason
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (KmsUnavailableError("no answer"), 1),
+        (CorruptError("x"), 3),
+        (ClientShareMissingError("x"), 3),
+    ],
+)
+def test_holders_that_failed_are_not_asked_again_in_a_batch(
+    error: CustodyError, asked: int
+) -> None:
+    """Another's wrong share says nothing of the next one's, and costs no time."""
+    holders = Holders(error)
+    use = KeyUse(holders.open)
+    for _ in range(3):
+        assert problem(use, SHARE)
+    assert holders.asked == asked
+    use.begin(NOW_MS)
+    assert problem(use, SHARE)
+    assert holders.asked == asked + 1
+
+
+def test_each_opening_is_noted_once_and_so_is_a_refusal() -> None:
+    holders = Holders()
+    use = KeyUse(holders.open, KeyAccesses(lambda: holders.asked))
+    use.begin(NOW_MS)
+    assert problem(use) is None
+    use.refuse(ORG, key(), Asked("eve", BOB.intent))
+    assert [b'"actor":"bob"' in noted.value for noted in use.drain()] == [True, False]
+    assert use.drain() == []
