@@ -13,7 +13,6 @@ from typing import Any, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import PydanticSerializationError
 
 WHY_MAX = 256
 _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
@@ -46,10 +45,7 @@ class Canonical(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """Return the value as plain data with the wire's names, absent fields left out."""
-        try:
-            return self.model_dump(exclude_none=True, by_alias=True)
-        except PydanticSerializationError as error:  # Ctrl-C met it while it wrote a number
-            raise error.__cause__ or error from None
+        return self.model_dump(exclude_none=True, by_alias=True)
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""

@@ -1,13 +1,13 @@
 """Second spellings of an intent, by name: each is refused and the refusal says where."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
 import pytest
-from pydantic import PlainSerializer, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.canonical import Canonical, Malformed, canonical_bytes, digest, event_id
+from schemas.canonical import Malformed, canonical_bytes, digest, event_id
 from schemas.clearance import Gate, Verdict
 from schemas.fields import WeiSum
 from schemas.intent import TransactionIntent, intent_digest
@@ -206,28 +206,6 @@ def test_absent_fields_are_left_out_and_there_is_no_null() -> None:
     assert b"null" not in intent(to=None, nonce=None).encode()
     assert b'"to"' not in intent(to=None).encode()
     assert b"null" not in report(INTENT).encode()
-
-
-def interrupted(_value: int) -> str:
-    raise KeyboardInterrupt
-
-
-class Amount(Canonical):
-    """A value whose encoding Ctrl-C meets."""
-
-    wei: Annotated[int, PlainSerializer(interrupted)]
-
-
-class Amounts(Canonical):
-    """It, inside another."""
-
-    each: tuple[Amount, ...]
-
-
-@pytest.mark.parametrize("value", [Amount(wei=1), Amounts(each=(Amount(wei=1),))])
-def test_ctrl_c_in_the_middle_of_an_encoding_stays_what_it_is(value: Canonical) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        value.encode()
 
 
 def test_digests_of_different_kinds_never_meet() -> None:
