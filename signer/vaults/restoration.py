@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
+from schemas.canonical import canonical_bytes
 from schemas.vault_backup import Backup
 from signer.keys.orders import KeyRefused
 from signer.registry import Registry
@@ -23,6 +24,10 @@ class RestoreRefused(Exception):  # noqa: N818 - a refusal of a backup
     """A backup that does not continue what is there; nothing was restored."""
 
 
+class NoVaultEvent(Exception):  # noqa: N818 - what a record is
+    """A record that no signer says on ``vault``; whoever starts a signer finds the same."""
+
+
 class VaultLine(NamedTuple):
     """An event of ``vault``, and where it belongs."""
 
@@ -31,25 +36,26 @@ class VaultLine(NamedTuple):
 
 
 def vault_lines(events: Iterable[bytes]) -> list[VaultLine]:
-    """Return events with where they belong; raise ``RestoreRefused`` for what is none.
+    """Return events with where they belong; raise ``NoVaultEvent`` for what is none.
 
     That a key was deactivated names no vault: it stands in the one where the key was made.
     """
     try:
         return list(_lines(events))
     except (ValueError, KeyError, TypeError):
-        raise RestoreRefused("it holds what is no event of a vault") from None
+        raise NoVaultEvent("what is no event of a vault") from None
 
 
 def missing(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[VaultLine]:
     """Return the events of a backup that are to be appended, in order; none if all are there.
 
-    ``known`` is all of ``vault`` as it is. Raises ``RestoreRefused``.
+    ``known`` is all of ``vault`` as it is. Raises ``RestoreRefused``, and ``NoVaultEvent`` where
+    ``known`` holds what is none.
     """
     if backup.header.org != registry.org:
         raise RestoreRefused(f"it is a backup of {backup.header.org}, and this is {registry.org}")
     _check_modes(backup, registry)
-    here, told = vault_lines(known), vault_lines(backup.events)
+    here, told = vault_lines(known), _told(backup)
     of_here, left = _by_vault(here), {}
     for place, lines in _by_vault(told).items():
         _check_continues(place, lines, of_here[place])
@@ -64,15 +70,30 @@ def missing(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[
     return new
 
 
+def _told(backup: Backup) -> list[VaultLine]:
+    try:
+        return vault_lines(backup.events)
+    except NoVaultEvent as error:
+        raise RestoreRefused(f"it holds {error}") from None
+
+
 def _lines(events: Iterable[bytes]) -> Iterator[VaultLine]:
     vaults: dict[tuple[str, str], str] = {}
     for raw in events:
         event: Any = orjson.loads(raw)
-        key = event["account"], str(event.get("path", ""))
+        if canonical_bytes(event) != raw:  # an event of two lines would tear the backup
+            raise ValueError("not canonical")
+        key = _text(event["account"]), _text(event.get("path", ""))
         if event["type"] == "key.provisioned":
-            vaults[key] = event["vault"]
+            vaults[key] = _text(event["vault"])
         own = vaults.get(key, "") if event["type"] == "key.deactivated" else ""
-        yield VaultLine((str(event["account"]), str(event.get("vault", own))), raw)
+        yield VaultLine((key[0], _text(event.get("vault", own))), raw)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    return value
 
 
 def _check_modes(backup: Backup, registry: Registry) -> None:

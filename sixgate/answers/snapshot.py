@@ -6,7 +6,6 @@ from schemas.canonical import Canonical
 from schemas.custody import KEY_VAULTS
 from schemas.keys import KeyProvisioned
 from schemas.provider_roots import ProviderRootChanged
-from schemas.record import Record
 from schemas.recovery import SecretRecovered
 from schemas.vault_events import SecretStored, VaultKeyChanged
 from signer.account import Account
@@ -15,7 +14,7 @@ from signer.registry import Registry
 from signer.settings import as_entries
 from signer.vaults.register import VaultRegister
 from signer.vaults.vault import Vault, VaultPlace
-from sixgate.api import ApiError, Json
+from sixgate.api import Json
 
 
 def registered(registry: Registry, said: VaultRegister) -> Json:
@@ -50,16 +49,6 @@ def registered(registry: Registry, said: VaultRegister) -> Json:
 def budgets(registry: Registry, accounts: Callable[[str], Account], now_ms: int) -> list[Json]:
     """Return what ``Api.budgets`` promises."""
     return [_budget(registry, name, accounts, now_ms) for name in sorted(registry.agents)]
-
-
-def vault_event(record: Record) -> Json:
-    """Return a record of ``vault`` as ``Api.vault_events`` yields it."""
-    try:
-        return {"event": record.value.decode()}
-    except UnicodeDecodeError:
-        where = f"record {record.offset} of partition {record.partition}"
-        why = f"{where} of the vault topic is no event of a signer: restore the topic"
-        raise ApiError("halted", why) from None
 
 
 def key(found: KeyDescriptor) -> Json:

@@ -13,6 +13,7 @@ from schemas.topics import Topic
 from sixgate.answers import snapshot
 from sixgate.answers.notices import Notices, Watch
 from sixgate.answers.signed_feed import SignedFeed
+from sixgate.answers.vault_events import vault_event
 from sixgate.answers.waiting import Pending, names_of
 from sixgate.api import ApiError, Json, Position, bytes_of, submitted_pair
 from sixgate.attesting.desk import AttestationDesk
@@ -84,7 +85,7 @@ class Node:
         with closing(self.pipeline.parts.reader()) as log:
             for partition in range(log.partitions):
                 for record in log.scan(Topic.VAULT, partition):
-                    yield snapshot.vault_event(record)
+                    yield vault_event(record)
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""

@@ -11,6 +11,7 @@ from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers import snapshot
+from sixgate.answers.vault_events import vault_event
 from sixgate.answers.waiting import names_of
 from sixgate.api import Api, ApiError, Json, Position, bytes_of, submitted_pair
 from sixgate.api.errors import told
@@ -113,7 +114,7 @@ class FrontDoor:
         with told():
             for page in self._bus.pages(self._bus.firsts(self._bus.places(Topic.VAULT))):
                 for record in page:
-                    yield snapshot.vault_event(record)
+                    yield vault_event(record)
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""

@@ -99,6 +99,17 @@ def test_a_torn_or_changed_file_says_so_and_restores_nothing(
     assert cli.run("agents", "list").code == 7
 
 
+def test_a_topic_that_holds_what_no_signer_said_is_not_the_backups_fault(
+    cli: CommandLine, kept: tuple[CommandLine, Path, Path]
+) -> None:
+    with sqlite3.connect(cli.data / "pipeline.db") as log:
+        changed = "UPDATE records SET value = ? WHERE topic = ? AND offset = 1"
+        log.execute(changed, (b"{}", number(Topic.VAULT)))
+    log.close()
+    halted = cli.run("vaults", "restore", str(kept[2]))
+    assert (halted.code, "the vault topic holds" in halted.sentence) == (7, True)
+
+
 def test_a_backup_has_no_secret_in_it_and_stays_private(
     kept: tuple[CommandLine, Path, Path],
 ) -> None:

@@ -21,7 +21,7 @@ from schemas.vault_events import SecretOrder, VaultKeyOrder
 from signer.custody.sealing import Holders
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from signer.vaults.restoration import RestoreRefused, missing, vault_lines
+from signer.vaults.restoration import NoVaultEvent, RestoreRefused, missing, vault_lines
 from signer.vaults.rotation import Rotation
 from signer.vaults.secret_keeper import SecretKeeper
 from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
@@ -166,6 +166,26 @@ def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
 def test_a_backup_of_elsewhere_or_of_another_mode_is_refused(backup: Backup, why: str) -> None:
     with pytest.raises(RestoreRefused, match=why):
         missing(backup, [], organisation())
+
+
+DEEP = b"[" * 1_000 + b"]" * 1_000
+FOREIGN = [
+    b"",
+    b"\xff",
+    b"[]",
+    b'{"account":1,"type":"x"}',
+    b'{"account":"a","type":"key.provisioned"}',
+    b'{"account":"a",\n"type":"x"}',  # would be two lines of the file
+    b'{"account":%s,"type":"x"}' % DEEP,
+]
+
+
+@pytest.mark.parametrize("record", FOREIGN)
+def test_what_no_signer_says_is_neither_saved_nor_built_upon(record: bytes) -> None:
+    with pytest.raises(NoVaultEvent):
+        vault_lines([record])
+    with pytest.raises(NoVaultEvent):
+        missing(backup_of([]), [record], organisation())
 
 
 def test_a_backup_that_went_on_otherwise_is_refused() -> None:

@@ -17,7 +17,7 @@ from schemas.vault_backup import (
     read_backup,
 )
 from signer.custody.whole_file import MODE_PRIVATE, written_whole
-from signer.vaults.restoration import RestoreRefused, VaultLine, vault_lines
+from signer.vaults.restoration import NoVaultEvent, RestoreRefused, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
@@ -66,16 +66,23 @@ def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
             count = _restored(found, data)
     except RestoreRefused as error:
         raise CommandFailed(ExitCode.REFUSED, f"{file}: {error}") from None
+    except NoVaultEvent as error:
+        raise _halted(error) from None
     told = f"{count} events are restored." if count else "All of it is there already."
     notices().print(told, highlight=False)
+
+
+def _halted(error: NoVaultEvent) -> CommandFailed:
+    told = f"the vault topic holds {error}: signers halt at it too, so restore the topic"
+    return CommandFailed(ExitCode.HALTED, told)
 
 
 def _lines(here: Session) -> list[VaultLine]:
     try:
         with progress("reading what signers said") as bar:
             return vault_lines(_counted(here.api.vault_events(), bar))
-    except RestoreRefused as error:
-        raise CommandFailed(ExitCode.HALTED, f"the vault topic is not whole: {error}") from None
+    except NoVaultEvent as error:
+        raise _halted(error) from None
 
 
 def _counted(events: Iterable[Json], bar: Bar) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
-from sixgate.answers.snapshot import vault_event
+from sixgate.answers.vault_events import vault_event
 from sixgate.api import ApiError
 
 TEXT = '{"type":"secret.stored","path":"prod/dé"}'

@@ -1,0 +1,14 @@
+"""What is said on ``vault``, as a client reads it."""
+
+from schemas.record import Record
+from sixgate.api import ApiError, Json
+
+
+def vault_event(record: Record) -> Json:
+    """Return a record as ``Api.vault_events`` does; raise ``halted`` for one that is no text."""
+    try:
+        return {"event": record.value.decode()}
+    except UnicodeDecodeError:
+        where = f"record {record.offset} of partition {record.partition}"
+        why = f"{where} of the vault topic is no event of a signer: restore the topic"
+        raise ApiError("halted", why) from None
