@@ -21,6 +21,7 @@ from schemas.reasons import Reason
 from schemas.transaction_parts import AccessList, AccessListEntry, SignedAuthorization
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
+from signer.ethereum.transaction import TxType
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64
@@ -58,7 +59,9 @@ count = matching(fields.Count, "must be a whole number without quotes, 0 to 2^53
 expiry = matching(
     fields.ExpiryMs, "must be a whole number without quotes: milliseconds since 1970, up to 2100"
 )
-tx_type = matching(Annotated[int, Field(ge=0, le=4)], "must be 0, 1, 2, 3 or 4, without quotes")
+tx_type = matching(
+    Annotated[int, Field(ge=min(TxType), le=max(TxType))], "must be 0, 1, 2, 3 or 4, without quotes"
+)
 gas = matching(fields.Gas, "must be a whole number without quotes, 1 to 2^53 - 1")
 uint256 = matching(fields.Uint256, "must be an unsigned integer below 2^256")
 whole_bytes = matching(fields.Data, "must be whole bytes in hex with 0x, at most 128 KiB")

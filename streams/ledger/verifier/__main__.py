@@ -13,7 +13,7 @@ from .reading import read_heads, read_rows
 PUBLIC_KEY_BYTES = 32
 CODES = (
     "exit codes: 0 it holds; 1 it does not, and the first bad row is named; 2 something cannot be "
-    "read; 3 it holds, but events on outcome topics are no --signer's"
+    "read or is asked for wrongly; 3 it holds, but events on outcome topics are no --signer's"
 )
 
 
@@ -43,7 +43,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("verifier", description=about, epilog=CODES)
     parser.add_argument("file", help="export in JSON lines or CSV; - reads standard input")
     parser.add_argument("--head", type=Path, help="remembered heads, one envelope to a line")
-    parser.add_argument("--ledger-key", type=_key, help="the ledger's public key, 0x hex")
+    parser.add_argument("--ledger-key", type=_key, help="the public key of the heads, 0x hex")
     parser.add_argument(
         "--signer", type=_key, action="append", default=[], help="a signer's public key, 0x hex"
     )
