@@ -53,7 +53,7 @@ def figures() -> Iterator[Figure]:
         v = bytes([27 + made.y_parity])
         return bytes(made.r.to_bytes(32, "big") + made.s.to_bytes(32, "big") + v)
 
-    intents = _intents(json.dumps(permit, separators=(",", ":")))  # as JSON.stringify writes it
+    intents = _intents(json.dumps(permit, separators=(",", ":")))  # as producers send it
     yield _row("USDC permit", _ours(intents[0], secret), typed_data)
     yield _row("message of 45 bytes", _ours(intents[1], secret), message)
     yield _row("EIP-7702 authorization", _ours(intents[2], secret), delegation)

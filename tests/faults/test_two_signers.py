@@ -37,7 +37,7 @@ def fight(scaled: Scaled, trader: Producer, number: int) -> None:
         time.sleep(POKE_S)
     lost = second if first.poll() is None else first
     if lost is second:
-        scaled.processes["signer"], scaled.ports["signer"] = first, port
+        scaled.put_back("signer", first, port)
     assert lost.returncode in LOST, scaled.log("signer")
 
 

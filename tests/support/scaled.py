@@ -179,6 +179,11 @@ class Scaled:
         self.ports[name] = free_port()
         return process
 
+    def put_back(self, name: str, process: "subprocess.Popen[bytes]", port: int) -> None:
+        """Let a process that was set aside be the one of its name again."""
+        self.aside.remove(process)
+        self.processes[name], self.ports[name] = process, port
+
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.kill()

@@ -83,26 +83,23 @@ def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[De
     made.keychain.close()
 
 
+TERMS: dict[str, Any] = {
+    "org": ORG,
+    "account": ACCOUNT,
+    "vault": "main",
+    "requested_at_ms": NOW_MS,
+    "registry_sequence": 0,
+}
+
+
 def secret(mode: CustodyMode, path: str) -> bytes:
-    order = SecretOrder(
-        org=ORG, account=ACCOUNT, vault="main", path=path, version=1, kind="password",
-        share_for=FOR_CLIENT if PLANS[mode].needs_client else None,
-        requested_at_ms=NOW_MS, registry_sequence=0,
-    )  # fmt: skip
+    share_for = FOR_CLIENT if PLANS[mode].needs_client else None
+    order = SecretOrder(**TERMS, path=path, version=1, kind="password", share_for=share_for)
     return ADMIN.seal(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
 def move(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    terms: dict[str, Any] = {
-        "org": ORG,
-        "account": ACCOUNT,
-        "vault": "main",
-        "provider": "aws",
-        "sequence": 1,
-        "requested_at_ms": NOW_MS,
-        "registry_sequence": 0,
-    }
-    order = ProviderRootOrder(**(terms | changes))
+    order = ProviderRootOrder(**(TERMS | {"provider": "aws", "sequence": 1} | changes))
     return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
 
 
