@@ -8,7 +8,7 @@ from schemas.audit import audited, input_digest
 from schemas.record import Outgoing
 from signer.custody.failures import ProviderFailure
 from signer.custody.kms.recorded import KmsCall, KmsJournal
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 
 
 @dataclass(slots=True)

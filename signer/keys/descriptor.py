@@ -6,7 +6,8 @@ from enum import StrEnum
 from schemas.key_chains import SIGNING, KeyChain
 from schemas.keys import KeyProvisioned
 from signer.custody.envelope import SealedSecret
-from signer.vaults.wrappings import VersionPlace, sealed_by
+from signer.vaults.vault import VersionPlace
+from signer.vaults.wrapped import sealed_by
 
 
 class KeyState(StrEnum):

@@ -34,8 +34,7 @@ from signer.vaults.sealing import (
     seal_in,
     share_place,
 )
-from signer.vaults.vault import Vault, VaultPlace
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import Vault, VaultPlace, VersionPlace
 
 LIMITS = KeyringLimits(handles_max=1024, idle_ms_max=60_000, age_ms_max=600_000, uses_max=1_000_000)
 FAILURES_MAX = 1024

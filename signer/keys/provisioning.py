@@ -20,7 +20,7 @@ from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyRefused, Ordered
 from signer.keys.register import KeyRegister
 from signer.vaults.vault import usual
-from signer.vaults.wrappings import told
+from signer.vaults.wrapped import told
 
 
 @dataclass(slots=True)

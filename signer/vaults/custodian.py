@@ -22,8 +22,7 @@ from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Rotation
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.share_moving import ShareMover
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import Vault, VersionPlace
 
 GENERATED_BYTES = 32
 STUCK_MS = 600_000

@@ -12,8 +12,9 @@ from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
 from signer.registry import Registry
 from signer.vaults.sealing import context_in, holders_of, sealed_share
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace, Wrappings, told
+from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.wrapped import told
+from signer.vaults.wrappings import Wrappings
 
 
 @dataclass(frozen=True, slots=True)

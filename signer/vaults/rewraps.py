@@ -18,8 +18,8 @@ from signer.keys.orders import KeyRefused
 from signer.order_times import untimely
 from signer.registry import Registry
 from signer.signer_events import open_admins_order, require_answered, require_said
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace, Wrappings
+from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.wrappings import Wrappings
 
 Ordered = TypeVar("Ordered", bound=Order)
 

@@ -18,8 +18,9 @@ from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyRefused
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace, Wrappings, told
+from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.wrapped import told
+from signer.vaults.wrappings import Wrappings
 
 Stuck: TypeAlias = tuple[VersionPlace, str]
 """A version that stays under a former key, and why."""

@@ -9,8 +9,7 @@ from signer.custody.errors import ClientShareMissingError, QuorumError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders, Sealing, seal
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import Vault, VersionPlace
 
 
 def context_in(org: str, vault: Vault, path: str, version: int) -> SecretContext:

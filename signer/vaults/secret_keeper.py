@@ -22,7 +22,7 @@ from signer.vaults.sealing import (
 )
 from signer.vaults.secret_register import SecretRegister, read_secret_order
 from signer.vaults.vault import Vault
-from signer.vaults.wrappings import told
+from signer.vaults.wrapped import told
 
 
 @dataclass(frozen=True, slots=True)

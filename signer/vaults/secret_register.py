@@ -23,8 +23,9 @@ from signer.registry import Registry
 from signer.signer_events import open_admins_order, require_answered
 from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
-from signer.vaults.vault import Vault, VaultPlace
-from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings, sealed_by
+from signer.vaults.vault import Vault, VaultPlace, VersionPlace
+from signer.vaults.wrapped import sealed_by
+from signer.vaults.wrappings import WrappingRefused, Wrappings
 
 SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000

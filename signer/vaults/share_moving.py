@@ -23,8 +23,8 @@ from signer.vaults.orders import VaultOrdered
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Stuck, rewrapped
 from signer.vaults.sealing import context_in
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import ShareMove, VersionPlace
+from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.wrappings import ShareMove
 
 SHARES_MAX = 4
 """How many shares are moved at a time: each is three calls of a KMS, and intents wait for them."""

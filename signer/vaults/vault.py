@@ -8,7 +8,7 @@ judged alike whenever it is read.
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from schemas.custody import AGENT_KEYS, KEY_VAULTS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
 from schemas.registry import VaultCreated
@@ -28,6 +28,18 @@ TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
 )
 VaultPlace: TypeAlias = tuple[str, str]
 """An account and the name of a vault of it."""
+
+
+class VersionPlace(NamedTuple):
+    """One version of one secret."""
+
+    account: str
+    vault: str
+    path: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
 
 
 class VaultWrong(ValueError):  # noqa: N818 - it names what the vault is, and reads so where caught

@@ -6,58 +6,18 @@ not the next is refused, so that no old event brings a former wrapping, KEK or r
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
 
-from schemas.custody import Wrapped
 from schemas.provider_roots import ProviderRootChanged
 from schemas.recovery import SecretRecovered
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
-from signer.custody.envelope import SealedSecret, WrappedShare
-from signer.vaults.vault import Vault, VaultPlace
+from signer.custody.envelope import SealedSecret
+from signer.vaults.vault import Vault, VaultPlace, VersionPlace
+from signer.vaults.vault_key import VaultKey
+from signer.vaults.wrapped import sealed_by
 
 
 class WrappingRefused(ValueError):  # noqa: N818 - it names what the wrapping is
     """A wrapping that does not continue what is known of the vault; nothing was changed."""
-
-
-class VersionPlace(NamedTuple):
-    """One version of one secret."""
-
-    account: str
-    vault: str
-    path: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
-
-
-@dataclass(frozen=True, slots=True)
-class VaultKey:
-    """A vault's KEKs, numbered from 1 by what the last of them is.
-
-    ``numbers`` has every wrapping that a KEK ever had, ``newest`` the last one of each; ``changes``
-    counts new KEKs and new roots.
-    """
-
-    numbers: dict[bytes, int] = field(repr=False)
-    newest: dict[int, bytes] = field(repr=False)
-    changes: int = 0
-
-    @property
-    def current(self) -> bytes:
-        """The wrapping that is used for what is sealed next."""
-        return self.newest[max(self.newest)]
-
-    def is_current(self, wrapped_kek: bytes) -> bool:
-        """Tell whether a wrapping, old or new, is one of the KEK that is used now."""
-        return self.numbers.get(wrapped_kek) == max(self.newest)
-
-    def changed(self, wrapped_kek: bytes, *, to_new_kek: bool) -> "VaultKey":
-        """Return the key after its next change."""
-        number = max(self.newest) + to_new_kek
-        numbers, newest = self.numbers | {wrapped_kek: number}, self.newest | {number: wrapped_kek}
-        return VaultKey(numbers, newest, self.changes + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +96,7 @@ class Wrappings:
 
         The root is changed once every version is under one KEK: only that one is wrapped anew.
         """
-        key, wrapped_kek = self.keys.get(vault.place), _bytes(event.wrapped_kek)
+        key, wrapped_kek = self.keys.get(vault.place), bytes.fromhex(event.wrapped_kek[2:])
         if key is None or not vault.plan.has_vault_key:
             raise WrappingRefused(f"{vault.name} of {vault.account} has no key that could change")
         if event.sequence != key.changes + 1:
@@ -209,29 +169,3 @@ def check_shape(vault: Vault, sealed: SealedSecret) -> None:
     providers = tuple(share.provider for share in sealed.wrapped_shares)
     if providers != vault.providers or not (by_key if vault.plan.has_vault_key else neither):
         raise WrappingRefused(f"it is not sealed as {vault.mode} with the vault's providers seals")
-
-
-def sealed_by(event: Wrapped, ciphertext: bytes) -> SealedSecret:
-    """Return a version as an event says that its data key is wrapped."""
-    shares = tuple(
-        WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
-    )
-    kek, dek = _bytes(event.wrapped_kek or "0x"), _bytes(event.wrapped_dek or "0x")
-    return SealedSecret(kek, dek, ciphertext, shares)
-
-
-def told(sealed: SealedSecret) -> dict[str, Any]:
-    """Return how a data key is wrapped, as the fields of an event; the inverse of ``sealed_by``."""
-    fields = {
-        "wrapped_kek": f"0x{sealed.wrapped_kek.hex()}" if sealed.wrapped_kek else None,
-        "wrapped_dek": f"0x{sealed.wrapped_dek.hex()}" if sealed.wrapped_dek else None,
-        "wrapped_shares": tuple(
-            {"provider": share.provider, "blob": f"0x{share.blob.hex()}"}
-            for share in sealed.wrapped_shares
-        ),
-    }
-    return {name: value for name, value in fields.items() if value}
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])

@@ -14,7 +14,7 @@ from schemas.dsse import Envelope
 from schemas.record import Outgoing
 from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretDelivery, decode_vault_order
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 
 Note: TypeAlias = Callable[[AuditAction, str], Outgoing]
 """Makes the audit record of an action, with its detail, about the order's record."""

@@ -10,8 +10,8 @@ from schemas.canonical import digest
 from schemas.custody import AGENT_KEYS
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import Vault
-from signer.vaults.wrappings import VersionPlace, WrappingRefused, Wrappings
+from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.wrappings import WrappingRefused, Wrappings
 from tests.support.cases import NOW_MS
 from tests.support.vault_events import FUND, ordered
 

@@ -21,7 +21,7 @@ from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
 from signer.custody.kms.recorded import KmsJournal, RecordedKms
 from signer.custody.kms.roots import Roots
 from signer.custody_records import CustodyRecords
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 from tests.support.cases import NOW_MS, SIGNER
 from tests.unit.custody.clouds import RaisingKms
 from tests.unit.custody.material import HERE, OTHER_ROOT, root_kms

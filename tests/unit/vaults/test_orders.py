@@ -35,7 +35,7 @@ from signer.custody.sealing import Holders
 from signer.order_times import AHEAD_MS_MAX
 from signer.signatures import Ed25519Signer
 from signer.vaults.custodian import STUCK_MS
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
 from streams.runners.custody_chores import AGAIN_MS

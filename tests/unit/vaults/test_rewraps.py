@@ -13,7 +13,7 @@ from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 from tests.support.cases import (
     ADMIN,
     ALICE,

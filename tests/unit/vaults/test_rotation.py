@@ -16,7 +16,7 @@ from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rotation
-from signer.vaults.wrappings import VersionPlace
+from signer.vaults.vault import VersionPlace
 from tests.support.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.support.vault_events import FUND
 from tests.unit.custody.material import OTHER_ROOT, FailingKms, Stream, root_kms

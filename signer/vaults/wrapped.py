@@ -1,0 +1,32 @@
+"""How a data key is wrapped, between what events say of it and what opens it; pure."""
+
+from typing import Any
+
+from schemas.custody import Wrapped
+from signer.custody.envelope import SealedSecret, WrappedShare
+
+
+def sealed_by(event: Wrapped, ciphertext: bytes) -> SealedSecret:
+    """Return a version as an event says that its data key is wrapped."""
+    shares = tuple(
+        WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
+    )
+    kek, dek = _bytes(event.wrapped_kek or "0x"), _bytes(event.wrapped_dek or "0x")
+    return SealedSecret(kek, dek, ciphertext, shares)
+
+
+def told(sealed: SealedSecret) -> dict[str, Any]:
+    """Return how a data key is wrapped, as the fields of an event; the inverse of ``sealed_by``."""
+    fields = {
+        "wrapped_kek": f"0x{sealed.wrapped_kek.hex()}" if sealed.wrapped_kek else None,
+        "wrapped_dek": f"0x{sealed.wrapped_dek.hex()}" if sealed.wrapped_dek else None,
+        "wrapped_shares": tuple(
+            {"provider": share.provider, "blob": f"0x{share.blob.hex()}"}
+            for share in sealed.wrapped_shares
+        ),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
