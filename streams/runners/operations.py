@@ -2,20 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from schemas.access import Operation
 from schemas.audit import AuditAction, audited, input_digest
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
 from schemas.keys import KeyDeactivated
 from schemas.partition import well_routed
 from schemas.record import Outgoing, Record
-from schemas.recovery import RecoveryOrder, SecretRecovered
+from schemas.recovery import SecretRecovered
 from schemas.topics import Topic
-from schemas.vault_events import SecretOrder, SecretStored, VaultAnswer
-from signer.access import Access, Allowed
+from schemas.vault_events import SecretStored, VaultAnswer
 from signer.access import Refused as AccessRefused
-from signer.access_records import Use, recorded
 from signer.custody.errors import CustodyError
 from signer.keys.keychain import Keychain
 from signer.keys.orders import KeyRefused, Ordered, check_in_time, open_order
@@ -24,17 +20,15 @@ from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRefused
 from signer.signatures import Ed25519Signer
 from signer.stage import StageHalted
-from signer.state import SlotState, StateDamaged, StateRolledBack
+from signer.state import SlotState
 from signer.vaults.custodian import Custodian
 from signer.vaults.orders import VaultOrdered, check_timely, judge, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
-from signer.vaults.vault import Vault
 from streams.gates.admission import source_of
 from streams.runners.custody_chores import CustodyChores
+from streams.runners.loading import load_registry, load_said
+from streams.runners.order_accesses import accesses_of, handed_over
 from streams.runners.recoveries import Trail, recovery_in
-
-Place: TypeAlias = tuple[Vault, str, int]
-"""A vault, a path in it, and a version there."""
 
 
 @dataclass(slots=True)
@@ -87,22 +81,9 @@ class Operations:
             return [self.refused("key.refused", record, now_ms, str(error))]
 
     def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
-        """Fold the registry as far as the signer read it, and all keys it answered for.
-
-        Raises ``StateRolledBack`` when there are fewer records or answers than the signer has seen,
-        ``StateDamaged`` when there are more or others, or the vault holds what no signer answered.
-        """
-        for record in registry:
-            self.register(record, record.at_ms)
-        _check_count("records in the registry", self.registry.sequence, seen.registry_sequence)
-        for record in vault:
-            self._load_said(record)
-        _check_count("answers in the vault", self.vault.count, seen.key_count)
-        if seen.key_digest not in (None, self.vault.digest()):
-            raise StateDamaged(
-                "the answers in the vault are others than the signer saw: "
-                "restore the vault from a good copy"
-            )
+        """Load what there was when the signer last ran; raises ``StateDamaged``."""
+        load_registry(self.registry, registry, seen)
+        load_said(self.vault, vault, self.registry, seen)
 
     def check_registered(self, registry: Registry) -> None:
         """Raise ``StageHalted`` unless a registry names this signer as active and with its key.
@@ -120,12 +101,6 @@ class Operations:
         """Return the audit record of a record that came to nothing."""
         source, subject = source_of(record), input_digest(record.value)
         return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
-
-    def _load_said(self, record: Record) -> None:
-        try:
-            self.vault.load(record.value, self.registry)
-        except KeyRefused as error:
-            raise StateDamaged(f"the vault holds what no signer answered: {error}") from None
 
     def _check_routed(self, record: Record, account: str) -> None:
         """Refuse an order that was put elsewhere: the signer there knows not of all keys."""
@@ -146,22 +121,22 @@ class Operations:
             return [said]
         place = (self.registry.vaults[account, answer.vault], path, answer.version)
         actor = self.registry.admin_of(ordered.envelope, KEY_REQUEST_TYPE)
-        return [said, recorded(self._use(ordered.id, "hand-over", place, actor, now_ms), Allowed())]
+        return [said, handed_over(self.registry.org, ordered.id, place, actor, now_ms)]
 
     def _answer_vault(self, ordered: VaultOrdered, now_ms: int) -> list[Outgoing]:
-        account = ordered.order.account
+        account, org = ordered.order.account, self.registry.org
         check_timely(ordered.order, now_ms)
         secrets, keys = self.vault.secrets.events, self.keys.answers
         if (earlier := secrets.get(ordered.id) or keys.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         access = judge(ordered, self.registry, now_ms)
         if isinstance(access, AccessRefused):
-            return self._recorded(ordered, access, now_ms)
+            return accesses_of(org, ordered, access, now_ms)
         answer = self.vaults.carry_out(ordered, self.identity.keyid, now_ms)
         said = self._said(account, self.identity.sign_event(answer))
         self._forget_share(answer)
         handed = isinstance(answer, SecretStored | SecretRecovered) and bool(answer.client_share)
-        return [said, *self._recorded(ordered, access, now_ms, handed=handed)]
+        return [said, *accesses_of(org, ordered, access, now_ms, handed=handed)]
 
     def _recover(self, record: Record, trail: Trail, now_ms: int) -> list[Outgoing]:
         """Replace a client's share as it was ordered; return the answer, if any, and the trail."""
@@ -187,51 +162,7 @@ class Operations:
             if key is not None and key.vault == answer.vault:
                 self.keychain.forget(key)
 
-    def _recorded(
-        self, ordered: VaultOrdered, access: Access, now_ms: int, *, handed: bool = False
-    ) -> list[Outgoing]:
-        """Return the records of an order about a secret; any other is in its answer, for ever."""
-        order = ordered.order
-        if not isinstance(order, SecretOrder | RecoveryOrder):
-            return []
-        done: tuple[Operation, ...] = (ordered.operation,) if isinstance(order, SecretOrder) else ()
-        operations: tuple[Operation, ...] = (*done, *(("hand-over",) if handed else ()))
-        place = (ordered.vault, order.path, order.version)
-        # An order that was refused may come again and be allowed: that is another record.
-        name = ordered.refused_id if isinstance(access, AccessRefused) else ordered.id
-        return [
-            recorded(self._use(name, each, place, ordered.actor, now_ms), access)
-            for each in operations
-        ]
-
-    def _use(self, order: str, operation: Operation, place: Place, actor: str, now_ms: int) -> Use:
-        """Return a use that an order came to; nobody on the bus has an address."""
-        vault, path, version = place
-        return Use(
-            request=f"{order}/{operation}",
-            org=self.registry.org,
-            vault=vault,
-            path=path,
-            version=version,
-            operation=operation,
-            actor=actor,
-            client_address="",
-            at_ms=now_ms,
-        )
-
     def _said(self, account: str, signed: bytes) -> Outgoing:
         """Take an event of our own as everybody will, and return it to be published."""
         self.vault.load(signed, self.registry)
         return Outgoing(Topic.VAULT, account, signed)
-
-
-def _check_count(what: str, found: int, seen: int) -> None:
-    if found < seen:
-        raise StateRolledBack(
-            f"there are only {found} {what} where the signer saw {seen}: restore a newer copy"
-        )
-    if found > seen:
-        raise StateDamaged(
-            f"there are {found} {what} where the signer saw {seen}: the signer's state is older, "
-            "or somebody else wrote them; restore the data folder from a good copy"
-        )
