@@ -7,8 +7,6 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import world
 from benchmarks.measure import Figure, interleaved
-from schemas.dsse import KEY_REQUEST_TYPE
-from schemas.keys import KeyRequest
 from schemas.outcome import TransactionSigned
 from schemas.partition import partition_of
 from schemas.record import Record
@@ -196,15 +194,8 @@ def _load(folder: Folder, operations: Operations) -> None:
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     for record in inbox.read(Topic.REGISTRY, 0, 0, 1000):
         operations.register(record, wall_ms())
-    request = KeyRequest(
-        org="bench",
-        account=world.ACCOUNT,
-        path=world.KEY_PATH,
-        requested_at_ms=wall_ms(),
-        registry_sequence=0,
-    )
-    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
-    at = partition_of(world.ACCOUNT, folder.trust().partitions)
-    record = Record(Topic.KEY_REQUESTS, at, 0, world.ACCOUNT, envelope, wall_ms())
+    order = world.key_order(folder, world.ACCOUNT)
+    at = partition_of(order.key, folder.trust().partitions)
+    record = Record(order.topic, at, 0, order.key, order.value, wall_ms())
     operations.order(record, wall_ms())
     inbox.close()

@@ -62,14 +62,20 @@ def entries(agent: Ed25519Signer) -> list[Entry]:
 def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
     """Make a data folder whose key is ordered and waits to be generated."""
     folder = create(path, Founding("bench", entries(agent)), wall_ms(), secrets.token_bytes)
-    request = KeyRequest(
-        org="bench", account=ACCOUNT, path=KEY_PATH, requested_at_ms=wall_ms(), registry_sequence=0
-    )
-    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
-    inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], wall_ms())
+    inbox.append([key_order(folder, ACCOUNT)], wall_ms())
     inbox.close()
     return folder
+
+
+def key_order(folder: Folder, account: str) -> Outgoing:
+    """Return an admin's order of an account's key, where it belongs."""
+    now_ms = wall_ms()
+    request = KeyRequest(
+        org="bench", account=account, path=KEY_PATH, requested_at_ms=now_ms, registry_sequence=0
+    )
+    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode())
+    return Outgoing(Topic.KEY_REQUESTS, account, envelope.encode())
 
 
 def intent(key: str, **changes: Any) -> TransactionIntent:

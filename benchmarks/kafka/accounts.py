@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import world
-from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE
-from schemas.keys import KeyRequest
+from schemas.dsse import INTENT_TYPE
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
 from schemas.topics import Topic
@@ -44,7 +43,7 @@ def make_folder(path: Path, traders: list[Trader], partitions: int) -> Folder:
     founding = Founding(ORG, entries, partitions)
     folder = create(path, founding, wall_ms(), secrets.token_bytes)
     inbox = SqliteLog(folder.inbox, partitions)
-    inbox.append([_key_order(folder, trader.account) for trader in traders], wall_ms())
+    inbox.append([world.key_order(folder, trader.account) for trader in traders], wall_ms())
     inbox.close()
     return folder
 
@@ -61,15 +60,3 @@ def signed_intents(traders: Sequence[Trader]) -> Iterator[Outgoing]:
 
 def _agent_entry(account: str, agent: Ed25519Signer) -> AgentSet:
     return world.agent_entry(agent).model_copy(update={"agent": agent.keyid, "account": account})
-
-
-def _key_order(folder: Folder, account: str) -> Outgoing:
-    request = KeyRequest(
-        org=ORG,
-        account=account,
-        path=world.KEY_PATH,
-        requested_at_ms=wall_ms(),
-        registry_sequence=0,
-    )
-    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode())
-    return Outgoing(Topic.KEY_REQUESTS, account, envelope.encode())

@@ -11,17 +11,14 @@ from collections.abc import Iterable
 
 import orjson
 
-from schemas.dsse import KEY_REQUEST_TYPE
-from schemas.keys import KeyRequest
 from schemas.partition import partition_of
 from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.clocks import wall_ms
 from tests.support.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
-from tests.support.embedded import ACCOUNT, POLICY, Producer
+from tests.support.embedded import ACCOUNT, POLICY, Producer, key_order
 from tests.support.outside import Values, check, proven, read_registered
 from tests.support.progress import show
 from tests.support.scaled import Scaled, on_kafka
@@ -78,15 +75,7 @@ def prepare(scaled: Scaled, trader: Producer) -> Attacker:
 
 def order_key(scaled: Scaled) -> None:
     """Let the other account have a key, as its operators would."""
-    request = KeyRequest(
-        org="acme",
-        account=OTHER_ACCOUNT,
-        path=OTHER_KEY_PATH,
-        requested_at_ms=wall_ms(),
-        registry_sequence=0,
-    )
-    envelope = scaled.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
-    scaled.send([Outgoing(Topic.KEY_REQUESTS, OTHER_ACCOUNT, envelope)])
+    scaled.send([key_order(scaled.folder, account=OTHER_ACCOUNT, path=OTHER_KEY_PATH)])
 
 
 def as_readers_see(values: Values, envelopes: list[bytes]) -> Values:

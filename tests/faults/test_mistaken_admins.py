@@ -22,6 +22,7 @@ from tests.support.embedded import (
     KEY_PATH,
     Producer,
     agent_entry,
+    key_order,
     open_pipeline,
 )
 from tests.support.trading import (
@@ -88,15 +89,8 @@ def test_an_unprintable_setting_is_refused_within_the_limits_of_an_audit_record(
 
 
 def request(folder: Folder, **changes: Any) -> bytes:
-    terms: dict[str, Any] = {
-        "org": "acme",
-        "account": ACCOUNT,
-        "path": "keys/another",
-        "requested_at_ms": ORDERED_MS,
-        "registry_sequence": 0,
-    }
-    body = KeyRequest(**(terms | changes)).encode()
-    return folder.admin().seal(KEY_REQUEST_TYPE, body).encode()
+    terms = {"path": "keys/another", "requested_at_ms": ORDERED_MS} | changes
+    return key_order(folder, **terms).value
 
 
 def test_key_requests_and_registry_records_of_every_wrong_kind_become_audit_records(

@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.dsse import KEY_REQUEST_TYPE
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
 from schemas.key_chains import SIGNING, KeyChain
-from schemas.keys import KeyRequest
 from schemas.policy import Policy
-from schemas.record import Outgoing
-from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
@@ -28,6 +24,7 @@ from tests.support.embedded import (
     ManualTime,
     Pipeline,
     Producer,
+    key_order,
     make_folder,
     open_pipeline,
 )
@@ -130,16 +127,7 @@ def test_an_agent_may_not_stop_anybody_with_a_key_of_another_chain(
 ) -> None:
     rogue, honest, pipeline = colleagues(tmp_path)
     path = f"keys/{of_chain}-signer"
-    request = KeyRequest(
-        org="acme",
-        account=ACCOUNT,
-        path=path,
-        requested_at_ms=wall_ms(),
-        registry_sequence=0,
-        chain=of_chain,
-    )
-    order = pipeline.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
-    pipeline.inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, order)], 0)
+    pipeline.inbox.append([key_order(pipeline.folder, path=path, chain=of_chain)], 0)
     pipeline.drain()
     key = load_key_file(pipeline.folder.key(SIMULATOR), SIMULATOR)
     with closing(LocalSimulator(pipeline.folder.genesis, PoolLimits())) as simulator:

@@ -6,14 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.dsse import KEY_REQUEST_TYPE
-from schemas.keys import KeyRequest
 from schemas.record import Outgoing, Record
 from schemas.registry import AccountOpened, Entry
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
-from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from streams.log.sqlite import SqliteLog
 from streams.runners.embedded import RECORDS_PER_PARTITION_MAX
@@ -23,6 +20,7 @@ from tests.support.embedded import (
     Pipeline,
     Producer,
     agent_entry,
+    key_order,
     make_folder,
     open_pipeline,
 )
@@ -50,10 +48,7 @@ def registered(pipeline: Pipeline, entry: Entry) -> bytes:
 
 
 def key_request(folder: Folder, account: str, path: str) -> bytes:
-    request = KeyRequest(
-        org="acme", account=account, path=path, requested_at_ms=wall_ms(), registry_sequence=0
-    )
-    return folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
+    return key_order(folder, account=account, path=path).value
 
 
 def append(pipeline: Pipeline, topic: Topic, *values: bytes, key: str = "") -> None:

@@ -8,19 +8,16 @@ from pathlib import Path
 import pytest
 
 from schemas.boot import SignerBoot, start_id
-from schemas.dsse import KEY_REQUEST_TYPE
-from schemas.keys import KeyRequest
 from schemas.record import Outgoing
 from schemas.registry import VaultCreated
 from schemas.release import ReleaseGranted
 from schemas.topics import Topic
 from signer.attestation.public_root import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIGNER
 from sixgate.scaled.resealing import reseal
 from sixgate.scaled.settings import load_settings
-from tests.support.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry
+from tests.support.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry, key_order
 from tests.support.outside import check
 from tests.support.release import ADMIN, ORG
 from tests.support.release_process import Releasing, releasing, token
@@ -77,16 +74,7 @@ def order_a_wallet(scaled: Scaled, trader: Producer) -> None:
     """Let the account have a key of which each of three providers holds a share."""
     scaled.register(VaultCreated(account=ACCOUNT, vault=TREASURY, mode="2of3_multi_hsm"))
     scaled.register(agent_entry(trader.signer, key_paths=(KEY_PATH, WALLET)))
-    request = KeyRequest(
-        org=ORG,
-        account=ACCOUNT,
-        path=WALLET,
-        requested_at_ms=wall_ms(),
-        registry_sequence=0,
-        vault=TREASURY,
-    )
-    envelope = scaled.folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
-    scaled.send([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)])
+    scaled.send([key_order(scaled.folder, path=WALLET, vault=TREASURY)])
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from schemas.registry import AccountOpened, AgentSet, ChainSet, Entry, Fees, Pol
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from sixgate.clocks import boot_ms
+from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import SLOT, Folder
 from sixgate.settings.kms import KmsSettings
@@ -138,14 +138,23 @@ def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = PO
     ]
     now_ms = time.time_ns() // 1_000_000
     folder = create(path, Founding("acme", entries), now_ms, secrets.token_bytes)
-    request = KeyRequest(
-        org="acme", account=ACCOUNT, path=KEY_PATH, requested_at_ms=now_ms, registry_sequence=0
-    )
-    envelope = folder.admin().seal(KEY_REQUEST_TYPE, request.encode()).encode()
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
-    inbox.append([Outgoing(Topic.KEY_REQUESTS, ACCOUNT, envelope)], now_ms)
+    inbox.append([key_order(folder, requested_at_ms=now_ms)], now_ms)
     inbox.close()
     return folder
+
+
+def key_order(folder: Folder, **changes: Any) -> Outgoing:
+    """Return an admin's order of a key, where it belongs."""
+    terms: dict[str, Any] = {
+        "org": "acme",
+        "account": ACCOUNT,
+        "path": KEY_PATH,
+        "requested_at_ms": wall_ms(),
+        "registry_sequence": 0,
+    } | changes
+    request = folder.admin().seal(KEY_REQUEST_TYPE, KeyRequest(**terms).encode())
+    return Outgoing(Topic.KEY_REQUESTS, terms["account"], request.encode())
 
 
 def agent_entry(agent: Ed25519Signer, **changes: Any) -> AgentSet:
