@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from streams.kafka.errors import KafkaUnreachable
 
 CALL_S_MAX = 60
+CANCEL_S_MAX = 1
 T = TypeVar("T")
 
 
@@ -43,7 +44,17 @@ class LoopThread:
         return self.run(called())
 
     def close(self) -> None:
-        """End the loop and its thread."""
+        """Cancel what is at work yet, and end the loop and its thread."""
+        asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _cancel_others() -> None:
+    """Let no connection outlive its loop: Python would tell whoever pressed Ctrl-C about it."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=CANCEL_S_MAX)
