@@ -32,14 +32,14 @@ def read_json(raw: bytes | str) -> Any:
     """
     try:
         tree = orjson.loads(raw)
-        text = raw if isinstance(raw, str) else raw.decode()
-        return tree if _written_back(tree) == text.encode() else _DECODER.decode(text)
+        body = raw.encode() if isinstance(raw, str) else raw
+        return tree if _written_back(tree) == body else _DECODER.decode(body.decode())
     except orjson.JSONDecodeError as error:
         raise JsonWrong(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
         raise JsonWrong("is not JSON that anybody writes: it is nested too deeply") from None
     except _RepetitionFound:
-        raise _repetition(text) from None
+        raise _repetition(body.decode()) from None
 
 
 def _written_back(tree: Any) -> bytes | None:
