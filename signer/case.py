@@ -1,11 +1,15 @@
 """What there is to decide on, and how one rule is asked about it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.intent import AnyIntent
 from schemas.reasons import Reason
+from schemas.registry import AgentSet
 from signer.account import Account
+from signer.keys.register import KeyRegister
 from signer.registered import RegisteredPolicy
+from signer.registry import Registry
 from signer.rules.decision import Decision, Facts, Rejected, Rule
 
 
@@ -17,6 +21,40 @@ class Case:
     digest: str
     policy: RegisteredPolicy | None
     facts: Facts
+
+
+class Authentic(NamedTuple):
+    """An intent that its agent signed, the agent, and the intent's digest."""
+
+    intent: AnyIntent
+    agent: AgentSet
+    digest: str
+
+
+def registered_case(
+    authentic: Authentic, registry: Registry, keys: KeyRegister, at_ms: int
+) -> Case:
+    """Return an intent with what is registered, at a time in ms.
+
+    Nothing is known of what was decided, and its key is shut: rules that ask for more refuse.
+    """
+    intent, agent, digest = authentic
+    facts = Facts(
+        at_ms=at_ms,
+        agent=agent,
+        grants=registry.access.get(agent.agent, ()),
+        settings=registry.settings,
+        chain=registry.chains.get(intent.chain_id),
+        simulation=None,
+        simulation_problem=None,
+        key=keys.find(intent.account, intent.key_path),
+        key_problem=Reason.KEY_UNAVAILABLE,
+        owner=None,
+        earlier=None,
+        decided_before=False,
+        boot=None,
+    )
+    return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
 
 
 def apply_rule(rule: Rule, case: Case, account: Account) -> Decision:

@@ -1,30 +1,19 @@
 """What is known of an intent when it is judged: its signer, what is registered and remembered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from schemas.canonical import Malformed
 from schemas.clearance import Clearance
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
-from schemas.registry import AgentSet
 from signer.account import far_key, owner_key
-from signer.case import Case
+from signer.case import Authentic, Case, registered_case
 from signer.evidence import judge_report
 from signer.keys.register import KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
-from signer.rules.decision import Facts
 from signer.signatures import open_envelope
-
-
-class Authentic(NamedTuple):
-    """An intent that its agent signed, the agent, and the intent's digest."""
-
-    intent: AnyIntent
-    agent: AgentSet
-    digest: str
 
 
 @dataclass(slots=True)
@@ -61,30 +50,26 @@ class Casework:
 
         ``simulation`` is its clearance's. May ask ``decided_before``, and raises what that raises.
         """
-        intent, agent, digest = authentic
-        registry, memory = self.registry, self.memory
-        report, problem = judge_report(simulation, registry, intent, digest)
+        intent, _, digest = authentic
+        memory = self.memory
+        report, problem = judge_report(simulation, self.registry, intent, digest)
         owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
         earlier = memory.live(intent.account, digest)
         # The key may be another intent's by now: that says nothing of this one.
         remembered = earlier is not None or (owner is not None and owner.intent == digest)
         forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
-        facts = Facts(
-            at_ms=at_ms,
-            agent=agent,
-            grants=registry.access.get(agent.agent, ()),
-            settings=registry.settings,
-            chain=registry.chains.get(intent.chain_id),
+        case = registered_case(authentic, self.registry, self.keys, at_ms)
+        facts = replace(
+            case.facts,
             simulation=report,
             simulation_problem=problem,
-            key=self.keys.find(intent.account, intent.key_path),
             key_problem=None,
             owner=owner,
             earlier=earlier,
             decided_before=forgotten and self.decided_before(digest),
             boot=self.boot,
         )
-        return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
+        return replace(case, facts=facts)
 
     def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
         """Tell whether an intent without a record may have been decided nevertheless."""

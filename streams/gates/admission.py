@@ -10,6 +10,7 @@ from schemas.partition import well_routed
 from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
+from signer.case import Authentic
 from signer.registered import AgentUnknown
 from signer.signatures import SignatureWrong, open_envelope
 from streams.gates.passage import Passage, RuleGate, World, case_of
@@ -60,7 +61,8 @@ def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
     clearance = Clearance(
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
     )
-    return Passage(source_of(record), case_of(intent, name, agent, world, at_ms), clearance)
+    case = case_of(Authentic(intent, agent, name), world, at_ms)
+    return Passage(source_of(record), case, clearance)
 
 
 def _decode(value: bytes) -> tuple[Envelope, bytes, AnyIntent]:

@@ -8,18 +8,15 @@ from schemas.canonical import event_id
 from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import Envelope
 from schemas.fields import TEXT_MAX
-from schemas.intent import AnyIntent
-from schemas.reasons import Reason
 from schemas.record import Outgoing
-from schemas.registry import AgentSet
 from schemas.topics import Topic
 from signer.account import Account
-from signer.case import Case, apply_rule
+from signer.case import Authentic, Case, apply_rule, registered_case
 from signer.evidence import judge_report
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.rules import RULES
-from signer.rules.decision import Decision, Facts, Rejected
+from signer.rules.decision import Decision, Rejected
 
 Accounts: TypeAlias = Callable[[str], Account]
 
@@ -78,28 +75,12 @@ class RuleGate:
         return topic, Passage(passage.source, case, clearance)
 
 
-def case_of(intent: AnyIntent, digest: str, agent: AgentSet, world: World, at_ms: int) -> Case:
+def case_of(authentic: Authentic, world: World, at_ms: int) -> Case:
     """Gather what a gate may know of an authenticated intent.
 
     No gate opens keys or remembers intents: the rules that ask for either are the signer's.
     """
-    registry = world.registry
-    facts = Facts(
-        at_ms=at_ms,
-        agent=agent,
-        grants=registry.access.get(agent.agent, ()),
-        settings=registry.settings,
-        chain=registry.chains.get(intent.chain_id),
-        simulation=None,
-        simulation_problem=None,
-        key=world.keys.find(intent.account, intent.key_path),
-        key_problem=Reason.KEY_UNAVAILABLE,
-        owner=None,
-        earlier=None,
-        decided_before=False,
-        boot=None,
-    )
-    return Case(intent, digest, registry.policies.get(agent.policy_id), facts)
+    return registered_case(authentic, world.registry, world.keys, at_ms)
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:

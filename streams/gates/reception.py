@@ -7,6 +7,7 @@ from schemas.clearance import Clearance
 from schemas.intent import AnyIntent, decode_intent, intent_digest
 from schemas.partition import well_routed
 from schemas.record import Record
+from signer.case import Authentic
 from signer.registered import AgentUnknown
 from streams.gates.admission import source_of
 from streams.gates.passage import Passage, World, case_of
@@ -55,6 +56,7 @@ def resume(received: Received, world: World, at_ms: int) -> Passage:
         agent = world.registry.agent_of(intent)
     except AgentUnknown as error:
         raise Refused(str(error)) from None
-    passage = Passage(source, case_of(intent, clearance.intent, agent, world, at_ms), clearance)
+    case = case_of(Authentic(intent, agent, clearance.intent), world, at_ms)
+    passage = Passage(source, case, clearance)
     report = clearance.simulation
     return passage.with_report(report, world) if report else passage
