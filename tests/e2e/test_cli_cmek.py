@@ -89,9 +89,21 @@ def test_a_value_is_opened_by_whoever_has_the_customers_key(
     layered = out.read_bytes()
     assert layer_of(layered)
     assert VALUE.encode() not in layered
-    secret = bytes.fromhex(key.read_text())
-    for file in cli.data.rglob("*"):
-        assert not file.is_file() or secret not in file.read_bytes()
+
+
+def test_no_customers_key_is_in_any_file_of_a_folder_at_rest(
+    organisation: CommandLine, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    with served(organisation.copy(tmp_path / "data")) as cli:
+        cli.ok("access", "grant", "payroll", "*", "**", "--rights", "read,write")
+        enrolled(cli, "two", key, "db")
+        assert get(cli, "two", "db", "--customer-key", str(key)).out == f"{VALUE} db"
+    digits = key.read_text()
+    for content in cli.files_at_rest():
+        assert bytes.fromhex(digits) not in content
+        assert digits.encode() not in content
+        assert VALUE.encode() not in content
 
 
 def test_a_rotation_that_was_stopped_goes_on_and_all_is_readable_meanwhile(

@@ -226,14 +226,16 @@ def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
     assert (refused.code, "has no recovery: no client has a share" in refused.sentence) == (4, True)
 
 
-def test_no_value_is_in_any_file_of_the_folder(cli: CommandLine) -> None:
-    stored(cli, "shared/marked", "MARK" * 8)
-    cli.ok("ledger", "verify")
-    for file in cli.data.rglob("*"):
-        if file.is_file():
-            content = file.read_bytes()
-            assert b"MARK" * 8 not in content
-            assert (b"MARK" * 8).hex().encode() not in content
+def test_no_value_is_in_any_file_of_a_folder_at_rest(
+    organisation: CommandLine, tmp_path: Path
+) -> None:
+    with served(organisation.copy(tmp_path / "data")) as cli:
+        cli.ok("vaults", "create", "prod", *OWNED)
+        stored(cli, "shared/marked", "MARK" * 8)
+        cli.ok("ledger", "verify")
+    for content in cli.files_at_rest():
+        assert b"MARK" * 8 not in content
+        assert (b"MARK" * 8).hex().encode() not in content
 
 
 @pytest.mark.parametrize("value", ["hunter2", "x" * 300])

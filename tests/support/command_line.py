@@ -107,6 +107,12 @@ class CommandLine:
         shutil.copytree(self.data, to, symlinks=True)
         return CommandLine(to)
 
+    def files_at_rest(self) -> list[bytes]:
+        """Return every file's content; a node that serves would merge files away meanwhile."""
+        files = [path.read_bytes() for path in self.data.rglob("*") if path.is_file()]
+        assert files
+        return files
+
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "SIXGATE" not in name}
