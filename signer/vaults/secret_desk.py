@@ -12,16 +12,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from schemas.access import ACCESS_MEANING, AccessReason
-from schemas.canonical import Malformed
-from schemas.dsse import READ_REQUEST_TYPE, Envelope
-from schemas.registry import AgentSet
 from schemas.secret_requests import (
     LISTED_MAX,
     SecretAnswer,
     SecretRequest,
     SecretTold,
     answer_context,
-    secret_request_digest,
 )
 from schemas.vault_events import SecretStored
 from signer.access import Access, Accessor, Allowed, Refused, Target, admit, decide
@@ -31,28 +27,11 @@ from signer.custody.failures import ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope
+from signer.vaults.read_requests import Asked, RequestRefused, SeenRequests, prove
 from signer.vaults.sealing import context_in, share_place
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import target_of
 from signer.vaults.vault import Vault
-
-FRESH_MS = 60_000
-SEEN_MAX = 100_000
-
-
-class RequestRefused(Exception):  # noqa: N818 - a refusal of a request, told to whoever sent it
-    """A request that proves nothing: nobody in particular asked, or not now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A proven request, its digest, who asks, and the vault it is about."""
-
-    request: SecretRequest
-    name: str
-    agent: AgentSet
-    vault: Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +56,17 @@ class Served:
 
 @dataclass(slots=True)
 class SecretDesk:
-    """Serves agents; ``reading_key`` lives as long as this process and opens clients' shares.
-
-    ``seen`` has the requests that are too young to be forgotten, and when each came, in order.
-    """
+    """Serves agents; ``reading_key`` lives as long as this process and opens clients' shares."""
 
     registry: Registry
     keys: KeyRegister
     keeper: SecretKeeper
     reading_key: HpkeKey
-    seen: dict[str, int] = field(default_factory=dict)
+    seen: SeenRequests = field(default_factory=SeenRequests)
 
     def prove(self, raw: bytes, now_ms: int) -> Asked:
         """Return a request once it is proven; raise ``RequestRefused``. It serves once."""
-        try:
-            envelope = Envelope.decode(raw)
-            request = SecretRequest.decode(envelope.body())
-            agent = self._agent(request)
-            open_envelope(envelope, READ_REQUEST_TYPE, agent.public_key)
-        except Malformed as error:
-            raise RequestRefused(f"the request is malformed ({error})") from None
-        except SignatureWrong:
-            raise RequestRefused("the request is not signed by the agent that it names") from None
-        if (request.path is None) is not (request.operation == "list"):
-            raise RequestRefused("a list has no path, and everything else has one")
-        name = secret_request_digest(envelope.body())
-        self._refuse_seen(name, request.requested_at_ms, now_ms)
-        known = self.registry.vaults.get((request.account, request.vault))
-        # A vault that is none is judged as one on which nobody has a grant.
-        vault = known or Vault(request.account, request.vault, "envelope")
-        return Asked(request, name, agent, vault)
+        return prove(raw, self.registry, self.seen, now_ms)
 
     def judge(self, asked: Asked, now_ms: int) -> Judged:
         """Decide; whoever changes the register or the registry waits until it returns."""
@@ -138,24 +98,6 @@ class SecretDesk:
         with wiping(opening.secret) as value:
             told = SecretTold(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
         return self._sealed(asked, (told,), opening.failures)
-
-    def _agent(self, request: SecretRequest) -> AgentSet:
-        agent = self.registry.agents.get(request.agent)
-        if agent is None or request.org != self.registry.org:
-            raise RequestRefused(f"there is no agent {request.agent} in {request.org}")
-        return agent
-
-    def _refuse_seen(self, name: str, asked_ms: int, now_ms: int) -> None:
-        """Refuse what is old or came before; who sends a request again gets no second answer."""
-        if abs(now_ms - asked_ms) > FRESH_MS:
-            raise RequestRefused("the request is over a minute old, or ahead: check the clock")
-        while self.seen and now_ms - next(iter(self.seen.values())) > 2 * FRESH_MS:
-            del self.seen[next(iter(self.seen))]
-        if name in self.seen:
-            raise RequestRefused("the request was answered before: sign another one")
-        if len(self.seen) >= SEEN_MAX:
-            raise RequestRefused("too many secrets are asked for: try again in a minute")
-        self.seen[name] = now_ms
 
     def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
         """Yield the newest version of every secret that an agent may know of, at most so many."""

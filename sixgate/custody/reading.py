@@ -24,7 +24,8 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.secret_desk import Asked, Judged, RequestRefused, SecretDesk, Served
+from signer.vaults.read_requests import Asked, RequestRefused
+from signer.vaults.secret_desk import Judged, SecretDesk, Served
 from signer.vaults.secret_keeper import SecretKeeper
 from sixgate.api import ApiError, Json
 

@@ -17,7 +17,8 @@ from signer.custody.errors import (
     SharesMismatchError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.vaults.secret_desk import RequestRefused, SecretDesk
+from signer.vaults.read_requests import RequestRefused
+from signer.vaults.secret_desk import SecretDesk
 from sixgate.api import ApiError
 from sixgate.custody.reading import code_of, read, reading_key
 from streams.kafka.errors import KafkaWriteUnknown
@@ -32,7 +33,7 @@ def asked(desk: SecretDesk, raw: bytes, place: Place) -> tuple[SecretTold, ...]:
     box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
     name = place.records[-1]["id"]
     assert name
-    (context,) = [answer_context(seen) for seen in desk.seen]
+    (context,) = [answer_context(seen) for seen in desk.seen.came_at_ms]
     return SecretAnswer.decode(bytes(READER.open(box, context))).secrets
 
 

@@ -25,7 +25,8 @@ from signer.custody.hpke import HpkeKey, seal_for
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister
 from signer.signatures import Ed25519Signer
-from signer.vaults.secret_desk import FRESH_MS, Asked, Judged, RequestRefused, SecretDesk
+from signer.vaults.read_requests import FRESH_MS, Asked, RequestRefused
+from signer.vaults.secret_desk import Judged, SecretDesk
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import SecretRegister
 from tests.support.cases import (
@@ -250,7 +251,7 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
         for later_ms in (3 * FRESH_MS, 6 * FRESH_MS):
             at_ms = NOW_MS + later_ms
             desk.prove(request(requested_at_ms=at_ms), at_ms)
-            assert len(desk.seen) == 1, "what is too old to be sent again is forgotten"
+            assert len(desk.seen.came_at_ms) == 1, "what is too old to be sent again is forgotten"
 
 
 def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
