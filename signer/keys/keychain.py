@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from schemas.client_share import ClientShare
 from schemas.custody import AGENT_KEYS
@@ -16,7 +16,7 @@ from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.context import SecretContext
 from signer.custody.curves import new_secret
 from signer.custody.envelope import SealedSecret
-from signer.custody.errors import ClientShareMissingError, CorruptError
+from signer.custody.errors import CorruptError
 from signer.custody.failures import ProviderFailure
 from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Handle, Keyring, KeyringLimits, RingKey
@@ -25,15 +25,14 @@ from signer.custody.sealing import Holders
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.sealing import (
-    context_in,
+from signer.vaults.client_shares import (
+    NoShareBoxes,
+    ShareBoxes,
+    box_context,
     hand_over,
-    holders_of,
-    place_in,
     require_client,
-    seal_in,
-    share_place,
 )
+from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
 from signer.vaults.vault import Vault, VaultPlace, VersionPlace
 
 LIMITS = KeyringLimits(handles_max=1024, idle_ms_max=60_000, age_ms_max=600_000, uses_max=1_000_000)
@@ -51,22 +50,6 @@ class KeyName(NamedTuple):
     version: int
     agent: str = ""
     share: ClientShare | None = None
-
-
-class ShareBoxes(Protocol):
-    """Who opens what clients seal for the signer."""
-
-    def open(self, share: ClientShare, context: bytes) -> bytearray:
-        """Return a client's share, in a buffer the caller wipes; raise ``CustodyError``."""
-        ...
-
-
-class NoShareBoxes:
-    """A signer to which nobody can seal a share."""
-
-    def open(self, share: ClientShare, context: bytes) -> bytearray:  # noqa: ARG002 - a port
-        """Refuse."""
-        raise ClientShareMissingError("This signer has no share key: no client's share opens.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +178,7 @@ class Keychain:
         context = context_in(self._registry.org, vault, name.path, name.version)
         if name.share is None:
             return self._handle(key.chain, context, sealed, None)
-        if name.share.key_version != name.version:
-            raise ClientShareMissingError(
-                f"The share is of version {name.share.key_version} of the key at {name.path}, and "
-                f"version {name.version} signs: send that one's."
-            )
-        sealed_under = share_place(context).to_signer(name.agent)
+        sealed_under = box_context(name.share, context, name.agent)
         with wiping(self.share_boxes.open(name.share, sealed_under)) as share:
             return self._handle(key.chain, context, sealed, share)
 

@@ -11,7 +11,8 @@ from signer.custody.errors import RecoveryRefusedError
 from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
 from signer.registry import Registry
-from signer.vaults.sealing import context_in, holders_of, sealed_share
+from signer.vaults.client_shares import sealed_share
+from signer.vaults.sealing import context_in, holders_of
 from signer.vaults.vault import Vault, VersionPlace
 from signer.vaults.wrapped import told
 from signer.vaults.wrappings import Wrappings

@@ -27,8 +27,9 @@ from signer.custody.failures import ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
+from signer.vaults.client_shares import box_context
 from signer.vaults.read_requests import Asked, RequestRefused, SeenRequests, prove
-from signer.vaults.sealing import context_in, share_place
+from signer.vaults.sealing import context_in
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import target_of
 from signer.vaults.vault import Vault
@@ -125,13 +126,8 @@ class SecretDesk:
                 "The client's share is sealed for another custody process: ask for its reading "
                 "key and seal again."
             )
-        if share.key_version != stored.version:
-            raise ClientShareMissingError(
-                f"The share is of version {share.key_version} of {stored.path}, and version "
-                f"{stored.version} is asked for: send that one's."
-            )
         context = context_in(self.registry.org, asked.vault, stored.path, stored.version)
-        info = share_place(context).to_signer(asked.agent.agent)
+        info = box_context(share, context, asked.agent.agent)
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
     def _sealed(

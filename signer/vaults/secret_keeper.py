@@ -12,14 +12,8 @@ from signer.custody.opening import Opening, open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyRefused
 from signer.registry import Registry
-from signer.vaults.sealing import (
-    context_in,
-    hand_over,
-    holders_of,
-    place_in,
-    require_client,
-    seal_in,
-)
+from signer.vaults.client_shares import hand_over, require_client
+from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
 from signer.vaults.secret_register import SecretRegister, read_secret_order
 from signer.vaults.vault import Vault
 from signer.vaults.wrapped import told

@@ -12,9 +12,9 @@ from signer.keys.orders import KeyRefused, Ordered, open_order
 from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRefused
 from signer.stage import StageHalted
+from signer.vaults.client_shares import require_client
 from signer.vaults.orders import VaultOrdered, judge, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
-from signer.vaults.sealing import require_client
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.clocks import wall_ms
