@@ -2,14 +2,14 @@
 
 import json
 import os
+import select
 import signal
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-_POLL_S = 0.02
-_STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the name
+_STARTED = 19  # a field of /proc/PID/stat, counted after the name
 
 
 class Process(NamedTuple):
@@ -21,33 +21,41 @@ class Process(NamedTuple):
     @property
     def alive(self) -> bool:
         """Tell whether it still runs; an ended child that nobody waited for does not."""
-        return _started(self.pid) == self.started
+        with self._held() as handle:
+            return handle is not None and not _ended(handle, 0)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to this process and to no other; one that has ended is left in peace."""
-        try:
-            handle = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
-        try:
-            if self.alive:  # asked while the handle holds the number
+        with self._held() as handle, suppress(ProcessLookupError):
+            if handle is not None:
                 signal.pidfd_send_signal(handle, number)
-        finally:
-            os.close(handle)
 
     def ended(self, within_s: float) -> bool:
-        """Wait until it has ended; return whether it has."""
-        until = time.monotonic() + within_s
-        while self.alive and time.monotonic() < until:
-            time.sleep(_POLL_S)
+        """Wait until it has ended and holds no port and no file; return whether it has."""
+        with self._held() as handle:
+            if handle is None:
+                return True
+            gone = _ended(handle, within_s)
         _reap(self.pid)
-        return not self.alive
+        return gone
 
     def remember(self, file: Path) -> None:
         """Write it down for other processes."""
         draft = file.with_suffix(".draft")
         draft.write_text(json.dumps(self._asdict()))
         draft.replace(file)
+
+    @contextmanager
+    def _held(self) -> Iterator[int | None]:
+        """Lend a handle, so that nobody gets the number meanwhile; none where it is another's."""
+        handle = _handle(self.pid)
+        if handle is None:
+            yield None
+            return
+        try:
+            yield handle if _started(self.pid) == self.started else None
+        finally:
+            os.close(handle)
 
 
 def remembered(file: Path) -> Process | None:
@@ -85,10 +93,22 @@ def _started(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()
-    if fields[_STATE] in "ZX":
-        return None
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}/{fields[_STARTED]}"
+
+
+def _handle(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _ended(handle: int, within_s: float) -> bool:
+    """Tell whether a process ended with its last thread (pidfd_open(2)): the first may be early."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(within_s * 1000))
 
 
 def _reap(pid: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,8 +19,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from infra.local import fetch
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
-from infra.local.ports import HOST
+from infra.local.ports import HOST, free_port
 from infra.local.process import Process, remembered, spawn
+from tests.support.command_line import until
 from tests.support.servers import had, running, watched
 
 USERS = """<clickhouse>
@@ -54,6 +56,37 @@ def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) 
     assert sleeper.alive
 
 
+LARGE = """
+import socket, sys, threading, time
+memory = bytes(300 << 20).replace(b"\\0", b"1")
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+for _ in range(40):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def large(port: int, log: Path) -> Process:
+    process = spawn([sys.executable, "-c", LARGE, str(port)], log, {})
+    until(lambda: log.exists() and log.read_text() == "up\n")
+    return process
+
+
+def test_a_process_has_ended_when_it_holds_its_port_no_more(tmp_path: Path) -> None:
+    """Its first thread may be gone long before the others let go."""
+    for number in range(3):
+        port = free_port()
+        process = large(port, tmp_path / str(number))
+        process.send(signal.SIGKILL)
+        assert process.ended(30)
+        socket.create_server((HOST, port)).close()
+
+
+def test_a_port_is_not_given_twice_in_a_row() -> None:
+    assert len({free_port() for _ in range(500)}) == 500
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": 1}'])
 def test_a_damaged_note_is_no_process(tmp_path: Path, content: str) -> None:
     (tmp_path / "process.json").write_text(content)
@@ -76,6 +109,7 @@ def test_servers_do_not_outlive_a_killed_test_run(sleeper: Process, tmp_path: Pa
 WATCHED = """
 import sys, time
 from pathlib import Path
+from tests.support.command_line import until
 from tests.support.servers import watched
 with watched(Path(sys.argv[1])):
     print("watched", flush=True)
