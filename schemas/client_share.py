@@ -21,7 +21,7 @@ class SharePlace(Canonical):
     account: str
     vault: str
     path: str
-    version: int
+    version: Ordinal
 
     def to_client(self) -> bytes:
         """Return what the share is sealed under when it is handed over, once."""
