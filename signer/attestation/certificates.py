@@ -109,11 +109,23 @@ def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevoca
         )
 
 
+def check_signature_is_whole(der: bytes, signature: bytes) -> None:
+    """Raise ``ValueError`` unless no bit of the signature at the end is said to be unused.
+
+    X.690, 8.6.2.2: the bit string's first byte counts them. The X.509 library takes no notice, so
+    that a signature that ends in zero bits would have further encodings, all of them valid.
+    """
+    if not der.endswith(b"\x00" + signature):
+        raise ValueError
+
+
 def _load(name: str, der: bytes) -> x509.Certificate:
     with reading(f"the {name}"), warnings.catch_warnings():
         # Every VCEK and VLEK has serial number 0.
         warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
-        return x509.load_der_x509_certificate(der)
+        loaded = x509.load_der_x509_certificate(der)
+        check_signature_is_whole(der, loaded.signature)
+        return loaded
 
 
 def _check_root(digest: str, generation: Generation, simulated_root: str | None) -> bool:

@@ -9,7 +9,13 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from signer.attestation.certificates import TIME, Chain, check_algorithm, reading
+from signer.attestation.certificates import (
+    TIME,
+    Chain,
+    check_algorithm,
+    check_signature_is_whole,
+    reading,
+)
 from signer.attestation.errors import CertificateChainError, Code
 
 
@@ -25,6 +31,7 @@ def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required:
         return False
     with reading("the revocation list", Code.CRL_MALFORMED):
         loaded = x509.load_der_x509_crl(crl)
+        check_signature_is_whole(crl, loaded.signature)
         _check_complete(loaded)
         _check_issuer(loaded, chain.root)
         _check_period(loaded, at)

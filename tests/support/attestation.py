@@ -27,6 +27,7 @@ AT_MS = int(AT.timestamp() * 1000)
 BINDING = Binding(
     Purpose.CUSTOMER_ATTESTATION, b"\x01" * 32, b"\x02" * 32, b"\x03" * 32, b"\x04" * 32
 )
+_SIGNATURE_BYTES = 4096 // 8
 _TRUSTEE = "confidential-containers-trustee/snp"
 
 
@@ -122,6 +123,13 @@ def refused(
     error = caught.value
     assert (error.code, code in MEANING[error.step]) == (code, True), str(error)
     return error
+
+
+def one_bit_unused(der: bytes) -> bytes:
+    """Say of the last bit of a signature at the end that it is no part of it."""
+    count = len(der) - _SIGNATURE_BYTES - 1
+    assert (der[count], der[-1] & 1) == (0, 0)
+    return der[:count] + b"\x01" + der[count + 1 :]
 
 
 def with_chain(evidence: Evidence, **certificates: bytes) -> Evidence:

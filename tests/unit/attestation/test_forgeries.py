@@ -25,6 +25,7 @@ from tests.support.attestation import (
     authority,
     crl,
     evidence_of,
+    one_bit_unused,
     other_keys,
     platform,
     refused,
@@ -51,6 +52,19 @@ def test_a_root_of_ones_own_is_refused() -> None:
     evidence = Evidence(report, chip.certificates, forger.revocation_list(AT))
     refused(Code.ROOT_UNPINNED, evidence)
     verified(evidence, simulated_policy(simulated_root=forger.root_digest))
+
+
+def test_another_encoding_of_a_leaf_is_refused() -> None:
+    """One bit of its signature is said to be unused, and it is zero: the library takes both."""
+    chip = next(chip for chip in iter(platform_anew, None) if not chip.certificates.leaf[-1] & 1)
+    evidence = Evidence(chip.sign({"report_data": BINDING.report_data()}), chip.certificates, crl())
+    verified(evidence)
+    leaf = one_bit_unused(evidence.certificates.leaf)
+    refused(Code.CERTIFICATE_MALFORMED, with_chain(evidence, leaf=leaf))
+
+
+def platform_anew() -> SimulatedPlatform:
+    return SimulatedPlatform(authority(), CHIP, SigningKey.VCEK, AT)
 
 
 def test_an_intermediate_of_ones_own_under_the_right_root_is_refused() -> None:

@@ -22,6 +22,7 @@ from tests.support.attestation import (
     authority,
     authority_keys,
     crl,
+    one_bit_unused,
     other_keys,
     refused,
     simulated_evidence,
@@ -66,6 +67,17 @@ def test_a_revoked_ask_is_refused() -> None:
 @pytest.mark.parametrize("padding", [PSS(MGF1(SHA384()), 32), None])
 def test_a_list_that_is_signed_otherwise_is_refused(padding: PSS | None) -> None:
     refused(Code.CERTIFICATE_ALGORITHM, with_list(own_list(padding=padding)))
+
+
+def test_another_encoding_of_a_list_is_refused() -> None:
+    """One bit of its signature is said to be unused, and it is zero: the library takes both."""
+    der = next(der for der in iter(crl_anew, None) if not der[-1] & 1)
+    verified(with_list(der))
+    refused(Code.CRL_MALFORMED, with_list(one_bit_unused(der)))
+
+
+def crl_anew() -> bytes:
+    return authority().revocation_list(AT)
 
 
 def test_a_partial_list_is_refused() -> None:
