@@ -1,7 +1,7 @@
 """Commits what belongs together in one Kafka transaction, as the only writer of a slot."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
@@ -11,7 +11,14 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateWrite
 from streams.kafka.broker import TRANSACTION_MS_MAX, Broker
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaFenced, KafkaWriteUnknown
+from streams.kafka.errors import (
+    KafkaDenied,
+    KafkaFault,
+    KafkaFenced,
+    KafkaTopicMissing,
+    KafkaUnreachable,
+    KafkaWriteUnknown,
+)
 from streams.kafka.state import key_of, value_of
 from streams.kafka.translation import translated
 
@@ -103,9 +110,23 @@ class Sender:
 
     async def send(self, events: Sequence[Outgoing]) -> None:
         """Append events and wait for every answer; raises ``KafkaFault``."""
-        with translated("sending"):
-            sent = [await self._send(event) for event in events]
-            await asyncio.gather(*sent)
+        try:
+            with translated("sending"):
+                sent = [await self._send(event) for event in events]
+                await asyncio.gather(*sent)
+        except KafkaTopicMissing:
+            await self._refuse_silence({event.topic for event in events})
+            raise
+
+    async def _refuse_silence(self, topics: Iterable[Topic]) -> None:
+        """Raise ``KafkaUnreachable`` unless a broker says which topic is not there.
+
+        aiokafka takes every topic of which it learns nothing in time for a missing one.
+        """
+        known = self._producer.client.cluster.partitions_for_topic
+        told = await self._producer.client.force_metadata_update()
+        if not told or all(known(topic.value) for topic in topics):
+            raise KafkaUnreachable("Kafka did not say in time which topics there are: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:
         at = partition_for(event, self._partitions())

@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from schemas.record import Place, Record
 from schemas.topics import Topic
@@ -107,9 +111,19 @@ class Reader:
                 yield Waiting(f"{at.topic}/{at.partition}", position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """Return the offset behind the last committed record of every partition."""
+        """Return the offset behind the last committed record of every partition.
+
+        Asks twice: a process that was frozen finds its time over before it sees the answer that
+        lies there, and whoever took its place meanwhile must not be taken for a Kafka that is gone.
+        """
         with translated("looking for the end"):
-            ends: dict[TopicPartition, int] = await self._asker.end_offsets(self._places)
+            try:
+                return await self._ends()
+            except KafkaTimeoutError:
+                return await self._ends()
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        ends: dict[TopicPartition, int] = await self._asker.end_offsets(self._places)
         return ends
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
