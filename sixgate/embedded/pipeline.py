@@ -1,7 +1,7 @@
 """A folder's pipeline and ledger, kept running by two threads; the first failure ends both."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from schemas.record import Outgoing
@@ -34,6 +34,7 @@ class Pipeline:
         self._inbox_lock = threading.Lock()
         self._gates = Loop("pipeline", self.step, self._fail)
         self._ledger = Loop("ledger", self._keep_books, self._fail, idle_s=LEDGER_S)
+        self._committed: Mapping[str, int] = {}
         self._busy = False
         self._booked_at_ms = boot_ms()
 
@@ -77,6 +78,7 @@ class Pipeline:
         with self.lock, self._failing():
             self._folder.check_same(self._place)
             read = self.parts.runner.step()
+            self._committed = self.parts.runner.stage.memory.slot.positions
         self._busy = read > 0
         return read
 
@@ -93,8 +95,8 @@ class Pipeline:
             self.parts.runner.publish(events)
 
     def waiting(self) -> int:
-        """Return how many submitted records lie in the inbox behind the last batch."""
-        inbox, positions = self.parts.inbox, self.parts.runner.stage.memory.slot.positions
+        """Return how many submitted records lie in the inbox behind the last committed batch."""
+        inbox, positions = self.parts.inbox, self._committed
         with self._inbox_lock:
             return sum(
                 inbox.end(Topic.SUBMITTED, partition)
@@ -116,7 +118,7 @@ class Pipeline:
             raise
 
     def _keep_books(self) -> int:
-        if not self._gives_way():
+        if self.failure is None and not self._gives_way():
             self._booked_at_ms = boot_ms()
             self.parts.books.step()
         return 0

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -26,6 +27,7 @@ from sixgate.api import Api, ApiError
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
 from sixgate.embedded.node import Node
+from sixgate.embedded.pipeline import Pipeline
 from sixgate.socket.connection import connect
 from sixgate.socket.remote import RemoteApi, dial
 from streams.ledger.errors import LedgerError
@@ -102,6 +104,26 @@ def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
         assert (before, api.status()["waiting"]) == (0, 7)
     submit(api, trader.signed("last"))
     assert api.status()["waiting"] == 0
+
+
+def test_what_waits_is_counted_until_it_is_committed(
+    folder: Folder, trader: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lists intents meanwhile learns how many are missing there."""
+    counted, commit = list[int](), PipelineLog.commit
+    pipeline = Pipeline(folder, lambda _: None)
+
+    def counting(log: PipelineLog, *what: Any) -> None:
+        counted.append(pipeline.waiting())
+        commit(log, *what)
+
+    pipeline.start()
+    with pipeline.lock:
+        monkeypatch.setattr(PipelineLog, "commit", counting)
+        pipeline.append([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed(name)) for name in "abc"])
+        pipeline.step()
+        assert (counted[0], pipeline.waiting()) == (3, 0)
+    pipeline.stop()
 
 
 def run_and_take_away(folder: Folder, replaced: str) -> None:
