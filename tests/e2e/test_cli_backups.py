@@ -32,7 +32,7 @@ def kept(
         cli.ok("secrets", "put", "prod", "token", "--generate", *OWNED)
         cli.ok("vaults", "rotate-key", "prod", *OWNED)
         show = ("vaults", "show", "prod", *OWNED, "--json")
-        until(20, lambda: cli.ok(*show).json["behind"] == 0)  # what is wrapped anew is said later
+        until(lambda: cli.ok(*show).json["behind"] == 0)  # what is wrapped anew is said later
         cli.ok("vaults", "backup", str(newer))
     return CommandLine(cli.folder), older, newer
 

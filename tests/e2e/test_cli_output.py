@@ -116,7 +116,7 @@ def test_results_and_notices_go_to_different_places(cli: CommandLine) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error_to_talk_about(cli: CommandLine) -> None:
-    cli.submit(*[INTENT | {"value": "0.001"}] * 400)
+    cli.submit(*[INTENT | {"value": "0.001"}] * 1000)
     for words in ("signed --json", "signed"):
         done = shell(cli, f"sixgate {words} | head -1; echo ${{PIPESTATUS[0]}} >&2")
         assert done.stderr.strip() == "141"

@@ -113,7 +113,7 @@ def test_the_most_a_blob_transaction_costs_is_shown_with_its_blobs(
     def shown() -> str:
         return open_minded.run("intents", "show", event["intent"]).out
 
-    until(30, lambda: "fee at most" in shown())
+    until(lambda: "fee at most" in shown())
     assert "0.0131282 ETH" in shown().split("fee at most")[1]
 
 
@@ -187,7 +187,7 @@ def test_people_see_the_signed_bytes_at_once_and_their_digest_in_the_ledger(
     def in_ledger() -> str:
         return open_minded.run("intents", "show", lines["intent"]).out
 
-    until(30, lambda: kept in in_ledger())
+    until(lambda: kept in in_ledger())
     assert lines["sender"] in in_ledger()
     assert lines[shown] not in in_ledger()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from tests.support.command_line import CommandLine, served, until
+from tests.support.command_line import SECONDS_MAX, CommandLine, served, until
 from tests.support.lossy_link import losing_answers
 
 TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
@@ -140,7 +140,7 @@ def test_a_submit_that_is_killed_can_be_sent_again(cli: CommandLine, tmp_path: P
     source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
     source.write_text("".join(json.dumps(INTENT | {"value": "0.01"}) + "\n" for _ in range(300)))
     running = cli.start("submit", str(source), "--save", str(saved), "--json")
-    until(30, lambda: saved.exists() and saved.read_bytes().count(b"\n") == 300)
+    until(lambda: saved.exists() and saved.read_bytes().count(b"\n") == 300)
     running.kill()
     running.communicate()
     results = cli.ok("submit", str(saved), "--json").lines
@@ -241,7 +241,7 @@ def test_ctrl_c_in_submit_says_how_many_were_accepted(
     assert running.stdout
     assert running.stdout.readline()
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=SECONDS_MAX)
     assert running.returncode == 130, err
     assert "Traceback" not in err
     assert "interrupted: 3000 of 3000 intents were accepted" in err
@@ -258,10 +258,10 @@ def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
             running = cli.start("submit", str(source))
             assert lost.wait(60)
             running.send_signal(signal.SIGINT)
-            _, err = running.communicate(timeout=30)
+            _, err = running.communicate(timeout=SECONDS_MAX)
         assert running.returncode == 130, err
         assert "up to 1500 of 1500 intents may have been accepted: the answer had not come" in err
-        until(60, lambda: len(quick.ok("signed", "--json").lines) == 1500)
+        until(lambda: len(quick.ok("signed", "--json").lines) == 1500)
 
 
 def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
@@ -270,9 +270,9 @@ def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
         running = cli.start("submit", f"/proc/{os.getpid()}/fd/{read}")
         source.write(json.dumps(INTENT))
         source.flush()
-        until(30, lambda: reads(running.pid, read))
+        until(lambda: reads(running.pid, read))
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=30)
+        _, err = running.communicate(timeout=SECONDS_MAX)
     assert (running.returncode, "interrupted: nothing was sent" in err) == (130, True), err
 
 
@@ -292,6 +292,6 @@ def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:
     assert running.stdout
     assert json.loads(running.stdout.readline())["event"]["nonce"] == 0
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=SECONDS_MAX)
     assert running.returncode == 130
     assert "Traceback" not in err

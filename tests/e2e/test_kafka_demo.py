@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 import sixgate
 from infra.local.errors import ServerError
 from infra.local.processes import WATCHED
-from tests.support.command_line import CommandLine, Ended
+from tests.support.command_line import CommandLine, Ended, until
 from tests.support.servers import had, watched
 
 ROOT = Path(sixgate.__file__).parents[1]
@@ -151,10 +150,7 @@ def lag_at(url: str) -> float:
 @pytest.mark.parametrize("name", WATCHED)
 def test_what_is_idle_does_not_look_stalled(made_up: MadeUp, name: str) -> None:
     url = made_up.status()[name]["address"]
-    until = time.monotonic() + 20
-    while lag_at(url) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert lag_at(url) == 0
+    until(lambda: lag_at(url) == 0)
 
 
 def test_up_is_refused_in_a_sentence(made_up: MadeUp) -> None:

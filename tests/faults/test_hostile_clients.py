@@ -52,7 +52,7 @@ def node(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
 JOIN_S_MAX = 60
 
 
-def ask(folder: Folder, line: bytes, timeout_s: float = 5) -> bytes:
+def ask(folder: Folder, line: bytes, timeout_s: float = JOIN_S_MAX) -> bytes:
     """Say something to the socket and return all that comes back."""
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(timeout_s)
@@ -149,7 +149,7 @@ def test_a_malformed_request_is_answered_in_a_sentence(
 def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None:
     assert node.status()
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(5)
+        link.settimeout(JOIN_S_MAX)
         link.connect(str(folder.socket))
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
@@ -242,7 +242,7 @@ def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Fol
             idle.enter_context(closing(dial(folder)))
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(str(folder.socket))
-            link.settimeout(5)
+            link.settimeout(JOIN_S_MAX)
             answer = orjson.loads(link.makefile("rb").readline())
         assert answer["error"]["code"] == "busy"
 
@@ -251,4 +251,4 @@ def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Fol
             return b"done" in ask(folder, line)
         return False
 
-    until(5, is_served)
+    until(is_served)

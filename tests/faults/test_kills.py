@@ -102,8 +102,6 @@ def finish(folder: Folder) -> None:
 
 def unfinished(folder: Folder) -> bool:
     """Tell whether an intent waits for its outcome, or garbage for its end."""
-    if not folder.pipeline.exists():
-        return True
     found = read(in_folder(folder.path))
     return len(found.outcomes) < len(found.intents) or not found.strangers_ended()
 
@@ -127,8 +125,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
         bursts = submit_until(time.monotonic() + life_ms / 1000, inbox, trader, bursts)
         kill(process)
         show(life + 1, KILLS, "killed")
-        if folder.pipeline.exists():
-            check(in_folder(folder.path), settled=False)
+        check(in_folder(folder.path), settled=False)
     submit(inbox, trader, bursts)  # so the last life has work, and listens when it is stopped
     finish(folder)
     verify_ledger(folder)

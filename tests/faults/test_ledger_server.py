@@ -96,7 +96,7 @@ def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalSe
 def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     rig: Rig, server: LocalServer
 ) -> None:
-    sink = rig.start(rig.config(answer_s_max=2))
+    sink = rig.start(rig.config(answer_s_max=10))
     rig.write(20)
     rig.await_level(sink)
     server.pause()
@@ -129,8 +129,9 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     """The first is stopped as if its machine hung; a second takes over; then the first wakes."""
     zombie = rig.start()
     rig.write(100)
-    before = rig.judge.rows()
-    _wait_for(partial(_grown, rig, before))
+    before = rig.await_level(zombie)
+    rig.write(100)
+    _wait_for(partial(_grown, rig, before))  # it has appended before, and knows that it has
     zombie.send_signal(signal.SIGSTOP)
     successor = rig.start()
     rig.write(100)

@@ -16,7 +16,6 @@ from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.socket.connection import connect
 from streams.simulators.local import LocalSimulator
-from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
 from tests.support.embedded import (
     ACCOUNT,
@@ -29,6 +28,7 @@ from tests.support.embedded import (
     open_pipeline,
 )
 from tests.support.outside import check, in_folder
+from tests.support.simulation_pool import UNHURRIED
 from tests.support.trading import (
     ends,
     nonces,
@@ -130,7 +130,7 @@ def test_an_agent_may_not_stop_anybody_with_a_key_of_another_chain(
     pipeline.inbox.append([key_order(pipeline.folder, path=path, chain=of_chain)], 0)
     pipeline.drain()
     key = load_key_file(pipeline.folder.key(SIMULATOR), SIMULATOR)
-    with closing(LocalSimulator(pipeline.folder.genesis, PoolLimits())) as simulator:
+    with closing(LocalSimulator(pipeline.folder.genesis, UNHURRIED)) as simulator:
         pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
         pipeline.submit(rogue.signed("a", key_path=path, simulate_first=True), honest.signed("b"))
         assert ends(pipeline.drain()) == ["simulation_missing", "signed"]

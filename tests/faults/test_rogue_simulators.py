@@ -24,7 +24,6 @@ from streams.gates.passage import Passage, World
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import LocalSimulator
-from streams.simulators.pool import PoolLimits
 from streams.simulators.report import Reporter
 from tests.support.embedded import (
     ACCOUNT,
@@ -34,6 +33,7 @@ from tests.support.embedded import (
     open_pipeline,
 )
 from tests.support.outside import check, in_folder
+from tests.support.simulation_pool import UNHURRIED
 from tests.support.trading import (
     HOME,
     ends,
@@ -119,7 +119,7 @@ def test_the_nonces_of_a_local_chain_are_not_those_that_are_signed(
     sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
     (folder.genesis / "base.json").write_text(local_chain(sender, nonce=41))
     key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
-    with closing(LocalSimulator(folder.genesis, PoolLimits())) as simulator:
+    with closing(LocalSimulator(folder.genesis, UNHURRIED)) as simulator:
         pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
         pipeline.submit(trader.signed("a", simulate_first=True))
         events = pipeline.drain()
@@ -162,7 +162,7 @@ def test_a_genesis_that_is_a_dangling_link_stops_nothing(folder: Folder, trader:
     (folder.genesis / "base.json").symlink_to("nowhere.json")
     pipeline = open_pipeline(folder)
     key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
-    with closing(LocalSimulator(folder.genesis, PoolLimits())) as simulator:
+    with closing(LocalSimulator(folder.genesis, UNHURRIED)) as simulator:
         pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)
         pipeline.submit(trader.signed("a", simulate_first=True), trader.signed("b"))
         assert Counter(ends(pipeline.drain())) == {"simulation_failed": 1, "signed": 1}
@@ -185,7 +185,7 @@ def test_a_simulator_that_is_down_delays_nobody_and_is_used_again_once_it_is_up(
         )
         return ends(pipeline.drain())
 
-    with closing(LocalSimulator(folder.genesis, PoolLimits())) as local:
+    with closing(LocalSimulator(folder.genesis, UNHURRIED)) as local:
         limits = BreakerLimits(failed_count_max=2)
         simulator = GuardedSimulator(local, lambda: now_ms, limits)
         pipeline.runner.simulate = Reporter(simulator, key, wall_ms, 1_000)

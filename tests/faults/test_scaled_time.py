@@ -4,6 +4,7 @@ Real processes on a real broker, each with a wall clock of its own; judged from 
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -38,6 +39,9 @@ from tests.support.scaled import Scaled, all_ended, on_kafka, organisation, read
 from tests.support.servers import kafka_in, running
 
 HOUR_S = 3_600
+AHEAD = "ahead of"
+JUMPED = "the clock jumped by"
+UNSAID = "no registrar has signed since"
 END_S_MAX = 120
 RATE = 12
 MINUTE_MS = 60_000
@@ -76,12 +80,11 @@ def written(scaled: Scaled) -> dict[Topic, list[bytes]]:
     return {topic: values(topic) for topic in WRITTEN}
 
 
-def await_end(scaled: Scaled, name: str, because: str) -> None:
+def await_end(scaled: Scaled, name: str, why: str) -> None:
     """Wait until a process has halted and said why."""
     process = scaled.processes.pop(name)
     assert process.wait(END_S_MAX) == ExitCode.HALTED, scaled.log(name)
-    assert because in scaled.log(name)
-    assert "Nothing was consumed" in scaled.log(name)
+    assert re.search(f"({why}).*(Nothing was consumed|nothing was processed)", scaled.log(name))
 
 
 def judged(scaled: Scaled, signed: int, others: Sequence[str]) -> Outside:
@@ -127,7 +130,7 @@ def test_gates_and_signers_whose_clock_is_wrong_halt_and_lose_nothing(
     submit(scaled, trader, "before")
     start(scaled, "gates", "signer")
     for name in ("gates", "signer"):
-        await_end(scaled, name, "ahead of")
+        await_end(scaled, name, AHEAD)
     assert not any(written(scaled).values())
     for name in ("gates", "signer"):
         scaled.set_clock(name, 0)
@@ -144,7 +147,7 @@ def _set_clocks_of_running_processes(scaled: Scaled, trader: Producer, wrong_s: 
     before = written(scaled)
     submit(scaled, trader, "after")
     for name in ("gates", "signer"):
-        await_end(scaled, name, "ahead of")
+        await_end(scaled, name, f"{JUMPED}|{AHEAD}")
     assert written(scaled) == before
     for name in ("gates", "signer"):
         scaled.set_clock(name, 0)
@@ -173,7 +176,7 @@ def test_a_registrar_whose_clock_is_wrong_halts_signers_until_it_is_mended(
     start(scaled, "registrar", "gates", "signer")
     submit(scaled, trader, "a")
     for name in ("gates", "signer"):
-        await_end(scaled, name, "ahead of")
+        await_end(scaled, name, AHEAD)
     assert not any(written(scaled).values())
     scaled.stop("registrar")
     scaled.set_clock("registrar", 0)
@@ -215,7 +218,7 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
     for name in ("gates", "signer"):
         assert not ready(scaled.ports[name])
         send_heads(scaled, *old)
-        await_end(scaled, name, "no registrar has signed since")
+        await_end(scaled, name, UNSAID)
     assert written(scaled) == before
     time.sleep(max(0, again_at_ms - wall_ms()) / 1000)
     start(scaled, "registrar", "gates", "signer")
@@ -271,7 +274,7 @@ def test_forged_heads_neither_halt_a_signer_nor_keep_it_going(
     time.sleep(max(0, last_head(scaled).at_ms + APART_MS_MAX + 1_000 - wall_ms()) / 1000)
     scaled.start("signer")
     send_heads(scaled, *forged_heads(scaled))
-    await_end(scaled, "signer", "no registrar has signed since")
+    await_end(scaled, "signer", UNSAID)
 
 
 def test_a_deactivated_agent_is_refused_though_it_is_the_registrys_last_record(

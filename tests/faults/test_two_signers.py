@@ -16,7 +16,7 @@ PRODUCERS = 8
 UNITS = 20
 ROUNDS = 4
 POKE_S = 0.3
-FENCED_S_MAX = 30
+FENCED_S_MAX = 120
 # A broker that is about to fence may answer a commit with an unknown error: nobody knows, it halts.
 LOST = (ExitCode.TAKEN_OVER, ExitCode.HALTED)
 

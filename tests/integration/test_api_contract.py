@@ -114,7 +114,7 @@ def test_without_waiting_it_is_accepted_and_judged_later(api: Api) -> None:
     assert list(api.submit([record(TRADER.signed(new()))], wait=False)) == [{"accepted": 1}]
     assert results(submit(api, TRADER.signed(new()))) == ["signed"]
     assert signed_count(api) == count + 2
-    until(10, lambda: api.status()["waiting"] == 0)
+    until(lambda: api.status()["waiting"] == 0)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,8 @@ class Composed:
     def moved(self, name: str, text: str) -> str:
         """Put other ports and the place of mounts into a command's or a variable's text."""
         for port, own in self.ports.items():
-            text = text.removesuffix(port) + str(own) if text.endswith(port) else text
+            if text.endswith(port):
+                return text.removesuffix(port) + str(own)
         for _, target in self.services[name].mounts:
             top = "/" + target.split("/")[1]
             if text.startswith(top):

@@ -180,7 +180,7 @@ def test_killed_about_its_record_it_has_given_no_answer(here: Kept, when: When) 
         before = here.accesses()
         proxy.arm(Point(1, Api.PRODUCE, when), lambda: here.scaled.kill("custody"))
         assert here.send(request()) == "custody_absent"
-        assert proxy.reached.is_set()
+        proxy.await_reached()
         assert len(here.accesses()) - len(before) == (when is When.AFTER)
 
 

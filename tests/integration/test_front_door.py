@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from infra.local.kafka import Kafka
+from infra.local.ports import free_port
 from infra.local.server import Server
 from schemas.outcome import TransactionSigned, decode_outcome
 from schemas.record import Outgoing
@@ -46,6 +46,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def api(world: World) -> Iterator[Api]:
+    with front_door(world.settings, world.folder) as found:
+        yield found
+
+
+@pytest.fixture
+def impatient(world: World) -> Iterator[Api]:
+    """Give a front door that soon says what does not come."""
     with front_door(world.settings, world.folder, IMPATIENT) as found:
         yield found
 
@@ -100,10 +107,10 @@ def test_outcomes_that_no_signer_signed_are_told_to_nobody(world: World, api: Ap
     assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
 
 
-def test_a_forged_end_does_not_end_a_wait(world: World, api: Api) -> None:
+def test_a_forged_end_does_not_end_a_wait(world: World, api: Api, impatient: Api) -> None:
     value, forged = TRADER.signed(uuid4().hex), outcome_of(api)
     with paused(process(world, "signer")):
-        ends = api.submit([record(value)], wait=True)
+        ends = impatient.submit([record(value)], wait=True)
         next(ends)
         wrong = signed_by_the_wrong_key(forged, intent=names_of(value, ACCOUNT)[1])
         send(world.local.kafka, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
@@ -131,47 +138,44 @@ def test_garbage_on_every_topic_that_is_read_stops_nobody(
     assert api.registry()["sequence"] == before + 1
 
 
-def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(world: World, api: Api) -> None:
+def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
+    world: World, api: Api, impatient: Api
+) -> None:
     value = TRADER.signed(uuid4().hex)
     with paused(process(world, "signer")):
         with pytest.raises(ApiError, match="sixgate signer") as caught:
-            submit(api, value)
+            submit(impatient, value)
         assert caught.value.code == "halted"
         with pytest.raises(ApiError, match="the signer does not answer") as caught:
             operator.provision(
-                operator.Admin(api, world.folder.admin(), NOW_MS),
+                operator.Admin(impatient, world.folder.admin(), NOW_MS),
                 operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
             )
         assert caught.value.code == "connection_lost"
     assert results(submit(api, value)) == ["signed"]
 
 
-def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(world: World, api: Api) -> None:
+def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
+    world: World, api: Api, impatient: Api
+) -> None:
     with paused(process(world, "ledger")):
         (end,) = submit(api, TRADER.signed(uuid4().hex))
         assert results([end]) == ["signed"]
         with pytest.raises(ApiError, match="behind Kafka") as caught:
-            api.trail(end["intent"])
+            impatient.trail(end["intent"])
         assert caught.value.code == "ledger_failed"
-    with front_door(world.settings, world.folder) as patient:
-        assert patient.trail(end["intent"])
+    assert api.trail(end["intent"])
 
 
 def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: World) -> None:
     gone = world.settings.clickhouse.model_copy(update={"port": free_port()})
     settings = world.settings.model_copy(update={"clickhouse": gone})
-    with front_door(settings, world.folder, IMPATIENT) as api:
+    with front_door(settings, world.folder) as api:
         assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
         with pytest.raises(ApiError) as caught:
             api.sql("SELECT 1")
     assert caught.value.code == "ledger_failed"
     assert "\n" not in str(caught.value)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: World) -> None:

@@ -82,7 +82,7 @@ def test_a_stopped_process_is_found_and_ended(scaled: Scaled, name: str) -> None
 
 
 def test_a_process_that_gets_on_is_left_alone(scaled: Scaled, name: str) -> None:
-    code, told = probed(scaled.url(name), scaled.processes[name].pid)
+    code, told = probed(scaled.url(name), scaled.processes[name].pid, stalled_s=PROBE_S_MAX / 2)
     assert (code, "gets on" in told) == (ExitCode.OK, True)
     scaled.stop(name)
 
@@ -96,7 +96,7 @@ def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None
         scaled.await_ready(one)
     while len(scaled.outside().outcomes) < INTENTS:
         for one, process in scaled.processes.items():
-            assert probed(scaled.url(one), process.pid, stalled_s=10)[0] == ExitCode.OK
+            assert probed(scaled.url(one), process.pid, stalled_s=PROBE_S_MAX / 2)[0] == ExitCode.OK
     scaled.settle(all_ended)
     for one in list(scaled.processes):
         scaled.stop(one)

@@ -47,7 +47,6 @@ from tests.support.scaled import Scaled, all_ended, on_kafka
 from tests.support.trading import Crash, DiesBeforeSigning, ends, registry_record, run_once
 
 CHARGED = Point(1, Api.END, When.AFTER)
-KILL_S_MAX = 30
 
 
 def change_key(folder: Folder) -> str:
@@ -264,7 +263,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
             scaled.start_all()
             proxy.arm(CHARGED, partial(scaled.kill, "signer"))
             scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))])
-            assert proxy.reached.wait(KILL_S_MAX)
+            proxy.await_reached()
             assert not self.made(scaled)
             yield scaled
 

@@ -278,7 +278,7 @@ def test_killed_about_its_record_it_has_given_no_answer(
             proxy.arm(Point(1, Api.PRODUCE, when), lambda: here.kill("gcp"))
             with pytest.raises(ReleaseUnreachableError):
                 link.send(raw)
-        assert proxy.reached.is_set()
+        proxy.await_reached()
         recorded = [one for one in here.records() if one.request == request_digest(raw)]
         assert [type(one) for one in recorded] == [ReleaseGranted] * (when is When.AFTER)
         here.start("gcp")

@@ -42,6 +42,7 @@ from tests.support.simulation_pool import (
     MEMORY_BOMB,
     PATIENCE_S,
     TRANSFER,
+    UNHURRIED,
     children,
     code,
     codes,
@@ -66,7 +67,7 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
         for data in [calldata("Usdc", "transfer(address,uint256)", BOB, amount)]
     ]
 
-    with SimulatorPool(chains) as pool:
+    with SimulatorPool(chains, UNHURRIED) as pool:
         answers = pool.run(calls, DEADLINE_MS)
 
     simulators = {genesis.chain_id: Revm(genesis) for genesis in chains}
@@ -78,7 +79,7 @@ def test_a_large_genesis_is_loaded_before_a_calls_time_begins() -> None:
     funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 80_000)}
     start = parse_genesis(example_genesis(1, {ALICE: ETHER, **funded}))
 
-    with SimulatorPool([start], PoolLimits(workers_max=1, timeout_ms=1_000)) as pool:
+    with SimulatorPool([start], UNHURRIED) as pool:
         answers = pool.run([TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["succeeded"]
@@ -108,7 +109,7 @@ def test_an_infinite_loop_is_killed_at_its_bound_and_the_pool_goes_on(pool: Simu
 
     assert codes(answers) == ["simulation_timeout"]
     assert isinstance(answers[0], SimulationError)
-    assert answers[0].detail == "It did not end within its time (at most 300 ms)."
+    assert answers[0].detail == "It did not end within its time (at most 1000 ms)."
     assert time.monotonic() - started_s < PATIENCE_S
     assert codes(pool.run([TRANSFER] * 4, DEADLINE_MS)) == ["succeeded"] * 4
     assert len(children()) == len(before)
@@ -116,7 +117,7 @@ def test_an_infinite_loop_is_killed_at_its_bound_and_the_pool_goes_on(pool: Simu
 
 
 def test_a_gas_bomb_within_the_blocks_limit_just_runs_out_of_gas() -> None:
-    with SimulatorPool([genesis({CONTRACT: LOOP_FOREVER})]) as pool:
+    with SimulatorPool([genesis({CONTRACT: LOOP_FOREVER})], UNHURRIED) as pool:
         (answer,) = pool.run([call(CONTRACT)], DEADLINE_MS)
 
     assert isinstance(answer, Simulation)

@@ -146,7 +146,7 @@ def test_workers_die_with_the_process_that_owns_the_pool(busy: bool) -> None:  #
     program = """
         import sys
         from tests.integration import test_simulation_pool as here
-        pool = here.SimulatorPool([here.HOSTILE], here.PoolLimits(timeout_ms=1_500))
+        pool = here.SimulatorPool([here.HOSTILE], here.PoolLimits(timeout_ms=5_000))
         pool.run([here.TRANSFER] * 2, here.DEADLINE_MS)
         print(*here.children(), flush=True)
         if sys.argv[1] == "True":
@@ -198,7 +198,8 @@ def test_a_worker_that_remembers_too_many_addresses_is_replaced_unnoticed() -> N
         call(CONTRACT, data=(number << 32).to_bytes(32), gas_limit=2**24) for number in range(50)
     ]
 
-    with SimulatorPool([genesis({CONTRACT: look_around})], PoolLimits(workers_max=1)) as pool:
+    limits = PoolLimits(workers_max=1, timeout_ms=10_000)
+    with SimulatorPool([genesis({CONTRACT: look_around})], limits) as pool:
         pool.run(calls[:1], DEADLINE_MS)
         (first,) = children()
         answers = pool.run(calls, 60_000)

@@ -192,9 +192,9 @@ def stopped(running: "subprocess.Popen[str]", number: int) -> int:
     return running.returncode
 
 
-def until(seconds: float, condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], within_s: float = SECONDS_MAX) -> None:
     """Wait for a condition; fail when it does not come."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.02)

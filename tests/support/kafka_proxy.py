@@ -18,6 +18,8 @@ from typing import NamedTuple
 from infra.local.ports import HOST
 from tests.support.listener import Listener, relay
 
+REACHED_S_MAX = 30
+
 _SIZE = struct.Struct(">i")
 _HEADER = struct.Struct(">hhi")
 
@@ -52,7 +54,7 @@ class KafkaProxy:
         self._target = port
         self._listener = Listener(self._serve)
         self.port = self._listener.port
-        self.reached = threading.Event()
+        self._reached = threading.Event()
         self._lock = threading.Lock()
         self._point: Point | None = None
         self._kill: Callable[[], None] = lambda: None
@@ -64,7 +66,11 @@ class KafkaProxy:
         with self._lock:
             self._seen.clear()
             self._point, self._kill = point, kill
-            self.reached.clear()
+            self._reached.clear()
+
+    def await_reached(self) -> None:
+        """Wait until the point came and ``kill`` returned."""
+        assert self._reached.wait(REACHED_S_MAX), f"{self._point} never came"
 
     def close(self) -> None:
         self._listener.close()
@@ -114,7 +120,7 @@ class KafkaProxy:
 
     def _end(self) -> None:
         self._kill()
-        self.reached.set()
+        self._reached.set()
 
 
 def _address(port: int) -> bytes:

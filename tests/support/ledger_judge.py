@@ -1,20 +1,20 @@
 """The ledger on a server, judged from outside: chain, heads, and every record in it once."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.dsse import Envelope
 from schemas.record import Place, Record
-from schemas.topics import Topic
+from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
+from streams.kafka.reader import replay
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadKey
-from streams.ledger.kafka_source import KafkaSource
-from streams.ledger.ordering import LEDGER_TOPICS, advance, by_place
+from streams.ledger.ordering import LEDGER_TOPICS
 from streams.ledger.verify_sql import verify
 from tests.support.ledger_servers import as_user
 
@@ -26,6 +26,7 @@ class LedgerJudge:
     broker: Broker
     server: LocalServer
     head_key: HeadKey
+    partitions: int
 
     def rows(self) -> int:
         with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
@@ -33,13 +34,7 @@ class LedgerJudge:
 
     def records(self) -> list[Record]:
         """Read every committed record of every topic that is kept."""
-        found: list[Record] = []
-        positions: dict[Place, int] = {}
-        with self._reading(LEDGER_TOPICS) as source:
-            while records := source.read(positions, 100_000):
-                found += records
-                positions = advance(by_place(records), positions, source.earliest)
-        return found
+        return self._kept_on(LEDGER_TOPICS)
 
     def judge(self) -> None:
         """Recompute everything: each record once, as it is; the chain; the published heads."""
@@ -55,13 +50,17 @@ class LedgerJudge:
 
     def heads(self) -> list[Envelope]:
         """Return every head on Kafka."""
-        with self._reading((Topic.HEADS,)) as source:
-            return [Envelope.decode(record.value) for record in source.read({}, 10_000)]
+        return [Envelope.decode(record.value) for record in self._kept_on((Topic.HEADS,))]
 
-    @contextmanager
-    def _reading(self, topics: Sequence[Topic]) -> Iterator[KafkaSource]:
-        with (
-            closing(LoopThread("outside")) as loop,
-            closing(KafkaSource(loop, self.broker, topics)) as source,
-        ):
-            yield source
+    def _kept_on(self, topics: Iterable[Topic]) -> list[Record]:
+        """Read topics to the ends they have now, however slowly Kafka gives them."""
+        places = [
+            (topic, number)
+            for topic in topics
+            for number in range(self.partitions if TOPICS[topic].keyed else 1)
+        ]
+        with closing(LoopThread("outside")) as loop:
+            return loop.run(self._replayed(places))
+
+    async def _replayed(self, places: Iterable[Place]) -> list[Record]:
+        return [record async for record in replay(self.broker, places)]

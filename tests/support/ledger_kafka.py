@@ -1,7 +1,8 @@
 """A Kafka broker as the log of a ledger: all topics, and records as anybody may write them."""
 
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from streams.kafka.loop import LoopThread
 from streams.kafka.records import place
 
 PARTITIONS = 3
+SHOWN_S_MAX = 30
 
 
 def broker_of(kafka: Kafka, client: str = "tests") -> Broker:
@@ -44,8 +46,21 @@ async def _make_topics(address: str) -> None:
             for topic, spec in TOPICS.items()
         ])  # fmt: skip
         assert {code for _, code, *_ in answer.topic_errors} == {0}
+        await await_topics(admin, there_are_all)
     finally:
         await admin.close()
+
+
+def there_are_all(there: set[str]) -> bool:
+    return there.issuperset(TOPICS)
+
+
+async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], bool]) -> None:
+    """Wait until a broker, which follows its controller with a delay, shows what is wanted."""
+    until = time.monotonic() + SHOWN_S_MAX
+    while not wanted(there := set(await admin.list_topics())):
+        assert time.monotonic() < until, there
+        await asyncio.sleep(0.05)
 
 
 _CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3 * 1024 * 1024)}

@@ -15,7 +15,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.key_files import create_key_file
 from tests.support.ledger import HEAD_KEY, ORG, Pipeline
 from tests.support.ledger_judge import LedgerJudge
-from tests.support.ledger_kafka import KafkaWriter, broker_of
+from tests.support.ledger_kafka import PARTITIONS, KafkaWriter, broker_of
 from tests.support.ledger_servers import password
 
 LEVEL_S_MAX = 90
@@ -27,7 +27,7 @@ class Rig:
 
     def __init__(self, folder: Path, kafka: Kafka, server: LocalServer) -> None:
         self.folder, self.kafka, self.server = folder, kafka, server
-        self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY)
+        self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY, PARTITIONS)
         self.writer = KafkaWriter(kafka)
         self.pipeline = Pipeline()
         self._sinks: list[subprocess.Popen[str]] = []

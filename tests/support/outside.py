@@ -46,12 +46,19 @@ def canonical(value: object) -> bytes:
 
 
 def in_folder(folder: Path) -> Values:
-    """Return what reads a topic's values from a data folder, in the order of their offsets."""
+    """Return what reads a topic's values from a data folder, in the order of their offsets.
+
+    A file that a first life did not come to make, or to put a table into, has none.
+    """
 
     def values(topic: str) -> list[bytes]:
         file, number = IN_FOLDER[topic]
+        if not (folder / file).exists():
+            return []
         db = sqlite3.connect(f"file:{folder / file}?mode=ro", uri=True)
         try:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchall():
+                return []
             query = "SELECT value FROM records WHERE topic = ? ORDER BY partition, offset"
             return [value for (value,) in db.execute(query, (number,))]
         finally:

@@ -192,7 +192,7 @@ class Releasing:
         with (self.path / f"{provider}.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
         self.processes[provider] = process
-        until(START_S_MAX, lambda: process.poll() is not None or listens(self.ports[provider]))
+        until(lambda: process.poll() is not None or listens(self.ports[provider]), START_S_MAX)
         assert process.poll() is None, self.log(provider)
 
     def kill(self, provider: str) -> None:

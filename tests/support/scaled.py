@@ -85,6 +85,7 @@ class Scaled:
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     aside: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     has_registrar: bool = False
+    began_at_byte: dict[str, int] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in EVERY})
     replication: Replication = ONE_COPY
     doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
@@ -133,6 +134,7 @@ class Scaled:
             f"{self.more.get(name, '')}"
         )
         log = (self.folder.path / f"{name}.log").open("ab")
+        self.began_at_byte[name] = log.tell()
         program = ["tests.support.wrong_clock", str(self._clock(name))]
         command = [sys.executable, "-m", *program, *EVERY[name], "--config", str(config)]
         env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
@@ -192,7 +194,7 @@ class Scaled:
     def stop(self, name: str) -> None:
         """Stop a process as an operator would; from when it shows itself it listens to that."""
         process = self.processes.pop(name)
-        until(SETTLE_S_MAX, lambda: process.poll() is not None or listens(self.ports[name]))
+        until(lambda: process.poll() is not None or listens(self.ports[name]), SETTLE_S_MAX)
         process.terminate()
         assert process.wait(30) == 0, self.log(name)
 
@@ -204,7 +206,9 @@ class Scaled:
         return code
 
     def log(self, name: str) -> str:
-        return (self.folder.path / f"{name}.log").read_text()[-4_000:]
+        """Return the end of what a process's last life said."""
+        said = (self.folder.path / f"{name}.log").read_bytes()[self.began_at_byte[name] :]
+        return said.decode()[-4_000:]
 
     def close(self) -> None:
         for process in [*self.processes.values(), *self.aside]:
@@ -346,7 +350,9 @@ async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:
     await consumer.start()
     try:
         await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
-        await consumer._client.set_topics([topic])  # noqa: SLF001
+        async with asyncio.timeout(SETTLE_S_MAX):
+            while not consumer.partitions_for_topic(topic):  # a broker follows its controller
+                await consumer._client.set_topics([topic])  # noqa: SLF001
         places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)

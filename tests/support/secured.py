@@ -106,7 +106,7 @@ class Secured:
         with (self.folder.path / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         self.running.append(process)
-        until(READY_S_MAX, lambda: process.poll() is not None or ready(port))
+        until(lambda: process.poll() is not None or ready(port), READY_S_MAX)
         assert process.poll() is None, self.log(name)
         return process
 

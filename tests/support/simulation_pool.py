@@ -21,7 +21,8 @@ from tests.support.simulation import (
 )
 
 ENDLESS_GAS = 2**63
-LIMITS = PoolLimits(timeout_ms=300)
+LIMITS = PoolLimits(timeout_ms=1_000)
+UNHURRIED = PoolLimits(timeout_ms=10_000)  # where nothing is to time out, however busy it is
 DEADLINE_MS = 30_000
 PATIENCE_S = 10  # far above every bound, far below what would happen without it
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import StrEnum, auto
 
 HANG_S_MAX = 30.0
-LATE_S = 0.2
+LATE_S = 1.0  # far longer than whatever else a busy machine does meanwhile
 DRIP_S = 0.1
 
 

@@ -56,7 +56,7 @@ def read(some: Clouds, mode: CustodyMode, sealing: Sealing | None = None) -> Ope
 
 def slow(name: str) -> SlowKms:
     """A provider that answers after all that do not wait."""
-    return SlowKms(cloud(name), takes_s=0.2)
+    return SlowKms(cloud(name), takes_s=1.0)
 
 
 def liar(name: str) -> LyingKms:

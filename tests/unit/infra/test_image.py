@@ -17,6 +17,7 @@ from infra.image.bytecode import MARSHAL_VERSION, compile_tree
 from infra.image.errors import ImageError
 from infra.image.layer import (
     EPOCH_S_DEFAULT,
+    LEFT_OUT,
     RUNTIME,
     SOURCES,
     Project,
@@ -47,8 +48,10 @@ def test_a_build_that_takes_in_its_place_is_found_and_the_file_is_named(tmp_path
     checkout = tmp_path / "checkout"
     for name in (*SOURCES, RUNTIME):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, checkout / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, checkout / name, ignore=LEFT_OUT)
+        else:
+            shutil.copy(ROOT / name, checkout / name)
     leaking = "\n_keep = _keep_one_script\n\n\ndef _keep_one_script(prefix):\n"
     leaking += '    _keep(prefix)\n    (prefix / "bin" / "place").write_text(os.getcwd())\n'
     with (checkout / "infra" / "image" / "layer.py").open("a") as code:

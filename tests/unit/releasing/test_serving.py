@@ -98,10 +98,8 @@ def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
     ],
 )
 def test_what_is_no_request_of_ours_is_a_problem_and_leaves_no_record(
-    raw: bytes, status: int, monkeypatch: pytest.MonkeyPatch
+    raw: bytes, status: int
 ) -> None:
-    monkeypatch.setattr(serving, "BODY_S_MAX", 0.2)
-
     async def main() -> None:
         async with served() as here:
             got, headers, body = await here.say(raw)

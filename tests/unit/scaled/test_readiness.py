@@ -7,21 +7,21 @@ from urllib.request import urlopen
 from infra.local.ports import free_port
 from sixgate.scaled.monitor import Monitor, serving
 
-PORT = free_port()
-
 
 def asked(monitor: Monitor) -> tuple[int, str, float | None]:
     """Return what ``/readyz`` answers to whoever asks now, and what the metric says."""
 
+    port = free_port()
+
     def ask() -> tuple[int, str]:
         try:
-            with urlopen(f"http://127.0.0.1:{PORT}/readyz", timeout=10) as answer:
+            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
                 return answer.status, answer.read().decode().strip()
         except HTTPError as error:
             return error.code, error.read().decode().strip()
 
     async def run() -> tuple[int, str]:
-        async with serving(monitor, "127.0.0.1", PORT):
+        async with serving(monitor, "127.0.0.1", port):
             return await asyncio.to_thread(ask)
 
     shown = monitor.registry.get_sample_value("sixgate_ready", {"process": "test"})
