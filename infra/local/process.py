@@ -1,5 +1,6 @@
 """Processes that outlive who started them, told apart from others that got the same number."""
 
+import errno
 import json
 import os
 import select
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+_NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)  # nobody's number, or that of a thread
 _STARTED = 19  # a field of /proc/PID/stat, counted after the name
 
 
@@ -62,9 +64,10 @@ def remembered(file: Path) -> Process | None:
     """Return the process that was written down, if it runs."""
     try:
         found = Process(**json.loads(file.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
+        runs = found.alive
+    except (FileNotFoundError, ValueError, TypeError, OverflowError):
         return None
-    return found if found.alive else None
+    return found if runs else None
 
 
 def spawn(command: list[str], log: Path, more: Mapping[str, str]) -> Process:
@@ -100,15 +103,17 @@ def _started(pid: int) -> str | None:
 def _handle(pid: int) -> int | None:
     try:
         return os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_PROCESS:
+            return None
+        raise
 
 
 def _ended(handle: int, within_s: float) -> bool:
     """Tell whether a process ended with its last thread (pidfd_open(2)): the first may be early."""
     poll = select.poll()
     poll.register(handle, select.POLLIN)
-    return bool(poll.poll(within_s * 1000))
+    return bool(poll.poll(max(0.0, within_s) * 1000))
 
 
 def _reap(pid: int) -> None:

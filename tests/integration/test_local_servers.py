@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) 
 
 LARGE = """
 import socket, sys, threading, time
-memory = bytes(300 << 20).replace(b"\\0", b"1")
+memory = b"1" * (300 << 20)
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 for _ in range(40):
     threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
@@ -87,7 +88,22 @@ def test_a_port_is_not_given_twice_in_a_row() -> None:
     assert len({free_port() for _ in range(500)}) == 500
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pid": 1}'])
+def test_a_number_that_a_thread_got_is_no_process() -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        assert thread.native_id
+        assert not Process(thread.native_id, "long ago").alive
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '{"pid": 1}', *(f'{{"pid": {n}, "started": ""}}' for n in (-1, 2**40))],
+)
 def test_a_damaged_note_is_no_process(tmp_path: Path, content: str) -> None:
     (tmp_path / "process.json").write_text(content)
     assert remembered(tmp_path / "process.json") is None
@@ -109,7 +125,6 @@ def test_servers_do_not_outlive_a_killed_test_run(sleeper: Process, tmp_path: Pa
 WATCHED = """
 import sys, time
 from pathlib import Path
-from tests.support.command_line import until
 from tests.support.servers import watched
 with watched(Path(sys.argv[1])):
     print("watched", flush=True)
