@@ -110,12 +110,13 @@ def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevoca
 
 
 def check_signature_is_whole(der: bytes, signature: bytes) -> None:
-    """Raise ``ValueError`` unless no bit of the signature at the end is said to be unused.
+    """Raise ``ValueError`` unless the signature at the end has all its bytes and all their bits.
 
-    X.690, 8.6.2.2: the bit string's first byte counts them. The X.509 library takes no notice, so
-    that a signature that ends in zero bits would have further encodings, all of them valid.
+    The X.509 library also takes one without the zero bytes that it begins with (RFC 8017, 8.1.2
+    wants all of them), and takes no notice of how many bits are said to be unused at its end
+    (X.690, 8.6.2.2): such a signature would have several encodings, all of them valid.
     """
-    if not der.endswith(b"\x00" + signature):
+    if len(signature) != RSA_BITS // 8 or not der.endswith(b"\x00" + signature):
         raise ValueError
 
 

@@ -115,7 +115,9 @@ MEANING: dict[Step, dict[Code, str]] = {
         Code.TCB_MALFORMED: "A TCB has bytes that its generation does not.",
     },
     Step.CHAIN: {
-        Code.CERTIFICATE_MALFORMED: "A certificate cannot be read, or repeats an extension.",
+        Code.CERTIFICATE_MALFORMED: (
+            "A certificate cannot be read, repeats an extension, or has a signature in an odd form."
+        ),
         Code.ROOT_UNPINNED: "The root is none of AMD's, and not the one the policy names.",
         Code.ROOT_OTHER_GENERATION: "The root is another generation's.",
         Code.INTERMEDIATE_UNPINNED: "The intermediate is not AMD's for this kind of key.",
@@ -125,7 +127,9 @@ MEANING: dict[Step, dict[Code, str]] = {
         Code.CERTIFICATE_EARLY: "A certificate is not in force yet.",
         Code.CERTIFICATE_EXPIRED: "A certificate has expired.",
         Code.CRL_MISSING: "The policy asks for a revocation list and there is none.",
-        Code.CRL_MALFORMED: "The revocation list cannot be read, or is only a part.",
+        Code.CRL_MALFORMED: (
+            "The revocation list cannot be read, is only a part, or has a signature in an odd form."
+        ),
         Code.CRL_UNTRUSTED: "The revocation list is not signed by this root.",
         Code.CRL_EARLY: "The revocation list is not in force yet.",
         Code.CRL_EXPIRED: "A newer revocation list is due.",

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -125,11 +126,21 @@ def refused(
     return error
 
 
-def one_bit_unused(der: bytes) -> bytes:
-    """Say of the last bit of a signature at the end that it is no part of it."""
-    count = len(der) - _SIGNATURE_BYTES - 1
-    assert (der[count], der[-1] & 1) == (0, 0)
-    return der[:count] + b"\x01" + der[count + 1 :]
+def with_one_bit_unused(made: Callable[[], bytes]) -> tuple[bytes, bytes]:
+    """Make what ends in a signature until that ends in a zero bit; say of it that it is unused."""
+    der = next(der for der in iter(made, None) if not der[-1] & 1)
+    signature = der[-_SIGNATURE_BYTES:]
+    return der, der.removesuffix(b"\x00" + signature) + b"\x01" + signature
+
+
+def with_one_byte_less(made: Callable[[], bytes]) -> tuple[bytes, bytes]:
+    """Make what ends in a signature until that begins with a zero byte; leave that out."""
+    der = next(der for der in iter(made, None) if not der[-_SIGNATURE_BYTES])
+    head, signature = der[2:-_SIGNATURE_BYTES], der[-_SIGNATURE_BYTES + 1 :]
+    length = int.from_bytes(head[:2]) - 1
+    inner = (_SIGNATURE_BYTES).to_bytes(2)
+    body = head[2:].removesuffix((_SIGNATURE_BYTES + 1).to_bytes(2) + b"\x00")
+    return der, der[:2] + length.to_bytes(2) + body + inner + b"\x00" + signature
 
 
 def with_chain(evidence: Evidence, **certificates: bytes) -> Evidence:
