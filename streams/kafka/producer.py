@@ -10,7 +10,7 @@ from schemas.partition import partition_for, partition_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.state import StateWrite
-from streams.kafka.broker import TRANSACTION_MS_MAX, Broker
+from streams.kafka.broker import REQUEST_MS_MAX, TRANSACTION_MS_MAX, Broker
 from streams.kafka.errors import (
     KafkaDenied,
     KafkaFault,
@@ -20,7 +20,7 @@ from streams.kafka.errors import (
     KafkaWriteUnknown,
 )
 from streams.kafka.state import key_of, value_of
-from streams.kafka.translation import translated
+from streams.kafka.translation import not_shown, translated
 
 
 class SlotProducer:
@@ -115,18 +115,23 @@ class Sender:
                 sent = [await self._send(event) for event in events]
                 await asyncio.gather(*sent)
         except KafkaTopicMissing:
-            await self._refuse_silence({event.topic for event in events})
-            raise
+            raise await self._not_taken({event.topic for event in events}) from None
 
-    async def _refuse_silence(self, topics: Iterable[Topic]) -> None:
-        """Raise ``KafkaUnreachable`` unless a broker says which topic is not there.
+    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaFault:
+        """Return why: a topic of which aiokafka learns nothing in time it takes for a missing one.
 
-        aiokafka takes every topic of which it learns nothing in time for a missing one.
+        Raises ``KafkaUnreachable`` where no broker answers now either.
         """
-        known = self._producer.client.cluster.partitions_for_topic
-        told = await self._producer.client.force_metadata_update()
-        if not told or all(known(topic.value) for topic in topics):
-            raise KafkaUnreachable("Kafka did not say in time which topics there are: start again.")
+        client = self._producer.client
+        with translated("looking for a topic"):
+            async with asyncio.timeout(REQUEST_MS_MAX / 1000):
+                for topic in topics:  # those behind the one that failed were not asked for
+                    client.add_topic(topic.value)
+                told = await client.force_metadata_update()
+        lacking = [one for one in topics if not client.cluster.partitions_for_topic(one.value)]
+        if told and lacking:
+            return not_shown(lacking[0], client.cluster.unauthorized_topics)
+        return KafkaUnreachable("Kafka did not take it in time: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:
         at = partition_for(event, self._partitions())

@@ -26,7 +26,7 @@ from streams.kafka.admin import Admin
 from streams.kafka.reader import ends_of
 from streams.kafka.topics import Replication, declared
 from tests.support.command_line import CommandLine, Ended
-from tests.support.ledger_kafka import await_topics
+from tests.support.ledger_kafka import delete_topics
 from tests.support.secured import OWN, Secured, secured
 
 Ends: TypeAlias = Mapping[str, Ended]
@@ -173,8 +173,7 @@ async def delete(here: Secured, *topics: Topic) -> None:
     )
     await admin.start()
     try:
-        await admin.delete_topics([topic.value for topic in topics])
-        await await_topics(admin, lambda there: there.isdisjoint(topics))
+        await delete_topics(admin, *topics)
     finally:
         await admin.close()
 

@@ -15,7 +15,7 @@ from streams.kafka.errors import KafkaTopicMissing, KafkaUnreachable
 from streams.kafka.producer import Sender
 from streams.kafka.reader import Reader
 from streams.kafka.records import place
-from tests.support.ledger_kafka import KafkaWriter, await_topics, broker_of, kafka_with_topics
+from tests.support.ledger_kafka import KafkaWriter, broker_of, delete_topics, kafka_with_topics
 from tests.support.servers import watched
 
 REGISTRY = (Topic.REGISTRY, 0)
@@ -67,6 +67,7 @@ async def without_the_topic(kafka: Kafka) -> None:
 async def delete(kafka: Kafka, topic: Topic) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
     await admin.start()
-    await admin.delete_topics([topic.value])
-    await await_topics(admin, lambda there: topic not in there)
-    await admin.close()
+    try:
+        await delete_topics(admin, topic)
+    finally:
+        await admin.close()

@@ -63,6 +63,12 @@ async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], 
         await asyncio.sleep(0.05)
 
 
+async def delete_topics(admin: AIOKafkaAdminClient, *topics: Topic) -> None:
+    """Delete topics, with all that is on them, and wait until none is shown."""
+    await admin.delete_topics([topic.value for topic in topics])
+    await await_topics(admin, lambda there: there.isdisjoint(topics))
+
+
 _CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3 * 1024 * 1024)}
 
 

@@ -1,0 +1,63 @@
+"""What a sender says of a topic of which Kafka's library learned nothing in time."""
+
+import asyncio
+from collections.abc import Collection
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.producer import Sender
+
+BOTH = (Topic.AUDIT, Topic.UNATTRIBUTED)
+
+
+class Library:
+    """aiokafka's producer and its client, which knows of the topics that it was asked for."""
+
+    def __init__(self, there: Collection[str], denied: Collection[str], *, answers: bool) -> None:
+        self.client = self
+        self.cluster = SimpleNamespace(
+            partitions_for_topic=lambda name: {0} if name in self._known else None,
+            unauthorized_topics=set(denied),
+        )
+        self._there, self._answers = set(there), answers
+        self._asked: set[str] = set()
+        self._known: set[str] = set()
+
+    async def send(self, topic: str, *_: object) -> None:
+        self._asked.add(topic)
+        raise UnknownTopicOrPartitionError
+
+    async def stop(self) -> None: ...
+
+    def add_topic(self, name: str) -> None:
+        self._asked.add(name)
+
+    async def force_metadata_update(self) -> bool:
+        self._known = self._asked & self._there if self._answers else set()
+        return self._answers
+
+
+@pytest.mark.parametrize(
+    ("there", "denied", "answers", "said"),
+    [
+        (BOTH, (), True, KafkaUnreachable),
+        (BOTH, (), False, KafkaUnreachable),
+        (BOTH[:1], (), True, KafkaTopicMissing),
+        (BOTH[1:], BOTH[:1], True, KafkaDenied),
+    ],
+    ids=["answers again", "silent", "missing", "denied"],
+)
+def test_a_topic_is_said_to_be_missing_by_a_broker_alone(
+    there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaFault]
+) -> None:
+    library: Any = Library(there, denied, answers=answers)
+    sender = Sender(cast(Broker, SimpleNamespace(producer=lambda: library)), lambda: 1)
+    with pytest.raises(said):
+        asyncio.run(sender.send([Outgoing(topic, "k", b"") for topic in BOTH]))
