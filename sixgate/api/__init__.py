@@ -63,7 +63,7 @@ class Api(Protocol):
     def status(self) -> Json:
         """Return ``{org, pid, started_at_ms, ledger_rows, waiting}``.
 
-        ``waiting`` counts submitted records that nothing has judged yet.
+        ``waiting`` counts submitted records behind the last committed batch.
         """
         ...
 

@@ -27,7 +27,8 @@ class Pipeline:
 
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
         self._folder, self._place = folder, folder.place()
-        self.parts: Parts = assemble(folder, on_commit)
+        self._on_commit = on_commit
+        self.parts: Parts = assemble(folder, self._heard)
         self.lock = threading.RLock()
         self.failure: BaseException | None = None
         self._failed = threading.Event()
@@ -42,6 +43,7 @@ class Pipeline:
         """Prove and finish what earlier lives left, then run; raises what halts the pipeline."""
         with self._failing():
             self.parts.start()
+        self._committed = self.parts.runner.stage.memory.slot.positions
         self.step()
         self._gates.start()
         self._ledger.start()
@@ -78,7 +80,6 @@ class Pipeline:
         with self.lock, self._failing():
             self._folder.check_same(self._place)
             read = self.parts.runner.step()
-            self._committed = self.parts.runner.stage.memory.slot.positions
         self._busy = read > 0
         return read
 
@@ -116,6 +117,11 @@ class Pipeline:
         except BaseException as error:
             self._fail(error)
             raise
+
+    def _heard(self, events: Sequence[Outgoing]) -> None:
+        """Move what is no longer waiting before anybody is told how it ended."""
+        self._committed = self.parts.runner.stage.memory.slot.positions
+        self._on_commit(events)
 
     def _keep_books(self) -> int:
         if self.failure is None and not self._gives_way():

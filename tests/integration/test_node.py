@@ -110,20 +110,25 @@ def test_what_waits_is_counted_until_it_is_committed(
     folder: Folder, trader: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever lists intents meanwhile learns how many are missing there."""
-    counted, commit = list[int](), PipelineLog.commit
-    pipeline = Pipeline(folder, lambda _: None)
+    before, after = list[int](), list[int]()
+    commit = PipelineLog.commit
+    pipeline = Pipeline(folder, lambda _: after.append(pipeline.waiting()))
 
     def counting(log: PipelineLog, *what: Any) -> None:
-        counted.append(pipeline.waiting())
+        before.append(pipeline.waiting())
         commit(log, *what)
 
     pipeline.start()
-    with pipeline.lock:
-        monkeypatch.setattr(PipelineLog, "commit", counting)
-        pipeline.append([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed(name)) for name in "abc"])
-        pipeline.step()
-        assert (counted[0], pipeline.waiting()) == (3, 0)
-    pipeline.stop()
+    try:
+        with pipeline.lock:
+            after.clear()
+            monkeypatch.setattr(PipelineLog, "commit", counting)
+            values = [trader.signed(name) for name in "abc"]
+            pipeline.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+            pipeline.step()
+        assert (before[0], after[0]) == (3, 0)
+    finally:
+        pipeline.stop()
 
 
 def run_and_take_away(folder: Folder, replaced: str) -> None:
