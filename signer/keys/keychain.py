@@ -28,9 +28,9 @@ from signer.registry import Registry
 from signer.vaults.client_shares import (
     NoShareBoxes,
     ShareBoxes,
-    box_context,
     hand_over,
     require_client,
+    share_info,
 )
 from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
 from signer.vaults.vault import Vault, VaultPlace, VersionPlace
@@ -178,8 +178,8 @@ class Keychain:
         context = context_in(self._registry.org, vault, name.path, name.version)
         if name.share is None:
             return self._handle(key.chain, context, sealed, None)
-        sealed_under = box_context(name.share, context, name.agent)
-        with wiping(self.share_boxes.open(name.share, sealed_under)) as share:
+        info = share_info(name.share, context, name.agent)
+        with wiping(self.share_boxes.open(name.share, info)) as share:
             return self._handle(key.chain, context, sealed, share)
 
     def _handle(

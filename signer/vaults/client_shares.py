@@ -54,8 +54,8 @@ def sealed_share(share_for: X25519PublicKey, context: SecretContext, share: byte
         ) from None
 
 
-def box_context(share: ClientShare, context: SecretContext, agent: str) -> bytes:
-    """Return what an agent seals a share of a version under, for the signer.
+def share_info(share: ClientShare, context: SecretContext, agent: str) -> bytes:
+    """Return what an agent seals a share of a version under, for whoever is to open it.
 
     Raise ``ClientShareMissingError`` where it says that it is another version's.
     """

@@ -27,7 +27,7 @@ from signer.custody.failures import ProviderFailure
 from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.client_shares import box_context
+from signer.vaults.client_shares import share_info
 from signer.vaults.read_requests import Asked, RequestRefused, SeenRequests, prove
 from signer.vaults.sealing import context_in
 from signer.vaults.secret_keeper import SecretKeeper
@@ -127,7 +127,7 @@ class SecretDesk:
                 "key and seal again."
             )
         context = context_in(self.registry.org, asked.vault, stored.path, stored.version)
-        info = box_context(share, context, asked.agent.agent)
+        info = share_info(share, context, asked.agent.agent)
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
     def _sealed(

@@ -44,6 +44,7 @@ class BoundedLink:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
+        # Without a bound: it opens no connection, and who gave up would leave the thread behind.
         self._session = asyncio.run_coroutine_threadsafe(self._opened(), self._loop).result()
 
     def post(self, path: str, body: bytes) -> Answer:
