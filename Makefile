@@ -41,10 +41,11 @@ bench-kafka: $(VENV)/dev.done ## Measure the scaled pipeline the same way, on re
 curve: $(VENV)/dev.done ## Show that an intent's cost does not grow, in its short form.
 	$(BIN)/python -m benchmarks.curve --intents 20000
 
-soak: $(VENV)/dev.done ## The long forms: a million intents, 700 kills, a million hostile messages; hours.
+soak: $(VENV)/dev.done ## The long forms: a million intents, 700 kills, a million hostile messages, ten times the examples; hours.
 	$(BIN)/python -m benchmarks.curve --intents 1000000
 	SIXGATE_KILLS=500 SIXGATE_LEDGER_KILLS=100 SIXGATE_SCALED_KILLS=100 SIXGATE_SCALED_INTENTS=500 \
 	  SIXGATE_BUS_MESSAGES=1000000 $(BIN)/pytest -q -s tests/faults
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n 2 --dist loadfile tests/unit tests/property
 
 contracts: ## Compile the simulator's Solidity (needs Node.js 20).
 	@command -v npm >/dev/null || { echo "make contracts needs Node.js 20 or newer with npm."; exit 1; }

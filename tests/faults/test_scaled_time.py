@@ -39,9 +39,10 @@ from tests.support.scaled import Scaled, all_ended, on_kafka, organisation, read
 from tests.support.servers import kafka_in, running
 
 HOUR_S = 3_600
-AHEAD = "ahead of"
-JUMPED = "the clock jumped by"
-UNSAID = "no registrar has signed since"
+AHEAD = "ahead of.*Nothing was consumed"
+CUT = "without its last records.*Nothing was consumed"
+JUMPED = "the clock jumped by.*nothing was processed"
+UNSAID = "no registrar has signed since.*Nothing was consumed"
 END_S_MAX = 120
 RATE = 12
 MINUTE_MS = 60_000
@@ -84,7 +85,7 @@ def await_end(scaled: Scaled, name: str, why: str) -> None:
     """Wait until a process has halted and said why."""
     process = scaled.processes.pop(name)
     assert process.wait(END_S_MAX) == ExitCode.HALTED, scaled.log(name)
-    assert re.search(f"({why}).*(Nothing was consumed|nothing was processed)", scaled.log(name))
+    assert re.search(why, scaled.log(name)), scaled.log(name)
 
 
 def judged(scaled: Scaled, signed: int, others: Sequence[str]) -> Outside:
@@ -242,7 +243,7 @@ def test_a_registry_without_its_last_records_halts_signer_and_registrar(
     submit(scaled, trader, "a")
     start(scaled, "registrar", "gates", "signer")
     for name in ("registrar", "gates", "signer"):
-        await_end(scaled, name, "without its last records")
+        await_end(scaled, name, CUT)
     assert written(scaled) == before
 
 

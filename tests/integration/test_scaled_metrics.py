@@ -80,6 +80,7 @@ def test_nobody_waits_for_the_markers_of_transactions(scaled: Scaled, trader: Pr
     await_idle(scaled)
     for name in COMMANDS:
         shown = scaled.metrics(name)
+        assert set(shown["sixgate_stalled_seconds"]) == {()}
         assert shown["sixgate_ready"] == {(): 1}
         assert shown["sixgate_lag_records"], name
 

@@ -79,7 +79,7 @@ def test_a_large_genesis_is_loaded_before_a_calls_time_begins() -> None:
     funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 80_000)}
     start = parse_genesis(example_genesis(1, {ALICE: ETHER, **funded}))
 
-    with SimulatorPool([start], UNHURRIED) as pool:
+    with SimulatorPool([start], LIMITS) as pool:
         answers = pool.run([TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["succeeded"]

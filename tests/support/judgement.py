@@ -6,15 +6,14 @@ from tests.support.scaled import Scaled, all_ended, on_kafka
 from tests.support.scaled_ledger import ledger_level
 
 DAILY_WEI = 5 * 10**18
-PROCESSES = ("gates", "signer", "ledger")
 
 
 def judge(scaled: Scaled, load: Load) -> Outside:
     """Wait until everything ended; assert promises 2, 3, 4 and 6 of all there is."""
     scaled.settle(all_ended)
-    for name in PROCESSES:  # what was not acknowledged when a broker was gone is said again
+    for name in scaled.processes:  # what was not acknowledged when a broker was gone is said again
         scaled.await_ready(name)
-    scaled.await_caught_up(*PROCESSES)
+    scaled.await_caught_up(*scaled.processes)
     found = check(on_kafka(scaled.servers), settled=True)
     taken = {intent["idempotency_key"] for intent in found.intents.values()}
     assert load.acknowledged <= taken, "the broker took an intent and lost it"

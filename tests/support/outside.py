@@ -32,6 +32,7 @@ IN_FOLDER = {
     "registry": ("inbox.db", 11),
     "boots": ("pipeline.db", 16),
 }
+UNBORN = "pipeline.db"  # a first life may not have come to make it, or its table
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
 Json: TypeAlias = dict[str, Any]
 Values: TypeAlias = Callable[[str], list[bytes]]
@@ -46,18 +47,16 @@ def canonical(value: object) -> bytes:
 
 
 def in_folder(folder: Path) -> Values:
-    """Return what reads a topic's values from a data folder, in the order of their offsets.
-
-    A file that a first life did not come to make, or to put a table into, has none.
-    """
+    """Return what reads a topic's values from a data folder, in the order of their offsets."""
 
     def values(topic: str) -> list[bytes]:
         file, number = IN_FOLDER[topic]
-        if not (folder / file).exists():
+        if file == UNBORN and not (folder / file).exists():
             return []
         db = sqlite3.connect(f"file:{folder / file}?mode=ro", uri=True)
         try:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchall():
+            tables = "SELECT name FROM sqlite_master"
+            if file == UNBORN and ("records",) not in db.execute(tables).fetchall():
                 return []
             query = "SELECT value FROM records WHERE topic = ? ORDER BY partition, offset"
             return [value for (value,) in db.execute(query, (number,))]

@@ -234,16 +234,28 @@ class Scaled:
     def await_ready(self, name: str) -> None:
         ends_at_s = time.monotonic() + SETTLE_S_MAX
         while not ready(self.ports[name]):
-            assert self.processes[name].poll() is None, self.log(name)
+            self._refuse_end(name)
             assert time.monotonic() < ends_at_s, self.log(name)
             time.sleep(LOOK_S / 5)
 
     def await_caught_up(self, *names: str) -> None:
         """Wait until nothing waits before some processes; cheap, where ``settle`` reads it all."""
         ends_at_s = time.monotonic() + CATCH_UP_S_MAX
-        while any(any(self.metrics(name)["sixgate_lag_records"].values()) for name in names):
+        while not all(self._caught_up(name) for name in names):
             assert time.monotonic() < ends_at_s, "they do not catch up"
             time.sleep(LOOK_S)
+
+    def _caught_up(self, name: str) -> bool:
+        """Tell whether nothing waits; a process that is being started again has not caught up."""
+        self._refuse_end(name)
+        try:
+            return not any(self.metrics(name)["sixgate_lag_records"].values())
+        except OSError:
+            return False
+
+    def _refuse_end(self, name: str) -> None:
+        ended = self.processes[name].poll()
+        assert ended is None or ended in self.started_again, f"{name}: {self.log(name)}"
 
     def register(self, entry: Entry) -> None:
         """Append a registry record as an operator would."""
@@ -272,9 +284,8 @@ class Scaled:
         """Wait until ``done`` says so of what the topics hold."""
         ends_at_s = time.monotonic() + SETTLE_S_MAX
         while not done(found := self.outside()):
-            for name, process in list(self.processes.items()):
-                ended = process.poll()
-                assert ended is None or ended in self.started_again, f"{name}: {self.log(name)}"
+            for name in list(self.processes):
+                self._refuse_end(name)
             assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
             time.sleep(LOOK_S)
         return found
@@ -350,9 +361,11 @@ async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:
     await consumer.start()
     try:
         await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
+        await consumer._client.set_topics([topic])  # noqa: SLF001
         async with asyncio.timeout(SETTLE_S_MAX):
             while not consumer.partitions_for_topic(topic):  # a broker follows its controller
-                await consumer._client.set_topics([topic])  # noqa: SLF001
+                await asyncio.sleep(LOOK_S)
+                await consumer._client.force_metadata_update()  # noqa: SLF001
         places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)

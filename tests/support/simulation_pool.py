@@ -24,7 +24,7 @@ ENDLESS_GAS = 2**63
 LIMITS = PoolLimits(timeout_ms=1_000)
 UNHURRIED = PoolLimits(timeout_ms=10_000)  # where nothing is to time out, however busy it is
 DEADLINE_MS = 30_000
-PATIENCE_S = 10  # far above every bound, far below what would happen without it
+PATIENCE_S = 60  # far above every bound, far below what would happen without it
 
 HOSTILE = genesis({CONTRACT: LOOP_FOREVER, OTHER: TOUCH_2_GIB_OF_MEMORY}, gas_limit=ENDLESS_GAS)
 LOOP = call(CONTRACT, gas_limit=ENDLESS_GAS)

@@ -16,8 +16,8 @@ from tests.support.ledger_servers import users_with_roles
 
 DISK_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-# Whoever is not root may mount in a user namespace of its own, where that is allowed.
 FILLINGS_MAX = 100
+# Whoever is not root may mount in a user namespace of its own, where that is allowed.
 WAYS = (("--mount",), ("--mount", "--map-root-user"))
 MOUNT = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
 

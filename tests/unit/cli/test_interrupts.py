@@ -11,7 +11,7 @@ from schemas.fields import Uint256
 from schemas.outcome import TransactionSigned
 from signer.account import LiveIntent
 from sixgate.cli import interrupts
-from sixgate.cli.interrupts import leave_at_once, raise_again
+from sixgate.cli.interrupts import AGAIN_S, leave_at_once, raise_again
 from tests.support.cases import intent, signed
 from tests.support.lives import live_of
 
@@ -67,6 +67,10 @@ def ended_by_the_clock() -> bool:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGALRM)
     return ordered_s > 0
+
+
+def test_it_comes_again_before_anybody_waits_for_it() -> None:
+    assert 0 < AGAIN_S <= 0.1
 
 
 def test_anywhere_else_it_is_answered_at_once() -> None:

@@ -55,7 +55,7 @@ def test_topics_and_partitions_count_apart(log: SqliteLog) -> None:
     assert log.end(Topic.REGISTRY, 0) == 1
 
 
-def test_two_processes_appending_never_share_an_offset(tmp_path: Path) -> None:
+def test_two_connections_appending_never_share_an_offset(tmp_path: Path) -> None:
     SqliteLog(tmp_path / "log.db", PARTITIONS).close()
 
     def append(writer: int) -> None:
