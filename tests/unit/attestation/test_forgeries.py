@@ -59,7 +59,7 @@ def test_a_root_of_ones_own_is_refused() -> None:
 @pytest.mark.parametrize("odd", [with_one_bit_unused, with_one_byte_less])
 def test_another_encoding_of_a_leaf_is_refused(odd: Callable[..., tuple[bytes, bytes]]) -> None:
     """The X.509 library takes both."""
-    chip = SimulatedPlatform(authority(), CHIP, SigningKey.VCEK, AT)
+    chip = endorsed_anew()
     der, other = odd(lambda: endorsed_anew().certificates.leaf)
     evidence = Evidence(chip.sign({"report_data": BINDING.report_data()}), chip.certificates, crl())
     verified(with_chain(evidence, leaf=der))
