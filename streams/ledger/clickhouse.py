@@ -150,6 +150,7 @@ class ClickHouse:
     def close(self) -> None:
         """Close this connection."""
         with self._lock, suppress(ClickHouseError):
+            self._client.close_connections()
             self._client.close()
 
     def _connect(self) -> Client:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httputil import get_pool_manager
 
 from streams.ledger.errors import LedgerBusy, LedgerUnavailable
+from streams.ledger.framed_http import refuse_unframed
 
 # A server that hangs is given up after this long; a batch of the largest size takes a second.
 ANSWER_S_MAX = 30
@@ -76,11 +78,10 @@ class Tls:
     certificate: Path | None = None
     key: Path | None = None
 
-    def options(self) -> dict[str, Any]:
-        """Return what clickhouse-connect takes; the password is asked for beside a certificate."""
+    def files(self) -> dict[str, Any]:
+        """Return which files there are, as clickhouse-connect names them."""
         files = {"ca_cert": self.ca, "client_cert": self.certificate, "client_cert_key": self.key}
-        said = {name: str(file) for name, file in files.items() if file is not None}
-        return {"interface": "https", "verify": True, "tls_mode": "strict", **said}
+        return {name: str(file) for name, file in files.items() if file is not None}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,11 @@ class Server:
     in_process: bool = False
 
     def connect(self, database: str) -> Client:
-        """Return a connection with a pool of its own; the database need not exist yet."""
+        """Return a connection with a pool of its own; the database need not exist yet.
+
+        In ``strict`` TLS a password is asked for beside a certificate.
+        """
+        files = self.tls.files() if self.tls else {}
         client = clickhouse_connect.get_client(
             host=self.host,
             port=self.port,
@@ -105,8 +110,9 @@ class Server:
             connect_timeout=min(CONNECT_S_MAX, self.answer_s_max),
             send_receive_timeout=self.answer_s_max,
             autogenerate_session_id=False,  # a session would refuse what a late answer overlaps
-            dedicated_pool=True,
-            **(self.tls.options() if self.tls else {"interface": "http"}),
+            pool_mgr=refuse_unframed(get_pool_manager(verify=True, **files)),
+            interface="https" if self.tls else "http",
+            tls_mode="strict",
         )
         client.database = database
         return client

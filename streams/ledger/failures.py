@@ -57,12 +57,14 @@ def reason_of(error: Exception) -> str:
 def _lost(error: BaseException) -> HTTPError | None:
     """Return what urllib3 found wrong with the connection; None if there was an answer.
 
-    The library's own text quotes the whole request.
+    The library's own text quotes the whole request, and says nothing of why an answer ended.
     """
     cause = error.__cause__
+    while cause is not None and not isinstance(cause, HTTPError):
+        cause = cause.__cause__
     if isinstance(cause, MaxRetryError) and isinstance(cause.reason, HTTPError):
         return cause.reason
-    return cause if isinstance(cause, HTTPError) else None
+    return cause
 
 
 def _transport(lost: HTTPError) -> str:

@@ -17,6 +17,7 @@ from streams.ledger.engines import Server, Tls
 from streams.ledger.errors import LedgerDenied, LedgerUnreachable
 from tests.support.ledger_servers import as_user
 from tests.support.listener import Listener
+from tests.support.proxy import CuttingProxy
 
 
 class TlsFront:
@@ -101,6 +102,20 @@ def test_who_is_not_proven_hears_nothing(
     with pytest.raises(LedgerUnreachable):
         ClickHouse.server(attempt)
     assert front.taken == before
+
+
+@pytest.mark.parametrize("passed", [40, 120, 300])
+def test_whoever_cuts_the_connection_makes_no_answer_empty(
+    server: Server, ledger_server: LocalServer, authority: Authority, passed: int
+) -> None:
+    with (
+        closing(CuttingProxy(ledger_server.port)) as proxy,
+        closing(TlsFront(proxy.port, authority)) as front,
+        closing(ClickHouse.server(replace(server, port=front.port), "default")) as clickhouse,
+    ):
+        proxy.cut_after(passed)
+        with pytest.raises(LedgerUnreachable):
+            clickhouse.rows("SELECT 1")
 
 
 def test_a_file_that_is_missing_is_one_sentence(server: Server, tmp_path: Path) -> None:
