@@ -1,10 +1,12 @@
 # Every target works as the first and only command on a fresh machine.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down peers test lint bench bench-kafka curve soak contracts contracts-check image-twice lock
+.PHONY: help demo up down peers test test-again lint bench bench-kafka curve soak contracts contracts-check image-twice lock
 
 VENV := .venv
 BIN := $(VENV)/bin
+# pytest's exit code; 1 says that all tests were run and some failed.
+ENDED := .pytest_cache/ended
 export ETH_HASH_BACKEND := pysha3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -24,7 +26,12 @@ peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until
 	$(BIN)/python -m tests.support.kms
 
 test: $(VENV)/dev.done ## Run every test.
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@rm -f $(ENDED)
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder || { echo $$? > $(ENDED); exit 1; }
+
+test-again: $(VENV)/dev.done ## After a whole run, run what failed in it once more, with nothing beside it.
+	@grep -qsx 1 $(ENDED) || { echo "No test failed, or the run was cut: make test."; exit 1; }
+	$(BIN)/pytest -q -x --last-failed --last-failed-no-failures none
 
 lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/ruff format --check .
