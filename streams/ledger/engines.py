@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import clickhouse_connect
+from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.httputil import get_pool_manager
+from clickhouse_connect.driver.httputil import get_pool_manager_options
 
 from streams.ledger.errors import LedgerBusy, LedgerUnavailable
-from streams.ledger.framed_http import refuse_unframed
+from streams.ledger.framed_http import FramedPools
 
 # A server that hangs is given up after this long; a batch of the largest size takes a second.
 ANSWER_S_MAX = 30
@@ -33,6 +34,8 @@ _CRASHES = (
 
 # What it would say on stderr is said by the error it raises.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+# To renew connections by their age it would keep the pools of every client that ever was.
+common.set_setting("max_connection_age", 0)
 
 
 class Engine(Protocol):
@@ -99,9 +102,9 @@ class Server:
     def connect(self, database: str) -> Client:
         """Return a connection with a pool of its own; the database need not exist yet.
 
-        In ``strict`` TLS a password is asked for beside a certificate.
+        A password is asked for beside a certificate. No proxy of the environment is used.
         """
-        files = self.tls.files() if self.tls else {}
+        pools = get_pool_manager_options(verify=True, **(self.tls.files() if self.tls else {}))
         client = clickhouse_connect.get_client(
             host=self.host,
             port=self.port,
@@ -110,9 +113,8 @@ class Server:
             connect_timeout=min(CONNECT_S_MAX, self.answer_s_max),
             send_receive_timeout=self.answer_s_max,
             autogenerate_session_id=False,  # a session would refuse what a late answer overlaps
-            pool_mgr=refuse_unframed(get_pool_manager(verify=True, **files)),
+            pool_mgr=FramedPools(**pools),
             interface="https" if self.tls else "http",
-            tls_mode="strict",
         )
         client.database = database
         return client

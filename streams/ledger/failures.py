@@ -2,7 +2,7 @@
 
 import re
 
-from clickhouse_connect.driver.exceptions import Error
+from clickhouse_connect.driver.exceptions import Error, StreamFailureError
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -18,6 +18,7 @@ from streams.ledger.errors import (
     LedgerUnavailable,
     LedgerUnreachable,
 )
+from streams.ledger.framed_http import ForeignAnswer
 
 _CODE = re.compile(r"(?s)^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )?")
 _REST = re.compile(
@@ -31,7 +32,9 @@ _NO_DATABASE, _NO_TABLE = 81, 60
 
 def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailable:
     """Return our error; ``missing`` says what to do when nothing answers."""
-    code = error.code if isinstance(error, Error) else None
+    # Once rows come, what the library takes for a code may be the text of one.
+    begun = isinstance(error, StreamFailureError)
+    code = error.code if isinstance(error, Error) and not begun else None
     if code == _WRONG_PASSWORD:
         return LedgerDenied(f"{what_failed}: it knows no such user with this password.")
     if code == _NOT_GRANTED:
@@ -74,4 +77,6 @@ def _transport(lost: HTTPError) -> str:
         return "it took the request and gave no answer in time"
     if isinstance(lost, ConnectTimeoutError | NewConnectionError):
         return "nothing answers there"
-    return "the connection was lost before the answer"
+    if isinstance(lost, ForeignAnswer):
+        return "what answers there is no ClickHouse server"
+    return "the connection was lost before the whole answer came"

@@ -11,7 +11,7 @@ from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server
 from streams.ledger.entry import entry_of
-from streams.ledger.errors import LedgerUnreachable
+from streams.ledger.errors import LedgerMissing, LedgerUnreachable
 from streams.ledger.table import LedgerTable, batch_of
 from tests.support.ledger import ORG, Pipeline
 from tests.support.ledger_servers import ADMIN, databases
@@ -19,6 +19,7 @@ from tests.support.proxy import CuttingProxy
 
 # Every byte was tried once; these are enough to meet each header and each part of a body.
 STEP_BYTES = 11
+HURRIED_S = 4
 ROW = "SELECT seq, body FROM ledger WHERE seq = 3"
 QUESTIONS: dict[str, Callable[[ClickHouse], object]] = {
     "a row": lambda clickhouse: clickhouse.rows(ROW),
@@ -34,15 +35,21 @@ def proxy(ledger_server: LocalServer) -> Iterator[CuttingProxy]:
 
 
 @pytest.fixture(scope="module")
-def reader(ledger_server: LocalServer, proxy: CuttingProxy) -> Iterator[ClickHouse]:
-    """Reads a ledger of a few rows through the proxy."""
+def written(ledger_server: LocalServer) -> Iterator[ClickHouse]:
+    """A ledger of a few rows."""
     entries = [entry_of(record) for record in Pipeline().run(5)]
     with databases(ledger_server) as fresh:
-        written = fresh()
-        LedgerTable(written, ORG).append(batch_of(EMPTY, entries))
-        through = Server(HOST, proxy.port, ADMIN, answer_s_max=1)
-        with closing(ClickHouse.server(through, written.database)) as made:
-            yield made
+        made = fresh()
+        LedgerTable(made, ORG).append(batch_of(EMPTY, entries))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader(written: ClickHouse, proxy: CuttingProxy) -> Iterator[ClickHouse]:
+    """Reads the ledger through the proxy."""
+    through = Server(HOST, proxy.port, ADMIN)
+    with closing(ClickHouse.server(through, written.database)) as made:
+        yield made
 
 
 @pytest.fixture(params=QUESTIONS)
@@ -62,16 +69,26 @@ def test_an_answer_that_is_cut_is_no_answer_and_spoils_no_later_one(
         assert ask(reader) == whole
 
 
-@pytest.mark.parametrize("part", [0, 0.2, 0.5, 0.95])
+def test_a_refusal_that_is_cut_is_no_other_refusal(reader: ClickHouse, proxy: CuttingProxy) -> None:
+    whole, size = measured(refused, reader, proxy)
+    for passed in range(0, size, STEP_BYTES):
+        proxy.cut_after(passed)
+        with suppress(LedgerUnreachable):
+            assert refused(reader) == whole, f"cut after {passed} of {size} bytes"
+    proxy.pass_all()
+
+
+@pytest.mark.parametrize("part", [0.2, 0.95])
 def test_a_server_that_hangs_within_an_answer_is_unreachable(
-    part: float, ask: Callable[[ClickHouse], object], reader: ClickHouse, proxy: CuttingProxy
+    part: float, written: ClickHouse, reader: ClickHouse, proxy: CuttingProxy
 ) -> None:
+    ask = QUESTIONS["a row"]
     _, size = measured(ask, reader, proxy)
-    proxy.cut_after(int(part * size), hang=True)
-    try:
+    hurried = Server(HOST, proxy.port, ADMIN, answer_s_max=HURRIED_S)
+    with closing(ClickHouse.server(hurried, written.database)) as hasty:
+        proxy.cut_after(int(part * size), hang=True)
         with pytest.raises(LedgerUnreachable, match="no answer in time"):
-            ask(reader)
-    finally:
+            ask(hasty)
         proxy.pass_all()
 
 
@@ -93,3 +110,10 @@ def measured(
     """Return a whole answer and how many bytes it takes."""
     proxy.pass_all()
     return ask(reader), proxy.passed
+
+
+def refused(reader: ClickHouse) -> str:
+    """Return why a query is refused."""
+    with pytest.raises(LedgerMissing) as found:
+        reader.rows("SELECT 1 FROM nothing")
+    return str(found.value)

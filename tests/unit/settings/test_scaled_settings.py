@@ -91,7 +91,12 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
     settings = load_settings(file)
     tls = settings.clickhouse.server().tls
     assert tls is not None
-    assert set(tls.files().values()) == {str(authority.file), str(own)}
+    ours = str(own)
+    assert tls.files() == {
+        "ca_cert": str(authority.file),
+        "client_cert": ours,
+        "client_cert_key": ours,
+    }
     assert settings.kafka.broker("tests").tls is not None
     own.unlink()
     with pytest.raises(SettingsWrong, match="belong together"):

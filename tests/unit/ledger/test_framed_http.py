@@ -1,0 +1,84 @@
+"""Answers that a ClickHouse server would not give, or that ended within their headers."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, ProtocolError
+
+from infra.local.ports import HOST
+from streams.ledger.framed_http import ForeignAnswer, FramedPools
+from tests.support.listener import Listener
+
+QUERY = b"X-ClickHouse-Query-Id: 1\r\n"
+LENGTH = b"Content-Length: 2\r\n\r\n"
+WHOLE = {
+    "length": b"HTTP/1.1 200 OK\r\n" + QUERY + LENGTH + b"ok",
+    "chunked": b"HTTP/1.1 200 OK\r\n"
+    + QUERY
+    + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "refusal": b"HTTP/1.1 404 Not Found\r\n" + LENGTH + b"no",
+}
+FOREIGN = {
+    "no query": b"HTTP/1.1 200 OK\r\n" + LENGTH + b"ok",
+    "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "not modified": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "redirection": b"HTTP/1.1 307 Elsewhere\r\nLocation: http://elsewhere.example/\r\n"
+    + LENGTH
+    + b"  ",
+}
+UNFRAMED = {
+    "no headers": b"HTTP/1.1 200 OK\r\n",
+    "headers that end": b"HTTP/1.1 200 OK\r\n" + QUERY,
+    "until the end": b"HTTP/1.1 200 OK\r\n" + QUERY + b"\r\nok",
+    "of 1996": b"HTTP/1.0 200 OK\r\n" + QUERY + b"\r\nok",
+    "of no length": b"HTTP/1.1 200 OK\r\n" + QUERY + b"Content-Length: \r\n\r\nok",
+    "of negative length": b"HTTP/1.1 200 OK\r\n" + QUERY + b"Content-Length: -1\r\n\r\nok",
+}
+
+Ask = Callable[[], BaseHTTPResponse]
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Ask]:
+    """Ask a stand-in that answers with these bytes and hangs up."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(65_536)
+            client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
+
+    with closing(Listener(serve)) as listener:
+        pools = FramedPools(retries=False)
+        yield lambda: pools.request("POST", f"http://{HOST}:{listener.port}/", body=b"")
+        pools.clear()
+
+
+@pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
+def test_a_whole_answer_is_given(answer: bytes) -> None:
+    with answering(answer) as ask:
+        assert ask().data == answer.partition(b"\r\n\r\n")[2].removeprefix(b"2\r\n")[:2]
+
+
+@pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
+def test_a_cut_answer_is_none(answer: bytes) -> None:
+    for passed in range(len(answer)):
+        with answering(answer[:passed]) as ask, suppress(HTTPError):  # its very end is not missed
+            assert ask().data in {b"ok", b"no"}
+
+
+@pytest.mark.parametrize("answer", UNFRAMED.values(), ids=UNFRAMED)
+def test_an_answer_without_an_end_is_none(answer: bytes) -> None:
+    with answering(answer) as ask, pytest.raises(ProtocolError, match="within the headers"):
+        ask()
+
+
+@pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
+def test_an_answer_of_something_else_is_none(answer: bytes) -> None:
+    with answering(answer) as ask, pytest.raises(ForeignAnswer):
+        ask()
