@@ -14,6 +14,7 @@ from aiohttp import web
 from sixgate.api import ApiError, Json
 from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
 from sixgate.scaled.probe import Place
+from sixgate.scaled.whole_answer import body_of
 
 PATH = "/v1/attestation"
 PROBLEM = "application/problem+json"
@@ -48,8 +49,8 @@ def fetch(at: Place, nonce: str) -> Json:
     try:
         connection.request("POST", PATH, orjson.dumps({"nonce": nonce}))
         answer = connection.getresponse()
-        status, body = answer.status, answer.read(ANSWER_BYTES_MAX)
-    except (OSError, HTTPException) as error:
+        status, body = answer.status, body_of(answer, ANSWER_BYTES_MAX)
+    except (OSError, HTTPException, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise ApiError("connection_lost", f"{at} gives no answer ({why})") from None
     finally:

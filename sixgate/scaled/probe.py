@@ -1,11 +1,13 @@
 """Looks at a process from outside: does it get on with its work?"""
 
 from enum import Enum, auto
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from sixgate.scaled.whole_answer import body_of
 
 STALLED = "sixgate_stalled_seconds"
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -50,15 +52,15 @@ def look(at: Place, stalled_s_max: float) -> Found:
     connection = HTTPConnection(at.host, at.port, timeout=stalled_s_max)
     try:
         connection.request("GET", "/metrics")
-        page = connection.getresponse().read(PAGE_BYTES_MAX)
+        page = body_of(connection.getresponse(), PAGE_BYTES_MAX)
     except TimeoutError:
         waited = f"it gave no answer for {stalled_s_max:g} s"
         return Found(State.STALLED, f"The process at {at} is stalled: {waited}.")
-    except HTTPException:
-        page = b""
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+    except (OSError, IncompleteRead) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
         return Found(State.ABSENT, f"There is no process at {at} ({why}): start it.")
+    except (HTTPException, ValueError):
+        page = b""
     finally:
         connection.close()
     return judge(at, page.decode("utf-8", "replace"), stalled_s_max)

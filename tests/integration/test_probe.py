@@ -165,6 +165,7 @@ def served(page: bytes) -> Iterator[str]:
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
             self.end_headers()
             self.wfile.write(page)
 

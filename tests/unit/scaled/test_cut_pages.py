@@ -1,0 +1,69 @@
+"""What a process shows of itself, cut on its way: lost, and never judged as if it were whole."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+
+from infra.local.ports import HOST
+from sixgate.api import ApiError
+from sixgate.scaled.attestation_page import fetch
+from sixgate.scaled.probe import Place, State, look
+from tests.support.listener import Listener
+
+STALLED_S_MAX = 30.0
+STATUS = b"HTTP/1.1 200 OK\r\n"
+METRICS = b"# TYPE sixgate_stalled_seconds gauge\nsixgate_stalled_seconds 45.0\n"
+EVIDENCE = b'{"report":"00","nonce":"0x00"}'
+NEGATIVE_CHUNK = b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n0\r\n\r\n"
+
+
+def page(body: bytes) -> bytes:
+    return STATUS + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[Place]:
+    """Serve a stand-in that answers with these bytes and hangs up."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(65_536)
+            client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
+
+    with closing(Listener(serve)) as listener:
+        yield Place(HOST, listener.port)
+
+
+def state_told_by(answer: bytes) -> State:
+    with answering(answer) as at:
+        return look(at, STALLED_S_MAX).state
+
+
+def code_told_by(answer: bytes) -> str:
+    with answering(answer) as at, pytest.raises(ApiError) as told:
+        fetch(at, "0x00")
+    return told.value.code
+
+
+def test_a_page_of_metrics_that_is_cut_is_not_judged() -> None:
+    whole = page(METRICS)
+    assert state_told_by(whole) is State.STALLED
+    for passed in range(len(STATUS), len(whole)):
+        assert state_told_by(whole[:passed]) is State.ABSENT, passed
+
+
+def test_who_hangs_up_at_once_is_absent_and_who_speaks_otherwise_is_strange() -> None:
+    assert state_told_by(b"") is State.ABSENT
+    assert state_told_by(b"\x00\x01\r\n\r\n") is State.STRANGE
+    assert state_told_by(STATUS + NEGATIVE_CHUNK) is State.STRANGE
+
+
+def test_evidence_that_is_cut_is_a_lost_connection() -> None:
+    whole = page(EVIDENCE)
+    for answer in (*(whole[:passed] for passed in range(len(whole))), STATUS + NEGATIVE_CHUNK):
+        assert code_told_by(answer) == "connection_lost", answer
