@@ -1,5 +1,6 @@
 """The processes of ``infra/local``: started once, ended by number and start, fetched whole."""
 
+import itertools
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from infra.local import fetch
+from infra.local import fetch, ports
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.ports import HOST, free_port
@@ -86,6 +87,29 @@ def test_a_process_has_ended_when_it_holds_its_port_no_more(tmp_path: Path) -> N
 
 def test_a_port_is_not_given_twice_in_a_row() -> None:
     assert len({free_port() for _ in range(500)}) == 500
+
+
+DRAWING = """
+import sys
+from infra.local.ports import free_port
+print(*(free_port() for _ in range(50)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_port_that_another_process_was_given_is_nobody_elses_while_that_one_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody listens there yet, so looking at the port does not tell."""
+    command = [sys.executable, "-c", DRAWING]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        theirs = set(map(int, other.stdout.readline().split()))
+        for first in theirs:
+            turns = itertools.count(ports._PORTS.index(first))  # noqa: SLF001 - where they were
+            monkeypatch.setattr(ports, "_turns", turns)
+            assert free_port() not in theirs
+        other.communicate()
 
 
 def test_a_number_that_a_thread_got_is_no_process() -> None:
