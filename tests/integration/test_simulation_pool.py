@@ -3,9 +3,9 @@
 import os
 import re
 import signal
-import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -46,6 +46,7 @@ from tests.support.simulation_pool import (
     children,
     code,
     codes,
+    once_busy,
     runs,
     wait_until,
 )
@@ -53,6 +54,13 @@ from tests.support.simulation_pool import (
 
 @pytest.fixture
 def pool() -> Iterator[SimulatorPool]:
+    with SimulatorPool([HOSTILE], UNHURRIED) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hasty() -> Iterator[SimulatorPool]:
+    """Give a pool for calls that are to time out."""
     with SimulatorPool([HOSTILE], LIMITS) as pool:
         yield pool
 
@@ -78,8 +86,9 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
 def test_a_large_genesis_is_loaded_before_a_calls_time_begins() -> None:
     funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 80_000)}
     start = parse_genesis(example_genesis(1, {ALICE: ETHER, **funded}))
+    limits = PoolLimits(timeout_ms=1_000, start_timeout_ms=60_000)
 
-    with SimulatorPool([start], LIMITS) as pool:
+    with SimulatorPool([start], limits) as pool:
         answers = pool.run([TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["succeeded"]
@@ -101,17 +110,17 @@ def test_a_chain_without_genesis_does_not_hurt_the_others(pool: SimulatorPool) -
     assert codes(answers) == ["no_simulator", "succeeded"]
 
 
-def test_an_infinite_loop_is_killed_at_its_bound_and_the_pool_goes_on(pool: SimulatorPool) -> None:
-    pool.run([TRANSFER] * 2, DEADLINE_MS)
+def test_an_infinite_loop_is_killed_at_its_bound_and_the_pool_goes_on(hasty: SimulatorPool) -> None:
+    hasty.run([TRANSFER] * 2, DEADLINE_MS)
     before, started_s = children(), time.monotonic()
 
-    answers = pool.run([LOOP], DEADLINE_MS)
+    answers = hasty.run([LOOP], DEADLINE_MS)
 
     assert codes(answers) == ["simulation_timeout"]
     assert isinstance(answers[0], SimulationError)
     assert answers[0].detail == "It did not end within its time (at most 1000 ms)."
     assert time.monotonic() - started_s < PATIENCE_S
-    assert codes(pool.run([TRANSFER] * 4, DEADLINE_MS)) == ["succeeded"] * 4
+    assert codes(hasty.run([TRANSFER] * 4, DEADLINE_MS)) == ["succeeded"] * 4
     assert len(children()) == len(before)
     assert children() != before
 
@@ -167,10 +176,8 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_call_costs_that_call_only() 
     with SimulatorPool([HOSTILE], PoolLimits(workers_max=1, timeout_ms=10_000)) as pool:
         pool.run([TRANSFER], DEADLINE_MS)
         (worker,) = children()
-        killer = threading.Timer(0.2, os.kill, (worker, signal.SIGKILL))
-        killer.start()
-        answers = pool.run([LOOP, TRANSFER], DEADLINE_MS)
-        killer.join()
+        with once_busy(worker, partial(os.kill, worker, signal.SIGKILL)):
+            answers = pool.run([LOOP, TRANSFER], DEADLINE_MS)
 
     assert codes(answers) == ["simulation_failed", "succeeded"]
     assert isinstance(answers[0], SimulationError)
@@ -189,7 +196,7 @@ def test_a_worker_that_dies_while_idle_costs_nothing(pool: SimulatorPool) -> Non
 
 def test_a_worker_that_is_stopped_is_replaced_at_its_bound() -> None:
     biggest = call(BOB, data=bytes(DATA_BYTES_MAX), gas_limit=ENDLESS_GAS)
-    with SimulatorPool([HOSTILE], PoolLimits(workers_max=1, timeout_ms=500)) as pool:
+    with SimulatorPool([HOSTILE], PoolLimits(workers_max=1, timeout_ms=2_000)) as pool:
         pool.run([TRANSFER], DEADLINE_MS)
         (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
@@ -204,10 +211,10 @@ def test_a_worker_that_is_stopped_is_replaced_at_its_bound() -> None:
 def test_one_accounts_slow_calls_do_not_starve_another() -> None:
     slow = [LOOP.model_copy(update={"account": "slow"})] * 20
     quick = [TRANSFER.model_copy(update={"account": "quick"})] * 20
-    with SimulatorPool([HOSTILE], PoolLimits(workers_max=2, timeout_ms=400)) as pool:
+    with SimulatorPool([HOSTILE], PoolLimits(workers_max=2, timeout_ms=1_000)) as pool:
         pool.run([TRANSFER] * 2, DEADLINE_MS)
         started_s = time.monotonic()
-        answers = pool.run(slow + quick, deadline_ms=2_000)
+        answers = pool.run(slow + quick, deadline_ms=5_000)  # half of what the slow ones want
 
     assert time.monotonic() - started_s < PATIENCE_S
     assert set(codes(answers[:20])) == {"simulation_timeout"}
@@ -236,9 +243,9 @@ def test_new_geneses_hold_from_the_next_call_on(pool: SimulatorPool) -> None:
 
 
 def test_an_account_whose_calls_never_end_takes_the_pool_from_nobody_behind_a_breaker(
-    pool: SimulatorPool,
+    hasty: SimulatorPool,
 ) -> None:
-    guarded = GuardedSimulator(pool, boot_ms, BreakerLimits(failed_count_max=2))
+    guarded = GuardedSimulator(hasty, boot_ms, BreakerLimits(failed_count_max=2))
     assert codes(guarded.run([LOOP, LOOP], DEADLINE_MS)) == ["simulation_timeout"] * 2
     assert guarded.state is State.HALF_OPEN
     assert codes(guarded.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]

@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,13 @@ from tests.support.simulation import (
 from tests.support.simulation_pool import (
     DEADLINE_MS,
     HOSTILE,
-    LIMITS,
     LOOP,
     PATIENCE_S,
     TRANSFER,
+    UNHURRIED,
     children,
     codes,
+    once_busy,
     runs,
     wait_until,
 )
@@ -37,12 +38,12 @@ from tests.support.simulation_pool import (
 
 @pytest.fixture
 def pool() -> Iterator[SimulatorPool]:
-    with SimulatorPool([HOSTILE], LIMITS) as pool:
+    with SimulatorPool([HOSTILE], UNHURRIED) as pool:
         yield pool
 
 
 def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
-    pool = SimulatorPool([HOSTILE], LIMITS)
+    pool = SimulatorPool([HOSTILE], UNHURRIED)
     pool.run([TRANSFER] * 2, DEADLINE_MS)
 
     pool.close()
@@ -63,8 +64,8 @@ def test_an_interrupt_during_a_run_leaves_no_answer_to_the_wrong_call() -> None:
     try:
         with SimulatorPool([HOSTILE], PoolLimits(timeout_ms=10_000)) as pool:
             pool.run([TRANSFER] * 2, DEADLINE_MS)
-            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGUSR1)).start()
-            with pytest.raises(KeyboardInterrupt):
+            told = partial(os.kill, os.getpid(), signal.SIGUSR1)
+            with once_busy(min(children()), told), pytest.raises(KeyboardInterrupt):
                 pool.run([LOOP] * 4, DEADLINE_MS)
 
             assert children() == set()
@@ -177,7 +178,7 @@ def test_a_worker_inherits_no_secret_and_no_open_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KMS_TOKEN", "not for foreign byte code")
-    with (tmp_path / "vault").open("wb") as file, SimulatorPool([HOSTILE], LIMITS) as pool:
+    with (tmp_path / "vault").open("wb") as file, SimulatorPool([HOSTILE], UNHURRIED) as pool:
         os.set_inheritable(file.fileno(), True)  # noqa: FBT003  # os gives it no name
         pool.run([TRANSFER], DEADLINE_MS)
         (worker,) = children()

@@ -2,8 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from streams.simulators.batch import Answer
 from streams.simulators.pool import PoolLimits
@@ -25,6 +27,7 @@ LIMITS = PoolLimits(timeout_ms=1_000)
 UNHURRIED = PoolLimits(timeout_ms=10_000)  # where nothing is to time out, however busy it is
 DEADLINE_MS = 30_000
 PATIENCE_S = 60  # far above every bound, far below what would happen without it
+BUSY_TICKS = 10  # of processor time: no transfer takes as many
 
 HOSTILE = genesis({CONTRACT: LOOP_FOREVER, OTHER: TOUCH_2_GIB_OF_MEMORY}, gas_limit=ENDLESS_GAS)
 LOOP = call(CONTRACT, gas_limit=ENDLESS_GAS)
@@ -70,3 +73,26 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@contextmanager
+def once_busy(worker: int, work: Callable[[], None]) -> Iterator[None]:
+    """Do something, in a thread, as soon as an idle worker is in the middle of a long call."""
+    idle = _ticks(worker)
+
+    def watch() -> None:
+        if wait_until(lambda: _ticks(worker) >= idle + BUSY_TICKS, PATIENCE_S):
+            work()
+
+    watching = Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        watching.join()
+
+
+def _ticks(pid: int) -> int:
+    """Return the processor time that a process had, in user mode and in the kernel."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
