@@ -219,11 +219,18 @@ def stopped(path: str, file: Path) -> Client:
     return client
 
 
+@pytest.fixture(scope="module")
+def treasury(cli: CommandLine) -> CommandLine:
+    """Make the vault that a command is killed over."""
+    words = ("--account", TREASURY["account"], "--mode", TREASURY["mode"])
+    cli.ok("vaults", "create", TREASURY["vault"], *words)
+    return cli
+
+
 def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
-    cli: CommandLine, tmp_path: Path
+    treasury: CommandLine, tmp_path: Path
 ) -> None:
-    words = ("--account", "main", "--mode", "2of2_client_custody")
-    cli.ok("vaults", "create", "__treasury-keys", *words)
+    cli = treasury
     file = tmp_path / "cold"
     client = stopped("wallets/taken", file)
     with connect(cli.data) as api:
@@ -243,9 +250,9 @@ def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
 
 
 def test_a_command_that_was_killed_before_it_ordered_is_begun_anew(
-    cli: CommandLine, tmp_path: Path
+    treasury: CommandLine, tmp_path: Path
 ) -> None:
-    file = tmp_path / "cold"
+    cli, file = treasury, tmp_path / "cold"
     stopped("wallets/begun", file)
     provision = ("keys", "provision", "wallets/begun", "--account", "main", "--share-out")
     assert cli.ok(*provision, str(file)).out.startswith("0x")
