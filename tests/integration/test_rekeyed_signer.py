@@ -31,6 +31,7 @@ from sixgate.slots import open_signer_keys
 from sixgate.socket.connection import connect
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
+from tests.support.command_line import until
 from tests.support.embedded import (
     ACCOUNT,
     BASE,
@@ -261,6 +262,8 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
         with closing(KafkaProxy(int(scaled.servers.rpartition(":")[2]))) as proxy:
             scaled.doors["signer"] = f"127.0.0.1:{proxy.port}"
             scaled.start_all()
+            # The key is made when the signer is at work, in a transaction that is not meant.
+            until(lambda: bool(on_kafka(scaled.servers)(Topic.VAULT)))
             proxy.arm(CHARGED, partial(scaled.kill, "signer"))
             scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))])
             proxy.await_reached()
