@@ -185,7 +185,8 @@ def test_every_service_runs_as_the_file_says(composed: Composed, trader: Produce
     found = check(on_kafka(servers), settled=True)
     ends = sorted(outcome["type"] for outcome in found.outcomes)
     assert ends == ["intent.rejected", "transaction.signed"]
-    await_until(lambda: (composed.place / "sixgate-heads" / "heads.jsonl").stat().st_size > 0)
+    heads = composed.place / "sixgate-heads" / "heads.jsonl"
+    await_until(lambda: heads.exists() and heads.stat().st_size > 0)
     for name in PROCESSES:
         process = composed.processes.pop(name)
         process.terminate()
