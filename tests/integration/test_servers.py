@@ -74,6 +74,8 @@ def test_a_killed_broker_comes_back_with_every_committed_record(kafka: Kafka) ->
 
 def test_a_cluster_that_lost_a_node_takes_and_keeps_records(kafka_cluster: Kafka) -> None:
     topic = asyncio.run(make_topic(kafka_cluster.address, copies=3))
+    # The first transaction makes the topic of their states, which takes all three nodes.
+    asyncio.run(send(kafka_cluster.address, topic, commit=False))
     kafka_cluster.nodes[0].kill()
     try:
         asyncio.run(send(kafka_cluster.address, topic))
