@@ -77,7 +77,7 @@ def test_a_stopped_process_is_found_and_ended(scaled: Scaled, name: str) -> None
     code, told = probed(scaled.url(name), process.pid)
     assert code == ExitCode.STALLED
     assert f"SIGKILL ended process {process.pid}" in told
-    assert scaled.processes.pop(name).wait(1) == -signal.SIGKILL
+    assert scaled.processes.pop(name).wait(PROBE_S_MAX) == -signal.SIGKILL
     assert probed(scaled.url(name))[0] == ExitCode.UNREACHABLE
 
 

@@ -14,7 +14,7 @@ from sixgate.cli.exit_codes import ExitCode
 from tests.support.command_line import CommandLine
 from tests.support.embedded import ACCOUNT, Producer
 from tests.support.outside import Json, check
-from tests.support.scaled import Scaled, all_ended, on_kafka
+from tests.support.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
 
 BELIEVING = {"measurements": "any", "simulated_root": SIMULATED_ROOT}
 
@@ -62,7 +62,7 @@ def test_a_signer_whose_place_was_taken_names_no_life_of_its_own(
     submit(scaled, trader.signed("a"))
     zombie.send_signal(signal.SIGCONT)
     found = scaled.settle(all_ended)
-    assert zombie.wait(60) == ExitCode.TAKEN_OVER
+    assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER
     assert [boot["id"] for boot in found.boots] == [found.outcomes[0]["boot"]]
     check(on_kafka(scaled.servers), settled=True)
 

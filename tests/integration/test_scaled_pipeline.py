@@ -18,7 +18,7 @@ from streams.runners.faust import GateLine
 from tests.support.bus import cleared
 from tests.support.embedded import ACCOUNT, STRANGER, Producer, agent_entry
 from tests.support.outside import Outside, check
-from tests.support.scaled import Scaled, all_ended, on_kafka
+from tests.support.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
 
 DAILY_WEI, VALUE_WEI = 5 * 10**18, 25 * 10**16
 
@@ -60,7 +60,7 @@ def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
     scaled.start("signer")
     scaled.settle(lambda found: len(found.outcomes) == 30)
     zombie.send_signal(signal.SIGCONT)
-    assert zombie.wait(30) == ExitCode.TAKEN_OVER, scaled.log("signer")
+    assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER, scaled.log("signer")
     found = check(on_kafka(scaled.servers), settled=True)
     assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
     assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI

@@ -203,7 +203,7 @@ class Releasing:
     def stop(self, provider: str) -> None:
         process = self.processes.pop(provider)
         process.terminate()
-        assert process.wait(30) == 0, self.log(provider)
+        assert process.wait(START_S_MAX) == 0, self.log(provider)
 
     def ended(self, provider: str) -> int:
         """Wait for a process that must end by itself; return its exit code."""

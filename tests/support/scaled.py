@@ -196,7 +196,7 @@ class Scaled:
         process = self.processes.pop(name)
         until(lambda: process.poll() is not None or listens(self.ports[name]), SETTLE_S_MAX)
         process.terminate()
-        assert process.wait(30) == 0, self.log(name)
+        assert process.wait(SETTLE_S_MAX) == 0, self.log(name)
 
     def ends(self, name: str) -> int:
         """Start a process that must end by itself; return its exit code."""
