@@ -1,0 +1,55 @@
+"""A broker that hangs up without an alert goes away; it has not refused a certificate."""
+
+import asyncio
+import socket
+import ssl
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from infra.local.certificates import Authority
+from infra.local.ports import HOST
+from streams.kafka.broker import Broker, Tls
+from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaUnreachable
+from streams.kafka.handshake import refuse_unbelieved
+from tests.support.listener import Listener
+
+RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close at once, by RST
+
+
+def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaFault:
+    """Return what is told of a listener that believes an authority and then goes away."""
+    authority = Authority(folder)
+    own = authority.issue("broker")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=believed)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(own)
+
+    def serve(client: socket.socket) -> None:
+        with suppress(OSError):
+            if shakes:
+                client = context.wrap_socket(client, server_side=True)
+            if resets:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+
+    with closing(Listener(serve)) as listener:
+        broker = Broker(f"{HOST}:{listener.port}", "tests", Tls(authority.file, own, own))
+        with pytest.raises(KafkaFault) as found:
+            asyncio.run(refuse_unbelieved(broker))
+    return found.value
+
+
+@pytest.mark.parametrize("resets", [False, True])
+@pytest.mark.parametrize("shakes", [False, True])
+def test_who_hangs_up_is_unreachable(tmp_path: Path, *, shakes: bool, resets: bool) -> None:
+    fault = told(tmp_path, Authority(tmp_path).file, shakes=shakes, resets=resets)
+    assert isinstance(fault, KafkaUnreachable)
+    assert "hangs up" in str(fault)
+
+
+def test_who_does_not_believe_us_denies(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Authority(tmp_path / "other").file
+    assert isinstance(told(tmp_path, other, shakes=True, resets=False), KafkaDenied)
