@@ -212,8 +212,7 @@ def test_an_azure_key_is_known_however_its_name_is_written(
 class RefusingClient:
     """The SDK's client of a vault that refuses with a body of its own."""
 
-    def __init__(self, inner: object) -> None:
-        body = json.dumps({"error": {"code": "Forbidden", "message": "", "innererror": inner}})
+    def __init__(self, body: str) -> None:
         self._answer: Any = SimpleNamespace(reason="", status_code=403, text=lambda: body)
 
     def get_key(self, *_name: str) -> None:
@@ -236,8 +235,18 @@ class RefusingClient:
 def test_azure_s_refusals_are_told_apart_by_their_codes_however_deep(
     inner: object, kind: type[CustodyError]
 ) -> None:
-    client: Any = RefusingClient(inner)
-    name = f"https://acme.vault.azure.net/keys/k/{'0' * 32}"
-    kms = AzureKms(client, client, name, CallLimits(), lambda: 0)
+    body = json.dumps({"error": {"code": "Forbidden", "message": "", "innererror": inner}})
     with pytest.raises(kind):
-        kms.check()
+        refused_by_azure(body).check()
+
+
+@pytest.mark.parametrize("body", ["", '{"error": {"code": "Forb', "{}"])
+def test_a_refusal_of_azure_s_that_was_cut_says_nothing(body: str) -> None:
+    with pytest.raises(KmsUnavailableError):
+        refused_by_azure(body).check()
+
+
+def refused_by_azure(body: str) -> AzureKms:
+    client: Any = RefusingClient(body)
+    name = f"https://acme.vault.azure.net/keys/k/{'0' * 32}"
+    return AzureKms(client, client, name, CallLimits(), lambda: 0)

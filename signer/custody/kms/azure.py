@@ -200,6 +200,8 @@ def _kind_of_answer(error: HttpResponseError) -> type[CustodyError]:
             return CorruptError
         case 401:
             return KmsDeniedError
+        case 403 if error.error is None:  # cut: why is not known
+            return KmsUnavailableError
         case 403:
             disabled = _DISABLED_CODES.intersection(_inner_codes(error))
             return KmsKeyDisabledError if disabled else KmsDeniedError
