@@ -92,6 +92,8 @@ class BoundedLink:
     async def _post(self, path: str, body: bytes) -> Answer:
         url = self._url + path
         async with self._session.post(url, data=body, allow_redirects=False) as response:
+            if response.content_length is None and "Transfer-Encoding" not in response.headers:
+                raise NoAnswer  # its end could be anybody's who cuts the connection
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk

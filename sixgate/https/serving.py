@@ -76,7 +76,7 @@ class BoundedServer:
         if (request.content_length or 0) > self._body_bytes_max:
             raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, request.content_length or 0)
         async with asyncio.timeout(BODY_S_MAX):
-            return await request.read()
+            return await whole(request)
 
     async def _listener(self) -> socket.socket:
         at = self._listening
@@ -118,6 +118,14 @@ class BoundedServer:
             if name == "commonName"
         ]
         return len(names) == 1 and names[0] in self._listening.clients
+
+
+async def whole(request: web.Request) -> bytes:
+    """Return a request's body; one that was cut is a problem, though nobody may be left to hear."""
+    try:
+        return await request.read()
+    except (ConnectionError, web.RequestPayloadError) as error:
+        raise web.HTTPBadRequest from error
 
 
 def problem(status: HTTPStatus, **told: str) -> web.Response:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from sixgate.api import ApiError, Json
 from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
+from sixgate.https.serving import whole
 from sixgate.scaled.probe import Place
 from sixgate.scaled.whole_answer import body_of
 
@@ -34,7 +35,7 @@ def attestation_page(desk: AttestationDesk) -> web.RouteDef:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            nonce = _nonce_in(await request.read())
+            nonce = _nonce_in(await whole(request))
             found = await asyncio.to_thread(desk.attestation, nonce)
         except ApiError as error:
             return _problem(error)
