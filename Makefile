@@ -31,6 +31,7 @@ test: $(VENV)/dev.done ## Run every test.
 
 test-again: $(VENV)/dev.done ## After a whole run, run what failed in it once more, with nothing beside it.
 	@grep -qsx 1 $(ENDED) || { echo "No test failed, or the run was cut: make test."; exit 1; }
+	$(BIN)/python -c 'import json; failed = json.load(open(".pytest_cache/v/cache/lastfailed")); print("Once more, alone:", *failed, sep="\n  "); exit(len(failed) > 3)'
 	$(BIN)/pytest -q -x --last-failed --last-failed-no-failures none
 
 lint: $(VENV)/dev.done ## Run linters, types and import contracts.
