@@ -26,7 +26,7 @@ from tests.support.scaled_ledger import ledger_level
 
 MESSAGES = int(os.environ.get("SIXGATE_BUS_MESSAGES", "100000"))
 IN_FLIGHT = 1_000
-BRIEF_MS = 15_000
+BRIEF_MS = 60_000
 SIGNED = {"brief": 1, "honest": 50, "good": 20, "flipped": 5, "unpriced": 5}
 NO_BOUNDS = Policy(
     tx_to_allowlist="any",

@@ -26,6 +26,7 @@ from tests.support.ledger_servers import as_user, server_with_roles
 from tests.support.proxy import LossyProxy
 from tests.support.servers import running, watched
 
+INSERT = b"INSERT+INTO+ledger"
 KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "6"))
 
 
@@ -76,10 +77,10 @@ def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
 
 def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
     for n in range(KILLS):
+        before = rig.judge.rows()
         rig.write(60)
         sink = rig.start()
         if n % 2:
-            before = rig.judge.rows()
             _wait_for(partial(_grown, rig, before))
         else:
             time.sleep(0.8 + 0.1 * n)
@@ -96,16 +97,17 @@ def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalSe
 def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     rig: Rig, server: LocalServer
 ) -> None:
-    sink = rig.start(rig.config(answer_s_max=10))
-    rig.write(20)
-    rig.await_level(sink)
-    server.pause()
-    try:
-        rig.write(40)
-        code, _ = rig.await_end(sink)
-    finally:
-        server.resume()
-    assert code == ExitCode.UNREACHABLE
+    with closing(LossyProxy(server.port)) as proxy:
+        sink = rig.start(rig.config(port=proxy.port, answer_s_max=10))
+        rig.write(20)
+        rig.await_level(sink)
+        proxy.before(INSERT, server.pause)
+        try:
+            rig.write(40)
+            code, told = rig.await_end(sink)
+        finally:
+            server.resume()
+    assert code == ExitCode.UNREACHABLE, told
     rig.go_on()
 
 
@@ -114,7 +116,7 @@ def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: Local
         sink = rig.start(rig.config(port=proxy.port))
         rig.write(20)
         rig.await_level(sink)
-        proxy.lose_answer_to(b"INSERT+INTO+ledger")
+        proxy.lose_answer_to(INSERT)
         rig.write(20)
         rig.await_level(sink)
         rig.write(20)

@@ -1,7 +1,6 @@
 """Topics put back to what they were: the signer notices, halts, and signs nothing."""
 
 import asyncio
-import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -13,11 +12,10 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
 from tests.support.embedded import ACCOUNT, Producer
+from tests.support.ledger_kafka import delete_topics
 from tests.support.outside import check
 from tests.support.scaled import Raw, Scaled, all_ended, on_kafka, raw_records
 from tests.support.scaled_ledger import ledger_level
-
-GONE_S_MAX = 20
 
 
 def sign(scaled: Scaled, trader: Producer, key: str) -> None:
@@ -29,10 +27,7 @@ async def put_back(scaled: Scaled, topic: Topic, records: list[Raw]) -> None:
     """Make a topic anew with other records in it, as whoever runs the brokers could."""
     admin = AIOKafkaAdminClient(bootstrap_servers=scaled.servers)
     await admin.start()
-    await admin.delete_topics([topic.value])
-    ends_at_s = time.monotonic() + GONE_S_MAX
-    while topic.value in await admin.list_topics() and time.monotonic() < ends_at_s:  # noqa: ASYNC110 - Kafka tells nobody
-        await asyncio.sleep(0.2)
+    await delete_topics(admin, topic)
     await admin.close()
     await TopicPlan(scaled.folder.trust().partitions, Replication(1, 1)).apply(scaled.broker)
     producer = AIOKafkaProducer(bootstrap_servers=scaled.servers)

@@ -190,8 +190,8 @@ def test_a_process_that_waits_for_a_head_stops_when_it_is_told(scaled: Scaled) -
     start(scaled, "registrar")
     while not on_kafka(scaled.servers)(Topic.REGISTRY_HEADS):
         time.sleep(0.1)
-    start(scaled, "gates", "signer")
     for name in ("gates", "signer"):
+        start(scaled, name)
         while "ahead of this clock" not in scaled.log(name):
             time.sleep(0.1)
         scaled.stop(name)

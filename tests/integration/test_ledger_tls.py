@@ -54,7 +54,9 @@ class TlsFront:
                         if not part:
                             return
                         self.taken += source is client
+                        target.settimeout(None)
                         target.sendall(part)
+                        target.settimeout(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -11,20 +12,23 @@ _CHUNK_BYTES = 65_536
 
 
 class LossyProxy:
-    """Forwards connections to a port; ``lose_answer_to`` cuts the next one that sends the mark.
-
-    The request reaches the server whole and is executed; its answer goes nowhere.
-    """
+    """Forwards connections to a port, and does something at the next one that sends a mark."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._mark = b""
+        self._at_mark: Callable[[], None] | None = None
         self.lost = 0
         self._listener = Listener(self._serve)
         self.port = self._listener.port
 
     def lose_answer_to(self, mark: bytes) -> None:
-        self._mark = mark
+        """Cut the connection when the answer comes: the request was executed."""
+        self._mark, self._at_mark = mark, None
+
+    def before(self, mark: bytes, act: Callable[[], None]) -> None:
+        """Act once, before the server gets what holds the mark."""
+        self._mark, self._at_mark = mark, act
 
     def close(self) -> None:
         self._listener.close()
@@ -45,7 +49,10 @@ class LossyProxy:
             while part := client.recv(_CHUNK_BYTES):
                 if self._mark and self._mark in part:
                     self._mark = b""
-                    doomed.set()
+                    if self._at_mark:
+                        self._at_mark()
+                    else:
+                        doomed.set()
                 server.sendall(part)
             server.shutdown(socket.SHUT_WR)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeAlias
 from urllib.request import urlopen
@@ -250,7 +251,7 @@ class Scaled:
         self._refuse_end(name)
         try:
             return not any(self.metrics(name)["sixgate_lag_records"].values())
-        except OSError:
+        except (OSError, HTTPException):  # it ends, or is cut off in its answer
             return False
 
     def _refuse_end(self, name: str) -> None:

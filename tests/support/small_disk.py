@@ -7,12 +7,13 @@ mount behind, and is gone with the server.
 import os
 import shutil
 import subprocess
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from infra.local.errors import ServerError
-from tests.support.ledger_servers import users_with_roles
+from streams.ledger.clickhouse import ClickHouse
+from tests.support.ledger_servers import as_user, users_with_roles
 
 DISK_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
@@ -33,7 +34,9 @@ class SmallDiskServer(LocalServer):
         self._command = [*_unshare(), *inside, *self._command]
 
     def fill(self) -> None:
-        """Write until there is no space left."""
+        """Write until there is no space left; merges, which give some back, are stopped."""
+        with closing(ClickHouse.server(as_user(self))) as clickhouse:
+            clickhouse.command("SYSTEM STOP MERGES")
         with self._ballast.open("ab", buffering=0) as file:
             for _ in range(FILLINGS_MAX):
                 with suppress(OSError):
@@ -46,6 +49,8 @@ class SmallDiskServer(LocalServer):
     def empty(self) -> None:
         """Give the space back."""
         self._ballast.unlink()
+        with closing(ClickHouse.server(as_user(self))) as clickhouse:
+            clickhouse.command("SYSTEM START MERGES")
 
     def free_bytes(self) -> int:
         """Return how much fits on the disk."""
