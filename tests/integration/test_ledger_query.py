@@ -38,8 +38,7 @@ def engines(
     """Give who fills the ledger and who asks it; on a server, the user who may only read."""
     if request.param == "chdb":
         with engine(tmp_path_factory.mktemp("ledger")) as fresh:
-            clickhouse = fresh()
-            yield clickhouse, clickhouse
+            yield (clickhouse := fresh()), clickhouse
     else:
         server = request.getfixturevalue("ledger_server")
         with granted_database(server) as admin:
