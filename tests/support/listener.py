@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 
 from infra.local.ports import HOST
 
@@ -29,6 +29,22 @@ class Listener:
             while True:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """Give the port of a stand-in that answers each request with these bytes and hangs up."""
+
+    def serve(client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.recv(65_536)
+            client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65_536):
+                pass
+
+    with closing(Listener(serve)) as listener:
+        yield listener.port
 
 
 def relay(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from contextlib import closing, suppress
 
 import pytest
@@ -11,7 +10,7 @@ from aiohttp import web
 from infra.local.ports import HOST, free_port
 from sixgate.https.calling import BoundedLink, NoAnswer
 from sixgate.https.serving import BoundedServer, Listening
-from tests.support.listener import Listener
+from tests.support.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + BODY + b"\r\n0\r\n\r\n"
@@ -36,17 +35,8 @@ def test_an_answer_that_ends_with_its_connection_is_none() -> None:
 
 def answer_to_a_call(answer: bytes) -> bytes:
     """Return what a call makes of these bytes, after which the server hangs up."""
-
-    def serve(client: socket.socket) -> None:
-        with client, suppress(OSError):
-            client.recv(65_536)
-            client.sendall(answer)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65_536):
-                pass
-
-    with closing(Listener(serve)) as listener:
-        url = f"http://{HOST}:{listener.port}"
+    with answering(answer) as port:
+        url = f"http://{HOST}:{port}"
         with closing(BoundedLink(url, None, call_s_max=30, answer_bytes_max=99)) as link:
             return link.post("/x", b"").body
 

@@ -1,8 +1,7 @@
 """Answers that a ClickHouse server would not give, or that ended within their headers."""
 
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 from urllib3 import BaseHTTPResponse
@@ -10,7 +9,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from infra.local.ports import HOST
 from streams.ledger.framed_http import ForeignAnswer, FramedPools
-from tests.support.listener import Listener
+from tests.support.listener import answering
 
 QUERY = b"X-ClickHouse-Query-Id: 1\r\n"
 LENGTH = b"Content-Length: 2\r\n\r\n"
@@ -42,43 +41,34 @@ Ask = Callable[[], BaseHTTPResponse]
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[Ask]:
-    """Ask a stand-in that answers with these bytes and hangs up."""
-
-    def serve(client: socket.socket) -> None:
-        with client, suppress(OSError):
-            client.recv(65_536)
-            client.sendall(answer)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65_536):
-                pass
-
-    with closing(Listener(serve)) as listener:
+def asking(answer: bytes) -> Iterator[Ask]:
+    """Give how to ask a stand-in that answers so."""
+    with answering(answer) as port:
         pools = FramedPools(retries=False)
-        yield lambda: pools.request("POST", f"http://{HOST}:{listener.port}/", body=b"")
+        yield lambda: pools.request("POST", f"http://{HOST}:{port}/", body=b"")
         pools.clear()
 
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
 def test_a_whole_answer_is_given(answer: bytes) -> None:
-    with answering(answer) as ask:
+    with asking(answer) as ask:
         assert ask().data == answer.partition(b"\r\n\r\n")[2].removeprefix(b"2\r\n")[:2]
 
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
 def test_a_cut_answer_is_none(answer: bytes) -> None:
     for passed in range(len(answer)):
-        with answering(answer[:passed]) as ask, suppress(HTTPError):  # its very end is not missed
+        with asking(answer[:passed]) as ask, suppress(HTTPError):  # its very end is not missed
             assert ask().data in {b"ok", b"no"}
 
 
 @pytest.mark.parametrize("answer", UNFRAMED.values(), ids=UNFRAMED)
 def test_an_answer_without_an_end_is_none(answer: bytes) -> None:
-    with answering(answer) as ask, pytest.raises(ProtocolError, match="within the headers"):
+    with asking(answer) as ask, pytest.raises(ProtocolError, match="within the headers"):
         ask()
 
 
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
 def test_an_answer_of_something_else_is_none(answer: bytes) -> None:
-    with answering(answer) as ask, pytest.raises(ForeignAnswer):
+    with asking(answer) as ask, pytest.raises(ForeignAnswer):
         ask()

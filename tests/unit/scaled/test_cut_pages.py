@@ -1,16 +1,12 @@
 """What a process shows of itself, cut on its way: lost, and never judged as if it were whole."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-
 import pytest
 
 from infra.local.ports import HOST
 from sixgate.api import ApiError
 from sixgate.scaled.attestation_page import fetch
 from sixgate.scaled.probe import Place, State, look
-from tests.support.listener import Listener
+from tests.support.listener import answering
 
 STALLED_S_MAX = 30.0
 STATUS = b"HTTP/1.1 200 OK\r\n"
@@ -23,30 +19,14 @@ def page(body: bytes) -> bytes:
     return STATUS + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
 
 
-@contextmanager
-def answering(answer: bytes) -> Iterator[Place]:
-    """Serve a stand-in that answers with these bytes and hangs up."""
-
-    def serve(client: socket.socket) -> None:
-        with client, suppress(OSError):
-            client.recv(65_536)
-            client.sendall(answer)
-            client.shutdown(socket.SHUT_WR)
-            while client.recv(65_536):
-                pass
-
-    with closing(Listener(serve)) as listener:
-        yield Place(HOST, listener.port)
-
-
 def state_told_by(answer: bytes) -> State:
-    with answering(answer) as at:
-        return look(at, STALLED_S_MAX).state
+    with answering(answer) as port:
+        return look(Place(HOST, port), STALLED_S_MAX).state
 
 
 def code_told_by(answer: bytes) -> str:
-    with answering(answer) as at, pytest.raises(ApiError) as told:
-        fetch(at, "0x00")
+    with answering(answer) as port, pytest.raises(ApiError) as told:
+        fetch(Place(HOST, port), "0x00")
     return told.value.code
 
 
