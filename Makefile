@@ -23,7 +23,7 @@ down: $(VENV)/runtime.done ## Stop them all; their data stays in build/local.
 	$(BIN)/python -m infra.local down
 
 peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and say where.
-	$(BIN)/python -m tests.support.kms
+	$(BIN)/python -m tests.harness.kms
 
 test: $(VENV)/dev.done ## Run every test.
 	@rm -f $(ENDED)

@@ -107,7 +107,7 @@ def _beside_pyshamir(what: str, ours: Work, theirs: Work) -> Figure:
 def _peers() -> Iterator[KmsSettings]:
     """Run the three clouds' stand-ins and yield the settings that name their keys."""
     with TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tests.support.kms", "--data", folder]
+        command = [sys.executable, "-m", "tests.harness.kms", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
             try:
                 assert running.stdout is not None

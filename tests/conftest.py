@@ -1,14 +1,18 @@
-"""What holds for every test.
+"""Settings for every test: Hypothesis profiles, and a marker per folder.
 
 Hypothesis tries a bounded number of examples, ``HYPOTHESIS_PROFILE=thorough`` ten times as many.
-In CI they are the same ones until a test changes: a commit is not to fail for what another one did.
+In CI the examples are the same until a test changes: a commit fails for its own change only.
 """
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
-# A child that is forked would end by gRPC's own threads, started again, before it runs its program.
+ROOT = Path(__file__).parent
+
+# gRPC's fork handlers start its threads again in a forked child, which then aborts.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 settings.register_profile("usual", deadline=None, max_examples=100, print_blob=True)
@@ -19,7 +23,13 @@ settings.load_profile(
 )
 
 pytest_plugins = [
-    "tests.support.servers",
-    "tests.support.trading",
-    "tests.support.scaled_fixtures",
+    "tests.harness.broker.servers",
+    "tests.harness.pipeline.trading",
+    "tests.harness.pipeline.scaled_fixtures",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its top folder, which says what the test costs."""
+    for item in items:
+        item.add_marker(item.path.relative_to(ROOT).parts[0])

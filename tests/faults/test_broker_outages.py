@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.judgement import judge
-from tests.support.load import under_load
-from tests.support.supervised_world import World, supervised_world
+from tests.harness.judge.judgement import judge
+from tests.harness.pipeline.load import under_load
+from tests.harness.pipeline.supervised_world import World, supervised_world
 
 WARM_S = 2
 DOWN_S = 3

@@ -17,12 +17,12 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from tests.support.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
-from tests.support.embedded import ACCOUNT, POLICY, Producer, key_order
-from tests.support.outside import Values, check, proven, read_registered
-from tests.support.progress import show
-from tests.support.scaled import Scaled, on_kafka
-from tests.support.scaled_ledger import ledger_level
+from tests.harness.broker.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
+from tests.harness.builders.progress import show
+from tests.harness.judge.outside import Values, check, proven, read_registered
+from tests.harness.pipeline.embedded import ACCOUNT, POLICY, Producer, key_order
+from tests.harness.pipeline.scaled import Scaled, on_kafka
+from tests.harness.pipeline.scaled_ledger import ledger_level
 
 MESSAGES = int(os.environ.get("SIXGATE_BUS_MESSAGES", "100000"))
 IN_FLIGHT = 1_000

@@ -9,10 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.local.server import Server
 from schemas.topics import Topic
-from tests.support.judgement import judge
-from tests.support.load import BURST, under_load
-from tests.support.supervised_world import World, supervised_world
-from tests.support.trading import HOME
+from tests.harness.judge.judgement import judge
+from tests.harness.pipeline.load import BURST, under_load
+from tests.harness.pipeline.supervised_world import World, supervised_world
+from tests.harness.pipeline.trading import HOME
 
 WARM_S = 2
 NODES = 3

@@ -14,7 +14,8 @@ from signer.state import StateDamaged, StateRolledBack
 from sixgate.data_folder.folder import Folder, FolderBusy
 from sixgate.socket.connection import connect
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
-from tests.support.embedded import (
+from tests.harness.judge.outside import check, in_folder
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     ALLOWED,
     STRANGER,
@@ -22,8 +23,7 @@ from tests.support.embedded import (
     agent_entry,
     open_pipeline,
 )
-from tests.support.outside import check, in_folder
-from tests.support.trading import (
+from tests.harness.pipeline.trading import (
     HOME,
     Crash,
     DiesBeforeSigning,

@@ -27,13 +27,13 @@ from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog
-from tests.support.command_line import until
-from tests.support.embedded import (
+from tests.harness.cli.command_line import until
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     Producer,
     agent_entry,
 )
-from tests.support.trading import (
+from tests.harness.pipeline.trading import (
     HOME,
     outcomes,
     registry_record,

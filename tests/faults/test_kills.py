@@ -21,9 +21,16 @@ from signer.signatures import Ed25519Signer
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import create_key_file
 from streams.log.sqlite import SqliteLog
-from tests.support.embedded import ACCOUNT, ALLOWED, KEY_PATH, STRANGER, Producer, make_folder
-from tests.support.outside import check, in_folder, read
-from tests.support.progress import show
+from tests.harness.builders.progress import show
+from tests.harness.judge.outside import check, in_folder, read
+from tests.harness.pipeline.embedded import (
+    ACCOUNT,
+    ALLOWED,
+    KEY_PATH,
+    STRANGER,
+    Producer,
+    make_folder,
+)
 
 KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))

@@ -9,11 +9,11 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.migrations import migrate
-from tests.support.ledger_kafka import kafka_with_topics
-from tests.support.ledger_rig import Rig
-from tests.support.ledger_servers import as_user
-from tests.support.servers import running, watched
-from tests.support.small_disk import SmallDiskServer
+from tests.harness.broker.ledger_kafka import kafka_with_topics
+from tests.harness.broker.ledger_servers import as_user
+from tests.harness.broker.servers import running, watched
+from tests.harness.broker.small_disk import SmallDiskServer
+from tests.harness.pipeline.ledger_rig import Rig
 
 TIMES = 2
 HALF_WAY = "SELECT throwIf(number = 500000) FROM numbers(1000000)"

@@ -18,8 +18,8 @@ from streams.ledger.migrations import migrate
 from streams.ledger.table import COLUMNS, LedgerTable, batch_of, ends_at
 from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import verify
-from tests.support.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, Pipeline, rows_of
-from tests.support.ledger_process import DONE, LedgerProcess
+from tests.harness.builders.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, Pipeline, rows_of
+from tests.harness.pipeline.ledger_process import DONE, LedgerProcess
 
 KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "12"))
 INTENTS = 60

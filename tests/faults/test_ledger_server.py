@@ -20,11 +20,11 @@ from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
-from tests.support.ledger_kafka import kafka_with_topics
-from tests.support.ledger_rig import Rig
-from tests.support.ledger_servers import as_user, server_with_roles
-from tests.support.proxy import LossyProxy
-from tests.support.servers import running, watched
+from tests.harness.broker.ledger_kafka import kafka_with_topics
+from tests.harness.broker.ledger_servers import as_user, server_with_roles
+from tests.harness.broker.proxy import LossyProxy
+from tests.harness.broker.servers import running, watched
+from tests.harness.pipeline.ledger_rig import Rig
 
 INSERT = b"INSERT+INTO+ledger"
 KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "6"))

@@ -17,7 +17,7 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.slots import open_signer_keys
 from sixgate.socket.connection import connect
-from tests.support.embedded import (
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,
     Producer,
@@ -25,7 +25,7 @@ from tests.support.embedded import (
     key_order,
     open_pipeline,
 )
-from tests.support.trading import (
+from tests.harness.pipeline.trading import (
     ends,
     registry_record,
     run_once,

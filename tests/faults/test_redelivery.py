@@ -11,10 +11,10 @@ from schemas.topics import TOPICS, Topic
 from streams.gates.stages import GATE_OF
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.records import place
-from tests.support.embedded import ACCOUNT, STRANGER, Producer
-from tests.support.load import DEAR_WEI
-from tests.support.outside import check
-from tests.support.scaled import Scaled, all_ended, on_kafka, raw_records
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.load import DEAR_WEI
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
 
 # Of the twenty that the limit allows, before and after.
 BEFORE, AFTER = 8, 12

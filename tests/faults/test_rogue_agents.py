@@ -17,7 +17,8 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.socket.connection import connect
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
-from tests.support.embedded import (
+from tests.harness.judge.outside import check, in_folder
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     POLICY,
     ManualTime,
@@ -27,9 +28,8 @@ from tests.support.embedded import (
     make_folder,
     open_pipeline,
 )
-from tests.support.outside import check, in_folder
-from tests.support.simulation_pool import UNHURRIED
-from tests.support.trading import (
+from tests.harness.pipeline.simulation_pool import UNHURRIED
+from tests.harness.pipeline.trading import (
     ends,
     nonces,
     submitted,

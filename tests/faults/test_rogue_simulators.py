@@ -25,16 +25,16 @@ from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
-from tests.support.embedded import (
+from tests.harness.judge.outside import check, in_folder
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,
     Producer,
     no_simulation,
     open_pipeline,
 )
-from tests.support.outside import check, in_folder
-from tests.support.simulation_pool import UNHURRIED
-from tests.support.trading import (
+from tests.harness.pipeline.simulation_pool import UNHURRIED
+from tests.harness.pipeline.trading import (
     HOME,
     ends,
     nonces,

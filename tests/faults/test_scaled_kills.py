@@ -11,11 +11,11 @@ import time
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from tests.support.embedded import ACCOUNT, STRANGER, Producer
-from tests.support.outside import check
-from tests.support.progress import show
-from tests.support.scaled import Scaled, all_ended, on_kafka
-from tests.support.scaled_ledger import ledger_level
+from tests.harness.builders.progress import show
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+from tests.harness.pipeline.scaled_ledger import ledger_level
 
 KILLS = int(os.environ.get("SIXGATE_SCALED_KILLS", "20"))
 SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))

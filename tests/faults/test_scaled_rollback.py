@@ -11,11 +11,11 @@ from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
-from tests.support.embedded import ACCOUNT, Producer
-from tests.support.ledger_kafka import delete_topics
-from tests.support.outside import check
-from tests.support.scaled import Raw, Scaled, all_ended, on_kafka, raw_records
-from tests.support.scaled_ledger import ledger_level
+from tests.harness.broker.ledger_kafka import delete_topics
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.scaled import Raw, Scaled, all_ended, on_kafka, raw_records
+from tests.harness.pipeline.scaled_ledger import ledger_level
 
 
 def sign(scaled: Scaled, trader: Producer, key: str) -> None:

@@ -26,7 +26,9 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR
 from sixgate.data_folder.key_files import load_key_file
-from tests.support.embedded import (
+from tests.harness.broker.servers import kafka_in, running
+from tests.harness.judge.outside import Outside, check
+from tests.harness.pipeline.embedded import (
     ACCOUNT,
     POLICY,
     STRANGER,
@@ -34,9 +36,7 @@ from tests.support.embedded import (
     agent_entry,
     make_folder,
 )
-from tests.support.outside import Outside, check
-from tests.support.scaled import Scaled, all_ended, on_kafka, organisation, ready
-from tests.support.servers import kafka_in, running
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, organisation, ready
 
 HOUR_S = 3_600
 AHEAD = "ahead of.*Nothing was consumed"

@@ -7,10 +7,10 @@ from functools import partial
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
-from tests.support.embedded import ACCOUNT, STRANGER, Producer
-from tests.support.load import DEAR_WEI
-from tests.support.outside import Json, Outside, check
-from tests.support.scaled import Scaled, all_ended, on_kafka
+from tests.harness.judge.outside import Json, Outside, check
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.load import DEAR_WEI
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 
 PRODUCERS = 8
 UNITS = 20

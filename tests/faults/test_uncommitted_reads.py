@@ -14,10 +14,10 @@ import orjson
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from tests.support.embedded import ACCOUNT, Producer
-from tests.support.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.support.outside import check
-from tests.support.scaled import Scaled, all_ended, on_kafka, raw_records
+from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
 
 POINTS = [Point(*place) for place in itertools.product((1, 2), Api, When)]
 INTENTS = 3

@@ -16,7 +16,7 @@ from streams.gates.ahead import LED_COUNT_MAX, Ahead, Sent, fingerprint_of, lead
 from streams.gates.passage import World
 from streams.gates.stages import GATE_OF, enter
 from streams.gates.underway import Underway
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     NOW_MS,
     RECIPIENT,

@@ -19,7 +19,7 @@ from signer.rules.decision import Facts
 from signer.settings import Settings
 from signer.transactions import transaction_of
 from signer.window import SPENT_MS
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,
     DAY_MS,
@@ -39,8 +39,8 @@ from tests.support.cases import (
     report,
     signed,
 )
-from tests.support.effort import effort
-from tests.support.lives import allocated, judge, live_of, refused
+from tests.harness.builders.effort import effort
+from tests.harness.builders.lives import allocated, judge, live_of, refused
 
 # What may refuse an intent that the policy allows.
 TECHNICAL = {

@@ -10,12 +10,12 @@ from schemas.outcome import decode_outcome
 from schemas.topics import Topic
 from signer.signatures import verify_event
 from signer.stage import Arrival
+from tests.harness.builders.boots import life
+from tests.harness.builders.cases import NOW_MS, SIGNER
+from tests.harness.builders.effort import effort
+from tests.harness.pipeline.signer_process import Died, Disk
 from tests.property.test_recovery import ask
 from tests.property.test_riding_outcomes import Life, arrivals_of, batches
-from tests.support.boots import life
-from tests.support.cases import NOW_MS, SIGNER
-from tests.support.effort import effort
-from tests.support.signer_process import Died, Disk
 
 
 def attested(disk: Disk, handed_out: dict[str, set[bytes]], unique: int, dies_at: int = -1) -> Life:

@@ -17,7 +17,7 @@ from streams.ledger.entry import entry_of
 from streams.ledger.ordering import LEDGER_TOPICS, advance, batches, by_place, in_order
 from streams.ledger.verifier import Fault, Row, verify
 from streams.ledger.verifier.format import row_hash
-from tests.support.ledger import Pipeline, chained, rows_of
+from tests.harness.builders.ledger import Pipeline, chained, rows_of
 
 U64 = st.integers(0, 2**64 - 1)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -15,7 +15,7 @@ from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundErro
 from signer.custody.generate import new_secp256k1_secret
 from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Keyring, KeyringLimits
-from tests.unit.custody.material import HERE, SECRET, Stream, root_kms, sealed_at
+from tests.harness.builders.custody_material import HERE, SECRET, Stream, root_kms, sealed_at
 
 SEALED = sealed_at(HERE)
 BLOBS = ("wrapped_kek", "wrapped_dek", "ciphertext")

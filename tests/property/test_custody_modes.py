@@ -18,8 +18,8 @@ from signer.custody.modes import PLANS, ClientPart
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Sealing
 from signer.custody.share import Share
-from tests.property.test_custody import contexts
-from tests.unit.custody.clouds import (
+from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_providers import (
     MODES,
     NAMES,
     PROVIDED,
@@ -30,7 +30,7 @@ from tests.unit.custody.clouds import (
     in_mode,
     sealed_in,
 )
-from tests.unit.custody.material import SECRET, LyingKms, Stream
+from tests.property.test_custody import contexts
 
 modes = st.sampled_from(MODES)
 provided = st.sampled_from(PROVIDED)

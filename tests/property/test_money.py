@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.fields import UINT256_MAX
 from schemas.money import eth_to_wei, wei_to_eth
-from tests.support.models import uint256
+from tests.harness.builders.models import uint256
 
 EXACT = Context(prec=200)
 amounts = st.from_regex(r"(0|[1-9][0-9]{0,59})(\.[0-9]{1,18})?", fullmatch=True)

@@ -12,7 +12,7 @@ from schemas.outcome import MessageSigned, TransactionSigned
 from signer.account import Account
 from signer.authority import Allocation, Refusal
 from signer.case import Case
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,
     COMMON,
@@ -25,7 +25,7 @@ from tests.support.cases import (
     key,
     policy,
 )
-from tests.support.lives import judge, refused
+from tests.harness.builders.lives import judge, refused
 
 SECRETS = (b"\x01" * 32, b"\x02" * 32)
 EVERY_CHAIN = 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.partition import murmur2, partition_of, well_routed
 from schemas.record import Record
 from schemas.topics import Topic
-from tests.support.cases import ACCOUNT, NOW_MS
+from tests.harness.builders.cases import ACCOUNT, NOW_MS
 
 # org.apache.kafka.common.utils.UtilsTest.testMurmur2
 VECTORS = {

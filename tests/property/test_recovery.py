@@ -19,7 +19,7 @@ from signer.signatures import Ed25519Signer, verify_event
 from signer.stage import Arrival, Batch
 from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
 from signer.window import SPENT_MS
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,
     BASE,
@@ -41,9 +41,9 @@ from tests.support.cases import (
     registered,
     sealed,
 )
-from tests.support.effort import effort
-from tests.support.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
-from tests.support.state_store import DictStateStore
+from tests.harness.builders.effort import effort
+from tests.harness.builders.state_store import DictStateStore
+from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
 
 LIMIT_WEI = 5 * ETH
 LIMITED = policy(

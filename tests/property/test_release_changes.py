@@ -10,7 +10,7 @@ from schemas.release import ReleaseGranted, ReleaseRefused
 from signer.attestation.release.client import AnswerUntrustedError, Exchange
 from signer.attestation.release.request import join_frames, split_frames
 from signer.custody.errors import CorruptError
-from tests.support.release import SHARE, WANTED, Release, attest, exchange
+from tests.harness.builders.release import SHARE, WANTED, Release, attest, exchange
 
 
 @cache

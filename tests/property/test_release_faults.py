@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
 from signer.attestation.release.client import Asking, Unwrapping
-from tests.support.attestation import AT_MS
-from tests.support.release import (
+from tests.harness.builders.attestation import AT_MS
+from tests.harness.builders.release import (
     BLOB,
     SHARE,
     SHARE_PLACE,

@@ -24,9 +24,9 @@ from signer.vaults.register import VaultRegister
 from signer.vaults.restoration import NoVaultEvent, RestoreRefused, missing, vault_lines
 from signer.vaults.rotation import Rotation
 from signer.vaults.secret_keeper import SecretKeeper
-from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
-from tests.unit.custody.clouds import clouds
-from tests.unit.custody.material import Stream
+from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import clouds
 
 VAULTS = ("one", "two")
 LENGTH = 5

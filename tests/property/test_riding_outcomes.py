@@ -30,11 +30,11 @@ from streams.runners import slot
 from streams.runners.custody_chores import CustodyChores
 from streams.runners.operations import Operations
 from streams.runners.slot import Commit, Slot
+from tests.harness.builders.cases import NOW_MS, SIGNER
+from tests.harness.builders.effort import effort
+from tests.harness.builders.import_key import ImportKey
+from tests.harness.pipeline.signer_process import Died, Disk, SignerProcess
 from tests.property.test_recovery import KEYS, REGISTRY, SECRETS, ask, check_settled
-from tests.support.cases import NOW_MS, SIGNER
-from tests.support.effort import effort
-from tests.support.import_key import ImportKey
-from tests.support.signer_process import Died, Disk, SignerProcess
 
 KMS = LocalKms(bytes(32), secrets.token_bytes)
 AGENTS = ("alice", "bob", "carol")

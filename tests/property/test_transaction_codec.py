@@ -8,7 +8,13 @@ from signer.ethereum.encoding import encode, transaction_hash
 from signer.ethereum.errors import SignatureError, TransactionDecodingError
 from signer.ethereum.signing import sign_transaction
 from signer.ethereum.transaction import BlobTransaction, SetCodeTransaction, Transaction
-from tests.support.ethereum import EVERY_TYPE, SECRETS, TRANSACTIONS, MemoryKey, as_eth_account
+from tests.harness.builders.ethereum import (
+    EVERY_TYPE,
+    SECRETS,
+    TRANSACTIONS,
+    MemoryKey,
+    as_eth_account,
+)
 
 KEY = MemoryKey(b"\x01" * 32)
 REFUSALS = (TransactionDecodingError, SignatureError)

@@ -11,7 +11,7 @@ from signer.ethereum.preimage import taken_for
 from signer.ethereum.typed_data.document import read_typed_data
 from signer.ethereum.typed_data.errors import TypedDataError
 from signer.rules.spending import find_spending
-from tests.support.typed_data import CHAIN, Document, documents, permit, read
+from tests.harness.builders.typed_data import CHAIN, Document, documents, permit, read
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -12,8 +12,8 @@ from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
 from signer.vaults.vault import Vault, VersionPlace
 from signer.vaults.wrappings import WrappingRefused, Wrappings
-from tests.support.cases import NOW_MS
-from tests.support.vault_events import FUND, ordered
+from tests.harness.builders.cases import NOW_MS
+from tests.harness.builders.vault_events import FUND, ordered
 
 VAULT = Vault(FUND, AGENT_KEYS, "envelope")
 ORDER = ordered()

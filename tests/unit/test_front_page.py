@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature
 
 from schemas.gating import GATED
 from schemas.outcome import SIGNED_TYPES, MessageSigned, Signed
-from tests.support.cases import MALLORY, SIGNER, intent, signed
+from tests.harness.builders.cases import MALLORY, SIGNER, intent, signed
 
 PAGE = (Path(__file__).parents[2] / "README.md").read_text()
 CONSUMER = re.findall(r"(?s)```python\n(.*?)\n```", PAGE)[1]

@@ -12,7 +12,7 @@ from signer.ethereum.rule_table import RULES
 from signer.ethereum.typed_data.errors import MEANING
 from signer.rules.spending import SPENDING_TYPES
 from sixgate.authoring.form_fields import authorization_list
-from tests.support.cases import SECRET
+from tests.harness.builders.cases import SECRET
 from tests.unit.signer.test_kinds import delegation, delegation_by, made
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signing.md").read_text().splitlines()

@@ -20,7 +20,7 @@ from xrpl.core.keypairs.helpers import get_account_id
 from schemas.key_chains import CURVES, Curve, KeyChain
 from signer.addresses import bech32
 from signer.addresses.derivation import derive
-from tests.support.vectors import load_vectors, report_cases
+from tests.harness.builders.vectors import load_vectors, report_cases
 
 KEYS = 64
 ADDRESSES = "addresses/published.json"

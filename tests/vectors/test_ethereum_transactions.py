@@ -17,14 +17,14 @@ from signer.ethereum.encoding import encode
 from signer.ethereum.errors import TransactionDecodingError
 from signer.ethereum.rlp_codec import encode_list
 from signer.ethereum.signing import sign_transaction
-from tests.support.ethereum import MemoryKey, sign_terms
-from tests.support.transaction_json import (
+from tests.harness.builders.ethereum import MemoryKey, sign_terms
+from tests.harness.builders.transaction_json import (
     authorization_of,
     bytes_of,
     signature_of,
     transaction_of,
 )
-from tests.support.vectors import load_vectors, report_cases
+from tests.harness.builders.vectors import load_vectors, report_cases
 
 # What ethers names its signed forms, and the least that must be there of each.
 FORMS = {0: ("Eip155", 800), 1: ("Berlin", 1_600), 2: ("London", 1_600), 3: ("Cancun", 800)}

@@ -15,7 +15,7 @@ from signer.attestation.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.report import SigningKey
 from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified, verify
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     ders,
     manifest,
     real_chain,
@@ -24,7 +24,7 @@ from tests.support.attestation import (
     sev_file,
     with_chain,
 )
-from tests.support.vectors import report_cases
+from tests.harness.builders.vectors import report_cases
 
 DAY_MS = 86_400_000
 AWS = "CN=cc-us-east-2.amazonaws.com"

@@ -18,8 +18,8 @@ from signer.custody.errors import SharesMismatchError
 from signer.custody.gf256 import divide, multiply
 from signer.custody.shamir import combine, split
 from signer.custody.share import Share
-from tests.support.node import run_script
-from tests.support.vectors import load_vectors, report_cases
+from tests.harness.builders.node import run_script
+from tests.harness.builders.vectors import load_vectors, report_cases
 
 GENERATORS = Path(__file__).parent / "generators"
 SIZES = ((2, 2), (3, 2), (3, 3), (5, 2), (5, 4), (7, 7))

@@ -9,8 +9,8 @@ from eth_account.messages import _hash_eip191_message, encode_typed_data
 from signer.ethereum.message_signing import sign_message_digest
 from signer.ethereum.personal_message import personal_message_hash
 from signer.ethereum.typed_data.document import read_typed_data
-from tests.support.ethereum import MemoryKey
-from tests.support.vectors import load_vectors, report_cases
+from tests.harness.builders.ethereum import MemoryKey
+from tests.harness.builders.vectors import load_vectors, report_cases
 
 
 def chain_of(domain: dict[str, Any]) -> int:

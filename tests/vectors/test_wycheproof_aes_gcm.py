@@ -9,8 +9,8 @@ import pytest
 from signer.custody import aead
 from signer.custody.envelope import new_vault_key, open_secret, seal_secret
 from signer.custody.errors import CorruptError
-from tests.support.vectors import load_vectors, report_cases
-from tests.unit.custody.material import HERE, Stream, root_kms
+from tests.harness.builders.custody_material import HERE, Stream, root_kms
+from tests.harness.builders.vectors import load_vectors, report_cases
 
 OURS = {"keySize": 256, "ivSize": 96, "tagSize": 128}
 EXPECTED_CASES = 66

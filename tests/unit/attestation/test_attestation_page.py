@@ -11,7 +11,7 @@ from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import GenerationFloor, VerificationPolicy
 from sixgate.scaled.attestation_page import STATUS
 from sixgate.settings.attestation import AttestationSettings, PlatformKind
-from tests.support.attestation import repository_page
+from tests.harness.builders.attestation import repository_page
 
 PAGE = repository_page("attestation.md")
 

@@ -29,8 +29,8 @@ from sixgate.attesting.opening import configuration, machine_source, open_attest
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust
 from sixgate.settings.attestation import AttestationSettings, OwnSettings, PlatformKind
-from tests.support.attestation import BINDING, platform, simulated_policy
-from tests.support.sev_guest import PretendedDevice, encode_table
+from tests.harness.builders.attestation import BINDING, platform, simulated_policy
+from tests.harness.builders.sev_guest import PretendedDevice, encode_table
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 NAMED = Named("acme", "signer-0", (IDENTITY.public_key,))

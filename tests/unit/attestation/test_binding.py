@@ -6,7 +6,7 @@ import pytest
 
 from signer.attestation.binding import Purpose
 from signer.attestation.errors import Code
-from tests.support.attestation import BINDING, refused, simulated_evidence
+from tests.harness.builders.attestation import BINDING, refused, simulated_evidence
 
 CHANGES: dict[str, Any] = {
     "purpose": Purpose.KEY_RELEASE,

@@ -23,8 +23,8 @@ from signer.attestation.errors import AttestationError, Code
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Evidence, Verified
 from signer.signatures import Ed25519Signer
-from tests.support.attestation import AT_MS, refused, simulated_policy
-from tests.support.release import CONFIGURATION, attest
+from tests.harness.builders.attestation import AT_MS, refused, simulated_policy
+from tests.harness.builders.release import CONFIGURATION, attest
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 OTHER = Ed25519Signer("signer-0", b"\x22" * 32)

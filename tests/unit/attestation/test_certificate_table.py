@@ -9,7 +9,7 @@ from signer.attestation.certificate_table import (
     TableMalformedError,
     parse_table,
 )
-from tests.support.sev_guest import KINDS, encode_table
+from tests.harness.builders.sev_guest import KINDS, encode_table
 
 VCEK, VLEK = KINDS["vcek"].bytes, KINDS["vlek"].bytes
 UNKNOWN = b"\x07" * 16

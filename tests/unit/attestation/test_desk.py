@@ -26,7 +26,7 @@ from sixgate.cli.failures import API_CODES
 from sixgate.scaled.attestation_page import PATH, attestation_page, fetch
 from sixgate.scaled.monitor import BODY_BYTES_MAX, Monitor, serving
 from sixgate.scaled.probe import Place
-from tests.support.attestation import crl, platform
+from tests.harness.builders.attestation import crl, platform
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 BOUND = Bound("acme", "0x" + "03" * 32, "0x" + "04" * 32)

@@ -23,8 +23,13 @@ from signer.attestation.platform import (
     PlatformUnavailableError,
 )
 from signer.attestation.verify import Evidence
-from tests.support.attestation import BINDING, crl, platform, verified
-from tests.support.sev_guest import PAGE_BYTES, PretendedConfigfs, PretendedDevice, encode_table
+from tests.harness.builders.attestation import BINDING, crl, platform, verified
+from tests.harness.builders.sev_guest import (
+    PAGE_BYTES,
+    PretendedConfigfs,
+    PretendedDevice,
+    encode_table,
+)
 
 ROOT = Path("/configfs")
 

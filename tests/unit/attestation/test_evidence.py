@@ -7,7 +7,7 @@ import pytest
 from schemas.canonical import Malformed, canonical_bytes
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Claims, EvidenceFile, evidence_file
-from tests.support.attestation import simulated_evidence, verified
+from tests.harness.builders.attestation import simulated_evidence, verified
 
 NONCE = b"\x05" * 32
 KEY = b"\x30\x01\x02"

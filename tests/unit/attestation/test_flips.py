@@ -9,14 +9,14 @@ from signer.attestation.errors import AttestationError
 from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.verify import Evidence
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     VLEK_TERMS,
     simulated_evidence,
     simulated_policy,
     verified,
     with_chain,
 )
-from tests.support.vectors import report_cases
+from tests.harness.builders.vectors import report_cases
 
 PARTS: dict[str, tuple[Callable[[Evidence], bytes], Callable[[Evidence, bytes], Evidence]]] = {
     "report": (lambda one: one.report, lambda one, raw: replace(one, report=raw)),

@@ -18,7 +18,7 @@ from signer.attestation.simulated_certificates import (
 )
 from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Evidence
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     AT,
     AT_MS,
     BINDING,

@@ -12,7 +12,7 @@ from signer.attestation.generations import PROFILES, Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.tcb import Tcb, encode_tcb
 from signer.attestation.verify import Evidence, verify
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     AT_MS,
     BINDING,
     VLEK_TERMS,
@@ -23,7 +23,7 @@ from tests.support.attestation import (
     simulated_policy,
     verified,
 )
-from tests.support.vectors import report_cases
+from tests.harness.builders.vectors import report_cases
 
 PAIRS = list(permutations(Generation, 2))
 KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]

@@ -18,7 +18,7 @@ from signer.attestation.simulated_certificates import (
     issue,
 )
 from signer.attestation.verify import Evidence
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     AT,
     authority_keys,
     evidence_of,

@@ -7,7 +7,7 @@ from signer.attestation.binding import Purpose
 from signer.attestation.generations import Generation
 from signer.attestation.policy import GenerationFloor, VerificationPolicy
 from signer.attestation.report import SigningKey
-from tests.support.attestation import simulated_policy
+from tests.harness.builders.attestation import simulated_policy
 
 
 def test_what_is_not_said_is_productions() -> None:

@@ -19,7 +19,7 @@ from signer.attestation.report import (
     reserved_ranges,
 )
 from signer.attestation.simulated import encode_report
-from tests.support.attestation import platform, refused, simulated_evidence
+from tests.harness.builders.attestation import platform, refused, simulated_evidence
 
 MINIMAL = {"policy": 0x20000, "signature_algorithm": 1}
 # The reference's ranges, written down a second time.

@@ -18,7 +18,7 @@ from signer.attestation.simulated_certificates import (
     SimulatedAuthority,
 )
 from signer.attestation.verify import Evidence
-from tests.support.attestation import (
+from tests.harness.builders.attestation import (
     AT,
     authority,
     authority_keys,

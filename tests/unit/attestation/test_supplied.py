@@ -10,7 +10,7 @@ from signer.attestation.certificate_table import CertificateTable
 from signer.attestation.platform import Collected, PlatformUnavailableError
 from signer.attestation.report import SigningKey
 from signer.attestation.supplied import FILE_BYTES_MAX, Supplied, complete, supplied_in
-from tests.support.attestation import BINDING, crl, platform
+from tests.harness.builders.attestation import BINDING, crl, platform
 
 CHAIN = platform().certificates
 LIST = crl()

@@ -11,7 +11,7 @@ from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.authoring.customer_key import CustomerKey, moved
 from sixgate.authoring.customer_rotation import BATCH_MAX, CustomerRotation, Slot
 from sixgate.authoring.vault_orders import NewSecret, VaultPlace
-from tests.unit.custody.material import Stream
+from tests.harness.builders.custody_material import Stream
 
 OLD = CustomerKey(hashlib.sha256(b"old").digest())
 NEW = CustomerKey(hashlib.sha256(b"new").digest())

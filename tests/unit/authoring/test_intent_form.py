@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.fields import UINT256_MAX
 from sixgate.authoring.intent_form import IntentWrong, TransactionForm, read_form
-from tests.unit.authoring.directories import ADDRESS
+from tests.harness.builders.directories import ADDRESS
 
 RIGHT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "0.5"}
 

@@ -20,7 +20,7 @@ from sixgate.authoring.intent_lines import (
     read,
     split,
 )
-from tests.unit.authoring.directories import ADDRESS, NOW_MS, directory
+from tests.harness.builders.directories import ADDRESS, NOW_MS, directory
 
 LINE: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
 

@@ -10,7 +10,7 @@ from schemas.intent import TransactionIntent
 from signer.signatures import Ed25519Signer, open_envelope
 from sixgate.authoring.intent_form import IntentWrong, read_form
 from sixgate.authoring.producer import Directory, key_changes, resolve, sign
-from tests.unit.authoring.directories import ADDRESS, NOW_MS, directory, registry
+from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, registry
 
 SIGNER = Ed25519Signer("payroll", b"p" * 32)
 

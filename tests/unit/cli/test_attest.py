@@ -18,8 +18,8 @@ from signer.attestation.evidence import Claims, evidence_file
 from signer.attestation.report import FIELDS
 from signer.attestation.verify import Evidence
 from sixgate.cli.exit_codes import ExitCode
-from tests.support.attestation import AT, BINDING, crl, platform, simulated_policy
-from tests.support.command_line import Ended, InProcess
+from tests.harness.builders.attestation import AT, BINDING, crl, platform, simulated_policy
+from tests.harness.cli.command_line import Ended, InProcess
 
 PAGE = (Path(__file__).parents[3] / "docs" / "attestation.md").read_text()
 KEY = b"a public key"

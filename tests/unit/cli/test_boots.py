@@ -10,8 +10,8 @@ from signer.signatures import Ed25519Signer
 from sixgate.cli.attest.boots import named_signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
-from tests.support.boots import life
-from tests.support.cases import SIGNER
+from tests.harness.builders.boots import life
+from tests.harness.builders.cases import SIGNER
 
 OTHER = Ed25519Signer(SIGNER.keyid, b"\x31" * 32)
 

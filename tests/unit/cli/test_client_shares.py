@@ -18,8 +18,15 @@ from signer.vaults.register import VaultRegister
 from sixgate.answers.snapshot import client_shares
 from sixgate.api import ApiError, Json, ReportedRefusal
 from sixgate.cli.secrets.client_shares import Client
-from tests.support.cases import MALLORY, SIGNER, key_answer, key_request, registered, service
-from tests.support.vault_events import FUND, answered
+from tests.harness.builders.cases import (
+    MALLORY,
+    SIGNER,
+    key_answer,
+    key_request,
+    registered,
+    service,
+)
+from tests.harness.builders.vault_events import FUND, answered
 
 KEY = HpkeKey(b"c" * 32)
 FOR_KEY = f"0x{KEY.public_key.hex()}"

@@ -10,9 +10,18 @@ from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
 from sixgate.cli.demo.proving import STATED, as_asked, recovered
-from tests.support.cases import ACCOUNT, GWEI, SECRET, STRANGER, address_of, case, intent, policy
-from tests.support.ethereum import MemoryKey
-from tests.support.lives import judge
+from tests.harness.builders.cases import (
+    ACCOUNT,
+    GWEI,
+    SECRET,
+    STRANGER,
+    address_of,
+    case,
+    intent,
+    policy,
+)
+from tests.harness.builders.ethereum import MemoryKey
+from tests.harness.builders.lives import judge
 
 ENTRY = {"address": STRANGER, "storage_keys": ("0x" + "07" * 32,)}
 ASKED = intent(gas_limit=100_000, nonce=0, access_list=(ENTRY,), value_wei=3, data="0x01")

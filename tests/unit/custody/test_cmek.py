@@ -7,7 +7,7 @@ import pytest
 from signer.custody.cmek import CmekPlace, fingerprint_of, layer_of, require_layer
 from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.authoring.customer_key import CustomerKey
-from tests.unit.custody.material import SECRET, Stream
+from tests.harness.builders.custody_material import SECRET, Stream
 
 OLD = CustomerKey(hashlib.sha256(b"old").digest())
 NEW = CustomerKey(hashlib.sha256(b"new").digest())

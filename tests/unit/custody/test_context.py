@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from signer.custody.context import Layer, SecretContext, VaultContext
-from tests.unit.custody.material import HERE
+from tests.harness.builders.custody_material import HERE
 
 
 def test_the_bytes_of_each_layer_are_the_documented_ones() -> None:

@@ -23,7 +23,15 @@ from signer.custody.modes import PLANS
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider
 from signer.custody.sealing import Sealing, seal
-from tests.unit.custody.clouds import (
+from tests.harness.builders.custody_material import (
+    HERE,
+    SECRET,
+    FailingKms,
+    LyingKms,
+    Stream,
+    root_kms,
+)
+from tests.harness.builders.custody_providers import (
     MODES,
     NAMES,
     PROVIDED,
@@ -34,7 +42,6 @@ from tests.unit.custody.clouds import (
     sealed_in,
     vault_key,
 )
-from tests.unit.custody.material import HERE, SECRET, FailingKms, LyingKms, Stream, root_kms
 from tests.unit.custody.test_envelope import ELSEWHERE
 
 

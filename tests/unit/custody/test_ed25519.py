@@ -13,7 +13,7 @@ from signer.custody import curves, ed25519
 from signer.custody.address_handle import AddressHandle
 from signer.custody.errors import CorruptError, RandomnessError, SigningNotOfferedError
 from signer.custody.generate import new_ed25519_secret
-from tests.unit.custody.material import SECRET, Stream
+from tests.harness.builders.custody_material import SECRET, Stream
 
 
 def test_the_public_key_is_the_one_of_rfc_8032() -> None:

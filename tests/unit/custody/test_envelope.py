@@ -26,7 +26,7 @@ from signer.custody.errors import (
     SecretSizeError,
 )
 from signer.custody.kms.port import WRAPPED_BYTES_MAX
-from tests.unit.custody.material import (
+from tests.harness.builders.custody_material import (
     HERE,
     OTHER_ROOT,
     ROOT,

@@ -10,7 +10,7 @@ from eth_keys.main import KeyAPI
 
 from signer.custody.errors import CorruptError, HandleClosedError
 from signer.custody.handle import KeyHandle
-from tests.unit.custody.material import SECRET
+from tests.harness.builders.custody_material import SECRET
 
 DIGEST = bytes(range(32))
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

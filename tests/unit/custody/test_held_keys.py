@@ -22,9 +22,9 @@ from signer.custody.kms.recorded import KmsJournal, RecordedKms
 from signer.custody.kms.roots import Roots
 from signer.custody_records import CustodyRecords
 from signer.vaults.vault import VersionPlace
-from tests.support.cases import NOW_MS, SIGNER
-from tests.unit.custody.clouds import RaisingKms
-from tests.unit.custody.material import HERE, OTHER_ROOT, root_kms
+from tests.harness.builders.cases import NOW_MS, SIGNER
+from tests.harness.builders.custody_material import HERE, OTHER_ROOT, root_kms
+from tests.harness.builders.custody_providers import RaisingKms
 
 KEY = b"k" * 32
 AAD = HERE.vault_context.aad()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from signer.custody.errors import CorruptError, RandomnessError
 from signer.custody.hpke import HpkeKey, public_key_of, seal
-from tests.unit.custody.material import Stream
+from tests.harness.builders.custody_material import Stream
 
 PRIVATE = bytes(range(1, 33))
 KEM_SUITE = b"KEM" + (0x0020).to_bytes(2, "big")

@@ -2,7 +2,7 @@ import pytest
 
 from signer.custody.errors import KmsKeyNotFoundError
 from signer.custody.kms.local import LocalKms
-from tests.unit.custody.material import OTHER_ROOT, ROOT, Stream, root_kms
+from tests.harness.builders.custody_material import OTHER_ROOT, ROOT, Stream, root_kms
 
 KEY = bytes(range(32))
 CONTEXT = b'{"vault":"main"}'

@@ -15,7 +15,7 @@ from signer.custody import aead
 from signer.custody.envelope import new_vault_key, seal_secret
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import create_root_file, load_root_file
-from tests.unit.custody.material import HERE, SECRET, Stream
+from tests.harness.builders.custody_material import HERE, SECRET, Stream
 
 MASK = 0xA5
 CHILD = """

@@ -22,7 +22,8 @@ from signer.custody.kms.port import RootKms
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider, asking
 from signer.custody.sealing import Holders, Sealing, seal
-from tests.unit.custody.clouds import (
+from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_providers import (
     NAMES,
     Bounded,
     Clouds,
@@ -34,7 +35,6 @@ from tests.unit.custody.clouds import (
     in_mode,
     sealed_in,
 )
-from tests.unit.custody.material import SECRET, LyingKms, Stream
 
 THREE: tuple[CustodyMode, ...] = ("2of3_multi_hsm", "2of3_multi_hsm_client")
 WITH_ONE: CustodyMode = "2of3_client_custody"

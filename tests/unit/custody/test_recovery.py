@@ -20,8 +20,15 @@ from signer.custody.recovery import Approval, Recovered, recover
 from signer.custody.sealing import Holders
 from signer.order_times import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.signatures import Ed25519Signer
-from tests.unit.custody.clouds import MODES, RaisingKms, cloud, clouds, in_mode, sealed_in
-from tests.unit.custody.material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_providers import (
+    MODES,
+    RaisingKms,
+    cloud,
+    clouds,
+    in_mode,
+    sealed_in,
+)
 
 MODE: CustodyMode = "2of3_client_custody"
 HERE = in_mode(MODE)

@@ -13,8 +13,15 @@ from signer.custody.errors import CorruptError, KmsKeyNotFoundError, KmsUnavaila
 from signer.custody.opening import open_sealed
 from signer.custody.rewrapping import Entry, rewrap_deks, rewrap_vault_key
 from signer.custody.sealing import Holders, Sealing, seal
-from tests.unit.custody.clouds import PROVIDED, in_mode, sealed_in
-from tests.unit.custody.material import OTHER_ROOT, SECRET, FailingKms, LyingKms, Stream, root_kms
+from tests.harness.builders.custody_material import (
+    OTHER_ROOT,
+    SECRET,
+    FailingKms,
+    LyingKms,
+    Stream,
+    root_kms,
+)
+from tests.harness.builders.custody_providers import PROVIDED, in_mode, sealed_in
 
 KEPT: tuple[CustodyMode, ...] = ("envelope", "2of2_client_custody")
 COUNT = 5

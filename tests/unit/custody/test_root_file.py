@@ -13,7 +13,7 @@ import pytest
 
 from signer.custody.errors import RandomnessError, RootFileError
 from signer.custody.kms.root_file import create_root_file, load_root_file, open_local_kms
-from tests.unit.custody.material import Stream
+from tests.harness.builders.custody_material import Stream
 
 
 @pytest.fixture

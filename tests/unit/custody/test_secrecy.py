@@ -31,7 +31,7 @@ from signer.identity import Identity
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer
 from sixgate.slots import SignerKeys
-from tests.unit.custody.material import (
+from tests.harness.builders.custody_material import (
     HERE,
     OTHER_ROOT,
     ROOT,
@@ -42,7 +42,7 @@ from tests.unit.custody.material import (
     root_kms,
 )
 
-HOUSE = str(Path(__file__).parent)
+HOUSE = str(Path(__file__).parents[2])
 LIMITS = KeyringLimits(handles_max=2, idle_ms_max=100, age_ms_max=100, uses_max=100)
 
 

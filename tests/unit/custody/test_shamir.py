@@ -12,7 +12,7 @@ from signer.custody.shamir import SECRET_BYTES_MAX, SHARES_MAX, combine, split
 from signer.custody.share import Share, decode_share
 from signer.custody.xor_split import join
 from signer.custody.xor_split import split as halve
-from tests.unit.custody.material import SECRET, Stream
+from tests.harness.builders.custody_material import SECRET, Stream
 
 
 def of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:

@@ -17,7 +17,7 @@ from signer.custody.share_key import (
     ShareKeys,
     new_share_key,
 )
-from tests.unit.custody.material import OTHER_ROOT, LyingKms, Stream, root_kms
+from tests.harness.builders.custody_material import OTHER_ROOT, LyingKms, Stream, root_kms
 
 NOBODY = ShareKeys(org="acme", signer="signer-1")
 CONTEXT = SharePlace(

@@ -16,7 +16,8 @@ from signer.custody.rebuilding import Rebuilding
 from signer.custody.sealing import seal
 from signer.custody.share import Share
 from sixgate.authoring.customer_key import CustomerKey
-from tests.unit.custody.clouds import (
+from tests.harness.builders.custody_material import ROOT, SECRET, LyingKms, Stream
+from tests.harness.builders.custody_providers import (
     PROVIDED,
     WITH_CLIENT,
     RaisingKms,
@@ -25,7 +26,6 @@ from tests.unit.custody.clouds import (
     in_mode,
     sealed_in,
 )
-from tests.unit.custody.material import ROOT, SECRET, LyingKms, Stream
 from tests.unit.custody.test_secrecy import printed, rendered, shows
 
 DOWN = KmsUnavailableError("The KMS does not answer; try again.")

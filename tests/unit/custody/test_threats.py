@@ -22,8 +22,8 @@ from signer.custody.opening import open_sealed
 from signer.custody.recovery import recover
 from signer.custody.sealing import Holders, Sealing, seal
 from signer.custody.share import Share
-from tests.unit.custody.clouds import NAMES, Clouds, cloud, clouds, in_mode
-from tests.unit.custody.material import LyingKms, Stream
+from tests.harness.builders.custody_material import LyingKms, Stream
+from tests.harness.builders.custody_providers import NAMES, Clouds, cloud, clouds, in_mode
 from tests.unit.custody.test_recovery import approval, envelope, order
 
 PAGE = Path(__file__).parents[3] / "docs" / "custody-modes.md"

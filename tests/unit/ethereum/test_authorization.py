@@ -15,7 +15,7 @@ from signer.ethereum.authorization import (
 from signer.ethereum.errors import SenderMismatchError, SignatureError, TransactionEncodingError
 from signer.ethereum.rlp_codec import decode_item
 from signer.ethereum.signing import sign_digest
-from tests.support.ethereum import (
+from tests.harness.builders.ethereum import (
     AUTHORITY,
     AUTHORIZATIONS,
     ENTRIES,

@@ -9,7 +9,7 @@ from signer.ethereum.encoding import encode
 from signer.ethereum.errors import EthereumError, SignatureError, TransactionDecodingError
 from signer.ethereum.signing import sign_transaction
 from signer.ethereum.transaction import MAX_TRANSACTION_BYTES, Transaction
-from tests.support.ethereum import (
+from tests.harness.builders.ethereum import (
     ACCESS,
     BLOBS,
     EVERY_TYPE,

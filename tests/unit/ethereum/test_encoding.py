@@ -15,7 +15,15 @@ from signer.ethereum.encoding import (
 from signer.ethereum.errors import EthereumError, SignatureError, TransactionEncodingError
 from signer.ethereum.keccak import keccak256
 from signer.ethereum.transaction import Transaction
-from tests.support.ethereum import ACCESS, BLOBS, EVERY_TYPE, LEGACY, SET_CODE, TRANSFER, authorize
+from tests.harness.builders.ethereum import (
+    ACCESS,
+    BLOBS,
+    EVERY_TYPE,
+    LEGACY,
+    SET_CODE,
+    TRANSFER,
+    authorize,
+)
 
 SIGNATURE = bytes(31) + b"\x01" + bytes(31) + b"\x01" + b"\x00"
 TO_AND_VALUE = ["94d8da6bf26964af9d7eed9e03e53415d37aa96045", "8806f05b59d3b20000", "80"]

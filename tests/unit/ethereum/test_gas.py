@@ -7,7 +7,7 @@ from pyrevm import EVM, TxEnv
 
 from signer.ethereum.gas import cost_wei_max, floor_gas, initial_gas, intrinsic_gas
 from signer.ethereum.transaction import FeeMarketTransaction, Transaction
-from tests.support.ethereum import (
+from tests.harness.builders.ethereum import (
     ACCESS,
     ACCESS_LISTS,
     BLOB_HASH,

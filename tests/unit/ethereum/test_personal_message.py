@@ -4,7 +4,7 @@ from signer.ethereum.errors import SenderMismatchError, SignatureError
 from signer.ethereum.message_signing import sign_message_digest
 from signer.ethereum.personal_message import personal_message_hash
 from signer.ethereum.signature import recover_address
-from tests.support.ethereum import MemoryKey
+from tests.harness.builders.ethereum import MemoryKey
 
 KEY, OTHER = MemoryKey(b"\x01" * 32), MemoryKey(b"\x02" * 32)
 DIGEST = personal_message_hash(b"hello")

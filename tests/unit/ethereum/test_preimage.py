@@ -8,8 +8,8 @@ from signer.ethereum.encoding import encode
 from signer.ethereum.keccak import keccak256
 from signer.ethereum.preimage import taken_for
 from signer.ethereum.signing import sign_transaction
-from tests.support.ethereum import RECIPIENT, TRANSFER, MemoryKey
-from tests.support.typed_data import permit
+from tests.harness.builders.ethereum import RECIPIENT, TRANSFER, MemoryKey
+from tests.harness.builders.typed_data import permit
 
 KEY = MemoryKey(b"\x01" * 32)
 HASH = keccak256(b"a user operation")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from signer.ethereum.address import address_of
 from signer.ethereum.errors import SignatureError
 from signer.ethereum.signature import check_signature, recover_address
-from tests.support.ethereum import MemoryKey
+from tests.harness.builders.ethereum import MemoryKey
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HALF_ORDER = ORDER // 2

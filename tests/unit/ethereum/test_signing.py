@@ -8,7 +8,7 @@ from signer.ethereum.encoding import encode, transaction_hash
 from signer.ethereum.errors import SenderMismatchError, SignatureError, TransactionEncodingError
 from signer.ethereum.signing import DigestSigner, sign_transaction
 from signer.ethereum.transaction import Transaction
-from tests.support.ethereum import EVERY_TYPE, TRANSFER, MemoryKey, as_eth_account
+from tests.harness.builders.ethereum import EVERY_TYPE, TRANSFER, MemoryKey, as_eth_account
 
 SECRET = b"\x01" * 32
 KEY = MemoryKey(SECRET)

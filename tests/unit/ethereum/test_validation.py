@@ -16,7 +16,7 @@ from signer.ethereum.transaction import (
     Transaction,
 )
 from signer.ethereum.validation import first_authorization_problem, first_problem
-from tests.support.ethereum import (
+from tests.harness.builders.ethereum import (
     ACCESS,
     BLOB_HASH,
     BLOBS,

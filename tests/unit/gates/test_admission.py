@@ -14,7 +14,7 @@ from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
 from streams.gates.admission import admit
 from streams.gates.passage import Passage, World
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,
     MALLORY,

@@ -29,7 +29,7 @@ from streams.gates import (
 )
 from streams.gates.passage import Passage, World
 from streams.gates.stages import Simulate
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,
     ETH,

@@ -14,7 +14,7 @@ from signer.account import Account
 from streams.gates.passage import World
 from streams.gates.stages import GATE_OF, IN_ORDER, enter, lead
 from streams.gates.underway import Underway
-from tests.support.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
+from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
 
 REGISTRY = registered()[1]
 WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))

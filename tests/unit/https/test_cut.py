@@ -10,7 +10,7 @@ from aiohttp import web
 from infra.local.ports import HOST, free_port
 from sixgate.https.calling import BoundedLink, NoAnswer
 from sixgate.https.serving import BoundedServer, Listening
-from tests.support.listener import answering
+from tests.harness.broker.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + BODY + b"\r\n0\r\n\r\n"

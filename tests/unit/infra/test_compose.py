@@ -18,7 +18,8 @@ from sixgate.cli.app import app
 from sixgate.data_folder.folder import Folder
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from tests.support.compose import (
+from tests.harness.broker.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
+from tests.harness.builders.compose import (
     IMAGE,
     ROOT,
     Service,
@@ -26,8 +27,7 @@ from tests.support.compose import (
     services,
     variables_in,
 )
-from tests.support.containers import CLICKHOUSE_IMAGE, KAFKA_IMAGE
-from tests.support.embedded import make_folder
+from tests.harness.pipeline.embedded import make_folder
 
 ONE_SHOTS = {"topics", "migrate", "publish"}
 PROCESSES = {"registrar", "gates", "signer", "custody", "ledger"}

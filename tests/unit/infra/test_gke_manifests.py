@@ -12,7 +12,7 @@ from schemas.topics import PROCESSES as PRINCIPALS
 from schemas.topics import Principal
 from sixgate.releasing.holding import refuse_own_kms
 from sixgate.scaled.settings import Settings, load_settings
-from tests.support.gke import (
+from tests.harness.builders.gke import (
     GKE,
     KUSTOMIZATION,
     MANIFESTS,

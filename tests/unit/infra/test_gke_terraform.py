@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from sixgate.scaled.settings import load_settings
-from tests.support.gke import SETTINGS, TERRAFORM, blocks, types, workloads
+from tests.harness.builders.gke import SETTINGS, TERRAFORM, blocks, types, workloads
 
 KEYS = "google_kms_crypto_key"
 WORKLOADS = "${local.workloads}/ns/sixgate-release-${each.key}/sa/release-${each.key}"

@@ -25,7 +25,7 @@ from infra.image.layer import (
     build_wheel,
     epoch_s,
 )
-from tests.support.compose import ROOT, copied_into_the_image
+from tests.harness.builders.compose import ROOT, copied_into_the_image
 
 HEAD_BYTES = 16  # PEP 552
 PROJECT = Project(ROOT, EPOCH_S_DEFAULT)

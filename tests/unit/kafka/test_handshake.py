@@ -13,7 +13,7 @@ from infra.local.ports import HOST
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaUnreachable
 from streams.kafka.handshake import refuse_unbelieved
-from tests.support.listener import Listener
+from tests.harness.broker.listener import Listener
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close at once, by RST
 

@@ -3,7 +3,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.unit.keys.desk import Desk
+from tests.harness.builders.key_desk import Desk
 
 
 @pytest.fixture

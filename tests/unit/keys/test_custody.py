@@ -27,9 +27,9 @@ from signer.custody.sealing import Holders
 from signer.custody.share_key import ShareKeyBoxes, ShareKeys, new_share_key
 from signer.ethereum.keccak import keccak256
 from signer.keys.descriptor import KeyDescriptor
-from tests.support.cases import AGENT, KEY_PATH, ORG, SIGNER
-from tests.support.vault_events import FUND
-from tests.unit.custody.clouds import (
+from tests.harness.builders.cases import AGENT, KEY_PATH, ORG, SIGNER
+from tests.harness.builders.custody_material import Stream, root_kms
+from tests.harness.builders.custody_providers import (
     MODES,
     NAMES,
     PROVIDED,
@@ -38,8 +38,8 @@ from tests.unit.custody.clouds import (
     RaisingKms,
     clouds,
 )
-from tests.unit.custody.material import Stream, root_kms
-from tests.unit.keys.desk import Desk, terms, why
+from tests.harness.builders.key_desk import Desk, terms, why
+from tests.harness.builders.vault_events import FUND
 
 CLIENT = HpkeKey(b"c" * 32)
 FOR_CLIENT = f"0x{CLIENT.public_key.hex()}"

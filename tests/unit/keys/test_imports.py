@@ -19,8 +19,8 @@ from signer.custody import curves
 from signer.ethereum.keccak import keccak256
 from signer.keys.register import KeyRegister
 from signer.registry import RegistryRefused
-from tests.support.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
-from tests.unit.keys.desk import (
+from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
+from tests.harness.builders.key_desk import (
     NOBODYS,
     ORDER,
     OTHER_IMPORT_KEY,

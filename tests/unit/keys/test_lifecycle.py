@@ -18,7 +18,7 @@ from signer.keys.descriptor import KeyState
 from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,
     MALLORY,
@@ -33,7 +33,7 @@ from tests.support.cases import (
     registered,
     sealed_request,
 )
-from tests.support.key_answers import SECOND, THIRD, ended, order, rotated
+from tests.harness.builders.key_answers import SECOND, THIRD, ended, order, rotated
 
 
 @pytest.fixture

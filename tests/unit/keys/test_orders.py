@@ -17,9 +17,17 @@ from signer.keys.descriptor import KeyState
 from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.order_times import LIFETIME_MS_MAX
-from tests.support.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
-from tests.unit.custody.material import FailingKms, root_kms
-from tests.unit.keys.desk import Desk, fresh, registry_records, seen_by, terms, vault_records, why
+from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
+from tests.harness.builders.custody_material import FailingKms, root_kms
+from tests.harness.builders.key_desk import (
+    Desk,
+    fresh,
+    registry_records,
+    seen_by,
+    terms,
+    vault_records,
+    why,
+)
 
 
 @pytest.mark.parametrize("chain", KeyChain)

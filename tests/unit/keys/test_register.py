@@ -13,7 +13,7 @@ from signer.keys.orders import KeyRefused, read_order
 from signer.keys.paths import may_use
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
     ALICE,

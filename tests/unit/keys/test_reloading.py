@@ -9,9 +9,9 @@ from signer.custody.sealing import Holders
 from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.state import StateDamaged, StateRolledBack
-from tests.support.cases import ACCOUNT, SIGNER
-from tests.unit.custody.clouds import clouds
-from tests.unit.keys.desk import (
+from tests.harness.builders.cases import ACCOUNT, SIGNER
+from tests.harness.builders.custody_providers import clouds
+from tests.harness.builders.key_desk import (
     Desk,
     fresh,
     registry_records,

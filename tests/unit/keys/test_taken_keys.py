@@ -16,7 +16,7 @@ from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.vaults.orders import open_vault_order
 from signer.vaults.register import VaultRegister
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ADMIN,
     NOW_MS,
     ORG,
@@ -27,7 +27,7 @@ from tests.support.cases import (
     sealed_request,
     service,
 )
-from tests.support.vault_events import FUND, answered, changed, ordered
+from tests.harness.builders.vault_events import FUND, answered, changed, ordered
 
 OWN = Ed25519Signer(SIGNER.keyid, b"2" * 32)
 """The signer's key of now; ``SIGNER`` is the one it had, which somebody else may have by now."""

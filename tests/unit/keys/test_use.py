@@ -14,8 +14,8 @@ from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import Asked, KeyAccesses
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.use import KeyUse
-from tests.support.cases import NOW_MS, ORG, SECRET, key
-from tests.support.ethereum import MemoryKey
+from tests.harness.builders.cases import NOW_MS, ORG, SECRET, key
+from tests.harness.builders.ethereum import MemoryKey
 
 BOB = Asked("bob", "0x" + "11" * 32)
 SHARE = ClientShare(key_version=1, share_key="0x" + "22" * 32, box="0x" + "33" * 48)

@@ -17,7 +17,7 @@ from schemas.registry import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from streams.ledger.chain import Entry
 from streams.ledger.entry import entry_of
-from tests.support.ledger import Pipeline, sample_intent, sealed
+from tests.harness.builders.ledger import Pipeline, sample_intent, sealed
 
 ID = "0x" + "1f" * 32
 

@@ -19,7 +19,7 @@ from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, entry_bytes, leaf
 from streams.ledger.verifier import Row, read_heads, read_rows, verify
-from tests.support.ledger import rows_of
+from tests.harness.builders.ledger import rows_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "format.md").read_text("utf-8")
 EXAMPLE: dict[str, Any] = json.loads(re.findall(r"(?s)```json\n(.*?)\n```", PAGE)[0])

@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from infra.local.ports import HOST
 from streams.ledger.framed_http import ForeignAnswer, FramedPools
-from tests.support.listener import answering
+from tests.harness.broker.listener import answering
 
 QUERY = b"X-ClickHouse-Query-Id: 1\r\n"
 LENGTH = b"Content-Length: 2\r\n\r\n"

@@ -13,7 +13,7 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
 from streams.ledger.errors import LedgerRewritten, LedgerUnavailable
 from streams.ledger.heads import HeadFile, HeadKey, open_head
-from tests.support.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG
+from tests.harness.builders.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG
 
 
 def head(sequence: int = 4) -> LedgerHead:

@@ -11,12 +11,12 @@ from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, Tip
 from streams.ledger.verifier import Fault, Row, verify
-from tests.support.ledger import (
+from tests.harness.builders.ledger import (
     SIGNER_PUBLIC,
     chained,
     rows_of,
 )
-from tests.support.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
+from tests.harness.builders.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
 
 
 def fault_of(rows: Sequence[Row], **options: Any) -> Fault:

@@ -17,13 +17,13 @@ from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
 from streams.ledger.verifier import Fault, Row, read_heads, read_rows
 from streams.ledger.verifier.__main__ import main
-from tests.support.ledger import (
+from tests.harness.builders.ledger import (
     HEAD_KEY,
     LEDGER_PUBLIC,
     ORG,
     SIGNER_PUBLIC,
 )
-from tests.support.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
+from tests.harness.builders.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
 
 
 def jsonl(rows: Sequence[Row]) -> bytes:

@@ -17,8 +17,9 @@ from sixgate.releasing.policy_file import PolicyFile
 from sixgate.settings.kms import KmsSettings, LocalSection
 from sixgate.settings.release import ReleaseAddress, ReleasesSettings
 from sixgate.settings_wrong import SettingsWrong
-from tests.support.attestation import AT_MS
-from tests.support.release import (
+from tests.harness.builders.attestation import AT_MS
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.release import (
     ADMIN,
     ORG,
     SHARE,
@@ -31,7 +32,6 @@ from tests.support.release import (
     rs256,
     signed_policy,
 )
-from tests.unit.custody.material import Stream
 
 
 @dataclass

@@ -10,8 +10,8 @@ from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
 from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
 from sixgate.releasing.keys import Place, alone, create_keys, open_keys
-from tests.unit.custody.clouds import cloud
-from tests.unit.custody.material import Stream
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import cloud
 
 PLACE = Place("acme", "gcp")
 

@@ -12,7 +12,7 @@ from infra.local.ports import HOST, free_port
 from signer.attestation.release.kms import ReleaseUnreachableError
 from sixgate.releasing.link import ANSWER_BYTES_MAX, ReleaseLink
 from sixgate.settings.release import ReleaseAddress
-from tests.support.listener import Listener
+from tests.harness.broker.listener import Listener
 
 CALL_MS_MAX = 500
 LONG_S = 600  # no test may take longer

@@ -18,7 +18,8 @@ from signer.custody.errors import (
 )
 from signer.signatures import verify_event
 from sixgate.releasing.serving import NONCES, RELEASES
-from tests.support.release import (
+from tests.harness.builders.custody_providers import cloud
+from tests.harness.builders.release import (
     BLOB,
     SHARED,
     WANTED,
@@ -30,7 +31,6 @@ from tests.support.release import (
     request,
     signing_key,
 )
-from tests.unit.custody.clouds import cloud
 from tests.unit.releasing.test_serving import served
 
 Made = Callable[[Release, bytes], bytes]

@@ -20,7 +20,7 @@ from sixgate.https.serving import Listening
 from sixgate.https.tls import server_context
 from sixgate.releasing.serving import NONCES, RELEASES, ReleaseServer
 from sixgate.settings.sections import TlsFiles
-from tests.support.release import SHARE, WANTED, Release, exchange, request
+from tests.harness.builders.release import SHARE, WANTED, Release, exchange, request
 
 HOST = "127.0.0.1"
 

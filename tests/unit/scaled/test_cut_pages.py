@@ -6,7 +6,7 @@ from infra.local.ports import HOST
 from sixgate.api import ApiError
 from sixgate.scaled.attestation_page import fetch
 from sixgate.scaled.probe import Place, State, look
-from tests.support.listener import answering
+from tests.harness.broker.listener import answering
 
 STALLED_S_MAX = 30.0
 STATUS = b"HTTP/1.1 200 OK\r\n"

@@ -13,7 +13,7 @@ from schemas.fields import WeiSum
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import decode_outcome
 from schemas.registry import AccountOpened, RegistryRecord, SettingSet
-from tests.support.cases import Operator, intent, policy, report, signed
+from tests.harness.builders.cases import Operator, intent, policy, report, signed
 
 INTENT = intent(nonce=7, idempotency_key="invoice-7")
 RAW = INTENT.encode()

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.canonical import Malformed
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae, seal
-from tests.support.cases import intent, sealed
+from tests.harness.builders.cases import intent, sealed
 
 ENVELOPE = sealed(intent())
 RAW = ENVELOPE.encode()

@@ -2,7 +2,7 @@ import pytest
 
 from schemas.canonical import canonical_bytes, digest
 from schemas.gating import GATED, gated, signed_part
-from tests.support.cases import intent, key_answer, key_request, signed
+from tests.harness.builders.cases import intent, key_answer, key_request, signed
 
 RAW_TRANSACTION = "0x02f8" + "ab" * 60
 DONE = signed(intent(), raw_transaction=RAW_TRANSACTION, transaction_hash="0x" + "cd" * 32)

@@ -6,7 +6,7 @@ import pytest
 from schemas.canonical import Malformed, canonical_bytes
 from schemas.policy import Policy, TypedDataDomain
 from schemas.registry import PolicySet
-from tests.support.cases import ETH, RECIPIENT, policy
+from tests.harness.builders.cases import ETH, RECIPIENT, policy
 
 RAW = policy().encode()
 AMOUNTS = ("tx_max_value_eth", "tx_max_fee_eth", "tx_daily_limit_eth")

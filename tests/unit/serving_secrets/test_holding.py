@@ -16,9 +16,9 @@ from sixgate.custody.holding import SecretsOnly, for_secrets, open_custody_holde
 from sixgate.data_folder.folder import Folder
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings_wrong import SettingsWrong
-from tests.support.embedded import make_folder
-from tests.unit.custody.clouds import clouds
-from tests.unit.custody.material import root_kms
+from tests.harness.builders.custody_material import root_kms
+from tests.harness.builders.custody_providers import clouds
+from tests.harness.pipeline.embedded import make_folder
 
 KEY = b"\x05" * 32
 

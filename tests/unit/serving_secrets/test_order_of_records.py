@@ -11,7 +11,7 @@ from schemas.record import Outgoing
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody_records import CustodyRecords
 from sixgate.custody.known import KafkaSurroundings
-from tests.support.cases import NOW_MS
+from tests.harness.builders.cases import NOW_MS
 
 LOOK_S = 0.2
 

@@ -22,9 +22,9 @@ from signer.vaults.secret_desk import SecretDesk
 from sixgate.api import ApiError
 from sixgate.custody.reading import code_of, read, reading_key
 from streams.kafka.errors import KafkaWriteUnknown
-from tests.support.cases import AGENT, MALLORY
-from tests.unit.custody.clouds import WITH_CLIENT
-from tests.unit.serving_secrets.places import ADDRESS, Place
+from tests.harness.builders.cases import AGENT, MALLORY
+from tests.harness.builders.custody_providers import WITH_CLIENT
+from tests.harness.builders.secret_serving import ADDRESS, Place
 from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
 from tests.unit.vaults.test_secret_keeper import VALUE, order, put
 

@@ -26,8 +26,8 @@ from sixgate.https.tls import server_context
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknown
-from tests.support.listener import Listener
-from tests.unit.serving_secrets.places import Place
+from tests.harness.broker.listener import Listener
+from tests.harness.builders.secret_serving import Place
 from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
 from tests.unit.vaults.test_secret_keeper import VALUE, order, put
 

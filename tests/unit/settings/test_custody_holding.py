@@ -5,7 +5,7 @@ import pytest
 from signer.custody.errors import KmsDeniedError
 from signer.identity import identity_context
 from sixgate.custody.holding import SecretsOnly
-from tests.unit.custody.material import HERE, root_kms
+from tests.harness.builders.custody_material import HERE, root_kms
 
 IDENTITY = identity_context(HERE.org, "signer-0")
 KEYS = HERE.vault_context.model_copy(update={"vault": "__agent-keys"}).aad()

@@ -17,7 +17,7 @@ from sixgate.scaled.starting import refuse_software_identity, start
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings_wrong import SettingsWrong
 from sixgate.slots import SignerKeys
-from tests.support.embedded import make_folder
+from tests.harness.pipeline.embedded import make_folder
 
 
 @pytest.fixture

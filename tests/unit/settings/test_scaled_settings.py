@@ -10,7 +10,7 @@ from sixgate.scaled.settings import Settings, SignerSettings, load_settings
 from sixgate.scaled.signing import SignerProcess
 from sixgate.settings.sections import ClickHouseSettings
 from sixgate.settings_wrong import SettingsWrong
-from tests.support.embedded import make_folder
+from tests.harness.pipeline.embedded import make_folder
 
 SECRET = "correct horse"  # noqa: S105 - a test's
 

@@ -22,8 +22,7 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.keys.paths import may_use
 from signer.registry import RegistryRefused
 from signer.vaults.vault import Vault
-from tests.property.test_path_globs import globs, paths, spelled_out
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
     KEY_PATH,
@@ -35,6 +34,7 @@ from tests.support.cases import (
     key,
     registered,
 )
+from tests.property.test_path_globs import globs, paths, spelled_out
 
 MAIN = Vault(ACCOUNT, "main", "envelope")
 KEYS = Vault(ACCOUNT, "__agent-keys", "envelope")

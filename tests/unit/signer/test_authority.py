@@ -16,7 +16,7 @@ from signer.authority import Allocation, Duplicate, Judgement, Refusal
 from signer.case import Case
 from signer.registered import RegisteredPolicy
 from signer.transactions import transaction_of
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,
     ETH,
@@ -34,7 +34,7 @@ from tests.support.cases import (
     report,
     signed,
 )
-from tests.support.lives import allocated, judge, live_of, refused
+from tests.harness.builders.lives import allocated, judge, live_of, refused
 
 FRESH = Account(account=ACCOUNT)
 OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}

@@ -5,7 +5,7 @@ import pytest
 from schemas.canonical import Malformed
 from schemas.outcome import TransactionSigned, decode_outcome
 from signer.signatures import SignatureWrong, verify_event
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ETH,
     NOW_MS,
     SIGNER,
@@ -15,7 +15,7 @@ from tests.support.cases import (
     provisioned,
     registered,
 )
-from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
 
 FIRST, SECOND = "0x" + "01" * 32, "0x" + "02" * 32
 

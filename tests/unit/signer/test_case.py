@@ -6,7 +6,15 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.authority import Refusal, authorize
 from signer.case import Authentic, registered_case
-from tests.support.cases import ACCOUNT, NOW_MS, SIGNER, agent, intent, provisioned, registered
+from tests.harness.builders.cases import (
+    ACCOUNT,
+    NOW_MS,
+    SIGNER,
+    agent,
+    intent,
+    provisioned,
+    registered,
+)
 
 
 def test_a_case_of_what_is_registered_has_its_key_shut() -> None:

@@ -6,7 +6,7 @@ from schemas.dsse import INTENT_TYPE, SIMULATION_TYPE, Envelope
 from schemas.intent import intent_digest
 from schemas.reasons import Reason
 from signer.evidence import judge_report
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ALICE,
     MAINNET,
     MALLORY,

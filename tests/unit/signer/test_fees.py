@@ -4,7 +4,7 @@ import pytest
 
 from schemas.registry import Fees
 from signer.fees import ResolvedFees, resolve
-from tests.support.cases import chain, intent, report
+from tests.harness.builders.cases import chain, intent, report
 
 DEFAULTS = chain(
     default_fees=Fees(gas_limit=21_000, max_fee_per_gas_wei=90, max_priority_fee_per_gas_wei=9)

@@ -22,7 +22,15 @@ from signer.freshness import (
 )
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from tests.support.cases import MALLORY, NOW_MS, SIGNER, Operator, founded, registered, service
+from tests.harness.builders.cases import (
+    MALLORY,
+    NOW_MS,
+    SIGNER,
+    Operator,
+    founded,
+    registered,
+    service,
+)
 
 REGISTRAR = Ed25519Signer("registrar-0", b"r" * 32)
 SECOND = Ed25519Signer("registrar-1", b"q" * 32)

@@ -17,11 +17,11 @@ from signer.imports import Imports
 from signer.memory import Memory
 from signer.share_turns import ERASE_AFTER_MS, TURN_MS, ShareTurns
 from signer.state import Sealer
-from tests.support.cases import ACCOUNT, NOW_MS, ORG, SIGNER
-from tests.support.state_store import DictStateStore
-from tests.unit.custody.clouds import RaisingKms
-from tests.unit.custody.material import SECRET, Stream, root_kms
-from tests.unit.keys.desk import Desk
+from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
+from tests.harness.builders.custody_material import SECRET, Stream, root_kms
+from tests.harness.builders.custody_providers import RaisingKms
+from tests.harness.builders.key_desk import Desk
+from tests.harness.builders.state_store import DictStateStore
 
 CONTEXT = b"the order"
 STATE_KEY = b"k" * 32

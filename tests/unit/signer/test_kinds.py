@@ -24,7 +24,7 @@ from signer.account import Account
 from signer.authority import Allocation, Draft
 from signer.rules import RULES
 from signer.signing import signed
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,
     COMMON,
@@ -37,8 +37,8 @@ from tests.support.cases import (
     intent,
     policy,
 )
-from tests.support.ethereum import MemoryKey
-from tests.support.lives import judge, refused
+from tests.harness.builders.ethereum import MemoryKey
+from tests.harness.builders.lives import judge, refused
 
 FRESH = Account(account=ACCOUNT)
 HASH_OF_BLOB = "0x01" + "6b" * 31

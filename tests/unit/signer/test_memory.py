@@ -8,7 +8,7 @@ import pytest
 from signer.account import owner_key
 from signer.memory import FORGET_COUNT_MAX, Memory
 from signer.state import MAC_BYTES, StateDamaged, StateKey, StateRolledBack, StateWrite
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,
     ETH,
@@ -19,8 +19,8 @@ from tests.support.cases import (
     provisioned,
     registered,
 )
-from tests.support.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
-from tests.support.state_store import DictStateStore
+from tests.harness.builders.state_store import DictStateStore
+from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
 
 HEAD = StateKey(ACCOUNT, "head", "")
 

@@ -10,7 +10,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.authority import Duplicate
 from signer.rules.signing import ANY_CHAIN_MAX
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,
     COMMON,
@@ -24,7 +24,7 @@ from tests.support.cases import (
     policy,
     report,
 )
-from tests.support.lives import judge
+from tests.harness.builders.lives import judge
 
 FRESH = Account(account=ACCOUNT)
 OPEN = policy(delegate_allowlist=(STRANGER,), allow_any_chain_delegation=True)

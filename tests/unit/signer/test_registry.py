@@ -20,7 +20,7 @@ from schemas.registry import (
 from schemas.topics import INTERNAL_BYTES_MAX
 from signer.registry import Registry, RegistryRefused
 from signer.settings import Settings
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
     ALICE,

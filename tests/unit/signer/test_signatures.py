@@ -17,7 +17,7 @@ from signer.signatures import (
     verify,
     verify_event,
 )
-from tests.support.cases import ALICE, MALLORY, SIGNER, intent, sealed, signed
+from tests.harness.builders.cases import ALICE, MALLORY, SIGNER, intent, sealed, signed
 
 BODY = intent().encode()
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493

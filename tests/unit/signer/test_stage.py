@@ -13,7 +13,7 @@ from signer.keys.register import KeyRegister
 from signer.signatures import SignatureWrong, verify_event
 from signer.stage import Arrival, Batch, StageHalted
 from signer.window import SPENT_MS
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,
     DAY_MS,
@@ -33,7 +33,7 @@ from tests.support.cases import (
     sealed,
     sealed_report,
 )
-from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
 
 LIMITED = policy(tx_daily_limit_eth="5")
 

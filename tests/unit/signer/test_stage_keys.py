@@ -14,7 +14,7 @@ from signer.custody.errors import KmsUnavailableError
 from signer.ethereum.signing import DigestSigner
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     KEY_PATH,
     NOW_MS,
@@ -30,8 +30,8 @@ from tests.support.cases import (
     provisioned,
     registered,
 )
-from tests.support.key_answers import SECOND, ended, rotated
-from tests.support.signer_process import Crash, Died, Disk, SignerProcess
+from tests.harness.builders.key_answers import SECOND, ended, rotated
+from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
 
 _, REGISTRY = registered(
     AccountOpened(account="ops"), agent(agent="carol", account="ops", key_paths=(KEY_PATH,))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from schemas.fields import UINT256_MAX
 from streams.simulators.balances import ZERO_ADDRESS, Log, balance_changes
 from streams.simulators.simulation import NATIVE, BalanceChange
-from tests.support.simulation import ALICE, BOB
+from tests.harness.builders.simulation import ALICE, BOB
 
 TOKEN = "0x" + "70" * 20
 WETH = "0x" + "77" * 20

@@ -13,7 +13,7 @@ from streams.simulators.example import (
 from streams.simulators.genesis import GenesisError, parse_genesis
 from streams.simulators.revm import Revm
 from streams.simulators.simulation import Call, Reason, Simulation, Status
-from tests.support.simulation import ALICE, BOB, ETHER, calldata
+from tests.harness.builders.simulation import ALICE, BOB, ETHER, calldata
 
 WELL_KNOWN = {
     # Circle's list of USDC contracts, WETH9 (a predeploy on Base), Uniswap's list of SwapRouter02

@@ -8,7 +8,7 @@ import pytest
 from streams.simulators.contracts import contracts
 from streams.simulators.example import example_genesis
 from streams.simulators.genesis import FILE_BYTES_MAX, Genesis, GenesisError, load_genesis
-from tests.support.simulation import ALICE
+from tests.harness.builders.simulation import ALICE
 
 Document = dict[str, Any]
 

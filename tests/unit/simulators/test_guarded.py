@@ -9,7 +9,7 @@ from streams.simulators.batch import Answer, failed, no_simulator, timeout
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.simulation import Call, Simulation, Status
-from tests.support.simulation import BOB, CONTRACT, call
+from tests.harness.builders.simulation import BOB, CONTRACT, call
 
 DEADLINE_MS = 2_000
 LIMITS = BreakerLimits(failed_count_max=3, open_ms=10_000)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streams.simulators.execution import Machine
 from streams.simulators.genesis import Genesis
 from streams.simulators.simulation import Call
-from tests.support.simulation import ALICE, BOB, CONTRACT, OTHER, call, call_to, genesis
+from tests.harness.builders.simulation import ALICE, BOB, CONTRACT, OTHER, call, call_to, genesis
 
 THIRD = "0x" + "c2" * 20
 CONTRACTS = (CONTRACT, OTHER, THIRD)

@@ -11,7 +11,7 @@ from streams.simulators.simulation import (
     Status,
     WrongChainError,
 )
-from tests.support.simulation import (
+from tests.harness.builders.simulation import (
     ALICE,
     BOB,
     CLEAR_SLOT,

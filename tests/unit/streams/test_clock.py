@@ -8,7 +8,7 @@ from streams.runners.clock import (
     ClockHalted,
     SteadyClock,
 )
-from tests.support.embedded import ManualTime
+from tests.harness.pipeline.embedded import ManualTime
 
 
 @pytest.fixture

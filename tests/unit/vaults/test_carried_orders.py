@@ -3,8 +3,8 @@
 from schemas.access import SecretAccess
 from schemas.dsse import Envelope
 from schemas.vault_events import SecretDelivery
-from tests.support.cases import AGENT
-from tests.unit.keys.desk import why
+from tests.harness.builders.cases import AGENT
+from tests.harness.builders.key_desk import why
 from tests.unit.keys.test_custody import FOR_CLIENT
 from tests.unit.vaults.test_orders import desk, put, stored
 

@@ -39,9 +39,9 @@ from signer.vaults.vault import VersionPlace
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
 from streams.runners.custody_chores import AGAIN_MS
-from tests.support.cases import ACCOUNT, ADMIN, AGENT, ALICE, MALLORY, NOW_MS, ORG
-from tests.unit.custody.clouds import MODES, RaisingKms, clouds
-from tests.unit.keys.desk import (
+from tests.harness.builders.cases import ACCOUNT, ADMIN, AGENT, ALICE, MALLORY, NOW_MS, ORG
+from tests.harness.builders.custody_providers import MODES, RaisingKms, clouds
+from tests.harness.builders.key_desk import (
     IMPORT_KEY,
     OTHER_IMPORT_KEY,
     Desk,

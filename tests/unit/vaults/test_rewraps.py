@@ -14,7 +14,7 @@ from signer.keys.orders import KeyRefused
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.vault import VersionPlace
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ADMIN,
     ALICE,
     KEY_PATH,
@@ -24,8 +24,8 @@ from tests.support.cases import (
     key_request,
     provisioned,
 )
-from tests.support.cases import registered as usually_registered
-from tests.support.vault_events import (
+from tests.harness.builders.cases import registered as usually_registered
+from tests.harness.builders.vault_events import (
     FUND,
     answered,
     changed,

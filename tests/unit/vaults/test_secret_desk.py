@@ -29,7 +29,7 @@ from signer.vaults.read_requests import FRESH_MS, Asked, RequestRefused
 from signer.vaults.secret_desk import Judged, SecretDesk
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import SecretRegister
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
     ALICE,
@@ -41,8 +41,8 @@ from tests.support.cases import (
     key,
     registered,
 )
-from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
-from tests.unit.custody.material import Stream
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds
 from tests.unit.vaults.test_secret_keeper import VALUE, order, put, received
 
 READER = HpkeKey(b"\x07" * 32)

@@ -11,10 +11,10 @@ from signer.custody.kms.local import LocalKms
 from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
-from tests.support.cases import ACCOUNT, NOW_MS, ORG
-from tests.unit.custody.clouds import MODES, NAMES
-from tests.unit.custody.material import root_kms
-from tests.unit.keys.desk import terms, why
+from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG
+from tests.harness.builders.custody_material import root_kms
+from tests.harness.builders.custody_providers import MODES, NAMES
+from tests.harness.builders.key_desk import terms, why
 from tests.unit.keys.test_custody import FOR_CLIENT
 from tests.unit.vaults.test_orders import VALUE, desk, opened, put, rotate, stored
 

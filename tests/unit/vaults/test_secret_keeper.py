@@ -18,9 +18,9 @@ from signer.keys.orders import KeyRefused
 from signer.vaults.rotation import Rotation
 from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import SecretRegister
-from tests.support.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
-from tests.unit.custody.clouds import MODES, WITH_CLIENT, clouds
-from tests.unit.custody.material import Stream
+from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds
 from tests.unit.keys.test_custody import CLIENT, FOR_CLIENT
 
 VALUE = b"correct horse battery staple"

@@ -15,7 +15,7 @@ from signer.keys.orders import KeyRefused
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.vaults.secret_register import SecretRegister, target_of
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
     ALICE,

@@ -30,11 +30,18 @@ from signer.vaults.custodian import STUCK_MS
 from signer.vaults.share_moving import SHARES_MAX
 from streams.runners.custody_chores import AGAIN_MS
 from streams.runners.operations import Operations
-from tests.support.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
-from tests.support.release import Release, released
-from tests.unit.custody.clouds import PROVIDED, RaisingKms, cloud
-from tests.unit.custody.material import FailingKms, root_kms
-from tests.unit.keys.desk import Desk, fresh, registry_records, seen_by, vault_records, why
+from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
+from tests.harness.builders.custody_material import FailingKms, root_kms
+from tests.harness.builders.custody_providers import PROVIDED, RaisingKms, cloud
+from tests.harness.builders.key_desk import (
+    Desk,
+    fresh,
+    registry_records,
+    seen_by,
+    vault_records,
+    why,
+)
+from tests.harness.builders.release import Release, released
 from tests.unit.keys.test_custody import FOR_CLIENT
 from tests.unit.vaults.test_orders import opened, seen_by_vault
 

@@ -11,7 +11,7 @@ from schemas.registry import AccountOpened, Entry, SettingSet, VaultCreated
 from signer.custody.modes import PLANS
 from signer.registry import Registry, RegistryRefused
 from signer.vaults.vault import TREASURY_MODES, Vault, default_mode
-from tests.support.cases import ACCOUNT, Operator, registered
+from tests.harness.builders.cases import ACCOUNT, Operator, registered
 
 MODES: tuple[CustodyMode, ...] = get_args(CustodyMode)
 TIERS: tuple[Tier, ...] = get_args(Tier)

@@ -16,8 +16,9 @@ from signer.attestation.release.token_keys import TokenKey
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
 from signer.signatures import SignatureWrong, verify_event
-from tests.support.attestation import platform
-from tests.support.release import (
+from tests.harness.builders.attestation import platform
+from tests.harness.builders.custody_providers import RaisingKms, cloud
+from tests.harness.builders.release import (
     BLOB,
     SHARE,
     SHARED,
@@ -33,7 +34,6 @@ from tests.support.release import (
     sealing_key,
     signing_key,
 )
-from tests.unit.custody.clouds import RaisingKms, cloud
 
 
 def test_an_answer_opens_in_no_other_exchange_and_no_other_boot() -> None:

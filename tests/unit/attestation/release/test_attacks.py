@@ -22,8 +22,9 @@ from schemas.release import (
 from signer.attestation.binding import Purpose
 from signer.attestation.release.client import Wrapping
 from signer.custody.hpke import HpkeKey
-from tests.support.attestation import AT_MS, simulated_policy
-from tests.support.release import (
+from tests.harness.builders.attestation import AT_MS, simulated_policy
+from tests.harness.builders.custody_providers import cloud
+from tests.harness.builders.release import (
     BOOT,
     CONFIGURATION,
     SHARE,
@@ -44,7 +45,6 @@ from tests.support.release import (
     rs256,
     token_keys,
 )
-from tests.unit.custody.clouds import cloud
 
 
 def test_a_good_request_is_granted_and_says_to_whom() -> None:

@@ -11,7 +11,9 @@ from signer.custody.context import Layer
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsDeniedError
 from signer.identity import identity_context, open_identity, seal_identity
-from tests.support.release import (
+from tests.harness.builders.custody_material import HERE, Stream
+from tests.harness.builders.custody_providers import cloud
+from tests.harness.builders.release import (
     ORG,
     SHARE,
     SHARED,
@@ -24,8 +26,6 @@ from tests.support.release import (
     released,
     request,
 )
-from tests.unit.custody.clouds import cloud
-from tests.unit.custody.material import HERE, Stream
 
 KEK_PLACE = decode_context(HERE.vault_context.aad())
 

@@ -8,7 +8,7 @@ from schemas.canonical import Canonical
 from schemas.release import RELEASE_MEANING, ReleaseReason
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.workload_token import TokenCode, WorkloadTerms
-from tests.support.attestation import repository_page
+from tests.harness.builders.attestation import repository_page
 
 PAGE = repository_page("key-release.md")
 

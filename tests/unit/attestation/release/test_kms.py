@@ -32,7 +32,17 @@ from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, RootKms
 from signer.custody.modes import PLANS
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import seal
-from tests.support.release import (
+from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_providers import (
+    MODES,
+    NAMES,
+    PROVIDED,
+    Clouds,
+    RaisingKms,
+    cloud,
+    in_mode,
+)
+from tests.harness.builders.release import (
     BLOB,
     SHARE,
     SHARE_AAD,
@@ -42,8 +52,6 @@ from tests.support.release import (
     released,
     rs256,
 )
-from tests.unit.custody.clouds import MODES, NAMES, PROVIDED, Clouds, RaisingKms, cloud, in_mode
-from tests.unit.custody.material import SECRET, LyingKms, Stream
 from tests.unit.custody.test_secrecy import shows
 
 

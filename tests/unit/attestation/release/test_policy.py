@@ -17,9 +17,9 @@ from signer.attestation.release.policy import (
     accept_policy,
 )
 from signer.signatures import Ed25519Signer
-from tests.support.attestation import AT_MS, simulated_policy
-from tests.support.release import ADMIN, ORG, holder, release_policy, signed_policy
-from tests.unit.custody.clouds import NAMES
+from tests.harness.builders.attestation import AT_MS, simulated_policy
+from tests.harness.builders.custody_providers import NAMES
+from tests.harness.builders.release import ADMIN, ORG, holder, release_policy, signed_policy
 
 TRUST = PolicyTrust(ORG, (ADMIN.public_key,), insecure_dev=True)
 PRODUCTION = PolicyTrust(ORG, (ADMIN.public_key,))

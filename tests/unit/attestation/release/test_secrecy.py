@@ -15,8 +15,10 @@ from signer.attestation.release.nonces import Nonces
 from signer.attestation.release.work import Allowed
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
-from tests.support.attestation import AT_MS
-from tests.support.release import (
+from tests.harness.builders.attestation import AT_MS
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import RaisingKms, cloud
+from tests.harness.builders.release import (
     BLOB,
     SHARE,
     SHARE_AAD,
@@ -28,8 +30,6 @@ from tests.support.release import (
     rs256,
     standing,
 )
-from tests.unit.custody.clouds import RaisingKms, cloud
-from tests.unit.custody.material import Stream
 from tests.unit.custody.test_secrecy import printed, shows
 
 TESTS = str(Path(__file__).parents[3])

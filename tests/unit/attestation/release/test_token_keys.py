@@ -8,8 +8,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from signer.attestation.release.token_keys import TokenKey, TokenKeysWrong, read_token_keys
 from signer.attestation.release.workload_token import check_token
-from tests.support.attestation import AT_MS
-from tests.support.release import SUBJECT, TERMS, audience, base64url, ec_key, es256, rs256, rsa_key
+from tests.harness.builders.attestation import AT_MS
+from tests.harness.builders.release import (
+    SUBJECT,
+    TERMS,
+    audience,
+    base64url,
+    ec_key,
+    es256,
+    rs256,
+    rsa_key,
+)
 
 AUDIENCE = audience("gcp")
 

@@ -19,8 +19,8 @@ from signer.attestation.release.workload_token import (
     Workload,
     check_token,
 )
-from tests.support.attestation import AT_MS
-from tests.support.release import (
+from tests.harness.builders.attestation import AT_MS
+from tests.harness.builders.release import (
     SUBJECT,
     TERMS,
     audience,

@@ -7,7 +7,7 @@ import pytest
 
 from signer.ethereum.typed_data.errors import MEANING, Code, TypedDataError
 from signer.ethereum.typed_data.structs import DEPTH_MAX
-from tests.support.typed_data import (
+from tests.harness.builders.typed_data import (
     CHAIN,
     OWNER,
     PERMIT_MEMBERS,

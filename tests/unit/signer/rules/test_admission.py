@@ -8,7 +8,7 @@ from signer.account import Account
 from signer.rules.admission import decide
 from signer.rules.decision import Passed, Rejected
 from signer.settings import Settings
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,
     NOW_MS,
@@ -18,7 +18,7 @@ from tests.support.cases import (
     intent,
     policy,
 )
-from tests.support.lives import live_of
+from tests.harness.builders.lives import live_of
 
 IMPLICIT = Settings(require_explicit=False)
 MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.allowlist import decide
 from signer.rules.decision import Rejected
-from tests.support.cases import ACCOUNT, RECIPIENT, STRANGER, facts, intent, policy
+from tests.harness.builders.cases import ACCOUNT, RECIPIENT, STRANGER, facts, intent, policy
 
 ZERO = "0x" + "00" * 20
 

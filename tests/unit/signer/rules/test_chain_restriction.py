@@ -5,7 +5,7 @@ from schemas.registry import ChainSet
 from signer.account import Account
 from signer.rules.chain_restriction import decide
 from signer.rules.decision import Rejected
-from tests.support.cases import ACCOUNT, chain, facts, intent, policy
+from tests.harness.builders.cases import ACCOUNT, chain, facts, intent, policy
 
 BASE_CHAIN = chain(aliases=("base-mainnet", "coinbase"))
 

@@ -4,7 +4,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.daily_limit import decide
 from signer.rules.decision import Passed, Rejected
-from tests.support.cases import ACCOUNT, DAY_MS, ETH, NOW_MS, facts, intent, policy, signed
+from tests.harness.builders.cases import ACCOUNT, DAY_MS, ETH, NOW_MS, facts, intent, policy, signed
 
 
 def spent(value_wei: int, age_ms: int, chain_id: int = 8453) -> Account:

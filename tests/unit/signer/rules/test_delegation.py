@@ -8,7 +8,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules import delegation
 from signer.rules.decision import PASSED, Decision, Rejected
-from tests.support.cases import ACCOUNT, BASE, COMMON, RECIPIENT, STRANGER, facts, policy
+from tests.harness.builders.cases import ACCOUNT, BASE, COMMON, RECIPIENT, STRANGER, facts, policy
 
 NOBODY = "0x" + "00" * 20
 

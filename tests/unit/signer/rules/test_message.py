@@ -7,7 +7,7 @@ from signer.account import Account
 from signer.ethereum.personal_message import personal_message_hash
 from signer.rules.decision import Decision, Passed, Rejected, Signable
 from signer.rules.message import MESSAGE_BYTES_MAX, decide
-from tests.support.cases import ACCOUNT, COMMON, facts, policy
+from tests.harness.builders.cases import ACCOUNT, COMMON, facts, policy
 
 HELLO = b"Please sign in to example.com"
 HASH = b"\xab" * 32

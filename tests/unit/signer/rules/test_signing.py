@@ -6,7 +6,7 @@ from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.decision import Rejected
 from signer.rules.signing import decide, nonce_next
-from tests.support.cases import (
+from tests.harness.builders.cases import (
     ACCOUNT,
     BASE,
     MAINNET,

@@ -7,7 +7,7 @@ from signer.account import Account
 from signer.rules.decision import Passed, Rejected
 from signer.rules.simulation import decide, estimate, required
 from signer.settings import Settings
-from tests.support.cases import ACCOUNT, HOUR_MS, NOW_MS, facts, intent, policy, report
+from tests.harness.builders.cases import ACCOUNT, HOUR_MS, NOW_MS, facts, intent, policy, report
 
 ASKED = intent(simulate_first=True)
 ALWAYS = Settings(simulation_always=True)

@@ -9,8 +9,8 @@ from signer.account import Account
 from signer.rules.decision import Decision, Passed, Rejected, Signable
 from signer.rules.typed_data import decide
 from signer.settings import Settings
-from tests.support.cases import ACCOUNT, COMMON, facts, policy
-from tests.support.typed_data import (
+from tests.harness.builders.cases import ACCOUNT, COMMON, facts, policy
+from tests.harness.builders.typed_data import (
     CHAIN,
     PERMIT_MEMBERS,
     USDC,

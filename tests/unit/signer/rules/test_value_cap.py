@@ -8,7 +8,7 @@ from schemas.registry import Fees
 from signer.account import Account
 from signer.rules.decision import Passed, Rejected
 from signer.rules.value_cap import decide
-from tests.support.cases import ACCOUNT, ETH, GWEI, chain, facts, intent, policy, report
+from tests.harness.builders.cases import ACCOUNT, ETH, GWEI, chain, facts, intent, policy, report
 
 DEFAULT_FEE_MAX = ETH // 20
 

@@ -1,0 +1,145 @@
+"""A loopback proxy before one broker that knows which request goes by, and can kill who sent it.
+
+Brokers tell their clients where they are; the proxy puts its own port there. It understands the
+form of Kafka's requests (https://kafka.apache.org/protocol: size, api key, version, correlation
+id) and nothing of their content.
+"""
+
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, IntEnum
+from functools import partial
+from typing import NamedTuple
+
+from infra.local.ports import HOST
+from tests.harness.broker.listener import Listener, relay
+
+REACHED_S_MAX = 30
+
+_SIZE = struct.Struct(">i")
+_HEADER = struct.Struct(">hhi")
+
+
+class Api(IntEnum):
+    """The requests of a transaction, in the order in which a producer sends them."""
+
+    ADD_PARTITIONS = 24
+    PRODUCE = 0
+    END = 26
+
+
+class When(Enum):
+    """On which side of the broker's work the sender dies."""
+
+    BEFORE = "before the broker has it"
+    AFTER = "after the broker did it, before the sender knows"
+
+
+class Point(NamedTuple):
+    """A moment: the first request of a kind in a transaction, counted from 1."""
+
+    transaction: int
+    api: Api
+    when: When
+
+
+class KafkaProxy:
+    """Forwards connections to a broker; ``arm`` names where ``kill`` is called, once."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = Listener(self._serve)
+        self.port = self._listener.port
+        self._reached = threading.Event()
+        self._lock = threading.Lock()
+        self._point: Point | None = None
+        self._kill: Callable[[], None] = lambda: None
+        self._seen: Counter[int] = Counter()
+        self._own = _address(port), _address(self.port)
+
+    def arm(self, point: Point, kill: Callable[[], None]) -> None:
+        """Count transactions from now on; ``kill`` must return when the sender is dead."""
+        with self._lock:
+            self._seen.clear()
+            self._point, self._kill = point, kill
+            self._reached.clear()
+
+    def await_reached(self) -> None:
+        """Wait until the point came and ``kill`` returned."""
+        assert self._reached.wait(REACHED_S_MAX), f"{self._point} never came"
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self, client: socket.socket) -> None:
+        doomed: set[int] = set()  # correlation ids whose answer is the end
+        relay(
+            client,
+            self._target,
+            partial(self._upwards, doomed=doomed),
+            partial(self._downwards, doomed=doomed),
+        )
+
+    def _upwards(self, client: socket.socket, broker: socket.socket, doomed: set[int]) -> None:
+        with suppress(OSError):
+            while request := _frame(client):
+                api, _, correlation = _HEADER.unpack_from(request)
+                when = self._moment(api)
+                if when is When.BEFORE:
+                    self._end()
+                    break
+                if when is When.AFTER:
+                    doomed.add(correlation)
+                broker.sendall(_SIZE.pack(len(request)) + request)
+            broker.shutdown(socket.SHUT_WR)
+
+    def _downwards(self, broker: socket.socket, client: socket.socket, doomed: set[int]) -> None:
+        with suppress(OSError):
+            while answer := _frame(broker):
+                if _SIZE.unpack_from(answer)[0] in doomed:
+                    self._end()
+                    return
+                answer = answer.replace(*self._own)  # of the same length
+                client.sendall(_SIZE.pack(len(answer)) + answer)
+
+    def _moment(self, api: int) -> When | None:
+        """Return when to kill if this request is the one that was named."""
+        with self._lock:
+            point = self._point
+            if point is None or api not in set(Api):
+                return None
+            self._seen[api] += 1
+            if api != point.api or self._seen[Api.END] + (api != Api.END) != point.transaction:
+                return None
+            self._point = None
+            return point.when
+
+    def _end(self) -> None:
+        self._kill()
+        self._reached.set()
+
+
+def _address(port: int) -> bytes:
+    """Return an address as brokers write it: length and text of the host, the port in 4 bytes."""
+    return struct.pack(">h", len(HOST)) + HOST.encode() + _SIZE.pack(port)
+
+
+def _frame(source: socket.socket) -> bytes:
+    """Return the next request or answer without its size; nothing at the end."""
+    size = _exactly(source, _SIZE.size)
+    return _exactly(source, _SIZE.unpack(size)[0]) if size else b""
+
+
+def _exactly(source: socket.socket, size: int) -> bytes:
+    parts, left = [], size
+    while left:
+        part = source.recv(min(left, 1 << 16))
+        if not part:
+            return b""
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

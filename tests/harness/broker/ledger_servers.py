@@ -1,0 +1,83 @@
+"""The ledger on a real ClickHouse server: its users, and databases of a test's own."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.engines import Server
+from streams.ledger.migrations import migrate
+
+USERS = Path(__file__).parents[3] / "infra" / "clickhouse" / "users.xml"
+ADMIN = "admin"
+ROLES = ("ledger_writer", "ledger_reader", "ledger_ddl")
+# Somebody who may do anything, as an attacker with the machine in hand may.
+_ADMIN_USER = f"""
+        <{ADMIN}>
+            <password/>
+            <networks><ip>127.0.0.1</ip></networks>
+            <profile>default</profile>
+            <quota>default</quota>
+        </{ADMIN}>
+    </users>"""
+
+
+def password(role: str) -> str:
+    """Return the password of a role in the tests."""
+    return f"the password of {role}"
+
+
+def server_with_roles(folder: Path) -> LocalServer:
+    """Return a server, not yet started, with the committed users and an administrator."""
+    return LocalServer(folder, users=users_with_roles(folder))
+
+
+def users_with_roles(folder: Path) -> Path:
+    """Return a file with the committed users and an administrator."""
+    for role in ROLES:
+        digest = hashlib.sha256(password(role).encode()).hexdigest()
+        os.environ[f"SIXGATE_{role.upper()}_SHA256"] = digest
+    folder.mkdir(parents=True, exist_ok=True)
+    users = folder / "users.xml"
+    users.write_text(USERS.read_text("utf-8").replace("    </users>", _ADMIN_USER.lstrip("\n")))
+    return users
+
+
+@contextmanager
+def granted_database(server: LocalServer) -> Iterator[ClickHouse]:
+    """Give the administrator's connection to the database that the roles' grants are about."""
+    clickhouse = ClickHouse.server(as_user(server))
+    migrate(clickhouse)
+    try:
+        yield clickhouse
+    finally:
+        clickhouse.command(f"DROP DATABASE {clickhouse.database} SYNC")
+        clickhouse.close()
+
+
+def as_user(server: LocalServer, user: str = ADMIN, answer_s_max: int = 30) -> Server:
+    """Return how a user reaches a local server."""
+    known = password(user) if user in ROLES else ""
+    return Server("127.0.0.1", server.port, user, known, answer_s_max=answer_s_max)
+
+
+@contextmanager
+def databases(server: LocalServer) -> Iterator[Callable[[], ClickHouse]]:
+    """Give a migrated database of its own at every call; all are dropped at the end."""
+    opened: list[ClickHouse] = []
+
+    def fresh() -> ClickHouse:
+        opened.append(ClickHouse.server(as_user(server), f"ledger_{uuid4().hex}"))
+        migrate(opened[-1])
+        return opened[-1]
+
+    try:
+        yield fresh
+    finally:
+        for clickhouse in opened:
+            clickhouse.command(f"DROP DATABASE {clickhouse.database} SYNC")
+            clickhouse.close()

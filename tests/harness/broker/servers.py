@@ -1,0 +1,153 @@
+"""Real Kafka and ClickHouse servers as fixtures, shared by the session.
+
+They are containers where a Docker engine answers, else processes; the tests are the same. Whoever
+kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a server
+that cannot be had is a failure, elsewhere a skip that says why.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, NoReturn, Protocol, TypeVar
+
+import pytest
+
+from infra.local.certificates import Authority
+from infra.local.clickhouse import ClickHouse
+from infra.local.errors import ServerError
+from infra.local.fetch import clickhouse_library, kafka_jars
+from infra.local.kafka import ADMIN, BROKER, Identities, Kafka
+from tests.harness.broker.containers import (
+    ContainerClickHouse,
+    ContainerKafka,
+    ContainerServer,
+    docker_answers,
+)
+
+
+class RealServer(Protocol):
+    @property
+    def address(self) -> str: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def restart(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Startable(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class RealClickHouse(RealServer, Protocol):
+    port: int
+
+
+S = TypeVar("S", bound=Startable)
+
+
+class SecureKafka(NamedTuple):
+    """A broker that wants a certificate and denies by default, and who issues certificates."""
+
+    kafka: Kafka
+    authority: Authority
+    admin: Path
+
+
+def had(make: Callable[[], S]) -> S:
+    """Return a server that answers, or end the test: failed in CI, else skipped."""
+    try:
+        server = make()
+        server.start()
+    except ServerError as error:
+        _not_had(error)
+    return server
+
+
+def fetched() -> None:
+    """Fetch the servers that run as processes, or end the test as ``had`` does."""
+    try:
+        kafka_jars()
+        clickhouse_library()
+    except ServerError as error:
+        _not_had(error)
+
+
+def _not_had(error: ServerError) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[None]:
+    """Let no server of the folder outlive this process, however it ends."""
+    command = [sys.executable, "-m", "infra.local.watchdog", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+        yield  # leaving closes the pipe
+
+
+@contextmanager
+def running(make: Callable[[], S], folder: Path) -> Iterator[S]:
+    """Run a server for a while; ``folder`` is where it lives."""
+    with watched(folder):
+        server = had(make)
+        try:
+            yield server
+        finally:
+            server.stop()
+            if isinstance(server, ContainerKafka | ContainerServer):
+                server.remove()
+
+
+def kafka_in(folder: Path, *, nodes: int = 1, identities: Identities | None = None) -> Kafka:
+    """Return a cluster that is not started yet."""
+    kind = ContainerKafka if docker_answers() else Kafka
+    return kind(folder, nodes=nodes, identities=identities)
+
+
+def clickhouse_in(folder: Path) -> RealClickHouse:
+    """Return a server that is not started yet."""
+    return ContainerClickHouse(folder) if docker_answers() else ClickHouse(folder)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("kafka")
+    with running(lambda: kafka_in(folder), folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("kafka-cluster")
+    with running(lambda: kafka_in(folder, nodes=3), folder) as server:
+        yield server
+
+
+@contextmanager
+def secure_kafka_in(folder: Path) -> Iterator[SecureKafka]:
+    """Run a broker that wants a certificate and denies by default."""
+    authority = Authority(folder / "identities")
+    admin = authority.issue(ADMIN)
+    identities = Identities(authority.file, authority.issue(BROKER), admin)
+    with running(lambda: kafka_in(folder, identities=identities), folder) as server:
+        yield SecureKafka(server, authority, admin)
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    with secure_kafka_in(tmp_path_factory.mktemp("kafka-secure")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealClickHouse]:
+    folder = tmp_path_factory.mktemp("clickhouse")
+    with running(lambda: clickhouse_in(folder), folder) as server:
+        yield server

@@ -1,0 +1,183 @@
+"""A signer's desk for operators' orders about keys, and what is sent there."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.audit import AuditRecord
+from schemas.gating import gated_digest
+from schemas.key_chains import CURVES, KeyChain
+from schemas.keys import (
+    KeyDelivery,
+    KeyImport,
+    KeyOrder,
+    delivery_id,
+    import_context,
+)
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.registry import AccountOpened, AddressClaimed, Entry
+from schemas.topics import Topic
+from signer.addresses.derivation import derive, recorded
+from signer.custody import curves
+from signer.custody.hpke import seal_for
+from signer.custody.kms.port import RootKms
+from signer.custody.kms.recorded import KmsJournal
+from signer.custody.sealing import Holders
+from signer.custody_records import CustodyRecords
+from signer.keys.keychain import Keychain
+from signer.keys.provisioning import KeyProvisioner
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.share_turns import ShareTurns
+from signer.state import Sealer, SlotState
+from signer.vaults.custodian import Custodian
+from signer.vaults.register import VaultRegister
+from streams.runners.custody_chores import CustodyChores
+from streams.runners.operations import Operations
+from tests.harness.builders.cases import (
+    ACCOUNT,
+    KEY_PATH,
+    NOW_MS,
+    ORG,
+    SIGNER,
+    registered,
+    sealed_request,
+)
+from tests.harness.builders.custody_material import Stream, root_kms
+from tests.harness.builders.import_key import ImportKey
+from tests.harness.builders.state_store import DictStateStore
+
+IMPORT_KEY = ImportKey(bytes(range(32)))
+OTHER_IMPORT_KEY = ImportKey(bytes(32))
+NOBODYS = bytes(range(1, 33))
+ORDER = bytes.fromhex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
+
+
+def no_records() -> CustodyRecords:
+    return CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
+
+
+def no_shares(disk: DictStateStore, holders: Holders) -> ShareTurns:
+    memory = Memory(disk, Sealer(b"k" * 32), "0")
+    return ShareTurns(memory, holders.root, secrets.token_bytes, lambda: NOW_MS)
+
+
+@dataclass
+class Desk:
+    """A signer's desk for operators' orders, with a real register, keychain and root."""
+
+    kms: RootKms = field(default_factory=root_kms)
+    entries: tuple[Entry, ...] = ()
+    holders: Holders | None = None
+    vault: list[Outgoing] = field(default_factory=list)
+    offset: int = 0
+    records: list[Outgoing] = field(default_factory=list)
+    disk: DictStateStore = field(default_factory=DictStateStore)
+    custody: CustodyRecords = field(default_factory=no_records)
+
+    def __post_init__(self) -> None:
+        self.operator, self.registry = registered(AccountOpened(account="ops"), *self.entries)
+        self.said, source = VaultRegister(), Stream("desk")
+        self.keys, holders = self.said.keys, self.holders or Holders(self.kms)
+        self.keychain = Keychain(holders, self.registry, self.keys, source, lambda: 0)
+        provisioner = KeyProvisioner(self.keys, self.keychain, IMPORT_KEY)
+        vaults = Custodian(self.registry, self.said, holders, IMPORT_KEY, source)
+        self.shares = no_shares(self.disk, holders)
+        chores = CustodyChores(SIGNER, vaults, self.keychain, self.shares, self.custody)
+        self.operations = Operations(SIGNER, self.registry, self.said, provisioner, vaults, chores)
+
+    def send(self, raw: bytes, account: str = ACCOUNT, partition: int | None = None) -> Outgoing:
+        """Give a record to the signer and return the one thing it says."""
+        at = partition_of(account, 4) if partition is None else partition
+        record = Record(Topic.KEY_REQUESTS, at, self.offset, account, raw, NOW_MS)
+        self.offset += 1
+        said, *self.records = self.operations.order(record, NOW_MS)
+        if said.topic is Topic.VAULT:
+            self.vault.append(said)
+        return said
+
+    def order(self, order: KeyOrder) -> Outgoing:
+        return self.send(sealed_request(order).encode(), order.account)
+
+    def claim(self, address: str, account: str = ACCOUNT) -> None:
+        self.registry.apply(self.operator.write(AddressClaimed(account=account, address=address)))
+
+
+def terms(**changes: Any) -> dict[str, Any]:
+    return {
+        "org": ORG,
+        "account": ACCOUNT,
+        "path": KEY_PATH,
+        "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
+    } | changes
+
+
+def why(said: Outgoing) -> str:
+    record = AuditRecord.decode(said.value)
+    assert (said.topic, record.action) == (Topic.AUDIT, "key.refused")
+    return record.detail
+
+
+def address_for(chain: KeyChain, secret: bytes) -> str:
+    return recorded(chain, derive(chain, curves.public_key(CURVES[chain], bytearray(secret))))
+
+
+def delivery(
+    secret: bytes = NOBODYS,
+    *,
+    recipient: str = IMPORT_KEY.public_key,
+    context: bytes | None = None,
+    box: str | None = None,
+    **changes: Any,
+) -> bytes:
+    """Return an import with its box; what is changed is changed in a well-signed request."""
+    chain = changes.get("chain", KeyChain.ETHEREUM)
+    about = terms(chain=chain) | changes
+    if "address" not in about:
+        about["address"] = address_for(chain, secret)
+    names = (about["org"], about["account"], about["path"], chain, about["address"])
+    sealed = f"0x{seal_for(recipient, secret, context or import_context(*names)).hex()}"
+    order = KeyImport(**{"import_key": recipient, "box": gated_digest(sealed)} | about)
+    envelope = sealed_request(order)
+    name = delivery_id(envelope.body())
+    return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()
+
+
+def said_by(operations: Operations, desk: Desk, order: KeyOrder) -> Record:
+    """Return what the same signer in another life answers to an order."""
+    operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
+    raw = sealed_request(order).encode()
+    at = partition_of(order.account, 4)
+    said, *_ = operations.order(Record(Topic.KEY_REQUESTS, at, 0, order.account, raw, 0), NOW_MS)
+    return Record(said.topic, at, 9, said.key, said.value, 0)
+
+
+def seen_by(desk: Desk) -> SlotState:
+    return SlotState(
+        registry_sequence=desk.registry.sequence,
+        key_count=desk.said.count,
+        key_digest=desk.said.digest(),
+    )
+
+
+def vault_records(desk: Desk) -> list[Record]:
+    return [Record(s.topic, 0, n, s.key, s.value, 0) for n, s in enumerate(desk.vault)]
+
+
+def registry_records(desk: Desk) -> list[Record]:
+    written = enumerate(desk.operator.written)
+    return [Record(Topic.REGISTRY, 0, n, "", raw, 0) for n, raw in written]
+
+
+def fresh(desk: Desk) -> Operations:
+    """Return the same signer's desk before anything is loaded."""
+    registry, said, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
+    holders = holders or Holders(root_kms())
+    keychain = Keychain(holders, registry, said.keys, secrets.token_bytes, lambda: 0)
+    vaults = Custodian(registry, said, holders, IMPORT_KEY, secrets.token_bytes)
+    provisioner = KeyProvisioner(said.keys, keychain, IMPORT_KEY)
+    shares, records = no_shares(desk.disk, holders), no_records()
+    chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
+    return Operations(SIGNER, registry, said, provisioner, vaults, chores)

@@ -1,0 +1,326 @@
+"""Evidence of every generation and kind with odd things in it, each known by the step it fails at.
+
+Real evidence may have those whose step is None. The steps are the reference's, written down here a
+second time: nothing is asked of the code under test.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from signer.attestation.certificates import LEAF_NAMES, EncodedChain
+from signer.attestation.generations import Generation
+from signer.attestation.policy import VerificationPolicy
+from signer.attestation.report import SigningKey
+from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
+from signer.attestation.simulated_certificates import SimulatedAuthority, amd_extensions, issue
+from signer.attestation.verify import Evidence
+from tests.harness.builders.attestation import (
+    AT,
+    AT_MS,
+    BINDING,
+    VLEK_TERMS,
+    authority,
+    authority_keys,
+    other_keys,
+    simulated_policy,
+)
+
+ARC = "1.3.6.1.4.1.3704.1."
+DAY_MS = 86_400_000
+LEAF_DAYS = 60
+ORDER = int("f" * 48 + "c7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16)
+R, S = 0x2A0, 0x2E8
+MILAN, GENOA, TURIN = Generation
+VCEK, VLEK = SigningKey
+FIRST = (MILAN, GENOA)
+Raw = Callable[[bytes], bytes]
+Swap = Callable[[EncodedChain, Generation, SigningKey], EncodedChain]
+List = Callable[[Generation], bytes | None]
+
+
+@dataclass(frozen=True)
+class Odd:
+    """What differs from good evidence; of two in one ``slot`` only one can be there.
+
+    ``leaf`` holds AMD's extensions by number, None for one that is left out. ``policy`` is what the
+    verifier says otherwise. ``of`` and ``kinds`` are those of which it can be.
+    """
+
+    name: str
+    slot: str
+    step: int | None
+    fields: dict[str, Any] = field(default_factory=dict)
+    leaf: dict[str, bytes | None] = field(default_factory=dict)
+    policy: dict[str, Any] = field(default_factory=dict)
+    raw: Raw | None = None
+    swap: Swap | None = None
+    crl: List | None = None
+    days: int = 0
+    of: tuple[Generation, ...] = tuple(Generation)
+    kinds: tuple[SigningKey, ...] = tuple(SigningKey)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@cache
+def chip_of(generation: Generation) -> SimulatedChip:
+    return SimulatedChip.generate(generation, bytes(range(1, 65)))
+
+
+@cache
+def platform_of(generation: Generation, kind: SigningKey) -> SimulatedPlatform:
+    return SimulatedPlatform(authority(generation), chip_of(generation), kind, AT)
+
+
+@cache
+def forger(generation: Generation) -> SimulatedAuthority:
+    """Return an authority of somebody else's with AMD's names."""
+    return SimulatedAuthority.found(other_keys(), generation, AT)
+
+
+def odd_evidence(
+    generation: Generation, kind: SigningKey, odd: Iterable[Odd]
+) -> tuple[Evidence, VerificationPolicy, int]:
+    """Return evidence with all of these in it, the verifier's policy and its time (ms)."""
+    chip = platform_of(generation, kind)
+    fields: dict[str, Any] = {"report_data": BINDING.report_data()}
+    said: dict[str, bytes | None] = {}
+    terms: dict[str, Any] = dict(VLEK_TERMS) if kind is VLEK else {}
+    own = authority(generation)
+    revoked: bytes | None = own.revocation_list(AT)
+    at_ms = AT_MS
+    for one in odd:
+        fields |= one.fields
+        said |= one.leaf
+        terms |= one.policy
+        at_ms += one.days * DAY_MS
+        revoked = one.crl(generation) if one.crl else revoked
+    if kind is VLEK and not fields.get("key_info", 0) >> 2:
+        fields["key_info"] = fields.get("key_info", 0) | 1 << 2
+    report, chain = chip.sign(fields), chip.certificates
+    if said:
+        chain = EncodedChain(odd_leaf(generation, kind, said), chain.intermediate, chain.root)
+    for one in odd:
+        report = one.raw(report) if one.raw else report
+        chain = one.swap(chain, generation, kind) if one.swap else chain
+    return Evidence(report, chain, revoked), simulated_policy(generation, **terms), at_ms
+
+
+def odd_leaf(generation: Generation, kind: SigningKey, said: dict[str, bytes | None]) -> bytes:
+    """Return a leaf that the intermediate signed, in which AMD's extensions say this too."""
+    chip, middle = platform_of(generation, kind), authority_keys().intermediates[kind]
+    held: dict[str, bytes | None] = {
+        extension.oid.dotted_string.removeprefix(ARC): extension.value
+        for extension, _ in amd_extensions(chip.endorsement, generation)
+        if isinstance(extension, x509.UnrecognizedExtension)
+    }
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier(ARC + number), value), False)
+        for number, value in reversed((held | said).items())
+        if value is not None
+    ]
+    name = f"SEV-{'VLEK-' if kind is VLEK else ''}{generation.title()}"
+    key = chip_of(generation).key.public_key()
+    made = issue((LEAF_NAMES[kind], key), (name, middle), AT, LEAF_DAYS, extensions)
+    return der(made)
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def put(at: int, content: bytes) -> Raw:
+    return lambda raw: raw[:at] + content + raw[at + len(content) :]
+
+
+def turned(at: int) -> Raw:
+    return lambda raw: put(at, bytes((raw[at] ^ 1,)))(raw)
+
+
+def high_s(raw: bytes) -> bytes:
+    return put(S, (ORDER - int.from_bytes(raw[S : S + 48], "little")).to_bytes(48, "little"))(raw)
+
+
+def big_endian(raw: bytes) -> bytes:
+    return put(S, raw[S : S + 48][::-1])(put(R, raw[R : R + 48][::-1])(raw))
+
+
+def strangers(raw: bytes) -> bytes:
+    """Return a report with another chip's signature over these very bytes."""
+    signature = ec.generate_private_key(ec.SECP384R1()).sign(raw[:R], ec.ECDSA(SHA384()))
+    r, s = (value.to_bytes(72, "little") for value in decode_dss_signature(signature))
+    return put(R, r + s)(raw)
+
+
+def next_chain(_: EncodedChain, generation: Generation, kind: SigningKey) -> EncodedChain:
+    made = list(Generation)
+    return platform_of(made[(made.index(generation) + 1) % 3], kind).certificates
+
+
+def other_middle(chain: EncodedChain, generation: Generation, kind: SigningKey) -> EncodedChain:
+    other = platform_of(generation, VLEK if kind is VCEK else VCEK).certificates
+    return EncodedChain(chain.leaf, other.intermediate, chain.root)
+
+
+def forged_middle(chain: EncodedChain, generation: Generation, kind: SigningKey) -> EncodedChain:
+    return EncodedChain(chain.leaf, der(forger(generation).intermediates[kind]), chain.root)
+
+
+def forged_root(chain: EncodedChain, generation: Generation, _: SigningKey) -> EncodedChain:
+    return EncodedChain(chain.leaf, chain.intermediate, der(forger(generation).root))
+
+
+def forged_chain(_: EncodedChain, generation: Generation, kind: SigningKey) -> EncodedChain:
+    return SimulatedPlatform(forger(generation), chip_of(generation), kind, AT).certificates
+
+
+def of_days(days: int) -> List:
+    return lambda generation: authority(generation).revocation_list(AT + timedelta(days=days))
+
+
+def revoking(*kinds: SigningKey) -> List:
+    def made(generation: Generation) -> bytes:
+        own = authority(generation)
+        return own.revocation_list(AT, [own.intermediates[kind] for kind in kinds])
+
+    return made
+
+
+HARMLESS = (
+    Odd("version 3", "version", None, {"version": 3}),
+    Odd("a high s", "signature", None, raw=high_s),
+    Odd("every known permission but CXL's", "guest", None, {"policy": 0x3D3001F}),
+    Odd("an author key", "key", None, {"key_info": 1, "author_key_digest": b"\x07" * 48}),
+    Odd("unknown platform bits", "platform", None, {"platform_info": 2**64 - 1}),
+    Odd("firmware that is not committed", "firmware", None, {"current_build": 90}),
+    Odd("an old launch", "launch", None, {"launch_tcb": bytes(8)}),
+    Odd("a stepping", "product", None, leaf={"2": b"\x16\x08Milan-B1"}, of=(MILAN,)),
+    Odd("an unknown extension", "more", None, leaf={"6": b"\x05\x00"}),
+    Odd("no reserved levels", "more", None, leaf=dict.fromkeys(("3.4", "3.5", "3.6", "3.7"))),
+    Odd("the other kind's intermediate revoked", "list", None, crl=revoking(VLEK), kinds=(VCEK,)),
+    Odd("no list that is asked for", "list", None, crl=lambda _: None, policy={"crl": "optional"}),
+    Odd("the last day of the list", "time", None, days=30),
+    Odd(
+        "a chip that may be masked",
+        "chip",
+        None,
+        {"chip_id": bytes(64)},
+        policy={"masked_chip_allowed": True},
+        kinds=(VLEK,),
+    ),
+)
+IN_THE_REPORT = (
+    Odd("version 4", "version", 1, {"version": 4}),
+    Odd("version 6", "version", 1, {"version": 6}),
+    Odd("version 2", "version", 1, {"version": 2, "cpu_family": 0, "cpu_model": 0}),
+    Odd("another algorithm", "algorithm", 1, {"signature_algorithm": 2}),
+    Odd("a reserved bit of the keys", "key", 1, {"key_info": 1 << 5}),
+    Odd("an unknown permission", "guest", 1, {"policy": 0x4030000}),
+    Odd("no bit 17", "guest", 1, {"policy": 0x10000}),
+    Odd("a reserved byte", "reserved", 1, raw=put(0x4C, b"\x01")),
+    Odd("the last reserved byte that is signed", "reserved", 1, raw=put(0x29F, b"\x01")),
+    Odd("bytes behind r", "reserved", 1, raw=put(R + 48, b"\x01")),
+    Odd("bytes that nobody signed", "reserved", 1, raw=put(0x49F, b"\x01")),
+    Odd("a report that is cut short", "reserved", 1, raw=lambda raw: raw[:-1]),
+    Odd("a table behind the report", "reserved", 1, raw=lambda raw: raw + bytes(24)),
+    Odd("no signing key", "key", 2, {"key_info": 7 << 2}),
+    Odd("a reserved signing key", "key", 2, {"key_info": 3 << 2}),
+    Odd("a processor to come", "cpu", 2, {"cpu_family": 0x1A, "cpu_model": 0x50}),
+    Odd("an older processor", "cpu", 2, {"cpu_family": 0x17, "cpu_model": 1}),
+    Odd("a level that no layout has", "launch", 2, {"launch_tcb": b"\0\0\0\0\0\1\0\0"}),
+    Odd(
+        "a kind that does not count",
+        "kind",
+        2,
+        policy={"signing_keys": VLEK_TERMS["signing_keys"]},
+        kinds=(VCEK,),
+    ),
+)
+IN_THE_CHAIN = (
+    Odd("the next generation's chain", "chain", 3, swap=next_chain),
+    Odd("the other kind's intermediate", "chain", 3, swap=other_middle),
+    Odd("a forged intermediate", "chain", 3, swap=forged_middle),
+    Odd("a forged root", "chain", 3, swap=forged_root),
+    Odd("a forged chain", "chain", 3, swap=forged_chain),
+    Odd("no simulated root believed", "root", 3, policy={"simulated_root": None}),
+    Odd("another root's list", "list", 3, crl=lambda one: forger(one).revocation_list(AT)),
+    Odd("no list", "list", 3, crl=lambda _: None),
+    Odd("an old list", "list", 3, crl=of_days(-31)),
+    Odd("a list to come", "list", 3, crl=of_days(31)),
+    Odd("a list that is none", "list", 3, crl=lambda _: b"\x30\x00"),
+    Odd("a revoked intermediate", "list", 3, crl=revoking(VCEK, VLEK)),
+    Odd("a time before the certificates", "time", 3, days=-1),
+    Odd("a time after the certificates", "time", 3, days=30 * 365),
+    Odd("another chip's signature", "signature", 4, raw=strangers),
+    Odd("a turned bit of r", "signature", 4, raw=turned(R)),
+    Odd("a turned bit of s", "signature", 4, raw=turned(S + 47)),
+    Odd("r of zero", "signature", 4, raw=put(R, bytes(48))),
+    Odd("s of the order", "signature", 4, raw=put(S, ORDER.to_bytes(48, "little"))),
+    Odd("no signature", "signature", 4, raw=put(R, bytes(96))),
+    Odd("a signature the other way round", "signature", 4, raw=big_endian),
+    Odd("what was signed changed", "signed", 4, raw=turned(0x00C0)),
+)
+IN_THE_LEAF = (
+    Odd("another product", "product", 5, leaf={"2": b"\x16\x06Venice"}),
+    Odd("a product that only begins so", "product", 5, leaf={"2": b"\x16\x08Milanese"}),
+    Odd("a product in UTF-8", "product", 5, leaf={"2": b"\x0c\x05Milan"}),
+    Odd("another structure", "structure", 5, leaf={"1": b"\x02\x01\x02"}),
+    Odd("no structure", "structure", 5, leaf={"1": None}),
+    Odd("a higher level", "level", 5, leaf={"3.3": b"\x02\x01\x1c"}),
+    Odd("a level in two bytes", "level", 5, leaf={"3.3": b"\x02\x02\x00\x1b"}),
+    Odd("a negative level", "level", 5, leaf={"3.8": b"\x02\x01\xde"}),
+    Odd("a level in BER", "level", 5, leaf={"3.3": b"\x02\x81\x01\x1b"}),
+    Odd("no level", "level", 5, leaf={"3.2": None}),
+    Odd("a level of FMC", "level", 5, leaf={"3.9": b"\x02\x01\x01"}, of=FIRST),
+    Odd("no level of FMC", "level", 5, leaf={"3.9": None}, of=(TURIN,)),
+    Odd("a reserved level that is set", "more", 5, leaf={"3.5": b"\x02\x01\x01"}),
+    Odd("a level that nobody knows", "more", 5, leaf={"3.10": b"\x02\x01\x01"}),
+    Odd("another chip", "identity", 5, leaf={"4": b"\x05" * 64}, of=FIRST, kinds=(VCEK,)),
+    Odd(
+        "another chip of eight bytes",
+        "identity",
+        5,
+        leaf={"4": b"\x05" * 8},
+        of=(TURIN,),
+        kinds=(VCEK,),
+    ),
+    Odd("a chip of another size", "identity", 5, leaf={"4": b"\x05" * 32}, kinds=(VCEK,)),
+    Odd("no chip", "identity", 5, leaf={"4": None}, kinds=(VCEK,)),
+    Odd("a VCEK of a provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VCEK,)),
+    Odd("a VLEK of a chip", "identity", 5, leaf={"4": b"\x05" * 8}, kinds=(VLEK,)),
+    Odd("another provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VLEK,)),
+    Odd("a report of another TCB", "tcb", 5, {"reported_tcb": bytes(8)}),
+    Odd("a report of another chip", "chip", 5, {"chip_id": b"\x0f" * 64}, kinds=(VCEK,)),
+    Odd("a chip that is masked", "chip", 5, {"chip_id": bytes(64)}),
+    Odd("a key that is masked", "key", 5, {"key_info": 2}),
+)
+IN_THE_GUEST = (
+    Odd("another binding", "data", 6, {"report_data": bytes(64)}),
+    Odd("half a binding", "data", 6, {"report_data": BINDING.report_data()[:32] + bytes(32)}),
+    Odd("a debugger", "guest", 7, {"policy": 0xB0000}),
+    Odd("a migration agent", "guest", 7, {"policy": 0x70000}),
+    Odd("CXL memory", "guest", 7, {"policy": 0x230000}),
+    Odd("VMPL 1", "vmpl", 7, {"vmpl": 1}),
+    Odd("VMPL 2**32 - 1", "vmpl", 7, {"vmpl": 2**32 - 1}),
+    Odd("one socket that is asked for", "socket", 7, policy={"guest_policy_must_set": "0x100000"}),
+    Odd("another measurement", "measurement", 8, {"measurement": bytes(48)}),
+    Odd("no measurement listed", "listed", 8, policy={"measurements": ()}),
+    Odd("another host's data", "host", 8, policy={"host_data": "0x" + "07" * 32}),
+    Odd("no author", "author", 8, policy={"author_key_digests": ("0x" + "00" * 48,)}),
+    Odd("an old guest", "svn", 8, policy={"guest_svn_min": 1}),
+    Odd("a committed level below the floor", "committed", 9, {"committed_tcb": bytes(8)}),
+    Odd("old committed firmware", "firmware", 9, {"committed_minor": 1}, of=FIRST),
+    Odd("no check for aliases", "platform", 9, {"platform_info": 0x5}),
+    Odd("hyper-threads that may not be", "threads", 9, policy={"platform_must_clear": "0x1"}),
+)
+ODDITIES = HARMLESS + IN_THE_REPORT + IN_THE_CHAIN + IN_THE_LEAF + IN_THE_GUEST

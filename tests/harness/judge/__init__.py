@@ -1,0 +1,1 @@
+"""Independent recomputation: proves the promises from topics and ledger alone."""

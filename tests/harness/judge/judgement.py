@@ -1,0 +1,31 @@
+"""The judgement after an outage: topics and ledger alone must show that every promise was kept."""
+
+from tests.harness.judge.outside import Outside, check
+from tests.harness.pipeline.load import DEAR_WEI, Load
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+from tests.harness.pipeline.scaled_ledger import ledger_level
+
+DAILY_WEI = 5 * 10**18
+
+
+def judge(scaled: Scaled, load: Load) -> Outside:
+    """Wait until everything ended; assert promises 2, 3, 4 and 6 of all there is."""
+    scaled.settle(all_ended)
+    for name in scaled.processes:  # what was not acknowledged when a broker was gone is said again
+        scaled.await_ready(name)
+    scaled.await_caught_up(*scaled.processes)
+    found = check(on_kafka(scaled.servers), settled=True)
+    taken = {intent["idempotency_key"] for intent in found.intents.values()}
+    assert load.acknowledged <= taken, "the broker took an intent and lost it"
+    _check_limit_reached(found)
+    ledger_level(scaled).judge()
+    return found
+
+
+def _check_limit_reached(found: Outside) -> None:
+    """Nothing of the day's limit is left unused that a refused intent could have used."""
+    dear = [o for o in found.outcomes if int(o["value_wei"]) == DEAR_WEI]
+    refused = [o for o in dear if o["type"] == "intent.rejected"]
+    assert {o["reason"] for o in refused} <= {"daily_limit_exceeded"}
+    spent_wei = sum(int(signed["value_wei"]) for signed in found.signed)
+    assert not refused or spent_wei > DAILY_WEI - DEAR_WEI

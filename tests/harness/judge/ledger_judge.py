@@ -1,0 +1,74 @@
+"""The ledger on a server, judged from outside: chain, heads, and every record in it once."""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from schemas.dsse import Envelope
+from schemas.record import Place, Record
+from schemas.topics import TOPICS, Topic
+from streams.kafka.broker import Broker
+from streams.kafka.loop import LoopThread
+from streams.kafka.reader import replay
+from streams.ledger.chain import Entry
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.entry import entry_of
+from streams.ledger.heads import HeadKey
+from streams.ledger.ordering import LEDGER_TOPICS
+from streams.ledger.verify_sql import verify
+from tests.harness.broker.ledger_servers import as_user
+
+
+@dataclass(frozen=True)
+class LedgerJudge:
+    """Compares what the server holds with what Kafka holds."""
+
+    broker: Broker
+    server: LocalServer
+    head_key: HeadKey
+    partitions: int
+
+    def rows(self) -> int:
+        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
+            return int(clickhouse.rows("SELECT count() FROM ledger")[0][0])
+
+    def records(self) -> list[Record]:
+        """Read every committed record of every topic that is kept."""
+        return self._kept_on(LEDGER_TOPICS)
+
+    def judge(self) -> None:
+        """Recompute everything: each record once, as it is; the chain; the published heads.
+
+        What is written meanwhile may be there or not.
+        """
+        before = self._entries()
+        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
+            heads = [self.head_key.open(head) for head in self.heads()]
+            assert verify(clickhouse, heads).rows >= before.total()
+            stored = clickhouse.rows(
+                "SELECT topic, partition, offset, key, at_ms, event_id, body FROM ledger"
+            )
+        found = Counter(Entry._make((*row[:6], row[6].encode())) for row in stored)
+        assert before <= found <= self._entries()
+
+    def _entries(self) -> Counter[Entry]:
+        return Counter(entry_of(record) for record in self.records())
+
+    def heads(self) -> list[Envelope]:
+        """Return every head on Kafka."""
+        return [Envelope.decode(record.value) for record in self._kept_on((Topic.HEADS,))]
+
+    def _kept_on(self, topics: Iterable[Topic]) -> list[Record]:
+        """Read topics to the ends they have now, however slowly Kafka gives them."""
+        places = [
+            (topic, number)
+            for topic in topics
+            for number in range(self.partitions if TOPICS[topic].keyed else 1)
+        ]
+        with closing(LoopThread("outside")) as loop:
+            return loop.run(self._replayed(places))
+
+    async def _replayed(self, places: Iterable[Place]) -> list[Record]:
+        return [record async for record in replay(self.broker, places)]

@@ -1,0 +1,82 @@
+"""Ours: what the stand-ins that speak HTTP have in common."""
+
+import json
+import socket
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.harness.kms.faults import DRIP_S, LATE_S, Fault, Faults
+
+GARBAGE = b"\x00\xff<html>no JSON</html>"
+
+
+class Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that go away are what these tests are about."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads a request whole and answers with JSON, unless a fault says otherwise."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes
+    faults: Faults
+    content_type = "application/json"
+
+    def read(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def reply(self, status: int, body: Any, **headers: str) -> None:
+        self.send(status, json.dumps(body).encode(), **headers)
+
+    def send(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", self.content_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def broken(self) -> bool:
+        """Play a fault of the transport; tell whether that was the answer."""
+        match self.faults.meet():
+            case Fault.HANG:
+                self.faults.wait()
+                self.close_connection = True
+            case Fault.DRIP:
+                self._drip()
+            case Fault.CLOSE:
+                with suppress(OSError):
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+            case Fault.GARBAGE:
+                self.send(200, GARBAGE)
+            case Fault.LATE:
+                time.sleep(LATE_S)
+                return False
+            case _:
+                return False
+        return True
+
+    def _drip(self) -> None:
+        """Send a byte now and then, so that no time-out between two bytes ever comes."""
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        with suppress(OSError):
+            while self.faults.pause(DRIP_S):
+                self.wfile.write(b" ")
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's own name
+        """Say nothing."""
+
+
+def serve(server: Quiet) -> None:
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -1,0 +1,114 @@
+"""The four KMSs of the contract: an adapter, its server, and what can be done to both."""
+
+import secrets
+from abc import ABC, abstractmethod
+
+from google.cloud.kms_v1 import ProtectionLevel
+
+from signer.custody.kms.local import LocalKms
+from signer.custody.kms.port import ProviderKms
+from sixgate.kms.opening import providers
+from sixgate.settings.kms import AwsSection, AzureSection, GcpSection, KmsSettings
+from tests.harness.kms.aws import REGION, AwsStandIn
+from tests.harness.kms.azure import AzureStandIn
+from tests.harness.kms.gcp import GcpStandIn
+
+PATIENT_MS, HASTY_MS = 10_000, 1_000
+
+
+class LocalRig:
+    """The software KMS: nothing about it can be down, disabled or lost."""
+
+    def __init__(self) -> None:
+        self._root, self._other = secrets.token_bytes(32), secrets.token_bytes(32)
+
+    def kms(self) -> ProviderKms:
+        return LocalKms(self._root, secrets.token_bytes)
+
+    def other_kms(self) -> ProviderKms:
+        return LocalKms(self._other, secrets.token_bytes)
+
+
+class CloudRig(ABC):
+    """A cloud's adapter, opened through settings, on its stand-in; ``key`` is a fresh one."""
+
+    server: GcpStandIn | AwsStandIn | AzureStandIn
+    key: str
+    other_key: str
+    call_ms_max = PATIENT_MS  # a busy machine may take seconds over an answer
+
+    def hurry(self) -> None:
+        """Let what is opened from now on wait a second, for servers that never answer."""
+        self.call_ms_max = HASTY_MS
+
+    def bounds(self) -> dict[str, int]:
+        return {
+            "connect_ms_max": self.call_ms_max,
+            "call_ms_max": self.call_ms_max,
+            "calls_max": 4,
+        }
+
+    def kms(self) -> ProviderKms:
+        return self.at(self.key)
+
+    def other_kms(self) -> ProviderKms:
+        return self.at(self.other_key)
+
+    def at(self, key: str, port: int | None = None) -> ProviderKms:
+        (open_kms,) = providers(self.settings(key, port)).values()
+        return open_kms()
+
+    @abstractmethod
+    def settings(self, key: str, port: int | None) -> KmsSettings:
+        """Return settings for a key; another port stands in for the server's."""
+
+    @abstractmethod
+    def software_key(self) -> str:
+        """Make a key that no HSM guards."""
+
+
+class GcpRig(CloudRig):
+    def __init__(self, server: GcpStandIn) -> None:
+        self.server = self._gcp = server
+        self.key, self.other_key = (server.add_key(secrets.token_hex(4)) for _ in range(2))
+
+    def settings(self, key: str, port: int | None) -> KmsSettings:
+        endpoint = f"127.0.0.1:{port}" if port else self.server.address
+        return KmsSettings(gcp=GcpSection(key=key, endpoint=endpoint, **self.bounds()))
+
+    def software_key(self) -> str:
+        return self._gcp.add_key(secrets.token_hex(4), ProtectionLevel.SOFTWARE)
+
+
+class AwsRig(CloudRig):
+    def __init__(self, server: AwsStandIn) -> None:
+        self.server = self._aws = server
+        self.key, self.other_key = server.add_key(), server.add_key()
+
+    def settings(self, key: str, port: int | None) -> KmsSettings:
+        section = AwsSection(
+            key=key,
+            endpoint=f"http://127.0.0.1:{port}" if port else self._aws.address,
+            region=REGION,
+            credentials_file=self._aws.credentials_file,
+            **self.bounds(),
+        )
+        return KmsSettings(aws=section)
+
+    def software_key(self) -> str:
+        return self._aws.add_key("EXTERNAL")
+
+
+class AzureRig(CloudRig):
+    def __init__(self, server: AzureStandIn) -> None:
+        self.server = self._azure = server
+        self.key, self.other_key = (server.add_key(secrets.token_hex(4)) for _ in range(2))
+
+    def settings(self, key: str, port: int | None) -> KmsSettings:
+        if port:
+            key = key.replace(self._azure.address, f"https://127.0.0.1:{port}")
+        token, ca = self._azure.token_file, self._azure.ca
+        return KmsSettings(azure=AzureSection(key=key, token_file=token, ca=ca, **self.bounds()))
+
+    def software_key(self) -> str:
+        return self._azure.add_key(secrets.token_hex(4), "RSA")

@@ -1,0 +1,1 @@
+"""Organisations and their processes, embedded and on Kafka: start, kill, stop and wait."""

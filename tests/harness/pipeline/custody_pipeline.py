@@ -1,0 +1,36 @@
+"""The lives of one embedded pipeline over a custody world, one after another."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from streams.log.pipeline import PipelineLog
+from streams.runners.clock import SteadyClock
+from tests.harness.pipeline.custody_world import CustodyWorld
+from tests.harness.pipeline.embedded import Pipeline, open_pipeline
+from tests.harness.pipeline.trading import ends
+
+
+def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
+    log = pipeline.runner.pipeline
+    return lambda: [r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p)]
+
+
+@contextmanager
+def life(
+    world: CustodyWorld,
+    log: type[PipelineLog] = PipelineLog,
+    clock: SteadyClock | None = None,
+) -> Iterator[Pipeline]:
+    pipeline = open_pipeline(world.folder, clock, log)
+    try:
+        yield pipeline
+    finally:
+        pipeline.close()
+
+
+def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
+    """Append and process; return how intents ended."""
+    pipeline.inbox.append(events, 0)
+    return ends(pipeline.drain())

@@ -1,0 +1,119 @@
+"""The ledger as it runs at scale: Kafka, a ClickHouse server and ``sixgate ledger run``."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
+from schemas.record import Outgoing
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.data_folder.key_files import create_key_file
+from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter, broker_of
+from tests.harness.broker.ledger_servers import password
+from tests.harness.builders.ledger import HEAD_KEY, ORG, Pipeline
+from tests.harness.judge.ledger_judge import LedgerJudge
+
+LEVEL_S_MAX = 90
+END_S_MAX = 30
+
+
+class Rig:
+    """Runs sinks against real servers and judges the ledger from outside."""
+
+    def __init__(self, folder: Path, kafka: Kafka, server: LocalServer) -> None:
+        self.folder, self.kafka, self.server = folder, kafka, server
+        self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY, PARTITIONS)
+        self.writer = KafkaWriter(kafka)
+        self.pipeline = Pipeline()
+        self._sinks: list[subprocess.Popen[str]] = []
+        create_key_file(folder / "ledger.pem", b"l" * 32)
+
+    def write(self, intents: int) -> None:
+        """Put the records of some intents on their topics."""
+        new = self.pipeline.run(intents, len(self.pipeline.records))
+        self.writer.send([Outgoing(record.topic, record.key, record.value) for record in new])
+
+    def config(self, *, port: int | None = None, answer_s_max: int = 30) -> Path:
+        file = self.folder / f"ledger-{port or self.server.port}.toml"
+        file.write_text(
+            f'[kafka]\nservers = "{self.kafka.address}"\ninsecure_dev = true\n'
+            f'[clickhouse]\nport = {port or self.server.port}\nuser = "ledger_writer"\n'
+            f"answer_s_max = {answer_s_max}\n"
+            f'[ledger]\norg = "{ORG}"\nkey = "{self.folder / "ledger.pem"}"\n'
+            f'key_name = "ledger-1"\nheads = "{self.folder / "heads.jsonl"}"\n'
+        )
+        return file
+
+    def start(self, config: Path | None = None) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "sixgate", "ledger", "run"]
+        sink = subprocess.Popen(
+            [*command, "--config", str(config or self.config())],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password("ledger_writer")},
+        )
+        self._sinks.append(sink)
+        return sink
+
+    def await_level(self, sink: "subprocess.Popen[str] | None" = None) -> int:
+        """Wait until the ledger has every record there is; return the number of rows."""
+        wanted, until = len(self.judge.records()), time.monotonic() + LEVEL_S_MAX
+        while (rows := self.judge.rows()) < wanted:
+            sink = sink and self._living(sink)
+            assert time.monotonic() < until, f"the ledger has {rows} of {wanted} records"
+            time.sleep(0.05)
+        return rows
+
+    def _living(self, sink: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
+        """Return a sink that runs; one that met a late insert is started again, as it asks."""
+        if sink.poll() is None:
+            return sink
+        told = sink.communicate()[1]
+        assert "came late" in told, told
+        self._sinks.remove(sink)
+        return self.start()
+
+    def end(self, sink: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal, wait for the end; return exit code and what was said."""
+        sink.send_signal(number)
+        told = sink.communicate(timeout=END_S_MAX)[1]
+        self._sinks.remove(sink)
+        return sink.returncode, told
+
+    def await_end(self, sink: "subprocess.Popen[str]") -> tuple[int, str]:
+        told = sink.communicate(timeout=LEVEL_S_MAX)[1]
+        self._sinks.remove(sink)
+        return sink.returncode, told
+
+    def sentence_of_end(self, outage: Callable[[], None], code: ExitCode) -> str:
+        """Return the one sentence with which a sink ends that an outage meets between records."""
+        sink = self.start()
+        self.write(50)
+        self.await_level(sink)
+        outage()
+        self.write(50)
+        ended, told = self.await_end(sink)
+        assert ended == code, told
+        (sentence,) = (line for line in told.splitlines() if not line.startswith("{"))
+        return sentence
+
+    def go_on(self) -> int:
+        """Let a sink catch up and stop, and judge the ledger; return the sink's exit code.
+
+        Where nothing was missing it may be stopped before it listens to signals.
+        """
+        self.await_level(self.start())
+        code = self.end(self._sinks[-1])[0]
+        self.judge.judge()
+        return code
+
+    def close(self) -> None:
+        for sink in self._sinks:
+            sink.kill()
+            sink.wait(END_S_MAX)
+        self.writer.close()

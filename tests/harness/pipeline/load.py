@@ -1,0 +1,78 @@
+"""A producer that goes on through outages: what was not acknowledged it sends again."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from streams.kafka.errors import KafkaFault
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.scaled import Scaled
+
+BURST = 12
+PAUSE_S = 0.4
+AGAIN_S = 0.2
+JOIN_S_MAX = 60
+DEAR_WEI = 25 * 10**16  # twenty of them are the daily limit of the tests' policy
+CHEAP_WEI = 10**9
+
+
+@dataclass
+class Load:
+    """Sends bursts of intents, most of them good, until it is told to stop.
+
+    ``acknowledged`` are the idempotency keys of what a broker has taken: none may get lost.
+    """
+
+    scaled: Scaled
+    trader: Producer
+    name: str
+    acknowledged: set[str] = field(default_factory=set)
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def send(self) -> None:
+        """Send until stopped; the last burst is sent to its end."""
+        number = 0
+        while not self._done.wait(PAUSE_S):
+            self._send_burst(number)
+            number += 1
+
+    def stop(self) -> None:
+        self._done.set()
+
+    def _send_burst(self, number: int) -> None:
+        keys = [f"{self.name}-{number}-{n}" for n in range(BURST)]
+        values = [self._signed(n, key) for n, key in enumerate(keys)]
+        events = [Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values]
+        while not self._sent(events):
+            time.sleep(AGAIN_S)
+        self.acknowledged.update(keys)
+
+    def _sent(self, events: list[Outgoing]) -> bool:
+        try:
+            self.scaled.send(events)
+        except KafkaFault:
+            return False
+        return True
+
+    def _signed(self, n: int, key: str) -> bytes:
+        if n == 0:
+            return self.trader.signed(key, to=STRANGER)
+        return self.trader.signed(key, value_wei=DEAR_WEI if n == 1 else CHEAP_WEI)
+
+
+@contextmanager
+def under_load(scaled: Scaled, trader: Producer, name: str) -> Iterator[Load]:
+    """Send intents all the while; what was begun is acknowledged when the block is left."""
+    load = Load(scaled, trader, name)
+    thread = threading.Thread(target=load.send, name="load", daemon=True)
+    thread.start()
+    try:
+        yield load
+    finally:
+        load.stop()
+        thread.join(JOIN_S_MAX)
+    assert not thread.is_alive(), "the load could not be sent to its end"

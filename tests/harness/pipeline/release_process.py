@@ -1,0 +1,278 @@
+"""``sixgate release`` as processes: real ones, on a broker, before stand-ins of the clouds."""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra.local.certificates import Authority
+from infra.local.ports import free_port
+from schemas.canonical import canonical_bytes
+from schemas.release import AnyDecision, decode_decision
+from schemas.topics import Topic
+from signer.attestation.binding import Binding
+from signer.attestation.generations import Generation
+from signer.attestation.release.kms import ReleasedKms, Transport
+from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
+from signer.attestation.report import SigningKey
+from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
+from signer.attestation.simulated_certificates import SimulatedAuthority
+from signer.attestation.verify import Evidence
+from signer.signatures import Ed25519Signer
+from sixgate.clocks import wall_ms
+from sixgate.releasing.link import ReleaseLink
+from sixgate.settings.release import ReleaseAddress
+from sixgate.settings.sections import TlsFiles
+from streams.kafka.broker import Broker
+from streams.kafka.provision import TopicPlan
+from streams.kafka.topics import Replication
+from tests.harness.builders.attestation import authority_keys
+from tests.harness.builders.release import (
+    ADMIN,
+    ORG,
+    asking,
+    audience,
+    base64url,
+    release_policy,
+    rs256,
+    rsa_key,
+    signed_policy,
+)
+from tests.harness.cli.command_line import CommandLine, Ended, until
+from tests.harness.kms.peers import Peers
+from tests.harness.pipeline.scaled import listens, on_kafka
+
+START_S_MAX = 60
+CALL_MS_MAX = 20_000
+
+
+@cache
+def machine() -> tuple[SimulatedAuthority, SimulatedPlatform]:
+    """Return a simulated machine of today."""
+    at = datetime.fromtimestamp(wall_ms() // 1000 - 60, UTC)
+    authority = SimulatedAuthority.found(authority_keys(), Generation.MILAN, at)
+    chip = SimulatedChip.generate(Generation.MILAN, b"\x05" * 64)
+    return authority, SimulatedPlatform(authority, chip, SigningKey.VCEK, at)
+
+
+def attest(binding: Binding, **fields: Any) -> Evidence:
+    """Return what a good machine says of a binding now, but for these fields of its report."""
+    authority, platform = machine()
+    report = platform.sign({"report_data": binding.report_data()} | fields)
+    made = datetime.fromtimestamp(wall_ms() // 1000 - 60, UTC)
+    return Evidence(report, platform.certificates, authority.revocation_list(made))
+
+
+def token(provider: str, **changes: Any) -> bytes:
+    """Return a good token of now for a provider's release, but for these claims."""
+    now_s = wall_ms() // 1000
+    times = {"iat": now_s - 10, "nbf": now_s - 10, "exp": now_s + 600}
+    return rs256(**({"aud": audience(provider)} | times | changes))
+
+
+def issuer_keys() -> bytes:
+    """Return the issuer's set of keys as it serves it."""
+    numbers = rsa_key().public_key().public_numbers()
+    text = {
+        name: base64url(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode()
+        for name, value in (("n", numbers.n), ("e", numbers.e))
+    }
+    return canonical_bytes({"keys": [{"kty": "RSA", "kid": "r1", "alg": "RS256", **text}]})
+
+
+@dataclass
+class Releasing:
+    """The releases of several providers, each a process with a folder and settings of its own."""
+
+    path: Path
+    servers: str
+    peers: Peers
+    tls: bool = False
+    doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
+    holders: dict[str, ReleaseHolder] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.authority = Authority(self.path / "identities")
+        (self.path / "keys.json").write_bytes(issuer_keys())
+
+    @property
+    def policy_file(self) -> Path:
+        return self.path / "policy.json"
+
+    def folder(self, provider: str) -> Path:
+        return self.path / provider
+
+    def kms(self, provider: str) -> str:
+        """Return what the settings say of the one KMS."""
+        sections = self.peers.settings().split("[kms.")
+        return next(f"[kms.{one}" for one in sections if one.startswith(f"{provider}]"))
+
+    def settings(self, provider: str, **changes: Any) -> Path:
+        """Write a provider's settings, but for these of ``[release]``."""
+        port = self.ports.setdefault(provider, free_port())
+        released = {
+            "org": ORG,
+            "provider": provider,
+            "audience": audience(provider),
+            "policy": str(self.policy_file),
+            "token_keys": str(self.path / "keys.json"),
+            "admins": [ADMIN.public_key],
+            "port": port,
+            "insecure_dev": True,
+        }
+        lines = [f"{name} = {json.dumps(value)}" for name, value in (released | changes).items()]
+        servers = self.doors.get(provider, self.servers)
+        text = (
+            f'data = "{self.folder(provider)}"\n[kafka]\nservers = "{servers}"\n'
+            "insecure_dev = true\n[release]\n"
+            + "\n".join(lines)
+            + f"\n{self._tls()}"
+            + self.kms(provider)
+        )
+        file = self.path / f"{provider}.toml"
+        file.write_text(text)
+        return file
+
+    def _tls(self) -> str:
+        if not self.tls:
+            return ""
+        own = self.authority.issue("release")
+        files = {"ca": self.authority.file, "certificate": own, "key": own}
+        return "".join(f'tls.{name} = "{file}"\n' for name, file in files.items())
+
+    def found(self, *providers: str) -> None:
+        """Make each release's keys, and a policy that names them."""
+        for provider in providers:
+            made = self.run(provider, "keys")
+            assert made.code == 0, made.err
+            self.holders[provider] = ReleaseHolder(**made.json)
+        self.publish(self.policy())
+
+    def policy(self, **changes: Any) -> ReleasePolicy:
+        authority, _ = machine()
+        now_ms = wall_ms()
+        evidence = release_policy().evidence.model_copy(
+            update={"simulated_root": authority.root_digest}
+        )
+        members = {
+            "evidence": evidence,
+            "valid_from_ms": now_ms - 60_000,
+            "valid_until_ms": now_ms + 3_600_000,
+            "holders": tuple(self.holders.values()),
+        }
+        return release_policy(**(members | changes))
+
+    def publish(self, policy: ReleasePolicy, signer: Ed25519Signer = ADMIN) -> None:
+        draft = self.policy_file.with_suffix(".draft")
+        draft.write_bytes(signed_policy(policy, signer).encode())
+        draft.replace(self.policy_file)
+
+    def run(self, provider: str, *words: str, **changes: Any) -> Ended:
+        """Run ``sixgate release`` to its end."""
+        return self.command(*words, "--config", str(self.settings(provider, **changes)))
+
+    def command(self, *words: str) -> Ended:
+        return CommandLine(None).run("release", *words)
+
+    def start(self, provider: str, **changes: Any) -> None:
+        command = [sys.executable, "-m", "sixgate", "release"]
+        command += ["--config", str(self.settings(provider, **changes))]
+        with (self.path / f"{provider}.log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
+        self.processes[provider] = process
+        until(lambda: process.poll() is not None or listens(self.ports[provider]), START_S_MAX)
+        assert process.poll() is None, self.log(provider)
+
+    def kill(self, provider: str) -> None:
+        process = self.processes.pop(provider)
+        process.kill()
+        process.wait()
+
+    def stop(self, provider: str) -> None:
+        process = self.processes.pop(provider)
+        process.terminate()
+        assert process.wait(START_S_MAX) == 0, self.log(provider)
+
+    def ended(self, provider: str) -> int:
+        """Wait for a process that must end by itself; return its exit code."""
+        return self.processes.pop(provider).wait(START_S_MAX)
+
+    def log(self, provider: str) -> str:
+        return (self.path / f"{provider}.log").read_text()[-4_000:]
+
+    def address(self, provider: str, client: str = "signer") -> ReleaseAddress:
+        own = self.authority.issue(client) if self.tls else None
+        return ReleaseAddress(
+            url=f"{'https' if own else 'http'}://127.0.0.1:{self.ports[provider]}",
+            token=self.path / "unread",
+            tls=own and TlsFiles(ca=self.authority.file, certificate=own, key=own),
+            call_ms_max=CALL_MS_MAX,
+        )
+
+    @contextmanager
+    def link(self, provider: str, client: str = "signer") -> Iterator[ReleaseLink]:
+        with closing(ReleaseLink(self.address(provider, client))) as link:
+            yield link
+
+    @contextmanager
+    def link_of_a_stranger(self, provider: str, folder: Path) -> Iterator[ReleaseLink]:
+        """Lend a link with a certificate of the right name by another authority."""
+        own = Authority(folder).issue("signer")
+        tls = TlsFiles(ca=self.authority.file, certificate=own, key=own)
+        address = self.address(provider).model_copy(update={"tls": tls})
+        with closing(ReleaseLink(address)) as link:
+            yield link
+
+    def released(self, provider: str, link: Transport) -> ReleasedKms:
+        """Return the KMS of a signer that has nothing but a release."""
+        holder = self.holders[provider]
+        return ReleasedKms(
+            holder, asking(), link, attest, lambda: token(provider), secrets.token_bytes
+        )
+
+    def records(self) -> list[AnyDecision]:
+        """Return what is on the topic, in its order."""
+        return list(map(decode_decision, on_kafka(self.servers)(Topic.RELEASES)))
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def releasing(
+    path: Path, servers: str, *, tls: bool = False, partitions: int | None = 1
+) -> Iterator[Releasing]:
+    """Give releases before the stand-ins of three clouds, nothing started.
+
+    Without ``partitions`` the topics are there already.
+    """
+    if partitions is not None:
+        asyncio.run(TopicPlan(partitions, Replication(1, 1)).apply(Broker(servers, "tests")))
+    path.mkdir(parents=True, exist_ok=True)
+    with Peers(path) as peers:
+        found = Releasing(path, servers, peers, tls)
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+def await_log(here: Releasing, provider: str, words: str) -> None:
+    ends_at_s = time.monotonic() + START_S_MAX
+    while words not in here.log(provider):
+        assert time.monotonic() < ends_at_s, here.log(provider)
+        time.sleep(0.1)

@@ -1,0 +1,384 @@
+"""The scaled pipeline: real processes on a real broker, started, killed and judged from outside."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import Path
+from typing import TypeAlias
+from urllib.request import urlopen
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
+from infra.local.ports import HOST, free_port
+from schemas.policy import Policy
+from schemas.record import Outgoing
+from schemas.registry import Entry
+from schemas.topics import Topic
+from signer.registry import Registry, RegistryRefused
+from signer.signatures import Ed25519Signer
+from sixgate.authoring.operator import record_envelope
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import LEDGER, Folder
+from streams.kafka.broker import Broker
+from streams.kafka.producer import Sender
+from streams.kafka.provision import TopicPlan
+from streams.kafka.topics import Replication
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.migrations import migrate
+from streams.log.sqlite import SqliteLog
+from tests.harness.broker.ledger_servers import as_user, password, server_with_roles
+from tests.harness.broker.servers import kafka_in, running
+from tests.harness.cli.command_line import until
+from tests.harness.judge.outside import Outside, Values, read
+from tests.harness.pipeline.embedded import POLICY, make_folder
+
+Raw: TypeAlias = tuple[int, bytes | None, bytes]
+SETTLE_S_MAX = 120
+CATCH_UP_S_MAX = 3_600
+ONE_COPY = Replication(1, 1)
+LOOK_S = 0.5
+COMMANDS = {
+    "registrar": ["registrar"],
+    "gates": ["gates"],
+    "signer": ["signer"],
+    "ledger": ["ledger", "run"],
+}
+EVERY = COMMANDS | {"custody": ["custody"]}  # which no intent needs
+HEAD_REQUIRED = tuple(
+    f"SIXGATE_{name.upper()}__HEAD_REQUIRED" for name in ("signer", "gates", "custody")
+)
+Metrics: TypeAlias = dict[str, dict[tuple[str, ...], float]]
+USERS = {
+    "registrar": "ledger_reader",
+    "gates": "ledger_reader",
+    "signer": "ledger_reader",
+    "ledger": "ledger_writer",
+    "custody": "ledger_reader",
+}
+
+EXPECTED = (b'"action":"kms.call"', b'"operation":"sign"')
+"""What is on record whenever something is signed."""
+
+
+@dataclass
+class Scaled:
+    """One organisation on Kafka; its processes are started and killed by name.
+
+    Those that are started before any registrar need none.
+    """
+
+    folder: Folder
+    servers: str
+    server: LocalServer | None = None
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    aside: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    has_registrar: bool = False
+    began_at_byte: dict[str, int] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in EVERY})
+    replication: Replication = ONE_COPY
+    doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
+    more: dict[str, str] = field(default_factory=dict)  # what else a process is told
+    started_again: Collection[int] = ()  # exit codes after which a supervisor starts it again
+
+    @property
+    def names(self) -> list[str]:
+        """Return which processes this organisation has."""
+        return [name for name in COMMANDS if name != "ledger" or self.server]
+
+    @property
+    def broker(self) -> Broker:
+        return Broker(self.servers, "tests")
+
+    def found(self) -> None:
+        """Make the topics and put the folder's registry and key requests on them."""
+        trust = self.folder.trust()
+        asyncio.run(TopicPlan(trust.partitions, self.replication).apply(self.broker))
+        inbox = SqliteLog(self.folder.inbox, trust.partitions)
+        for topic in (Topic.REGISTRY, Topic.KEY_REQUESTS):
+            for partition in range(inbox.partitions_of(topic)):
+                records = inbox.scan(topic, partition)
+                self.send([Outgoing(r.topic, r.key, r.value) for r in records])
+        inbox.close()
+
+    def send(self, records: Sequence[Outgoing]) -> None:
+        async def sent() -> None:
+            async with Sender(self.broker, lambda: self.folder.trust().partitions) as sender:
+                await sender.send(records)
+
+        asyncio.run(sent())
+
+    def start(self, name: str) -> None:
+        """Start one of ``EVERY``; ``registrar`` before those that shall need it."""
+        self.has_registrar |= name == "registrar"
+        config = self.folder.path / f"{name}-{self.ports[name]}.toml"
+        copies, in_sync = self.replication.factor, self.replication.in_sync
+        servers = self.doors.get(name, self.servers)
+        kafka = f'[kafka]\nservers = "{servers}"\ncopies = {copies}\nin_sync = {in_sync}\n'
+        kafka += "insecure_dev = true\n[kms]\ninsecure_dev = true\n"
+        kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
+        monitor = f"[monitor]\nport = {self.ports[name]}\n"
+        config.write_text(
+            f'data = "{self.folder.path}"\n{kafka}{monitor}{self._ledger(name)}'
+            f"{self.more.get(name, '')}"
+        )
+        log = (self.folder.path / f"{name}.log").open("ab")
+        self.began_at_byte[name] = log.tell()
+        program = ["tests.harness.pipeline.wrong_clock", str(self._clock(name))]
+        command = [sys.executable, "-m", *program, *EVERY[name], "--config", str(config)]
+        env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
+        if not self.has_registrar:
+            env |= dict.fromkeys(HEAD_REQUIRED, "false")
+        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+        log.close()
+
+    def set_clock(self, name: str, wrong_s: float) -> None:
+        """Let the wall clock of a process be wrong from now on, whether it runs or not."""
+        draft = self._clock(name).with_suffix(".draft")
+        draft.write_text(str(wrong_s))
+        draft.replace(self._clock(name))
+
+    def _clock(self, name: str) -> Path:
+        return self.folder.path / f"{name}.clock"
+
+    def start_all(self) -> None:
+        """Start every process and wait until all are at work."""
+        for name in self.names:
+            self.start(name)
+        for name in self.names:
+            self.await_ready(name)
+
+    def stop_all(self) -> None:
+        """Stop every process; each must end as one that was asked to."""
+        for name in list(self.processes):
+            self.stop(name)
+
+    def _ledger(self, name: str) -> str:
+        """Return what a process is told of the ledger; without a server the signer asks none."""
+        if self.server is None:
+            return "[clickhouse]\nport = 1\n[signer]\nledger_required = false\n"
+        folder = self.folder
+        return (
+            f'[clickhouse]\nport = {self.server.port}\nuser = "{USERS[name]}"\n'
+            f'[ledger]\norg = "acme"\nkey = "{folder.key(LEDGER)}"\nheads = "{folder.heads}"\n'
+        )
+
+    def set_aside(self, name: str) -> "subprocess.Popen[bytes]":
+        """Leave a process running beside the next one of its name, which shows itself elsewhere."""
+        process = self.processes.pop(name)
+        self.aside.append(process)
+        self.ports[name] = free_port()
+        return process
+
+    def put_back(self, name: str, process: "subprocess.Popen[bytes]", port: int) -> None:
+        """Let a process that was set aside be the one of its name again."""
+        self.aside.remove(process)
+        self.processes[name], self.ports[name] = process, port
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, self.log(name)
+
+    def stop(self, name: str) -> None:
+        """Stop a process as an operator would; from when it shows itself it listens to that."""
+        process = self.processes.pop(name)
+        until(lambda: process.poll() is not None or listens(self.ports[name]), SETTLE_S_MAX)
+        process.terminate()
+        assert process.wait(SETTLE_S_MAX) == 0, self.log(name)
+
+    def ends(self, name: str) -> int:
+        """Start a process that must end by itself; return its exit code."""
+        self.start(name)
+        code = self.processes[name].wait(SETTLE_S_MAX)
+        del self.processes[name]
+        return code
+
+    def log(self, name: str) -> str:
+        """Return the end of what a process's last life said."""
+        said = (self.folder.path / f"{name}.log").read_bytes()[self.began_at_byte[name] :]
+        return said.decode()[-4_000:]
+
+    def close(self) -> None:
+        for process in [*self.processes.values(), *self.aside]:
+            process.kill()
+            process.wait()
+
+    def url(self, name: str) -> str:
+        """Return where a process shows itself."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def metrics(self, name: str) -> "Metrics":
+        """Return every sample a process shows, by its name and its labels but ``process``."""
+        with urlopen(f"{self.url(name)}/metrics", timeout=10) as answer:  # noqa: S310 - our own
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = [sample for family in families for sample in family.samples]
+        assert {sample.labels["process"] for sample in samples} == {name}
+        found: Metrics = defaultdict(dict)
+        for sample in samples:
+            labels = tuple(value for label, value in sample.labels.items() if label != "process")
+            found[sample.name][labels] = sample.value
+        return found
+
+    def await_ready(self, name: str) -> None:
+        ends_at_s = time.monotonic() + SETTLE_S_MAX
+        while not ready(self.ports[name]):
+            self._refuse_end(name)
+            assert time.monotonic() < ends_at_s, self.log(name)
+            time.sleep(LOOK_S / 5)
+
+    def await_caught_up(self, *names: str) -> None:
+        """Wait until nothing waits before some processes; cheap, where ``settle`` reads it all."""
+        ends_at_s = time.monotonic() + CATCH_UP_S_MAX
+        while not all(self._caught_up(name) for name in names):
+            assert time.monotonic() < ends_at_s, "they do not catch up"
+            time.sleep(LOOK_S)
+
+    def _caught_up(self, name: str) -> bool:
+        """Tell whether nothing waits; a process that is being started again has not caught up."""
+        self._refuse_end(name)
+        try:
+            return not any(self.metrics(name)["sixgate_lag_records"].values())
+        except (OSError, HTTPException):  # it ends, or is cut off in its answer
+            return False
+
+    def _refuse_end(self, name: str) -> None:
+        ended = self.processes[name].poll()
+        assert ended is None or ended in self.started_again, f"{name}: {self.log(name)}"
+
+    def register(self, entry: Entry) -> None:
+        """Append a registry record as an operator would."""
+        registry = self.registry()
+        after = (registry.sequence, registry.head)
+        raw, _ = record_envelope(self.folder.admin(), registry.org, after, entry, wall_ms())
+        self.send([Outgoing(Topic.REGISTRY, "", raw)])
+
+    def registry(self) -> Registry:
+        """Return what is registered now."""
+        registry = Registry(self.folder.trust().trust_root)
+        for raw in on_kafka(self.servers)(Topic.REGISTRY):
+            with suppress(RegistryRefused):
+                registry.apply(raw)
+        return registry
+
+    def audit(self) -> list[bytes]:
+        """Return what is on record beside the calls of KMSs, and keys that were opened to sign."""
+        records = on_kafka(self.servers)(Topic.AUDIT)
+        return [raw for raw in records if not any(each in raw for each in EXPECTED)]
+
+    def outside(self) -> Outside:
+        return read(on_kafka(self.servers))
+
+    def settle(self, done: Callable[[Outside], bool]) -> Outside:
+        """Wait until ``done`` says so of what the topics hold."""
+        ends_at_s = time.monotonic() + SETTLE_S_MAX
+        while not done(found := self.outside()):
+            for name in list(self.processes):
+                self._refuse_end(name)
+            assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
+            time.sleep(LOOK_S)
+        return found
+
+
+def listens(port: int) -> bool:
+    """Tell whether anyone takes connections at a port."""
+    with closing(socket.socket()) as link:
+        return link.connect_ex((HOST, port)) == 0
+
+
+def ready(port: int) -> bool:
+    """Tell whether the process that shows itself on a port has loaded what it needs."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+@contextmanager
+def organisation(
+    path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
+) -> Iterator[Scaled]:
+    """Give an organisation on a broker and a ClickHouse server of its own, nothing started."""
+    with (
+        running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka,
+        organisation_on(kafka, path, agents, policy) as scaled,
+    ):
+        yield scaled
+
+
+@contextmanager
+def organisation_on(
+    kafka: Kafka, path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
+) -> Iterator[Scaled]:
+    """Give an organisation on a cluster that is nobody else's, with a ClickHouse server."""
+    nodes = len(kafka.nodes)
+    copies = Replication(min(3, nodes), max(1, min(3, nodes) - 1))
+    folder = make_folder(path / "data", agents, policy)
+    with running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server:
+        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
+            migrate(clickhouse)
+        scaled = Scaled(folder, kafka.address, server, replication=copies)
+        scaled.found()
+        try:
+            yield scaled
+        finally:
+            scaled.close()
+
+
+def all_ended(found: Outside) -> bool:
+    """Tell whether every intent has its outcome and everything else its event."""
+    return len(found.outcomes) == len(found.intents) and found.strangers_ended()
+
+
+def on_kafka(servers: str, isolation: str = "read_committed") -> Values:
+    """Return what reads a topic's values from Kafka, in the order of partitions and offsets."""
+
+    def values(topic: str) -> list[bytes]:
+        return [value for _, _, value in raw_records(servers, topic, isolation)]
+
+    return values
+
+
+def raw_records(servers: str, topic: str, isolation: str = "read_committed") -> list[Raw]:
+    """Return a topic's records with partition and key, in the order of partitions and offsets."""
+    return asyncio.run(_records(servers, topic, isolation))
+
+
+async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)
+    await consumer.start()
+    try:
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
+        await consumer._client.set_topics([topic])  # noqa: SLF001
+        async with asyncio.timeout(SETTLE_S_MAX):
+            while not consumer.partitions_for_topic(topic):  # a broker follows its controller
+                await asyncio.sleep(LOOK_S)
+                await consumer._client.force_metadata_update()  # noqa: SLF001
+        places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        return await _to_the_end(consumer, places)
+    finally:
+        await consumer.stop()
+
+
+async def _to_the_end(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[Raw]:
+    ends = await consumer.end_offsets(places)
+    found: dict[TopicPartition, list[Raw]] = defaultdict(list)
+    while any([await consumer.position(at) < ends[at] for at in places]):
+        for at, messages in (await consumer.getmany(timeout_ms=500)).items():
+            found[at] += [(at.partition, m.key, m.value or b"") for m in messages]
+    return [record for at in places for record in found[at]]

@@ -1,0 +1,23 @@
+"""The scaled pipeline's ledger, level with every topic."""
+
+import time
+
+from sixgate.data_folder.folder import LEDGER
+from sixgate.data_folder.key_files import load_key_file
+from streams.ledger.heads import HeadKey
+from tests.harness.judge.ledger_judge import LedgerJudge
+from tests.harness.pipeline.scaled import Scaled
+
+LEVEL_S_MAX = 120
+
+
+def ledger_level(scaled: Scaled) -> LedgerJudge:
+    """Wait until the ledger has every record there is; return who may judge it."""
+    assert scaled.server is not None
+    key = HeadKey(load_key_file(scaled.folder.key(LEDGER), LEDGER))
+    judge = LedgerJudge(scaled.broker, scaled.server, key, scaled.folder.trust().partitions)
+    wanted, ends_at_s = len(judge.records()), time.monotonic() + LEVEL_S_MAX
+    while judge.rows() < wanted:
+        assert time.monotonic() < ends_at_s, scaled.log("ledger")
+        time.sleep(0.2)
+    return judge

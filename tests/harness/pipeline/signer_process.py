@@ -1,0 +1,123 @@
+"""A signer with a disk of its own, which can die between any two steps and start again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.access import SecretAccess
+from schemas.audit import AuditRecord, action_of
+from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.casework import Casework
+from signer.keys.descriptor import KeyDescriptor
+from signer.keys.register import KeyRegister
+from signer.keys.use import KeyUse
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.stage import Arrival, Batch, SigningStage
+from signer.state import Sealer, StateWrite
+from tests.harness.builders.cases import SECRET, SIGNER, address_of
+from tests.harness.builders.ethereum import MemoryKey
+from tests.harness.builders.state_store import DictStateStore
+
+SEALER = Sealer(b"k" * 32)
+SLOT = "0"
+
+
+class Crash(StrEnum):
+    """Where a process dies."""
+
+    BEFORE_ALLOCATIONS = "before the allocations are committed"
+    BEFORE_SIGNING = "after the allocations are committed"
+    BEFORE_OUTCOMES = "after signing, before the outcomes are committed"
+    AFTER_OUTCOMES = "after the outcomes are committed"
+
+
+class Died(Exception):  # noqa: N818 - what happened, not an error of the code under test
+    """The process is gone; only its disk remains."""
+
+
+@dataclass
+class Disk:
+    """What outlives a process: the sealed state and the published events, committed together."""
+
+    state: DictStateStore = field(default_factory=DictStateStore)
+    published: list[Outgoing] = field(default_factory=list)
+    outcomes: list[AnyOutcome] = field(default_factory=list)
+    audits: list[AuditRecord] = field(default_factory=list)
+    accesses: list[SecretAccess] = field(default_factory=list)
+
+    def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
+        self.state.commit(writes)
+        for event in events:
+            self.published.append(event)
+            if event.topic is Topic.OUTCOMES:
+                self.outcomes.append(decode_outcome(event.value))
+            if event.topic is Topic.AUDIT and action_of(event.value) == "secret.access":
+                self.accesses.append(SecretAccess.decode(event.value))
+            elif event.topic is Topic.AUDIT:
+                self.audits.append(AuditRecord.decode(event.value))
+
+    def signed(self) -> list[TransactionSigned]:
+        return [one for one in self.outcomes if isinstance(one, TransactionSigned)]
+
+
+@dataclass
+class SignerProcess:
+    """One life of a signer. ``handed_out`` outlives it as nothing else of its memory does.
+
+    It holds every signature ever made, by the intent's digest, published or not.
+    """
+
+    disk: Disk
+    registry: Registry
+    keys: KeyRegister
+    secrets: Sequence[bytes] = (SECRET,)
+    handed_out: dict[str, set[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        opened = {address_of(secret): MemoryKey(secret) for secret in self.secrets}
+        self.memory = Memory(self.disk.state, SEALER, SLOT)
+
+        def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
+            return opened[key.address]
+
+        casework = Casework(self.registry, self.keys, self.memory, self._decided)
+        self.stage = SigningStage(SIGNER, casework, KeyUse(open_key))
+
+    def start(self, now_ms: int, die: Crash | None = None) -> Batch:
+        """Finish what an earlier life allocated; return it."""
+        batch = self.stage.recover(self.stage.unfinished(), now_ms)
+        if batch.pinned:
+            self._finish(batch, now_ms, die)
+        return batch
+
+    def run(self, arrivals: Sequence[Arrival], now_ms: int, die: Crash | None = None) -> Batch:
+        """Take one batch all the way, or die on it."""
+        batch = self.stage.allocate(arrivals, now_ms)
+        self._finish(batch, now_ms, die)
+        return batch
+
+    def _finish(self, batch: Batch, now_ms: int, die: Crash | None) -> None:
+        self._die(die, Crash.BEFORE_ALLOCATIONS)
+        last_ms = max(now_ms, self.memory.slot.last_ms)
+        slot = self.memory.slot.model_copy(update={"last_ms": last_ms})
+        self.disk.commit(batch.events, self.memory.drain(slot))
+        self._die(die, Crash.BEFORE_SIGNING)
+        events = self.stage.sign(batch)
+        self._remember(events)
+        self._die(die, Crash.BEFORE_OUTCOMES)
+        self.disk.commit(events, self.memory.drain())
+        self._die(die, Crash.AFTER_OUTCOMES)
+
+    def _die(self, die: Crash | None, here: Crash) -> None:
+        if die is here:
+            raise Died(here)
+
+    def _remember(self, events: Sequence[Outgoing]) -> None:
+        for event in events:
+            self.handed_out.setdefault(decode_outcome(event.value).intent, set()).add(event.value)
+
+    def _decided(self, intent: str) -> bool:
+        return any(outcome.intent == intent for outcome in self.disk.outcomes)

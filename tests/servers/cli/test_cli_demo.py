@@ -1,0 +1,146 @@
+"""The demo: in a temporary folder, again on the same one, and checked by other people's code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_account.typed_transactions.set_code_transaction import Authorization
+from eth_keys.datatypes import Signature
+from eth_utils.address import to_canonical_address
+
+import sixgate
+from tests.harness.cli.command_line import CommandLine
+
+ROOT = Path(sixgate.__file__).parents[1]
+LINES = [json.loads(line) for line in (ROOT / "examples/intents.jsonl").read_text().splitlines()]
+
+
+def played(cli: CommandLine) -> dict[str, Any]:
+    shown: dict[str, Any] = cli.ok("demo", "--json").json
+    assert shown["as_expected"]
+    assert [i["ended"] for i in shown["intents"]] == [line["expect"] for line in LINES]
+    return shown
+
+
+def test_by_default_nothing_stays_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ended = CommandLine(None).run("demo", more={"TMPDIR": str(temporary)})
+    assert ended.code == 0, ended.err
+    assert f"{len(LINES)} of {len(LINES)} intents ended as expected" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 120
+    assert list(temporary.iterdir()) == []
+
+
+def test_it_runs_again_and_again_on_one_folder(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "demo")
+    shows = [played(cli) for _ in range(5)]
+    keys = {i["result"].get("idempotency_key") for show in shows for i in show["intents"]}
+    assert len(keys) > 5 * 15, "a later run used an earlier run's keys"
+    nonces = [
+        (r["sender"], r["chain_id"], r["nonce"])
+        for show in shows
+        for r in (i["result"] for i in show["intents"] if not i["repeated"])
+        if r["type"] == "transaction.signed"
+    ]
+    assert len(nonces) == len(set(nonces)) == 5 * 12
+    left = {row["account"]: int(row["left_wei"]) for row in shows[-1]["budgets"]}
+    assert all(wei > 0 for wei in left.values())
+
+
+@pytest.fixture(scope="module")
+def show(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return played(CommandLine(tmp_path_factory.mktemp("show") / "demo"))
+
+
+def signed(show: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
+        i["label"]: i["result"]
+        for i in show["intents"]
+        if i["ended"] == "signed" and not i["repeated"] and i["result"]["type"] == kind
+    }
+
+
+def test_senders_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+    transactions = signed(show, "transaction.signed")
+    assert {result.get("tx_type", 2) for result in transactions.values()} == {0, 1, 2, 3, 4}
+    for label, result in transactions.items():
+        recovered = Account.recover_transaction(result["raw_transaction"]).lower()
+        assert recovered == show["senders"][label] == result["sender"]
+
+
+def test_signers_of_messages_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+    asked = {line["label"]: line for line in LINES}
+    messages = signed(show, "message.signed")
+    assert {r["kind"] for r in messages.values()} == {
+        "personal_sign",
+        "typed_data",
+        "authorization",
+    }
+    for label, result in messages.items():
+        recovered = recovered_by_eth_account(asked[label], result)
+        assert recovered == show["senders"][label] == result["sender"]
+
+
+def recovered_by_eth_account(line: dict[str, Any], result: dict[str, Any]) -> str:
+    signature = result["message_signature"]
+    if line["kind"] == "authorization":
+        r, s, v = int(signature[2:66], 16), int(signature[66:130], 16), int(signature[130:], 16)
+        terms = Authorization(8453, to_canonical_address(line["delegate"]), result["nonce"])
+        key = Signature(vrs=(v - 27, r, s)).recover_public_key_from_msg_hash(terms.hash())
+        return str(key.to_address())
+    if line["kind"] == "personal_sign":
+        message = encode_defunct(text=line["message"])
+    else:
+        message = encode_typed_data(full_message=line["typed_data"])
+    return str(Account.recover_message(message, signature=signature)).lower()
+
+
+def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
+    sources = {
+        (i["result"]["gas_from"], i["result"]["fees_from"])
+        for i in show["intents"]
+        if i["result"]["type"] == "transaction.signed"
+    }
+    assert {gas for gas, _ in sources} == {"intent", "simulation", "chain-defaults"}
+    assert {fees for _, fees in sources} == {"intent", "chain-defaults"}
+
+
+def test_it_keeps_out_of_other_organisations(cli: CommandLine) -> None:
+    ended = cli.run("demo")
+    assert ended.code == 5
+    assert "belongs to acme" in ended.sentence
+
+
+def test_it_plays_through_a_running_up(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "demo")
+    played(cli)
+    running = cli.up()
+    try:
+        played(cli)
+    finally:
+        running.terminate()
+        running.communicate(timeout=60)
+    assert running.returncode == 0
+
+
+def test_its_intents_can_be_submitted_by_a_producer(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "demo")
+    played(cli)
+    ended = cli.ok("submit", str(ROOT / "examples/intents.jsonl"), "--json")
+    assert all(line["expected"] for line in ended.lines)
+    assert "Left out 7 lines that only sixgate demo plays." in ended.err
+
+
+def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
+    examples = tmp_path / "examples"
+    examples.mkdir()
+    (examples / "policies").symlink_to(ROOT / "examples" / "policies")
+    (examples / "intents.jsonl").write_text('{"demo": "bribe", "label": "x"}\n')
+    cli = CommandLine(tmp_path / "demo")
+    ended = cli.run("demo", "--examples", str(examples))
+    assert ended.code == 2
+    assert "demo: must be one of plain, replay" in ended.sentence

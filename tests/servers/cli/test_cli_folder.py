@@ -1,0 +1,253 @@
+"""Data folders: made, served, shared, damaged."""
+
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sixgate.data_folder.folder import Folder
+from sixgate.socket.remote import socket_address
+from tests.harness.cli.command_line import CommandLine, stopped
+from tests.servers.cli.test_cli_submit import INTENT
+
+LIBC = ctypes.CDLL(None)
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+
+
+@pytest.fixture
+def up(cli: CommandLine) -> Iterator["subprocess.Popen[str]"]:
+    running = cli.up()
+    yield running
+    if running.poll() is None:
+        stopped(running, signal.SIGTERM)
+
+
+def test_a_folder_is_made_whole_and_private(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "data")
+    cli.ok("init", "--org", "acme", "--account", "treasury")
+    assert stat.S_IMODE(cli.data.stat().st_mode) == 0o700
+    keys = [path for path in (cli.data / "keys").rglob("*") if path.is_file()]
+    assert keys
+    assert {stat.S_IMODE(path.stat().st_mode) for path in keys if path.suffix == ".pem"} == {0o600}
+    assert len(cli.ok("chains", "list", "--json").json) == 30
+    again = cli.run("init", "--org", "acme")
+    assert again.code == 5
+    assert "is not empty" in again.sentence
+
+
+@pytest.mark.parametrize("name", ["Acme", "\u0430cme", "", "a" * 64, "../acme"])
+def test_a_name_that_is_none_makes_no_folder(tmp_path: Path, name: str) -> None:
+    cli = CommandLine(tmp_path / "data")
+    assert cli.run("init", "--org", name).code == 2
+    assert not cli.data.exists()
+
+
+def test_while_up_runs_every_command_goes_through_its_socket(
+    cli: CommandLine, up: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    assert stat.S_IMODE((cli.data / "sixgate.sock").stat().st_mode) == 0o600
+    assert cli.submit(INTENT)[0]["outcome"] == "signed"
+    cli.ok("agents", "add", "second", "--account", "treasury", "--max-value-eth", "1",
+           "--daily-limit-eth", "1", "--allow-to", "any", "--chains", "base")  # fmt: skip
+    cli.ok("keys", "provision", "keys/base-signer", "--agent", "second")
+    cli.ok("agents", "update", "second", "--daily-limit-eth", "2")
+    cli.ok("agents", "deactivate", "second")
+    cli.ok("chains", "update", "base", "--max-fee-gwei", "2")
+    cli.ok("settings", "set", "simulation.required", "always")
+    for words in (
+        "agents list",
+        "agents show second",
+        "keys list",
+        "intents list",
+        "chains list",
+        "settings get",
+        "ledger verify",
+        "ledger head",
+        "signed",
+    ):
+        cli.ok(*words.split(), "--json")
+    assert cli.ok("ledger", "sql", "SELECT count() FROM ledger", "--json").json["rows"][0][0] > 0
+    cli.ok("ledger", "export", str(tmp_path / "rows.csv"))
+    assert stopped(up, signal.SIGTERM) == 0
+    assert cli.ok("settings", "get", "simulation.required").out.strip() == "always"
+
+
+def test_a_client_of_up_does_not_load_the_engine(
+    cli: CommandLine, up: "subprocess.Popen[str]"
+) -> None:
+    assert up.poll() is None
+    loaded = cli.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"}).err
+    assert "sixgate.socket.remote" in loaded
+    assert "chdb" not in loaded
+    assert "sixgate.embedded.node" not in loaded
+
+
+def test_a_second_up_is_refused_in_a_sentence(
+    cli: CommandLine, up: "subprocess.Popen[str]"
+) -> None:
+    second = cli.run("up")
+    assert second.code == 6
+    assert second.sentence.startswith("another sixgate runs on ")
+    assert up.poll() is None
+
+
+def test_up_waits_for_a_command_that_came_first(cli: CommandLine) -> None:
+    with Folder(cli.data).owned():
+        running = cli.start("up")
+        assert running.stderr
+        assert running.stderr.readline().startswith("Waiting for another command on ")
+        second = cli.run("up")  # while the first only waits
+        assert second.code == 6
+        assert second.sentence.startswith("another sixgate runs on ")
+    assert running.stderr.readline().startswith("Serving ")
+    assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_up_that_waits_can_be_stopped(cli: CommandLine) -> None:
+    with Folder(cli.data).owned():
+        running = cli.start("up")
+        assert running.stderr
+        running.stderr.readline()
+        assert stopped(running, signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
+    running = cli.up()
+    assert stopped(running, number) == 0
+    assert not (cli.data / "sixgate.sock").exists()
+
+
+def test_up_stops_cleanly_under_a_query_that_still_runs(cli: CommandLine) -> None:
+    cli.submit(*[INTENT] * 20)
+    running = cli.up()
+    endless = "SELECT count() FROM ledger a, ledger b, ledger c, ledger d, ledger e, ledger f"
+    request = {"method": "sql", "values": [endless], "named": {}}
+    with socket.socket(socket.AF_UNIX) as link:
+        with socket_address(Folder(cli.data)) as address:
+            link.connect(address)
+        link.sendall(json.dumps(request).encode() + b"\n")
+        time.sleep(1)  # the query begins; were it not to, the test would only prove less
+        assert stopped(running, signal.SIGTERM) == 0
+
+
+def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:
+    running = cli.up()
+    shutil.rmtree(cli.data.rename(cli.data.with_name("deleted")))  # gone at once, then bit by bit
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 5, err
+    (sentence,) = err.splitlines()
+    assert "removed or replaced while in use" in sentence
+
+
+def test_a_killed_up_leaves_nothing_in_the_way(cli: CommandLine) -> None:
+    running = cli.up()
+    first = cli.submit(INTENT)
+    stopped(running, signal.SIGKILL)
+    assert (cli.data / "sixgate.sock").exists()
+    second = cli.submit(INTENT)
+    assert [r[0]["result"]["nonce"] for r in (first, second)] == [0, 1]
+    cli.ok("ledger", "verify")
+
+
+def test_only_one_line_is_said_where_there_is_no_folder(tmp_path: Path) -> None:
+    cli = CommandLine(tmp_path / "nothing")
+    for words in ("up", "agents list", "ledger verify", "signed", "settings get"):
+        ended = cli.run(*words.split())
+        assert ended.code == 5
+        assert "sixgate init" in ended.sentence
+
+
+def test_the_option_is_taken_before_and_after_the_command(cli: CommandLine, tmp_path: Path) -> None:
+    other = CommandLine(tmp_path / "nothing")
+    assert other.run("--data", str(cli.data), "keys", "list", "--json").json
+    assert other.run("keys", "list", "--json", "--data", str(cli.data)).json
+    assert other.run("keys", "list").code == 5
+
+
+@pytest.mark.parametrize("name", ["inbox.db", "pipeline.db", "trust.json"])
+def test_a_damaged_file_is_one_sentence(cli: CommandLine, name: str) -> None:
+    cli.submit(INTENT)
+    path = cli.data / name
+    path.write_bytes(os.urandom(path.stat().st_size))
+    ended = cli.run("intents", "list")
+    assert ended.code in (5, 7)
+    assert name in ended.sentence
+
+
+def test_a_state_of_yesterday_halts(cli: CommandLine, tmp_path: Path) -> None:
+    yesterday = cli.copy(tmp_path / "yesterday")
+    cli.submit(INTENT)
+    for path in cli.data.glob("pipeline.db*"):
+        path.unlink()
+    for path in yesterday.data.glob("pipeline.db*"):
+        (cli.data / path.name).write_bytes(path.read_bytes())
+    ended = cli.run("submit", "-", stdin="{}")
+    assert ended.code == 2
+    ended = cli.run("agents", "list")
+    assert ended.code == 7
+    assert ended.sentence
+
+
+def obey_permissions() -> None:
+    """Let even root obey the permission bits, in a child (capabilities(7), PR_CAPBSET_DROP)."""
+    for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+        LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+def test_a_folder_that_may_only_be_read_is_one_sentence(cli: CommandLine) -> None:
+    everything = [cli.data, *cli.data.rglob("*")]
+    for path in everything:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    ended = cli.run("submit", "-", stdin=json.dumps(INTENT), before=obey_permissions)
+    made = CommandLine(cli.data / "new").run("init", "--org", "acme", before=obey_permissions)
+    for path in everything:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert (ended.code, bool(ended.sentence)) == (7, True)
+    assert made.code == 5
+    assert "Permission denied" in made.sentence
+    cli.ok("ledger", "verify")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: CommandLine) -> None:
+    cli.submit(INTENT)
+
+    def no_space() -> None:
+        largest = max(path.stat().st_size for path in cli.data.glob("*.db*"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 65_536, resource.RLIM_INFINITY))
+
+    many = "\n".join([json.dumps(INTENT | {"value": "0.001"})] * 200)
+    ended = cli.run("submit", "-", stdin=many, before=no_space)
+    assert ended.code == 7
+    assert ended.sentence
+    cli.ok("ledger", "verify")
+    assert cli.submit(INTENT)[0]["outcome"] == "signed"
+
+
+def test_a_key_that_others_can_read_is_not_used(cli: CommandLine) -> None:
+    (cli.data / "keys" / "agents" / "payroll.pem").chmod(0o644)
+    ended = cli.run("submit", "-", stdin=json.dumps(INTENT))
+    assert ended.code == 5
+    assert "chmod 600" in ended.sentence
+
+
+def test_a_stranger_on_the_socket_learns_nothing_and_breaks_nothing(
+    cli: CommandLine, up: "subprocess.Popen[str]"
+) -> None:
+    for line in (b"\n", b"{}\n", b'{"method": "stop"}\n', b"\x00\xff\n", b'{"method": "_step"}\n'):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(str(cli.data / "sixgate.sock"))
+            link.sendall(line)
+            assert b'"error"' in link.recv(4096)
+    assert up.poll() is None
+    assert cli.submit(INTENT)[0]["outcome"] == "signed"

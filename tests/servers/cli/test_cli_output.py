@@ -1,0 +1,175 @@
+"""What the command line writes: help, JSON, and what happens to output that nobody reads."""
+
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+import sixgate
+from sixgate.cli.app import app
+from tests.harness.cli.command_line import COMMAND, CommandLine
+from tests.servers.cli.test_cli_submit import INTENT
+
+PAGE = Path(sixgate.__file__).parents[1] / "docs" / "cli.md"
+
+
+def commands(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*words, name))
+
+
+ALL = list(commands(get_command(app)))
+
+
+def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
+    whole = f'set -eu\nsixgate() {{ "{COMMAND[0]}" -m sixgate "$@"; }}\n{script}'
+    return subprocess.run(
+        ["/bin/bash", "-c", whole],
+        capture_output=True,
+        text=True,
+        env=cli.environment,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_every_command_is_there_and_no_other() -> None:
+    wanted = """init up submit signed demo agents keys intents ledger chains settings
+    agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-rotate
+    keys-deactivate keys-import keys-list keys-seal-share kms kms-check
+    intents-list intents-show ledger-verify ledger-head ledger-sql ledger-export chains-list
+    chains-add chains-update chains-remove settings-get settings-set
+    tx tx-sign tx-decode message message-sign typed-data typed-data-sign authorization
+    authorization-sign services-add services-deactivate services-reseal
+    registrar services gates signer probe config publish ledger-run ledger-migrate
+    topics topics-plan topics-apply topics-verify attest attest-verify
+    attest-boots attest-boot release release-keys release-policy
+    vaults vaults-create vaults-list vaults-show vaults-set-mode vaults-rotate-key
+    vaults-backup vaults-restore vaults-recover custody
+    secrets secrets-put secrets-get secrets-list secrets-rotate secrets-history
+    cmek cmek-enrol cmek-rotate
+    access access-grant access-deny access-revoke access-list"""
+    assert {"-".join(words) for words in ALL} - {""} == set(wanted.split())
+
+
+@pytest.mark.parametrize("words", ALL, ids="-".join)
+def test_every_help_has_an_example(words: tuple[str, ...]) -> None:
+    command = get_command(app)
+    for word in words:
+        command = command.commands[word]  # type: ignore[attr-defined]
+    assert isinstance(command.epilog, str)
+    assert "sixgate" in command.epilog
+    assert command.help
+    documented = all(getattr(option, "help", "") for option in command.params)
+    assert documented or isinstance(command, typer.core.TyperGroup)
+
+
+def test_help_is_shown_without_loading_the_engine() -> None:
+    probe = (
+        "import sys, sixgate.cli.app\n"
+        "assert 'chdb' not in sys.modules, 'help would wait for the engine'\n"
+    )
+    subprocess.run([COMMAND[0], "-c", probe], check=True, timeout=60)
+    done = subprocess.run(
+        [*COMMAND, "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "sixgate demo" in done.stdout
+
+
+def test_the_version_is_told() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"sixgate {version('sixgate')}\n"
+
+
+@pytest.mark.parametrize("loading", ["sixgate.cli.app", "typer", "pydantic", "chdb"])
+def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: CommandLine, loading: str) -> None:
+    probe = (
+        "import os, signal, sys\n"
+        "class Finger:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {loading!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finger())\n"
+        "from sixgate.cli import main\n"
+        "sys.argv = ['sixgate', 'keys', 'list']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [COMMAND[0], "-c", probe],
+        capture_output=True, text=True, env=cli.environment, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("Error: interrupted")
+    assert "Traceback" not in done.stderr
+
+
+def test_results_and_notices_go_to_different_places(cli: CommandLine) -> None:
+    ended = cli.ok("keys", "provision", "keys/base-signer", "--account", "treasury")
+    assert ended.out.strip().startswith("0x")
+    assert len(ended.out.strip()) == 42
+    assert "keys/base-signer of account treasury" in ended.err
+
+
+def test_a_reader_that_goes_away_is_no_error_to_talk_about(cli: CommandLine) -> None:
+    cli.submit(*[INTENT | {"value": "0.001"}] * 1000)
+    for words in ("signed --json", "signed"):
+        done = shell(cli, f"sixgate {words} | head -1; echo ${{PIPESTATUS[0]}} >&2")
+        assert done.stderr.strip() == "141"
+        assert "payroll" in done.stdout or "treasury" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("sixgate chains list > /dev/full", 5),
+        ("sixgate chains list --json > /dev/full", 5),
+        ("sixgate --help > /dev/full", 5),
+        ("sixgate chains list >&-", 0),
+        ("sixgate chains list --json >&-", 0),
+        ("sixgate submit - <&-", 2),
+        ("sixgate agents show nobody 2>&-", 9),
+        ("PYTHONIOENCODING=ascii sixgate demo --data demo-in-ascii", 0),
+    ],
+)
+def test_bad_streams_end_in_a_code_and_never_in_a_traceback(
+    cli: CommandLine, script: str, code: int
+) -> None:
+    done = shell(cli, f"cd {cli.data.parent}\n{script}")
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_the_pages_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
+    steps = PAGE.read_text().split("```sh\n")[1].split("```")[0]
+    assert "sixgate submit -" in steps
+    done = shell(CommandLine(tmp_path / "data"), steps)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 intent is signed." in done.stderr
+
+
+def test_a_defect_shows_where_it_is_only_when_asked(cli: CommandLine) -> None:
+    probe = (
+        "import sys, sixgate.cli.session as s, sixgate.cli.app as a\n"
+        "s.Session.registry = property(lambda self: 1 / 0)\n"
+        "sys.argv = ['sixgate', 'agents', 'list']\n"
+        "a.main()\n"
+    )
+    quiet = subprocess.run(
+        [COMMAND[0], "-c", probe],
+        capture_output=True, text=True, env=cli.environment, check=False, timeout=60,
+    )  # fmt: skip
+    assert quiet.returncode == 1
+    assert "a defect in sixgate (ZeroDivisionError)" in quiet.stderr
+    assert "Traceback" not in quiet.stderr
+    loud = subprocess.run(
+        [COMMAND[0], "-c", probe],
+        capture_output=True, text=True, check=False, timeout=60,
+        env=cli.environment | {"SIXGATE_TRACEBACK": "1"},
+    )  # fmt: skip
+    assert "Traceback" in loud.stderr

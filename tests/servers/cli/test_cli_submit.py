@@ -1,0 +1,297 @@
+"""Intents through the command line: right ones, wrong ones, repeated ones, interrupted ones."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served, until
+from tests.harness.cli.lossy_link import losing_answers
+
+TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
+INTENT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": TO, "value": "0.5"}
+
+
+@pytest.fixture(scope="module")
+def quick(
+    organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    """Serve one folder to the tests that need no fresh one."""
+    with served(organisation.copy(tmp_path_factory.mktemp("submit") / "data")) as running:
+        yield running
+
+
+def intents(cli: CommandLine) -> int:
+    return len(cli.ok("intents", "list", "--limit", "1000", "--json").json)
+
+
+def test_half_an_eth_on_base_is_signed_without_a_node(cli: CommandLine) -> None:
+    (result,) = cli.submit(INTENT)
+    signed = result["result"]
+    assert (result["outcome"], result["expected"], result["repeated"]) == ("signed", True, False)
+    assert (signed["gas_from"], signed["fees_from"]) == ("chain-defaults", "chain-defaults")
+    assert (signed["chain_id"], signed["value_wei"], signed["nonce"]) == (8453, "5" + "0" * 17, 0)
+    sender = Account.recover_transaction(signed["raw_transaction"])
+    (key,) = cli.ok("keys", "list", "--json").json
+    assert sender.lower() == key["address"] == signed["sender"]
+
+
+def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandLine) -> None:
+    wrong = [
+        INTENT | {"chain": "atlantis"},
+        INTENT | {"value": 0.5},
+        INTENT | {"to": TO[:-1] + "E"},
+        INTENT | {"agent": "p\u0430yroll"},
+        INTENT | {"gass": 1},
+    ]
+    text = "\n".join([json.dumps(INTENT), *map(json.dumps, wrong), '{"a": 1, "a": 2}', "{"])
+    before = intents(quick)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 2
+    assert ended.sentence.startswith("7 lines are wrong and nothing was sent")
+    for line, why in {
+        2: "chain: no chain atlantis is registered",
+        3: "value: is a float",
+        4: "to: character 42 breaks the EIP-55 checksum",
+        5: "agent: must be a name",
+        6: "'gass': is no field",
+        7: "is ambiguous: 'a' occurs twice",
+        8: "is not JSON",
+    }.items():
+        assert ended.err.splitlines()[line - 2].startswith(f"line {line}: {why}")
+    assert intents(quick) == before
+
+
+def test_lines_that_are_not_shown_are_counted(quick: CommandLine) -> None:
+    ended = quick.run("submit", "-", stdin="{\n" * 77)
+    assert "57 more are wrong." in ended.err
+    assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line is wrong")
+
+
+def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
+    text = json.dumps(INTENT) + "\n" + json.dumps(INTENT | {"agent": "payrol"})
+    before = intents(quick)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 2
+    assert "line 2: agent: no agent payrol is registered: did you mean payroll?" in ended.err
+    assert intents(quick) == before
+
+
+def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> None:
+    text = json.dumps(INTENT) + "\n{\n" + json.dumps(INTENT | {"agent": "nobody"})
+    ended = quick.run("submit", "-", "--keep-going", "--json", stdin=text)
+    assert ended.code == 2
+    assert [line["outcome"] for line in ended.lines] == ["signed"]
+    assert "line 2: " in ended.err
+    assert "line 3: " in ended.err
+
+
+def test_keep_going_with_nothing_to_send_tells_each_line_once(quick: CommandLine) -> None:
+    ended = quick.run("submit", "-", "--keep-going", stdin="{\n{\n")
+    assert (ended.code, ended.err.count("line 1: ")) == (2, 1)
+    assert ended.sentence == "2 lines are wrong and nothing was sent: mend them"
+
+
+def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine) -> None:
+    text = json.dumps(INTENT | {"value": "5"})
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 3
+    assert "rejected value-cap: value_too_high" in " ".join(ended.out.split())
+    assert "    value 5 is over the cap of 1\n" in ended.out
+    expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
+    ended = quick.ok("submit", "-", stdin=expected)
+    assert "1 of 1 ended as their lines expect; 0 of 1 intent is signed." in ended.err
+
+
+def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
+    text = json.dumps(INTENT | {"expect": "value_too_high"}) + "\n" + json.dumps(INTENT)
+    ended = quick.run("submit", "-", stdin=text)
+    assert ended.code == 3
+    assert "    expected value_too_high\n" in ended.out
+    assert "1 did not end as its line expects." in ended.err
+
+
+def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
+    quick: CommandLine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "sent.jsonl"
+    first = quick.submit(INTENT, INTENT | {"value": "5"}, words=("--save", str(saved)))
+    again = sorted(
+        quick.run("submit", str(saved), "--json").lines, key=lambda result: int(result["line"])
+    )
+    assert [r["repeated"] for r in again] == [True, True]
+    assert "signed, as before" in quick.run("submit", str(saved)).out
+    assert [r["intent"] for r in again] == [r["intent"] for r in first]
+    assert again[0]["result"]["transaction_hash"] == first[0]["result"]["transaction_hash"]
+    made = [item["event"]["intent"] for item in quick.ok("signed", "--json").lines]
+    assert made.count(first[0]["intent"]) == 1
+    refused = quick.run("submit", str(saved), "--save", str(saved))
+    assert refused.code == 5
+    assert "File exists" in refused.sentence
+
+
+def test_a_submit_that_is_killed_can_be_sent_again(cli: CommandLine, tmp_path: Path) -> None:
+    source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.01"}) + "\n" for _ in range(300)))
+    running = cli.start("submit", str(source), "--save", str(saved), "--json")
+    until(lambda: saved.exists() and saved.read_bytes().count(b"\n") == 300)
+    running.kill()
+    running.communicate()
+    results = cli.ok("submit", str(saved), "--json").lines
+    assert len(results) == 300
+    nonces = [item["event"]["nonce"] for item in cli.ok("signed", "--json").lines]
+    assert sorted(nonces) == list(range(300))
+    cli.ok("ledger", "verify")
+
+
+def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) -> None:
+    (accepted,) = cli.submit(INTENT, words=("--no-wait",))
+    (row,) = [
+        row
+        for row in cli.ok("intents", "list", "--json").json
+        if row["intent"] == accepted["intent"]
+    ]
+    assert row["outcome"] in ("transaction.signed", "pending")
+    assert len(cli.ok("signed", "--json").lines) == 1
+
+
+def test_what_is_not_waited_for_is_named_in_the_order_of_its_lines(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": f"0.0{n}"}) + "\n" for n in range(1, 9))
+    digests = cli.ok("submit", "-", "--no-wait", stdin=text).out.split()
+    cli.submit(INTENT)
+    listed = cli.ok("intents", "list", "--json").json
+    assert [row["intent"] for row in listed if row["intent"] in digests] == digests
+    values = {row["intent"]: row["value_wei"] for row in listed}
+    assert [values[digest] for digest in digests] == [f"{n}0000000000000000" for n in range(1, 9)]
+
+
+def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
+    text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(4000))
+    cli.ok("submit", "-", "--no-wait", stdin=text)
+    ended = cli.ok("intents", "list", "--limit", "10000", "--json")
+    waiting = int(ended.err.split()[0]) if "to be judged" in ended.err else 0
+    assert len(ended.json) + waiting >= 4000, ended.err
+
+
+def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
+    cli: CommandLine, organisation: CommandLine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "sent.jsonl"
+    organisation.copy(tmp_path / "elsewhere").submit(INTENT, words=("--save", str(saved)))
+    (cli.data / "keys" / "agents" / "payroll.pem").unlink()
+    refused = cli.run("submit", "-", stdin=json.dumps(INTENT))
+    assert refused.code == 2
+    assert "the key of payroll is not in this folder" in refused.err
+    assert cli.ok("submit", str(saved), "--json").lines[0]["outcome"] == "signed"
+
+
+@pytest.mark.parametrize("words", [("submit", "-"), ("submit", "missing.jsonl")])
+def test_no_intents_are_told_in_a_sentence(quick: CommandLine, words: tuple[str, ...]) -> None:
+    ended = quick.run(*words)
+    assert ended.code in (2, 5)
+    assert ended.sentence
+
+
+def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
+    (result,) = quick.submit(INTENT | {"chain": "polygon"})
+    shown = quick.ok("intents", "show", result["intent"][:12]).out
+    assert shown.splitlines()[1] == f"intent           {result['intent']}"
+    assert "not asked for" in quick.ok("intents", "show", quick.submit(INTENT)[0]["intent"]).out
+    for word in (
+        "0.5 POL",
+        "admission",
+        "chain-restriction",
+        "chain_not_allowed",
+        "not reached",
+        "polygon",
+    ):
+        assert word in shown
+    events = quick.ok("intents", "show", result["intent"], "--json").json
+    assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
+
+
+def test_an_intent_is_found_by_what_submit_printed_of_it(quick: CommandLine) -> None:
+    ended = quick.ok("submit", "-", stdin=json.dumps(INTENT))
+    digest = next(word for word in ended.out.split() if word.startswith("0x") and "…" in word)
+    (*_, newest) = quick.ok("signed", "--json").lines
+    signed = newest["event"]
+    assert signed["intent"].startswith(digest.rstrip("…"))
+    shown = quick.ok("intents", "show", digest).out
+    for name in (f"{digest[:-1]}...", signed["transaction_hash"], signed["transaction_hash"][:18]):
+        assert quick.ok("intents", "show", name).out == shown
+    unknown = quick.run("intents", "show", "0x" + "f" * 64)
+    assert unknown.code == 9
+    assert "no intent or transaction begins with" in unknown.sentence
+
+
+@pytest.mark.parametrize("option", ["--save", None])
+def test_ctrl_c_in_submit_says_how_many_were_accepted(
+    cli: CommandLine, tmp_path: Path, option: str | None
+) -> None:
+    source, saved = tmp_path / "intents.jsonl", tmp_path / "sent.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(3000)))
+    words = (option, str(saved)) if option else ()
+    running = cli.start("submit", str(source), "--json", *words)
+    assert running.stdout
+    assert running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=SECONDS_MAX)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert "interrupted: 3000 of 3000 intents were accepted" in err
+    assert (f"sixgate submit {saved} sends them all again" in err) is bool(option)
+
+
+def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    source = tmp_path / "intents.jsonl"
+    source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(1500)))
+    with served(cli) as quick:
+        with losing_answers(cli.data) as lost:
+            running = cli.start("submit", str(source))
+            assert lost.wait(60)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=SECONDS_MAX)
+        assert running.returncode == 130, err
+        assert "up to 1500 of 1500 intents may have been accepted: the answer had not come" in err
+        until(lambda: len(quick.ok("signed", "--json").lines) == 1500)
+
+
+def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as source:
+        running = cli.start("submit", f"/proc/{os.getpid()}/fd/{read}")
+        source.write(json.dumps(INTENT))
+        source.flush()
+        until(lambda: reads(running.pid, read))
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=SECONDS_MAX)
+    assert (running.returncode, "interrupted: nothing was sent" in err) == (130, True), err
+
+
+def reads(pid: int, pipe: int) -> bool:
+    """Tell whether a process has opened a pipe of ours."""
+    wanted = Path(f"/proc/self/fd/{pipe}").readlink()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed while we look
+            if link.readlink() == wanted:
+                return True
+    return False
+
+
+def test_ctrl_c_ends_a_follower_with_its_own_code(cli: CommandLine) -> None:
+    cli.submit(INTENT)
+    running = cli.start("signed", "--follow", "--json")
+    assert running.stdout
+    assert json.loads(running.stdout.readline())["event"]["nonce"] == 0
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=SECONDS_MAX)
+    assert running.returncode == 130
+    assert "Traceback" not in err

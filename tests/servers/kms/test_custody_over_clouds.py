@@ -1,0 +1,234 @@
+"""Data keys in shares behind three clouds' own SDKs, while one or two of the clouds misbehave."""
+
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import pytest
+
+from schemas.custody import CustodyMode
+from signer.custody.envelope import new_vault_key
+from signer.custody.errors import CustodyError, QuorumError, SharesMismatchError
+from signer.custody.failures import Cause, ProviderFailure
+from signer.custody.kms.port import ProviderKms
+from signer.custody.modes import PLANS
+from signer.custody.opening import Opening, open_sealed
+from signer.custody.provider import Provider
+from signer.custody.rewrapping import rewrap_vault_key
+from signer.custody.sealing import Holders, Sealing, seal
+from tests.harness.builders.custody_material import SECRET, root_kms
+from tests.harness.builders.custody_providers import NAMES, PROVIDED, in_mode
+from tests.harness.kms.aws import AwsStandIn
+from tests.harness.kms.azure import AzureStandIn
+from tests.harness.kms.faults import Fault
+from tests.harness.kms.gcp import GcpStandIn
+from tests.harness.kms.rigs import AwsRig, AzureRig, CloudRig, GcpRig
+from tests.unit.custody.test_providers import wait_until
+
+MODE: CustodyMode = "2of3_multi_hsm"
+SILENT = (Fault.HANG, Fault.DRIP)
+CAUSES = {
+    Fault.DENY: Cause.DENIED,
+    Fault.THROTTLE: Cause.UNAVAILABLE,
+    Fault.FAIL: Cause.UNAVAILABLE,
+    Fault.CLOSE: Cause.UNAVAILABLE,
+    Fault.GARBAGE: Cause.UNAVAILABLE,
+    Fault.OTHER_PLAINTEXT: Cause.LIED,
+}
+
+
+@dataclass
+class ThreeClouds:
+    """A root key in each cloud, opened anew for every holder as after a restart."""
+
+    rigs: dict[str, CloudRig]
+    reports: list[ProviderFailure] = field(default_factory=list)
+
+    def holders(self, mode: CustodyMode = MODE) -> Holders:
+        return self.holders_by({name: self.rigs[name].kms() for name in providers_of(mode)})
+
+    def holders_by(self, roots: Mapping[str, ProviderKms]) -> Holders:
+        providers = tuple(Provider(name, kms, self.reports.append) for name, kms in roots.items())
+        return Holders(root_kms(), providers)
+
+    @contextmanager
+    def on(self, faults: dict[str, Fault]) -> Iterator[None]:
+        with ExitStack() as stack:
+            for name, fault in faults.items():
+                stack.enter_context(self.rigs[name].server.faults.on(fault))
+            yield
+
+
+def providers_of(mode: CustodyMode) -> tuple[str, ...]:
+    return NAMES[: PLANS[mode].providers]
+
+
+@pytest.fixture(scope="module")
+def rigs(
+    gcp_server: GcpStandIn, aws_server: AwsStandIn, azure_server: AzureStandIn
+) -> dict[str, CloudRig]:
+    return {"gcp": GcpRig(gcp_server), "aws": AwsRig(aws_server), "azure": AzureRig(azure_server)}
+
+
+@pytest.fixture
+def clouds(rigs: dict[str, CloudRig]) -> Iterator[ThreeClouds]:
+    yield ThreeClouds(rigs)
+    for rig in rigs.values():
+        rig.call_ms_max = CloudRig.call_ms_max
+
+
+@pytest.fixture(scope="module")
+def sealing(rigs: dict[str, CloudRig]) -> Sealing:
+    return sealed(ThreeClouds(rigs), MODE)
+
+
+def sealed(clouds: ThreeClouds, mode: CustodyMode) -> Sealing:
+    return seal(clouds.holders(mode), b"", in_mode(mode), SECRET, secrets.token_bytes)
+
+
+def read(holders: Holders, sealing: Sealing, mode: CustodyMode = MODE) -> Opening:
+    return open_sealed(holders, in_mode(mode), sealing.sealed, sealing.client_share)
+
+
+def late(name: str) -> dict[str, Fault]:
+    """Let a cloud answer before the others do."""
+    return dict.fromkeys(set(NAMES) - {name}, Fault.LATE)
+
+
+@pytest.mark.parametrize("mode", PROVIDED)
+def test_a_secret_in_shares_is_read_after_a_restart(mode: CustodyMode, clouds: ThreeClouds) -> None:
+    sealing = sealed(clouds, mode)
+    assert read(clouds.holders(mode), sealing, mode).secret == SECRET
+    shares = {share.provider: share.blob for share in sealing.sealed.wrapped_shares}
+    assert tuple(shares) == providers_of(mode)
+    assert not any(SECRET in blob for blob in shares.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fault", CAUSES)
+def test_one_cloud_that_fails_or_lies_is_survived_and_named(
+    name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    holders = clouds.holders()
+    with clouds.on({name: fault, **late(name)}):
+        opening = read(holders, sealing)
+    assert opening.secret == SECRET
+    assert opening.failures == (ProviderFailure(name, CAUSES[fault]),)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("gcp", Fault.BAD_CHECKSUM), ("aws", Fault.OTHER_KEY), ("azure", Fault.OTHER_KEY)],
+)
+def test_an_answer_that_fails_its_proof_is_survived_and_named(
+    name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    holders = clouds.holders()
+    with clouds.on({name: fault, **late(name)}):
+        opening = read(holders, sealing)
+    assert opening.secret == SECRET
+    assert opening.failures == (ProviderFailure(name, Cause.CORRUPT),)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fault", SILENT)
+def test_a_cloud_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_is_given_up(
+    name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    clouds.rigs[name].hurry()
+    holders = clouds.holders()
+    with clouds.on({name: fault}):
+        opening = read(holders, sealing)
+        assert opening.secret == SECRET
+        wait_until(lambda: bool(clouds.reports))
+    assert clouds.reports == [ProviderFailure(name, Cause.UNAVAILABLE)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cloud_that_never_ends_its_handshake_keeps_nobody_waiting(
+    name: str, clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    rig = clouds.rigs[name]
+    rig.hurry()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        roots = {each: clouds.rigs[each].kms() for each in NAMES}
+        roots[name] = rig.at(rig.key, mute.getsockname()[1])
+        assert read(clouds.holders_by(roots), sealing).secret == SECRET
+        wait_until(lambda: bool(clouds.reports))
+    assert clouds.reports == [ProviderFailure(name, Cause.UNAVAILABLE)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cloud_that_is_slow_is_neither_waited_for_nor_told_of(
+    name: str, clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    holders = clouds.holders()
+    with clouds.on({name: Fault.LATE}):
+        opening = read(holders, sealing)
+    assert opening.secret == SECRET
+    assert opening.failures == ()
+
+
+@pytest.mark.parametrize("down", [*combinations(NAMES, 2)])
+def test_two_clouds_down_open_nothing_and_leave_nothing_for_the_next_read(
+    down: tuple[str, str], clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    (sound,) = set(NAMES) - set(down)
+    asked, holders = clouds.rigs[sound].server.faults, clouds.holders()
+    with clouds.on(dict.fromkeys(down, Fault.CLOSE)):
+        for _ in range(2):
+            before = asked.asked
+            with pytest.raises(QuorumError, match="1 of the 2 that it takes") as caught:
+                read(holders, sealing)
+            assert {each.provider for each in caught.value.failures} == set(down)
+            assert asked.asked > before  # no share was kept from the read before
+    assert read(holders, sealing).secret == SECRET
+
+
+@pytest.mark.parametrize("silent", [*combinations(NAMES, 2)])
+def test_two_clouds_that_hang_end_the_read_at_their_time_out(
+    silent: tuple[str, str], clouds: ThreeClouds, sealing: Sealing
+) -> None:
+    for name in silent:
+        clouds.rigs[name].hurry()
+    holders = clouds.holders()
+    with clouds.on(dict.fromkeys(silent, Fault.HANG)), pytest.raises(QuorumError) as caught:
+        read(holders, sealing)
+    assert {(each.provider, each.cause) for each in caught.value.failures} == {
+        (name, Cause.UNAVAILABLE) for name in silent
+    }
+
+
+def test_two_clouds_that_lie_open_nothing(clouds: ThreeClouds, sealing: Sealing) -> None:
+    holders = clouds.holders()
+    lying = dict.fromkeys(NAMES[:2], Fault.OTHER_PLAINTEXT)
+    with clouds.on(lying), pytest.raises(SharesMismatchError, match="do not belong together"):
+        read(holders, sealing)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.OTHER_PLAINTEXT])
+def test_nothing_is_sealed_while_a_cloud_would_not_give_its_share_back(
+    name: str, fault: Fault, clouds: ThreeClouds
+) -> None:
+    with clouds.on({name: fault}), pytest.raises(QuorumError) as caught:
+        sealed(clouds, MODE)
+    assert [each.provider for each in caught.value.failures] == [name]
+
+
+@pytest.mark.parametrize("old", NAMES)
+@pytest.mark.parametrize("new", NAMES)
+def test_a_vaults_key_moves_from_one_clouds_root_to_anothers(
+    old: str, new: str, clouds: ThreeClouds
+) -> None:
+    context = in_mode("envelope").vault_context
+    rigs = clouds.rigs
+    root, target = rigs[old].kms(), rigs[new].other_kms()
+    wrapped = new_vault_key(root, context, secrets.token_bytes)
+    moved = rewrap_vault_key(root, target, context, wrapped)
+    assert target.unwrap(moved, context.aad()) == root.unwrap(wrapped, context.aad())
+    with pytest.raises(CustodyError):
+        root.unwrap(moved, context.aad())

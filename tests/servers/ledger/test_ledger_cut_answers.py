@@ -1,0 +1,119 @@
+"""A server's answers that end too early: told as what they are, and never taken for an answer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+
+import pytest
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.ports import HOST
+from streams.ledger.chain import EMPTY
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.engines import Server
+from streams.ledger.entry import entry_of
+from streams.ledger.errors import LedgerMissing, LedgerUnreachable
+from streams.ledger.table import LedgerTable, batch_of
+from tests.harness.broker.ledger_servers import ADMIN, databases
+from tests.harness.broker.proxy import CuttingProxy
+from tests.harness.builders.ledger import ORG, Pipeline
+
+# Every byte was tried once; these are enough to meet each header and each part of a body.
+STEP_BYTES = 11
+HURRIED_S = 4
+ROW = "SELECT seq, body FROM ledger WHERE seq = 3"
+QUESTIONS: dict[str, Callable[[ClickHouse], object]] = {
+    "a row": lambda clickhouse: clickhouse.rows(ROW),
+    "no row": lambda clickhouse: clickhouse.rows("SELECT seq FROM ledger WHERE seq = 9"),
+    "formatted": lambda clickhouse: clickhouse.formatted(ROW, "JSONEachRow"),
+}
+
+
+@pytest.fixture(scope="module")
+def proxy(ledger_server: LocalServer) -> Iterator[CuttingProxy]:
+    with closing(CuttingProxy(ledger_server.port)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def written(ledger_server: LocalServer) -> Iterator[ClickHouse]:
+    """A ledger of a few rows."""
+    entries = [entry_of(record) for record in Pipeline().run(5)]
+    with databases(ledger_server) as fresh:
+        made = fresh()
+        LedgerTable(made, ORG).append(batch_of(EMPTY, entries))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reader(written: ClickHouse, proxy: CuttingProxy) -> Iterator[ClickHouse]:
+    """Reads the ledger through the proxy."""
+    through = Server(HOST, proxy.port, ADMIN)
+    with closing(ClickHouse.server(through, written.database)) as made:
+        yield made
+
+
+@pytest.fixture(params=QUESTIONS)
+def ask(request: pytest.FixtureRequest) -> Callable[[ClickHouse], object]:
+    return QUESTIONS[request.param]
+
+
+def test_an_answer_that_is_cut_is_no_answer_and_spoils_no_later_one(
+    ask: Callable[[ClickHouse], object], reader: ClickHouse, proxy: CuttingProxy
+) -> None:
+    whole, size = measured(ask, reader, proxy)
+    for passed in range(0, size, STEP_BYTES):
+        proxy.cut_after(passed)
+        with suppress(LedgerUnreachable):  # what follows the last row is not missed
+            assert ask(reader) == whole, f"cut after {passed} of {size} bytes"
+        proxy.pass_all()
+        assert ask(reader) == whole
+
+
+def test_a_refusal_that_is_cut_is_no_other_refusal(reader: ClickHouse, proxy: CuttingProxy) -> None:
+    whole, size = measured(refused, reader, proxy)
+    for passed in range(0, size, STEP_BYTES):
+        proxy.cut_after(passed)
+        with suppress(LedgerUnreachable):
+            assert refused(reader) == whole, f"cut after {passed} of {size} bytes"
+    proxy.pass_all()
+
+
+@pytest.mark.parametrize("part", [0.2, 0.95])
+def test_a_server_that_hangs_within_an_answer_is_unreachable(
+    part: float, written: ClickHouse, reader: ClickHouse, proxy: CuttingProxy
+) -> None:
+    ask = QUESTIONS["a row"]
+    _, size = measured(ask, reader, proxy)
+    hurried = Server(HOST, proxy.port, ADMIN, answer_s_max=HURRIED_S)
+    with closing(ClickHouse.server(hurried, written.database)) as hasty:
+        proxy.cut_after(int(part * size), hang=True)
+        with pytest.raises(LedgerUnreachable, match="no answer in time"):
+            ask(hasty)
+        proxy.pass_all()
+
+
+def test_no_connection_is_made_through_answers_that_are_cut(
+    reader: ClickHouse, proxy: CuttingProxy
+) -> None:
+    try:
+        for passed in range(0, 600, STEP_BYTES):
+            proxy.cut_after(passed)
+            with pytest.raises(LedgerUnreachable):
+                reader.another()
+    finally:
+        proxy.pass_all()
+
+
+def measured(
+    ask: Callable[[ClickHouse], object], reader: ClickHouse, proxy: CuttingProxy
+) -> tuple[object, int]:
+    """Return a whole answer and how many bytes it takes."""
+    proxy.pass_all()
+    return ask(reader), proxy.passed
+
+
+def refused(reader: ClickHouse) -> str:
+    """Return why a query is refused."""
+    with pytest.raises(LedgerMissing) as found:
+        reader.rows("SELECT 1 FROM nothing")
+    return str(found.value)

@@ -1,0 +1,182 @@
+"""Starting the ledger's process where something is wrong: one sentence, an exit code, no row."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
+from infra.local.ports import free_port
+from schemas.dsse import Envelope
+from schemas.heads import LedgerHead
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from streams.kafka.loop import LoopThread
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.errors import LedgerRewritten
+from streams.ledger.heads import HeadFile, HeadKey
+from streams.ledger.kafka_heads import KafkaHeads, PublishedHeads
+from tests.harness.broker.ledger_kafka import KafkaWriter, broker_of, kafka_with_topics
+from tests.harness.broker.ledger_servers import granted_database, password
+from tests.harness.broker.servers import watched
+from tests.harness.builders.ledger import HEAD_KEY, ORG
+from tests.harness.pipeline.ledger_rig import Rig
+
+PASSWORD = "SIXGATE_CLICKHOUSE__PASSWORD"  # noqa: S105 - the name of a variable
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("ledger-kafka")
+    with watched(folder), kafka_with_topics(folder) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def rig(
+    tmp_path_factory: pytest.TempPathFactory, broker: Kafka, ledger_server: LocalServer
+) -> Iterator[Rig]:
+    made = Rig(tmp_path_factory.mktemp("rig"), broker, ledger_server)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database(ledger_server: LocalServer) -> Iterator[ClickHouse]:
+    with granted_database(ledger_server) as clickhouse:
+        yield clickhouse
+
+
+def said(command: str, config: Path, **environment: str) -> tuple[int, str]:
+    known = os.environ | {PASSWORD: password("ledger_writer")} | environment
+    ended = subprocess.run(
+        [sys.executable, "-m", "sixgate", "ledger", command, "--config", str(config)],
+        env=known,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert not ended.stdout
+    return ended.returncode, ended.stderr
+
+
+def one_sentence(told: str) -> bool:
+    lines = [line for line in told.splitlines() if line.startswith("Error: ")]
+    return len(lines) == 1 and "Traceback" not in told
+
+
+def test_tables_that_nobody_made(rig: Rig) -> None:
+    code, told = said("run", rig.config())
+    assert (code, one_sentence(told)) == (ExitCode.HALTED, True)
+    assert "run sixgate ledger migrate" in told
+
+
+def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse) -> None:
+    database.command(f"DROP DATABASE {database.database} SYNC")
+    code, told = said("migrate", rig.config())
+    assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
+    assert "privileges" in told
+    ddl = {"SIXGATE_CLICKHOUSE__USER": "ledger_ddl", PASSWORD: password("ledger_ddl")}
+    assert said("migrate", rig.config(), **ddl) == (ExitCode.OK, "4 migrations applied.\n")
+    again = "The ledger's tables are up to date.\n"
+    assert said("migrate", rig.config(), **ddl) == (ExitCode.OK, again)
+
+
+def test_a_server_that_is_not_there(rig: Rig) -> None:
+    port = free_port()
+    code, told = said("run", rig.config(port=port))
+    assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
+    assert f"check that a ClickHouse server runs at 127.0.0.1:{port}" in told
+
+
+@pytest.mark.usefixtures("database")
+def test_a_wrong_password_is_not_repeated(rig: Rig) -> None:
+    code, told = said("run", rig.config(), **{PASSWORD: "not this one"})
+    assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
+    assert "not this one" not in told
+
+
+@pytest.mark.usefixtures("database")
+def test_a_broker_that_is_not_there(rig: Rig) -> None:
+    servers = f"127.0.0.1:{free_port()}"
+    code, told = said("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
+    assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_broker_without_topics(rig: Rig, tmp_path: Path) -> None:
+    with watched(tmp_path):
+        kafka = Kafka(tmp_path)
+        kafka.start()
+        try:
+            code, told = said("run", rig.config(), SIXGATE_KAFKA__SERVERS=kafka.address)
+        finally:
+            kafka.stop()
+    assert (code, one_sentence(told)) == (ExitCode.WEAKER, True)
+    assert "sixgate topics apply" in told
+
+
+@pytest.mark.usefixtures("database")
+def test_a_key_that_others_can_read(rig: Rig) -> None:
+    key = rig.folder / "ledger.pem"
+    key.chmod(0o644)
+    try:
+        code, told = said("run", rig.config())
+    finally:
+        key.chmod(0o600)
+    assert (code, one_sentence(told)) == (ExitCode.FOLDER, True)
+
+
+class TestHeads:
+    """Heads in the kept file and on Kafka, where anybody may have written."""
+
+    @pytest.fixture
+    def loop(self) -> Iterator[LoopThread]:
+        with closing(LoopThread("heads")) as loop:
+            yield loop
+
+    @pytest.fixture
+    def kafka_heads(self, loop: LoopThread, broker: Kafka) -> Iterator[KafkaHeads]:
+        with closing(KafkaHeads(loop, broker_of(broker))) as heads:
+            yield heads
+
+    def test_the_newest_of_ours_is_found_behind_what_others_wrote(
+        self, kafka_heads: KafkaHeads, broker: Kafka, tmp_path: Path
+    ) -> None:
+        heads = PublishedHeads(HeadFile(tmp_path / "heads.jsonl"), kafka_heads, HEAD_KEY.open)
+        heads.publish(head(7))
+        with closing(KafkaWriter(broker)) as writer:
+            foreign = head(9, HeadKey(Ed25519Signer("ledger-1", b"o" * 32))).encode()
+            for value in (b"garbage", b"", None, foreign, head(3).encode()):
+                writer.send_raw(Topic.HEADS, 0, b"k", value)
+        assert heads.last() == head(7)
+        lost = PublishedHeads(HeadFile(tmp_path / "lost.jsonl"), kafka_heads, HEAD_KEY.open)
+        assert lost.last() == head(7)
+
+    def test_what_only_the_file_has_is_published_at_the_next_start(
+        self, kafka_heads: KafkaHeads, tmp_path: Path
+    ) -> None:
+        file = HeadFile(tmp_path / "heads.jsonl")
+        file.publish(head(100))
+        assert PublishedHeads(file, kafka_heads, HEAD_KEY.open).last() == head(100)
+        assert kafka_heads.newest(HEAD_KEY.open) == head(100)
+
+    def test_a_file_that_was_changed_is_not_outvoted_by_kafka(
+        self, kafka_heads: KafkaHeads, tmp_path: Path
+    ) -> None:
+        file = HeadFile(tmp_path / "heads.jsonl")
+        file.publish(head(5, HeadKey(Ed25519Signer("ledger-1", b"o" * 32))))
+        with pytest.raises(LedgerRewritten, match="not signed by the ledger's key"):
+            PublishedHeads(file, kafka_heads, HEAD_KEY.open).last()
+
+
+def head(sequence: int, key: HeadKey = HEAD_KEY) -> Envelope:
+    plain = LedgerHead(org=ORG, chain="main", sequence=sequence, hash="0x" + "ab" * 32, at_ms=1)
+    return key.seal(plain)

@@ -1,0 +1,298 @@
+"""The ``Api``: one contract, held by a folder's own node and by the front door on real servers."""
+
+import base64
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from schemas.dsse import HEAD_TYPE
+from schemas.intent import TransactionIntent
+from schemas.registry import AccountOpened
+from signer.signatures import Ed25519Signer
+from sixgate.api import Api, ApiError, Json
+from sixgate.authoring import operator
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import Folder
+from sixgate.scaled.front_door import front_door
+from sixgate.socket.connection import connect
+from tests.harness.cli.clients import record, results, submit, verified
+from tests.harness.cli.command_line import until
+from tests.harness.pipeline.embedded import (
+    ACCOUNT,
+    KEY_PATH,
+    STRANGER,
+    Producer,
+    agent_entry,
+    make_folder,
+)
+from tests.harness.pipeline.scaled_world import scaled_world
+
+NOW_MS = wall_ms()  # orders expire
+TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+
+
+@pytest.fixture(scope="module", params=["embedded", "scaled"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Api, Folder]]:
+    path = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        folder = make_folder(path / "data", [TRADER.signer])
+        with connect(folder.path) as api:
+            yield api, folder
+    else:
+        with (
+            scaled_world(path, [TRADER.signer]) as world,
+            front_door(world.settings, world.folder) as api,
+        ):
+            yield api, world.folder
+
+
+@pytest.fixture
+def api(served: tuple[Api, Folder]) -> Api:
+    return served[0]
+
+
+@pytest.fixture
+def folder(served: tuple[Api, Folder]) -> Folder:
+    return served[1]
+
+
+def new() -> str:
+    """Return an idempotency key, or a name, that no other test has."""
+    return uuid4().hex
+
+
+def signed_count(api: Api) -> int:
+    return len(list(api.signed(after=0, follow=False)))
+
+
+def code_of(caught: "pytest.ExceptionInfo[ApiError]") -> str:
+    assert "\n" not in str(caught.value)
+    return caught.value.code
+
+
+def test_every_submitted_record_gets_its_end(api: Api) -> None:
+    key = new()
+    first = TRADER.signed(key)
+    changed, refused = TRADER.signed(key, value_wei=1), TRADER.signed(new(), to=STRANGER)
+    before = verified(api)["outcomes"]
+    ends = submit(api, first, first, changed, b"no", refused)
+    assert results(ends) == [
+        "signed",
+        "signed",
+        "idempotency_conflict",
+        "malformed",
+        "recipient_not_allowed",
+    ]
+    assert [end["repeated"] for end in ends] == [False, True, False, False, False]
+    assert verified(api)["outcomes"] == before + 3
+
+
+def test_a_repetition_much_later_ends_as_the_first_did(api: Api) -> None:
+    value = TRADER.signed(new())
+    (first,), (again,) = submit(api, value), submit(api, value)
+    assert (first["repeated"], again["repeated"]) == (False, True)
+    assert again["intent"] == first["intent"]
+    assert again["result"]["id"] == first["result"]["id"]
+    assert again["result"]["signature"] == first["result"]["signature"]
+
+
+def test_a_record_in_anothers_place_ends_as_misrouted(api: Api) -> None:
+    value = TRADER.signed(new())
+    _, end = api.submit([record(value, "somebody-else")], wait=True)
+    assert results([end]) == ["misrouted"]
+    assert results(submit(api, value)) == ["signed"]
+
+
+def test_without_waiting_it_is_accepted_and_judged_later(api: Api) -> None:
+    count = signed_count(api)
+    assert list(api.submit([record(TRADER.signed(new()))], wait=False)) == [{"accepted": 1}]
+    assert results(submit(api, TRADER.signed(new()))) == ["signed"]
+    assert signed_count(api) == count + 2
+    until(lambda: api.status()["waiting"] == 0)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"key": "k" * 64, "value": ""}, {"key": ACCOUNT}, {}, {"value": 1}]
+)
+def test_a_record_that_is_none_is_refused_and_nothing_sent(api: Api, bad: Json) -> None:
+    before = api.head()["head"]["sequence"]
+    with pytest.raises(ApiError) as caught:
+        list(api.submit([record(TRADER.signed(new())), bad], wait=True))
+    assert code_of(caught) == "request_malformed"
+    assert api.head()["head"]["sequence"] == before
+
+
+def test_what_is_registered_is_told_at_once(api: Api, folder: Folder) -> None:
+    account = f"a{new()[:20]}"
+    operator.register(api, folder.admin(), [AccountOpened(account=account)], NOW_MS)
+    assert account in api.registry()["accounts"]
+
+
+def test_a_strangers_registration_is_refused_and_not_appended(api: Api) -> None:
+    before = api.registry()["sequence"]
+    stranger = Ed25519Signer("admin-0", secrets.token_bytes(32))
+    with pytest.raises(ApiError, match="no admin key") as caught:
+        operator.register(api, stranger, [AccountOpened(account="third")], NOW_MS)
+    assert code_of(caught) == "registry_refused"
+    with pytest.raises(ApiError, match="malformed"):
+        api.register(base64.b64encode(b"{}").decode())
+    assert api.registry()["sequence"] == before
+
+
+def test_a_registration_twice_is_refused(api: Api, folder: Folder) -> None:
+    now = api.registry()
+    entry = AccountOpened(account=f"a{new()[:20]}")
+    raw, _ = operator.record_envelope(
+        folder.admin(), now["org"], (now["sequence"], now["head"]), entry, NOW_MS
+    )
+    envelope = base64.b64encode(raw).decode()
+    assert api.register(envelope) == {"sequence": now["sequence"]}
+    with pytest.raises(ApiError, match="does not continue"):
+        api.register(envelope)
+
+
+def provision(
+    api: Api, folder: Folder, path: str, account: str = ACCOUNT, at_ms: int = NOW_MS
+) -> Json:
+    admin = operator.Admin(api, folder.admin(), at_ms)
+    return operator.provision(admin, operator.KeyPlace(account, path))
+
+
+def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
+    path = f"keys/k{new()[:20]}"
+    key = provision(api, folder, path)
+    assert set(key) == {
+        "account", "path", "vault", "version", "chain", "state", "imported", "address", "public_key"
+    }  # fmt: skip
+    assert key in api.registry()["keys"]
+    assert provision(api, folder, path) == key  # the very same order
+    with pytest.raises(ApiError, match="already") as caught:
+        provision(api, folder, path, at_ms=NOW_MS + 1)
+    assert code_of(caught) == "key_refused"
+    with pytest.raises(ApiError, match="no open account"):
+        provision(api, folder, path, account="nobodys")
+
+
+def test_what_is_registered_and_made_counts_for_the_next_intent(api: Api, folder: Folder) -> None:
+    path = f"keys/k{new()[:20]}"
+    key = provision(api, folder, path)
+    assert results(submit(api, TRADER.signed(new(), key_path=path))) == ["key_not_granted"]
+    granted = agent_entry(TRADER.signer, key_paths=(KEY_PATH, path))
+    operator.register(api, folder.admin(), [granted], NOW_MS)
+    (end,) = submit(api, TRADER.signed(new(), key_path=path))
+    assert end["result"].get("sender") == key["address"]
+
+
+def test_following_sees_what_is_signed_later(api: Api) -> None:
+    start = list(api.signed(after=0, follow=False))[-1:]
+    seen: list[Json] = []
+    after = start[0]["position"] if start else 0
+    follower = threading.Thread(
+        target=lambda: seen.append(next(iter(api.signed(after=after, follow=True))))
+    )
+    follower.start()
+    (end,) = submit(api, TRADER.signed(new()))
+    follower.join(30)
+    assert seen[0]["event"] == end["result"]
+    assert seen[0]["event"]["raw_transaction"].startswith("0x02")
+
+
+def test_signed_transactions_are_told_to_the_last(api: Api) -> None:
+    before = signed_count(api)
+    submit(api, *(TRADER.signed(new()) for _ in range(510)))
+    found = list(api.signed(after=0, follow=False))
+    assert len(found) == before + 510
+    events = [item["event"] for item in found]
+    nonces = [event["nonce"] for event in events if event["key_path"] == KEY_PATH]
+    assert nonces == sorted(nonces)
+    assert list(api.signed(after=found[-2]["position"], follow=False)) == found[-1:]
+    assert list(api.signed(after=found[-1]["position"], follow=False)) == []
+
+
+@pytest.mark.parametrize("position", ["1", "1.2", "x", "9.9.9.9", "-1.0.0.0", "²"])
+def test_a_position_that_is_none_is_refused(api: Api, position: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        list(api.signed(after=position, follow=False))
+    assert code_of(caught) == "position_unknown"
+
+
+def test_a_trail_is_found_by_the_beginning_of_its_names(api: Api) -> None:
+    (end,) = submit(api, TRADER.signed(new()))
+    trail = api.trail(end["intent"])
+    topics = [event["topic"] for event in trail]
+    assert topics[0] == "intents.submitted"
+    assert {"intents.admitted", "intents.decided", "outcomes", "transactions.signed"} <= set(topics)
+    assert api.trail(end["result"]["transaction_hash"]) == trail
+    with pytest.raises(ApiError, match="no intent") as caught:
+        api.trail("0xffff" * 10)
+    assert code_of(caught) == "intent_unknown"
+    newest = api.intents(limit=1, account=ACCOUNT, agent="trader")
+    assert newest[0]["intent"] == end["intent"]
+
+
+def test_budgets_count_what_was_just_signed(api: Api) -> None:
+    (before,) = api.budgets()
+    intent = TransactionIntent.decode(TRADER.intent(new(), value_wei=7).encode())
+    assert results(submit(api, TRADER.signed(new(), value_wei=intent.value_wei))) == ["signed"]
+    (after,) = api.budgets()
+    assert int(after["spent_wei"]) == int(before["spent_wei"]) + 7
+    assert int(after["left_wei"]) == int(before["left_wei"]) - 7
+    assert after["agent"] == "trader"
+
+
+def test_a_remembered_head_is_proven(api: Api) -> None:
+    submit(api, TRADER.signed(new()))
+    head = api.head()
+    assert head["head"]["sequence"] == api.status()["ledger_rows"] - 1
+    submit(api, TRADER.signed(new()))
+    found = verified(api, head["envelope"])
+    assert found["remembered"] == head["head"]["sequence"]
+    assert found["heads"] > 1
+    assert found["forged"] == 0
+    with pytest.raises(ApiError) as caught:
+        verified(api, {"payload": "x"})
+    assert code_of(caught) == "head_malformed"
+
+
+def test_a_head_that_somebody_else_signed_is_no_proof(api: Api) -> None:
+    submit(api, TRADER.signed(new()))
+    body = base64.b64decode(api.head()["envelope"]["payload"])
+    forged = Ed25519Signer("ledger-0", secrets.token_bytes(32)).seal(HEAD_TYPE, body)
+    with pytest.raises(ApiError) as caught:
+        verified(api, forged.plain())
+    assert code_of(caught) in ("ledger_wrong", "head_malformed")
+
+
+def test_amounts_beyond_64_bits_are_told_in_sql(api: Api) -> None:
+    found = api.sql("SELECT toUInt256('20000000000000000000') AS wei, [toInt128(-1)], 7, nan")
+    assert found["rows"][0][:-1] == ["20000000000000000000", ["-1"], 7]
+    assert found["columns"][0] == "wei"
+
+
+@pytest.mark.parametrize("query", ["DROP TABLE ledger", "SELECT * FROM url('http://x')", "SELEC"])
+def test_sql_that_does_not_only_read_is_refused(api: Api, query: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        api.sql(query)
+    assert caught.value.code == "sql_refused"
+
+
+def test_an_export_holds_every_row(api: Api, tmp_path: Path) -> None:
+    submit(api, TRADER.signed(new()))
+    *_, done = api.export(str(tmp_path / "all.jsonl"), form="jsonl", since_ms=0, until_ms=2**52)
+    assert done["rows"] == api.status()["ledger_rows"]
+    assert len((tmp_path / "all.jsonl").read_text().splitlines()) == done["rows"]
+    with pytest.raises(ApiError) as caught:
+        list(api.export("/proc/none/all.csv", form="csv", since_ms=0, until_ms=1))
+    assert code_of(caught) == "export_failed"
+
+
+def test_the_status_names_the_organisation(api: Api) -> None:
+    status = api.status()
+    assert status["org"] == "acme"
+    assert status["started_at_ms"] > 0

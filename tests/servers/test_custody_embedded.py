@@ -1,0 +1,252 @@
+"""The embedded pipeline with vaults of every custody mode: real files, software holders."""
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+
+from schemas.custody import CustodyMode
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.custody.modes import PLANS
+from signer.custody.share_key import OVERLAP_MS, ShareKeys
+from signer.share_turns import ERASE_AFTER_MS, TURN_MS
+from signer.state import StateWrite
+from streams.log.pipeline import PipelineLog
+from streams.log.sqlite import SqliteLog
+from tests.harness.judge.outside import check, in_folder
+from tests.harness.pipeline.custody_pipeline import life, send, vault_of
+from tests.harness.pipeline.custody_world import (
+    MODES,
+    STORED_AT,
+    CustodyWorld,
+    account_of,
+    custody_world,
+)
+from tests.harness.pipeline.embedded import ManualTime, Pipeline
+from tests.harness.pipeline.trading import Crash, ends
+
+WITH_CLIENT = [mode for mode in MODES if PLANS[mode].needs_client]
+HOLDERS_NEEDED: dict[CustodyMode, int] = {
+    "envelope": 0,
+    "2of2_client_custody": 0,
+    "2of3_multi_hsm": 2,
+    "2of3_client_custody": 1,
+    "2of3_multi_hsm_client": 2,
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> CustodyWorld:
+    return custody_world(tmp_path / "data")
+
+
+def stock(world: CustodyWorld) -> None:
+    with life(world) as pipeline:
+        send(pipeline, *world.orders())
+        assert pipeline.audits().count("key.refused") == 0
+
+
+def ask_all(world: CustodyWorld, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
+    vault = vault_of(pipeline)
+    return {mode: send(pipeline, world.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES}
+
+
+def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes]:
+    """Open the generated secrets of some modes, all of which need no client."""
+    keeper = pipeline.runner.slot.operations.vaults.keeper
+    places = [(account_of(mode), "main", STORED_AT) for mode in modes]
+    return [bytes(keeper.open(e).secret) for p in places for e in keeper.secrets.history(p)]
+
+
+def test_in_every_mode_an_agent_signs_and_a_next_life_signs_again(world: CustodyWorld) -> None:
+    stock(world)
+    for key in ("first", "second"):
+        with life(world) as pipeline:
+            assert set(ask_all(world, pipeline, key).values()) == {"signed"}
+    assert len(check(in_folder(world.folder.path), settled=True).signed) == 2 * len(MODES)
+
+
+@pytest.mark.parametrize("mode", WITH_CLIENT)
+def test_a_share_that_is_missing_or_wrong_is_refused_with_its_reason_and_nothing_is_charged(
+    world: CustodyWorld, mode: CustodyMode
+) -> None:
+    stock(world)
+    with life(world) as pipeline:
+        vault = vault_of(pipeline)
+        share = world.share(mode, vault)
+        wrong = world.sent(mode, share[:-1] + bytes((share[-1] ^ 1,)), vault)
+        other = world.sent(next(each for each in WITH_CLIENT if each != mode), share, vault)
+        for number, sent, reason in (
+            (1, None, "client_share_missing"),
+            (2, wrong, "client_share_wrong"),
+            (3, other, "client_share_wrong"),
+        ):
+            one = world.intent(mode, f"bad-{number}", vault, client_share=sent)
+            assert send(pipeline, one) == [reason]
+        account = pipeline.runner.stage.memory.account(account_of(mode))
+        assert (account.spent_wei(10**15), account.nonces) == (0, {})
+        assert send(pipeline, world.intent(mode, "good", vault)) == ["signed"]
+
+
+@pytest.mark.parametrize("down", [["aws"], ["gcp", "aws"]])
+def test_with_holders_down_every_mode_that_has_enough_signs_and_the_others_refuse(
+    world: CustodyWorld, down: list[str]
+) -> None:
+    stock(world)
+    for name in down:
+        (world.folder.holder_keys / f"{name}.key").unlink()
+    with life(world) as pipeline:
+        found = ask_all(world, pipeline, "asked")
+        left = {mode: PLANS[mode].providers - len(down) for mode in MODES}
+        expected = {
+            mode: "signed" if max(0, left[mode]) >= HOLDERS_NEEDED[mode] else "key_unavailable"
+            for mode in MODES
+        }
+        assert found == expected
+    check(in_folder(world.folder.path), settled=True)
+
+
+def test_a_queued_share_is_signed_by_the_life_after_a_death(world: CustodyWorld) -> None:
+    stock(world)
+
+    class DiesSigning(PipelineLog):
+        def commit(
+            self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int
+        ) -> None:
+            if any(event.topic is Topic.SIGNED for event in events):
+                raise Crash
+            super().commit(events, writes, at_ms)
+
+    with life(world, DiesSigning) as pipeline:
+        queued = [world.intent(mode, "queued", vault_of(pipeline)) for mode in WITH_CLIENT]
+        with pytest.raises(Crash):
+            send(pipeline, *queued)
+    with life(world) as pipeline:
+        assert Counter(ends(pipeline.committed)) == {"signed": len(WITH_CLIENT)}
+    check(in_folder(world.folder.path), settled=True)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
+    world: CustodyWorld, when: str
+) -> None:
+    class Dies(PipelineLog):
+        """Each life of it dies at its second commit, before or after that is durable."""
+
+        def __init__(self, path: Path, partitions: int) -> None:
+            super().__init__(path, partitions)
+            self.commits = 0
+
+        def commit(
+            self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int
+        ) -> None:
+            self.commits += 1
+            if self.commits == 2 and when == "before":
+                raise Crash
+            super().commit(events, writes, at_ms)
+            if self.commits == 2:
+                raise Crash
+
+    inbox = SqliteLog(world.folder.inbox, world.folder.trust().partitions)
+    deaths = 0
+    for order in world.orders():
+        inbox.append([order], 0)
+        try:
+            with life(world, Dies) as pipeline:
+                pipeline.drain()
+        except Crash:
+            deaths += 1
+    inbox.close()
+    with life(world) as pipeline:
+        pipeline.drain()
+        vault = vault_of(pipeline)
+        ids = [orjson.loads(raw)["id"] for raw in vault()]
+        assert len(ids) == len(set(ids))
+        kinds = Counter(orjson.loads(raw)["type"] for raw in vault())
+        assert kinds == {
+            "key.provisioned": len(MODES),
+            "secret.stored": 2 * len(MODES),
+            "vault.key.changed": 4,
+            "secret.rewrapped": 6,
+            "secret.recovered": 1,
+            "share.key.announced": len(MODES),
+        }
+        assert set(ask_all(world, pipeline, "after").values()) == {"signed"}
+        opened = open_secrets(pipeline, [mode for mode in MODES if mode not in WITH_CLIENT])
+        assert len(set(opened)) == 4
+    assert deaths > 0
+
+
+def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_that_is_over(
+    world: CustodyWorld,
+) -> None:
+    stock(world)
+    at, mode = ManualTime(), WITH_CLIENT[0]
+    world.traders[mode].now_ms = lambda: at.wall
+    with life(world, clock=at.clock()) as pipeline:
+        vault = vault_of(pipeline)
+        queued = world.sent(mode, world.share(mode, vault), vault)
+    at.forward(TURN_MS)
+    with life(world, clock=at.clock()) as pipeline:
+        pipeline.drain()  # the next key takes its turn
+        in_time = world.intent(mode, "in-time", vault_of(pipeline), client_share=queued)
+        assert send(pipeline, in_time) == ["signed"]
+    at.forward(OVERLAP_MS + 60_000)
+    with life(world, clock=at.clock()) as pipeline:
+        vault = vault_of(pipeline)
+        late = world.intent(mode, "late", vault, client_share=queued)
+        assert send(pipeline, late) == ["client_share_missing"]
+        assert send(pipeline, world.intent(mode, "anew", vault)) == ["signed"]
+    at.forward(ERASE_AFTER_MS)
+    with life(world, clock=at.clock()) as pipeline:
+        pipeline.drain()
+        kept = pipeline.runner.stage.memory.own("shares", ShareKeys)
+        assert kept is not None
+        assert [key.version for key in kept.keys] == [2]
+
+
+def test_the_records_of_an_order_are_durable_with_its_answer(world: CustodyWorld) -> None:
+    commits: list[Sequence[Outgoing]] = []
+
+    class Watched(PipelineLog):
+        def commit(
+            self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int
+        ) -> None:
+            super().commit(events, writes, at_ms)
+            commits.append(events)
+
+    with life(world, Watched) as pipeline:
+        for order in world.orders():
+            send(pipeline, order)
+    answering = [one for one in commits if any(b"key.provisioned" in e.value for e in one)]
+    assert len(answering) == len(MODES)
+    for events in answering:
+        assert any(b'"action":"kms.call"' in event.value for event in events)
+
+
+def test_every_order_hand_over_and_call_of_a_kms_is_on_record(world: CustodyWorld) -> None:
+    with life(world) as pipeline:
+        send(pipeline, *world.orders())
+        audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
+        uses = Counter(a["operation"] for a in audits if a["type"] == "secret.access")
+        clients = len(WITH_CLIENT)
+        assert uses == {"put": len(MODES), "rotate": len(MODES), "hand-over": 3 * clients + 1}
+        assert {a["actor"] for a in audits if a["type"] == "secret.access"} == {"admin-0"}
+        calls = [a["detail"] for a in audits if a.get("action") == "kms.call"]
+        for call in ("wrap", "unwrap"):
+            keys = {each.split(":")[1] for each in calls if each.startswith(f"{call} by")}
+            assert len(keys) == 4  # the root's and three providers'
+        assert all(a["at_ms"] > 0 for a in audits)
+
+
+def test_a_folder_from_before_there_were_holders_opens_and_signs(world: CustodyWorld) -> None:
+    shutil.rmtree(world.folder.holder_keys)
+    with life(world) as pipeline:
+        vault = vault_of(pipeline)
+        orders = [order for order in world.orders() if order.key == account_of("envelope")]
+        send(pipeline, *orders)
+        assert send(pipeline, world.intent("envelope", "old", vault)) == ["signed"]

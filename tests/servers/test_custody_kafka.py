@@ -1,0 +1,101 @@
+"""Vaults of every custody mode on a real broker: the signer is killed, and loses its holders."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from schemas.custody import CustodyMode
+from schemas.topics import Topic
+from signer.custody.modes import PLANS
+from tests.harness.broker.servers import kafka_in, running
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.custody_world import MODES, CustodyWorld, custody_world
+from tests.harness.pipeline.scaled import LOOK_S, SETTLE_S_MAX, Scaled, on_kafka
+from tests.servers.test_custody_embedded import HOLDERS_NEEDED
+
+SAID = {
+    "key.provisioned": len(MODES),
+    "secret.stored": 2 * len(MODES),
+    "vault.key.changed": 4,
+    "secret.rewrapped": 6,
+    "secret.recovered": 1,
+    "share.key.announced": len(MODES),
+}
+KILLS = 4
+HOLDERS_DOWN = ("aws", "gcp")
+
+
+@pytest.fixture
+def scaled(tmp_path: Path) -> Iterator[tuple[Scaled, CustodyWorld]]:
+    world = custody_world(tmp_path / "data")
+    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
+        scaled = Scaled(world.folder, kafka.address)
+        scaled.found()
+        yield scaled, world
+        scaled.close()
+
+
+def vault(scaled: Scaled) -> list[bytes]:
+    return on_kafka(scaled.servers)(Topic.VAULT)
+
+
+def said(scaled: Scaled) -> Counter[str]:
+    events = [orjson.loads(raw) for raw in vault(scaled)]
+    assert len({event["id"] for event in events}) == len(events), "something was said twice"
+    return Counter(event["type"] for event in events)
+
+
+def await_said(scaled: Scaled) -> None:
+    ends_at_s = time.monotonic() + SETTLE_S_MAX
+    while (found := said(scaled)) != SAID:
+        assert scaled.processes["signer"].poll() is None, scaled.log("signer")
+        assert time.monotonic() < ends_at_s, (found, scaled.log("signer"))
+        time.sleep(LOOK_S)
+
+
+def asked(scaled: Scaled, world: CustodyWorld, key: str) -> dict[CustodyMode, str]:
+    """Submit an intent to the account of every mode; return how each ended."""
+    before = len(scaled.outside().outcomes)
+    scaled.send([world.intent(mode, key, lambda: vault(scaled)) for mode in MODES])
+    found = scaled.settle(lambda found: len(found.outcomes) == before + len(MODES))
+    by_agent = {world.traders[mode].signer.keyid: mode for mode in MODES}
+    newest = [one for one in found.outcomes if one["idempotency_key"] == key]
+    return {by_agent[one["agent"]]: one.get("reason", "signed") for one in newest}
+
+
+def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
+    scaled: tuple[Scaled, CustodyWorld],
+) -> None:
+    organisation, world = scaled
+    orders = list(world.orders())
+    organisation.start("gates")
+    for number in range(KILLS):
+        organisation.start("signer")
+        organisation.await_ready("signer")
+        organisation.send(
+            orders[number * len(orders) // KILLS : (number + 1) * len(orders) // KILLS]
+        )
+        time.sleep(0.05 * number)
+        organisation.kill("signer")
+    organisation.start("signer")
+    organisation.await_ready("signer")
+    await_said(organisation)
+    assert set(asked(organisation, world, "all").values()) == {"signed"}
+    for down, name in enumerate(HOLDERS_DOWN, 1):
+        organisation.stop("signer")
+        (world.folder.holder_keys / f"{name}.key").unlink()
+        organisation.start("signer")
+        organisation.await_ready("signer")
+        left = {mode: max(0, PLANS[mode].providers - down) for mode in MODES}
+        assert asked(organisation, world, f"without-{name}") == {
+            mode: "signed" if left[mode] >= HOLDERS_NEEDED[mode] else "key_unavailable"
+            for mode in MODES
+        }
+    check(on_kafka(organisation.servers), settled=True)
+    failed = [raw for raw in organisation.audit() if b'"action":"provider.failed"' in raw]
+    assert any(b"aws (not_configured)" in raw for raw in failed)
+    organisation.stop_all()

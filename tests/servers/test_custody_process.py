@@ -1,0 +1,210 @@
+"""Custody as a process on Kafka: what it answers over mutual TLS, and when it gives no answer."""
+
+import base64
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from infra.local.certificates import Authority
+from infra.local.kafka import Kafka
+from infra.local.ports import HOST, free_port
+from schemas.access import Grant
+from schemas.dsse import READ_REQUEST_TYPE
+from schemas.record import Outgoing
+from schemas.registry import AccessSet, Entry, VaultCreated
+from schemas.secret_requests import SecretRequest
+from schemas.topics import Topic
+from signer.custody.hpke import HpkeKey
+from signer.signatures import Ed25519Signer
+from sixgate.api import ApiError
+from sixgate.authoring import operator
+from sixgate.authoring.secret_reader import SecretReader
+from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, store
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
+from sixgate.custody.link import CustodyLink
+from sixgate.data_folder.key_files import create_key_file
+from sixgate.settings.custody import CustodyAddress
+from sixgate.settings.sections import TlsFiles
+from sixgate.socket.connection import connect
+from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.harness.broker.servers import kafka_in, running
+from tests.harness.cli.command_line import CommandLine
+from tests.harness.pipeline.embedded import ACCOUNT, make_folder
+from tests.harness.pipeline.scaled import Scaled, on_kafka
+
+SEED = secrets.token_bytes(32)
+TRADER = Ed25519Signer("trader", SEED)
+VAULT, PATH, VALUE = "main", "prod/db", b"correct horse"
+ENDS_S_MAX = 60
+
+
+@dataclass
+class Kept:
+    """An organisation on Kafka with one secret, and custody's address."""
+
+    scaled: Scaled
+    kafka: Kafka
+    authority: Authority
+    port: int
+
+    def address(self, client: str = "operators") -> CustodyAddress:
+        own = self.authority.issue(client)
+        tls = TlsFiles(ca=self.authority.file, certificate=own, key=own)
+        return CustodyAddress(url=f"https://{HOST}:{self.port}", tls=tls, call_ms_max=60_000)
+
+    def start(self) -> None:
+        own = self.authority.issue("custody")
+        self.scaled.more["custody"] = (
+            f'[custody]\nport = {self.port}\ntls.ca = "{self.authority.file}"\n'
+            f'tls.certificate = "{own}"\ntls.key = "{own}"\n'
+        )
+        self.scaled.start("custody")
+        self.scaled.await_ready("custody")
+
+    def read(self) -> bytes:
+        with closing(CustodyLink(self.address())) as link:
+            reader = SecretReader(link, "acme", ACCOUNT, TRADER, wall_ms)
+            (told,) = reader.ask("get", VAULT, PATH)
+        return bytes.fromhex(str(told.value)[2:])
+
+    def send(self, raw: bytes) -> str:
+        """Return the code of what comes instead of an answer."""
+        with closing(CustodyLink(self.address())) as link, pytest.raises(ApiError) as caught:
+            link.read_secret(base64.b64encode(raw).decode())
+        return caught.value.code
+
+    def accesses(self) -> list[str]:
+        """Return the ids of the accesses that are on record."""
+        records = [orjson.loads(raw) for raw in on_kafka(self.scaled.servers)(Topic.AUDIT)]
+        return [record["id"] for record in records if record["type"] == "secret.access"]
+
+    def ended(self) -> int:
+        return self.scaled.processes.pop("custody").wait(ENDS_S_MAX)
+
+
+@pytest.fixture(scope="module")
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """Store a secret while the folder runs its own pipeline, and put all of it on Kafka."""
+    path = tmp_path_factory.mktemp("custody")
+    folder = make_folder(path / "data", [TRADER])
+    create_key_file(folder.agent_key("trader"), SEED)
+    granted = Grant(effect="allow", vault=VAULT, paths="prod/*", rights=("read",))
+    with connect(folder.path) as api:
+        entries: list[Entry] = [
+            VaultCreated(account=ACCOUNT, vault=VAULT),
+            AccessSet(agent="trader", grants=(granted,)),
+        ]
+        operator.register(api, folder.admin(), entries, wall_ms())
+        by = Orderer(api, folder.admin(), wall_ms())
+        store(by, VaultPlace(ACCOUNT, VAULT), NewSecret(PATH, 1, "password", VALUE))
+        events = [event["event"].encode() for event in api.vault_events()]
+    with running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka:
+        scaled = Scaled(folder, kafka.address)
+        scaled.found()
+        scaled.send([Outgoing(Topic.VAULT, ACCOUNT, event) for event in events])
+        yield Kept(scaled, kafka, Authority(path / "identities"), free_port())
+        scaled.close()
+
+
+@pytest.fixture
+def here(organisation: Kept) -> Iterator[Kept]:
+    yield organisation
+    organisation.scaled.doors.clear()
+    organisation.scaled.close()
+    organisation.scaled.processes.clear()
+
+
+def request() -> bytes:
+    said = SecretRequest(
+        org="acme",
+        account=ACCOUNT,
+        agent="trader",
+        operation="get",
+        vault=VAULT,
+        path=PATH,
+        reply_to=f"0x{HpkeKey(secrets.token_bytes(32)).public_key.hex()}",
+        nonce=f"0x{secrets.token_hex(16)}",
+        requested_at_ms=wall_ms(),
+    )
+    return TRADER.seal(READ_REQUEST_TYPE, said.encode()).encode()
+
+
+def test_a_secret_is_read_over_mutual_tls_and_is_on_record(here: Kept) -> None:
+    here.start()
+    before = len(here.accesses())
+    assert here.read() == VALUE
+    assert len(here.accesses()) == before + 1
+    records = on_kafka(here.scaled.servers)(Topic.AUDIT)
+    assert orjson.loads(records[-1])["client_address"] == HOST
+    assert any(b'"action":"kms.call"' in raw and b"unwrap" in raw for raw in records)
+    assert not any(VALUE in raw or VALUE.hex().encode() in raw for raw in records)
+    counted = here.scaled.metrics("custody")["sixgate_decisions_total"]
+    assert {tuple(sorted(labels)): count for labels, count in counted.items()} == {
+        ("", "secret.get"): 1
+    }
+    with closing(CustodyLink(here.address("producers"))) as link, pytest.raises(ApiError):
+        link.reading_key()
+    here.scaled.stop("custody")
+
+
+def test_the_command_reads_through_what_its_settings_name(here: Kept, tmp_path: Path) -> None:
+    here.start()
+    address = here.address()
+    assert address.tls
+    file = tmp_path / "commands.toml"
+    file.write_text(
+        f'data = "{here.scaled.folder.path}"\n[kafka]\nservers = "{here.scaled.servers}"\n'
+        f'[custody_at]\nurl = "{address.url}"\ntls.ca = "{address.tls.ca}"\n'
+        f'tls.certificate = "{address.tls.certificate}"\ntls.key = "{address.tls.key}"\n'
+    )
+    words = ("secrets", "get", VAULT, PATH, "--agent", "trader", "--config", str(file))
+    done = CommandLine(None).run(*words)
+    assert (done.code, done.out) == (ExitCode.OK, VALUE.decode()), done.err
+    here.scaled.stop("custody")
+    absent = CommandLine(None).run(*words)
+    assert absent.code == ExitCode.UNREACHABLE
+    assert "see that sixgate custody runs" in absent.sentence
+
+
+@pytest.mark.parametrize("when", When)
+def test_killed_about_its_record_it_has_given_no_answer(here: Kept, when: When) -> None:
+    with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
+        here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
+        here.start()
+        before = here.accesses()
+        proxy.arm(Point(1, Api.PRODUCE, when), lambda: here.scaled.kill("custody"))
+        assert here.send(request()) == "custody_absent"
+        proxy.await_reached()
+        assert len(here.accesses()) - len(before) == (when is When.AFTER)
+
+
+def test_without_kafkas_answer_there_is_none_of_custody_and_it_ends(here: Kept) -> None:
+    """Whether the record was written nobody knows, so nothing goes out."""
+    with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
+        here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
+        here.start()
+        proxy.arm(Point(1, Api.PRODUCE, When.BEFORE), here.kafka.pause)
+        try:
+            assert here.send(request()) == "custody_absent"
+            # Whichever it notices first: nothing can be read either.
+            assert here.ended() in (ExitCode.HALTED, ExitCode.UNREACHABLE)
+        finally:
+            here.kafka.resume()
+
+
+def test_a_clock_that_jumped_reads_nothing(here: Kept) -> None:
+    here.start()
+    here.scaled.set_clock("custody", 3_600)
+    try:
+        before = here.accesses()
+        assert here.send(request()) == "custody_absent"
+        assert here.ended() == ExitCode.HALTED
+        assert here.accesses() == before
+    finally:
+        here.scaled.set_clock("custody", 0)

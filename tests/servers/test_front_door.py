@@ -1,0 +1,244 @@
+"""The front door on Kafka among liars, and beside processes that are gone."""
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from infra.local.kafka import Kafka
+from infra.local.ports import free_port
+from infra.local.server import Server
+from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.answers.waiting import names_of
+from sixgate.api import Api, ApiError
+from sixgate.authoring import operator
+from sixgate.data_folder.folder import Folder, FolderError
+from sixgate.scaled.front_door import Patience, front_door
+from sixgate.scaled.publishing import OtherOrganisation, publish
+from sixgate.settings.sections import KafkaSettings
+from sixgate.socket.connection import connect
+from streams.kafka.broker import Broker
+from streams.kafka.loop import LoopThread
+from streams.kafka.producer import Sender
+from tests.harness.cli.clients import record, results, submit
+from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder
+from tests.harness.pipeline.scaled_world import World, scaled_world
+
+IMPATIENT = Patience(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
+NOW_MS = 1
+TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+STRANGER = Ed25519Signer("signer-0", secrets.token_bytes(32))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with scaled_world(tmp_path_factory.mktemp("world"), [TRADER.signer]) as found:
+        yield found
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[Api]:
+    with front_door(world.settings, world.folder) as found:
+        yield found
+
+
+@pytest.fixture
+def impatient(world: World) -> Iterator[Api]:
+    """Give a front door that soon says what does not come."""
+    with front_door(world.settings, world.folder, IMPATIENT) as found:
+        yield found
+
+
+def send(kafka: Kafka, *events: Outgoing) -> None:
+    """Write what an attacker writes who may write to every topic."""
+
+    async def sent() -> None:
+        async with Sender(Broker(kafka.address, "attacker"), lambda: 4) as sender:
+            await sender.send(events)
+
+    loop = LoopThread("attacker")
+    try:
+        loop.run(sent())
+    finally:
+        loop.close()
+
+
+@contextmanager
+def paused(server: Server) -> Iterator[None]:
+    server.pause()
+    try:
+        yield
+    finally:
+        server.resume()
+
+
+def process(world: World, name: str) -> Server:
+    return next(server for server in world.processes.all if server.folder.name == name)
+
+
+def signed_by_the_wrong_key(raw: bytes, **wish: object) -> bytes:
+    """Return an outcome as an attacker would like it: other bytes, a new number, his signature."""
+    true = decode_outcome(raw)
+    assert isinstance(true, TransactionSigned)
+    wish |= {"sequence": true.sequence + 1, "value_wei": 10**18, "spent_wei": 10**18}
+    return STRANGER.sign_event(true.model_copy(update=wish | {"signature": None}))
+
+
+def outcome_of(api: Api) -> bytes:
+    submit(api, TRADER.signed(uuid4().hex))
+    *_, newest = api.signed(after=0, follow=False)
+    return TransactionSigned.model_validate(newest["event"], strict=False).encode()
+
+
+def test_outcomes_that_no_signer_signed_are_told_to_nobody(world: World, api: Api) -> None:
+    forged = signed_by_the_wrong_key(outcome_of(api))
+    seen, budgets = list(api.signed(after=0, follow=False)), api.budgets()
+    send(world.local.kafka, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
+    assert list(api.signed(after=0, follow=False)) == seen
+    assert api.budgets() == budgets
+    assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
+
+
+def test_a_forged_end_does_not_end_a_wait(world: World, api: Api, impatient: Api) -> None:
+    value, forged = TRADER.signed(uuid4().hex), outcome_of(api)
+    with paused(process(world, "signer")):
+        ends = impatient.submit([record(value)], wait=True)
+        next(ends)
+        wrong = signed_by_the_wrong_key(forged, intent=names_of(value, ACCOUNT)[1])
+        send(world.local.kafka, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
+        with pytest.raises(ApiError, match="nothing was judged"):
+            next(ends)
+    assert results(submit(api, value)) == ["signed"]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{}", b"\xff", b'{"type":"audit"}', b"[" * 10_000])
+def test_garbage_on_every_topic_that_is_read_stops_nobody(
+    world: World, api: Api, garbage: bytes
+) -> None:
+    topics = (Topic.OUTCOMES, Topic.UNATTRIBUTED, Topic.AUDIT, Topic.SIGNED, Topic.HEADS)
+    ends = api.submit([record(TRADER.signed(uuid4().hex))], wait=True)
+    next(ends)
+    send(world.local.kafka, *(Outgoing(topic, ACCOUNT, garbage) for topic in topics))
+    assert results(list(ends)) == ["signed"]
+    assert api.budgets()
+    assert list(api.signed(after=0, follow=False))
+    assert api.head()
+    send(world.local.kafka, Outgoing(Topic.REGISTRY, "", garbage))
+    before = api.registry()["sequence"]
+    entry = AccountOpened(account=f"a{uuid4().hex[:20]}")
+    operator.register(api, world.folder.admin(), [entry], NOW_MS)
+    assert api.registry()["sequence"] == before + 1
+
+
+def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
+    world: World, api: Api, impatient: Api
+) -> None:
+    value = TRADER.signed(uuid4().hex)
+    with paused(process(world, "signer")):
+        with pytest.raises(ApiError, match="sixgate signer") as caught:
+            submit(impatient, value)
+        assert caught.value.code == "halted"
+        with pytest.raises(ApiError, match="the signer does not answer") as caught:
+            operator.provision(
+                operator.Admin(impatient, world.folder.admin(), NOW_MS),
+                operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
+            )
+        assert caught.value.code == "connection_lost"
+    assert results(submit(api, value)) == ["signed"]
+
+
+def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
+    world: World, api: Api, impatient: Api
+) -> None:
+    with paused(process(world, "ledger")):
+        (end,) = submit(api, TRADER.signed(uuid4().hex))
+        assert results([end]) == ["signed"]
+        with pytest.raises(ApiError, match="behind Kafka") as caught:
+            impatient.trail(end["intent"])
+        assert caught.value.code == "ledger_failed"
+    assert api.trail(end["intent"])
+
+
+def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: World) -> None:
+    gone = world.settings.clickhouse.model_copy(update={"port": free_port()})
+    settings = world.settings.model_copy(update={"clickhouse": gone})
+    with front_door(settings, world.folder) as api:
+        assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
+        with pytest.raises(ApiError) as caught:
+            api.sql("SELECT 1")
+    assert caught.value.code == "ledger_failed"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: World) -> None:
+    gone = KafkaSettings(servers=f"127.0.0.1:{free_port()}")
+    settings = world.settings.model_copy(update={"kafka": gone})
+    with pytest.raises(ApiError) as caught, front_door(settings, world.folder):
+        pass
+    assert caught.value.code == "connection_lost"
+
+
+def test_another_organisations_folder_finds_no_registry(world: World, tmp_path: Path) -> None:
+    other = make_folder(tmp_path / "other", [TRADER.signer])
+    no_registry = pytest.raises(ApiError, match="holds no registry")
+    with no_registry as caught, front_door(world.settings, other):
+        pass
+    assert caught.value.code == "halted"
+
+
+def published(world: World, folder: Folder) -> tuple[int, int]:
+    loop = LoopThread("publish")
+    try:
+        return loop.run(publish(Broker(world.local.kafka.address, "tests"), folder))
+    finally:
+        loop.close()
+
+
+def test_publishing_again_sends_nothing(world: World, api: Api) -> None:
+    before = api.registry()
+    assert published(world, world.folder) == (0, 0)
+    assert api.registry() == before
+
+
+def test_another_organisation_is_not_published_over_the_first(world: World, tmp_path: Path) -> None:
+    other = make_folder(tmp_path / "other", [TRADER.signer])
+    with pytest.raises(OtherOrganisation, match="another organisation"):
+        published(world, other)
+    assert not other.published.exists()
+    with connect(other.path) as embedded:
+        assert embedded.status()["org"] == "acme"
+
+
+def test_a_folder_whose_pipeline_ran_is_not_published(world: World, tmp_path: Path) -> None:
+    used = make_folder(tmp_path / "used", [TRADER.signer])
+    with connect(used.path) as embedded:
+        submit(embedded, TRADER.signed("a"))
+    with pytest.raises(FolderError, match="cannot move"):
+        published(world, used)
+
+
+def test_a_published_folder_runs_no_second_pipeline(world: World, tmp_path: Path) -> None:
+    """The attack: the same limits again, from a copy of the folder."""
+    copy = tmp_path / "copy"
+    shutil.copytree(world.folder.path, copy)
+    with pytest.raises(FolderError, match="runs on Kafka"), connect(copy):
+        pass
+
+
+def test_the_password_is_in_no_command_line(world: World) -> None:
+    secret = world.settings.clickhouse.server().password
+    assert secret
+    for server in world.processes.all:
+        assert server.process
+        line = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+        assert secret.encode() not in line
+        assert secret not in server.log.read_text()
+    assert world.processes.config.stat().st_mode & 0o077 == 0

@@ -1,0 +1,76 @@
+"""The whole pipeline and the whole command line, each with its own certificate and no other."""
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.topics import Principal
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from tests.harness.cli.command_line import Ended
+from tests.harness.pipeline.embedded import ALLOWED
+from tests.harness.pipeline.secured import OWN, Secured, secured
+
+LIMITS = f"--max-value-eth 1 --daily-limit-eth 5 --allow-to {ALLOWED} --chains base --rate 60"
+INTENT = json.dumps({"agent": "payroll", "chain": "base", "to": ALLOWED, "value": "0.5"})
+# Whatever speaks to Kafka or the ledger's server, in an order in which each finds what it needs.
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("publish",),
+    ("services",),
+    ("agents", "add", "payroll", "--account", "treasury", *LIMITS.split()),
+    ("agents", "list"),
+    ("agents", "show", "payroll"),
+    ("agents", "update", "payroll", "--rate", "120"),
+    ("keys", "provision", "--agent", "payroll"),
+    ("keys", "list"),
+    ("chains", "list"),
+    ("settings", "get"),
+    ("submit", "-"),
+    ("signed",),
+    ("intents", "list"),
+    ("ledger", "sql", "SELECT count() FROM intents"),
+    ("ledger", "head"),
+    ("ledger", "verify"),
+    ("agents", "deactivate", "payroll"),
+)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    trader = Ed25519Signer("trader", secrets.token_bytes(32))
+    with secured(tmp_path_factory.mktemp("secured"), [trader]) as found:
+        yield found
+
+
+def test_operators_can_do_what_there_are_commands_for(here: Secured) -> None:
+    settings = here.settings(Principal.OPERATORS)
+    for words in COMMANDS:
+        done = here.run(settings, *words, stdin=INTENT)
+        assert done.code == ExitCode.OK, (words, done.err, done.out)
+        if words == ("publish",):
+            for name in OWN:
+                here.start(name)
+    assert "1" in here.run(settings, "ledger", "sql", "SELECT count() FROM decisions").out
+
+
+@pytest.mark.parametrize("who", [Principal.PRODUCERS, Principal.CONSUMERS, "eve"])
+def test_who_is_no_operator_is_told_whose_certificate_it_takes(here: Secured, who: str) -> None:
+    for words in (("publish",), ("signed",), ("submit", "-")):
+        refused(here.run(here.settings(who), *words, stdin=INTENT), "certificate of operators")
+
+
+def test_topics_take_an_administrator(here: Secured) -> None:
+    own = str(here.kafka.authority.issue(Principal.OPERATORS))
+    tls = ("--ca", str(here.kafka.authority.file), "--certificate", own, "--key", own)
+    where = ("--kafka", here.kafka.kafka.address, "--partitions", "4", *tls)
+    for words in (("topics", "apply"), ("topics", "verify"), ("topics", "plan", "--acls")):
+        told = here.run(here.settings(Principal.OPERATORS), *words, *where)
+        refused(told, "certificate of an administrator of the brokers")
+
+
+def refused(told: Ended, whose: str) -> None:
+    assert told.code == ExitCode.REFUSED, told.err
+    assert whose in told.sentence
+    assert len(told.err.splitlines()) == 1

@@ -1,0 +1,50 @@
+"""At start the registry and the keys are as many as the signer's state has seen, or it halts."""
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from schemas.topics import Topic
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from signer.state import StateDamaged, StateRolledBack
+from signer.vaults.register import VaultRegister
+from tests.harness.pipeline.embedded import Pipeline, make_folder, open_pipeline
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Pipeline:
+    trader = Ed25519Signer("trader", secrets.token_bytes(32))
+    opened = open_pipeline(make_folder(tmp_path / "data", [trader]))
+    opened.drain()
+    return opened
+
+
+def load(pipeline: Pipeline, **more: int) -> None:
+    """Load everything anew beside a slot that has seen ``more`` than it has, or fewer."""
+    runner = pipeline.runner
+    registry = Registry(runner.stage.registry.trust_root)
+    operations = replace(runner.slot.operations, registry=registry, vault=VaultRegister())
+    slot = runner.stage.memory.slot
+    update = {name: getattr(slot, name) + count for name, count in more.items()}
+    records = runner.inbox.scan(Topic.REGISTRY, 0)
+    partitions = range(runner.pipeline.partitions)
+    vault = [r for p in partitions for r in runner.pipeline.scan(Topic.VAULT, p)]
+    operations.load(records, vault, slot.model_copy(update=update))
+
+
+def test_what_the_signer_saw_is_loaded(pipeline: Pipeline) -> None:
+    load(pipeline)
+
+
+@pytest.mark.parametrize("what", ["registry_sequence", "key_count"])
+def test_fewer_than_the_signer_saw_is_rolled_back_and_more_is_damaged(
+    pipeline: Pipeline, what: str
+) -> None:
+    with pytest.raises(StateRolledBack, match="newer copy"):
+        load(pipeline, **{what: 1})
+    with pytest.raises(StateDamaged, match="good copy") as damaged:
+        load(pipeline, **{what: -1})
+    assert not isinstance(damaged.value, StateRolledBack)

@@ -1,0 +1,94 @@
+"""Records of another schema version, and of a type that nobody knows, on every topic.
+
+Whoever reads them neither ends nor takes them for something else: each becomes an event or a row,
+and what comes after it goes on.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+from schemas.audit import AuditRecord
+from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
+from schemas.keys import KeyRequest
+from schemas.record import Outgoing
+from schemas.registry import AccountOpened
+from schemas.topics import Topic
+from sixgate.authoring.operator import record_envelope
+from sixgate.clocks import wall_ms
+from tests.harness.broker.bus import BETWEEN_GATES, cleared
+from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.scaled import Scaled
+from tests.harness.pipeline.scaled_ledger import ledger_level
+
+Change: TypeAlias = Callable[[bytes], bytes]
+
+
+def older(body: bytes) -> bytes:
+    return replaced(body, b'"v":1', b'"v":0')
+
+
+def unknown(body: bytes) -> bytes:
+    return replaced(body, b'"type":"', b'"type":"never.heard.of.')
+
+
+def replaced(body: bytes, old: bytes, new: bytes) -> bytes:
+    assert old in body
+    return body.replace(old, new)
+
+
+@pytest.mark.parametrize("change", [older, unknown])
+def test_they_end_as_events_and_everything_else_goes_on(
+    scaled_with_ledger: Scaled, trader: Producer, change: Change
+) -> None:
+    scaled = scaled_with_ledger
+    for name in ("signer", "gates", "ledger"):
+        scaled.start(name)
+    scaled.send(list(strange(scaled, trader, change)))
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("good"))])
+    scaled.settle(lambda found: len(found.outcomes) == 2 and len(found.unattributed) == 1)
+    scaled.register(AccountOpened(account="another"))
+    assert "another" in scaled.registry().accounts
+    found = scaled.settle(lambda _: len(scaled.audit()) >= 3 + len(BETWEEN_GATES))
+    assert [one["intent"] for one in found.outcomes if "intent" in one] == [*found.intents]
+    assert [event["reason"] for event in found.unattributed] == ["signature_invalid"]
+    refused = [AuditRecord.decode(raw).action for raw in scaled.audit()]
+    assert sorted(refused) == sorted(
+        ["key.refused", "registry.refused"] + ["record.refused"] * (1 + len(BETWEEN_GATES))
+    )
+    ledger_level(scaled).judge()
+    for name in ("signer", "gates", "ledger"):
+        scaled.stop(name)
+        scaled.start(name)
+        scaled.await_ready(name)
+
+
+def strange(scaled: Scaled, trader: Producer, change: Change) -> Iterator[Outgoing]:
+    """Yield for every topic that is read a record that would be fine but for its version or type.
+
+    What is signed is signed by whom it should be.
+    """
+    body = trader.intent("strange").encode()
+    kind = INTENT_TYPE.replace("intent.v1", "intent.v0" if change is older else "wish.v1")
+    yield Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signer.seal(kind, body).encode())
+    clearance = cleared(trader.signed("never-admitted"), ())
+    for topic in (*BETWEEN_GATES, Topic.DECIDED):
+        yield Outgoing(topic, ACCOUNT, change(clearance))
+    admin, registry = scaled.folder.admin(), scaled.registry()
+    entry = AccountOpened(account="strange")
+    at = (registry.sequence, registry.head)
+    record, _ = record_envelope(admin, registry.org, at, entry, 1)
+    body = change(Envelope.decode(record).body())
+    yield Outgoing(Topic.REGISTRY, "", admin.seal(REGISTRY_TYPE, body).encode())
+    request = KeyRequest(
+        org="acme",
+        account=ACCOUNT,
+        path="keys/strange",
+        requested_at_ms=wall_ms(),
+        registry_sequence=0,
+    )
+    body = change(request.encode())
+    yield Outgoing(Topic.KEY_REQUESTS, ACCOUNT, admin.seal(KEY_REQUEST_TYPE, body).encode())
+    for topic in (Topic.OUTCOMES, Topic.SIGNED):
+        yield Outgoing(topic, ACCOUNT, change(b'{"type":"transaction.signed","v":1}'))

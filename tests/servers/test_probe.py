@@ -1,0 +1,180 @@
+"""``sixgate probe`` on real processes: stopped, busy, loading, gone, or something else."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from infra.local.ports import free_port
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.scaled import Scaled, all_ended, organisation
+
+STALLED_S = 2.0
+PROBE_S_MAX = 60
+INTENTS = 1_500
+
+
+@pytest.fixture(scope="module")
+def trader() -> Producer:
+    return Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory, trader: Producer) -> Iterator[Scaled]:
+    with organisation(tmp_path_factory.mktemp("probe"), [trader.signer]) as scaled:
+        yield scaled
+
+
+@pytest.fixture(params=["gates", "signer", "ledger"])
+def name(request: pytest.FixtureRequest, scaled: Scaled) -> Iterator[str]:
+    name = str(request.param)
+    scaled.start(name)
+    scaled.await_ready(name)
+    yield name
+    if name in scaled.processes:
+        scaled.kill(name)
+
+
+def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tuple[int, str]:
+    command = [
+        sys.executable,
+        "-m",
+        "sixgate",
+        "probe",
+        "--url",
+        url,
+        "--stalled-s",
+        f"{stalled_s}",
+    ]
+    ended = subprocess.run(
+        command + (["--pid", str(pid)] if pid else []),
+        capture_output=True,
+        text=True,
+        timeout=PROBE_S_MAX,
+        check=False,
+    )
+    told = ended.stdout + ended.stderr
+    assert told.count("\n") == 1, told
+    return ended.returncode, told
+
+
+def test_a_stopped_process_is_found_and_ended(scaled: Scaled, name: str) -> None:
+    process = scaled.processes[name]
+    process.send_signal(signal.SIGSTOP)
+    code, told = probed(scaled.url(name))
+    assert (code, process.poll()) == (ExitCode.STALLED, None)
+    code, told = probed(scaled.url(name), process.pid)
+    assert code == ExitCode.STALLED
+    assert f"SIGKILL ended process {process.pid}" in told
+    assert scaled.processes.pop(name).wait(PROBE_S_MAX) == -signal.SIGKILL
+    assert probed(scaled.url(name))[0] == ExitCode.UNREACHABLE
+
+
+def test_a_process_that_gets_on_is_left_alone(scaled: Scaled, name: str) -> None:
+    code, told = probed(scaled.url(name), scaled.processes[name].pid, stalled_s=PROBE_S_MAX / 2)
+    assert (code, "gets on" in told) == (ExitCode.OK, True)
+    scaled.stop(name)
+
+
+def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None:
+    """Whatever lies before them: work moves, so nobody is stalled."""
+    values = [trader.signed(f"{n}", value_wei=10) for n in range(INTENTS)]
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+    for one in ("gates", "signer", "ledger"):
+        scaled.start(one)
+        scaled.await_ready(one)
+    while len(scaled.outside().outcomes) < INTENTS:
+        for one, process in scaled.processes.items():
+            assert probed(scaled.url(one), process.pid, stalled_s=PROBE_S_MAX / 2)[0] == ExitCode.OK
+    scaled.settle(all_ended)
+    for one in list(scaled.processes):
+        scaled.stop(one)
+
+
+def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """The ledger's server hangs: the process answers, and its records do not move."""
+    assert scaled.server is not None
+    scaled.start("ledger")
+    scaled.await_ready("ledger")
+    scaled.server.pause()
+    try:
+        scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("waits"))])
+        process = scaled.processes["ledger"]
+        found = ExitCode.OK
+        while found is ExitCode.OK and process.poll() is None:
+            found = ExitCode(probed(scaled.url("ledger"))[0])
+        assert found is ExitCode.STALLED
+    finally:
+        scaled.server.resume()
+        scaled.kill("ledger")
+
+
+def test_only_the_process_that_listens_there_is_ended() -> None:
+    """A number that came to mean another process, or was mistyped, ends nobody."""
+    with served(b"sixgate_stalled_seconds 1e9\n") as url, bystander() as other:
+        code, told = probed(url, other.pid)
+        assert (code, other.poll()) == (ExitCode.USAGE, None)
+        assert f"process {other.pid} does not listen" in told
+        other.kill()
+        other.wait()
+        code, told = probed(url, other.pid)
+        assert (code, "there is no process" in told) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    "page", [b"", b"hello", b"sixgate_stalled_seconds", b"\xff\x00{", b"up 1\n"]
+)
+def test_a_page_of_something_else_ends_nobody(page: bytes) -> None:
+    with served(page) as url:
+        assert probed(url, os.getpid())[0] == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:1", "ftp://a:1", "http://a", "http://a:99999", "http://a:1/b"]
+)
+def test_another_form_of_url_is_refused(url: str) -> None:
+    assert probed(url)[0] == ExitCode.USAGE
+
+
+def test_nobody_there_is_said_so() -> None:
+    code, told = probed(f"http://127.0.0.1:{free_port()}", os.getpid())
+    assert (code, "There is no process" in told) == (ExitCode.UNREACHABLE, True)
+
+
+@contextmanager
+def bystander() -> Iterator["subprocess.Popen[bytes]"]:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+
+
+@contextmanager
+def served(page: bytes) -> Iterator[str]:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,134 @@
+"""A client's lost share is replaced in the embedded pipeline, whenever its process dies."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.custody import AGENT_KEYS, CustodyMode
+from schemas.dsse import VAULT_ORDER_TYPE
+from schemas.record import Outgoing
+from schemas.recovery import RecoveryOrder
+from schemas.topics import Topic
+from signer.custody.hpke import HpkeKey
+from signer.state import StateWrite
+from streams.log.pipeline import PipelineLog
+from tests.harness.judge.outside import check, in_folder
+from tests.harness.pipeline.custody_pipeline import life, send, vault_of
+from tests.harness.pipeline.custody_world import (
+    CustodyWorld,
+    account_of,
+    custody_world,
+    now_ms,
+    place,
+    told,
+)
+from tests.harness.pipeline.embedded import KEY_PATH
+from tests.harness.pipeline.trading import Crash
+
+MODE: CustodyMode = "2of3_client_custody"
+NEW_CLIENT = HpkeKey(b"n" * 32)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> CustodyWorld:
+    made = custody_world(tmp_path / "data")
+    with life(made) as pipeline:
+        send(pipeline, *(order for order in made.orders() if order.key == account_of(MODE)))
+    return made
+
+
+def recovery(world: CustodyWorld, **changes: Any) -> Outgoing:
+    terms: dict[str, Any] = {
+        "org": "acme",
+        "account": account_of(MODE),
+        "vault": AGENT_KEYS,
+        "path": KEY_PATH,
+        "version": 1,
+        "share_for": f"0x{NEW_CLIENT.public_key.hex()}",
+        "why": "a test lost it",
+        "requested_at_ms": now_ms(),
+        "registry_sequence": 0,
+        "expires_at_ms": now_ms() + 600_000,
+    }
+    order = RecoveryOrder(**(terms | changes))
+    raw = world.folder.admin().seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
+
+
+def recovered_keys(vault: Callable[[], list[bytes]]) -> list[dict[str, Any]]:
+    return [event for event in told(vault, "secret.recovered") if event["vault"] == AGENT_KEYS]
+
+
+def new_share(vault: Callable[[], list[bytes]]) -> bytearray:
+    (event,) = recovered_keys(vault)
+    box = bytes.fromhex(event["client_share"][2:])
+    return NEW_CLIENT.open(box, place(MODE).to_client())
+
+
+def dying_at(commit: int, when: str) -> type[PipelineLog]:
+    commits = count(1)
+
+    class Dies(PipelineLog):
+        def commit(
+            self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int
+        ) -> None:
+            number = next(commits)
+            if number == commit and when == "before":
+                raise Crash
+            super().commit(events, writes, at_ms)
+            if number == commit:
+                raise Crash
+
+    return Dies
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("commit", range(1, 5))
+def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
+    world: CustodyWorld, commit: int, when: str
+) -> None:
+    """What was decided with the former share is signed with it, and what comes later is not."""
+    with life(world) as pipeline:
+        vault = vault_of(pipeline)
+        lost = world.share(MODE, vault)
+        before = world.intent(MODE, "before", vault, client_share=world.sent(MODE, lost, vault))
+    try:
+        with life(world, dying_at(commit, when)) as pipeline:
+            pipeline.inbox.append([before], 0)
+            pipeline.drain()
+            pipeline.inbox.append([recovery(world)], 0)
+            pipeline.drain()
+    except Crash:
+        pass
+    with life(world) as pipeline:
+        pipeline.drain()
+        if not recovered_keys(vault_of(pipeline)):  # it died before that was sent
+            send(pipeline, recovery(world))
+        vault = vault_of(pipeline)
+        fresh = new_share(vault)
+        late = world.intent(MODE, "late", vault, client_share=world.sent(MODE, lost, vault))
+        assert send(pipeline, late) == ["client_share_wrong"]
+        after = world.intent(MODE, "after", vault, client_share=world.sent(MODE, fresh, vault))
+        assert send(pipeline, after) == ["signed"]
+    seen = check(in_folder(world.folder.path), settled=True)
+    assert len(seen.signed) == 2
+
+
+def test_what_was_asked_for_approved_of_and_done_or_refused_is_committed(
+    world: CustodyWorld,
+) -> None:
+    with life(world) as pipeline:
+        send(pipeline, recovery(world), recovery(world, version=2))
+        audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
+    actions = Counter(a["action"] for a in audits if a.get("action", "").startswith("recovery."))
+    assert actions == {
+        "recovery.asked": 2,
+        "recovery.approved": 2,
+        "recovery.done": 1,
+        "recovery.refused": 1,
+    }

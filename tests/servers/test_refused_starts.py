@@ -1,0 +1,283 @@
+"""Starting registrar, gates, signer, ledger and custody where something is wrong, as in production.
+
+Each ends with one sentence that says what and what to do, with the code of what an operator does
+about it, and leaves nothing on any topic.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from infra.local.certificates import Authority
+from infra.local.kafka import Kafka
+from infra.local.ports import free_port
+from schemas.topics import TOPICS, Principal, Topic
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from streams.kafka.access import Acl, Operation, Resource, user
+from streams.kafka.admin import Admin
+from streams.kafka.reader import ends_of
+from streams.kafka.topics import Replication, declared
+from tests.harness.broker.ledger_kafka import delete_topics
+from tests.harness.cli.command_line import CommandLine, Ended
+from tests.harness.pipeline.secured import OWN, Secured, secured
+
+Ends: TypeAlias = Mapping[str, Ended]
+EVE = "eve"
+# Of every process one topic that it only reads and one that it writes.
+READ = {
+    "registrar": Topic.REGISTRY,
+    "gates": Topic.SUBMITTED,
+    "signer": Topic.DECIDED,
+    "ledger": Topic.OUTCOMES,
+    "custody": Topic.VAULT,
+}
+WRITTEN = {
+    "registrar": Topic.REGISTRY_HEADS,
+    "gates": Topic.CAPPED,
+    "signer": Topic.STATE,
+    "ledger": Topic.HEADS,
+    "custody": Topic.AUDIT,
+}
+
+
+@pytest.fixture(scope="module")
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    trader = Ed25519Signer("trader", secrets.token_bytes(32))
+    with secured(tmp_path_factory.mktemp("secured"), [trader]) as found:
+        yield found
+
+
+@pytest.fixture
+def here(organisation: Secured) -> Iterator[Secured]:
+    """Give the organisation as it must be; afterwards nothing may have been written."""
+    organisation.provision()
+    yield organisation
+    organisation.provision()
+    count = organisation.folder.trust().partitions
+    places = [(t, p) for t, spec in TOPICS.items() for p in range(spec.partitions(count))]
+    assert set(asyncio.run(ends_of(organisation.admin, places)).values()) == {0}
+
+
+def ended(here: Secured, *names: str, **said: Any) -> Ends:
+    """Run processes at once, each with its own certificate unless it is said otherwise."""
+    wanted = names or tuple(OWN)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        runs = {
+            name: pool.submit(here.process, name, here.settings(OWN[name], **said))
+            for name in wanted
+        }
+        return {name: run.result() for name, run in runs.items()}
+
+
+def all_say(ends: Ends, code: ExitCode, *words: str) -> None:
+    for name, end in ends.items():
+        assert (name, end.code) == (name, code), end.err
+        for word in words:
+            assert word.format(name=name, own=OWN[name]) in end.sentence
+
+
+@contextmanager
+def changed(here: Secured, change: Callable[[Admin], Any]) -> Iterator[None]:
+    """Change topics or rights meanwhile."""
+
+    async def run() -> None:
+        async with Admin(here.admin) as admin:
+            await change(admin)
+
+    asyncio.run(run())
+    try:
+        yield
+    finally:
+        here.provision()
+
+
+def right(name: str, operation: Operation, topic: Topic) -> Acl:
+    return Acl(user(OWN[name]), operation, Resource.TOPIC, topic)
+
+
+def without(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
+    return changed(here, lambda admin: admin.take(acls))
+
+
+def given(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
+    return changed(here, lambda admin: admin.give(acls))
+
+
+def test_a_wrong_address(here: Secured) -> None:
+    ends = ended(here, servers=f"127.0.0.1:{free_port()}")
+    all_say(ends, ExitCode.UNREACHABLE, "check the address")
+
+
+def test_a_certificate_of_another_authority(here: Secured, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path).issue(EVE)
+    ends = ended(here, identity=stranger)
+    all_say(ends, ExitCode.REFUSED, "does not take our certificate", str(stranger))
+
+
+def test_brokers_of_another_authority(here: Secured, tmp_path: Path) -> None:
+    other = Authority(tmp_path).file
+    ends = ended(here, ca=other)
+    all_say(ends, ExitCode.REFUSED, "is not believed", str(other))
+
+
+def test_a_certificate_of_nobody_we_know(here: Secured) -> None:
+    ends = ended(here, identity=here.kafka.authority.issue(EVE))
+    all_say(ends, ExitCode.REFUSED, "its certificate is that of {own}")
+
+
+def test_a_certificate_of_another_process(here: Secured) -> None:
+    other = here.kafka.authority.issue(Principal.REGISTRAR)
+    ends = ended(here, *(name for name in OWN if name != "registrar"), identity=other)
+    all_say(ends, ExitCode.WEAKER, "see that the certificate is that of {own}")
+
+
+def test_a_certificate_that_may_do_everything(here: Secured) -> None:
+    ends = ended(here, identity=here.kafka.admin)
+    all_say(ends, ExitCode.WEAKER, "is not declared", "see that the certificate is that of {own}")
+
+
+def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
+    ends = ended(here, identity=tmp_path / "absent.pem")
+    all_say(ends, ExitCode.USAGE, "absent.pem", "mend [kafka.tls]")
+
+
+def test_a_missing_topic(here: Secured) -> None:
+    with changed(here, lambda _: delete(here, *WRITTEN.values())):
+        all_say(ended(here), ExitCode.WEAKER, "is missing: create it", "sixgate topics apply")
+
+
+@pytest.mark.parametrize("command", [("services",), ("publish",)], ids=" ".join)
+def test_a_missing_topic_ends_a_command_as_it_ends_a_process(
+    here: Secured, command: tuple[str, ...]
+) -> None:
+    with changed(here, lambda _: delete(here, Topic.REGISTRY)):
+        done = here.run(here.settings(Principal.OPERATORS), *command)
+    assert done.code == ExitCode.WEAKER, done.err
+    assert "run sixgate topics apply" in done.sentence
+
+
+async def delete(here: Secured, *topics: Topic) -> None:
+    assert here.admin.tls
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=here.admin.servers,
+        security_protocol="SSL",
+        ssl_context=here.admin.tls.context(),
+    )
+    await admin.start()
+    try:
+        await delete_topics(admin, *topics)
+    finally:
+        await admin.close()
+
+
+def test_a_weaker_topic(here: Secured) -> None:
+    weaker = {topic.value: {"unclean.leader.election.enable": "true"} for topic in READ.values()}
+    with changed(here, lambda admin: admin.set(weaker)):
+        ends = ended(here)
+    all_say(ends, ExitCode.WEAKER, "unclean.leader.election.enable=true", "sixgate topics apply")
+
+
+def test_another_number_of_partitions(here: Secured) -> None:
+    """The ledger is told no number, but all keyed topics must have the same."""
+    with changed(here, lambda _: delete(here, Topic.DECIDED)):
+        asyncio.run(create(here, Topic.DECIDED, 3))
+        ends = ended(here, "signer", "ledger")
+        asyncio.run(delete(here, Topic.DECIDED))
+    all_say(ends, ExitCode.WEAKER, "intents.decided has partitions=3, not 4")
+
+
+async def create(here: Secured, topic: Topic, partitions: int) -> None:
+    (wanted,) = (one for one in declared(partitions, Replication(1, 1)) if one.name == topic)
+    async with Admin(here.admin) as admin:
+        await admin.create([wanted])
+
+
+def test_a_right_to_read_is_missing(here: Secured) -> None:
+    with without(here, *(right(name, Operation.READ, READ[name]) for name in OWN)):
+        ends = ended(here)
+    all_say(ends, ExitCode.WEAKER, "User:{own} READ on topic", "is missing: give it")
+
+
+def test_a_right_to_write_is_missing(here: Secured) -> None:
+    with without(here, *(right(name, Operation.WRITE, WRITTEN[name]) for name in OWN)):
+        ends = ended(here)
+    all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "sixgate topics apply --acls")
+
+
+def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
+    """The gates' group and the signer's transactions."""
+    unseen = {Resource.GROUP, Resource.TRANSACTIONAL_ID}
+
+    async def take(admin: Admin) -> None:
+        ours = {user(Principal.GATES), user(Principal.SIGNER)}
+        found = await admin.acls()
+        await admin.take(a for a in found if a.resource in unseen and a.principal in ours)
+
+    with changed(here, take):
+        ends = ended(here, "gates", "signer")
+    all_say(ends, ExitCode.WEAKER, "User:{own}", "sixgate-{name}", "is missing: give it")
+
+
+def test_a_process_may_write_what_it_should_only_read(here: Secured) -> None:
+    with given(here, *(right(name, Operation.WRITE, READ[name]) for name in OWN)):
+        ends = ended(here)
+    all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "not declared: take it away")
+
+
+def test_somebody_else_may_write_what_is_ours(here: Secured) -> None:
+    acls = [Acl(f"User:{EVE}", Operation.WRITE, Resource.TOPIC, t) for t in WRITTEN.values()]
+    with given(here, *acls):
+        ends = ended(here)
+    all_say(ends, ExitCode.WEAKER, "User:eve WRITE on topic", "not declared: take it away")
+
+
+def test_a_broker_that_lets_everybody_do_everything(
+    kafka: Kafka, here: Secured, tmp_path: Path
+) -> None:
+    file = tmp_path / "open.toml"
+    heads = f'key = "{here.folder.path}/keys/ledger-0.pem"\nheads = "{tmp_path}/heads"\n'
+    file.write_text(
+        f'data = "{here.folder.path}"\n[kafka]\nservers = "{kafka.address}"\n'
+        f'[clickhouse]\nport = {here.server.port}\n[ledger]\norg = "acme"\n{heads}'
+        "[kms]\ninsecure_dev = true\n"
+    )
+    for words in (["registrar"], ["gates"], ["signer"], ["custody"], ["ledger", "run"]):
+        refused = CommandLine(None).run(*words, "--config", str(file))
+        assert refused.code == ExitCode.WEAKER, refused.err
+        assert "The broker has no authorizer" in refused.sentence
+    for words in (
+        ["registrar"],
+        ["gates"],
+        ["signer", "--slots", "0"],
+        ["custody"],
+        ["ledger", "run"],
+    ):
+        looked = CommandLine(None).run(*words, "--config", str(file), "--insecure-dev")
+        assert "without looking at Kafka's topics and rights" in looked.err
+        assert "authorizer" not in looked.err
+
+
+def test_a_clickhouse_that_is_not_there(here: Secured) -> None:
+    port = free_port()
+    ends = ended(here, "signer", "ledger", clickhouse=port)
+    all_say(ends, ExitCode.UNREACHABLE, f"check that a ClickHouse server runs at 127.0.0.1:{port}")
+
+
+def test_a_clickhouse_that_does_not_know_us(here: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Secured, "password_of", lambda *_: "not this one")
+    ends = ended(here, "signer", "ledger")
+    all_say(ends, ExitCode.REFUSED, "password")
+    assert not any("not this one" in end.err for end in ends.values())
+
+
+def test_an_organisation_that_nobody_published(here: Secured) -> None:
+    ends = ended(here, "registrar", "gates", "signer")
+    all_say(ends, ExitCode.HALTED, "run sixgate publish")

@@ -1,0 +1,295 @@
+"""A signer that got a new key, or was taken back: what it decided stays decided, and proven."""
+
+import base64
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.custody import AGENT_KEYS
+from schemas.outcome import decode_outcome
+from schemas.record import Outgoing
+from schemas.registry import ChainRemoved, Entry, PolicySet, ServiceSet
+from schemas.topics import Topic
+from signer.custody.kms.root_file import open_local_kms
+from signer.identity import seal_identity
+from signer.registry import Registry
+from signer.signatures import Ed25519Signer
+from signer.stage import StageHalted
+from sixgate.authoring import operator, vault_orders
+from sixgate.authoring.operator import record_envelope
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.folder import SIGNER, Folder
+from sixgate.embedded.node import Node
+from sixgate.slots import open_signer_keys
+from sixgate.socket.connection import connect
+from streams.log.pipeline import PipelineLog
+from streams.log.sqlite import SqliteLog
+from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.harness.cli.command_line import until
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import (
+    ACCOUNT,
+    BASE,
+    POLICY,
+    Pipeline,
+    Producer,
+    agent_entry,
+    make_folder,
+    open_pipeline,
+)
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+from tests.harness.pipeline.trading import Crash, DiesBeforeSigning, ends, registry_record, run_once
+
+CHARGED = Point(1, Api.END, When.AFTER)
+
+
+def change_key(folder: Folder) -> str:
+    """Give the signer another key, as its operator would, and return that."""
+    held, seed = open_signer_keys(folder), secrets.token_bytes(32)
+    root = open_local_kms(folder.root_key, secrets.token_bytes)
+    sealed = seal_identity(root, folder.trust().org, SIGNER, bytearray(seed + held.state_key))
+    folder.signer_identity.write_bytes(sealed.encode())
+    return Ed25519Signer(SIGNER, seed).public_key
+
+
+def register_key(folder: Folder, key: str) -> None:
+    entry = ServiceSet(role="signer", name=SIGNER, public_key=key, active=True)
+    pipeline = open_pipeline(folder)
+    registry = pipeline.runner.stage.registry
+    at = registry.sequence, registry.head
+    pipeline.inbox.append(
+        [Outgoing(Topic.REGISTRY, "", record_envelope(folder.admin(), "acme", at, entry, 1)[0])], 1
+    )
+    pipeline.close()
+
+
+def die_before_signing(folder: Folder, intent: bytes) -> Registry:
+    """Kill a pipeline that has pinned an intent; return the registry that it did it under."""
+    dying: Pipeline = open_pipeline(folder, log=DiesBeforeSigning)
+    dying.submit(intent)
+    with pytest.raises(Crash):
+        dying.drain()
+    dying.close()
+    return dying.runner.stage.registry
+
+
+def register(folder: Folder, registry: Registry, *entries: Entry) -> None:
+    """Append records behind those of a registry, while nothing runs."""
+    with closing(SqliteLog(folder.inbox, registry.partitions)) as inbox:
+        for entry in entries:
+            raw = registry_record(folder, registry, entry)
+            registry.apply(raw)
+            inbox.append([Outgoing(Topic.REGISTRY, "", raw)], 1)
+
+
+def signer_set(folder: Folder, *, active: bool) -> ServiceSet:
+    key = open_signer_keys(folder).identity.public_key
+    return ServiceSet(role="signer", name=SIGNER, public_key=key, active=active)
+
+
+def withdrawn(trader: Producer) -> Iterator[Entry]:
+    """Take from an agent all that its intents rely on."""
+    yield agent_entry(trader.signer, active=False)
+    yield PolicySet(
+        policy_id="standard", policy=POLICY.model_copy(update={"tx_max_value_eth": "0"})
+    )
+    yield ChainRemoved(chain_id=BASE.chain_id)
+
+
+def submit(node: Any, intent: bytes) -> list[dict[str, Any]]:
+    record = {"key": ACCOUNT, "value": base64.b64encode(intent).decode()}
+    return list(node.submit([record], wait=True))[1:]
+
+
+def test_what_a_signer_decided_with_an_older_key_is_still_proven(
+    folder: Folder, trader: Producer
+) -> None:
+    intent = trader.signed("a")
+    with connect(folder.path) as node:
+        [first] = submit(node, intent)
+    register_key(folder, change_key(folder))
+    with connect(folder.path) as node:
+        assert isinstance(node, Node)
+        outcomes = node.pipeline.parts.books.answers.outcomes
+        assert outcomes.has_outcome(first["intent"])
+        assert outcomes.newest_sequences([ACCOUNT]) == {ACCOUNT: 1}
+        [again], [second] = submit(node, intent), submit(node, trader.signed("b"))
+        assert (again["repeated"], second["result"]["sequence"]) == (True, 2)
+        fed = [one["event"]["intent"] for one in node.signed(after=0, follow=False)]
+        assert fed == [first["intent"], second["intent"]]
+        found = list(node.verify(head=None))[-1]["verified"]
+        assert (found["outcomes"], found["forged"]) == (2, 0)
+
+
+def test_what_a_former_key_says_of_the_future_halts_no_start(
+    folder: Folder, trader: Producer
+) -> None:
+    """The ledger never forgets it, so no start would ever get past it."""
+    former = open_signer_keys(folder).identity
+    with connect(folder.path) as node:
+        submit(node, trader.signed("a"))
+    register_key(folder, change_key(folder))
+    with connect(folder.path) as node:
+        submit(node, trader.signed("b"))
+    trust = folder.trust()
+    with closing(PipelineLog(folder.pipeline, trust.partitions)) as log:
+        told = [r for n in range(trust.partitions) for r in log.scan(Topic.OUTCOMES, n)]
+        last = decode_outcome(told[-1].value).model_copy(update={"sequence": 9, "signature": None})
+        log.append([Outgoing(Topic.OUTCOMES, ACCOUNT, former.sign_event(last))], wall_ms())
+    with connect(folder.path) as node:
+        assert isinstance(node, Node)
+        assert node.pipeline.parts.books.answers.outcomes.newest_sequences([ACCOUNT])[ACCOUNT] == 9
+        [third] = submit(node, trader.signed("c"))
+        assert third["result"]["sequence"] == 3
+
+
+def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folder) -> None:
+    """So that what a former key answers to it is known for a thief's."""
+    with connect(folder.path) as node:
+        admin = operator.Admin(node, folder.admin(), wall_ms())
+        operator.provision(admin, operator.KeyPlace(ACCOUNT, "keys/new"))
+        place = vault_orders.VaultPlace(ACCOUNT, AGENT_KEYS)
+        vault_orders.change_key(vault_orders.Orderer(*admin), place, "kek", 1)
+        answers = [orjson.loads(each["event"]) for each in node.vault_events()]
+        orders = [orjson.loads(base64.b64decode(a["request"]["payload"])) for a in answers[-2:]]
+        known = node.registry()["sequence"]
+    assert [order["registry_sequence"] for order in orders] == [known, known]
+
+
+def test_what_was_pinned_under_an_older_key_is_not_signed_with_one_that_nobody_registered(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder)
+    die_before_signing(folder, trader.signed("a"))
+    change_key(folder)
+    with pytest.raises(StageHalted, match="active signer"):
+        open_pipeline(folder)
+
+
+def test_what_was_pinned_is_not_signed_by_a_signer_that_was_taken_back_while_it_was_down(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder)
+    registry = die_before_signing(folder, trader.signed("a"))
+    register(folder, registry, signer_set(folder, active=False))
+    with pytest.raises(StageHalted, match="active signer"):
+        open_pipeline(folder)
+    with closing(SqliteLog(folder.pipeline, registry.partitions)) as log:
+        assert not [r for p in range(registry.partitions) for r in log.scan(Topic.OUTCOMES, p)]
+    register(folder, registry, signer_set(folder, active=True))
+    assert ends(open_pipeline(folder).committed) == ["signed"]
+
+
+def test_what_was_pinned_is_signed_whatever_else_was_taken_back(
+    folder: Folder, trader: Producer
+) -> None:
+    run_once(folder)
+    registry = die_before_signing(folder, trader.signed("a"))
+    register(folder, registry, *withdrawn(trader))
+    pipeline = open_pipeline(folder)
+    assert ends(pipeline.committed) == ["signed"]
+    pipeline.submit(trader.signed("b"))
+    assert ends(pipeline.drain()) == ["agent_inactive"]
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_signer_with_a_key_that_nobody_registered_halts(
+    folder: Folder, trader: Producer, *, idle: bool
+) -> None:
+    pipeline = open_pipeline(folder)
+    pipeline.drain()
+    pipeline.close()
+    change_key(folder)
+    pipeline = open_pipeline(folder)
+    pipeline.submit(*[] if idle else [trader.signed("a")])
+    with pytest.raises(StageHalted, match="active signer"):
+        pipeline.runner.step()
+    assert pipeline.committed == []
+
+
+class TestAnIdleSignerOnKafka:
+    """It ends at its start: when work comes, nobody looks."""
+
+    def ends(self, scaled: Scaled, *words: str) -> None:
+        before = len(scaled.audit())
+        assert scaled.ends("signer") == ExitCode.HALTED, scaled.log("signer")
+        log = scaled.log("signer")
+        assert "Traceback" not in log
+        for word in words:
+            assert word in log
+        assert len(scaled.audit()) == before
+
+    def test_whose_key_nobody_registered(self, scaled: Scaled) -> None:
+        scaled.start("signer")
+        scaled.await_ready("signer")
+        scaled.stop("signer")
+        key = change_key(scaled.folder)
+        self.ends(scaled, "as an active signer", "until an admin registers it")
+        scaled.register(ServiceSet(role="signer", name=SIGNER, public_key=key, active=True))
+        scaled.start("signer")
+        scaled.await_ready("signer")
+
+    def test_that_was_taken_from_the_registry(self, scaled: Scaled) -> None:
+        scaled.start("signer")
+        scaled.await_ready("signer")
+        scaled.stop("signer")
+        scaled.register(signer_set(scaled.folder, active=False))
+        self.ends(scaled, "as an active signer")
+
+    def test_with_another_root_key(self, scaled: Scaled, tmp_path: Path) -> None:
+        other = make_folder(tmp_path / "other", [])
+        scaled.folder.root_key.write_bytes(other.root_key.read_bytes())
+        self.ends(scaled, "use the root file it was wrapped with")
+
+    def test_that_trusts_another_organisation(self, scaled: Scaled, tmp_path: Path) -> None:
+        """It must not write down as refused what is simply not its own."""
+        scaled.folder = make_folder(tmp_path / "other", [])
+        self.ends(scaled, "holds no registry of the organisation that this data folder trusts")
+
+
+class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
+    """It is killed when its charge is committed; what is registered next it knows at its start."""
+
+    @pytest.fixture
+    def charged(self, scaled: Scaled, trader: Producer) -> Iterator[Scaled]:
+        with closing(KafkaProxy(int(scaled.servers.rpartition(":")[2]))) as proxy:
+            scaled.doors["signer"] = f"127.0.0.1:{proxy.port}"
+            scaled.start_all()
+            # The key is made when the signer is at work, in a transaction that is not meant.
+            until(lambda: bool(on_kafka(scaled.servers)(Topic.VAULT)))
+            proxy.arm(CHARGED, partial(scaled.kill, "signer"))
+            scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))])
+            proxy.await_reached()
+            assert not self.made(scaled)
+            yield scaled
+
+    def made(self, scaled: Scaled) -> list[bytes]:
+        """Return every outcome that was ever sent, committed or not."""
+        return on_kafka(scaled.servers, "read_uncommitted")(Topic.OUTCOMES)
+
+    def test_and_was_taken_back_meanwhile_signs_nothing(self, charged: Scaled) -> None:
+        charged.register(signer_set(charged.folder, active=False))
+        assert charged.ends("signer") == ExitCode.HALTED, charged.log("signer")
+        assert "as an active signer" in charged.log("signer")
+        assert not self.made(charged)
+        charged.register(signer_set(charged.folder, active=True))
+        charged.start("signer")
+        charged.settle(all_ended)
+        assert len(check(on_kafka(charged.servers), settled=True).signed) == 1
+
+    def test_signs_what_it_charged_whatever_else_was_taken_back(
+        self, charged: Scaled, trader: Producer
+    ) -> None:
+        for entry in withdrawn(trader):
+            charged.register(entry)
+        charged.start("signer")
+        charged.settle(all_ended)
+        assert len(self.made(charged)) == 1
+        assert b'"raw_transaction"' in self.made(charged)[0]

@@ -1,0 +1,138 @@
+"""A signer without any KMS: it attests itself, and three releases hold its keys."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.boot import SignerBoot, start_id
+from schemas.record import Outgoing
+from schemas.registry import VaultCreated
+from schemas.release import ReleaseGranted
+from schemas.topics import Topic
+from signer.attestation.public_root import SIMULATED_ROOT
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.data_folder.folder import SIGNER
+from sixgate.scaled.resealing import reseal
+from sixgate.scaled.settings import load_settings
+from tests.harness.builders.release import ADMIN, ORG
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry, key_order
+from tests.harness.pipeline.release_process import Releasing, releasing, token
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+
+PROVIDERS = ("gcp", "aws", "azure")
+WALLET, TREASURY = "wallets/hot", "__treasury-keys"
+
+
+@pytest.fixture
+def releases(scaled: Scaled, tmp_path: Path) -> Iterator[Releasing]:
+    """Give three releases at work, whose policy believes the simulated platform of signers."""
+    with releasing(tmp_path / "releases", scaled.servers, partitions=None) as found:
+        found.found(*PROVIDERS)
+        gcp = found.holders["gcp"]
+        held = {"vault_keys": True, "identities": (SIGNER,)}
+        found.holders["gcp"] = gcp.model_copy(update=held)
+        evidence = found.policy().evidence.model_copy(update={"simulated_root": SIMULATED_ROOT})
+        found.publish(found.policy(evidence=evidence, configurations="any"))
+        for provider in PROVIDERS:
+            found.start(provider)
+            (found.path / f"{provider}.token").write_bytes(token(provider))
+        yield found
+
+
+def section(here: Releasing) -> str:
+    """Return what a signer is told of them."""
+    told = (
+        f'[releases]\norg = "{ORG}"\npolicy = "{here.policy_file}"\nroot = "gcp"\n'
+        f'admins = ["{ADMIN.public_key}"]\ninsecure_dev = true\n'
+    )
+    for provider in PROVIDERS:
+        told += f'[releases.at.{provider}]\nurl = "http://127.0.0.1:{here.ports[provider]}"\n'
+        told += f'token = "{here.path}/{provider}.token"\n'
+    return told
+
+
+def move_the_identity(scaled: Scaled, here: Releasing, file: Path) -> None:
+    """Seal the signer's identity under the root of a release, and take its former root away."""
+    attested = '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
+    file.write_text(f'data = "{scaled.folder.path}"\n{attested}{section(here)}')
+    moved = reseal(load_settings(file))
+    assert moved.sealed.root == here.holders["gcp"].kms_key
+    scaled.folder.root_key.unlink()
+
+
+def starts(scaled: Scaled) -> set[str]:
+    """Return the names of the starts of all boots on record."""
+    boots = on_kafka(scaled.servers)(Topic.BOOTS)
+    return {start_id(SignerBoot.decode(boot).facts.unique) for boot in boots}
+
+
+def order_a_wallet(scaled: Scaled, trader: Producer) -> None:
+    """Let the account have a key of which each of three providers holds a share."""
+    scaled.register(VaultCreated(account=ACCOUNT, vault=TREASURY, mode="2of3_multi_hsm"))
+    scaled.register(agent_entry(trader.signer, key_paths=(KEY_PATH, WALLET)))
+    scaled.send([key_order(scaled.folder, path=WALLET, vault=TREASURY)])
+
+
+def test_a_signer_without_a_kms_signs_with_keys_that_releases_hold(
+    scaled: Scaled, releases: Releasing, trader: Producer, tmp_path: Path
+) -> None:
+    move_the_identity(scaled, releases, tmp_path / "reseal.toml")
+    order_a_wallet(scaled, trader)
+    scaled.more["signer"] = section(releases)
+    for name in ("signer", "gates"):
+        scaled.start(name)
+        scaled.await_ready(name)
+    submitted = [trader.signed("agent's"), trader.signed("wallet's", key_path=WALLET)]
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in submitted])
+    scaled.settle(all_ended)
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert [outcome["type"] for outcome in found.outcomes] == ["transaction.signed"] * 2
+    granted = releases.records()
+    assert all(isinstance(one, ReleaseGranted) for one in granted), granted
+    assert {one.provider for one in granted} == set(PROVIDERS)
+    asked = [one.boot for one in granted if isinstance(one, ReleaseGranted)]
+    boots = {outcome["boot"] for outcome in found.outcomes}
+    sealing, proving, opening, *rest = asked
+    assert sealing == proving != opening
+    assert {opening} == starts(scaled)
+    assert set(rest) == boots
+
+    releases.kill("azure")  # any two of three are enough
+    scaled.kill("signer")
+    scaled.start("signer")
+    again = trader.signed("after", key_path=WALLET)
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, again)])
+    scaled.settle(all_ended)
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert found.outcomes[-1]["type"] == "transaction.signed"
+
+
+def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
+    scaled: Scaled, tmp_path: Path
+) -> None:
+    root = tmp_path / "root.toml"
+    root.write_text(
+        f'data = "{scaled.folder.path}"\n[kafka]\ninsecure_dev = true\n'
+        '[kms]\nroot = "aws"\n[kms.aws]\nkey = "01234567-89ab-cdef-0123-456789abcdef"\n'
+        'region = "eu-central-2"\n'
+    )
+    command = [sys.executable, "-m", "sixgate", "signer", "--config", str(root)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == ExitCode.USAGE
+    assert "run sixgate services reseal with these settings" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_signer_with_releases_and_a_kms_of_its_own_does_not_start(
+    scaled: Scaled, tmp_path: Path
+) -> None:
+    with releasing(tmp_path / "releases", scaled.servers, partitions=None) as here:
+        here.ports = dict.fromkeys(PROVIDERS, 1)
+        scaled.more["signer"] = section(here) + here.kms("aws")
+        assert scaled.ends("signer") == ExitCode.USAGE
+        assert "no KMS credentials of its own" in scaled.log("signer")
+        assert "[kms.aws]" in scaled.log("signer")

@@ -1,0 +1,121 @@
+"""The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
+
+import asyncio
+import secrets
+import signal
+
+from schemas.partition import partition_of
+from schemas.record import Outgoing, Record
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.clocks import wall_ms
+from streams.gates.ahead import Ahead
+from streams.gates.stages import GATE_OF
+from streams.kafka.producer import Sender
+from streams.kafka.projections import Projections
+from streams.runners.faust import GateLine
+from tests.harness.broker.bus import cleared
+from tests.harness.judge.outside import Outside, check
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, agent_entry
+from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
+
+DAILY_WEI, VALUE_WEI = 5 * 10**18, 25 * 10**16
+
+
+def submit(scaled: Scaled, *values: bytes, key: str = ACCOUNT) -> None:
+    scaled.send([Outgoing(Topic.SUBMITTED, key, value) for value in values])
+
+
+def reasons(found: Outside) -> list[str]:
+    return [outcome.get("reason", "signed") for outcome in found.outcomes]
+
+
+def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader: Producer) -> None:
+    good = trader.signed("good")
+    forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32))).signed("forged")
+    submit(scaled, good, trader.signed("no", to=STRANGER), forged, b"garbage", good)
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    scaled.settle(all_ended)
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
+    ends = sorted(event["reason"] for event in found.unattributed)
+    assert ends == ["malformed", "signature_invalid"]
+    for name in ("gates", "signer"):
+        scaled.stop(name)
+
+
+def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Two signers of one slot: the older one wakes up after the newer has done its work."""
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    submit(scaled, trader.signed("0", value_wei=VALUE_WEI))
+    scaled.settle(all_ended)
+    zombie = scaled.set_aside("signer")
+    zombie.send_signal(signal.SIGSTOP)
+    submit(scaled, *(trader.signed(f"{n}", value_wei=VALUE_WEI) for n in range(1, 30)))
+    scaled.start("signer")
+    scaled.settle(lambda found: len(found.outcomes) == 30)
+    zombie.send_signal(signal.SIGCONT)
+    assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER, scaled.log("signer")
+    found = check(on_kafka(scaled.servers), settled=True)
+    assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
+    assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI
+
+
+def test_an_agent_registered_a_moment_ago_is_known_everywhere(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Gates and signer read the registry to its end before they refuse a stranger."""
+    for name in ("signer", "gates"):
+        scaled.start(name)
+    submit(scaled, trader.signed("first"))
+    scaled.settle(all_ended)
+    late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
+    scaled.register(agent_entry(late.signer))
+    submit(scaled, late.signed("second"))
+    found = scaled.settle(lambda found: len(found.outcomes) == 2)
+    assert reasons(found) == ["signed", "signed"]
+
+
+def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
+    scaled: Scaled, trader: Producer
+) -> None:
+    """Whoever writes to every topic may put clearances before the signer; it decides itself."""
+    scaled.start("signer")
+    forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+    envelopes = [trader.signed("ok"), trader.signed("no", to=STRANGER), forged.signed("forged")]
+    records = [Outgoing(Topic.DECIDED, ACCOUNT, cleared(envelope)) for envelope in envelopes]
+    records += [Outgoing(Topic.DECIDED, "other", records[0].value)]
+    records += [Outgoing(Topic.DECIDED, ACCOUNT, value) for value in (b"", b"garbage", b"{}")]
+    scaled.send([*records, *records])
+    found = scaled.settle(lambda found: len(found.outcomes) == 2 and len(scaled.audit()) >= 11)
+    assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
+
+
+def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> None:
+    """The registry is followed behind the scenes: the gate's own look may find nothing new."""
+    late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
+    trust, sent = scaled.folder.trust(), list[Outgoing]()
+    at = partition_of(ACCOUNT, trust.partitions)
+    submitted = Record(Topic.SUBMITTED, at, 0, ACCOUNT, late.signed("first"), 0)
+
+    async def now_ms() -> int:
+        return wall_ms()
+
+    async def judge() -> None:
+        async with (
+            Projections(scaled.broker, trust.trust_root, wall_ms) as known,
+            Sender(scaled.broker, lambda: trust.partitions) as sender,
+        ):
+            hop_by_hop = Ahead(lambda _: False)
+            line = GateLine(known, sender, lambda _: (), now_ms, sent.extend, hop_by_hop)
+            await asyncio.to_thread(scaled.register, agent_entry(late.signer))
+            judging = line.pass_on(GATE_OF[Topic.SUBMITTED], [submitted])
+            await asyncio.gather(known.refresh(), judging)
+
+    asyncio.run(judge())
+    assert [event.topic for event in sent] == [Topic.ADMITTED]

@@ -1,0 +1,76 @@
+"""A Kafka that seems to be gone, and one that is: what a process is told decides how it ends."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from infra.local.kafka import Kafka
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from streams.kafka.broker import REQUEST_MS_MAX
+from streams.kafka.errors import KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.producer import Sender
+from streams.kafka.reader import Reader
+from streams.kafka.records import place
+from tests.harness.broker.ledger_kafka import (
+    KafkaWriter,
+    broker_of,
+    delete_topics,
+    kafka_with_topics,
+)
+from tests.harness.broker.servers import watched
+
+REGISTRY = (Topic.REGISTRY, 0)
+
+
+def test_who_was_frozen_for_longer_than_it_waits_asks_again_where_a_topic_ends(
+    tmp_path: Path,
+) -> None:
+    """When it thaws its time is over before it sees the answer that lies there."""
+    with watched(tmp_path), kafka_with_topics(tmp_path) as kafka:
+        writer = KafkaWriter(kafka)
+        writer.send([Outgoing(Topic.REGISTRY, "", b"a record")])
+        writer.close()
+        assert asyncio.run(end_asked_by_the_frozen(kafka)) == 1
+
+
+async def end_asked_by_the_frozen(kafka: Kafka) -> int:
+    async with Reader(broker_of(kafka), {REGISTRY: 0}) as reader:
+        await reader.ends()
+        kafka.pause()
+        asking = asyncio.create_task(reader.ends())
+        await asyncio.sleep(1)
+        assert not asking.done()
+        kafka.resume()
+        time.sleep(REQUEST_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
+        return (await asking)[place(*REGISTRY)]
+
+
+def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(tmp_path: Path) -> None:
+    """Whoever watches over processes starts those again that found nobody, and no others."""
+    with watched(tmp_path), kafka_with_topics(tmp_path) as kafka:
+        asyncio.run(without_the_topic(kafka))
+
+
+async def without_the_topic(kafka: Kafka) -> None:
+    await delete(kafka, Topic.REGISTRY)
+    async with Sender(broker_of(kafka), lambda: 1) as sender:
+        sending = [Outgoing(Topic.REGISTRY, "", b"a record")]
+        kafka.pause()
+        with pytest.raises(KafkaUnreachable):
+            await sender.send(sending)
+        kafka.resume()
+        with pytest.raises(KafkaTopicMissing):
+            await sender.send(sending)
+
+
+async def delete(kafka: Kafka, topic: Topic) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    try:
+        await delete_topics(admin, topic)
+    finally:
+        await admin.close()
