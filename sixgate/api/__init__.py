@@ -9,22 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from schemas.fields import Count, TimeMs
+from sixgate.api_error import ApiError as ApiError
+from sixgate.api_error import ReportedRefusal as ReportedRefusal
 
 Json: TypeAlias = dict[str, Any]
 Position: TypeAlias = Count | str
 KEY_LENGTH_MAX = 63
-
-
-class ApiError(Exception):
-    """A request that cannot be served; ``code`` is stable, the message is one sentence."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class ReportedRefusal(ApiError):  # noqa: N818 - named for what it is
-    """A refusal as a record of ``audit`` reports it, which nobody signed: it may be untrue."""
 
 
 def bytes_of(text: str) -> bytes:

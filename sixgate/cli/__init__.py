@@ -13,7 +13,7 @@ _ENGINE = "chdb"
 def main() -> NoReturn:
     """Load the command line and run it; Ctrl-C is answered in a sentence even before that."""
     leave_at_once()
-    from sixgate.cli.app import main as run  # noqa: PLC0415 - takes a third of a second
+    from sixgate.cli.app import main as run  # after Ctrl-C has its answer
 
     try:
         run()

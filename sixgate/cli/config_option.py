@@ -49,16 +49,13 @@ def config_file() -> Path | None:
     return Path(said) if said else None
 
 
-def offer_config(app: typer.Typer, but: Command) -> None:
-    """Give ``--config`` to every command of an app, and of those within, that takes ``--data``.
-
-    ``but`` is left out.
-    """
+def offer_config(app: typer.Typer) -> None:
+    """Give ``--config`` to every command of an app, and of those within, that takes ``--data``."""
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            offer_config(group.typer_instance, but)
+            offer_config(group.typer_instance)
     for command in app.registered_commands:
-        if command.callback not in (None, but):
+        if command.callback is not None:
             own = inspect.signature(command.callback, eval_str=True)
             if "data" in own.parameters and "config" not in own.parameters:
                 command.callback = _with_config(command.callback, own)

@@ -4,32 +4,9 @@ import errno
 import os
 from dataclasses import dataclass
 
-from schemas.strict_json import JsonWrong
-from sixgate.api import ApiError
-from sixgate.authoring.intent_form import IntentWrong
+from sixgate.api_error import ApiError
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.terminal import OutputClosed
-from sixgate.data_folder.folder import FolderBusy, FolderError
-from sixgate.data_folder.key_files import KeyFileError
-from sixgate.halts import HALTS
-from sixgate.settings_wrong import SettingsWrong
-from streams.kafka.errors import (
-    KafkaDenied,
-    KafkaFault,
-    KafkaFenced,
-    KafkaTopicMissing,
-    KafkaUnreachable,
-    KafkaWeaker,
-)
-from streams.ledger.errors import (
-    LedgerBusy,
-    LedgerConflict,
-    LedgerDenied,
-    LedgerError,
-    LedgerFault,
-    LedgerRewritten,
-    LedgerUnreachable,
-)
+from sixgate.cli.output import OutputClosed
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
@@ -82,31 +59,6 @@ API_CODES: dict[str, ExitCode] = {
     "internal": ExitCode.INTERNAL,
 }
 
-# The first row that fits counts, so a special case stands before its base.
-KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
-    (FolderBusy, ExitCode.UNREACHABLE),
-    (FolderError, ExitCode.FOLDER),
-    (KeyFileError, ExitCode.FOLDER),
-    (LedgerBusy, ExitCode.UNREACHABLE),
-    (LedgerFault, ExitCode.LEDGER_WRONG),
-    (LedgerRewritten, ExitCode.LEDGER_WRONG),
-    (LedgerUnreachable, ExitCode.UNREACHABLE),
-    (LedgerDenied, ExitCode.REFUSED),
-    (LedgerConflict, ExitCode.TAKEN_OVER),
-    (LedgerError, ExitCode.HALTED),
-    *((kind, ExitCode.HALTED) for kind in HALTS),
-    (KafkaUnreachable, ExitCode.UNREACHABLE),
-    (KafkaDenied, ExitCode.REFUSED),
-    (KafkaTopicMissing, ExitCode.WEAKER),
-    (KafkaWeaker, ExitCode.WEAKER),
-    (KafkaFenced, ExitCode.TAKEN_OVER),
-    (KafkaFault, ExitCode.HALTED),
-    (SettingsWrong, ExitCode.USAGE),
-    (IntentWrong, ExitCode.USAGE),
-    (JsonWrong, ExitCode.USAGE),
-)
-
-
 ADVICE: dict[int, str] = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
@@ -136,6 +88,8 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _foreign(error: BaseException) -> Failure:
+    from sixgate.cli.failure_kinds import KINDS  # as much as a whole pipeline raises
+
     for kind, code in KINDS:
         if isinstance(error, kind):
             return Failure(code, str(error))

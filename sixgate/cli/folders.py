@@ -73,8 +73,8 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     # The ledger's engine takes a while to load: a folder that is none is told before.
     folder = Folder(data)
     folder.trust()
-    from sixgate.embedded.node import running  # noqa: PLC0415
-    from sixgate.socket.serving import serving  # noqa: PLC0415
+    from sixgate.embedded.node import running
+    from sixgate.socket.serving import serving
 
     with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
         if _own(folder, stop, owning):

@@ -68,7 +68,7 @@ def _settings(data: Path) -> KmsSettings:
         folder = Folder(data)
         folder.trust()  # a folder that is none lacks no key that could be restored
         return KmsSettings(local=LocalSection(root=folder.root_key), insecure_dev=True)
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415 - Kafka takes a while to load
+    from sixgate.scaled.settings import load_settings  # Kafka takes a while to load
 
     return load_settings(file).kms
 

@@ -5,9 +5,6 @@ from typing import Annotated
 
 import typer
 
-from sixgate.authoring import form_fields
-from sixgate.authoring.key_text import ON_THE_COMMAND_LINE, looks_like_a_key
-
 ACCOUNT_DEFAULT = "main"
 NO_PATHS = [""]
 DATA_DEFAULT = Path("sixgate-data")
@@ -17,8 +14,12 @@ CONFIG_VARIABLE = "SIXGATE_CONFIG"
 
 def checked_name(value: str | None) -> str | None:
     """Return a name as Typer's callback, or say what is wrong with it."""
+    if value is None:
+        return None
+    from sixgate.authoring import form_fields
+
     try:
-        return value if value is None else str(form_fields.name(value))
+        return str(form_fields.name(value))
     except ValueError as error:
         raise typer.BadParameter(f"{value!a} {error}") from None
 
@@ -35,8 +36,13 @@ def _paths(values: list[str] | None) -> list[str]:
 
 
 def _path(value: str | None) -> str | None:
+    if value is None:
+        return None
+    from sixgate.authoring import form_fields
+    from sixgate.authoring.key_text import ON_THE_COMMAND_LINE, looks_like_a_key
+
     try:
-        return value if value is None else str(form_fields.key_path(value))
+        return str(form_fields.key_path(value))
     except ValueError as error:
         if looks_like_a_key(str(value)):
             raise typer.BadParameter(f"it {ON_THE_COMMAND_LINE}") from None

@@ -29,8 +29,8 @@ def probe(
     ] = None,
 ) -> None:
     """Say in one sentence whether a process gets on; exit with 13 if it is stalled."""
-    from sixgate.scaled.ending import WrongProcess, end  # noqa: PLC0415 - not for every command
-    from sixgate.scaled.probe import State, look, place_of  # noqa: PLC0415
+    from sixgate.scaled.ending import WrongProcess, end  # not for every command
+    from sixgate.scaled.probe import State, look, place_of
 
     try:
         at = place_of(url)

@@ -20,9 +20,9 @@ Config = Annotated[
 
 def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Run the gates on Kafka until SIGTERM."""
-    from sixgate.scaled.gating import GatesProcess  # noqa: PLC0415 - Faust takes a while to load
-    from sixgate.scaled.process import run_process  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.gating import GatesProcess  # Faust takes a while to load
+    from sixgate.scaled.process import run_process
+    from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
@@ -38,9 +38,9 @@ def signer(
     insecure_dev: InsecureDev = False,
 ) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
-    from sixgate.scaled.process import run_process  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
-    from sixgate.scaled.signing import SignerProcess  # noqa: PLC0415
+    from sixgate.scaled.process import run_process
+    from sixgate.scaled.settings import load_settings
+    from sixgate.scaled.signing import SignerProcess
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file(), slots=slots)
@@ -49,9 +49,9 @@ def signer(
 
 def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Sign again and again how far the registry goes, until SIGTERM."""
-    from sixgate.scaled.process import run_process  # noqa: PLC0415
-    from sixgate.scaled.registrar import RegistrarProcess  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.process import run_process
+    from sixgate.scaled.registrar import RegistrarProcess
+    from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
@@ -60,9 +60,9 @@ def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> No
 
 def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Serve secrets that are no signing keys to the agents that are granted them, until SIGTERM."""
-    from sixgate.custody.process import CustodyProcess  # noqa: PLC0415 - loads a cloud's SDK
-    from sixgate.scaled.process import run_process  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.custody.process import CustodyProcess  # loads a cloud's SDK
+    from sixgate.scaled.process import run_process
+    from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
@@ -71,7 +71,7 @@ def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None
 
 def config(*, config: Config = None) -> None:
     """Print the settings of the scaled processes as they are now, secrets masked."""
-    from sixgate.scaled.settings import load_settings, shown  # noqa: PLC0415
+    from sixgate.scaled.settings import load_settings, shown
 
     plain = orjson.dumps(shown(load_settings(config or config_file())), option=orjson.OPT_INDENT_2)
     screen().print(plain.decode(), highlight=False, soft_wrap=True)
@@ -79,9 +79,9 @@ def config(*, config: Config = None) -> None:
 
 def publish(*, config: Config = None) -> None:
     """Put the organisation that sixgate init founded in the data folder on Kafka, for ever."""
-    from sixgate.data_folder.folder import Folder  # noqa: PLC0415
-    from sixgate.scaled.publishing import publish as send  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.data_folder.folder import Folder
+    from sixgate.scaled.publishing import publish as send
+    from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config or config_file())
     folder = Folder(settings.data)

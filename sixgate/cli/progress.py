@@ -1,13 +1,11 @@
 """Progress on standard error: only on a terminal, and only for what takes over a second."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from sixgate.cli.terminal import notices
+from sixgate.cli.terminal import Screen, notices
 
 PATIENCE_S = 1.0
 WAITING = "waiting for the signer"
@@ -15,15 +13,14 @@ Item = TypeVar("Item")
 
 
 class Bar:
-    """One bar; until a total is known it only shows that there is life."""
+    """One bar, which ``update`` moves; until a total is known it only shows that there is life."""
 
-    def __init__(self, progress: Progress, title: str, total: int | None) -> None:
-        self._progress = progress
-        self._task = progress.add_task(title, total=total)
+    def __init__(self, update: Callable[..., Any]) -> None:
+        self._update = update
 
     def show(self, done: int, total: int | None = None, title: str | None = None) -> None:
         """Set how much is done, and of how much."""
-        self._progress.update(self._task, completed=done, total=total, description=title)
+        self._update(completed=done, total=total, description=title)
 
     def track(self, items: Sequence[Item]) -> Iterator[Item]:
         """Yield items, counting those that are done."""
@@ -37,18 +34,34 @@ class Bar:
 def progress(title: str, total: int | None = None) -> Iterator[Bar]:
     """Lend a bar that appears after a second and is gone at the end."""
     console = notices()
+    if not console.is_terminal:
+        yield Bar(_unseen)
+        return
+    with _shown(console, title, total) as bar:
+        yield bar
+
+
+def _unseen(**_: object) -> None:
+    """Show nothing: nobody looks."""
+
+
+@contextmanager
+def _shown(console: Screen, title: str, total: int | None) -> Iterator[Bar]:
+    from rich import progress as looks  # only a terminal needs it
+
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        looks.TextColumn("{task.description}"),
+        looks.BarColumn(),
+        looks.MofNCompleteColumn(),
+        looks.TimeElapsedColumn(),
     )
-    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    shown = looks.Progress(*columns, console=console, transient=True)
+    task = shown.add_task(title, total=total)
     timer = threading.Timer(PATIENCE_S, shown.start)
     timer.daemon = True
     timer.start()
     try:
-        yield Bar(shown, title, total)
+        yield Bar(lambda **news: shown.update(task, **news))
     finally:
         timer.cancel()
         timer.join()

@@ -41,9 +41,9 @@ def keys(
     config: Config = None,
 ) -> None:
     """Make a release's own two keys, wrapped by its root key; print the holder for the policy."""
-    from sixgate.releasing.keys import Place, create_keys, open_keys  # noqa: PLC0415 - loads an SDK
-    from sixgate.releasing.process import only_kms  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.releasing.keys import Place, create_keys, open_keys  # loads an SDK
+    from sixgate.releasing.process import only_kms
+    from sixgate.scaled.settings import load_settings
 
     use_config(config)
     settings = load_settings(config_file())
@@ -85,9 +85,9 @@ def policy(
 
 
 def _run() -> None:
-    from sixgate.releasing.process import ReleaseProcess  # noqa: PLC0415 - loads a cloud's SDK
-    from sixgate.scaled.process import run_process  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.releasing.process import ReleaseProcess  # loads a cloud's SDK
+    from sixgate.scaled.process import run_process
+    from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config_file())
     run_process(ReleaseProcess(settings), settings.monitor)

@@ -72,8 +72,8 @@ def reseal(*, config: Config = None) -> None:
 
     Run it where the signer runs, with its settings. What it was sealed under has to open still.
     """
-    from sixgate.scaled.resealing import reseal as resealed  # noqa: PLC0415 - loads an SDK
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.resealing import reseal as resealed  # loads an SDK
+    from sixgate.scaled.settings import load_settings
 
     use_config(config)
     sealed, before, changed = resealed(load_settings(config_file()))

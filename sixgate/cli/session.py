@@ -6,22 +6,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from schemas.registry import Entry
-from schemas.topics import Principal
 from sixgate.api import Api, Json
-from sixgate.authoring import operator
 from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
-from sixgate.cli.identities import speaking_as
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
+
+if TYPE_CHECKING:  # most commands only read
+    from schemas.registry import Entry
+    from sixgate.authoring.operator import Admin
 
 IDEMPOTENCY_KEY_BYTES = 16
 NEXT = {
@@ -51,14 +51,18 @@ class Session:
         """What was registered when it was first asked for, or asked for since our last record."""
         return self.api.registry()
 
-    def register(self, *entries: Entry) -> None:
+    def register(self, *entries: "Entry") -> None:
         """Sign entries with the folder's admin key and register them in order."""
-        operator.register(self.api, self.folder.admin(), list(entries), wall_ms())
+        from sixgate.authoring.operator import register
+
+        register(self.api, self.folder.admin(), list(entries), wall_ms())
         self.__dict__.pop("registry", None)
 
-    def admin(self) -> operator.Admin:
+    def admin(self) -> "Admin":
         """Return the operator that the folder's admin key is."""
-        return operator.Admin(self.api, self.folder.admin(), wall_ms())
+        from sixgate.authoring.operator import Admin
+
+        return Admin(self.api, self.folder.admin(), wall_ms())
 
     def agent(self, name: str) -> Json:
         """Return a registered agent's record; end the command if there is none."""
@@ -126,7 +130,7 @@ def session(data: Path) -> Iterator[Session]:
         with _scaled(file, data) as here:
             yield here
         return
-    from sixgate.socket.connection import connect  # noqa: PLC0415
+    from sixgate.socket.connection import connect
 
     with ExitStack() as stack:
         with progress("opening the data folder"):
@@ -136,8 +140,10 @@ def session(data: Path) -> Iterator[Session]:
 
 @contextmanager
 def _scaled(file: Path, data: Path) -> Iterator[Session]:
-    from sixgate.scaled.front_door import front_door  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from schemas.topics import Principal
+    from sixgate.cli.identities import speaking_as
+    from sixgate.scaled.front_door import front_door
+    from sixgate.scaled.settings import load_settings
 
     settings = load_settings(file)
     if "kafka" not in settings.model_fields_set:

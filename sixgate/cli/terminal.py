@@ -15,11 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sixgate.cli.output import OutputClosed, write_line
+
 WIDTH_MAX, WIDTH_PIPED = 120, 120
-
-
-class OutputClosed(Exception):  # noqa: N818 - says what happened to the output
-    """Whoever read our output went away; there is nobody to tell."""
 
 
 class Screen(Console):
@@ -44,12 +42,12 @@ def notices() -> Screen:
 
 def print_json(value: Any) -> None:
     """Write one JSON document, indented."""
-    _write(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    write_line(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def print_json_line(value: Any) -> None:
     """Write one value of a stream as a line and flush it, so that a reader need not wait."""
-    _write(orjson.dumps(value))
+    write_line(orjson.dumps(value).decode())
 
 
 def safe(text: object, style: str = "") -> Text:
@@ -90,11 +88,3 @@ def _console(file: Any) -> Screen:
 
 def _spelt(character: str) -> str:
     return " " if character in "\n\t" else f"\\u{ord(character):04x}"
-
-
-def _write(line: bytes) -> None:
-    try:
-        sys.stdout.write(line.decode() + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise OutputClosed from None

@@ -64,7 +64,7 @@ def _once(limits: CallLimits) -> dict[str, Any]:
 def _credential(section: AzureSection, once: Mapping[str, Any]) -> TokenCredential:
     if section.token_file is not None:
         return FileToken(section.token_file)
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - loads msal, seldom needed
+    from azure.identity import DefaultAzureCredential  # loads msal, seldom needed
 
     # Left to itself it asks a machine's identity for up to 75 seconds, and holds a call's place.
     return DefaultAzureCredential(**once)

@@ -30,22 +30,22 @@ def providers(settings: KmsSections) -> dict[str, Open]:
 
 
 def _gcp(section: GcpSection) -> ProviderKms:
-    from signer.custody.kms.gcp import GcpKms  # noqa: PLC0415 - loads gRPC
-    from sixgate.kms.gcp_client import gcp_client  # noqa: PLC0415
+    from signer.custody.kms.gcp import GcpKms  # loads gRPC
+    from sixgate.kms.gcp_client import gcp_client
 
     return GcpKms(gcp_client(section), section.key, section.limits())
 
 
 def _aws(section: AwsSection) -> ProviderKms:
-    from signer.custody.kms.aws import AwsKms  # noqa: PLC0415 - loads botocore
-    from sixgate.kms.aws_client import aws_client  # noqa: PLC0415
+    from signer.custody.kms.aws import AwsKms  # loads botocore
+    from sixgate.kms.aws_client import aws_client
 
     return AwsKms(aws_client(section), section.key, section.limits())
 
 
 def _azure(section: AzureSection) -> ProviderKms:
-    from signer.custody.kms.azure import AzureKms  # noqa: PLC0415 - loads azure.core and requests
-    from sixgate.kms.azure_client import azure_clients  # noqa: PLC0415
+    from signer.custody.kms.azure import AzureKms  # loads azure.core and requests
+    from sixgate.kms.azure_client import azure_clients
 
     return AzureKms(*azure_clients(section), section.key, section.limits(), wall_ms)
 

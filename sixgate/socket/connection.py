@@ -44,8 +44,8 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
 
 def _served(folder: Folder, stack: ExitStack) -> Api:
     # Only an owner needs the ledger's engine, which takes a while to load.
-    from sixgate.embedded.node import running  # noqa: PLC0415
-    from sixgate.socket.serving import serving  # noqa: PLC0415
+    from sixgate.embedded.node import running
+    from sixgate.socket.serving import serving
 
     node = stack.enter_context(running(folder))
     stack.enter_context(serving(folder, node))

@@ -72,8 +72,8 @@ def _asked(url: str | None, nonce: str, data: Path) -> Json:
     if url is None:
         with session(data) as here:
             return here.api.attestation(nonce)
-    from sixgate.scaled.attestation_page import fetch  # noqa: PLC0415 - not for every command
-    from sixgate.scaled.probe import place_of  # noqa: PLC0415
+    from sixgate.scaled.attestation_page import fetch  # not for every command
+    from sixgate.scaled.probe import place_of
 
     try:
         at = place_of(url)

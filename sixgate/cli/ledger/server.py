@@ -16,9 +16,9 @@ Config = Annotated[
 
 def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Carry every record from Kafka into the ledger's server until SIGTERM."""
-    from sixgate.scaled.process import run_process  # noqa: PLC0415 - Kafka takes a while to load
-    from sixgate.scaled.recording import LedgerProcess  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.process import run_process  # Kafka takes a while to load
+    from sixgate.scaled.recording import LedgerProcess
+    from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config)
@@ -27,8 +27,8 @@ def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
 
 def migrate(*, config: Config = None) -> None:
     """Make the ledger's tables on the server, as user ledger_ddl."""
-    from sixgate.scaled.recording import migrate_ledger  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.recording import migrate_ledger
+    from sixgate.scaled.settings import load_settings
 
     count = migrate_ledger(load_settings(config))
     told = f"{count} migrations applied." if count else "The ledger's tables are up to date."

@@ -113,14 +113,14 @@ def _read(file: Path) -> Backup:
 
 def _restored(found: Backup, data: Path) -> int:
     if (settings_file := config_file()) is None:
-        from sixgate.embedded.restoring import restore as into_folder  # noqa: PLC0415 - slow
+        from sixgate.embedded.restoring import restore as into_folder  # slow
 
         folder = Folder(data)
         folder.trust()
         with folder.owned():
             return into_folder(folder, found)
-    from sixgate.scaled.restoring import restore as onto_kafka  # noqa: PLC0415
-    from sixgate.scaled.settings import load_settings  # noqa: PLC0415
+    from sixgate.scaled.restoring import restore as onto_kafka
+    from sixgate.scaled.settings import load_settings
 
     settings = load_settings(settings_file)
     folder = Folder(settings.data if data == DATA_DEFAULT else data)

@@ -119,7 +119,7 @@ def test_a_folder_that_lost_its_root_key_is_told_so(
 
 def test_a_command_that_asks_no_kms_loads_no_client_of_one() -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, sixgate.cli.app; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, sixgate.cli.kms; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,

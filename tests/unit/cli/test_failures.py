@@ -14,10 +14,10 @@ from signer.state import StateRolledBack
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.authoring.intent_form import IntentWrong
-from sixgate.cli import failures
+from sixgate.cli import failure_kinds, failures
 from sixgate.cli.exit_codes import MEANING, ExitCode
 from sixgate.cli.failures import API_CODES, CommandFailed, failure_of
-from sixgate.cli.terminal import OutputClosed
+from sixgate.cli.output import OutputClosed
 from sixgate.data_folder.folder import FolderBusy, FolderError
 from sixgate.data_folder.key_files import KeyFileError
 from sixgate.scaled.gating import IO_FAILED
@@ -100,7 +100,7 @@ def test_a_closed_output_says_nothing() -> None:
 
 
 def test_no_special_case_stands_behind_its_base() -> None:
-    kinds = [kind for kind, _ in failures.KINDS]
+    kinds = [kind for kind, _ in failure_kinds.KINDS]
     for place, kind in enumerate(kinds):
         assert not any(issubclass(kind, earlier) for earlier in kinds[:place]), kind
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import sixgate
 from schemas.topics import TOPICS, Principal
@@ -33,19 +34,19 @@ def test_every_command_speaks_as_somebody() -> None:
     assert len(set(speaking)) == len(speaking)
     left = {
         command
-        for command in commands(app)
+        for command in commands(get_command(app))
         if not any(command == name or command.startswith(f"{name} ") for name in speaking)
     }
     assert left == WITHOUT_KAFKA | ADMINISTRATORS
 
 
-def commands(group: typer.Typer, before: str = "") -> Iterator[str]:
-    for command in group.registered_commands:
-        assert command.callback
-        yield before + (command.name or command.callback.__name__)
-    for inner in group.registered_groups:
-        assert inner.typer_instance
-        yield from commands(inner.typer_instance, f"{before}{inner.name} ")
+def commands(group: object, before: str = "") -> Iterator[str]:
+    assert isinstance(group, TyperGroup)
+    for name, inner in group.commands.items():
+        if isinstance(inner, TyperGroup):
+            yield from commands(inner, f"{before}{name} ")
+        else:
+            yield before + name
 
 
 def test_the_page_says_whose_certificate_and_what_it_may_do() -> None:
