@@ -1,7 +1,7 @@
 """Settings for every test: Hypothesis profiles, and a marker per folder.
 
-Hypothesis tries a bounded number of examples, ``HYPOTHESIS_PROFILE=thorough`` ten times as many.
-In CI the examples are the same until a test changes: a commit fails for its own change only.
+``tests/harness/sizes.py`` bounds the number of examples. In CI the examples are the same until a
+test changes, so a commit fails for its own change only; a soak draws new ones.
 """
 
 import os
@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.harness.sizes import EXAMPLES, SOAK
+
 ROOT = Path(__file__).parent
 
 # gRPC's fork handlers start its threads again in a forked child, which then aborts.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
-settings.register_profile("usual", deadline=None, max_examples=100, print_blob=True)
-settings.register_profile("thorough", settings.get_profile("usual"), max_examples=1_000)
+settings.register_profile("usual", deadline=None, max_examples=EXAMPLES, print_blob=True)
 settings.register_profile("ci", settings.get_profile("usual"), derandomize=True)
-settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "usual")
-)
+settings.load_profile("ci" if os.environ.get("CI") and not SOAK else "usual")
 
 pytest_plugins = [
     "tests.harness.broker.servers",

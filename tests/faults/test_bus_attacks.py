@@ -1,10 +1,9 @@
 """A writer with access to every topic, against the signer and the gates, on a real broker.
 
-``SIXGATE_BUS_MESSAGES`` sets how many messages, 100,000 in CI; ``pytest -s`` shows the progress.
+``tests/harness/sizes.py`` says how many messages; ``pytest -s`` shows the progress.
 """
 
 import asyncio
-import os
 import secrets
 from collections import Counter
 from collections.abc import Iterable
@@ -18,13 +17,12 @@ from schemas.registry import AccountOpened, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from tests.harness.broker.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
-from tests.harness.builders.progress import show
 from tests.harness.judge.outside import Values, check, proven, read_registered
 from tests.harness.pipeline.embedded import ACCOUNT, POLICY, Producer, key_order
 from tests.harness.pipeline.scaled import Scaled, on_kafka
 from tests.harness.pipeline.scaled_ledger import ledger_level
+from tests.harness.sizes import BUS_MESSAGES, show
 
-MESSAGES = int(os.environ.get("SIXGATE_BUS_MESSAGES", "100000"))
 IN_FLIGHT = 1_000
 BRIEF_MS = 60_000
 SIGNED = {"brief": 1, "honest": 50, "good": 20, "flipped": 5, "unpriced": 5}
@@ -52,7 +50,7 @@ async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
             if len(waiting) == IN_FLIGHT:
                 await asyncio.gather(*waiting)
                 waiting.clear()
-                show(sent.total(), MESSAGES, "messages")
+                show(sent.total(), BUS_MESSAGES, "messages")
         await asyncio.gather(*waiting)
     finally:
         await producer.stop()
@@ -121,7 +119,7 @@ def test_whatever_is_written_to_any_topic_nothing_is_signed_against_policy(
     attacker = prepare(scaled, trader)
     honest = [trader.signed(f"honest-{n}") for n in range(50)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in honest[:25]])
-    sent = asyncio.run(send(scaled, attacker.messages(MESSAGES)))
+    sent = asyncio.run(send(scaled, attacker.messages(BUS_MESSAGES)))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in honest[25:]])
 
     values = as_readers_see(on_kafka(scaled.servers), attacker.authentic)

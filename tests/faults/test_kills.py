@@ -1,16 +1,15 @@
-"""SIGKILL at random moments, at least 50 in CI, each followed by a check from outside.
+"""SIGKILL of the embedded node at random moments, each followed by a check from outside.
 
-``SIXGATE_KILLS`` sets how many, ``SIXGATE_SEED`` repeats a run; the seed is printed on failure.
+Half of the kills come at any moment after the start, so also while the process still loads; the
+other half come at any moment after its first outcome. ``tests/harness/sizes.py`` says how many.
 """
 
-import hashlib
-import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -21,7 +20,6 @@ from signer.signatures import Ed25519Signer
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import create_key_file
 from streams.log.sqlite import SqliteLog
-from tests.harness.builders.progress import show
 from tests.harness.judge.outside import check, in_folder, read
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
@@ -31,20 +29,12 @@ from tests.harness.pipeline.embedded import (
     Producer,
     make_folder,
 )
+from tests.harness.sizes import KILLS, SEED, drawn, show
 
-KILLS = int(os.environ.get("SIXGATE_KILLS", "50"))
-SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
-LIFE_MS_MIN, LIFE_MS_MAX = 300, 2_300
-BURST = 3
+LOADING_MS_MAX, AT_WORK_MS_MAX = 2_300, 800
+BURST, BURSTS_MAX = 3, 25
 PAUSE_S = 0.02
-LOOK_S, FINISH_S_MAX = 0.5, 120
-
-
-def lives_ms() -> Iterator[int]:
-    """Yield how long each process may live: the same for the same seed."""
-    for number in range(KILLS):
-        drawn = int.from_bytes(hashlib.sha256(f"{SEED}/{number}".encode()).digest()[:4], "big")
-        yield LIFE_MS_MIN + drawn % (LIFE_MS_MAX - LIFE_MS_MIN)
+LOOK_S, WORK_S_MAX, FINISH_S_MAX = 0.5, 120, 300
 
 
 def start(folder: Folder, life: int) -> subprocess.Popen[bytes]:
@@ -86,14 +76,33 @@ def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
     inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values], 0)
 
 
-def submit_until(ends_at_s: float, inbox: SqliteLog, trader: Producer, first: int) -> int:
-    """Submit burst after burst, so that the pipeline is busy when it is killed."""
+def submit_while(alive: Callable[[], bool], inbox: SqliteLog, trader: Producer, first: int) -> int:
+    """Submit burst after burst, so that the pipeline is busy; return the next burst's number."""
     burst = first
-    while time.monotonic() < ends_at_s:
-        submit(inbox, trader, burst)
-        burst += 1
+    while alive():
+        if burst < first + BURSTS_MAX:
+            submit(inbox, trader, burst)
+            burst += 1
         time.sleep(PAUSE_S)
     return burst
+
+
+def until_drawn(what: str, below_ms: int) -> Callable[[], bool]:
+    """Return what says whether a drawn moment, from now on, is still to come."""
+    ends_at_s = time.monotonic() + drawn(what, below_ms) / 1000
+    return lambda: time.monotonic() < ends_at_s
+
+
+def until_at_work(folder: Folder, process: subprocess.Popen[bytes]) -> Callable[[], bool]:
+    """Return what says whether a process has yet to publish its first outcome."""
+    outcomes = in_folder(folder.path)
+    before, ends_at_s = len(outcomes(Topic.OUTCOMES)), time.monotonic() + WORK_S_MAX
+
+    def waits() -> bool:
+        assert time.monotonic() < ends_at_s, "no outcome was published"
+        return process.poll() is None and len(outcomes(Topic.OUTCOMES)) == before
+
+    return waits
 
 
 def finish(folder: Folder) -> None:
@@ -127,9 +136,12 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
     create_key_file(folder.agent_key("trader"), seed)
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     bursts = 0
-    for life, life_ms in enumerate(lives_ms()):
+    for life in range(KILLS):
         process = start(folder, life)
-        bursts = submit_until(time.monotonic() + life_ms / 1000, inbox, trader, bursts)
+        if life % 2:
+            bursts = submit_while(until_at_work(folder, process), inbox, trader, bursts)
+        moment = until_drawn(f"life-{life}", AT_WORK_MS_MAX if life % 2 else LOADING_MS_MAX)
+        bursts = submit_while(moment, inbox, trader, bursts)
         kill(process)
         show(life + 1, KILLS, "killed")
         check(in_folder(folder.path), settled=False)

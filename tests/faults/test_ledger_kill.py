@@ -1,7 +1,5 @@
 """SIGKILL at any moment of an append: what was acknowledged is there, and the chain goes on."""
 
-import os
-import random  # noqa: TID251 - seeded below, so that a failure can be repeated
 import shutil
 import time
 from collections.abc import Iterator
@@ -20,9 +18,10 @@ from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import verify
 from tests.harness.builders.ledger import HEAD_KEY, ORG, SIGNER_PUBLIC, Pipeline, rows_of
 from tests.harness.pipeline.ledger_process import DONE, LedgerProcess
+from tests.harness.sizes import LEDGER_KILLS, drawn, show
 
-KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "12"))
 INTENTS = 60
+LIFE_MS_MAX = 300
 
 
 def check(folder: Path) -> int:
@@ -38,13 +37,13 @@ def check(folder: Path) -> int:
 
 def test_kills_lose_nothing_double_nothing_and_the_chain_goes_on(tmp_path: Path) -> None:
     records = Pipeline().run(INTENTS)
-    chance = random.Random(4)  # noqa: S311 - when to kill, nothing secret
     rows = 0
-    for kill in range(KILLS):
+    for kill in range(LEDGER_KILLS):
         child = LedgerProcess(tmp_path, INTENTS)
         child.wait_until_open()
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(drawn(f"ledger-{kill}", LIFE_MS_MAX) / 1000)
         acknowledged = child.kill()
+        show(kill + 1, LEDGER_KILLS, "killed")
         before, rows = rows, check(tmp_path)
         assert rows >= before + acknowledged, "an acknowledged row is gone"
         if rows == len(records):

@@ -4,7 +4,6 @@ Every test ends with the same judgement, made from outside: the chain verifies a
 that was published, and every committed record of every topic is in it once, as it was.
 """
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -25,9 +24,10 @@ from tests.harness.broker.ledger_servers import as_user, server_with_roles
 from tests.harness.broker.proxy import LossyProxy
 from tests.harness.broker.servers import running, watched
 from tests.harness.pipeline.ledger_rig import Rig
+from tests.harness.sizes import LEDGER_KILLS, drawn, show
 
 INSERT = b"INSERT+INTO+ledger"
-KILLS = int(os.environ.get("SIXGATE_LEDGER_KILLS", "6"))
+LOADING_MS_MAX = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +76,16 @@ def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
 
 
 def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
-    for n in range(KILLS):
+    for n in range(LEDGER_KILLS):
         before = rig.judge.rows()
         rig.write(60)
         sink = rig.start()
         if n % 2:
             _wait_for(partial(_grown, rig, before))
         else:
-            time.sleep(0.8 + 0.1 * n)
+            time.sleep(drawn(f"loading-{n}", LOADING_MS_MAX) / 1000)
         rig.end(sink, signal.SIGKILL)
+        show(n + 1, LEDGER_KILLS, "killed")
     rig.go_on()
 
 

@@ -1,37 +1,32 @@
 """SIGKILL of every process at random, on a real broker and a real ClickHouse server.
 
-``SIXGATE_SCALED_KILLS`` sets how many, 20 in CI, ``SIXGATE_SCALED_INTENTS`` the intents before
-each; ``SIXGATE_SEED`` repeats a run. ``pytest -s`` shows the progress.
+Every process is killed as often as every other one, in a drawn order and at a drawn moment;
+``tests/harness/sizes.py`` says how often and amid how many intents.
 """
 
-import hashlib
-import os
-import secrets
 import time
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from tests.harness.builders.progress import show
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 from tests.harness.pipeline.scaled_ledger import ledger_level
+from tests.harness.sizes import SCALED_INTENTS, SCALED_KILLS, SEED, drawn, show
 
-KILLS = int(os.environ.get("SIXGATE_SCALED_KILLS", "20"))
-SEED = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
-INTENTS_PER_LIFE = int(os.environ.get("SIXGATE_SCALED_INTENTS", "250"))
 LIFE_MS_MIN, LIFE_MS_MAX = 200, 3_000
 
 
-def drawn(number: int, what: str, below: int) -> int:
-    """Draw a number: the same for the same seed."""
-    found = hashlib.sha256(f"{SEED}/{number}/{what}".encode()).digest()
-    return int.from_bytes(found[:4], "big") % below
+def victims(names: list[str]) -> list[str]:
+    """Return who is killed, one after another: each round has every process once."""
+    rounds = range(-(-SCALED_KILLS // len(names)))
+    drawn_first = [sorted(names, key=lambda name: drawn(f"{name}-{n}", 2**32)) for n in rounds]
+    return [name for one in drawn_first for name in one][:SCALED_KILLS]
 
 
 def submit(scaled: Scaled, trader: Producer, life: int) -> None:
     """Append good intents, ones that rules refuse, a replay and garbage."""
-    values = [trader.signed(f"{life}-{n}", value_wei=10**9) for n in range(INTENTS_PER_LIFE)]
+    values = [trader.signed(f"{life}-{n}", value_wei=10**9) for n in range(SCALED_INTENTS)]
     values += [trader.signed(f"{life}-no", to=STRANGER), values[0], b"garbage %d" % life]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
@@ -40,21 +35,20 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
     scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
     scaled = scaled_with_ledger
-    names = scaled.names
     scaled.start_all()
-    for life in range(KILLS):
+    for life, name in enumerate(victims(scaled.names)):
+        scaled.await_ready(name)
         submit(scaled, trader, life)
-        time.sleep((LIFE_MS_MIN + drawn(life, "ms", LIFE_MS_MAX - LIFE_MS_MIN)) / 1000)
-        name = names[drawn(life, "name", len(names))]
+        time.sleep((LIFE_MS_MIN + drawn(f"ms-{life}", LIFE_MS_MAX - LIFE_MS_MIN)) / 1000)
         scaled.kill(name)
         scaled.start(name)
-        show(life + 1, KILLS, f"{name} was killed")
-    for name in names:
+        show(life + 1, SCALED_KILLS, f"{name} was killed")
+    for name in scaled.names:
         scaled.await_ready(name)
     scaled.await_caught_up("gates", "signer", "ledger")
     scaled.settle(all_ended)
     found = check(on_kafka(scaled.servers), settled=True)
-    assert len(found.intents) == KILLS * (INTENTS_PER_LIFE + 1), f"seed {SEED}"
-    assert len(found.signed) == KILLS * INTENTS_PER_LIFE, f"seed {SEED}"
+    assert len(found.intents) == SCALED_KILLS * (SCALED_INTENTS + 1), f"seed {SEED}"
+    assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS, f"seed {SEED}"
     ledger_level(scaled).judge()
     scaled.stop_all()

@@ -6,6 +6,7 @@
 - ``judge``: recomputes every promise from topics and ledger alone, with independent libraries.
 - ``builders``: valid objects of every kind, to be changed in one member by a test.
 - ``kms``: stand-ins of three clouds' KMSs (``make peers`` runs them).
+- ``sizes``: how much a test does, in ``make test`` and in ``make soak``.
 
 A test names its scenario in its own file; nothing here asserts what only one test needs.
 """

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from signer.account import Account
 from signer.window import SPENT_MS
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, signed
-from tests.harness.builders.effort import effort
+from tests.harness.sizes import effort
 from tests.harness.builders.models import uint256
 
 MINUTE_MS = 60_000

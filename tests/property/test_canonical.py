@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.canonical import Canonical, Malformed
 from schemas.fields import SAFE_INTEGER_MAX
 from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
-from tests.harness.builders.effort import effort
+from tests.harness.sizes import effort
 from tests.harness.builders.models import canonical_models, values_of
 
 MODELS = canonical_models()

@@ -41,7 +41,7 @@ from tests.harness.builders.cases import (
     registered,
     sealed,
 )
-from tests.harness.builders.effort import effort
+from tests.harness.sizes import effort
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
 

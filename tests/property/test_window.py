@@ -11,7 +11,7 @@ from signer.rules import daily_limit
 from signer.rules.decision import Passed
 from signer.window import DAY_MS, SIGN_MS_MAX, SPENT_MS, Window
 from tests.harness.builders.cases import ACCOUNT, ETH, NOW_MS, facts, intent, policy, signed
-from tests.harness.builders.effort import effort
+from tests.harness.sizes import effort
 
 SPAN_MS = 1_000
 EXACT_MAX = 64  # entries, by the design
