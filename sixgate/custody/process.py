@@ -74,9 +74,8 @@ class CustodyProcess:
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
         await refuse_weaker(kafka, broker, trust.partitions, Principal.CUSTODY)
-        required = self._settings.custody.head_required
         async with AsyncExitStack() as opened:
-            fresh = Freshness(broker, trust.trust_root, self.monitor, required=required)
+            fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.custody)
             await opened.enter_async_context(fresh)
             known = Projections(broker, trust.trust_root, wall_ms)
             self._known = await opened.enter_async_context(known)

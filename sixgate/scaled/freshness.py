@@ -8,6 +8,7 @@ from typing import Self
 from schemas.heads import RegistryHead
 from sixgate.clocks import wall_ms
 from sixgate.scaled.monitor import Monitor
+from sixgate.settings.sections import HeadSettings
 from streams.kafka.broker import Broker
 from streams.kafka.registry_watch import RegistryWatch
 
@@ -15,13 +16,16 @@ _LOG = logging.getLogger("sixgate.freshness")
 
 
 class Freshness:
-    """Follows the registry's heads while it is entered; without ``required`` it asks nobody."""
+    """Follows the registry's heads while it is entered; if they are not required, it does not."""
 
     def __init__(
-        self, broker: Broker, trust_root: str, monitor: Monitor, *, required: bool
+        self, broker: Broker, trust_root: str, monitor: Monitor, settings: HeadSettings
     ) -> None:
         """``monitor`` shows how old the newest head is, and whether it is fresh."""
-        self._watch = RegistryWatch(broker, trust_root, wall_ms, _LOG.warning) if required else None
+        self._watch: RegistryWatch | None = None
+        if settings.head_required:
+            self._watch = RegistryWatch(broker, trust_root, wall_ms, _LOG.warning)
+        self._wait_s_max = settings.head_wait_s_max
         self._monitor = monitor
         self._following: asyncio.Task[None] | None = None
         self._opened = AsyncExitStack()
@@ -47,7 +51,7 @@ class Freshness:
             return None
         if self._following and self._following.done():
             self._following.result()
-        return await self._watch.fresh_head(stop)
+        return await self._watch.fresh_head(self._wait_s_max, stop)
 
     async def now_ms(self) -> int:
         """Return the time, once a fresh head says that the clock is right; raises as ``head``."""

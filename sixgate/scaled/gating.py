@@ -45,10 +45,9 @@ class GatesProcess:
         self._folder = Folder(settings.data)
         self._trust = self._folder.trust()
         self._simulator_key = load_key_file(self._folder.key(SIMULATOR), SIMULATOR)
-        self._instance = settings.gates.instance
-        self._head_required = settings.gates.head_required
+        self._settings = settings.gates
         self._kafka = settings.kafka
-        self._broker = settings.kafka.broker(f"sixgate-{self._instance}")
+        self._broker = settings.kafka.broker(f"sixgate-{settings.gates.instance}")
         self._app: GatesApp | None = None
         self.monitor = Monitor(PROCESS, self._waiting)
 
@@ -65,12 +64,10 @@ class GatesProcess:
             await opened.enter_async_context(known)
             sender = Sender(self._broker, lambda: known.world.registry.partitions)
             await opened.enter_async_context(sender)
-            fresh = Freshness(
-                self._broker, self._trust.trust_root, self.monitor, required=self._head_required
-            )
+            fresh = Freshness(self._broker, self._trust.trust_root, self.monitor, self._settings)
             await opened.enter_async_context(fresh)
             await fresh.head(stop)
-            app = self._app = gates_app(self._broker, self._instance)
+            app = self._app = gates_app(self._broker, self._settings.instance)
             ahead = Ahead(app.all_done)
             app.when_moved(ahead.clear)
             line = GateLine(known, sender, simulate, fresh.now_ms, self._sent, ahead)

@@ -14,7 +14,7 @@ from sixgate.settings.kms import KmsSettings
 from sixgate.settings.loading import FROM_ENVIRONMENT, load, sentence
 from sixgate.settings.release import ReleaseSettings, ReleasesSettings
 from sixgate.settings.section import Section
-from sixgate.settings.sections import ClickHouseSettings, KafkaSettings
+from sixgate.settings.sections import ClickHouseSettings, HeadSettings, KafkaSettings
 from sixgate.settings_wrong import SettingsWrong
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
@@ -43,23 +43,21 @@ def _checked(text: str) -> str:
     return text
 
 
-class SignerSettings(Section):
+class SignerSettings(HeadSettings):
     """Which slots this process signs for, as ``0-3`` or ``0,2``, and what it cannot do without."""
 
     slots: Annotated[str, AfterValidator(_checked)] = "0"
     ledger_required: bool = True
-    head_required: bool = True
 
     def slot_numbers(self) -> list[int]:
         """Return the numbers, each once, in their order."""
         return sorted(set().union(*_spans(self.slots)))
 
 
-class GatesSettings(Section):
+class GatesSettings(HeadSettings):
     """Under which name this process belongs to the gates: the same one after a restart."""
 
     instance: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "gates-0"
-    head_required: bool = True
 
 
 class RegistrarSettings(Section):

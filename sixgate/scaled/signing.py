@@ -66,9 +66,9 @@ class SignerProcess:
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""
         kafka, trust = self._settings.kafka, self._trust
-        broker, required = kafka.broker(CLIENT), self._settings.signer.head_required
+        broker = kafka.broker(CLIENT)
         await refuse_weaker(kafka, broker, trust.partitions, Principal.SIGNER)
-        fresh = Freshness(broker, trust.trust_root, self.monitor, required=required)
+        fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
         with self._opened:
             await self._run_slots(fresh, stop)
 

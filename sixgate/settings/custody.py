@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 
 from schemas.fields import Name
 from sixgate.settings.section import Section, loopback
-from sixgate.settings.sections import TlsFiles
+from sixgate.settings.sections import HeadSettings, TlsFiles
 
 CALL_MS_MAX = 60_000
 
 
-class CustodySettings(Section):
+class CustodySettings(HeadSettings):
     """Where custody listens, and ``clients``: the common names of certificates that may ask.
 
     ``name`` is who speaks in its audit records. Beyond this machine it listens with mutual TLS
@@ -24,7 +24,6 @@ class CustodySettings(Section):
     port: Annotated[int, Field(ge=1, le=65_535)] = 9450
     tls: TlsFiles | None = None
     clients: Annotated[tuple[Name, ...], Field(min_length=1, max_length=64)] = ("operators",)
-    head_required: bool = True
     insecure_dev: bool = False
 
     @model_validator(mode="after")

@@ -14,6 +14,8 @@ from streams.kafka.broker import Tls as KafkaTls
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import ANSWER_S_MAX, Server, Tls
 
+HEAD_WAIT_S_MAX = 15
+
 
 class TlsFiles(Section):
     """PEM files: whom we believe, and who we are."""
@@ -56,6 +58,13 @@ class KafkaSettings(Section):
         if files and tls and not tls.usable():
             raise files.unusable("[kafka.tls]")
         return Broker(self.servers, client, tls)
+
+
+class HeadSettings(Section):
+    """Whether a process halts without a fresh registry head, and how long it waits for one."""
+
+    head_required: bool = True
+    head_wait_s_max: Annotated[int, Field(ge=1, le=HEAD_WAIT_S_MAX)] = HEAD_WAIT_S_MAX
 
 
 class ClickHouseSettings(Section):

@@ -13,7 +13,6 @@ from signer.registry import Registry, RegistryRefused
 from streams.kafka.broker import Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting
 
-WAIT_S_MAX = 15.0
 FOLLOW_COUNT_MAX = 1_000
 POLL_S = 0.1
 HEADS: Place = (Topic.REGISTRY_HEADS, 0)
@@ -74,12 +73,14 @@ class RegistryWatch:
             return False
         return True
 
-    async def fresh_head(self, stop: asyncio.Event | None = None) -> RegistryHead | None:
+    async def fresh_head(
+        self, wait_s_max: float, stop: asyncio.Event | None = None
+    ) -> RegistryHead | None:
         """Return a fresh head, waiting for one; None if ``stop`` is set before it comes.
 
-        Raises ``RegistryStale`` after ``WAIT_S_MAX``.
+        Raises ``RegistryStale`` after ``wait_s_max``.
         """
-        ends_at_s, told = asyncio.get_running_loop().time() + WAIT_S_MAX, False
+        ends_at_s, told = asyncio.get_running_loop().time() + wait_s_max, False
         while stop is None or not stop.is_set():
             try:
                 return self.head()

@@ -59,6 +59,8 @@ def test_the_environment_stands_over_the_file(
         ('[kafka]\nservers = "127.0.0.1:1,10.0.0.1:2"', "other machines need TLS"),
         ('[clickhouse]\ndatabase = "a; DROP"', "clickhouse.database"),
         ('[ledger]\norg = "acme"', "ledger.key"),
+        ("[gates]\nhead_wait_s_max = 16", "gates.head_wait_s_max"),
+        ("[custody]\nhead_wait_s_max = 0", "custody.head_wait_s_max"),
     ],
 )
 def test_a_wrong_file_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:

@@ -1,0 +1,103 @@
+"""Processes that must halt: what they say, and that they wrote nothing before they ended."""
+
+import re
+from contextlib import suppress
+from typing import Any
+
+from schemas.canonical import Malformed
+from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
+from schemas.heads import RegistryHead
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
+from sixgate.cli.exit_codes import ExitCode
+from sixgate.data_folder.folder import REGISTRAR
+from sixgate.data_folder.key_files import load_key_file
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+
+AHEAD = "ahead of.*Nothing was consumed"
+CUT = "without its last records.*Nothing was consumed"
+JUMPED = "the clock jumped by.*nothing was processed"
+UNSAID = "no registrar has signed since.*Nothing was consumed"
+HEAD_WAIT_S_MAX = 3
+HALTS_SOON = {
+    name: f"[{name}]\nhead_wait_s_max = {HEAD_WAIT_S_MAX}\n" for name in ("gates", "signer")
+}
+"""Settings for ``Scaled.more``: less patience than an operator would want."""
+END_S_MAX = 180
+WRITTEN = (Topic.OUTCOMES, Topic.SIGNED, Topic.STATE, Topic.VAULT, Topic.AUDIT)
+
+
+def written(scaled: Scaled) -> dict[Topic, list[bytes]]:
+    """Return everything a signer may write, committed or not."""
+    values = on_kafka(scaled.servers, "read_uncommitted")
+    return {topic: values(topic) for topic in WRITTEN}
+
+
+def written_last(scaled: Scaled) -> dict[Topic, list[bytes]]:
+    """Wait until the signer's last write has landed; return everything it wrote."""
+    before, now = None, written(scaled)
+    while now != before:
+        before, now = now, written(scaled)
+    return now
+
+
+def await_halt(scaled: Scaled, why: str, *names: str) -> None:
+    """Wait until some processes have halted and said why."""
+    for name in names:
+        process = scaled.processes.pop(name)
+        assert process.wait(END_S_MAX) == ExitCode.HALTED, scaled.log(name)
+        assert re.search(why, scaled.log(name)), scaled.log(name)
+
+
+def at_work(scaled: Scaled) -> None:
+    """Start what does not run of registrar, gates and signer; wait until all are at work."""
+    for name in ("registrar", "gates", "signer"):
+        if name not in scaled.processes:
+            scaled.start(name)
+        if name == "registrar":
+            scaled.await_ready(name)  # the others wait only so long for a head
+    for name in ("gates", "signer"):
+        scaled.await_ready(name)
+
+
+def submit(scaled: Scaled, agent: Producer, name: str, count: int = 3, **changes: Any) -> None:
+    """Append good intents and one that every rule of the gates would refuse alone."""
+    values = [agent.signed(f"{name}-{n}", **changes) for n in range(count)]
+    values.append(agent.signed(f"{name}-no", to=STRANGER, **changes))
+    scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+
+
+def check_ends(scaled: Scaled, agent: Producer, signed: int, reasons: list[str]) -> list[int]:
+    """Wait until all intents have ended; assert promises 2, 3 and 4, and how an agent's ended.
+
+    Return when each of the agent's intents was decided.
+    """
+    scaled.settle(all_ended)
+    found = check(on_kafka(scaled.servers), settled=True)
+    ends = [one for one in found.outcomes if one["agent"] == agent.signer.keyid]
+    assert sum(one["type"] == "transaction.signed" for one in ends) == signed
+    rejected = [one["reason"] for one in ends if one["type"] == "intent.rejected"]
+    assert sorted(rejected) == sorted(reasons)
+    return [one["decided_at_ms"] for one in ends]
+
+
+def registrar_key(scaled: Scaled) -> Ed25519Signer:
+    return load_key_file(scaled.folder.key(REGISTRAR), REGISTRAR)
+
+
+def last_head(scaled: Scaled) -> RegistryHead:
+    """Return the newest head that the registrar made."""
+    key = registrar_key(scaled).public_key
+    found: list[RegistryHead] = []
+    for raw in on_kafka(scaled.servers)(Topic.REGISTRY_HEADS):
+        with suppress(Malformed, SignatureWrong):
+            body = open_envelope(Envelope.decode(raw), REGISTRY_HEAD_TYPE, key)
+            found.append(RegistryHead.decode(body))
+    return [head for head in found if head.org == "acme"][-1]
+
+
+def send_heads(scaled: Scaled, *values: bytes) -> None:
+    scaled.send([Outgoing(Topic.REGISTRY_HEADS, REGISTRAR, value) for value in values])
