@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from signer.account import Account
 from signer.window import SPENT_MS
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, signed
-from tests.harness.sizes import effort
 from tests.harness.builders.models import uint256
+from tests.harness.sizes import effort
 
 MINUTE_MS = 60_000
 SENDERS = ("0x" + "aa" * 20, "0x" + "bb" * 20)

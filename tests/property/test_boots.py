@@ -12,8 +12,8 @@ from signer.signatures import verify_event
 from signer.stage import Arrival
 from tests.harness.builders.boots import life
 from tests.harness.builders.cases import NOW_MS, SIGNER
-from tests.harness.sizes import effort
 from tests.harness.pipeline.signer_process import Died, Disk
+from tests.harness.sizes import effort
 from tests.property.test_recovery import ask
 from tests.property.test_riding_outcomes import Life, arrivals_of, batches
 

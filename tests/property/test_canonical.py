@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.canonical import Canonical, Malformed
 from schemas.fields import SAFE_INTEGER_MAX
 from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
-from tests.harness.sizes import effort
 from tests.harness.builders.models import canonical_models, values_of
+from tests.harness.sizes import effort
 
 MODELS = canonical_models()
 REFUSAL_MAX = 512

@@ -13,8 +13,8 @@ from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.verify import verify
 from tests.harness.builders.attestation import BINDING, authority_keys, with_chain
-from tests.harness.sizes import effort
 from tests.harness.builders.odd_reports import HARMLESS, ODDITIES, Odd, odd_evidence
+from tests.harness.sizes import effort
 
 KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]
 

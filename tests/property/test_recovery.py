@@ -41,9 +41,9 @@ from tests.harness.builders.cases import (
     registered,
     sealed,
 )
-from tests.harness.sizes import effort
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
+from tests.harness.sizes import effort
 
 LIMIT_WEI = 5 * ETH
 LIMITED = policy(

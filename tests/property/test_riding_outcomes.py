@@ -31,9 +31,9 @@ from streams.runners.custody_chores import CustodyChores
 from streams.runners.operations import Operations
 from streams.runners.slot import Commit, Slot
 from tests.harness.builders.cases import NOW_MS, SIGNER
-from tests.harness.sizes import effort
 from tests.harness.builders.import_key import ImportKey
 from tests.harness.pipeline.signer_process import Died, Disk, SignerProcess
+from tests.harness.sizes import effort
 from tests.property.test_recovery import KEYS, REGISTRY, SECRETS, ask, check_settled
 
 KMS = LocalKms(bytes(32), secrets.token_bytes)
