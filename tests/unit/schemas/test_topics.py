@@ -3,6 +3,10 @@ import pytest
 from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, TOPICS, Principal, Topic
 
 
+def test_every_topic_is_in_the_table() -> None:
+    assert set(TOPICS) == set(Topic)
+
+
 def test_all_but_the_exempt_topics_are_keyed_by_account() -> None:
     exempt = {topic for topic, spec in TOPICS.items() if not spec.keyed}
     assert exempt == {

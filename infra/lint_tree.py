@@ -1,0 +1,218 @@
+"""Lints the source tree: prints ``path:line: what`` for each finding, exits 1 if there is any.
+
+Ruff, mypy and import-linter check what a file says. These rules are about the tree: sizes, names,
+dependencies and pins, what tests may import and wait for, and that documented tests exist.
+"""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("schemas", "signer", "streams", "sixgate", "infra", "tests", "benchmarks")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+FORBIDDEN_NAMES = re.compile(r"util|helper|manager|common")
+# A path below tests/, or the bare name of a test module, as docs/promises.md writes them.
+TEST_PATHS = re.compile(r"`(tests/[^`\s]*|test_[\w*]+\.py)`")
+JAR_PIN = re.compile(r"[0-9a-f]{64}  [\w.-]+\.jar")
+
+
+class Finding(NamedTuple):
+    """One broken rule, at a line of a file."""
+
+    path: Path
+    line: int
+    what: str
+
+
+class Source(NamedTuple):
+    """One Python file, read and parsed."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+
+def check_length(source: Source) -> Iterator[Finding]:
+    """Bound the lines of a file, and those of a function's body without its docstring."""
+    lines = source.text.count("\n")
+    if lines > FILE_LINES_MAX:
+        yield Finding(source.path, lines, f"the file has more than {FILE_LINES_MAX} lines")
+    for node in ast.walk(source.tree):
+        if (
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            and _body_lines(node) > FUNCTION_LINES_MAX
+        ):
+            what = f"the body of {node.name} has more than {FUNCTION_LINES_MAX} lines"
+            yield Finding(source.path, node.lineno, what)
+
+
+def check_name(source: Source) -> Iterator[Finding]:
+    """Forbid file names that say nothing."""
+    if found := FORBIDDEN_NAMES.search(source.path.stem):
+        yield Finding(source.path, 1, f"{found.group()!r} in a file's name says nothing")
+
+
+def check_test_imports(source: Source) -> Iterator[Finding]:
+    """Forbid test modules that import from test modules: what tests share is in tests/harness."""
+    if source.path.relative_to(ROOT).parts[0] != "tests":
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{name.name}" for name in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        else:
+            continue
+        imported = [name for name in names if name.startswith("tests.") and ".test_" in name]
+        if imported:
+            what = f"imports from the test module {imported[0]}; share it in tests/harness"
+            yield Finding(source.path, node.lineno, what)
+
+
+def check_sleeps(source: Source) -> Iterator[Finding]:
+    """Want a comment on why at each sleep of a test, at its line or right above it.
+
+    A sleep in a ``while`` loop polls for a state, and ``sleep(0)`` only yields: both are free.
+    """
+    if source.path.relative_to(ROOT).parts[0] != "tests":
+        return
+    lines = source.text.splitlines()
+    polls = {id(node) for loop in ast.walk(source.tree) if isinstance(loop, ast.While)
+             for node in ast.walk(loop)}  # fmt: skip
+    for node in ast.walk(source.tree):
+        if not _sleeps(node) or id(node) in polls:
+            continue
+        end, above = lines[(node.end_lineno or node.lineno) - 1], lines[node.lineno - 2].strip()
+        if "# " not in end and not above.startswith("# "):
+            yield Finding(source.path, node.lineno, "sleeps without a comment on why")
+
+
+def check_docstring(source: Source) -> Iterator[Finding]:
+    """Want a first line in every module of the test harness that says what it is."""
+    if source.path.is_relative_to(ROOT / "tests" / "harness") and not ast.get_docstring(
+        source.tree
+    ):
+        yield Finding(source.path, 1, "a harness module needs a first line that says what it is")
+
+
+def check_dependencies() -> Iterator[Finding]:
+    """Want one line on why in docs/dependencies.md for each dependency, and no others."""
+    page = ROOT / "docs" / "dependencies.md"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[<>=~\[]", requirement)[0] for requirement in wanted} | {"setuptools"}
+    rows = re.findall(r"^\| ([a-z0-9-]+) \|", page.read_text(), re.MULTILINE)
+    documented = set(rows) - {"package"}
+    for name in sorted(names - documented):
+        yield Finding(page, 1, f"{name} is a dependency and has no line on why")
+    for name in sorted(documented - names):
+        yield Finding(page, 1, f"{name} has a line and is no dependency")
+
+
+def check_locks() -> Iterator[Finding]:
+    """Want a hash at every pin of the Python locks, and no address in them."""
+    for lock in sorted((ROOT / "requirements").glob("*.txt")):
+        pins = 0
+        for number, line in enumerate(lock.read_text().splitlines(), 1):
+            if "://" in line:
+                yield Finding(lock, number, "a lock must not name an address")
+            if re.match(r"[a-z0-9-]+==", line):
+                pins += 1
+                if not line.endswith("\\"):
+                    yield Finding(lock, number, "a pin without a hash")
+        if not pins:
+            yield Finding(lock, 1, "a lock without pins")
+
+
+def check_server_pins() -> Iterator[Finding]:
+    """Want a hash at every pinned npm package and jar, and no address beside them."""
+    pins = ROOT / "infra" / "local" / "pins"
+    for file in sorted(pins.iterdir()):
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            if "://" in line:
+                yield Finding(file, number, "a pin must not name an address")
+    lock = pins / "package-lock.json"
+    for name, package in json.loads(lock.read_bytes())["packages"].items():
+        if name and "integrity" not in package:
+            yield Finding(lock, 1, f"{name} is pinned without a hash")
+    jars = pins / "jars.sha256"
+    for number, line in enumerate(jars.read_text().splitlines(), 1):
+        if not JAR_PIN.fullmatch(line):
+            yield Finding(jars, number, "not a SHA-256 and the name of a jar")
+
+
+def check_generated_files() -> Iterator[Finding]:
+    """Forbid generated files among those that git tracks."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 - git of the machine
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in listed.split("\0"):
+        if "__pycache__" in name or ".egg-info" in name:
+            yield Finding(ROOT / name, 1, "a generated file is tracked")
+
+
+def check_promises() -> Iterator[Finding]:
+    """Want every test that docs/promises.md names to exist; a name may be a glob."""
+    page = ROOT / "docs" / "promises.md"
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        for name in TEST_PATHS.findall(line):
+            pattern = name.rstrip("/") if name.startswith("tests/") else f"tests/**/{name}"
+            if not any(ROOT.glob(pattern)):
+                yield Finding(page, number, f"{name} names no test")
+
+
+OF_A_FILE: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+    check_length, check_name, check_test_imports, check_sleeps, check_docstring,
+)  # fmt: skip
+OF_THE_TREE: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_dependencies, check_locks, check_server_pins, check_generated_files, check_promises,
+)  # fmt: skip
+
+
+def findings() -> Iterator[Finding]:
+    """Run every rule."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            text = path.read_text()
+            source = Source(path, text, ast.parse(text))
+            for check in OF_A_FILE:
+                yield from check(source)
+    for check_tree in OF_THE_TREE:
+        yield from check_tree()
+
+
+def main() -> int:
+    """Print the findings; return the exit code."""
+    found = list(findings())
+    for path, line, what in found:
+        sys.stdout.write(f"{path.relative_to(ROOT)}:{line}: {what}\n")
+    return 1 if found else 0
+
+
+def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
+    start = (first.end_lineno or 0) + 1 if documented else first.lineno
+    return (node.end_lineno or 0) - start + 1
+
+
+def _sleeps(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    yields = bool(node.args) and isinstance(node.args[0], ast.Constant) and not node.args[0].value
+    return ast.unparse(node.func) in {"time.sleep", "asyncio.sleep"} and not yields
+
+
+if __name__ == "__main__":
+    sys.exit(main())
