@@ -88,7 +88,7 @@ def check_sleeps(source: Source) -> Iterator[Finding]:
     polls = {id(node) for loop in ast.walk(source.tree) if isinstance(loop, ast.While)
              for node in ast.walk(loop)}  # fmt: skip
     for node in ast.walk(source.tree):
-        if not _sleeps(node) or id(node) in polls:
+        if not isinstance(node, ast.Call) or not _sleeps(node) or id(node) in polls:
             continue
         end, above = lines[(node.end_lineno or node.lineno) - 1], lines[node.lineno - 2].strip()
         if "# " not in end and not above.startswith("# "):
@@ -207,9 +207,7 @@ def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - start + 1
 
 
-def _sleeps(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return False
+def _sleeps(node: ast.Call) -> bool:
     yields = bool(node.args) and isinstance(node.args[0], ast.Constant) and not node.args[0].value
     return ast.unparse(node.func) in {"time.sleep", "asyncio.sleep"} and not yields
 

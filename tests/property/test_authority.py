@@ -39,7 +39,7 @@ from tests.harness.builders.cases import (
     report,
     signed,
 )
-from tests.harness.builders.lives import allocated, judge, live_of, refused
+from tests.harness.builders.signer_records import allocated, judge, live_of, refused
 from tests.harness.sizes import effort
 
 # What may refuse an intent that the policy allows.

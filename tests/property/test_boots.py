@@ -10,12 +10,11 @@ from schemas.outcome import decode_outcome
 from schemas.topics import Topic
 from signer.signatures import verify_event
 from signer.stage import Arrival
-from tests.harness.builders.boots import life
 from tests.harness.builders.cases import NOW_MS, SIGNER
+from tests.harness.builders.signer_lives import Life, arrivals_of, ask, batches
+from tests.harness.builders.signer_records import life
 from tests.harness.pipeline.signer_process import Died, Disk
 from tests.harness.sizes import effort
-from tests.property.test_recovery import ask
-from tests.property.test_riding_outcomes import Life, arrivals_of, batches
 
 
 def attested(disk: Disk, handed_out: dict[str, set[bytes]], unique: int, dies_at: int = -1) -> Life:

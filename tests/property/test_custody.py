@@ -8,30 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from schemas.fields import SAFE_INTEGER_MAX
 from signer.custody.context import Layer, SecretContext
 from signer.custody.envelope import SECRET_BYTES_MAX, SealedSecret, open_secret
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
 from signer.custody.generate import new_secp256k1_secret
 from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Keyring, KeyringLimits
-from tests.harness.builders.custody_material import HERE, SECRET, Stream, root_kms, sealed_at
+from tests.harness.builders.custody_material import (
+    HERE,
+    SECRET,
+    Stream,
+    contexts,
+    root_kms,
+    sealed_at,
+)
 
 SEALED = sealed_at(HERE)
 BLOBS = ("wrapped_kek", "wrapped_dek", "ciphertext")
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-
-# Few letters and JSON's own punctuation, so that names collide and try to break out.
-labels = st.one_of(st.text('ab",:{}\\/', min_size=1, max_size=4), st.text(min_size=1, max_size=8))
-contexts = st.builds(
-    SecretContext,
-    org=labels,
-    account=labels,
-    vault=labels,
-    path=labels,
-    version=st.integers(1, 3) | st.integers(1, SAFE_INTEGER_MAX),
-    mode=st.just("envelope"),
-)
 
 
 @given(contexts, contexts)

@@ -18,7 +18,7 @@ from signer.custody.modes import PLANS, ClientPart
 from signer.custody.opening import open_sealed
 from signer.custody.sealing import Sealing
 from signer.custody.share import Share
-from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
+from tests.harness.builders.custody_material import SECRET, LyingKms, Stream, contexts
 from tests.harness.builders.custody_providers import (
     MODES,
     NAMES,
@@ -30,7 +30,6 @@ from tests.harness.builders.custody_providers import (
     in_mode,
     sealed_in,
 )
-from tests.property.test_custody import contexts
 
 modes = st.sampled_from(MODES)
 provided = st.sampled_from(PROVIDED)

@@ -25,7 +25,7 @@ from tests.harness.builders.cases import (
     key,
     policy,
 )
-from tests.harness.builders.lives import judge, refused
+from tests.harness.builders.signer_records import judge, refused
 
 SECRETS = (b"\x01" * 32, b"\x02" * 32)
 EVERY_CHAIN = 0

@@ -1,31 +1,9 @@
 """Globs against every way in which one could be read, spelled out."""
 
-import re
-from functools import cache
-
 from hypothesis import given
-from hypothesis import strategies as st
 
 from signer.path_globs import matches
-
-parts = st.text("ab", min_size=1, max_size=3)
-paths = st.lists(parts, min_size=1, max_size=5).map("/".join)
-glob_parts = st.one_of(st.just("**"), st.just("*"), st.text("ab*", min_size=1, max_size=4))
-globs = st.lists(glob_parts, min_size=1, max_size=5).map("/".join)
-
-
-@cache
-def spelled_out(glob: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    """Try every number of parts for every run of them."""
-    if not glob:
-        return not path
-    if glob[0] == "**":
-        return any(spelled_out(glob[1:], path[skip:]) for skip in range(len(path) + 1))
-    return bool(path) and part_of(glob[0], path[0]) and spelled_out(glob[1:], path[1:])
-
-
-def part_of(glob: str, part: str) -> bool:
-    return bool(re.fullmatch(re.escape(glob).replace(r"\*", ".*"), part))
+from tests.harness.builders.path_globs import globs, paths, spelled_out
 
 
 @given(globs, paths)

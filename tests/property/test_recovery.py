@@ -1,6 +1,5 @@
 """A signer that dies anywhere, any number of times, judged by what it published."""
 
-from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -11,17 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from schemas.intent import AuthorizationIntent, TransactionIntent
-from schemas.outcome import AnyOutcome, IntentRejected
+from schemas.outcome import IntentRejected
 from schemas.reasons import Reason
-from schemas.registry import AccountOpened
 from signer.memory import Memory
-from signer.signatures import Ed25519Signer, verify_event
 from signer.stage import Arrival, Batch
 from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
 from signer.window import SPENT_MS
 from tests.harness.builders.cases import (
     ACCOUNT,
-    ALICE,
     BASE,
     COMMON,
     DAY_MS,
@@ -30,42 +26,26 @@ from tests.harness.builders.cases import (
     MAINNET,
     NOW_MS,
     RECIPIENT,
-    SIGNER,
     STRANGER,
-    agent,
     arrival,
-    chain,
     intent,
-    policy,
-    provisioned,
-    registered,
     sealed,
+)
+from tests.harness.builders.signer_lives import (
+    AGENTS,
+    EVERY_CHAIN,
+    HOT,
+    KEYS,
+    REGISTRY,
+    SECRETS,
+    ask,
+    check_settled,
 )
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.pipeline.signer_process import SEALER, SLOT, Crash, Died, Disk, SignerProcess
 from tests.harness.sizes import effort
 
 LIMIT_WEI = 5 * ETH
-LIMITED = policy(
-    tx_to_allowlist=(RECIPIENT,),
-    tx_daily_limit_eth="5",
-    delegate_allowlist=(STRANGER,),
-    allow_any_chain_delegation=True,
-)
-EVERY_CHAIN = 0
-BOB, CAROL = Ed25519Signer("bob", b"b" * 32), Ed25519Signer("carol", b"c" * 32)
-HOT = "keys/hot"
-SECRETS = (b"\x01" * 32, b"\x02" * 32)
-REGISTRY = registered(
-    AccountOpened(account="ops"),
-    agent(key_paths=(HOT,)),
-    agent(agent="bob", public_key=BOB.public_key, key_paths=(HOT,)),
-    agent(agent="carol", public_key=CAROL.public_key, key_paths=(HOT,), account="ops"),
-    chain(chain_id=MAINNET, name="ethereum", aliases=()),
-    under=LIMITED,
-)[1]
-KEYS = provisioned(REGISTRY, (ACCOUNT, HOT, SECRETS[0]), ("ops", HOT, SECRETS[1]))
-AGENTS = {"alice": (ACCOUNT, ALICE), "bob": (ACCOUNT, BOB), "carol": ("ops", CAROL)}
 
 waits = st.sampled_from([0, 1, 60_000, HOUR_MS, DAY_MS - 1, DAY_MS, SPENT_MS, SPENT_MS + 1])
 crashes = st.sampled_from([None, None, *Crash])
@@ -194,29 +174,6 @@ def wanted(terms: dict[str, Any]) -> TransactionIntent | AuthorizationIntent:
     )
 
 
-def check_settled(outcomes: list[AnyOutcome]) -> None:
-    """One outcome per intent, signed by the signer; numbers dense; nonces used once."""
-    assert max(Counter(outcome.intent for outcome in outcomes).values(), default=1) == 1
-    for account in {outcome.account for outcome in outcomes}:
-        numbers = [outcome.sequence for outcome in outcomes if outcome.account == account]
-        assert numbers == list(range(1, len(numbers) + 1))
-    for used in used_nonces(outcomes).values():
-        everywhere = used.pop(EVERY_CHAIN, [])
-        for nonces in (everywhere, *(on_chain + everywhere for on_chain in used.values())):
-            assert len(nonces) == len(set(nonces))
-    for outcome in outcomes[-3:]:
-        verify_event(outcome, SIGNER.public_key)
-
-
-def used_nonces(outcomes: list[AnyOutcome]) -> dict[str, dict[int, list[int]]]:
-    """Return by sender and chain the nonces of transactions and authorizations."""
-    used: dict[str, dict[int, list[int]]] = {}
-    for one in outcomes:
-        if not isinstance(one, IntentRejected) and one.nonce is not None:
-            used.setdefault(one.sender, {}).setdefault(one.chain_id, []).append(one.nonce)
-    return used
-
-
 def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
     """In no 24 hours was more signed than the limit, by decision and by when it was made."""
     signed = [
@@ -246,18 +203,6 @@ def lived(die: Crash | None) -> DictStateStore:
             arrivals = [ask(*terms) for terms in batch]
             process.run(arrivals, NOW_MS + n, die if n == len(batches) - 1 else None)
     return disk.state
-
-
-def ask(name: str, idempotency_key: str, value_wei: int) -> Arrival:
-    account, by = AGENTS[name]
-    asked: TransactionIntent = intent(
-        agent=name,
-        account=account,
-        key_path=HOT,
-        idempotency_key=idempotency_key,
-        value_wei=value_wei,
-    )
-    return arrival(asked, envelope=sealed(asked, by))
 
 
 def prove(store: DictStateStore) -> None:

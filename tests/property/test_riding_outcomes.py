@@ -1,99 +1,32 @@
 """A slot whose outcomes go with the next batch, killed at every step: the same bytes, no loss."""
 
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.outcome import AnyOutcome, decode_outcome
-from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.custody.kms.local import LocalKms
-from signer.custody.kms.recorded import KmsJournal
-from signer.custody.sealing import Holders
-from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import DigestSigner
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.keychain import LIMITS, Keychain
-from signer.keys.provisioning import KeyProvisioner
-from signer.share_turns import ShareTurns
+from signer.keys.keychain import LIMITS
 from signer.stage import Arrival, StageHalted
-from signer.vaults.custodian import Custodian
-from signer.vaults.register import VaultRegister
 from signer.window import SIGN_MS_MAX
 from streams.runners import slot
-from streams.runners.custody_chores import CustodyChores
-from streams.runners.operations import Operations
-from streams.runners.slot import Commit, Slot
-from tests.harness.builders.cases import NOW_MS, SIGNER
-from tests.harness.builders.import_key import ImportKey
-from tests.harness.pipeline.signer_process import Died, Disk, SignerProcess
+from tests.harness.builders.cases import NOW_MS
+from tests.harness.builders.signer_lives import (
+    AGENTS,
+    Life,
+    arrivals_of,
+    ask,
+    batches,
+    check_settled,
+)
+from tests.harness.pipeline.signer_process import Died, Disk
 from tests.harness.sizes import effort
-from tests.property.test_recovery import KEYS, REGISTRY, SECRETS, ask, check_settled
-
-KMS = LocalKms(bytes(32), secrets.token_bytes)
-AGENTS = ("alice", "bob", "carol")
-# Batches of one life may share accounts, repeat intents and reuse idempotency keys.
-asked = st.tuples(st.sampled_from(AGENTS), st.sampled_from("abcdef"), st.sampled_from([1, 2]))
-batches = st.lists(st.lists(asked, min_size=1, max_size=4), min_size=1, max_size=5)
-
-
-class Life:
-    """Runs batches as the signer on Kafka does, and dies before step ``dies_at``."""
-
-    def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:
-        process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
-        said, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
-        keychain = Keychain(holders, REGISTRY, KEYS, secrets.token_bytes, lambda: NOW_MS)
-        vaults = Custodian(REGISTRY, said, holders, box, secrets.token_bytes)
-        provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)
-        records = CustodyRecords(SIGNER.keyid, "a life", journal)
-        shares = ShareTurns(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
-        chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
-        operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, chores)
-        self.now_ms = NOW_MS
-        self.slot = Slot(process.stage, operations, lambda: self.now_ms)
-        self._process = process
-        self._steps = count()
-        self._dies_at = dies_at
-
-    def run(self, read: Sequence[Sequence[Arrival]]) -> None:
-        """Finish what is pinned; take every batch that was not read; publish the last outcomes."""
-        for commit in self.slot.recover():
-            self._commit(commit)
-        position = self.slot.stage.memory.slot.positions.get("decided/0", 0)
-        for number, arrivals in list(enumerate(read))[position:]:
-            self._step()
-            self._commit(self.slot.pin(arrivals, [], NOW_MS, {"decided/0": number + 1}))
-            self._step()
-            self.slot.sign()
-        self._step()
-        if self.slot.has_unpublished:
-            self._commit(self.slot.publish())
-
-    def _commit(self, commit: Commit) -> None:
-        self._remember(commit.events)
-        self._step()
-        self._process.disk.commit(*commit)
-
-    def _remember(self, events: Sequence[Outgoing]) -> None:
-        for event in events:
-            if event.topic is Topic.OUTCOMES:
-                intent = decode_outcome(event.value).intent
-                self._process.handed_out.setdefault(intent, set()).add(event.value)
-
-    def _step(self) -> None:
-        if next(self._steps) == self._dies_at:
-            raise Died
-
-
-def arrivals_of(asked_for: list[list[tuple[str, str, int]]]) -> list[list[Arrival]]:
-    return [[ask(*terms) for terms in batch] for batch in asked_for]
 
 
 def by_account(disk: Disk) -> list[AnyOutcome]:

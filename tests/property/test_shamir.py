@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from signer.custody.shamir import SECRET_BYTES_MAX, combine, split
 from signer.custody.xor_split import join
 from signer.custody.xor_split import split as halve
-from tests.harness.builders.custody_material import Stream
-from tests.unit.custody.test_shamir import slowly_multiplied
+from tests.harness.builders.custody_material import Stream, slowly_multiplied
 
 secrets = st.binary(min_size=1, max_size=SECRET_BYTES_MAX)
 

@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted(
-    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "sixgate" / "examples" / "README.md"]
-)
+from tests.harness.builders.pages import DOCS, PAGES, ROOT
+
 LINK = re.compile(r"\]\(([^)#:\s]*)(#[^)]*)?\)")
 
 

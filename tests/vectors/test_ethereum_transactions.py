@@ -17,10 +17,11 @@ from signer.ethereum.encoding import encode
 from signer.ethereum.errors import TransactionDecodingError
 from signer.ethereum.rlp_codec import encode_list
 from signer.ethereum.signing import sign_transaction
-from tests.harness.builders.ethereum import MemoryKey, sign_terms
-from tests.harness.builders.transaction_json import (
+from tests.harness.builders.ethereum import (
+    MemoryKey,
     authorization_of,
     bytes_of,
+    sign_terms,
     signature_of,
     transaction_of,
 )

@@ -16,14 +16,15 @@ from signer.ethereum.authorization import authority, authorization_hash
 from signer.ethereum.decoding import decode_signed, sender
 from signer.ethereum.encoding import encode
 from signer.ethereum.signing import sign_transaction
-from tests.harness.builders.ethereum import MemoryKey, sign_terms
-from tests.harness.builders.node import run_script
-from tests.harness.builders.transaction_json import (
+from tests.harness.builders.ethereum import (
+    MemoryKey,
     authorization_of,
     bytes_of,
+    sign_terms,
     signature_of,
     transaction_of,
 )
+from tests.harness.builders.node import run_script
 from tests.harness.builders.vectors import report_cases
 
 GENERATORS = Path(__file__).parent / "generators"

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import typer
 import yaml
+from pydantic import BaseModel
+
+from sixgate.cli.app import app
+from sixgate.scaled.settings import Settings
 
 Json: TypeAlias = dict[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -94,3 +99,29 @@ def _filled(text: str, variables: Mapping[str, str]) -> str:
         return str(other)
 
     return _VARIABLE.sub(value, text)
+
+
+def parse(words: list[str]) -> dict[str, Any]:
+    """Return the options of a command line, without running it."""
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("sixgate", list(words))
+    while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
+    options: dict[str, Any] = context.params
+    return options
+
+
+def is_setting(variable: str) -> bool:
+    """Tell whether an environment variable names a setting: misspelled ones are ignored."""
+    prefix, *path = variable.lower().replace("sixgate_", "sixgate__", 1).split("__")
+    model: Any = Settings
+    for name in path:
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return False
+        if name not in model.model_fields:
+            return False
+        annotation = model.model_fields[name].annotation
+        kinds = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+    return prefix == "sixgate" and len(path) > 1

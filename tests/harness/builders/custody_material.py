@@ -1,9 +1,12 @@
-"""What the custody tests share: repeatable randomness, a root, a context, KMSs that misbehave."""
+"""Custody material: repeatable randomness, a root, sealed secrets, contexts and faulty KMSs."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hypothesis import strategies as st
+
+from schemas.fields import SAFE_INTEGER_MAX
 from signer.custody.context import SecretContext
 from signer.custody.envelope import SealedSecret, new_vault_key, seal_secret
 from signer.custody.errors import CustodyError
@@ -87,3 +90,37 @@ def sealed_at(
     random_bytes = Stream(seed or context.encode().decode())
     wrapped_kek = new_vault_key(kms, context.vault_context, random_bytes)
     return seal_secret(kms, wrapped_kek, context, secret, random_bytes)
+
+
+def slowly_multiplied(left: int, right: int) -> int:
+    """Multiply in GF(2^8) bit by bit: the reference for the tables."""
+    product_ = 0
+    for bit in range(8):
+        if right >> bit & 1:
+            product_ ^= left << bit
+    for bit in range(14, 7, -1):
+        if product_ >> bit & 1:
+            product_ ^= 0x11B << bit - 8
+    return product_
+
+
+# Each differs from HERE in one name.
+ELSEWHERE: dict[str, dict[str, object]] = {
+    "organisation": {"org": "umbrella"},
+    "account": {"account": "payroll"},
+    "vault": {"vault": "other"},
+    "path": {"path": "keys/cold"},
+    "later version": {"version": 3},
+    "earlier version": {"version": 1},
+}
+# Few letters and JSON's own punctuation, so that names collide and try to break out.
+labels = st.one_of(st.text('ab",:{}\\/', min_size=1, max_size=4), st.text(min_size=1, max_size=8))
+contexts = st.builds(
+    SecretContext,
+    org=labels,
+    account=labels,
+    vault=labels,
+    path=labels,
+    version=st.integers(1, 3) | st.integers(1, SAFE_INTEGER_MAX),
+    mode=st.just("envelope"),
+)

@@ -140,11 +140,11 @@ class SlowKms:
         return self.inner.key_id
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
-        time.sleep(self.takes_s)
+        time.sleep(self.takes_s)  # the time a slow provider takes
         return self.inner.wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        time.sleep(self.takes_s)
+        time.sleep(self.takes_s)  # the time a slow provider takes
         self.gave.append(self.inner.unwrap(wrapped, context))
         return self.gave[-1]
 

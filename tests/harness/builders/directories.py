@@ -1,5 +1,6 @@
 """A small organisation's names, as ``Api.registry`` would tell them."""
 
+from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring.producer import Directory
 
@@ -24,3 +25,7 @@ def registry() -> Json:
 
 def directory() -> Directory:
     return Directory.of(registry())
+
+
+def signers(agent: str) -> Ed25519Signer:
+    return Ed25519Signer(agent, agent.encode().ljust(32, b"."))

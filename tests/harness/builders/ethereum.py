@@ -1,4 +1,4 @@
-"""A key in memory and sample transactions of every type for the tests of signer/ethereum."""
+"""A key in memory, sample transactions of every type, and a reader of transactions in JSON."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from coincurve import PrivateKey
 from hypothesis import strategies as st
 
-from signer.ethereum.address import address_of, checksum_address
+from signer.ethereum.address import address_of, checksum_address, parse_address
 from signer.ethereum.authorization import (
     Authorization,
     SignedAuthorization,
     authorization_hash,
 )
+from signer.ethereum.encoding import TRANSACTION_TYPES
 from signer.ethereum.fields import AccessList
 from signer.ethereum.signing import sign_digest
 from signer.ethereum.transaction import (
@@ -75,8 +76,6 @@ SET_CODE = SetCodeTransaction(
     **(_CALL | {"gas_limit": 46_000}), **_FEES, access_list=(), authorization_list=(authorize(),)
 )
 EVERY_TYPE: tuple[Transaction, ...] = (LEGACY, ACCESS, TRANSFER, BLOBS, SET_CODE)
-
-
 SECRETS = st.binary(min_size=32, max_size=32).filter(
     lambda secret: 0 < int.from_bytes(secret, "big") < 2**255
 )
@@ -230,3 +229,64 @@ def _authorization(signed: SignedAuthorization) -> dict[str, Any]:
         "r": int.from_bytes(signed.signature[:32], "big"),
         "s": int.from_bytes(signed.signature[32:64], "big"),
     }
+
+
+def number_of(value: str | int | None) -> int:
+    return int(value, 0) if isinstance(value, str) else value or 0
+
+
+def bytes_of(value: str | None) -> bytes:
+    return bytes.fromhex((value or "0x")[2:])
+
+
+def signature_of(parts: dict[str, Any]) -> bytes:
+    r, s = (number_of(parts[part]).to_bytes(32, "big") for part in ("r", "s"))
+    return r + s + bytes([number_of(parts["yParity"])])
+
+
+def transaction_of(number: int, fields: dict[str, Any]) -> Transaction:
+    """Read the fields of one type; a field left out is zero or empty, those of others are not read.
+
+    Gas is ``gas`` or ``gasLimit``, as the libraries differ.
+    """
+    row = TRANSACTION_TYPES[number]
+    names = [name for name, _ in row.fields] + ([] if number else ["chain_id"])
+    return row.record(**{name: _READERS[name](fields) for name in names})
+
+
+def authorization_of(entry: dict[str, Any]) -> Authorization:
+    address = bytes_of(entry["address"])
+    return Authorization(number_of(entry["chainId"]), address, number_of(entry["nonce"]))
+
+
+def _read_access_list(fields: dict[str, Any]) -> AccessList:
+    return tuple(
+        (parse_address(entry["address"]), tuple(map(bytes_of, entry["storageKeys"])))
+        for entry in fields.get("accessList") or ()
+    )
+
+
+def _authorizations(fields: dict[str, Any]) -> tuple[SignedAuthorization, ...]:
+    return tuple(
+        SignedAuthorization(authorization_of(entry), signature_of(entry))
+        for entry in fields["authorizationList"]
+    )
+
+
+_READERS: dict[str, Any] = {
+    "chain_id": lambda fields: number_of(fields.get("chainId")),
+    "nonce": lambda fields: number_of(fields.get("nonce")),
+    "gas_price_wei": lambda fields: number_of(fields.get("gasPrice")),
+    "max_priority_fee_per_gas_wei": lambda fields: number_of(fields.get("maxPriorityFeePerGas")),
+    "max_fee_per_gas_wei": lambda fields: number_of(fields.get("maxFeePerGas")),
+    "gas_limit": lambda fields: number_of(fields.get("gas", fields.get("gasLimit"))),
+    "to": lambda fields: parse_address(fields["to"]) if fields.get("to") else None,
+    "value_wei": lambda fields: number_of(fields.get("value")),
+    "data": lambda fields: bytes_of(fields.get("data")),
+    "access_list": _read_access_list,
+    "max_fee_per_blob_gas_wei": lambda fields: number_of(fields.get("maxFeePerBlobGas")),
+    "blob_versioned_hashes": lambda fields: tuple(
+        map(bytes_of, fields.get("blobVersionedHashes") or ())
+    ),
+    "authorization_list": _authorizations,
+}

@@ -1,4 +1,4 @@
-"""A signer's desk for operators' orders about keys, and what is sent there."""
+"""A signer's desk for orders about keys, the import key it opens, and answers signers give."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -8,9 +8,14 @@ from schemas.audit import AuditRecord
 from schemas.gating import gated_digest
 from schemas.key_chains import CURVES, KeyChain
 from schemas.keys import (
+    AnyOrder,
+    KeyDeactivated,
+    KeyDeactivation,
     KeyDelivery,
     KeyImport,
     KeyOrder,
+    KeyRotation,
+    answer_id,
     delivery_id,
     import_context,
 )
@@ -20,11 +25,13 @@ from schemas.registry import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
 from signer.addresses.derivation import derive, recorded
 from signer.custody import curves
-from signer.custody.hpke import seal_for
+from signer.custody.errors import CorruptError
+from signer.custody.hpke import HpkeKey, seal_for
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
+from signer.imports import ERASED, SHUT
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
@@ -41,12 +48,30 @@ from tests.harness.builders.cases import (
     NOW_MS,
     ORG,
     SIGNER,
+    key_answer,
+    key_request,
     registered,
     sealed_request,
 )
 from tests.harness.builders.custody_material import Stream, root_kms
-from tests.harness.builders.import_key import ImportKey
 from tests.harness.builders.state_store import DictStateStore
+
+
+class ImportKey:
+    """A signer's one key for imports, for ever; 32 bytes."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = HpkeKey(secret)
+        self.public_key = f"0x{self._key.public_key.hex()}"
+
+    def open(self, box: bytes, context: bytes, sealed_for: str | None = None) -> bytearray:
+        if sealed_for not in (None, self.public_key):
+            raise CorruptError(ERASED)
+        try:
+            return self._key.open(box, context)
+        except CorruptError:
+            raise CorruptError(SHUT) from None
+
 
 IMPORT_KEY = ImportKey(bytes(range(32)))
 OTHER_IMPORT_KEY = ImportKey(bytes(32))
@@ -181,3 +206,43 @@ def fresh(desk: Desk) -> Operations:
     shares, records = no_shares(desk.disk, holders), no_records()
     chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
     return Operations(SIGNER, registry, said, provisioner, vaults, chores)
+
+
+SECOND, THIRD = b"\x02" * 32, b"\x03" * 32
+
+
+def order(kind: type[KeyRotation | KeyDeactivation], version: int, **changes: Any) -> AnyOrder:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "path": KEY_PATH,
+        "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
+    }
+    return kind(**(terms | changes), version=version)
+
+
+def rotated(secret: bytes = SECOND, version: int = 1, /, **changes: Any) -> bytes:
+    """Return the answer to a rotation of ``version``."""
+    request = order(KeyRotation, version)
+    terms = {
+        "id": answer_id(request.encode()),
+        "version": version + 1,
+        "request": sealed_request(request),
+    }
+    return SIGNER.sign_event(key_answer(key_request(), secret, **(terms | changes)))
+
+
+def ended(version: int = 1, **changes: Any) -> bytes:
+    """Return the answer to a deactivation of ``version``."""
+    request = order(KeyDeactivation, version)
+    terms: dict[str, Any] = {
+        "id": answer_id(request.encode()),
+        "request": sealed_request(request),
+        "account": ACCOUNT,
+        "path": KEY_PATH,
+        "version": version,
+        "deactivated_at_ms": NOW_MS,
+        "signer": SIGNER.keyid,
+    }
+    return SIGNER.sign_event(KeyDeactivated(**(terms | changes)))

@@ -1,9 +1,10 @@
-"""Records as the pipeline writes them, a log in memory, and ledgers to test on."""
+"""Records as the pipeline writes them, a log in memory, and ledgers whole and tampered with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -239,3 +240,20 @@ def engine(folder: Path) -> Iterator[Callable[[], ClickHouse]]:
     finally:
         for clickhouse in opened:
             clickhouse.close()
+
+
+ROWS = rows_of(Pipeline().run(20))
+OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+
+
+def changed(seq: int, **fields: Any) -> list[Row]:
+    return [row._replace(**fields) if row.seq == seq else row for row in ROWS]
+
+
+def outcomes(*values: bytes, topic: Topic = Topic.OUTCOMES) -> list[Row]:
+    return rows_of([Record(topic, 0, n, "a", value, 0) for n, value in enumerate(values)])
+
+
+def outcome(n: int, sequence: int, key: Ed25519PrivateKey | None = None) -> bytes:
+    made = sample_outcome(n, sample_intent(n, "treasury"), sequence, 7)
+    return (signed(made, key) if key else made).encode()

@@ -21,12 +21,12 @@ from signer.custody.rewrapping import rewrap_vault_key
 from signer.custody.sealing import Holders, Sealing, seal
 from tests.harness.builders.custody_material import SECRET, root_kms
 from tests.harness.builders.custody_providers import NAMES, PROVIDED, in_mode
+from tests.harness.builders.waiting import wait_until
 from tests.harness.kms.aws import AwsStandIn
 from tests.harness.kms.azure import AzureStandIn
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.gcp import GcpStandIn
 from tests.harness.kms.rigs import AwsRig, AzureRig, CloudRig, GcpRig
-from tests.unit.custody.test_providers import wait_until
 
 MODE: CustodyMode = "2of3_multi_hsm"
 SILENT = (Fault.HANG, Fault.DRIP)

@@ -27,6 +27,7 @@ from signer.custody.kms.port import (
     ProviderKms,
 )
 from tests.harness.builders.custody_material import HERE, Stream
+from tests.harness.builders.secrecy import rendered, shows
 from tests.harness.kms.faults import HANG_S_MAX, Fault
 from tests.harness.kms.rigs import (
     AwsRig,
@@ -35,7 +36,6 @@ from tests.harness.kms.rigs import (
     GcpRig,
     LocalRig,
 )
-from tests.unit.custody.test_secrecy import rendered, shows
 
 KEY = bytes.fromhex("8f1d3c5b7a99e0b2c4d6f8012345678998badcfe1032547600112233445566a7")
 CONTEXT = b'{"account":"treasury","org":"acme","vault":"main","version":3}'

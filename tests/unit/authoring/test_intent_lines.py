@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intent import TransactionIntent
-from signer.signatures import Ed25519Signer
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,
@@ -20,13 +19,9 @@ from sixgate.authoring.intent_lines import (
     read,
     split,
 )
-from tests.harness.builders.directories import ADDRESS, NOW_MS, directory
+from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 LINE: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
-
-
-def signers(agent: str) -> Ed25519Signer:
-    return Ed25519Signer(agent, agent.encode().ljust(32, b"."))
 
 
 def lines(*members: object) -> bytes:

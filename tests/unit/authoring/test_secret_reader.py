@@ -10,9 +10,7 @@ from sixgate.api import Json
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.custody.reading import read, reading_key
 from tests.harness.builders.cases import ACCOUNT, ALICE, NOW_MS, ORG
-from tests.harness.builders.secret_serving import ADDRESS, Place
-from tests.unit.vaults.test_secret_desk import ALL, desk_of
-from tests.unit.vaults.test_secret_keeper import VALUE, order, put
+from tests.harness.builders.secret_vaults import ADDRESS, ALL, VALUE, Place, desk_of, order, put
 
 
 @dataclass

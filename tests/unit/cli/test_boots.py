@@ -10,8 +10,8 @@ from signer.signatures import Ed25519Signer
 from sixgate.cli.attest.boots import named_signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
-from tests.harness.builders.boots import life
 from tests.harness.builders.cases import SIGNER
+from tests.harness.builders.signer_records import life
 
 OTHER = Ed25519Signer(SIGNER.keyid, b"\x31" * 32)
 

@@ -21,7 +21,7 @@ from tests.harness.builders.cases import (
     policy,
 )
 from tests.harness.builders.ethereum import MemoryKey
-from tests.harness.builders.lives import judge
+from tests.harness.builders.signer_records import judge
 
 ENTRY = {"address": STRANGER, "storage_keys": ("0x" + "07" * 32,)}
 ASKED = intent(gas_limit=100_000, nonce=0, access_list=(ENTRY,), value_wei=3, data="0x01")

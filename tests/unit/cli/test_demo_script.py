@@ -17,8 +17,7 @@ from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
 from sixgate.authoring.intent_form import IntentWrong
 from sixgate.authoring.intent_lines import split
 from sixgate.cli.demo.script import Act, Stage, acts_of
-from tests.harness.builders.directories import ADDRESS, NOW_MS, directory
-from tests.unit.authoring.test_intent_lines import signers
+from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"
 FIRST = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1", "label": "first"}

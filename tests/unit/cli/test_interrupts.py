@@ -13,7 +13,7 @@ from signer.account import LiveIntent
 from sixgate.cli import interrupts
 from sixgate.cli.interrupts import AGAIN_S, leave_at_once, raise_again
 from tests.harness.builders.cases import intent, signed
-from tests.harness.builders.lives import live_of
+from tests.harness.builders.signer_records import live_of
 
 NUMBERS = (signal.SIGINT, signal.SIGALRM)
 

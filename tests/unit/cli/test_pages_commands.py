@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from sixgate.cli.app import app
 from sixgate.scaled.settings import Settings
-from tests.unit.test_pages import PAGES, ROOT
+from tests.harness.builders.pages import PAGES, ROOT
 
 LINE = re.compile(r"\bsixgate ((?:[a-z][a-z-]+ ?)+)([^`|\n]*)")
 NAMED = re.compile(r"`sixgate ([a-z][a-z-]+)")

@@ -7,8 +7,7 @@ from schemas.clearance import Gate
 from sixgate.api import Json
 from sixgate.authoring.intent_lines import finish, read, split
 from sixgate.cli.intents.trail import way_of
-from tests.harness.builders.directories import ADDRESS, NOW_MS, directory
-from tests.unit.authoring.test_intent_lines import signers
+from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 LINE = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
 

@@ -24,6 +24,7 @@ from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider
 from signer.custody.sealing import Sealing, seal
 from tests.harness.builders.custody_material import (
+    ELSEWHERE,
     HERE,
     SECRET,
     FailingKms,
@@ -42,7 +43,6 @@ from tests.harness.builders.custody_providers import (
     sealed_in,
     vault_key,
 )
-from tests.unit.custody.test_envelope import ELSEWHERE
 
 
 def moved(mode: CustodyMode, change: dict[str, object]) -> SecretContext:

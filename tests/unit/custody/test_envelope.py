@@ -27,6 +27,7 @@ from signer.custody.errors import (
 )
 from signer.custody.kms.port import WRAPPED_BYTES_MAX
 from tests.harness.builders.custody_material import (
+    ELSEWHERE,
     HERE,
     OTHER_ROOT,
     ROOT,
@@ -39,14 +40,6 @@ from tests.harness.builders.custody_material import (
 )
 
 BLOBS = ("wrapped_kek", "wrapped_dek", "ciphertext")
-ELSEWHERE: dict[str, dict[str, object]] = {
-    "organisation": {"org": "umbrella"},
-    "account": {"account": "payroll"},
-    "vault": {"vault": "other"},
-    "path": {"path": "keys/cold"},
-    "later version": {"version": 3},
-    "earlier version": {"version": 1},
-}
 
 
 def moved(change: dict[str, object]) -> SecretContext:

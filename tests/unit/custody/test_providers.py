@@ -1,7 +1,5 @@
 """Providers that are down, hang or lie while a secret is read."""
 
-import time
-from collections.abc import Callable
 from itertools import combinations, permutations
 
 import pytest
@@ -35,6 +33,7 @@ from tests.harness.builders.custody_providers import (
     in_mode,
     sealed_in,
 )
+from tests.harness.builders.waiting import wait_until
 
 THREE: tuple[CustodyMode, ...] = ("2of3_multi_hsm", "2of3_multi_hsm_client")
 WITH_ONE: CustodyMode = "2of3_client_custody"
@@ -124,14 +123,6 @@ def test_a_share_that_comes_too_late_is_wiped() -> None:
         assert read(some, "2of3_multi_hsm").secret == SECRET
         wait_until(lambda: bool(late.gave) and not any(late.gave[0]))
     assert some.reports == []
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if holds():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not come to that in ten seconds")
 
 
 @pytest.mark.parametrize("hanging", [*combinations(NAMES, 2)])

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.custody import CustodyMode
-from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE, Envelope
-from schemas.recovery import RecoveryOrder
+from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
 from signer.custody.errors import (
     CorruptError,
     KmsUnavailableError,
@@ -19,7 +18,6 @@ from signer.custody.opening import open_sealed
 from signer.custody.recovery import Approval, Recovered, recover
 from signer.custody.sealing import Holders
 from signer.order_times import AHEAD_MS_MAX, LIFETIME_MS_MAX
-from signer.signatures import Ed25519Signer
 from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
 from tests.harness.builders.custody_providers import (
     MODES,
@@ -29,32 +27,17 @@ from tests.harness.builders.custody_providers import (
     in_mode,
     sealed_in,
 )
-
-MODE: CustodyMode = "2of3_client_custody"
-HERE = in_mode(MODE)
-ADMIN = Ed25519Signer("admin", bytes(32))
-NOBODY = Ed25519Signer("admin", bytes(range(32)))
-NOW_MS = 1_800_000_000_000
-CLIENT = "0x" + "c1" * 32
-
-
-def order(**changes: Any) -> RecoveryOrder:
-    place = {name: getattr(HERE, name) for name in ("org", "account", "vault", "path", "version")}
-    terms = {
-        "requested_at_ms": NOW_MS,
-        "registry_sequence": 0,
-        "expires_at_ms": NOW_MS + 600_000,
-        "share_for": CLIENT,
-    }
-    return RecoveryOrder(**(place | terms | {"why": "the client lost its share"} | changes))
-
-
-def envelope(asked: RecoveryOrder, signer: Ed25519Signer = ADMIN) -> Envelope:
-    return signer.seal(VAULT_ORDER_TYPE, asked.encode())
-
-
-def approval(sealed_order: Envelope, now_ms: int = NOW_MS) -> Approval:
-    return Approval(sealed_order, (NOBODY.public_key[:-2] + "00", ADMIN.public_key), now_ms)
+from tests.harness.builders.recovery_orders import (
+    ADMIN,
+    CLIENT,
+    HERE,
+    MODE,
+    NOBODY,
+    NOW_MS,
+    approval,
+    envelope,
+    order,
+)
 
 
 def recovered(given: Approval, mode: CustodyMode = MODE, seed: str = "anew") -> Recovered:

@@ -12,7 +12,7 @@ from signer.custody.shamir import SECRET_BYTES_MAX, SHARES_MAX, combine, split
 from signer.custody.share import Share, decode_share
 from signer.custody.xor_split import join
 from signer.custody.xor_split import split as halve
-from tests.harness.builders.custody_material import SECRET, Stream
+from tests.harness.builders.custody_material import SECRET, Stream, slowly_multiplied
 
 
 def of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:
@@ -87,17 +87,6 @@ def test_the_field_is_a_field() -> None:
             assert gf256.divide(found, right) == left
     with pytest.raises(ZeroDivisionError):
         gf256.divide(1, 0)
-
-
-def slowly_multiplied(left: int, right: int) -> int:
-    product_ = 0
-    for bit in range(8):
-        if right >> bit & 1:
-            product_ ^= left << bit
-    for bit in range(14, 7, -1):
-        if product_ >> bit & 1:
-            product_ ^= 0x11B << bit - 8
-    return product_
 
 
 def test_a_share_prints_nothing_of_its_value() -> None:

@@ -26,7 +26,7 @@ from tests.harness.builders.custody_providers import (
     in_mode,
     sealed_in,
 )
-from tests.unit.custody.test_secrecy import printed, rendered, shows
+from tests.harness.builders.secrecy import printed, rendered, shows
 
 DOWN = KmsUnavailableError("The KMS does not answer; try again.")
 

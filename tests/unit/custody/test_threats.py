@@ -24,7 +24,7 @@ from signer.custody.sealing import Holders, Sealing, seal
 from signer.custody.share import Share
 from tests.harness.builders.custody_material import LyingKms, Stream
 from tests.harness.builders.custody_providers import NAMES, Clouds, cloud, clouds, in_mode
-from tests.unit.custody.test_recovery import approval, envelope, order
+from tests.harness.builders.recovery_orders import approval, envelope, order
 
 PAGE = Path(__file__).parents[3] / "docs" / "custody-modes.md"
 MINE, BESIDE, ELSEWHERE = ("main", "keys/hot"), ("main", "keys/cold"), ("other", "keys/hot")

@@ -12,9 +12,7 @@ import pytest
 import typer
 import yaml
 from prometheus_client import CollectorRegistry
-from pydantic import BaseModel
 
-from sixgate.cli.app import app
 from sixgate.data_folder.folder import Folder
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
@@ -24,6 +22,8 @@ from tests.harness.builders.compose import (
     ROOT,
     Service,
     copied_into_the_image,
+    is_setting,
+    parse,
     services,
     variables_in,
 )
@@ -205,32 +205,6 @@ def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
     (provider,) = loaded("grafana/provisioning/dashboards/sixgate.yml")["providers"]
     grafana = services(dict.fromkeys(_needed(), "x"))["grafana"]
     assert provider["options"]["path"] in [target for _, target in grafana.mounts]
-
-
-def parse(words: list[str]) -> dict[str, Any]:
-    """Return the options of a command line, without running it."""
-    command: Any = typer.main.get_command(app)
-    context = command.make_context("sixgate", list(words))
-    while rest := [*context._protected_args, *context.args]:  # noqa: SLF001 - of the command inside
-        name, command, rest = command.resolve_command(context, rest)
-        context = command.make_context(name, rest, parent=context)
-    options: dict[str, Any] = context.params
-    return options
-
-
-def is_setting(variable: str) -> bool:
-    """Tell whether an environment variable names a setting: misspelled ones are ignored."""
-    prefix, *path = variable.lower().replace("sixgate_", "sixgate__", 1).split("__")
-    model: Any = Settings
-    for name in path:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return False
-        if name not in model.model_fields:
-            return False
-        annotation = model.model_fields[name].annotation
-        kinds = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
-    return prefix == "sixgate" and len(path) > 1
 
 
 def monitor_port(service: Service) -> str:

@@ -12,6 +12,7 @@ from schemas.topics import PROCESSES as PRINCIPALS
 from schemas.topics import Principal
 from sixgate.releasing.holding import refuse_own_kms
 from sixgate.scaled.settings import Settings, load_settings
+from tests.harness.builders.compose import is_setting, parse
 from tests.harness.builders.gke import (
     GKE,
     KUSTOMIZATION,
@@ -22,7 +23,6 @@ from tests.harness.builders.gke import (
     objects,
     workloads,
 )
-from tests.unit.infra.test_compose import is_setting, parse
 
 PROCESSES = {"registrar", "gates", "signer", "ledger", "release-gcp"}
 KUBERNETES = "1.34"  # the oldest with the device plugin's report, see README.md

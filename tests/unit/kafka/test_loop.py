@@ -8,6 +8,6 @@ from streams.kafka.loop import LoopThread
 def test_what_is_at_work_ends_with_the_loop() -> None:
     """Python tells whoever pressed Ctrl-C of every task that is left."""
     loop = LoopThread("test")
-    task = loop.call(lambda: asyncio.ensure_future(asyncio.sleep(60)))
+    task = loop.call(lambda: asyncio.ensure_future(asyncio.Event().wait()))
     loop.close()
     assert task.cancelled()

@@ -12,11 +12,15 @@ from schemas.topics import Topic
 from streams.ledger.chain import Entry, Tip
 from streams.ledger.verifier import Fault, Row, verify
 from tests.harness.builders.ledger import (
+    OTHER_KEY,
+    ROWS,
     SIGNER_PUBLIC,
     chained,
+    changed,
+    outcome,
+    outcomes,
     rows_of,
 )
-from tests.harness.builders.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
 
 
 def fault_of(rows: Sequence[Row], **options: Any) -> Fault:

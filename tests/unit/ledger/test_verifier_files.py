@@ -21,9 +21,13 @@ from tests.harness.builders.ledger import (
     HEAD_KEY,
     LEDGER_PUBLIC,
     ORG,
+    OTHER_KEY,
+    ROWS,
     SIGNER_PUBLIC,
+    changed,
+    outcome,
+    outcomes,
 )
-from tests.harness.builders.ledger_rows import OTHER_KEY, ROWS, changed, outcome, outcomes
 
 
 def jsonl(rows: Sequence[Row]) -> bytes:

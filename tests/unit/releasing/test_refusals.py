@@ -31,7 +31,7 @@ from tests.harness.builders.release import (
     request,
     signing_key,
 )
-from tests.unit.releasing.test_serving import served
+from tests.harness.builders.release_server import served
 
 Made = Callable[[Release, bytes], bytes]
 DAY_MS = 86_400_000

@@ -2,72 +2,42 @@
 
 import asyncio
 import json
-import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
 
 from infra.local.certificates import Authority, client_context
-from infra.local.ports import free_port
 from signer.attestation.release.request import REQUEST_BYTES_MAX
 from sixgate.https import accepting, serving
-from sixgate.https.serving import Listening
 from sixgate.https.tls import server_context
-from sixgate.releasing.serving import NONCES, RELEASES, ReleaseServer
+from sixgate.releasing.serving import NONCES, RELEASES
 from sixgate.settings.sections import TlsFiles
 from tests.harness.builders.release import SHARE, WANTED, Release, exchange, request
-
-HOST = "127.0.0.1"
-
-
-@dataclass
-class Served:
-    """A release that listens, and what ended it."""
-
-    release: Release
-    port: int
-    failures: list[BaseException] = field(default_factory=list)
-
-    async def say(self, raw: bytes, *, end: bool = False) -> tuple[int, dict[str, str], bytes]:
-        """Send bytes as they are; return status, headers and body of what comes back."""
-        reader, writer = await asyncio.open_connection(HOST, self.port)
-        writer.write(raw)
-        if end:
-            writer.write_eof()
-        answer = await reader.read()
-        writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        status, *lines = head.decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines)
-        return int(status.split()[1]), headers, body
-
-    async def post(self, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
-        return await self.say(posting(path, len(body)) + body)
-
-
-def posting(path: str, length: int) -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
-
-
-@asynccontextmanager
-async def served(
-    release: Release | None = None, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Served]:
-    found = Served(release or Release(), free_port())
-    listening = Listening("release", HOST, found.port, tls, frozenset({"signer"}))
-    with ThreadPoolExecutor(4) as threads:
-        server = ReleaseServer(found.release.desk, listening, threads, found.failures.append)
-        async with server.serving():
-            yield found
+from tests.harness.builders.release_server import HOST, Served, posting, served
 
 
 def run(attack: Callable[[], Coroutine[None, None, None]]) -> None:
     asyncio.run(attack())
+
+
+async def under_way(here: Served) -> asyncio.StreamWriter:
+    """Begin a request; return when the server waits for the rest of its body."""
+    reader, writer = await asyncio.open_connection(HOST, here.port)
+    head = posting(RELEASES, 100).replace(b"Host: x", b"Host: x\r\nExpect: 100-continue")
+    writer.write(head + b"{")
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    return writer
+
+
+async def status_of_post(here: Served) -> int | None:
+    """Return the status of a request, or ``None`` if its connection was closed."""
+    try:
+        status, _, _ = await here.post(NONCES)
+    except (ConnectionError, IndexError):
+        return None
+    return status
 
 
 def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
@@ -139,17 +109,16 @@ def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_more_connections_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accepting, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(serving, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:
-            held = [await asyncio.open_connection(HOST, here.port) for _ in range(2)]
-            await asyncio.sleep(0.1)
-            with pytest.raises((ConnectionError, IndexError)):
-                await here.post(NONCES)
-            for _, writer in held:
+            held = [await under_way(here) for _ in range(2)]
+            assert await status_of_post(here) is None
+            for writer in held:
                 writer.close()
-            await asyncio.sleep(0.1)
-            status, _, _ = await here.post(NONCES)
+            while (status := await status_of_post(here)) is None:
+                continue
             assert status == 200
 
     run(main)
@@ -183,14 +152,12 @@ def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
 
 def test_who_comes_when_all_are_busy_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "REQUESTS_MAX", 1)
+    monkeypatch.setattr(serving, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:
-            _, writer = await asyncio.open_connection(HOST, here.port)
-            writer.write(posting(RELEASES, 100) + b"{")
-            await asyncio.sleep(0.1)
-            status, _, _ = await here.post(NONCES)
-            assert status == 503
+            writer = await under_way(here)
+            assert await status_of_post(here) == 503
             writer.close()
 
     run(main)

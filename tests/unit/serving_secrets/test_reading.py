@@ -24,9 +24,17 @@ from sixgate.custody.reading import code_of, read, reading_key
 from streams.kafka.errors import KafkaWriteUnknown
 from tests.harness.builders.cases import AGENT, MALLORY
 from tests.harness.builders.custody_providers import WITH_CLIENT
-from tests.harness.builders.secret_serving import ADDRESS, Place
-from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
-from tests.unit.vaults.test_secret_keeper import VALUE, order, put
+from tests.harness.builders.secret_vaults import (
+    ADDRESS,
+    ALL,
+    READER,
+    VALUE,
+    Place,
+    desk_of,
+    order,
+    put,
+    request,
+)
 
 
 def asked(desk: SecretDesk, raw: bytes, place: Place) -> tuple[SecretTold, ...]:

@@ -27,9 +27,16 @@ from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from streams.kafka.errors import KafkaWriteUnknown
 from tests.harness.broker.listener import Listener
-from tests.harness.builders.secret_serving import Place
-from tests.unit.vaults.test_secret_desk import ALL, READER, desk_of, request
-from tests.unit.vaults.test_secret_keeper import VALUE, order, put
+from tests.harness.builders.secret_vaults import (
+    ALL,
+    READER,
+    VALUE,
+    Place,
+    desk_of,
+    order,
+    put,
+    request,
+)
 
 
 @pytest.fixture(scope="module")

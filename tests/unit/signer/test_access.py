@@ -34,7 +34,8 @@ from tests.harness.builders.cases import (
     key,
     registered,
 )
-from tests.property.test_path_globs import globs, paths, spelled_out
+from tests.harness.builders.path_globs import globs, paths, spelled_out
+from tests.harness.builders.secret_vaults import ALL
 
 MAIN = Vault(ACCOUNT, "main", "envelope")
 KEYS = Vault(ACCOUNT, "__agent-keys", "envelope")
@@ -42,7 +43,6 @@ KINDS: tuple[SecretKind, ...] = get_args(SecretKind)
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 VALUES: tuple[Operation, ...] = ("get", "history", "export")
 READ = Grant(effect="allow", vault="*", paths="**", rights=("read",))
-ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sign"))
 
 
 def asks(

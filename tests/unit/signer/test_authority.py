@@ -34,7 +34,7 @@ from tests.harness.builders.cases import (
     report,
     signed,
 )
-from tests.harness.builders.lives import allocated, judge, live_of, refused
+from tests.harness.builders.signer_records import allocated, judge, live_of, refused
 
 FRESH = Account(account=ACCOUNT)
 OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}

@@ -10,7 +10,6 @@ from eth_account.messages import encode_defunct, encode_typed_data
 from schemas.clearance import Gate
 from schemas.intent import (
     AnyIntent,
-    AuthorizationIntent,
     MessageIntent,
     TransactionIntent,
     TypedDataIntent,
@@ -18,14 +17,10 @@ from schemas.intent import (
     intent_digest,
 )
 from schemas.outcome import MessageSigned, TransactionSigned
-from schemas.policy import Policy, TypedDataDomain
 from schemas.reasons import Reason
-from signer.account import Account
-from signer.authority import Allocation, Draft
+from signer.authority import Allocation
 from signer.rules import RULES
-from signer.signing import signed
 from tests.harness.builders.cases import (
-    ACCOUNT,
     BASE,
     COMMON,
     GWEI,
@@ -37,10 +32,9 @@ from tests.harness.builders.cases import (
     intent,
     policy,
 )
-from tests.harness.builders.ethereum import MemoryKey
-from tests.harness.builders.lives import judge, refused
+from tests.harness.builders.kinds import FRESH, delegation, delegation_by, made, open_policy
+from tests.harness.builders.signer_records import judge, refused
 
-FRESH = Account(account=ACCOUNT)
 HASH_OF_BLOB = "0x01" + "6b" * 31
 NO_MARKET = {"max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
 PRICED = NO_MARKET | {"gas_price_wei": 2 * GWEI}
@@ -59,45 +53,12 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def delegation_by(secret: bytes, **changes: Any) -> dict[str, Any]:
-    terms = {"chainId": BASE, "address": STRANGER, "nonce": 0} | changes
-    made = EthAccount.from_key(secret).sign_authorization(terms)
-    return {
-        "chain_id": terms["chainId"], "address": terms["address"], "nonce": terms["nonce"],
-        "y_parity": made.y_parity, "r": made.r, "s": made.s,
-    }  # fmt: skip
-
-
-def open_policy(**changes: Any) -> Policy:
-    listed = TypedDataDomain(verifying_contract=STRANGER)
-    allowed: dict[str, Any] = {
-        "message_signing_enabled": True,
-        "eip712_domain_allowlist": (listed,),
-        "delegate_allowlist": (STRANGER,),
-        "tx_max_fee_eth": "unlimited",
-    }
-    return policy(**(allowed | changes))
-
-
 def message(content: bytes = b"hello") -> MessageIntent:
     return MessageIntent(**COMMON, message=f"0x{content.hex()}")
 
 
 def typed(document: Any = None) -> TypedDataIntent:
     return TypedDataIntent(**COMMON, typed_data=json.dumps(document or DOCUMENT))
-
-
-def delegation(**changes: Any) -> AuthorizationIntent:
-    return AuthorizationIntent(**(COMMON | {"delegate": STRANGER, "nonce": 1} | changes))
-
-
-def made(one: AnyIntent) -> Draft:
-    """Return the outcome of an intent, signed with the key at its path."""
-    judged = judge(case(one, open_policy()), FRESH)
-    assert isinstance(judged, Allocation), judged
-    draft = judged.live.pinned
-    assert isinstance(draft, TransactionSigned | MessageSigned)
-    return signed(draft, MemoryKey(SECRET))
 
 
 TYPES: list[tuple[int, dict[str, Any], dict[str, Any]]] = [

@@ -24,7 +24,7 @@ from tests.harness.builders.cases import (
     policy,
     report,
 )
-from tests.harness.builders.lives import judge
+from tests.harness.builders.signer_records import judge
 
 FRESH = Account(account=ACCOUNT)
 OPEN = policy(delegate_allowlist=(STRANGER,), allow_any_chain_delegation=True)

@@ -27,12 +27,12 @@ from signer.state import Sealer, StateRolledBack
 from sixgate.answers.snapshot import registered
 from streams.runners.custody_chores import AGAIN_MS, ANNOUNCED_MAX
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
+from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import Stream, root_kms
 from tests.harness.builders.custody_providers import RaisingKms
 from tests.harness.builders.key_desk import Desk, terms
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.builders.vault_events import FUND
-from tests.unit.keys.test_custody import FOR_CLIENT
 
 CONTEXT, SHARE = b"a place", b"\x01\x02" + b"s" * 32
 CLIENTS = VaultCreated(account=FUND, vault=AGENT_KEYS, mode="2of2_client_custody")

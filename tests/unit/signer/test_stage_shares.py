@@ -16,10 +16,10 @@ from schemas.registry import AgentSet
 from signer.keys.accesses import KeyAccesses
 from signer.keys.use import KeyUse
 from tests.harness.builders.cases import KEY_PATH, NOW_MS, agent, arrival, intent
+from tests.harness.builders.custody_client import Fund, fund
 from tests.harness.builders.custody_providers import WITH_CLIENT
 from tests.harness.builders.vault_events import FUND
 from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
-from tests.unit.keys.test_custody import Fund, fund
 
 BOB = "bob"
 

@@ -28,7 +28,7 @@ async def taken(count: int, together: int) -> list[list[int]]:
                 await asyncio.sleep(0)
 
     delivering, found = asyncio.create_task(deliver()), []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async for batch in batches(queue):
             found.append(batch)
             if batch[-1] == count - 1:
@@ -57,7 +57,8 @@ def test_what_a_gate_takes_ends_when_faust_stops_its_queue() -> None:
         queue: ThrowableQueue[int] = ThrowableQueue(flow_control=FlowControlEvent())
         queue.put_nowait(1)
         taking = asyncio.create_task(_all(queue))
-        await asyncio.sleep(0.01)
+        while not queue.empty():  # noqa: ASYNC110 - the queue has no event for it
+            await asyncio.sleep(0)
         await queue.throw(StopAsyncIteration())
         return await taking
 

@@ -4,9 +4,9 @@ from schemas.access import SecretAccess
 from schemas.dsse import Envelope
 from schemas.vault_events import SecretDelivery
 from tests.harness.builders.cases import AGENT
+from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.key_desk import why
-from tests.unit.keys.test_custody import FOR_CLIENT
-from tests.unit.vaults.test_orders import desk, put, stored
+from tests.harness.builders.vault_orders import desk, put, stored
 
 
 def named(envelope: Envelope, keyid: str) -> Envelope:

@@ -10,7 +10,7 @@ from schemas.topics import Topic
 from signer.order_times import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, NOW_MS
 from tests.harness.builders.key_desk import why
-from tests.unit.vaults.test_orders import desk, generate, put, rotate
+from tests.harness.builders.vault_orders import desk, generate, put, rotate
 
 
 @pytest.mark.parametrize("raw", [put(), rotate(), generate(path="prod/other")])

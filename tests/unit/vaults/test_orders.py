@@ -1,48 +1,34 @@
 """Orders about vaults reach the signer and are answered, once, by whoever may give them."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from schemas.access import AccessReason, Grant, SecretAccess
 from schemas.audit import AuditRecord
-from schemas.client_share import SharePlace
 from schemas.custody import AGENT_KEYS, CustodyMode
-from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.gating import gated_digest
 from schemas.keys import KeyRequest
-from schemas.record import Outgoing
 from schemas.registry import AccessSet, VaultCreated
 from schemas.topics import Topic
 from schemas.vault_events import (
-    SecretDelivery,
-    SecretOrder,
     SecretRewrapped,
-    SecretStored,
     VaultKeyChanged,
-    VaultKeyOrder,
-    secret_delivery_id,
 )
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
-from signer.custody.hpke import seal_for
 from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.order_times import AHEAD_MS_MAX
-from signer.signatures import Ed25519Signer
 from signer.vaults.custodian import STUCK_MS
 from signer.vaults.vault import VersionPlace
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
 from streams.runners.custody_chores import AGAIN_MS
-from tests.harness.builders.cases import ACCOUNT, ADMIN, AGENT, ALICE, MALLORY, NOW_MS, ORG
-from tests.harness.builders.custody_providers import MODES, RaisingKms, clouds
+from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
+from tests.harness.builders.custody_client import FOR_CLIENT
+from tests.harness.builders.custody_providers import MODES, RaisingKms
 from tests.harness.builders.key_desk import (
-    IMPORT_KEY,
     OTHER_IMPORT_KEY,
     Desk,
     fresh,
@@ -52,75 +38,18 @@ from tests.harness.builders.key_desk import (
     vault_records,
     why,
 )
-from tests.unit.keys.test_custody import CLIENT, FOR_CLIENT
+from tests.harness.builders.secret_vaults import VALUE
+from tests.harness.builders.vault_orders import (
+    desk,
+    generate,
+    opened,
+    put,
+    rotate,
+    seen_by_vault,
+    stored,
+)
 
-VALUE = b"correct horse battery staple"
 WRITES = Grant(effect="allow", vault="main", paths="prod/**", rights=("write",))
-
-
-@contextmanager
-def desk(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[Desk]:
-    main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
-    with clouds() as some:
-        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        made = Desk(entries=(main, AccessSet(agent=AGENT, grants=grants)), holders=holders)
-        yield made
-        made.keychain.close()
-
-
-def asked(**changes: Any) -> dict[str, Any]:
-    return {
-        "org": ORG,
-        "account": ACCOUNT,
-        "vault": "main",
-        "path": "prod/db",
-        "version": 1,
-        "kind": "password",
-        "requested_at_ms": NOW_MS,
-        "registry_sequence": 0,
-    } | changes
-
-
-def put(
-    value: bytes = VALUE,
-    by: Ed25519Signer = ADMIN,
-    recipient: str = IMPORT_KEY.public_key,
-    box: str | None = None,
-    **changes: Any,
-) -> bytes:
-    """Return an order to store a value, with its box."""
-    context = SecretOrder(**asked(**changes)).box_context()
-    sealed = f"0x{seal_for(recipient, value, context).hex()}"
-    order = SecretOrder(**asked(**changes), box=gated_digest(sealed))
-    request = by.seal(VAULT_ORDER_TYPE, order.encode())
-    name = secret_delivery_id(request.body())
-    return SecretDelivery(id=name, request=request, box=box or sealed).encode()
-
-
-def generate(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    return by.seal(VAULT_ORDER_TYPE, SecretOrder(**asked(**changes)).encode()).encode()
-
-
-def rotate(sequence: int = 1, by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
-    about = asked()
-    for name in ("path", "version", "kind"):
-        del about[name]
-    order = VaultKeyOrder(**(about | {"change": "kek", "sequence": sequence} | changes))
-    return by.seal(VAULT_ORDER_TYPE, order.encode()).encode()
-
-
-def stored(said: Outgoing) -> SecretStored:
-    assert said.topic is Topic.VAULT, why(said)
-    return SecretStored.decode(said.value)
-
-
-def opened(one: Desk, event: SecretStored) -> bytes:
-    share = None
-    if event.client_share:
-        place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
-        to_client = SharePlace(org=ORG, **place).to_client()
-        share = CLIENT.open(bytes.fromhex(event.client_share[2:]), to_client)
-    return bytes(one.operations.vaults.keeper.open(event, share).secret)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -181,17 +110,6 @@ def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: 
         for event in events:
             assert bytes(later.vaults.keeper.open(event).secret) == VALUE
         later.keychain.close()
-
-
-def seen_by_vault(one: Desk) -> Any:
-    """Return the state of a signer that died with what lies on ``vault`` committed."""
-    committed = fresh(one)
-    for record in registry_records(one):
-        committed.register(record, NOW_MS)
-    for record in vault_records(one):
-        committed.vault.load(record.value, committed.registry)
-    update = {"key_count": committed.vault.count, "key_digest": committed.vault.digest()}
-    return seen_by(one).model_copy(update=update)
 
 
 def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,11 +27,11 @@ from signer.order_times import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.signatures import Ed25519Signer
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, ORG, SIGNER
+from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import FailingKms
 from tests.harness.builders.custody_providers import MODES, cloud
 from tests.harness.builders.key_desk import fresh, registry_records, seen_by, vault_records
 from tests.harness.builders.vault_events import FUND
-from tests.unit.keys.test_custody import DIGEST, Fund, fund
 
 MODE: CustodyMode = "2of3_client_custody"
 NEW_CLIENT = HpkeKey(b"n" * 32)

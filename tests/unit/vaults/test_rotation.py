@@ -18,10 +18,10 @@ from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rotation
 from signer.vaults.vault import VersionPlace
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
+from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import OTHER_ROOT, FailingKms, Stream, root_kms
 from tests.harness.builders.key_desk import vault_records
 from tests.harness.builders.vault_events import FUND
-from tests.unit.keys.test_custody import DIGEST, Fund, fund
 
 PATHS = ("keys/a", "keys/b", "wallets/c")
 PLACE = (FUND, AGENT_KEYS)

@@ -1,7 +1,5 @@
 """Who reads which secret: attacks by name, on real vaults with real holders."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +8,8 @@ import pytest
 from schemas.access import Grant
 from schemas.client_share import ClientShare, SharePlace
 from schemas.custody import CustodyMode
-from schemas.dsse import READ_REQUEST_TYPE
-from schemas.registry import AccessSet, VaultCreated
 from schemas.secret_requests import (
     SecretAnswer,
-    SecretRequest,
     SecretTold,
     answer_context,
     secret_request_digest,
@@ -22,62 +17,30 @@ from schemas.secret_requests import (
 from signer.access import Allowed, Refused
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.custody.sealing import Holders
-from signer.keys.register import KeyRegister
-from signer.signatures import Ed25519Signer
 from signer.vaults.read_requests import FRESH_MS, Asked, RequestRefused
 from signer.vaults.secret_desk import Judged, SecretDesk
-from signer.vaults.secret_keeper import SecretKeeper
-from signer.vaults.secret_register import SecretRegister
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
-    ALICE,
     KEY_PATH,
     MALLORY,
     NOW_MS,
     ORG,
-    agent,
     key,
-    registered,
 )
-from tests.harness.builders.custody_material import Stream
-from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds
-from tests.unit.vaults.test_secret_keeper import VALUE, order, put, received
+from tests.harness.builders.custody_providers import MODES, WITH_CLIENT
+from tests.harness.builders.secret_vaults import (
+    ALL,
+    READER,
+    VALUE,
+    desk_of,
+    order,
+    put,
+    received,
+    request,
+)
 
-READER = HpkeKey(b"\x07" * 32)
-ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sign"))
 READ_OPERATIONS = ("get", "export", "history")
-
-
-@contextmanager
-def desk_of(
-    mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
-) -> Iterator[SecretDesk]:
-    """Lend a desk over the vault ``main``; the agent has these grants."""
-    said = agent(intents_api_enabled=intents, **changes)
-    access = AccessSet(agent=AGENT, grants=grants)
-    made = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
-    _, registry = registered(made, said, access)
-    with clouds() as some:
-        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        keeper = SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
-        yield SecretDesk(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
-
-
-def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -> bytes:
-    terms: dict[str, Any] = {
-        "org": ORG,
-        "account": ACCOUNT,
-        "agent": AGENT,
-        "operation": operation,
-        "vault": "main",
-        "path": None if operation == "list" else "prod/db",
-        "reply_to": f"0x{READER.public_key.hex()}",
-        "nonce": "0x" + "01" * 16,
-        "requested_at_ms": NOW_MS,
-    }
-    return by.seal(READ_REQUEST_TYPE, SecretRequest(**(terms | changes)).encode()).encode()
 
 
 def judged(desk: SecretDesk, raw: bytes) -> tuple[Asked, Judged]:

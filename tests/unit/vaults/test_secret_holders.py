@@ -12,11 +12,12 @@ from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG
+from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import MODES, NAMES
 from tests.harness.builders.key_desk import terms, why
-from tests.unit.keys.test_custody import FOR_CLIENT
-from tests.unit.vaults.test_orders import VALUE, desk, opened, put, rotate, stored
+from tests.harness.builders.secret_vaults import VALUE
+from tests.harness.builders.vault_orders import desk, opened, put, rotate, stored
 
 
 def elsewhere(name: str, cloud: str) -> LocalKms:

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from schemas.client_share import SharePlace
 from schemas.custody import CustodyMode
-from schemas.dsse import VAULT_ORDER_TYPE, Envelope
+from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.registry import VaultCreated
-from schemas.vault_events import SecretOrder, SecretStored, VaultKeyOrder
+from schemas.vault_events import VaultKeyOrder
 from signer.custody.errors import ClientShareMissingError, CustodyError
-from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyRefused
 from signer.vaults.rotation import Rotation
@@ -21,25 +18,7 @@ from signer.vaults.secret_register import SecretRegister
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds
-from tests.unit.keys.test_custody import CLIENT, FOR_CLIENT
-
-VALUE = b"correct horse battery staple"
-
-
-def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
-    terms: dict[str, Any] = {
-        "org": ORG,
-        "account": ACCOUNT,
-        "vault": "main",
-        "path": "prod/db",
-        "version": version,
-        "kind": "password",
-        "box": "0x" + "bb" * 32,
-        "share_for": FOR_CLIENT if PLANS[mode].needs_client else None,
-        "requested_at_ms": NOW_MS,
-        "registry_sequence": 0,
-    }
-    return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
+from tests.harness.builders.secret_vaults import VALUE, order, put, received
 
 
 @contextmanager
@@ -48,23 +27,6 @@ def keeping(mode: CustodyMode) -> Iterator[SecretKeeper]:
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
         yield SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
-
-
-def put(keeper: SecretKeeper, request: Envelope, value: bytes = VALUE) -> SecretStored:
-    raw = SIGNER.sign_event(keeper.seal(request, value, SIGNER.keyid, NOW_MS))
-    keeper.secrets.load(raw, keeper.registry)
-    assert value not in raw
-    assert value.hex().encode() not in raw
-    return SecretStored.decode(raw)
-
-
-def received(stored: SecretStored) -> bytearray | None:
-    if stored.client_share is None:
-        return None
-    place = SharePlace(
-        org=ORG, account=ACCOUNT, vault="main", path=stored.path, version=stored.version
-    )
-    return CLIENT.open(bytes.fromhex(stored.client_share[2:]), place.to_client())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -26,7 +26,7 @@ from tests.harness.builders.cases import (
     agent,
     registered,
 )
-from tests.unit.signer.test_access import ALL
+from tests.harness.builders.secret_vaults import ALL
 
 PLACE = (ACCOUNT, "main", "prod/db")
 BOX = "0x" + "bb" * 32

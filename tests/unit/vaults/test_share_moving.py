@@ -31,19 +31,18 @@ from signer.vaults.share_moving import SHARES_MAX
 from streams.runners.custody_chores import AGAIN_MS
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
+from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.custody_providers import PROVIDED, RaisingKms, cloud
 from tests.harness.builders.key_desk import (
     Desk,
     fresh,
     registry_records,
-    seen_by,
     vault_records,
     why,
 )
 from tests.harness.builders.release import Release, released
-from tests.unit.keys.test_custody import FOR_CLIENT
-from tests.unit.vaults.test_orders import opened, seen_by_vault
+from tests.harness.builders.vault_orders import fork, opened, seen_by_vault
 
 PLACE = (ACCOUNT, "main")
 NEW = b"a new root".ljust(32, b"-")
@@ -390,17 +389,9 @@ FORGED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", FORGED)
 def test_a_move_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
     with desk() as one:
-        event = ProviderRootChanged.decode(give(fork(one), move()).value)
+        event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
         before = copy.deepcopy(one.said)
         forged = event.model_copy(update=FORGED[name] | {"signature": None})
         with pytest.raises(KeyRefused):
             one.said.load(SIGNER.sign_event(forged), one.registry)
         assert one.said == before
-
-
-def fork(one: Desk) -> Operations:
-    """Return the same signer's desk, where what is said stays from this one."""
-    other = fresh(one)
-    other.load(registry_records(one), vault_records(one), seen_by(one))
-    other.vaults.holders = both()
-    return other

@@ -52,7 +52,7 @@ from tests.harness.builders.release import (
     released,
     rs256,
 )
-from tests.unit.custody.test_secrecy import shows
+from tests.harness.builders.secrecy import shows
 
 
 def without_credentials() -> tuple[Clouds, dict[str, Release]]:

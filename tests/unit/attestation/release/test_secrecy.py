@@ -30,7 +30,7 @@ from tests.harness.builders.release import (
     rs256,
     standing,
 )
-from tests.unit.custody.test_secrecy import printed, shows
+from tests.harness.builders.secrecy import printed, shows
 
 TESTS = str(Path(__file__).parents[3])
 EPHEMERAL = Stream("signer")(32)

@@ -18,7 +18,7 @@ from tests.harness.builders.cases import (
     intent,
     policy,
 )
-from tests.harness.builders.lives import live_of
+from tests.harness.builders.signer_records import live_of
 
 IMPLICIT = Settings(require_explicit=False)
 MINUTE_MS = 60_000

@@ -1,11 +1,41 @@
-"""What the signer remembers of an intent that it has decided."""
+"""A boot record without attestation evidence, and what a signer remembers of a decided intent."""
 
+import base64
+from typing import Any
+
+from schemas.boot import BootFacts, SignerBoot, evidence_digest
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from signer.account import Account, LiveIntent
 from signer.authority import Allocation, Judgement, Refusal, authorize
 from signer.case import Case
+from signer.registry import Registry
 from tests.harness.builders.cases import DAY_MS, NOW_MS, SIGNER
+
+EVIDENCE = b"{}"
+
+
+def life(unique: int, **changes: Any) -> SignerBoot:
+    """Return the record of a boot; ``unique`` tells one life from another."""
+    members: dict[str, Any] = {
+        "org": "acme",
+        "signer": SIGNER.keyid,
+        "public_key": SIGNER.public_key,
+        "started_at_ms": NOW_MS,
+        "configuration": "0x" + "04" * 32,
+        "key_set": "0x" + "03" * 32,
+        "registry": Registry("0x" + "00" * 32).head,
+        "registry_sequence": 0,
+        "unique": f"0x{unique:032x}",
+    }
+    facts = BootFacts(**(members | changes))
+    return SignerBoot(
+        id=facts.boot_id(),
+        facts=facts,
+        evidence=base64.b64encode(EVIDENCE).decode(),
+        evidence_digest=evidence_digest(EVIDENCE),
+        simulated=True,
+    )
 
 
 def live_of(one: TransactionIntent) -> LiveIntent:

@@ -1,0 +1,9 @@
+"""The pages of the documentation."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "sixgate" / "examples" / "README.md"]
+)

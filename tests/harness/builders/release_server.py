@@ -1,0 +1,56 @@
+"""A release server on loopback, and raw HTTP to attack it with."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from infra.local.ports import free_port
+from sixgate.https.serving import Listening
+from sixgate.releasing.serving import ReleaseServer
+from tests.harness.builders.release import Release
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Served:
+    """A release that listens, and what ended it."""
+
+    release: Release
+    port: int
+    failures: list[BaseException] = field(default_factory=list)
+
+    async def say(self, raw: bytes, *, end: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """Send bytes as they are; return status, headers and body of what comes back."""
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        writer.write(raw)
+        if end:
+            writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        return int(status.split()[1]), headers, body
+
+    async def post(self, path: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+        return await self.say(posting(path, len(body)) + body)
+
+
+def posting(path: str, length: int) -> bytes:
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@asynccontextmanager
+async def served(
+    release: Release | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Served]:
+    found = Served(release or Release(), free_port())
+    listening = Listening("release", HOST, found.port, tls, frozenset({"signer"}))
+    with ThreadPoolExecutor(4) as threads:
+        server = ReleaseServer(found.release.desk, listening, threads, found.failures.append)
+        async with server.serving():
+            yield found

@@ -1,0 +1,135 @@
+"""Secrets in a vault: what stores and serves them, requests for them, and the records of that."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from schemas.access import Grant
+from schemas.client_share import SharePlace
+from schemas.custody import CustodyMode
+from schemas.dsse import READ_REQUEST_TYPE, VAULT_ORDER_TYPE, Envelope
+from schemas.record import Outgoing
+from schemas.registry import AccessSet, VaultCreated
+from schemas.secret_requests import SecretRequest
+from schemas.vault_events import SecretOrder, SecretStored
+from signer.custody.hpke import HpkeKey
+from signer.custody.modes import PLANS
+from signer.custody.sealing import Holders
+from signer.keys.register import KeyRegister
+from signer.signatures import Ed25519Signer
+from signer.vaults.secret_desk import SecretDesk
+from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_register import SecretRegister
+from tests.harness.builders.cases import (
+    ACCOUNT,
+    ADMIN,
+    AGENT,
+    ALICE,
+    NOW_MS,
+    ORG,
+    SIGNER,
+    agent,
+    registered,
+)
+from tests.harness.builders.custody_client import CLIENT, FOR_CLIENT
+from tests.harness.builders.custody_material import Stream
+from tests.harness.builders.custody_providers import clouds
+
+VALUE = b"correct horse battery staple"
+
+
+def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "vault": "main",
+        "path": "prod/db",
+        "version": version,
+        "kind": "password",
+        "box": "0x" + "bb" * 32,
+        "share_for": FOR_CLIENT if PLANS[mode].needs_client else None,
+        "requested_at_ms": NOW_MS,
+        "registry_sequence": 0,
+    }
+    return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
+
+
+def put(keeper: SecretKeeper, request: Envelope, value: bytes = VALUE) -> SecretStored:
+    raw = SIGNER.sign_event(keeper.seal(request, value, SIGNER.keyid, NOW_MS))
+    keeper.secrets.load(raw, keeper.registry)
+    assert value not in raw
+    assert value.hex().encode() not in raw
+    return SecretStored.decode(raw)
+
+
+def received(stored: SecretStored) -> bytearray | None:
+    if stored.client_share is None:
+        return None
+    place = SharePlace(
+        org=ORG, account=ACCOUNT, vault="main", path=stored.path, version=stored.version
+    )
+    return CLIENT.open(bytes.fromhex(stored.client_share[2:]), place.to_client())
+
+
+READER = HpkeKey(b"\x07" * 32)
+ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sign"))
+
+
+@contextmanager
+def desk_of(
+    mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
+) -> Iterator[SecretDesk]:
+    """Lend a desk over the vault ``main``; the agent has these grants."""
+    said = agent(intents_api_enabled=intents, **changes)
+    access = AccessSet(agent=AGENT, grants=grants)
+    made = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
+    _, registry = registered(made, said, access)
+    with clouds() as some:
+        holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
+        keeper = SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
+        yield SecretDesk(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
+
+
+def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -> bytes:
+    terms: dict[str, Any] = {
+        "org": ORG,
+        "account": ACCOUNT,
+        "agent": AGENT,
+        "operation": operation,
+        "vault": "main",
+        "path": None if operation == "list" else "prod/db",
+        "reply_to": f"0x{READER.public_key.hex()}",
+        "nonce": "0x" + "01" * 16,
+        "requested_at_ms": NOW_MS,
+    }
+    return by.seal(READ_REQUEST_TYPE, SecretRequest(**(terms | changes)).encode()).encode()
+
+
+ADDRESS = "192.0.2.7"
+
+
+@dataclass
+class Place:
+    """The ``Surroundings`` of a desk; ``unwritable`` is what any record ends in, if it is set."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    unwritable: BaseException | None = None
+    is_lent: bool = False
+    actor: str = "custody-0"
+
+    @contextmanager
+    def current(self) -> Iterator[int]:
+        assert not self.is_lent
+        self.is_lent = True
+        try:
+            yield NOW_MS
+        finally:
+            self.is_lent = False
+
+    def record(self, event: Outgoing) -> None:
+        if self.unwritable is not None:
+            raise self.unwritable
+        self.records.append(orjson.loads(event.value))
