@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from streams.kafka.access import Acl, declared_acls
+from streams.kafka.names import Names
 from streams.kafka.topics import KafkaTopic, Replication, declared
 
 HERE = Path(__file__).parent
@@ -18,12 +19,12 @@ _HEADING = """\
 
 def topics_yaml() -> str:
     """Return the topics of an organisation with 16 partitions on three or more brokers."""
-    return _yaml("topics", [_topic(topic) for topic in declared(PARTITIONS, REPLICATION)])
+    return _yaml("topics", [_topic(topic) for topic in declared(PARTITIONS, REPLICATION, Names())])
 
 
 def acls_yaml() -> str:
     """Return every right; the brokers deny what is not in it."""
-    return _yaml("acls", [_acl(acl) for acl in sorted(declared_acls())])
+    return _yaml("acls", [_acl(acl) for acl in sorted(declared_acls(Names()))])
 
 
 def _yaml(name: str, entries: list[dict[str, Any]]) -> str:

@@ -17,6 +17,7 @@ from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaFault, KafkaUnreachable
+from streams.kafka.names import Names
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication
 
@@ -26,6 +27,7 @@ FACTOR_DEFAULT = 3
 FACTOR_MAX = 32
 CLIENT = "sixgate-topics"
 KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
+PREFIX_VARIABLE = "SIXGATE_KAFKA__PREFIX"
 app = typer.Typer(
     no_args_is_help=True,
     help="Kafka's topics and, with --acls, the rights on them.",
@@ -61,6 +63,14 @@ _with_target = with_options(
         "kafka": Annotated[
             str | None,
             _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar=KAFKA_VARIABLE),
+        ],
+        "prefix": Annotated[
+            str | None,
+            _option(
+                "--prefix",
+                "Prefix of every name, as [kafka] prefix in the settings [default: none].",
+                envvar=PREFIX_VARIABLE,
+            ),
         ],
         "partitions": Annotated[
             int | None,
@@ -143,8 +153,15 @@ def _tell(differences: Sequence[object]) -> None:
 def _target(said: dict[str, Any]) -> Target:
     if not said.get("kafka"):
         usage(f"say which brokers: --kafka HOST:PORT, or {KAFKA_VARIABLE}")
-    broker = Broker(said["kafka"], CLIENT, _tls(said))
+    broker = Broker(said["kafka"], CLIENT, _tls(said), _names(said.get("prefix") or ""))
     return Target(broker, AccessPlan() if said.get("acls") else _topic_plan(said))
+
+
+def _names(prefix: str) -> Names:
+    try:
+        return Names(prefix)
+    except ValueError as error:
+        usage(f"--prefix {prefix!a} cannot be used: {error}")
 
 
 def _topic_plan(said: dict[str, Any]) -> TopicPlan:

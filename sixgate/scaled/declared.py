@@ -25,7 +25,8 @@ async def refuse_weaker(
         _LOG.warning("insecure_dev: started without looking at Kafka's topics and rights")
         return
     rights = await rights_differences(broker, principal)
-    identity = f"see that the certificate is that of {principal}, run sixgate topics apply --acls"
+    who = broker.names.of(principal)
+    identity = f"see that the certificate is that of {who}, run sixgate topics apply --acls"
     _refuse(rights, f"{identity} and start again")
     count = await keyed_partitions(broker) if partitions is None else partitions
     plan = TopicPlan(count, Replication(settings.copies, settings.in_sync), principal)

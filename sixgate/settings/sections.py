@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from schemas.fields import Name
 from sixgate.settings.secret_line import read_secret_line
@@ -11,6 +11,7 @@ from sixgate.settings.section import Section, loopback
 from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
+from streams.kafka.names import Names
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import ANSWER_S_MAX, Server, Tls
 
@@ -36,9 +37,12 @@ class KafkaSettings(Section):
     """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``.
 
     Topics must have ``copies`` copies of each record, ``in_sync`` of them written before an answer.
+    ``prefix`` is put before the names of topics, groups, transactional ids and users, so that
+    several organisations can share a cluster.
     """
 
     servers: str = "127.0.0.1:9092"
+    prefix: str = ""
     tls: TlsFiles | None = None
     insecure_dev: bool = False
     copies: Annotated[int, Field(ge=1, le=32)] = 3
@@ -51,13 +55,18 @@ class KafkaSettings(Section):
             raise ValueError("brokers on other machines need TLS: add tls, or insecure_dev = true")
         return self
 
+    @field_validator("prefix")
+    @classmethod
+    def _usable(cls, prefix: str) -> str:
+        return Names(prefix).prefix
+
     def broker(self, client: str) -> Broker:
         """Return how to reach Kafka as ``client``; raises ``SettingsWrong``."""
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
         if files and tls and not tls.usable():
             raise files.unusable("[kafka.tls]")
-        return Broker(self.servers, client, tls)
+        return Broker(self.servers, client, tls, Names(self.prefix))
 
 
 class HeadSettings(Section):

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from schemas.topics import PROCESSES, TOPICS, Principal, TopicSpec
+from streams.kafka.names import Names
 
 GATES_GROUP = "sixgate-gates"
 CONSUMER_GROUPS = "sixgate-consumers"
@@ -65,6 +66,14 @@ class Acl(NamedTuple):
         return f"{self.principal} {self.operation.name} on {resource} {named}{from_}"
 
 
+class Subject(NamedTuple):
+    """What a right is on: one name, or all names that begin so."""
+
+    resource: Resource
+    name: str
+    pattern: Pattern
+
+
 @dataclass(frozen=True, slots=True)
 class MissingAcl:
     """A right without which a process cannot work."""
@@ -85,52 +94,63 @@ class SurplusAcl:
         return f"{self.acl} is not declared: take it away"
 
 
-def user(principal: Principal) -> str:
-    """Return a principal as Kafka names it."""
-    return f"User:{principal}"
+def declared_acls(names: Names) -> frozenset[Acl]:
+    """Return every right of an organisation; what is not in it is denied."""
+    return frozenset(
+        [
+            *_topic_acls(names),
+            *_group_acls(names),
+            *_transaction_acls(names),
+            *_cluster_acls(names),
+        ]
+    )
 
 
-def declared_acls() -> frozenset[Acl]:
-    """Return every right; what is not in it is denied."""
-    return frozenset([*_topic_acls(), *_group_acls(), *_transaction_acls(), *_cluster_acls()])
-
-
-def diff_acls(declared: Iterable[Acl], found: Iterable[Acl]) -> list[MissingAcl | SurplusAcl]:
+def diff_acls(
+    declared: Iterable[Acl], found: Iterable[Acl], names: Names
+) -> list[MissingAcl | SurplusAcl]:
     """Return the rights to give and to take; rights that are no concern of ours are left alone."""
     wanted, there = frozenset(declared), frozenset(found)
     missing = [MissingAcl(acl) for acl in sorted(wanted - there)]
-    return [*missing, *(SurplusAcl(acl) for acl in sorted(there - wanted) if concerns_us(acl))]
+    surplus = concerning_us(sorted(there - wanted), names)
+    return [*missing, *map(SurplusAcl, surplus)]
 
 
-def concerns_us(acl: Acl) -> bool:
-    """Tell whether a right belongs to a principal of ours, or reaches a resource of ours."""
-    if acl.principal in _OUR_USERS:
-        return True
-    return any(reaches(acl, name) for name in _OUR_NAMES.get(acl.resource, ()))
+def concerning_us(acls: Iterable[Acl], names: Names) -> list[Acl]:
+    """Return the rights that belong to a principal of ours, or reach a resource of ours."""
+    users = {names.user(principal) for principal in Principal}
+    ours = subjects(declared_acls(names))
+    return [acl for acl in acls if acl.principal in users or reached(acl, ours)]
 
 
-def reaches(acl: Acl, name: str) -> bool:
-    """Tell whether a right is on what we call ``name``, which is of the right's resource."""
-    if name in _OUR_PREFIXES and acl.name.startswith(name):
+def subjects(acls: Iterable[Acl]) -> frozenset[Subject]:
+    """Return what some rights are on, but for the cluster, which all organisations share."""
+    return frozenset(
+        Subject(acl.resource, acl.name, acl.pattern)
+        for acl in acls
+        if acl.resource is not Resource.CLUSTER
+    )
+
+
+def reached(acl: Acl, ours: Iterable[Subject]) -> bool:
+    """Tell whether a right is on one of our subjects."""
+    return any(_reaches(acl, one) for one in ours)
+
+
+def _reaches(acl: Acl, ours: Subject) -> bool:
+    if acl.resource is not ours.resource:
+        return False
+    if ours.pattern is Pattern.PREFIXED and acl.name.startswith(ours.name):
         return True
     if acl.pattern is Pattern.PREFIXED:
-        return name.startswith(acl.name)
-    return acl.name in ("*", name)
+        return ours.name.startswith(acl.name)
+    return acl.name in ("*", ours.name)
 
 
-_OUR_USERS = {user(principal) for principal in Principal}
-_OUR_PREFIXES = {CONSUMER_GROUPS, SIGNER_TRANSACTIONS}
-_OUR_NAMES: dict[Resource, list[str]] = {
-    Resource.TOPIC: [topic.value for topic in TOPICS],
-    Resource.GROUP: [GATES_GROUP, CONSUMER_GROUPS],
-    Resource.TRANSACTIONAL_ID: [SIGNER_TRANSACTIONS],
-}
-
-
-def _topic_acls() -> Iterable[Acl]:
+def _topic_acls(names: Names) -> Iterable[Acl]:
     for topic, spec in TOPICS.items():
         for principal, operation in _on_topic(spec):
-            yield Acl(user(principal), operation, Resource.TOPIC, topic.value)
+            yield Acl(names.user(principal), operation, Resource.TOPIC, names.of(topic))
 
 
 def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
@@ -148,25 +168,26 @@ def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
         yield Principal.OPERATORS, Operation.DESCRIBE
 
 
-def _group_acls() -> Iterable[Acl]:
-    group = Resource.GROUP
-    yield Acl(user(Principal.GATES), Operation.READ, group, GATES_GROUP)
-    yield Acl(user(Principal.OPERATORS), Operation.DESCRIBE, group, GATES_GROUP)
-    yield Acl(user(Principal.CONSUMERS), Operation.READ, group, CONSUMER_GROUPS, Pattern.PREFIXED)
+def _group_acls(names: Names) -> Iterable[Acl]:
+    group, gates = Resource.GROUP, names.of(GATES_GROUP)
+    yield Acl(names.user(Principal.GATES), Operation.READ, group, gates)
+    yield Acl(names.user(Principal.OPERATORS), Operation.DESCRIBE, group, gates)
+    consumers = names.of(CONSUMER_GROUPS)
+    yield Acl(names.user(Principal.CONSUMERS), Operation.READ, group, consumers, Pattern.PREFIXED)
 
 
-def _transaction_acls() -> Iterable[Acl]:
+def _transaction_acls(names: Names) -> Iterable[Acl]:
     """DESCRIBE comes with WRITE."""
     yield Acl(
-        user(Principal.SIGNER),
+        names.user(Principal.SIGNER),
         Operation.WRITE,
         Resource.TRANSACTIONAL_ID,
-        SIGNER_TRANSACTIONS,
+        names.of(SIGNER_TRANSACTIONS),
         Pattern.PREFIXED,
     )
 
 
-def _cluster_acls() -> Iterable[Acl]:
+def _cluster_acls(names: Names) -> Iterable[Acl]:
     """Let a process read the rights, so that it can refuse to start where others may write."""
     for process in PROCESSES:
-        yield Acl(user(process), Operation.DESCRIBE, Resource.CLUSTER, CLUSTER)
+        yield Acl(names.user(process), Operation.DESCRIBE, Resource.CLUSTER, CLUSTER)

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.producer import sender
 
 from schemas.topics import INTERNAL_BYTES_MAX, TOPICS
+from streams.kafka.names import Names
 
 # A message is at most this long with its key, headers and framing.
 MESSAGE_BYTES_MAX = INTERNAL_BYTES_MAX + 64 * 1024
@@ -76,13 +77,17 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the brokers are (``host:port,…``) and as whom to speak to them."""
+    """Where the brokers are (``host:port,…``), as whom to speak to them, and what names are there.
+
+    Groups and transactional ids are given without the prefix; aiokafka's topics go by ``names``.
+    """
 
     servers: str
     client: str
     tls: Tls | None = None
+    names: Names = field(default_factory=Names)
 
-    def consumer(self, **options: Any) -> AIOKafkaConsumer:
+    def consumer(self, *, group_id: str | None = None, **options: Any) -> AIOKafkaConsumer:
         """Return a consumer of committed records that never moves positions by itself."""
         settings: dict[str, Any] = {
             "isolation_level": "read_committed",
@@ -91,10 +96,11 @@ class Broker:
             "fetch_max_wait_ms": FETCH_WAIT_MS,
             "fetch_max_bytes": FETCH_BYTES_MAX,
             "max_partition_fetch_bytes": 2 * MESSAGE_BYTES_MAX,
+            "group_id": self._named(group_id),
         }
         return _Consumer(**self._common(), **(settings | options))
 
-    def producer(self, **options: Any) -> AIOKafkaProducer:
+    def producer(self, *, transactional_id: str | None = None, **options: Any) -> AIOKafkaProducer:
         """Return an idempotent producer; with ``transactional_id`` a transactional one."""
         settings: dict[str, Any] = {
             "acks": "all",
@@ -102,8 +108,12 @@ class Broker:
             "max_request_size": MESSAGE_BYTES_MAX,
             "max_batch_size": BATCH_BYTES_MAX,
             "transaction_timeout_ms": TRANSACTION_MS_MAX,
+            "transactional_id": self._named(transactional_id),
         }
         return AIOKafkaProducer(**self._common(), **(settings | options))
+
+    def _named(self, name: str | None) -> str | None:
+        return None if name is None else self.names.of(name)
 
     def _common(self) -> dict[str, Any]:
         return {

@@ -1,7 +1,5 @@
 """What can go wrong with Kafka, in sentences for an operator."""
 
-from schemas.topics import Topic
-
 
 class KafkaFault(Exception):  # noqa: N818 - the family of all below
     """Kafka cannot be used as it must be; the process ends and a new one goes on."""
@@ -55,7 +53,7 @@ def no_registry() -> RegistryMissing:
     )
 
 
-def missing(topic: Topic | str) -> KafkaTopicMissing:
+def missing(topic: str) -> KafkaTopicMissing:
     """Return the error of a topic that is not there or has too few partitions."""
     return KafkaTopicMissing(
         f"Kafka lacks what is needed for {topic}: run sixgate topics apply, then start again."

@@ -29,6 +29,7 @@ class SlotProducer:
     def __init__(self, broker: Broker, transactional_id: str, partitions: int, home: int) -> None:
         """Write keyed records to ``partitions`` partitions, the slot's own record to ``home``."""
         self._producer = broker.producer(transactional_id=transactional_id)
+        self._names = broker.names
         self._partitions = partitions
         self._home = home
 
@@ -65,16 +66,14 @@ class SlotProducer:
 
     async def _send_event(self, event: Outgoing) -> "asyncio.Future[object]":
         at = partition_for(event, self._partitions)
-        return _heard(
-            await self._producer.send(event.topic.value, event.value, event.key.encode(), at)
-        )
+        topic = self._names.of(event.topic)
+        return _heard(await self._producer.send(topic, event.value, event.key.encode(), at))
 
     async def _send_write(self, write: StateWrite) -> "asyncio.Future[object]":
         account = write.key.account
         at = partition_of(account, self._partitions) if account else self._home
-        return _heard(
-            await self._producer.send(Topic.STATE.value, value_of(write), key_of(write.key), at)
-        )
+        topic = self._names.of(Topic.STATE)
+        return _heard(await self._producer.send(topic, value_of(write), key_of(write.key), at))
 
 
 async def _start(producer: AIOKafkaProducer, doing: str) -> None:
@@ -99,6 +98,7 @@ class Sender:
     def __init__(self, broker: Broker, partitions: Callable[[], int]) -> None:
         """``partitions`` tells how many a keyed topic has, once that is known."""
         self._producer = broker.producer()
+        self._names = broker.names
         self._partitions = partitions
 
     async def __aenter__(self) -> Self:
@@ -115,9 +115,9 @@ class Sender:
                 sent = [await self._send(event) for event in events]
                 await asyncio.gather(*sent)
         except KafkaTopicMissing:
-            raise await self._not_taken({event.topic for event in events}) from None
+            raise await self._not_taken({self._names.of(one.topic) for one in events}) from None
 
-    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaFault:
+    async def _not_taken(self, topics: Iterable[str]) -> KafkaFault:
         """Return why: a topic of which aiokafka learns nothing in time it takes for a missing one.
 
         Raises ``KafkaUnreachable`` where no broker answers now either.
@@ -126,9 +126,9 @@ class Sender:
         with translated("looking for a topic"):
             async with asyncio.timeout(REQUEST_MS_MAX / 1000):
                 for topic in topics:  # those behind the one that failed were not asked for
-                    client.add_topic(topic.value)
+                    client.add_topic(topic)
                 told = await client.force_metadata_update()
-        lacking = [one for one in topics if not client.cluster.partitions_for_topic(one.value)]
+        lacking = [one for one in topics if not client.cluster.partitions_for_topic(one)]
         if told and lacking:
             return not_shown(lacking[0], client.cluster.unauthorized_topics)
         return KafkaUnreachable("Kafka did not take it in time: start again.")
@@ -136,6 +136,6 @@ class Sender:
     async def _send(self, event: Outgoing) -> Awaitable[object]:
         at = partition_for(event, self._partitions())
         found: Awaitable[object] = await self._producer.send(
-            event.topic.value, event.value, event.key.encode(), at
+            self._names.of(event.topic), event.value, event.key.encode(), at
         )
         return found

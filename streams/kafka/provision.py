@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from schemas.topics import Principal, Topic
-from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls, user
+from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaDenied, KafkaFault, missing
+from streams.kafka.names import Names
 from streams.kafka.rights import (
     RightDifference,
     given_differences,
@@ -51,7 +52,7 @@ class TopicPlan:
     async def differences(self, broker: Broker) -> list[Difference]:
         """Return in what the topics are not as declared; raises ``KafkaFault``."""
         async with Admin(broker) as admin:
-            return await self._differences(admin)
+            return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[Difference]:
         """Create what is missing, change what is weaker, and return what that was.
@@ -59,14 +60,14 @@ class TopicPlan:
         Nothing is done where something cannot be changed: ``KafkaUnmendable`` says what.
         """
         async with Admin(broker) as admin:
-            differences = await self._differences(admin)
+            differences = await self._differences(admin, broker.names)
             _refuse_fixed(differences)
             await _change_topics(admin, differences)
-            await _settled(lambda: self._differences(admin))
+            await _settled(lambda: self._differences(admin, broker.names))
         return differences
 
-    async def _differences(self, admin: Admin) -> list[Difference]:
-        wanted = declared(self.partitions, self.replication, self.principal)
+    async def _differences(self, admin: Admin, names: Names) -> list[Difference]:
+        wanted = declared(self.partitions, self.replication, names, self.principal)
         return diff(wanted, await admin.topics(wanted))
 
 
@@ -75,11 +76,11 @@ async def keyed_partitions(broker: Broker) -> int:
 
     Raises ``KafkaTopicMissing``, ``KafkaFault``.
     """
-    asked = KafkaTopic(Topic.OUTCOMES.value, 0, 0, {})
+    asked = KafkaTopic(broker.names.of(Topic.OUTCOMES), 0, 0, {})
     async with Admin(broker) as admin:
         found = await admin.topics([asked])
     if asked.name not in found:
-        raise missing(Topic.OUTCOMES)
+        raise missing(asked.name)
     return found[asked.name].partitions
 
 
@@ -88,16 +89,18 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
 
     Raises ``KafkaDenied`` where it has none at all, ``KafkaOpen``, ``KafkaFault``.
     """
+    names = broker.names
     async with Admin(broker) as admin:
-        held = await admin.own_rights(user(principal), Topic)
+        held = await admin.own_rights(names.user(principal), map(names.of, Topic))
         if not held:
+            who = names.of(principal)
             raise KafkaDenied(
-                f"Kafka lets this process do nothing that {principal} must: see that its "
-                f"certificate is that of {principal}, and run sixgate topics apply --acls."
+                f"Kafka lets this process do nothing that {who} must: see that its "
+                f"certificate is that of {who}, and run sixgate topics apply --acls."
             )
-        given = await admin.acls() if may_read_rights(principal, held) else frozenset()
-    own = own_differences(principal, held)
-    return own or given_differences(principal, given)
+        given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
+    own = own_differences(principal, held, names)
+    return own or given_differences(principal, given, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +110,21 @@ class AccessPlan:
     async def differences(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
         """Return the rights that are missing or too many; raises ``KafkaFault``."""
         async with Admin(broker) as admin:
-            return await self._differences(admin)
+            return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
         """Take what is too much, give what is missing, and return what that was."""
         async with Admin(broker) as admin:
-            differences = await self._differences(admin)
+            differences = await self._differences(admin, broker.names)
             if surplus := [one.acl for one in differences if isinstance(one, SurplusAcl)]:
                 await admin.take(surplus)
             if missing := [one.acl for one in differences if isinstance(one, MissingAcl)]:
                 await admin.give(missing)
-            await _settled(lambda: self._differences(admin))
+            await _settled(lambda: self._differences(admin, broker.names))
         return differences
 
-    async def _differences(self, admin: Admin) -> list[MissingAcl | SurplusAcl]:
-        return diff_acls(declared_acls(), await admin.acls())
+    async def _differences(self, admin: Admin, names: Names) -> list[MissingAcl | SurplusAcl]:
+        return diff_acls(declared_acls(names), await admin.acls(), names)
 
 
 def _refuse_fixed(differences: Sequence[Difference]) -> None:

@@ -15,7 +15,8 @@ from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.errors import KafkaGap, KafkaUnreachable
-from streams.kafka.records import place, record_of
+from streams.kafka.names import Names
+from streams.kafka.records import record_of
 from streams.kafka.translation import not_shown, translated
 
 POLL_MS = 1_000
@@ -43,7 +44,8 @@ class Reader:
         A broker that has nothing to give answers after ``fetch_wait_ms``.
         """
         self._positions = dict(positions)
-        self._places = {place(*where): where for where in positions}
+        self._names = broker.names
+        self._places = {self._names.at(*where): where for where in positions}
         self._done: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = broker.consumer(fetch_max_wait_ms=fetch_wait_ms)
         # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
@@ -75,7 +77,7 @@ class Reader:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 raise _gap(error) from error
-        return [record_of(message) for messages in found.values() for message in messages]
+        return [record_of(one, self._names) for messages in found.values() for one in messages]
 
     async def read_to_end(self, wait_ms: int = POLL_MS) -> AsyncIterator[list[Record]]:
         """Yield all records up to where the partitions end now.
@@ -108,7 +110,7 @@ class Reader:
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(f"{at.topic}/{at.partition}", position, end)
+                yield Waiting(self._names.told(at), position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition.
@@ -136,7 +138,7 @@ class Reader:
         for where in self._positions:
             if where[1] not in known.get(where[0], set()):
                 cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-                raise not_shown(where[0], cluster.unauthorized_topics)
+                raise not_shown(self._names.of(where[0]), cluster.unauthorized_topics)
         self._consumer.assign(list(self._places))
         with translated("looking for the beginning"):
             firsts = await self._asker.beginning_offsets(self._places)
@@ -148,18 +150,18 @@ class Reader:
         topics = {topic for topic, _ in self._positions}
         with translated("asking for topics"):
             async with asyncio.timeout(POLL_MS / 1000 * 10):
-                await look_for(self._consumer, topics)
+                await look_for(self._consumer, topics, self._names)
         found = self._consumer.partitions_for_topic
-        return {topic: found(topic.value) or set() for topic in topics}
+        return {topic: found(self._names.of(topic)) or set() for topic in topics}
 
 
-async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic]) -> None:
+async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
     """Ask which partitions topics have; raise ``KafkaUnreachable`` where nobody can tell.
 
     A broker that comes back names neither topics nor brokers before its controller knows it.
     """
     client = consumer._client  # noqa: SLF001 - there is no public way to wait
-    if not await client.set_topics([topic.value for topic in topics]):
+    if not await client.set_topics([names.of(topic) for topic in topics]):
         raise KafkaUnreachable("Kafka does not say yet which brokers there are: start again.")
 
 
@@ -178,7 +180,7 @@ def _gap(error: BaseException) -> KafkaGap:
 
 async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -> dict[Place, int]:
     """Return the offset of each partition's first record appended at or after a time."""
-    wanted = {place(*where): at_ms for where in places}
+    wanted = {broker.names.at(*where): at_ms for where in places}
     consumer = broker.consumer()
     with translated("looking for offsets by time"):
         await consumer.start()
@@ -187,15 +189,12 @@ async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -
             ends = await consumer.end_offsets(list(wanted))
         finally:
             await consumer.stop()
-    return {
-        (Topic(at.topic), at.partition): found[at].offset if found[at] else ends[at]
-        for at in wanted
-    }
+    return {broker.names.place(at): found[at].offset if found[at] else ends[at] for at in wanted}
 
 
 async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
     """Return the offset behind the last committed record of every partition."""
-    wanted = {place(*where): where for where in places}
+    wanted = {broker.names.at(*where): where for where in places}
     consumer = broker.consumer()
     with translated("looking for the end"):
         await consumer.start()
@@ -212,7 +211,7 @@ async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
     with translated(f"asking how far {group} has read"):
         await consumer.start()
         try:
-            wanted = [place(*where) for where in places]
+            wanted = [broker.names.at(*where) for where in places]
             consumer.assign(wanted)  # by hand, so that the group does not gain a member
             ends = await consumer.end_offsets(wanted)
             firsts = await consumer.beginning_offsets(wanted)

@@ -1,19 +1,18 @@
 """Between Kafka's messages and our records."""
 
-from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from schemas.record import Record
-from schemas.topics import Topic
+from streams.kafka.names import Names
 
 
-def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
+def record_of(message: "ConsumerRecord[bytes | None, bytes | None]", names: Names) -> Record:
     """Return a message as a record.
 
     A tombstone is a record with an empty value, which is malformed on every topic.
     """
     return Record(
-        Topic(message.topic),
+        names.topic(message.topic),
         message.partition,
         message.offset,
         decoded_key(message.key),
@@ -25,8 +24,3 @@ def record_of(message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
 def decoded_key(key: bytes | None) -> str:
     """Return a message's key as text in which other bytes stay distinct (PEP 383)."""
     return (key or b"").decode("utf-8", "surrogateescape")
-
-
-def place(topic: Topic, partition: int) -> TopicPartition:
-    """Return a topic's partition as aiokafka names it."""
-    return TopicPartition(topic.value, partition)

@@ -13,9 +13,10 @@ from streams.kafka.access import (
     SurplusAcl,
     declared_acls,
     diff_acls,
-    reaches,
-    user,
+    reached,
+    subjects,
 )
+from streams.kafka.names import Names
 
 RightDifference: TypeAlias = MissingAcl | SurplusAcl
 # A broker tells its rights of these two when it is asked what the asker may do.
@@ -24,41 +25,44 @@ TOLD = {Resource.TOPIC, Resource.CLUSTER}
 _DESCRIBING = {Operation.READ, Operation.WRITE, Operation.DELETE, Operation.ALTER}
 
 
-def may_read_rights(principal: Principal, held: Iterable[Acl]) -> bool:
+def may_read_rights(principal: Principal, held: Iterable[Acl], names: Names) -> bool:
     """Tell whether a principal may ask for everybody's rights."""
-    return Acl(user(principal), Operation.DESCRIBE, Resource.CLUSTER, CLUSTER) in set(held)
+    user = names.user(principal)
+    return Acl(user, Operation.DESCRIBE, Resource.CLUSTER, CLUSTER) in set(held)
 
 
-def own_differences(principal: Principal, held: Iterable[Acl]) -> list[RightDifference]:
+def own_differences(
+    principal: Principal, held: Iterable[Acl], names: Names
+) -> list[RightDifference]:
     """Return what a principal lacks or has too much of what the broker tells it.
 
     ``held`` is what it may do, whichever rule gives it, on every topic of ours and the cluster.
     """
-    declared = {acl for acl in _of(principal) if acl.resource in TOLD}
+    declared = {acl for acl in _of(principal, names) if acl.resource in TOLD}
     implied = {
         acl._replace(operation=Operation.DESCRIBE)
         for acl in declared
         if acl.operation in _DESCRIBING
     }
-    return diff_acls(declared | implied, held)
+    return diff_acls(declared | implied, held, names)
 
 
-def given_differences(principal: Principal, given: Iterable[Acl]) -> list[RightDifference]:
+def given_differences(
+    principal: Principal, given: Iterable[Acl], names: Names
+) -> list[RightDifference]:
     """Return the rights that a principal was not given, and those of others on what it uses.
 
     Rights on what it does not use may belong to another version, and are not its concern.
     """
-    used = {
-        (acl.resource, acl.name) for acl in _of(principal) if acl.resource is not Resource.CLUSTER
-    }
+    used = subjects(_of(principal, names))
 
     def matters(one: RightDifference) -> bool:
         if isinstance(one, MissingAcl):
-            return one.acl.principal == user(principal)
-        return any(one.acl.resource is kind and reaches(one.acl, name) for kind, name in used)
+            return one.acl.principal == names.user(principal)
+        return reached(one.acl, used)
 
-    return [one for one in diff_acls(declared_acls(), given) if matters(one)]
+    return [one for one in diff_acls(declared_acls(names), given, names) if matters(one)]
 
 
-def _of(principal: Principal) -> Iterator[Acl]:
-    return (acl for acl in declared_acls() if acl.principal == user(principal))
+def _of(principal: Principal, names: Names) -> Iterator[Acl]:
+    return (acl for acl in declared_acls(names) if acl.principal == names.user(principal))

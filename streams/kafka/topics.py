@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from schemas.topics import INTERNAL_BYTES_MAX, TOPICS, Principal, TopicSpec
 from streams.kafka.broker import MESSAGE_BYTES_MAX
+from streams.kafka.names import Names
 
 FRAMING_BYTES_MAX = MESSAGE_BYTES_MAX - INTERNAL_BYTES_MAX
 # State and heads are read to their end at every start, and only closed segments are compacted.
@@ -78,7 +79,7 @@ Difference: TypeAlias = Missing | Weaker | Fixed
 
 
 def declared(
-    partitions: int, replication: Replication, principal: Principal | None = None
+    partitions: int, replication: Replication, names: Names, principal: Principal | None = None
 ) -> list[KafkaTopic]:
     """Return every topic as it must be where keyed topics have ``partitions`` partitions.
 
@@ -86,7 +87,7 @@ def declared(
     """
     return [
         KafkaTopic(
-            topic.value,
+            names.of(topic),
             spec.partitions(partitions),
             replication.factor,
             _settings(spec, replication),

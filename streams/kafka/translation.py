@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from aiokafka import errors
 
-from schemas.topics import Topic
 from streams.kafka.errors import (
     KafkaFault,
     KafkaFenced,
@@ -58,9 +57,9 @@ def translated(doing: str) -> Iterator[None]:
         raise KafkaFault(f"Kafka failed while {doing}: {_text(error)}") from error
 
 
-def not_shown(topic: Topic, unauthorized: Container[str]) -> KafkaFault:
+def not_shown(topic: str, unauthorized: Container[str]) -> KafkaFault:
     """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
-    return denied(f"to show {topic}") if topic.value in unauthorized else missing(topic)
+    return denied(f"to show {topic}") if topic in unauthorized else missing(topic)
 
 
 def _text(error: BaseException) -> str:

@@ -12,7 +12,6 @@ from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
-from streams.kafka.records import place
 from streams.kafka.translation import translated
 from streams.ledger.errors import LedgerRewritten
 from streams.ledger.heads import HeadFile
@@ -31,6 +30,7 @@ class KafkaHeads:
         """Connect; raise ``KafkaFault`` if that fails."""
         self._loop = loop
         self._broker = broker
+        self._topic = broker.names.of(Topic.HEADS)
         self._producer: AIOKafkaProducer = loop.call(broker.producer)
         self._loop.run(self._start())
 
@@ -50,15 +50,15 @@ class KafkaHeads:
         try:
             with translated("connecting to publish heads"):
                 await self._producer.start()
-                found = await self._producer.partitions_for(Topic.HEADS.value)
-            _refuse_missing(found)
+                found = await self._producer.partitions_for(self._topic)
+            _refuse_missing(self._topic, found)
         except BaseException:
             await self._producer.stop()
             raise
 
     async def _send(self, value: bytes) -> None:
         with translated("publishing a head"):
-            await self._producer.send_and_wait(Topic.HEADS.value, value, partition=0)
+            await self._producer.send_and_wait(self._topic, value, partition=0)
 
     async def _newest(self, recognised: Open) -> Envelope | None:
         found: list[tuple[int, Envelope]] = []
@@ -71,7 +71,7 @@ class KafkaHeads:
         return max(found, key=lambda head: head[0])[1] if found else None
 
     async def _last_values(self) -> AsyncIterator[bytes]:
-        at = place(Topic.HEADS, 0)
+        at = self._broker.names.at(Topic.HEADS, 0)
         consumer = self._broker.consumer()
         try:
             with translated("reading the published heads"):
@@ -89,9 +89,9 @@ class KafkaHeads:
             await consumer.stop()
 
 
-def _refuse_missing(partitions: set[int] | None) -> None:
+def _refuse_missing(topic: str, partitions: set[int] | None) -> None:
     if not partitions:
-        raise missing(Topic.HEADS)
+        raise missing(topic)
 
 
 class PublishedHeads:

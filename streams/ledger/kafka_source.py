@@ -15,7 +15,7 @@ from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.kafka.reader import Waiting, look_for
-from streams.kafka.records import place, record_of
+from streams.kafka.records import record_of
 from streams.kafka.translation import not_shown, translated
 from streams.ledger.errors import LedgerGap
 from streams.ledger.ordering import LEDGER_TOPICS, refuse_gap
@@ -37,6 +37,7 @@ class KafkaSource:
         Raises ``KafkaFault`` if no broker answers, refuses, or lacks a topic.
         """
         self._loop = loop
+        self._names = broker.names
         self._consumer: AIOKafkaConsumer = loop.call(broker.consumer)
         self._standing: dict[TopicPartition, int] = {}
         self._firsts: dict[TopicPartition, int] = {}
@@ -56,11 +57,11 @@ class KafkaSource:
         """Return the first offset the log still holds, as of the last ``read``."""
         if not self._firsts:
             self._firsts = self._loop.run(self._first_offsets())
-        return self._firsts[place(topic, partition)]
+        return self._firsts[self._names.at(topic, partition)]
 
     def end(self, topic: Topic, partition: int) -> int:
         """Return the offset behind the last one that is decided: committed or aborted."""
-        return self._loop.run(self._end(place(topic, partition)))
+        return self._loop.run(self._end(self._names.at(topic, partition)))
 
     def waiting(self) -> Iterator[Waiting]:
         """Tell of every partition how far it was done with at the last ``read``, and its end.
@@ -71,7 +72,7 @@ class KafkaSource:
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(f"{at.topic}/{at.partition}", position, end)
+                yield Waiting(self._names.told(at), position, end)
 
     def close(self) -> None:
         """Leave the broker; the loop is the caller's."""
@@ -81,7 +82,7 @@ class KafkaSource:
         try:
             with translated("opening the log"):
                 await self._consumer.start()
-                await look_for(self._consumer, topics)
+                await look_for(self._consumer, topics, self._names)
             places = [at for topic in topics for at in self._partitions(topic)]
             self._consumer.assign(places)
         except BaseException:
@@ -90,11 +91,12 @@ class KafkaSource:
         return places
 
     def _partitions(self, topic: Topic) -> list[TopicPartition]:
-        found = self._consumer.partitions_for_topic(topic.value)
+        name = self._names.of(topic)
+        found = self._consumer.partitions_for_topic(name)
         if not found:
             cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-            raise not_shown(topic, cluster.unauthorized_topics)
-        return [place(topic, number) for number in sorted(found)]
+            raise not_shown(name, cluster.unauthorized_topics)
+        return [self._names.at(topic, number) for number in sorted(found)]
 
     async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
         with translated("reading"):
@@ -112,7 +114,7 @@ class KafkaSource:
     def _go_to(self, positions: Mapping[Place, int]) -> None:
         """Seek where the caller stands elsewhere than behind what was read last."""
         for at in self._places:
-            wanted = positions.get((Topic(at.topic), at.partition), 0)
+            wanted = positions.get(self._names.place(at), 0)
             if self._standing.get(at) != wanted:
                 self._consumer.seek(at, wanted)
                 self._standing[at] = wanted
@@ -128,11 +130,11 @@ class KafkaSource:
             ) from error
         for at, messages in found.items():
             self._standing[at] = messages[-1].offset + 1
-        return [record_of(message) for messages in found.values() for message in messages]
+        return [record_of(one, self._names) for messages in found.values() for one in messages]
 
     async def _refuse_gaps(self) -> None:
         for at, first in (await self._first_offsets()).items():
-            refuse_gap((Topic(at.topic), at.partition), self._standing[at], first)
+            refuse_gap(self._names.place(at), self._standing[at], first)
 
     async def _first_offsets(self) -> dict[TopicPartition, int]:
         with translated("looking for the log's beginning"):

@@ -21,6 +21,7 @@ from streams.gates.ahead import Ahead, Fingerprint, Sent, fingerprint_of, lead_a
 from streams.gates.passage import Passage, RuleGate
 from streams.gates.stages import GATE_OF, Entered, Simulate, enter, waiting_for_simulation
 from streams.gates.underway import Underway
+from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.records import decoded_key
@@ -99,12 +100,14 @@ class GateLine:
 def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
     """Give the app one agent for each gate."""
     for reads, gate in GATE_OF.items():
-        add_agent(app, reads.value, gate.gate.value, _work(gate, line), end_process)
+        add_agent(
+            app, app.names.of(reads), gate.gate.value, _work(gate, line, app.names), end_process
+        )
 
 
-def _work(gate: RuleGate, line: GateLine) -> Work:
+def _work(gate: RuleGate, line: GateLine, names: Names) -> Work:
     async def work(messages: Sequence[Message]) -> None:
-        await line.pass_on(gate, [_record(message) for message in messages])
+        await line.pass_on(gate, [_record(message, names) for message in messages])
 
     return work
 
@@ -113,9 +116,8 @@ def _fingerprint(record: Record) -> Fingerprint:
     return fingerprint_of((record.topic, record.partition), record.key, record.value)
 
 
-def _record(message: Message) -> Record:
+def _record(message: Message, names: Names) -> Record:
     """Return what a message carries; its time decides nothing."""
     key = decoded_key(message.key)
-    return Record(
-        Topic(message.topic), message.partition, message.offset, key, message.value or b"", 0
-    )
+    topic = names.topic(message.topic)
+    return Record(topic, message.partition, message.offset, key, message.value or b"", 0)

@@ -12,6 +12,7 @@ from faust.types import TP
 from schemas.record import Place
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
+from streams.kafka.names import Names
 from streams.kafka.reader import Waiting
 
 COMMIT_S = 0.25  # a crash repeats at most what was read in this time
@@ -47,6 +48,8 @@ class _Transport(driver.Transport):
 class GatesApp(faust.App):
     """The app; its agents send through a producer of their own and ack what was sent."""
 
+    names = Names()
+
     def waiting(self) -> Iterator[Waiting]:
         """Tell of every partition that is ours how far it was done with and where it ends.
 
@@ -60,12 +63,12 @@ class GatesApp(faust.App):
             committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
             position = committed if at in at_work else consumer.fetched(at)
             if end is not None and position is not None:
-                yield Waiting(f"{at.topic}/{at.partition}", position, end)
+                yield Waiting(self.names.told(at), position, end)
 
     def all_done(self, place: Place) -> bool:
         """Tell whether everything that lies at a place was acked, and that it is kept."""
         topic, partition = place
-        consumer, at = cast(Any, self.consumer), TP(topic.value, partition)
+        consumer, at = cast(Any, self.consumer), TP(self.names.of(topic), partition)
         end = consumer.highwater(at)
         committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
         return at in consumer.assignment() and end is not None and committed >= end
@@ -103,14 +106,14 @@ class GatesApp(faust.App):
 
 def gates_app(broker: Broker, instance: str) -> GatesApp:
     """Return an app that joins the gates' group as the member ``instance``."""
-    return GatesApp(
-        GATES_GROUP,
+    app = GatesApp(
+        broker.names.of(GATES_GROUP),
         broker=[f"kafka://{server}" for server in broker.servers.split(",")],
         broker_client_id=f"{broker.client}-{instance}",
         broker_credentials=faust.SSLCredentials(broker.tls.context()) if broker.tls else None,
         broker_commit_interval=COMMIT_S,
         broker_session_timeout=SESSION_S,
-        consumer_group_instance_id=instance,
+        consumer_group_instance_id=broker.names.of(instance),
         consumer_auto_offset_reset="earliest",
         stream_buffer_maxsize=BUFFER_COUNT_MAX,
         stream_wait_empty=False,
@@ -119,3 +122,5 @@ def gates_app(broker: Broker, instance: str) -> GatesApp:
         topic_disable_leader=True,
         web_enabled=False,
     )
+    app.names = broker.names
+    return app

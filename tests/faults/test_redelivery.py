@@ -10,7 +10,6 @@ from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from streams.gates.stages import GATE_OF
 from streams.kafka.access import GATES_GROUP
-from streams.kafka.records import place
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.load import DEAR_WEI
@@ -28,7 +27,8 @@ async def rewind(scaled: Scaled) -> None:
     partitions = scaled.folder.trust().partitions
     consumer = scaled.broker.consumer(group_id=GATES_GROUP)
     await consumer.start()
-    starts = {place(t, p): 0 for t in GATE_OF for p in range(TOPICS[t].partitions(partitions))}
+    at = scaled.broker.names.at
+    starts = {at(t, p): 0 for t in GATE_OF for p in range(TOPICS[t].partitions(partitions))}
     consumer.assign(list(starts))
     ends_at_s = time.monotonic() + EMPTY_S_MAX
     while True:

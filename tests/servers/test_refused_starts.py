@@ -21,8 +21,9 @@ from infra.local.ports import free_port
 from schemas.topics import TOPICS, Principal, Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
-from streams.kafka.access import Acl, Operation, Resource, user
+from streams.kafka.access import Acl, Operation, Resource
 from streams.kafka.admin import Admin
+from streams.kafka.names import Names
 from streams.kafka.reader import ends_of
 from streams.kafka.topics import Replication, declared
 from tests.harness.broker.ledger_kafka import delete_topics
@@ -100,7 +101,7 @@ def changed(here: Secured, change: Callable[[Admin], Any]) -> Iterator[None]:
 
 
 def right(name: str, operation: Operation, topic: Topic) -> Acl:
-    return Acl(user(OWN[name]), operation, Resource.TOPIC, topic)
+    return Acl(Names().user(OWN[name]), operation, Resource.TOPIC, topic)
 
 
 def without(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
@@ -195,7 +196,9 @@ def test_another_number_of_partitions(here: Secured) -> None:
 
 
 async def create(here: Secured, topic: Topic, partitions: int) -> None:
-    (wanted,) = (one for one in declared(partitions, Replication(1, 1)) if one.name == topic)
+    (wanted,) = (
+        one for one in declared(partitions, Replication(1, 1), Names()) if one.name == topic
+    )
     async with Admin(here.admin) as admin:
         await admin.create([wanted])
 
@@ -217,7 +220,7 @@ def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
     unseen = {Resource.GROUP, Resource.TRANSACTIONAL_ID}
 
     async def take(admin: Admin) -> None:
-        ours = {user(Principal.GATES), user(Principal.SIGNER)}
+        ours = {Names().user(Principal.GATES), Names().user(Principal.SIGNER)}
         found = await admin.acls()
         await admin.take(a for a in found if a.resource in unseen and a.principal in ours)
 

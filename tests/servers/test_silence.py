@@ -12,9 +12,9 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka.broker import REQUEST_MS_MAX
 from streams.kafka.errors import KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 from streams.kafka.reader import Reader
-from streams.kafka.records import place
 from tests.harness.broker.ledger_kafka import (
     KafkaWriter,
     broker_of,
@@ -46,7 +46,7 @@ async def end_asked_by_the_frozen(kafka: Kafka) -> int:
         assert not asking.done()
         kafka.resume()
         time.sleep(REQUEST_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
-        return (await asking)[place(*REGISTRY)]
+        return (await asking)[Names().at(*REGISTRY)]
 
 
 def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ from schemas.topics import TOPICS, Topic
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
+from streams.kafka.names import Names
 from streams.kafka.topics import Replication, declared
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.cli.command_line import CommandLine, Ended
 
 PARTITIONS = 3
-TOPICS_WANTED = declared(PARTITIONS, Replication(1, 1))
+TOPICS_WANTED = declared(PARTITIONS, Replication(1, 1), Names())
 CLI = CommandLine(None)
 
 

@@ -14,7 +14,6 @@ from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
-from streams.kafka.records import place
 
 PARTITIONS = 3
 SHOWN_S_MAX = 30
@@ -148,7 +147,8 @@ class KafkaWriter:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
         await admin.start()
         try:
-            await admin.delete_records({place(topic, partition): RecordsToDelete(before)})
+            at = self._broker.names.at(topic, partition)
+            await admin.delete_records({at: RecordsToDelete(before)})
         finally:
             await admin.close()
 

@@ -14,7 +14,7 @@ def judge(scaled: Scaled, load: Load) -> Outside:
     for name in scaled.processes:  # what was not acknowledged when a broker was gone is said again
         scaled.await_ready(name)
     scaled.await_caught_up(*scaled.processes)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     taken = {intent["idempotency_key"] for intent in found.intents.values()}
     assert load.acknowledged <= taken, "the broker took an intent and lost it"
     _check_limit_reached(found)

@@ -33,6 +33,7 @@ from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import LEDGER, Folder
 from streams.kafka.broker import Broker
+from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
@@ -92,6 +93,7 @@ class Scaled:
     doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
     more: dict[str, str] = field(default_factory=dict)  # what else a process is told
     started_again: Collection[int] = ()  # exit codes after which a supervisor starts it again
+    prefix: str = ""  # of every name on Kafka, where the broker is others' too
 
     @property
     def names(self) -> list[str]:
@@ -100,7 +102,7 @@ class Scaled:
 
     @property
     def broker(self) -> Broker:
-        return Broker(self.servers, "tests")
+        return Broker(self.servers, "tests", names=Names(self.prefix))
 
     def found(self) -> None:
         """Make the topics and put the folder's registry and key requests on them."""
@@ -127,6 +129,7 @@ class Scaled:
         copies, in_sync = self.replication.factor, self.replication.in_sync
         servers = self.doors.get(name, self.servers)
         kafka = f'[kafka]\nservers = "{servers}"\ncopies = {copies}\nin_sync = {in_sync}\n'
+        kafka += f'prefix = "{self.prefix}"\n'
         kafka += "insecure_dev = true\n[kms]\ninsecure_dev = true\n"
         kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
         monitor = f"[monitor]\nport = {self.ports[name]}\n"
@@ -268,18 +271,18 @@ class Scaled:
     def registry(self) -> Registry:
         """Return what is registered now."""
         registry = Registry(self.folder.trust().trust_root)
-        for raw in on_kafka(self.servers)(Topic.REGISTRY):
+        for raw in on_kafka(self.broker)(Topic.REGISTRY):
             with suppress(RegistryRefused):
                 registry.apply(raw)
         return registry
 
     def audit(self) -> list[bytes]:
         """Return what is on record beside the calls of KMSs, and keys that were opened to sign."""
-        records = on_kafka(self.servers)(Topic.AUDIT)
+        records = on_kafka(self.broker)(Topic.AUDIT)
         return [raw for raw in records if not any(each in raw for each in EXPECTED)]
 
     def outside(self) -> Outside:
-        return read(on_kafka(self.servers))
+        return read(on_kafka(self.broker))
 
     def settle(self, done: Callable[[Outside], bool]) -> Outside:
         """Wait until ``done`` says so of what the topics hold."""
@@ -321,16 +324,20 @@ def organisation(
 
 @contextmanager
 def organisation_on(
-    kafka: Kafka, path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
+    kafka: Kafka,
+    path: Path,
+    agents: list[Ed25519Signer],
+    policy: Policy = POLICY,
+    prefix: str = "",
 ) -> Iterator[Scaled]:
-    """Give an organisation on a cluster that is nobody else's, with a ClickHouse server."""
+    """Give an organisation on a cluster, with a ClickHouse server; others there need a prefix."""
     nodes = len(kafka.nodes)
     copies = Replication(min(3, nodes), max(1, min(3, nodes) - 1))
     folder = make_folder(path / "data", agents, policy)
     with running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server:
         with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
             migrate(clickhouse)
-        scaled = Scaled(folder, kafka.address, server, replication=copies)
+        scaled = Scaled(folder, kafka.address, server, replication=copies, prefix=prefix)
         scaled.found()
         try:
             yield scaled
@@ -343,18 +350,24 @@ def all_ended(found: Outside) -> bool:
     return len(found.outcomes) == len(found.intents) and found.strangers_ended()
 
 
-def on_kafka(servers: str, isolation: str = "read_committed") -> Values:
-    """Return what reads a topic's values from Kafka, in the order of partitions and offsets."""
+def on_kafka(broker: Broker | str, isolation: str = "read_committed") -> Values:
+    """Return what reads a topic's values from Kafka, in the order of partitions and offsets.
+
+    A broker that is given as its address has topics without a prefix.
+    """
 
     def values(topic: str) -> list[bytes]:
-        return [value for _, _, value in raw_records(servers, topic, isolation)]
+        return [value for _, _, value in raw_records(broker, topic, isolation)]
 
     return values
 
 
-def raw_records(servers: str, topic: str, isolation: str = "read_committed") -> list[Raw]:
+def raw_records(broker: Broker | str, topic: str, isolation: str = "read_committed") -> list[Raw]:
     """Return a topic's records with partition and key, in the order of partitions and offsets."""
-    return asyncio.run(_records(servers, topic, isolation))
+    servers, names = (
+        (broker, Names()) if isinstance(broker, str) else (broker.servers, broker.names)
+    )
+    return asyncio.run(_records(servers, names.of(topic), isolation))
 
 
 async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:

@@ -14,19 +14,20 @@ from streams.kafka.access import (
     SurplusAcl,
     declared_acls,
     diff_acls,
-    user,
 )
+from streams.kafka.names import Names
 
-DECLARED = declared_acls()
+NAMES = Names()
+DECLARED = declared_acls(NAMES)
 EVE = "User:eve"
 SURPLUS = [
     Acl(EVE, Operation.READ, Resource.TOPIC, Topic.SIGNED),
     Acl(EVE, Operation.WRITE, Resource.TOPIC, "*"),
     Acl(EVE, Operation.ALL, Resource.TOPIC, "intents.", Pattern.PREFIXED),
     Acl("User:*", Operation.DESCRIBE, Resource.TOPIC, Topic.AUDIT),
-    Acl(user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, Topic.DECIDED),
-    Acl(user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, "a.topic.of.others"),
-    Acl(user(Principal.GATES), Operation.ALTER, Resource.CLUSTER, CLUSTER),
+    Acl(NAMES.user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, Topic.DECIDED),
+    Acl(NAMES.user(Principal.PRODUCERS), Operation.WRITE, Resource.TOPIC, "a.topic.of.others"),
+    Acl(NAMES.user(Principal.GATES), Operation.ALTER, Resource.CLUSTER, CLUSTER),
     Acl(EVE, Operation.WRITE, Resource.TRANSACTIONAL_ID, f"{SIGNER_TRANSACTIONS}-0"),
     Acl(EVE, Operation.WRITE, Resource.TRANSACTIONAL_ID, "six", Pattern.PREFIXED),
     Acl(EVE, Operation.READ, Resource.GROUP, "sixgate-gates"),
@@ -46,7 +47,9 @@ def test_a_principal_has_on_a_topic_what_the_table_says(principal: Principal, to
     given = {
         acl.operation
         for acl in DECLARED
-        if acl.principal == user(principal) and acl.resource is Resource.TOPIC and acl.name == topic
+        if acl.principal == NAMES.user(principal)
+        and acl.resource is Resource.TOPIC
+        and acl.name == topic
     }
     spec = TOPICS[topic]
     assert (Operation.WRITE in given) == (principal in spec.writers)
@@ -60,23 +63,23 @@ def test_no_right_is_given_on_all_of_anything() -> None:
 
 def test_only_the_signer_may_open_transactions() -> None:
     holders = {acl.principal for acl in DECLARED if acl.resource is Resource.TRANSACTIONAL_ID}
-    assert holders == {user(Principal.SIGNER)}
+    assert holders == {NAMES.user(Principal.SIGNER)}
 
 
 def test_what_is_declared_differs_in_nothing() -> None:
-    assert diff_acls(DECLARED, DECLARED) == []
+    assert diff_acls(DECLARED, DECLARED, NAMES) == []
 
 
 @pytest.mark.parametrize("acl", sorted(DECLARED), ids=str)
 def test_a_missing_right_is_named(acl: Acl) -> None:
-    assert diff_acls(DECLARED, DECLARED - {acl}) == [MissingAcl(acl)]
+    assert diff_acls(DECLARED, DECLARED - {acl}, NAMES) == [MissingAcl(acl)]
 
 
 @pytest.mark.parametrize("acl", SURPLUS, ids=str)
 def test_a_right_that_nobody_declared_is_named(acl: Acl) -> None:
-    assert diff_acls(DECLARED, DECLARED | {acl}) == [SurplusAcl(acl)]
+    assert diff_acls(DECLARED, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
 
 
 @pytest.mark.parametrize("acl", OTHERS, ids=str)
 def test_rights_that_are_no_concern_of_ours_are_left_alone(acl: Acl) -> None:
-    assert diff_acls(DECLARED, DECLARED | {acl}) == []
+    assert diff_acls(DECLARED, DECLARED | {acl}, NAMES) == []

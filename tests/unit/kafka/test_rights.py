@@ -14,48 +14,50 @@ from streams.kafka.access import (
     Resource,
     SurplusAcl,
     declared_acls,
-    user,
 )
+from streams.kafka.names import Names
 from streams.kafka.rights import TOLD, given_differences, own_differences
 
-DECLARED = declared_acls()
+NAMES = Names()
+DECLARED = declared_acls(NAMES)
 EVE = "User:eve"
-GATES = user(Principal.GATES)
+GATES = NAMES.user(Principal.GATES)
 
 
 def held_by(principal: Principal) -> set[Acl]:
     """Return what a broker says that a principal may do: DESCRIBE comes with the others."""
-    told = {a for a in DECLARED if a.principal == user(principal) and a.resource in TOLD}
+    told = {a for a in DECLARED if a.principal == NAMES.user(principal) and a.resource in TOLD}
     use = {Operation.READ, Operation.WRITE}
     return told | {a._replace(operation=Operation.DESCRIBE) for a in told if a.operation in use}
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
 def test_what_is_declared_differs_in_nothing(process: Principal) -> None:
-    assert own_differences(process, held_by(process)) == []
-    assert given_differences(process, DECLARED) == []
+    assert own_differences(process, held_by(process), NAMES) == []
+    assert given_differences(process, DECLARED, NAMES) == []
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
 def test_each_right_that_is_missing_is_named(process: Principal) -> None:
     held = held_by(process)
     for acl in held:
-        assert own_differences(process, held - {acl}) == [MissingAcl(acl)]
-    for acl in (acl for acl in DECLARED if acl.principal == user(process)):
-        assert given_differences(process, DECLARED - {acl}) == [MissingAcl(acl)]
+        assert own_differences(process, held - {acl}, NAMES) == [MissingAcl(acl)]
+    for acl in (acl for acl in DECLARED if acl.principal == NAMES.user(process)):
+        assert given_differences(process, DECLARED - {acl}, NAMES) == [MissingAcl(acl)]
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
 def test_writing_where_one_should_only_read_is_too_much(process: Principal) -> None:
     for topic, spec in TOPICS.items():
         if process not in spec.writers:
-            acl = Acl(user(process), Operation.WRITE, Resource.TOPIC, topic)
-            assert SurplusAcl(acl) in own_differences(process, held_by(process) | {acl})
+            acl = Acl(NAMES.user(process), Operation.WRITE, Resource.TOPIC, topic)
+            assert SurplusAcl(acl) in own_differences(process, held_by(process) | {acl}, NAMES)
 
 
 def test_whoever_may_change_the_cluster_is_no_process() -> None:
     acl = Acl(GATES, Operation.ALTER, Resource.CLUSTER, CLUSTER)
-    assert own_differences(Principal.GATES, held_by(Principal.GATES) | {acl}) == [SurplusAcl(acl)]
+    held = held_by(Principal.GATES) | {acl}
+    assert own_differences(Principal.GATES, held, NAMES) == [SurplusAcl(acl)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_whoever_may_change_the_cluster_is_no_process() -> None:
     ],
 )
 def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: Acl) -> None:
-    assert given_differences(process, DECLARED | {acl}) == [SurplusAcl(acl)]
+    assert given_differences(process, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
 
 
 @pytest.mark.parametrize(
@@ -84,9 +86,9 @@ def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: 
     ],
 )
 def test_what_a_process_does_not_use_does_not_keep_it_from_starting(acl: Acl) -> None:
-    assert given_differences(Principal.GATES, DECLARED | {acl}) == []
+    assert given_differences(Principal.GATES, DECLARED | {acl}, NAMES) == []
 
 
 def test_what_others_lack_is_their_own_concern() -> None:
     others = {acl for acl in DECLARED if acl.principal == GATES}
-    assert given_differences(Principal.GATES, others) == []
+    assert given_differences(Principal.GATES, others, NAMES) == []

@@ -12,6 +12,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 
 BOTH = (Topic.AUDIT, Topic.UNATTRIBUTED)
@@ -58,6 +59,7 @@ def test_a_topic_is_said_to_be_missing_by_a_broker_alone(
     there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaFault]
 ) -> None:
     library: Any = Library(there, denied, answers=answers)
-    sender = Sender(cast(Broker, SimpleNamespace(producer=lambda: library)), lambda: 1)
+    broker = SimpleNamespace(producer=lambda: library, names=Names())
+    sender = Sender(cast(Broker, broker), lambda: 1)
     with pytest.raises(said):
         asyncio.run(sender.send([Outgoing(topic, "k", b"") for topic in BOTH]))

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.topics import FOR_EVER, TOPICS, Topic
 from streams.kafka.broker import BATCH_BYTES_MAX
+from streams.kafka.names import Names
 from streams.kafka.topics import (
     FRAMING_BYTES_MAX,
     Fixed,
@@ -17,7 +18,7 @@ from streams.kafka.topics import (
     diff,
 )
 
-DECLARED = declared(16, Replication(3, 2))
+DECLARED = declared(16, Replication(3, 2), Names())
 THERE = {topic.name: topic for topic in DECLARED}
 
 

@@ -1,0 +1,90 @@
+"""Two organisations on one cluster: each prefix has a whole pipeline, and neither sees the other.
+
+Both have the same name, so that without their prefixes every topic, group and transactional id
+would be the same.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from infra.local.kafka import Kafka
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from signer.signatures import Ed25519Signer
+from tests.harness.judge.outside import check
+from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, organisation_on
+from tests.harness.pipeline.scaled_ledger import ledger_level
+
+PREFIXES = ("north.", "south.eu-")
+INTENTS = 8
+
+
+@dataclass
+class Member:
+    """One of the two organisations, and its agent."""
+
+    scaled: Scaled
+    trader: Producer
+
+    def submit(self, name: str) -> None:
+        values = [self.trader.signed(f"{name}-{n}") for n in range(INTENTS)]
+        self.scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+
+    def has_signed(self, count: int) -> bool:
+        found = self.scaled.settle(lambda found: len(found.intents) == count and all_ended(found))
+        return len(found.signed) == count
+
+
+@pytest.fixture(scope="module")
+def members(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Member]]:
+    with ExitStack() as opened:
+        found = []
+        for prefix in PREFIXES:
+            trader = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
+            path = tmp_path_factory.mktemp("organisation")
+            here = organisation_on(kafka, path, [trader.signer], prefix=prefix)
+            found.append(Member(opened.enter_context(here), trader))
+        for member in found:
+            for name in member.scaled.names:
+                member.scaled.start(name)
+        for member in found:
+            for name in member.scaled.names:
+                member.scaled.await_ready(name)
+        yield found
+
+
+def test_both_sign_at_once_and_neither_fences_the_other(members: list[Member]) -> None:
+    for member in members:
+        member.submit("first")
+    for member in members:
+        assert member.has_signed(INTENTS)
+    one, other = members
+    one.scaled.stop("signer")
+    one.scaled.start("signer")  # which fences whoever has its transactional id
+    one.scaled.await_ready("signer")
+    for member in members:
+        member.submit("second")
+    for member in members:
+        assert member.has_signed(2 * INTENTS)
+        assert all(process.poll() is None for process in member.scaled.processes.values())
+    ours = {outcome["intent"] for outcome in one.scaled.outside().outcomes}
+    assert ours.isdisjoint(outcome["intent"] for outcome in other.scaled.outside().outcomes)
+
+
+def test_both_ledgers_verify_and_name_topics_without_a_prefix(members: list[Member]) -> None:
+    for member in members:
+        judge = ledger_level(member.scaled)
+        judge.judge()
+        assert {record.topic for record in judge.records()} <= set(Topic)
+        check(on_kafka(member.scaled.broker), settled=True)
+
+
+def test_metrics_name_topics_without_a_prefix(members: list[Member]) -> None:
+    for member in members:
+        lags = member.scaled.metrics("gates")["sixgate_lag_records"]
+        assert {place.split("/")[0] for (place,) in lags} <= set(Topic)
