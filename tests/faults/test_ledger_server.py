@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
-from subprocess import Popen
 
 import pytest
 
@@ -23,6 +22,7 @@ from tests.harness.broker.ledger_kafka import kafka_with_topics
 from tests.harness.broker.ledger_servers import as_user, server_with_roles
 from tests.harness.broker.proxy import LossyProxy
 from tests.harness.broker.servers import running, watched
+from tests.harness.cli.forked import Forked
 from tests.harness.pipeline.ledger_rig import Rig
 from tests.harness.sizes import LEDGER_KILLS, drawn, show
 
@@ -156,7 +156,7 @@ def _grown(rig: Rig, before: int) -> bool:
     return rig.judge.rows() > before
 
 
-def _first_end(*sinks: Popen[str]) -> Popen[str]:
+def _first_end(*sinks: Forked) -> Forked:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for sink in sinks:

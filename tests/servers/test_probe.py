@@ -17,6 +17,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, organisation
 
@@ -47,26 +48,11 @@ def name(request: pytest.FixtureRequest, scaled: Scaled) -> Iterator[str]:
 
 
 def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tuple[int, str]:
-    command = [
-        sys.executable,
-        "-m",
-        "sixgate",
-        "probe",
-        "--url",
-        url,
-        "--stalled-s",
-        f"{stalled_s}",
-    ]
-    ended = subprocess.run(
-        command + (["--pid", str(pid)] if pid else []),
-        capture_output=True,
-        text=True,
-        timeout=PROBE_S_MAX,
-        check=False,
-    )
-    told = ended.stdout + ended.stderr
+    words = ["probe", "--url", url, "--stalled-s", f"{stalled_s}"]
+    ended = ForkedCommandLine(None).run(*words, *(["--pid", str(pid)] if pid else []))
+    told = ended.out + ended.err
     assert told.count("\n") == 1, told
-    return ended.returncode, told
+    return ended.code, told
 
 
 def test_a_stopped_process_is_found_and_ended(scaled: Scaled, name: str) -> None:

@@ -27,7 +27,8 @@ from streams.kafka.names import Names
 from streams.kafka.reader import ends_of
 from streams.kafka.topics import Replication, declared
 from tests.harness.broker.ledger_kafka import delete_topics
-from tests.harness.cli.command_line import CommandLine, Ended
+from tests.harness.cli.command_line import Ended
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.secured import OWN, Secured, secured
 
 Ends: TypeAlias = Mapping[str, Ended]
@@ -253,7 +254,7 @@ def test_a_broker_that_lets_everybody_do_everything(
         "[kms]\ninsecure_dev = true\n"
     )
     for words in (["registrar"], ["gates"], ["signer"], ["custody"], ["ledger", "run"]):
-        refused = CommandLine(None).run(*words, "--config", str(file))
+        refused = ForkedCommandLine(None).run(*words, "--config", str(file))
         assert refused.code == ExitCode.WEAKER, refused.err
         assert "The broker has no authorizer" in refused.sentence
     for words in (
@@ -263,7 +264,7 @@ def test_a_broker_that_lets_everybody_do_everything(
         ["custody"],
         ["ledger", "run"],
     ):
-        looked = CommandLine(None).run(*words, "--config", str(file), "--insecure-dev")
+        looked = ForkedCommandLine(None).run(*words, "--config", str(file), "--insecure-dev")
         assert "without looking at Kafka's topics and rights" in looked.err
         assert "authorizer" not in looked.err
 

@@ -1,7 +1,5 @@
 """A signer without any KMS: it attests itself, and three releases hold its keys."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from sixgate.data_folder.folder import SIGNER
 from sixgate.scaled.resealing import reseal
 from sixgate.scaled.settings import load_settings
 from tests.harness.builders.release import ADMIN, ORG
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry, key_order
 from tests.harness.pipeline.release_process import Releasing, releasing, token
@@ -120,11 +119,9 @@ def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
         '[kms]\nroot = "aws"\n[kms.aws]\nkey = "01234567-89ab-cdef-0123-456789abcdef"\n'
         'region = "eu-central-2"\n'
     )
-    command = [sys.executable, "-m", "sixgate", "signer", "--config", str(root)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == ExitCode.USAGE
-    assert "run sixgate services reseal with these settings" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ended = ForkedCommandLine(None).run("signer", "--config", str(root))
+    assert ended.code == ExitCode.USAGE
+    assert "run sixgate services reseal with these settings" in ended.sentence
 
 
 def test_a_signer_with_releases_and_a_kms_of_its_own_does_not_start(

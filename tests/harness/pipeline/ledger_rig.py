@@ -1,9 +1,8 @@
 """The ledger as it runs at scale: Kafka, a ClickHouse server and ``sixgate ledger run``."""
 
+import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +15,10 @@ from sixgate.data_folder.key_files import create_key_file
 from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter, broker_of
 from tests.harness.broker.ledger_servers import password
 from tests.harness.builders.ledger import HEAD_KEY, ORG, Pipeline
+from tests.harness.cli.forked import Forked, fork
 from tests.harness.judge.ledger_judge import LedgerJudge
 
-LEVEL_S_MAX = 90
-END_S_MAX = 30
+LEVEL_S_MAX = 120
 
 
 class Rig:
@@ -30,7 +29,8 @@ class Rig:
         self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY, PARTITIONS)
         self.writer = KafkaWriter(kafka)
         self.pipeline = Pipeline()
-        self._sinks: list[subprocess.Popen[str]] = []
+        self._sinks: dict[Forked, Path] = {}
+        self._numbers = itertools.count()
         create_key_file(folder / "ledger.pem", b"l" * 32)
 
     def write(self, intents: int) -> None:
@@ -49,18 +49,16 @@ class Rig:
         )
         return file
 
-    def start(self, config: Path | None = None) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "sixgate", "ledger", "run"]
-        sink = subprocess.Popen(
-            [*command, "--config", str(config or self.config())],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password("ledger_writer")},
-        )
-        self._sinks.append(sink)
+    def start(self, config: Path | None = None) -> Forked:
+        env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password("ledger_writer")}
+        log = self.folder / f"sink-{next(self._numbers)}.log"
+        with log.open("wb") as out:
+            words = ("ledger", "run", "--config", str(config or self.config()))
+            sink = fork(*words, out=out, env=env)
+        self._sinks[sink] = log
         return sink
 
-    def await_level(self, sink: "subprocess.Popen[str] | None" = None) -> int:
+    def await_level(self, sink: Forked | None = None) -> int:
         """Wait until the ledger has every record there is; return the number of rows."""
         wanted, until = len(self.judge.records()), time.monotonic() + LEVEL_S_MAX
         while (rows := self.judge.rows()) < wanted:
@@ -69,26 +67,22 @@ class Rig:
             time.sleep(0.05)
         return rows
 
-    def _living(self, sink: "subprocess.Popen[str]") -> "subprocess.Popen[str]":
+    def _living(self, sink: Forked) -> Forked:
         """Return a sink that runs; one that met a late insert is started again, as it asks."""
         if sink.poll() is None:
             return sink
-        told = sink.communicate()[1]
+        _, told = self.await_end(sink)
         assert "came late" in told, told
-        self._sinks.remove(sink)
         return self.start()
 
-    def end(self, sink: "subprocess.Popen[str]", number: int = signal.SIGTERM) -> tuple[int, str]:
+    def end(self, sink: Forked, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Send a signal, wait for the end; return exit code and what was said."""
         sink.send_signal(number)
-        told = sink.communicate(timeout=END_S_MAX)[1]
-        self._sinks.remove(sink)
-        return sink.returncode, told
+        return self.await_end(sink)
 
-    def await_end(self, sink: "subprocess.Popen[str]") -> tuple[int, str]:
-        told = sink.communicate(timeout=LEVEL_S_MAX)[1]
-        self._sinks.remove(sink)
-        return sink.returncode, told
+    def await_end(self, sink: Forked) -> tuple[int, str]:
+        code = sink.wait(LEVEL_S_MAX)
+        return code, self._sinks.pop(sink).read_text()
 
     def sentence_of_end(self, outage: Callable[[], None], code: ExitCode) -> str:
         """Return the one sentence with which a sink ends that an outage meets between records."""
@@ -108,12 +102,12 @@ class Rig:
         Where nothing was missing it may be stopped before it listens to signals.
         """
         self.await_level(self.start())
-        code = self.end(self._sinks[-1])[0]
+        code = self.end(list(self._sinks)[-1])[0]
         self.judge.judge()
         return code
 
     def close(self) -> None:
         for sink in self._sinks:
             sink.kill()
-            sink.wait(END_S_MAX)
+            sink.wait(LEVEL_S_MAX)
         self.writer.close()

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import secrets
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -48,7 +46,8 @@ from tests.harness.builders.release import (
     rsa_key,
     signed_policy,
 )
-from tests.harness.cli.command_line import CommandLine, Ended, until
+from tests.harness.cli.command_line import Ended, until
+from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.scaled import listens, on_kafka
 
@@ -184,13 +183,12 @@ class Releasing:
         return self.command(*words, "--config", str(self.settings(provider, **changes)))
 
     def command(self, *words: str) -> Ended:
-        return CommandLine(None).run("release", *words)
+        return ForkedCommandLine(None).run("release", *words)
 
     def start(self, provider: str, **changes: Any) -> None:
-        command = [sys.executable, "-m", "sixgate", "release"]
-        command += ["--config", str(self.settings(provider, **changes))]
+        config = str(self.settings(provider, **changes))
         with (self.path / f"{provider}.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
+            process = fork("release", "--config", config, out=log)
         self.processes[provider] = process
         until(lambda: process.poll() is not None or listens(self.ports[provider]), START_S_MAX)
         assert process.poll() is None, self.log(provider)

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -43,6 +42,7 @@ from streams.log.sqlite import SqliteLog
 from tests.harness.broker.ledger_servers import as_user, password, server_with_roles
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.cli.command_line import until
+from tests.harness.cli.forked import fork
 from tests.harness.judge.outside import Outside, Values, read
 from tests.harness.pipeline.embedded import POLICY, make_folder
 
@@ -137,15 +137,13 @@ class Scaled:
             f'data = "{self.folder.path}"\n{kafka}{monitor}{self._ledger(name)}'
             f"{self.more.get(name, '')}"
         )
-        log = (self.folder.path / f"{name}.log").open("ab")
-        self.began_at_byte[name] = log.tell()
-        program = ["tests.harness.pipeline.wrong_clock", str(self._clock(name))]
-        command = [sys.executable, "-m", *program, *EVERY[name], "--config", str(config)]
         env = os.environ | {"SIXGATE_CLICKHOUSE__PASSWORD": password(USERS[name])}
         if not self.has_registrar:
             env |= dict.fromkeys(HEAD_REQUIRED, "false")
-        self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=env)
-        log.close()
+        words = [*EVERY[name], "--config", str(config)]
+        with (self.folder.path / f"{name}.log").open("ab") as log:
+            self.began_at_byte[name] = log.tell()
+            self.processes[name] = fork(*words, out=log, env=env, clock=self._clock(name))
 
     def set_clock(self, name: str, wrong_s: float) -> None:
         """Let the wall clock of a process be wrong from now on, whether it runs or not."""

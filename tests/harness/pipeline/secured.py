@@ -7,7 +7,6 @@ own; tests take something away and see how they end.
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from tests.harness.broker.ledger_servers import as_user, password, server_with_roles
 from tests.harness.broker.servers import SecureKafka, running, secure_kafka_in
-from tests.harness.cli.command_line import CommandLine, Ended, until
+from tests.harness.cli.command_line import Ended, until
+from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.pipeline.embedded import make_folder
 from tests.harness.pipeline.scaled import EVERY, USERS, ready
 
@@ -90,7 +90,7 @@ class Secured:
     def run(self, settings: Path, *words: str, stdin: str = "") -> Ended:
         """Run a command to its end with some settings."""
         more = {PASSWORD: self.password_of(settings), "SIXGATE_CONFIG": str(settings)}
-        return CommandLine(None).run(*words, stdin=stdin, more=more)
+        return ForkedCommandLine(None).run(*words, stdin=stdin, more=more)
 
     def process(self, name: str, settings: Path | None = None) -> Ended:
         """Run a process that must end by itself."""
@@ -101,10 +101,9 @@ class Secured:
         """Start a process and wait until it is ready."""
         port = free_port()
         file = self.settings(OWN[name], monitor=port)
-        command = [sys.executable, "-m", "sixgate", *EVERY[name], "--config", str(file)]
         env = os.environ | {PASSWORD: self.password_of(file)}
         with (self.folder.path / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
+            process = fork(*EVERY[name], "--config", str(file), out=log, env=env)
         self.running.append(process)
         until(lambda: process.poll() is not None or ready(port), READY_S_MAX)
         assert process.poll() is None, self.log(name)

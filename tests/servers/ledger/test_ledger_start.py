@@ -1,8 +1,5 @@
 """Starting the ledger's process where something is wrong: one sentence, an exit code, no row."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +23,7 @@ from tests.harness.broker.ledger_kafka import KafkaWriter, broker_of, kafka_with
 from tests.harness.broker.ledger_servers import granted_database, password
 from tests.harness.broker.servers import watched
 from tests.harness.builders.ledger import HEAD_KEY, ORG
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.ledger_rig import Rig
 
 PASSWORD = "SIXGATE_CLICKHOUSE__PASSWORD"  # noqa: S105 - the name of a variable
@@ -54,17 +52,11 @@ def database(ledger_server: LocalServer) -> Iterator[ClickHouse]:
 
 
 def said(command: str, config: Path, **environment: str) -> tuple[int, str]:
-    known = os.environ | {PASSWORD: password("ledger_writer")} | environment
-    ended = subprocess.run(
-        [sys.executable, "-m", "sixgate", "ledger", command, "--config", str(config)],
-        env=known,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert not ended.stdout
-    return ended.returncode, ended.stderr
+    more = {PASSWORD: password("ledger_writer")} | environment
+    words = ("ledger", command, "--config", str(config))
+    ended = ForkedCommandLine(None).run(*words, more=more)
+    assert not ended.out
+    return ended.code, ended.err
 
 
 def one_sentence(told: str) -> bool:

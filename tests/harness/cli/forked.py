@@ -1,0 +1,247 @@
+"""Processes of ``sixgate`` that skip two seconds of imports: a server that has them forks each.
+
+Each is a process like any other, with its own number, signals and exit code, and ends as the
+interpreter ends. Its parent is the server, one for each process that runs tests. Tests of the start
+itself (imports, interrupts, closed streams) use ``python -m sixgate``.
+"""
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import IO, NamedTuple, NoReturn
+
+import sixgate.cli
+from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, Ended
+from tests.harness.pipeline.wrong_clock import set_clock
+
+CODE, PID = struct.Struct("=i"), struct.Struct("=i")
+ORDER_BYTES_MAX = 1 << 17  # what Linux lets through such a socket, and far above an environment
+DESCRIPTORS_MAX = 1 << 20
+ENDLESS_MS = -1
+PACKAGES = ("sixgate.cli", "sixgate.scaled")
+MODULES = (
+    "sixgate.custody.process",
+    "sixgate.releasing.process",
+    "sixgate.embedded.node",
+    "sixgate.socket.serving",
+    "sixgate.kms.aws_client",
+    "sixgate.kms.azure_client",
+    "sixgate.kms.gcp_client",
+    "signer.custody.kms.aws",
+    "signer.custody.kms.azure",
+    "signer.custody.kms.gcp",
+)
+
+
+class Forked(subprocess.Popen[bytes]):
+    """A child of the server, for a test to wait for and to signal as if it were its own."""
+
+    def __init__(self, words: tuple[str, ...], pid: int, pidfd: int, end: socket.socket) -> None:
+        """Take over a process that runs already: nothing of ``Popen`` starts it."""
+        self.args, self.pid, self.returncode = words, pid, None
+        self.stdin = self.stdout = self.stderr = None
+        self._pidfd, self._end = pidfd, end
+
+    def poll(self) -> int | None:
+        return self._code(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._code(ENDLESS_MS if timeout is None else int(timeout * 1_000))
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        try:
+            signal.pidfd_send_signal(self._pidfd, sig)
+        except ProcessLookupError:
+            self.wait()
+
+    def _code(self, within_ms: int) -> int | None:
+        """Return its exit code, which stays where it is for other threads that wait for it."""
+        waiting = select.poll()
+        waiting.register(self._end, select.POLLIN)
+        if self.returncode is None and waiting.poll(within_ms):
+            told = self._end.recv(CODE.size, socket.MSG_PEEK)
+            assert told, "the server of processes ended"
+            (self.returncode,) = CODE.unpack(told)
+        return self.returncode
+
+    def __del__(self) -> None:
+        self._end.close()
+        os.close(self._pidfd)
+
+
+class Order(NamedTuple):
+    """What a child is to be."""
+
+    words: tuple[str, ...]
+    env: dict[str, str]
+    folder: str
+    clock: str | None
+
+
+class Server:
+    """The side of the tests: the process that forks, and the link to it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+            )
+
+    def fork(self, order: Order, files: tuple[int, int, int]) -> Forked:
+        ours, theirs = socket.socketpair()
+        with self._lock, theirs:
+            raw = json.dumps(order).encode()
+            socket.send_fds(self._link, [raw], [*files, theirs.fileno()])
+            told, (pidfd,), _, _ = socket.recv_fds(self._link, PID.size, 1)
+        (pid,) = PID.unpack(told)
+        return Forked(order.words, pid, pidfd, ours)
+
+
+@cache
+def server() -> Server:
+    """Return this process's server, which ends with it."""
+    return Server()
+
+
+def fork(
+    *words: str,
+    out: IO[bytes],
+    err: IO[bytes] | None = None,
+    stdin: IO[bytes] | None = None,
+    env: Mapping[str, str] | None = None,
+    clock: Path | None = None,
+) -> Forked:
+    """Start ``sixgate`` with these words; ``clock`` is a file as in ``wrong_clock``."""
+    order = Order(words, dict(env or os.environ), str(Path.cwd()), str(clock) if clock else None)
+    with Path(os.devnull).open("rb") as nothing:
+        files = (stdin or nothing, out, err or out)
+        return server().fork(order, (files[0].fileno(), files[1].fileno(), files[2].fileno()))
+
+
+class ForkedCommandLine(CommandLine):
+    """The same commands, each in a forked process."""
+
+    def run(
+        self,
+        *words: str,
+        stdin: str = "",
+        before: Callable[[], None] | None = None,
+        more: dict[str, str] | None = None,
+    ) -> Ended:
+        assert before is None, "the server runs nothing of a test's"
+        with TemporaryFile() as said, TemporaryFile() as out, TemporaryFile() as err:
+            said.write(stdin.encode())
+            said.seek(0)
+            env = self.environment | (more or {})
+            child = fork(*words, stdin=said, out=out, err=err, env=env)
+            try:
+                code = child.wait(SECONDS_MAX)
+            finally:
+                child.kill()
+            return Ended(code, _written(out), _written(err))
+
+
+def _written(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def serve(link: socket.socket) -> Order:
+    """Fork for each order and tell how each child ended; return the order in the child."""
+    ends: dict[int, tuple[int, int]] = {}
+    waiting = select.poll()
+    waiting.register(link, select.POLLIN)
+    while True:
+        for found, _ in waiting.poll():
+            if found in ends:
+                waiting.unregister(found)
+                _tell_end(found, *ends.pop(found))
+                continue
+            raw, files, _, _ = socket.recv_fds(link, ORDER_BYTES_MAX, 4)
+            if not raw:
+                _end(ends)
+            if not (pid := os.fork()):
+                link.detach()
+                _take(files)
+                return Order(*json.loads(raw))
+            pidfd = os.pidfd_open(pid)
+            socket.send_fds(link, [PID.pack(pid)], [pidfd])
+            *closed, end = files
+            for file in closed:
+                os.close(file)
+            ends[pidfd] = pid, end
+            waiting.register(pidfd, select.POLLIN)
+
+
+def _tell_end(pidfd: int, pid: int, end: int) -> None:
+    _, status = os.waitpid(pid, 0)
+    with suppress(BrokenPipeError):  # the test may have let go of it
+        os.write(end, CODE.pack(os.waitstatus_to_exitcode(status)))
+    os.close(end)
+    os.close(pidfd)
+
+
+def _end(ends: Mapping[int, tuple[int, int]]) -> NoReturn:
+    """End with the tests, and leave no process of theirs."""
+    for pidfd in ends:
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os._exit(0)
+
+
+def _take(files: list[int]) -> None:
+    """Make three files this process's standard streams, and close every other."""
+    for number, file in enumerate(files[:3]):
+        os.dup2(file, number)
+    os.closerange(3, DESCRIPTORS_MAX)
+
+
+def import_all() -> None:
+    """Import what any command imports when it runs, but the ledger's engine, which has threads."""
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+            importlib.import_module(module.name)
+    for name in MODULES:
+        importlib.import_module(name)
+    assert "chdb" not in sys.modules
+
+
+def main() -> None:
+    """Import, fork, and in a child be ``sixgate``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import_all()
+    gc.collect()
+    gc.freeze()
+    order = serve(socket.socket(fileno=int(sys.argv[1])))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(order.env)
+    os.chdir(order.folder)
+    sys.argv = ["sixgate", *order.words]
+    if order.clock:
+        set_clock(Path(order.clock))
+    sixgate.cli.main()
+
+
+if __name__ == "__main__":
+    main()
