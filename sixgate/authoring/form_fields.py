@@ -22,10 +22,10 @@ from schemas.transaction_parts import AccessList, AccessListEntry, SignedAuthori
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from signer.ethereum.transaction import TxType
+from sixgate.authoring.endings import SIGNED
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64
-SIGNED = "signed"
 _SCALAR_HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
 Part = TypeVar("Part", bound=Canonical)
 

@@ -13,6 +13,7 @@ from schemas.client_share import ClientShare
 from schemas.intent import EXPIRY_MS_DEFAULT
 from schemas.transaction_parts import AccessList, SignedAuthorization
 from sixgate.authoring import form_fields as read
+from sixgate.authoring.endings import SIGNED
 from sixgate.authoring.suggestion import did_you_mean
 
 
@@ -43,7 +44,7 @@ class IntentForm(BaseModel):
     expires_in_s: Annotated[int, PlainValidator(read.seconds)] = EXPIRY_MS_DEFAULT // 1000
     expires_at_ms: Annotated[int | None, PlainValidator(read.expiry)] = None
     label: Annotated[str | None, PlainValidator(read.label)] = None
-    expect: Annotated[str, PlainValidator(read.ending)] = read.SIGNED
+    expect: Annotated[str, PlainValidator(read.ending)] = SIGNED
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield fields that each are right and together are not, and why."""

@@ -14,13 +14,12 @@ from pydantic import ValidationError
 from schemas.canonical import Malformed, malformed
 from schemas.dsse import Envelope
 from schemas.intent import AnyIntent, decode_intent, intent_digest
-from schemas.outcome import SIGNED_TYPES
 from schemas.strict_json import JsonWrong, read_json
 from schemas.topics import SUBMITTED_BYTES_MAX
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
-from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.endings import SIGNED
 from sixgate.authoring.intent_form import AnyForm, IntentWrong, read_form
 from sixgate.authoring.producer import Directory
 
@@ -128,11 +127,6 @@ def parts(ready: Iterable[Submission]) -> Iterator[list[Submission]]:
         size_bytes += len(one.envelope)
     if part:
         yield part
-
-
-def ended_as(event: Json) -> str:
-    """Return how a terminal event ends its intent: ``signed``, or the code of the reason."""
-    return SIGNED if event["type"] in SIGNED_TYPES else str(event["reason"])
 
 
 def _members(line: bytes) -> Any:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from schemas.canonical import Canonical, Malformed
 from schemas.fields import Digest, Name
 from signer.custody.whole_file import write_whole
-from signer.signatures import Ed25519Signer
-from sixgate.data_folder.key_files import load_key_file
+
+if TYPE_CHECKING:  # who only reads opens no key
+    from signer.signatures import Ed25519Signer
 
 SLOT = "0"
 SIGNER, SIMULATOR, LEDGER, ADMIN = "signer-0", "simulator-0", "ledger-0", "admin-0"
@@ -142,8 +144,10 @@ class Folder:
                 "budgets: name it with --config FILE"
             )
 
-    def admin(self) -> Ed25519Signer:
+    def admin(self) -> "Ed25519Signer":
         """Open the operator's key."""
+        from sixgate.data_folder.key_files import load_key_file
+
         return load_key_file(self.key(ADMIN), ADMIN)
 
     def place(self) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What several processes are told: where Kafka and the ledger's server are."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -12,8 +12,11 @@ from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.kafka.names import Names
-from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.engines import ANSWER_S_MAX, Server, Tls
+from streams.ledger.limits import ANSWER_S_MAX
+
+if TYPE_CHECKING:  # the client is loaded by the processes that connect
+    from streams.ledger.clickhouse import ClickHouse
+    from streams.ledger.engines import Server
 
 HEAD_WAIT_S_MAX = 15
 
@@ -97,8 +100,10 @@ class ClickHouseSettings(Section):
             raise ValueError("a server on another machine needs TLS: add tls")
         return self
 
-    def server(self) -> Server:
+    def server(self) -> "Server":
         """Return how to reach the server; raises ``SettingsWrong``."""
+        from streams.ledger.engines import Server, Tls
+
         files = self.tls
         tls = Tls(files.ca, files.certificate, files.key) if files else None
         password = self.password.get_secret_value() or self._password_in_file()
@@ -107,6 +112,8 @@ class ClickHouseSettings(Section):
     def _password_in_file(self) -> str:
         return read_secret_line(self.password_file) if self.password_file else ""
 
-    def connected(self) -> ClickHouse:
+    def connected(self) -> "ClickHouse":
         """Connect to the server; raises ``LedgerUnavailable``, ``LedgerDenied``."""
+        from streams.ledger.clickhouse import ClickHouse
+
         return ClickHouse.server(self.server(), self.database)

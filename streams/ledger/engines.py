@@ -17,10 +17,8 @@ from clickhouse_connect.driver.httputil import get_pool_manager_options
 
 from streams.ledger.errors import LedgerBusy, LedgerUnavailable
 from streams.ledger.framed_http import FramedPools
+from streams.ledger.limits import ANSWER_S_MAX, CONNECT_S_MAX
 
-# A server that hangs is given up after this long; a batch of the largest size takes a second.
-ANSWER_S_MAX = 30
-CONNECT_S_MAX = 5
 IN_MEMORY = Path(":memory:")
 _CRASHES = (
     signal.SIGABRT,

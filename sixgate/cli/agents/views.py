@@ -7,7 +7,6 @@ from typing import Any
 from schemas.custody import AGENT_KEYS
 from schemas.key_chains import SIGNING, KeyChain
 from schemas.money import wei_to_eth
-from signer.addresses.derivation import shown
 from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, Sheet
@@ -91,12 +90,18 @@ def ability(key: Json) -> str:
 
 def key_address(key: Json) -> str:
     """Write a key's address as its chain's people do."""
-    return shown(KeyChain(key["chain"]), key["address"])
+    return _shown(KeyChain(key["chain"]), key["address"])
 
 
 def address(lower: str) -> str:
     """Write an Ethereum address with its checksum (EIP-55)."""
-    return shown(KeyChain.ETHEREUM, lower)
+    return _shown(KeyChain.ETHEREUM, lower)
+
+
+def _shown(chain: KeyChain, address: str) -> str:
+    from signer.addresses.derivation import shown  # a list of intents shows no address in full
+
+    return shown(chain, address)
 
 
 def left(budget: Json) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sixgate.api import Json
-from sixgate.authoring.form_fields import SIGNED
-from sixgate.authoring.intent_lines import ended_as
+from sixgate.authoring.endings import SIGNED, ended_as
 from sixgate.cli.demo.proving import as_asked, recovered
 from sixgate.cli.demo.script import Act
 from sixgate.cli.intents.trail import Way, way_of

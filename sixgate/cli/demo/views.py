@@ -9,7 +9,7 @@ from rich.text import Text
 from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
-from sixgate.authoring.form_fields import SIGNED
+from sixgate.authoring.endings import SIGNED
 from sixgate.cli.agents.views import address
 from sixgate.cli.demo.play import Proof, Scene, Show
 from sixgate.cli.intents.asking import KINDS, chain_name, fee_wei_max

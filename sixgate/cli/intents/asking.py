@@ -13,9 +13,6 @@ from schemas.intent import (
 )
 from schemas.money import wei_to_eth
 from schemas.outcome import TransactionSigned
-from signer.ethereum.gas import cost_wei_max
-from signer.transaction_form import type_of
-from signer.transactions import transaction_of
 from sixgate.api import Json
 from sixgate.cli.agents.views import address
 from sixgate.cli.terminal import short
@@ -36,6 +33,9 @@ def native(value_wei: int | str, unit: str) -> str:
 
 def fee_wei_max(event: Json) -> int:
     """Return the most that a signed transaction can cost beside its value, blobs too."""
+    from signer.ethereum.gas import cost_wei_max
+    from signer.transactions import transaction_of
+
     outcome = TransactionSigned.model_validate_json(json.dumps(event))
     return cost_wei_max(transaction_of(outcome))
 
@@ -84,6 +84,8 @@ def asked_in_full(
 def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
     match intent:
         case TransactionIntent():
+            from signer.transaction_form import type_of
+
             yield "type", str(type_of(intent))
             yield "to", address(intent.to) if intent.to else "new contract"
             yield "value", native(intent.value_wei, unit)

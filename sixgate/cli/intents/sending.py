@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sixgate.api import ApiError, Json
-from sixgate.authoring.form_fields import SIGNED
-from sixgate.authoring.intent_lines import Submission, ended_as, parts
+from sixgate.authoring.endings import SIGNED, ended_as
+from sixgate.authoring.intent_lines import Submission, parts
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandFailed
 from sixgate.cli.intents.how_far import HowFar

@@ -1,17 +1,20 @@
 """What came of submitted intents, for people and for programs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
-from sixgate.authoring.form_fields import SIGNED
-from sixgate.authoring.intent_lines import Submission, ended_as
+from sixgate.authoring.endings import SIGNED, ended_as
 from sixgate.cli.intents.advice import advice
 from sixgate.cli.intents.asking import asked, chain_name
 from sixgate.cli.listing import Listing, Row
 from sixgate.cli.terminal import safe, short
+
+if TYPE_CHECKING:  # what was submitted long ago is shown too
+    from sixgate.authoring.intent_lines import Submission
 
 OUTCOMES = {
     "transaction.signed": "signed",
@@ -22,7 +25,7 @@ OUTCOMES = {
 _STYLES = {"signed": "green", "rejected": "red", "unattributed": "red"}
 
 
-def result_line(one: Submission, answer: Json) -> Json:
+def result_line(one: "Submission", answer: Json) -> Json:
     """Return one result for programs; ``result`` is the terminal event in full."""
     return {
         "line": one.line,
@@ -36,12 +39,12 @@ def result_line(one: Submission, answer: Json) -> Json:
     }
 
 
-def missed_expectation(one: Submission, answer: Json) -> bool:
+def missed_expectation(one: "Submission", answer: Json) -> bool:
     """Tell whether an intent was to be rejected with a reason and ended otherwise."""
     return one.expect not in (SIGNED, ended_as(answer["result"]))
 
 
-def result_list(results: Iterable[tuple[Submission, Json]], chains: Sequence[Json]) -> Listing:
+def result_list(results: Iterable[tuple["Submission", Json]], chains: Sequence[Json]) -> Listing:
     """Return all results, each with what was asked and why it ended so."""
     known = {chain["chain_id"]: chain for chain in chains}
     columns = ("line", "intent", "outcome", "reason or hash")
@@ -54,7 +57,7 @@ def outcome_of(kind: str) -> Text:
     return safe(name, _STYLES.get(name, "yellow"))
 
 
-def _row(one: Submission, answer: Json, chains: Mapping[int, Json]) -> Row:
+def _row(one: "Submission", answer: Json, chains: Mapping[int, Json]) -> Row:
     outcome, result = outcome_of(answer["result"]["type"]), answer["result"]
     outcome.append(", as before" if answer["repeated"] else "")
     cells = (one.line, f"{short(one.digest)}…", outcome, _ending(result))
@@ -73,7 +76,7 @@ def _ending(result: Json) -> str:
     return f"{gate}{result['reason']}"
 
 
-def _why(one: Submission, answer: Json, chain: str) -> Iterator[object]:
+def _why(one: "Submission", answer: Json, chain: str) -> Iterator[object]:
     result = answer["result"]
     if result["type"] not in SIGNED_TYPES:
         yield result["detail"]

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intent import TransactionIntent
+from sixgate.authoring.endings import ended_as
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,
     PART_COUNT_MAX,
     Submission,
     WrongLine,
-    ended_as,
     finish,
     parts,
     read,

@@ -1,0 +1,88 @@
+"""A command imports its own parts and no other's: what is loaded when it ends."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from sixgate.cli.commands import PLACES, loaded
+from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
+from tests.servers.cli.test_cli_submit import INTENT
+
+TYPER = {"typer", "annotated_doc", "shellingham"}
+# attr is imported by rich where it is installed.
+TERMINAL = TYPER | {"rich", "orjson", "pygments", "markdown_it", "mdurl", "attr"}
+MODELS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
+SIGNING = {"cryptography", "coincurve", "sha3", "bcrypt"}
+CLOUDS = {"boto3", "botocore", "google", "grpc", "azure", "msal"}
+ENGINES = {"chdb", "pyrevm"}
+LEDGER = {"clickhouse_connect", "pyarrow", "numpy"}
+OUR_OWN = {"schemas", "signer", "streams", "sixgate", "sitecustomize"}
+PROBE = """
+import sys
+from sixgate.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("loaded", *sys.modules, file=sys.stderr)
+"""
+
+
+def loaded_by(cli: CommandLine, *words: str, stdin: str = "") -> set[str]:
+    """Run a command to its end; return which libraries it imported, by their top-level names."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=cli.environment,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    names = done.stderr.rpartition("loaded ")[2].split()
+    tops = {name.partition(".")[0] for name in names if not name.startswith("_")}
+    return tops - sys.stdlib_module_names - OUR_OWN
+
+
+def test_the_version_needs_the_command_line_alone() -> None:
+    assert loaded_by(CommandLine(None), "--version") <= TYPER
+
+
+def test_help_needs_what_shows_it() -> None:
+    assert loaded_by(CommandLine(None), "--help") <= TERMINAL
+
+
+def test_a_list_of_a_running_pipeline_needs_no_part_of_one(organisation: CommandLine) -> None:
+    with served(organisation):
+        assert loaded_by(organisation, "intents", "list") <= TERMINAL | MODELS
+
+
+def test_submitting_to_a_running_pipeline_needs_no_part_of_one(organisation: CommandLine) -> None:
+    with served(organisation):
+        loaded = loaded_by(organisation, "submit", "-", stdin=json.dumps(INTENT))
+        assert loaded <= TERMINAL | MODELS | SIGNING
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("sixgate.scaled.gating", LEDGER),
+        ("sixgate.scaled.signing", {"faust", "pyarrow", "numpy"}),
+        ("sixgate.scaled.registrar", {"faust", "coincurve"} | LEDGER),
+        ("sixgate.scaled.recording", {"faust", "coincurve"}),
+        ("sixgate.custody.process", {"faust"} | LEDGER),
+    ],
+)
+def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[str]) -> None:
+    probe = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    tops = {name.partition(".")[0] for name in done.stdout.split()}
+    assert tops & (foreign | CLOUDS | ENGINES) == set()
+
+
+def test_the_table_says_of_every_command_what_it_says_of_itself() -> None:
+    own = {name: loaded(name).help.split("\n\n")[0].replace("\n", " ") for name in PLACES}
+    assert own == {name: place.help for name, place in PLACES.items()}
