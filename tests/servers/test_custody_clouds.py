@@ -14,10 +14,9 @@ from tests.harness.broker.servers import watched
 from tests.harness.judge.outside import check, in_folder
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.peers import Peers
-from tests.harness.pipeline.custody_pipeline import send
+from tests.harness.pipeline.custody_pipeline import ask_all, send
 from tests.harness.pipeline.custody_world import MODES, CustodyWorld, custody_world
 from tests.harness.pipeline.embedded import open_pipeline
-from tests.servers.test_custody_embedded import ask_all
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,9 @@ from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.judge.outside import check, in_folder
-from tests.harness.pipeline.custody_pipeline import life, send, vault_of
+from tests.harness.pipeline.custody_pipeline import ask_all, life, send, vault_of
 from tests.harness.pipeline.custody_world import (
+    HOLDERS_NEEDED,
     MODES,
     STORED_AT,
     CustodyWorld,
@@ -30,13 +31,6 @@ from tests.harness.pipeline.embedded import ManualTime, Pipeline
 from tests.harness.pipeline.trading import Crash, ends
 
 WITH_CLIENT = [mode for mode in MODES if PLANS[mode].needs_client]
-HOLDERS_NEEDED: dict[CustodyMode, int] = {
-    "envelope": 0,
-    "2of2_client_custody": 0,
-    "2of3_multi_hsm": 2,
-    "2of3_client_custody": 1,
-    "2of3_multi_hsm_client": 2,
-}
 
 
 @pytest.fixture
@@ -48,11 +42,6 @@ def stock(world: CustodyWorld) -> None:
     with life(world) as pipeline:
         send(pipeline, *world.orders())
         assert pipeline.audits().count("key.refused") == 0
-
-
-def ask_all(world: CustodyWorld, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
-    vault = vault_of(pipeline)
-    return {mode: send(pipeline, world.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES}
 
 
 def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes]:

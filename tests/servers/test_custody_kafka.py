@@ -13,9 +13,8 @@ from schemas.topics import Topic
 from signer.custody.modes import PLANS
 from tests.harness.broker.servers import kafka_in, running
 from tests.harness.judge.outside import check
-from tests.harness.pipeline.custody_world import MODES, CustodyWorld, custody_world
+from tests.harness.pipeline.custody_world import HOLDERS_NEEDED, MODES, CustodyWorld, custody_world
 from tests.harness.pipeline.scaled import LOOK_S, SETTLE_S_MAX, Scaled, on_kafka
-from tests.servers.test_custody_embedded import HOLDERS_NEEDED
 
 SAID = {
     "key.provisioned": len(MODES),

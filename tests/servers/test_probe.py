@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -23,7 +24,8 @@ from tests.harness.pipeline.scaled import Scaled, all_ended, organisation
 
 STALLED_S = 2.0
 PROBE_S_MAX = 60
-INTENTS = 1_500
+INTENTS = 500
+NAMES = ("gates", "signer", "ledger")
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +34,20 @@ def trader() -> Producer:
 
 
 @pytest.fixture(scope="module")
-def scaled(tmp_path_factory: pytest.TempPathFactory, trader: Producer) -> Iterator[Scaled]:
-    with organisation(tmp_path_factory.mktemp("probe"), [trader.signer]) as scaled:
-        yield scaled
+def organised(tmp_path_factory: pytest.TempPathFactory, trader: Producer) -> Iterator[Scaled]:
+    with organisation(tmp_path_factory.mktemp("probe"), [trader.signer]) as found:
+        yield found
 
 
-@pytest.fixture(params=["gates", "signer", "ledger"])
-def name(request: pytest.FixtureRequest, scaled: Scaled) -> Iterator[str]:
-    name = str(request.param)
-    scaled.start(name)
-    scaled.await_ready(name)
-    yield name
-    if name in scaled.processes:
-        scaled.kill(name)
+@pytest.fixture
+def scaled(organised: Scaled) -> Scaled:
+    """Give the organisation with every process ready, those that the last test ended too."""
+    for name in NAMES:
+        if name not in organised.processes:
+            organised.start(name)
+    for name in NAMES:
+        organised.await_ready(name)
+    return organised
 
 
 def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tuple[int, str]:
@@ -55,37 +58,23 @@ def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tu
     return ended.code, told
 
 
-def test_a_stopped_process_is_found_and_ended(scaled: Scaled, name: str) -> None:
-    process = scaled.processes[name]
-    process.send_signal(signal.SIGSTOP)
-    code, told = probed(scaled.url(name))
-    assert (code, process.poll()) == (ExitCode.STALLED, None)
-    code, told = probed(scaled.url(name), process.pid)
-    assert code == ExitCode.STALLED
-    assert f"SIGKILL ended process {process.pid}" in told
-    assert scaled.processes.pop(name).wait(PROBE_S_MAX) == -signal.SIGKILL
-    assert probed(scaled.url(name))[0] == ExitCode.UNREACHABLE
-
-
-def test_a_process_that_gets_on_is_left_alone(scaled: Scaled, name: str) -> None:
-    code, told = probed(scaled.url(name), scaled.processes[name].pid, stalled_s=PROBE_S_MAX / 2)
-    assert (code, "gets on" in told) == (ExitCode.OK, True)
-    scaled.stop(name)
+def test_processes_that_get_on_are_left_alone(scaled: Scaled) -> None:
+    for name in NAMES:
+        code, told = probed(scaled.url(name), scaled.processes[name].pid, PROBE_S_MAX / 2)
+        assert (code, "gets on" in told) == (ExitCode.OK, True)
+    scaled.stop_all()
 
 
 def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None:
     """Whatever lies before them: work moves, so nobody is stalled."""
     values = [trader.signed(f"{n}", value_wei=10) for n in range(INTENTS)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
-    for one in ("gates", "signer", "ledger"):
-        scaled.start(one)
-        scaled.await_ready(one)
     while len(scaled.outside().outcomes) < INTENTS:
-        for one, process in scaled.processes.items():
-            assert probed(scaled.url(one), process.pid, stalled_s=PROBE_S_MAX / 2)[0] == ExitCode.OK
+        for name, process in scaled.processes.items():
+            code, _ = probed(scaled.url(name), process.pid, PROBE_S_MAX / 2)
+            assert code == ExitCode.OK
     scaled.settle(all_ended)
-    for one in list(scaled.processes):
-        scaled.stop(one)
+    scaled.stop_all()
 
 
 def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
@@ -93,8 +82,6 @@ def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
 ) -> None:
     """The ledger's server hangs: the process answers, and its records do not move."""
     assert scaled.server is not None
-    scaled.start("ledger")
-    scaled.await_ready("ledger")
     scaled.server.pause()
     try:
         scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("waits"))])
@@ -106,6 +93,24 @@ def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
     finally:
         scaled.server.resume()
         scaled.kill("ledger")
+
+
+def test_a_stopped_process_is_found_and_ended(scaled: Scaled) -> None:
+    """Each waits for a process to end by itself first, so all are ended at one time."""
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        for found in [pool.submit(stopped_and_ended, scaled, name) for name in NAMES]:
+            found.result()
+
+
+def stopped_and_ended(scaled: Scaled, name: str) -> None:
+    process = scaled.processes[name]
+    process.send_signal(signal.SIGSTOP)
+    assert (probed(scaled.url(name))[0], process.poll()) == (ExitCode.STALLED, None)
+    code, told = probed(scaled.url(name), process.pid)
+    assert code == ExitCode.STALLED
+    assert f"SIGKILL ended process {process.pid}" in told
+    assert scaled.processes.pop(name).wait(PROBE_S_MAX) == -signal.SIGKILL
+    assert probed(scaled.url(name))[0] == ExitCode.UNREACHABLE
 
 
 def test_only_the_process_that_listens_there_is_ended() -> None:

@@ -38,23 +38,33 @@ from tests.harness.builders.release import (
     changed,
 )
 from tests.harness.kms.faults import Fault
+from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import Releasing, attest, releasing, token
 
 WRAPPING = Wrapping(SHARE, SHARE_PLACE)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> Iterator[Releasing]:
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    with Peers(tmp_path_factory.mktemp("peers")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, kafka: Kafka, peers: Peers
+) -> Iterator[Releasing]:
     """Give a release for gcp at work."""
-    with releasing(tmp_path_factory.mktemp("running") / "releases", kafka.address) as found:
+    path = tmp_path_factory.mktemp("running") / "releases"
+    with releasing(path, kafka.address, peers) as found:
         found.found("gcp")
         found.start("gcp")
         yield found
 
 
 @pytest.fixture
-def here(tmp_path: Path, kafka: Kafka) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", kafka.address) as found:
+def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", kafka.address, peers) as found:
         yield found
 
 

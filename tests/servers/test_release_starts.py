@@ -15,12 +15,19 @@ from signer.custody.kms.port import RootKms
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.builders.release import SHARE, SHARE_AAD
+from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import START_S_MAX, Releasing, await_log, releasing
 
 
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    with Peers(tmp_path_factory.mktemp("peers")) as running:
+        yield running
+
+
 @pytest.fixture
-def here(tmp_path: Path, kafka: Kafka) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", kafka.address) as found:
+def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", kafka.address, peers) as found:
         found.found("gcp")
         yield found
 
@@ -145,8 +152,8 @@ def test_keys_are_never_made_twice(here: Releasing) -> None:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, kafka: Kafka) -> Iterator[Releasing]:
-    with releasing(tmp_path / "guarded", kafka.address, tls=True) as found:
+def guarded(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "guarded", kafka.address, peers, tls=True) as found:
         found.found("gcp")
         found.start("gcp")
         yield found

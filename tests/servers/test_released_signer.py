@@ -18,6 +18,7 @@ from sixgate.scaled.settings import load_settings
 from tests.harness.builders.release import ADMIN, ORG
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.judge.outside import check
+from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry, key_order
 from tests.harness.pipeline.release_process import Releasing, releasing, token
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
@@ -26,10 +27,16 @@ PROVIDERS = ("gcp", "aws", "azure")
 WALLET, TREASURY = "wallets/hot", "__treasury-keys"
 
 
+@pytest.fixture(scope="module")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    with Peers(tmp_path_factory.mktemp("peers")) as running:
+        yield running
+
+
 @pytest.fixture
-def releases(scaled: Scaled, tmp_path: Path) -> Iterator[Releasing]:
+def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing]:
     """Give three releases at work, whose policy believes the simulated platform of signers."""
-    with releasing(tmp_path / "releases", scaled.servers, partitions=None) as found:
+    with releasing(tmp_path / "releases", scaled.servers, peers, partitions=None) as found:
         found.found(*PROVIDERS)
         gcp = found.holders["gcp"]
         held = {"vault_keys": True, "identities": (SIGNER,)}
@@ -125,9 +132,9 @@ def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
 
 
 def test_a_signer_with_releases_and_a_kms_of_its_own_does_not_start(
-    scaled: Scaled, tmp_path: Path
+    scaled: Scaled, tmp_path: Path, peers: Peers
 ) -> None:
-    with releasing(tmp_path / "releases", scaled.servers, partitions=None) as here:
+    with releasing(tmp_path / "releases", scaled.servers, peers, partitions=None) as here:
         here.ports = dict.fromkeys(PROVIDERS, 1)
         scaled.more["signer"] = section(here) + here.kms("aws")
         assert scaled.ends("signer") == ExitCode.USAGE

@@ -146,8 +146,9 @@ def test_a_worker_that_never_gets_ready_is_not_waited_for_for_ever(
 def test_workers_die_with_the_process_that_owns_the_pool(busy: bool) -> None:  # noqa: FBT001  # a parameter of pytest's
     program = """
         import sys
-        from tests.servers import test_simulation_pool as here
-        pool = here.SimulatorPool([here.HOSTILE], here.PoolLimits(timeout_ms=5_000))
+        from streams.simulators.pool import PoolLimits, SimulatorPool
+        from tests.harness.pipeline import simulation_pool as here
+        pool = SimulatorPool([here.HOSTILE], PoolLimits(timeout_ms=5_000))
         pool.run([here.TRANSFER] * 2, here.DEADLINE_MS)
         print(*here.children(), flush=True)
         if sys.argv[1] == "True":

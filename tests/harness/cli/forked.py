@@ -54,7 +54,7 @@ class Forked(subprocess.Popen[bytes]):
         """Take over a process that runs already: nothing of ``Popen`` starts it."""
         self.args, self.pid, self.returncode = words, pid, None
         self.stdin = self.stdout = self.stderr = None
-        self._pidfd, self._end = pidfd, end
+        self._pidfd, self._end = pidfd, end.detach()  # numbers: a socket complains when it is lost
 
     def poll(self) -> int | None:
         return self._code(0)
@@ -76,13 +76,14 @@ class Forked(subprocess.Popen[bytes]):
         waiting = select.poll()
         waiting.register(self._end, select.POLLIN)
         if self.returncode is None and waiting.poll(within_ms):
-            told = self._end.recv(CODE.size, socket.MSG_PEEK)
+            with socket.socket(fileno=os.dup(self._end)) as end:
+                told = end.recv(CODE.size, socket.MSG_PEEK)
             assert told, "the server of processes ended"
             (self.returncode,) = CODE.unpack(told)
         return self.returncode
 
     def __del__(self) -> None:
-        self._end.close()
+        os.close(self._end)
         os.close(self._pidfd)
 
 

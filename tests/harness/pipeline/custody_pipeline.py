@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from schemas.custody import CustodyMode
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import SteadyClock
-from tests.harness.pipeline.custody_world import CustodyWorld
+from tests.harness.pipeline.custody_world import MODES, CustodyWorld
 from tests.harness.pipeline.embedded import Pipeline, open_pipeline
 from tests.harness.pipeline.trading import ends
 
@@ -34,3 +35,9 @@ def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
     """Append and process; return how intents ended."""
     pipeline.inbox.append(events, 0)
     return ends(pipeline.drain())
+
+
+def ask_all(world: CustodyWorld, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
+    """Ask once in every mode; return how each ended."""
+    vault = vault_of(pipeline)
+    return {mode: send(pipeline, world.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES}

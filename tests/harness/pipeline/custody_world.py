@@ -26,6 +26,13 @@ from sixgate.data_folder.folder import Folder
 from tests.harness.pipeline.embedded import BASE, KEY_PATH, POLICY, Producer, agent_entry
 
 MODES: tuple[CustodyMode, ...] = tuple(PLANS)
+HOLDERS_NEEDED: dict[CustodyMode, int] = {
+    "envelope": 0,
+    "2of2_client_custody": 0,
+    "2of3_multi_hsm": 2,
+    "2of3_client_custody": 1,
+    "2of3_multi_hsm_client": 2,
+}
 STORED_AT = "prod/token"
 Vault = Callable[[], list[bytes]]
 """Reads what lies on ``vault``."""

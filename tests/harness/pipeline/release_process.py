@@ -252,7 +252,12 @@ class Releasing:
 
 @contextmanager
 def releasing(
-    path: Path, servers: str, *, tls: bool = False, partitions: int | None = 1
+    path: Path,
+    servers: str,
+    peers: Peers,
+    *,
+    tls: bool = False,
+    partitions: int | None = 1,
 ) -> Iterator[Releasing]:
     """Give releases before the stand-ins of three clouds, nothing started.
 
@@ -261,12 +266,11 @@ def releasing(
     if partitions is not None:
         asyncio.run(TopicPlan(partitions, Replication(1, 1)).apply(Broker(servers, "tests")))
     path.mkdir(parents=True, exist_ok=True)
-    with Peers(path) as peers:
-        found = Releasing(path, servers, peers, tls)
-        try:
-            yield found
-        finally:
-            found.close()
+    found = Releasing(path, servers, peers, tls)
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def await_log(here: Releasing, provider: str, words: str) -> None:

@@ -1,19 +1,9 @@
-"""The benchmark on Kafka runs every part of itself on real servers; how fast is nobody's test."""
+"""The page of benchmarks keeps what other commands and other parts measured."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from benchmarks.measure import Figure
 from benchmarks.page import keep
-from tests.harness.broker.servers import fetched
-
-GROUPS = ["end to end", "saturation", "CPU per intent", "CPU per hop", "sink", "restart"]
-RUN_S_MAX = 400
 
 
 def figure(what: str, group: str = "group") -> Figure:
@@ -36,15 +26,3 @@ def test_a_part_that_is_measured_again_replaces_its_groups_alone(tmp_path: Path)
     page = (tmp_path / "benchmarks.md").read_text()
     assert page.index("third") < page.index("second")
     assert "first" not in page
-
-
-@pytest.mark.timeout(RUN_S_MAX)
-def test_every_part_of_the_kafka_benchmark_runs(tmp_path: Path) -> None:
-    fetched()
-    command = [sys.executable, "-m", "benchmarks.kafka", "--quick", "--docs", str(tmp_path)]
-    env = os.environ | {"ETH_HASH_BACKEND": "pysha3"}
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr[-4_000:]
-    measured = json.loads((tmp_path / "benchmarks.json").read_bytes())["make bench-kafka"]
-    assert list(dict.fromkeys(one["group"] for one in measured["figures"])) == GROUPS
-    assert all(one["value"] >= 0 for one in measured["figures"] if "runner" not in one["what"])

@@ -1,0 +1,26 @@
+"""The benchmark on Kafka runs every part of itself on real servers; how fast is nobody's test."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.broker.servers import fetched
+
+GROUPS = ["end to end", "saturation", "CPU per intent", "CPU per hop", "sink", "restart"]
+RUN_S_MAX = 400
+
+
+@pytest.mark.timeout(RUN_S_MAX)
+def test_every_part_of_the_kafka_benchmark_runs(tmp_path: Path) -> None:
+    fetched()
+    command = [sys.executable, "-m", "benchmarks.kafka", "--quick", "--docs", str(tmp_path)]
+    env = os.environ | {"ETH_HASH_BACKEND": "pysha3"}
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-4_000:]
+    measured = json.loads((tmp_path / "benchmarks.json").read_bytes())["make bench-kafka"]
+    assert list(dict.fromkeys(one["group"] for one in measured["figures"])) == GROUPS
+    assert all(one["value"] >= 0 for one in measured["figures"] if "runner" not in one["what"])
