@@ -27,6 +27,7 @@ from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog
+from tests.harness.cli.clients import ask
 from tests.harness.cli.command_line import until
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
@@ -50,16 +51,6 @@ def node(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 JOIN_S_MAX = 60
-
-
-def ask(folder: Folder, line: bytes, timeout_s: float = JOIN_S_MAX) -> bytes:
-    """Say something to the socket and return all that comes back."""
-    with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(timeout_s)
-        link.connect(str(folder.socket))
-        link.sendall(line)
-        link.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: link.recv(65_536), b""))
 
 
 def test_a_commit_that_fails_under_an_operators_call_halts(
@@ -101,49 +92,6 @@ def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
         continue
     found = Counter(outcome.get("reason", "signed") for outcome in outcomes(folder))
     assert found["signed"] <= 256, found
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"",
-        b"\n",
-        b"\xff\n",
-        b"[]\n",
-        b"null\n",
-        b"{}\n",
-        b'{"method":"stop","values":[],"named":{}}\n',
-        b'{"method":"_step","values":[],"named":{}}\n',
-        b'{"method":["status"],"values":[],"named":{}}\n',
-        b'{"method":"status","values":[1],"named":{}}\n',
-        b'{"method":"submit","values":[5],"named":{"wait":true}}\n',
-        b'{"method":"submit","values":[[{"key":5,"value":"e30="}]],"named":{"wait":false}}\n',
-        b'{"method":"submit","values":[[{"key":"a","value":5}]],"named":{"wait":false}}\n',
-        b'{"method":"intents","values":[],"named":{"limit":-1,"account":null,"agent":null}}\n',
-        b'{"method":"sql","values":["SELECT toUInt256(1) * 2"],"named":{}}\n',
-        b'{"method":"sql","values":["SELECT nan, now()"],"named":{}}\n',
-        b'{"method":"sql","values":[5],"named":{}}\n',
-        b'{"method":"trail","values":[{}],"named":{}}\n',
-        b'{"method":"register","values":["AAAA"],"named":{}}\n',
-        b'{"method":"register","values":[5],"named":{}}\n',
-        b'{"method":"provision","values":["e30="],"named":{}}\n',
-        b'{"method":"verify","values":[],"named":{"head":[1]}}\n',
-        b'{"method":"verify","values":[],"named":{"head":{"a":"\\u00e9"}}}\n',
-        b'{"method":"signed","values":[],"named":{"after":"x","follow":false}}\n',
-        b'{"method":"signed","values":[],"named":{"after":99999999999999999999,"follow":false}}\n',
-        b'{"method":"export","values":[""],"named":{"form":"csv","since_ms":0,"until_ms":1}}\n',
-        b'{"method":"export","values":["/tmp/x"],"named":{"form":"x","since_ms":0,"until_ms":1}}\n',
-    ],
-)
-def test_a_malformed_request_is_answered_in_a_sentence(
-    node: Node, folder: Folder, line: bytes, capfd: pytest.CaptureFixture[str]
-) -> None:
-    last = ask(folder, line).splitlines()[-1:]
-    assert node.status()["org"] == "acme"
-    assert "Traceback" not in capfd.readouterr().err
-    assert last, "no answer"
-    answer = orjson.loads(last[0])
-    assert "done" in answer or answer["error"]["code"] != "internal", answer
 
 
 def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None:

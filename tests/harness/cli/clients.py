@@ -1,9 +1,23 @@
 """What tests ask of an ``Api``, wherever its pipeline runs."""
 
 import base64
+import socket
 
 from sixgate.api import Api, Json
+from sixgate.data_folder.folder import Folder
 from tests.harness.pipeline.embedded import ACCOUNT
+
+ASK_S_MAX = 60
+
+
+def ask(folder: Folder, line: bytes) -> bytes:
+    """Send bytes to a node's socket and return everything it answers."""
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(ASK_S_MAX)
+        link.connect(str(folder.socket))
+        link.sendall(line)
+        link.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: link.recv(65_536), b""))
 
 
 def record(value: bytes, key: str = ACCOUNT) -> Json:

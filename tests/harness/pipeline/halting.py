@@ -7,6 +7,7 @@ from typing import Any
 from schemas.canonical import Malformed
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
 from schemas.heads import RegistryHead
+from schemas.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
@@ -36,12 +37,14 @@ def written(scaled: Scaled) -> dict[Topic, list[bytes]]:
     return {topic: values(topic) for topic in WRITTEN}
 
 
-def written_last(scaled: Scaled) -> dict[Topic, list[bytes]]:
-    """Wait until the signer's last write has landed; return everything it wrote."""
-    before, now = None, written(scaled)
-    while now != before:
-        before, now = now, written(scaled)
-    return now
+def traces(scaled: Scaled, envelopes: list[bytes]) -> list[bytes]:
+    """Return everything a signer wrote about some intents: a charge, a refusal, a signature.
+
+    While a signer lives its last write may still be on its way, so ``written`` is no measure.
+    """
+    names = [intent_digest(Envelope.decode(raw).body()).encode() for raw in envelopes]
+    values = [value for values in written(scaled).values() for value in values]
+    return [value for value in values if any(name in value for name in names)]
 
 
 def await_halt(scaled: Scaled, why: str, *names: str) -> None:
@@ -63,11 +66,14 @@ def at_work(scaled: Scaled) -> None:
         scaled.await_ready(name)
 
 
-def submit(scaled: Scaled, agent: Producer, name: str, count: int = 3, **changes: Any) -> None:
-    """Append good intents and one that every rule of the gates would refuse alone."""
+def submit(
+    scaled: Scaled, agent: Producer, name: str, count: int = 3, **changes: Any
+) -> list[bytes]:
+    """Append and return good intents and one that every rule of the gates would refuse alone."""
     values = [agent.signed(f"{name}-{n}", **changes) for n in range(count)]
     values.append(agent.signed(f"{name}-no", to=STRANGER, **changes))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
+    return values
 
 
 def check_ends(scaled: Scaled, agent: Producer, signed: int, reasons: list[str]) -> list[int]:
