@@ -58,16 +58,23 @@ def root(
 
 
 def main() -> NoReturn:
-    """Run the command line and exit; every failure is one sentence and a code of its own."""
+    """Set up this process, run the command line and exit."""
     _mend_streams()
     tune()
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # the sentence says it
     forbid_core_files()
+    _exit_quietly(run())
+
+
+def run() -> int:
+    """Run one command and return its exit code; every failure is one sentence and a code.
+
+    The process stays as it was: whoever calls this may run another command.
+    """
     try:
-        code = _run()
-    except BaseException as error:  # noqa: BLE001 - the end of the process: told, then exited
-        _exit_quietly(_tell(error))
-    _exit_quietly(code)
+        return _run()
+    except BaseException as error:  # noqa: BLE001 - the end of a command: told, then its code
+        return _tell(error)
 
 
 def _run() -> int:

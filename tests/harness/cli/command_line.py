@@ -1,4 +1,8 @@
-"""The real ``sixgate`` in a process of its own."""
+"""The ``sixgate`` command: ``CommandLine`` starts processes, ``InProcess`` runs in this one.
+
+A command in this process costs 0.05 s against a served node and 0.3 s on a folder at rest, a
+process two seconds. Use processes for what only a process has: exit codes, signals, pipes.
+"""
 
 import io
 import json
@@ -7,16 +11,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
-import pytest
-
-from sixgate.cli.app import main
+from sixgate.cli.app import run
 
 SECONDS_MAX = 180  # far above what a busy machine takes, below what pytest waits
 COMMAND = (sys.executable, "-m", "sixgate")
@@ -103,9 +106,14 @@ class CommandLine:
         assert ended.code in (0, 3), ended.err
         return sorted(ended.lines, key=lambda line: line["line"])
 
-    def copy(self, to: Path) -> "CommandLine":
+    def copy(self, to: Path) -> Self:
         shutil.copytree(self.data, to, symlinks=True)
-        return CommandLine(to)
+        return type(self)(to)
+
+    @property
+    def processes(self) -> "CommandLine":
+        """Commands on the same folder, each in a process of its own."""
+        return CommandLine(self.folder)
 
     def files_at_rest(self) -> list[bytes]:
         """Return every file's content; a node that serves would merge files away meanwhile."""
@@ -126,7 +134,11 @@ class CommandLine:
 
 
 class InProcess(CommandLine):
-    """The same commands in this process, against a node that runs in another: many in a second."""
+    """The same commands in this process, many in a second.
+
+    On a folder at rest, a command opens the ledger's engine here and closes it again: a process
+    holds the engine on one folder at a time.
+    """
 
     def run(
         self,
@@ -136,11 +148,18 @@ class InProcess(CommandLine):
         more: dict[str, str] | None = None,
     ) -> Ended:
         assert before is None, "there is no child to run this in"
-        out, err = _text(""), _text("")
-        streams = {"argv": ["sixgate", *words], "stdin": _text(stdin), "stdout": out, "stderr": err}
-        with _replaced(streams, self.environment | (more or {})), pytest.raises(SystemExit) as end:
-            main()
-        return Ended(int(end.value.code or 0), _written(out), _written(err))
+        variables = self.environment | (more or {})
+        with tempfile.TemporaryFile() as given:
+            # A file that commands may read past Python's buffer; bytes that are no text are
+            # surrogates in ``stdin``.
+            given.write(stdin.encode(errors="surrogateescape"))
+            given.seek(0)
+            out, err = _stream(io.BytesIO()), _stream(io.BytesIO())
+            streams = {"stdin": _stream(given), "stdout": out, "stderr": err}
+            with _replaced({"argv": ["sixgate", *words], **streams}, variables):
+                code = run()
+            streams["stdin"].detach()
+        return Ended(code, _written(out), _written(err))
 
 
 @contextmanager
@@ -159,10 +178,8 @@ def _replaced(streams: dict[str, Any], environment: dict[str, str]) -> Iterator[
         os.environ.update(variables)
 
 
-def _text(content: str) -> io.TextIOWrapper:
-    """Return a stream; bytes that are no text stand in ``content`` as surrogates."""
-    raw = content.encode(errors="surrogateescape")
-    return io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8")
+def _stream(raw: IO[bytes]) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="replace")
 
 
 def _written(stream: io.TextIOWrapper) -> str:
@@ -172,7 +189,7 @@ def _written(stream: io.TextIOWrapper) -> str:
 
 
 @contextmanager
-def served(cli: CommandLine) -> Iterator[CommandLine]:
+def served(cli: CommandLine) -> Iterator[InProcess]:
     """Run the folder's node in a process of its own meanwhile; it must end cleanly."""
     running = cli.up()
     try:

@@ -1,20 +1,24 @@
+"""One organisation for all tests of commands; files and tests work on copies of it."""
+
+from pathlib import Path
+
 import pytest
 
-from tests.harness.cli.command_line import CommandLine
-
-LIMITS = "--max-value-eth 1 --daily-limit-eth 20 --allow-to any --chains ethereum,base --rate 6000"
+from tests.harness.cli.command_line import InProcess
+from tests.harness.cli.intents import WIDE
 
 
 @pytest.fixture(scope="session")
-def organisation(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """Make one organisation with an agent that may sign; tests work on copies."""
-    cli = CommandLine(tmp_path_factory.mktemp("organisation") / "data")
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> InProcess:
+    """Make one organisation with an agent that may sign."""
+    cli = InProcess(tmp_path_factory.mktemp("organisation") / "data")
     cli.ok("init", "--org", "acme")
-    cli.ok("agents", "add", "payroll", "--account", "treasury", *LIMITS.split())
+    cli.ok("agents", "add", "payroll", "--account", "treasury", *WIDE)
     cli.ok("keys", "provision", "--agent", "payroll")
     return cli
 
 
 @pytest.fixture
-def cli(organisation: CommandLine, tmp_path: "pytest.TempPathFactory") -> CommandLine:
-    return organisation.copy(tmp_path / "data")  # type: ignore[operator]
+def cli(organisation: InProcess, tmp_path: Path) -> InProcess:
+    """Copy the organisation for one test that changes or breaks its folder."""
+    return organisation.copy(tmp_path / "data")

@@ -10,7 +10,7 @@ import pytest
 from schemas.topics import Topic
 from streams.log.sqlite import number
 from tests.harness.cli.command_line import CommandLine, served, stopped, until
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.intents import INTENT
 
 VALUE = "correct horse battery staple"
 OWNED = ("--account", "treasury")
@@ -27,14 +27,14 @@ def kept(
         cli.ok("vaults", "create", "prod", *OWNED)
         cli.ok("access", "grant", "payroll", "prod", "**")
         stored = ("secrets", "put", "prod", "db", "-", *OWNED)
-        assert CommandLine.run(cli, *stored, stdin=VALUE).code == 0
+        assert cli.run(*stored, stdin=VALUE).code == 0
         cli.ok("vaults", "backup", str(older))
         cli.ok("secrets", "put", "prod", "token", "--generate", *OWNED)
         cli.ok("vaults", "rotate-key", "prod", *OWNED)
         show = ("vaults", "show", "prod", *OWNED, "--json")
         until(lambda: cli.ok(*show).json["behind"] == 0)  # what is wrapped anew is said later
         cli.ok("vaults", "backup", str(newer))
-    return CommandLine(cli.folder), older, newer
+    return cli, older, newer
 
 
 @pytest.fixture

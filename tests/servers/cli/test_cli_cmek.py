@@ -32,7 +32,7 @@ def cli(
 
 def put(cli: CommandLine, vault: str, path: str, *words: str) -> Ended:
     words = ("secrets", "put", vault, path, "-", *OWNED, *words)
-    return CommandLine.run(cli, *words, stdin=f"{VALUE} {path}")
+    return cli.run(*words, stdin=f"{VALUE} {path}")
 
 
 def get(cli: CommandLine, vault: str, path: str, *words: str) -> Ended:
@@ -95,10 +95,10 @@ def test_no_customers_key_is_in_any_file_of_a_folder_at_rest(
     organisation: CommandLine, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
-    with served(organisation.copy(tmp_path / "data")) as cli:
-        cli.ok("access", "grant", "payroll", "*", "**", "--rights", "read,write")
-        enrolled(cli, "two", key, "db")
-        assert get(cli, "two", "db", "--customer-key", str(key)).out == f"{VALUE} db"
+    cli = organisation.copy(tmp_path / "data")
+    cli.ok("access", "grant", "payroll", "*", "**", "--rights", "read,write")
+    enrolled(cli, "two", key, "db")
+    assert get(cli, "two", "db", "--customer-key", str(key)).out == f"{VALUE} db"
     digits = key.read_text()
     for content in cli.files_at_rest():
         assert bytes.fromhex(digits) not in content

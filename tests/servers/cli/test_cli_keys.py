@@ -11,8 +11,7 @@ from coincurve import PrivateKey
 from schemas.key_chains import KeyChain
 from signer.addresses.derivation import derive, recorded
 from tests.harness.cli.command_line import CommandLine, served
-from tests.servers.cli.test_cli_operators import LIMITS
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.intents import INTENT, NARROW
 
 OWN = "agents/payroll/chains/ethereum/private_key"
 
@@ -30,8 +29,7 @@ def versions(cli: CommandLine, path: str) -> list[dict[str, Any]]:
 
 
 def import_(cli: CommandLine, *words: str, stdin: str = "") -> Any:
-    """Run an import as a process of its own: it reads past Python's standard input."""
-    return CommandLine.run(cli, "keys", "import", *words, stdin=stdin)
+    return cli.run("keys", "import", *words, stdin=stdin)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +155,7 @@ def test_zero_and_what_is_not_below_the_groups_order_are_no_keys(
 
 
 def test_a_name_that_makes_no_path_is_told(cli: CommandLine) -> None:
-    cli.ok("agents", "add", "pay.roll", "--account", "main", *LIMITS)
+    cli.ok("agents", "add", "pay.roll", "--account", "main", *NARROW)
     for word in ("provision", "rotate", "deactivate"):
         ended = cli.run("keys", word, "--agent", "pay.roll")
         assert (ended.code, "no key path, as it has a dot" in ended.sentence) == (2, True)

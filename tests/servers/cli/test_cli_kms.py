@@ -10,7 +10,7 @@ import pytest
 from google.cloud.kms_v1 import ProtectionLevel
 
 from tests.harness.broker.servers import watched
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.command_line import InProcess
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.peers import Peers
 
@@ -36,13 +36,13 @@ def check(config: Path, *words: str) -> tuple[str, ...]:
 
 
 def test_every_provider_shows_state_level_and_latency(config: Path) -> None:
-    found = CommandLine(None).ok(*check(config, "--json")).json
+    found = InProcess(None).ok(*check(config, "--json")).json
     assert [one["provider"] for one in found] == CLOUDS
     for one in found:
         assert (one["state"], one["protection"], one["failure"]) == ("enabled", "hsm", None)
         assert one["key_id"].startswith(f"{one['provider']}:")
         assert one["wrap_ms"] > 0 < one["unwrap_ms"]
-    table = CommandLine(None).ok(*check(config)).out
+    table = InProcess(None).ok(*check(config)).out
     assert [line.split()[::5] for line in table.splitlines() if " hsm " in line] == [
         [cloud, "ok"] for cloud in CLOUDS
     ]
@@ -53,18 +53,18 @@ def test_a_key_below_hsm_is_refused_unless_the_settings_let_it_in(
 ) -> None:
     weak = peers.gcp.add_key("software", ProtectionLevel.SOFTWARE)
     config.write_text(peers.settings().replace(peers.gcp_key, weak))
-    ended = CommandLine(None).run(*check(config))
+    ended = InProcess(None).run(*check(config))
     assert ended.code == 11
     assert ended.sentence.startswith(f"gcp:{weak} is guarded by software and not by an HSM")
     config.write_text("[kms]\ninsecure_dev = true\n" + config.read_text())
-    assert "software" in CommandLine(None).ok(*check(config)).out
+    assert "software" in InProcess(None).ok(*check(config)).out
 
 
 def test_the_first_failure_is_the_sentence_and_the_others_are_still_asked(
     peers: Peers, config: Path
 ) -> None:
     with peers.aws.faults.on(Fault.DENY), peers.azure.faults.on(Fault.THROTTLE):
-        ended = CommandLine(None).run(*check(config, "--json"))
+        ended = InProcess(None).run(*check(config, "--json"))
     assert ended.code == 4
     assert ended.sentence.startswith(f"aws:{peers.aws_key} may not be used")
     assert ended.sentence.endswith("(1 more failed, see above)")
@@ -78,7 +78,7 @@ def test_a_key_that_cannot_be_used_has_its_code(
     key = peers.gcp.add_key(change)
     config.write_text(peers.settings().replace(peers.gcp_key, key))
     getattr(peers.gcp, change)(key)
-    ended = CommandLine(None).run(*check(config))
+    ended = InProcess(None).run(*check(config))
     assert ended.code == code
     assert key in ended.sentence
 
@@ -86,7 +86,7 @@ def test_a_key_that_cannot_be_used_has_its_code(
 def test_a_token_that_others_may_read_is_no_authentication(peers: Peers, config: Path) -> None:
     peers.azure.token_file.chmod(0o644)
     try:
-        ended = CommandLine(None).run(*check(config))
+        ended = InProcess(None).run(*check(config))
     finally:
         peers.azure.token_file.chmod(0o600)
     assert ended.code == 4
@@ -96,20 +96,20 @@ def test_a_token_that_others_may_read_is_no_authentication(peers: Peers, config:
 def test_settings_without_a_kms_are_wrong(tmp_path: Path) -> None:
     file = tmp_path / "sixgate.toml"
     file.write_text("[kms]\n")
-    ended = CommandLine(None).run(*check(file))
+    ended = InProcess(None).run(*check(file))
     assert ended.code == 2
     assert ended.sentence.startswith("the settings name no KMS")
 
 
-def test_without_settings_it_is_the_folder_s_own_root(organisation: CommandLine) -> None:
+def test_without_settings_it_is_the_folder_s_own_root(organisation: InProcess) -> None:
     (found,) = organisation.ok("kms", "check", "--json").json
     assert (found["provider"], found["protection"]) == ("local", "software")
-    ended = CommandLine(organisation.data / "nowhere").run("kms", "check")
+    ended = InProcess(organisation.data / "nowhere").run("kms", "check")
     assert (ended.code, "is no data folder: run sixgate init" in ended.sentence) == (5, True)
 
 
 def test_a_folder_that_lost_its_root_key_is_told_so(
-    organisation: CommandLine, tmp_path: Path
+    organisation: InProcess, tmp_path: Path
 ) -> None:
     lost = organisation.copy(tmp_path / "data")
     (lost.data / "keys" / "root.key").unlink()

@@ -12,7 +12,7 @@ import pytest
 
 from streams.ledger.clickhouse import ClickHouse
 from tests.harness.cli.command_line import CommandLine, served
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.intents import INTENT
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ import pytest
 
 from signer.ethereum.address import parse_address
 from tests.harness.cli.command_line import CommandLine, served, until
-from tests.servers.cli.test_cli_submit import INTENT, TO
-
-LIMITS = f"--max-value-eth 1.50 --daily-limit-eth 5 --allow-to {TO} --chains eth,zora".split()
+from tests.harness.cli.intents import INTENT, NARROW, TO
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def policy(cli: CommandLine, agent: str) -> dict[str, object]:
 
 
 def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
-    cli.ok("agents", "add", "bot", "--account", "main", *LIMITS)
+    cli.ok("agents", "add", "bot", "--account", "main", *NARROW)
     assert policy(cli, "bot") == {
         "tx_to_allowlist": [TO.lower()],
         "tx_max_value_eth": "1.5",
@@ -44,7 +42,7 @@ def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
 
 
 def test_an_account_that_is_new_is_told_as_it_may_be_misspelt(cli: CommandLine) -> None:
-    new = ("--account", "tresury", *LIMITS)
+    new = ("--account", "tresury", *NARROW)
     first, second = (cli.ok("agents", "add", name, *new) for name in ("ann", "bo"))
     assert "account tresury, opened with it." in first.err
     assert "account tresury." in second.err
@@ -52,7 +50,7 @@ def test_an_account_that_is_new_is_told_as_it_may_be_misspelt(cli: CommandLine) 
 
 def test_recipients_are_taken_between_commas(cli: CommandLine) -> None:
     other = "0x" + "11" * 20
-    limits = [*LIMITS[:4], "--chains", "base", "--allow-to", f"{TO}, {other}"]
+    limits = [*NARROW[:4], "--chains", "base", "--allow-to", f"{TO}, {other}"]
     cli.ok("agents", "add", "comma", *limits)
     assert policy(cli, "comma")["tx_to_allowlist"] == [TO.lower(), other]
 
@@ -66,7 +64,7 @@ def test_a_wrong_file_is_told_by_its_own_field(cli: CommandLine, tmp_path: Path)
 
 
 def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> None:
-    cli.ok("agents", "add", "changed", *LIMITS)
+    cli.ok("agents", "add", "changed", *NARROW)
     cli.ok("chains", "remove", "zora")
     before = cli.ok("agents", "show", "changed", "--json").json
     cli.ok("agents", "update", "changed", "--daily-limit-eth", "2", "--expires-in", "30d")
@@ -167,7 +165,7 @@ def agent(cli: CommandLine, name: str) -> dict[str, object]:
 def test_a_granted_key_is_taken_back(cli: CommandLine) -> None:
     paths = ["keys/granted", "keys/other"]
     granted = [word for path in paths for word in ("--key-path", path)]
-    cli.ok("agents", "add", "granted", *LIMITS[:6], "--chains", "base", *granted)
+    cli.ok("agents", "add", "granted", *NARROW[:6], "--chains", "base", *granted)
     cli.ok("keys", "provision", "keys/granted", "--account", "main")
     use = INTENT | {"agent": "granted", "key_path": "keys/granted"}
     assert cli.submit(use)[0]["outcome"] == "signed"

@@ -10,7 +10,7 @@ import pytest
 from schemas.custody import CustodyMode
 from signer.custody.modes import PLANS
 from tests.harness.cli.command_line import CommandLine, Ended, served, until
-from tests.servers.cli.conftest import LIMITS
+from tests.harness.cli.intents import WIDE
 
 MODES = get_args(CustodyMode)
 WITH_CLIENT = [mode for mode in MODES if PLANS[mode].needs_client]
@@ -26,7 +26,7 @@ def cli(
         for mode in MODES:
             running.ok("vaults", "create", f"v-{mode}", *OWNED, "--mode", mode)
         running.ok("vaults", "create", "prod", *OWNED)
-        running.ok("agents", "add", "reader", *OWNED, *LIMITS.split(), "--no-intents-api")
+        running.ok("agents", "add", "reader", *OWNED, *WIDE, "--no-intents-api")
         for agent in ("payroll", "reader"):
             running.ok("access", "grant", agent, "*", "shared/**", "--rights", "read,write")
         running.ok("access", "deny", "reader", "prod", "shared/root", "--rights", "read")
@@ -34,9 +34,8 @@ def cli(
 
 
 def put(cli: CommandLine, path: str, value: str = VALUE, *words: str, vault: str = "prod") -> Ended:
-    """Store a secret from a pipe, in a process of its own: it reads past Python's own input."""
     said = words or OWNED
-    return CommandLine.run(cli, "secrets", "put", vault, path, "-", *said, stdin=value)
+    return cli.run("secrets", "put", vault, path, "-", *said, stdin=value)
 
 
 def get(cli: CommandLine, path: str, agent: str, *words: str, vault: str = "prod") -> Ended:
@@ -90,7 +89,7 @@ def test_versions_are_rotated_listed_and_read_by_number(cli: CommandLine) -> Non
     stored(cli, "shared/token", "one")
     assert put(cli, "shared/token").code == 2
     words = ("secrets", "rotate", "prod", "shared/token", "-", "--agent", "payroll")
-    assert CommandLine.run(cli, *words, stdin="two").code == 0
+    assert cli.run(*words, stdin="two").code == 0
     assert get(cli, "shared/token", "reader").out == "two"
     assert get(cli, "shared/token", "reader", "--version", "1").out == "one"
     assert get(cli, "shared/token", "reader", "--version", "3").code == 9
@@ -229,10 +228,10 @@ def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
 def test_no_value_is_in_any_file_of_a_folder_at_rest(
     organisation: CommandLine, tmp_path: Path
 ) -> None:
-    with served(organisation.copy(tmp_path / "data")) as cli:
-        cli.ok("vaults", "create", "prod", *OWNED)
-        stored(cli, "shared/marked", "MARK" * 8)
-        cli.ok("ledger", "verify")
+    cli = organisation.copy(tmp_path / "data")
+    cli.ok("vaults", "create", "prod", *OWNED)
+    stored(cli, "shared/marked", "MARK" * 8)
+    cli.ok("ledger", "verify")
     for content in cli.files_at_rest():
         assert b"MARK" * 8 not in content
         assert (b"MARK" * 8).hex().encode() not in content

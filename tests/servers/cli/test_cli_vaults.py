@@ -13,8 +13,8 @@ from sixgate.cli.secrets.sealing_keys import kept_beside
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.connection import connect
-from tests.harness.cli.command_line import CommandLine, served
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.command_line import CommandLine, InProcess, served
+from tests.harness.cli.intents import INTENT
 
 
 @pytest.fixture(scope="module")
@@ -198,13 +198,12 @@ def test_a_key_in_client_custody_comes_with_its_share(cli: CommandLine, tmp_path
 
 
 def test_without_main_the_only_account_is_meant(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "data")
+    cli = InProcess(tmp_path / "data")
     cli.ok("init", "--org", "acme", "--account", "desk")
-    with served(cli):
-        cli.ok("vaults", "create", "prod")
-        cli.ok("secrets", "put", "prod", "api/token", "--generate")
-        assert "api/token" in cli.ok("secrets", "list", "prod").out
-        assert mode_of(cli, "prod", "desk") == "envelope"
+    cli.ok("vaults", "create", "prod")
+    cli.ok("secrets", "put", "prod", "api/token", "--generate")
+    assert "api/token" in cli.ok("secrets", "list", "prod").out
+    assert mode_of(cli, "prod", "desk") == "envelope"
 
 
 TREASURY = {"account": "main", "vault": "__treasury-keys", "mode": "2of2_client_custody"}
