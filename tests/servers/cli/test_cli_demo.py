@@ -1,6 +1,7 @@
 """The demo: in a temporary folder, again on the same one, and checked by other people's code."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from eth_keys.datatypes import Signature
 from eth_utils.address import to_canonical_address
 
 import sixgate
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.command_line import CommandLine, Ended, InProcess, served
 
 ROOT = Path(sixgate.__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "examples/intents.jsonl").read_text().splitlines()]
@@ -25,6 +26,30 @@ def played(cli: CommandLine) -> dict[str, Any]:
     return shown
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the demo told of its runs on one folder, and what a producer got there afterwards."""
+
+    runs: list[dict[str, Any]]
+    submitted: Ended
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Play twice on a folder at rest; play once and submit through a running ``up``."""
+    cli = InProcess(tmp_path_factory.mktemp("show") / "demo")
+    at_rest = [played(cli), played(cli)]
+    with served(cli) as running:
+        through_up = played(running)
+        submitted = running.ok("submit", str(ROOT / "examples/intents.jsonl"), "--json")
+    return Shown([*at_rest, through_up], submitted)
+
+
+@pytest.fixture
+def show(shown: Shown) -> dict[str, Any]:
+    return shown.runs[0]
+
+
 def test_by_default_nothing_stays_behind(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -35,25 +60,18 @@ def test_by_default_nothing_stays_behind(tmp_path: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_it_runs_again_and_again_on_one_folder(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "demo")
-    shows = [played(cli) for _ in range(5)]
-    keys = {i["result"].get("idempotency_key") for show in shows for i in show["intents"]}
-    assert len(keys) > 5 * 15, "a later run used an earlier run's keys"
+def test_it_runs_again_and_again_on_one_folder_and_through_a_running_up(shown: Shown) -> None:
+    keys = {i["result"].get("idempotency_key") for show in shown.runs for i in show["intents"]}
+    assert len(keys) > len(shown.runs) * 15, "a later run used an earlier run's keys"
     nonces = [
         (r["sender"], r["chain_id"], r["nonce"])
-        for show in shows
+        for show in shown.runs
         for r in (i["result"] for i in show["intents"] if not i["repeated"])
         if r["type"] == "transaction.signed"
     ]
-    assert len(nonces) == len(set(nonces)) == 5 * 12
-    left = {row["account"]: int(row["left_wei"]) for row in shows[-1]["budgets"]}
+    assert len(nonces) == len(set(nonces)) == len(shown.runs) * 12
+    left = {row["account"]: int(row["left_wei"]) for row in shown.runs[-1]["budgets"]}
     assert all(wei > 0 for wei in left.values())
-
-
-@pytest.fixture(scope="module")
-def show(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return played(CommandLine(tmp_path_factory.mktemp("show") / "demo"))
 
 
 def signed(show: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -109,30 +127,15 @@ def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
     assert {fees for _, fees in sources} == {"intent", "chain-defaults"}
 
 
-def test_it_keeps_out_of_other_organisations(cli: CommandLine) -> None:
+def test_it_keeps_out_of_other_organisations(cli: InProcess) -> None:
     ended = cli.run("demo")
     assert ended.code == 5
     assert "belongs to acme" in ended.sentence
 
 
-def test_it_plays_through_a_running_up(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "demo")
-    played(cli)
-    running = cli.up()
-    try:
-        played(cli)
-    finally:
-        running.terminate()
-        running.communicate(timeout=60)
-    assert running.returncode == 0
-
-
-def test_its_intents_can_be_submitted_by_a_producer(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "demo")
-    played(cli)
-    ended = cli.ok("submit", str(ROOT / "examples/intents.jsonl"), "--json")
-    assert all(line["expected"] for line in ended.lines)
-    assert "Left out 7 lines that only sixgate demo plays." in ended.err
+def test_its_intents_can_be_submitted_by_a_producer(shown: Shown) -> None:
+    assert all(line["expected"] for line in shown.submitted.lines)
+    assert "Left out 7 lines that only sixgate demo plays." in shown.submitted.err
 
 
 def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
@@ -140,7 +143,7 @@ def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
     examples.mkdir()
     (examples / "policies").symlink_to(ROOT / "examples" / "policies")
     (examples / "intents.jsonl").write_text('{"demo": "bribe", "label": "x"}\n')
-    cli = CommandLine(tmp_path / "demo")
+    cli = InProcess(tmp_path / "demo")
     ended = cli.run("demo", "--examples", str(examples))
     assert ended.code == 2
     assert "demo: must be one of plain, replay" in ended.sentence

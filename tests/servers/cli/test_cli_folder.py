@@ -8,8 +8,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,24 +15,26 @@ import pytest
 
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.remote import socket_address
-from tests.harness.cli.command_line import CommandLine, stopped
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.command_line import CommandLine, InProcess, served, stopped, until
+from tests.harness.cli.intents import INTENT
 
 LIBC = ctypes.CDLL(None)
+QUERY_CPU_S = 0.5  # far more than a node without work takes meanwhile
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
-@pytest.fixture
-def up(cli: CommandLine) -> Iterator["subprocess.Popen[str]"]:
-    running = cli.up()
-    yield running
-    if running.poll() is None:
-        stopped(running, signal.SIGTERM)
+@pytest.fixture(scope="module")
+def upheld(
+    organisation: InProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InProcess]:
+    """Serve one folder to the tests that leave its node running; it must be at the end."""
+    with served(organisation.copy(tmp_path_factory.mktemp("upheld") / "data")) as running:
+        yield running
 
 
 def test_a_folder_is_made_whole_and_private(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "data")
-    cli.ok("init", "--org", "acme", "--account", "treasury")
+    cli = InProcess(tmp_path / "data")
+    cli.processes.ok("init", "--org", "acme", "--account", "treasury")
     assert stat.S_IMODE(cli.data.stat().st_mode) == 0o700
     keys = [path for path in (cli.data / "keys").rglob("*") if path.is_file()]
     assert keys
@@ -47,14 +47,15 @@ def test_a_folder_is_made_whole_and_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Acme", "\u0430cme", "", "a" * 64, "../acme"])
 def test_a_name_that_is_none_makes_no_folder(tmp_path: Path, name: str) -> None:
-    cli = CommandLine(tmp_path / "data")
+    cli = InProcess(tmp_path / "data")
     assert cli.run("init", "--org", name).code == 2
     assert not cli.data.exists()
 
 
-def test_while_up_runs_every_command_goes_through_its_socket(
-    cli: CommandLine, up: "subprocess.Popen[str]", tmp_path: Path
+def test_while_up_runs_every_command_goes_through_its_socket_until_it_stops_cleanly(
+    cli: InProcess, tmp_path: Path
 ) -> None:
+    up = cli.up()
     assert stat.S_IMODE((cli.data / "sixgate.sock").stat().st_mode) == 0o600
     assert cli.submit(INTENT)[0]["outcome"] == "signed"
     cli.ok("agents", "add", "second", "--account", "treasury", "--max-value-eth", "1",
@@ -79,29 +80,27 @@ def test_while_up_runs_every_command_goes_through_its_socket(
     assert cli.ok("ledger", "sql", "SELECT count() FROM ledger", "--json").json["rows"][0][0] > 0
     cli.ok("ledger", "export", str(tmp_path / "rows.csv"))
     assert stopped(up, signal.SIGTERM) == 0
+    assert not (cli.data / "sixgate.sock").exists()
     assert cli.ok("settings", "get", "simulation.required").out.strip() == "always"
 
 
-def test_a_client_of_up_does_not_load_the_engine(
-    cli: CommandLine, up: "subprocess.Popen[str]"
-) -> None:
-    assert up.poll() is None
-    loaded = cli.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"}).err
+def test_a_client_of_up_does_not_load_the_engine(upheld: InProcess) -> None:
+    ended = upheld.processes.run("keys", "list", more={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert ended.code == 0
+    loaded = ended.err
     assert "sixgate.socket.remote" in loaded
     assert "chdb" not in loaded
     assert "sixgate.embedded.node" not in loaded
 
 
-def test_a_second_up_is_refused_in_a_sentence(
-    cli: CommandLine, up: "subprocess.Popen[str]"
-) -> None:
-    second = cli.run("up")
+def test_a_second_up_is_refused_in_a_sentence(upheld: InProcess) -> None:
+    second = upheld.run("up")
     assert second.code == 6
     assert second.sentence.startswith("another sixgate runs on ")
-    assert up.poll() is None
+    assert upheld.ok("agents", "list").out
 
 
-def test_up_waits_for_a_command_that_came_first(cli: CommandLine) -> None:
+def test_up_waits_for_a_command_that_came_first_and_stops_cleanly(cli: InProcess) -> None:
     with Folder(cli.data).owned():
         running = cli.start("up")
         assert running.stderr
@@ -110,10 +109,11 @@ def test_up_waits_for_a_command_that_came_first(cli: CommandLine) -> None:
         assert second.code == 6
         assert second.sentence.startswith("another sixgate runs on ")
     assert running.stderr.readline().startswith("Serving ")
-    assert stopped(running, signal.SIGTERM) == 0
+    assert stopped(running, signal.SIGINT) == 0
+    assert not (cli.data / "sixgate.sock").exists()
 
 
-def test_up_that_waits_can_be_stopped(cli: CommandLine) -> None:
+def test_up_that_waits_can_be_stopped(cli: InProcess) -> None:
     with Folder(cli.data).owned():
         running = cli.start("up")
         assert running.stderr
@@ -121,14 +121,7 @@ def test_up_that_waits_can_be_stopped(cli: CommandLine) -> None:
         assert stopped(running, signal.SIGINT) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_up_stops_cleanly(cli: CommandLine, number: int) -> None:
-    running = cli.up()
-    assert stopped(running, number) == 0
-    assert not (cli.data / "sixgate.sock").exists()
-
-
-def test_up_stops_cleanly_under_a_query_that_still_runs(cli: CommandLine) -> None:
+def test_up_stops_cleanly_under_a_query_that_still_runs(cli: InProcess) -> None:
     cli.submit(*[INTENT] * 20)
     running = cli.up()
     endless = "SELECT count() FROM ledger a, ledger b, ledger c, ledger d, ledger e, ledger f"
@@ -136,12 +129,19 @@ def test_up_stops_cleanly_under_a_query_that_still_runs(cli: CommandLine) -> Non
     with socket.socket(socket.AF_UNIX) as link:
         with socket_address(Folder(cli.data)) as address:
             link.connect(address)
+        before_s = cpu_s(running.pid)
         link.sendall(json.dumps(request).encode() + b"\n")
-        time.sleep(1)  # the query begins; were it not to, the test would only prove less
+        until(lambda: cpu_s(running.pid) > before_s + QUERY_CPU_S)
         assert stopped(running, signal.SIGTERM) == 0
 
 
-def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> None:
+def cpu_s(pid: int) -> float:
+    """Return how long a process has computed (proc_pid_stat(5): utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: InProcess) -> None:
     running = cli.up()
     shutil.rmtree(cli.data.rename(cli.data.with_name("deleted")))  # gone at once, then bit by bit
     _, err = running.communicate(timeout=60)
@@ -150,7 +150,7 @@ def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: CommandLine) -> 
     assert "removed or replaced while in use" in sentence
 
 
-def test_a_killed_up_leaves_nothing_in_the_way(cli: CommandLine) -> None:
+def test_a_killed_up_leaves_nothing_in_the_way(cli: InProcess) -> None:
     running = cli.up()
     first = cli.submit(INTENT)
     stopped(running, signal.SIGKILL)
@@ -161,22 +161,24 @@ def test_a_killed_up_leaves_nothing_in_the_way(cli: CommandLine) -> None:
 
 
 def test_only_one_line_is_said_where_there_is_no_folder(tmp_path: Path) -> None:
-    cli = CommandLine(tmp_path / "nothing")
+    cli = InProcess(tmp_path / "nothing")
     for words in ("up", "agents list", "ledger verify", "signed", "settings get"):
         ended = cli.run(*words.split())
         assert ended.code == 5
         assert "sixgate init" in ended.sentence
 
 
-def test_the_option_is_taken_before_and_after_the_command(cli: CommandLine, tmp_path: Path) -> None:
-    other = CommandLine(tmp_path / "nothing")
-    assert other.run("--data", str(cli.data), "keys", "list", "--json").json
-    assert other.run("keys", "list", "--json", "--data", str(cli.data)).json
+def test_the_option_is_taken_before_and_after_the_command(
+    upheld: InProcess, tmp_path: Path
+) -> None:
+    other = InProcess(tmp_path / "nothing")
+    assert other.run("--data", str(upheld.data), "keys", "list", "--json").json
+    assert other.run("keys", "list", "--json", "--data", str(upheld.data)).json
     assert other.run("keys", "list").code == 5
 
 
 @pytest.mark.parametrize("name", ["inbox.db", "pipeline.db", "trust.json"])
-def test_a_damaged_file_is_one_sentence(cli: CommandLine, name: str) -> None:
+def test_a_damaged_file_is_one_sentence(cli: InProcess, name: str) -> None:
     cli.submit(INTENT)
     path = cli.data / name
     path.write_bytes(os.urandom(path.stat().st_size))
@@ -185,7 +187,7 @@ def test_a_damaged_file_is_one_sentence(cli: CommandLine, name: str) -> None:
     assert name in ended.sentence
 
 
-def test_a_state_of_yesterday_halts(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_state_of_yesterday_halts(cli: InProcess, tmp_path: Path) -> None:
     yesterday = cli.copy(tmp_path / "yesterday")
     cli.submit(INTENT)
     for path in cli.data.glob("pipeline.db*"):
@@ -205,11 +207,11 @@ def obey_permissions() -> None:
         LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def test_a_folder_that_may_only_be_read_is_one_sentence(cli: CommandLine) -> None:
+def test_a_folder_that_may_only_be_read_is_one_sentence(cli: InProcess) -> None:
     everything = [cli.data, *cli.data.rglob("*")]
     for path in everything:
         path.chmod(0o500 if path.is_dir() else 0o400)
-    ended = cli.run("submit", "-", stdin=json.dumps(INTENT), before=obey_permissions)
+    ended = cli.processes.run("submit", "-", stdin=json.dumps(INTENT), before=obey_permissions)
     made = CommandLine(cli.data / "new").run("init", "--org", "acme", before=obey_permissions)
     for path in everything:
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -219,7 +221,7 @@ def test_a_folder_that_may_only_be_read_is_one_sentence(cli: CommandLine) -> Non
     cli.ok("ledger", "verify")
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: CommandLine) -> None:
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: InProcess) -> None:
     cli.submit(INTENT)
 
     def no_space() -> None:
@@ -227,27 +229,25 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: Comman
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 65_536, resource.RLIM_INFINITY))
 
     many = "\n".join([json.dumps(INTENT | {"value": "0.001"})] * 200)
-    ended = cli.run("submit", "-", stdin=many, before=no_space)
+    ended = cli.processes.run("submit", "-", stdin=many, before=no_space)
     assert ended.code == 7
     assert ended.sentence
     cli.ok("ledger", "verify")
     assert cli.submit(INTENT)[0]["outcome"] == "signed"
 
 
-def test_a_key_that_others_can_read_is_not_used(cli: CommandLine) -> None:
+def test_a_key_that_others_can_read_is_not_used(cli: InProcess) -> None:
     (cli.data / "keys" / "agents" / "payroll.pem").chmod(0o644)
     ended = cli.run("submit", "-", stdin=json.dumps(INTENT))
     assert ended.code == 5
     assert "chmod 600" in ended.sentence
 
 
-def test_a_stranger_on_the_socket_learns_nothing_and_breaks_nothing(
-    cli: CommandLine, up: "subprocess.Popen[str]"
-) -> None:
+def test_a_stranger_on_the_socket_learns_nothing_and_breaks_nothing(upheld: InProcess) -> None:
     for line in (b"\n", b"{}\n", b'{"method": "stop"}\n', b"\x00\xff\n", b'{"method": "_step"}\n'):
         with socket.socket(socket.AF_UNIX) as link:
-            link.connect(str(cli.data / "sixgate.sock"))
+            with socket_address(Folder(upheld.data)) as address:
+                link.connect(address)
             link.sendall(line)
             assert b'"error"' in link.recv(4096)
-    assert up.poll() is None
-    assert cli.submit(INTENT)[0]["outcome"] == "signed"
+    assert upheld.submit(INTENT)[0]["outcome"] == "signed"

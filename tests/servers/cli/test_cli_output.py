@@ -11,8 +11,8 @@ from typer.main import get_command
 
 import sixgate
 from sixgate.cli.app import app
-from tests.harness.cli.command_line import COMMAND, CommandLine
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.command_line import COMMAND, CommandLine, InProcess, served
+from tests.harness.cli.intents import INTENT
 
 PAGE = Path(sixgate.__file__).parents[1] / "docs" / "cli.md"
 
@@ -36,6 +36,13 @@ def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture(scope="module")
+def node(organisation: InProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    """Serve one folder to the processes of these tests, which then need not start an engine."""
+    with served(organisation.copy(tmp_path_factory.mktemp("output") / "data")) as running:
+        yield running
 
 
 def test_every_command_is_there_and_no_other() -> None:
@@ -87,7 +94,7 @@ def test_the_version_is_told() -> None:
 
 
 @pytest.mark.parametrize("loading", ["sixgate.cli.app", "typer", "pydantic", "chdb"])
-def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: CommandLine, loading: str) -> None:
+def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: InProcess, loading: str) -> None:
     probe = (
         "import os, signal, sys\n"
         "class Finger:\n"
@@ -108,17 +115,17 @@ def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: CommandLine, loadi
     assert "Traceback" not in done.stderr
 
 
-def test_results_and_notices_go_to_different_places(cli: CommandLine) -> None:
-    ended = cli.ok("keys", "provision", "keys/base-signer", "--account", "treasury")
+def test_results_and_notices_go_to_different_places(node: InProcess) -> None:
+    ended = node.ok("keys", "provision", "keys/base-signer", "--account", "treasury")
     assert ended.out.strip().startswith("0x")
     assert len(ended.out.strip()) == 42
     assert "keys/base-signer of account treasury" in ended.err
 
 
-def test_a_reader_that_goes_away_is_no_error_to_talk_about(cli: CommandLine) -> None:
-    cli.submit(*[INTENT | {"value": "0.001"}] * 1000)
+def test_a_reader_that_goes_away_is_no_error_to_talk_about(node: InProcess) -> None:
+    node.submit(*[INTENT | {"value": "0.001"}] * 300)  # many times what a pipe holds
     for words in ("signed --json", "signed"):
-        done = shell(cli, f"sixgate {words} | head -1; echo ${{PIPESTATUS[0]}} >&2")
+        done = shell(node, f"sixgate {words} | head -1; echo ${{PIPESTATUS[0]}} >&2")
         assert done.stderr.strip() == "141"
         assert "payroll" in done.stdout or "treasury" in done.stdout
 
@@ -137,9 +144,9 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about(cli: CommandLine) -> 
     ],
 )
 def test_bad_streams_end_in_a_code_and_never_in_a_traceback(
-    cli: CommandLine, script: str, code: int
+    node: InProcess, script: str, code: int
 ) -> None:
-    done = shell(cli, f"cd {cli.data.parent}\n{script}")
+    done = shell(node, f"cd {node.data.parent}\n{script}")
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
@@ -153,7 +160,7 @@ def test_the_pages_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
     assert "1 of 1 intent is signed." in done.stderr
 
 
-def test_a_defect_shows_where_it_is_only_when_asked(cli: CommandLine) -> None:
+def test_a_defect_shows_where_it_is_only_when_asked(node: InProcess) -> None:
     probe = (
         "import sys, sixgate.cli.session as s, sixgate.cli.app as a\n"
         "s.Session.registry = property(lambda self: 1 / 0)\n"
@@ -162,7 +169,7 @@ def test_a_defect_shows_where_it_is_only_when_asked(cli: CommandLine) -> None:
     )
     quiet = subprocess.run(
         [COMMAND[0], "-c", probe],
-        capture_output=True, text=True, env=cli.environment, check=False, timeout=60,
+        capture_output=True, text=True, env=node.environment, check=False, timeout=60,
     )  # fmt: skip
     assert quiet.returncode == 1
     assert "a defect in sixgate (ZeroDivisionError)" in quiet.stderr
@@ -170,6 +177,6 @@ def test_a_defect_shows_where_it_is_only_when_asked(cli: CommandLine) -> None:
     loud = subprocess.run(
         [COMMAND[0], "-c", probe],
         capture_output=True, text=True, check=False, timeout=60,
-        env=cli.environment | {"SIXGATE_TRACEBACK": "1"},
+        env=node.environment | {"SIXGATE_TRACEBACK": "1"},
     )  # fmt: skip
     assert "Traceback" in loud.stderr

@@ -17,7 +17,7 @@ import sixgate
 from infra.local.errors import ServerError
 from infra.local.processes import WATCHED
 from tests.harness.broker.servers import had, watched
-from tests.harness.cli.command_line import CommandLine, Ended, until
+from tests.harness.cli.command_line import Ended, InProcess, until
 
 ROOT = Path(sixgate.__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "examples/intents.jsonl").read_text().splitlines()]
@@ -79,12 +79,12 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
 
 def run(made_up: MadeUp, *words: str) -> Ended:
     """Run a command as somebody who exported ``SIXGATE_CONFIG``."""
-    return CommandLine(None).run(*words, more={"SIXGATE_CONFIG": str(made_up.config)})
+    return InProcess(None).run(*words, more={"SIXGATE_CONFIG": str(made_up.config)})
 
 
 @pytest.fixture(scope="module")
 def show(made_up: MadeUp) -> dict[str, Any]:
-    ended = CommandLine(None).run("demo", "--kafka", "--json", "--config", str(made_up.config))
+    ended = InProcess(None).run("demo", "--kafka", "--json", "--config", str(made_up.config))
     assert ended.code == 0, ended.err + ended.out
     found: dict[str, Any] = ended.json
     return found
@@ -162,7 +162,7 @@ def test_up_is_refused_in_a_sentence(made_up: MadeUp) -> None:
 def test_a_settings_file_without_brokers_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "sixgate.toml"
     config.write_text('data = "nowhere"\n')
-    ended = CommandLine(None).run("agents", "list", "--config", str(config))
+    ended = InProcess(None).run("agents", "list", "--config", str(config))
     assert ended.code == 2
     assert "names no brokers" in ended.sentence
 
@@ -220,7 +220,7 @@ def _consumed(made_up: MadeUp, environment: dict[str, str], wanted: set[str]) ->
 
 def _newest_value(made_up: MadeUp) -> dict[str, Any]:
     """Return the transaction that the README's producer asked for, once it is signed."""
-    found = CommandLine(None).start("signed", "--follow", "--json", "--config", str(made_up.config))
+    found = InProcess(None).start("signed", "--follow", "--json", "--config", str(made_up.config))
     try:
         assert found.stdout
         for line in found.stdout:

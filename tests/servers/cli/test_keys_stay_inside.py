@@ -1,6 +1,7 @@
 """Promise 7: after a whole demo, and after crashes, no private key stands where it should not."""
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -31,8 +32,11 @@ from signer.keys.descriptor import sealed_of
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from streams.log.pipeline import PipelineLog
+from tests.harness.cli.command_line import InProcess
+from tests.harness.cli.intents import INTENT
 
 SECONDS_MAX = 120
+TRACEBACKS = {"SIXGATE_TRACEBACK": "1"}
 IMPORTED = "aGVyZSBpcyBhIGtleSB0aGF0IGNhbWUgZnJvbSBvdXQ="
 CRASHED = secrets.token_bytes(32)
 CHAINS = ("bitcoin", "solana", "xrp", "cardano", "tron")
@@ -55,12 +59,20 @@ class Run:
     here: Path
     written: dict[str, bytes] = field(default_factory=dict)
 
-    def run(self, *words: str, stdin: bytes = b"", code: int = 0) -> None:
+    def run(self, *words: str, stdin: str = "", code: int = 0) -> None:
+        """Run a command in this process and keep all that it wrote."""
+        with contextlib.chdir(self.here):
+            ended = InProcess(self.data).run(*words, stdin=stdin, more=TRACEBACKS)
+        assert ended.code == code, ended.err
+        self.written[" ".join(words)] = (ended.out + ended.err).encode()
+
+    def process(self, *words: str, stdin: bytes = b"") -> None:
+        """Run a command in a process of its own and keep all that it wrote."""
         done = subprocess.run(
             self._command(*words), input=stdin, capture_output=True, cwd=self.here, check=False,
-            preexec_fn=_allow_core_files, env=os.environ | {"SIXGATE_TRACEBACK": "1"},
+            preexec_fn=_allow_core_files, env=os.environ | TRACEBACKS,
         )  # fmt: skip
-        assert done.returncode == code, done.stderr.decode()
+        assert done.returncode == 0, done.stderr.decode()
         self.written[" ".join(words)] = done.stdout + done.stderr
 
     def crash(self, number: signal.Signals) -> None:
@@ -72,8 +84,7 @@ class Run:
             assert running.stderr
             first = running.stderr.readline()
             assert first.startswith(b"Serving "), first
-            line = b'{"agent": "payroll", "chain": "base", "value": "0.001", "to": "%b"}' % TO
-            self.run("submit", "-", stdin=line)
+            self.run("submit", "-", stdin=json.dumps(INTENT | {"value": "0.001", "to": TO}))
             running.send_signal(number)
             out, err = running.communicate(timeout=SECONDS_MAX)
         assert running.returncode == -number
@@ -106,7 +117,7 @@ class Run:
         return [sys.executable, "-m", "sixgate", *words, "--data", str(self.data)]
 
 
-TO = b"0x2E0b83371842dc0e3f6709E9e6d36c87fFCe7223"
+TO = "0x2E0b83371842dc0e3f6709E9e6d36c87fFCe7223"
 
 
 def _allow_core_files() -> None:
@@ -159,9 +170,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Run:
     for chain in CHAINS:
         run.run("keys", "provision", "--chain", chain, "--account", "treasury")
     secret = base64.b64decode(IMPORTED).hex().encode()
-    run.run("keys", "import", "-", "wallets/in", "--account", "treasury", stdin=secret)
-    run.run("keys", "import", "-", "wallets/two", "--account", "treasury", stdin=secret, code=4)
-    run.run("keys", "import", "-", "wallets/no", "--account", "treasury", stdin=secret[1:], code=2)
+    run.process("keys", "import", "-", "wallets/in", "--account", "treasury", stdin=secret)
+    text = secret.decode()
+    run.run("keys", "import", "-", "wallets/two", "--account", "treasury", stdin=text, code=4)
+    run.run("keys", "import", "-", "wallets/no", "--account", "treasury", stdin=text[1:], code=2)
     run.run("keys", "rotate", "wallets/in", "--account", "treasury")
     run.run("keys", "deactivate", "--chain", "xrp", "--account", "treasury")
     run.crash(signal.SIGSEGV)
