@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import StrEnum, auto
 
 HANG_S_MAX = 30.0
-LATE_S = 1.0  # far longer than whatever else a busy machine does meanwhile
+LATE_S = 0.2
 DRIP_S = 0.1
 
 
@@ -31,11 +31,13 @@ class Faults:
     def __init__(self) -> None:
         self.now: Fault | None = None
         self.asked = 0
+        self._late_s = LATE_S
         self._over = threading.Event()
 
     @contextmanager
-    def on(self, fault: Fault) -> Iterator[None]:
-        self.now, self._over = fault, threading.Event()
+    def on(self, fault: Fault, late_s: float = LATE_S) -> Iterator[None]:
+        """Play a fault; a late answer comes after ``late_s``, or when the fault is over."""
+        self.now, self._late_s, self._over = fault, late_s, threading.Event()
         try:
             yield
         finally:
@@ -50,6 +52,10 @@ class Faults:
     def wait(self) -> None:
         """Give no answer until the fault is over."""
         self._over.wait(HANG_S_MAX)
+
+    def be_late(self) -> None:
+        """Let an answer come late."""
+        self._over.wait(self._late_s)
 
     def pause(self, seconds: float) -> bool:
         """Wait a little; tell whether the fault is still on."""

@@ -5,7 +5,6 @@ and protection levels; nothing is stored and nobody is asked who they are.
 """
 
 import secrets
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from google.cloud.kms_v1 import (
 )
 
 from signer.custody.kms.crc32c import crc32c
-from tests.harness.kms.faults import LATE_S, Fault, Faults, other
+from tests.harness.kms.faults import Fault, Faults, other
 
 RING = "projects/acme/locations/europe-west6/keyRings/sixgate/cryptoKeys"
 SERVICE = "google.cloud.kms.v1.KeyManagementService"
@@ -123,7 +122,7 @@ class GcpStandIn:
                 case Fault.HANG | Fault.DRIP:
                     self.faults.wait()
                 case Fault.LATE:
-                    time.sleep(LATE_S)
+                    self.faults.be_late()
                 case Fault.GARBAGE:
                     return b"\xff<html>no protobuf</html>"
             return answer(request, context)

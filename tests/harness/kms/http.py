@@ -3,12 +3,11 @@
 import json
 import socket
 import threading
-import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.harness.kms.faults import DRIP_S, LATE_S, Fault, Faults
+from tests.harness.kms.faults import DRIP_S, Fault, Faults
 
 GARBAGE = b"\x00\xff<html>no JSON</html>"
 
@@ -58,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             case Fault.GARBAGE:
                 self.send(200, GARBAGE)
             case Fault.LATE:
-                time.sleep(LATE_S)
+                self.faults.be_late()
                 return False
             case _:
                 return False

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from sixgate.cli.commands import PLACES, loaded
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
-from tests.servers.cli.test_cli_submit import INTENT
+from tests.harness.cli.intents import INTENT
 
 TYPER = {"typer", "annotated_doc", "shellingham"}
 # attr is imported by rich where it is installed.
@@ -55,15 +56,21 @@ def test_help_needs_what_shows_it() -> None:
     assert loaded_by(CommandLine(None), "--help") <= TERMINAL
 
 
-def test_a_list_of_a_running_pipeline_needs_no_part_of_one(organisation: CommandLine) -> None:
-    with served(organisation):
-        assert loaded_by(organisation, "intents", "list") <= TERMINAL | MODELS
+@pytest.fixture(scope="module")
+def node(
+    organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CommandLine]:
+    with served(organisation.copy(tmp_path_factory.mktemp("start-up") / "data")) as running:
+        yield running
 
 
-def test_submitting_to_a_running_pipeline_needs_no_part_of_one(organisation: CommandLine) -> None:
-    with served(organisation):
-        loaded = loaded_by(organisation, "submit", "-", stdin=json.dumps(INTENT))
-        assert loaded <= TERMINAL | MODELS | SIGNING
+def test_a_list_of_a_running_pipeline_needs_no_part_of_one(node: CommandLine) -> None:
+    assert loaded_by(node, "intents", "list") <= TERMINAL | MODELS
+
+
+def test_submitting_to_a_running_pipeline_needs_no_part_of_one(node: CommandLine) -> None:
+    loaded = loaded_by(node, "submit", "-", stdin=json.dumps(INTENT))
+    assert loaded <= TERMINAL | MODELS | SIGNING
 
 
 @pytest.mark.parametrize(

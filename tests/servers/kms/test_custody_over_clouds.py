@@ -2,10 +2,12 @@
 
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
+from threading import Event
 
 import pytest
 
@@ -13,7 +15,7 @@ from schemas.custody import CustodyMode
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import CustodyError, QuorumError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.kms.port import ProviderKms
+from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS
 from signer.custody.opening import Opening, open_sealed
 from signer.custody.provider import Provider
@@ -24,12 +26,14 @@ from tests.harness.builders.custody_providers import NAMES, PROVIDED, in_mode
 from tests.harness.builders.waiting import wait_until
 from tests.harness.kms.aws import AwsStandIn
 from tests.harness.kms.azure import AzureStandIn
-from tests.harness.kms.faults import Fault
+from tests.harness.kms.faults import HANG_S_MAX, LATE_S, Fault
 from tests.harness.kms.gcp import GcpStandIn
 from tests.harness.kms.rigs import AwsRig, AzureRig, CloudRig, GcpRig
 
 MODE: CustodyMode = "2of3_multi_hsm"
 SILENT = (Fault.HANG, Fault.DRIP)
+ENDED_S_MAX = 120
+TAKEN_S_MAX = 0.1  # from the end of a call to its taking up, in another thread of this process
 CAUSES = {
     Fault.DENY: Cause.DENIED,
     Fault.THROTTLE: Cause.UNAVAILABLE,
@@ -42,24 +46,68 @@ CAUSES = {
 
 @dataclass
 class ThreeClouds:
-    """A root key in each cloud, opened anew for every holder as after a restart."""
+    """A root key in each cloud; ``holders`` uses open adapters, unless a restart is played."""
 
     rigs: dict[str, CloudRig]
     reports: list[ProviderFailure] = field(default_factory=list)
 
     def holders(self, mode: CustodyMode = MODE) -> Holders:
+        return self.holders_by({name: self.rigs[name].kept() for name in providers_of(mode)})
+
+    def holders_anew(self, mode: CustodyMode = MODE) -> Holders:
+        """Open every adapter anew, as after a restart and with the bounds of now."""
         return self.holders_by({name: self.rigs[name].kms() for name in providers_of(mode)})
 
-    def holders_by(self, roots: Mapping[str, ProviderKms]) -> Holders:
+    def holders_by(self, roots: Mapping[str, RootKms]) -> Holders:
         providers = tuple(Provider(name, kms, self.reports.append) for name, kms in roots.items())
         return Holders(root_kms(), providers)
 
+    def told(self, opening: Opening) -> list[ProviderFailure]:
+        """Return which failures were told, by a read or, when it had not waited, after it."""
+        return [*opening.failures, *self.reports]
+
+    def holders_with_first(self, first: str) -> Holders:
+        """Open holders of whom one answers, or fails, before the others are asked."""
+        ended = Event()
+        kinds = {name: Before if name == first else After for name in NAMES}
+        return self.holders_by({n: kind(self.rigs[n].kept(), ended) for n, kind in kinds.items()})
+
     @contextmanager
-    def on(self, faults: dict[str, Fault]) -> Iterator[None]:
+    def on(self, faults: dict[str, Fault], late_s: float = LATE_S) -> Iterator[None]:
         with ExitStack() as stack:
             for name, fault in faults.items():
-                stack.enter_context(self.rigs[name].server.faults.on(fault))
+                stack.enter_context(self.rigs[name].server.faults.on(fault, late_s))
             yield
+
+
+@dataclass
+class Before:
+    """A root that says when its answer has come, or its failure."""
+
+    inner: RootKms
+    ended: Event
+
+    @property
+    def key_id(self) -> str:
+        return self.inner.key_id
+
+    def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
+        return self.inner.wrap(plaintext, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        try:
+            return self.inner.unwrap(wrapped, context)
+        finally:
+            self.ended.set()
+
+
+class After(Before):
+    """A root that is asked when another has answered."""
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
+        assert self.ended.wait(ENDED_S_MAX)
+        time.sleep(TAKEN_S_MAX)
+        return self.inner.unwrap(wrapped, context)
 
 
 def providers_of(mode: CustodyMode) -> tuple[str, ...]:
@@ -77,7 +125,7 @@ def rigs(
 def clouds(rigs: dict[str, CloudRig]) -> Iterator[ThreeClouds]:
     yield ThreeClouds(rigs)
     for rig in rigs.values():
-        rig.call_ms_max = CloudRig.call_ms_max
+        rig.take_time()
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +141,10 @@ def read(holders: Holders, sealing: Sealing, mode: CustodyMode = MODE) -> Openin
     return open_sealed(holders, in_mode(mode), sealing.sealed, sealing.client_share)
 
 
-def late(name: str) -> dict[str, Fault]:
-    """Let a cloud answer before the others do."""
-    return dict.fromkeys(set(NAMES) - {name}, Fault.LATE)
-
-
 @pytest.mark.parametrize("mode", PROVIDED)
 def test_a_secret_in_shares_is_read_after_a_restart(mode: CustodyMode, clouds: ThreeClouds) -> None:
     sealing = sealed(clouds, mode)
-    assert read(clouds.holders(mode), sealing, mode).secret == SECRET
+    assert read(clouds.holders_anew(mode), sealing, mode).secret == SECRET
     shares = {share.provider: share.blob for share in sealing.sealed.wrapped_shares}
     assert tuple(shares) == providers_of(mode)
     assert not any(SECRET in blob for blob in shares.values())
@@ -112,8 +155,8 @@ def test_a_secret_in_shares_is_read_after_a_restart(mode: CustodyMode, clouds: T
 def test_one_cloud_that_fails_or_lies_is_survived_and_named(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
-    holders = clouds.holders()
-    with clouds.on({name: fault, **late(name)}):
+    holders = clouds.holders_with_first(name)
+    with clouds.on({name: fault}):
         opening = read(holders, sealing)
     assert opening.secret == SECRET
     assert opening.failures == (ProviderFailure(name, CAUSES[fault]),)
@@ -126,8 +169,8 @@ def test_one_cloud_that_fails_or_lies_is_survived_and_named(
 def test_an_answer_that_fails_its_proof_is_survived_and_named(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
-    holders = clouds.holders()
-    with clouds.on({name: fault, **late(name)}):
+    holders = clouds.holders_with_first(name)
+    with clouds.on({name: fault}):
         opening = read(holders, sealing)
     assert opening.secret == SECRET
     assert opening.failures == (ProviderFailure(name, Cause.CORRUPT),)
@@ -138,27 +181,37 @@ def test_an_answer_that_fails_its_proof_is_survived_and_named(
 def test_a_cloud_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_is_given_up(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
+    with clouds.on({name: fault}):
+        patient = read(clouds.holders(), sealing)
+        assert patient.secret == SECRET
+        assert patient.failures == ()  # long before its time-out
+    hasty = ThreeClouds(clouds.rigs)
     clouds.rigs[name].hurry()
-    holders = clouds.holders()
+    holders = hasty.holders_anew()
     with clouds.on({name: fault}):
         opening = read(holders, sealing)
         assert opening.secret == SECRET
-        wait_until(lambda: bool(clouds.reports))
-    assert clouds.reports == [ProviderFailure(name, Cause.UNAVAILABLE)]
+        wait_until(lambda: bool(hasty.told(opening)))
+    assert hasty.told(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cloud_that_never_ends_its_handshake_keeps_nobody_waiting(
     name: str, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
-    rig = clouds.rigs[name]
-    rig.hurry()
+    rig, hasty = clouds.rigs[name], ThreeClouds(clouds.rigs)
+    roots: dict[str, RootKms] = {each: clouds.rigs[each].kept() for each in NAMES}
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        roots = {each: clouds.rigs[each].kms() for each in NAMES}
         roots[name] = rig.at(rig.key, mute.getsockname()[1])
-        assert read(clouds.holders_by(roots), sealing).secret == SECRET
-        wait_until(lambda: bool(clouds.reports))
-    assert clouds.reports == [ProviderFailure(name, Cause.UNAVAILABLE)]
+        patient = read(clouds.holders_by(roots), sealing)
+        assert patient.secret == SECRET
+        assert patient.failures == ()  # long before its time-out
+        rig.hurry()
+        roots[name] = rig.at(rig.key, mute.getsockname()[1])
+        opening = read(hasty.holders_by(roots), sealing)
+        assert opening.secret == SECRET
+        wait_until(lambda: bool(hasty.told(opening)))
+    assert hasty.told(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -166,7 +219,7 @@ def test_a_cloud_that_is_slow_is_neither_waited_for_nor_told_of(
     name: str, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     holders = clouds.holders()
-    with clouds.on({name: Fault.LATE}):
+    with clouds.on({name: Fault.LATE}, late_s=HANG_S_MAX):
         opening = read(holders, sealing)
     assert opening.secret == SECRET
     assert opening.failures == ()
@@ -194,7 +247,7 @@ def test_two_clouds_that_hang_end_the_read_at_their_time_out(
 ) -> None:
     for name in silent:
         clouds.rigs[name].hurry()
-    holders = clouds.holders()
+    holders = clouds.holders_anew()
     with clouds.on(dict.fromkeys(silent, Fault.HANG)), pytest.raises(QuorumError) as caught:
         read(holders, sealing)
     assert {(each.provider, each.cause) for each in caught.value.failures} == {
@@ -226,7 +279,7 @@ def test_a_vaults_key_moves_from_one_clouds_root_to_anothers(
 ) -> None:
     context = in_mode("envelope").vault_context
     rigs = clouds.rigs
-    root, target = rigs[old].kms(), rigs[new].other_kms()
+    root, target = rigs[old].kept(), rigs[new].other_kms()
     wrapped = new_vault_key(root, context, secrets.token_bytes)
     moved = rewrap_vault_key(root, target, context, wrapped)
     assert target.unwrap(moved, context.aad()) == root.unwrap(wrapped, context.aad())
