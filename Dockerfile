@@ -20,7 +20,7 @@ RUN python -m infra.image layer /layer.tar \
  && tar --extract --file /layer.tar --directory /layer --same-permissions
 
 FROM ${PYTHON}
-ENV PYTHONUNBUFFERED=1
+ENV ETH_HASH_BACKEND=pysha3 PYTHONUNBUFFERED=1
 COPY --from=layer /layer/usr/local/ /usr/local/
 WORKDIR /tmp
 USER 65532:65532

@@ -1,13 +1,15 @@
-"""RLP as transactions need it; property tests compare it with the ``rlp`` library.
+"""RLP as transactions need it, with the length prefixes of the ``rlp`` library.
 
 Of `rlp.decode`, the depth of recursion is bounded by the recursion limit of the process alone,
 and every list is copied at each level: 100 KB of nested lists cost seconds where some import
-has raised that limit, as py_ecc does. `rlp.encode` takes several times as long as this, and
-importing the library as long as importing pydantic.
+has raised that limit, as py_ecc does. `rlp.encode` takes several times as long as this.
 Source: Yellow Paper, appendix B.
 """
 
 from typing import Final, TypeAlias
+
+import rlp
+from rlp.codec import consume_length_prefix, length_prefix
 
 from signer.ethereum.errors import TransactionDecodingError
 
@@ -29,7 +31,8 @@ def encode_string(content: bytes) -> bytes:
     """Encode a string of bytes."""
     size = len(content)
     if size > _SHORT_MAX:
-        return _long_header(size, _STRING_TAG) + content
+        header: bytes = length_prefix(size, _STRING_TAG)
+        return header + content
     if size == 1 and content[0] < _STRING_TAG:
         return content
     return _SHORT_STRING[size] + content
@@ -46,7 +49,7 @@ def encode_uint(value: int) -> bytes:
 def encode_list(content: bytes) -> bytes:
     """Encode a list whose items, encoded and joined, are ``content``."""
     size = len(content)
-    header = _SHORT_LIST[size] if size <= _SHORT_MAX else _long_header(size, _LIST_TAG)
+    header: bytes = _SHORT_LIST[size] if size <= _SHORT_MAX else length_prefix(size, _LIST_TAG)
     return header + content
 
 
@@ -57,40 +60,21 @@ def decode_item(encoded: bytes) -> RlpItem:
     """
     try:
         item, end = _read_item(encoded, 0, _LISTS_NESTED_MAX)
-    except IndexError as error:
-        raise _not_canonical() from error
+    except (rlp.DecodingError, IndexError) as error:
+        raise TransactionDecodingError("transaction", "is not canonical RLP.") from error
     if end != len(encoded):
         raise TransactionDecodingError("transaction", "does not end where its RLP list does.")
     return item
 
 
 def _read_item(encoded: bytes, start: int, lists_left: int) -> tuple[RlpItem, int]:
-    is_list, content_start, length = _read_header(encoded, start)
+    _, kind, length, content_start = consume_length_prefix(encoded, start)
     end = content_start + length
-    if not is_list:
+    if kind is bytes:
         return encoded[content_start:end], end
     if lists_left == 0:
         raise TransactionDecodingError("transaction", "nests lists deeper than any field does.")
     return _read_list(encoded, content_start, end, lists_left - 1), end
-
-
-def _read_header(encoded: bytes, start: int) -> tuple[bool, int, int]:
-    """Return whether an item is a list, where its content starts, and how long that is."""
-    tag = encoded[start]
-    if tag < _STRING_TAG:
-        return False, start, 1
-    is_list = tag >= _LIST_TAG
-    length = tag - (_LIST_TAG if is_list else _STRING_TAG)
-    content_start = start + 1
-    if length <= _SHORT_MAX:
-        if tag == _ONE_BYTE_TAG and encoded[content_start] < _STRING_TAG:
-            raise _not_canonical()  # that byte is its own encoding
-        return is_list, content_start, length
-    length_start, content_start = content_start, content_start + length - _SHORT_MAX
-    length = int.from_bytes(encoded[length_start:content_start], "big")
-    if encoded[length_start] == 0 or length <= _SHORT_MAX:
-        raise _not_canonical()  # a shorter header would do
-    return is_list, content_start, length
 
 
 def _read_list(encoded: bytes, start: int, end: int, lists_left: int) -> list[RlpItem]:
@@ -114,13 +98,3 @@ def _read_list(encoded: bytes, start: int, end: int, lists_left: int) -> list[Rl
     if position != end:
         raise TransactionDecodingError("transaction", "has an item that overruns its list.")
     return items
-
-
-def _long_header(size: int, tag: int) -> bytes:
-    """Return the header of content that is longer than a short header can say."""
-    written = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag + _SHORT_MAX + len(written)]) + written
-
-
-def _not_canonical() -> TransactionDecodingError:
-    return TransactionDecodingError("transaction", "is not canonical RLP.")
