@@ -16,9 +16,9 @@ class KeyHandle:
 
     What that is worth: libsecp256k1 reads the key in that buffer through a pointer and clears its
     own stack, so no copy is made here, and after ``close`` a search of the process's memory finds
-    none (``tests/unit/custody/test_memory.py``). Copies made before are beyond it: a key that was
-    generated in this process passed through immutable bytes. And while the handle is open, Python
-    hides nothing from code in its own process: ``signer.custody.process`` keeps others out.
+    none (``tests/servers/custody/test_memory.py``). Copies made before are beyond it: a key that
+    was generated in this process passed through immutable bytes. And while the handle is open,
+    Python hides nothing from code in its own process: ``signer.custody.process`` keeps others out.
     """
 
     __slots__ = ("__weakref__", "_pointer", "_public_key", "_wipe")

@@ -38,9 +38,14 @@ EXAMPLES: Final = sized(100, 1_000)
 """Examples of a property."""
 
 
-def effort(share: float) -> settings:
-    """Return settings for an expensive property (below 1) or one with much to find (above)."""
+def effort(share: float, soak: float | None = None) -> settings:
+    """Return settings for an expensive property (below 1) or one with much to find (above).
+
+    ``soak`` is the share in a soak, where a property is worth more time than in ``make test``.
+    """
     assert settings.default is not None
+    if SOAK and soak is not None:
+        share = soak
     return settings(max_examples=max(1, int(settings.default.max_examples * share)))
 
 

@@ -77,6 +77,7 @@ def test_an_account_knows_exactly_what_happened(history: list[Event]) -> None:
         books.check(account)
 
 
+@effort(0.5, soak=1)
 @given(histories, st.data())
 def test_a_restart_anywhere_changes_nothing(history: list[Event], data: st.DataObject) -> None:
     steady = restarted = Account(account=ACCOUNT)
@@ -90,6 +91,7 @@ def test_a_restart_anywhere_changes_nothing(history: list[Event], data: st.DataO
     assert restarted.encode() == steady.encode()
 
 
+@effort(0.5, soak=1)
 @given(histories)
 def test_folding_leaves_the_account_it_started_from_alone(history: list[Event]) -> None:
     books = Books()

@@ -27,6 +27,7 @@ from tests.harness.builders.cases import (
     registered,
     sealed,
 )
+from tests.harness.sizes import effort
 
 REGISTRY = registered(under=policy(tx_to_allowlist=(RECIPIENT,)))[1]
 WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
@@ -145,6 +146,7 @@ def firsts(events: list[Outgoing]) -> list[Outgoing]:
 KINDS = st.lists(st.sampled_from([SOUND, REFUSED, SIMULATED, GARBAGE]), max_size=12)
 
 
+@effort(0.5, soak=1)
 @given(KINDS, CHANCES, st.one_of(st.just(LED_COUNT_MAX), st.integers(1, 12)))
 def test_it_writes_what_single_hops_write_and_nobody_overtakes(
     kinds: list[str], chance: Chance, count_max: int
@@ -180,6 +182,7 @@ def passed(bus: Bus, kinds: list[str]) -> list[int]:
     return decided
 
 
+@effort(0.5, soak=1)
 @given(KINDS, CHANCES, st.integers(1, 4))
 def test_lives_that_end_between_send_and_ack_lose_nothing_and_keep_the_order(
     kinds: list[str], chance: Chance, deaths: int

@@ -189,7 +189,7 @@ def may_sign(asked: TransactionIntent, known: Facts) -> bool:
     return known.key is not None and known.key_problem is None and granted
 
 
-@effort(4)
+@effort(2, soak=4)
 @given(cases(), accounts())
 def test_only_what_everything_allows_is_allocated_and_exactly_that(
     one: Case, account: Account

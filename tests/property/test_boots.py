@@ -53,7 +53,7 @@ def check_named(disk: Disk) -> None:
     assert known == {outcome.boot for outcome in disk.outcomes}, "a record that nothing names"
 
 
-@effort(2)
+@effort(0.3, soak=2)
 @given(asked_for=batches)
 def test_wherever_it_dies_every_outcome_names_a_life_on_record(
     asked_for: list[list[tuple[str, str, int]]],

@@ -22,6 +22,7 @@ from tests.harness.builders.custody_material import (
     root_kms,
     sealed_at,
 )
+from tests.harness.sizes import effort
 
 SEALED = sealed_at(HERE)
 BLOBS = ("wrapped_kek", "wrapped_dek", "ciphertext")
@@ -90,7 +91,7 @@ def damaged(blob: str, value: bytes) -> SealedSecret:
 
 @pytest.mark.parametrize("blob", BLOBS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@effort(1.5)
 def test_a_flipped_bit_in_any_layer_is_always_found(blob: str, data: st.DataObject) -> None:
     value = bytearray(getattr(SEALED, blob))
     for bit in data.draw(st.sets(st.integers(0, 8 * len(value) - 1), min_size=1, max_size=3)):
@@ -234,7 +235,7 @@ class KeyringMachine(RuleBasedStateMachine):
 
 
 TestKeyring = KeyringMachine.TestCase
-TestKeyring.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestKeyring.settings = settings(effort(0.6), stateful_step_count=40)
 
 
 @given(st.integers(0, SECRET_BYTES_MAX))

@@ -185,7 +185,7 @@ def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
         assert sum(day) <= LIMIT_WEI
 
 
-Lives.TestCase.settings = effort(1)
+Lives.TestCase.settings = effort(0.5, soak=1)
 TestLives = Lives.TestCase
 
 
@@ -237,7 +237,7 @@ def tamperings(draw: st.DrawFn, store: DictStateStore) -> list[StateWrite]:
 
 
 @pytest.mark.parametrize("die", [None, Crash.BEFORE_SIGNING])
-@effort(2)
+@effort(0.75, soak=2)
 @given(data=st.data())
 def test_whoever_changes_the_state_without_the_key_is_noticed(
     die: Crash | None, data: st.DataObject

@@ -1,6 +1,6 @@
 """A request with any set of things wrong is granted exactly if the set is empty."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
@@ -18,6 +18,7 @@ from tests.harness.builders.release import (
     release_policy,
     rs256,
 )
+from tests.harness.sizes import effort
 
 REASONS = {
     "other org": ReleaseReason.ORG_WRONG,
@@ -52,7 +53,7 @@ def use_up(release: Release, nonce: bytes) -> None:
 
 
 @given(st.sets(st.sampled_from(list(REASONS))))
-@settings(deadline=None, max_examples=150)
+@effort(0.75)
 def test_granted_exactly_if_nothing_is_wrong(wrong: set[str]) -> None:
     ends_ms = AT_MS + 61_000 + ("policy ended" not in wrong)
     release = Release(policy=release_policy(valid_until_ms=ends_ms))

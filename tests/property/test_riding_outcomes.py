@@ -49,7 +49,7 @@ def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
             return
 
 
-@effort(2)
+@effort(0.3, soak=2)
 @given(asked_for=batches)
 def test_wherever_it_dies_the_same_outcomes_are_published_once(
     asked_for: list[list[tuple[str, str, int]]],

@@ -1,6 +1,6 @@
 import pytest
 import rlp
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signer.ethereum.errors import TransactionDecodingError
@@ -11,6 +11,7 @@ from signer.ethereum.rlp_codec import (
     encode_string,
     encode_uint,
 )
+from tests.harness.sizes import effort
 
 LISTS_NESTED_MAX = 5
 BYTES = st.binary(max_size=70)
@@ -25,7 +26,7 @@ PREFIX_LIKE = st.lists(
 ).map(bytes)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(ITEMS)
 @example(b"\x7f")
 @example(b"\x80")
@@ -50,7 +51,7 @@ def test_integers_agree_with_the_rlp_library(value: int) -> None:
     assert encode_uint(value) == rlp.encode(value)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(ITEMS)
 @example([[[[[]]]]])
 @example([[[[[[]]]]]])
@@ -63,7 +64,7 @@ def test_decoding_agrees_with_the_rlp_library_or_refuses_its_depth(item: RlpItem
         assert decode_item(encoded) == rlp.decode(encoded) == item
 
 
-@settings(deadline=None, max_examples=1_000)
+@effort(3)
 @given(PREFIX_LIKE)
 @example(b"")
 @example(b"\x81\x7f")

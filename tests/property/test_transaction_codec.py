@@ -1,6 +1,6 @@
 import pytest
 from eth_account import Account
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from signer.ethereum.decoding import decode_signed, sender
@@ -15,12 +15,13 @@ from tests.harness.builders.ethereum import (
     MemoryKey,
     as_eth_account,
 )
+from tests.harness.sizes import effort
 
 KEY = MemoryKey(b"\x01" * 32)
 REFUSALS = (TransactionDecodingError, SignatureError)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(TRANSACTIONS)
 def test_decoding_undoes_encoding(tx: Transaction) -> None:
     signed = sign_transaction(tx, KEY, KEY.address)
@@ -29,7 +30,7 @@ def test_decoding_undoes_encoding(tx: Transaction) -> None:
     assert encode(decoded).signed(signature) == signed.raw
 
 
-@settings(deadline=None, max_examples=150)
+@effort(0.75)
 @given(TRANSACTIONS, SECRETS)
 def test_eth_account_signs_the_same_bytes(tx: Transaction, secret: bytes) -> None:
     assume(_taken_by_eth_account(tx))
@@ -42,7 +43,7 @@ def test_eth_account_signs_the_same_bytes(tx: Transaction, secret: bytes) -> Non
     assert bytes.fromhex(recovered[2:]) == signed.sender == sender(signed.raw)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(TRANSACTIONS, st.data())
 def test_one_changed_bit_is_another_transaction_of_nobody(
     tx: Transaction, data: st.DataObject
@@ -61,7 +62,7 @@ def test_no_bit_of_any_type_can_be_changed(tx: Transaction) -> None:
         _assert_forged(changed)
 
 
-@settings(deadline=None, max_examples=500)
+@effort(1.5)
 @given(st.sampled_from([b"", b"\x01", b"\x02", b"\x03", b"\x04"]), st.binary(max_size=200))
 @example(b"", b"")
 @example(b"\x02", b"\xc0")
@@ -69,7 +70,7 @@ def test_bytes_from_anywhere_are_refused_or_re_encode(prefix: bytes, tail: bytes
     _assert_refused_or_re_encoded(prefix + tail)
 
 
-@settings(deadline=None, max_examples=500)
+@effort(1.5)
 @given(TRANSACTIONS, st.integers(0), st.integers(0), st.binary(max_size=4))
 def test_spliced_bytes_are_refused_or_re_encode(
     tx: Transaction, start: int, length: int, patch: bytes

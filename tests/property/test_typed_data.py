@@ -12,6 +12,7 @@ from signer.ethereum.typed_data.document import read_typed_data
 from signer.ethereum.typed_data.errors import TypedDataError
 from signer.rules.spending import find_spending
 from tests.harness.builders.typed_data import CHAIN, Document, documents, permit, read
+from tests.harness.sizes import effort
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -31,14 +32,14 @@ def digest_or_place(made: Document) -> bytes | str:
         return error.place
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(documents())
 def test_eth_account_makes_the_same_digest(made: Document) -> None:
     expected = digest_of_eth_account(made)
     assert read(made).digest == expected
 
 
-@settings(deadline=None, max_examples=200)
+@effort(1)
 @given(documents(), st.data())
 def test_any_value_put_anywhere_is_refused_or_makes_eth_accounts_digest(
     made: Document, data: st.DataObject
@@ -54,13 +55,13 @@ def test_any_value_put_anywhere_is_refused_or_makes_eth_accounts_digest(
         assert found == digest_of_eth_account(made)
 
 
-@settings(deadline=None, max_examples=100)
+@effort(0.5, soak=1)
 @given(documents())
 def test_spending_is_looked_for_in_every_document(made: Document) -> None:
     find_spending(read(made).structs)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(JSON_VALUES)
 def test_no_document_ends_in_anything_but_a_refusal(made: Any) -> None:
     for form in (made, {"types": made}, permit() | {"types": made}):
@@ -75,7 +76,7 @@ def test_eth_account_hashes_messages_alike(message: bytes) -> None:
     assert personal_message_hash(message) == bytes(expected)
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(st.binary(max_size=100))
 def test_every_message_is_judged(message: bytes) -> None:
     taken_for(message)

@@ -26,6 +26,7 @@ from tests.harness.builders.ethereum import (
 )
 from tests.harness.builders.node import run_script
 from tests.harness.builders.vectors import report_cases
+from tests.harness.sizes import sized
 
 GENERATORS = Path(__file__).parent / "generators"
 LIBRARIES = {"ethers", "viem"}
@@ -40,7 +41,7 @@ def seed() -> str:
 @pytest.fixture(scope="module")
 def fresh(seed: str) -> Any:
     return run_script(
-        GENERATORS, "generate.mjs", seed, os.environ.get("SIXGATE_VECTOR_COUNT", "60")
+        GENERATORS, "generate.mjs", seed, os.environ.get("SIXGATE_VECTOR_COUNT", str(sized(20, 60)))
     )
 
 

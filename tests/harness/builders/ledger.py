@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.canonical import event_id
@@ -257,3 +258,19 @@ def outcomes(*values: bytes, topic: Topic = Topic.OUTCOMES) -> list[Row]:
 def outcome(n: int, sequence: int, key: Ed25519PrivateKey | None = None) -> bytes:
     made = sample_outcome(n, sample_intent(n, "treasury"), sequence, 7)
     return (signed(made, key) if key else made).encode()
+
+
+def jsonl(rows: Sequence[Row]) -> bytes:
+    """Return rows as an export writes them, a line of JSON each."""
+    return b"".join(
+        orjson.dumps(
+            {
+                **row._asdict(),
+                "prev_hash": "0x" + row.prev_hash.hex(),
+                "hash": "0x" + row.hash.hex(),
+                "body": row.body.decode(),
+            }
+        )
+        + b"\n"
+        for row in rows
+    )

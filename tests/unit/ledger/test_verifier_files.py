@@ -3,12 +3,10 @@
 import ast
 import csv
 import io
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import orjson
 import pytest
 
 from schemas.heads import LedgerHead
@@ -25,24 +23,10 @@ from tests.harness.builders.ledger import (
     ROWS,
     SIGNER_PUBLIC,
     changed,
+    jsonl,
     outcome,
     outcomes,
 )
-
-
-def jsonl(rows: Sequence[Row]) -> bytes:
-    return b"".join(
-        orjson.dumps(
-            {
-                **row._asdict(),
-                "prev_hash": "0x" + row.prev_hash.hex(),
-                "hash": "0x" + row.hash.hex(),
-                "body": row.body.decode(),
-            }
-        )
-        + b"\n"
-        for row in rows
-    )
 
 
 def as_csv(rows: Sequence[Row]) -> bytes:
@@ -168,25 +152,6 @@ def test_what_is_no_public_key_is_refused_in_words(
     with pytest.raises(SystemExit, match="2"):
         main(["ledger.jsonl", "--signer", key])
     assert "is no Ed25519 public key: that is 64 hexadecimal digits" in capsys.readouterr().err
-
-
-def test_it_runs_alone_on_standard_input(tmp_path: Path) -> None:
-    """Copied away from everything of ours, without the folder of this project on its path."""
-    source = Path(verifier.__file__).parent
-    copied = tmp_path / "verifier"
-    copied.mkdir()
-    for file in source.glob("*.py"):
-        (copied / file.name).write_bytes(file.read_bytes())
-    run = subprocess.run(
-        [sys.executable, "-P", "-m", "verifier", "-"],
-        input=jsonl(ROWS),
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_it_imports_nothing_of_ours() -> None:

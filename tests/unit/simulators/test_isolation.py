@@ -1,12 +1,13 @@
 """Random programs on a machine that is used again, against a new machine for every run."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.simulators.execution import Machine
 from streams.simulators.genesis import Genesis
 from streams.simulators.simulation import Call
 from tests.harness.builders.simulation import ALICE, BOB, CONTRACT, OTHER, call, call_to, genesis
+from tests.harness.sizes import effort
 
 THIRD = "0x" + "c2" * 20
 CONTRACTS = (CONTRACT, OTHER, THIRD)
@@ -66,7 +67,7 @@ CALLS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@effort(1)
 @given(CHAINS, CALLS, st.sampled_from([30_000, 1_000_000]))
 def test_a_used_machine_answers_like_a_new_one(
     start: Genesis, calls: list[Call], gas_limit: int

@@ -105,3 +105,17 @@ def test_while_a_key_is_open_only_it_and_the_root_are_in_memory(tmp_path: Path) 
 @LINUX
 def test_after_a_key_is_closed_no_layer_of_it_is_left_in_memory(tmp_path: Path) -> None:
     assert found(tmp_path, close=True) == {"root": 0, "kek": 0, "dek": 0, "secret": 0}
+
+
+def test_a_handle_that_is_still_open_at_exit_wipes_its_buffer() -> None:
+    program = """
+import atexit
+from signer.custody.handle import KeyHandle
+buffer = bytearray(range(1, 33))
+atexit.register(lambda: print(bytes(buffer).hex()))  # runs after those registered later
+key = KeyHandle(buffer)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, timeout=60
+    )
+    assert done.stdout.decode().strip() == "00" * 32
