@@ -15,7 +15,7 @@ TYPER = {"typer", "annotated_doc", "shellingham"}
 # attr is imported by rich where it is installed.
 TERMINAL = TYPER | {"rich", "orjson", "pygments", "markdown_it", "mdurl", "attr"}
 MODELS = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"}
-RLP = {"rlp", "eth_utils", "eth_typing", "eth_hash", "toolz", "cytoolz"}
+RLP = {"rlp", "eth_utils", "eth_typing", "eth_hash", "toolz", "cytoolz", "cython_runtime"}
 SIGNING = {"cryptography", "coincurve", "sha3", "bcrypt"} | RLP
 CLOUDS = {"boto3", "botocore", "google", "grpc", "azure", "msal"}
 ENGINES = {"chdb", "pyrevm"}
