@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export ETH_HASH_BACKEND := pysha3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# To compile every module again in each process takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +33,7 @@ lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m infra.lint_tree
 
 bench: $(VENV)/dev.done ## Measure everything beside its peers; writes its part of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks

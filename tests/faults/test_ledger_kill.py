@@ -41,6 +41,7 @@ def test_kills_lose_nothing_double_nothing_and_the_chain_goes_on(tmp_path: Path)
     for kill in range(LEDGER_KILLS):
         child = LedgerProcess(tmp_path, INTENTS)
         child.wait_until_open()
+        # The kill comes at any moment of appending.
         time.sleep(drawn(f"ledger-{kill}", LIFE_MS_MAX) / 1000)
         acknowledged = child.kill()
         show(kill + 1, LEDGER_KILLS, "killed")

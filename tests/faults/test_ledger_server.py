@@ -83,6 +83,7 @@ def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
         if n % 2:
             _wait_for(partial(_grown, rig, before))
         else:
+            # The kill comes at any moment of loading.
             time.sleep(drawn(f"loading-{n}", LOADING_MS_MAX) / 1000)
         rig.end(sink, signal.SIGKILL)
         show(n + 1, LEDGER_KILLS, "killed")
@@ -139,7 +140,7 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     successor = rig.start()
     rig.write(100)
     rig.await_level(successor)
-    time.sleep(asleep_s)
+    time.sleep(asleep_s)  # how long the zombie is frozen
     zombie.send_signal(signal.SIGCONT)
     rig.write(100)
     ended = _first_end(zombie, successor)

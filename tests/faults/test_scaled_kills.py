@@ -39,6 +39,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
     for life, name in enumerate(victims(scaled.names)):
         scaled.await_ready(name)
         submit(scaled, trader, life)
+        # The kill comes at any moment of a burst.
         time.sleep((LIFE_MS_MIN + drawn(f"ms-{life}", LIFE_MS_MAX - LIFE_MS_MIN)) / 1000)
         scaled.kill(name)
         scaled.start(name)

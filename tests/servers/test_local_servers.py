@@ -54,7 +54,7 @@ def test_a_process_is_found_again_and_ended(sleeper: Process, tmp_path: Path) ->
 
 def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) -> None:
     Process(sleeper.pid, "an earlier start").send(signal.SIGKILL)
-    time.sleep(0.1)
+    time.sleep(0.1)  # a signal would have ended it by then
     assert sleeper.alive
 
 

@@ -42,7 +42,7 @@ async def end_asked_by_the_frozen(kafka: Kafka) -> int:
         await reader.ends()
         kafka.pause()
         asking = asyncio.create_task(reader.ends())
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # an answer would have come by then
         assert not asking.done()
         kafka.resume()
         time.sleep(REQUEST_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on

@@ -165,7 +165,7 @@ def test_workers_die_with_the_process_that_owns_the_pool(busy: bool) -> None:  #
     with owner:
         assert owner.stdout is not None
         workers = [int(pid) for pid in owner.stdout.readline().split()]
-        time.sleep(0.3)
+        time.sleep(0.3)  # a worker that fails at its start has ended by then
         alive = [runs(worker) for worker in workers]
         owner.kill()
         owner.wait()

@@ -1,4 +1,4 @@
-"""A simulated platform of each generation, and real reports: what attestation is tested on."""
+"""Simulated SEV-SNP platforms of each generation, and real reports."""
 
 import base64
 import json

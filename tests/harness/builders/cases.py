@@ -1,4 +1,4 @@
-"""Small builders of what the deciding core works on: real objects, sound unless changed."""
+"""Valid intents, policies, registries and cases for the signer's decision."""
 
 from dataclasses import dataclass, field
 from typing import Any

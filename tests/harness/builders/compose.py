@@ -1,4 +1,4 @@
-"""``docker-compose.yml`` as data: what a service runs, with which environment and files."""
+"""``docker-compose.yml`` as data: each service's command, environment and files."""
 
 import re
 import shlex

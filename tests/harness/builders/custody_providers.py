@@ -1,4 +1,4 @@
-"""Three providers of the custody tests, each a real software root, and ways in which they fail."""
+"""Three cloud providers, each a software root, and providers that fail or are slow."""
 
 import time
 from collections.abc import Callable, Iterator

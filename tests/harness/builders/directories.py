@@ -1,4 +1,4 @@
-"""A small organisation's names, as ``Api.registry`` would tell them."""
+"""The names of a small organisation, as ``Api.registry`` returns them."""
 
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json

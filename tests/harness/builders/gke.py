@@ -1,4 +1,4 @@
-"""``infra/gke`` as data: manifests, settings, flows and Terraform's blocks."""
+"""``infra/gke`` as data: manifests, settings, network flows and Terraform blocks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for every canonical model, read off the models themselves."""
+"""Hypothesis strategies for every canonical model, derived from the models."""
 
 import base64
 import importlib

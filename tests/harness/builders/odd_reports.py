@@ -1,4 +1,4 @@
-"""Evidence of every generation and kind with odd things in it, each known by the step it fails at.
+"""Evidence with defects, each known by the verification step that must reject it.
 
 Real evidence may have those whose step is None. The steps are the reference's, written down here a
 second time: nothing is asked of the code under test.

@@ -1,4 +1,4 @@
-"""Releases of simulated machines: the policy, an issuer of tokens, and signers on a loopback."""
+"""Key releases to simulated machines: policy, token issuer and signers."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A pretended kernel: the ioctl of ``/dev/sev-guest`` and the folder of configfs-tsm."""
+"""A fake kernel: the ioctl of ``/dev/sev-guest`` and the folder of configfs-tsm."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-"""Chains, calls and hand-written byte code to simulate with."""
+"""Chains, calls and hand-written byte code for simulators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The signer's state in a dictionary, under the same contract as the real store."""
+"""The signer's state store as a dictionary, under the contract of the real one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

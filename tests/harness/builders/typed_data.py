@@ -1,4 +1,4 @@
-"""Typed-data documents: well-known ones, and random ones with the values that fit their types."""
+"""Typed-data documents: well-known ones, and random ones whose values fit their types."""
 
 import json
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""What signers say of keys in vaults of any mode; nothing is really wrapped unless said."""
+"""Events of keys in vaults of any mode; their wrappings are placeholders by default."""
 
 from typing import Any
 

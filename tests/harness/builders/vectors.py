@@ -1,4 +1,4 @@
-"""Reads the published test vectors that lie beside the repository, in ../shared."""
+"""Published test vectors, read from ../shared beside the repository."""
 
 import gzip
 import json

@@ -1,0 +1,1 @@
+"""Stand-ins of the KMSs of Google, Amazon and Azure, served on loopback."""

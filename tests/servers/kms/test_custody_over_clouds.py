@@ -106,7 +106,7 @@ class After(Before):
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
         assert self.ended.wait(ENDED_S_MAX)
-        time.sleep(TAKEN_S_MAX)
+        time.sleep(TAKEN_S_MAX)  # the first answer is taken by then
         return self.inner.unwrap(wrapped, context)
 
 
