@@ -29,6 +29,11 @@ pytest_plugins = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its top folder, which says what the test costs."""
+    """Mark each test with the name of its top folder, which says what the test costs.
+
+    A soak takes as long as it takes: the time limit is for a test that hangs in ``make test``.
+    """
     for item in items:
         item.add_marker(item.path.relative_to(ROOT).parts[0])
+        if SOAK:
+            item.add_marker(pytest.mark.timeout(0))

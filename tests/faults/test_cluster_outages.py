@@ -1,7 +1,6 @@
 """Of three brokers one dies that leads partitions of ours; two go on, and it comes back."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,11 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.local.server import Server
 from schemas.topics import Topic
 from tests.harness.judge.judgement import judge
-from tests.harness.pipeline.load import BURST, under_load
+from tests.harness.pipeline.load import under_load
 from tests.harness.pipeline.supervised_world import World, supervised_world
 from tests.harness.pipeline.trading import HOME
 
-WARM_S = 2
 NODES = 3
 
 
@@ -42,11 +40,10 @@ def leader(world: World, topic: Topic) -> Server:
 
 def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(world: World) -> None:
     with under_load(world.scaled, world.trader, "lost") as load:
-        time.sleep(WARM_S)
+        load.await_decided()
         lost = leader(world, Topic.STATE)
         lost.kill()
-        before = len(world.scaled.outside().outcomes)
-        world.scaled.settle(lambda found: len(found.outcomes) > before + 5 * BURST)
+        load.await_decided(bursts=4)
         lost.start()
-        time.sleep(WARM_S)
+        load.await_decided()
     judge(world.scaled, load)

@@ -19,7 +19,7 @@ TIMES = 2
 HALF_WAY = "SELECT throwIf(number = 500000) FROM numbers(1000000)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("disk-full")
     with (
@@ -51,7 +51,7 @@ def test_a_full_disk_hides_no_row_from_who_reads(rig: Rig) -> None:
     rig.write(50)
     rows = rig.await_level(sink)
     rig.end(sink)
-    server.fill()
+    server.fill()  # for good: the last test of the server
     assert rig.judge.rows() == rows
     with closing(ClickHouse.server(as_user(server, "ledger_reader"))) as clickhouse:
         exported = clickhouse.formatted("SELECT body FROM ledger", "JSONEachRow")

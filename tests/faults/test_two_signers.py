@@ -11,10 +11,10 @@ from tests.harness.judge.outside import Json, Outside, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.load import DEAR_WEI
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
+from tests.harness.sizes import FIGHTS
 
 PRODUCERS = 8
 UNITS = 20
-ROUNDS = 4
 POKE_S = 0.3
 FENCED_S_MAX = 120
 # A broker that is about to fence may answer a commit with an unknown error: nobody knows, it halts.
@@ -51,7 +51,7 @@ def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
     scaled.start("gates")
     scaled.await_ready("gates")
     with ThreadPoolExecutor(PRODUCERS) as producers:
-        for number in range(ROUNDS):
+        for number in range(FIGHTS):
             dear = [trader.signed(f"{number}-{n}", value_wei=DEAR_WEI) for n in range(PRODUCERS)]
             sending = producers.map(partial(submit, scaled), dear)
             fight(scaled, trader, number)
@@ -61,7 +61,7 @@ def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
     found = check(on_kafka(scaled.servers), settled=True)
     signed, refused = ended(found, DEAR_WEI)
     assert len(signed) == UNITS
-    assert [o["reason"] for o in refused] == ["daily_limit_exceeded"] * (ROUNDS * PRODUCERS - UNITS)
+    assert [o["reason"] for o in refused] == ["daily_limit_exceeded"] * (FIGHTS * PRODUCERS - UNITS)
 
 
 def ended(found: Outside, value_wei: int) -> tuple[list[Json], list[Json]]:

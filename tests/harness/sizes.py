@@ -34,6 +34,10 @@ SCALED_INTENTS: Final = sized(100, 500)
 """Intents submitted before each of those."""
 BUS_MESSAGES: Final = sized(5_000, 1_000_000)
 """Messages of a writer with access to every topic."""
+FIGHTS: Final = sized(3, 30)
+"""Times that two signers of one slot start in one instant."""
+OUTAGES: Final = sized(2, 100)
+"""Outages of a broker one after another; only a soak has the test."""
 EXAMPLES: Final = sized(100, 1_000)
 """Examples of a property."""
 

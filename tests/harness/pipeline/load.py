@@ -15,7 +15,7 @@ from tests.harness.pipeline.scaled import Scaled
 BURST = 12
 PAUSE_S = 0.4
 AGAIN_S = 0.2
-JOIN_S_MAX = 60
+JOIN_S_MAX = 180
 DEAR_WEI = 25 * 10**16  # twenty of them are the daily limit of the tests' policy
 CHEAP_WEI = 10**9
 
@@ -39,6 +39,11 @@ class Load:
         while not self._done.wait(PAUSE_S):
             self._send_burst(number)
             number += 1
+
+    def await_decided(self, bursts: int = 2) -> None:
+        """Wait until some more bursts have their outcomes, so that the pipeline is at work."""
+        wanted = len(self.scaled.outside().outcomes) + bursts * BURST
+        self.scaled.settle(lambda found: len(found.outcomes) >= wanted)
 
     def stop(self) -> None:
         self._done.set()

@@ -1,0 +1,41 @@
+"""Outage after outage of the one broker, drawn: killed or frozen, for an instant or half a minute.
+
+The order matters: a process that recovers from one outage meets the next one. ``SIXGATE_SEED``
+repeats a run. What the topics and the ledger then say is judged as after a single outage.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.judge.judgement import judge
+from tests.harness.pipeline.load import under_load
+from tests.harness.pipeline.supervised_world import World, supervised_world
+from tests.harness.sizes import OUTAGES, drawn, show
+
+DOWN_MS_MAX = 30_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with supervised_world(tmp_path_factory.mktemp("soak")) as world:
+        yield world
+
+
+def suffer(world: World, number: int) -> str:
+    """Let the broker be gone for a drawn time; return what happened."""
+    down_s = drawn(f"outage-{number}-ms", DOWN_MS_MAX) / 1_000
+    frozen = bool(drawn(f"outage-{number}-kind", 2))
+    (world.kafka.pause if frozen else world.kafka.kill)()
+    time.sleep(down_s)
+    (world.kafka.resume if frozen else world.kafka.start)()
+    return f"{'frozen' if frozen else 'killed'} for {down_s:.1f} s"
+
+
+def test_outages_one_after_another_cost_no_intent_and_no_limit(world: World) -> None:
+    with under_load(world.scaled, world.trader, "soak") as load:
+        for number in range(OUTAGES):
+            load.await_decided()
+            show(number + 1, OUTAGES, suffer(world, number))
+    judge(world.scaled, load)
