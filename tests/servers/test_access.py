@@ -31,10 +31,10 @@ from streams.kafka.errors import KafkaDenied
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication, Weaker
 from tests.harness.broker.servers import SecureKafka
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.forked import ForkedCommandLine
 
 PLAN = TopicPlan(1, Replication(1, 1))
-CLI = CommandLine(None)
+CLI = ForkedCommandLine(None)
 EVE = "eve"
 SECONDS_MAX = 20
 BYTES_MAX = 1 << 20

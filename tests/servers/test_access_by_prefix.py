@@ -13,11 +13,11 @@ from streams.kafka.names import Names
 from streams.kafka.provision import AccessPlan, TopicPlan, rights_differences
 from streams.kafka.topics import Replication
 from tests.harness.broker.servers import SecureKafka
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.forked import ForkedCommandLine
 
 OURS, THEIRS = Names("north."), Names("south.")
 PLAN = TopicPlan(1, Replication(1, 1))
-CLI = CommandLine(None)
+CLI = ForkedCommandLine(None)
 
 
 def speaking(secure: SecureKafka, common_name: str, names: Names) -> Broker:

@@ -78,7 +78,7 @@ def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
         organisation.send(
             orders[number * len(orders) // KILLS : (number + 1) * len(orders) // KILLS]
         )
-        time.sleep(0.05 * number)  # each kill comes later in the orders
+        time.sleep(0.05 * number)  # each kill falls later into what was ordered
         organisation.kill("signer")
     organisation.start("signer")
     organisation.await_ready("signer")

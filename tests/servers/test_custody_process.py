@@ -34,7 +34,7 @@ from sixgate.settings.sections import TlsFiles
 from sixgate.socket.connection import connect
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
 from tests.harness.broker.servers import kafka_in, running
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, on_kafka
 
@@ -164,10 +164,10 @@ def test_the_command_reads_through_what_its_settings_name(here: Kept, tmp_path: 
         f'tls.certificate = "{address.tls.certificate}"\ntls.key = "{address.tls.key}"\n'
     )
     words = ("secrets", "get", VAULT, PATH, "--agent", "trader", "--config", str(file))
-    done = CommandLine(None).run(*words)
+    done = ForkedCommandLine(None).run(*words)
     assert (done.code, done.out) == (ExitCode.OK, VALUE.decode()), done.err
     here.scaled.stop("custody")
-    absent = CommandLine(None).run(*words)
+    absent = ForkedCommandLine(None).run(*words)
     assert absent.code == ExitCode.UNREACHABLE
     assert "see that sixgate custody runs" in absent.sentence
 

@@ -11,7 +11,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.attestation.public_root import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
-from tests.harness.cli.command_line import CommandLine
+from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.judge.outside import Json, check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
@@ -70,7 +70,7 @@ def test_a_signer_whose_place_was_taken_names_no_life_of_its_own(
 def test_a_customer_asks_a_signer_by_its_health_port(scaled: Scaled, tmp_path: Path) -> None:
     scaled.start("signer")
     scaled.await_ready("signer")
-    cli, nonce = CommandLine(None), f"0x{secrets.token_hex(32)}"
+    cli, nonce = ForkedCommandLine(None), f"0x{secrets.token_hex(32)}"
     file, policy = tmp_path / "evidence.json", tmp_path / "policy.json"
     policy.write_text(json.dumps(BELIEVING))
     asked = ("attest", "--nonce", nonce, "--url", scaled.url("signer"))

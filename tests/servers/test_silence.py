@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.local.kafka import Kafka
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from streams.kafka.broker import REQUEST_MS_MAX
+from streams.kafka import broker, producer
 from streams.kafka.errors import KafkaTopicMissing, KafkaUnreachable
 from streams.kafka.names import Names
 from streams.kafka.producer import Sender
@@ -24,17 +24,30 @@ from tests.harness.broker.ledger_kafka import (
 from tests.harness.broker.servers import watched
 
 REGISTRY = (Topic.REGISTRY, 0)
+ANSWER_MS_MAX = 4_000  # as REQUEST_MS_MAX, but shorter: how long is no part of the rule
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    folder = tmp_path_factory.mktemp("silent-kafka")
+    with watched(folder), kafka_with_topics(folder) as kafka:
+        yield kafka
+
+
+@pytest.fixture(autouse=True)
+def _less_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (broker, producer):
+        monkeypatch.setattr(module, "REQUEST_MS_MAX", ANSWER_MS_MAX)
 
 
 def test_who_was_frozen_for_longer_than_it_waits_asks_again_where_a_topic_ends(
-    tmp_path: Path,
+    kafka: Kafka,
 ) -> None:
     """When it thaws its time is over before it sees the answer that lies there."""
-    with watched(tmp_path), kafka_with_topics(tmp_path) as kafka:
-        writer = KafkaWriter(kafka)
-        writer.send([Outgoing(Topic.REGISTRY, "", b"a record")])
-        writer.close()
-        assert asyncio.run(end_asked_by_the_frozen(kafka)) == 1
+    writer = KafkaWriter(kafka)
+    writer.send([Outgoing(Topic.REGISTRY, "", b"a record")])
+    writer.close()
+    assert asyncio.run(end_asked_by_the_frozen(kafka)) == 1
 
 
 async def end_asked_by_the_frozen(kafka: Kafka) -> int:
@@ -42,17 +55,16 @@ async def end_asked_by_the_frozen(kafka: Kafka) -> int:
         await reader.ends()
         kafka.pause()
         asking = asyncio.create_task(reader.ends())
-        await asyncio.sleep(1)  # an answer would have come by then
+        await asyncio.sleep(1)  # so that the request has gone out
         assert not asking.done()
         kafka.resume()
-        time.sleep(REQUEST_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
+        time.sleep(ANSWER_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
         return (await asking)[Names().at(*REGISTRY)]
 
 
-def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(tmp_path: Path) -> None:
+def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(kafka: Kafka) -> None:
     """Whoever watches over processes starts those again that found nobody, and no others."""
-    with watched(tmp_path), kafka_with_topics(tmp_path) as kafka:
-        asyncio.run(without_the_topic(kafka))
+    asyncio.run(without_the_topic(kafka))
 
 
 async def without_the_topic(kafka: Kafka) -> None:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from tests.harness.pipeline.simulation_pool import (
     UNHURRIED,
     children,
     codes,
+    get_busy,
     once_busy,
     runs,
     wait_until,
@@ -152,6 +152,7 @@ def test_workers_die_with_the_process_that_owns_the_pool(busy: bool) -> None:  #
         pool.run([here.TRANSFER] * 2, here.DEADLINE_MS)
         print(*here.children(), flush=True)
         if sys.argv[1] == "True":
+            print(flush=True)
             pool.run([here.LOOP] * 2, here.DEADLINE_MS)
         sys.stdin.read()
     """
@@ -165,7 +166,9 @@ def test_workers_die_with_the_process_that_owns_the_pool(busy: bool) -> None:  #
     with owner:
         assert owner.stdout is not None
         workers = [int(pid) for pid in owner.stdout.readline().split()]
-        time.sleep(0.3)  # a worker that fails at its start has ended by then
+        if busy:
+            owner.stdout.readline()
+            assert get_busy(workers)
         alive = [runs(worker) for worker in workers]
         owner.kill()
         owner.wait()

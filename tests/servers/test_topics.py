@@ -14,11 +14,12 @@ from streams.kafka.broker import Broker
 from streams.kafka.names import Names
 from streams.kafka.topics import Replication, declared
 from tests.harness.broker.servers import kafka_in, running
-from tests.harness.cli.command_line import CommandLine, Ended
+from tests.harness.cli.command_line import Ended
+from tests.harness.cli.forked import ForkedCommandLine
 
 PARTITIONS = 3
 TOPICS_WANTED = declared(PARTITIONS, Replication(1, 1), Names())
-CLI = CommandLine(None)
+CLI = ForkedCommandLine(None)
 
 
 @pytest.fixture(scope="module")

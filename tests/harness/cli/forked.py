@@ -5,6 +5,7 @@ interpreter ends. Its parent is the server, one for each process that runs tests
 itself (imports, interrupts, closed streams) use ``python -m sixgate``.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -108,6 +109,11 @@ class Server:
                 command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
 
+    def close(self) -> None:
+        """End it, and with it every process it forked."""
+        self._link.close()
+        self._process.wait()
+
     def fork(self, order: Order, files: tuple[int, int, int]) -> Forked:
         ours, theirs = socket.socketpair()
         with self._lock, theirs:
@@ -121,7 +127,9 @@ class Server:
 @cache
 def server() -> Server:
     """Return this process's server, which ends with it."""
-    return Server()
+    made = Server()
+    atexit.register(made.close)
+    return made
 
 
 def fork(

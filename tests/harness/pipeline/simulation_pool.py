@@ -92,6 +92,14 @@ def once_busy(worker: int, work: Callable[[], None]) -> Iterator[None]:
         watching.join()
 
 
+def get_busy(workers: Sequence[int]) -> bool:
+    """Wait until idle workers are all in the middle of a long call."""
+    idle = {worker: _ticks(worker) for worker in workers}
+    return wait_until(
+        lambda: all(_ticks(worker) >= idle[worker] + BUSY_TICKS for worker in workers), PATIENCE_S
+    )
+
+
 def _ticks(pid: int) -> int:
     """Return the processor time that a process had, in user mode and in the kernel."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
