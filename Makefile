@@ -47,7 +47,7 @@ curve: $(VENV)/dev.done ## Show that an intent's cost does not grow, in its shor
 soak: $(VENV)/dev.done ## Run every test with its large numbers, and a million intents; takes hours, required before a release.
 	$(BIN)/python -m benchmarks.curve --intents 1000000
 	SIXGATE_SOAK=1 $(BIN)/pytest -q -s tests/soak tests/faults
-	SIXGATE_SOAK=1 HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n 2 --dist loadfile tests/servers tests/property tests/vectors tests/unit
+	SIXGATE_SOAK=1 $(BIN)/pytest -q -n 2 --dist loadfile tests/servers tests/property tests/vectors tests/unit
 
 check-packaging: image-twice ## Check the wheel, the image, Compose, Kubernetes and Terraform files, and the benchmarks.
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/packaging
