@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 import socket
 import ssl
 import struct
@@ -22,6 +23,8 @@ from infra.local.server import Server
 BROKER, ADMIN = "broker", "admin"
 FORMAT_S_MAX = 60
 ANSWER_S_MAX = 2
+COORDINATED = 4
+META, CHECKPOINT = "meta.properties", "bootstrap.checkpoint"
 _JVM = (
     "-Xms512m",
     "-Xmx512m",
@@ -110,8 +113,27 @@ class Kafka:
         return Server(folder, [*_java(*_JVM), "kafka.Kafka", properties(folder)], answers)
 
     def _format(self, folder: Path) -> None:
-        if (folder / "data" / "meta.properties").exists():
+        """Make a node's folder; what is the same in all of them Kafka's tool makes once.
+
+        That is the checkpoint with the features of this version: it names no cluster and no node.
+        """
+        data, known = folder / "data", kafka_jars() / CHECKPOINT
+        if (data / META).exists():
             return
+        if not known.exists():
+            self._format_by_tool(folder)
+            draft = known.with_name(f"{CHECKPOINT}-{secrets.token_hex(8)}")
+            shutil.copy(data / CHECKPOINT, draft)
+            draft.replace(known)
+            return
+        data.mkdir(exist_ok=True)
+        shutil.copy(known, data / CHECKPOINT)
+        number, directory = folder.name.rpartition("-")[2], _random_id()
+        (data / META).write_text(
+            f"version=1\ncluster.id={self.cluster}\nnode.id={number}\ndirectory.id={directory}\n"
+        )
+
+    def _format_by_tool(self, folder: Path) -> None:
         command = [*_java("-Xmx128m"), "kafka.tools.StorageTool", "format"]
         ended = subprocess.run(  # noqa: S603 - our own arguments
             [*command, "-t", self.cluster, "-c", properties(folder)],
@@ -148,8 +170,13 @@ def _ports(file: Path, nodes: int) -> list[tuple[int, int]]:
 
 def _cluster_id(file: Path) -> str:
     if not file.exists():
-        file.write_text(urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("="))
+        file.write_text(_random_id())
     return file.read_text()
+
+
+def _random_id() -> str:
+    """Return a random id as Kafka writes them, none of those that it reserves."""
+    return urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("=")
 
 
 def _settings(
@@ -173,6 +200,9 @@ def _settings(
         "unclean.leader.election.enable": "false",
         "default.replication.factor": copies,
         "min.insync.replicas": in_sync,
+        # Kafka's 50 of each cost a fresh broker more than all topics of an organisation.
+        "offsets.topic.num.partitions": COORDINATED,
+        "transaction.state.log.num.partitions": COORDINATED,
         "offsets.topic.replication.factor": copies,
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": in_sync,

@@ -26,14 +26,22 @@ class Processes:
     """All processes of one organisation, founded in ``folder`` where it is not yet."""
 
     def __init__(
-        self, folder: Path, servers: tuple[str, int], roles: Roles, org: str = ORG
+        self,
+        folder: Path,
+        servers: tuple[str, int],
+        roles: Roles,
+        org: str = ORG,
+        *,
+        prefix: str = "",
+        database: str = "sixgate",
     ) -> None:
-        """``servers`` are Kafka's address and ClickHouse's port."""
+        """``servers`` are Kafka's address and ClickHouse's port; others may use them too."""
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "sixgate.toml"
         self._folder = folder
         self._kafka, self._port = servers
         self._org = org
+        self._prefix, self._database = prefix, database
         self._roles = roles
         self.monitors: dict[str, str] = {}
         watched = [self._with_health(name) for name in WATCHED]
@@ -52,7 +60,7 @@ class Processes:
             partitions = ("--partitions", str(PARTITIONS))
             self._run("init", "--org", self._org, *partitions, "--data", str(self.data))
         topics = ("--partitions", str(PARTITIONS), "--replication-factor", "1")
-        self._run("topics", "apply", "--kafka", self._kafka, *topics)
+        self._run("topics", "apply", "--kafka", self._kafka, "--prefix", self._prefix, *topics)
         self._run("publish", *where)
         ledger = ("--config", str(self._folder / "ledger.toml"))
         self._run("ledger", "migrate", *ledger, more=self._roles.as_user(DDL))
@@ -90,9 +98,9 @@ class Processes:
 
     def _write_settings(self) -> None:
         kafka = f'[kafka]\nservers = "{self._kafka}"\ninsecure_dev = true\n'
-        kafka += "[kms]\ninsecure_dev = true\n"
+        kafka += f'prefix = "{self._prefix}"\n[kms]\ninsecure_dev = true\n'
         kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
-        both = f"{kafka}[clickhouse]\nport = {self._port}\n"
+        both = f'{kafka}[clickhouse]\nport = {self._port}\ndatabase = "{self._database}"\n'
         write_private(self._folder / "password", self._roles.password(READER))
         port = kept_port(self._made("custody") / "listens.json")
         custody = f'[custody]\nport = {port}\n[custody_at]\nurl = "http://{HOST}:{port}"\n'

@@ -38,14 +38,14 @@ NO_BOUNDS = Policy(
 async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
     """Send messages as they are; return how many went to each topic."""
     partitions = scaled.folder.trust().partitions
-    producer = scaled.broker.producer()
+    producer, name = scaled.broker.producer(), scaled.broker.names.of
     await producer.start()
     sent: Counter[Topic] = Counter()
     waiting = []
     try:
         for topic, key, value, partition in messages:
             own = partition_of(key.decode(), partitions) if partition is None else partition
-            waiting.append(await producer.send(topic.value, value, key, own))
+            waiting.append(await producer.send(name(topic), value, key, own))
             sent[topic] += 1
             if len(waiting) == IN_FLIGHT:
                 await asyncio.gather(*waiting)
@@ -64,7 +64,7 @@ def prepare(scaled: Scaled, trader: Producer) -> Attacker:
     scaled.register(AccountOpened(account=OTHER_ACCOUNT))
     order_key(scaled)
     scaled.register(PolicySet(policy_id="standard", policy=NO_BOUNDS))
-    old_policy = on_kafka(scaled.servers)(Topic.REGISTRY)[-1]
+    old_policy = on_kafka(scaled.broker)(Topic.REGISTRY)[-1]
     scaled.register(PolicySet(policy_id="standard", policy=POLICY))
     scaled.settle(lambda found: len(found.outcomes) == 1)
     forger = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
@@ -122,7 +122,7 @@ def test_whatever_is_written_to_any_topic_nothing_is_signed_against_policy(
     sent = asyncio.run(send(scaled, attacker.messages(BUS_MESSAGES)))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in honest[25:]])
 
-    values = as_readers_see(on_kafka(scaled.servers), attacker.authentic)
+    values = as_readers_see(on_kafka(scaled.broker), attacker.authentic)
     scaled.await_caught_up("gates", "signer", "ledger")
     scaled.settle(lambda _: every_record_ended(values, sent))
     found = check(values, settled=False)

@@ -9,7 +9,7 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerUnavailable
 from streams.ledger.migrations import migrate
-from tests.harness.broker.ledger_kafka import kafka_with_topics
+from tests.harness.broker.ledger_kafka import own_topics
 from tests.harness.broker.ledger_servers import as_user
 from tests.harness.broker.servers import running, watched
 from tests.harness.broker.small_disk import SmallDiskServer
@@ -24,12 +24,12 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     folder = tmp_path_factory.mktemp("disk-full")
     with (
         watched(folder),
-        kafka_with_topics(folder / "kafka") as kafka,
+        own_topics() as broker,
         running(lambda: SmallDiskServer(folder / "server"), folder) as server,
     ):
         with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
             migrate(clickhouse)
-        with closing(Rig(folder, kafka, server)) as made:
+        with closing(Rig(folder, broker, server)) as made:
             yield made
 
 

@@ -13,15 +13,15 @@ from functools import partial
 import pytest
 
 from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka
 from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
+from streams.kafka.broker import Broker
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
-from tests.harness.broker.ledger_kafka import kafka_with_topics
+from tests.harness.broker.ledger_kafka import own_topics
 from tests.harness.broker.ledger_servers import as_user, server_with_roles
 from tests.harness.broker.proxy import LossyProxy
-from tests.harness.broker.servers import running, watched
+from tests.harness.broker.servers import running
 from tests.harness.cli.forked import Forked
 from tests.harness.pipeline.ledger_rig import Rig
 from tests.harness.sizes import LEDGER_KILLS, drawn, show
@@ -31,9 +31,8 @@ LOADING_MS_MAX = 2_000
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    folder = tmp_path_factory.mktemp("ledger-kafka")
-    with watched(folder), kafka_with_topics(folder) as broker:
+def broker() -> Iterator[Broker]:
+    with own_topics() as broker:
         yield broker
 
 
@@ -48,10 +47,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def rig(
-    tmp_path_factory: pytest.TempPathFactory, kafka: Kafka, server: LocalServer
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker, server: LocalServer
 ) -> Iterator[Rig]:
     """One ledger for all tests: each goes on where the one before ended."""
-    made = Rig(tmp_path_factory.mktemp("rig"), kafka, server)
+    made = Rig(tmp_path_factory.mktemp("rig"), broker, server)
     yield made
     made.close()
 

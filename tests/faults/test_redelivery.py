@@ -44,10 +44,10 @@ async def rewind(scaled: Scaled) -> None:
 async def append_again(scaled: Scaled, topic: Topic) -> None:
     """Append every record of a topic once more, as it is and where it is."""
     producer = scaled.broker.producer()
-    records = await asyncio.to_thread(raw_records, scaled.servers, topic)
+    records = await asyncio.to_thread(raw_records, scaled.broker, topic)
     await producer.start()
     for partition, key, value in records:
-        await producer.send_and_wait(topic.value, value, key, partition)
+        await producer.send_and_wait(scaled.broker.names.of(topic), value, key, partition)
     await producer.stop()
 
 
@@ -62,7 +62,7 @@ def test_what_is_delivered_again_ends_nothing_twice_and_spends_nothing(
     dear = [trader.signed(f"{n}", value_wei=DEAR_WEI) for n in range(BEFORE + AFTER + TOO_MANY)]
     submit(scaled, [*dear[:BEFORE], trader.signed("no", to=STRANGER), b"garbage"])
     scaled.settle(all_ended)
-    outcomes = on_kafka(scaled.servers)(Topic.OUTCOMES)
+    outcomes = on_kafka(scaled.broker)(Topic.OUTCOMES)
     scaled.stop_all()
     asyncio.run(rewind(scaled))
     for topic in AGAIN:
@@ -70,8 +70,8 @@ def test_what_is_delivered_again_ends_nothing_twice_and_spends_nothing(
     scaled.start_all()
     submit(scaled, dear[BEFORE:])  # behind all that is delivered again
     scaled.settle(lambda found: len(found.outcomes) >= len(dear) + 1)
-    found = check(on_kafka(scaled.servers), settled=True)
-    assert on_kafka(scaled.servers)(Topic.OUTCOMES)[: len(outcomes)] == outcomes
+    found = check(on_kafka(scaled.broker), settled=True)
+    assert on_kafka(scaled.broker)(Topic.OUTCOMES)[: len(outcomes)] == outcomes
     assert len(found.signed) == BEFORE + AFTER
     assert len(found.outcomes) == len(dear) + 1
     repeated = [

@@ -48,7 +48,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
         scaled.await_ready(name)
     scaled.await_caught_up("gates", "signer", "ledger")
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert len(found.intents) == SCALED_KILLS * (SCALED_INTENTS + 1), f"seed {SEED}"
     assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS, f"seed {SEED}"
     ledger_level(scaled).judge()

@@ -3,8 +3,6 @@
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
@@ -25,15 +23,12 @@ def sign(scaled: Scaled, trader: Producer, key: str) -> None:
 
 async def put_back(scaled: Scaled, topic: Topic, records: list[Raw]) -> None:
     """Make a topic anew with other records in it, as whoever runs the brokers could."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=scaled.servers)
-    await admin.start()
-    await delete_topics(admin, topic)
-    await admin.close()
+    await delete_topics(scaled.broker, topic)
     await TopicPlan(scaled.folder.trust().partitions, Replication(1, 1)).apply(scaled.broker)
-    producer = AIOKafkaProducer(bootstrap_servers=scaled.servers)
+    producer = scaled.broker.producer()
     await producer.start()
     for partition, key, value in records:
-        await producer.send_and_wait(topic.value, value, key, partition)
+        await producer.send_and_wait(scaled.broker.names.of(topic), value, key, partition)
     await producer.stop()
 
 
@@ -44,14 +39,14 @@ def test_state_put_back_to_an_older_point_is_noticed_by_the_ledger(
     for name in ("gates", "signer", "ledger"):
         scaled.start(name)
     sign(scaled, trader, "first")
-    older = raw_records(scaled.servers, Topic.STATE)
+    older = raw_records(scaled.broker, Topic.STATE)
     sign(scaled, trader, "second")
     ledger_level(scaled)
     scaled.stop("signer")
     asyncio.run(put_back(scaled, Topic.STATE, older))
     assert scaled.ends("signer") == ExitCode.HALTED
     assert "ends before outcome 2" in scaled.log("signer")
-    assert len(check(on_kafka(scaled.servers), settled=True).signed) == 2
+    assert len(check(on_kafka(scaled.broker), settled=True).signed) == 2
 
 
 @pytest.mark.parametrize("topic", [Topic.REGISTRY, Topic.VAULT])
@@ -63,7 +58,7 @@ def test_a_topic_without_its_last_record_is_noticed(
     sign(scaled, trader, "first")
     for name in ("gates", "signer"):
         scaled.stop(name)
-    asyncio.run(put_back(scaled, topic, raw_records(scaled.servers, topic)[:-1]))
+    asyncio.run(put_back(scaled, topic, raw_records(scaled.broker, topic)[:-1]))
     assert scaled.ends("signer") == ExitCode.HALTED
     assert "restore a newer copy" in scaled.log("signer")
 
@@ -73,10 +68,10 @@ def test_a_stranger_s_record_among_the_state_halts(scaled: Scaled, trader: Produ
         scaled.start(name)
     sign(scaled, trader, "first")
     scaled.stop("signer")
-    records = raw_records(scaled.servers, Topic.STATE)
+    records = raw_records(scaled.broker, Topic.STATE)
     partition, key, value = records[-1]
     forged = (partition, key, value[:-1] + bytes([value[-1] ^ 1]))
     asyncio.run(put_back(scaled, Topic.STATE, [*records, forged]))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("second"))])
     assert scaled.ends("signer") == ExitCode.HALTED
-    assert len(check(on_kafka(scaled.servers), settled=False).signed) == 1
+    assert len(check(on_kafka(scaled.broker), settled=False).signed) == 1

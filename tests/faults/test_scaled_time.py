@@ -172,6 +172,7 @@ def test_a_producer_that_dates_records_days_back_or_ahead_gains_and_loses_nothin
 
 
 async def _let_producers_date(scaled: Scaled) -> None:
+    name = scaled.broker.names.of
     admin = AIOKafkaAdminClient(bootstrap_servers=scaled.servers)
     await admin.start()
     try:
@@ -180,7 +181,7 @@ async def _let_producers_date(scaled: Scaled) -> None:
             "message.timestamp.after.max.ms": str(2**63 - 1),
         }
         for topic in (Topic.SUBMITTED, Topic.DECIDED):
-            resource = ConfigResource(ConfigResourceType.TOPIC, topic.value, settings)
+            resource = ConfigResource(ConfigResourceType.TOPIC, name(topic), settings)
             await admin.alter_configs([resource])
     finally:
         await admin.close()
@@ -190,7 +191,7 @@ async def _send_dated(scaled: Scaled, dated: list[tuple[bytes, int]]) -> None:
     async with scaled.broker.producer() as producer:
         for value, days in dated:
             at_ms = wall_ms() + days * DAY_MS
-            topic = Topic.SUBMITTED.value
+            topic = scaled.broker.names.of(Topic.SUBMITTED)
             await producer.send_and_wait(topic, value, ACCOUNT.encode(), timestamp_ms=at_ms)
 
 
@@ -240,7 +241,7 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
     at_work(scaled)
     submit(scaled, agent, "first", RATE - 1)
     check_ends(scaled, agent, RATE - 1, [REFUSED])
-    heads = [*on_kafka(scaled.servers)(Topic.REGISTRY_HEADS), *forged_heads(scaled)]
+    heads = [*on_kafka(scaled.broker)(Topic.REGISTRY_HEADS), *forged_heads(scaled)]
     scaled.kill("registrar")
     for name in ("gates", "signer"):
         scaled.set_clock(name, NEARLY_APART_S)

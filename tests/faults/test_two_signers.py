@@ -58,7 +58,7 @@ def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
             list(sending)
             scaled.settle(all_ended)
             scaled.stop("signer")
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     signed, refused = ended(found, DEAR_WEI)
     assert len(signed) == UNITS
     assert [o["reason"] for o in refused] == ["daily_limit_exceeded"] * (FIGHTS * PRODUCERS - UNITS)

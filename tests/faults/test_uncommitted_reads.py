@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 def signatures(scaled: Scaled, isolation: str) -> dict[str, Json]:
     """Return, by intent, every event on the signer's topics that carries a signed transaction."""
-    values = on_kafka(scaled.servers, isolation)
+    values = on_kafka(scaled.broker, isolation)
     events = [
         orjson.loads(raw) for topic in (Topic.OUTCOMES, Topic.SIGNED) for raw in values(topic)
     ]
@@ -38,7 +38,7 @@ def signatures(scaled: Scaled, isolation: str) -> dict[str, Json]:
 def charges(scaled: Scaled) -> dict[str, Json]:
     """Return, by intent, what the committed state has ever pinned."""
     found = {}
-    for _, key, value in raw_records(scaled.servers, Topic.STATE):
+    for _, key, value in raw_records(scaled.broker, Topic.STATE):
         if key and key.split(b"\x00")[1] == b"live" and value:
             live = orjson.loads(value[HINTS_AND_MAC_BYTES:])
             if "pinned" in live:
@@ -53,7 +53,7 @@ def check_charged(scaled: Scaled, made: dict[str, set[str]]) -> int:
         unsigned = {name: value for name, value in event.items() if name not in NOT_PINNED}
         assert unsigned == charged.get(intent), "a signature is to be seen, and no charge"
         made[intent].add(event["raw_transaction"])
-    for raw in on_kafka(scaled.servers, "read_uncommitted")(Topic.STATE):
+    for raw in on_kafka(scaled.broker, "read_uncommitted")(Topic.STATE):
         assert b"raw_transaction" not in raw
     return len(seen.keys() - signatures(scaled, "read_committed").keys())
 
@@ -81,7 +81,7 @@ def test_no_signature_is_to_be_seen_before_its_charge_is_committed(
             scaled.settle(all_ended)
         check_charged(scaled, made)
         scaled.stop_all()
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert len(found.signed) == len(made) == INTENTS * len(POINTS)
     assert all(len(different) == 1 for different in made.values()), "signed twice, differently"
     assert uncommitted, "nothing uncommitted was ever there to be seen"

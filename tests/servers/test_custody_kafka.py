@@ -11,10 +11,9 @@ import pytest
 from schemas.custody import CustodyMode
 from schemas.topics import Topic
 from signer.custody.modes import PLANS
-from tests.harness.broker.servers import kafka_in, running
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.custody_world import HOLDERS_NEEDED, MODES, CustodyWorld, custody_world
-from tests.harness.pipeline.scaled import LOOK_S, SETTLE_S_MAX, Scaled, on_kafka
+from tests.harness.pipeline.scaled import LOOK_S, SETTLE_S_MAX, Scaled, on_kafka, without_ledger
 
 SAID = {
     "key.provisioned": len(MODES),
@@ -31,15 +30,12 @@ HOLDERS_DOWN = ("aws", "gcp")
 @pytest.fixture
 def scaled(tmp_path: Path) -> Iterator[tuple[Scaled, CustodyWorld]]:
     world = custody_world(tmp_path / "data")
-    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
-        scaled = Scaled(world.folder, kafka.address)
-        scaled.found()
+    with without_ledger(world.folder) as scaled:
         yield scaled, world
-        scaled.close()
 
 
 def vault(scaled: Scaled) -> list[bytes]:
-    return on_kafka(scaled.servers)(Topic.VAULT)
+    return on_kafka(scaled.broker)(Topic.VAULT)
 
 
 def said(scaled: Scaled) -> Counter[str]:
@@ -94,7 +90,7 @@ def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
             mode: "signed" if left[mode] >= HOLDERS_NEEDED[mode] else "key_unavailable"
             for mode in MODES
         }
-    check(on_kafka(organisation.servers), settled=True)
+    check(on_kafka(organisation.broker), settled=True)
     failed = [raw for raw in organisation.audit() if b'"action":"provider.failed"' in raw]
     assert any(b"aws (not_configured)" in raw for raw in failed)
     organisation.stop_all()

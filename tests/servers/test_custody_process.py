@@ -33,10 +33,9 @@ from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from sixgate.socket.connection import connect
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.harness.broker.servers import kafka_in, running
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
-from tests.harness.pipeline.scaled import Scaled, on_kafka
+from tests.harness.pipeline.scaled import Scaled, on_kafka, without_ledger
 
 SEED = secrets.token_bytes(32)
 TRADER = Ed25519Signer("trader", SEED)
@@ -81,7 +80,7 @@ class Kept:
 
     def accesses(self) -> list[str]:
         """Return the ids of the accesses that are on record."""
-        records = [orjson.loads(raw) for raw in on_kafka(self.scaled.servers)(Topic.AUDIT)]
+        records = [orjson.loads(raw) for raw in on_kafka(self.scaled.broker)(Topic.AUDIT)]
         return [record["id"] for record in records if record["type"] == "secret.access"]
 
     def ended(self) -> int:
@@ -89,7 +88,7 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def organisation(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> Iterator[Kept]:
     """Store a secret while the folder runs its own pipeline, and put all of it on Kafka."""
     path = tmp_path_factory.mktemp("custody")
     folder = make_folder(path / "data", [TRADER])
@@ -104,12 +103,9 @@ def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         by = Orderer(api, folder.admin(), wall_ms())
         store(by, VaultPlace(ACCOUNT, VAULT), NewSecret(PATH, 1, "password", VALUE))
         events = [event["event"].encode() for event in api.vault_events()]
-    with running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka:
-        scaled = Scaled(folder, kafka.address)
-        scaled.found()
+    with without_ledger(folder) as scaled:
         scaled.send([Outgoing(Topic.VAULT, ACCOUNT, event) for event in events])
         yield Kept(scaled, kafka, Authority(path / "identities"), free_port())
-        scaled.close()
 
 
 @pytest.fixture
@@ -140,7 +136,7 @@ def test_a_secret_is_read_over_mutual_tls_and_is_on_record(here: Kept) -> None:
     before = len(here.accesses())
     assert here.read() == VALUE
     assert len(here.accesses()) == before + 1
-    records = on_kafka(here.scaled.servers)(Topic.AUDIT)
+    records = on_kafka(here.scaled.broker)(Topic.AUDIT)
     assert orjson.loads(records[-1])["client_address"] == HOST
     assert any(b'"action":"kms.call"' in raw and b"unwrap" in raw for raw in records)
     assert not any(VALUE in raw or VALUE.hex().encode() in raw for raw in records)
@@ -160,6 +156,7 @@ def test_the_command_reads_through_what_its_settings_name(here: Kept, tmp_path: 
     file = tmp_path / "commands.toml"
     file.write_text(
         f'data = "{here.scaled.folder.path}"\n[kafka]\nservers = "{here.scaled.servers}"\n'
+        f'prefix = "{here.scaled.prefix}"\n'
         f'[custody_at]\nurl = "{address.url}"\ntls.ca = "{address.tls.ca}"\n'
         f'tls.certificate = "{address.tls.certificate}"\ntls.key = "{address.tls.key}"\n'
     )

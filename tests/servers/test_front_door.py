@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from infra.local.kafka import Kafka
 from infra.local.ports import free_port
 from infra.local.server import Server
 from schemas.outcome import TransactionSigned, decode_outcome
@@ -25,7 +24,6 @@ from sixgate.scaled.front_door import Patience, front_door
 from sixgate.scaled.publishing import OtherOrganisation, publish
 from sixgate.settings.sections import KafkaSettings
 from sixgate.socket.connection import connect
-from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from tests.harness.cli.clients import record, results, submit
@@ -57,11 +55,11 @@ def impatient(world: World) -> Iterator[Api]:
         yield found
 
 
-def send(kafka: Kafka, *events: Outgoing) -> None:
+def send(world: World, *events: Outgoing) -> None:
     """Write what an attacker writes who may write to every topic."""
 
     async def sent() -> None:
-        async with Sender(Broker(kafka.address, "attacker"), lambda: 4) as sender:
+        async with Sender(world.settings.kafka.broker("attacker"), lambda: 4) as sender:
             await sender.send(events)
 
     loop = LoopThread("attacker")
@@ -101,7 +99,7 @@ def outcome_of(api: Api) -> bytes:
 def test_outcomes_that_no_signer_signed_are_told_to_nobody(world: World, api: Api) -> None:
     forged = signed_by_the_wrong_key(outcome_of(api))
     seen, budgets = list(api.signed(after=0, follow=False)), api.budgets()
-    send(world.local.kafka, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
+    send(world, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
     assert list(api.signed(after=0, follow=False)) == seen
     assert api.budgets() == budgets
     assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
@@ -113,7 +111,7 @@ def test_a_forged_end_does_not_end_a_wait(world: World, api: Api, impatient: Api
         ends = impatient.submit([record(value)], wait=True)
         next(ends)
         wrong = signed_by_the_wrong_key(forged, intent=names_of(value, ACCOUNT)[1])
-        send(world.local.kafka, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
+        send(world, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
         with pytest.raises(ApiError, match="nothing was judged"):
             next(ends)
     assert results(submit(api, value)) == ["signed"]
@@ -126,12 +124,12 @@ def test_garbage_on_every_topic_that_is_read_stops_nobody(
     topics = (Topic.OUTCOMES, Topic.UNATTRIBUTED, Topic.AUDIT, Topic.SIGNED, Topic.HEADS)
     ends = api.submit([record(TRADER.signed(uuid4().hex))], wait=True)
     next(ends)
-    send(world.local.kafka, *(Outgoing(topic, ACCOUNT, garbage) for topic in topics))
+    send(world, *(Outgoing(topic, ACCOUNT, garbage) for topic in topics))
     assert results(list(ends)) == ["signed"]
     assert api.budgets()
     assert list(api.signed(after=0, follow=False))
     assert api.head()
-    send(world.local.kafka, Outgoing(Topic.REGISTRY, "", garbage))
+    send(world, Outgoing(Topic.REGISTRY, "", garbage))
     before = api.registry()["sequence"]
     entry = AccountOpened(account=f"a{uuid4().hex[:20]}")
     operator.register(api, world.folder.admin(), [entry], NOW_MS)
@@ -197,7 +195,7 @@ def test_another_organisations_folder_finds_no_registry(world: World, tmp_path: 
 def published(world: World, folder: Folder) -> tuple[int, int]:
     loop = LoopThread("publish")
     try:
-        return loop.run(publish(Broker(world.local.kafka.address, "tests"), folder))
+        return loop.run(publish(world.settings.kafka.broker("tests"), folder))
     finally:
         loop.close()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.kafka import Kafka
 from schemas.record import Outgoing, Place, Record
 from schemas.topics import TOPICS, Topic
+from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.ledger.errors import LedgerGap
 from streams.ledger.kafka_source import KafkaSource
@@ -19,8 +19,7 @@ from streams.ledger.sink import Source
 from streams.log.pipeline import PipelineLog
 from streams.log.source import INBOX_TOPICS, LogSource
 from streams.log.sqlite import SqliteLog, number
-from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter, broker_of, kafka_with_topics
-from tests.harness.broker.servers import watched
+from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter, own_topics
 
 ACCOUNTS = ("treasury", "payroll", "savings", "grants")
 READS_MAX = 60
@@ -89,9 +88,9 @@ class SqliteFiles(Log):
 
 
 class KafkaLog(Log):
-    def __init__(self, kafka: Kafka, loop: LoopThread) -> None:
-        self.writer = KafkaWriter(kafka)
-        self.source = KafkaSource(loop, broker_of(kafka))
+    def __init__(self, broker: Broker, loop: LoopThread) -> None:
+        self.writer = KafkaWriter(broker)
+        self.source = KafkaSource(loop, broker)
         self.start = self.ends()
 
     def append(self, *events: Outgoing) -> None:
@@ -113,14 +112,13 @@ class KafkaLog(Log):
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    folder = tmp_path_factory.mktemp("ledger-kafka")
-    with watched(folder), kafka_with_topics(folder) as kafka:
-        yield kafka
+def broker() -> Iterator[Broker]:
+    with own_topics() as broker:
+        yield broker
 
 
 @pytest.fixture
-def kafka_log(broker: Kafka) -> Iterator[KafkaLog]:
+def kafka_log(broker: Broker) -> Iterator[KafkaLog]:
     with closing(LoopThread("source")) as loop:
         log = KafkaLog(broker, loop)
         yield log

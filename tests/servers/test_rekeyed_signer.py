@@ -263,7 +263,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
             scaled.doors["signer"] = f"127.0.0.1:{proxy.port}"
             scaled.start_all()
             # The key is made when the signer is at work, in a transaction that is not meant.
-            until(lambda: bool(on_kafka(scaled.servers)(Topic.VAULT)))
+            until(lambda: bool(on_kafka(scaled.broker)(Topic.VAULT)))
             proxy.arm(CHARGED, partial(scaled.kill, "signer"))
             scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))])
             proxy.await_reached()
@@ -272,7 +272,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
 
     def made(self, scaled: Scaled) -> list[bytes]:
         """Return every outcome that was ever sent, committed or not."""
-        return on_kafka(scaled.servers, "read_uncommitted")(Topic.OUTCOMES)
+        return on_kafka(scaled.broker, "read_uncommitted")(Topic.OUTCOMES)
 
     def test_and_was_taken_back_meanwhile_signs_nothing(self, charged: Scaled) -> None:
         charged.register(signer_set(charged.folder, active=False))
@@ -282,7 +282,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
         charged.register(signer_set(charged.folder, active=True))
         charged.start("signer")
         charged.settle(all_ended)
-        assert len(check(on_kafka(charged.servers), settled=True).signed) == 1
+        assert len(check(on_kafka(charged.broker), settled=True).signed) == 1
 
     def test_signs_what_it_charged_whatever_else_was_taken_back(
         self, charged: Scaled, trader: Producer

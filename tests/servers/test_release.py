@@ -26,6 +26,7 @@ from signer.signatures import verify_event
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.releasing.link import ReleaseLink
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.harness.broker.ledger_kafka import broker_of
 from tests.harness.builders.release import (
     CONFIGURATION,
     SHARE,
@@ -56,7 +57,7 @@ def running(
 ) -> Iterator[Releasing]:
     """Give a release for gcp at work."""
     path = tmp_path_factory.mktemp("running") / "releases"
-    with releasing(path, kafka.address, peers) as found:
+    with releasing(path, broker_of(kafka), peers) as found:
         found.found("gcp")
         found.start("gcp")
         yield found
@@ -64,7 +65,7 @@ def running(
 
 @pytest.fixture
 def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", kafka.address, peers) as found:
+    with releasing(tmp_path / "releases", broker_of(kafka), peers) as found:
         yield found
 
 

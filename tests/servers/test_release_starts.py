@@ -14,6 +14,7 @@ from signer.custody.errors import KmsDeniedError
 from signer.custody.kms.port import RootKms
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from tests.harness.broker.ledger_kafka import broker_of
 from tests.harness.builders.release import SHARE, SHARE_AAD
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import START_S_MAX, Releasing, await_log, releasing
@@ -27,7 +28,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 
 @pytest.fixture
 def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", kafka.address, peers) as found:
+    with releasing(tmp_path / "releases", broker_of(kafka), peers) as found:
         found.found("gcp")
         yield found
 
@@ -153,7 +154,7 @@ def test_keys_are_never_made_twice(here: Releasing) -> None:
 
 @pytest.fixture
 def guarded(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "guarded", kafka.address, peers, tls=True) as found:
+    with releasing(tmp_path / "guarded", broker_of(kafka), peers, tls=True) as found:
         found.found("gcp")
         found.start("gcp")
         yield found

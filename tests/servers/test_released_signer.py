@@ -36,7 +36,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 @pytest.fixture
 def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing]:
     """Give three releases at work, whose policy believes the simulated platform of signers."""
-    with releasing(tmp_path / "releases", scaled.servers, peers, partitions=None) as found:
+    with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as found:
         found.found(*PROVIDERS)
         gcp = found.holders["gcp"]
         held = {"vault_keys": True, "identities": (SIGNER,)}
@@ -72,7 +72,7 @@ def move_the_identity(scaled: Scaled, here: Releasing, file: Path) -> None:
 
 def starts(scaled: Scaled) -> set[str]:
     """Return the names of the starts of all boots on record."""
-    boots = on_kafka(scaled.servers)(Topic.BOOTS)
+    boots = on_kafka(scaled.broker)(Topic.BOOTS)
     return {start_id(SignerBoot.decode(boot).facts.unique) for boot in boots}
 
 
@@ -95,7 +95,7 @@ def test_a_signer_without_a_kms_signs_with_keys_that_releases_hold(
     submitted = [trader.signed("agent's"), trader.signed("wallet's", key_path=WALLET)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in submitted])
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert [outcome["type"] for outcome in found.outcomes] == ["transaction.signed"] * 2
     granted = releases.records()
     assert all(isinstance(one, ReleaseGranted) for one in granted), granted
@@ -113,7 +113,7 @@ def test_a_signer_without_a_kms_signs_with_keys_that_releases_hold(
     again = trader.signed("after", key_path=WALLET)
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, again)])
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert found.outcomes[-1]["type"] == "transaction.signed"
 
 
@@ -134,7 +134,7 @@ def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
 def test_a_signer_with_releases_and_a_kms_of_its_own_does_not_start(
     scaled: Scaled, tmp_path: Path, peers: Peers
 ) -> None:
-    with releasing(tmp_path / "releases", scaled.servers, peers, partitions=None) as here:
+    with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as here:
         here.ports = dict.fromkeys(PROVIDERS, 1)
         scaled.more["signer"] = section(here) + here.kms("aws")
         assert scaled.ends("signer") == ExitCode.USAGE

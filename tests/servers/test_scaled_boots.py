@@ -20,7 +20,7 @@ BELIEVING = {"measurements": "any", "simulated_root": SIMULATED_ROOT}
 
 
 def boots(scaled: Scaled) -> list[Json]:
-    return [orjson.loads(raw) for raw in on_kafka(scaled.servers)(Topic.BOOTS)]
+    return [orjson.loads(raw) for raw in on_kafka(scaled.broker)(Topic.BOOTS)]
 
 
 def submit(scaled: Scaled, *values: bytes) -> None:
@@ -43,7 +43,7 @@ def test_each_life_is_on_record_with_the_first_outcome_that_names_it(
     submit(scaled, trader.signed("c"))
     scaled.start("signer")
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     named = [outcome["boot"] for outcome in found.outcomes]
     assert named[0] == named[1] != named[2]
     assert [boot["id"] for boot in found.boots] == [named[0], named[2]]
@@ -64,7 +64,7 @@ def test_a_signer_whose_place_was_taken_names_no_life_of_its_own(
     found = scaled.settle(all_ended)
     assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER
     assert [boot["id"] for boot in found.boots] == [found.outcomes[0]["boot"]]
-    check(on_kafka(scaled.servers), settled=True)
+    check(on_kafka(scaled.broker), settled=True)
 
 
 def test_a_customer_asks_a_signer_by_its_health_port(scaled: Scaled, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
     values = [unseen, *good, good[0], trader.signed("no", to=STRANGER), forged, b"garbage", b"x"]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     signer, gates = scaled.metrics("signer"), scaled.metrics("gates")
     assert signer["sixgate_decisions_total"] == by_reason(found.outcomes)
     assert gates["sixgate_decisions_total"] == by_reason(found.unattributed)
@@ -68,12 +68,13 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
 def test_nobody_waits_for_the_markers_of_transactions(scaled: Scaled, trader: Producer) -> None:
     """They take offsets, and no reader ever gets them: as lag they would look like a stall."""
     broker, value = scaled.broker, trader.signed("in-transactions")
+    topic = broker.names.of(Topic.SUBMITTED)
 
     async def sent() -> None:
         async with broker.producer(transactional_id="a-producer") as producer:
             for _ in range(3):
                 async with producer.transaction():
-                    await producer.send(Topic.SUBMITTED, value, key=ACCOUNT.encode())
+                    await producer.send(topic, value, key=ACCOUNT.encode())
 
     asyncio.run(sent())
     scaled.settle(all_ended)
@@ -103,7 +104,7 @@ def await_idle(scaled: Scaled) -> None:
 def kept(scaled: Scaled) -> int:
     """Return how many records the ledger's topics hold."""
     kept = (topic for topic, spec in TOPICS.items() if spec.in_ledger)
-    return sum(len(on_kafka(scaled.servers)(topic)) for topic in kept)
+    return sum(len(on_kafka(scaled.broker)(topic)) for topic in kept)
 
 
 def by_reason(events: list[Json]) -> dict[tuple[str, str], float]:

@@ -38,7 +38,7 @@ def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader:
     for name in ("signer", "gates"):
         scaled.start(name)
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
     ends = sorted(event["reason"] for event in found.unattributed)
     assert ends == ["malformed", "signature_invalid"]
@@ -61,7 +61,7 @@ def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
     scaled.settle(lambda found: len(found.outcomes) == 30)
     zombie.send_signal(signal.SIGCONT)
     assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER, scaled.log("signer")
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
     assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI
 

@@ -23,10 +23,9 @@ from sixgate.scaled.front_door import front_door
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
 from sixgate.socket.connection import connect
-from tests.harness.broker.servers import kafka_in, running
 from tests.harness.cli.command_line import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
-from tests.harness.pipeline.scaled import Scaled
+from tests.harness.pipeline.scaled import Scaled, without_ledger
 from tests.harness.pipeline.scaled_world import scaled_world
 
 TRADER = Ed25519Signer("trader", secrets.token_bytes(32))
@@ -166,6 +165,7 @@ def backup_of(events: list[bytes]) -> Backup:
 def settings_of(scaled: Scaled) -> Settings:
     file = scaled.folder.path / "restore.toml"
     kafka = f'[kafka]\nservers = "{scaled.servers}"\ncopies = 1\nin_sync = 1\ninsecure_dev = true\n'
+    kafka += f'prefix = "{scaled.prefix}"\n'
     file.write_text(f'data = "{scaled.folder.path}"\n{kafka}')
     return load_settings(file)
 
@@ -177,9 +177,7 @@ def test_a_topic_that_was_lost_on_kafka_is_put_back_and_nothing_goes_back(tmp_pa
         for version in (1, 2):
             store(by, MAIN, NewSecret("db", version, "password", b"value"))
         events = [event["event"].encode() for event in api.vault_events()]
-    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
-        scaled = Scaled(folder, kafka.address)
-        scaled.found()
+    with without_ledger(folder) as scaled:
         settings = settings_of(scaled)
         assert restore(settings, folder, backup_of(events[:-1])) == len(events) - 1
         assert restore(settings, folder, backup_of(events)) == 1
@@ -193,4 +191,3 @@ def test_a_topic_that_was_lost_on_kafka_is_put_back_and_nothing_goes_back(tmp_pa
                     nobody()
                 assert caught.value.code == "custody_absent"
             assert sorted(e["event"].encode() for e in api.vault_events()) == sorted(events)
-        scaled.close()

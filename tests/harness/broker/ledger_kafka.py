@@ -1,10 +1,9 @@
-"""A Kafka broker as the log of a ledger: all topics, and records as anybody may write them."""
+"""Kafka as the log of a ledger: all topics, and records as anybody may write them."""
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
@@ -14,6 +13,7 @@ from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
+from tests.harness.broker.shared import own_names, shared_kafka
 
 PARTITIONS = 3
 SHOWN_S_MAX = 30
@@ -24,34 +24,30 @@ def broker_of(kafka: Kafka, client: str = "tests") -> Broker:
 
 
 @contextmanager
-def kafka_with_topics(folder: Path) -> Iterator[Kafka]:
-    """Give a broker of its own on which all topics are and nothing else is."""
-    kafka = Kafka(folder)
-    kafka.start()
-    try:
+def own_topics() -> Iterator[Broker]:
+    """Give all topics under a prefix of their own on the worker's broker."""
+    kafka = shared_kafka()
+    with own_names(kafka) as names:
+        broker = Broker(kafka.address, "tests", names=names)
         with closing(LoopThread("topics")) as loop:
-            loop.run(_make_topics(kafka.address))
-        yield kafka
-    finally:
-        kafka.stop()
+            loop.run(_make_topics(broker))
+        yield broker
 
 
-async def _make_topics(address: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+async def _make_topics(broker: Broker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
     try:
         answer = await admin.create_topics([
-            NewTopic(topic.value, PARTITIONS if spec.keyed else 1, 1, topic_configs=_CONFIG)
+            NewTopic(
+                broker.names.of(topic), PARTITIONS if spec.keyed else 1, 1, topic_configs=_CONFIG
+            )
             for topic, spec in TOPICS.items()
         ])  # fmt: skip
         assert {code for _, code, *_ in answer.topic_errors} == {0}
-        await await_topics(admin, there_are_all)
+        await await_topics(admin, set(map(broker.names.of, TOPICS)).issubset)
     finally:
         await admin.close()
-
-
-def there_are_all(there: set[str]) -> bool:
-    return there.issuperset(TOPICS)
 
 
 async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], bool]) -> None:
@@ -62,10 +58,16 @@ async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], 
         await asyncio.sleep(0.05)
 
 
-async def delete_topics(admin: AIOKafkaAdminClient, *topics: Topic) -> None:
+async def delete_topics(broker: Broker, *topics: Topic) -> None:
     """Delete topics, with all that is on them, and wait until none is shown."""
-    await admin.delete_topics([topic.value for topic in topics])
-    await await_topics(admin, lambda there: there.isdisjoint(topics))
+    names = [broker.names.of(topic) for topic in topics]
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
+    await admin.start()
+    try:
+        await admin.delete_topics(names)
+        await await_topics(admin, lambda there: there.isdisjoint(names))
+    finally:
+        await admin.close()
 
 
 _CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3 * 1024 * 1024)}
@@ -74,10 +76,10 @@ _CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3
 class KafkaWriter:
     """Writes to a broker, for tests that have no event loop."""
 
-    def __init__(self, kafka: Kafka) -> None:
-        self._address = kafka.address
+    def __init__(self, broker: Broker) -> None:
         self._loop = LoopThread("writer")
-        self._broker = broker_of(kafka)
+        self._broker = broker
+        self._of = broker.names.of
         self._producer = self._loop.call(self._broker.producer)
         self._loop.run(self._producer.start())
 
@@ -87,7 +89,7 @@ class KafkaWriter:
 
     def send_raw(self, topic: Topic, partition: int, key: bytes | None, value: bytes | None) -> int:
         """Append any bytes, or none, anywhere; return the offset."""
-        sending = self._producer.send_and_wait(topic.value, value, key, partition)
+        sending = self._producer.send_and_wait(self._of(topic), value, key, partition)
         return int(self._loop.run(sending).offset)
 
     def transact(self, events: Sequence[Outgoing], *, commit: bool) -> None:
@@ -114,7 +116,7 @@ class KafkaWriter:
 
     async def _send(self, events: Sequence[Outgoing]) -> None:
         sent = [
-            await self._producer.send(event.topic.value, event.value, event.key.encode(), where)
+            await self._producer.send(self._of(event.topic), event.value, event.key.encode(), where)
             for event in events
             for where in [_partition(event)]
         ]
@@ -128,7 +130,7 @@ class KafkaWriter:
             await producer.begin_transaction()
             for event in events:
                 await producer.send_and_wait(
-                    event.topic.value, event.value, event.key.encode(), _partition(event)
+                    self._of(event.topic), event.value, event.key.encode(), _partition(event)
                 )
             await (producer.commit_transaction() if commit else producer.abort_transaction())
         finally:
@@ -137,14 +139,14 @@ class KafkaWriter:
     async def _hold(self, topic: Topic, partition: int, value: bytes) -> None:
         await self._held.start()
         await self._held.begin_transaction()
-        await self._held.send_and_wait(topic.value, value, b"", partition)
+        await self._held.send_and_wait(self._of(topic), value, b"", partition)
 
     async def _release(self) -> None:
         await self._held.commit_transaction()
         await self._held.stop()
 
     async def _forget(self, topic: Topic, partition: int, before: int) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._address)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._broker.servers)
         await admin.start()
         try:
             at = self._broker.names.at(topic, partition)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ from streams.ledger.migrations import migrate
 USERS = Path(__file__).parents[3] / "infra" / "clickhouse" / "users.xml"
 ADMIN = "admin"
 ROLES = ("ledger_writer", "ledger_reader", "ledger_ddl")
+# The committed grants are on this database; the tests' servers have more that they are also on.
+DATABASE = "sixgate"
+DATABASES = [f"{DATABASE}_{number}" for number in range(16)]
+_GRANT = re.compile(rf"<query>[^<]* ON {DATABASE}[.][^<]*</query>")
 # Somebody who may do anything, as an attacker with the machine in hand may.
 _ADMIN_USER = f"""
         <{ADMIN}>
@@ -43,8 +48,14 @@ def users_with_roles(folder: Path) -> Path:
         os.environ[f"SIXGATE_{role.upper()}_SHA256"] = digest
     folder.mkdir(parents=True, exist_ok=True)
     users = folder / "users.xml"
-    users.write_text(USERS.read_text("utf-8").replace("    </users>", _ADMIN_USER.lstrip("\n")))
+    committed = _GRANT.sub(_on_every_database, USERS.read_text("utf-8"))
+    users.write_text(committed.replace("    </users>", _ADMIN_USER.lstrip("\n")))
     return users
+
+
+def _on_every_database(grant: re.Match[str]) -> str:
+    named = f" ON {DATABASE}."
+    return "".join(grant[0].replace(named, f" ON {one}.") for one in (DATABASE, *DATABASES))
 
 
 @contextmanager

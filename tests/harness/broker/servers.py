@@ -1,4 +1,4 @@
-"""Real Kafka and ClickHouse servers as fixtures, shared by the session.
+"""Real Kafka and ClickHouse servers as fixtures; ``shared`` has those that most tests use.
 
 They are containers where a Docker engine answers, else processes; the tests are the same. Whoever
 kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a server
@@ -114,13 +114,6 @@ def kafka_in(folder: Path, *, nodes: int = 1, identities: Identities | None = No
 def clickhouse_in(folder: Path) -> RealClickHouse:
     """Return a server that is not started yet."""
     return ContainerClickHouse(folder) if docker_answers() else ClickHouse(folder)
-
-
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    folder = tmp_path_factory.mktemp("kafka")
-    with running(lambda: kafka_in(folder), folder) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

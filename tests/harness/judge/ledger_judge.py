@@ -18,7 +18,7 @@ from streams.ledger.entry import entry_of
 from streams.ledger.heads import HeadKey
 from streams.ledger.ordering import LEDGER_TOPICS
 from streams.ledger.verify_sql import verify
-from tests.harness.broker.ledger_servers import as_user
+from tests.harness.broker.ledger_servers import DATABASE, as_user
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class LedgerJudge:
     server: LocalServer
     head_key: HeadKey
     partitions: int
+    database: str = DATABASE
 
     def rows(self) -> int:
-        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
+        with closing(ClickHouse.server(as_user(self.server), self.database)) as clickhouse:
             return int(clickhouse.rows("SELECT count() FROM ledger")[0][0])
 
     def records(self) -> list[Record]:
@@ -44,7 +45,7 @@ class LedgerJudge:
         What is written meanwhile may be there or not.
         """
         before = self._entries()
-        with closing(ClickHouse.server(as_user(self.server))) as clickhouse:
+        with closing(ClickHouse.server(as_user(self.server), self.database)) as clickhouse:
             heads = [self.head_key.open(head) for head in self.heads()]
             assert verify(clickhouse, heads).rows >= before.total()
             stored = clickhouse.rows(

@@ -33,7 +33,7 @@ WRITTEN = (Topic.OUTCOMES, Topic.SIGNED, Topic.STATE, Topic.VAULT, Topic.AUDIT)
 
 def written(scaled: Scaled) -> dict[Topic, list[bytes]]:
     """Return everything a signer may write, committed or not."""
-    values = on_kafka(scaled.servers, "read_uncommitted")
+    values = on_kafka(scaled.broker, "read_uncommitted")
     return {topic: values(topic) for topic in WRITTEN}
 
 
@@ -82,7 +82,7 @@ def check_ends(scaled: Scaled, agent: Producer, signed: int, reasons: list[str])
     Return when each of the agent's intents was decided.
     """
     scaled.settle(all_ended)
-    found = check(on_kafka(scaled.servers), settled=True)
+    found = check(on_kafka(scaled.broker), settled=True)
     ends = [one for one in found.outcomes if one["agent"] == agent.signer.keyid]
     assert sum(one["type"] == "transaction.signed" for one in ends) == signed
     rejected = [one["reason"] for one in ends if one["type"] == "intent.rejected"]
@@ -98,7 +98,7 @@ def last_head(scaled: Scaled) -> RegistryHead:
     """Return the newest head that the registrar made."""
     key = registrar_key(scaled).public_key
     found: list[RegistryHead] = []
-    for raw in on_kafka(scaled.servers)(Topic.REGISTRY_HEADS):
+    for raw in on_kafka(scaled.broker)(Topic.REGISTRY_HEADS):
         with suppress(Malformed, SignatureWrong):
             body = open_envelope(Envelope.decode(raw), REGISTRY_HEAD_TYPE, key)
             found.append(RegistryHead.decode(body))

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka
 from schemas.record import Outgoing
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.key_files import create_key_file
-from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter, broker_of
+from streams.kafka.broker import Broker
+from tests.harness.broker.ledger_kafka import PARTITIONS, KafkaWriter
 from tests.harness.broker.ledger_servers import password
 from tests.harness.builders.ledger import HEAD_KEY, ORG, Pipeline
 from tests.harness.cli.forked import Forked, fork
@@ -24,10 +24,10 @@ LEVEL_S_MAX = 120
 class Rig:
     """Runs sinks against real servers and judges the ledger from outside."""
 
-    def __init__(self, folder: Path, kafka: Kafka, server: LocalServer) -> None:
-        self.folder, self.kafka, self.server = folder, kafka, server
-        self.judge = LedgerJudge(broker_of(kafka), server, HEAD_KEY, PARTITIONS)
-        self.writer = KafkaWriter(kafka)
+    def __init__(self, folder: Path, broker: Broker, server: LocalServer) -> None:
+        self.folder, self.broker, self.server = folder, broker, server
+        self.judge = LedgerJudge(broker, server, HEAD_KEY, PARTITIONS)
+        self.writer = KafkaWriter(broker)
         self.pipeline = Pipeline()
         self._sinks: dict[Forked, Path] = {}
         self._numbers = itertools.count()
@@ -41,7 +41,8 @@ class Rig:
     def config(self, *, port: int | None = None, answer_s_max: int = 30) -> Path:
         file = self.folder / f"ledger-{port or self.server.port}.toml"
         file.write_text(
-            f'[kafka]\nservers = "{self.kafka.address}"\ninsecure_dev = true\n'
+            f'[kafka]\nservers = "{self.broker.servers}"\ninsecure_dev = true\n'
+            f'prefix = "{self.broker.names.prefix}"\n'
             f'[clickhouse]\nport = {port or self.server.port}\nuser = "ledger_writer"\n'
             f"answer_s_max = {answer_s_max}\n"
             f'[ledger]\norg = "{ORG}"\nkey = "{self.folder / "ledger.pem"}"\n'

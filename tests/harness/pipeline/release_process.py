@@ -94,7 +94,7 @@ class Releasing:
     """The releases of several providers, each a process with a folder and settings of its own."""
 
     path: Path
-    servers: str
+    broker: Broker
     peers: Peers
     tls: bool = False
     doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
@@ -132,9 +132,10 @@ class Releasing:
             "insecure_dev": True,
         }
         lines = [f"{name} = {json.dumps(value)}" for name, value in (released | changes).items()]
-        servers = self.doors.get(provider, self.servers)
+        servers = self.doors.get(provider, self.broker.servers)
         text = (
             f'data = "{self.folder(provider)}"\n[kafka]\nservers = "{servers}"\n'
+            f'prefix = "{self.broker.names.prefix}"\n'
             "insecure_dev = true\n[release]\n"
             + "\n".join(lines)
             + f"\n{self._tls()}"
@@ -242,7 +243,7 @@ class Releasing:
 
     def records(self) -> list[AnyDecision]:
         """Return what is on the topic, in its order."""
-        return list(map(decode_decision, on_kafka(self.servers)(Topic.RELEASES)))
+        return list(map(decode_decision, on_kafka(self.broker)(Topic.RELEASES)))
 
     def close(self) -> None:
         for process in self.processes.values():
@@ -253,7 +254,7 @@ class Releasing:
 @contextmanager
 def releasing(
     path: Path,
-    servers: str,
+    broker: Broker,
     peers: Peers,
     *,
     tls: bool = False,
@@ -264,9 +265,9 @@ def releasing(
     Without ``partitions`` the topics are there already.
     """
     if partitions is not None:
-        asyncio.run(TopicPlan(partitions, Replication(1, 1)).apply(Broker(servers, "tests")))
+        asyncio.run(TopicPlan(partitions, Replication(1, 1)).apply(broker))
     path.mkdir(parents=True, exist_ok=True)
-    found = Releasing(path, servers, peers, tls)
+    found = Releasing(path, broker, peers, tls)
     try:
         yield found
     finally:

@@ -36,11 +36,9 @@ from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
-from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.migrations import migrate
 from streams.log.sqlite import SqliteLog
-from tests.harness.broker.ledger_servers import as_user, password, server_with_roles
-from tests.harness.broker.servers import kafka_in, running
+from tests.harness.broker.ledger_servers import DATABASE, password
+from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
 from tests.harness.cli.command_line import until
 from tests.harness.cli.forked import fork
 from tests.harness.judge.outside import Outside, Values, read
@@ -94,6 +92,7 @@ class Scaled:
     more: dict[str, str] = field(default_factory=dict)  # what else a process is told
     started_again: Collection[int] = ()  # exit codes after which a supervisor starts it again
     prefix: str = ""  # of every name on Kafka, where the broker is others' too
+    database: str = DATABASE  # the ledger's on the server, which is others' too
 
     @property
     def names(self) -> list[str]:
@@ -173,6 +172,7 @@ class Scaled:
         folder = self.folder
         return (
             f'[clickhouse]\nport = {self.server.port}\nuser = "{USERS[name]}"\n'
+            f'database = "{self.database}"\n'
             f'[ledger]\norg = "acme"\nkey = "{folder.key(LEDGER)}"\nheads = "{folder.heads}"\n'
         )
 
@@ -312,10 +312,11 @@ def ready(port: int) -> bool:
 def organisation(
     path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
 ) -> Iterator[Scaled]:
-    """Give an organisation on a broker and a ClickHouse server of its own, nothing started."""
+    """Give an organisation with names of its own on the worker's servers, nothing started."""
+    kafka = shared_kafka()
     with (
-        running(lambda: kafka_in(path / "kafka"), path / "kafka") as kafka,
-        organisation_on(kafka, path, agents, policy) as scaled,
+        own_names(kafka) as names,
+        organisation_on(kafka, path, agents, policy, names.prefix) as scaled,
     ):
         yield scaled
 
@@ -328,19 +329,30 @@ def organisation_on(
     policy: Policy = POLICY,
     prefix: str = "",
 ) -> Iterator[Scaled]:
-    """Give an organisation on a cluster, with a ClickHouse server; others there need a prefix."""
+    """Give an organisation on a cluster, its ledger on the worker's ClickHouse server."""
     nodes = len(kafka.nodes)
     copies = Replication(min(3, nodes), max(1, min(3, nodes) - 1))
     folder = make_folder(path / "data", agents, policy)
-    with running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server:
-        with closing(ClickHouse.server(as_user(server, "ledger_ddl"))) as clickhouse:
-            migrate(clickhouse)
-        scaled = Scaled(folder, kafka.address, server, replication=copies, prefix=prefix)
-        scaled.found()
-        try:
+    with own_database() as database:
+        server = shared_clickhouse()
+        scaled = Scaled(
+            folder, kafka.address, server, replication=copies, prefix=prefix, database=database
+        )
+        with closing(scaled):
+            scaled.found()
             yield scaled
-        finally:
-            scaled.close()
+
+
+@contextmanager
+def without_ledger(folder: Folder) -> Iterator[Scaled]:
+    """Put a folder's organisation on the worker's broker, without a ledger, nothing started."""
+    kafka = shared_kafka()
+    with (
+        own_names(kafka) as names,
+        closing(Scaled(folder, kafka.address, prefix=names.prefix)) as scaled,
+    ):
+        scaled.found()
+        yield scaled
 
 
 def all_ended(found: Outside) -> bool:

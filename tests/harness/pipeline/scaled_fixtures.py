@@ -1,22 +1,18 @@
-"""Fixtures: an organisation on a broker of its own, with and without a ledger on a server."""
+"""Fixtures: an organisation on the worker's servers, with and without a ledger."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.broker.servers import kafka_in, running
 from tests.harness.pipeline.embedded import Producer, make_folder
-from tests.harness.pipeline.scaled import Scaled, organisation
+from tests.harness.pipeline.scaled import Scaled, organisation, without_ledger
 
 
 @pytest.fixture
 def scaled(tmp_path: Path, trader: Producer) -> Iterator[Scaled]:
-    with running(lambda: kafka_in(tmp_path / "kafka"), tmp_path / "kafka") as kafka:
-        scaled = Scaled(make_folder(tmp_path / "data", [trader.signer]), kafka.address)
-        scaled.found()
+    with without_ledger(make_folder(tmp_path / "data", [trader.signer])) as scaled:
         yield scaled
-        scaled.close()
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ def ledger_level(scaled: Scaled) -> LedgerJudge:
     """Wait until the ledger has every record there is; return who may judge it."""
     assert scaled.server is not None
     key = HeadKey(load_key_file(scaled.folder.key(LEDGER), LEDGER))
-    judge = LedgerJudge(scaled.broker, scaled.server, key, scaled.folder.trust().partitions)
+    partitions = scaled.folder.trust().partitions
+    judge = LedgerJudge(scaled.broker, scaled.server, key, partitions, scaled.database)
     wanted, ends_at_s = len(judge.records()), time.monotonic() + LEVEL_S_MAX
     while judge.rows() < wanted:
         assert time.monotonic() < ends_at_s, scaled.log("ledger")

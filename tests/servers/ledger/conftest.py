@@ -4,18 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.local.clickhouse import ClickHouse as LocalServer
 from streams.ledger.clickhouse import ClickHouse
-from tests.harness.broker.ledger_servers import databases, server_with_roles
-from tests.harness.broker.servers import running
+from tests.harness.broker.ledger_servers import databases
 from tests.harness.builders.ledger import engine
-
-
-@pytest.fixture(scope="session")
-def ledger_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    folder = tmp_path_factory.mktemp("ledger-server")
-    with running(lambda: server_with_roles(folder), folder) as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=["chdb", "server"])

@@ -7,21 +7,20 @@ from pathlib import Path
 import pytest
 
 from infra.local.clickhouse import ClickHouse as LocalServer
-from infra.local.kafka import Kafka
 from infra.local.ports import free_port
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
+from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerRewritten
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.kafka_heads import KafkaHeads, PublishedHeads
-from tests.harness.broker.ledger_kafka import KafkaWriter, broker_of, kafka_with_topics
+from tests.harness.broker.ledger_kafka import KafkaWriter, own_topics
 from tests.harness.broker.ledger_servers import granted_database, password
-from tests.harness.broker.servers import watched
 from tests.harness.builders.ledger import HEAD_KEY, ORG
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.ledger_rig import Rig
@@ -30,15 +29,14 @@ PASSWORD = "SIXGATE_CLICKHOUSE__PASSWORD"  # noqa: S105 - the name of a variable
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    folder = tmp_path_factory.mktemp("ledger-kafka")
-    with watched(folder), kafka_with_topics(folder) as kafka:
-        yield kafka
+def broker() -> Iterator[Broker]:
+    with own_topics() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
 def rig(
-    tmp_path_factory: pytest.TempPathFactory, broker: Kafka, ledger_server: LocalServer
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker, ledger_server: LocalServer
 ) -> Iterator[Rig]:
     made = Rig(tmp_path_factory.mktemp("rig"), broker, ledger_server)
     yield made
@@ -103,14 +101,8 @@ def test_a_broker_that_is_not_there(rig: Rig) -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_broker_without_topics(rig: Rig, tmp_path: Path) -> None:
-    with watched(tmp_path):
-        kafka = Kafka(tmp_path)
-        kafka.start()
-        try:
-            code, told = said("run", rig.config(), SIXGATE_KAFKA__SERVERS=kafka.address)
-        finally:
-            kafka.stop()
+def test_a_broker_without_topics(rig: Rig) -> None:
+    code, told = said("run", rig.config(), SIXGATE_KAFKA__PREFIX="without.topics.")
     assert (code, one_sentence(told)) == (ExitCode.WEAKER, True)
     assert "sixgate topics apply" in told
 
@@ -135,12 +127,12 @@ class TestHeads:
             yield loop
 
     @pytest.fixture
-    def kafka_heads(self, loop: LoopThread, broker: Kafka) -> Iterator[KafkaHeads]:
-        with closing(KafkaHeads(loop, broker_of(broker))) as heads:
+    def kafka_heads(self, loop: LoopThread, broker: Broker) -> Iterator[KafkaHeads]:
+        with closing(KafkaHeads(loop, broker)) as heads:
             yield heads
 
     def test_the_newest_of_ours_is_found_behind_what_others_wrote(
-        self, kafka_heads: KafkaHeads, broker: Kafka, tmp_path: Path
+        self, kafka_heads: KafkaHeads, broker: Broker, tmp_path: Path
     ) -> None:
         heads = PublishedHeads(HeadFile(tmp_path / "heads.jsonl"), kafka_heads, HEAD_KEY.open)
         heads.publish(head(7))

@@ -1,0 +1,117 @@
+"""One broker and one ClickHouse server per test worker; each organisation has its own names there.
+
+A server starts when the first test asks for it and stops with the session. A test that freezes or
+kills it may do so, because a worker runs one test at a time: whoever asks next finds it at work.
+"""
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from infra.local.clickhouse import ClickHouse as LocalServer
+from infra.local.kafka import Kafka
+from streams.kafka.names import Names
+from streams.ledger.clickhouse import ClickHouse
+from streams.ledger.migrations import migrate
+from tests.harness.broker.ledger_servers import DATABASES, as_user, server_with_roles
+from tests.harness.broker.servers import kafka_in, running
+
+_OPENED = ExitStack()
+_FREE = list(DATABASES)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_servers_end() -> Iterator[None]:
+    yield
+    _OPENED.close()
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Kafka:
+    """Give the worker's broker; whoever kills or stops it starts it again."""
+    return shared_kafka()
+
+
+@pytest.fixture(scope="session")
+def ledger_server() -> LocalServer:
+    """Give the worker's ClickHouse server, with the roles of the ledger."""
+    return shared_clickhouse()
+
+
+def shared_kafka() -> Kafka:
+    """Return the worker's broker, at work."""
+    found = _kafka()
+    found.resume()
+    found.start()
+    return found
+
+
+def shared_clickhouse() -> LocalServer:
+    """Return the worker's ClickHouse server, at work."""
+    found = _clickhouse()
+    found.resume()
+    found.start()
+    return found
+
+
+@contextmanager
+def own_names(kafka: Kafka) -> Iterator[Names]:
+    """Give names that nobody else has on a broker; their topics are deleted at the end."""
+    names = Names(f"t{secrets.token_hex(4)}.")
+    try:
+        yield names
+    finally:
+        kafka.resume()
+        kafka.start()
+        asyncio.run(_delete_topics(kafka, names))
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """Give a database with the ledger's tables on the worker's server; dropped at the end."""
+    server, database = shared_clickhouse(), _FREE.pop()
+    try:
+        with closing(ClickHouse.server(as_user(server, "ledger_ddl"), database)) as clickhouse:
+            migrate(clickhouse)
+        yield database
+    finally:
+        with closing(ClickHouse.server(as_user(shared_clickhouse()), database)) as clickhouse:
+            clickhouse.command(f"DROP DATABASE {database} SYNC")
+        _FREE.append(database)
+
+
+async def _delete_topics(kafka: Kafka, names: Names) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    try:
+        ours = [name for name in await admin.list_topics() if name.startswith(names.prefix)]
+        if ours:
+            await admin.delete_topics(ours)
+    finally:
+        await admin.close()
+
+
+@cache
+def _kafka() -> Kafka:
+    folder = _folder("kafka")
+    return _OPENED.enter_context(running(lambda: kafka_in(folder), folder))
+
+
+@cache
+def _clickhouse() -> LocalServer:
+    folder = _folder("clickhouse")
+    return _OPENED.enter_context(running(lambda: server_with_roles(folder), folder))
+
+
+def _folder(name: str) -> Path:
+    folder = Path(mkdtemp(prefix=f"sixgate-{name}-"))
+    _OPENED.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
