@@ -10,9 +10,10 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
 from tests.harness.broker.ledger_kafka import delete_topics
+from tests.harness.broker.raw_records import Raw
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
-from tests.harness.pipeline.scaled import Raw, Scaled, all_ended, on_kafka, raw_records
+from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
 from tests.harness.pipeline.scaled_ledger import ledger_level
 
 

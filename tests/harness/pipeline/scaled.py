@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.request import urlopen
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.local.clickhouse import ClickHouse as LocalServer
@@ -38,13 +37,13 @@ from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
 from streams.log.sqlite import SqliteLog
 from tests.harness.broker.ledger_servers import DATABASE, password
+from tests.harness.broker.raw_records import Raw, records_on
 from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
 from tests.harness.cli.command_line import until
 from tests.harness.cli.forked import fork
 from tests.harness.judge.outside import Outside, Values, read
 from tests.harness.pipeline.embedded import POLICY, make_folder
 
-Raw: TypeAlias = tuple[int, bytes | None, bytes]
 SETTLE_S_MAX = 120
 CATCH_UP_S_MAX = 3_600
 ONE_COPY = Replication(1, 1)
@@ -377,31 +376,4 @@ def raw_records(broker: Broker | str, topic: str, isolation: str = "read_committ
     servers, names = (
         (broker, Names()) if isinstance(broker, str) else (broker.servers, broker.names)
     )
-    return asyncio.run(_records(servers, names.of(topic), isolation))
-
-
-async def _records(servers: str, topic: str, isolation: str) -> list[Raw]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)
-    await consumer.start()
-    try:
-        await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
-        await consumer._client.set_topics([topic])  # noqa: SLF001
-        async with asyncio.timeout(SETTLE_S_MAX):
-            while not consumer.partitions_for_topic(topic):  # a broker follows its controller
-                await asyncio.sleep(LOOK_S)
-                await consumer._client.force_metadata_update()  # noqa: SLF001
-        places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        return await _to_the_end(consumer, places)
-    finally:
-        await consumer.stop()
-
-
-async def _to_the_end(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[Raw]:
-    ends = await consumer.end_offsets(places)
-    found: dict[TopicPartition, list[Raw]] = defaultdict(list)
-    while any([await consumer.position(at) < ends[at] for at in places]):
-        for at, messages in (await consumer.getmany(timeout_ms=500)).items():
-            found[at] += [(at.partition, m.key, m.value or b"") for m in messages]
-    return [record for at in places for record in found[at]]
+    return asyncio.run(records_on(servers, names.of(topic), isolation))
