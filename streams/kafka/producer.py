@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import IllegalOperation
 
 from schemas.partition import partition_for, partition_of
 from schemas.record import Outgoing
@@ -59,8 +60,15 @@ class SlotProducer:
 
     async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
         await self._producer.begin_transaction()
-        sent = [await self._send_event(event) for event in events]
-        sent += [await self._send_write(write) for write in writes]
+        sent: list[asyncio.Future[object]] = []
+        try:
+            for event in events:
+                sent.append(await self._send_event(event))  # noqa: PERF401 - an error keeps them
+            for write in writes:
+                sent.append(await self._send_write(write))  # noqa: PERF401
+        except IllegalOperation:  # the transaction ended meanwhile: what was sent before knows why
+            await asyncio.gather(*sent)
+            raise
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
 

@@ -53,7 +53,7 @@ def translated(doing: str) -> Iterator[None]:
             f"Kafka did not answer while {doing} ({_text(error)}): check the address, the "
             "certificates and that a broker runs."
         ) from error
-    except errors.KafkaError as error:
+    except (errors.KafkaError, errors.IllegalOperation) as error:
         raise KafkaFault(f"Kafka failed while {doing}: {_text(error)}") from error
 
 

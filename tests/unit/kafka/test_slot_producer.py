@@ -1,0 +1,53 @@
+"""What a signer's producer says of a transaction that ends while records are sent in it."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaFault, KafkaFenced, KafkaWriteUnknown
+from streams.kafka.names import Names
+from streams.kafka.producer import SlotProducer
+
+EVENTS = [Outgoing(Topic.AUDIT, "", b"{}") for _ in range(3)]
+
+
+class Library:
+    """aiokafka's transactional producer, whose transaction ends after some records."""
+
+    def __init__(self, taken: int, why: KafkaError) -> None:
+        self._left, self._why = taken, why
+
+    async def begin_transaction(self) -> None:
+        return
+
+    async def send(self, *_: object) -> "asyncio.Future[object]":
+        if not self._left:
+            raise IllegalOperation("Can't send messages while not in transaction")
+        self._left -= 1
+        sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        sent.set_exception(self._why)
+        return sent
+
+
+@pytest.mark.parametrize(
+    ("taken", "why", "said"),
+    [
+        (2, ProducerFenced(), KafkaFenced),
+        (1, KafkaError("the log is full"), KafkaWriteUnknown),
+        (0, ProducerFenced(), KafkaWriteUnknown),  # nothing that was sent could tell
+    ],
+)
+def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(
+    taken: int, why: KafkaError, said: type[KafkaFault]
+) -> None:
+    library: Any = Library(taken, why)
+    broker = SimpleNamespace(producer=lambda **_: library, names=Names())
+    producer = SlotProducer(cast(Broker, broker), "slot", 1, 0)
+    with pytest.raises(said):
+        asyncio.run(producer.commit(EVENTS, []))
