@@ -30,7 +30,7 @@ def test_a_killed_broker_costs_no_intent_and_no_limit(world: World) -> None:
         for down_s in (0, DOWN_S):
             load.await_decided()
             world.kafka.kill()
-            time.sleep(down_s)
+            time.sleep(down_s)  # the length of the outage
             world.kafka.start()
     judge(world.scaled, load)
 
@@ -39,7 +39,7 @@ def test_a_broker_that_freezes_costs_no_intent_and_no_limit(world: World) -> Non
     with under_load(world.scaled, world.trader, "frozen") as load:
         load.await_decided()
         world.kafka.pause()
-        time.sleep(FROZEN_S)
+        time.sleep(FROZEN_S)  # the length of the outage
         world.kafka.resume()
         load.await_decided()
     judge(world.scaled, load)

@@ -28,7 +28,7 @@ def suffer(world: World, number: int) -> str:
     down_s = drawn(f"outage-{number}-ms", DOWN_MS_MAX) / 1_000
     frozen = bool(drawn(f"outage-{number}-kind", 2))
     (world.kafka.pause if frozen else world.kafka.kill)()
-    time.sleep(down_s)
+    time.sleep(down_s)  # the length of the outage
     (world.kafka.resume if frozen else world.kafka.start)()
     return f"{'frozen' if frozen else 'killed'} for {down_s:.1f} s"
 
