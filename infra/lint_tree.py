@@ -78,9 +78,9 @@ def check_test_imports(source: Source) -> Iterator[Finding]:
 
 
 def check_sleeps(source: Source) -> Iterator[Finding]:
-    """Want a comment on why at each sleep of a test, at its line or right above it.
+    """Require a comment, on the same line or the line above, for each sleep in tests/.
 
-    A sleep in a ``while`` loop polls for a state, and ``sleep(0)`` only yields: both are free.
+    Exempt: a sleep in a ``while`` loop, which polls for a state, and ``sleep(0)``, which yields.
     """
     if source.path.relative_to(ROOT).parts[0] != "tests":
         return
@@ -96,15 +96,15 @@ def check_sleeps(source: Source) -> Iterator[Finding]:
 
 
 def check_docstring(source: Source) -> Iterator[Finding]:
-    """Want a first line in every module of the test harness that says what it is."""
+    """Require a module docstring in tests/harness."""
     if source.path.is_relative_to(ROOT / "tests" / "harness") and not ast.get_docstring(
         source.tree
     ):
-        yield Finding(source.path, 1, "a harness module needs a first line that says what it is")
+        yield Finding(source.path, 1, "a harness module needs a docstring")
 
 
 def check_dependencies() -> Iterator[Finding]:
-    """Want one line on why in docs/dependencies.md for each dependency, and no others."""
+    """Require one line on why in docs/dependencies.md for each dependency, and no others."""
     page = ROOT / "docs" / "dependencies.md"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
@@ -118,7 +118,7 @@ def check_dependencies() -> Iterator[Finding]:
 
 
 def check_locks() -> Iterator[Finding]:
-    """Want a hash at every pin of the Python locks, and no address in them."""
+    """Require a hash for every pin of the Python locks, and no address in them."""
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         pins = 0
         for number, line in enumerate(lock.read_text().splitlines(), 1):
@@ -133,7 +133,7 @@ def check_locks() -> Iterator[Finding]:
 
 
 def check_server_pins() -> Iterator[Finding]:
-    """Want a hash at every pinned npm package and jar, and no address beside them."""
+    """Require a hash for every pinned npm package and jar, and no address."""
     pins = ROOT / "infra" / "local" / "pins"
     for file in sorted(pins.iterdir()):
         for number, line in enumerate(file.read_text().splitlines(), 1):
@@ -163,7 +163,7 @@ def check_generated_files() -> Iterator[Finding]:
 
 
 def check_promises() -> Iterator[Finding]:
-    """Want every test that docs/promises.md names to exist; a name may be a glob."""
+    """Require that every test named in docs/promises.md exists; globs are allowed."""
     page = ROOT / "docs" / "promises.md"
     for number, line in enumerate(page.read_text().splitlines(), 1):
         for name in TEST_PATHS.findall(line):

@@ -32,7 +32,7 @@ pytest_plugins = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the name of its top folder, which says what the test costs.
 
-    A soak takes as long as it takes: the time limit is for a test that hangs in ``make test``.
+    A soak has no time limit; the limit catches tests that hang in ``make test``.
     """
     for item in items:
         item.add_marker(item.path.relative_to(ROOT).parts[0])

@@ -1,7 +1,7 @@
-"""The commands of ``sixgate``: their help, and the module that is imported when one runs.
+"""Command table: help texts, and the module of each command.
 
-Importing every command takes a second of CPU, which each of them would pay. So this table is all
-that ``sixgate --help`` reads; a test compares its words with those of the commands themselves.
+Importing all commands costs a second of CPU. ``sixgate --help`` therefore reads only this table,
+and a command's module is imported when it runs. A test compares the texts with the commands' own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ WITHOUT_CONFIG = {"init"}
 """Commands with ``--data`` whose data folder no settings file can name."""
 
 
-class Place(NamedTuple):
+class Command(NamedTuple):
     """Where a command is: ``module:name`` in ``sixgate.cli``; a Typer app says its own epilog."""
 
     at: str
@@ -29,106 +29,106 @@ class Place(NamedTuple):
     epilog: str | None = None
 
 
-PLACES = {
-    "demo": Place(
+COMMANDS = {
+    "demo": Command(
         "demo.command:demo",
         "Run the whole pipeline once: agents, intents, gates, signatures, a verified ledger.",
         "Example: sixgate demo --data ./demo",
     ),
-    "init": Place(
+    "init": Command(
         "folders:init",
         "Make a data folder: an organisation, its admin key, the known chains, one account.",
         "Example: sixgate init --org acme --data ./acme",
     ),
-    "up": Place(
+    "up": Command(
         "folders:up",
         "Run the pipeline until SIGTERM or Ctrl-C; other commands go through it meanwhile.",
         "Example: sixgate up --data ./acme",
     ),
-    "submit": Place(
+    "submit": Command(
         "intents.submit:submit",
         "Sign intents with their agents' keys, submit them, and show what came of each.",
         "Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
         """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
         "| sixgate submit -",
     ),
-    "signed": Place(
+    "signed": Command(
         "intents.command:signed",
         "Print what was signed, oldest first, one a line; raw bytes are in --json.",
         "Example: sixgate signed --follow --json",
     ),
-    "gates": Place(
+    "gates": Command(
         "processes:gates",
         "Run the gates on Kafka until SIGTERM.",
         "Example: sixgate gates --config sixgate.toml",
     ),
-    "signer": Place(
+    "signer": Command(
         "processes:signer",
         "Run the signer of some slots on Kafka until SIGTERM.",
         "Example: sixgate signer --config sixgate.toml --slots 0-3",
     ),
-    "registrar": Place(
+    "registrar": Command(
         "processes:registrar",
         "Sign again and again how far the registry goes, until SIGTERM.",
         "Example: sixgate registrar --config sixgate.toml",
     ),
-    "custody": Place(
+    "custody": Command(
         "processes:custody",
         "Serve secrets that are no signing keys to the agents that are granted them, until "
         "SIGTERM.",
         "Example: sixgate custody --config custody.toml",
     ),
-    "probe": Place(
+    "probe": Command(
         "probing:probe",
         "Say in one sentence whether a process gets on; exit with 13 if it is stalled.",
         "Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711",
     ),
-    "config": Place(
+    "config": Command(
         "processes:config",
         "Print the settings of the scaled processes as they are now, secrets masked.",
         "Example: sixgate config --config sixgate.toml",
     ),
-    "publish": Place(
+    "publish": Command(
         "processes:publish",
         "Put the organisation that sixgate init founded in the data folder on Kafka, for ever.",
         "Example: sixgate publish --config sixgate.toml",
     ),
-    "agents": Place("agents.command:app", "Who may submit intents, and within which policy."),
-    "access": Place(
+    "agents": Command("agents.command:app", "Who may submit intents, and within which policy."),
+    "access": Command(
         "agents.access:app",
         "What agents may do with secrets; nothing unless granted, and a deny wins.",
     ),
-    "keys": Place("keys.command:app", "Signing keys of six chains; kept inside, never shown."),
-    "vaults": Place(
+    "keys": Command("keys.command:app", "Signing keys of six chains; kept inside, never shown."),
+    "vaults": Command(
         "vaults.command:app", "Vaults of secrets and keys; a vault's custody mode is for ever."
     ),
-    "secrets": Place(
+    "secrets": Command(
         "secrets.command:app", "Secrets in vaults; read by agents alone, as they are granted."
     ),
-    "cmek": Place(
+    "cmek": Command(
         "secrets.cmek:app",
         "The customer's own key over a vault's values; it never leaves the customer.",
     ),
-    "kms": Place("kms:app", "The key management services that guard root keys."),
-    "tx": Place("signing.transactions:app", "Sign one transaction, or take a signed one apart."),
-    "message": Place("signing.messages:message", "Sign personal messages (EIP-191)."),
-    "typed-data": Place("signing.messages:typed_data", "Sign typed data (EIP-712)."),
-    "authorization": Place(
+    "kms": Command("kms:app", "The key management services that guard root keys."),
+    "tx": Command("signing.transactions:app", "Sign one transaction, or take a signed one apart."),
+    "message": Command("signing.messages:message", "Sign personal messages (EIP-191)."),
+    "typed-data": Command("signing.messages:typed_data", "Sign typed data (EIP-712)."),
+    "authorization": Command(
         "signing.messages:authorization", "Delegate a key's address (EIP-7702)."
     ),
-    "intents": Place("intents.command:app", "What was asked, and what came of it."),
-    "ledger": Place("ledger.command:app", "Verify, query and export the ledger."),
-    "attest": Place(
+    "intents": Command("intents.command:app", "What was asked, and what came of it."),
+    "ledger": Command("ledger.command:app", "Verify, query and export the ledger."),
+    "attest": Command(
         "attest.command:app",
         "Fetch a signer's evidence for a nonce, verify it, show the boots that decided.",
     ),
-    "chains": Place("chains:app", "The chains that intents may name."),
-    "settings": Place("settings:app", "What the organisation chose."),
-    "services": Place(
+    "chains": Command("chains:app", "The chains that intents may name."),
+    "settings": Command("settings:app", "What the organisation chose."),
+    "services": Command(
         "services:app", "The processes whose signatures count, with their public keys."
     ),
-    "release": Place("release:app", "Use one provider's root key for attested signers."),
-    "topics": Place("topics:app", "Kafka's topics and, with --acls, the rights on them."),
+    "release": Command("release:app", "Use one provider's root key for attested signers."),
+    "topics": Command("topics:app", "Kafka's topics and, with --acls, the rights on them."),
 }
 """Every command, in the order of ``sixgate --help``."""
 
@@ -140,13 +140,13 @@ class Commands(Mapping[str, Any]):
         return loaded(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(PLACES)
+        return iter(COMMANDS)
 
     def __len__(self) -> int:
-        return len(PLACES)
+        return len(COMMANDS)
 
     def __contains__(self, name: object) -> bool:
-        return name in PLACES
+        return name in COMMANDS
 
 
 class LazyGroup(TyperGroup):
@@ -158,11 +158,11 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's own signature
         """Return the names of all commands."""
-        return list(PLACES)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
         """Return what help and completion list of a command, without importing it."""
-        place = PLACES.get(cmd_name)
+        place = COMMANDS.get(cmd_name)
         return place and TyperCommand(cmd_name, help=place.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -180,7 +180,7 @@ class LazyGroup(TyperGroup):
 @cache
 def loaded(name: str) -> Any:
     """Import a command and return it as Typer runs it; raise ``KeyError`` if there is none."""
-    place = PLACES[name]
+    place = COMMANDS[name]
     module, _, attribute = place.at.partition(":")
     part = getattr(import_module(f"sixgate.cli.{module}"), attribute)
     alone = typer.Typer()

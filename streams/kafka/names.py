@@ -15,14 +15,17 @@ from schemas.topics import Principal, Topic
 # X.509 gives a common name 64 characters (ub-common-name), and "<prefix>registrar" must be one.
 # Topics need less: Kafka allows them 249.
 PREFIX_CHARS_MAX = 64 - max(map(len, Principal))
-# Groups and transactional ids of one organisation begin so, and some rights are on all that do.
+# Groups and transactional ids begin with this; some rights cover every name that does.
 RESERVED = "sixgate-"
 _PREFIX = re.compile(r"([a-z0-9][a-z0-9._-]*[.-])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Translates between names and what Kafka calls them; raises ``ValueError`` if it cannot."""
+    """Translates between Sixgate's names and Kafka's.
+
+    Raises ``ValueError`` for a bad prefix, and for a topic under another one.
+    """
 
     prefix: str = ""
 
@@ -35,14 +38,17 @@ class Names:
         if len(self.prefix) > PREFIX_CHARS_MAX:
             raise ValueError(f"a prefix has at most {PREFIX_CHARS_MAX} characters")
         if RESERVED in self.prefix:
-            raise ValueError(f"a prefix does not contain {RESERVED!r}, which begins Sixgate's own")
+            raise ValueError(
+                f"a prefix must not contain {RESERVED!r}, which is reserved for groups and "
+                "transactional ids"
+            )
 
     def of(self, name: str) -> str:
         """Return what Kafka calls a topic, group, transactional id or member."""
         return self.prefix + name
 
     def topic(self, found: str) -> Topic:
-        """Return the topic that Kafka calls ``found``; another organisation's is a mistake."""
+        """Return the topic of a Kafka name; raise ``ValueError`` for another prefix."""
         if not found.startswith(self.prefix):
             raise ValueError(f"{found} does not begin with {self.prefix}")
         return Topic(found.removeprefix(self.prefix))
@@ -52,13 +58,13 @@ class Names:
         return TopicPartition(self.of(topic), partition)
 
     def place(self, at: TopicPartition) -> Place:
-        """Return which partition aiokafka names."""
+        """Return the topic and partition."""
         return self.topic(at.topic), at.partition
 
     def told(self, at: TopicPartition) -> str:
-        """Return a partition as metrics name it: alike under every prefix."""
+        """Return the metrics label of a partition, without the prefix."""
         return f"{self.topic(at.topic)}/{at.partition}"
 
     def user(self, principal: Principal) -> str:
-        """Return a principal as rights name it; ``of`` is its certificate's common name."""
+        """Return the principal in rights (``User:acme.gates``); ``of`` gives its common name."""
         return f"User:{self.of(principal)}"

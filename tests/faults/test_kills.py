@@ -33,6 +33,7 @@ from tests.harness.sizes import KILLS, SEED, drawn, show
 
 LOADING_MS_MAX, AT_WORK_MS_MAX = 2_300, 800
 BURST, BURSTS_MAX = 3, 25
+LARGE_WEI, LARGE_PER_BURST = 3 * 10**17, 2  # nine bursts pass the daily limit of 5 ETH
 PAUSE_S = 0.02
 LOOK_S, WORK_S_MAX, FINISH_S_MAX = 0.5, 120, 300
 
@@ -69,8 +70,11 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
-    """Append good intents, ones that rules refuse, a replay, a changed replay and garbage."""
+    """Append small and large intents, one to a stranger, a replay, a changed one and garbage."""
     values = [trader.signed(f"{burst}-{number}", value_wei=10**14) for number in range(BURST)]
+    values += [
+        trader.signed(f"{burst}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_BURST)
+    ]
     values += [trader.signed(f"{burst}-no", to=STRANGER), values[0], b"garbage %d" % burst]
     values += [trader.signed(f"{burst}-1", value_wei=7)]
     inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values], 0)
@@ -129,7 +133,9 @@ def verify_ledger(folder: Folder) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: Path) -> None:
+def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_ledger(
+    tmp_path: Path,
+) -> None:
     seed = secrets.token_bytes(32)
     trader = Producer(Ed25519Signer("trader", seed))
     folder = make_folder(tmp_path / "data", [trader.signer])
@@ -150,5 +156,6 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(tmp_path: 
     verify_ledger(folder)
     found = check(in_folder(folder.path), settled=True)
     appended = [intent for intent in found.intents.values() if intent["idempotency_key"][0] != "b"]
-    assert len(appended) == (bursts + 1) * (BURST + 2), f"seed {SEED}"
+    assert len(appended) == (bursts + 1) * (BURST + LARGE_PER_BURST + 2), f"seed {SEED}"
+    assert any(outcome.get("reason") == "daily_limit_exceeded" for outcome in found.outcomes)
     assert any(outcome["type"] == "transaction.signed" for outcome in found.outcomes)

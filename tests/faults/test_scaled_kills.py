@@ -15,6 +15,8 @@ from tests.harness.pipeline.scaled_ledger import ledger_level
 from tests.harness.sizes import SCALED_INTENTS, SCALED_KILLS, SEED, drawn, show
 
 LIFE_MS_MIN, LIFE_MS_MAX = 200, 3_000
+# 16 of these are within the daily limit of 5 ETH, and leave room for all the small ones.
+LARGE_WEI, LARGE_PER_LIFE, LARGE_SIGNED_MAX = 3 * 10**17, 5, 16
 
 
 def victims(names: list[str]) -> list[str]:
@@ -25,13 +27,16 @@ def victims(names: list[str]) -> list[str]:
 
 
 def submit(scaled: Scaled, trader: Producer, life: int) -> None:
-    """Append good intents, ones that rules refuse, a replay and garbage."""
+    """Append small and large intents, one to a stranger, a replay and garbage."""
     values = [trader.signed(f"{life}-{n}", value_wei=10**9) for n in range(SCALED_INTENTS)]
+    values += [
+        trader.signed(f"{life}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_LIFE)
+    ]
     values += [trader.signed(f"{life}-no", to=STRANGER), values[0], b"garbage %d" % life]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
+def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_ledger(
     scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
     scaled = scaled_with_ledger
@@ -49,7 +54,9 @@ def test_no_kill_loses_an_intent_signs_one_twice_or_breaks_the_ledger(
     scaled.await_caught_up("gates", "signer", "ledger")
     scaled.settle(all_ended)
     found = check(on_kafka(scaled.broker), settled=True)
-    assert len(found.intents) == SCALED_KILLS * (SCALED_INTENTS + 1), f"seed {SEED}"
-    assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS, f"seed {SEED}"
+    submitted = SCALED_KILLS * (SCALED_INTENTS + LARGE_PER_LIFE + 1)
+    assert len(found.intents) == submitted, f"seed {SEED}"
+    large = min(SCALED_KILLS * LARGE_PER_LIFE, LARGE_SIGNED_MAX)
+    assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS + large, f"seed {SEED}"
     ledger_level(scaled).judge()
     scaled.stop_all()

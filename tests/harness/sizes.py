@@ -3,8 +3,8 @@
 ``make soak`` sets it before a release. The small sizes keep every kind of attack and every point at
 which a process is killed; the large ones repeat them until a rare interleaving is likely to come.
 
-``SIXGATE_SEED`` repeats a run: what a test draws follows from the seed, and pytest shows the seed
-of a test that failed. ``pytest -s`` shows how far a long test is.
+Set ``SIXGATE_SEED`` to repeat a run; a failed test prints its seed, Hypothesis prints its own.
+``pytest -s`` shows how far a long test is.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Somebody who may write to every topic: what such a one would send, each kind by name."""
+"""Hostile records: what an attacker with write access to every topic could send, by kind."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

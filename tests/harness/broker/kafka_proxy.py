@@ -1,4 +1,4 @@
-"""A loopback proxy before one broker that knows which request goes by, and can kill who sent it.
+"""A loopback Kafka proxy that runs a callback, such as a kill, before or after a chosen request.
 
 Brokers tell their clients where they are; the proxy puts its own port there. It understands the
 form of Kafka's requests (https://kafka.apache.org/protocol: size, api key, version, correlation

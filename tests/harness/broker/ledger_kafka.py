@@ -1,4 +1,4 @@
-"""Kafka as the log of a ledger: all topics, and records as anybody may write them."""
+"""A ledger's Kafka topics, and arbitrary records on them."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A topic's records as they are, read by the library alone."""
+"""Reads a topic's raw records with aiokafka only."""
 
 import asyncio
 from collections import defaultdict

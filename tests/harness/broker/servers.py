@@ -1,8 +1,8 @@
 """Real Kafka and ClickHouse servers as fixtures; ``shared`` has those that most tests use.
 
-They are containers where a Docker engine answers, else processes; the tests are the same. Whoever
-kills or stops one starts it again; whoever needs names for itself makes new ones. In CI a server
-that cannot be had is a failure, elsewhere a skip that says why.
+They are containers where a Docker engine answers, else processes; the tests are the same. A test
+that kills or stops a server restarts it. A test that needs its own topics uses ``own_names``. If a
+server cannot start, the test fails in CI and is skipped elsewhere, with the reason.
 """
 
 import os

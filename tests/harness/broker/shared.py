@@ -1,7 +1,9 @@
 """One broker and one ClickHouse server per test worker; each organisation has its own names there.
 
-A server starts when the first test asks for it and stops with the session. A test that freezes or
-kills it may do so, because a worker runs one test at a time: whoever asks next finds it at work.
+A server starts when the first test requests it and stops with the session. A test may pause or kill
+it: a worker runs one test at a time, and ``shared_kafka`` and ``shared_clickhouse`` resume and
+restart the server. The ``kafka`` fixture does so once per session, so a test that uses the fixture
+resumes or restarts the broker itself.
 """
 
 import asyncio
@@ -36,7 +38,7 @@ def shared_servers_end() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kafka() -> Kafka:
-    """Give the worker's broker; whoever kills or stops it starts it again."""
+    """Give the worker's broker; a test that kills or stops it starts it again."""
     return shared_kafka()
 
 
@@ -64,7 +66,7 @@ def shared_clickhouse() -> LocalServer:
 
 @contextmanager
 def own_names(kafka: Kafka) -> Iterator[Names]:
-    """Give names that nobody else has on a broker; their topics are deleted at the end."""
+    """Yield a unique topic prefix; delete its topics at the end."""
     names = Names(f"t{secrets.token_hex(4)}.")
     try:
         yield names

@@ -1,8 +1,8 @@
-"""Processes of ``sixgate`` that skip two seconds of imports: a server that has them forks each.
+"""Fast ``sixgate`` processes: a server imports the packages once and forks a child per command.
 
-Each is a process like any other, with its own number, signals and exit code, and ends as the
-interpreter ends. Its parent is the server, one for each process that runs tests. Tests of the start
-itself (imports, interrupts, closed streams) use ``python -m sixgate``.
+A child has its own PID, signals and exit code, and saves two seconds of imports. Each test process
+has one server; when the test process ends, the server kills its children. Tests of the start itself
+(imports, Ctrl-C, closed streams) use ``python -m sixgate``.
 """
 
 import atexit

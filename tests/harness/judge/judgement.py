@@ -1,4 +1,4 @@
-"""The judgement after an outage: topics and ledger alone must show that every promise was kept."""
+"""Checks after an outage: promises 2, 3, 4 and 6, and that only a used-up limit refused intents."""
 
 from tests.harness.judge.outside import Outside, check
 from tests.harness.pipeline.load import DEAR_WEI, Load

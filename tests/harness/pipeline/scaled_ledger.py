@@ -1,4 +1,4 @@
-"""The scaled pipeline's ledger, level with every topic."""
+"""Waits until the ledger holds every record, then returns its judge."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""An organisation on brokers of its own, whose processes somebody starts again when they end."""
+"""An organisation on its own brokers, with a supervisor that restarts its processes."""
 
 import secrets
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A folder with one trader in it, and how one life of its pipeline goes."""
+"""Fixtures ``folder`` and ``trader`` for the embedded pipeline, and functions that run it once."""
 
 import base64
 import secrets

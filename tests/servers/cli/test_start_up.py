@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sixgate.cli.commands import PLACES, loaded
+from sixgate.cli.commands import COMMANDS, loaded
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
 from tests.harness.cli.intents import INTENT
 
@@ -92,5 +92,5 @@ def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[s
 
 
 def test_the_table_says_of_every_command_what_it_says_of_itself() -> None:
-    own = {name: loaded(name).help.split("\n\n")[0].replace("\n", " ") for name in PLACES}
-    assert own == {name: place.help for name, place in PLACES.items()}
+    own = {name: loaded(name).help.split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
+    assert own == {name: place.help for name, place in COMMANDS.items()}
