@@ -5,6 +5,7 @@ test changes, so a commit fails for its own change only; a soak draws new ones.
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import settings
 from tests.harness.sizes import EXAMPLES, SOAK
 
 ROOT = Path(__file__).parent
+
+# A shell starts background jobs with SIGINT ignored, which every process of a test would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # gRPC's fork handlers start its threads again in a forked child, which then aborts.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
