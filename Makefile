@@ -25,8 +25,8 @@ down: $(VENV)/runtime.done ## Stop them all; their data stays in build/local.
 peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and say where.
 	$(BIN)/python -m tests.harness.kms
 
-test: $(VENV)/dev.done ## Run the tests on two cores, and name the twenty slowest.
-	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=20
+test: $(VENV)/dev.done ## Run the tests (three workers keep two cores busy), and name the twenty slowest.
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/ruff format --check .
