@@ -18,5 +18,7 @@ def spare_loaded() -> None:
     """Leave what is loaded by now out of garbage collection: it stays as long as the process does.
 
     Going through libraries and a slot's state keeps all threads waiting for a tenth of a second.
+    Does nothing in a process that ``tune`` did not set up, such as one that runs many tests.
     """
-    gc.freeze()
+    if gc.get_threshold()[0] == GC_ALLOCATIONS:
+        gc.freeze()

@@ -129,9 +129,11 @@ class Kafka:
         data.mkdir(exist_ok=True)
         shutil.copy(known, data / CHECKPOINT)
         number, directory = folder.name.rpartition("-")[2], _random_id()
-        (data / META).write_text(
+        draft = folder / f"{META}.draft"  # META's existence means that the node is formatted
+        draft.write_text(
             f"version=1\ncluster.id={self.cluster}\nnode.id={number}\ndirectory.id={directory}\n"
         )
+        draft.replace(data / META)
 
     def _format_by_tool(self, folder: Path) -> None:
         command = [*_java("-Xmx128m"), "kafka.tools.StorageTool", "format"]

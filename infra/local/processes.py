@@ -23,7 +23,7 @@ SIXGATE = (sys.executable, "-m", "sixgate")
 
 
 class Processes:
-    """All processes of one organisation, founded in ``folder`` where it is not yet."""
+    """All processes of one organisation; its data, settings and logs are in ``folder``."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Processes:
         prefix: str = "",
         database: str = "sixgate",
     ) -> None:
-        """``servers`` are Kafka's address and ClickHouse's port; others may use them too."""
+        """``servers`` are Kafka's address and ClickHouse's port, which organisations may share."""
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "sixgate.toml"
         self._folder = folder

@@ -69,7 +69,8 @@ def main() -> NoReturn:
 def run() -> int:
     """Run one command and return its exit code; every failure is one sentence and a code.
 
-    The process stays as it was: whoever calls this may run another command.
+    A caller may run another command in the same process: garbage collection and signal handlers
+    stay as they are, which only ``main`` sets. ``--data`` and ``--config`` stay in ``os.environ``.
     """
     try:
         return _run()
@@ -92,11 +93,19 @@ def _tell(error: BaseException) -> int:
         sys.excepthook(type(error), error, error.__traceback__)
     failure = failure_of(error)
     if failure.sentence:
+        _print_error(failure.sentence)
+    return failure.code
+
+
+def _print_error(sentence: str) -> None:
+    try:
         from sixgate.cli.terminal import notices, safe
 
-        told = safe("Error: ", "bold red").append(safe(failure.sentence, "default not bold"))
+        told = safe("Error: ", "bold red").append(safe(sentence, "default not bold"))
         notices().print(told, soft_wrap=True)
-    return failure.code
+    except (ImportError, OSError):  # upgraded meanwhile, or no descriptor left to import with
+        plain = "".join(c if c.isprintable() else "?" for c in sentence)
+        sys.stderr.write(f"Error: {plain}\n")
 
 
 def _mend_streams() -> None:

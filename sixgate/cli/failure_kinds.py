@@ -1,4 +1,4 @@
-"""The exit code of every exception that somebody foresaw, whoever raises it."""
+"""Exit codes: the table from each expected exception to the exit code of its command."""
 
 from schemas.strict_json import JsonWrong
 from sixgate.authoring.intent_form import IntentWrong

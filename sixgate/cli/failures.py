@@ -3,6 +3,7 @@
 import errno
 import os
 from dataclasses import dataclass
+from functools import cache
 
 from sixgate.api_error import ApiError
 from sixgate.cli.exit_codes import ExitCode
@@ -87,10 +88,24 @@ def failure_of(error: BaseException) -> Failure:
     return _foreign(error)
 
 
-def _foreign(error: BaseException) -> Failure:
-    from sixgate.cli.failure_kinds import KINDS  # as much as a whole pipeline raises
+@cache
+def known_kinds() -> tuple[tuple[type[BaseException], ExitCode], ...]:
+    """Import the table of exceptions: with it comes all that a whole pipeline raises.
 
-    for kind, code in KINDS:
+    A process that runs for weeks calls this before it starts. When it fails, its installation may
+    have been upgraded, or its file descriptors exhausted, and the import would fail too.
+    """
+    from sixgate.cli.failure_kinds import KINDS
+
+    return KINDS
+
+
+def _foreign(error: BaseException) -> Failure:
+    try:
+        kinds = known_kinds()
+    except Exception as unloadable:  # noqa: BLE001 - whatever it is, the command ends in a sentence
+        return Failure(ExitCode.INTERNAL, _unexplained(error, unloadable))
+    for kind, code in kinds:
         if isinstance(error, kind):
             return Failure(code, str(error))
     if isinstance(error, OSError):
@@ -102,6 +117,15 @@ def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or type(error).__name__
     return f"{where}{why}: {ADVICE.get(error.errno or 0, 'mend that and run this again')}"
+
+
+def _unexplained(error: BaseException, unloadable: Exception) -> str:
+    """Name both errors without their messages, which may quote anything."""
+    return (
+        f"{type(error).__name__} ended the command, and sixgate could not load its explanation "
+        f"({type(unloadable).__name__}): check the installation and the limit of open files "
+        "(ulimit -n), then run this again"
+    )
 
 
 def _defect(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
+from sixgate.cli.failures import known_kinds
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import usage
@@ -75,6 +76,8 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     folder.trust()
     from sixgate.embedded.node import running
     from sixgate.socket.serving import serving
+
+    known_kinds()
 
     with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
         if _own(folder, stop, owning):

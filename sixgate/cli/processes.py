@@ -10,6 +10,7 @@ import typer
 from schemas.topics import Principal
 from sixgate.cli.config_option import InsecureDev, config_file, use_insecure_dev
 from sixgate.cli.identities import speaking_as
+from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.terminal import notices, screen
 
 Config = Annotated[
@@ -21,12 +22,11 @@ Config = Annotated[
 def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Run the gates on Kafka until SIGTERM."""
     from sixgate.scaled.gating import GatesProcess  # Faust takes a while to load
-    from sixgate.scaled.process import run_process
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_process(GatesProcess(settings), settings.monitor)
+    run_until_stopped(GatesProcess(settings), settings.monitor)
 
 
 def signer(
@@ -38,35 +38,32 @@ def signer(
     insecure_dev: InsecureDev = False,
 ) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
-    from sixgate.scaled.process import run_process
     from sixgate.scaled.settings import load_settings
     from sixgate.scaled.signing import SignerProcess
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file(), slots=slots)
-    run_process(SignerProcess(settings), settings.monitor)
+    run_until_stopped(SignerProcess(settings), settings.monitor)
 
 
 def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Sign again and again how far the registry goes, until SIGTERM."""
-    from sixgate.scaled.process import run_process
     from sixgate.scaled.registrar import RegistrarProcess
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_process(RegistrarProcess(settings), settings.monitor)
+    run_until_stopped(RegistrarProcess(settings), settings.monitor)
 
 
 def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Serve secrets that are no signing keys to the agents that are granted them, until SIGTERM."""
     from sixgate.custody.process import CustodyProcess  # loads a cloud's SDK
-    from sixgate.scaled.process import run_process
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_process(CustodyProcess(settings), settings.monitor)
+    run_until_stopped(CustodyProcess(settings), settings.monitor)
 
 
 def config(*, config: Config = None) -> None:

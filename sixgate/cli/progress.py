@@ -42,7 +42,7 @@ def progress(title: str, total: int | None = None) -> Iterator[Bar]:
 
 
 def _unseen(**_: object) -> None:
-    """Show nothing: nobody looks."""
+    """Show nothing: there is no terminal."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from signer.attestation.release.policy import ReleasePolicy
 from signer.custody.whole_file import write_whole
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
+from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.session import usage
 from sixgate.cli.terminal import notices, print_json
@@ -86,8 +87,7 @@ def policy(
 
 def _run() -> None:
     from sixgate.releasing.process import ReleaseProcess  # loads a cloud's SDK
-    from sixgate.scaled.process import run_process
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config_file())
-    run_process(ReleaseProcess(settings), settings.monitor)
+    run_until_stopped(ReleaseProcess(settings), settings.monitor)

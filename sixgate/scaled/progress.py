@@ -1,4 +1,4 @@
-"""Does a process get on with its work? Lag alone says nothing; lag without progress does."""
+"""Progress of a process: detects partitions that have lag and do not advance."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

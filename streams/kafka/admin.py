@@ -43,7 +43,7 @@ class Admin:
 
     async def __aenter__(self) -> Self:
         try:
-            with translated("connecting"):
+            with translated("connecting", self._broker.names):
                 await self._client.start()
         except KafkaUnreachable:
             await refuse_unbelieved(self._broker)
@@ -55,7 +55,7 @@ class Admin:
 
     async def topics(self, wanted: Iterable[KafkaTopic]) -> dict[str, KafkaTopic]:
         """Return those of the wanted topics that are there, with the settings that were named."""
-        with translated("reading topics"):
+        with translated("reading topics", self._broker.names):
             answer = await self._send(MetadataRequest(None, allow_auto_topic_creation=False))
             there = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
             known = [topic for topic in wanted if topic.name in there]
@@ -70,21 +70,21 @@ class Admin:
             NewTopic(one.name, one.partitions, one.copies, topic_configs=dict(one.settings))
             for one in topics
         ]
-        with translated("creating topics"):
+        with translated("creating topics", self._broker.names):
             answer = await self._client.create_topics(new)
             for name, code, message in answer.topic_errors:
                 _check(code, f"{name}: {message}")
 
     async def set(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         """Set settings by topic and name; the others stay."""
-        with translated("changing topics"):
+        with translated("changing topics", self._broker.names):
             answer = await self._send(SetTopicSettings(settings))
             for code, message, _, name in answer.responses:
                 _check(code, f"{name}: {message}")
 
     async def acls(self) -> frozenset[Acl]:
         """Return every right that is given; raises ``KafkaOpen`` where rights do not exist."""
-        with translated("reading rights"):
+        with translated("reading rights", self._broker.names):
             answer = await self._send(DescribeAllowing())
             if answer.error_code == SecurityDisabled.errno:
                 raise KafkaOpen(
@@ -105,7 +105,7 @@ class Admin:
         They are told as rights of ``principal``, as whom we mean to speak; whichever rule gives
         them counts: a super user's, a wildcard's, or none because there is no authorizer.
         """
-        with translated("asking for our own rights"):
+        with translated("asking for our own rights", self._broker.names):
             answer = (await self._send(DescribeOwnRights(topics))).to_object()
         found = [(Resource.TOPIC, one["topic"], one) for one in answer["topics"]]
         return frozenset(
@@ -116,14 +116,14 @@ class Admin:
 
     async def give(self, acls: Iterable[Acl]) -> None:
         """Give rights."""
-        with translated("giving rights"):
+        with translated("giving rights", self._broker.names):
             answer = await self._client._send_to_controller(CreateAcls(acls))  # noqa: SLF001 - no public call
             for code, message in answer.creation_responses:
                 _check(code, message)
 
     async def take(self, acls: Iterable[Acl]) -> None:
         """Take rights away."""
-        with translated("taking rights away"):
+        with translated("taking rights away", self._broker.names):
             answer = await self._client._send_to_controller(DeleteAcls(acls))  # noqa: SLF001 - no public call
             for code, message, matching in answer.filter_responses:
                 _check(code, message)

@@ -53,8 +53,11 @@ def no_registry() -> RegistryMissing:
     )
 
 
-def missing(topic: str) -> KafkaTopicMissing:
-    """Return the error of a topic that is not there or has too few partitions."""
+def missing(topic: str, command: str) -> KafkaTopicMissing:
+    """Return the error of a topic that is not there or has too few partitions.
+
+    ``command`` makes the topics: ``Names.apply_command``.
+    """
     return KafkaTopicMissing(
-        f"Kafka lacks what is needed for {topic}: run sixgate topics apply, then start again."
+        f"Kafka lacks what is needed for {topic}: run {command}, then start again."
     )

@@ -61,9 +61,14 @@ class Names:
         """Return the topic and partition."""
         return self.topic(at.topic), at.partition
 
-    def told(self, at: TopicPartition) -> str:
+    def label(self, at: TopicPartition) -> str:
         """Return the metrics label of a partition, without the prefix."""
         return f"{self.topic(at.topic)}/{at.partition}"
+
+    def apply_command(self, *, acls: bool = False) -> str:
+        """Return the command that makes these topics, or the rights on them."""
+        prefix = f" --prefix {self.prefix}" if self.prefix else ""
+        return f"sixgate topics apply{prefix}{' --acls' if acls else ''}"
 
     def user(self, principal: Principal) -> str:
         """Return the principal in rights (``User:acme.gates``); ``of`` gives its common name."""

@@ -20,6 +20,7 @@ from streams.kafka.errors import (
     KafkaUnreachable,
     KafkaWriteUnknown,
 )
+from streams.kafka.names import Names
 from streams.kafka.state import key_of, value_of
 from streams.kafka.translation import not_shown, translated
 
@@ -35,7 +36,7 @@ class SlotProducer:
         self._home = home
 
     async def __aenter__(self) -> Self:
-        await _start(self._producer, "taking over the slot")
+        await _start(self._producer, "taking over the slot", self._names)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -48,7 +49,7 @@ class SlotProducer:
         ``KafkaWriteUnknown``: then only a new start can tell.
         """
         try:
-            with translated("committing a batch"):
+            with translated("committing a batch", self._names):
                 async with asyncio.timeout(TRANSACTION_MS_MAX / 1000):
                     await self._commit(events, writes)
         except (KafkaFenced, KafkaDenied):
@@ -68,9 +69,15 @@ class SlotProducer:
                 sent.append(await self._send_write(write))  # noqa: PERF401
         except IllegalOperation:  # the transaction ended meanwhile: what was sent before knows why
             await asyncio.gather(*sent)
+            self._raise_end()  # nothing was sent before: the transaction knows
             raise
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
+
+    def _raise_end(self) -> None:
+        ended = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - no public way
+        if ended.done():
+            ended.result()
 
     async def _send_event(self, event: Outgoing) -> "asyncio.Future[object]":
         at = partition_for(event, self._partitions)
@@ -84,10 +91,10 @@ class SlotProducer:
         return _heard(await self._producer.send(topic, value_of(write), key_of(write.key), at))
 
 
-async def _start(producer: AIOKafkaProducer, doing: str) -> None:
+async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
     """Start a producer; one that cannot start is closed before its ``KafkaFault`` is raised."""
     try:
-        with translated(doing):
+        with translated(doing, names):
             await producer.start()
     except BaseException:
         await producer.stop()
@@ -110,7 +117,7 @@ class Sender:
         self._partitions = partitions
 
     async def __aenter__(self) -> Self:
-        await _start(self._producer, "opening a producer")
+        await _start(self._producer, "opening a producer", self._names)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -119,26 +126,27 @@ class Sender:
     async def send(self, events: Sequence[Outgoing]) -> None:
         """Append events and wait for every answer; raises ``KafkaFault``."""
         try:
-            with translated("sending"):
+            with translated("sending", self._names):
                 sent = [await self._send(event) for event in events]
                 await asyncio.gather(*sent)
         except KafkaTopicMissing:
-            raise await self._not_taken({self._names.of(one.topic) for one in events}) from None
+            raise await self._not_taken({one.topic for one in events}) from None
 
-    async def _not_taken(self, topics: Iterable[str]) -> KafkaFault:
+    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaFault:
         """Return why: a topic of which aiokafka learns nothing in time it takes for a missing one.
 
         Raises ``KafkaUnreachable`` where no broker answers now either.
         """
         client = self._producer.client
-        with translated("looking for a topic"):
+        with translated("looking for a topic", self._names):
             async with asyncio.timeout(REQUEST_MS_MAX / 1000):
                 for topic in topics:  # those behind the one that failed were not asked for
-                    client.add_topic(topic)
+                    client.add_topic(self._names.of(topic))
                 told = await client.force_metadata_update()
-        lacking = [one for one in topics if not client.cluster.partitions_for_topic(one)]
+        partitions = client.cluster.partitions_for_topic
+        lacking = [one for one in topics if not partitions(self._names.of(one))]
         if told and lacking:
-            return not_shown(lacking[0], client.cluster.unauthorized_topics)
+            return not_shown(lacking[0], self._names, client.cluster.unauthorized_topics)
         return KafkaUnreachable("Kafka did not take it in time: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:

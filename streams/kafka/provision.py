@@ -80,7 +80,7 @@ async def keyed_partitions(broker: Broker) -> int:
     async with Admin(broker) as admin:
         found = await admin.topics([asked])
     if asked.name not in found:
-        raise missing(asked.name)
+        raise missing(asked.name, broker.names.apply_command())
     return found[asked.name].partitions
 
 
@@ -96,7 +96,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
             who = names.of(principal)
             raise KafkaDenied(
                 f"Kafka lets this process do nothing that {who} must: see that its "
-                f"certificate is that of {who}, and run sixgate topics apply --acls."
+                f"certificate is that of {who}, and run {names.apply_command(acls=True)}."
             )
         given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
     own = own_differences(principal, held, names)

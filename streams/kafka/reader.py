@@ -54,7 +54,7 @@ class Reader:
 
     async def __aenter__(self) -> Self:
         try:
-            with translated("opening a reader"):
+            with translated("opening a reader", self._names):
                 await asyncio.gather(self._consumer.start(), self._asker.start())
             await self._assign()
         except BaseException:
@@ -72,7 +72,7 @@ class Reader:
         holds the next one.
         """
         await self.have_done()
-        with translated("reading"):
+        with translated("reading", self._names):
             try:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
@@ -99,7 +99,7 @@ class Reader:
 
     async def have_done(self) -> None:
         """Say that what was read is done with, where nothing may be read for long."""
-        with translated("reading"):
+        with translated("reading", self._names):
             self._done = {at: await self._consumer.position(at) for at in self._places}
 
     def waiting(self) -> Iterator[Waiting]:
@@ -110,7 +110,7 @@ class Reader:
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(self._names.told(at), position, end)
+                yield Waiting(self._names.label(at), position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition.
@@ -118,7 +118,7 @@ class Reader:
         Asks twice: a process that was frozen finds its time over before it sees the answer that
         lies there, and whoever took its place meanwhile must not be taken for a Kafka that is gone.
         """
-        with translated("looking for the end"):
+        with translated("looking for the end", self._names):
             try:
                 return await self._ends()
             except KafkaTimeoutError:
@@ -129,7 +129,7 @@ class Reader:
         return ends
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
-        with translated("reading"):
+        with translated("reading", self._names):
             return any([await self._consumer.position(at) < end for at, end in ends.items()])
 
     async def _assign(self) -> None:
@@ -138,17 +138,17 @@ class Reader:
         for where in self._positions:
             if where[1] not in known.get(where[0], set()):
                 cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-                raise not_shown(self._names.of(where[0]), cluster.unauthorized_topics)
+                raise not_shown(where[0], self._names, cluster.unauthorized_topics)
         self._consumer.assign(list(self._places))
-        with translated("looking for the beginning"):
+        with translated("looking for the beginning", self._names):
             firsts = await self._asker.beginning_offsets(self._places)
         for at, where in self._places.items():
-            refuse_gap(where, self._positions[where], firsts[at])
+            refuse_gap(at, self._positions[where], firsts[at])
             self._consumer.seek(at, self._positions[where])
 
     async def _partitions(self) -> dict[Topic, set[int]]:
         topics = {topic for topic, _ in self._positions}
-        with translated("asking for topics"):
+        with translated("asking for topics", self._names):
             async with asyncio.timeout(POLL_MS / 1000 * 10):
                 await look_for(self._consumer, topics, self._names)
         found = self._consumer.partitions_for_topic
@@ -165,12 +165,13 @@ async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: N
         raise KafkaUnreachable("Kafka does not say yet which brokers there are: start again.")
 
 
-def refuse_gap(where: Place, position: int, first: int) -> None:
-    """Raise ``KafkaGap`` if the log begins behind a position."""
+def refuse_gap(at: TopicPartition, position: int, first: int) -> None:
+    """Raise ``KafkaGap``, which names the topic as the cluster does, if a log begins too late."""
     if first > position:
         raise KafkaGap(
-            f"{where[0]}/{where[1]} begins at offset {first} but was read only up to {position}: "
-            "records are lost. Restore the topic, or ask for help before anything is started."
+            f"{at.topic}/{at.partition} begins at offset {first} but was read only up to "
+            f"{position}: records are lost. Restore the topic, or ask for help before anything is "
+            "started."
         )
 
 
@@ -182,7 +183,7 @@ async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -
     """Return the offset of each partition's first record appended at or after a time."""
     wanted = {broker.names.at(*where): at_ms for where in places}
     consumer = broker.consumer()
-    with translated("looking for offsets by time"):
+    with translated("looking for offsets by time", broker.names):
         await consumer.start()
         try:
             found = await consumer.offsets_for_times(wanted)
@@ -196,7 +197,7 @@ async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
     """Return the offset behind the last committed record of every partition."""
     wanted = {broker.names.at(*where): where for where in places}
     consumer = broker.consumer()
-    with translated("looking for the end"):
+    with translated("looking for the end", broker.names):
         await consumer.start()
         try:
             ends = await consumer.end_offsets(list(wanted))
@@ -208,7 +209,7 @@ async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
 async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
     """Return how many offsets of some partitions a consumer group has not committed yet."""
     consumer = broker.consumer(group_id=group)
-    with translated(f"asking how far {group} has read"):
+    with translated(f"asking how far {broker.names.of(group)} has read", broker.names):
         await consumer.start()
         try:
             wanted = [broker.names.at(*where) for where in places]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from aiokafka import errors
 
+from schemas.topics import Topic
 from streams.kafka.errors import (
     KafkaFault,
     KafkaFenced,
@@ -12,6 +13,7 @@ from streams.kafka.errors import (
     denied,
     missing,
 )
+from streams.kafka.names import Names
 
 _DENIED = (
     errors.TopicAuthorizationFailedError,
@@ -36,8 +38,11 @@ _UNREACHABLE = (
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn aiokafka's errors into ours; ``doing`` completes "Kafka failed while …"."""
+def translated(doing: str, names: Names) -> Iterator[None]:
+    """Turn aiokafka's errors into ours; ``doing`` completes "Kafka failed while …".
+
+    ``names`` gives the prefix of the command that an error advises.
+    """
     try:
         yield
     except _DENIED as error:
@@ -47,7 +52,7 @@ def translated(doing: str) -> Iterator[None]:
             f"Another process took over while {doing}; this one has stopped, nothing is lost."
         ) from error
     except errors.UnknownTopicOrPartitionError as error:
-        raise missing(doing) from error
+        raise missing(doing, names.apply_command()) from error
     except _UNREACHABLE as error:
         raise KafkaUnreachable(
             f"Kafka did not answer while {doing} ({_text(error)}): check the address, the "
@@ -57,9 +62,12 @@ def translated(doing: str) -> Iterator[None]:
         raise KafkaFault(f"Kafka failed while {doing}: {_text(error)}") from error
 
 
-def not_shown(topic: str, unauthorized: Container[str]) -> KafkaFault:
+def not_shown(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaFault:
     """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
-    return denied(f"to show {topic}") if topic in unauthorized else missing(topic)
+    name = names.of(topic)
+    return (
+        denied(f"to show {name}") if name in unauthorized else missing(name, names.apply_command())
+    )
 
 
 def _text(error: BaseException) -> str:

@@ -48,16 +48,20 @@ class KafkaHeads:
 
     async def _start(self) -> None:
         try:
-            with translated("connecting to publish heads"):
+            with translated("connecting to publish heads", self._broker.names):
                 await self._producer.start()
                 found = await self._producer.partitions_for(self._topic)
-            _refuse_missing(self._topic, found)
+            self._refuse_missing(found)
         except BaseException:
             await self._producer.stop()
             raise
 
+    def _refuse_missing(self, partitions: set[int] | None) -> None:
+        if not partitions:
+            raise missing(self._topic, self._broker.names.apply_command())
+
     async def _send(self, value: bytes) -> None:
-        with translated("publishing a head"):
+        with translated("publishing a head", self._broker.names):
             await self._producer.send_and_wait(self._topic, value, partition=0)
 
     async def _newest(self, recognised: Open) -> Envelope | None:
@@ -74,7 +78,7 @@ class KafkaHeads:
         at = self._broker.names.at(Topic.HEADS, 0)
         consumer = self._broker.consumer()
         try:
-            with translated("reading the published heads"):
+            with translated("reading the published heads", self._broker.names):
                 await consumer.start()
                 consumer.assign([at])
                 end = (await consumer.end_offsets([at]))[at]
@@ -87,11 +91,6 @@ class KafkaHeads:
                                 yield message.value or b""
         finally:
             await consumer.stop()
-
-
-def _refuse_missing(topic: str, partitions: set[int] | None) -> None:
-    if not partitions:
-        raise missing(topic)
 
 
 class PublishedHeads:

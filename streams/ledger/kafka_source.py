@@ -72,7 +72,7 @@ class KafkaSource:
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(self._names.told(at), position, end)
+                yield Waiting(self._names.label(at), position, end)
 
     def close(self) -> None:
         """Leave the broker; the loop is the caller's."""
@@ -80,7 +80,7 @@ class KafkaSource:
 
     async def _open(self, topics: tuple[Topic, ...]) -> list[TopicPartition]:
         try:
-            with translated("opening the log"):
+            with translated("opening the log", self._names):
                 await self._consumer.start()
                 await look_for(self._consumer, topics, self._names)
             places = [at for topic in topics for at in self._partitions(topic)]
@@ -91,15 +91,14 @@ class KafkaSource:
         return places
 
     def _partitions(self, topic: Topic) -> list[TopicPartition]:
-        name = self._names.of(topic)
-        found = self._consumer.partitions_for_topic(name)
+        found = self._consumer.partitions_for_topic(self._names.of(topic))
         if not found:
             cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-            raise not_shown(name, cluster.unauthorized_topics)
+            raise not_shown(topic, self._names, cluster.unauthorized_topics)
         return [self._names.at(topic, number) for number in sorted(found)]
 
     async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
-        with translated("reading"):
+        with translated("reading", self._names):
             self._go_to(positions)
             self._done = {at: await self._consumer.position(at) for at in self._places}
             records = await self._poll(limit, POLL_MS)
@@ -137,12 +136,12 @@ class KafkaSource:
             refuse_gap(self._names.place(at), self._standing[at], first)
 
     async def _first_offsets(self) -> dict[TopicPartition, int]:
-        with translated("looking for the log's beginning"):
+        with translated("looking for the log's beginning", self._names):
             found: dict[TopicPartition, int] = await self._consumer.beginning_offsets(self._places)
         return found
 
     async def _end(self, at: TopicPartition) -> int:
-        with translated("looking for the log's end"):
+        with translated("looking for the log's end", self._names):
             ends: dict[TopicPartition, int] = await self._consumer.end_offsets([at])
         return ends[at]
 

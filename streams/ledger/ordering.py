@@ -53,7 +53,10 @@ def advance(
 
 
 def refuse_gap(place: Place, expected: int, earliest: int) -> None:
-    """Raise ``LedgerGap`` if the log starts behind the next offset to read."""
+    """Raise ``LedgerGap`` if the log starts behind the next offset to read.
+
+    It names the topic as the ledger's rows do, without the prefix that a Kafka cluster may have.
+    """
     if earliest > expected:
         raise LedgerGap(
             f"The log of {place[0]}/{place[1]} begins at offset {earliest} but the ledger has read "

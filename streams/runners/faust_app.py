@@ -48,7 +48,7 @@ class _Transport(driver.Transport):
 class GatesApp(faust.App):
     """The app; its agents send through a producer of their own and ack what was sent."""
 
-    names = Names()
+    names: Names  # set by gates_app: without a default, a prefix cannot be forgotten
 
     def waiting(self) -> Iterator[Waiting]:
         """Tell of every partition that is ours how far it was done with and where it ends.
@@ -63,7 +63,7 @@ class GatesApp(faust.App):
             committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
             position = committed if at in at_work else consumer.fetched(at)
             if end is not None and position is not None:
-                yield Waiting(self.names.told(at), position, end)
+                yield Waiting(self.names.label(at), position, end)
 
     def all_done(self, place: Place) -> bool:
         """Tell whether everything that lies at a place was acked, and that it is kept."""

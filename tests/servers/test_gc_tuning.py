@@ -6,7 +6,19 @@ import sys
 FROZEN = "import gc; from sixgate.interpreter import tune; tune(); print(gc.get_freeze_count())"
 
 
+SPARED = (
+    "import gc, sys; from sixgate.cli.app import run; sys.argv = ['sixgate', 'chains', '--help']; "
+    "run(); print(gc.get_freeze_count())"
+)
+
+
 def test_what_is_loaded_when_a_process_is_tuned_is_spared() -> None:
     """In a process of its own: nothing thaws one part of what was frozen."""
     told = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, check=True)
     assert int(told.stdout) > 0
+
+
+def test_a_command_in_a_process_that_is_not_tuned_freezes_nothing() -> None:
+    """Tests run many commands in one process, whose garbage must not stay."""
+    told = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, check=True)
+    assert told.stdout.splitlines()[-1] == b"0"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sixgate.cli.config_option import InsecureDev, use_insecure_dev
+from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.terminal import notices
 
 Config = Annotated[
@@ -16,13 +17,12 @@ Config = Annotated[
 
 def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Carry every record from Kafka into the ledger's server until SIGTERM."""
-    from sixgate.scaled.process import run_process  # Kafka takes a while to load
-    from sixgate.scaled.recording import LedgerProcess
+    from sixgate.scaled.recording import LedgerProcess  # Kafka takes a while to load
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config)
-    run_process(LedgerProcess(settings), settings.monitor)
+    run_until_stopped(LedgerProcess(settings), settings.monitor)
 
 
 def migrate(*, config: Config = None) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sixgate.api import ApiError
 from sixgate.api.errors import api_error
 from sixgate.authoring.intent_form import IntentWrong
 from sixgate.cli import failure_kinds, failures
+from sixgate.cli.app import run
 from sixgate.cli.exit_codes import MEANING, ExitCode
 from sixgate.cli.failures import API_CODES, CommandFailed, failure_of
 from sixgate.cli.output import OutputClosed
@@ -23,6 +25,7 @@ from sixgate.data_folder.key_files import KeyFileError
 from sixgate.scaled.gating import IO_FAILED
 from streams.kafka.errors import (
     KafkaFault,
+    KafkaFenced,
     KafkaGap,
     denied,
     missing,
@@ -34,6 +37,7 @@ from streams.runners.clock import ClockHalted
 from streams.simulators.genesis import GenesisError
 
 PACKAGE = Path(sixgate.__file__).parent
+CLI = PACKAGE / "cli"
 DOCS = PACKAGE.parent / "docs" / "cli.md"
 
 
@@ -67,7 +71,9 @@ def test_a_known_error_keeps_its_sentence_and_has_its_code(
 
 
 @pytest.mark.parametrize(
-    "error", [missing("registry"), denied("reading"), no_registry(), KafkaGap("s")], ids=repr
+    "error",
+    [missing("registry", "sixgate topics apply"), denied("reading"), no_registry(), KafkaGap("s")],
+    ids=repr,
 )
 def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaFault) -> None:
     assert failure_of(api_error(error)) == failure_of(error)
@@ -93,6 +99,31 @@ def test_a_defect_does_not_quote_its_message() -> None:
     assert failure.code is ExitCode.INTERNAL
     assert "deadbeef" not in failure.sentence
     assert "ValueError" in failure.sentence
+
+
+def test_an_installation_that_went_away_costs_the_explanation_and_gives_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fenced(*_: object, **__: object) -> None:
+        raise KafkaFenced("the \x1b key")
+
+    failures.known_kinds()  # as every long-running command does before it starts
+    monkeypatch.setattr("sixgate.cli.app.app", fenced)
+    for module in ("sixgate.cli.failure_kinds", "sixgate.cli.terminal"):
+        monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
+    assert run() == ExitCode.TAKEN_OVER
+    assert capsys.readouterr().err == "Error: the ? key\n"
+    failures.known_kinds.cache_clear()
+    assert run() == ExitCode.INTERNAL
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("Error: KafkaFenced ended the command, and sixgate could not load")
+
+
+def test_every_long_running_command_loads_the_explanations_first() -> None:
+    starts = {path for path in CLI.rglob("*.py") if "run_process(" in path.read_text()}
+    assert starts == {CLI / "long_running.py"}
+    for path in (*starts, CLI / "folders.py"):
+        assert "    known_kinds()\n" in path.read_text(), path
 
 
 def test_a_closed_output_says_nothing() -> None:

@@ -2,8 +2,10 @@
 
 import re
 import string
+from pathlib import Path
 
 import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -11,9 +13,12 @@ from schemas.topics import PROCESSES, Principal, Topic
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.access import Pattern, Resource, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaGap, KafkaTopicMissing
 from streams.kafka.names import PREFIX_CHARS_MAX, RESERVED, Names
+from streams.kafka.reader import refuse_gap
 from streams.kafka.rights import given_differences
 from streams.kafka.topics import Missing, Replication, declared, diff
+from streams.kafka.translation import not_shown, translated
 from streams.runners.faust_app import gates_app
 
 LETTERS = string.ascii_lowercase + string.digits
@@ -39,7 +44,7 @@ def test_a_topic_is_the_same_behind_every_prefix(prefix: str, topic: Topic, part
     assert at.topic == prefix + topic.value
     assert names.topic(at.topic) is topic
     assert names.place(at) == (topic, partition)
-    assert names.told(at) == f"{topic}/{partition}"
+    assert names.label(at) == f"{topic}/{partition}"
 
 
 @given(PREFIXES, PREFIXES)
@@ -117,6 +122,35 @@ def test_a_prefix_that_cannot_be_used_is_refused(prefix: str) -> None:
 def test_settings_give_the_broker_its_names() -> None:
     assert KafkaSettings().broker("tests").names == Names("")
     assert KafkaSettings(prefix="acme.").broker("tests").names == Names("acme.")
+
+
+def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
+    assert Names().apply_command() == "sixgate topics apply"
+    assert Names().apply_command(acls=True) == "sixgate topics apply --acls"
+    names = Names("acme.")
+    assert names.apply_command() == "sixgate topics apply --prefix acme."
+    assert names.apply_command(acls=True) == "sixgate topics apply --prefix acme. --acls"
+    shown = not_shown(Topic.REGISTRY, names, ())
+    assert str(shown) == (
+        "Kafka lacks what is needed for acme.registry: run sixgate topics apply --prefix acme., "
+        "then start again."
+    )
+    wanted = r"run sixgate topics apply --prefix acme\., "
+    with pytest.raises(KafkaTopicMissing, match=wanted), translated("reading", names):
+        raise UnknownTopicOrPartitionError
+
+
+def test_no_other_module_writes_the_advised_command() -> None:
+    root = Path(__file__).parents[3]
+    found = [*(root / "sixgate" / "scaled").rglob("*.py"), *(root / "streams").rglob("*.py")]
+    written = {path.name for path in found if "topics apply" in path.read_text()}
+    assert written == {"names.py"}
+
+
+def test_a_gap_names_the_topic_as_the_cluster_does() -> None:
+    refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 5)
+    with pytest.raises(KafkaGap, match=r"acme\.registry/0 begins at offset 6"):
+        refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 6)
 
 
 def test_the_gates_join_their_group_behind_the_prefix() -> None:

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.producer.transaction_manager import TransactionManager
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
@@ -24,10 +25,13 @@ class Library:
         self._left, self._why = taken, why
 
     async def begin_transaction(self) -> None:
-        return
+        self._txn_manager = TransactionManager("slot", 1_000)
+        self._txn_manager.set_pid_and_epoch(1, 1)
+        self._txn_manager.begin_transaction()
 
     async def send(self, *_: object) -> "asyncio.Future[object]":
         if not self._left:
+            self._txn_manager.fatal_error(self._why)
             raise IllegalOperation("Can't send messages while not in transaction")
         self._left -= 1
         sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -40,7 +44,8 @@ class Library:
     [
         (2, ProducerFenced(), KafkaFenced),
         (1, KafkaError("the log is full"), KafkaWriteUnknown),
-        (0, ProducerFenced(), KafkaWriteUnknown),  # nothing that was sent could tell
+        (0, ProducerFenced(), KafkaFenced),  # nothing was sent: the transaction knows
+        (0, KafkaError("the log is full"), KafkaWriteUnknown),
     ],
 )
 def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(

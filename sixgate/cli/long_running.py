@@ -1,0 +1,17 @@
+"""Long-running commands: loads what explains a failure, then runs a process until it is stopped."""
+
+from typing import TYPE_CHECKING
+
+from sixgate.cli.failures import known_kinds
+
+if TYPE_CHECKING:
+    from sixgate.scaled.process import Process
+    from sixgate.scaled.settings import MonitorSettings
+
+
+def run_until_stopped(process: "Process", settings: "MonitorSettings") -> None:
+    """Run a process until SIGTERM or SIGINT; raise the first thing that failed."""
+    from sixgate.scaled.process import run_process  # asyncio and metrics take a while to load
+
+    known_kinds()
+    run_process(process, settings)
