@@ -26,7 +26,7 @@ from streams.kafka.admin import Admin
 from streams.kafka.names import Names
 from streams.kafka.reader import ends_of
 from streams.kafka.topics import Replication, declared
-from tests.harness.broker.ledger_kafka import delete_topics
+from tests.harness.broker.ledger_kafka import await_topics
 from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.secured import OWN, Secured, secured
@@ -175,7 +175,8 @@ async def delete(here: Secured, *topics: Topic) -> None:
     )
     await admin.start()
     try:
-        await delete_topics(admin, *topics)
+        await admin.delete_topics([topic.value for topic in topics])
+        await await_topics(admin, lambda there: there.isdisjoint(topics))
     finally:
         await admin.close()
 
