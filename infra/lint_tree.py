@@ -5,12 +5,14 @@ dependencies and pins, what tests may import and wait for, and that documented t
 """
 
 import ast
+import io
 import json
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,8 @@ FUNCTION_LINES_MAX = 60
 FORBIDDEN_NAMES = re.compile(r"util|helper|manager|common")
 # A path below tests/, or the bare name of a test module, as docs/promises.md writes them.
 TEST_PATHS = re.compile(r"`(tests/[^`\s]*|test_[\w*]+\.py)`")
+POLL_S_MAX = 1
+NOQA = re.compile(r"noqa\b(:\s*[A-Z]+\d+([,\s]+[A-Z]+\d+)*)?")
 JAR_PIN = re.compile(r"[0-9a-f]{64}  [\w.-]+\.jar")
 
 
@@ -66,7 +70,8 @@ def check_test_imports(source: Source) -> Iterator[Finding]:
         return
     for node in ast.walk(source.tree):
         if isinstance(node, ast.ImportFrom):
-            names = [node.module or "", *(f"{node.module}.{name.name}" for name in node.names)]
+            module = _imported_module(source.path, node)
+            names = [module, *(f"{module}.{name.name}" for name in node.names)]
         elif isinstance(node, ast.Import):
             names = [name.name for name in node.names]
         else:
@@ -80,18 +85,21 @@ def check_test_imports(source: Source) -> Iterator[Finding]:
 def check_sleeps(source: Source) -> Iterator[Finding]:
     """Require a comment, on the same line or the line above, for each sleep in tests/.
 
-    Exempt: a sleep in a ``while`` loop, which polls for a state, and ``sleep(0)``, which yields.
+    A ``noqa`` without words is no comment. Exempt: ``sleep(0)``, which yields, and in a ``while``
+    loop a sleep below ``POLL_S_MAX``, which polls for a state.
     """
     if source.path.relative_to(ROOT).parts[0] != "tests":
         return
-    lines = source.text.splitlines()
-    polls = {id(node) for loop in ast.walk(source.tree) if isinstance(loop, ast.While)
+    comments, constants = _comments(source.text), _constants(source.tree)
+    loops = {id(node) for loop in ast.walk(source.tree) if isinstance(loop, ast.While)
              for node in ast.walk(loop)}  # fmt: skip
     for node in ast.walk(source.tree):
-        if not isinstance(node, ast.Call) or not _sleeps(node) or id(node) in polls:
+        if not isinstance(node, ast.Call) or not _is_sleep(node):
             continue
-        end, above = lines[(node.end_lineno or node.lineno) - 1], lines[node.lineno - 2].strip()
-        if "# " not in end and not above.startswith("# "):
+        sleep_s = _seconds(node.args[0], constants) if node.args else None
+        if sleep_s == 0 or (id(node) in loops and sleep_s is not None and sleep_s < POLL_S_MAX):
+            continue
+        if comments.isdisjoint({node.lineno - 1, node.end_lineno or node.lineno}):
             yield Finding(source.path, node.lineno, "sleeps without a comment on why")
 
 
@@ -207,9 +215,50 @@ def _body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (node.end_lineno or 0) - start + 1
 
 
-def _sleeps(node: ast.Call) -> bool:
-    yields = bool(node.args) and isinstance(node.args[0], ast.Constant) and not node.args[0].value
-    return ast.unparse(node.func) in {"time.sleep", "asyncio.sleep"} and not yields
+def _imported_module(path: Path, node: ast.ImportFrom) -> str:
+    """Return the absolute name of the module that a file imports from."""
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(ROOT).parts[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def _is_sleep(node: ast.Call) -> bool:
+    return ast.unparse(node.func).rpartition(".")[2] == "sleep"
+
+
+def _comments(text: str) -> set[int]:
+    """Return the lines whose comment says something beside the codes of a ``noqa``."""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {
+        token.start[0]
+        for token in tokens
+        if token.type == tokenize.COMMENT and re.search(r"\w", NOQA.sub("", token.string))
+    }
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return what a module assigns to names at its top level."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _seconds(node: ast.expr, constants: Mapping[str, ast.expr]) -> float | None:
+    """Return the value of a number, a constant, or a quotient of them; None for anything else."""
+    if isinstance(node, ast.Name):
+        value = constants.get(node.id)
+        return None if value is None or isinstance(value, ast.Name) else _seconds(value, constants)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        parts = _seconds(node.left, constants), _seconds(node.right, constants)
+        return None if parts[0] is None or not parts[1] else parts[0] / parts[1]
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    return None
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ LOADING_MS_MAX, AT_WORK_MS_MAX = 2_300, 800
 BURST, BURSTS_MAX = 3, 25
 LARGE_WEI, LARGE_PER_BURST = 3 * 10**17, 2  # nine bursts pass the daily limit of 5 ETH
 PAUSE_S = 0.02
-LOOK_S, WORK_S_MAX, FINISH_S_MAX = 0.5, 120, 300
+LOOK_S = 0.5
+WORK_S_MAX, FINISH_S_MAX = 120, 300
 
 
 def start(folder: Folder, life: int) -> subprocess.Popen[bytes]:

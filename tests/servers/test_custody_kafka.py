@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from signer.custody.modes import PLANS
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.custody_world import HOLDERS_NEEDED, MODES, CustodyWorld, custody_world
-from tests.harness.pipeline.scaled import LOOK_S, SETTLE_S_MAX, Scaled, on_kafka, without_ledger
+from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, on_kafka, without_ledger
 
 SAID = {
     "key.provisioned": len(MODES),
@@ -49,7 +49,7 @@ def await_said(scaled: Scaled) -> None:
     while (found := said(scaled)) != SAID:
         assert scaled.processes["signer"].poll() is None, scaled.log("signer")
         assert time.monotonic() < ends_at_s, (found, scaled.log("signer"))
-        time.sleep(LOOK_S)
+        time.sleep(0.5)
 
 
 def asked(scaled: Scaled, world: CustodyWorld, key: str) -> dict[CustodyMode, str]:
