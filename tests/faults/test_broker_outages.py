@@ -9,13 +9,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.kafka.broker import REQUEST_MS_MAX
+from streams.kafka.broker import REQUEST_MS_MAX, TRANSACTION_MS_MAX
+from streams.runners.faust_app import SESSION_S
 from tests.harness.judge.judgement import judge
 from tests.harness.pipeline.load import under_load
 from tests.harness.pipeline.supervised_world import World, supervised_world
 
 DOWN_S = 3
-FROZEN_S = REQUEST_MS_MAX / 1_000 + 2  # longer than a request or a transaction may take
+# Longer than a request, a transaction or the silence of a group's member may last.
+FROZEN_S = max(REQUEST_MS_MAX / 1_000, TRANSACTION_MS_MAX / 1_000, SESSION_S) + 5
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ registrar run ``LATER_S`` ahead of the world's time, because no signer goes back
 
 import asyncio
 import secrets
+import signal
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -81,9 +82,8 @@ def test_a_registrar_whose_clock_is_wrong_halts_gates_and_signer_until_it_is_rig
     scaled.start("registrar")
     scaled.await_ready("registrar")
     scaled.more.clear()  # so that they still wait when they are told to stop
-    for name in ("gates", "signer"):
+    for name in ("gates", "signer"):  # one by one: each waits only so long
         scaled.start(name)
-    for name in ("gates", "signer"):
         _await_line(scaled, name, "ahead of this clock")
         scaled.stop(name)
     scaled.more.update(HALTS_SOON)
@@ -235,26 +235,39 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
 ) -> None:
     """Old and forged heads are sent all the while; ``expires_at_ms`` alone judges what waited.
 
-    The last head grows old at once where clocks are as far ahead as they may be.
+    The last head expires at once where clocks are as far ahead as they may be. Gates and signer are
+    frozen until it has expired and the backlog is there, so that neither halts before it has work.
     """
     scaled, agent = world.scaled, world.agents["waiter"]
     at_work(scaled)
     submit(scaled, agent, "first", RATE - 1)
     check_ends(scaled, agent, RATE - 1, [REFUSED])
     heads = [*on_kafka(scaled.broker)(Topic.REGISTRY_HEADS), *forged_heads(scaled)]
+    working = [scaled.processes[name] for name in ("gates", "signer")]
+    for process in working:
+        process.send_signal(signal.SIGSTOP)
     scaled.kill("registrar")
     for name in ("gates", "signer"):
         scaled.set_clock(name, NEARLY_APART_S)
-
-    def in_doubt() -> bool:
-        send_heads(scaled, *heads)
-        return not any(ready(scaled.ports[name]) for name in ("gates", "signer"))
-
-    until(in_doubt, WAIT_S_MAX)
     waiting = submit(scaled, agent, "backlog", RATE - 3)
     waiting += submit(scaled, agent, "short", 1, expires_at_ms=wall_ms() + 1_000)
-    send_heads(scaled, *heads)
+    expired_at_ms = last_head(scaled).at_ms + APART_MS_MAX - NEARLY_APART_S * 1_000
+    until(lambda: wall_ms() > expired_at_ms, WAIT_S_MAX)
+    for process in working:
+        assert process.poll() is None
+        process.send_signal(signal.SIGCONT)
+    assert not any(ready(scaled.ports[name]) for name in ("gates", "signer"))
+
+    def ended() -> bool:
+        send_heads(scaled, *heads)
+        return all(process.poll() is not None for process in working)
+
+    until(ended, WAIT_S_MAX)
     await_halt(scaled, UNSAID, "gates", "signer")
+    assert not traces(scaled, waiting)
+    scaled.start("signer")
+    send_heads(scaled, *forged_heads(scaled))
+    await_halt(scaled, UNSAID, "signer")
     assert not traces(scaled, waiting)
     for name in ("registrar", "gates", "signer"):
         scaled.set_clock(name, LATER_S)

@@ -33,6 +33,7 @@ from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
 from sixgate.socket.connection import connect
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
+from tests.harness.broker.shared import shared_kafka
 from tests.harness.cli.forked import ForkedCommandLine
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, on_kafka, without_ledger
@@ -88,7 +89,7 @@ class Kept:
 
 
 @pytest.fixture(scope="module")
-def organisation(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> Iterator[Kept]:
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """Store a secret while the folder runs its own pipeline, and put all of it on Kafka."""
     path = tmp_path_factory.mktemp("custody")
     folder = make_folder(path / "data", [TRADER])
@@ -105,7 +106,7 @@ def organisation(tmp_path_factory: pytest.TempPathFactory, kafka: Kafka) -> Iter
         events = [event["event"].encode() for event in api.vault_events()]
     with without_ledger(folder) as scaled:
         scaled.send([Outgoing(Topic.VAULT, ACCOUNT, event) for event in events])
-        yield Kept(scaled, kafka, Authority(path / "identities"), free_port())
+        yield Kept(scaled, shared_kafka(), Authority(path / "identities"), free_port())
 
 
 @pytest.fixture

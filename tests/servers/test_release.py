@@ -25,8 +25,9 @@ from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
 from signer.signatures import verify_event
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.releasing.link import ReleaseLink
+from streams.kafka.broker import Broker
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.harness.broker.ledger_kafka import broker_of
+from tests.harness.broker.ledger_kafka import own_broker
 from tests.harness.builders.release import (
     CONFIGURATION,
     SHARE,
@@ -52,20 +53,26 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 
 
 @pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with own_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
 def running(
-    tmp_path_factory: pytest.TempPathFactory, kafka: Kafka, peers: Peers
+    tmp_path_factory: pytest.TempPathFactory, broker: Broker, peers: Peers
 ) -> Iterator[Releasing]:
     """Give a release for gcp at work."""
     path = tmp_path_factory.mktemp("running") / "releases"
-    with releasing(path, broker_of(kafka), peers) as found:
+    with releasing(path, broker, peers) as found:
         found.found("gcp")
         found.start("gcp")
         yield found
 
 
 @pytest.fixture
-def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", broker_of(kafka), peers) as found:
+def here(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", broker, peers) as found:
         yield found
 
 

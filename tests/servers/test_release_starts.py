@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.kafka import Kafka
 from schemas.release import ReleaseGranted, decode_decision
 from signer.attestation.release.kms import ReleaseUnreachableError, Transport
 from signer.custody.errors import KmsDeniedError
 from signer.custody.kms.port import RootKms
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
-from tests.harness.broker.ledger_kafka import broker_of
+from streams.kafka.broker import Broker
+from tests.harness.broker.ledger_kafka import own_broker
 from tests.harness.builders.release import SHARE, SHARE_AAD
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import START_S_MAX, Releasing, await_log, releasing
@@ -26,9 +26,15 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    with own_broker() as broker:
+        yield broker
+
+
 @pytest.fixture
-def here(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", broker_of(kafka), peers) as found:
+def here(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", broker, peers) as found:
         found.found("gcp")
         yield found
 
@@ -153,8 +159,8 @@ def test_keys_are_never_made_twice(here: Releasing) -> None:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, kafka: Kafka, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "guarded", broker_of(kafka), peers, tls=True) as found:
+def guarded(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "guarded", broker, peers, tls=True) as found:
         found.found("gcp")
         found.start("gcp")
         yield found

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 from infra.local.certificates import client_context
 from infra.local.kafka import Kafka
 from tests.harness.broker.servers import RealClickHouse, RealServer, SecureKafka
+from tests.harness.broker.topics import create_topics
 
 MESSAGES = [b"one", b"two", b"three"]
 
@@ -21,8 +22,7 @@ async def make_topic(address: str, copies: int = 1) -> str:
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(name, 1, copies)])
-        assert [code for _, code, *_ in answer.topic_errors] == [0]
+        await create_topics(admin, [NewTopic(name, 1, copies)])
     finally:
         await admin.close()
     return name

@@ -12,8 +12,8 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
 from streams.kafka.topics import KafkaTopic
-from tests.harness.broker.ledger_kafka import delete_topics
-from tests.harness.broker.shared import own_names
+from tests.harness.broker.ledger_kafka import delete_topics, own_broker
+from tests.harness.broker.topics import create_topics
 from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine
 
@@ -22,10 +22,10 @@ CLI = ForkedCommandLine(None)
 
 
 @pytest.fixture(scope="module")
-def broker(kafka: Kafka) -> Iterator[Broker]:
+def broker() -> Iterator[Broker]:
     """Give names on a broker under which nothing is there."""
-    with own_names(kafka) as names:
-        yield Broker(kafka.address, "test", names=names)
+    with own_broker() as broker:
+        yield broker
 
 
 def topics(broker: Broker, what: str, partitions: int = PARTITIONS) -> Ended:
@@ -47,8 +47,7 @@ async def create(broker: Broker, topic: Topic, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(broker.names.of(topic), partitions, 1)])
-        assert [code for _, code, *_ in answer.topic_errors] == [0]
+        await create_topics(admin, [NewTopic(broker.names.of(topic), partitions, 1)])
     finally:
         await admin.close()
 

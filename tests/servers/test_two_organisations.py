@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from infra.local.kafka import Kafka
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
+from tests.harness.broker.shared import own_names, shared_kafka
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, organisation_on
@@ -41,13 +41,15 @@ class Member:
 
 
 @pytest.fixture(scope="module")
-def members(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Member]]:
+def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Member]]:
+    kafka = shared_kafka()
     with ExitStack() as opened:
+        names = opened.enter_context(own_names(kafka))
         found = []
         for prefix in PREFIXES:
             trader = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
             path = tmp_path_factory.mktemp("organisation")
-            here = organisation_on(kafka, path, [trader.signer], prefix=prefix)
+            here = organisation_on(kafka, path, [trader.signer], prefix=names.prefix + prefix)
             found.append(Member(opened.enter_context(here), trader))
         for member in found:
             for name in member.scaled.names:

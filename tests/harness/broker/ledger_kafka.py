@@ -7,28 +7,30 @@ from contextlib import closing, contextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from infra.local.kafka import Kafka
 from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from tests.harness.broker.shared import own_names, shared_kafka
+from tests.harness.broker.topics import create_topics, remove_topics
 
 PARTITIONS = 3
 SHOWN_S_MAX = 30
 
 
-def broker_of(kafka: Kafka, client: str = "tests") -> Broker:
-    return Broker(kafka.address, client)
+@contextmanager
+def own_broker() -> Iterator[Broker]:
+    """Yield the worker's broker with a prefix under which there is no topic."""
+    kafka = shared_kafka()
+    with own_names(kafka) as names:
+        yield Broker(kafka.address, "tests", names=names)
 
 
 @contextmanager
 def own_topics() -> Iterator[Broker]:
     """Give all topics under a prefix of their own on the worker's broker."""
-    kafka = shared_kafka()
-    with own_names(kafka) as names:
-        broker = Broker(kafka.address, "tests", names=names)
+    with own_broker() as broker:
         with closing(LoopThread("topics")) as loop:
             loop.run(_make_topics(broker))
         yield broker
@@ -38,13 +40,13 @@ async def _make_topics(broker: Broker) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([
+        wanted = [
             NewTopic(
                 broker.names.of(topic), PARTITIONS if spec.keyed else 1, 1, topic_configs=_CONFIG
             )
             for topic, spec in TOPICS.items()
-        ])  # fmt: skip
-        assert {code for _, code, *_ in answer.topic_errors} == {0}
+        ]
+        await create_topics(admin, wanted)
         await await_topics(admin, set(map(broker.names.of, TOPICS)).issubset)
     finally:
         await admin.close()
@@ -64,7 +66,7 @@ async def delete_topics(broker: Broker, *topics: Topic) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
     try:
-        await admin.delete_topics(names)
+        await remove_topics(admin, names)
         await await_topics(admin, lambda there: there.isdisjoint(names))
     finally:
         await admin.close()

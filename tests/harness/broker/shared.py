@@ -2,8 +2,8 @@
 
 A server starts when the first test requests it and stops with the session. A test may pause or kill
 it: a worker runs one test at a time, and ``shared_kafka`` and ``shared_clickhouse`` resume and
-restart the server. The ``kafka`` fixture does so once per session, so a test that uses the fixture
-resumes or restarts the broker itself.
+restart the server. The ``kafka`` fixture does so for each test; the ``ledger_server`` fixture does
+so once per session, so a test that pauses or kills that server resumes or restarts it.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from tests.harness.broker.ledger_servers import DATABASES, as_user, server_with_roles
 from tests.harness.broker.servers import kafka_in, running
+from tests.harness.broker.topics import await_unfenced, remove_topics
 
 _OPENED = ExitStack()
 _FREE = list(DATABASES)
@@ -36,9 +37,9 @@ def shared_servers_end() -> Iterator[None]:
     _OPENED.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def kafka() -> Kafka:
-    """Give the worker's broker; a test that kills or stops it starts it again."""
+    """Return the worker's broker, at work; a fixture of a wider scope calls ``shared_kafka``."""
     return shared_kafka()
 
 
@@ -53,6 +54,7 @@ def shared_kafka() -> Kafka:
     found = _kafka()
     found.resume()
     found.start()
+    asyncio.run(await_unfenced(found.address))
     return found
 
 
@@ -96,7 +98,7 @@ async def _delete_topics(kafka: Kafka, names: Names) -> None:
     try:
         ours = [name for name in await admin.list_topics() if name.startswith(names.prefix)]
         if ours:
-            await admin.delete_topics(ours)
+            await remove_topics(admin, ours)
     finally:
         await admin.close()
 

@@ -29,6 +29,7 @@ import sixgate.cli
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, Ended
 from tests.harness.pipeline.wrong_clock import set_clock
 
+ROOT = Path(__file__).parents[3]
 CODE, PID = struct.Struct("=i"), struct.Struct("=i")
 ORDER_BYTES_MAX = 1 << 17  # what Linux lets through such a socket, and far above an environment
 DESCRIPTORS_MAX = 1 << 20
@@ -106,7 +107,7 @@ class Server:
         with theirs:
             command = [sys.executable, "-m", __name__, str(theirs.fileno())]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+                command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT
             )
 
     def close(self) -> None:
@@ -119,8 +120,9 @@ class Server:
         with self._lock, theirs:
             raw = json.dumps(order).encode()
             socket.send_fds(self._link, [raw], [*files, theirs.fileno()])
-            told, (pidfd,), _, _ = socket.recv_fds(self._link, PID.size, 1)
-        (pid,) = PID.unpack(told)
+            told, received, _, _ = socket.recv_fds(self._link, PID.size, 1)
+        assert told, "the server of processes ended"
+        (pid,), (pidfd,) = PID.unpack(told), received
         return Forked(order.words, pid, pidfd, ours)
 
 

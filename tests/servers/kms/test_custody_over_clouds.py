@@ -2,8 +2,8 @@
 
 import secrets
 import socket
-import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -18,7 +18,7 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS
 from signer.custody.opening import Opening, open_sealed
-from signer.custody.provider import Provider
+from signer.custody.provider import Provider, Report, Work
 from signer.custody.rewrapping import rewrap_vault_key
 from signer.custody.sealing import Holders, Sealing, seal
 from tests.harness.builders.custody_material import SECRET, root_kms
@@ -32,8 +32,7 @@ from tests.harness.kms.rigs import AwsRig, AzureRig, CloudRig, GcpRig
 
 MODE: CustodyMode = "2of3_multi_hsm"
 SILENT = (Fault.HANG, Fault.DRIP)
-ENDED_S_MAX = 120
-TAKEN_S_MAX = 0.1  # from the end of a call to its taking up, in another thread of this process
+TAKEN_S_MAX = 120
 CAUSES = {
     Fault.DENY: Cause.DENIED,
     Fault.THROTTLE: Cause.UNAVAILABLE,
@@ -67,10 +66,13 @@ class ThreeClouds:
         return [*opening.failures, *self.reports]
 
     def holders_with_first(self, first: str) -> Holders:
-        """Open holders of whom one answers, or fails, before the others are asked."""
-        ended = Event()
-        kinds = {name: Before if name == first else After for name in NAMES}
-        return self.holders_by({n: kind(self.rigs[n].kept(), ended) for n, kind in kinds.items()})
+        """Return holders of whom one answers, or fails, before the others are asked."""
+        taken = Event()
+        roots = {name: After(self.rigs[name].kept(), taken) for name in NAMES}
+        providers = [Provider(name, kms, self.reports.append) for name, kms in roots.items()]
+        kms = self.rigs[first].kept()
+        providers[NAMES.index(first)] = First(first, kms, self.reports.append, taken)
+        return Holders(root_kms(), tuple(providers))
 
     @contextmanager
     def on(self, faults: dict[str, Fault], late_s: float = LATE_S) -> Iterator[None]:
@@ -80,12 +82,47 @@ class ThreeClouds:
             yield
 
 
+class TakenFuture(Future[bytes | bytearray]):
+    """A future that sets an event when the reader looks at how it ended."""
+
+    def __init__(self, taken: Event) -> None:
+        super().__init__()
+        self._taken = taken
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        found = super().exception(timeout)
+        self._taken.set()
+        return found
+
+
+class First(Provider):
+    """A provider that sets an event when the reader takes its answer, or its failure."""
+
+    __slots__ = ("_taken",)
+
+    def __init__(self, name: str, kms: RootKms, report: Report, taken: Event) -> None:
+        super().__init__(name, kms, report)
+        self._taken = taken
+
+    def start(self, work: Work) -> Future[bytes | bytearray]:
+        shown = TakenFuture(self._taken)
+
+        def end(done: Future[bytes | bytearray]) -> None:
+            if error := done.exception():
+                shown.set_exception(error)
+            else:
+                shown.set_result(done.result())
+
+        super().start(work).add_done_callback(end)
+        return shown
+
+
 @dataclass
-class Before:
-    """A root that says when its answer has come, or its failure."""
+class After:
+    """A root that is asked once the reader has taken the answer of another."""
 
     inner: RootKms
-    ended: Event
+    taken: Event
 
     @property
     def key_id(self) -> str:
@@ -95,18 +132,7 @@ class Before:
         return self.inner.wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        try:
-            return self.inner.unwrap(wrapped, context)
-        finally:
-            self.ended.set()
-
-
-class After(Before):
-    """A root that is asked when another has answered."""
-
-    def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        assert self.ended.wait(ENDED_S_MAX)
-        time.sleep(TAKEN_S_MAX)  # the first answer is taken by then
+        assert self.taken.wait(TAKEN_S_MAX)
         return self.inner.unwrap(wrapped, context)
 
 
