@@ -27,8 +27,8 @@ from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
 from streams.ledger.errors import LedgerUnavailable
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog
+from tests.harness.builders.waiting import until
 from tests.harness.cli.clients import ask
-from tests.harness.cli.command_line import until
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     Producer,

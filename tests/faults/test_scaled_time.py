@@ -23,7 +23,7 @@ from signer.freshness import APART_MS_MAX
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR
-from tests.harness.cli.command_line import until
+from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, POLICY, Producer, agent_entry
 from tests.harness.pipeline.halting import (
     AHEAD,

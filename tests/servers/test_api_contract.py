@@ -19,8 +19,8 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.scaled.front_door import front_door
 from sixgate.socket.connection import connect
+from tests.harness.builders.waiting import until
 from tests.harness.cli.clients import record, results, submit, verified
-from tests.harness.cli.command_line import until
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,

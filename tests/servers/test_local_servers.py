@@ -23,7 +23,7 @@ from infra.local.errors import ServerError
 from infra.local.ports import HOST, free_port
 from infra.local.process import Process, remembered, spawn
 from tests.harness.broker.servers import had, running, watched
-from tests.harness.cli.command_line import until
+from tests.harness.builders.waiting import until
 
 USERS = """<clickhouse>
 <profiles><default/></profiles><quotas><default/></quotas>

@@ -32,7 +32,7 @@ from sixgate.socket.connection import connect
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.harness.cli.command_line import until
+from tests.harness.builders.waiting import until
 from tests.harness.judge.outside import check
 from tests.harness.pipeline.embedded import (
     ACCOUNT,

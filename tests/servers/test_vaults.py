@@ -23,7 +23,7 @@ from sixgate.scaled.front_door import front_door
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
 from sixgate.socket.connection import connect
-from tests.harness.cli.command_line import until
+from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, without_ledger
 from tests.harness.pipeline.scaled_world import scaled_world

@@ -16,7 +16,7 @@ from tests.harness.broker.shared import own_names, shared_kafka
 from tests.harness.broker.topics import create_topics, remove_topics
 
 PARTITIONS = 3
-SHOWN_S_MAX = 30
+SHOWN_S_MAX = 60
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -207,11 +206,3 @@ def stopped(running: "subprocess.Popen[str]", number: int) -> int:
         running.kill()
         raise
     return running.returncode
-
-
-def until(condition: Callable[[], bool], within_s: float = SECONDS_MAX) -> None:
-    """Wait for a condition; fail when it does not come."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)

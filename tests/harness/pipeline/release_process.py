@@ -46,7 +46,8 @@ from tests.harness.builders.release import (
     rsa_key,
     signed_policy,
 )
-from tests.harness.cli.command_line import Ended, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.scaled import listens, on_kafka

@@ -39,7 +39,7 @@ from streams.log.sqlite import SqliteLog
 from tests.harness.broker.ledger_servers import DATABASE, password
 from tests.harness.broker.raw_records import Raw, records_on
 from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
-from tests.harness.cli.command_line import until
+from tests.harness.builders.waiting import until
 from tests.harness.cli.forked import fork
 from tests.harness.judge.outside import Outside, Values, read
 from tests.harness.pipeline.embedded import POLICY, make_folder

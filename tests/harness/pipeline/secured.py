@@ -24,7 +24,8 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.migrations import migrate
 from tests.harness.broker.ledger_servers import as_user, password, server_with_roles
 from tests.harness.broker.servers import SecureKafka, running, secure_kafka_in
-from tests.harness.cli.command_line import Ended, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import Ended
 from tests.harness.cli.forked import ForkedCommandLine, fork
 from tests.harness.pipeline.embedded import make_folder
 from tests.harness.pipeline.scaled import EVERY, USERS, ready

@@ -12,7 +12,8 @@ import pytest
 from signer.attestation.public_root import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.terminal import safe
-from tests.harness.cli.command_line import Ended, InProcess, served, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import Ended, InProcess, served
 from tests.harness.cli.intents import INTENT
 
 DEFAULT: dict[str, Any] = {"measurements": "any"}

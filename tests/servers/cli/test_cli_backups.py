@@ -9,7 +9,8 @@ import pytest
 
 from schemas.topics import Topic
 from streams.log.sqlite import number
-from tests.harness.cli.command_line import CommandLine, served, stopped, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import CommandLine, served, stopped
 from tests.harness.cli.intents import INTENT
 
 VALUE = "correct horse battery staple"

@@ -15,7 +15,8 @@ import pytest
 
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.remote import socket_address
-from tests.harness.cli.command_line import CommandLine, InProcess, served, stopped, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import CommandLine, InProcess, served, stopped
 from tests.harness.cli.intents import INTENT
 
 LIBC = ctypes.CDLL(None)

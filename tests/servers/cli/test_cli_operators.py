@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from signer.ethereum.address import parse_address
-from tests.harness.cli.command_line import CommandLine, served, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import INTENT, NARROW, TO
 
 

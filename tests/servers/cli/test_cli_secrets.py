@@ -9,7 +9,8 @@ import pytest
 
 from schemas.custody import CustodyMode
 from signer.custody.modes import PLANS
-from tests.harness.cli.command_line import CommandLine, Ended, served, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import CommandLine, Ended, served
 from tests.harness.cli.intents import WIDE
 
 MODES = get_args(CustodyMode)

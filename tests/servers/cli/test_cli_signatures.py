@@ -10,7 +10,8 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from tests.harness.cli.command_line import CommandLine, served, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import CommandLine, served
 
 TO = "0x742d35Cc6634C0532925a3b844Bc454e4438f44e"
 CHAIN = ("--chain", "base")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
 from tests.harness.cli.intents import INTENT, TO
 from tests.harness.cli.lossy_link import losing_answers
 

@@ -17,7 +17,8 @@ import sixgate
 from infra.local.errors import ServerError
 from infra.local.processes import WATCHED
 from tests.harness.broker.servers import had, watched
-from tests.harness.cli.command_line import Ended, InProcess, until
+from tests.harness.builders.waiting import until
+from tests.harness.cli.command_line import Ended, InProcess
 
 ROOT = Path(sixgate.__file__).parents[1]
 LINES = [json.loads(line) for line in (ROOT / "examples/intents.jsonl").read_text().splitlines()]

@@ -23,7 +23,7 @@ from signer.custody.rewrapping import rewrap_vault_key
 from signer.custody.sealing import Holders, Sealing, seal
 from tests.harness.builders.custody_material import SECRET, root_kms
 from tests.harness.builders.custody_providers import NAMES, PROVIDED, in_mode
-from tests.harness.builders.waiting import wait_until
+from tests.harness.builders.waiting import until
 from tests.harness.kms.aws import AwsStandIn
 from tests.harness.kms.azure import AzureStandIn
 from tests.harness.kms.faults import HANG_S_MAX, LATE_S, Fault
@@ -217,7 +217,7 @@ def test_a_cloud_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_is_given
     with clouds.on({name: fault}):
         opening = read(holders, sealing)
         assert opening.secret == SECRET
-        wait_until(lambda: bool(hasty.told(opening)))
+        until(lambda: bool(hasty.told(opening)))
     assert hasty.told(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 
@@ -236,7 +236,7 @@ def test_a_cloud_that_never_ends_its_handshake_keeps_nobody_waiting(
         roots[name] = rig.at(rig.key, mute.getsockname()[1])
         opening = read(hasty.holders_by(roots), sealing)
         assert opening.secret == SECRET
-        wait_until(lambda: bool(hasty.told(opening)))
+        until(lambda: bool(hasty.told(opening)))
     assert hasty.told(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 

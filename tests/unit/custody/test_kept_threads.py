@@ -9,7 +9,7 @@ from functools import partial
 
 from signer.custody import kept_threads
 from signer.custody.kept_threads import KEPT_MAX, NAME, run_apart
-from tests.harness.builders.waiting import wait_until
+from tests.harness.builders.waiting import until
 
 MANY = 3 * KEPT_MAX
 
@@ -46,14 +46,14 @@ def test_a_call_never_waits_behind_those_that_hang() -> None:
 def test_after_a_burst_only_so_many_threads_are_kept() -> None:
     before = running()
     test_a_call_never_waits_behind_those_that_hang()
-    wait_until(lambda: running() <= max(before, KEPT_MAX) + 2)
+    until(lambda: running() <= max(before, KEPT_MAX) + 2)
 
 
 def test_a_thread_is_used_again() -> None:
     used = set()
     for _ in range(2 * KEPT_MAX):
         used.add(done(threading.current_thread))
-        wait_until(lambda: bool(kept_threads._idle))  # noqa: SLF001 - the thread is idle again
+        until(lambda: bool(kept_threads._idle))  # noqa: SLF001 - the thread is idle again
     assert len(used) <= KEPT_MAX + 1
 
 
@@ -63,4 +63,4 @@ def test_a_thread_that_waits_holds_nothing_of_its_last_call() -> None:
     run_apart(partial(lambda _held: answer.set_result(True), held))
     assert answer.result(60)
     del held
-    wait_until(lambda: gc.collect() >= 0 and seen() is None)
+    until(lambda: gc.collect() >= 0 and seen() is None)

@@ -8,7 +8,7 @@ import pytest
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError, KmsUnavailableError
 from signer.custody.kms.calls import CallLimits, Calls
 from tests.harness.builders.secrecy import chain, rendered, shows
-from tests.harness.builders.waiting import wait_until
+from tests.harness.builders.waiting import until
 
 SECRET = bytes(range(100, 132))
 LIMITS = CallLimits(connect_ms_max=50, call_ms_max=200, calls_max=2)
@@ -79,7 +79,7 @@ def test_a_key_that_comes_too_late_is_wiped(calls: Calls) -> None:
     with pytest.raises(KmsUnavailableError):
         calls.run(late)
     released.set()
-    wait_until(lambda: not any(brought))
+    until(lambda: not any(brought))
     assert brought == bytes(len(SECRET))
 
 

@@ -33,7 +33,7 @@ from tests.harness.builders.custody_providers import (
     in_mode,
     sealed_in,
 )
-from tests.harness.builders.waiting import wait_until
+from tests.harness.builders.waiting import until
 
 THREE: tuple[CustodyMode, ...] = ("2of3_multi_hsm", "2of3_multi_hsm_client")
 WITH_ONE: CustodyMode = "2of3_client_custody"
@@ -113,7 +113,7 @@ def test_one_provider_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_end
         assert not hanging.let_go.is_set()
         hanging.inner = RaisingKms(KmsUnavailableError("its own time-out"))
         hanging.let_go.set()
-        wait_until(lambda: len(some.reports) == 1)
+        until(lambda: len(some.reports) == 1)
         assert some.reports == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 
@@ -121,7 +121,7 @@ def test_a_share_that_comes_too_late_is_wiped() -> None:
     late = slow("azure")
     with clouds(azure=late) as some:
         assert read(some, "2of3_multi_hsm").secret == SECRET
-        wait_until(lambda: bool(late.gave) and not any(late.gave[0]))
+        until(lambda: bool(late.gave) and not any(late.gave[0]))
     assert some.reports == []
 
 
