@@ -12,7 +12,7 @@ from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.kafka.names import Names
-from streams.ledger.limits import ANSWER_S_MAX
+from streams.ledger.errors import ANSWER_S_MAX
 
 if TYPE_CHECKING:  # the client is loaded by the processes that connect
     from streams.ledger.clickhouse import ClickHouse

@@ -15,9 +15,8 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httputil import get_pool_manager_options
 
-from streams.ledger.errors import LedgerBusy, LedgerUnavailable
+from streams.ledger.errors import ANSWER_S_MAX, CONNECT_S_MAX, LedgerBusy, LedgerUnavailable
 from streams.ledger.framed_http import FramedPools
-from streams.ledger.limits import ANSWER_S_MAX, CONNECT_S_MAX
 
 IN_MEMORY = Path(":memory:")
 _CRASHES = (

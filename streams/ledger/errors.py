@@ -1,4 +1,8 @@
-"""What can go wrong with the ledger; every message is one sentence for whoever runs it."""
+"""What can go wrong with the ledger; every message is one sentence for its operator."""
+
+# A server that hangs counts as unreachable after this long; the largest batch takes a second.
+ANSWER_S_MAX = 30
+CONNECT_S_MAX = 5
 
 
 class LedgerError(Exception):
