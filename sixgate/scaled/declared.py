@@ -27,12 +27,12 @@ async def refuse_weaker(
     rights = await rights_differences(broker, principal)
     who = broker.names.of(principal)
     identity = f"see that the certificate is that of {who}"
-    grant = broker.names.apply_command(acls=True)
+    grant = broker.names.topics_command("apply", acls=True)
     _refuse(rights, f"{identity}, run {grant} and start again")
     count = await keyed_partitions(broker) if partitions is None else partitions
     plan = TopicPlan(count, Replication(settings.copies, settings.in_sync), principal)
     topics = await plan.differences(broker)
-    _refuse(topics, f"run {broker.names.apply_command()}, then start again")
+    _refuse(topics, f"run {broker.names.topics_command('apply')}, then start again")
 
 
 def _refuse(differences: Sequence[object], advice: str) -> None:

@@ -37,11 +37,11 @@ class KafkaGap(KafkaFault):
     """The log no longer holds what was not read yet."""
 
 
-def denied(what: str) -> KafkaDenied:
-    """Return the error of what a broker forbids."""
+def denied(what: str, command: str) -> KafkaDenied:
+    """Return the error of what a broker forbids; ``command`` verifies the rights."""
     return KafkaDenied(
-        f"Kafka refused {what}: see that the certificate is the one that is meant, and that "
-        "sixgate topics verify --acls finds its rights as declared."
+        f"Kafka refused {what}: check that this is the right certificate, and that {command} "
+        "finds its rights as declared."
     )
 
 
@@ -56,7 +56,7 @@ def no_registry() -> RegistryMissing:
 def missing(topic: str, command: str) -> KafkaTopicMissing:
     """Return the error of a topic that is not there or has too few partitions.
 
-    ``command`` makes the topics: ``Names.apply_command``.
+    ``command`` makes the topics: ``Names.topics_command``.
     """
     return KafkaTopicMissing(
         f"Kafka lacks what is needed for {topic}: run {command}, then start again."

@@ -65,10 +65,10 @@ class Names:
         """Return the metrics label of a partition, without the prefix."""
         return f"{self.topic(at.topic)}/{at.partition}"
 
-    def apply_command(self, *, acls: bool = False) -> str:
-        """Return the command that makes these topics, or the rights on them."""
+    def topics_command(self, action: str, *, acls: bool = False) -> str:
+        """Return the command that plans, applies or verifies these topics, or their rights."""
         prefix = f" --prefix {self.prefix}" if self.prefix else ""
-        return f"sixgate topics apply{prefix}{' --acls' if acls else ''}"
+        return f"sixgate topics {action}{prefix}{' --acls' if acls else ''}"
 
     def user(self, principal: Principal) -> str:
         """Return the principal in rights (``User:acme.gates``); ``of`` gives its common name."""

@@ -45,8 +45,8 @@ class SlotProducer:
     async def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
         """Make events and state visible together, or neither.
 
-        Raises ``KafkaFenced`` and ``KafkaDenied``, by which nothing became visible, and
-        ``KafkaWriteUnknown``: then only a new start can tell.
+        Raises ``KafkaDenied`` (nothing became visible), ``KafkaFenced`` (a newer process has taken
+        over and knows) and ``KafkaWriteUnknown``: then only a new start can tell.
         """
         try:
             with translated("committing a batch", self._names):

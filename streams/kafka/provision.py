@@ -61,7 +61,7 @@ class TopicPlan:
         """
         async with Admin(broker) as admin:
             differences = await self._differences(admin, broker.names)
-            _refuse_fixed(differences)
+            _refuse_fixed(differences, broker.names)
             await _change_topics(admin, differences)
             await _settled(lambda: self._differences(admin, broker.names))
         return differences
@@ -80,7 +80,7 @@ async def keyed_partitions(broker: Broker) -> int:
     async with Admin(broker) as admin:
         found = await admin.topics([asked])
     if asked.name not in found:
-        raise missing(asked.name, broker.names.apply_command())
+        raise missing(asked.name, broker.names.topics_command("apply"))
     return found[asked.name].partitions
 
 
@@ -96,7 +96,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
             who = names.of(principal)
             raise KafkaDenied(
                 f"Kafka lets this process do nothing that {who} must: see that its "
-                f"certificate is that of {who}, and run {names.apply_command(acls=True)}."
+                f"certificate is that of {who}, and run {names.topics_command('apply', acls=True)}."
             )
         given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
     own = own_differences(principal, held, names)
@@ -127,12 +127,13 @@ class AccessPlan:
         return diff_acls(declared_acls(names), await admin.acls(), names)
 
 
-def _refuse_fixed(differences: Sequence[Difference]) -> None:
+def _refuse_fixed(differences: Sequence[Difference], names: Names) -> None:
     fixed = [one for one in differences if isinstance(one, Fixed)]
     if fixed:
         topics = ", ".join(dict.fromkeys(one.topic for one in fixed))
         raise KafkaUnmendable(
-            f"Nothing was changed: {fixed[0]}. sixgate topics plan shows all of: {topics}."
+            f"Nothing was changed: {fixed[0]}. "
+            f"{names.topics_command('plan')} shows all of: {topics}."
         )
 
 

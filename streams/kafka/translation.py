@@ -46,13 +46,13 @@ def translated(doing: str, names: Names) -> Iterator[None]:
     try:
         yield
     except _DENIED as error:
-        raise denied(f"{doing} ({_text(error)})") from error
+        raise denied(f"{doing} ({_text(error)})", _verify(names)) from error
     except _FENCED as error:
         raise KafkaFenced(
             f"Another process took over while {doing}; this one has stopped, nothing is lost."
         ) from error
     except errors.UnknownTopicOrPartitionError as error:
-        raise missing(doing, names.apply_command()) from error
+        raise missing(doing, names.topics_command("apply")) from error
     except _UNREACHABLE as error:
         raise KafkaUnreachable(
             f"Kafka did not answer while {doing} ({_text(error)}): check the address, the "
@@ -65,9 +65,13 @@ def translated(doing: str, names: Names) -> Iterator[None]:
 def not_shown(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaFault:
     """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
     name = names.of(topic)
-    return (
-        denied(f"to show {name}") if name in unauthorized else missing(name, names.apply_command())
-    )
+    if name in unauthorized:
+        return denied(f"to show {name}", _verify(names))
+    return missing(name, names.topics_command("apply"))
+
+
+def _verify(names: Names) -> str:
+    return names.topics_command("verify", acls=True)
 
 
 def _text(error: BaseException) -> str:

@@ -58,7 +58,7 @@ class KafkaHeads:
 
     def _refuse_missing(self, partitions: set[int] | None) -> None:
         if not partitions:
-            raise missing(self._topic, self._broker.names.apply_command())
+            raise missing(self._topic, self._broker.names.topics_command("apply"))
 
     async def _send(self, value: bytes) -> None:
         with translated("publishing a head", self._broker.names):

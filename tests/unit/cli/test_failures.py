@@ -72,7 +72,12 @@ def test_a_known_error_keeps_its_sentence_and_has_its_code(
 
 @pytest.mark.parametrize(
     "error",
-    [missing("registry", "sixgate topics apply"), denied("reading"), no_registry(), KafkaGap("s")],
+    [
+        missing("registry", "sixgate topics apply"),
+        denied("reading", "sixgate topics verify --acls"),
+        no_registry(),
+        KafkaGap("s"),
+    ],
     ids=repr,
 )
 def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaFault) -> None:

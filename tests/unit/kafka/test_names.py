@@ -5,7 +5,7 @@ import string
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +13,7 @@ from schemas.topics import PROCESSES, Principal, Topic
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.access import Pattern, Resource, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaGap, KafkaTopicMissing
+from streams.kafka.errors import KafkaDenied, KafkaGap, KafkaTopicMissing
 from streams.kafka.names import PREFIX_CHARS_MAX, RESERVED, Names
 from streams.kafka.reader import refuse_gap
 from streams.kafka.rights import given_differences
@@ -125,25 +125,28 @@ def test_settings_give_the_broker_its_names() -> None:
 
 
 def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
-    assert Names().apply_command() == "sixgate topics apply"
-    assert Names().apply_command(acls=True) == "sixgate topics apply --acls"
+    assert Names().topics_command("apply") == "sixgate topics apply"
+    assert Names().topics_command("apply", acls=True) == "sixgate topics apply --acls"
     names = Names("acme.")
-    assert names.apply_command() == "sixgate topics apply --prefix acme."
-    assert names.apply_command(acls=True) == "sixgate topics apply --prefix acme. --acls"
+    assert names.topics_command("apply") == "sixgate topics apply --prefix acme."
+    assert names.topics_command("apply", acls=True) == "sixgate topics apply --prefix acme. --acls"
     shown = not_shown(Topic.REGISTRY, names, ())
     assert str(shown) == (
         "Kafka lacks what is needed for acme.registry: run sixgate topics apply --prefix acme., "
         "then start again."
     )
+    wanted = r"that sixgate topics verify --prefix acme\. --acls finds"
+    with pytest.raises(KafkaDenied, match=wanted), translated("reading", names):
+        raise TopicAuthorizationFailedError
     wanted = r"run sixgate topics apply --prefix acme\., "
     with pytest.raises(KafkaTopicMissing, match=wanted), translated("reading", names):
         raise UnknownTopicOrPartitionError
 
 
-def test_no_other_module_writes_the_advised_command() -> None:
+def test_no_other_module_writes_an_advised_command() -> None:
     root = Path(__file__).parents[3]
     found = [*(root / "sixgate" / "scaled").rglob("*.py"), *(root / "streams").rglob("*.py")]
-    written = {path.name for path in found if "topics apply" in path.read_text()}
+    written = {path.name for path in found if "sixgate topics" in path.read_text()}
     assert written == {"names.py"}
 
 

@@ -63,3 +63,22 @@ def test_a_topic_is_said_to_be_missing_by_a_broker_alone(
     sender = Sender(cast(Broker, broker), lambda: 1)
     with pytest.raises(said):
         asyncio.run(sender.send([Outgoing(topic, "k", b"") for topic in BOTH]))
+
+
+class Unanswered:
+    """aiokafka's producer, whose broker never acknowledges a record."""
+
+    async def send(self, *_: object) -> "asyncio.Future[object]":
+        return asyncio.get_running_loop().create_future()
+
+
+def test_a_record_counts_as_sent_only_when_the_broker_acknowledged_it() -> None:
+    broker = SimpleNamespace(producer=lambda **_: Unanswered(), names=Names())
+    sender = Sender(cast(Broker, broker), lambda: 1)
+
+    async def sent() -> None:
+        async with asyncio.timeout(0.05):  # never acknowledged, so any bound will do
+            await sender.send([Outgoing(Topic.AUDIT, "", b"{}")])
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(sent())

@@ -5,7 +5,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaConnectionError,
+    KafkaError,
+    ProducerFenced,
+    RequestTimedOutError,
+)
 from aiokafka.producer.transaction_manager import TransactionManager
 
 from schemas.record import Outgoing
@@ -56,3 +62,44 @@ def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(
     producer = SlotProducer(cast(Broker, broker), "slot", 1, 0)
     with pytest.raises(said):
         asyncio.run(producer.commit(EVENTS, []))
+
+
+class Committing:
+    """aiokafka's transactional producer, which takes every record and ends in its own way."""
+
+    def __init__(self, why: BaseException, left: int = 1_000) -> None:
+        self._why, self._left = why, left
+
+    async def begin_transaction(self) -> None:
+        self._txn_manager = TransactionManager("slot", 1_000)
+        self._txn_manager.set_pid_and_epoch(1, 1)
+        self._txn_manager.begin_transaction()
+
+    async def send(self, *_: object) -> "asyncio.Future[object]":
+        if not self._left:
+            raise self._why
+        self._left -= 1
+        sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        sent.set_result(None)
+        return sent
+
+    async def commit_transaction(self) -> None:
+        raise self._why
+
+
+def committed(library: Any) -> None:
+    broker = SimpleNamespace(producer=lambda **_: library, names=Names())
+    asyncio.run(SlotProducer(cast(Broker, broker), "slot", 1, 0).commit(EVENTS, []))
+
+
+@pytest.mark.parametrize(
+    "why", [RequestTimedOutError(), KafkaConnectionError(), TimeoutError(), OSError()], ids=repr
+)
+def test_a_commit_without_an_answer_is_unknown(why: BaseException) -> None:
+    with pytest.raises(KafkaWriteUnknown):
+        committed(Committing(why))
+
+
+def test_a_transaction_that_ended_for_an_unknown_reason_is_unknown() -> None:
+    with pytest.raises(KafkaWriteUnknown):
+        committed(Committing(IllegalOperation("not in transaction"), left=1))

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import pytest
 from faust.types import TP, Message
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
 from streams.kafka.broker import Broker
-from streams.runners.faust_agent import BATCH_COUNT_MAX, batches
-from streams.runners.faust_app import gates_app
+from streams.runners.faust_agent import BATCH_COUNT_MAX, EndProcess, Work, add_agent, batches
+from streams.runners.faust_app import GatesApp, gates_app
 
 AT = TP("intents.submitted", 0)
 
@@ -95,3 +96,71 @@ def test_what_was_delivered_before_partitions_moved_is_left_to_whoever_has_them(
 
 def test_nothing_begins_while_partitions_move() -> None:
     assert asyncio.run(begun([event(7)], moving=True)) == ([], set())
+
+
+class Delivered:
+    """One event of Faust's, which knows whether it was acked."""
+
+    def __init__(self) -> None:
+        self.message, self.acked = object(), False
+
+    def ack(self) -> None:
+        self.acked = True
+
+
+class Ended(Exception):  # noqa: N818 - stands for the end of the process
+    pass
+
+
+def end(error: BaseException) -> NoReturn:
+    raise Ended from error
+
+
+def agent_on(delivered: Delivered, work: Work, end_process: EndProcess = end) -> Any:
+    """Return the coroutine of an agent to which Faust delivered one event."""
+    agents: list[Any] = []
+    app = SimpleNamespace(
+        topic=lambda *_, **__: None, agent=lambda *_, **__: agents.append, begun=list
+    )
+    add_agent(cast(GatesApp, app), "intents.submitted", "admission", work, end_process)
+    queue: asyncio.Queue[Delivered] = asyncio.Queue()
+    queue.put_nowait(delivered)
+    return agents[0](SimpleNamespace(channel=SimpleNamespace(queue=queue)))
+
+
+def test_nothing_is_acked_before_its_work_is_done() -> None:
+    async def acked_early() -> bool:
+        delivered, working, done = Delivered(), asyncio.Event(), asyncio.Event()
+
+        async def work(_: Sequence[Message]) -> None:
+            working.set()
+            await done.wait()
+
+        running = asyncio.create_task(agent_on(delivered, work))
+        async with asyncio.timeout(60):
+            await working.wait()
+            early = delivered.acked
+            done.set()
+            while not delivered.acked:  # noqa: ASYNC110 - an ack has no event
+                await asyncio.sleep(0)
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return early
+
+    assert not asyncio.run(acked_early())
+
+
+def test_work_that_fails_ends_the_process_and_acks_nothing() -> None:
+    delivered = Delivered()
+
+    async def work(_: Sequence[Message]) -> None:
+        raise OSError
+
+    async def run() -> None:
+        async with asyncio.timeout(60):
+            await agent_on(delivered, work)
+
+    with pytest.raises(Ended):
+        asyncio.run(run())
+    assert not delivered.acked
