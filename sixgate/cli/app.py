@@ -13,8 +13,9 @@ from sixgate.cli.commands import LazyGroup
 from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
+from sixgate.cli.interrupts import ignore
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
-from sixgate.cli.output import write_line
+from sixgate.cli.output import OutputClosed, write_line
 from sixgate.interpreter import tune
 
 app = typer.Typer(
@@ -75,6 +76,7 @@ def run() -> int:
     try:
         return _run()
     except BaseException as error:  # noqa: BLE001 - the end of a command: told, then its code
+        ignore()  # explaining it imports for a third of a second
         return _tell(error)
 
 
@@ -89,11 +91,14 @@ def _run() -> int:
 
 
 def _tell(error: BaseException) -> int:
-    if os.environ.get(TRACEBACK_VARIABLE):
-        sys.excepthook(type(error), error, error.__traceback__)
     failure = failure_of(error)
-    if failure.sentence:
-        _print_error(failure.sentence)
+    try:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            sys.excepthook(type(error), error, error.__traceback__)
+        if failure.sentence:
+            _print_error(failure.sentence)
+    except (OSError, OutputClosed):  # standard error is gone; supervisors act on the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     return failure.code
 
 

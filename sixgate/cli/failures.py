@@ -104,6 +104,8 @@ def _foreign(error: BaseException) -> Failure:
     try:
         kinds = known_kinds()
     except Exception as unloadable:  # noqa: BLE001 - whatever it is, the command ends in a sentence
+        if isinstance(error, OSError):
+            return Failure(ExitCode.FOLDER, _system_error(error))
         return Failure(ExitCode.INTERNAL, _unexplained(error, unloadable))
     for kind, code in kinds:
         if isinstance(error, kind):

@@ -28,6 +28,13 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, _interrupt)
 
 
+def ignore() -> None:
+    """Ignore Ctrl-C from now on: a command that has failed keeps its sentence and exit code."""
+    if signal.getsignal(signal.SIGINT) in (_leave, _interrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+
 def _interrupt(_number: int, frame: FrameType | None) -> None:
     if "pydantic" not in _packages(frame):
         raise KeyboardInterrupt
