@@ -98,8 +98,13 @@ def _tell(error: BaseException) -> int:
         if failure.sentence:
             _print_error(failure.sentence)
     except (OSError, OutputClosed):  # standard error is gone; supervisors act on the exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        _discard(2)
     return failure.code
+
+
+def _discard(stream: int) -> None:
+    """Let nothing that is still buffered for a lost stream raise again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _print_error(sentence: str) -> None:
@@ -127,5 +132,5 @@ def _exit_quietly(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _discard(1)
     sys.exit(code)

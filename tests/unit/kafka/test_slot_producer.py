@@ -25,15 +25,24 @@ EVENTS = [Outgoing(Topic.AUDIT, "", b"{}") for _ in range(3)]
 
 
 class Library:
-    """aiokafka's transactional producer, whose transaction ends after some records."""
-
-    def __init__(self, taken: int, why: KafkaError) -> None:
-        self._left, self._why = taken, why
+    """aiokafka's transactional producer: begins a transaction of its own manager."""
 
     async def begin_transaction(self) -> None:
         self._txn_manager = TransactionManager("slot", 1_000)
         self._txn_manager.set_pid_and_epoch(1, 1)
         self._txn_manager.begin_transaction()
+
+
+def committed(library: Any) -> None:
+    broker = SimpleNamespace(producer=lambda **_: library, names=Names())
+    asyncio.run(SlotProducer(cast(Broker, broker), "slot", 1, 0).commit(EVENTS, []))
+
+
+class Ending(Library):
+    """Its transaction ends after some records."""
+
+    def __init__(self, taken: int, why: KafkaError) -> None:
+        self._left, self._why = taken, why
 
     async def send(self, *_: object) -> "asyncio.Future[object]":
         if not self._left:
@@ -57,23 +66,15 @@ class Library:
 def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(
     taken: int, why: KafkaError, said: type[KafkaFault]
 ) -> None:
-    library: Any = Library(taken, why)
-    broker = SimpleNamespace(producer=lambda **_: library, names=Names())
-    producer = SlotProducer(cast(Broker, broker), "slot", 1, 0)
     with pytest.raises(said):
-        asyncio.run(producer.commit(EVENTS, []))
+        committed(Ending(taken, why))
 
 
-class Committing:
-    """aiokafka's transactional producer, which takes every record and ends in its own way."""
+class Committing(Library):
+    """It takes records, and its commit or the record after them fails."""
 
     def __init__(self, why: BaseException, left: int = 1_000) -> None:
         self._why, self._left = why, left
-
-    async def begin_transaction(self) -> None:
-        self._txn_manager = TransactionManager("slot", 1_000)
-        self._txn_manager.set_pid_and_epoch(1, 1)
-        self._txn_manager.begin_transaction()
 
     async def send(self, *_: object) -> "asyncio.Future[object]":
         if not self._left:
@@ -85,11 +86,6 @@ class Committing:
 
     async def commit_transaction(self) -> None:
         raise self._why
-
-
-def committed(library: Any) -> None:
-    broker = SimpleNamespace(producer=lambda **_: library, names=Names())
-    asyncio.run(SlotProducer(cast(Broker, broker), "slot", 1, 0).commit(EVENTS, []))
 
 
 @pytest.mark.parametrize(
