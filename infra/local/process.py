@@ -5,13 +5,16 @@ import json
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 _NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)  # nobody's number, or that of a thread
-_STARTED = 19  # a field of /proc/PID/stat, counted after the name
+_STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the name
+_NOT_RUNNING = "TtZX"  # stopped, traced, ended
+_FREEZE_POLL_S = 0.001
 
 
 class Process(NamedTuple):
@@ -31,6 +34,11 @@ class Process(NamedTuple):
         with self._held() as handle, suppress(ProcessLookupError):
             if handle is not None:
                 signal.pidfd_send_signal(handle, number)
+
+    def freeze(self) -> None:
+        """Stop it with SIGSTOP and return once none of its threads runs."""
+        self.send(signal.SIGSTOP)
+        await_frozen(self.pid)
 
     def ended(self, within_s: float) -> bool:
         """Wait until it has ended and holds no port and no file; return whether it has."""
@@ -90,12 +98,32 @@ def spawn(command: list[str], log: Path, more: Mapping[str, str]) -> Process:
     return Process(pid, _started(pid) or "ended")
 
 
-def _started(pid: int) -> str | None:
+def await_frozen(pid: int) -> None:
+    """Wait until every thread of a process that was sent SIGSTOP has stopped, or has ended.
+
+    ``kill`` returns earlier: on a busy machine a thread may still answer a request meanwhile.
+    """
+    while any(_runs(stat) for stat in Path(f"/proc/{pid}/task").glob("*/stat")):
+        time.sleep(_FREEZE_POLL_S)
+
+
+def _runs(stat: Path) -> bool:
+    fields = _fields(stat)
+    return fields is not None and fields[_STATE] not in _NOT_RUNNING
+
+
+def _fields(stat: Path) -> list[str] | None:
+    """Return the fields after the name, which may contain anything (proc(5))."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return stat.read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat.rpartition(")")[2].split()
+
+
+def _started(pid: int) -> str | None:
+    fields = _fields(Path(f"/proc/{pid}/stat"))
+    if fields is None:
+        return None
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}/{fields[_STARTED]}"
 

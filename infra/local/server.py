@@ -84,7 +84,8 @@ class Server:
 
     def pause(self) -> None:
         """Freeze it: its connections stay and nothing answers."""
-        self.send(signal.SIGSTOP)
+        if process := self.process:
+            process.freeze()
 
     def resume(self) -> None:
         """Let a frozen one go on."""

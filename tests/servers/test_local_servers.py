@@ -83,6 +83,31 @@ def test_a_process_has_ended_when_it_holds_its_port_no_more(tmp_path: Path) -> N
         socket.create_server((HOST, port)).close()
 
 
+BUSY = """
+import threading, time
+for _ in range(20):
+    threading.Thread(target=lambda: [sum(range(1000)) for _ in iter(int, 1)], daemon=True).start()
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_thread_of_a_frozen_process_runs(tmp_path: Path) -> None:
+    """SIGSTOP alone returns while some still run: a broker would answer one request more."""
+    log = tmp_path / "log"
+    process = spawn([sys.executable, "-c", BUSY], log, {})
+    try:
+        until(lambda: log.exists() and log.read_text() == "up\n")
+        for _ in range(20):
+            process.freeze()
+            stats = Path(f"/proc/{process.pid}/task").glob("*/stat")
+            assert {stat.read_text().rpartition(")")[2].split()[0] for stat in stats} == {"T"}
+            process.send(signal.SIGCONT)
+    finally:
+        process.send(signal.SIGKILL)
+        assert process.ended(30)
+
+
 def test_a_port_is_not_given_twice_in_a_row() -> None:
     assert len({free_port() for _ in range(500)}) == 500
 

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from infra.local.process import await_frozen
 from sixgate.clocks import boot_ms
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.example import LANDMARKS, example_genesis
@@ -200,6 +201,7 @@ def test_a_worker_that_is_stopped_is_replaced_at_its_bound() -> None:
         pool.run([TRANSFER], DEADLINE_MS)
         (worker,) = children()
         os.kill(worker, signal.SIGSTOP)
+        await_frozen(worker)
         started_s = time.monotonic()
         answers = pool.run([biggest], DEADLINE_MS)  # the socket cannot hold it: send blocks, too
 

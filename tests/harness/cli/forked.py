@@ -26,6 +26,7 @@ from threading import Lock
 from typing import IO, NamedTuple, NoReturn
 
 import sixgate.cli
+from infra.local.process import await_frozen
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, Ended
 from tests.harness.pipeline.wrong_clock import set_clock
 
@@ -70,6 +71,8 @@ class Forked(subprocess.Popen[bytes]):
     def send_signal(self, sig: int) -> None:
         try:
             signal.pidfd_send_signal(self._pidfd, sig)
+            if sig == signal.SIGSTOP:
+                await_frozen(self.pid)
         except ProcessLookupError:
             self.wait()
 
