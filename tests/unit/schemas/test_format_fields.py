@@ -42,7 +42,7 @@ from schemas.vault_events import (
 
 PAGE = (Path(__file__).parents[3] / "docs" / "format.md").read_text("utf-8")
 PUT_IN_BY_SIGNING = {"signature", "raw_transaction", "transaction_hash", "message_signature"}
-ALWAYS, AT_TIMES = "always", "at times"
+ALWAYS, OPTIONAL = "always", "optional"
 
 ORDERS: tuple[type[Canonical], ...] = (
     KeyRequest,
@@ -71,7 +71,7 @@ ANSWERS: tuple[type[SignerEvent], ...] = (
 def on_the_page(heading: str) -> dict[str, str]:
     """Return the fields under a heading, and whether each is always there."""
     (table,) = re.findall(rf"^### {heading}\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
-    rows = re.findall(rf"^\| (`[^|]*`) \| ({ALWAYS}|{AT_TIMES}) \|", table, re.MULTILINE)
+    rows = re.findall(rf"^\| (`[^|]*`) \| ({ALWAYS}|{OPTIONAL}) \|", table, re.MULTILINE)
     assert len(rows) == table.count("\n") - 2
     return {name: there for names, there in rows for name in re.findall(r"`(\w+)`", names)}
 
@@ -79,7 +79,7 @@ def on_the_page(heading: str) -> dict[str, str]:
 def in_the_model(model: type[Canonical]) -> dict[str, str]:
     """Return the same of a model; what signing puts in is absent before, and never after."""
     return {
-        name: AT_TIMES if field.default is None and name not in PUT_IN_BY_SIGNING else ALWAYS
+        name: OPTIONAL if field.default is None and name not in PUT_IN_BY_SIGNING else ALWAYS
         for name, field in model.model_fields.items()
     }
 
@@ -126,7 +126,7 @@ def test_every_record_of_operators_and_signer_has_its_line(
     found = {kind: lists for kind, *lists in rows}
     for model in models:
         kind, fields = model.model_fields["type"].default, in_the_model(model)
-        for there, told in zip((ALWAYS, AT_TIMES), found.pop(kind), strict=True):
+        for there, told in zip((ALWAYS, OPTIONAL), found.pop(kind), strict=True):
             told_names = re.findall(r"`(\w+)`", told)
             asked = {name for name, when in fields.items() if when == there}
             assert set(told_names) == asked - shared - {"v", "type"}, (kind, there)
