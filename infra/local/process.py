@@ -103,12 +103,19 @@ def await_frozen(pid: int) -> None:
 
     ``kill`` returns earlier: on a busy machine a thread may still answer a request meanwhile.
     """
-    while any(_runs(stat) for stat in Path(f"/proc/{pid}/task").glob("*/stat")):
+    while any(_runs(thread) for thread in _threads(pid)):
         time.sleep(_FREEZE_POLL_S)
 
 
-def _runs(stat: Path) -> bool:
-    fields = _fields(stat)
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _runs(thread: Path) -> bool:
+    fields = _fields(thread / "stat")
     return fields is not None and fields[_STATE] not in _NOT_RUNNING
 
 

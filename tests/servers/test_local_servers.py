@@ -106,6 +106,7 @@ def test_no_thread_of_a_frozen_process_runs(tmp_path: Path) -> None:
     finally:
         process.send(signal.SIGKILL)
         assert process.ended(30)
+    process.freeze()  # one that has ended is not waited for
 
 
 def test_a_port_is_not_given_twice_in_a_row() -> None:
