@@ -101,18 +101,18 @@ def known_kinds() -> tuple[tuple[type[BaseException], ExitCode], ...]:
 
 
 def _foreign(error: BaseException) -> Failure:
+    kinds: tuple[tuple[type[BaseException], ExitCode], ...] = ()
+    sentence = _defect(error)
     try:
         kinds = known_kinds()
     except Exception as unloadable:  # noqa: BLE001 - whatever it is, the command ends in a sentence
-        if isinstance(error, OSError):
-            return Failure(ExitCode.FOLDER, _system_error(error))
-        return Failure(ExitCode.INTERNAL, _unexplained(error, unloadable))
+        sentence = _unexplained(error, unloadable)
     for kind, code in kinds:
         if isinstance(error, kind):
             return Failure(code, str(error))
     if isinstance(error, OSError):
         return Failure(ExitCode.FOLDER, _system_error(error))
-    return Failure(ExitCode.INTERNAL, _defect(error))
+    return Failure(ExitCode.INTERNAL, sentence)
 
 
 def _system_error(error: OSError) -> str:
