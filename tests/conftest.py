@@ -30,6 +30,7 @@ pytest_plugins = [
     "tests.harness.broker.shared",
     "tests.harness.pipeline.trading",
     "tests.harness.pipeline.scaled_fixtures",
+    "tests.harness.pipeline.release_fixtures",
 ]
 
 

@@ -27,7 +27,6 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.releasing.link import ReleaseLink
 from streams.kafka.broker import Broker
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.harness.broker.ledger_kafka import own_broker
 from tests.harness.builders.release import (
     CONFIGURATION,
     SHARE,
@@ -47,32 +46,20 @@ WRAPPING = Wrapping(SHARE, SHARE_PLACE)
 
 
 @pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
-    with Peers(tmp_path_factory.mktemp("peers")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with own_broker() as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
 def running(
-    tmp_path_factory: pytest.TempPathFactory, broker: Broker, peers: Peers
+    tmp_path_factory: pytest.TempPathFactory, release_broker: Broker, peers: Peers
 ) -> Iterator[Releasing]:
     """Give a release for gcp at work."""
     path = tmp_path_factory.mktemp("running") / "releases"
-    with releasing(path, broker, peers) as found:
+    with releasing(path, release_broker, peers) as found:
         found.found("gcp")
         found.start("gcp")
         yield found
 
 
 @pytest.fixture
-def here(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", broker, peers) as found:
+def here(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", release_broker, peers) as found:
         yield found
 
 

@@ -14,27 +14,14 @@ from signer.custody.kms.port import RootKms
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
-from tests.harness.broker.ledger_kafka import own_broker
 from tests.harness.builders.release import SHARE, SHARE_AAD
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import START_S_MAX, Releasing, await_log, releasing
 
 
-@pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
-    with Peers(tmp_path_factory.mktemp("peers")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with own_broker() as broker:
-        yield broker
-
-
 @pytest.fixture
-def here(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "releases", broker, peers) as found:
+def here(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "releases", release_broker, peers) as found:
         found.found("gcp")
         yield found
 
@@ -159,8 +146,8 @@ def test_keys_are_never_made_twice(here: Releasing) -> None:
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, broker: Broker, peers: Peers) -> Iterator[Releasing]:
-    with releasing(tmp_path / "guarded", broker, peers, tls=True) as found:
+def guarded(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Releasing]:
+    with releasing(tmp_path / "guarded", release_broker, peers, tls=True) as found:
         found.found("gcp")
         found.start("gcp")
         yield found

@@ -27,12 +27,6 @@ PROVIDERS = ("gcp", "aws", "azure")
 WALLET, TREASURY = "wallets/hot", "__treasury-keys"
 
 
-@pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
-    with Peers(tmp_path_factory.mktemp("peers")) as running:
-        yield running
-
-
 @pytest.fixture
 def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing]:
     """Give three releases at work, whose policy believes the simulated platform of signers."""

@@ -55,25 +55,16 @@ class CommandLine:
 
     folder: Path | None
 
-    def run(
-        self,
-        *words: str,
-        stdin: str = "",
-        before: Callable[[], None] | None = None,
-        more: dict[str, str] | None = None,
-    ) -> Ended:
-        """Run a command to its end; ``before`` runs in the child first, ``more`` is set for it."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environment | (more or {}),
-            timeout=SECONDS_MAX,
-            check=False,
-            preexec_fn=before,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+    def run(self, *words: str, stdin: str = "", more: dict[str, str] | None = None) -> Ended:
+        """Run a command to its end, with ``more`` in its environment."""
+        return self._run(words, stdin, self.environment | (more or {}))
+
+    def run_after(self, before: Callable[[], None], *words: str, stdin: str = "") -> Ended:
+        """Run a command in a process that calls ``before`` first."""
+        return _run_process(words, stdin, self.environment, before)
+
+    def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
+        return _run_process(words, stdin, environment)
 
     def ok(self, *words: str, stdin: str = "") -> Ended:
         ended = self.run(*words, stdin=stdin)
@@ -132,6 +123,25 @@ class CommandLine:
         return self.folder
 
 
+def _run_process(
+    words: Sequence[str],
+    stdin: str,
+    environment: dict[str, str],
+    before: Callable[[], None] | None = None,
+) -> Ended:
+    done = subprocess.run(
+        [*COMMAND, *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=SECONDS_MAX,
+        check=False,
+        preexec_fn=before,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 class InProcess(CommandLine):
     """The same commands in this process, many in a second.
 
@@ -139,15 +149,7 @@ class InProcess(CommandLine):
     holds the engine on one folder at a time.
     """
 
-    def run(
-        self,
-        *words: str,
-        stdin: str = "",
-        before: Callable[[], None] | None = None,
-        more: dict[str, str] | None = None,
-    ) -> Ended:
-        assert before is None, "there is no child to run this in"
-        variables = self.environment | (more or {})
+    def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
         with tempfile.TemporaryFile() as given:
             # A file that commands may read past Python's buffer; bytes that are no text are
             # surrogates in ``stdin``.
@@ -155,7 +157,7 @@ class InProcess(CommandLine):
             given.seek(0)
             out, err = _stream(io.BytesIO()), _stream(io.BytesIO())
             streams = {"stdin": _stream(given), "stdout": out, "stderr": err}
-            with _replaced({"argv": ["sixgate", *words], **streams}, variables):
+            with _replaced({"argv": ["sixgate", *words], **streams}, environment):
                 code = run()
             streams["stdin"].detach()
         return Ended(code, _written(out), _written(err))

@@ -17,7 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -155,19 +155,11 @@ def fork(
 class ForkedCommandLine(CommandLine):
     """The same commands, each in a forked process."""
 
-    def run(
-        self,
-        *words: str,
-        stdin: str = "",
-        before: Callable[[], None] | None = None,
-        more: dict[str, str] | None = None,
-    ) -> Ended:
-        assert before is None, "the server runs nothing of a test's"
+    def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
         with TemporaryFile() as said, TemporaryFile() as out, TemporaryFile() as err:
             said.write(stdin.encode())
             said.seek(0)
-            env = self.environment | (more or {})
-            child = fork(*words, stdin=said, out=out, err=err, env=env)
+            child = fork(*words, stdin=said, out=out, err=err, env=environment)
             try:
                 code = child.wait(SECONDS_MAX)
             finally:

@@ -212,8 +212,8 @@ def test_a_folder_that_may_only_be_read_is_one_sentence(cli: InProcess) -> None:
     everything = [cli.data, *cli.data.rglob("*")]
     for path in everything:
         path.chmod(0o500 if path.is_dir() else 0o400)
-    ended = cli.processes.run("submit", "-", stdin=json.dumps(INTENT), before=obey_permissions)
-    made = CommandLine(cli.data / "new").run("init", "--org", "acme", before=obey_permissions)
+    ended = cli.processes.run_after(obey_permissions, "submit", "-", stdin=json.dumps(INTENT))
+    made = CommandLine(cli.data / "new").run_after(obey_permissions, "init", "--org", "acme")
     for path in everything:
         path.chmod(0o700 if path.is_dir() else 0o600)
     assert (ended.code, bool(ended.sentence)) == (7, True)
@@ -230,7 +230,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: InProc
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 65_536, resource.RLIM_INFINITY))
 
     many = "\n".join([json.dumps(INTENT | {"value": "0.001"})] * 200)
-    ended = cli.processes.run("submit", "-", stdin=many, before=no_space)
+    ended = cli.processes.run_after(no_space, "submit", "-", stdin=many)
     assert ended.code == 7
     assert ended.sentence
     cli.ok("ledger", "verify")

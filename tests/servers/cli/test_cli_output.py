@@ -38,6 +38,13 @@ def shell(cli: CommandLine, script: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+def run_program(program: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [COMMAND[0], "-c", program],
+        capture_output=True, text=True, env=environment, check=False, timeout=60,
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def node(organisation: InProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     """Serve one folder to the processes of these tests, which then need not start an engine."""
@@ -106,10 +113,7 @@ def test_ctrl_c_while_anything_is_loaded_is_no_traceback(cli: InProcess, loading
         "sys.argv = ['sixgate', 'keys', 'list']\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [COMMAND[0], "-c", probe],
-        capture_output=True, text=True, env=cli.environment, check=False, timeout=60,
-    )  # fmt: skip
+    done = run_program(probe, cli.environment)
     assert done.returncode == 130, done.stderr
     assert done.stderr.startswith("Error: interrupted")
     assert "Traceback" not in done.stderr
@@ -167,16 +171,9 @@ def test_a_defect_shows_where_it_is_only_when_asked(node: InProcess) -> None:
         "sys.argv = ['sixgate', 'agents', 'list']\n"
         "a.main()\n"
     )
-    quiet = subprocess.run(
-        [COMMAND[0], "-c", probe],
-        capture_output=True, text=True, env=node.environment, check=False, timeout=60,
-    )  # fmt: skip
+    quiet = run_program(probe, node.environment)
     assert quiet.returncode == 1
     assert "a defect in sixgate (ZeroDivisionError)" in quiet.stderr
     assert "Traceback" not in quiet.stderr
-    loud = subprocess.run(
-        [COMMAND[0], "-c", probe],
-        capture_output=True, text=True, check=False, timeout=60,
-        env=node.environment | {"SIXGATE_TRACEBACK": "1"},
-    )  # fmt: skip
+    loud = run_program(probe, node.environment | {"SIXGATE_TRACEBACK": "1"})
     assert "Traceback" in loud.stderr
