@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import secrets
 import socket
 from collections import deque
@@ -14,7 +15,7 @@ _PORTS = range(20_000, 32_000)
 # How many of the ports that it was given a process keeps from others; each takes an open file.
 _HELD_COUNT_MAX = 128
 _turns = itertools.count(secrets.randbelow(len(_PORTS)))
-_held: deque[socket.socket] = deque()
+_held: deque[int] = deque()  # descriptors: sockets would complain when the process ends
 
 
 def free_port() -> int:
@@ -49,9 +50,9 @@ def _hold(port: int) -> bool:
     except OSError:
         held.close()
         return False
-    _held.append(held)
+    _held.append(held.detach())
     if len(_held) > _HELD_COUNT_MAX:
-        _held.popleft().close()
+        os.close(_held.popleft())
     return True
 
 
