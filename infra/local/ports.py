@@ -15,7 +15,7 @@ _PORTS = range(20_000, 32_000)
 # How many of the ports that it was given a process keeps from others; each takes an open file.
 _HELD_COUNT_MAX = 128
 _turns = itertools.count(secrets.randbelow(len(_PORTS)))
-_held: deque[int] = deque()  # descriptors: sockets would complain when the process ends
+_held: deque[int] = deque()  # descriptors, because unclosed sockets warn at exit
 
 
 def free_port() -> int:
