@@ -20,7 +20,7 @@ from benchmarks import (
 )
 from benchmarks.measure import Figure
 from benchmarks.page import keep, row
-from sixgate.interpreter import tune
+from sixgate.gc_tuning import tune
 
 NOTES = """
 The embedded pipeline and its parts. The pipeline's figures are taken with the ledger running beside

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import MICRO, Figure, seconds
 from benchmarks.pipeline import record_of, submit
 from sixgate.embedded.node import running
-from sixgate.interpreter import tune
+from sixgate.gc_tuning import tune
 
 CHUNK = 1_000
 POINTS_PER_DECADE = (1, 2, 5)
@@ -24,11 +24,11 @@ GROWTH_MAX = 1.5
 
 def points(intents: int) -> Iterator[tuple[int, float]]:
     """Yield (how many intents came before, µs per intent), submitting ``intents`` in all."""
-    agent = world.new_agent()
-    records = map(record_of, world.signed(agent, map(str, range(intents))))
+    agent = fixtures.new_agent()
+    records = map(record_of, fixtures.signed(agent, map(str, range(intents))))
     wanted, costs = _wanted(intents), []
     with TemporaryDirectory() as directory:
-        folder = world.make_folder(Path(directory) / "data", agent)
+        folder = fixtures.make_folder(Path(directory) / "data", agent)
         with running(folder) as node:
             for before in range(0, intents, CHUNK):
                 chunk = list(islice(records, CHUNK))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import Figure, interleaved
 from schemas.outcome import TransactionSigned
 from schemas.partition import partition_of
@@ -14,34 +14,34 @@ from schemas.topics import Topic
 from signer.account import Account
 from signer.authority import Allocation, authorize
 from signer.case import Case
-from signer.casework import Casework
+from signer.case_builder import CaseBuilder
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import sign_transaction
 from signer.identity import open_identity
-from signer.imports import Imports
+from signer.key_import import KeyImports
+from signer.keys.authorized_use import KeyUse
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.registered import RegisteredPolicy
 from signer.registry import Registry
 from signer.rules import RULES
-from signer.share_turns import ShareTurns
+from signer.share_key_rotation import ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.stage import Arrival, SigningStage
 from signer.state import Sealer, StateKey, StateWrite
 from signer.transactions import transaction_of
-from signer.vaults.custodian import Custodian
+from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
 from signer.window import DAY_MS, Window
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from streams.log.sqlite import SqliteLog
-from streams.runners.custody_chores import CustodyChores
+from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.operations import Operations
 
 RULES_US_MAX = 25
@@ -78,12 +78,12 @@ class DictStore:
 
 def figures() -> Iterator[Figure]:
     """Yield the rows of this group."""
-    peer = world.Peer()
+    peer = fixtures.Peer()
     yield from _rules(peer)
     yield from _signer(peer)
 
 
-def _rules(peer: world.Peer) -> Iterator[Figure]:
+def _rules(peer: fixtures.Peer) -> Iterator[Figure]:
     for spends in EARLIER_SPENDS:
         times = interleaved({"rules": _five_rules(spends), "peer": peer}, ROUNDS, CALLS)
         yield Figure(
@@ -103,11 +103,11 @@ def _five_rules(spends: int) -> Callable[[], object]:
     window = Window()
     for n in range(spends):
         window = window.add(now_ms - DAY_MS + n * (DAY_MS // (spends + 1)), 1, DAY_MS)
-    account = Account(account=world.ACCOUNT, spent=window)
-    policy = RegisteredPolicy(world.POLICY, "0x" + "00" * 32).policy
-    agent = world.agent_entry(world.new_agent())
-    facts = world.facts(now_ms, agent, None)
-    intent = world.intent("rules")
+    account = Account(account=fixtures.ACCOUNT, spent=window)
+    policy = RegisteredPolicy(fixtures.POLICY, "0x" + "00" * 32).policy
+    agent = fixtures.agent_entry(fixtures.new_agent())
+    facts = fixtures.facts(now_ms, agent, None)
+    intent = fixtures.intent("rules")
     computable = list(RULES["transaction"].values())[:5]
 
     def run() -> object:
@@ -116,10 +116,10 @@ def _five_rules(spends: int) -> Callable[[], object]:
     return run
 
 
-def _signer(peer: world.Peer) -> Iterator[Figure]:
-    agent = world.new_agent()
+def _signer(peer: fixtures.Peer) -> Iterator[Figure]:
+    agent = fixtures.new_agent()
     with TemporaryDirectory() as directory:
-        stage, store = _stage(world.make_folder(Path(directory) / "data", agent))
+        stage, store = _stage(fixtures.make_folder(Path(directory) / "data", agent))
     batches = iter(list(_batches(agent, ROUNDS * (BATCHES + 1))))
     deciding = _decider(stage, agent)
 
@@ -144,11 +144,11 @@ def _beside(what: str, value_us: float, peer_us: float, *, held: bool) -> Figure
 
 def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
     """Return the issue's own sum: authorise, build, sign and fold one authenticated intent."""
-    key = stage.keys.by_path[(world.ACCOUNT, world.KEY_PATH)]
-    facts = world.facts(wall_ms(), world.agent_entry(agent), key)
+    key = stage.keys.by_path[(fixtures.ACCOUNT, fixtures.KEY_PATH)]
+    facts = fixtures.facts(wall_ms(), fixtures.agent_entry(agent), key)
     policy = stage.registry.policies["standard"]
-    case = Case(world.intent("decide"), "0x" + "00" * 32, policy, facts)
-    account, sender = Account(account=world.ACCOUNT), bytes.fromhex(key.address[2:])
+    case = Case(fixtures.intent("decide"), "0x" + "00" * 32, policy, facts)
+    account, sender = Account(account=fixtures.ACCOUNT), bytes.fromhex(key.address[2:])
 
     def decide() -> object:
         nonlocal account
@@ -156,7 +156,7 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
         assert isinstance(allocation, Allocation)
         account, pinned = allocation.account, allocation.live.pinned
         assert isinstance(pinned, TransactionSigned)
-        opened = stage.key_use.open_key(key, world.AGENT, None)
+        opened = stage.key_use.open_key(key, fixtures.AGENT, None)
         return sign_transaction(transaction_of(pinned), opened, sender)
 
     return decide
@@ -165,7 +165,7 @@ def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
 def _batches(agent: Ed25519Signer, count: int) -> Iterator[list[Arrival]]:
     for batch in range(count):
         keys = (f"{batch}-{n}" for n in range(BATCH))
-        clearances = [world.clearance(raw) for raw in world.signed(agent, keys)]
+        clearances = [fixtures.clearance(raw) for raw in fixtures.signed(agent, keys)]
         yield [Arrival(f"bench/{batch}/{n}", c) for n, c in enumerate(clearances)]
 
 
@@ -179,13 +179,13 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
     store = DictStore()
     memory = Memory(store, Sealer(state_key), "0")
-    shares = ShareTurns(memory, kms, secrets.token_bytes, wall_ms)
-    vaults = Custodian(registry, said, holders, Imports(shares), secrets.token_bytes)
-    casework = Casework(registry, keys, memory, lambda _: False)
-    stage = SigningStage(identity, casework, KeyUse(keychain.use))
-    provisioner = KeyProvisioner(keys, keychain, Imports(shares))
+    shares = ShareKeyRotation(memory, kms, secrets.token_bytes, wall_ms)
+    vaults = VaultOrderExecutor(registry, said, holders, KeyImports(shares), secrets.token_bytes)
+    case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
+    stage = SigningStage(identity, case_builder, KeyUse(keychain.use))
+    provisioner = KeyProvisioner(keys, keychain, KeyImports(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
-    chores = CustodyChores(identity, vaults, keychain, shares, records)
+    chores = CustodyMaintenance(identity, vaults, keychain, shares, records)
     _load(folder, Operations(identity, registry, said, provisioner, vaults, chores))
     return stage, store
 
@@ -194,7 +194,7 @@ def _load(folder: Folder, operations: Operations) -> None:
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     for record in inbox.read(Topic.REGISTRY, 0, 0, 1000):
         operations.register(record, wall_ms())
-    order = world.key_order(folder, world.ACCOUNT)
+    order = fixtures.key_order(folder, fixtures.ACCOUNT)
     at = partition_of(order.key, folder.trust().partitions)
     record = Record(order.topic, at, 0, order.key, order.value, wall_ms())
     operations.order(record, wall_ms())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
 from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
@@ -94,14 +94,14 @@ def _key() -> Ed25519Signer:
 
 def _records() -> list[Record]:
     """Return what the pipeline wrote for some intents, several times over."""
-    agent = world.new_agent()
+    agent = fixtures.new_agent()
     written: list[Outgoing] = []
     with TemporaryDirectory() as directory:
-        folder = world.make_folder(Path(directory) / "data", agent)
+        folder = fixtures.make_folder(Path(directory) / "data", agent)
         parts = assemble(folder, written.extend)
         parts.start()
-        values = [Outgoing(Topic.SUBMITTED, world.ACCOUNT, raw) for raw in
-                  world.signed(agent, map(str, range(INTENTS)))]  # fmt: skip
+        values = [Outgoing(Topic.SUBMITTED, fixtures.ACCOUNT, raw) for raw in
+                  fixtures.signed(agent, map(str, range(INTENTS)))]  # fmt: skip
         parts.inbox.append(values, 0)
         while parts.runner.step():
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 from eth_account.messages import encode_defunct, encode_typed_data
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
 from schemas.clearance import Gate
 from schemas.intent import AuthorizationIntent, MessageIntent, TypedDataIntent
@@ -39,7 +39,7 @@ POLICY = Policy(
 def figures() -> Iterator[Figure]:
     """Yield the rows of this group."""
     secret = secrets.token_bytes(32)
-    peer, permit = world.peer_account(secret), _permit()
+    peer, permit = fixtures.peer_account(secret), _permit()
     terms = {"chainId": BASE, "address": DELEGATE, "nonce": NONCE}
 
     def typed_data() -> bytes:
@@ -76,8 +76,8 @@ def _row(what: str, ours: Work, theirs: Work) -> Figure:
 
 def _intents(permit: str) -> tuple[TypedDataIntent, MessageIntent, AuthorizationIntent]:
     common: dict[str, Any] = {
-        "org": "bench", "account": world.ACCOUNT, "agent": world.AGENT, "chain_id": BASE,
-        "key_path": world.KEY_PATH, "idempotency_key": "messages",
+        "org": "bench", "account": fixtures.ACCOUNT, "agent": fixtures.AGENT, "chain_id": BASE,
+        "key_path": fixtures.KEY_PATH, "idempotency_key": "messages",
         "expires_at_ms": wall_ms() + 3_600_000,
     }  # fmt: skip
     return (
@@ -89,9 +89,9 @@ def _intents(permit: str) -> tuple[TypedDataIntent, MessageIntent, Authorization
 
 def _ours(intent: MessageKind, secret: bytes) -> Work:
     """Return the signer's way from a parsed intent to its signature."""
-    key, account = KeyHandle(bytearray(secret)), Account(account=world.ACCOUNT)
+    key, account = KeyHandle(bytearray(secret)), Account(account=fixtures.ACCOUNT)
     address = address_of(key.public_key())
-    facts = world.facts(wall_ms(), world.agent_entry(world.new_agent()), None)
+    facts = fixtures.facts(wall_ms(), fixtures.agent_entry(fixtures.new_agent()), None)
     judge = RULES[intent.kind][Gate.ALLOWLIST]
 
     def run() -> bytes:

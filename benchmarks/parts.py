@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import MICRO, Figure
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
@@ -48,7 +48,7 @@ class TimedRunner(EmbeddedRunner):
 def figures() -> Iterator[Figure]:
     """Yield one row per part, in µs per intent, beside eth-account's signing."""
     times = _run(INTENTS)
-    peer = world.Peer()
+    peer = fixtures.Peer()
     start = time.perf_counter()
     for _ in range(INTENTS // 4):
         peer()
@@ -59,17 +59,17 @@ def figures() -> Iterator[Figure]:
 
 
 def _run(intents: int) -> dict[str, float]:
-    agent = world.new_agent()
+    agent = fixtures.new_agent()
     with TemporaryDirectory() as directory:
-        parts = assemble(world.make_folder(Path(directory) / "data", agent), lambda _: None)
+        parts = assemble(fixtures.make_folder(Path(directory) / "data", agent), lambda _: None)
         runner = _timed(parts.runner)
         parts.start()
         runner.step()
         runner.times.clear()
-        values = list(world.signed(agent, map(str, range(intents))))
+        values = list(fixtures.signed(agent, map(str, range(intents))))
         for start in range(0, intents, CHUNK):
             chunk = values[start : start + CHUNK]
-            parts.inbox.append([Outgoing(Topic.SUBMITTED, world.ACCOUNT, v) for v in chunk], 0)
+            parts.inbox.append([Outgoing(Topic.SUBMITTED, fixtures.ACCOUNT, v) for v in chunk], 0)
         while runner.step():
             continue
         parts.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
 from sixgate.api import Json
 from sixgate.data_folder.folder import Folder
@@ -23,11 +23,11 @@ EXTRA_MS_MAX = 5
 
 def figures() -> Iterator[Figure]:
     """Yield the rows of this group."""
-    agent = world.new_agent()
+    agent = fixtures.new_agent()
     keys = map(str, range(WARM_UP + SINGLES + INTENTS))
-    records = [record_of(raw) for raw in world.signed(agent, keys)]
+    records = [record_of(raw) for raw in fixtures.signed(agent, keys)]
     with TemporaryDirectory() as directory:
-        folder = world.make_folder(Path(directory) / "data", agent)
+        folder = fixtures.make_folder(Path(directory) / "data", agent)
         with running(folder) as node:
             submit(node, records[:WARM_UP])
             yield _single(node, records[WARM_UP : WARM_UP + SINGLES], folder)
@@ -35,7 +35,7 @@ def figures() -> Iterator[Figure]:
 
 
 def record_of(raw: bytes) -> Json:
-    return {"key": world.ACCOUNT, "value": base64.b64encode(raw).decode()}
+    return {"key": fixtures.ACCOUNT, "value": base64.b64encode(raw).decode()}
 
 
 def submit(node: Node, records: list[Json]) -> None:
@@ -46,7 +46,7 @@ def submit(node: Node, records: list[Json]) -> None:
 
 def _many(node: Node, records: list[Json]) -> Figure:
     """Interleave rounds of the pipeline with rounds of the peer and compare their medians."""
-    peer, share = world.Peer(), len(records) // ROUNDS
+    peer, share = fixtures.Peer(), len(records) // ROUNDS
     ours, theirs = [], []
     for number in range(ROUNDS):
         part = records[number * share : (number + 1) * share]

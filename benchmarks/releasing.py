@@ -22,10 +22,10 @@ from signer.attestation.binding import Binding, Purpose
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.client import Asking
-from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.standing import Standing
+from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.report import SigningKey
@@ -36,7 +36,7 @@ from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
 from signer.signatures import Ed25519Signer
-from sixgate.https.serving import Listening
+from sixgate.https.server import Listening
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.serving import ReleaseServer
 from sixgate.settings.release import ReleaseAddress
@@ -53,7 +53,7 @@ SHARE = bytes(range(34))
 class World(NamedTuple):
     """A release, and what a signer needs to ask it."""
 
-    desk: ReleaseDesk
+    desk: ReleaseService
     holder: ReleaseHolder
     evidence: "Machine"
     token: bytes
@@ -89,7 +89,7 @@ class Kept:
 class Direct:
     """A transport without a way."""
 
-    def __init__(self, desk: ReleaseDesk) -> None:
+    def __init__(self, desk: ReleaseService) -> None:
         self.nonce, self.send = desk.nonce, desk.answer
 
 
@@ -114,7 +114,7 @@ def figures() -> Iterator[Figure]:
 
 
 @contextmanager
-def _listening(desk: ReleaseDesk) -> Iterator[int]:
+def _listening(desk: ReleaseService) -> Iterator[int]:
     """Serve a desk from a thread of its own; give the port."""
     loop, port, done = asyncio.new_event_loop(), free_port(), threading.Event()
     stop = asyncio.Event()
@@ -163,8 +163,8 @@ def _world() -> World:
         holders=(holder,),
     )
     keys = (TokenKey("r1", issuer.public_key()),)
-    standing = Standing("gcp", policy, keys, sealing)
-    desk = ReleaseDesk(standing, kms, signer, Kept(), lambda: AT_MS, secrets.token_bytes)
+    standing = ReleaseIdentity("gcp", policy, keys, sealing)
+    desk = ReleaseService(standing, kms, signer, Kept(), lambda: AT_MS, secrets.token_bytes)
     return World(desk, holder, machine, _token(issuer, holder.audience))
 
 

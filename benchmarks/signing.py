@@ -8,7 +8,7 @@ from typing import Any
 import rlp
 from coincurve import PublicKey
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.measure import Figure, Work, interleaved
 from signer.custody.handle import KeyHandle
 from signer.ethereum.address import address_of
@@ -29,7 +29,7 @@ from signer.ethereum.validation import first_problem
 
 ROUNDS, CALLS = 25, 80
 SIGN_RATIO_MAX, DECODE_RATIO_MAX = 0.30, 1.3
-TO, DELEGATE = bytes.fromhex(world.RECIPIENT[2:]), b"\x22" * 20
+TO, DELEGATE = bytes.fromhex(fixtures.RECIPIENT[2:]), b"\x22" * 20
 CHAIN_ID, NONCE, VALUE_WEI, GAS = 8453, 7, 10**12, 60_000
 FEE_WEI, TIP_WEI = 10**9, 10**6
 STORAGE_KEY, BLOB_HASH = b"\x33" * 32, b"\x01" * 32
@@ -38,7 +38,7 @@ STORAGE_KEY, BLOB_HASH = b"\x33" * 32, b"\x01" * 32
 def figures() -> Iterator[Figure]:
     """Yield the rows of this group."""
     secret = secrets.token_bytes(32)
-    key, peer = KeyHandle(bytearray(secret)), world.peer_account(secret)
+    key, peer = KeyHandle(bytearray(secret)), fixtures.peer_account(secret)
     address = address_of(key.public_key())
     asked = Authorization(CHAIN_ID, DELEGATE, NONCE)
     signed = SignedAuthorization(asked, sign_digest(authorization_hash(asked), key, address))
@@ -66,12 +66,12 @@ def _builders(signed: SignedAuthorization) -> list[Callable[[], Transaction]]:
 def _spelt(number: int, peer: Any) -> dict[str, Any]:
     """Spell the same transactions as eth-account reads them."""
     call = {
-        "chainId": CHAIN_ID, "nonce": NONCE, "gas": GAS, "to": world.RECIPIENT,
+        "chainId": CHAIN_ID, "nonce": NONCE, "gas": GAS, "to": fixtures.RECIPIENT,
         "value": VALUE_WEI, "data": "0x",
     }  # fmt: skip
     price = {"gasPrice": FEE_WEI}
     fees = {"maxPriorityFeePerGas": TIP_WEI, "maxFeePerGas": FEE_WEI, "accessList": []}
-    access = [{"address": world.RECIPIENT, "storageKeys": ["0x" + STORAGE_KEY.hex()]}]
+    access = [{"address": fixtures.RECIPIENT, "storageKeys": ["0x" + STORAGE_KEY.hex()]}]
     terms = {"chainId": CHAIN_ID, "address": DELEGATE, "nonce": NONCE}
     return [
         call | price,

@@ -18,7 +18,7 @@ WHY_MAX = 256
 _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 
 
-class Malformed(ValueError):  # noqa: N818 - it names what the input is, and reads so where caught
+class MalformedError(ValueError):
     """Bytes that are not the canonical form of the model they claim to be.
 
     ``where`` is the dotted path of the first wrong field, or ``"bytes"``. Both are short, and
@@ -65,7 +65,10 @@ class Canonical(BaseModel):
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Parse canonical bytes; raise ``Malformed`` unless their value encodes to the same."""
+        """Parse canonical bytes.
+
+        Raise ``MalformedError`` unless their value encodes to the same.
+        """
         return decode_as(cls.model_validate_json, raw)
 
 
@@ -83,7 +86,7 @@ def decode_as(parse: Callable[[bytes], Value], raw: bytes) -> Value:
     except ValidationError as error:
         raise malformed(error) from None
     if value.encode() != raw:
-        raise Malformed("bytes", "not the canonical encoding of their own content")
+        raise MalformedError("bytes", "not the canonical encoding of their own content")
     return value
 
 
@@ -105,9 +108,9 @@ def event_id(stage: str, source: str) -> str:
     return digest("sixgate/event-id/v1", f"{stage}\x00{source}".encode())
 
 
-def malformed(error: ValidationError) -> Malformed:
+def malformed(error: ValidationError) -> MalformedError:
     """Translate pydantic's first complaint, without what the input wrote into it."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(part for part in map(str, first["loc"]) if _FIELD.fullmatch(part))
     why = "of no known type" if first["type"] == "union_tag_invalid" else first["msg"]
-    return Malformed(where or "bytes", why[:WHY_MAX])
+    return MalformedError(where or "bytes", why[:WHY_MAX])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.fields import KeyId
 
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
@@ -59,9 +59,9 @@ class Envelope(Canonical):
         return base64.b64decode(self.signatures[0].sig)
 
     def signed_bytes(self, expected_type: str) -> bytes:
-        """Return what the signature covers; raise ``Malformed`` if the type is another."""
+        """Return what the signature covers; raise ``MalformedError`` if the type is another."""
         if self.payload_type != expected_type:
-            raise Malformed("payloadType", f"is not {expected_type}")
+            raise MalformedError("payloadType", f"is not {expected_type}")
         return pae(self.payload_type, self.body())
 
 

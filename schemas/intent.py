@@ -113,7 +113,7 @@ _ADAPTER: TypeAdapter[AnyIntent] = TypeAdapter(Annotated[AnyIntent, Field(discri
 
 
 def decode_intent(raw: bytes) -> AnyIntent:
-    """Parse an intent of any kind from canonical bytes; raise ``Malformed``."""
+    """Parse an intent of any kind from canonical bytes; raise ``MalformedError``."""
     return decode_as(_ADAPTER.validate_json, raw)
 
 

@@ -70,7 +70,7 @@ class KeyDeactivation(KeyOrder):
 class KeyImport(KeyMakingOrder):
     """An order to take in a key that was made elsewhere and has this address.
 
-    ``box`` is the gated digest of the secret sealed for ``import_key``, a share key.
+    ``box`` is the redacted digest of the secret sealed for ``import_key``, a share key.
     """
 
     type: Literal["key.import"] = "key.import"
@@ -87,7 +87,7 @@ class KeyImport(KeyMakingOrder):
 
 
 class KeyDelivery(Canonical):
-    """A ``KeyImport`` with its box, as they travel; the box is gated."""
+    """A ``KeyImport`` with its box, as they travel; the box is redacted."""
 
     v: Literal[1] = 1
     type: Literal["key.delivery"] = "key.delivery"
@@ -100,8 +100,8 @@ class KeyProvisioned(Wrapped, SignerEvent):
     """The signer's answer: a key, or a new version of one.
 
     With the request inside it is the key's whole descriptor. The wrapped keys, the ciphertext and
-    the client's share, sealed for the one that the order names, are gated: the ledger holds their
-    digests. ``kms_key`` is the root's, or in their order the providers'.
+    the client's share, sealed for the one that the order names, are redacted: the ledger holds
+    their digests. ``kms_key`` is the root's, or in their order the providers'.
     """
 
     v: Literal[1] = 1
@@ -141,12 +141,15 @@ _EVENTS: TypeAdapter[VaultEvent] = TypeAdapter(Annotated[VaultEvent, Field(discr
 
 
 def decode_order(raw: bytes) -> AnyOrder:
-    """Parse an operator's order from canonical bytes; raise ``Malformed`` for anything else."""
+    """Parse an operator's order from canonical bytes.
+
+    Raise ``MalformedError`` for anything else.
+    """
     return decode_as(_ORDERS.validate_json, raw)
 
 
 def decode_vault_event(raw: bytes) -> VaultEvent:
-    """Parse what a signer says of keys and how they are wrapped; raise ``Malformed``."""
+    """Parse what a signer says of keys and how they are wrapped; raise ``MalformedError``."""
     return decode_as(_EVENTS.validate_json, raw)
 
 

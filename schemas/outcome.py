@@ -127,5 +127,5 @@ _ADAPTER: TypeAdapter[AnyOutcome] = TypeAdapter(PinnedOutcome)
 
 
 def decode_outcome(raw: bytes) -> AnyOutcome:
-    """Parse any outcome from canonical bytes; raise ``Malformed`` for anything else."""
+    """Parse any outcome from canonical bytes; raise ``MalformedError`` for anything else."""
     return decode_as(_ADAPTER.validate_json, raw)

@@ -112,7 +112,7 @@ _CONTEXTS: TypeAdapter[Context] = TypeAdapter(Annotated[Context, Field(discrimin
 
 
 def decode_context(raw: bytes) -> Context:
-    """Parse the context of a vault's key, a share or an identity; raise ``Malformed``."""
+    """Parse the context of a vault's key, a share or an identity; raise ``MalformedError``."""
     return decode_as(_CONTEXTS.validate_json, raw)
 
 
@@ -172,7 +172,7 @@ class ReleaseDecision(Canonical):
 
 
 class ReleaseGranted(ReleaseDecision):
-    """A request that was carried out. ``sealed``, which is gated, opens for the attested key alone.
+    """The grant of a request. Only the attested key opens ``sealed``, a redacted field.
 
     ``asked`` is the digest of the ask, ``ephemeral_key`` SHA-256 over the attested key's DER,
     ``report`` names the report as ``report_digest`` does, ``simulated`` says that it proves
@@ -209,7 +209,7 @@ _DECISIONS: TypeAdapter[AnyDecision] = TypeAdapter(
 
 
 def decode_decision(raw: bytes) -> AnyDecision:
-    """Parse a release's answer from canonical bytes; raise ``Malformed`` for anything else."""
+    """Parse a release's answer from canonical bytes; raise ``MalformedError`` for anything else."""
     return decode_as(_DECISIONS.validate_json, raw)
 
 

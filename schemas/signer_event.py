@@ -5,7 +5,7 @@ from schemas.fields import Digest, Ed25519Signature, Name
 
 
 class SignerEvent(Canonical):
-    """An event that ``signer`` signed, by name; the signature is over the event's gated form."""
+    """An event that ``signer`` signed, by name; the signature is over the event's redacted form."""
 
     id: Digest
     signer: Name

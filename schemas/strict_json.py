@@ -11,7 +11,7 @@ Path: TypeAlias = tuple[Step, ...]
 _Link: TypeAlias = "tuple[_Link, Step] | None"
 
 
-class JsonWrong(ValueError):  # noqa: N818 - says what the input is
+class JsonError(ValueError):
     """Text that is not JSON, or whose meaning would depend on the reader.
 
     ``repeated`` is the path of members and indices to the name that occurs twice, else None.
@@ -28,17 +28,17 @@ def read_json(raw: bytes | str) -> Any:
     1. orjson refuses what is no JSON: NaN, lone surrogates, endless nesting, infinite numbers.
     2. What it writes back byte for byte, as programs write JSON, had no name twice: it keeps one.
     3. The standard library, which alone shows the members of an object one by one, parses what is
-    left and refuses a name that occurs twice. Raises ``JsonWrong``.
+    left and refuses a name that occurs twice. Raises ``JsonError``.
     """
     try:
         tree = orjson.loads(raw)
         body = raw.encode() if isinstance(raw, str) else raw
         return tree if _written_back(tree) == body else _DECODER.decode(body.decode())
     except orjson.JSONDecodeError as error:
-        raise JsonWrong(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise JsonError(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
-        raise JsonWrong("is not JSON that anybody writes: it is nested too deeply") from None
-    except _RepetitionFound:
+        raise JsonError("is not JSON that anybody writes: it is nested too deeply") from None
+    except _RepeatedNameError:
         raise _repetition(body.decode()) from None
 
 
@@ -49,14 +49,14 @@ def _written_back(tree: Any) -> bytes | None:
         return None
 
 
-class _RepetitionFound(Exception):  # noqa: N818 - ends the parsing, seen by nobody
+class _RepeatedNameError(Exception):
     pass
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _RepetitionFound
+        raise _RepeatedNameError
     return members
 
 
@@ -72,7 +72,7 @@ class _Repeated:
         self.name = next(name for name, count in counts.items() if count > 1)
 
 
-def _repetition(text: str) -> JsonWrong:
+def _repetition(text: str) -> JsonError:
     """Find out where in a text a name occurs twice: JSON readers would keep one of the values.
 
     The last object with a repeated name is not inside another: it is complete only after all in
@@ -89,7 +89,7 @@ def _repetition(text: str) -> JsonWrong:
 
     tree = json.loads(text, object_pairs_hook=members)
     why = f"is ambiguous: {found[-1].name!a} occurs twice in one object"
-    return JsonWrong(why, (*_path_to(found[-1], tree), found[-1].name))
+    return JsonError(why, (*_path_to(found[-1], tree), found[-1].name))
 
 
 def _path_to(wanted: object, tree: Any) -> Path:

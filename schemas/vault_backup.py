@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.custody import CustodyMode, Providers
 from schemas.fields import Count, Digest, Name, TimeMs, VaultName
 
@@ -19,7 +19,7 @@ LINE_BYTES_MAX = 64 * 1024 * 1024
 _TAG = b"sixgate/vault-backup/v1\x00"
 
 
-class BackupWrong(ValueError):  # noqa: N818 - it names what the file is
+class BackupError(ValueError):
     """A file that is no whole backup; the message says what is wrong with it."""
 
 
@@ -68,7 +68,7 @@ def backup_lines(header: BackupHeader, events: Iterable[bytes]) -> Iterator[byte
 
 
 def read_backup(lines: Iterable[bytes]) -> Backup:
-    """Return a backup whose digest is right; raise ``BackupWrong``."""
+    """Return a backup whose digest is right; raise ``BackupError``."""
     every = iter(lines)
     header = _header(next(every, b""))
     told = hashlib.sha256(_TAG + header.encode() + b"\n")
@@ -77,13 +77,13 @@ def read_backup(lines: Iterable[bytes]) -> Backup:
         if len(events) == header.events:
             _check_end(line, told.hexdigest())
             if next(every, b""):
-                raise BackupWrong("goes on behind its end: it is no backup as it was written")
+                raise BackupError("goes on behind its end: it is no backup as it was written")
             return Backup(header, tuple(events))
         if not line.endswith(b"\n"):
             break
         told.update(line)
         events.append(line[:-1])
-    raise BackupWrong(
+    raise BackupError(
         f"is torn: it has {len(events)} of {header.events} events and no end; take another copy"
     )
 
@@ -91,16 +91,16 @@ def read_backup(lines: Iterable[bytes]) -> Backup:
 def _header(line: bytes) -> BackupHeader:
     try:
         return BackupHeader.decode(line.removesuffix(b"\n"))
-    except Malformed as error:
-        raise BackupWrong(f"is no backup of vaults ({error})") from None
+    except MalformedError as error:
+        raise BackupError(f"is no backup of vaults ({error})") from None
 
 
 def _check_end(line: bytes, told: str) -> None:
     if not line.endswith(b"\n"):
-        raise BackupWrong("is torn: its last line is cut; take another copy")
+        raise BackupError("is torn: its last line is cut; take another copy")
     try:
         end = BackupEnd.decode(line[:-1])
-    except Malformed:
-        raise BackupWrong("has more lines than it says: take another copy") from None
+    except MalformedError:
+        raise BackupError("has more lines than it says: take another copy") from None
     if end.digest != f"0x{told}":
-        raise BackupWrong("was changed or damaged: its digest is another; take another copy")
+        raise BackupError("was changed or damaged: its digest is another; take another copy")

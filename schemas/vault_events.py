@@ -35,9 +35,9 @@ _SEALED_BYTES_MAX = VALUE_BYTES_MAX + 64
 class SecretOrder(Order):
     """An order to make one version of a secret, signed by an admin, or by the agent that it names.
 
-    ``box`` is the gated digest of the value sealed for the signer; without one the signer generates
-    the value, and a key then is read by nobody. ``version`` is the next one: of two orders one is
-    too late.
+    ``box`` is the redacted digest of the value sealed for the signer; without one the signer
+    generates the value, and a key then is read by nobody. ``version`` is the next one: of two
+    orders one is too late.
     """
 
     type: Literal["secret.order"] = "secret.order"
@@ -57,7 +57,7 @@ class SecretOrder(Order):
 
 
 class SecretDelivery(Canonical):
-    """A ``SecretOrder`` with its box, as they travel; the box is gated."""
+    """A ``SecretOrder`` with its box, as they travel; the box is redacted."""
 
     v: Literal[1] = 1
     type: Literal["secret.delivery"] = "secret.delivery"
@@ -143,7 +143,10 @@ _ORDERS: TypeAdapter[VaultOrder] = TypeAdapter(Annotated[VaultOrder, Field(discr
 
 
 def decode_vault_order(raw: bytes) -> VaultOrder:
-    """Parse an order about a vault from canonical bytes; raise ``Malformed`` for anything else."""
+    """Parse an order about a vault from canonical bytes.
+
+    Raise ``MalformedError`` for anything else.
+    """
     return decode_as(_ORDERS.validate_json, raw)
 
 

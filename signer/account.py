@@ -1,4 +1,4 @@
-"""What the signer remembers of an account: its window, rates, nonces and sequence; a fold."""
+"""Account state of the signer: spending window, rates, nonces and sequence; a pure fold."""
 
 from typing import Any, Literal
 
@@ -13,11 +13,11 @@ from signer.window import DAY_MS, MINUTE_MS, SPENT_MS, Window, WindowField
 
 
 class Account(Canonical):
-    """The head of one account's state.
+    """The head record of one account's state.
 
-    ``sequence`` is that of its newest outcome; ``nonces`` maps ``address@chain`` to the highest
-    one used, and ``ahead`` to those of authorizations beyond a free one (absent: none);
-    ``live_count`` and ``live_digest`` describe the set of live records.
+    ``sequence`` is that of the newest outcome. ``nonces`` maps ``address@chain`` to the highest
+    used nonce. ``ahead`` maps it to nonces of authorizations above a free one, absent if there are
+    none. ``live_count`` and ``live_digest`` commit to the set of live records.
     """
 
     v: Literal[1] = 1
@@ -32,35 +32,38 @@ class Account(Canonical):
     live_digest: Digest = "0x" + "00" * 32
 
     def spent_wei(self, now_ms: int) -> int:
-        """Return what may have been signed in the last 24 hours."""
+        """Return the charges of the last 24 hours and 15 seconds, in wei."""
         return self.spent.total(now_ms, SPENT_MS)
 
     def intents_of(self, agent: str, now_ms: int) -> int:
-        """Return how many intents of ``agent`` were judged in the last minute."""
+        """Return how many intents of ``agent`` were decided in the last minute."""
         window = self.rates.get(agent)
         return window.total(now_ms, MINUTE_MS) if window else 0
 
     def next_nonce(self, sender: str, chain_id: int, least: int = 0) -> int:
-        """Return the lowest nonce from ``least`` on that ``sender`` may use next on a chain."""
+        """Return the next free nonce of ``sender`` on a chain, at least ``least``."""
         return self._used().following(sender, chain_id, least)
 
     def delegations_for_every_chain(self, sender: str) -> int:
-        """Return how many authorizations of ``sender`` hold on every chain."""
+        """Return how many authorizations of ``sender`` are for chain 0 (every chain)."""
         return len((self.ahead or {}).get(nonce_key(sender, ANY_CHAIN), ()))
 
     def judged(self, agent: str, at_ms: int) -> "Account":
-        """Fold in that one intent of ``agent`` was judged and takes the next sequence number."""
+        """Count a decided intent of ``agent``: it takes the next sequence number."""
         window = self.rates.get(agent, Window()).add(at_ms, 1, MINUTE_MS)
+        # Dropping old rates only for a new agent keeps this cheap and the head bounded.
         rates = self.rates if agent in self.rates else self._recent(at_ms)
         update = {"rates": rates | {agent: window}, "sequence": self.sequence + 1}
         return self.model_copy(update=update)
 
     def _recent(self, at_ms: int) -> dict[str, Window]:
-        """Return the rates that still count, so that a head does not grow with past agents."""
+        """Return the rates of agents that were active in the last minute."""
         return {a: w for a, w in self.rates.items() if w.total(at_ms, MINUTE_MS)}
 
     def charged(self, signed: TransactionSigned | MessageSigned) -> "Account":
-        """Fold in the value and nonce of an allocation, as far as it has them."""
+        """Charge an allocation: its nonce, and for a transaction its value."""
+        # A nonce is used from here on, even if the transaction is never broadcast: giving it to a
+        # second transaction would let a chain choose between two signed ones.
         nonces = self._used().using(signed)
         update: dict[str, Any] = {"nonces": nonces.highest, "ahead": nonces.ahead or None}
         if isinstance(signed, TransactionSigned):
@@ -68,7 +71,7 @@ class Account(Canonical):
         return self.model_copy(update=update)
 
     def recharged(self, signed: TransactionSigned, now_ms: int) -> "Account":
-        """Fold in that an allocation is signed only now, so that it counts from now on."""
+        """Move the charge of an allocation that is signed late to the time of its signature."""
         window = self.spent.move(signed.decided_at_ms, now_ms, signed.value_wei, SPENT_MS)
         return self.model_copy(update={"spent": window})
 
@@ -77,10 +80,10 @@ class Account(Canonical):
 
 
 class LiveIntent(Canonical):
-    """What the signer remembers of one intent until it is done and ``forget_at_ms`` has passed.
+    """The record of one intent until it is done and ``forget_at_ms`` has passed.
 
-    ``pinned`` is the outcome without its signatures until that is published, so that whoever
-    finishes it later makes the same bytes; ``client_share`` opens the key for that, as it came.
+    ``pinned`` is the unsigned outcome until it is published, so that a later boot makes the same
+    bytes. ``client_share`` is the sealed share that opens the key for it.
     """
 
     v: Literal[1] = 1
@@ -97,13 +100,13 @@ class LiveIntent(Canonical):
     client_share: ClientShare | None = None
 
     def done(self) -> "LiveIntent":
-        """Return the record of the same intent with nothing left to publish."""
+        """Return the record once its outcome is published."""
         return self.model_copy(update={"pinned": None, "client_share": None})
 
-    def standing_in(self) -> "LiveIntent":
-        """Return the record that stays, under ``far_key``, until its day of expiry is over.
+    def far_marker(self) -> "LiveIntent":
+        """Return the marker that is kept under ``far_key`` until the day of expiry is over (ADR 6).
 
-        One is enough for all intents that expire on one day and were refused because it was far.
+        One marker serves all intents of that day that were refused as ``expiry_too_far``.
         """
         return self.model_copy(update={"forget_at_ms": (_day(self.expires_at_ms) + 1) * DAY_MS})
 
@@ -114,7 +117,7 @@ def owner_key(agent: str, idempotency_key: str) -> str:
 
 
 def far_key(expires_at_ms: int) -> str:
-    """Name the live record that stands for forgotten refusals of intents that expire on a day."""
+    """Name the marker of forgotten ``expiry_too_far`` refusals for a day of expiry."""
     return digest("sixgate/far-expiry/v1", b"%d" % _day(expires_at_ms))
 
 

@@ -1,4 +1,4 @@
-"""The decision: may exactly this intent be signed, now, and with which nonce and fees?"""
+"""The decision on one intent: allocation with nonce and fees, refusal, or duplicate. Pure."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ from signer.transactions import transaction_of
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The intent may be signed: its charge, nonce and unsigned bytes are pinned in ``live``."""
+    """The intent may be signed; ``live`` pins its charge, nonce and unsigned bytes."""
 
     account: Account
     live: LiveIntent
@@ -26,7 +26,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The intent is refused for ever; nothing is charged but its place in the rate."""
+    """The intent is refused finally; it counts in the agent's rate and charges nothing else."""
 
     account: Account
     live: LiveIntent
@@ -34,14 +34,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """The intent has its outcome, or will have it; there is no second."""
+    """The intent already has an outcome, or a pinned one; there is no second."""
 
     intent: str
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The first gate that refuses, and why."""
+    """The first gate that rejects, and why."""
 
     gate: Gate
     rejected: Rejected
@@ -52,12 +52,15 @@ Judgement: TypeAlias = Allocation | Refusal | Duplicate
 
 
 def authorize(case: Case, account: Account, signer: str) -> Judgement:
-    """Judge an intent against everything that can be computed; the outcome names ``signer``.
+    """Decide an intent on complete facts; the outcome names ``signer``.
 
-    1. A repetition gets nothing. 2. Every rule runs on the exact intent; the first finding
-    refuses. 3. The transaction is built and must keep the protocol's own rules. An exception
-    in any of them refuses too.
+    1. A duplicate gets no second outcome.
+    2. Every rule runs on the exact intent; the first rejection refuses it.
+    3. The transaction is built and must satisfy the protocol's rules.
+
+    An exception in step 2 or 3 refuses the intent too.
     """
+    # 1.
     if _repeated(case):
         return Duplicate(case.digest)
     judged = account.judged(case.intent.agent, case.facts.at_ms)
@@ -75,14 +78,16 @@ def _repeated(case: Case) -> bool:
 
 def _find(case: Case, account: Account, signer: str) -> Finding | Draft:
     read: Signable | None = None
+    # 2.
     for gate, rule in RULES[case.intent.kind].items():
         decision = apply_rule(rule, case, account)
         if isinstance(decision, Rejected):
             return Finding(gate, decision)
         read = decision.signable or read
+    # 3.
     try:
         return _valid(draft(case, account, signer, read))
-    except Exception as error:  # noqa: BLE001 - promise 5: what cannot be built is refused
+    except Exception as error:  # noqa: BLE001 - fail closed: refuse what cannot be built
         return Finding(Gate.SIGNING, internal_error(error))
 
 

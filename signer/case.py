@@ -1,4 +1,4 @@
-"""What there is to decide on, and how one rule is asked about it."""
+"""A case: an intent with the facts to decide it, and the application of one rule to it."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from signer.rules.decision import Decision, Facts, Rejected, Rule
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An authenticated intent, its digest, the policy it falls under, and the facts."""
+    """An authenticated intent with its digest, policy and facts."""
 
     intent: AnyIntent
     digest: str
@@ -24,7 +24,7 @@ class Case:
 
 
 class Authentic(NamedTuple):
-    """An intent that its agent signed, the agent, and the intent's digest."""
+    """An authenticated intent, its agent, and its digest."""
 
     intent: AnyIntent
     agent: AgentSet
@@ -34,9 +34,9 @@ class Authentic(NamedTuple):
 def registered_case(
     authentic: Authentic, registry: Registry, keys: KeyRegister, at_ms: int
 ) -> Case:
-    """Return an intent with what is registered, at a time in ms.
+    """Return an intent with registered facts only, at a time in ms.
 
-    Nothing is known of what was decided, and its key is shut: rules that ask for more refuse.
+    Remembered facts are absent and the key counts as unavailable, so rules that need them reject.
     """
     intent, agent, digest = authentic
     facts = Facts(
@@ -58,16 +58,16 @@ def registered_case(
 
 
 def apply_rule(rule: Rule, case: Case, account: Account) -> Decision:
-    """Ask a rule; without a policy, and when the rule errs, the answer is a rejection."""
+    """Apply a rule; a missing policy or a rule that raises is a rejection."""
     if case.policy is None:
         detail = f"no policy {case.facts.agent.policy_id} is registered"
         return Rejected(Reason.POLICY_MISSING, detail)
     try:
         return rule(case.intent, case.policy.policy, account, case.facts)
-    except Exception as error:  # noqa: BLE001 - promise 5: a rule that errors refuses
+    except Exception as error:  # noqa: BLE001 - fail closed: a rule that raises rejects
         return internal_error(error)
 
 
 def internal_error(error: Exception) -> Rejected:
-    """Return the rejection for a failure of our own; its text may hold what was asked."""
+    """Return the rejection for a defect. It names only the type: the text may contain a secret."""
     return Rejected(Reason.INTERNAL_ERROR, type(error).__name__)

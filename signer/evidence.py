@@ -1,12 +1,12 @@
 """What a simulation report is worth before a rule looks at its content."""
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import SIMULATION_TYPE, Envelope
 from schemas.intent import Intent
 from schemas.reasons import Reason
 from schemas.simulation import SimulationReport
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope
+from signer.signatures import InvalidSignatureError, open_envelope
 
 
 def judge_report(
@@ -20,7 +20,7 @@ def judge_report(
         return None, None
     try:
         report = _read(envelope, registry)
-    except (Malformed, SignatureWrong):
+    except (MalformedError, InvalidSignatureError):
         return None, Reason.SIMULATION_UNTRUSTED
     if (report.intent, report.chain_id) != (intent_name, intent.chain_id):
         return None, Reason.SIMULATION_UNTRUSTED
@@ -31,5 +31,5 @@ def _read(envelope: Envelope, registry: Registry) -> SimulationReport:
     simulator = envelope.signatures[0].keyid
     public_key = registry.service_key("simulator", simulator)
     if public_key is None:
-        raise SignatureWrong("no such simulator is registered")
+        raise InvalidSignatureError("no such simulator is registered")
     return SimulationReport.decode(open_envelope(envelope, SIMULATION_TYPE, public_key))

@@ -10,21 +10,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
 from schemas.heads import RegistryHead
 from signer.registry import Registry
-from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
+from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 
 APART_MS_MAX = 30_000
 """How far apart a head and a clock may be, so also for how long a head is worth something."""
 
 
-class RegistryStale(Exception):  # noqa: N818 - named for what was found
+class RegistryStaleError(Exception):
     """Nobody proves that the registry is all there is, or that the clock is right: a halt."""
 
 
-class HeadRefused(Exception):  # noqa: N818 - a refusal of a record
+class RegistryHeadError(Exception):
     """Bytes that are no head of this registry by a registrar that counts."""
 
 
@@ -46,7 +46,7 @@ class Heads:
         """Take a head; one that proves nothing, or is older than what is known, changes nothing."""
         try:
             found = open_head(raw, registry)
-        except HeadRefused:
+        except RegistryHeadError:
             return
         known = self.by_registrar.get(found.registrar)
         if known is None or known.public_key != found.public_key or _later(found, known, now_ms):
@@ -59,13 +59,13 @@ class Heads:
                 yield head
 
     def newest(self, registry: Registry, now_ms: int) -> RegistryHead:
-        """Return the head nearest to now; raise ``RegistryStale`` unless it says all is well.
+        """Return the head nearest to now; raise ``RegistryStaleError`` unless it says all is well.
 
         No head may name a record that the registry lacks.
         """
         heads = sorted(self.counting(registry), key=lambda head: abs(now_ms - head.at_ms))
         if not heads:
-            raise RegistryStale(_nobody_says(registry))
+            raise RegistryStaleError(_nobody_says(registry))
         for head in heads:
             refuse_withheld(head, registry)
         refuse_apart(heads[0], now_ms)
@@ -77,10 +77,11 @@ def next_head(
 ) -> bytes:
     """Return a registrar's signed word on a registry, ``heads`` being those there are.
 
-    Raises ``RegistryStale`` where it is not registered, or a head names what the registry lacks.
+    Raises ``RegistryStaleError`` where it is not registered, or a head names what the registry
+    lacks.
     """
     if registry.service_key("registrar", registrar.keyid) != registrar.public_key:
-        raise RegistryStale(_unregistered(registrar.keyid, registry))
+        raise RegistryStaleError(_unregistered(registrar.keyid, registry))
     for known in heads:
         refuse_withheld(known, registry)
     head = RegistryHead(
@@ -94,47 +95,50 @@ def next_head(
 
 
 def open_head(raw: bytes, registry: Registry) -> SignedHead:
-    """Return a head that an active registrar of this organisation signed; raise ``HeadRefused``."""
+    """Return a head that an active registrar of this organisation signed.
+
+    Raise ``RegistryHeadError``.
+    """
     try:
         envelope = Envelope.decode(raw)
         name = envelope.signatures[0].keyid
         public_key = registry.service_key("registrar", name)
         if public_key is None:
-            raise HeadRefused(f"no registrar {name} is registered")
+            raise RegistryHeadError(f"no registrar {name} is registered")
         body = open_envelope(envelope, REGISTRY_HEAD_TYPE, public_key)
         head = RegistryHead.decode(body)
-    except (Malformed, SignatureWrong) as error:
-        raise HeadRefused(str(error)) from None
+    except (MalformedError, InvalidSignatureError) as error:
+        raise RegistryHeadError(str(error)) from None
     if head.org != registry.org:
-        raise HeadRefused("the head belongs to another organisation")
+        raise RegistryHeadError("the head belongs to another organisation")
     return SignedHead(name, public_key, head)
 
 
 def refuse_withheld(head: RegistryHead, registry: Registry) -> None:
-    """Raise ``RegistryStale`` unless the registry has the record that a head names."""
+    """Raise ``RegistryStaleError`` unless the registry has the record that a head names."""
     if head.sequence >= registry.sequence:
-        raise RegistryStale(
+        raise RegistryStaleError(
             f"the registry is served without its last records: a registrar saw record "
             f"{head.sequence}, and only {registry.sequence} were read; {_LOOK}"
         )
     if registry.digests[head.sequence] != head.digest:
-        raise RegistryStale(
+        raise RegistryStaleError(
             f"there are two registries: record {head.sequence} is another one than the registrar "
             f"saw; {_LOOK}"
         )
 
 
 def refuse_apart(head: RegistryHead, now_ms: int) -> None:
-    """Raise ``RegistryStale`` where a head is out of date or a clock is wrong."""
+    """Raise ``RegistryStaleError`` where a head is out of date or a clock is wrong."""
     age_ms = now_ms - head.at_ms
     if age_ms > APART_MS_MAX or now_ms > head.valid_until_ms:
-        raise RegistryStale(
+        raise RegistryStaleError(
             f"the newest head of the registry is {age_ms / 1000:.0f} s old by this clock: no "
             "registrar has signed since, or this clock is ahead of the registrar's; see that "
             f"sixgate registrar runs and that both clocks are right. {_HALTED}"
         )
     if age_ms < -APART_MS_MAX:
-        raise RegistryStale(
+        raise RegistryStaleError(
             f"the newest head of the registry is {-age_ms / 1000:.0f} s ahead of this clock: this "
             f"one or the registrar's is wrong; set it right, then start again. {_HALTED}"
         )

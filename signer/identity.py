@@ -62,7 +62,7 @@ class Identity:
     state_key: bytes = field(repr=False)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An Identity cannot be copied or pickled: its keys stay where they are.")
+        raise TypeError("An Identity cannot be copied or pickled: it holds a secret key.")
 
 
 def identity_context(org: str, service: str) -> bytes:

@@ -1,9 +1,10 @@
-"""The signer's memory of accounts: loaded once with all proofs, changed in batches.
+"""The signer's memory of accounts: verified once when loaded, changed in batches.
 
-The set of live records is proven by its count and by a sum of one number per record modulo 2^256,
-so adding, replacing and removing one are O(1) (Clarke et al., Incremental Multiset Hash Functions,
-2003, MSet-Add-Hash). Numbers and sum stay secret: who knows the numbers of some ten thousand old
-and new records finds two sets with one sum (Wagner, A Generalized Birthday Problem, 2002).
+The head of an account commits to its set of live records by their count and by the sum modulo 2^256
+of one number per record, so adding, replacing and removing a record is O(1) (Clarke et al.,
+Incremental Multiset Hash Functions, 2003, MSet-Add-Hash). Numbers and sum are secret: with the
+numbers of some ten thousand records an attacker finds two sets with the same sum (Wagner, A
+Generalized Birthday Problem, 2002).
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,16 +17,16 @@ from signer.state import (
     Kind,
     Sealer,
     SlotState,
-    StateDamaged,
+    StateIntegrityError,
     StateKey,
-    StateRolledBack,
+    StateRollbackError,
     StateStore,
     StateWrite,
 )
 
 FORGET_COUNT_MAX = 512
-# Only the member itself has these bytes in a canonical record: inside a text its quotes would be
-# escaped. Decoding every record of an account just to count these would triple the time to load it.
+# In canonical bytes only the member itself has these bytes: inside a string the quotes are escaped.
+# Decoding every record of an account to count pinned ones would triple the loading time.
 _PINNED = b'"pinned":{'
 
 
@@ -44,30 +45,30 @@ class Memory:
         self.slot = self._load_slot()
 
     def begin(self) -> None:
-        """Start a batch: of the last one only what is not drained yet need be kept."""
+        """Start a batch; keep only the undrained writes of the last one."""
         self._seen = {place: write.value for place, write in self._writes.items()}
 
     def account(self, name: str) -> Account:
-        """Return an account; on first use prove its head and its whole set of live records."""
+        """Return an account; on first use verify its head and its set of live records."""
         if name not in self._accounts:
             self._accounts[name] = self._load(name)
         return self._accounts[name]
 
     def check_not_behind(self, newest: Mapping[str, int]) -> None:
-        """Raise ``StateRolledBack`` if an account's head is older than an outcome it gave.
+        """Raise ``StateRollbackError`` if an account's head is older than its newest outcome.
 
-        ``newest`` has the sequence of the newest outcome that others proved, by account.
+        ``newest`` maps accounts to the sequence of their newest outcome in the ledger.
         """
         for name, sequence in newest.items():
             head = self._accounts.get(name) or self._head(name)
             if head is None or head.sequence < sequence:
-                raise StateRolledBack(
+                raise StateRollbackError(
                     f"the signer's state of {name} ends before outcome {sequence}, which the "
                     "ledger holds: restore a newer copy of the signer's state"
                 )
 
     def set_account(self, account: Account) -> None:
-        """Take a changed account into the batch."""
+        """Add a changed account to the batch."""
         self._accounts[account.account] = account
         self._touched.add(account.account)
 
@@ -78,7 +79,7 @@ class Memory:
         return self._sealer.decode(place, sealed, LiveIntent) if sealed is not None else None
 
     def set_live(self, key: str, live: LiveIntent) -> None:
-        """Take a new or changed live record into the batch."""
+        """Add a new or changed live record to the batch."""
         place = StateKey(live.account, "live", key)
         sealed = self._sealer.seal(place, live.encode())
         self._count(live.account, self._sealed(place), sealed)
@@ -87,10 +88,10 @@ class Memory:
         self._writes[place] = StateWrite(place, sealed, pending, live.forget_at_ms)
 
     def forget(self, account: str, now_ms: int) -> None:
-        """Drop live records of an account that are done and whose time to be forgotten has come.
+        """Remove live records of an account that are done and past ``forget_at_ms``.
 
-        What was refused for expiring too far ahead leaves a stand-in, one for every day of expiry:
-        when it no longer is too far, nothing else would tell that it was decided.
+        An intent that was refused as ``expiry_too_far`` leaves a marker for its day of expiry:
+        otherwise it could be decided a second time on that day (ADR 6).
         """
         for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
             sealed = self._sealed(place)
@@ -100,10 +101,10 @@ class Memory:
                 self._seen[place] = None
                 self._writes[place] = StateWrite(place, None)
                 if live.expires_at_ms > now_ms:
-                    self.set_live(far_key(live.expires_at_ms), live.standing_in())
+                    self.set_live(far_key(live.expires_at_ms), live.far_marker())
 
     def pinned(self) -> Iterator[tuple[str, LiveIntent]]:
-        """Yield every intent that is decided and not published, with its record's key."""
+        """Yield every intent that is decided but not published, with its record's key."""
         for account in self._store.pending_accounts():
             self.account(account)
             for place, sealed in list(self._store.live_of(account)):
@@ -113,24 +114,24 @@ class Memory:
 
     @property
     def changed(self) -> bool:
-        """Whether something was taken in that no ``drain`` has given yet."""
+        """Whether there are changes that no ``drain`` has returned yet."""
         return bool(self._writes or self._touched)
 
     def own(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
-        """Return a record that the slot keeps beside its head, as it was last committed."""
+        """Return a record of the slot other than its head, as last committed."""
         place = StateKey("", kind, self._slot_key.key)
         sealed = self._store.get(place)
         return self._sealer.decode(place, sealed, model) if sealed is not None else None
 
     def set_own(self, kind: Kind, record: Canonical) -> None:
-        """Take a record that the slot keeps beside its head into the batch."""
+        """Add a record of the slot other than its head to the batch."""
         place = StateKey("", kind, self._slot_key.key)
         self._writes[place] = StateWrite(place, self._sealer.seal(place, record.encode()))
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
-        """Return what changed since the last drain; every changed head proves its live records.
+        """Return all changes since the last drain, with a new head for every changed account.
 
-        The caller commits it durably or ends the process.
+        The caller must commit them durably or end the process: this memory already counts them.
         """
         writes = list(self._writes.values()) + [self._seal_head(name) for name in self._touched]
         if slot is not None:
@@ -181,16 +182,20 @@ class Memory:
         nothing = self._sealer.set_digest(0)
         account = self._head(name) or Account(account=name, live_digest=nothing)
         count = total = pinned = 0
+        # Each record has a valid MAC, so it was ours once. Count and sum prove that the set is the
+        # one that the head names: nothing is missing, added or older.
         for place, sealed in self._store.live_of(name):
             pinned += _PINNED in self._sealer.open(place, sealed)
             count, total = count + 1, total + self._sealer.element(sealed)
+        # The index of pending accounts has no MAC. Hiding an account there would leave a pinned
+        # outcome unsigned, so the records themselves decide.
         if pinned and name not in self._store.pending_accounts():
-            raise StateDamaged(
-                f"an outcome of {name} that was decided and not published was hidden: {RESTORE}"
+            raise StateIntegrityError(
+                f"a decided, unpublished outcome of {name} is missing: {RESTORE}"
             )
         if (count, self._sealer.set_digest(total)) != (account.live_count, account.live_digest):
-            raise StateDamaged(
-                f"the live records of {name} are not the set its head names: {RESTORE}"
+            raise StateIntegrityError(
+                f"the live records of {name} do not match its head: {RESTORE}"
             )
         self._live_sets[name] = (count, total)
         return account

@@ -1,4 +1,4 @@
-"""Which nonces of its addresses an account has used, by transactions and by authorizations."""
+"""Used nonces of an account's addresses, by transactions and authorizations. Pure."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -11,19 +11,19 @@ Value = TypeVar("Value")
 
 
 class Nonces(NamedTuple):
-    """Used nonces by ``address@chain``: the highest one, and authorizations' beyond a free one.
+    """Used nonces by ``address@chain``: the highest, and those of authorizations above a free one.
 
-    ``ahead`` is ascending. Of chain 0 it holds all: an authorization for every chain uses its
-    nonce on each of them, while their others stay what they are. Source: EIP-7702.
+    ``ahead`` is ascending. For chain 0 it has all nonces: an authorization for every chain uses its
+    nonce on each chain and leaves lower ones free. Source: EIP-7702.
     """
 
     highest: dict[str, int]
     ahead: dict[str, tuple[int, ...]]
 
     def following(self, sender: str, chain_id: int, least: int = 0) -> int:
-        """Return the lowest nonce from ``least`` on that is free and above the highest one.
+        """Return the lowest free nonce above the highest used one, at least ``least``.
 
-        Of chain 0 it is free on every chain, and above the highest one of each.
+        For chain 0 it is free on every chain and above the highest of each.
         """
         nonce = max(self._above(sender, chain_id), least)
         taken = frozenset(chain(*_counting(self.ahead, sender, chain_id))) if self.ahead else ()
@@ -32,7 +32,7 @@ class Nonces(NamedTuple):
         return nonce
 
     def using(self, signed: TransactionSigned | MessageSigned) -> "Nonces":
-        """Return the nonces after a transaction, or a message, of which only some use one."""
+        """Return the nonces after a signed transaction or message; most messages use none."""
         nonce = signed.nonce
         if nonce is None:
             return self
@@ -61,7 +61,7 @@ def nonce_key(sender: str, chain_id: int) -> str:
 
 
 def _counting(table: Mapping[str, Value], sender: str, chain_id: int) -> Iterator[Value]:
-    """Yield what counts on a chain: its own and chain 0's; on chain 0, what counts on any."""
+    """Yield the entries that apply to a chain: its own and chain 0's; for chain 0 all."""
     if chain_id == ANY_CHAIN:
         return (value for key, value in table.items() if key.startswith(f"{sender}@"))
     keys = (nonce_key(sender, chain_id), nonce_key(sender, ANY_CHAIN))

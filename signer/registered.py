@@ -9,11 +9,11 @@ from schemas.intent import Intent
 from schemas.policy import Policy
 from schemas.registry import AgentSet, ChainSet, ServiceRole, ServiceSet
 from signer.settings import Settings
-from signer.signatures import SignatureWrong, open_envelope
+from signer.signatures import InvalidSignatureError, open_envelope
 from signer.vaults.vault import Vault, VaultPlace
 
 
-class AgentUnknown(Exception):  # noqa: N818 - a refusal, named as the reason code is
+class UnknownAgentError(Exception):
     """The agent an intent names is nobody, or may not speak for its account."""
 
 
@@ -53,15 +53,15 @@ class Registered:
     settings: Settings = field(default_factory=Settings)
 
     def agent_of(self, intent: Intent) -> AgentSet:
-        """Return the agent an intent names; raise ``AgentUnknown`` unless it acts for its account.
+        """Return the intent's agent; raise ``UnknownAgentError`` unless it acts for the account.
 
         That the agent signed the intent is yet to be proven.
         """
         agent = self.agents.get(intent.agent)
         if agent is None or intent.org != self.org:
-            raise AgentUnknown(f"no agent {intent.agent} in {intent.org}")
+            raise UnknownAgentError(f"no agent {intent.agent} in {intent.org}")
         if agent.account != intent.account:
-            raise AgentUnknown(f"agent {intent.agent} does not act for {intent.account}")
+            raise UnknownAgentError(f"agent {intent.agent} does not act for {intent.account}")
         return agent
 
     def service_key(self, role: ServiceRole, name: str) -> str | None:
@@ -70,16 +70,16 @@ class Registered:
         return service.public_key if service and service.active else None
 
     def admin_of(self, envelope: Envelope, payload_type: str) -> str:
-        """Return the name of the admin whose key signed an envelope; raise ``SignatureWrong``.
+        """Return the admin whose key signed an envelope; raise ``InvalidSignatureError``.
 
         Admins are called by the place of their key. What name stands beside a signature is no
         part of what was signed: whoever carried the envelope may have written it.
         """
         for number, public_key in enumerate(self.admin_keys):
-            with suppress(SignatureWrong):
+            with suppress(InvalidSignatureError):
                 open_envelope(envelope, payload_type, public_key)
                 return f"admin-{number}"
-        raise SignatureWrong("no admin key of the organisation signed it")
+        raise InvalidSignatureError("no admin key of the organisation signed it")
 
     def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
         """Return a signer's keys without those that the first ``sequence`` records took from it."""

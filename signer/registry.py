@@ -6,15 +6,15 @@ python-tuf's TrustedMetadataSet.
 
 from dataclasses import dataclass, field
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_TYPE, Envelope
 from schemas.registry import GENESIS_PREVIOUS, OrgCreated, RegistryRecord, record_digest
 from signer.registered import Registered
-from signer.registry_entries import EntryRefused, fold
-from signer.signatures import SignatureWrong, open_envelope_of_any
+from signer.registry_entries import RegistryEntryError, fold
+from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
-class RegistryRefused(Exception):  # noqa: N818 - a refusal of a record, told to its writer
+class RegistryRecordError(Exception):
     """A record that does not continue the registry; the registry is unchanged."""
 
 
@@ -39,7 +39,7 @@ class Registry(Registered):
         return self.digests[-1] if self.digests else GENESIS_PREVIOUS
 
     def apply(self, raw: bytes) -> RegistryRecord:
-        """Take the next record; raise ``RegistryRefused`` and stay as before if it is not proven.
+        """Apply the next record; raise ``RegistryRecordError`` and change nothing if it is invalid.
 
         1. The envelope is canonical. 2. An admin key signed it (the first record names its own,
         and is the one whose digest we were told to trust). 3. It continues the chain. 4. Its
@@ -59,27 +59,29 @@ class Registry(Registered):
             keys = record.entry.admin_keys if isinstance(record.entry, OrgCreated) else ()
         try:
             open_envelope_of_any(envelope, REGISTRY_TYPE, keys)
-        except SignatureWrong:
-            raise RegistryRefused("no admin key of the organisation signed the record") from None
+        except InvalidSignatureError:
+            raise RegistryRecordError(
+                "no admin key of the organisation signed the record"
+            ) from None
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.sequence == 0 and name != self.trust_root:
-            raise RegistryRefused("the first record is not the one this registry trusts")
+            raise RegistryRecordError("the first record is not the one this registry trusts")
         if record.sequence != self.sequence or record.previous != self.head:
-            raise RegistryRefused(f"the record does not continue record {self.sequence - 1}")
+            raise RegistryRecordError(f"the record does not continue record {self.sequence - 1}")
         if self.sequence and record.org != self.org:
-            raise RegistryRefused("the record belongs to another organisation")
+            raise RegistryRecordError("the record belongs to another organisation")
 
     def _take(self, entry: object) -> None:
         try:
             fold(self, entry, self.sequence)
-        except EntryRefused as error:
-            raise RegistryRefused(str(error)) from None
+        except RegistryEntryError as error:
+            raise RegistryRecordError(str(error)) from None
 
 
 def _decode(raw: bytes) -> tuple[Envelope, RegistryRecord]:
     try:
         envelope = Envelope.decode(raw)
         return envelope, RegistryRecord.decode(envelope.body())
-    except Malformed as error:
-        raise RegistryRefused(f"the record is malformed ({error})") from None
+    except MalformedError as error:
+        raise RegistryRecordError(f"the record is malformed ({error})") from None

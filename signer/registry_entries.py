@@ -17,15 +17,15 @@ from schemas.registry import (
 )
 from signer.registered import Registered, RegisteredPolicy
 from signer.settings import checked_setting
-from signer.vaults.vault import VaultWrong, automatic, created
+from signer.vaults.vault import VaultRecordError, automatic, created
 
 
-class EntryRefused(Exception):  # noqa: N818 - a refusal, told to the record's writer
+class RegistryEntryError(Exception):
     """An entry that cannot be after those before it; nothing has changed."""
 
 
 def fold(registered: Registered, entry: object, sequence: int) -> None:
-    """Take the entry of the record of that number; raise ``EntryRefused``."""
+    """Take the entry of the record of that number; raise ``RegistryEntryError``."""
     match entry:
         case OrgCreated():
             _create(registered, entry, sequence)
@@ -45,12 +45,12 @@ def fold(registered: Registered, entry: object, sequence: int) -> None:
         case ServiceSet():
             _set_service(registered, entry, sequence)
         case _:
-            raise EntryRefused("the record's entry is of no known type")
+            raise RegistryEntryError("the record's entry is of no known type")
 
 
 def _create(registered: Registered, entry: OrgCreated, sequence: int) -> None:
     if sequence:
-        raise EntryRefused("the organisation exists already")
+        raise RegistryEntryError("the organisation exists already")
     registered.org = entry.org
     registered.admin_keys = entry.admin_keys
     registered.partitions = entry.partitions
@@ -83,16 +83,16 @@ def _claim(registered: Registered, entry: AddressClaimed) -> None:
     _check_open(registered, entry.account)
     owner = registered.claims.setdefault(entry.address, entry.account)
     if owner != entry.account:
-        raise EntryRefused(f"the address {entry.address} is claimed by account {owner}")
+        raise RegistryEntryError(f"the address {entry.address} is claimed by account {owner}")
 
 
 def _create_vault(registered: Registered, entry: VaultCreated) -> None:
     try:
         vault = created(entry, registered.settings.tier)
-    except VaultWrong as error:
-        raise EntryRefused(str(error)) from None
+    except VaultRecordError as error:
+        raise RegistryEntryError(str(error)) from None
     if (before := registered.vaults.get(vault.place)) is not None:
-        raise EntryRefused(
+        raise RegistryEntryError(
             f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
         )
     # Its own vaults of keys may be set before an account is opened, while no key can exist.
@@ -104,10 +104,10 @@ def _create_vault(registered: Registered, entry: VaultCreated) -> None:
 def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
     vault = registered.vaults.get((entry.account, entry.vault))
     if vault is None or vault.holds_keys:
-        raise EntryRefused(f"{entry.account} has no vault {entry.vault} for secrets")
+        raise RegistryEntryError(f"{entry.account} has no vault {entry.vault} for secrets")
     had = registered.customer_keys.get(vault.place, ())
     if entry.fingerprint in had:
-        raise EntryRefused(f"{entry.vault} has or had the customer's key {entry.fingerprint}")
+        raise RegistryEntryError(f"{entry.vault} has or had the customer's key {entry.fingerprint}")
     registered.customer_keys[vault.place] = (*had, entry.fingerprint)
 
 
@@ -115,30 +115,30 @@ def _set_agent(registered: Registered, entry: AgentSet) -> None:
     _check_open(registered, entry.account)
     before = registered.agents.get(entry.agent)
     if before and before.account != entry.account:
-        raise EntryRefused(f"agent {entry.agent} acts for {before.account} for ever")
+        raise RegistryEntryError(f"agent {entry.agent} acts for {before.account} for ever")
     registered.agents[entry.agent] = entry
 
 
 def _set_access(registered: Registered, entry: AccessSet) -> None:
     if entry.agent not in registered.agents:
-        raise EntryRefused(f"agent {entry.agent} is not registered")
+        raise RegistryEntryError(f"agent {entry.agent} is not registered")
     registered.access[entry.agent] = entry.grants
 
 
 def _check_open(registered: Registered, account: str) -> None:
     if account not in registered.accounts:
-        raise EntryRefused(f"account {account} is not open")
+        raise RegistryEntryError(f"account {account} is not open")
 
 
 def _set_chain(registered: Registered, entry: ChainSet | ChainRemoved) -> None:
     if isinstance(entry, ChainRemoved):
         if registered.chains.pop(entry.chain_id, None) is None:
-            raise EntryRefused(f"chain {entry.chain_id} is not registered")
+            raise RegistryEntryError(f"chain {entry.chain_id} is not registered")
         return
     for name in (entry.name, *entry.aliases):
         owner = registered.chain_named(name)
         if owner and owner.chain_id != entry.chain_id:
-            raise EntryRefused(f"the name {name} belongs to chain {owner.chain_id}")
+            raise RegistryEntryError(f"the name {name} belongs to chain {owner.chain_id}")
     registered.chains[entry.chain_id] = entry
 
 
@@ -146,7 +146,7 @@ def _set_setting(registered: Registered, entry: SettingSet) -> None:
     try:
         registered.settings = checked_setting(registered.settings, entry.name, entry.value)
     except ValueError as error:
-        raise EntryRefused(str(error)) from None
+        raise RegistryEntryError(str(error)) from None
 
 
 def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> None:

@@ -9,14 +9,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from schemas.canonical import Canonical, Malformed, canonical_bytes
+from schemas.canonical import Canonical, MalformedError, canonical_bytes
 from schemas.dsse import Envelope, pae, seal
-from schemas.gating import gated, signed_part
+from schemas.redaction import redacted, signed_part
 
 MEMO_BYTES_MAX = 8 * 1024
 
 
-class SignatureWrong(Exception):  # noqa: N818 - named for what was found, as the reason code is
+class InvalidSignatureError(Exception):
     """A signature does not belong to these bytes and this key."""
 
 
@@ -45,16 +45,16 @@ class Ed25519Signer:
         return seal(payload_type, body, self.keyid, self.sign(pae(payload_type, body)))
 
     def sign_event(self, event: Canonical) -> bytes:
-        """Return the event's canonical bytes with its ``signature`` over the gated form."""
+        """Return the event's canonical bytes with its ``signature`` over the redacted form."""
         content = event.plain()
-        signature = self.sign(signed_part(gated(content)))
+        signature = self.sign(signed_part(redacted(content)))
         return canonical_bytes(content | {"signature": f"0x{signature.hex()}"})
 
 
 def verify(public_key: str, signature: bytes, message: bytes) -> None:
-    """Raise ``SignatureWrong`` unless ``public_key`` (0x hex, raw 32 bytes) made the signature."""
+    """Raise ``InvalidSignatureError`` unless ``public_key`` (0x hex, 32 bytes) made it."""
     if not proves(public_key, signature, message):
-        raise SignatureWrong("the signature is not this key's over these bytes")
+        raise InvalidSignatureError("the signature is not this key's over these bytes")
 
 
 def proves(public_key: str, signature: bytes, message: bytes) -> bool:
@@ -83,12 +83,12 @@ def _public_key(public_key: str) -> Ed25519PublicKey:
 def open_envelope(envelope: Envelope, payload_type: str, public_key: str) -> bytes:
     """Return the body of an envelope once its signature is proven.
 
-    Raises ``SignatureWrong`` for another key's or another type's envelope.
+    Raises ``InvalidSignatureError`` for another key's or another type's envelope.
     """
     try:
         message = envelope.signed_bytes(payload_type)
-    except Malformed as error:
-        raise SignatureWrong(str(error)) from None
+    except MalformedError as error:
+        raise InvalidSignatureError(str(error)) from None
     verify(public_key, envelope.signature(), message)
     return envelope.body()
 
@@ -96,23 +96,26 @@ def open_envelope(envelope: Envelope, payload_type: str, public_key: str) -> byt
 def open_envelope_of_any(
     envelope: Envelope, payload_type: str, public_keys: Iterable[str]
 ) -> bytes:
-    """Return the body of an envelope that one of several keys signed; raise ``SignatureWrong``."""
+    """Return the body of an envelope that one of several keys signed.
+
+    Raise ``InvalidSignatureError``.
+    """
     for public_key in public_keys:
-        with suppress(SignatureWrong):
+        with suppress(InvalidSignatureError):
             return open_envelope(envelope, payload_type, public_key)
-    raise SignatureWrong("none of the keys that may sign this did")
+    raise InvalidSignatureError("none of the keys that may sign this did")
 
 
 def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
-    """Raise ``SignatureWrong`` unless the event carries the signature of one of several keys."""
+    """Raise ``InvalidSignatureError`` unless one of several keys signed the event."""
     for public_key in public_keys:
-        with suppress(SignatureWrong):
+        with suppress(InvalidSignatureError):
             return verify_event(event, public_key)
-    raise SignatureWrong("none of the keys that may sign this did")
+    raise InvalidSignatureError("none of the keys that may sign this did")
 
 
 def verify_event(event: Canonical, public_key: str) -> None:
-    """Raise ``SignatureWrong`` unless the event carries ``public_key``'s signature."""
+    """Raise ``InvalidSignatureError`` unless the event carries ``public_key``'s signature."""
     content = event.plain()
     signature = bytes.fromhex(str(content.get("signature", "0x"))[2:])
-    verify(public_key, signature, signed_part(gated(content)))
+    verify(public_key, signature, signed_part(redacted(content)))

@@ -3,10 +3,10 @@
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.order import Order
 from schemas.signer_event import SignerEvent
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signatures import (
-    SignatureWrong,
+    InvalidSignatureError,
     open_envelope_of_any,
     verify_event,
     verify_event_of_any,
@@ -14,7 +14,7 @@ from signer.signatures import (
 
 
 def verify_said(event: SignerEvent, registry: Registry) -> None:
-    """Raise ``SignatureWrong`` unless the signer that an event names signed it.
+    """Raise ``InvalidSignatureError`` unless the signer that an event names signed it.
 
     With any key that it ever had: what it said with an old one stays true.
     """
@@ -22,16 +22,16 @@ def verify_said(event: SignerEvent, registry: Registry) -> None:
 
 
 def require_said(event: SignerEvent, registry: Registry) -> None:
-    """Raise ``KeyRefused`` where ``verify_said`` raises."""
+    """Raise ``KeyOrderError`` where ``verify_said`` raises."""
     try:
         verify_said(event, registry)
-    except SignatureWrong:
+    except InvalidSignatureError:
         detail = f"the event is not signed by any key that {event.signer} ever had"
-        raise KeyRefused(detail) from None
+        raise KeyOrderError(detail) from None
 
 
 def require_answered(event: SignerEvent, order: Order, registry: Registry) -> None:
-    """Raise ``KeyRefused`` unless a key answers an order that was its signer's when it was given.
+    """Raise ``KeyOrderError`` unless the key was the signer's when the order was given.
 
     A signer reads the registry further than any order knows it before it answers. So what a key
     that had been taken from it answers comes from a thief.
@@ -39,10 +39,10 @@ def require_answered(event: SignerEvent, order: Order, registry: Registry) -> No
     keys = registry.signer_keys_since(event.signer, order.registry_sequence)
     try:
         verify_event_of_any(event, keys)
-    except SignatureWrong:
+    except InvalidSignatureError:
         require_said(event, registry)
         detail = f"the key of the event was taken from {event.signer} before the order was given"
-        raise KeyRefused(detail) from None
+        raise KeyOrderError(detail) from None
 
 
 def stands(event: SignerEvent, registry: Registry) -> bool:
@@ -58,14 +58,14 @@ def stands(event: SignerEvent, registry: Registry) -> bool:
         return True  # it never had another one
     try:
         verify_event(event, public_key)
-    except SignatureWrong:
+    except InvalidSignatureError:
         return False
     return True
 
 
 def open_admins_order(request: Envelope, registry: Registry) -> bytes:
-    """Return an order about a vault that an admin signed; raise ``KeyRefused``."""
+    """Return an order about a vault that an admin signed; raise ``KeyOrderError``."""
     try:
         return open_envelope_of_any(request, VAULT_ORDER_TYPE, registry.admin_keys)
-    except SignatureWrong:
-        raise KeyRefused("no admin key of the organisation signed the order") from None
+    except InvalidSignatureError:
+        raise KeyOrderError("no admin key of the organisation signed the order") from None

@@ -1,4 +1,4 @@
-"""From pinned outcomes to signed ones: the same bytes every time (RFC 6979)."""
+"""Signs pinned outcomes, with the same bytes every time (RFC 6979)."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from signer.transactions import transaction_of
 def signed(
     draft: TransactionSigned | MessageSigned, key: DigestSigner
 ) -> TransactionSigned | MessageSigned:
-    """Return the outcome with its signature, proven to be its sender's.
+    """Return the outcome with a signature that was verified to be its sender's.
 
-    A message's signature is r, s and v (27 or 28), as wallets give it. Raises what
-    ``sign_transaction`` raises; then there is no signature.
+    The signature of a message is r, s and v (27 or 28), as wallets return it. Raises the errors of
+    ``sign_transaction``; then there is no signature.
     """
     sender = bytes.fromhex(draft.sender[2:])
     if isinstance(draft, TransactionSigned):

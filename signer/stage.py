@@ -1,13 +1,13 @@
-"""Pin outcomes, then sign, then publish: no signature exists before its charge is durable.
+"""Signing stage: pin outcomes, then sign, then publish. A charge is durable before its signature.
 
-1. ``allocate`` judges a batch and pins every outcome, signed or refused, without its signatures.
-   The caller commits its events and ``memory.drain()`` together. If we die before that commit,
-   nothing happened. If we die after it, ``recover`` finds what was pinned and goes on with 2,
-   whatever expired, rotated or changed since.
-2. ``sign`` makes the outcomes: the same bytes every time (RFC 6979, RFC 8032). If we die here,
-   nothing left the process; ``recover`` makes them again.
-3. The caller commits them with ``memory.drain()``, which marks them done. They are published in
-   the order of their sequence, so that whoever reads them sees at once that none is missing.
+1. ``allocate`` decides a batch and pins every outcome, allocation or refusal, without signatures.
+   The caller commits its events and ``memory.drain()`` in one transaction.
+   *Die before that commit: nothing happened. Die after it: ``recover`` finds the pinned outcomes
+   and continues with step 2, even if intents expired or keys were rotated since.*
+2. ``sign`` signs the pinned outcomes: the same bytes every time (RFC 6979, RFC 8032).
+   *Die here: nothing was published; ``recover`` makes the same bytes again.*
+3. The caller commits the signed outcomes with ``memory.drain()``, which marks them done. They are
+   published in the order of their sequence, so a reader can detect a missing one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from schemas.audit import AuditAction, audited, input_digest
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.clearance import Clearance
 from schemas.outcome import IntentRejected, MessageSigned, TransactionSigned
 from schemas.reasons import Reason
@@ -24,17 +24,17 @@ from schemas.topics import Topic
 from signer.account import LiveIntent, owner_key
 from signer.authority import Allocation, Draft, Duplicate, Judgement, Refusal, authorize
 from signer.case import Case
-from signer.casework import Casework
+from signer.case_builder import CaseBuilder
 from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import Asked
+from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.keys.use import KeyUse
 from signer.memory import Memory
-from signer.registered import AgentUnknown
+from signer.registered import UnknownAgentError
 from signer.registry import Registry
 from signer.rules.decision import Facts
-from signer.signatures import Ed25519Signer, SignatureWrong
+from signer.signatures import Ed25519Signer, InvalidSignatureError
 from signer.signing import signed
 
 Pinned: TypeAlias = tuple[str, LiveIntent]
@@ -52,61 +52,62 @@ class Arrival:
 
 @dataclass(slots=True)
 class Batch:
-    """What one batch came to: events to publish now, and pinned outcomes to be signed."""
+    """The result of one batch: events to publish now, and pinned outcomes to sign."""
 
     events: list[Outgoing] = field(default_factory=list)
     pinned: list[Pinned] = field(default_factory=list)
 
 
-class StageHalted(Exception):  # noqa: N818 - the process must end and somebody must look
-    """An outcome cannot be signed as it was pinned; nothing may go on before it is."""
+class HaltError(Exception):
+    """A pinned outcome cannot be signed as it was pinned, so the process must end."""
 
 
 @dataclass(slots=True)
 class SigningStage:
     """The sixth gate. Single-threaded: one writer decides, in order.
 
-    ``boot`` names this life of the signer in what it decides; what an earlier life pinned keeps the
-    name of that one.
+    New outcomes name ``boot``. Outcomes that an earlier boot pinned keep the name of that boot.
     """
 
     identity: Ed25519Signer
-    casework: Casework
+    case_builder: CaseBuilder
     key_use: KeyUse
 
     @property
     def registry(self) -> Registry:
-        """What is registered."""
-        return self.casework.registry
+        """The registry."""
+        return self.case_builder.registry
 
     @property
     def keys(self) -> KeyRegister:
-        """Which keys exist."""
-        return self.casework.keys
+        """The register of keys."""
+        return self.case_builder.keys
 
     @property
     def memory(self) -> Memory:
-        """What was decided."""
-        return self.casework.memory
+        """The memory of past decisions."""
+        return self.case_builder.memory
 
     @property
     def boot(self) -> str | None:
-        """The life of the signer, once it is attested."""
-        return self.casework.boot
+        """The boot id, once the signer is attested."""
+        return self.case_builder.boot
 
     @boot.setter
     def boot(self, boot: str | None) -> None:
-        self.casework.boot = boot
+        self.case_builder.boot = boot
 
     def allocate(self, arrivals: Iterable[Arrival], now_ms: int) -> Batch:
-        """Judge clearances in order and pin their outcomes.
+        """Decide clearances in order and pin their outcomes (step 1).
 
-        Duplicates and refused records become events at once.
+        A duplicate or an invalid record becomes an audit event without an outcome.
         """
+        # Time never goes back within a slot, or a window would count a charge too short.
         at_ms = max(now_ms, self.memory.slot.last_ms)
         self.memory.begin()
         self.key_use.begin(at_ms)
         batch = Batch()
+        # 1. Decide and pin. Nothing here is durable: if we die now, the batch is read again.
         for account in dict.fromkeys(self._judge(arrival, at_ms, batch) for arrival in arrivals):
             if account is not None:
                 self.memory.forget(account, at_ms)
@@ -114,13 +115,13 @@ class SigningStage:
         return batch
 
     def unfinished(self) -> list[Pinned]:
-        """Return the outcomes an earlier life pinned, in order."""
+        """Return the outcomes that an earlier boot pinned, in order."""
         return sorted(self.memory.pinned(), key=lambda found: found[1].sequence)
 
     def open_keys(self, pinned: Sequence[Pinned], now_ms: int) -> None:
-        """Open what pinned outcomes are signed with, however long that takes.
+        """Open the keys of pinned outcomes; this may take as long as the KMS takes.
 
-        Raises ``CustodyError``, and ``StageHalted`` for a key that is another by now.
+        Raises ``CustodyError``, and ``HaltError`` if the key is no longer the pinned one.
         """
         self.key_use.begin(now_ms)
         for _, live in pinned:
@@ -128,7 +129,10 @@ class SigningStage:
                 self._pinned_key(live.pinned, live)
 
     def recover(self, pinned: Sequence[Pinned], now_ms: int) -> Batch:
-        """Return the outcomes an earlier life pinned as a batch; charges count from now."""
+        """Return the outcomes that an earlier boot pinned as a batch; their charges count from now.
+
+        Otherwise a charge could leave the window before the money moves (ADR 2).
+        """
         for _, live in pinned:
             if isinstance(live.pinned, TransactionSigned):
                 account = self.memory.account(live.account).recharged(live.pinned, now_ms)
@@ -136,21 +140,27 @@ class SigningStage:
         return Batch(self.key_use.drain(), list(pinned))
 
     def sign(self, batch: Batch) -> list[Outgoing]:
-        """Make every outcome of a batch exactly as it was pinned and mark it done."""
+        """Sign every outcome of a batch exactly as it was pinned and mark it done (step 2).
+
+        The caller must have committed the pinned outcomes before.
+        """
         events: list[Outgoing] = []
         for key, live in batch.pinned:
+            # 2. Die here: the signature existed in memory only, and recover() makes the same bytes.
             events += self._outcome(live)
+            # 3. Done becomes durable in the commit that publishes the outcome.
             self.memory.set_live(key, live.done())
         return events
 
     def _judge(self, arrival: Arrival, at_ms: int, batch: Batch) -> str | None:
         try:
-            authentic = self.casework.authenticate(arrival.clearance)
-        except (Malformed, AgentUnknown, SignatureWrong) as error:
+            authentic = self.case_builder.authenticate(arrival.clearance)
+        except (MalformedError, UnknownAgentError, InvalidSignatureError) as error:
+            # No outcome: the record does not prove that an agent asked for anything.
             named = input_digest(arrival.clearance.encode())
             batch.events.append(self._audit("record.refused", arrival, at_ms, named, str(error)))
             return None
-        case = self.casework.case(authentic, arrival.clearance.simulation, at_ms)
+        case = self.case_builder.case(authentic, arrival.clearance.simulation, at_ms)
         judged, name = self._authorize(case), case.digest
         if isinstance(judged, Duplicate):
             batch.events.append(self._audit("intent.duplicate", arrival, at_ms, name, name))
@@ -159,9 +169,9 @@ class SigningStage:
         return case.intent.account
 
     def _authorize(self, case: Case) -> Judgement:
-        """Judge, and then open the key: none is opened for what the rules refuse anyway.
+        """Decide, then open the key. A key is opened only for an intent that passes every rule.
 
-        An agent that may not use a key neither has a KMS asked for it nor closes another's.
+        So an agent without a grant can neither cause a KMS call nor evict another agent's open key.
         """
         account = self.memory.account(case.intent.account)
         judged = authorize(case, account, self.identity.keyid)
@@ -175,8 +185,9 @@ class SigningStage:
         problem = self.key_use.problem(self.registry.org, key, asked, intent.client_share)
         if problem is None:
             return judged
-        shut = replace(case, facts=replace(case.facts, key_problem=problem))
-        return authorize(shut, account, self.identity.keyid)
+        # The key does not open: decide again with that fact, so that nothing is charged.
+        unopened = replace(case, facts=replace(case.facts, key_problem=problem))
+        return authorize(unopened, account, self.identity.keyid)
 
     def _note_refused(self, judged: Refusal | Duplicate, key: KeyDescriptor) -> None:
         live = judged.live if isinstance(judged, Refusal) else None
@@ -187,6 +198,8 @@ class SigningStage:
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live
+        # The first intent with an idempotency key owns that name; a conflicting one is stored under
+        # its own digest, so that it gets its one outcome too.
         key = live.intent if facts.owner else owner_key(live.agent, live.idempotency_key)
         self.memory.set_account(judged.account)
         self.memory.set_live(key, live)
@@ -198,13 +211,14 @@ class SigningStage:
             return []
         if isinstance(draft, IntentRejected):
             return [Outgoing(Topic.OUTCOMES, live.account, self.identity.sign_event(draft))]
-        made = self.identity.sign_event(signed(draft, self._pinned_key(draft, live)))
-        return [Outgoing(topic, live.account, made) for topic in SIGNED_TOPICS]
+        event = self.identity.sign_event(signed(draft, self._pinned_key(draft, live)))
+        return [Outgoing(topic, live.account, event) for topic in SIGNED_TOPICS]
 
     def _pinned_key(self, draft: Draft, live: LiveIntent) -> DigestSigner:
         key = self.keys.version(draft.account, draft.key_path, draft.key_version)
+        # The vault changed under a pinned outcome: signing with another key would change its bytes.
         if key is None or key.address != draft.sender:
-            raise StageHalted(f"the key at {draft.key_path} is not the one that was pinned")
+            raise HaltError(f"the key at {draft.key_path} is not the one that was pinned")
         asked = Asked(draft.agent, live.intent)
         return self.key_use.open(self.registry.org, key, asked, live.client_share)
 

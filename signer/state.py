@@ -1,4 +1,4 @@
-"""The signer's own records: sealed with a MAC, so that nobody else can write or mix them."""
+"""State records of the signer, authenticated with a MAC over key and body."""
 
 import hashlib
 import hmac
@@ -8,18 +8,18 @@ from typing import Literal, NamedTuple, NoReturn, Protocol, TypeVar
 
 from pydantic import Field
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.fields import Count, Digest, Ordinal, TimeMs
 
 MAC_BYTES = 32
 RESTORE = "restore the signer's state from a good copy"
-_NO_PLACE = b"\xff\xff\xff\xff"  # longer than any place: keeps these apart from the MACs
+_NO_PLACE = b"\xff\xff\xff\xff"  # no key is that long: separates these inputs from those of MACs
 Kind = Literal["head", "live", "slot", "shares"]
 Decoded = TypeVar("Decoded", bound=Canonical)
 
 
 class StateKey(NamedTuple):
-    """Where a record of the state stands; a slot's own records have no account."""
+    """The key of a state record; records of the slot itself have no account."""
 
     account: str
     kind: Kind
@@ -28,9 +28,9 @@ class StateKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StateWrite:
-    """One sealed record to be stored, or removed where ``value`` is None.
+    """One sealed record to store, or to remove if ``value`` is None.
 
-    ``pending`` and ``forget_at_ms`` are hints for finding records; the sealed value decides.
+    ``pending`` and ``forget_at_ms`` are unauthenticated hints for finding records.
     """
 
     key: StateKey
@@ -40,11 +40,10 @@ class StateWrite:
 
 
 class SlotState(Canonical):
-    """How far one slot has read, which records and answers it has seen, and its latest time.
+    """The head record of a slot: its positions, the records it has seen, and its latest time.
 
-    ``key_count`` is how many events of the vault there were, ``key_digest`` names them all; it is
-    absent from the records of versions that only counted. ``share_version`` is the current share
-    key's, where there is one.
+    ``key_count`` counts the events of ``vault`` and ``key_digest`` commits to them; records of
+    versions that only counted have no digest. ``share_version`` is that of the current share key.
     """
 
     v: Literal[1] = 1
@@ -58,7 +57,7 @@ class SlotState(Canonical):
 
 
 class StateStore(Protocol):
-    """Where sealed records lie; reads see every committed write of this process."""
+    """Storage of sealed records; reads see every committed write of this process."""
 
     def get(self, key: StateKey) -> bytes | None:
         """Return the record at a key."""
@@ -69,7 +68,7 @@ class StateStore(Protocol):
         ...
 
     def pending_accounts(self) -> list[str]:
-        """Return the accounts that have an outcome which may not be published yet."""
+        """Return the accounts with an outcome that may not be published yet."""
         ...
 
     def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:
@@ -77,17 +76,17 @@ class StateStore(Protocol):
         ...
 
 
-class StateDamaged(Exception):  # noqa: N818 - a failed proof, named for what was found
-    """A record of the state is not what this signer last wrote; the process must halt."""
+class StateIntegrityError(Exception):
+    """A state record is not what this signer last wrote; the process must halt."""
 
 
-class StateRolledBack(StateDamaged):
-    """The state is older than an outcome, a registry record or an input that it gave or read."""
+class StateRollbackError(StateIntegrityError):
+    """The state is older than an outcome, a registry record or an input that it has seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Seals records under a key that only the signer has: HMAC-SHA256 over place and body."""
+    """Authenticates records with HMAC-SHA256 over key and body, under a key of the signer."""
 
     key: bytes
 
@@ -95,35 +94,38 @@ class Sealer:
         return "Sealer(<key>)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A Sealer cannot be copied or pickled: its key stays where it is.")
+        raise TypeError("A Sealer cannot be copied or pickled: it holds a secret key.")
 
     def seal(self, place: StateKey, body: bytes) -> bytes:
         """Return MAC || body."""
         return self._mac(place, body) + body
 
     def open(self, place: StateKey, sealed: bytes) -> bytes:
-        """Return the body; raise ``StateDamaged`` where the MAC is another's or misplaced."""
+        """Return the body; raise ``StateIntegrityError`` if the MAC is wrong for this key."""
         mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(place, body)):
-            raise StateDamaged(f"{_name(place)} was changed by somebody else: {RESTORE}")
+            raise StateIntegrityError(f"{_name(place)} was changed by another program: {RESTORE}")
         return body
 
     def decode(self, place: StateKey, sealed: bytes, model: type[Decoded]) -> Decoded:
-        """Return a record's content; raise ``StateDamaged`` unless it is this version's own."""
+        """Return a record's content.
+
+        Raises ``StateIntegrityError``, also for a record of another program version.
+        """
         try:
             return model.decode(self.open(place, sealed))
-        except Malformed as error:
-            raise StateDamaged(
+        except MalformedError as error:
+            raise StateIntegrityError(
                 f"{_name(place)} is of another version of this program ({error}): run "
                 "the version that wrote it"
             ) from None
 
     def element(self, sealed: bytes) -> int:
-        """Return a sealed record's secret number, its share in the sum of its account's set."""
+        """Return the secret number of a sealed record in its account's set digest."""
         return int.from_bytes(self._secret(b"element", sealed[:MAC_BYTES]), "big")
 
     def set_digest(self, total: int) -> str:
-        """Return what a head may show of the sum of a set's elements."""
+        """Return the keyed digest of the sum of a set's elements, which a head may contain."""
         total_bytes = (total % (1 << 8 * MAC_BYTES)).to_bytes(MAC_BYTES, "big")
         return f"0x{self._secret(b'set', total_bytes).hex()}"
 

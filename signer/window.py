@@ -1,4 +1,4 @@
-"""A rolling window of bounded size that never counts less than what happened."""
+"""A rolling window of bounded size that never counts too little."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,12 +12,12 @@ ENTRIES_MAX = 64
 DAY_MS = 24 * 60 * 60 * 1000
 MINUTE_MS = 60 * 1000
 SIGN_MS_MAX = 15_000
-"""How long after its charge a signature may be made; what comes later is charged anew.
+"""Longest time from a charge to its signature; a later signature is charged again.
 
 A commit may take ten seconds.
 """
 SPENT_MS = DAY_MS + SIGN_MS_MAX
-"""How far back charges count, so that no 24 hours hold signatures of more than the limit."""
+"""Length of the window: the limit then holds for every 24 hours by signature time too."""
 
 Entry: TypeAlias = tuple[int, int]
 # A sum of amounts may pass 2^256.
@@ -32,8 +32,8 @@ class Window:
     """Amounts by time in milliseconds, oldest first, exact up to 64 entries.
 
     Beyond that the two closest neighbours merge into the later time, so an amount may leave the
-    window late, never early. The amount of any moment ``t`` is always inside the first entry
-    whose time is ``t`` or later.
+    window late, never early. An amount added at time ``t`` is always in the first entry at ``t`` or
+    later.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -49,19 +49,21 @@ class Window:
             return self
         oldest = at_ms - span_ms
         kept = [entry for entry in self.entries if entry[0] >= oldest]
+        # A clock that stands still or went back: count the amount at the newest time, not earlier.
         if kept and kept[-1][0] >= at_ms:
             at_ms, amount = kept[-1][0], kept.pop()[1] + amount
         return Window(_bounded([*kept, (at_ms, amount)]))
 
     def move(self, from_ms: int, to_ms: int, amount: int, span_ms: int) -> "Window":
-        """Return the window with an amount charged at ``from_ms`` charged at ``to_ms`` instead.
+        """Return the window with an amount of ``from_ms`` moved to ``to_ms``.
 
-        Where the old charge may have left the window already, nothing is taken off.
+        If the old amount may have left the window, it is added and nothing is subtracted.
         """
         entries = list(self.entries)
         index = next((i for i, entry in enumerate(entries) if entry[0] >= from_ms), None)
         if index is not None and from_ms >= entries[-1][0] - span_ms:
             at_ms, held = entries[index]
+            # Less than the amount: it merged and left. Subtracting would count too little.
             if held >= amount:
                 entries[index : index + 1] = [(at_ms, held - amount)] if held > amount else []
         return Window(tuple(entries)).add(to_ms, amount, span_ms)

@@ -9,5 +9,5 @@ class ApiError(Exception):
         self.code = code
 
 
-class ReportedRefusal(ApiError):  # noqa: N818 - named for what it is
+class RemoteApiError(ApiError):
     """A refusal as a record of ``audit`` reports it, which nobody signed: it may be untrue."""

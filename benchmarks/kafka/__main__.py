@@ -14,7 +14,7 @@ from benchmarks.kafka.sizes import FULL, QUICK, Sizes
 from benchmarks.measure import Figure
 from benchmarks.page import DOCS, keep, row
 from infra.local.processes import PARTITIONS
-from sixgate.interpreter import tune
+from sixgate.gc_tuning import tune
 
 PARTS = ("latency", "saturation", "restarts")
 COMMAND = "make bench-kafka"

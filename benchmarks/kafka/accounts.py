@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import world
+from benchmarks import fixtures
 from schemas.dsse import INTENT_TYPE
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
@@ -37,13 +37,13 @@ def make_traders(accounts: int) -> list[Trader]:
 
 def make_folder(path: Path, traders: list[Trader], partitions: int) -> Folder:
     """Make a data folder whose keys are ordered, one for each account."""
-    entries: list[Entry] = [PolicySet(policy_id="standard", policy=world.POLICY), world.BASE]
+    entries: list[Entry] = [PolicySet(policy_id="standard", policy=fixtures.POLICY), fixtures.BASE]
     for account, agent in traders:
         entries += [AccountOpened(account=account), _agent_entry(account, agent)]
     founding = Founding(ORG, entries, partitions)
     folder = create(path, founding, wall_ms(), secrets.token_bytes)
     inbox = SqliteLog(folder.inbox, partitions)
-    inbox.append([world.key_order(folder, trader.account) for trader in traders], wall_ms())
+    inbox.append([fixtures.key_order(folder, trader.account) for trader in traders], wall_ms())
     inbox.close()
     return folder
 
@@ -53,10 +53,10 @@ def signed_intents(traders: Sequence[Trader]) -> Iterator[Outgoing]:
     name = secrets.token_hex(8)
     for number in count():
         account, agent = traders[number % len(traders)]
-        intent = world.intent(f"{name}-{number}", account=account, agent=agent.keyid)
+        intent = fixtures.intent(f"{name}-{number}", account=account, agent=agent.keyid)
         envelope = agent.seal(INTENT_TYPE, intent.encode())
         yield Outgoing(Topic.SUBMITTED, account, envelope.encode())
 
 
 def _agent_entry(account: str, agent: Ed25519Signer) -> AgentSet:
-    return world.agent_entry(agent).model_copy(update={"agent": agent.keyid, "account": account})
+    return fixtures.agent_entry(agent).model_copy(update={"agent": agent.keyid, "account": account})

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from benchmarks.fixtures import AGENT, Peer
 from benchmarks.kafka.accounts import signed_intents
 from benchmarks.kafka.load import GATES_RELAY, Line
 from benchmarks.kafka.organisation import Organisation, cpu_s
@@ -14,7 +15,6 @@ from benchmarks.kafka.saturation import Saturation
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.work import loaded_slot, one_hop, signed
 from benchmarks.measure import MICRO, Figure
-from benchmarks.world import AGENT, Peer
 from infra.local.processes import PARTITIONS
 from infra.local.server import Server
 from schemas.outcome import TransactionSigned, decode_outcome
@@ -27,10 +27,10 @@ from signer.rules import RULES
 from signer.signatures import Ed25519Signer, verify
 from signer.transactions import transaction_of
 from sixgate.clocks import wall_ms
-from streams.gates.passage import Passage, World
+from streams.gates.clearance_cache import ClearanceCache
+from streams.gates.passage import GateProjections, Passage
 from streams.gates.projection import Projection
 from streams.gates.stages import GATE_OF, enter
-from streams.gates.underway import Underway
 from streams.kafka.projections import Projections
 from streams.kafka.state import StateTable
 from streams.runners.slot import Slot
@@ -49,12 +49,12 @@ class Costs(NamedTuple):
 class Work:
     """All that gates and signer do to some intents, in one process and without Kafka."""
 
-    def __init__(self, known: World, slot: Slot, table: StateTable) -> None:
+    def __init__(self, known: GateProjections, slot: Slot, table: StateTable) -> None:
         self._known = known
         self._slot = slot
         self._table = table
         self._projection = Projection(known.registry)
-        self._underway = Underway()
+        self._underway = ClearanceCache()
         self.passages: list[Passage] = []
         self.outcomes: list[TransactionSigned] = []
 

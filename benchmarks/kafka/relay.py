@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.kafka import work
 from infra.local.processes import PARTITIONS
-from sixgate.interpreter import tune
+from sixgate.gc_tuning import tune
 from streams.kafka.broker import Broker
 from streams.runners.faust_agent import Message, add_agent
 from streams.runners.faust_app import gates_app

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from itertools import islice
 from typing import NamedTuple
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.kafka.accounts import signed_intents
 from benchmarks.kafka.load import OURS, WORKING_RELAY, Line, Way, rate_per_s
 from benchmarks.kafka.organisation import Organisation, cpu_s
@@ -80,7 +80,7 @@ class LimitedScript:
     """What a user would write instead: eth-account behind a limit that is kept in memory."""
 
     def __init__(self) -> None:
-        self._sign = world.Peer()
+        self._sign = fixtures.Peer()
         self._spent_wei = 0
 
     def __call__(self) -> object:

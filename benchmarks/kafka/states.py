@@ -6,7 +6,7 @@ from contextlib import closing
 
 from aiokafka import AIOKafkaProducer
 
-from benchmarks import world
+from benchmarks import fixtures
 from benchmarks.kafka.organisation import Organisation
 from schemas.canonical import digest
 from schemas.partition import partition_of
@@ -17,9 +17,9 @@ from signer.nonces import nonce_key
 from signer.state import Sealer, StateKey, StateWrite
 from signer.window import DAY_MS, Window
 from sixgate.clocks import wall_ms
+from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import LEDGER
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.slots import open_signer_keys
 from streams.kafka.state import key_of, value_of
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.sink import Sink
@@ -60,7 +60,7 @@ def _one_account(sealer: Sealer, name: str) -> Iterator[StateWrite]:
     yield StateWrite(place, sealed, pending=False, forget_at_ms=live.forget_at_ms)
     head = Account(
         account=name, sequence=1, spent=spent.add(now_ms, 10**12, DAY_MS),
-        nonces={nonce_key(world.RECIPIENT, 8453): 0}, live_count=1,
+        nonces={nonce_key(fixtures.RECIPIENT, 8453): 0}, live_count=1,
         live_digest=sealer.set_digest(sealer.element(sealed)),
     )  # fmt: skip
     place = StateKey(name, "head", "")

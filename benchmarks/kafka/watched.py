@@ -13,11 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from sixgate.interpreter import tune
+from sixgate.gc_tuning import tune
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import Process, run_process
 from sixgate.scaled.settings import load_settings
-from sixgate.scaled.signing import SignerProcess
+from sixgate.scaled.signer_process import SignerProcess
 
 LOOK_S = 0.002
 

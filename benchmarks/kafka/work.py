@@ -13,12 +13,12 @@ from signer.registry import Registry
 from signer.stage import Arrival
 from signer.state import SlotState
 from sixgate.clocks import wall_ms
+from sixgate.composition import make_slot, open_signer_keys
 from sixgate.data_folder.folder import SLOT, Folder
-from sixgate.slots import make_slot, open_signer_keys
-from streams.gates.passage import RuleGate, World
-from streams.gates.reception import receive
+from streams.gates.clearance_cache import ClearanceCache
+from streams.gates.clearance_decoding import receive
+from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import GATE_OF, Entered, enter, lead
-from streams.gates.underway import Underway
 from streams.kafka.broker import Broker
 from streams.kafka.projections import Projections
 from streams.kafka.reader import replay
@@ -52,7 +52,7 @@ async def moves(
     """Return what each hop of a process does; without a data folder they only move."""
     if folder is None:
         return dict.fromkeys(hops, unchanged)
-    trust_root, underway = Folder(folder).trust().trust_root, Underway()
+    trust_root, underway = Folder(folder).trust().trust_root, ClearanceCache()
     known = await opened.enter_async_context(Projections(broker, trust_root, wall_ms))
     slot, table = await loaded_slot(broker, Folder(folder))
     gates = {n: gate_move(gate, known.world, underway) for n, gate in enumerate(GATE_OF.values())}
@@ -63,7 +63,7 @@ def unchanged(records: Sequence[Record]) -> list[Moved]:
     return [Moved(r.key.encode(), r.value, r.partition) for r in records]
 
 
-def gate_move(gate: RuleGate, world: World, underway: Underway) -> Move:
+def gate_move(gate: RuleGate, world: GateProjections, underway: ClearanceCache) -> Move:
     def move(records: Sequence[Record]) -> list[Moved]:
         now_ms = wall_ms()
         entered = [enter(gate, record, world, now_ms, underway) for record in records]
@@ -73,7 +73,9 @@ def gate_move(gate: RuleGate, world: World, underway: Underway) -> Move:
     return move
 
 
-def one_hop(gate: RuleGate, entered: Entered, world: World, underway: Underway) -> Outgoing:
+def one_hop(
+    gate: RuleGate, entered: Entered, world: GateProjections, underway: ClearanceCache
+) -> Outgoing:
     """Return the record with which a gate ends its own hop, as behind it nothing is open."""
     (left,) = lead(gate, entered, world, underway, lambda _: False)
     return left

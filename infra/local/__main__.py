@@ -9,8 +9,8 @@ from pathlib import Path
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
 from infra.local.local import Local, local_in
+from infra.local.lock import alone
 from infra.local.server import Server
-from infra.local.turns import alone
 
 DATA_DEFAULT = Path("build/local")
 

@@ -7,7 +7,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from infra.local.errors import ServerError
-from infra.local.turns import alone
+from infra.local.lock import alone
 
 PINS = Path(__file__).parent / "pins"
 DOWNLOADS = Path(__file__).parents[2] / "build" / "servers"

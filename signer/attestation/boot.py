@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from schemas.boot import BootFacts, SignerBoot, evidence_digest
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Claims, EvidenceFile, evidence_file
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Evidence, Verified, verify
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import InvalidSignatureError, verify_event
 
 
-class BootUnprovenError(Exception):
+class BootVerificationError(Exception):
     """A record that is not the named signer's, or whose evidence is for something else."""
 
 
@@ -69,7 +69,7 @@ def check_boot(
     """Return what a boot's evidence proves at a time; the one place that says which boots count.
 
     Whatever the policy's own purpose is, the evidence must be for a boot. Raise
-    ``BootUnprovenError`` for a record that contradicts itself or is not the named signer's, and
+    ``BootVerificationError`` for a record that contradicts itself or is not the named signer's, and
     ``AttestationError`` for evidence that the policy does not accept.
     """
     facts = record.facts
@@ -79,10 +79,10 @@ def check_boot(
     try:
         verify_event(record, facts.public_key)
         evidence = EvidenceFile.decode(file)
-    except SignatureWrong:
-        raise BootUnprovenError("the signer did not sign the record of its boot") from None
-    except Malformed:
-        raise BootUnprovenError("the evidence in the record of a boot is malformed") from None
+    except InvalidSignatureError:
+        raise BootVerificationError("the signer did not sign the record of its boot") from None
+    except MalformedError:
+        raise BootVerificationError("the evidence in the record of a boot is malformed") from None
     _require(record.id == facts.boot_id(), "its id is not its own")
     _require(record.evidence_digest == evidence_digest(file), "it names other evidence")
     same = (evidence.nonce, evidence.claims) == (record.id, _claims(facts))
@@ -113,7 +113,7 @@ def _claims(facts: BootFacts) -> Claims:
 
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition
     if not holds:
-        raise BootUnprovenError(f"the record of a boot is not to be believed: {otherwise}")
+        raise BootVerificationError(f"the record of a boot is not to be believed: {otherwise}")
 
 
 def _spki(public_key: str) -> bytes:

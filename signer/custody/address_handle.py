@@ -36,4 +36,4 @@ class AddressHandle:
         return "<AddressHandle>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An AddressHandle cannot be copied or pickled.")
+        raise TypeError("An AddressHandle cannot be copied or pickled: it holds a secret key.")

@@ -49,7 +49,7 @@ class KeyHandle:
         return f"<KeyHandle, {'open' if self._wipe.alive else 'closed'}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A KeyHandle cannot be copied or pickled: its key stays where it is.")
+        raise TypeError("A KeyHandle cannot be copied or pickled: it holds a secret key.")
 
 
 def _read(secret: bytearray) -> tuple[Any, bytes]:

@@ -63,7 +63,7 @@ class HpkeKey:
         return f"<HpkeKey 0x{self.public_key.hex()}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An HpkeKey cannot be copied or pickled: it stays where it is.")
+        raise TypeError("An HpkeKey cannot be copied or pickled: it holds a secret key.")
 
 
 def seal(public_key: bytes, content: bytes | bytearray, info: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Opening in every custody mode: the parts of the DEK come from their holders, all at once.
 
-A provider may be down, hang or lie: ``signer.custody.rebuilding`` finds the shares that open the
-secret, and nobody waits for the others.
+A provider may be down, hang or lie: ``signer.custody.share_combination`` finds the shares that open
+the secret, and nobody waits for the others.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS, SERVER_HALF, Plan
 from signer.custody.provider import Answer, Provider, Work, asking
-from signer.custody.rebuilding import Rebuilding, Yields, mismatch
 from signer.custody.sealing import Holders
 from signer.custody.share import Share, decode_share
+from signer.custody.share_combination import ShareCombination, Yields, mismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def open_by_providers(
     plan = PLANS[context.mode]
     if len(sealed.wrapped_shares) != plan.providers or sealed.wrapped_kek or sealed.wrapped_dek:
         raise _of_another_mode(context)
-    rebuilding = Rebuilding(plan, context, sealed.ciphertext, client, yields)
+    rebuilding = ShareCombination(plan, context, sealed.ciphertext, client, yields)
     try:
         return _gather(rebuilding, holders, context, sealed)
     finally:
@@ -81,7 +81,7 @@ def open_by_providers(
 
 
 def _gather(
-    rebuilding: Rebuilding, holders: Holders, context: SecretContext, sealed: SealedSecret
+    rebuilding: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Opening:
     asked = list(_to_ask(rebuilding, holders, context, sealed))
     with asking([(provider, work) for _, provider, work in asked]) as answers:
@@ -94,7 +94,7 @@ def _gather(
 
 
 def _to_ask(
-    rebuilding: Rebuilding, holders: Holders, context: SecretContext, sealed: SealedSecret
+    rebuilding: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Iterator[tuple[int, Provider, Work]]:
     """Yield each share's number, its provider and what that is to unwrap."""
     by_name = {provider.name: provider for provider in holders.providers}
@@ -106,7 +106,9 @@ def _to_ask(
             rebuilding.fail(share.provider, Cause.NOT_CONFIGURED)
 
 
-def _take(rebuilding: Rebuilding, provider: str, number: int, answer: Answer) -> bytearray | None:
+def _take(
+    rebuilding: ShareCombination, provider: str, number: int, answer: Answer
+) -> bytearray | None:
     if answer.failure is not None:
         rebuilding.fail(provider, answer.failure.cause)
         return None

@@ -22,8 +22,8 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.kept_threads import run_apart
 from signer.custody.kms.port import RootKms
+from signer.custody.thread_pool import run_apart
 
 Work: TypeAlias = Callable[[RootKms], bytes | bytearray]
 Report: TypeAlias = Callable[[ProviderFailure], None]

@@ -8,7 +8,7 @@ them, whoever finds it.
 
 from dataclasses import dataclass, field, replace
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.fields import X25519PublicKey
 from schemas.recovery import RecoveryOrder
@@ -21,8 +21,8 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.modes import PLANS
 from signer.custody.opening import open_by_providers
 from signer.custody.sealing import Holders, wrap_shares
-from signer.order_times import untimely
-from signer.signatures import SignatureWrong, open_envelope_of_any
+from signer.order_validity import untimely
+from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,11 @@ def check_approval(context: SecretContext, approval: Approval) -> RecoveryOrder:
     try:
         body = open_envelope_of_any(approval.order, VAULT_ORDER_TYPE, approval.admin_keys)
         order = RecoveryOrder.decode(body)
-    except SignatureWrong:
+    except InvalidSignatureError:
         raise RecoveryRefusedError(
             "No admin of the organisation signed the order to recover; have one sign it."
         ) from None
-    except Malformed as error:
+    except MalformedError as error:
         raise RecoveryRefusedError(f"The order to recover is malformed ({error}).") from None
     ordered = (order.org, order.account, order.vault, order.path, order.version)
     if ordered != (context.org, context.account, context.vault, context.path, context.version):

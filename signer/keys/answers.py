@@ -12,7 +12,7 @@ from schemas.keys import (
     answer_id,
 )
 from signer.addresses.derivation import derive, recorded
-from signer.keys.orders import KeyRefused, read_order
+from signer.keys.orders import KeyOrderError, read_order
 from signer.registry import Registry
 from signer.signer_events import require_answered
 from signer.vaults.vault import usual_of
@@ -23,32 +23,32 @@ FIRST_VERSION = 1
 def prove_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
     """Return the order that a registered signer answered, itself proven to be an admin's.
 
-    Raises ``KeyRefused``, also where the address of a key is not its public key's.
+    Raises ``KeyOrderError``, also where the address of a key is not its public key's.
     """
     order = read_order(answer.request, registry)
     require_answered(answer, order, registry)
     if answer.id != answer_id(answer.request.body()):
-        raise KeyRefused("the answer's id is not its request's")
+        raise KeyOrderError("the answer's id is not its request's")
     if isinstance(answer, KeyProvisioned):
         _check_derived(answer)
     return order
 
 
 def check_given(answer: AnyAnswer, order: AnyOrder, newest: KeyProvisioned | None) -> None:
-    """Raise ``KeyRefused`` unless an answer gives exactly what was ordered.
+    """Raise ``KeyOrderError`` unless an answer gives exactly what was ordered.
 
     ``newest`` is the answer that made the key which stands at the order's path.
     """
     place = (answer.type, answer.account, answer.path, answer.version)
     if place != _place(order):
-        raise KeyRefused("the answer is for another key than the request")
+        raise KeyOrderError("the answer is for another key than the request")
     if not isinstance(answer, KeyProvisioned):
         return
     chain = order.chain if isinstance(order, KeyRequest | KeyImport) else newest and newest.chain
     imported = isinstance(order, KeyImport) and order.address != answer.address
     placed = answer.vault in vaults_of(order, newest)
     if answer.chain != chain or not placed or imported:
-        raise KeyRefused("the answer is for another key than the request")
+        raise KeyOrderError("the answer is for another key than the request")
 
 
 def vaults_of(order: AnyOrder, newest: KeyProvisioned | None) -> tuple[str, ...]:
@@ -78,4 +78,4 @@ def _check_derived(answer: KeyProvisioned) -> None:
     except ValueError:
         derived = ""
     if recorded(answer.chain, derived) != answer.address:
-        raise KeyRefused("the answer's address is not its public key's")
+        raise KeyOrderError("the answer's address is not its public key's")

@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
-from schemas.canonical import Malformed, decode_as
+from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import KEY_REQUEST_TYPE, Envelope
-from schemas.gating import gated_digest
 from schemas.keys import (
     AnyOrder,
     KeyDeactivation,
@@ -17,14 +16,15 @@ from schemas.keys import (
     delivery_id,
 )
 from schemas.order import Order
-from signer.order_times import too_early, untimely
+from schemas.redaction import gated_digest
+from signer.order_validity import too_early, untimely
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope_of_any
+from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 _PARCEL: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDelivery)
 
 
-class KeyRefused(Exception):  # noqa: N818 - a refusal of a request or an answer
+class KeyOrderError(Exception):
     """A key request or answer that proves nothing; no key came of it."""
 
 
@@ -44,13 +44,13 @@ class Ordered:
 def open_order(raw: bytes, registry: Registry) -> Ordered:
     """Read a record of ``keys.requests``: an envelope, or an import with its box.
 
-    Raises ``KeyRefused`` unless an admin of the organisation signed it for an open account, which
-    claims the address in the registry where the key is from outside.
+    Raises ``KeyOrderError`` unless an admin of the organisation signed it for an open account,
+    which claims the address in the registry where the key is from outside.
     """
     try:
         parcel = decode_as(_PARCEL.validate_json, raw)
-    except Malformed as error:
-        raise KeyRefused(f"the request is malformed ({error})") from None
+    except MalformedError as error:
+        raise KeyOrderError(f"the request is malformed ({error})") from None
     if isinstance(parcel, Envelope):
         return _ordered(parcel, registry, None)
     return _ordered(parcel.request, registry, parcel)
@@ -59,32 +59,32 @@ def open_order(raw: bytes, registry: Registry) -> Ordered:
 def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
     """Return an order that an admin of the organisation signed for an open account.
 
-    Raises ``KeyRefused``.
+    Raises ``KeyOrderError``.
     """
     try:
         body = open_envelope_of_any(envelope, KEY_REQUEST_TYPE, registry.admin_keys)
         order = decode_order(body)
-    except SignatureWrong:
-        raise KeyRefused("no admin key of the organisation signed the request") from None
-    except Malformed as error:
-        raise KeyRefused(f"the request is malformed ({error})") from None
+    except InvalidSignatureError:
+        raise KeyOrderError("no admin key of the organisation signed the request") from None
+    except MalformedError as error:
+        raise KeyOrderError(f"the request is malformed ({error})") from None
     if order.org != registry.org or order.account not in registry.accounts:
-        raise KeyRefused(f"{order.account} is no open account of the organisation")
+        raise KeyOrderError(f"{order.account} is no open account of the organisation")
     refuse_ahead(order, registry)
     return order
 
 
 def refuse_ahead(order: Order, registry: Registry) -> None:
-    """Raise ``KeyRefused`` for an order that knows records which the registry has not."""
+    """Raise ``KeyOrderError`` for an order that knows records which the registry has not."""
     if order.registry_sequence > registry.sequence:
-        raise KeyRefused(
+        raise KeyOrderError(
             f"the order knows {order.registry_sequence} records of the registry, "
             f"which has {registry.sequence}: give it again"
         )
 
 
 def check_in_time(order: AnyOrder, now_ms: int) -> None:
-    """Raise ``KeyRefused`` for an order of another time than now.
+    """Raise ``KeyOrderError`` for an order of another time than now.
 
     That a key signs no more is never too late.
     """
@@ -93,7 +93,7 @@ def check_in_time(order: AnyOrder, now_ms: int) -> None:
     else:
         why = untimely(order.requested_at_ms, order.expires_at_ms, now_ms)
     if why:
-        raise KeyRefused(why)
+        raise KeyOrderError(why)
 
 
 def _ordered(envelope: Envelope, registry: Registry, delivery: KeyDelivery | None) -> Ordered:
@@ -101,15 +101,15 @@ def _ordered(envelope: Envelope, registry: Registry, delivery: KeyDelivery | Non
     if isinstance(order, KeyImport):
         return Ordered(order, envelope, answer_id(body), _box(order, body, registry, delivery))
     if delivery is not None:
-        raise KeyRefused("a box came with a request that is no import")
+        raise KeyOrderError("a box came with a request that is no import")
     return Ordered(order, envelope, answer_id(body))
 
 
 def _box(order: KeyImport, body: bytes, registry: Registry, delivery: KeyDelivery | None) -> bytes:
     if delivery is None:
-        raise KeyRefused("an import came without its box")
+        raise KeyOrderError("an import came without its box")
     if (delivery.id, gated_digest(delivery.box)) != (delivery_id(body), order.box):
-        raise KeyRefused("the box is not the one that the import names")
+        raise KeyOrderError("the box is not the one that the import names")
     if registry.claims.get(order.address) != order.account:
-        raise KeyRefused(f"{order.account} did not claim the address {order.address}")
+        raise KeyOrderError(f"{order.account} did not claim the address {order.address}")
     return bytes.fromhex(delivery.box[2:])

@@ -14,10 +14,10 @@ from schemas.keys import (
 )
 from signer.addresses.derivation import derive, recorded
 from signer.custody.buffers import wiping
-from signer.imports import ImportBoxes
+from signer.key_import import ImportBoxes
 from signer.keys.answers import FIRST_VERSION
 from signer.keys.keychain import Keychain, MadeKey, NewKey
-from signer.keys.orders import KeyRefused, Ordered
+from signer.keys.orders import KeyOrderError, Ordered
 from signer.keys.register import KeyRegister
 from signer.vaults.vault import usual
 from signer.vaults.wrapped import told
@@ -34,7 +34,7 @@ class KeyProvisioner:
     def carry_out(self, ordered: Ordered, signer: str, now_ms: int) -> AnyAnswer:
         """Return the answer to an order, which lacks ``signer``'s signature.
 
-        Raises ``KeyRefused`` where the order is impossible as keys stand, and ``CustodyError``;
+        Raises ``KeyOrderError`` where the order is impossible as keys stand, and ``CustodyError``;
         then nothing was made.
         """
         order = ordered.order
@@ -74,7 +74,7 @@ class KeyProvisioner:
         with wiping(self.imports.open(box, order.box_context(), order.import_key)) as secret:
             made = self.keychain.take_in(self._first(order), secret)
         if _address(made) != order.address:
-            raise KeyRefused(f"the imported key is not the one of {order.address}")
+            raise KeyOrderError(f"the imported key is not the one of {order.address}")
         return made
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TypeAlias
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.keys import (
     AnyAnswer,
     AnyOrder,
@@ -21,11 +21,11 @@ from schemas.keys import (
 from schemas.vault_events import Rewrap
 from signer.keys.answers import check_given, prove_answer
 from signer.keys.descriptor import KeyDescriptor, KeyState, place_of, sealed_of
-from signer.keys.orders import KeyRefused, check_in_time
+from signer.keys.orders import KeyOrderError, check_in_time
 from signer.registry import Registry
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault
-from signer.vaults.wrappings import WrappingRefused, Wrappings
+from signer.vaults.wrappings import WrappingError, Wrappings
 
 Place: TypeAlias = tuple[str, str]
 
@@ -70,14 +70,14 @@ class KeyRegister:
     def load(self, raw: bytes, registry: Registry) -> None:
         """Take an event from ``vault``: an answer to an order, or how something is wrapped anew.
 
-        Raises ``KeyRefused`` unless a registered signer answered an admin's order, with exactly
+        Raises ``KeyOrderError`` unless a registered signer answered an admin's order, with exactly
         what was ordered, and the order was possible when the answer came. The same event again
         changes nothing, so that no old one brings back what came before a newer one.
         """
         try:
             event = decode_vault_event(raw)
-        except Malformed as error:
-            raise KeyRefused(f"the event is malformed ({error})") from None
+        except MalformedError as error:
+            raise KeyOrderError(f"the event is malformed ({error})") from None
         if isinstance(event, KeyProvisioned | KeyDeactivated):
             self._take(event, registry)
         else:
@@ -93,18 +93,20 @@ class KeyRegister:
         return newest.provisioned if newest else None
 
     def check_possible(self, order: AnyOrder) -> None:
-        """Raise ``KeyRefused`` if a key does not stand as the order supposes."""
+        """Raise ``KeyOrderError`` if a key does not stand as the order supposes."""
         newest = self.find(order.account, order.path)
         match order:
             case KeyRequest() | KeyImport() if newest:
-                raise KeyRefused(f"{order.account} has a key at {order.path} already: it is taken")
+                raise KeyOrderError(
+                    f"{order.account} has a key at {order.path} already: it is taken"
+                )
             case KeyImport() if order.address in self.by_address:
-                raise KeyRefused(f"the address {order.address} is taken already")
+                raise KeyOrderError(f"the address {order.address} is taken already")
             case KeyRotation() | KeyDeactivation():
                 _check_newest(order, newest)
 
     def check_timely(self, order: AnyOrder, now_ms: int) -> None:
-        """Raise ``KeyRefused`` for an order of another time, and for a rotation that was overtaken.
+        """Raise ``KeyOrderError`` for an expired or early order, and for an overtaken rotation.
 
         Who carries orders could hold a rotation back until the key was deactivated, and with it
         have the path sign again.
@@ -112,7 +114,7 @@ class KeyRegister:
         check_in_time(order, now_ms)
         carried_out_ms = self.ordered_at_ms.get((order.account, order.path), 0)
         if isinstance(order, KeyRotation) and order.requested_at_ms < carried_out_ms:
-            raise KeyRefused(
+            raise KeyOrderError(
                 f"a later order about the key at {order.path} was carried out before: "
                 "give this one again if it is still meant"
             )
@@ -134,21 +136,21 @@ class KeyRegister:
         if self.answers.get(event.id) != event:
             try:
                 apply_rewrap(self.wrappings, vault, event)
-            except WrappingRefused as error:
-                raise KeyRefused(str(error)) from None
+            except WrappingError as error:
+                raise KeyOrderError(str(error)) from None
             self.answers[event.id] = event
 
     def _check_new(self, answer: KeyProvisioned, vault: Vault) -> None:
         if answer.address in self.by_address:
-            raise KeyRefused(f"the address {answer.address} is taken already")
+            raise KeyOrderError(f"the address {answer.address} is taken already")
         if answer.mode != vault.mode:
-            raise KeyRefused(f"the answer is of mode {answer.mode}, and its vault {vault.mode}")
+            raise KeyOrderError(f"the answer is of mode {answer.mode}, and its vault {vault.mode}")
         if vault.plan.needs_client is not (answer.client_share is not None):
-            raise KeyRefused(f"a client's share is not what mode {vault.mode} says")
+            raise KeyOrderError(f"a client's share is not what mode {vault.mode} says")
         try:
             self.wrappings.check_new(vault, place_of(answer), sealed_of(answer))
-        except WrappingRefused as error:
-            raise KeyRefused(str(error)) from None
+        except WrappingError as error:
+            raise KeyOrderError(str(error)) from None
 
     def _fold(self, answer: AnyAnswer, order: AnyOrder) -> None:
         place, imported = (answer.account, answer.path), isinstance(order, KeyImport)
@@ -167,17 +169,17 @@ class KeyRegister:
 
 
 def vault_of_keys(registry: Registry, answer: KeyProvisioned) -> Vault:
-    """Return the vault that a key is in; raise ``KeyRefused`` for one that has no keys."""
+    """Return the vault that a key is in; raise ``KeyOrderError`` for one that has no keys."""
     vault = registry.vaults.get((answer.account, answer.vault))
     if vault is None or not vault.holds_keys:
-        raise KeyRefused(f"{answer.account} has no vault {answer.vault} for keys")
+        raise KeyOrderError(f"{answer.account} has no vault {answer.vault} for keys")
     return vault
 
 
 def _check_newest(order: KeyRotation | KeyDeactivation, newest: KeyDescriptor | None) -> None:
     if newest is None:
-        raise KeyRefused(f"{order.account} has no key at {order.path}")
+        raise KeyOrderError(f"{order.account} has no key at {order.path}")
     if newest.version != order.version:
-        raise KeyRefused(f"the newest version of {order.path} is {newest.version}")
+        raise KeyOrderError(f"the newest version of {order.path} is {newest.version}")
     if isinstance(order, KeyDeactivation) and not newest.active:
-        raise KeyRefused(f"the key at {order.path} is deactivated already")
+        raise KeyOrderError(f"the key at {order.path} is deactivated already")

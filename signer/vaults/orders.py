@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from schemas.access import Operation
-from schemas.canonical import Malformed, decode_as
+from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.gating import gated_digest
+from schemas.redaction import gated_digest
 from schemas.vault_events import (
     SecretDelivery,
     SecretOrder,
@@ -17,10 +17,10 @@ from schemas.vault_events import (
     vault_answer_id,
 )
 from signer.access import Access, Accessor, Allowed, Target, decide
-from signer.keys.orders import KeyRefused, refuse_ahead
-from signer.order_times import untimely
+from signer.keys.orders import KeyOrderError, refuse_ahead
+from signer.order_validity import untimely
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope
+from signer.signatures import InvalidSignatureError, open_envelope
 from signer.vaults.vault import Vault
 
 _PARCEL: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretDelivery)
@@ -56,14 +56,14 @@ def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
     """Return what a record of ``keys.requests`` has about a vault; None if it is about a key."""
     try:
         parcel = decode_as(_PARCEL.validate_json, raw)
-    except Malformed:
+    except MalformedError:
         return None
     envelope = parcel if isinstance(parcel, Envelope) else parcel.request
     return parcel if envelope.payload_type == VAULT_ORDER_TYPE else None
 
 
 def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VaultOrdered:
-    """Return an order that an admin gave, or the agent that it names; raise ``KeyRefused``.
+    """Return an order that an admin gave, or the agent that it names; raise ``KeyOrderError``.
 
     It is about a vault of the organisation that is fit for it. Whether an agent may is another
     question, for ``judge``.
@@ -73,20 +73,20 @@ def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> V
     (order, actor), body = _proven(envelope, registry), envelope.body()
     vault = registry.vaults.get((order.account, order.vault))
     if order.org != registry.org or vault is None:
-        raise KeyRefused(f"{order.account} has no vault {order.vault} in the organisation")
+        raise KeyOrderError(f"{order.account} has no vault {order.vault} in the organisation")
     if isinstance(order, SecretOrder) and vault.holds_keys:
-        raise KeyRefused(f"{order.vault} is for keys alone: order a key, or name another vault")
+        raise KeyOrderError(f"{order.vault} is for keys alone: order a key, or name another vault")
     refuse_ahead(order, registry)
     box = _box(order, body, delivery)
     return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
 
 
 def read_vault_order(request: Envelope) -> VaultOrder:
-    """Return the order in an envelope, whoever signed that; raise ``KeyRefused``."""
+    """Return the order in an envelope, whoever signed that; raise ``KeyOrderError``."""
     try:
         return decode_vault_order(request.body())
-    except Malformed as error:
-        raise KeyRefused(f"the order is malformed ({error})") from None
+    except MalformedError as error:
+        raise KeyOrderError(f"the order is malformed ({error})") from None
 
 
 def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
@@ -100,9 +100,9 @@ def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
 
 
 def check_timely(order: VaultOrder, now_ms: int) -> None:
-    """Raise ``KeyRefused`` for an order that is of another time than now."""
+    """Raise ``KeyOrderError`` for an order that is of another time than now."""
     if why := untimely(order.requested_at_ms, order.expires_at_ms, now_ms):
-        raise KeyRefused(why)
+        raise KeyOrderError(why)
 
 
 def _proven(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
@@ -110,8 +110,8 @@ def _proven(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
     order = read_vault_order(envelope)
     try:
         return order, _signed_by(envelope, order, registry)
-    except SignatureWrong:
-        raise KeyRefused("nobody who may give the order signed it") from None
+    except InvalidSignatureError:
+        raise KeyOrderError("nobody who may give the order signed it") from None
 
 
 def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:
@@ -119,7 +119,7 @@ def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str
         return registry.admin_of(envelope, VAULT_ORDER_TYPE)
     agent = registry.agents.get(order.agent)
     if agent is None:
-        raise SignatureWrong("there is no such agent")
+        raise InvalidSignatureError("there is no such agent")
     open_envelope(envelope, VAULT_ORDER_TYPE, agent.public_key)
     return agent.agent
 
@@ -129,7 +129,7 @@ def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> byt
     if delivery is None and wanted is None:
         return b""
     if delivery is None:
-        raise KeyRefused("an order came without the box that it names")
+        raise KeyOrderError("an order came without the box that it names")
     if (delivery.id, gated_digest(delivery.box)) != (secret_delivery_id(body), wanted):
-        raise KeyRefused("the box is not the one that the order names")
+        raise KeyOrderError("the box is not the one that the order names")
     return bytes.fromhex(delivery.box[2:])

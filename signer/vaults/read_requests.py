@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import READ_REQUEST_TYPE, Envelope
 from schemas.registry import AgentSet
 from schemas.secret_requests import SecretRequest, secret_request_digest
 from signer.registry import Registry
-from signer.signatures import SignatureWrong, open_envelope
+from signer.signatures import InvalidSignatureError, open_envelope
 from signer.vaults.vault import Vault
 
 FRESH_MS = 60_000
 SEEN_MAX = 100_000
 
 
-class RequestRefused(Exception):  # noqa: N818 - a refusal of a request, told to whoever sent it
+class ReadRequestError(Exception):
     """A request that proves nothing: nobody in particular asked, or not now."""
 
 
@@ -35,14 +35,14 @@ class SeenRequests:
     came_at_ms: dict[str, int] = field(default_factory=dict)
 
     def take(self, name: str, asked_ms: int, now_ms: int) -> None:
-        """Remember a request; raise ``RequestRefused`` for what is old or came before."""
+        """Remember a request; raise ``ReadRequestError`` for what is old or came before."""
         if abs(now_ms - asked_ms) > FRESH_MS:
-            raise RequestRefused("the request is over a minute old, or ahead: check the clock")
+            raise ReadRequestError("the request is over a minute old, or ahead: check the clock")
         self._forget(now_ms - 2 * FRESH_MS)
         if name in self.came_at_ms:
-            raise RequestRefused("the request was answered before: sign another one")
+            raise ReadRequestError("the request was answered before: sign another one")
         if len(self.came_at_ms) >= SEEN_MAX:
-            raise RequestRefused("too many secrets are asked for: try again in a minute")
+            raise ReadRequestError("too many secrets are asked for: try again in a minute")
         self.came_at_ms[name] = now_ms
 
     def _forget(self, before_ms: int) -> None:
@@ -51,18 +51,18 @@ class SeenRequests:
 
 
 def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> Asked:
-    """Return a request once it is proven, and take it as seen; raise ``RequestRefused``."""
+    """Return a request once it is proven, and take it as seen; raise ``ReadRequestError``."""
     try:
         envelope = Envelope.decode(raw)
         request = SecretRequest.decode(envelope.body())
         agent = _agent(request, registry)
         open_envelope(envelope, READ_REQUEST_TYPE, agent.public_key)
-    except Malformed as error:
-        raise RequestRefused(f"the request is malformed ({error})") from None
-    except SignatureWrong:
-        raise RequestRefused("the request is not signed by the agent that it names") from None
+    except MalformedError as error:
+        raise ReadRequestError(f"the request is malformed ({error})") from None
+    except InvalidSignatureError:
+        raise ReadRequestError("the request is not signed by the agent that it names") from None
     if (request.path is None) is not (request.operation == "list"):
-        raise RequestRefused("a list has no path, and everything else has one")
+        raise ReadRequestError("a list has no path, and everything else has one")
     name = secret_request_digest(envelope.body())
     seen.take(name, request.requested_at_ms, now_ms)
     known = registry.vaults.get((request.account, request.vault))
@@ -73,5 +73,5 @@ def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> As
 def _agent(request: SecretRequest, registry: Registry) -> AgentSet:
     agent = registry.agents.get(request.agent)
     if agent is None or request.org != registry.org:
-        raise RequestRefused(f"there is no agent {request.agent} in {request.org}")
+        raise ReadRequestError(f"there is no agent {request.agent} in {request.org}")
     return agent

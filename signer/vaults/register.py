@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from schemas.canonical import Malformed, digest
+from schemas.canonical import MalformedError, digest
 from schemas.custody import AGENT_KEYS, KEY_VAULTS
 from schemas.vault_events import ShareKeyAnnounced, announcement_id
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.signer_events import require_said, stands
@@ -62,7 +62,7 @@ class VaultRegister:
         return told if told and stands(told, registry) else None
 
     def load(self, raw: bytes, registry: Registry) -> None:
-        """Take an event; raise ``KeyRefused`` and stay as before unless it is proven and next.
+        """Take an event; raise ``KeyOrderError`` and stay as before unless it is proven and next.
 
         The same event again changes nothing.
         """
@@ -80,20 +80,20 @@ class VaultRegister:
         if self.announced.get(event.id) == event:
             return
         if newest and event.version <= newest.version:
-            raise KeyRefused(f"share key {event.version} does not follow {newest.version}")
+            raise KeyOrderError(f"share key {event.version} does not follow {newest.version}")
         self.announced[event.id] = self.share_keys[event.account] = event
 
 
 def _announcement(raw: bytes, registry: Registry) -> ShareKeyAnnounced:
     try:
         event = ShareKeyAnnounced.decode(raw)
-    except Malformed as error:
-        raise KeyRefused(f"the event is malformed ({error})") from None
+    except MalformedError as error:
+        raise KeyOrderError(f"the event is malformed ({error})") from None
     require_said(event, registry)
     if event.id != announcement_id(event.account, event.version, event.public_key):
-        raise KeyRefused("the event's id is not that of the share key")
+        raise KeyOrderError("the event's id is not that of the share key")
     if event.account not in registry.accounts:
-        raise KeyRefused(f"{event.account} is no open account of the organisation")
+        raise KeyOrderError(f"{event.account} is no open account of the organisation")
     return event
 
 
@@ -107,5 +107,5 @@ def _about(raw: bytes) -> tuple[object, object]:
     except orjson.JSONDecodeError:
         event = None
     if not isinstance(event, dict):
-        raise KeyRefused("the event is malformed (no JSON object)")
+        raise KeyOrderError("the event is malformed (no JSON object)")
     return event.get("type"), event.get("vault", AGENT_KEYS)

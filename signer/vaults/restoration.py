@@ -12,7 +12,7 @@ import orjson
 
 from schemas.canonical import canonical_bytes
 from schemas.vault_backup import Backup
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
 
@@ -20,11 +20,11 @@ VaultOf: TypeAlias = tuple[str, str]
 """An account and a vault of it; an empty name stands for what is about no vault."""
 
 
-class RestoreRefused(Exception):  # noqa: N818 - a refusal of a backup
+class RestoreError(Exception):
     """A backup that does not continue what is there; nothing was restored."""
 
 
-class NoVaultEvent(Exception):  # noqa: N818 - what a record is
+class VaultEventError(Exception):
     """A record that no signer says on ``vault``; whoever starts a signer finds the same."""
 
 
@@ -36,24 +36,24 @@ class VaultLine(NamedTuple):
 
 
 def vault_lines(events: Iterable[bytes]) -> list[VaultLine]:
-    """Return events with where they belong; raise ``NoVaultEvent`` for what is none.
+    """Return events with where they belong; raise ``VaultEventError`` for what is none.
 
     That a key was deactivated names no vault: it stands in the one where the key was made.
     """
     try:
         return list(_lines(events))
     except (ValueError, KeyError, TypeError):
-        raise NoVaultEvent("what is no event of a vault") from None
+        raise VaultEventError("what is no event of a vault") from None
 
 
 def missing(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[VaultLine]:
     """Return the events of a backup that are to be appended, in order; none if all are there.
 
-    ``known`` is all of ``vault`` as it is. Raises ``RestoreRefused``, and ``NoVaultEvent`` where
+    ``known`` is all of ``vault`` as it is. Raises ``RestoreError``, and ``VaultEventError`` where
     ``known`` holds what is none.
     """
     if backup.header.org != registry.org:
-        raise RestoreRefused(f"it is a backup of {backup.header.org}, and this is {registry.org}")
+        raise RestoreError(f"it is a backup of {backup.header.org}, and this is {registry.org}")
     _check_modes(backup, registry)
     here, told = vault_lines(known), _told(backup)
     of_here, left = _by_vault(here), {}
@@ -73,8 +73,8 @@ def missing(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[
 def _told(backup: Backup) -> list[VaultLine]:
     try:
         return vault_lines(backup.events)
-    except NoVaultEvent as error:
-        raise RestoreRefused(f"it holds {error}") from None
+    except VaultEventError as error:
+        raise RestoreError(f"it holds {error}") from None
 
 
 def _lines(events: Iterable[bytes]) -> Iterator[VaultLine]:
@@ -100,9 +100,9 @@ def _check_modes(backup: Backup, registry: Registry) -> None:
     for told in backup.header.vaults:
         vault = registry.vaults.get((told.account, told.vault))
         if vault is None:
-            raise RestoreRefused(f"{told.account} has no vault {told.vault}: it is not registered")
+            raise RestoreError(f"{told.account} has no vault {told.vault}: it is not registered")
         if (vault.mode, vault.providers) != (told.mode, told.providers):
-            raise RestoreRefused(
+            raise RestoreError(
                 f"{told.vault} of {told.account} is {vault.mode} for ever, and {told.mode} in it"
             )
 
@@ -119,11 +119,11 @@ def _check_continues(place: VaultOf, told: list[VaultLine], known: list[VaultLin
     if known == told[: len(known)]:
         return
     if told == known[: len(told)]:
-        raise RestoreRefused(
+        raise RestoreError(
             f"it is older than what is there: {where} has {len(known)} events and it has "
             f"{len(told)}; nothing is rolled back"
         )
-    raise RestoreRefused(f"{where} went on otherwise than in it: nothing is restored")
+    raise RestoreError(f"{where} went on otherwise than in it: nothing is restored")
 
 
 def _prove(events: Iterable[bytes], registry: Registry) -> None:
@@ -132,5 +132,5 @@ def _prove(events: Iterable[bytes], registry: Registry) -> None:
     try:
         for raw in events:
             register.load(raw, registry)
-    except KeyRefused as error:
-        raise RestoreRefused(f"it holds what no signer said: {error}") from None
+    except KeyOrderError as error:
+        raise RestoreError(f"it holds what no signer said: {error}") from None

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.order import Order
 from schemas.provider_roots import ProviderRootChanged, ProviderRootOrder
 from schemas.recovery import RecoveryOrder, SecretRecovered
@@ -14,8 +14,8 @@ from schemas.vault_events import (
     rewrap_id,
     vault_answer_id,
 )
-from signer.keys.orders import KeyRefused
-from signer.order_times import untimely
+from signer.keys.orders import KeyOrderError
+from signer.order_validity import untimely
 from signer.registry import Registry
 from signer.signer_events import open_admins_order, require_answered, require_said
 from signer.vaults.vault import Vault, VersionPlace
@@ -28,11 +28,11 @@ def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
     """Return the vault in which a registered signer re-wrapped something.
 
     A changed KEK or root, and a share that was replaced, must be what an admin ordered. Raises
-    ``KeyRefused``.
+    ``KeyOrderError``.
     """
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None:
-        raise KeyRefused(f"{event.account} has no vault {event.vault}")
+        raise KeyOrderError(f"{event.account} has no vault {event.vault}")
     if isinstance(event, VaultKeyChanged):
         _check_ordered(event, registry)
     elif isinstance(event, SecretRecovered):
@@ -45,7 +45,7 @@ def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
 
 
 def apply_rewrap(wrappings: Wrappings, vault: Vault, event: Rewrap) -> None:
-    """Take a proven event; raise ``WrappingRefused``."""
+    """Take a proven event; raise ``WrappingError``."""
     if isinstance(event, SecretRewrapped | SecretRecovered):
         wrappings.rewrap(vault, event)
         if isinstance(event, SecretRecovered):
@@ -71,8 +71,8 @@ def _answered(
     body = open_admins_order(event.request, registry)
     try:
         order = kind.decode(body)
-    except Malformed as error:
-        raise KeyRefused(f"the order is malformed ({error})") from None
+    except MalformedError as error:
+        raise KeyOrderError(f"the order is malformed ({error})") from None
     require_answered(event, order, registry)
     return order, body
 
@@ -82,14 +82,14 @@ def _check_said(event: SecretRewrapped, registry: Registry) -> None:
     require_said(event, registry)
     name = rewrap_id(event.account, event.vault, event.path, event.version, event.sequence)
     if event.id != name:
-        raise KeyRefused("the event's id is not that of what it wraps")
+        raise KeyOrderError("the event's id is not that of what it wraps")
 
 
 def _check_ordered(event: VaultKeyChanged, registry: Registry) -> None:
     order, body = _answered(event, VaultKeyOrder, registry)
     ordered = (order.org, order.account, order.vault, order.change, order.sequence)
     if ordered != (registry.org, event.account, event.vault, event.change, event.sequence):
-        raise KeyRefused("the event is for another key than the order")
+        raise KeyOrderError("the event is for another key than the order")
     _check_id(event.id, body)
 
 
@@ -97,7 +97,7 @@ def _check_moved(event: ProviderRootChanged, registry: Registry) -> None:
     order, body = _answered(event, ProviderRootOrder, registry)
     ordered = (order.org, order.account, order.vault, order.provider, order.sequence)
     if ordered != (registry.org, event.account, event.vault, event.provider, event.sequence):
-        raise KeyRefused("the event is for another provider than the order")
+        raise KeyOrderError("the event is for another provider than the order")
     _check_id(event.id, body)
 
 
@@ -105,14 +105,14 @@ def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -
     order, body = _answered(event, RecoveryOrder, registry)
     ordered = (order.org, order.account, order.vault, order.path, order.version)
     if ordered != (registry.org, event.account, event.vault, event.path, event.version):
-        raise KeyRefused("the event is for another secret than the order")
+        raise KeyOrderError("the event is for another secret than the order")
     if not vault.plan.recoverable:
-        raise KeyRefused(f"a vault of mode {vault.mode} has no recovery")
+        raise KeyOrderError(f"a vault of mode {vault.mode} has no recovery")
     if why := untimely(order.requested_at_ms, order.expires_at_ms, event.recovered_at_ms):
-        raise KeyRefused(why)
+        raise KeyOrderError(why)
     _check_id(event.id, body)
 
 
 def _check_id(name: str, body: bytes) -> None:
     if name != vault_answer_id(body):
-        raise KeyRefused("the event's id is not its order's")
+        raise KeyOrderError("the event's id is not its order's")

@@ -17,7 +17,7 @@ from signer.custody.envelope import SealedSecret, new_vault_key
 from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.vaults.vault import Vault, VersionPlace
 from signer.vaults.wrapped import told
 from signer.vaults.wrappings import Wrappings
@@ -49,7 +49,7 @@ class Rotation:
         """Return the unsigned answer to an order, of which it was proven that an admin signed it.
 
         ``old`` is the root that the vault's KEK is under, ``new`` the one for what comes (the same
-        one for a new KEK). Raise ``KeyRefused`` for an order that is not the next of this vault,
+        one for a new KEK). Raise ``KeyOrderError`` for an order that is not the next of this vault,
         and what either root raises; then nothing changed.
         """
         ordered = self._next(VaultKeyOrder.decode(order.body()))
@@ -98,11 +98,13 @@ class Rotation:
         key = self.wrappings.keys.get(self.vault.place)
         ordered = (order.org, order.account, order.vault)
         if key is None or ordered != (self.org, *self.vault.place):
-            raise KeyRefused(f"the order is not about the key of {self.vault.name}")
+            raise KeyOrderError(f"the order is not about the key of {self.vault.name}")
         if order.sequence != key.changes + 1:
-            raise KeyRefused(f"the key of {self.vault.name} was changed {key.changes} times")
+            raise KeyOrderError(f"the key of {self.vault.name} was changed {key.changes} times")
         if order.change == "root" and next(self.wrappings.behind(self.vault.place), None):
-            raise KeyRefused(f"{self.vault.name} is between two keys: finish that rotation first")
+            raise KeyOrderError(
+                f"{self.vault.name} is between two keys: finish that rotation first"
+            )
         return order
 
     @property
@@ -116,7 +118,7 @@ class Rotation:
     def _wrapped_kek(self) -> bytes:
         wrapped_kek = self.wrappings.wrapped_kek(self.vault.place)
         if wrapped_kek is None:
-            raise KeyRefused(f"{self.vault.name} has no key")
+            raise KeyOrderError(f"{self.vault.name} has no key")
         return wrapped_kek
 
 

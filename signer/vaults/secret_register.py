@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from schemas.canonical import Malformed, decode_as
+from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import Envelope
 from schemas.vault_events import (
     Rewrap,
@@ -18,14 +18,14 @@ from schemas.vault_events import (
     vault_answer_id,
 )
 from signer.access import Target
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signer_events import open_admins_order, require_answered
 from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault, VaultPlace, VersionPlace
 from signer.vaults.wrapped import sealed_by
-from signer.vaults.wrappings import WrappingRefused, Wrappings
+from signer.vaults.wrappings import WrappingError, Wrappings
 
 SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000
@@ -57,11 +57,14 @@ class SecretRegister:
     used: dict[VaultPlace, Used] = field(default_factory=dict)
 
     def load(self, raw: bytes, registry: Registry) -> None:
-        """Take an event; raise ``KeyRefused`` and stay as before unless it is proven and next."""
+        """Take an event.
+
+        Raise ``KeyOrderError`` and stay as before unless it is proven and next.
+        """
         try:
             event = decode_as(_EVENTS.validate_json, raw)
-        except Malformed as error:
-            raise KeyRefused(f"the event is malformed ({error})") from None
+        except MalformedError as error:
+            raise KeyOrderError(f"the event is malformed ({error})") from None
         if isinstance(event, SecretStored):
             vault = _prove(event, registry)
         else:
@@ -70,8 +73,8 @@ class SecretRegister:
             return
         try:
             self._fold(event, vault)
-        except WrappingRefused as error:
-            raise KeyRefused(str(error)) from None
+        except WrappingError as error:
+            raise KeyOrderError(str(error)) from None
         self.events[event.id] = event
 
     def history(self, place: SecretPlace) -> tuple[SecretStored, ...]:
@@ -79,24 +82,24 @@ class SecretRegister:
         return tuple(self.versions.get(place, ()))
 
     def check_next(self, order: SecretOrder) -> None:
-        """Raise ``KeyRefused`` unless an order is for the next version, and of the same kind."""
+        """Raise ``KeyOrderError`` unless an order is for the next version, and of the same kind."""
         known = self.history((order.account, order.vault, order.path))
         if order.version != len(known) + 1:
-            raise KeyRefused(
+            raise KeyOrderError(
                 f"version {order.version} of {order.path} does not follow {len(known)}"
             )
         if known and known[0].kind != order.kind:
-            raise KeyRefused(f"{order.path} is of kind {known[0].kind}, for ever")
+            raise KeyOrderError(f"{order.path} is of kind {known[0].kind}, for ever")
 
     def check_room(self, order: SecretOrder, box_bytes: int) -> None:
-        """Raise ``KeyRefused`` where a vault is full, for a value in a box of that size.
+        """Raise ``KeyOrderError`` where a vault is full, for a value in a box of that size.
 
         Else an agent that may write to one path could have signers run out of memory, for ever.
         """
         used = self.used.get((order.account, order.vault), Used())
         full = used.ciphertext_bytes + box_bytes > VAULT_BYTES_MAX
         if full or used.versions >= VAULT_VERSIONS_MAX:
-            raise KeyRefused(
+            raise KeyOrderError(
                 f"{order.vault} of {order.account} is full, with {used.versions} versions in "
                 f"{used.ciphertext_bytes} bytes: make another vault"
             )
@@ -117,10 +120,13 @@ class SecretRegister:
 
 
 def read_secret_order(request: Envelope) -> SecretOrder:
-    """Return the order about a secret in an envelope, whoever signed that; raise ``KeyRefused``."""
+    """Return the order about a secret in an envelope, whoever signed that.
+
+    Raise ``KeyOrderError``.
+    """
     order = read_vault_order(request)
     if not isinstance(order, SecretOrder):
-        raise KeyRefused("the order is about no secret")
+        raise KeyOrderError("the order is about no secret")
     return order
 
 
@@ -130,7 +136,7 @@ def target_of(stored: SecretStored, vault: Vault) -> Target:
 
 
 def _prove(event: SecretStored, registry: Registry) -> Vault:
-    """Return the vault of a version that a signer made as it was ordered; raise ``KeyRefused``.
+    """Return the vault of a version that a signer made as it was ordered; raise ``KeyOrderError``.
 
     An admin's order is proven here. An agent's was judged when it was given: its key and its grants
     may be others by now, and the signer's word for it stays.
@@ -141,11 +147,11 @@ def _prove(event: SecretStored, registry: Registry) -> Vault:
         open_admins_order(event.request, registry)
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None or vault.holds_keys:
-        raise KeyRefused(f"{event.account} has no vault {event.vault} for secrets")
+        raise KeyOrderError(f"{event.account} has no vault {event.vault} for secrets")
     _check_ordered(event, order, registry.org)
     client = event.client_share is not None
     if event.mode != vault.mode or vault.plan.needs_client is not client:
-        raise KeyRefused(f"the version is not of mode {vault.mode}, as its vault is")
+        raise KeyOrderError(f"the version is not of mode {vault.mode}, as its vault is")
     return vault
 
 
@@ -153,6 +159,6 @@ def _check_ordered(event: SecretStored, order: SecretOrder, org: str) -> None:
     ordered = (order.org, order.account, order.vault, order.path, order.version, order.kind)
     given = (org, event.account, event.vault, event.path, event.version, event.kind)
     if ordered != given or event.generated is not (order.box is None):
-        raise KeyRefused("the version is another than was ordered")
+        raise KeyOrderError("the version is another than was ordered")
     if event.id != vault_answer_id(event.request.body()):
-        raise KeyRefused("the event's id is not its order's")
+        raise KeyOrderError("the event's id is not its order's")

@@ -42,7 +42,7 @@ class VersionPlace(NamedTuple):
         return f"{self.path}, version {self.version}, in {self.vault} of {self.account}"
 
 
-class VaultWrong(ValueError):  # noqa: N818 - it names what the vault is, and reads so where caught
+class VaultRecordError(ValueError):
     """Terms that no vault can have; the message says which and why."""
 
 
@@ -72,13 +72,15 @@ class Vault:
 
 
 def created(entry: VaultCreated, tier: Tier | None) -> Vault:
-    """Return the vault that a record makes; raise ``VaultWrong`` for one that cannot be."""
+    """Return the vault that a record makes; raise ``VaultRecordError`` for one that cannot be."""
     if entry.vault.startswith(RESERVED) and entry.vault not in KEY_VAULTS:
         known = " and ".join(KEY_VAULTS)
-        raise VaultWrong(f"names that begin with {RESERVED} are reserved: there are {known}")
+        raise VaultRecordError(f"names that begin with {RESERVED} are reserved: there are {known}")
     mode = entry.mode or default_mode(entry.vault, tier)
     if mode is None:
-        raise VaultWrong(f"{entry.vault} has no mode: name one (--mode), or set org.tier first")
+        raise VaultRecordError(
+            f"{entry.vault} has no mode: name one (--mode), or set org.tier first"
+        )
     return Vault(entry.account, entry.vault, mode, _providers(mode, entry.providers))
 
 
@@ -115,8 +117,8 @@ def _providers(mode: CustodyMode, named: tuple[str, ...]) -> tuple[str, ...]:
     wanted = PLANS[mode].providers
     providers = named or PROVIDERS[:wanted]
     if SERVER in providers:
-        raise VaultWrong(f"no provider is called {SERVER}: that holder is none")
+        raise VaultRecordError(f"no provider is called {SERVER}: that holder is none")
     if len(providers) != wanted or len(set(providers)) != wanted:
         how = f"{wanted} different providers, or none" if wanted else "no providers"
-        raise VaultWrong(f"a vault of mode {mode} names {how}")
+        raise VaultRecordError(f"a vault of mode {mode} names {how}")
     return providers

@@ -16,7 +16,7 @@ from signer.vaults.vault_key import VaultKey
 from signer.vaults.wrapped import sealed_by
 
 
-class WrappingRefused(ValueError):  # noqa: N818 - it names what the wrapping is
+class WrappingError(ValueError):
     """A wrapping that does not continue what is known of the vault; nothing was changed."""
 
 
@@ -74,16 +74,16 @@ class Wrappings:
                     yield place
 
     def check_new(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
-        """Raise ``WrappingRefused`` for a version that is there, or not sealed as its vault is.
+        """Raise ``WrappingError`` for a version that is there, or not sealed as its vault is.
 
         It must be under the vault's key as that is now; the first version brings it.
         """
         check_shape(vault, sealed)
         if place in self.versions:
-            raise WrappingRefused(f"{place} is there already, and no version changes")
+            raise WrappingError(f"{place} is there already, and no version changes")
         key = self.keys.get(vault.place)
         if key and sealed.wrapped_kek != key.current:
-            raise WrappingRefused(f"{place} is not under the key that its vault has now")
+            raise WrappingError(f"{place} is not under the key that its vault has now")
 
     def add(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
         """Take a new version, of which ``check_new`` approved."""
@@ -92,34 +92,34 @@ class Wrappings:
         self.versions[place] = Held(sealed)
 
     def change_key(self, vault: Vault, event: VaultKeyChanged) -> None:
-        """Take a vault's new KEK, or its KEK under a new root; raise ``WrappingRefused``.
+        """Take a vault's new KEK, or its KEK under a new root; raise ``WrappingError``.
 
         The root is changed once every version is under one KEK: only that one is wrapped anew.
         """
         key, wrapped_kek = self.keys.get(vault.place), bytes.fromhex(event.wrapped_kek[2:])
         if key is None or not vault.plan.has_vault_key:
-            raise WrappingRefused(f"{vault.name} of {vault.account} has no key that could change")
+            raise WrappingError(f"{vault.name} of {vault.account} has no key that could change")
         if event.sequence != key.changes + 1:
-            raise WrappingRefused(
+            raise WrappingError(
                 f"change {event.sequence} of the key of {vault.name} does not follow {key.changes}"
             )
         if wrapped_kek in key.numbers:
-            raise WrappingRefused(f"{vault.name} had this key before: it would be rolled back")
+            raise WrappingError(f"{vault.name} had this key before: it would be rolled back")
         if event.change == "root" and next(self.behind(vault.place), None) is not None:
-            raise WrappingRefused(f"{vault.name} is between two keys: finish that rotation first")
+            raise WrappingError(f"{vault.name} is between two keys: finish that rotation first")
         self.keys[vault.place] = key.changed(wrapped_kek, to_new_kek=event.change == "kek")
 
     def rewrap(self, vault: Vault, event: SecretRewrapped | SecretRecovered) -> None:
-        """Take the new wrapping of a version's data key; raise ``WrappingRefused``.
+        """Take the new wrapping of a version's data key; raise ``WrappingError``.
 
         The ciphertext stays what it is: the event has none.
         """
         place = VersionPlace(event.account, event.vault, event.path, event.version)
         held = self.versions.get(place)
         if held is None:
-            raise WrappingRefused(f"there is no {place} to be wrapped anew")
+            raise WrappingError(f"there is no {place} to be wrapped anew")
         if event.sequence != held.sequence + 1:
-            raise WrappingRefused(
+            raise WrappingError(
                 f"wrapping {event.sequence} of {place} does not follow {held.sequence}"
             )
         sealed = sealed_by(event, held.sealed.ciphertext)
@@ -130,15 +130,15 @@ class Wrappings:
             self._take_moved(vault, place, held.sealed, sealed)
 
     def move_shares(self, vault: Vault, event: ProviderRootChanged) -> None:
-        """Take that a provider's shares come under another root; raise ``WrappingRefused``.
+        """Take that a provider's shares come under another root; raise ``WrappingError``.
 
         All that are there now: of a former move that was not finished, too.
         """
         if event.provider not in vault.providers:
-            raise WrappingRefused(f"{event.provider} holds no share in {vault.name}")
+            raise WrappingError(f"{event.provider} holds no share in {vault.name}")
         before = self.moves.get((vault.place, event.provider))
         if event.sequence != (before.changes if before else 0) + 1:
-            raise WrappingRefused(
+            raise WrappingError(
                 f"root {event.sequence} of {event.provider} in {vault.name} is not the next"
             )
         left = {place for place in self.versions if place[:2] == vault.place}
@@ -157,15 +157,15 @@ class Wrappings:
         self, vault: Vault, place: VersionPlace, old: SealedSecret, new: SealedSecret
     ) -> None:
         if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.place].current:
-            raise WrappingRefused(f"{place} would be under a key that its vault has no more")
+            raise WrappingError(f"{place} would be under a key that its vault has no more")
         if new == old:
-            raise WrappingRefused(f"{place} would be wrapped as it is")
+            raise WrappingError(f"{place} would be wrapped as it is")
 
 
 def check_shape(vault: Vault, sealed: SealedSecret) -> None:
-    """Raise ``WrappingRefused`` unless the holders of a data key are those that the mode says."""
+    """Raise ``WrappingError`` unless the holders of a data key are those that the mode says."""
     by_key = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
     neither = not sealed.wrapped_kek and not sealed.wrapped_dek
     providers = tuple(share.provider for share in sealed.wrapped_shares)
     if providers != vault.providers or not (by_key if vault.plan.has_vault_key else neither):
-        raise WrappingRefused(f"it is not sealed as {vault.mode} with the vault's providers seals")
+        raise WrappingError(f"it is not sealed as {vault.mode} with the vault's providers seals")

@@ -6,7 +6,7 @@ import orjson
 
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.lookups import Proved, trail
+from streams.ledger.queries import Proved, trail
 
 # What was submitted within one second is listed in the order of the file that it came from.
 _NEWEST = """

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import orjson
 
-from schemas.canonical import Malformed, canonical_bytes
+from schemas.canonical import MalformedError, canonical_bytes
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
-from signer.custody.whole_file import written_whole
+from signer.custody.atomic_write import written_whole
 from sixgate.answers.intent_queries import IntentQueries
 from sixgate.answers.plain_rows import plain
-from sixgate.answers.progressing import Progress, progressing
+from sixgate.answers.progress_stream import Progress, progressing
 from sixgate.answers.verification import Verification
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerRewritten, QueryRefused
+from streams.ledger.errors import LedgerRewrittenError, QueryRefusedError
 from streams.ledger.export import Format, export
 from streams.ledger.heads import open_head
-from streams.ledger.proven import ProvenOutcomes, SignerKeys
 from streams.ledger.query import ReadOnlySql
 from streams.ledger.table import LedgerTable
+from streams.ledger.verified_outcomes import ProvenOutcomes, SignerKeys
 
 
 class LedgerAnswers:
@@ -59,7 +59,7 @@ class LedgerAnswers:
         """Return a head that the ledger signed; raise ``ledger_wrong`` for any other."""
         try:
             return open_head(head, self._ledger_key)
-        except LedgerRewritten as error:
+        except LedgerRewrittenError as error:
             raise ApiError("ledger_wrong", str(error)) from None
 
     def sql(self, query: str) -> Json:
@@ -67,7 +67,7 @@ class LedgerAnswers:
         try:
             with closing(ReadOnlySql(self._clickhouse)) as reader:
                 return plain(reader.run(query))
-        except QueryRefused as error:
+        except QueryRefusedError as error:
             raise ApiError("sql_refused", str(error)) from None
 
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
@@ -89,5 +89,5 @@ class LedgerAnswers:
 def _envelope(plain: Json) -> Envelope:
     try:
         return Envelope.decode(canonical_bytes(plain))
-    except Malformed as error:
+    except MalformedError as error:
         raise ApiError("head_malformed", f"the head is no signed head ({error})") from None

@@ -6,11 +6,11 @@ from contextlib import closing, suppress
 
 import orjson
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.outcome import Signed, decode_outcome
 from schemas.record import Outgoing
 from signer.registry import Registry
-from signer.signatures import SignatureWrong
+from signer.signatures import InvalidSignatureError
 from signer.signer_events import verify_said
 from sixgate.api import Json
 from sixgate.embedded.pipeline import Pipeline
@@ -55,7 +55,7 @@ def _proved(found: list[tuple[int, bytes]], registry: Registry) -> Iterator[tupl
     Whoever writes to the log could add what nobody signed, or a genuine refusal.
     """
     for position, raw in found:
-        with suppress(Malformed, SignatureWrong):
+        with suppress(MalformedError, InvalidSignatureError):
             outcome = decode_outcome(raw)
             verify_said(outcome, registry)
             if isinstance(outcome, Signed):

@@ -4,12 +4,12 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.heads import LedgerHead
-from sixgate.answers.progressing import Progress, progressing
+from sixgate.answers.progress_stream import Progress, progressing
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerFault
+from streams.ledger.errors import LedgerVerificationError
 from streams.ledger.table import LedgerTable, Row
-from streams.ledger.verifier import Fault, Report
+from streams.ledger.verifier import Report, VerificationError
 from streams.ledger.verifier import Row as VerifierRow
 from streams.ledger.verifier import verify as verify_rows
 from streams.ledger.verify_sql import Verified
@@ -35,7 +35,7 @@ class Verification:
         try:
             in_sql = yield from self._in_sql()
             in_python = yield from self._in_python(in_sql)
-        except (LedgerFault, Fault) as error:
+        except (LedgerVerificationError, VerificationError) as error:
             raise ApiError("ledger_wrong", str(error)) from None
         yield {
             "verified": {

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from schemas.fields import Count, TimeMs
 from sixgate.api_error import ApiError as ApiError
-from sixgate.api_error import ReportedRefusal as ReportedRefusal
+from sixgate.api_error import RemoteApiError as RemoteApiError
 
 Json: TypeAlias = dict[str, Any]
 Position: TypeAlias = Count | str

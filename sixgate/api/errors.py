@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sixgate.api import ApiError
-from sixgate.halts import HALTS
+from sixgate.fatal_errors import HALTS
 from streams.kafka.errors import (
-    KafkaDenied,
-    KafkaFault,
-    KafkaTopicMissing,
-    KafkaUnreachable,
-    KafkaWriteUnknown,
+    KafkaBusError,
+    KafkaDeniedError,
+    KafkaTopicMissingError,
+    KafkaUnreachableError,
+    KafkaWriteUnknownError,
 )
 from streams.ledger.errors import LedgerError
 
@@ -18,11 +18,11 @@ from streams.ledger.errors import LedgerError
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (LedgerError, "ledger_failed"),
     *((kind, "halted") for kind in HALTS),
-    (KafkaUnreachable, "connection_lost"),
-    (KafkaWriteUnknown, "connection_lost"),
-    (KafkaDenied, "denied"),
-    (KafkaTopicMissing, "topic_missing"),
-    (KafkaFault, "halted"),
+    (KafkaUnreachableError, "connection_lost"),
+    (KafkaWriteUnknownError, "connection_lost"),
+    (KafkaDeniedError, "denied"),
+    (KafkaTopicMissingError, "topic_missing"),
+    (KafkaBusError, "halted"),
 )
 
 
@@ -42,5 +42,5 @@ def told() -> Iterator[None]:
     """Raise what is foreseen as an ``ApiError``; let a defect be seen for what it is."""
     try:
         yield
-    except (LedgerError, KafkaFault, *HALTS) as error:
+    except (LedgerError, KafkaBusError, *HALTS) as error:
         raise api_error(error) from error

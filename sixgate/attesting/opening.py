@@ -20,7 +20,7 @@ from signer.attestation.platform import Platform
 from signer.attestation.public_root import GENERATION, public_authority
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
-from signer.attestation.supplied import Supplied, complete, supplied_in
+from signer.attestation.supplied_certificates import Supplied, complete, supplied_in
 from signer.attestation.verify import Evidence
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust

@@ -40,7 +40,7 @@ class CustomerKey:
         return f"<CustomerKey {self.fingerprint}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A CustomerKey cannot be copied or pickled: it stays where it is.")
+        raise TypeError("A CustomerKey cannot be copied or pickled: it holds a secret key.")
 
 
 def moved(

@@ -22,7 +22,7 @@ from schemas.transaction_parts import AccessList, AccessListEntry, SignedAuthori
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from signer.ethereum.transaction import TxType
-from sixgate.authoring.endings import SIGNED
+from sixgate.authoring.expected_results import SIGNED
 
 EXPIRY_S_MAX = EXPIRY_MS_MAX // 1000
 LABEL_LENGTH_MAX = 64

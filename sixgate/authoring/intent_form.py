@@ -13,11 +13,11 @@ from schemas.client_share import ClientShare
 from schemas.intent import EXPIRY_MS_DEFAULT
 from schemas.transaction_parts import AccessList, SignedAuthorization
 from sixgate.authoring import form_fields as read
-from sixgate.authoring.endings import SIGNED
+from sixgate.authoring.expected_results import SIGNED
 from sixgate.authoring.suggestion import did_you_mean
 
 
-class IntentWrong(ValueError):  # noqa: N818 - says what the input is
+class IntentFormError(ValueError):
     """An intent that cannot be sent; ``problems`` pairs each field with what is wrong with it."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
@@ -135,16 +135,16 @@ FORMS: Final[dict[str, type[AnyForm]]] = {
 
 
 def read_form(members: Any) -> AnyForm:
-    """Check a parsed JSON object; raise ``IntentWrong`` with every field that is wrong."""
+    """Check a parsed JSON object; raise ``IntentFormError`` with every field that is wrong."""
     if not isinstance(members, dict):
-        raise IntentWrong([("line", "must be one JSON object in braces")])
+        raise IntentFormError([("line", "must be one JSON object in braces")])
     kind = members.get("kind", "transaction")
     form_type = FORMS.get(kind) if isinstance(kind, str) else None
     if form_type is None:
-        raise IntentWrong([("kind", f"must be one of {', '.join(FORMS)}")])
+        raise IntentFormError([("kind", f"must be one of {', '.join(FORMS)}")])
     form = _validated(form_type, members)
     if contradictions := list(form.contradictions()):
-        raise IntentWrong(contradictions)
+        raise IntentFormError(contradictions)
     return form
 
 
@@ -153,7 +153,7 @@ def _validated(form_type: type[AnyForm], members: dict[str, Any]) -> AnyForm:
         return form_type.model_validate(members)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise IntentWrong([_problem(form_type, dict(problem)) for problem in found]) from None
+        raise IntentFormError([_problem(form_type, dict(problem)) for problem in found]) from None
 
 
 def _problem(form_type: type[AnyForm], problem: dict[str, Any]) -> tuple[str, str]:

@@ -11,16 +11,16 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from schemas.canonical import Malformed, malformed
+from schemas.canonical import MalformedError, malformed
 from schemas.dsse import Envelope
 from schemas.intent import AnyIntent, decode_intent, intent_digest
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from schemas.topics import SUBMITTED_BYTES_MAX
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
-from sixgate.authoring.endings import SIGNED
-from sixgate.authoring.intent_form import AnyForm, IntentWrong, read_form
+from sixgate.authoring.expected_results import SIGNED
+from sixgate.authoring.intent_form import AnyForm, IntentFormError, read_form
 from sixgate.authoring.producer import Directory
 
 LINE_BYTES_MAX = 1024 * 1024
@@ -91,7 +91,7 @@ def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[WrongLin
                 demo.append(number)
             else:
                 drafts.append(Draft(number, _content(members)))
-        except (JsonWrong, IntentWrong) as error:
+        except (JsonError, IntentFormError) as error:
             wrong.append(WrongLine(number, str(error)))
     return drafts, wrong, demo
 
@@ -109,7 +109,7 @@ def finish(
     for draft in drafts:
         try:
             ready.append(_finished(draft, directory, signers, now_ms, new_key))
-        except IntentWrong as error:
+        except IntentFormError as error:
             wrong.append(WrongLine(draft.line, str(error)))
     return ready, wrong
 
@@ -131,7 +131,7 @@ def parts(ready: Iterable[Submission]) -> Iterator[list[Submission]]:
 
 def _members(line: bytes) -> Any:
     if len(line) > LINE_BYTES_MAX:
-        raise JsonWrong(f"is over {LINE_BYTES_MAX} bytes")
+        raise JsonError(f"is over {LINE_BYTES_MAX} bytes")
     return read_json(line)
 
 
@@ -143,13 +143,13 @@ def _content(members: Any) -> AnyForm | Envelope:
         decode_intent(envelope.body())
     except ValidationError as error:
         raise _envelope_wrong(malformed(error)) from None
-    except Malformed as error:
+    except MalformedError as error:
         raise _envelope_wrong(error) from None
     return envelope
 
 
-def _envelope_wrong(error: Malformed) -> IntentWrong:
-    return IntentWrong([(f"envelope, {error.where}", error.why)])
+def _envelope_wrong(error: MalformedError) -> IntentFormError:
+    return IntentFormError([(f"envelope, {error.where}", error.why)])
 
 
 def _finished(
@@ -166,5 +166,7 @@ def _finished(
 
 def _bounded(envelope: bytes) -> bytes:
     if len(envelope) > SUBMITTED_BYTES_MAX:
-        raise IntentWrong([("data", f"makes the intent larger than {SUBMITTED_BYTES_MAX} bytes")])
+        raise IntentFormError(
+            [("data", f"makes the intent larger than {SUBMITTED_BYTES_MAX} bytes")]
+        )
     return envelope

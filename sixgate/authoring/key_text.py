@@ -11,7 +11,7 @@ _LIKE_ONE = re.compile(r"(0[xX])?[0-9a-fA-F]{48,}")
 _VALUES = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
 
 
-class KeyTextWrong(Exception):  # noqa: N818 - named for what was found
+class KeyFormatError(Exception):
     """The text is no private key; the message repeats nothing of it."""
 
 
@@ -31,12 +31,12 @@ def read_key_text(text: bytearray) -> bytearray:
     """Return the 32 bytes of 64 hex digits, with or without ``0x``, in a buffer to be wiped.
 
     Blanks, line ends and zero bytes around them are passed over. ``text`` is wiped. Raises
-    ``KeyTextWrong``.
+    ``KeyFormatError``.
     """
     with wiping(text):
         found = _TEXT.fullmatch(text)
         if found is None:
-            raise KeyTextWrong("holds no private key: that is 64 hexadecimal digits")
+            raise KeyFormatError("holds no private key: that is 64 hexadecimal digits")
         start, secret = found.start(1), bytearray(SECRET_BYTES)
         # Digit by digit: what converts a text at once leaves a copy that nobody can wipe.
         for n in range(SECRET_BYTES):

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from schemas.dsse import KEY_REQUEST_TYPE, REGISTRY_TYPE, Envelope
 from schemas.fields import KeyPath, Name, VaultName, X25519PublicKey
-from schemas.gating import gated_digest
 from schemas.key_chains import CURVES, KeyChain
 from schemas.keys import (
     KeyDeactivation,
@@ -17,6 +16,7 @@ from schemas.keys import (
     delivery_id,
     import_context,
 )
+from schemas.redaction import gated_digest
 from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_digest
 from signer.addresses.derivation import derive, recorded
 from signer.custody import curves

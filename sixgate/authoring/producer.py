@@ -25,7 +25,7 @@ from sixgate.api import Json
 from sixgate.authoring.intent_form import (
     AnyForm,
     AuthorizationForm,
-    IntentWrong,
+    IntentFormError,
     MessageForm,
     TransactionForm,
     TypedDataForm,
@@ -61,11 +61,11 @@ class Directory:
         )
 
     def account_of(self, agent: str) -> str:
-        """Return an agent's account; raise ``IntentWrong`` for an agent nobody registered."""
+        """Return an agent's account; raise ``IntentFormError`` for an agent nobody registered."""
         if agent not in self.accounts:
             hint = did_you_mean(agent, self.accounts)
             hint = hint or f": sixgate agents add {agent} registers one"
-            raise IntentWrong([("agent", f"no agent {agent} is registered{hint}")])
+            raise IntentFormError([("agent", f"no agent {agent} is registered{hint}")])
         return self.accounts[agent]
 
     def chain_id(self, chain: str | int) -> int:
@@ -74,7 +74,7 @@ class Directory:
             return chain
         if chain not in self.chains:
             hint = did_you_mean(chain, self.chains) or ": sixgate chains list has those that are"
-            raise IntentWrong([("chain", f"no chain {chain} is registered{hint}")])
+            raise IntentFormError([("chain", f"no chain {chain} is registered{hint}")])
         return self.chains[chain]
 
     def key_path(self, agent: str, chain_id: int, named: str | None) -> str:
@@ -90,7 +90,7 @@ class Directory:
             case Resolved(path=path) | Unresolved(path=str(path)):
                 return path
             case Unresolved():
-                raise IntentWrong([("key_path", _why_no_path(found, network))])
+                raise IntentFormError([("key_path", _why_no_path(found, network))])
 
     @cached_property
     def _paths(self) -> Mapping[str, frozenset[str]]:
@@ -125,7 +125,7 @@ def resolve(
 ) -> AnyIntent:
     """Return the canonical intent: every name and relative time resolved.
 
-    ``new_key`` mints an idempotency key where none is given. Raises ``IntentWrong``.
+    ``new_key`` mints an idempotency key where none is given. Raises ``IntentFormError``.
     """
     account = directory.account_of(form.agent)
     chain_id = directory.chain_id(form.chain)

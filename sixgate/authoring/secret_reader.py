@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.client_share import ClientShare, SharePlace
 from schemas.dsse import READ_REQUEST_TYPE
 from schemas.fields import Name, Ordinal, SecretPath, VaultName
@@ -101,7 +101,7 @@ def _opened(reply: HpkeKey, name: str, box: bytes) -> tuple[SecretTold, ...]:
     try:
         with wiping(reply.open(box, answer_context(name))) as body:
             answer = SecretAnswer.decode(bytes(body))
-    except (CorruptError, Malformed):
+    except (CorruptError, MalformedError):
         raise ApiError("internal", "custody's answer is not to this request: ask again") from None
     if answer.request != name:
         raise ApiError("internal", "custody's answer is to another request: ask again")

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.fields import Name, SecretPath, VaultName, X25519PublicKey
-from schemas.gating import gated_digest
 from schemas.provider_roots import ProviderRootOrder
 from schemas.recovery import RecoveryOrder
+from schemas.redaction import gated_digest
 from schemas.vault_events import (
     KeyChange,
     SecretDelivery,

@@ -15,8 +15,8 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import TRACEBACK_VARIABLE, failure_of
 from sixgate.cli.interrupts import ignore
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE
-from sixgate.cli.output import OutputClosed, write_line
-from sixgate.interpreter import tune
+from sixgate.cli.output import OutputClosedError, write_line
+from sixgate.gc_tuning import tune
 
 app = typer.Typer(
     name="sixgate",
@@ -97,7 +97,7 @@ def _tell(error: BaseException) -> int:
             sys.excepthook(type(error), error, error.__traceback__)
         if failure.sentence:
             _print_error(failure.sentence)
-    except (OSError, OutputClosed):  # standard error is gone; supervisors act on the exit code
+    except (OSError, OutputClosedError):  # standard error is gone; supervisors act on the exit code
         _discard(2)
     return failure.code
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from schemas.canonical import Canonical, malformed
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from sixgate.cli.session import usage
-from sixgate.plain_words import told
+from sixgate.validation_messages import told
 
 FIELDS = "docs/attestation.md has the fields"
 FILE_BYTES_MAX = 1024 * 1024
@@ -27,7 +27,7 @@ def read_canonical(file: Path, model: type[Value], advice: str = FIELDS) -> Valu
         usage(f"{file} has more than {FILE_BYTES_MAX} bytes")
     try:
         return model.model_validate_json(json.dumps(read_json(raw)))
-    except JsonWrong as error:
+    except JsonError as error:
         usage(f"{file} {error}; {advice}")
     except ValidationError as error:
         why = told(error.errors(include_input=False)[0])

@@ -15,7 +15,7 @@ from typer.main import get_group
 
 from sixgate.cli.config_option import offer_config
 from sixgate.cli.interrupts import raise_again
-from sixgate.interpreter import spare_loaded
+from sixgate.gc_tuning import freeze_gc
 
 WITHOUT_CONFIG = {"init"}
 """Commands with ``--data`` whose data folder no settings file can name."""
@@ -173,7 +173,7 @@ class LazyGroup(TyperGroup):
         name, listed, rest = super().resolve_command(ctx, args)
         command = listed and loaded(args[0])
         raise_again()
-        spare_loaded()
+        freeze_gc()
         return name, command, rest
 
 

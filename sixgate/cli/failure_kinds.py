@@ -1,50 +1,50 @@
 """Exit codes: the table from each expected exception to the exit code of its command."""
 
-from schemas.strict_json import JsonWrong
-from sixgate.authoring.intent_form import IntentWrong
+from schemas.strict_json import JsonError
+from sixgate.authoring.intent_form import IntentFormError
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.data_folder.folder import FolderBusy, FolderError
+from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.data_folder.key_files import KeyFileError
-from sixgate.halts import HALTS
-from sixgate.settings_wrong import SettingsWrong
+from sixgate.errors import SettingsError
+from sixgate.fatal_errors import HALTS
 from streams.kafka.errors import (
-    KafkaDenied,
-    KafkaFault,
-    KafkaFenced,
-    KafkaTopicMissing,
-    KafkaUnreachable,
-    KafkaWeaker,
+    KafkaBusError,
+    KafkaDeniedError,
+    KafkaFencedError,
+    KafkaTopicMissingError,
+    KafkaUnreachableError,
+    KafkaWeakerError,
 )
 from streams.ledger.errors import (
-    LedgerBusy,
-    LedgerConflict,
-    LedgerDenied,
+    LedgerBusyError,
+    LedgerConflictError,
+    LedgerDeniedError,
     LedgerError,
-    LedgerFault,
-    LedgerRewritten,
-    LedgerUnreachable,
+    LedgerRewrittenError,
+    LedgerUnreachableError,
+    LedgerVerificationError,
 )
 
 # The first row that fits counts, so a special case stands before its base.
 KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
-    (FolderBusy, ExitCode.UNREACHABLE),
+    (FolderBusyError, ExitCode.UNREACHABLE),
     (FolderError, ExitCode.FOLDER),
     (KeyFileError, ExitCode.FOLDER),
-    (LedgerBusy, ExitCode.UNREACHABLE),
-    (LedgerFault, ExitCode.LEDGER_WRONG),
-    (LedgerRewritten, ExitCode.LEDGER_WRONG),
-    (LedgerUnreachable, ExitCode.UNREACHABLE),
-    (LedgerDenied, ExitCode.REFUSED),
-    (LedgerConflict, ExitCode.TAKEN_OVER),
+    (LedgerBusyError, ExitCode.UNREACHABLE),
+    (LedgerVerificationError, ExitCode.LEDGER_WRONG),
+    (LedgerRewrittenError, ExitCode.LEDGER_WRONG),
+    (LedgerUnreachableError, ExitCode.UNREACHABLE),
+    (LedgerDeniedError, ExitCode.REFUSED),
+    (LedgerConflictError, ExitCode.TAKEN_OVER),
     (LedgerError, ExitCode.HALTED),
     *((kind, ExitCode.HALTED) for kind in HALTS),
-    (KafkaUnreachable, ExitCode.UNREACHABLE),
-    (KafkaDenied, ExitCode.REFUSED),
-    (KafkaTopicMissing, ExitCode.WEAKER),
-    (KafkaWeaker, ExitCode.WEAKER),
-    (KafkaFenced, ExitCode.TAKEN_OVER),
-    (KafkaFault, ExitCode.HALTED),
-    (SettingsWrong, ExitCode.USAGE),
-    (IntentWrong, ExitCode.USAGE),
-    (JsonWrong, ExitCode.USAGE),
+    (KafkaUnreachableError, ExitCode.UNREACHABLE),
+    (KafkaDeniedError, ExitCode.REFUSED),
+    (KafkaTopicMissingError, ExitCode.WEAKER),
+    (KafkaWeakerError, ExitCode.WEAKER),
+    (KafkaFencedError, ExitCode.TAKEN_OVER),
+    (KafkaBusError, ExitCode.HALTED),
+    (SettingsError, ExitCode.USAGE),
+    (IntentFormError, ExitCode.USAGE),
+    (JsonError, ExitCode.USAGE),
 )

@@ -7,12 +7,12 @@ from functools import cache
 
 from sixgate.api_error import ApiError
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.output import OutputClosed
+from sixgate.cli.output import OutputClosedError
 
 TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
 
-class CommandFailed(Exception):  # noqa: N818 - the end of a command, told by its own code
+class CommandError(Exception):
     """A command cannot go on: its exit code and the sentence that says why and what to do."""
 
     def __init__(self, code: ExitCode, sentence: str) -> None:
@@ -77,11 +77,11 @@ ADVICE: dict[int, str] = {
 def failure_of(error: BaseException) -> Failure:
     """Translate an exception; one that nobody foresaw is a defect and says so."""
     match error:
-        case OutputClosed():
+        case OutputClosedError():
             return Failure(ExitCode.OUTPUT_CLOSED, "")
         case KeyboardInterrupt():
             return Failure(ExitCode.INTERRUPTED, "interrupted: what was accepted goes on")
-        case CommandFailed():
+        case CommandError():
             return Failure(error.code, str(error))
         case ApiError():
             return Failure(API_CODES.get(error.code, ExitCode.INTERNAL), str(error))

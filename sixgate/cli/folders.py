@@ -23,7 +23,7 @@ from sixgate.cli.session import usage
 from sixgate.cli.terminal import notices, safe, screen
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
-from sixgate.data_folder.folder import ADMIN, Folder, FolderBusy
+from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 
 OWN_S_MAX = 30.0
 OWN_PAUSE_S = 0.05
@@ -92,14 +92,14 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
 def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
     """Own the folder, after a short command if one runs on it; return False if told to stop.
 
-    No other ``up`` runs on it. Raises ``FolderBusy`` when it is not free in time.
+    No other ``up`` runs on it. Raises ``FolderBusyError`` when it is not free in time.
     """
     end = time.monotonic() + OWN_S_MAX
     told = False
     while not stop.is_set():
         try:
             owning.enter_context(folder.owned())
-        except FolderBusy:
+        except FolderBusyError:
             if time.monotonic() > end:
                 raise
             if not told:

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from schemas.topics import Principal
 from sixgate.api import ApiError
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
-from streams.kafka.errors import KafkaDenied
+from sixgate.cli.failures import CommandError
+from streams.kafka.errors import KafkaDeniedError
 
 # Agents' machines are the least trusted, so who only submits may read nothing. A command that shows
 # how an intent ended speaks as operators: agents sign their intents whoever brings them.
@@ -62,8 +62,8 @@ def speaking_as(who: str) -> Iterator[None]:
     """Say, where Kafka refuses something meanwhile, whose certificate the command needs."""
     try:
         yield
-    except (KafkaDenied, ApiError) as error:
+    except (KafkaDeniedError, ApiError) as error:
         if isinstance(error, ApiError) and error.code != "denied":
             raise
         told = f"{error} This command needs the certificate of {who}."
-        raise CommandFailed(ExitCode.REFUSED, told) from None
+        raise CommandError(ExitCode.REFUSED, told) from None

@@ -15,15 +15,15 @@ from signer.custody.errors import (
 )
 from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.terminal import print_json, screen
 from sixgate.data_folder.folder import Folder
+from sixgate.errors import SettingsError
 from sixgate.kms.checking import Finding, look
 from sixgate.kms.opening import providers
 from sixgate.settings.kms import KmsSettings, LocalSection
-from sixgate.settings_wrong import SettingsWrong
 
 CODES: dict[type[CustodyError], ExitCode] = {
     KmsUnavailableError: ExitCode.UNREACHABLE,
@@ -50,7 +50,7 @@ def check(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     if settings.secrets is not None:
         opened |= {f"secrets.{name}": kms for name, kms in providers(settings.secrets).items()}
     if not opened:
-        raise SettingsWrong("the settings name no KMS: add a section [kms.gcp], .aws or .azure")
+        raise SettingsError("the settings name no KMS: add a section [kms.gcp], .aws or .azure")
     found = [
         look(name, open_kms, secrets.token_bytes, hsm_required=required)
         for name, open_kms in opened.items()
@@ -105,4 +105,4 @@ def _refuse(found: list[Finding]) -> None:
     if failures:
         more = f" ({len(failures) - 1} more failed, see above)" if len(failures) > 1 else ""
         code = CODES.get(type(failures[0]), ExitCode.HALTED)
-        raise CommandFailed(code, f"{failures[0]}{more}")
+        raise CommandError(code, f"{failures[0]}{more}")

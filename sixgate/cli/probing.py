@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.session import usage
 from sixgate.cli.terminal import safe, screen
 
 TERM_S_MAX = 10.0
-CODES = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "STRANGE": ExitCode.USAGE}
+CODES = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "UNEXPECTED": ExitCode.USAGE}
 
 
 def probe(
@@ -29,21 +29,21 @@ def probe(
     ] = None,
 ) -> None:
     """Say in one sentence whether a process gets on; exit with 13 if it is stalled."""
-    from sixgate.scaled.ending import WrongProcess, end  # not for every command
     from sixgate.scaled.probe import State, look, place_of
+    from sixgate.scaled.process_termination import WrongProcessError, end  # not for every command
 
     try:
         at = place_of(url)
     except ValueError as error:
         usage(f"--url {url!a} is {error}")
     found = look(at, stalled_s)
-    if found.state is State.GETS_ON:
+    if found.state is State.HEALTHY:
         screen().print(safe(found.sentence), soft_wrap=True)
         return
     ended = ""
     if pid is not None and found.state is State.STALLED:
         try:
             ended = f" {end(pid, at, TERM_S_MAX)} ended process {pid}: start it again."
-        except WrongProcess as error:
+        except WrongProcessError as error:
             usage(str(error))
-    raise CommandFailed(CODES[found.state.name], found.sentence + ended)
+    raise CommandError(CODES[found.state.name], found.sentence + ended)

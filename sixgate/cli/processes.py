@@ -21,7 +21,7 @@ Config = Annotated[
 
 def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Run the gates on Kafka until SIGTERM."""
-    from sixgate.scaled.gating import GatesProcess  # Faust takes a while to load
+    from sixgate.scaled.gates_process import GatesProcess  # Faust takes a while to load
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
@@ -39,7 +39,7 @@ def signer(
 ) -> None:
     """Run the signer of some slots on Kafka until SIGTERM."""
     from sixgate.scaled.settings import load_settings
-    from sixgate.scaled.signing import SignerProcess
+    from sixgate.scaled.signer_process import SignerProcess
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file(), slots=slots)
@@ -48,7 +48,7 @@ def signer(
 
 def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Sign again and again how far the registry goes, until SIGTERM."""
-    from sixgate.scaled.registrar import RegistrarProcess
+    from sixgate.scaled.registrar_process import RegistrarProcess
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)

@@ -8,7 +8,7 @@ import typer
 
 from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
-from signer.custody.whole_file import write_whole
+from signer.custody.atomic_write import write_whole
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
 from sixgate.cli.long_running import run_until_stopped
@@ -42,14 +42,14 @@ def keys(
     config: Config = None,
 ) -> None:
     """Make a release's own two keys, wrapped by its root key; print the holder for the policy."""
-    from sixgate.releasing.keys import Place, create_keys, open_keys  # loads an SDK
+    from sixgate.releasing.keys import ReleaseName, create_keys, open_keys  # loads an SDK
     from sixgate.releasing.process import only_kms
     from sixgate.scaled.settings import load_settings
 
     use_config(config)
     settings = load_settings(config_file())
     released, folder, kms = settings.released(), Folder(settings.data), only_kms(settings.kms)
-    place = Place(released.org, released.provider)
+    place = ReleaseName(released.org, released.provider)
     if not show:
         create_keys(folder, place, kms, secrets.token_bytes)
     own = open_keys(folder, place, kms)

@@ -12,7 +12,7 @@ from sixgate.api import Api, Json
 from sixgate.authoring.suggestion import did_you_mean
 from sixgate.cli.config_option import config_file
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT
 from sixgate.cli.progress import progress
 from sixgate.cli.terminal import notices
@@ -94,7 +94,7 @@ class Session:
         known: list[str] = self.registry["accounts"]
         if account not in known:
             hint = did_you_mean(account, known) or f": there are {', '.join(known)}; say --account"
-            raise CommandFailed(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
+            raise CommandError(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
 
     def vault(self, account: str, name: str) -> Json:
         """Return a registered vault of an account; end the command if there is none."""
@@ -106,7 +106,7 @@ class Session:
         others = [owner for owner, named in every if named == name]
         if others:
             why = f"there is no vault {name} of account {account}"
-            raise CommandFailed(ExitCode.NOT_FOUND, f"{why}: did you mean --account {others[0]}?")
+            raise CommandError(ExitCode.NOT_FOUND, f"{why}: did you mean --account {others[0]}?")
         return not_found("vault", name, [named for owner, named in every if owner == account])
 
     def tell_waiting(self) -> None:
@@ -142,7 +142,7 @@ def session(data: Path) -> Iterator[Session]:
 def _scaled(file: Path, data: Path) -> Iterator[Session]:
     from schemas.topics import Principal
     from sixgate.cli.identities import speaking_as
-    from sixgate.scaled.front_door import front_door
+    from sixgate.scaled.kafka_api import front_door
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(file)
@@ -159,9 +159,9 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
     """End the command for a name that nobody registered."""
     hint = did_you_mean(name, known) or NEXT.get(what, "").format(name=name)
-    raise CommandFailed(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
+    raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 
 def usage(sentence: str) -> NoReturn:
     """End the command because it was asked for wrongly."""
-    raise CommandFailed(ExitCode.USAGE, sentence)
+    raise CommandError(ExitCode.USAGE, sentence)

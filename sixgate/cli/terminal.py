@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sixgate.cli.output import OutputClosed, write_line
+from sixgate.cli.output import OutputClosedError, write_line
 
 WIDTH_MAX, WIDTH_PIPED = 120, 120
 
@@ -24,8 +24,8 @@ class Screen(Console):
     """A console that ends the command, and not only the output, when its reader goes away."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Raise ``OutputClosed``."""
-        raise OutputClosed
+        """Raise ``OutputClosedError``."""
+        raise OutputClosedError
 
 
 def screen() -> Screen:

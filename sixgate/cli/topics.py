@@ -10,13 +10,13 @@ import typer
 
 from schemas.registry import PARTITIONS_MAX
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import ADMINISTRATOR, speaking_as
 from sixgate.cli.session import usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
 from streams.kafka.broker import Broker, Tls
-from streams.kafka.errors import KafkaFault, KafkaUnreachable
+from streams.kafka.errors import KafkaBusError, KafkaUnreachableError
 from streams.kafka.names import Names
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication
@@ -137,7 +137,7 @@ def verify(*, target: dict[str, Any]) -> None:
     differences = _run(where.plan.differences(where.broker))
     _tell(differences)
     if differences:
-        raise CommandFailed(
+        raise CommandError(
             ExitCode.WEAKER,
             f"{len(differences)} differences between Kafka and what is declared: "
             "run sixgate topics apply with the same options",
@@ -194,7 +194,7 @@ def _run(work: Awaitable[T]) -> T:
     try:
         with speaking_as(ADMINISTRATOR):
             return asyncio.run(awaited())
-    except KafkaUnreachable as error:
-        raise CommandFailed(ExitCode.UNREACHABLE, str(error)) from None
-    except KafkaFault as error:
-        raise CommandFailed(ExitCode.WEAKER, str(error)) from None
+    except KafkaUnreachableError as error:
+        raise CommandError(ExitCode.UNREACHABLE, str(error)) from None
+    except KafkaBusError as error:
+        raise CommandError(ExitCode.WEAKER, str(error)) from None

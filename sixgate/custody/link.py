@@ -8,7 +8,7 @@ import orjson
 
 from sixgate.api import ApiError, Json, bytes_of
 from sixgate.custody.serving import READING_KEY, READS, STATUS
-from sixgate.https.calling import Answer, BoundedLink, NoAnswer
+from sixgate.https.client import Answer, BoundedLink, NoResponseError
 from sixgate.https.tls import client_context
 from sixgate.settings.custody import CustodyAddress
 
@@ -20,7 +20,7 @@ class CustodyLink:
     """The questions of the ``Api`` that custody answers, from any thread; none is sent twice."""
 
     def __init__(self, address: CustodyAddress) -> None:
-        """Open no connection yet; raises ``SettingsWrong`` for certificates that are none."""
+        """Open no connection yet; raises ``SettingsError`` for certificates that are none."""
         self._url = address.url
         self._link = BoundedLink(
             address.url,
@@ -50,7 +50,7 @@ class CustodyLink:
     def _post(self, path: str, body: bytes) -> Any:
         try:
             answer = self._link.post(path, body)
-        except NoAnswer:
+        except NoResponseError:
             raise ApiError(
                 "custody_absent",
                 f"custody at {self._url} gives no answer: see that sixgate custody runs, and that "

@@ -18,23 +18,23 @@ from schemas.topics import Principal
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.process import forbid_inspection, lock_memory
 from signer.custody_records import CustodyRecords
-from signer.vaults.secret_desk import SecretDesk
-from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_sealing import SecretSealing
+from signer.vaults.secret_service import SecretService
 from sixgate.clocks import boot_ms, wall_ms
-from sixgate.custody.holding import open_custody_holders
-from sixgate.custody.known import KafkaSurroundings
+from sixgate.custody.key_holders import open_custody_holders
+from sixgate.custody.projections import KafkaSurroundings
 from sixgate.custody.reading import desk, read, reading_key
 from sixgate.custody.serving import CustodyServer
 from sixgate.data_folder.folder import Folder
-from sixgate.https.serving import REQUESTS_MAX, Listening
+from sixgate.errors import SettingsError
+from sixgate.https.server import REQUESTS_MAX, Listening
 from sixgate.https.tls import server_context
-from sixgate.scaled.appending import Appender, sending
-from sixgate.scaled.declared import refuse_weaker
+from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
+from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.custody import CustodySettings
-from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.projections import Projections
 from streams.kafka.reader import Waiting
 from streams.runners.clock import SteadyClock
@@ -51,7 +51,7 @@ class CustodyProcess:
     """Serves secrets until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
-        """Open who holds keys; raises ``FolderError``, ``CustodyError``, ``SettingsWrong``.
+        """Open who holds keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
         From before the first one is read, no other process of this user may look into this one.
         """
@@ -89,7 +89,11 @@ class CustodyProcess:
             await self._serve(here, self._desk(known), stop, opened)
 
     async def _serve(
-        self, here: KafkaSurroundings, desk: SecretDesk, stop: asyncio.Event, opened: AsyncExitStack
+        self,
+        here: KafkaSurroundings,
+        desk: SecretService,
+        stop: asyncio.Event,
+        opened: AsyncExitStack,
     ) -> None:
         """Serve until ``stop`` is set or something fails; what is under way is answered before."""
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -107,9 +111,9 @@ class CustodyProcess:
             await _either(stop, failed)
         await asyncio.to_thread(here.settle)
 
-    def _desk(self, known: Projections) -> SecretDesk:
+    def _desk(self, known: Projections) -> SecretService:
         registry, said = known.world.registry, known.said
-        keeper = SecretKeeper(registry, said.secrets, self._holders, secrets.token_bytes)
+        keeper = SecretSealing(registry, said.secrets, self._holders, secrets.token_bytes)
         return desk(registry, said.keys, keeper)
 
     def _waiting(self) -> Iterator[Waiting]:
@@ -153,7 +157,7 @@ async def _either(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
 
 def _refuse_releases(settings: Settings) -> None:
     if settings.releases is not None:
-        raise SettingsWrong(
+        raise SettingsError(
             "custody asks KMSs, and [releases] holds keys for attested signers alone: give it "
             "settings of its own with [kms]"
         )

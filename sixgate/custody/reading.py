@@ -24,9 +24,9 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.read_requests import Asked, RequestRefused
-from signer.vaults.secret_desk import Judged, SecretDesk, Served
-from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.read_requests import Asked, ReadRequestError
+from signer.vaults.secret_sealing import SecretSealing
+from signer.vaults.secret_service import Judged, SecretService, Served
 from sixgate.api import ApiError, Json
 
 
@@ -47,17 +47,17 @@ class Surroundings(Protocol):
         ...
 
 
-def desk(registry: Registry, keys: KeyRegister, keeper: SecretKeeper) -> SecretDesk:
+def desk(registry: Registry, keys: KeyRegister, keeper: SecretSealing) -> SecretService:
     """Return a desk with a reading key of this process alone."""
-    return SecretDesk(registry, keys, keeper, HpkeKey.generate(secrets.token_bytes))
+    return SecretService(registry, keys, keeper, HpkeKey.generate(secrets.token_bytes))
 
 
-def reading_key(desk: SecretDesk) -> Json:
+def reading_key(desk: SecretService) -> Json:
     """See ``Api.reading_key``."""
     return {"public_key": f"0x{desk.reading_key.public_key.hex()}"}
 
 
-def read(here: Surroundings, desk: SecretDesk, raw: bytes, client_address: str) -> Json:
+def read(here: Surroundings, desk: SecretService, raw: bytes, client_address: str) -> Json:
     """See ``Api.read_secret``; raise ``ApiError``, or what ends the process without an answer.
 
     While a secret is opened everything else goes on: nothing that was opened changes, and what is
@@ -72,19 +72,19 @@ def read(here: Surroundings, desk: SecretDesk, raw: bytes, client_address: str) 
         raise _refusal(asked, judged)
     try:
         served = desk.serve(asked, judged)
-    except (CustodyError, RequestRefused) as error:
+    except (CustodyError, ReadRequestError) as error:
         reading.record(_failures(error))
         raise ApiError(code_of(error), str(error)) from None
     reading.record(served.failures)
     return _answer(served)
 
 
-def code_of(error: CustodyError | RequestRefused) -> str:
+def code_of(error: CustodyError | ReadRequestError) -> str:
     """Say whose turn it is: the asker's (``read_refused``, ``custody_failed``), or the providers'.
 
     ``custody_unavailable``: one of them gave no answer in time, so the same may succeed later.
     """
-    if isinstance(error, RequestRefused):
+    if isinstance(error, ReadRequestError):
         return "read_refused"
     waiting = any(failure.cause is Cause.UNAVAILABLE for failure in _failures(error))
     if isinstance(error, KmsUnavailableError) or (isinstance(error, QuorumError) and waiting):
@@ -117,10 +117,10 @@ class _Reading:
         self._here.record(recorded(self._use, self._access, tuple(failures)))
 
 
-def _proven(here: Surroundings, desk: SecretDesk, raw: bytes, now_ms: int) -> Asked:
+def _proven(here: Surroundings, desk: SecretService, raw: bytes, now_ms: int) -> Asked:
     try:
         return desk.prove(raw, now_ms)
-    except RequestRefused as error:
+    except ReadRequestError as error:
         name = input_digest(raw)
         source = f"read/{name}/{now_ms}"
         told = audited("read.refused", source, name, str(error), actor=here.actor, at_ms=now_ms)

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from sixgate.api import ApiError, Json
-from sixgate.https.serving import BoundedServer, Listening, problem
+from sixgate.https.server import BoundedServer, Listening, problem
 
 READS, READING_KEY = "/v1/reads", "/v1/reading-key"
 REQUEST_BYTES_MAX = 16 * 1024

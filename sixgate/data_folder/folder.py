@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.fields import Digest, Name
-from signer.custody.whole_file import write_whole
+from signer.custody.atomic_write import write_whole
 
 if TYPE_CHECKING:  # who only reads opens no key
     from signer.signatures import Ed25519Signer
@@ -26,7 +26,7 @@ class FolderError(Exception):
     """A data folder cannot be made or used; one sentence for its user."""
 
 
-class FolderBusy(FolderError):  # noqa: N818 - named for what was found
+class FolderBusyError(FolderError):
     """Another process owns the folder right now."""
 
 
@@ -117,7 +117,7 @@ class Folder:
             raise FolderError(f"{self.path} is no data folder: run sixgate init first") from None
         except OSError as error:
             raise FolderError(f"{self.path} cannot be read: {error.strerror}") from None
-        except Malformed as error:
+        except MalformedError as error:
             raise FolderError(f"{self.trust_file} is damaged ({error}): restore it") from None
 
     def mark_published(self) -> None:
@@ -177,7 +177,7 @@ class Folder:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the folder until the block ends; raise ``FolderBusy`` if somebody else does."""
+        """Own the folder until the block ends; raise ``FolderBusyError`` if somebody else does."""
         # The folder itself: a lock file could be removed from under its owner.
         with _locked(self.path, os.O_DIRECTORY, self.path):
             yield
@@ -186,8 +186,8 @@ class Folder:
     def upheld(self) -> Iterator[None]:
         """Be the folder's one ``up`` until the block ends, also while it waits to own the folder.
 
-        Raises ``FolderBusy`` if there is another. Only a courtesy: a second ``up`` learns at once
-        that waiting is in vain. What keeps owners apart is ``owned``.
+        Raises ``FolderBusyError`` if there is another. Only a courtesy: a second ``up`` learns at
+        once that waiting is in vain. What keeps owners apart is ``owned``.
         """
         with _locked(self.trust_file, 0, self.path):
             yield
@@ -210,4 +210,4 @@ def _lock(handle: int, path: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise FolderBusy(f"another sixgate runs on {path}: stop it first") from None
+        raise FolderBusyError(f"another sixgate runs on {path}: stop it first") from None

@@ -3,12 +3,12 @@
 import secrets
 from pathlib import Path
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import open_local_kms
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from signer.identity import SealedIdentity, new_identity, seal_identity
 from sixgate.data_folder.folder import SIGNER, Folder, FolderError
 
@@ -35,7 +35,7 @@ def read_identity(folder: Folder) -> SealedIdentity:
         return _adopted(open_local_kms(folder.root_key, secrets.token_bytes), org, content)
     try:
         sealed = SealedIdentity.decode(content)
-    except Malformed as error:
+    except MalformedError as error:
         told = f"{folder.signer_identity} is damaged ({error}): restore it"
         raise FolderError(told) from None
     if (sealed.org, sealed.service) != (org, SIGNER):

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import wiping
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from signer.signatures import Ed25519Signer
 
 SEED_BYTES = 32

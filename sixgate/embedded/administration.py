@@ -8,10 +8,10 @@ from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from schemas.vault_events import SecretOrder
 from signer.access import Refused as AccessRefused
 from signer.custody.errors import ClientShareMissingError
-from signer.keys.orders import KeyRefused, Ordered, open_order
+from signer.keys.orders import KeyOrderError, Ordered, open_order
 from signer.keys.register import KeyRegister
-from signer.registry import Registry, RegistryRefused
-from signer.stage import StageHalted
+from signer.registry import Registry, RegistryRecordError
+from signer.stage import HaltError
 from signer.vaults.client_shares import require_client
 from signer.vaults.orders import VaultOrdered, judge, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
@@ -35,7 +35,7 @@ def check_record(
         after = copy.deepcopy(registry)
         after.apply(raw)
         check_registered(after)
-    except (RegistryRefused, StageHalted) as error:
+    except (RegistryRecordError, HaltError) as error:
         raise ApiError("registry_refused", str(error)) from None
 
 
@@ -46,7 +46,7 @@ def checked_order(raw: bytes, registry: Registry, keys: KeyRegister) -> Ordered:
         ordered = open_order(raw, registry)
         if keys.answered(ordered.id) is None:
             keys.check_possible(ordered.order)
-    except KeyRefused as error:
+    except KeyOrderError as error:
         raise ApiError("key_refused", str(error)) from None
     return ordered
 
@@ -95,7 +95,7 @@ def checked_vault_order(raw: bytes, registry: Registry, said: VaultRegister) -> 
             said.secrets.check_next(ordered.order)
             said.secrets.check_room(ordered.order, len(ordered.box))
             require_client(ordered.vault, ordered.order.share_for)
-    except (KeyRefused, ClientShareMissingError) as error:
+    except (KeyOrderError, ClientShareMissingError) as error:
         raise ApiError("vault_refused", str(error)) from None
     return ordered
 

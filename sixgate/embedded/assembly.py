@@ -8,13 +8,13 @@ from signer.attestation.attestor import Attestor
 from signer.registry import Registry
 from sixgate.attesting.opening import configuration, open_attestor
 from sixgate.clocks import boot_ms, wall_ms
+from sixgate.composition import SignerKeys, make_slot, open_signer_keys
 from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
 from sixgate.data_folder.holder_files import complete_holders
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.embedded.books import Books
+from sixgate.embedded.ledger_service import LedgerService
 from sixgate.settings.attestation import OwnSettings
 from sixgate.settings.loading import load
-from sixgate.slots import SignerKeys, make_slot, open_signer_keys
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from streams.runners.clock import SteadyClock
@@ -38,7 +38,7 @@ class Parts:
     folder: Folder
     inbox: SqliteLog
     runner: EmbeddedRunner
-    books: Books
+    books: LedgerService
     attestor: Attestor
     opened: ExitStack
 
@@ -66,8 +66,8 @@ class Parts:
 def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
     """Open a folder's parts; the caller owns the folder.
 
-    Raises ``FolderError``, ``LogError``, ``CustodyError``, ``LedgerError``, ``StateDamaged``,
-    ``SettingsWrong``, ``CollectionError``; then nothing stays open.
+    Raises ``FolderError``, ``LogError``, ``CustodyError``, ``LedgerError``,
+    ``StateIntegrityError``, ``SettingsError``, ``CollectionError``; then nothing stays open.
     """
     trust = folder.trust()
     folder.refuse_published()
@@ -84,7 +84,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         appended = keep(SqliteLog(folder.inbox, trust.partitions))
         pipeline = keep(PipelineLog(folder.pipeline, trust.partitions))
         registry = Registry(trust.trust_root)
-        books = keep(Books(folder, trust, ledger_key, registry.signer_keys, wall_ms))
+        books = keep(LedgerService(folder, trust, ledger_key, registry.signer_keys, wall_ms))
         simulator = GuardedSimulator(keep(LocalSimulator(folder.genesis, LIMITS)), boot_ms)
         has_outcome = books.answers.outcomes.has_outcome
         clock = SteadyClock(wall_ms, boot_ms)

@@ -11,12 +11,12 @@ from schemas.fields import Count, TimeMs
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.answers import snapshot
-from sixgate.answers.notices import Notices, Watch
+from sixgate.answers.outcome_notifications import OutcomeNotifications, Watch
+from sixgate.answers.pending_records import Pending, names_of
 from sixgate.answers.signed_feed import SignedFeed
 from sixgate.answers.vault_events import vault_event
-from sixgate.answers.waiting import Pending, names_of
 from sixgate.api import ApiError, Json, Position, bytes_of, submitted_pair
-from sixgate.attesting.desk import AttestationDesk
+from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.custody import reading as custody_reading
 from sixgate.data_folder.folder import Folder
@@ -28,7 +28,7 @@ class Node:
     """Serves the ``Api``; every method may be called from any thread."""
 
     def __init__(self, folder: Folder) -> None:
-        self._notices = Notices()
+        self._notices = OutcomeNotifications()
         self._feed = SignedFeed()
         self.pipeline = Pipeline(folder, self._committed)
         self._stage = self.pipeline.parts.runner.stage
@@ -36,7 +36,7 @@ class Node:
         self._secrets = reading.desk(self.pipeline)
         self._beside = reading.BesidePipeline(self.pipeline)
         self._books = self.pipeline.parts.books
-        self._attestation = AttestationDesk(self.pipeline.parts.attestor, boot_ms)
+        self._attestation = EvidenceService(self.pipeline.parts.attestor, boot_ms)
         self._started_at_ms = wall_ms()
 
     def wait(self, stop: threading.Event) -> None:

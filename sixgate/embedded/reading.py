@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from schemas.record import Outgoing
-from signer.vaults.secret_desk import SecretDesk
+from signer.vaults.secret_service import SecretService
 from sixgate.custody import reading
 from sixgate.embedded.pipeline import Pipeline
 
@@ -31,7 +31,7 @@ class BesidePipeline:
         self._pipeline.publish([event])
 
 
-def desk(pipeline: Pipeline) -> SecretDesk:
+def desk(pipeline: Pipeline) -> SecretService:
     """Return the desk of a pipeline's secrets."""
     operations = pipeline.parts.runner.slot.operations
     return reading.desk(operations.registry, operations.keys, operations.vaults.keeper)

@@ -6,7 +6,7 @@ from sixgate.settings.sections import TlsFiles
 
 
 def client_context(files: TlsFiles, what: str) -> ssl.SSLContext:
-    """Return a context that shows our certificate; raises ``SettingsWrong``.
+    """Return a context that shows our certificate; raises ``SettingsError``.
 
     ``what`` names in the sentence whose settings to mend.
     """
@@ -14,7 +14,7 @@ def client_context(files: TlsFiles, what: str) -> ssl.SSLContext:
 
 
 def server_context(files: TlsFiles, section: str) -> ssl.SSLContext:
-    """Return a context that wants a client's certificate; raises ``SettingsWrong``."""
+    """Return a context that wants a client's certificate; raises ``SettingsError``."""
     context = _context(files, ssl.Purpose.CLIENT_AUTH, f"[{section}.tls]")
     context.verify_mode = ssl.CERT_REQUIRED
     return context

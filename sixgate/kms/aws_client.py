@@ -7,12 +7,12 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from sixgate.errors import SettingsError
 from sixgate.settings.kms import AwsSection
-from sixgate.settings_wrong import SettingsWrong
 
 
 def aws_client(section: AwsSection) -> Any:
-    """Return a client that asks once; raises ``SettingsWrong`` where it cannot be made.
+    """Return a client that asks once; raises ``SettingsError`` where it cannot be made.
 
     Where it asks, the settings alone say: AWS's own variables could name an endpoint without TLS,
     and a proxy's would carry keys off this machine that were to stay on its loopback.
@@ -43,7 +43,7 @@ def aws_client(section: AwsSection) -> Any:
         )
     except (BotoCoreError, ValueError, OSError):
         pass  # told below, without what the library quotes
-    raise SettingsWrong(
+    raise SettingsError(
         "kms.aws: AWS's own library refuses what it is told: set region, endpoint and "
         "credentials_file, and see that AWS_PROFILE names a profile that is there"
     )

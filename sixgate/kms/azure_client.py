@@ -13,9 +13,9 @@ from azure.keyvault.keys.crypto import CryptographyClient
 from signer.custody.kms.azure import KeyName
 from signer.custody.kms.calls import CallLimits
 from sixgate.clocks import wall_ms
+from sixgate.errors import SettingsError
 from sixgate.settings.kms import AzureSection
 from sixgate.settings.secret_line import read_secret_line
-from sixgate.settings_wrong import SettingsWrong
 
 TOKEN_KEPT_S = 60
 RemoteFor = Callable[[KeyVaultKey], CryptographyClient]
@@ -31,7 +31,7 @@ class FileToken:
         """Return the token; a file that is not private or missing is no authentication."""
         try:
             token = read_secret_line(self._file)
-        except SettingsWrong as error:
+        except SettingsError as error:
             raise ClientAuthenticationError(str(error)) from None
         return AccessToken(token, wall_ms() // 1000 + TOKEN_KEPT_S)
 

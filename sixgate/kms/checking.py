@@ -41,7 +41,7 @@ class Finding:
 def look(
     provider: str, open_kms: Open, random_bytes: RandomBytes, *, hsm_required: bool
 ) -> Finding:
-    """Ask one KMS everything; what fails is in the finding. Raises ``SettingsWrong``."""
+    """Ask one KMS everything; what fails is in the finding. Raises ``SettingsError``."""
     found = Finding(provider)
     try:
         kms = open_kms()

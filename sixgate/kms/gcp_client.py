@@ -12,8 +12,8 @@ from google.cloud.kms_v1.services.key_management_service.transports import (
 from google.oauth2.service_account import Credentials
 
 from signer.custody.kms.calls import CallLimits
+from sixgate.errors import SettingsError
 from sixgate.settings.kms import GcpSection
-from sixgate.settings_wrong import SettingsWrong
 
 SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
 # gRPC's own wait for the next attempt grows to two minutes: a server would be back, and unseen.
@@ -23,7 +23,7 @@ _DIRECT = (("grpc.enable_http_proxy", 0),)
 
 
 def gcp_client(section: GcpSection) -> KeyManagementServiceClient:
-    """Return a client; raises ``SettingsWrong`` where there are no credentials."""
+    """Return a client; raises ``SettingsError`` where there are no credentials."""
     transport = KeyManagementServiceGrpcTransport
     options = _options(section.limits())
     if section.plain:
@@ -51,7 +51,7 @@ def _options(limits: CallLimits) -> tuple[tuple[str, int], ...]:
 
 
 def gcp_credentials(section: GcpSection) -> Any:
-    """Return who asks; raises ``SettingsWrong`` where nobody is named.
+    """Return who asks; raises ``SettingsError`` where nobody is named.
 
     A service account signs its tokens itself, so no token service can keep a call waiting.
     """
@@ -62,7 +62,7 @@ def gcp_credentials(section: GcpSection) -> Any:
         return _signing(google.auth.default(scopes=SCOPES)[0])
     except (GoogleAuthError, OSError, ValueError):
         pass  # told below, without what the library quotes of the file
-    raise SettingsWrong(
+    raise SettingsError(
         f"kms.gcp: {file or 'the usual chain'} gives no credentials of Google's: set "
         "credentials_file, or see that GOOGLE_APPLICATION_CREDENTIALS names a file"
     )

@@ -16,15 +16,15 @@ from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.holder_files import open_local_holders
+from sixgate.errors import SettingsError
 from sixgate.kms.opening import providers
 from sixgate.settings.kms import HolderSections, KmsSettings
-from sixgate.settings_wrong import SettingsWrong
 
 
 def refuse_software(settings: KmsSettings) -> None:
-    """Raise ``SettingsWrong`` where nothing but the folder's own software keys would be used."""
+    """Raise ``SettingsError`` where nothing but the folder's own software keys would be used."""
     if not settings.insecure_dev and not providers(settings):
-        raise SettingsWrong(
+        raise SettingsError(
             "the settings name no KMS, and the data folder's own keys are software: add [kms] with "
             "root and its section, or set insecure_dev = true in it"
         )
@@ -34,7 +34,7 @@ def open_holders(folder: Folder, settings: KmsSettings, journal: KmsJournal) -> 
     """Open the holders of keys, each call of which is written into the journal.
 
     Where the settings have others for secrets, these hold signing keys alone.
-    Raises ``SettingsWrong``, ``CustodyError``.
+    Raises ``SettingsError``, ``CustodyError``.
     """
     if not providers(settings):
         return _distinct(_of_folder(folder, journal))
@@ -46,18 +46,18 @@ def open_secret_holders(settings: KmsSettings, journal: KmsJournal) -> Holders |
     if settings.secrets is None:
         return None
     if not providers(settings.secrets):
-        raise SettingsWrong("[kms.secrets] names no KMS: add a section for one, and root")
+        raise SettingsError("[kms.secrets] names no KMS: add a section for one, and root")
     guarded = not settings.insecure_dev
     return _Opening(settings.secrets, journal, guarded=guarded).holders("kms.secrets")
 
 
 def refuse_shared(keys: Holders, secrets: Holders) -> None:
-    """Raise ``SettingsWrong`` where one key holds signing keys and secrets.
+    """Raise ``SettingsError`` where one key holds signing keys and secrets.
 
     Whoever may use it for secrets could open the signing keys.
     """
     if shared := _names(keys) & _names(secrets):
-        raise SettingsWrong(
+        raise SettingsError(
             f"{min(shared)} holds signing keys and secrets: give [kms.secrets] keys of its own"
         )
 
@@ -73,7 +73,7 @@ def _distinct(holders: Holders) -> Holders:
     """Refuse one key that would hold two shares: who has it would have them both."""
     keys = [provider.kms.key_id for provider in holders.providers]
     if len(set(keys)) != len(keys):
-        raise SettingsWrong("two providers have the same key: give each a key of its own")
+        raise SettingsError("two providers have the same key: give each a key of its own")
     return holders
 
 
@@ -97,7 +97,7 @@ class _Opening:
         """Open all; ``section`` names in a sentence which settings to mend."""
         root = self._settings.root
         if root is None:
-            raise SettingsWrong(
+            raise SettingsError(
                 f"the settings name KMSs, and not whose key is the root: set {section}.root"
             )
         return _distinct(self._holders(root))

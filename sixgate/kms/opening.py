@@ -14,7 +14,7 @@ Open = Callable[[], ProviderKms]
 def providers(settings: KmsSections) -> dict[str, Open]:
     """Return how to open each KMS that the settings name, in their order.
 
-    Opening raises ``SettingsWrong`` for what the section has wrong and ``CustodyError`` for what
+    Opening raises ``SettingsError`` for what the section has wrong and ``CustodyError`` for what
     stands in the way.
     """
     found: dict[str, Open] = {}

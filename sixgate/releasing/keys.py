@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from schemas.canonical import canonical_bytes
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from signer.custody.kms.port import RootKms, require_wrapped
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from signer.signatures import Ed25519Signer
-from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
+from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
 
 
-class Place(NamedTuple):
+class ReleaseName(NamedTuple):
     """Whose release it is."""
 
     org: str
@@ -54,10 +54,12 @@ class ReleaseKeys:
     signer: Ed25519Signer = field(repr=False)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A release's keys cannot be copied or pickled: they stay where they are.")
+        raise TypeError("A release's keys cannot be copied or pickled.")
 
 
-def create_keys(folder: Folder, place: Place, kms: RootKms, random_bytes: RandomBytes) -> None:
+def create_keys(
+    folder: Folder, place: ReleaseName, kms: RootKms, random_bytes: RandomBytes
+) -> None:
     """Make both keys, and write them wrapped once they were seen to unwrap.
 
     Raises ``FolderError``, ``CustodyError``; keys that are there are never replaced.
@@ -78,7 +80,7 @@ def create_keys(folder: Folder, place: Place, kms: RootKms, random_bytes: Random
         raise FolderError(f"{file} cannot be written: {error.strerror}") from None
 
 
-def open_keys(folder: Folder, place: Place, kms: RootKms) -> ReleaseKeys:
+def open_keys(folder: Folder, place: ReleaseName, kms: RootKms) -> ReleaseKeys:
     """Unwrap both keys; raises ``FolderError``, ``CustodyError``."""
     file = place.file(folder)
     try:
@@ -95,8 +97,8 @@ def open_keys(folder: Folder, place: Place, kms: RootKms) -> ReleaseKeys:
 
 
 @contextmanager
-def alone(folder: Folder, place: Place) -> Iterator[None]:
-    """Be the only release on these keys until the block ends; raise ``FolderBusy`` for a second.
+def alone(folder: Folder, place: ReleaseName) -> Iterator[None]:
+    """Lock these keys for one release until the block ends; raise ``FolderBusyError``.
 
     Two on one mark could each take a policy that the other does not know of.
     """
@@ -116,7 +118,7 @@ def _lock(handle: int, folder: Folder) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise FolderBusy(
+        raise FolderBusyError(
             f"another sixgate release runs on {folder.path}: stop it first, or give this one a "
             "folder of its own"
         ) from None

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from schemas.strict_json import read_json
 from signer.attestation.binding import NONCE_BYTES_MAX
 from signer.attestation.release.kms import ReleaseUnreachableError
-from sixgate.https.calling import BoundedLink, NoAnswer
+from sixgate.https.client import BoundedLink, NoResponseError
 from sixgate.https.tls import client_context
 from sixgate.releasing.serving import NONCES, RELEASES
 from sixgate.settings.release import ReleaseAddress
@@ -17,7 +17,7 @@ class ReleaseLink:
     """A ``Transport``, called from any thread; nothing is sent twice."""
 
     def __init__(self, address: ReleaseAddress) -> None:
-        """Open no connection yet; raises ``SettingsWrong`` for certificates that are none."""
+        """Open no connection yet; raises ``SettingsError`` for certificates that are none."""
         self._link = BoundedLink(
             address.url,
             client_context(address.tls, "the release") if address.tls else None,
@@ -40,7 +40,7 @@ class ReleaseLink:
     def _post(self, path: str, body: bytes) -> bytes:
         try:
             answer = self._link.post(path, body)
-        except NoAnswer:
+        except NoResponseError:
             raise ReleaseUnreachableError from None
         if answer.status != HTTPStatus.OK:
             raise ReleaseUnreachableError

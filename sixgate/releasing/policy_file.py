@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.dsse import Envelope
 from schemas.fields import Digest, Name, Ordinal
 from signer.attestation.release.policy import (
@@ -18,11 +18,11 @@ from signer.attestation.release.policy import (
 from signer.attestation.release.token_keys import (
     KEYS_BYTES_MAX,
     TokenKey,
-    TokenKeysWrong,
+    TokenKeysError,
     read_token_keys,
 )
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
-from sixgate.settings_wrong import SettingsWrong
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from sixgate.errors import SettingsError
 
 POLICY_BYTES_MAX = 1024 * 1024
 _MARK_BYTES_MAX = 1024
@@ -54,7 +54,7 @@ class PolicyFile:
         self._now_ms = now_ms
 
     def take(self) -> ReleasePolicy:
-        """Return the policy in the file, remembered; raises ``SettingsWrong``.
+        """Return the policy in the file, remembered; raises ``SettingsError``.
 
         One that cannot be remembered does not count: after a restart an older one could come back.
         """
@@ -63,7 +63,7 @@ class PolicyFile:
         try:
             policy, mark = accept_policy(envelope, self._trust, newest, self._now_ms())
         except ReleasePolicyRefusedError as error:
-            raise SettingsWrong(f"{self._file}: {error}") from None
+            raise SettingsError(f"{self._file}: {error}") from None
         if mark != newest:
             self._remember(MarkFile(org=policy.org, sequence=mark.sequence, digest=mark.digest))
         return policy
@@ -72,7 +72,7 @@ class PolicyFile:
         try:
             write_whole(self._mark, kept.encode(), replace=True, mode=MODE_PRIVATE)
         except OSError as error:
-            raise SettingsWrong(
+            raise SettingsError(
                 f"{self._mark} cannot be written ({error.strerror}), so release policy "
                 f"{kept.sequence} is not taken: mend its folder"
             ) from None
@@ -82,39 +82,39 @@ class PolicyFile:
             return None
         try:
             kept = MarkFile.decode(_content(self._mark, _MARK_BYTES_MAX))
-        except Malformed as error:
-            raise SettingsWrong(f"{self._mark} is damaged ({error}): restore it") from None
+        except MalformedError as error:
+            raise SettingsError(f"{self._mark} is damaged ({error}): restore it") from None
         if kept.org != self._trust.org:
-            raise SettingsWrong(f"{self._mark} is {kept.org}'s, this is {self._trust.org}")
+            raise SettingsError(f"{self._mark} is {kept.org}'s, this is {self._trust.org}")
         return PolicyMark(kept.sequence, kept.digest)
 
 
 def token_keys_in(file: Path) -> tuple[TokenKey, ...]:
-    """Return the issuer's keys (JWKS) in a file; raises ``SettingsWrong``."""
+    """Return the issuer's keys (JWKS) in a file; raises ``SettingsError``."""
     try:
         keys = read_token_keys(_content(file, KEYS_BYTES_MAX))
-    except TokenKeysWrong as error:
-        raise SettingsWrong(f"{file}: {error}") from None
+    except TokenKeysError as error:
+        raise SettingsError(f"{file}: {error}") from None
     if not keys:
-        raise SettingsWrong(f"{file} has no key that a token may be signed with")
+        raise SettingsError(f"{file} has no key that a token may be signed with")
     return keys
 
 
 def _envelope(file: Path) -> Envelope:
     try:
         return Envelope.decode(_content(file, POLICY_BYTES_MAX))
-    except Malformed as error:
+    except MalformedError as error:
         told = f"{file} is no signed policy ({error}): sixgate release policy makes one"
-        raise SettingsWrong(told) from None
+        raise SettingsError(told) from None
 
 
 def _content(file: Path, bytes_max: int) -> bytes:
-    """Read a file of a bounded size; raises ``SettingsWrong``."""
+    """Read a file of a bounded size; raises ``SettingsError``."""
     try:
         with file.open("rb") as opened:
             content = opened.read(bytes_max + 1)
     except OSError as error:
-        raise SettingsWrong(f"{file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     if len(content) > bytes_max:
-        raise SettingsWrong(f"{file} has more than {bytes_max} bytes")
+        raise SettingsError(f"{file} has more than {bytes_max} bytes")
     return content

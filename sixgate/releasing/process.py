@@ -15,9 +15,9 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from schemas.topics import Principal
-from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.policy import ReleasePolicy
-from signer.attestation.release.standing import Standing
+from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
@@ -25,20 +25,20 @@ from signer.custody.kms.roots import Roots
 from signer.custody.process import forbid_inspection, lock_memory
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.https.serving import REQUESTS_MAX, Listening
+from sixgate.errors import SettingsError
+from sixgate.https.server import REQUESTS_MAX, Listening
 from sixgate.https.tls import server_context
 from sixgate.kms.opening import providers
-from sixgate.releasing.keys import Place, alone, open_keys
+from sixgate.releasing.keys import ReleaseName, alone, open_keys
 from sixgate.releasing.policy_file import PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseServer
-from sixgate.scaled.appending import Appender, sending
-from sixgate.scaled.declared import refuse_weaker
+from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
+from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings.release import ReleaseSettings
-from sixgate.settings_wrong import SettingsWrong
 
 PROCESS = "release"
 SECTION = "release"
@@ -48,7 +48,7 @@ T = TypeVar("T")
 _LOG = logging.getLogger("sixgate.release")
 
 
-class Taken(NamedTuple):
+class LoadedFiles(NamedTuple):
     """What a release goes by."""
 
     policy: ReleasePolicy
@@ -59,12 +59,12 @@ def only_kms(settings: KmsSettings) -> RootKms:
     """Open the root key of the one KMS that a release has, and the one whose place it took.
 
     With the rights of two providers, one release could put the shares of a data key together.
-    Raises ``SettingsWrong``, ``CustodyError``.
+    Raises ``SettingsError``, ``CustodyError``.
     """
     found, former = providers(settings), providers(settings.former)
     named = [f"[kms.{name}]" for name in found] + [f"[kms.former.{name}]" for name in former]
     if len(found) != 1 or not former.keys() <= found.keys():
-        raise SettingsWrong(
+        raise SettingsError(
             "a release uses the root key of one provider, and the settings name "
             f"{', '.join(named) or 'none'}: leave exactly one"
         )
@@ -84,7 +84,7 @@ class ReleaseProcess:
     """Releases for one provider until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
-        """Open root key and own keys; raises ``FolderError``, ``CustodyError``, ``SettingsWrong``.
+        """Open root key and own keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
         From before the first one is read, no other process of this user may look into this one.
         """
@@ -93,7 +93,7 @@ class ReleaseProcess:
             _LOG.warning("memory is not locked and may be swapped out: see docs/operations.md")
         release = settings.released()
         self._settings, self._release = settings, release
-        self._place = Place(release.org, release.provider)
+        self._place = ReleaseName(release.org, release.provider)
         self._folder = Folder(settings.data)
         self._kms = only_kms(settings.kms)
         self._keys = open_keys(self._folder, self._place, self._kms)
@@ -138,12 +138,12 @@ class ReleaseProcess:
             for work in ended:
                 work.result()
 
-    def _desk(self, recorder: TopicRecorder) -> ReleaseDesk:
-        self._taken = taken = Taken(self._policy.take(), self._read_token_keys())
+    def _desk(self, recorder: TopicRecorder) -> ReleaseService:
+        self._taken = taken = LoadedFiles(self._policy.take(), self._read_token_keys())
         self._require_audience(taken.policy)
         with self._naming():
-            return ReleaseDesk(
-                Standing(self._place.provider, *taken, self._keys.sealing),
+            return ReleaseService(
+                ReleaseIdentity(self._place.provider, *taken, self._keys.sealing),
                 self._kms,
                 self._keys.signer,
                 recorder,
@@ -151,12 +151,12 @@ class ReleaseProcess:
                 secrets.token_bytes,
             )
 
-    async def _renew_often(self, desk: ReleaseDesk) -> None:
+    async def _renew_often(self, desk: ReleaseService) -> None:
         while True:
             await asyncio.sleep(RENEW_S)
             await asyncio.to_thread(self._renew, desk)
 
-    def _renew(self, desk: ReleaseDesk) -> None:
+    def _renew(self, desk: ReleaseService) -> None:
         """Go by the files as they are now; instead of one that is wrong, by what it said before.
 
         A policy that an admin signed and that does not name this release any more ends it.
@@ -166,7 +166,7 @@ class ReleaseProcess:
         token_keys = self._or_before(self._read_token_keys, before.token_keys)
         if policy != before.policy:
             _LOG.info("policy %d counts from here on", policy.sequence)
-        self._taken = Taken(policy, token_keys)
+        self._taken = LoadedFiles(policy, token_keys)
         self._require_audience(policy)
         with self._naming():
             desk.renew(policy, token_keys)
@@ -174,7 +174,7 @@ class ReleaseProcess:
     def _or_before(self, read: Callable[[], T], before: T) -> T:
         try:
             found = read()
-        except SettingsWrong as error:
+        except SettingsError as error:
             if self._told != str(error):
                 _LOG.warning("what was read before counts until it ends: %s", error)
             self._told = str(error)
@@ -187,7 +187,7 @@ class ReleaseProcess:
     def _require_audience(self, policy: ReleasePolicy) -> None:
         holder = policy.holder(self._place.provider)
         if holder is not None and holder.audience != self._release.audience:
-            raise SettingsWrong(
+            raise SettingsError(
                 f"{self._release.policy} wants tokens for {holder.audience}, and the settings say "
                 f"{self._release.audience}: mend one of them"
             )
@@ -197,7 +197,7 @@ class ReleaseProcess:
         try:
             yield
         except ValueError as error:
-            raise SettingsWrong(
+            raise SettingsError(
                 f"{self._release.policy}: {error}; sixgate release keys --show prints the holder "
                 "that it must name"
             ) from None

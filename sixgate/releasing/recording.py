@@ -5,7 +5,7 @@ from collections.abc import Callable
 from schemas.record import Outgoing
 from schemas.release import AnyDecision, ReleaseRefused, decode_decision
 from schemas.topics import Topic
-from sixgate.scaled.appending import Appender
+from sixgate.scaled.appender import Appender
 
 DECISION = "a decision of the release"
 

@@ -21,9 +21,9 @@ from signer.custody.kms.recorded import KmsJournal, RecordedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
-from sixgate.releasing.holding import CurrentPolicy, ReleasedHolder, read_token
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.policy_file import PolicyFile
+from sixgate.releasing.release_holders import CurrentPolicy, ReleasedHolder, read_token
 from sixgate.settings.release import ProviderName, ReleasesSettings
 
 MARK = "releases.mark"
@@ -49,14 +49,14 @@ class NoRoot:
 
 
 class SignerReleases:
-    """The releases that a signer's settings name (``Elsewhere``).
+    """The releases that a signer's settings name (``ReleasedKeys``).
 
     Made before anybody speaks for the signer: ``attested_by`` says later who does, and until then
     nothing is asked; nor, but for its identity, until it has a boot.
     """
 
     def __init__(self, settings: ReleasesSettings, folder: Path, opened: ExitStack) -> None:
-        """Take the policy; ``opened`` closes what is opened. Raises ``SettingsWrong``."""
+        """Take the policy; ``opened`` closes what is opened. Raises ``SettingsError``."""
         file = PolicyFile(settings.policy, folder / MARK, settings.trust(), wall_ms)
         policy = CurrentPolicy(file, wall_ms)
         self._attestor: Callable[[], Attestor | None] = lambda: None

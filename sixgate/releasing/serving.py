@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager
 from aiohttp import web
 
 from schemas.canonical import canonical_bytes
-from signer.attestation.release.desk import ReleaseDesk
 from signer.attestation.release.request import REQUEST_BYTES_MAX
-from sixgate.https.serving import BoundedServer, Listening
+from signer.attestation.release.service import ReleaseService
+from sixgate.https.server import BoundedServer, Listening
 
 NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 
@@ -29,7 +29,7 @@ class ReleaseServer:
 
     def __init__(
         self,
-        desk: ReleaseDesk,
+        desk: ReleaseService,
         listening: Listening,
         threads: Executor,
         failed: Callable[[BaseException], None],

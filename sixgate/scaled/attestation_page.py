@@ -12,10 +12,10 @@ import orjson
 from aiohttp import web
 
 from sixgate.api import ApiError, Json
-from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
-from sixgate.https.serving import whole
-from sixgate.scaled.probe import Place
-from sixgate.scaled.whole_answer import body_of
+from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
+from sixgate.https.server import whole
+from sixgate.scaled.http_framing import body_of
+from sixgate.scaled.probe import Address
 
 PATH = "/v1/attestation"
 PROBLEM = "application/problem+json"
@@ -30,7 +30,7 @@ STATUS = {
 _CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
-def attestation_page(desk: AttestationDesk) -> web.RouteDef:
+def attestation_page(desk: EvidenceService) -> web.RouteDef:
     """Return the page of a desk; refusals are problems of RFC 9457."""
 
     async def answer(request: web.Request) -> web.Response:
@@ -44,7 +44,7 @@ def attestation_page(desk: AttestationDesk) -> web.RouteDef:
     return web.post(PATH, answer)
 
 
-def fetch(at: Place, nonce: str) -> Json:
+def fetch(at: Address, nonce: str) -> Json:
     """Ask the signer at a place for evidence; raise ``ApiError`` with its code or our own."""
     connection = HTTPConnection(at.host, at.port, timeout=ANSWER_S_MAX)
     try:
@@ -86,7 +86,7 @@ def _problem(error: ApiError) -> web.Response:
     return web.Response(body=body, status=status, content_type=PROBLEM, headers=headers)
 
 
-def _object(body: bytes, at: Place) -> Json:
+def _object(body: bytes, at: Address) -> Json:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -96,7 +96,7 @@ def _object(body: bytes, at: Place) -> Json:
     return found
 
 
-def _told(problem: Json, at: Place) -> ApiError:
+def _told(problem: Json, at: Address) -> ApiError:
     """Return what a signer refused with; whatever answers may say anything."""
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and _CODE.fullmatch(code) and isinstance(detail, str):

@@ -11,10 +11,10 @@ from signer.account import Account
 from signer.vaults.register import VaultRegister
 from signer.window import SPENT_MS
 from sixgate.clocks import wall_ms
-from streams.gates.passage import World
+from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaUnreachable
+from streams.kafka.errors import KafkaUnreachableError
 from streams.kafka.handshake import refuse_unbelieved
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
@@ -50,7 +50,7 @@ class Bus:
     """What is registered, appending, and reading; every method may be called from any thread."""
 
     def __init__(self, broker: Broker, trust_root: str) -> None:
-        """Connect and read registry and keys to their end; raises ``KafkaFault``."""
+        """Connect and read registry and keys to their end; raises ``KafkaBusError``."""
         self._broker = broker
         self._lock = threading.RLock()
         self._loop = LoopThread("front-door")
@@ -77,7 +77,7 @@ class Bus:
             self._loop.close()
 
     @contextmanager
-    def known(self) -> Iterator[World]:
+    def known(self) -> Iterator[GateProjections]:
         """Lend what is registered, read to its end now; it changes only by ``refresh``."""
         with self._lock:
             self.refresh()
@@ -94,13 +94,13 @@ class Bus:
         return self._known.said
 
     @contextmanager
-    def seen(self) -> Iterator[World]:
+    def seen(self) -> Iterator[GateProjections]:
         """Lend what is registered as far as it was read."""
         with self._lock:
             yield self._known.world
 
     def append(self, events: Sequence[Outgoing]) -> None:
-        """Append events, durable on return; raises ``KafkaFault``."""
+        """Append events, durable on return; raises ``KafkaBusError``."""
         with self._lock:
             if self._sender is None:
                 self._sender = self._loop.run(self._open_sender())
@@ -124,7 +124,7 @@ class Bus:
 
     @contextmanager
     def reading(self, positions: Mapping[Place, int]) -> Iterator["Reading"]:
-        """Lend a reader that begins at ``positions``; raises ``KafkaGap`` if that is gone."""
+        """Lend a reader that begins at ``positions``; raises ``KafkaGapError`` if that is gone."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
         self._readers.add(reader)
@@ -158,7 +158,7 @@ class Bus:
     async def _connect(self) -> None:
         try:
             await self._opened.enter_async_context(self._known)
-        except KafkaUnreachable:
+        except KafkaUnreachableError:
             await refuse_unbelieved(self._broker)
             raise
 

@@ -45,7 +45,7 @@ class Freshness:
     async def head(self, stop: asyncio.Event | None = None) -> RegistryHead | None:
         """Return a fresh head; None where none is required, or once ``stop`` is set.
 
-        Raises ``RegistryStale``, and ``KafkaFault`` if heads can no longer be followed.
+        Raises ``RegistryStaleError``, and ``KafkaBusError`` if heads can no longer be followed.
         """
         if self._watch is None:
             return None

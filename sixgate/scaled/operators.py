@@ -7,13 +7,13 @@ from contextlib import suppress
 
 from schemas.access import SecretAccess
 from schemas.audit import AuditRecord, input_digest
-from schemas.canonical import Malformed, event_id
+from schemas.canonical import MalformedError, event_id
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from signer.registry import RegistryRefused
+from signer.registry import RegistryRecordError
 from signer.vaults.orders import VaultOrdered
 from sixgate.answers import snapshot
-from sixgate.api import ApiError, Json, ReportedRefusal
+from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.embedded.administration import check_record, checked_order, checked_vault_order
 from sixgate.scaled.bus import Bus, Reading
 
@@ -32,7 +32,7 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
         for record in _until(reading, wait_s, "the registry does not show the record"):
             try:
                 registry.apply(record.value)
-            except RegistryRefused as error:
+            except RegistryRecordError as error:
                 if record.value == raw:  # somebody else's came first
                     raise ApiError("registry_refused", str(error)) from None
             else:
@@ -80,19 +80,19 @@ def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
 
 def _refuse_if_told(record: Record, raw: bytes, code: str = "key_refused") -> None:
     """Raise ``ApiError`` with what the signer wrote down about a request."""
-    with suppress(Malformed):
+    with suppress(MalformedError):
         told = AuditRecord.decode(record.value)
         if told.action in ("key.refused", "recovery.refused") and told.subject == input_digest(raw):
-            raise ReportedRefusal(code, told.detail)
+            raise RemoteApiError(code, told.detail)
 
 
 def _refuse_if_judged(record: Record, ordered: VaultOrdered) -> None:
     """Raise ``vault_refused`` with what the signer decided about whoever gave an order."""
-    with suppress(Malformed):
+    with suppress(MalformedError):
         told = SecretAccess.decode(record.value)
         name = event_id("secret.access", f"{ordered.refused_id}/{ordered.operation}")
         if told.id == name and not told.allowed:
-            raise ReportedRefusal("vault_refused", told.detail)
+            raise RemoteApiError("vault_refused", told.detail)
 
 
 def _until(reading: Reading, wait_s: float, why: str) -> Iterator[Record]:

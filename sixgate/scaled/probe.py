@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from sixgate.scaled.whole_answer import body_of
+from sixgate.scaled.http_framing import body_of
 
 STALLED = "sixgate_stalled_seconds"
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -16,10 +16,10 @@ PAGE_BYTES_MAX = 4 * 1024 * 1024
 class State(Enum):
     """What an outsider can tell of a process."""
 
-    GETS_ON = auto()
+    HEALTHY = auto()
     STALLED = auto()
     ABSENT = auto()
-    STRANGE = auto()
+    UNEXPECTED = auto()
 
 
 class Found(NamedTuple):
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     sentence: str
 
 
-class Place(NamedTuple):
+class Address(NamedTuple):
     """Where a process shows itself."""
 
     host: str
@@ -39,15 +39,15 @@ class Place(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def place_of(url: str) -> Place:
+def place_of(url: str) -> Address:
     """Return host and port of ``http://HOST:PORT``; raise ``ValueError`` for anything else."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("not of the form http://HOST:PORT")
-    return Place(parts.hostname, parts.port)
+    return Address(parts.hostname, parts.port)
 
 
-def look(at: Place, stalled_s_max: float) -> Found:
+def look(at: Address, stalled_s_max: float) -> Found:
     """Ask for the metrics, wait up to ``stalled_s_max`` for an answer, and judge it."""
     connection = HTTPConnection(at.host, at.port, timeout=stalled_s_max)
     try:
@@ -66,7 +66,7 @@ def look(at: Place, stalled_s_max: float) -> Found:
     return judge(at, page.decode("utf-8", "replace"), stalled_s_max)
 
 
-def judge(at: Place, page: str, stalled_s_max: float) -> Found:
+def judge(at: Address, page: str, stalled_s_max: float) -> Found:
     """Judge what a process shows of itself."""
     try:
         families = list(text_string_to_metric_families(page))
@@ -74,8 +74,10 @@ def judge(at: Place, page: str, stalled_s_max: float) -> Found:
         families = []
     found_s = [s.value for family in families for s in family.samples if s.name == STALLED]
     if not found_s:
-        return Found(State.STRANGE, f"What answers at {at} shows no {STALLED}: name another URL.")
+        return Found(
+            State.UNEXPECTED, f"What answers at {at} shows no {STALLED}: name another URL."
+        )
     if max(found_s) >= stalled_s_max:
         why = f"records wait and nothing moved for {max(found_s):.0f} s"
         return Found(State.STALLED, f"The process at {at} is stalled: {why}.")
-    return Found(State.GETS_ON, f"The process at {at} gets on.")
+    return Found(State.HEALTHY, f"The process at {at} gets on.")

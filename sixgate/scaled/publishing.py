@@ -8,16 +8,16 @@ from schemas.dsse import Envelope
 from schemas.record import REGISTRY, Outgoing
 from schemas.registry import record_digest
 from schemas.topics import Topic
-from signer.registry import Registry, RegistryRefused
+from signer.registry import Registry, RegistryRecordError
 from sixgate.data_folder.folder import Folder
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaFault
+from streams.kafka.errors import KafkaBusError
 from streams.kafka.producer import Sender
 from streams.kafka.reader import replay
 from streams.log.sqlite import SqliteLog
 
 
-class OtherOrganisation(KafkaFault):
+class OtherOrganisationError(KafkaBusError):
     """The registry on Kafka is not the one that a folder founded."""
 
 
@@ -32,7 +32,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
     """Send a folder's registry and key requests, as far as Kafka lacks them.
 
     From then on the folder runs no pipeline of its own: two would not know of each other's
-    budgets. Raises ``FolderError``, ``OtherOrganisation``, ``KafkaFault``.
+    budgets. Raises ``FolderError``, ``OtherOrganisationError``, ``KafkaBusError``.
     """
     trust = folder.trust()
     with folder.owned():
@@ -64,16 +64,19 @@ def _founded(folder: Folder, partitions: int) -> tuple[list[Outgoing], list[Outg
 
 
 def _shared(trust_root: str, ours: Sequence[Outgoing], there: Sequence[bytes]) -> int:
-    """Return how many of our records Kafka has; raise ``OtherOrganisation`` if it has others."""
+    """Return how many of our records Kafka has.
+
+    Raise ``OtherOrganisationError`` if it has others.
+    """
     registry = Registry(trust_root)
     for raw in there:
-        with suppress(RegistryRefused):
+        with suppress(RegistryRecordError):
             registry.apply(raw)
     shared = min(registry.sequence, len(ours))
     names = [record_digest(Envelope.decode(record.value).body()) for record in ours]
     continued = registry.sequence > len(ours) or not shared or registry.head == names[shared - 1]
     if (there and not registry.sequence) or not continued:
-        raise OtherOrganisation(
+        raise OtherOrganisationError(
             "Kafka holds another organisation's registry: nothing was sent; use other brokers, or "
             "the data folder that this registry was made in."
         )

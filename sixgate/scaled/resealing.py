@@ -11,11 +11,11 @@ from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.identity import SealedIdentity, open_identity, reseal_identity
 from sixgate.clocks import wall_ms
+from sixgate.composition import root_of
 from sixgate.data_folder.identity import replace_identity
 from sixgate.kms.holders import open_holders
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.starting import Start, start
-from sixgate.slots import root_of
+from sixgate.scaled.signer_keys import Start, start
 
 
 class Resealed(NamedTuple):
@@ -29,7 +29,7 @@ class Resealed(NamedTuple):
 def reseal(settings: Settings) -> Resealed:
     """Seal the identity of the settings' folder under the settings' root.
 
-    Raises ``SettingsWrong``, ``FolderError``, ``CustodyError``, ``CollectionError``; then the file
+    Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``; then the file
     is as it was.
     """
     with ExitStack() as opened:

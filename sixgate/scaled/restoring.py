@@ -17,8 +17,8 @@ APPENDED_COUNT = 500
 def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
     """Append what is missing and return how many events; no signer may run meanwhile.
 
-    One that is cut short is repeated and goes on. Raises ``RestoreRefused``, ``FolderError``,
-    ``KafkaFault``.
+    One that is cut short is repeated and goes on. Raises ``RestoreError``, ``FolderError``,
+    ``KafkaBusError``.
     """
     with Bus(settings.kafka.broker(CLIENT), folder.trust().trust_root) as bus:
         with bus.known() as world:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
 from schemas.record import Place
@@ -13,7 +13,7 @@ from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
 from sixgate.data_folder.folder import LEDGER
 from sixgate.scaled.bus import Bus
-from sixgate.scaled.level import Level
+from sixgate.scaled.ledger_lag import LedgerLag
 from streams.ledger.clickhouse import ClickHouse
 
 HEADS: Place = (Topic.HEADS, 0)
@@ -36,7 +36,7 @@ class ScaledLedger:
         if not (signer_keys and ledger):
             raise ApiError("halted", "the registry names no signer or no ledger: see its services")
         self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
-        self._level = Level(bus, self.answers.table, late_s_max)
+        self._level = LedgerLag(bus, self.answers.table, late_s_max)
 
     def settled(self) -> LedgerAnswers:
         """Return the answers once the ledger holds what is committed now."""
@@ -73,6 +73,6 @@ class ScaledLedger:
         """Yield heads that the ledger signed; whoever may write to the topic could add others."""
         for page in self._bus.pages({HEADS: first}):
             for record in page:
-                with suppress(Malformed, ApiError):
+                with suppress(MalformedError, ApiError):
                     envelope = Envelope.decode(record.value)
                     yield self.answers.opened(envelope), envelope

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from schemas.fields import Name
+from sixgate.errors import SettingsError
 from sixgate.settings.attestation import AttestationSettings
 from sixgate.settings.custody import CustodyAddress, CustodySettings
 from sixgate.settings.kms import KmsSettings
@@ -15,7 +16,6 @@ from sixgate.settings.loading import FROM_ENVIRONMENT, load, sentence
 from sixgate.settings.release import ReleaseSettings, ReleasesSettings
 from sixgate.settings.section import Section
 from sixgate.settings.sections import ClickHouseSettings, HeadSettings, KafkaSettings
-from sixgate.settings_wrong import SettingsWrong
 
 PORT = Annotated[int, Field(ge=0, le=65_535)]
 _SLOTS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
@@ -97,18 +97,18 @@ class Settings(BaseSettings):
     releases: ReleasesSettings | None = None
 
     def released(self) -> ReleaseSettings:
-        """Return the section ``[release]``; raises ``SettingsWrong`` if it is missing."""
+        """Return the section ``[release]``; raises ``SettingsError`` if it is missing."""
         if self.release is None:
-            raise SettingsWrong(
+            raise SettingsError(
                 "the settings say nothing of a release: add a section [release] with org, "
                 "provider, audience, policy, token_keys and admins"
             )
         return self.release
 
     def sink(self) -> SinkSettings:
-        """Return the section ``[ledger]``; raises ``SettingsWrong`` if it is missing."""
+        """Return the section ``[ledger]``; raises ``SettingsError`` if it is missing."""
         if self.ledger is None:
-            raise SettingsWrong(
+            raise SettingsError(
                 "the settings say nothing of the ledger: add a section [ledger] with org, key and "
                 "heads"
             )
@@ -116,14 +116,14 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
-    """Read settings, ``slots`` over all of them; raises ``SettingsWrong``."""
+    """Read settings, ``slots`` over all of them; raises ``SettingsError``."""
     settings = load(Settings, file)
     if slots is None:
         return settings
     try:
         signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
     except ValidationError as error:
-        raise SettingsWrong(sentence(error, "signer")) from None
+        raise SettingsError(sentence(error, "signer")) from None
     return settings.model_copy(update={"signer": signer})
 
 

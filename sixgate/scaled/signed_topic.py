@@ -10,11 +10,11 @@ from heapq import merge
 
 import orjson
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.outcome import AnyOutcome, Signed, decode_outcome
 from schemas.record import Place, Record
 from schemas.topics import Topic
-from signer.signatures import SignatureWrong
+from signer.signatures import InvalidSignatureError
 from signer.signer_events import verify_said
 from sixgate.api import ApiError, Json, Position
 from sixgate.scaled.bus import Bus
@@ -72,7 +72,7 @@ def proven(bus: Bus, record: Record) -> AnyOutcome | None:
     Whoever may write to the topic could add to it. A signer that was registered since the registry
     was last read is looked for there.
     """
-    with suppress(Malformed):
+    with suppress(MalformedError):
         outcome = decode_outcome(record.value)
         if _verified(bus, outcome):
             return outcome
@@ -86,7 +86,7 @@ def _verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
         with bus.seen() as world:
             verify_said(outcome, world.registry)
-    except SignatureWrong:
+    except InvalidSignatureError:
         return False
     return True
 

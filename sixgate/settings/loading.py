@@ -16,8 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sixgate.plain_words import told
-from sixgate.settings_wrong import SettingsWrong
+from sixgate.errors import SettingsError
+from sixgate.validation_messages import told
 
 FROM_ENVIRONMENT = SettingsConfigDict(
     env_prefix="SIXGATE_", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -26,7 +26,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(kind: type[S], file: Path | None) -> S:
-    """Read settings of one kind, the environment over the file; raises ``SettingsWrong``."""
+    """Read settings of one kind, the environment over the file; raises ``SettingsError``."""
     if file is not None:
         _refuse_unreadable(file)
 
@@ -45,19 +45,19 @@ def load(kind: type[S], file: Path | None) -> S:
     try:
         return FromFile()
     except ValidationError as error:
-        raise SettingsWrong(sentence(error)) from None
+        raise SettingsError(sentence(error)) from None
 
 
 def _refuse_unreadable(file: Path) -> None:
     try:
         plain: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise SettingsWrong(f"{file} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{file} is no TOML: {error}") from None
+        raise SettingsError(f"{file} is no TOML: {error}") from None
     section = plain.get("clickhouse")
     if isinstance(section, dict) and "password" in section:
-        raise SettingsWrong(
+        raise SettingsError(
             f"{file} holds a password: take it out and set SIXGATE_CLICKHOUSE__PASSWORD "
             "or password_file"
         )

@@ -5,17 +5,17 @@ from pathlib import Path
 from signer.custody.buffers import wiping
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from sixgate.settings_wrong import SettingsWrong
+from sixgate.errors import SettingsError
 
 LINE_BYTES_MAX = 4_096
 
 
 def read_secret_line(file: Path) -> str:
-    """Return the one line of a file; raises ``SettingsWrong`` unless it is private and text."""
+    """Return the one line of a file; raises ``SettingsError`` unless it is private and text."""
     try:
         with wiping(read_private(file, LINE_BYTES_MAX)) as line:
             return line.decode().strip()
     except PrivateFileError as error:
-        raise SettingsWrong(f"{file} {error}") from None
+        raise SettingsError(f"{file} {error}") from None
     except UnicodeDecodeError:
-        raise SettingsWrong(f"{file} is no text") from None
+        raise SettingsError(f"{file} is no text") from None

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from schemas.fields import Name
+from sixgate.errors import SettingsError
 from sixgate.settings.secret_line import read_secret_line
 from sixgate.settings.section import Section, loopback
-from sixgate.settings_wrong import SettingsWrong
 from streams.kafka.broker import Broker
 from streams.kafka.broker import Tls as KafkaTls
 from streams.kafka.names import Names
@@ -28,9 +28,9 @@ class TlsFiles(Section):
     certificate: Path
     key: Path
 
-    def unusable(self, where: str) -> SettingsWrong:
+    def unusable(self, where: str) -> SettingsError:
         """Return the refusal of files that are not used; ``where`` names what to mend."""
-        return SettingsWrong(
+        return SettingsError(
             f"{self.ca}, {self.certificate} and {self.key} are not PEM files that belong together: "
             f"mend {where}"
         )
@@ -64,7 +64,7 @@ class KafkaSettings(Section):
         return Names(prefix).prefix
 
     def broker(self, client: str) -> Broker:
-        """Return how to reach Kafka as ``client``; raises ``SettingsWrong``."""
+        """Return how to reach Kafka as ``client``; raises ``SettingsError``."""
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
         if files and tls and not tls.usable():
@@ -101,7 +101,7 @@ class ClickHouseSettings(Section):
         return self
 
     def server(self) -> "Server":
-        """Return how to reach the server; raises ``SettingsWrong``."""
+        """Return how to reach the server; raises ``SettingsError``."""
         from streams.ledger.engines import Server, Tls
 
         files = self.tls
@@ -113,7 +113,7 @@ class ClickHouseSettings(Section):
         return read_secret_line(self.password_file) if self.password_file else ""
 
     def connected(self) -> "ClickHouse":
-        """Connect to the server; raises ``LedgerUnavailable``, ``LedgerDenied``."""
+        """Connect to the server; raises ``LedgerUnavailableError``, ``LedgerDeniedError``."""
         from streams.ledger.clickhouse import ClickHouse
 
         return ClickHouse.server(self.server(), self.database)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sixgate.api import Api
-from sixgate.data_folder.folder import Folder, FolderBusy
+from sixgate.data_folder.folder import Folder, FolderBusyError
 from sixgate.socket.remote import RemoteApi, dial
 
 DIAL_S_MAX = 30.0
@@ -31,7 +31,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
     while True:
         try:
             stack.enter_context(folder.owned())
-        except FolderBusy:
+        except FolderBusyError:
             with suppress(ConnectionRefusedError, FileNotFoundError):
                 dial(folder).close()
                 return RemoteApi(lambda: dial(folder))

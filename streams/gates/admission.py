@@ -1,7 +1,7 @@
 """Admission: from bytes nobody vouches for to an authenticated intent, or to their end."""
 
 from schemas.audit import input_digest
-from schemas.canonical import Malformed, event_id
+from schemas.canonical import MalformedError, event_id
 from schemas.clearance import Clearance, Gate, Unattributed
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import TEXT_MAX
@@ -11,14 +11,14 @@ from schemas.reasons import Reason
 from schemas.record import Record
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.case import Authentic
-from signer.registered import AgentUnknown
-from signer.signatures import SignatureWrong, open_envelope
-from streams.gates.passage import Passage, RuleGate, World, case_of
+from signer.registered import UnknownAgentError
+from signer.signatures import InvalidSignatureError, open_envelope
+from streams.gates.passage import GateProjections, Passage, RuleGate, case_of
 
 GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)
 
 
-class NotAttributable(Exception):  # noqa: N818 - says what the input is
+class UnattributableError(Exception):
     """The record is nobody's intent; ``reason`` and the message say why."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -26,11 +26,11 @@ class NotAttributable(Exception):  # noqa: N818 - says what the input is
         self.reason = reason
 
 
-def admit(record: Record, world: World, at_ms: int) -> Passage | Unattributed:
+def admit(record: Record, world: GateProjections, at_ms: int) -> Passage | Unattributed:
     """Authenticate a submitted record, in this order: form, agent, signature, route."""
     try:
         return _authenticate(record, world, at_ms)
-    except NotAttributable as error:
+    except UnattributableError as error:
         return Unattributed(
             id=event_id(Topic.UNATTRIBUTED, source_of(record)),
             at_ms=at_ms,
@@ -46,17 +46,17 @@ def source_of(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
+def _authenticate(record: Record, world: GateProjections, at_ms: int) -> Passage:
     envelope, body, intent = _decode(record.value)
     try:
         agent = world.registry.agent_of(intent)
         open_envelope(envelope, INTENT_TYPE, agent.public_key)
-    except AgentUnknown as error:
-        raise NotAttributable(Reason.AGENT_UNKNOWN, str(error)) from None
-    except SignatureWrong as error:
-        raise NotAttributable(Reason.SIGNATURE_INVALID, str(error)) from None
+    except UnknownAgentError as error:
+        raise UnattributableError(Reason.AGENT_UNKNOWN, str(error)) from None
+    except InvalidSignatureError as error:
+        raise UnattributableError(Reason.SIGNATURE_INVALID, str(error)) from None
     if not well_routed(record, intent.account, world.registry.partitions):
-        raise NotAttributable(Reason.MISROUTED, "the record is not where its account's belong")
+        raise UnattributableError(Reason.MISROUTED, "the record is not where its account's belong")
     name = intent_digest(body)
     clearance = Clearance(
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
@@ -67,10 +67,10 @@ def _authenticate(record: Record, world: World, at_ms: int) -> Passage:
 
 def _decode(value: bytes) -> tuple[Envelope, bytes, AnyIntent]:
     if len(value) > SUBMITTED_BYTES_MAX:
-        raise NotAttributable(Reason.MALFORMED, f"bytes: over {SUBMITTED_BYTES_MAX}")
+        raise UnattributableError(Reason.MALFORMED, f"bytes: over {SUBMITTED_BYTES_MAX}")
     try:
         envelope = Envelope.decode(value)
         body = envelope.body()
         return envelope, body, decode_intent(body)
-    except Malformed as error:
-        raise NotAttributable(Reason.MALFORMED, str(error)) from None
+    except MalformedError as error:
+        raise UnattributableError(Reason.MALFORMED, str(error)) from None

@@ -8,7 +8,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.rules.simulation import required
 from streams.gates import admission, simulation
-from streams.gates.passage import Passage, RuleGate, World, outgoing
+from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
 from streams.gates.stages import IN_ORDER, Simulate
 
 BEFORE_SIMULATION = IN_ORDER[: IN_ORDER.index(simulation.GATE)]
@@ -22,7 +22,9 @@ class Cascade:
     decided: list[Passage] = field(default_factory=list)
 
 
-def run(records: Sequence[Record], world: World, at_ms: int, simulate: Simulate) -> Cascade:
+def run(
+    records: Sequence[Record], world: GateProjections, at_ms: int, simulate: Simulate
+) -> Cascade:
     """Lead records through the gates in order; ``simulate`` is asked once for all that need it."""
     cascade = Cascade()
     passages = [p for record in records if (p := _admit(record, world, at_ms, cascade))]
@@ -37,7 +39,7 @@ def run(records: Sequence[Record], world: World, at_ms: int, simulate: Simulate)
     return cascade
 
 
-def _admit(record: Record, world: World, at_ms: int, cascade: Cascade) -> Passage | None:
+def _admit(record: Record, world: GateProjections, at_ms: int, cascade: Cascade) -> Passage | None:
     admitted = admission.admit(record, world, at_ms)
     if isinstance(admitted, Passage):
         return admitted
@@ -46,7 +48,7 @@ def _admit(record: Record, world: World, at_ms: int, cascade: Cascade) -> Passag
 
 
 def _lead(
-    passage: Passage, gates: Sequence[RuleGate], world: World, cascade: Cascade
+    passage: Passage, gates: Sequence[RuleGate], world: GateProjections, cascade: Cascade
 ) -> tuple[Topic, Passage]:
     topic = Topic.SUBMITTED
     for gate in gates:

@@ -22,7 +22,7 @@ Accounts: TypeAlias = Callable[[str], Account]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class GateProjections:
     """What gates know: projections that may be late, because the signer decides."""
 
     registry: Registry
@@ -38,7 +38,7 @@ class Passage:
     case: Case
     clearance: Clearance
 
-    def with_report(self, report: Envelope, world: World) -> "Passage":
+    def with_report(self, report: Envelope, world: GateProjections) -> "Passage":
         """Return the passage carrying a simulator's report."""
         case, clearance = self.case, self.clearance
         found, problem = judge_report(report, world.registry, case.intent, case.digest)
@@ -75,7 +75,7 @@ class RuleGate:
         return topic, Passage(passage.source, case, clearance)
 
 
-def case_of(authentic: Authentic, world: World, at_ms: int) -> Case:
+def case_of(authentic: Authentic, world: GateProjections, at_ms: int) -> Case:
     """Gather what a gate may know of an authenticated intent.
 
     No gate opens keys or remembers intents: the rules that ask for either are the signer's.

@@ -2,11 +2,11 @@
 
 from contextlib import suppress
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
 from signer.account import Account
 from signer.registry import Registry
-from signer.signatures import SignatureWrong
+from signer.signatures import InvalidSignatureError
 from signer.signer_events import verify_said
 
 
@@ -23,7 +23,7 @@ class Projection:
 
     def apply(self, raw: bytes) -> None:
         """Fold in an outcome; one that came before, or proves nothing, changes nothing."""
-        with suppress(Malformed, SignatureWrong):
+        with suppress(MalformedError, InvalidSignatureError):
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:

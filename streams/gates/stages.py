@@ -16,9 +16,9 @@ from streams.gates import (
     simulation,
     value_cap,
 )
-from streams.gates.passage import Passage, RuleGate, World, outgoing
-from streams.gates.reception import Received, Refused, receive, resume
-from streams.gates.underway import Opened, Underway
+from streams.gates.clearance_cache import ClearanceCache, Opened
+from streams.gates.clearance_decoding import ClearanceError, Received, receive, resume
+from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
 
 IN_ORDER = (
     admission.GATE,
@@ -37,7 +37,9 @@ IsOpen: TypeAlias = Callable[[Outgoing], bool]
 Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
 
 
-def enter(gate: RuleGate, record: Record, world: World, at_ms: int, underway: Underway) -> Entered:
+def enter(
+    gate: RuleGate, record: Record, world: GateProjections, at_ms: int, underway: ClearanceCache
+) -> Entered:
     """Return the intent in a record, or the end of a record that holds none."""
     if gate is admission.GATE:
         admitted = admission.admit(record, world, at_ms)
@@ -48,7 +50,7 @@ def enter(gate: RuleGate, record: Record, world: World, at_ms: int, underway: Un
         received = receive(record, world.registry.partitions, underway)
         _refuse_grown(gate, record, received)
         return resume(received, world, at_ms)
-    except Refused as error:
+    except ClearanceError as error:
         source, subject = admission.source_of(record), input_digest(record.value)
         return audited(
             "record.refused", source, subject, str(error), actor=gate.gate.value, at_ms=at_ms
@@ -56,11 +58,11 @@ def enter(gate: RuleGate, record: Record, world: World, at_ms: int, underway: Un
 
 
 def _refuse_grown(gate: RuleGate, record: Record, received: Received) -> None:
-    """Raise ``Refused`` for what no gate wrote, and what with our verdict could not be written."""
+    """Raise ``ClearanceError`` unless a gate wrote it and it has room for our verdict."""
     if len(received.clearance.verdicts) > IN_ORDER.index(gate):
-        raise Refused("there are more verdicts than gates before this one")
+        raise ClearanceError("there are more verdicts than gates before this one")
     if len(record.value) > CLEARANCE_BYTES_MAX:
-        raise Refused(f"bytes: over {CLEARANCE_BYTES_MAX}")
+        raise ClearanceError(f"bytes: over {CLEARANCE_BYTES_MAX}")
 
 
 def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
@@ -74,7 +76,11 @@ def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
 
 
 def lead(
-    gate: RuleGate, entered: Entered, world: World, underway: Underway, is_open: IsOpen
+    gate: RuleGate,
+    entered: Entered,
+    world: GateProjections,
+    underway: ClearanceCache,
+    is_open: IsOpen,
 ) -> Iterator[Outgoing]:
     """Ask the gate's rule, and those behind it up to a topic that is not open.
 

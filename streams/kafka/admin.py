@@ -11,7 +11,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.access import CLUSTER, Acl, Operation, Pattern, Resource
 from streams.kafka.broker import REQUEST_MS_MAX, Broker
-from streams.kafka.errors import KafkaUnreachable, KafkaWeaker
+from streams.kafka.errors import KafkaUnreachableError, KafkaWeakerError
 from streams.kafka.handshake import refuse_unbelieved
 from streams.kafka.requests import (
     CreateAcls,
@@ -24,12 +24,12 @@ from streams.kafka.topics import KafkaTopic
 from streams.kafka.translation import translated
 
 
-class KafkaOpen(KafkaWeaker):
+class KafkaUnprotectedError(KafkaWeakerError):
     """The broker has no authorizer: whoever reaches it may do anything."""
 
 
 class Admin:
-    """An administrator's connection; every method raises ``KafkaFault``."""
+    """An administrator's connection; every method raises ``KafkaBusError``."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -45,7 +45,7 @@ class Admin:
         try:
             with translated("connecting", self._broker.names):
                 await self._client.start()
-        except KafkaUnreachable:
+        except KafkaUnreachableError:
             await refuse_unbelieved(self._broker)
             raise
         return self
@@ -83,11 +83,14 @@ class Admin:
                 _check(code, f"{name}: {message}")
 
     async def acls(self) -> frozenset[Acl]:
-        """Return every right that is given; raises ``KafkaOpen`` where rights do not exist."""
+        """Return every right that is given.
+
+        Raises ``KafkaUnprotectedError`` where rights do not exist.
+        """
         with translated("reading rights", self._broker.names):
             answer = await self._send(DescribeAllowing())
             if answer.error_code == SecurityDisabled.errno:
-                raise KafkaOpen(
+                raise KafkaUnprotectedError(
                     "The broker has no authorizer, so whoever reaches it may do anything: set "
                     "authorizer.class.name on the brokers and start again."
                 )

@@ -5,16 +5,16 @@ import ssl
 from contextlib import closing
 
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaDenied, KafkaUnreachable
+from streams.kafka.errors import KafkaDeniedError, KafkaUnreachableError
 
 ANSWER_S_MAX = 2.0
 
 
 async def refuse_unbelieved(broker: Broker) -> None:
-    """Raise ``KafkaDenied`` where it is TLS that keeps a broker from answering.
+    """Raise ``KafkaDeniedError`` where it is TLS that keeps a broker from answering.
 
-    aiokafka does not say. Who hangs up without an alert may go away: ``KafkaUnreachable``. Where
-    something else is wrong, nothing is raised.
+    aiokafka does not say. Who hangs up without an alert may go away: ``KafkaUnreachableError``.
+    Where something else is wrong, nothing is raised.
     """
     if broker.tls is None:
         return
@@ -23,17 +23,17 @@ async def refuse_unbelieved(broker: Broker) -> None:
         async with asyncio.timeout(ANSWER_S_MAX):
             await _greet(server, broker.tls.context())
     except ssl.SSLCertVerificationError as error:
-        raise KafkaDenied(
+        raise KafkaDeniedError(
             f"The certificate of {server} is not believed ({error.verify_message}): see that "
             f"{broker.tls.ca} is the authority of the brokers, and the address one they have."
         ) from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, EOFError) as error:
-        raise KafkaUnreachable(
+        raise KafkaUnreachableError(
             f"{server} hangs up: it is being stopped, or it speaks no TLS, or does not take "
             f"{broker.tls.certificate}."
         ) from error
     except ssl.SSLError as error:
-        raise KafkaDenied(
+        raise KafkaDeniedError(
             f"{server} does not take our certificate: see that {broker.tls.certificate} is valid "
             "and of an authority that the brokers believe, and that they speak TLS there."
         ) from error

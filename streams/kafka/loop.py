@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from streams.kafka.errors import KafkaUnreachable
+from streams.kafka.errors import KafkaUnreachableError
 
 CALL_S_MAX = 60
 CANCEL_S_MAX = 1
@@ -23,7 +23,7 @@ class LoopThread:
     def run(self, work: Coroutine[Any, Any, T], s_max: float = CALL_S_MAX) -> T:
         """Return what a coroutine returns, and raise what it raises.
 
-        Raises ``KafkaUnreachable`` if it is not done in time; it is cancelled then.
+        Raises ``KafkaUnreachableError`` if it is not done in time; it is cancelled then.
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -31,7 +31,7 @@ class LoopThread:
         except TimeoutError as error:
             if not future.cancel():
                 raise
-            raise KafkaUnreachable(
+            raise KafkaUnreachableError(
                 f"Kafka gave no answer for {s_max:g} s: check that a broker runs."
             ) from error
 

@@ -13,12 +13,12 @@ from schemas.topics import Topic
 from signer.state import StateWrite
 from streams.kafka.broker import REQUEST_MS_MAX, TRANSACTION_MS_MAX, Broker
 from streams.kafka.errors import (
-    KafkaDenied,
-    KafkaFault,
-    KafkaFenced,
-    KafkaTopicMissing,
-    KafkaUnreachable,
-    KafkaWriteUnknown,
+    KafkaBusError,
+    KafkaDeniedError,
+    KafkaFencedError,
+    KafkaTopicMissingError,
+    KafkaUnreachableError,
+    KafkaWriteUnknownError,
 )
 from streams.kafka.names import Names
 from streams.kafka.state import key_of, value_of
@@ -45,17 +45,17 @@ class SlotProducer:
     async def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
         """Make events and state visible together, or neither.
 
-        Raises ``KafkaDenied`` (nothing became visible), ``KafkaFenced`` (a newer process has taken
-        over and knows) and ``KafkaWriteUnknown``: then only a new start can tell.
+        Raises ``KafkaDeniedError`` (nothing became visible), ``KafkaFencedError`` (a newer process
+        has taken over and knows) and ``KafkaWriteUnknownError``: then only a new start can tell.
         """
         try:
             with translated("committing a batch", self._names):
                 async with asyncio.timeout(TRANSACTION_MS_MAX / 1000):
                     await self._commit(events, writes)
-        except (KafkaFenced, KafkaDenied):
+        except (KafkaFencedError, KafkaDeniedError):
             raise
-        except KafkaFault as error:
-            raise KafkaWriteUnknown(
+        except KafkaBusError as error:
+            raise KafkaWriteUnknownError(
                 f"It is not known whether a batch was written. {error}"
             ) from error
 
@@ -92,7 +92,7 @@ class SlotProducer:
 
 
 async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
-    """Start a producer; one that cannot start is closed before its ``KafkaFault`` is raised."""
+    """Start a producer; one that cannot start is closed before its ``KafkaBusError`` is raised."""
     try:
         with translated(doing, names):
             await producer.start()
@@ -124,18 +124,18 @@ class Sender:
         await self._producer.stop()
 
     async def send(self, events: Sequence[Outgoing]) -> None:
-        """Append events and wait for every answer; raises ``KafkaFault``."""
+        """Append events and wait for every answer; raises ``KafkaBusError``."""
         try:
             with translated("sending", self._names):
                 sent = [await self._send(event) for event in events]
                 await asyncio.gather(*sent)
-        except KafkaTopicMissing:
+        except KafkaTopicMissingError:
             raise await self._not_taken({one.topic for one in events}) from None
 
-    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaFault:
+    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaBusError:
         """Return why: a topic of which aiokafka learns nothing in time it takes for a missing one.
 
-        Raises ``KafkaUnreachable`` where no broker answers now either.
+        Raises ``KafkaUnreachableError`` where no broker answers now either.
         """
         client = self._producer.client
         with translated("looking for a topic", self._names):
@@ -147,7 +147,7 @@ class Sender:
         lacking = [one for one in topics if not partitions(self._names.of(one))]
         if told and lacking:
             return not_shown(lacking[0], self._names, client.cluster.unauthorized_topics)
-        return KafkaUnreachable("Kafka did not take it in time: start again.")
+        return KafkaUnreachableError("Kafka did not take it in time: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:
         at = partition_for(event, self._partitions())

@@ -8,11 +8,11 @@ from typing import Self
 
 from schemas.record import REGISTRY, Place
 from schemas.topics import Topic
-from signer.keys.orders import KeyRefused
-from signer.registry import Registry, RegistryRefused
+from signer.keys.orders import KeyOrderError
+from signer.registry import Registry, RegistryRecordError
 from signer.vaults.register import VaultRegister
 from signer.window import SPENT_MS
-from streams.gates.passage import World
+from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
@@ -32,7 +32,7 @@ class Projections:
         registry = Registry(trust_root)
         self._accounts = Projection(registry)
         self.said = VaultRegister()
-        self.world = World(registry, self.said.keys, self._accounts.account)
+        self.world = GateProjections(registry, self.said.keys, self._accounts.account)
         self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -94,7 +94,7 @@ class Projections:
     async def _read_registry(self) -> None:
         async for records in self._registry.read_to_end():
             for record in records:
-                with suppress(RegistryRefused):  # the signer puts what it refuses on record
+                with suppress(RegistryRecordError):  # the signer puts what it refuses on record
                     self.world.registry.apply(record.value)
         await self._registry.have_done()
 
@@ -107,7 +107,7 @@ class Projections:
         answers = [record async for page in self._vault.read_to_end() for record in page]
         await self._read_registry()
         for record in answers:
-            with suppress(KeyRefused):
+            with suppress(KeyOrderError):
                 self.said.load(record.value, self.world.registry)
         await self._vault.have_done()
 

@@ -9,7 +9,7 @@ from schemas.topics import Principal, Topic
 from streams.kafka.access import MissingAcl, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaDenied, KafkaFault, missing
+from streams.kafka.errors import KafkaBusError, KafkaDeniedError, missing
 from streams.kafka.names import Names
 from streams.kafka.rights import (
     RightDifference,
@@ -33,11 +33,11 @@ SETTLE_S_MAX = 15.0
 _POLL_S = 0.1
 
 
-class KafkaUnmendable(KafkaFault):
+class KafkaUnrepairableError(KafkaBusError):
     """Something differs that cannot be changed while records depend on it."""
 
 
-class KafkaUnsettled(KafkaFault):
+class KafkaUnsettledError(KafkaBusError):
     """Kafka took the changes and does not show them."""
 
 
@@ -50,14 +50,14 @@ class TopicPlan:
     principal: Principal | None = None  # a process asks for the topics it uses
 
     async def differences(self, broker: Broker) -> list[Difference]:
-        """Return in what the topics are not as declared; raises ``KafkaFault``."""
+        """Return in what the topics are not as declared; raises ``KafkaBusError``."""
         async with Admin(broker) as admin:
             return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[Difference]:
         """Create what is missing, change what is weaker, and return what that was.
 
-        Nothing is done where something cannot be changed: ``KafkaUnmendable`` says what.
+        Nothing is done where something cannot be changed: ``KafkaUnrepairableError`` says what.
         """
         async with Admin(broker) as admin:
             differences = await self._differences(admin, broker.names)
@@ -74,7 +74,7 @@ class TopicPlan:
 async def keyed_partitions(broker: Broker) -> int:
     """Return how many partitions ``outcomes`` has: other keyed topics must have as many.
 
-    Raises ``KafkaTopicMissing``, ``KafkaFault``.
+    Raises ``KafkaTopicMissingError``, ``KafkaBusError``.
     """
     asked = KafkaTopic(broker.names.of(Topic.OUTCOMES), 0, 0, {})
     async with Admin(broker) as admin:
@@ -87,14 +87,15 @@ async def keyed_partitions(broker: Broker) -> int:
 async def rights_differences(broker: Broker, principal: Principal) -> list[RightDifference]:
     """Return in what rights are not as declared, as far as it concerns who asks.
 
-    Raises ``KafkaDenied`` where it has none at all, ``KafkaOpen``, ``KafkaFault``.
+    Raises ``KafkaDeniedError`` where it has none at all, ``KafkaUnprotectedError``,
+    ``KafkaBusError``.
     """
     names = broker.names
     async with Admin(broker) as admin:
         held = await admin.own_rights(names.user(principal), map(names.of, Topic))
         if not held:
             who = names.of(principal)
-            raise KafkaDenied(
+            raise KafkaDeniedError(
                 f"Kafka lets this process do nothing that {who} must: see that its "
                 f"certificate is that of {who}, and run {names.topics_command('apply', acls=True)}."
             )
@@ -108,7 +109,7 @@ class AccessPlan:
     """The rights of every principal."""
 
     async def differences(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
-        """Return the rights that are missing or too many; raises ``KafkaFault``."""
+        """Return the rights that are missing or too many; raises ``KafkaBusError``."""
         async with Admin(broker) as admin:
             return await self._differences(admin, broker.names)
 
@@ -131,7 +132,7 @@ def _refuse_fixed(differences: Sequence[Difference], names: Names) -> None:
     fixed = [one for one in differences if isinstance(one, Fixed)]
     if fixed:
         topics = ", ".join(dict.fromkeys(one.topic for one in fixed))
-        raise KafkaUnmendable(
+        raise KafkaUnrepairableError(
             f"Nothing was changed: {fixed[0]}. "
             f"{names.topics_command('plan')} shows all of: {topics}."
         )
@@ -154,5 +155,5 @@ async def _settled(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
     until = loop.time() + SETTLE_S_MAX
     while left := await differences():
         if loop.time() > until:
-            raise KafkaUnsettled(f"Kafka took the changes and still says: {left[0]}.")
+            raise KafkaUnsettledError(f"Kafka took the changes and still says: {left[0]}.")
         await asyncio.sleep(_POLL_S)

@@ -14,7 +14,7 @@ from aiokafka.errors import (
 from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
-from streams.kafka.errors import KafkaGap, KafkaUnreachable
+from streams.kafka.errors import KafkaGapError, KafkaUnreachableError
 from streams.kafka.names import Names
 from streams.kafka.records import record_of
 from streams.kafka.translation import not_shown, translated
@@ -68,8 +68,8 @@ class Reader:
     async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
         """Return the next records, none where there are none within ``wait_ms``.
 
-        Whoever asks has done with what it got before. Raises ``KafkaGap`` where the log no longer
-        holds the next one.
+        Whoever asks has done with what it got before. Raises ``KafkaGapError`` where the log no
+        longer holds the next one.
         """
         await self.have_done()
         with translated("reading", self._names):
@@ -83,8 +83,8 @@ class Reader:
         """Yield all records up to where the partitions end now.
 
         The mark that ends a transaction has an offset and is no record: where it comes alone it
-        is waited for, ``wait_ms`` at a time. Raises ``KafkaUnreachable`` when nothing comes for
-        ``STALLED_MS_MAX``.
+        is waited for, ``wait_ms`` at a time. Raises ``KafkaUnreachableError`` when nothing comes
+        for ``STALLED_MS_MAX``.
         """
         ends = await self.ends()
         waited_ms = 0
@@ -92,7 +92,7 @@ class Reader:
             records = await self.read(READ_COUNT_MAX, wait_ms)
             waited_ms = 0 if records else waited_ms + wait_ms
             if waited_ms > STALLED_MS_MAX:
-                raise KafkaUnreachable(
+                raise KafkaUnreachableError(
                     "Kafka gives no records though there are some: look at its log."
                 )
             yield records
@@ -156,27 +156,27 @@ class Reader:
 
 
 async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
-    """Ask which partitions topics have; raise ``KafkaUnreachable`` where nobody can tell.
+    """Ask which partitions topics have; raise ``KafkaUnreachableError`` where nobody can tell.
 
     A broker that comes back names neither topics nor brokers before its controller knows it.
     """
     client = consumer._client  # noqa: SLF001 - there is no public way to wait
     if not await client.set_topics([names.of(topic) for topic in topics]):
-        raise KafkaUnreachable("Kafka does not say yet which brokers there are: start again.")
+        raise KafkaUnreachableError("Kafka does not say yet which brokers there are: start again.")
 
 
 def refuse_gap(at: TopicPartition, position: int, first: int) -> None:
-    """Raise ``KafkaGap``, which names the topic as the cluster does, if a log begins too late."""
+    """Raise ``KafkaGapError``, with the topic's full name, if a log begins too late."""
     if first > position:
-        raise KafkaGap(
+        raise KafkaGapError(
             f"{at.topic}/{at.partition} begins at offset {first} but was read only up to "
             f"{position}: records are lost. Restore the topic, or ask for help before anything is "
             "started."
         )
 
 
-def _gap(error: BaseException) -> KafkaGap:
-    return KafkaGap(f"a topic no longer holds the next record that was to be read ({error})")
+def _gap(error: BaseException) -> KafkaGapError:
+    return KafkaGapError(f"a topic no longer holds the next record that was to be read ({error})")
 
 
 async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -> dict[Place, int]:

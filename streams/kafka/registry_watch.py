@@ -8,8 +8,8 @@ from typing import Self
 from schemas.heads import RegistryHead
 from schemas.record import REGISTRY, Place, Record
 from schemas.topics import Topic
-from signer.freshness import Heads, RegistryStale
-from signer.registry import Registry, RegistryRefused
+from signer.freshness import Heads, RegistryStaleError
+from signer.registry import Registry, RegistryRecordError
 from streams.kafka.broker import Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting
 
@@ -62,14 +62,17 @@ class RegistryWatch:
             await self.read()
 
     def head(self) -> RegistryHead:
-        """Return the head that is nearest to now; raise ``RegistryStale`` unless it is fresh."""
+        """Return the head that is nearest to now.
+
+        Raise ``RegistryStaleError`` unless it is fresh.
+        """
         return self._heads.newest(self.registry, self._now_ms())
 
     def has_fresh_head(self) -> bool:
         """Tell whether ``head`` would return one."""
         try:
             self.head()
-        except RegistryStale:
+        except RegistryStaleError:
             return False
         return True
 
@@ -78,13 +81,13 @@ class RegistryWatch:
     ) -> RegistryHead | None:
         """Return a fresh head, waiting for one; None if ``stop`` is set before it comes.
 
-        Raises ``RegistryStale`` after ``wait_s_max``.
+        Raises ``RegistryStaleError`` after ``wait_s_max``.
         """
         ends_at_s, told = asyncio.get_running_loop().time() + wait_s_max, False
         while stop is None or not stop.is_set():
             try:
                 return self.head()
-            except RegistryStale as error:
+            except RegistryStaleError as error:
                 if asyncio.get_running_loop().time() > ends_at_s:
                     raise
                 if not told:
@@ -110,7 +113,7 @@ class RegistryWatch:
         """Take registry records first: a head counts once its registrar is known."""
         for record in records:
             if record.topic is Topic.REGISTRY:
-                with suppress(RegistryRefused):  # the signer puts what it refuses on record
+                with suppress(RegistryRecordError):  # the signer puts what it refuses on record
                     self.registry.apply(record.value)
         for record in records:
             if record.topic is Topic.REGISTRY_HEADS:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from schemas.record import Record
-from signer.state import Kind, StateDamaged, StateKey, StateWrite
+from signer.state import Kind, StateIntegrityError, StateKey, StateWrite
 
 _HINTS = struct.Struct(">?q")
 _SETTLED = (b"", b"\x00")  # how a record begins that is a tombstone, or not pending
@@ -28,7 +28,7 @@ class StateTable:
         self._ageing: dict[str, list[tuple[int, str]]] = defaultdict(list)
 
     def load(self, record: Record) -> None:
-        """Take a record of the state's topic; raises ``StateDamaged``."""
+        """Take a record of the state's topic; raises ``StateIntegrityError``."""
         account, _, _ = _named(record)
         self._unread[account][record.key] = record
         if record.value[:1] not in _SETTLED:
@@ -118,7 +118,7 @@ def value_of(write: StateWrite) -> bytes | None:
 
 
 def write_of(record: Record) -> StateWrite:
-    """Return the write that a record of the state's topic holds; raises ``StateDamaged``."""
+    """Return the write that a record of the state's topic holds; raises ``StateIntegrityError``."""
     account, kind, key = _named(record)
     place = StateKey(account, _KINDS[kind], key)
     if not record.value:
@@ -134,7 +134,7 @@ def _named(record: Record) -> list[str]:
     sized = not record.value or len(record.value) >= _HINTS.size
     if len(names) == len(StateKey._fields) and names[1] in _KINDS and sized:
         return names
-    raise StateDamaged(
+    raise StateIntegrityError(
         f"signer.state/{record.partition} holds at offset {record.offset} what no signer "
         "wrote: find out who may write to it, and restore it from a good copy"
     )

@@ -7,9 +7,9 @@ from aiokafka import errors
 
 from schemas.topics import Topic
 from streams.kafka.errors import (
-    KafkaFault,
-    KafkaFenced,
-    KafkaUnreachable,
+    KafkaBusError,
+    KafkaFencedError,
+    KafkaUnreachableError,
     denied,
     missing,
 )
@@ -48,21 +48,21 @@ def translated(doing: str, names: Names) -> Iterator[None]:
     except _DENIED as error:
         raise denied(f"{doing} ({_text(error)})", _verify(names)) from error
     except _FENCED as error:
-        raise KafkaFenced(
+        raise KafkaFencedError(
             f"Another process took over while {doing}; this one has stopped, nothing is lost."
         ) from error
     except errors.UnknownTopicOrPartitionError as error:
         raise missing(doing, names.topics_command("apply")) from error
     except _UNREACHABLE as error:
-        raise KafkaUnreachable(
+        raise KafkaUnreachableError(
             f"Kafka did not answer while {doing} ({_text(error)}): check the address, the "
             "certificates and that a broker runs."
         ) from error
     except (errors.KafkaError, errors.IllegalOperation) as error:
-        raise KafkaFault(f"Kafka failed while {doing}: {_text(error)}") from error
+        raise KafkaBusError(f"Kafka failed while {doing}: {_text(error)}") from error
 
 
-def not_shown(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaFault:
+def not_shown(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaBusError:
     """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
     name = names.of(topic)
     if name in unauthorized:

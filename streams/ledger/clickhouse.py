@@ -51,8 +51,8 @@ class ClickHouse:
     def embedded(cls, path: Path, database: str = "sixgate") -> Self:
         """Open the engine inside this process on ``path``, which is made if it is absent.
 
-        Raises ``LedgerBusy`` if another process holds the folder, ``LedgerUnavailable`` if it
-        cannot be opened or this process holds another folder.
+        Raises ``LedgerBusyError`` if another process holds the folder, ``LedgerUnavailableError``
+        if it cannot be opened or this process holds another folder.
         """
         refuse_held(path)
         engine = Embedded(path)
@@ -70,8 +70,8 @@ class ClickHouse:
     def server(cls, server: Server, database: str = "sixgate") -> Self:
         """Connect to a server; whether the database is there shows when it is used.
 
-        Raises ``LedgerUnavailable`` if it does not answer, ``LedgerDenied`` if it knows no such
-        user or password.
+        Raises ``LedgerUnavailableError`` if it does not answer, ``LedgerDeniedError`` if it knows
+        no such user or password.
         """
         with translated("The ledger's server cannot be used", server):
             return cls(server, database, {})
@@ -133,9 +133,9 @@ class ClickHouse:
 
         ``columns`` maps names to the engine's types. A server checks the condition ``only_if``
         when it takes the block up, however long that was on its way; inside this process nobody
-        else writes. Raises ``LedgerUnavailable`` also when only the answer was lost: read back,
-        then decide. The library's other insert calls send again by themselves when an answer is
-        lost.
+        else writes. Raises ``LedgerUnavailableError`` also when only the answer was lost: read
+        back, then decide. The library's other insert calls send again by themselves when an answer
+        is lost.
         """
         settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
         target = table if self.in_process else _guarded(table, columns, only_if)

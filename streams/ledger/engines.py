@@ -15,7 +15,12 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.httputil import get_pool_manager_options
 
-from streams.ledger.errors import ANSWER_S_MAX, CONNECT_S_MAX, LedgerBusy, LedgerUnavailable
+from streams.ledger.errors import (
+    ANSWER_S_MAX,
+    CONNECT_S_MAX,
+    LedgerBusyError,
+    LedgerUnavailableError,
+)
 from streams.ledger.framed_http import FramedPools
 
 IN_MEMORY = Path(":memory:")
@@ -122,7 +127,7 @@ class Server:
 
 
 def refuse_held(path: Path) -> None:
-    """Raise ``LedgerBusy`` if another process holds the folder.
+    """Raise ``LedgerBusyError`` if another process holds the folder.
 
     The engine writes to stderr when it finds its own lock held, so it is looked at first.
     """
@@ -134,12 +139,14 @@ def refuse_held(path: Path) -> None:
         return
     except BlockingIOError:
         if _holder(status) != str(os.getpid()):
-            raise LedgerBusy(
+            raise LedgerBusyError(
                 f"The ledger in {path} is held by process {_holder(status)}: "
                 "stop that one, or work through it."
             ) from None
     except OSError as error:
-        raise LedgerUnavailable(f"The ledger in {path} could not be opened: {error}.") from error
+        raise LedgerUnavailableError(
+            f"The ledger in {path} could not be opened: {error}."
+        ) from error
 
 
 def _crash_at_once() -> None:

@@ -13,10 +13,10 @@ import orjson
 
 from schemas.canonical import canonical_bytes, digest
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, REGISTRY_TYPE, VAULT_ORDER_TYPE
-from schemas.gating import GATED, gated
 from schemas.intent import intent_digest
 from schemas.keys import request_digest
 from schemas.record import Record
+from schemas.redaction import REDACTED_FIELDS, redacted
 from schemas.registry import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX
 from schemas.vault_events import vault_order_digest
@@ -42,7 +42,7 @@ _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 def entry_of(record: Record) -> Entry:
     """Make the ledger entry of a record; every input gives one, and none raises.
 
-    A canonical event keeps its id and its bytes, gated fields replaced by their digests. A DSSE
+    A canonical event keeps its id and its bytes, redacted fields replaced by their digests. A DSSE
     envelope keeps its bytes; its id is the digest of its payload. All else becomes an ``opaque``
     event with digest and size, so that nothing unreadable is stored; a key that is no name
     becomes its digest.
@@ -72,7 +72,7 @@ def _event(raw: bytes) -> tuple[str, bytes] | None:
         return None
     if kind == OPAQUE or not _DIGEST.fullmatch(name):
         return None
-    return name, canonical_bytes(gated(value)) if kind in GATED else raw
+    return name, canonical_bytes(redacted(value)) if kind in REDACTED_FIELDS else raw
 
 
 def _canonical_object(raw: bytes) -> dict[str, Any] | None:

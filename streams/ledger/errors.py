@@ -9,43 +9,43 @@ class LedgerError(Exception):
     """The root of the tree."""
 
 
-class LedgerUnavailable(LedgerError):  # noqa: N818 - the names say what the ledger is
+class LedgerUnavailableError(LedgerError):
     """The database did not do what it was asked: unreachable, disk full, damaged files."""
 
 
-class LedgerBusy(LedgerUnavailable):
+class LedgerBusyError(LedgerUnavailableError):
     """Another process holds the ledger's folder."""
 
 
-class LedgerUnreachable(LedgerUnavailable):
+class LedgerUnreachableError(LedgerUnavailableError):
     """The server does not answer, or not in time."""
 
 
-class LedgerDenied(LedgerUnavailable):
+class LedgerDeniedError(LedgerUnavailableError):
     """The server knows no such user, or does not let it do this."""
 
 
-class LedgerMissing(LedgerUnavailable):
+class LedgerMissingError(LedgerUnavailableError):
     """There is no such table or database."""
 
 
-class LedgerIncompatible(LedgerError):  # noqa: N818
+class LedgerVersionError(LedgerError):
     """The tables were made by another version of the DDL, or by none yet."""
 
 
-class LedgerConflict(LedgerError):  # noqa: N818
+class LedgerConflictError(LedgerError):
     """Somebody else appended to the chain: there may be one writer only."""
 
 
-class LedgerGap(LedgerError):  # noqa: N818
+class LedgerGapError(LedgerError):
     """The log no longer holds what the ledger has yet to read, or never held what it has."""
 
 
-class LedgerRewritten(LedgerError):  # noqa: N818
+class LedgerRewrittenError(LedgerError):
     """The table is behind a published head, or contradicts it."""
 
 
-class LedgerFault(LedgerError):  # noqa: N818
+class LedgerVerificationError(LedgerError):
     """Verification failed: ``seq`` is the first bad row, ``what`` says what is wrong with it."""
 
     def __init__(self, seq: int, what: str) -> None:
@@ -54,5 +54,5 @@ class LedgerFault(LedgerError):  # noqa: N818
         self.what = what
 
 
-class QueryRefused(LedgerError):  # noqa: N818
+class QueryRefusedError(LedgerError):
     """A user's SQL that is not one bounded, read-only query over the ledger, or is wrong."""

@@ -64,7 +64,7 @@ def export(
 ) -> int:
     """Write the rows of a period, ``until_ms`` excluded, and return how many.
 
-    Raises ``LedgerUnavailable``; what writing to ``out`` raises passes through.
+    Raises ``LedgerUnavailableError``; what writing to ``out`` raises passes through.
     """
     period = {"since": max(0, since_ms), "until": max(0, until_ms)}
     ((first, last),) = clickhouse.rows(_RUN, period)

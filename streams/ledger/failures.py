@@ -13,12 +13,12 @@ from urllib3.exceptions import (
 )
 
 from streams.ledger.errors import (
-    LedgerDenied,
-    LedgerMissing,
-    LedgerUnavailable,
-    LedgerUnreachable,
+    LedgerDeniedError,
+    LedgerMissingError,
+    LedgerUnavailableError,
+    LedgerUnreachableError,
 )
-from streams.ledger.framed_http import ForeignAnswer
+from streams.ledger.framed_http import UnexpectedResponseError
 
 _CODE = re.compile(r"(?s)^.*?DB::Exception: (?:Code: \d+\. DB::Exception: )?")
 _REST = re.compile(
@@ -30,21 +30,21 @@ _NOT_GRANTED = 497
 _NO_DATABASE, _NO_TABLE = 81, 60
 
 
-def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailable:
+def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailableError:
     """Return our error; ``missing`` says what to do when nothing answers."""
     # Once rows come, what the library takes for a code may be the text of one.
     begun = isinstance(error, StreamFailureError)
     code = error.code if isinstance(error, Error) and not begun else None
     if code == _WRONG_PASSWORD:
-        return LedgerDenied(f"{what_failed}: it knows no such user with this password.")
+        return LedgerDeniedError(f"{what_failed}: it knows no such user with this password.")
     if code == _NOT_GRANTED:
-        return LedgerDenied(f"{what_failed}: {reason_of(error)}.")
+        return LedgerDeniedError(f"{what_failed}: {reason_of(error)}.")
     if code in (_NO_DATABASE, _NO_TABLE):
-        return LedgerMissing(f"{what_failed}: {reason_of(error)}.")
+        return LedgerMissingError(f"{what_failed}: {reason_of(error)}.")
     lost = _lost(error)
     if lost is not None:
-        return LedgerUnreachable(f"{what_failed}: {_transport(lost)}; {missing}.")
-    return LedgerUnavailable(f"{what_failed}: {reason_of(error)}.")
+        return LedgerUnreachableError(f"{what_failed}: {_transport(lost)}; {missing}.")
+    return LedgerUnavailableError(f"{what_failed}: {reason_of(error)}.")
 
 
 def reason_of(error: Exception) -> str:
@@ -77,6 +77,6 @@ def _transport(lost: HTTPError) -> str:
         return "it took the request and gave no answer in time"
     if isinstance(lost, ConnectTimeoutError | NewConnectionError):
         return "nothing answers there"
-    if isinstance(lost, ForeignAnswer):
+    if isinstance(lost, UnexpectedResponseError):
         return "what answers there is no ClickHouse server"
     return "the connection was lost before the whole answer came"

@@ -15,7 +15,7 @@ from urllib3.exceptions import ProtocolError
 _QUERY_ID = "X-ClickHouse-Query-Id"
 
 
-class ForeignAnswer(ProtocolError):  # noqa: N818 - what it is, not what went wrong
+class UnexpectedResponseError(ProtocolError):
     """Something answered that is no ClickHouse server."""
 
 
@@ -65,4 +65,4 @@ def _refuse(answer: HTTPResponse) -> None:
     if answer.status >= HTTPStatus.BAD_REQUEST:
         _ = answer.data  # the library takes what it cannot read of a refusal for an empty one
     elif _QUERY_ID not in answer.headers:
-        raise ForeignAnswer("a redirection, or success of no query")
+        raise UnexpectedResponseError("a redirection, or success of no query")

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import HEAD_TYPE, Envelope
 from schemas.heads import LedgerHead
-from signer.custody.whole_file import sync_folder
-from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
-from streams.ledger.errors import LedgerRewritten, LedgerUnavailable
+from signer.custody.atomic_write import sync_folder
+from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
+from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
 
 _TAIL_BYTES = 64 * 1024
 
@@ -36,16 +36,22 @@ class HeadKey:
         return self._key.seal(HEAD_TYPE, head.encode())
 
     def open(self, envelope: Envelope) -> LedgerHead:
-        """Return the head of an envelope that this key signed; raise ``LedgerRewritten`` if not."""
+        """Return the head of an envelope that this key signed.
+
+        Raise ``LedgerRewrittenError`` if not.
+        """
         return open_head(envelope, self._key.public_key)
 
 
 def open_head(envelope: Envelope, public_key: str) -> LedgerHead:
-    """Return a head whose signature is ``public_key``'s; raise ``LedgerRewritten`` for others."""
+    """Return a head whose signature is ``public_key``'s.
+
+    Raise ``LedgerRewrittenError`` for others.
+    """
     try:
         return LedgerHead.decode(open_envelope(envelope, HEAD_TYPE, public_key))
-    except (SignatureWrong, Malformed) as error:
-        raise LedgerRewritten(
+    except (InvalidSignatureError, MalformedError) as error:
+        raise LedgerRewrittenError(
             "A published head is not signed by the ledger's key: it was changed, or it belongs to "
             "another ledger."
         ) from error
@@ -62,7 +68,7 @@ class HeadFile:
         self._whole = False
 
     def publish(self, head: Envelope) -> None:
-        """Append a head; raise ``LedgerUnavailable`` if the disk does not take it."""
+        """Append a head; raise ``LedgerUnavailableError`` if the disk does not take it."""
         try:
             with self._path.open("a+b") as file:
                 self._mend(file)
@@ -72,17 +78,17 @@ class HeadFile:
                 os.fsync(file.fileno())
                 self._whole = True
         except OSError as error:
-            raise LedgerUnavailable(
+            raise LedgerUnavailableError(
                 f"The head could not be written to {self._path}: {error.strerror}."
             ) from error
 
     def last(self) -> Envelope | None:
-        """Return the head in the last whole line; raise ``LedgerRewritten`` if it is none."""
+        """Return the head in the last whole line; raise ``LedgerRewrittenError`` if it is none."""
         newest = self._last_line()
         try:
             return Envelope.decode(newest) if newest else None
-        except Malformed as error:
-            raise LedgerRewritten(
+        except MalformedError as error:
+            raise LedgerRewrittenError(
                 f"The last line of {self._path} is no head: the file was changed."
             ) from error
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
 from schemas.topics import Topic
@@ -13,7 +13,7 @@ from streams.kafka.broker import Broker
 from streams.kafka.errors import missing
 from streams.kafka.loop import LoopThread
 from streams.kafka.translation import translated
-from streams.ledger.errors import LedgerRewritten
+from streams.ledger.errors import LedgerRewrittenError
 from streams.ledger.heads import HeadFile
 
 # Whoever may write to every topic can put anything behind our last head, so we look further back.
@@ -27,7 +27,7 @@ class KafkaHeads:
     """The topic of heads: what was published last, and publishing."""
 
     def __init__(self, loop: LoopThread, broker: Broker) -> None:
-        """Connect; raise ``KafkaFault`` if that fails."""
+        """Connect; raise ``KafkaBusError`` if that fails."""
         self._loop = loop
         self._broker = broker
         self._topic = broker.names.of(Topic.HEADS)
@@ -35,7 +35,7 @@ class KafkaHeads:
         self._loop.run(self._start())
 
     def publish(self, head: Envelope) -> None:
-        """Publish a head; raise ``KafkaFault`` if it is not certain that it is there."""
+        """Publish a head; raise ``KafkaBusError`` if it is not certain that it is there."""
         self._loop.run(self._send(head.encode()))
 
     def newest(self, recognised: Open) -> Envelope | None:
@@ -70,7 +70,7 @@ class KafkaHeads:
             try:
                 envelope = Envelope.decode(value)
                 found.append((recognised(envelope).sequence, envelope))
-            except (Malformed, LedgerRewritten):
+            except (MalformedError, LedgerRewrittenError):
                 continue
         return max(found, key=lambda head: head[0])[1] if found else None
 
@@ -113,7 +113,7 @@ class PublishedHeads:
     def last(self) -> Envelope | None:
         """Return the newest head of both; Kafka first gets what only the file has.
 
-        Raises ``LedgerRewritten`` if the file's last line is no head of ours.
+        Raises ``LedgerRewrittenError`` if the file's last line is no head of ours.
         """
         kept, published = self._kept.last(), self._kafka.newest(self._open)
         kept_to = self._open(kept).sequence if kept else -1

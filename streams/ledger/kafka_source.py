@@ -17,7 +17,7 @@ from streams.kafka.loop import LoopThread
 from streams.kafka.reader import Waiting, look_for
 from streams.kafka.records import record_of
 from streams.kafka.translation import not_shown, translated
-from streams.ledger.errors import LedgerGap
+from streams.ledger.errors import LedgerGapError
 from streams.ledger.ordering import LEDGER_TOPICS, refuse_gap
 
 # Few large inserts cost the table less than many small ones; this much later is the ledger.
@@ -34,7 +34,7 @@ class KafkaSource:
     ) -> None:
         """Read ``topics``, whose partitions are those of now: their number never changes.
 
-        Raises ``KafkaFault`` if no broker answers, refuses, or lacks a topic.
+        Raises ``KafkaBusError`` if no broker answers, refuses, or lacks a topic.
         """
         self._loop = loop
         self._names = broker.names
@@ -48,7 +48,7 @@ class KafkaSource:
         """Return at most ``limit`` records, the next ones of each partition.
 
         Waits up to ``POLL_MS`` for the first and then ``LINGER_MS`` for more; none means that none
-        came. Raises ``LedgerGap`` if the log does not hold a position, ``KafkaFault``.
+        came. Raises ``LedgerGapError`` if the log does not hold a position, ``KafkaBusError``.
         """
         self._firsts = {}
         return self._loop.run(self._read(positions, limit))
@@ -123,7 +123,7 @@ class KafkaSource:
             found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=limit)
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             await self._refuse_gaps()
-            raise LedgerGap(
+            raise LedgerGapError(
                 f"The log does not reach where the ledger has read up to ({error}): it is older "
                 "than the ledger; restore the newer one."
             ) from error

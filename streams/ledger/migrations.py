@@ -6,7 +6,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerIncompatible, LedgerMissing
+from streams.ledger.errors import LedgerMissingError, LedgerVersionError
 
 _RECORD = """
 CREATE TABLE IF NOT EXISTS migrations (number UInt32, name String, digest String)
@@ -47,7 +47,7 @@ def migrate(clickhouse: ClickHouse) -> int:
     """Apply what is missing and return how many files that was.
 
     Every statement can be repeated, so a crash between two of them is mended by the next start.
-    Raises ``LedgerIncompatible`` if the tables were made by other files than these.
+    Raises ``LedgerVersionError`` if the tables were made by other files than these.
     """
     clickhouse.create_database()
     clickhouse.command(_RECORD)
@@ -61,15 +61,15 @@ def migrate(clickhouse: ClickHouse) -> int:
 
 
 def refuse_unmigrated(clickhouse: ClickHouse) -> None:
-    """Raise ``LedgerIncompatible`` unless the tables are exactly those of this version."""
+    """Raise ``LedgerVersionError`` unless the tables are exactly those of this version."""
     known = migrations()
     try:
         applied = _applied(clickhouse)
-    except LedgerMissing:
+    except LedgerMissingError:
         applied = {}
     _refuse_other_files(known, applied)
     if len(applied) < len(known):
-        raise LedgerIncompatible(
+        raise LedgerVersionError(
             "The ledger's tables are missing or of an older version: run sixgate ledger migrate."
         )
 
@@ -81,13 +81,13 @@ def _applied(clickhouse: ClickHouse) -> dict[int, str]:
 def _refuse_other_files(known: list[Migration], applied: dict[int, str]) -> None:
     newer = applied.keys() - {migration.number for migration in known}
     if newer:
-        raise LedgerIncompatible(
+        raise LedgerVersionError(
             f"The ledger's tables are of a newer version (migration {max(newer)}): "
             "run the newer Sixgate."
         )
     for migration in known:
         if applied.get(migration.number, migration.digest) != migration.digest:
-            raise LedgerIncompatible(
+            raise LedgerVersionError(
                 f"Migration {migration.number} ({migration.name}) was applied from another text: "
                 "run the version of Sixgate that made the tables."
             )

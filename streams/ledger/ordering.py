@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from schemas.record import Place, Record
 from schemas.topics import TOPICS, Topic
-from streams.ledger.errors import LedgerGap
+from streams.ledger.errors import LedgerGapError
 
 BATCH_ROWS_MAX = 20_000
 BATCH_BYTES_MAX = 32 * 1024 * 1024
@@ -35,7 +35,7 @@ def advance(
     """Return the positions behind the records of ``groups``.
 
     Offsets may have holes (transaction markers); a hole that begins where the log no longer
-    reaches is loss. Raises ``LedgerGap`` for that, and for offsets that do not rise.
+    reaches is loss. Raises ``LedgerGapError`` for that, and for offsets that do not rise.
     """
     behind = dict(positions)
     for place, group in groups.items():
@@ -44,7 +44,7 @@ def advance(
             refuse_gap(place, expected, earliest(*place))
         offsets = [expected - 1, *(record.offset for record in group)]
         if any(later <= former for former, later in pairwise(offsets)):
-            raise LedgerGap(
+            raise LedgerGapError(
                 f"The log gave an offset of {place[0]}/{place[1]} below {expected} again: it is "
                 "not the log that this ledger was made from."
             )
@@ -53,12 +53,12 @@ def advance(
 
 
 def refuse_gap(place: Place, expected: int, earliest: int) -> None:
-    """Raise ``LedgerGap`` if the log starts behind the next offset to read.
+    """Raise ``LedgerGapError`` if the log starts behind the next offset to read.
 
     It names the topic as the ledger's rows do, without the prefix that a Kafka cluster may have.
     """
     if earliest > expected:
-        raise LedgerGap(
+        raise LedgerGapError(
             f"The log of {place[0]}/{place[1]} begins at offset {earliest} but the ledger has read "
             f"only up to {expected}: records are lost; restore the log or start a new ledger."
         )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from streams.ledger.catalog import Catalog
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerDenied, LedgerUnavailable, QueryRefused
+from streams.ledger.errors import LedgerDeniedError, LedgerUnavailableError, QueryRefusedError
 from streams.ledger.sql_check import ONLY_SELECT, Function, Grammar, check
 
 QUERY_BYTES_MAX = 64 * 1024
@@ -49,7 +49,7 @@ class ReadOnlySql:
     """A connection on which users' queries run."""
 
     def __init__(self, clickhouse: ClickHouse, limits: Limits | None = None) -> None:
-        """Raise ``LedgerDenied`` for a server's user who may write."""
+        """Raise ``LedgerDeniedError`` for a server's user who may write."""
         bounds = _bounds(limits or Limits())
         # readonly comes last: from there on the connection changes nothing, itself included.
         own = {"readonly": 1} if clickhouse.in_process else {}
@@ -62,14 +62,14 @@ class ReadOnlySql:
     def run(self, sql: str) -> Answer:
         """Return the answer of one SELECT, of SHOW TABLES, or of DESCRIBE with a table's name.
 
-        Raises ``QueryRefused`` for anything that is none, is wrong, or passes a limit.
+        Raises ``QueryRefusedError`` for anything that is none, is wrong, or passes a limit.
         """
         if len(sql.encode()) > QUERY_BYTES_MAX:
-            raise QueryRefused(f"The query is longer than {QUERY_BYTES_MAX} bytes.")
+            raise QueryRefusedError(f"The query is longer than {QUERY_BYTES_MAX} bytes.")
         try:
             return self._looked_up(sql) or self._answer(self._accepted(sql))
-        except LedgerUnavailable as error:
-            raise QueryRefused(self._catalog.mended(sql, _sentence(error))) from error
+        except LedgerUnavailableError as error:
+            raise QueryRefusedError(self._catalog.mended(sql, _sentence(error))) from error
 
     def _looked_up(self, sql: str) -> Answer | None:
         """Return what the catalog knows: the engine would also list what is not the ledger's."""
@@ -78,7 +78,7 @@ class ReadOnlySql:
         if (name := self._catalog.described(sql)) is None:
             return None
         if name not in self._catalog.columns:
-            raise QueryRefused(self._catalog.no_table(name))
+            raise QueryRefusedError(self._catalog.no_table(name))
         return Answer(("name", "type"), ("String",) * 2, list(self._catalog.columns[name]))
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ def _parser(connection: ClickHouse) -> ClickHouse:
     """Return an empty engine to parse with, after seeing that the user may only read."""
     if connection.rows("SELECT toUInt64(getSetting('readonly'))") == [(0,)]:
         connection.close()
-        raise LedgerDenied(
+        raise LedgerDeniedError(
             "Queries of users run only as a user whose profile is read-only: connect as "
             "ledger_reader."
         )
@@ -142,7 +142,7 @@ def _grammar(parser: ClickHouse, clickhouse: ClickHouse) -> Grammar:
     return Grammar.of((Function(*row) for row in functions), clickhouse.database, databases)
 
 
-def _sentence(error: LedgerUnavailable) -> str:
+def _sentence(error: LedgerUnavailableError) -> str:
     if _NOT_PARSED in str(error):
         return ONLY_SELECT
     return str(error).replace("The ledger could not be read", "The query failed", 1)

@@ -16,10 +16,10 @@ from schemas.record import Place, Record
 from schemas.topics import Topic
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import (
-    LedgerConflict,
-    LedgerGap,
-    LedgerRewritten,
-    LedgerUnavailable,
+    LedgerConflictError,
+    LedgerGapError,
+    LedgerRewrittenError,
+    LedgerUnavailableError,
 )
 from streams.ledger.heads import Heads
 from streams.ledger.ordering import advance, batches, by_place, in_order, refuse_gap
@@ -52,7 +52,7 @@ class HeadSigner(Protocol):
         """Sign a head."""
 
     def open(self, envelope: Envelope) -> LedgerHead:
-        """Return a head it signed; raise ``LedgerRewritten`` for any other."""
+        """Return a head it signed; raise ``LedgerRewrittenError`` for any other."""
 
 
 class Sink:
@@ -71,9 +71,9 @@ class Sink:
     ) -> None:
         """Check table and log against what was published, and publish what was not.
 
-        Raises ``LedgerRewritten`` if the table is behind the last head, contradicts it, or has
-        other than as many rows as its last number says; ``LedgerGap`` if the log does not reach
-        back or forward to where the table ends.
+        Raises ``LedgerRewrittenError`` if the table is behind the last head, contradicts it, or has
+        other than as many rows as its last number says; ``LedgerGapError`` if the log does not
+        reach back or forward to where the table ends.
         """
         self._source = source
         self._table = table
@@ -94,7 +94,7 @@ class Sink:
         """Append what the log holds beyond the table, up to a bound, and return how many records.
 
         0 means that the ledger is level with the log. Raises what reading the log and appending
-        to the table raise, and ``LedgerGap``.
+        to the table raise, and ``LedgerGapError``.
         """
         groups = by_place(self._source.read(self._positions, READ_RECORDS_MAX))
         if not groups:
@@ -122,17 +122,17 @@ class Sink:
         self._tip = tip
 
     def _insert(self, batch: Batch) -> None:
-        """Append a batch; raise ``LedgerUnavailable`` where a conflict proves no rival.
+        """Append a batch; raise ``LedgerUnavailableError`` where a conflict proves no rival.
 
         A server that hangs may finish an insert whose sender died while the next process starts.
         So only who has appended, and then finds the chain gone on, was replaced by another.
         """
         try:
             self._table.append(batch)
-        except LedgerConflict as error:
+        except LedgerConflictError as error:
             if self._has_appended:
                 raise
-            raise LedgerUnavailable(
+            raise LedgerUnavailableError(
                 "The ledger went on while this process started: what an earlier one sent came "
                 "late, or another one appends to it. Start again."
             ) from error
@@ -153,7 +153,7 @@ class Sink:
             refuse_gap((topic, partition), position, self._source.earliest(topic, partition))
             end = self._source.end(topic, partition)
             if end < position:
-                raise LedgerGap(
+                raise LedgerGapError(
                     f"The log of {topic}/{partition} ends at offset {end} but the ledger has read "
                     f"up to {position}: the log is older than the ledger; restore the newer one."
                 )
@@ -169,30 +169,30 @@ class Sink:
 
 
 def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
-    """Raise ``LedgerRewritten`` if the table is not the one, or lacks the row, of a head."""
+    """Raise ``LedgerRewrittenError`` if the table is not the one, or lacks the row, of a head."""
     if (head.org, head.chain) != (table.org, table.chain):
-        raise LedgerRewritten(
+        raise LedgerRewrittenError(
             f"The head is of {head.org}/{head.chain}, not of {table.org}/{table.chain}: it belongs "
             "to another ledger."
         )
     found = table.hash_at(head.sequence)
     if found is None:
-        raise LedgerRewritten(
+        raise LedgerRewrittenError(
             f"Row {head.sequence} was published and is missing: the ledger has only "
             f"{table.tip().rows} rows; it was cut or restored from an older copy."
         )
     if _hex(found) != head.hash:
-        raise LedgerRewritten(
+        raise LedgerRewrittenError(
             f"Row {head.sequence} has another hash than the head that was published: the ledger "
             "was rewritten."
         )
 
 
 def refuse_miscount(table: LedgerTable) -> None:
-    """Raise ``LedgerRewritten`` if rows are missing or doubled anywhere; costs no scan."""
+    """Raise ``LedgerRewrittenError`` if rows are missing or doubled anywhere; costs no scan."""
     stored, rows = table.stored(), table.tip().rows
     if stored != rows:
-        raise LedgerRewritten(
+        raise LedgerRewrittenError(
             f"The ledger has {stored} rows but its last one is number {rows - 1}: "
             "rows were deleted or inserted; verification names the first."
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from streams.ledger.errors import QueryRefused
+from streams.ledger.errors import QueryRefusedError
 
 Node = dict[str, Any]
 ONLY_SELECT = "Only SELECT is accepted here, and SHOW TABLES and DESCRIBE with a table's name."
@@ -89,19 +89,21 @@ class Grammar:
 
 
 def check(tree: Node, grammar: Grammar) -> None:
-    """Raise ``QueryRefused`` for the first thing that a query over the ledger has no use for."""
+    """Raise ``QueryRefusedError`` for the first construct that is not allowed."""
     if tree.get("type") != "SelectWithUnionQuery":
-        raise QueryRefused(ONLY_SELECT)
+        raise QueryRefusedError(ONLY_SELECT)
     for node in _nodes(tree):
         kind = node["type"]
         if kind == "SetQuery":
-            raise QueryRefused("SETTINGS are not accepted here: the limits are fixed.")
+            raise QueryRefusedError("SETTINGS are not accepted here: the limits are fixed.")
         if kind not in _KINDS:
-            raise QueryRefused(f"{_WORDS.get(kind, _UNKNOWN)} is not accepted here.")
+            raise QueryRefusedError(f"{_WORDS.get(kind, _UNKNOWN)} is not accepted here.")
         if "out_file" in node or "format_ast" in node:
-            raise QueryRefused("INTO OUTFILE and FORMAT are not accepted here: use export.")
+            raise QueryRefusedError("INTO OUTFILE and FORMAT are not accepted here: use export.")
         if "table_function" in node:
-            raise QueryRefused("Table functions are not accepted here, only the ledger's tables.")
+            raise QueryRefusedError(
+                "Table functions are not accepted here, only the ledger's tables."
+            )
         if kind == "TableIdentifier":
             _check_table(node, grammar)
         elif kind == "Identifier":
@@ -127,19 +129,23 @@ def _nodes(tree: object) -> Iterator[Node]:
 def _check_table(node: Node, grammar: Grammar) -> None:
     parts = node.get("name_parts") or [node.get("name", "")]
     if len(parts) > 1 and parts[0] != grammar.database:
-        raise QueryRefused(f"The database {parts[0]!r} is not accepted here, only the ledger's.")
+        raise QueryRefusedError(
+            f"The database {parts[0]!r} is not accepted here, only the ledger's."
+        )
 
 
 def _check_identifier(node: Node, grammar: Grammar) -> None:
     """Refuse what may name a table after IN, or a function handed to another."""
     parts = node.get("name_parts") or [node.get("name", "")]
     if len(parts) > 1 and parts[0] in grammar.databases and parts[0] != grammar.database:
-        raise QueryRefused(f"The database {parts[0]!r} is not accepted here, only the ledger's.")
+        raise QueryRefusedError(
+            f"The database {parts[0]!r} is not accepted here, only the ledger's."
+        )
     if len(parts) == 1 and str(parts[0]).lower() in grammar.refused:
-        raise QueryRefused(f"The name {parts[0]!r} is that of a function not accepted here.")
+        raise QueryRefusedError(f"The name {parts[0]!r} is that of a function not accepted here.")
 
 
 def _check_function(node: Node, grammar: Grammar) -> None:
     name = node.get("name") or node.get("func_name")
     if name and not grammar.computes(str(name)):
-        raise QueryRefused(f"The function {name!r} is not accepted here.")
+        raise QueryRefusedError(f"The function {name!r} is not accepted here.")

@@ -9,7 +9,7 @@ from schemas.record import Place
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerConflict, LedgerUnavailable
+from streams.ledger.errors import LedgerConflictError, LedgerUnavailableError
 
 SCAN_ROWS = 50_000
 # Each but the last was spent by an engine that died at one and the same place.
@@ -130,8 +130,8 @@ class LedgerTable:
         A server compares again when it takes the insert up, so one that was held up on its way
         finds the chain gone on. Of two that arrive in one instant the engine drops the later: the
         token is the batch's place in the chain. A lost answer is settled by reading back. Raises
-        ``LedgerConflict`` if the chain ends elsewhere, ``LedgerUnavailable`` if the batch is not
-        there: start again from the table's own tip.
+        ``LedgerConflictError`` if the chain ends elsewhere, ``LedgerUnavailableError`` if the batch
+        is not there: start again from the table's own tip.
         """
         if self.tip() != batch.base:
             raise _conflict(batch)
@@ -142,7 +142,7 @@ class LedgerTable:
                 return
             if tip != batch.base:
                 raise _conflict(batch)
-        raise LedgerUnavailable(
+        raise LedgerUnavailableError(
             f"The ledger's engine took {ATTEMPTS_MAX} inserts of one batch and stored none: "
             "look at its log and start again."
         )
@@ -158,7 +158,7 @@ class LedgerTable:
         stream = pa.BufferReader(batch.stream)
         try:
             self.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, ends_at(batch.base))
-        except LedgerUnavailable:
+        except LedgerUnavailableError:
             if self.tip() == batch.base:
                 raise
 
@@ -193,8 +193,8 @@ def ends_at(tip: Tip) -> str:
     return f"(SELECT (seq, hash) FROM ledger ORDER BY seq DESC LIMIT 1) = {last}"  # noqa: S608 - a number and a hash of our own
 
 
-def _conflict(batch: Batch) -> LedgerConflict:
-    return LedgerConflict(
+def _conflict(batch: Batch) -> LedgerConflictError:
+    return LedgerConflictError(
         f"The ledger no longer ends at row {batch.base.rows - 1}: another process appends to it, "
         "and there may be one writer only."
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from schemas.heads import LedgerHead
 from streams.ledger.chain import EMPTY, Tip
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerFault
+from streams.ledger.errors import LedgerVerificationError
 from streams.ledger.piece import SETTINGS, Ends, Piece
 
 PIECE_ROWS = 500_000
@@ -44,8 +44,8 @@ def verify(
 
     Of each row: its number follows the one before, its link is the former hash, its hash is of
     its content, its offset is above the former one of its partition, its event id and its
-    materialized columns are what the body says. Raises ``LedgerFault`` naming the first bad row,
-    ``LedgerUnavailable`` if the engine cannot read its own files.
+    materialized columns are what the body says. Raises ``LedgerVerificationError`` naming the first
+    bad row, ``LedgerUnavailableError`` if the engine cannot read its own files.
     """
     total = clickhouse.rows("SELECT count() FROM {t:Identifier}", {"t": table}, SETTINGS)[0][0]
     tip, ends = EMPTY, Ends()
@@ -56,7 +56,7 @@ def verify(
             faults = [*piece.order_faults(ends), *content.result()]
             if faults:
                 first = min(faults)
-                raise LedgerFault(first.seq, first.what)
+                raise LedgerVerificationError(first.seq, first.what)
             tip = piece.tip()
             progress(tip.rows, total)
     _refuse_other_heads(clickhouse, table, remembered)
@@ -84,6 +84,10 @@ def _refuse_other_heads(
         found = dict(clickhouse.rows(_HASHES, {"table": table, "numbers": numbers}, SETTINGS))
         for head in some:
             if head.sequence not in found:
-                raise LedgerFault(head.sequence, "a head vouches for the row, and it is missing")
+                raise LedgerVerificationError(
+                    head.sequence, "a head vouches for the row, and it is missing"
+                )
             if "0x" + found[head.sequence].hex() != head.hash:
-                raise LedgerFault(head.sequence, "its hash is not the one that a head vouches for")
+                raise LedgerVerificationError(
+                    head.sequence, "its hash is not the one that a head vouches for"
+                )

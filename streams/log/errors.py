@@ -10,11 +10,11 @@ class LogError(Exception):
     """The embedded log cannot be used; nothing was half-written."""
 
 
-class LogDamaged(LogError):  # noqa: N818 - named for what was found
+class LogDamagedError(LogError):
     """A file is no database, is torn, or was made by another version."""
 
 
-class LogUnwritable(LogError):  # noqa: N818 - named for what was found
+class LogWriteError(LogError):
     """The disk is full or the file may not be written."""
 
 
@@ -36,9 +36,9 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _UNWRITABLE:
-            raise LogUnwritable(f"{path.name}: {_UNWRITABLE[code]}") from error
+            raise LogWriteError(f"{path.name}: {_UNWRITABLE[code]}") from error
         name = getattr(error, "sqlite_errorname", "unreadable")
-        raise LogDamaged(
+        raise LogDamagedError(
             f"{path.name} is damaged or no database of this program ({name}): "
             "restore it from a good copy"
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.state import StateDamaged, StateKey, StateWrite
+from signer.state import StateIntegrityError, StateKey, StateWrite
 from streams.log.errors import translated
 from streams.log.sqlite import SqliteLog, number
 
@@ -53,11 +53,11 @@ class PipelineLog(SqliteLog):
             self._db.executemany("DELETE FROM state WHERE place = ?", drops)
 
     def _check_alone(self) -> None:
-        """Raise ``StateDamaged`` if another connection changed the file: this is its one writer."""
+        """Raise ``StateIntegrityError`` if another connection changed the file."""
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version_seen:
-            raise StateDamaged(
-                f"{self.path.name} was changed by somebody else while the signer ran: stop that "
+            raise StateIntegrityError(
+                f"{self.path.name} was changed by another program while the signer ran: stop that "
                 "program, and restore the data folder if it was no sixgate"
             )
 
@@ -82,7 +82,7 @@ class PipelineLog(SqliteLog):
             for place, key, value in self._db.execute(query, (account,)):
                 found = StateKey(account, "live", key)
                 if place != _place(found):
-                    raise StateDamaged(
+                    raise StateIntegrityError(
                         f"a live record of {account} cannot be found by its key: restore the data "
                         "folder from a good copy"
                     )

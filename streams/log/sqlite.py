@@ -10,7 +10,7 @@ from typing import Any
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import TOPICS, Topic
-from streams.log.errors import LogDamaged, translated
+from streams.log.errors import LogDamagedError, translated
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x51A7E001
@@ -155,7 +155,7 @@ class SqliteLog:
                 self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             elif (version, application) != (SCHEMA_VERSION, APPLICATION_ID):
-                raise LogDamaged(
+                raise LogDamagedError(
                     f"{self.path.name} was made by another version of this program "
                     f"(format {version}, this is {SCHEMA_VERSION}): use that version"
                 )

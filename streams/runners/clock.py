@@ -10,7 +10,7 @@ BACKWARD_MS_MAX = 1_000
 Milliseconds: TypeAlias = Callable[[], int]
 
 
-class ClockHalted(Exception):  # noqa: N818 - named for what it does to the process
+class ClockError(Exception):
     """Time went back or jumped: rolling limits could be bypassed, so nothing is processed."""
 
 
@@ -30,13 +30,13 @@ class SteadyClock:
         self._offset_ms = self.wall_ms() - self.boot_ms()
 
     def now_ms(self) -> int:
-        """Return the time, never less than last time; raise ``ClockHalted`` when it jumped."""
+        """Return the time, never less than last time; raise ``ClockError`` when it jumped."""
         now_ms = self.wall_ms()
         drift_ms = now_ms - self.boot_ms() - self._offset_ms
         if abs(drift_ms) > DISAGREEMENT_MS_MAX:
-            raise ClockHalted(_sentence(f"jumped by {drift_ms} ms"))
+            raise ClockError(_sentence(f"jumped by {drift_ms} ms"))
         if now_ms < self.last_ms - BACKWARD_MS_MAX:
-            raise ClockHalted(_sentence(f"is {self.last_ms - now_ms} ms behind the last decision"))
+            raise ClockError(_sentence(f"is {self.last_ms - now_ms} ms behind the last decision"))
         self.last_ms = max(now_ms, self.last_ms)
         return self.last_ms
 

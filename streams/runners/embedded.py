@@ -18,9 +18,9 @@ from typing import NamedTuple, TypeAlias
 from schemas.record import REGISTRY, Outgoing, Record
 from schemas.topics import Topic
 from signer.stage import Arrival, SigningStage
-from signer.state import StateDamaged, StateRolledBack
+from signer.state import StateIntegrityError, StateRollbackError
 from streams.gates import cascade
-from streams.gates.passage import World
+from streams.gates.passage import GateProjections
 from streams.gates.stages import Simulate
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -32,7 +32,7 @@ OnCommit: TypeAlias = Callable[[Sequence[Outgoing]], None]
 Positions: TypeAlias = dict[str, int]
 
 
-class Taken(NamedTuple):
+class ReadBatch(NamedTuple):
     """The next records of one topic, the positions behind them, and whether more may follow."""
 
     records: list[Record]
@@ -40,7 +40,7 @@ class Taken(NamedTuple):
     to_the_end: bool
 
 
-NOTHING = Taken([], {}, to_the_end=False)
+NOTHING = ReadBatch([], {}, to_the_end=False)
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class EmbeddedRunner:
     def load(self) -> None:
         """Load what earlier lives left and prove that nothing went back.
 
-        Raises ``StateRolledBack``, ``StateDamaged``, ``LogError``.
+        Raises ``StateRollbackError``, ``StateIntegrityError``, ``LogError``.
         """
         seen = self.stage.memory.slot
         self._check_positions(seen.positions)
@@ -75,7 +75,9 @@ class EmbeddedRunner:
         )
         self.slot.operations.load(registry, vault, seen)
         if self.stage.registry.sequence and self.stage.registry.partitions != self.inbox.partitions:
-            raise StateDamaged("trust.json names other partitions than the registry: restore it")
+            raise StateIntegrityError(
+                "trust.json names other partitions than the registry: restore it"
+            )
         self.clock.last_ms = seen.last_ms
 
     def recover(self) -> None:
@@ -92,7 +94,7 @@ class EmbeddedRunner:
     def step(self) -> int:
         """Process one batch; return how many records it read, or without any did of other work.
 
-        Raises ``ClockHalted``, ``StateDamaged``, ``LogError``, ``StageHalted``: the runner is
+        Raises ``ClockError``, ``StateIntegrityError``, ``LogError``, ``HaltError``: the runner is
         spent then, and a new one goes on from what is committed.
         """
         now_ms = self.clock.now_ms()
@@ -121,7 +123,7 @@ class EmbeddedRunner:
             commits += 1
         return commits
 
-    def _next(self) -> tuple[Taken, Taken, Taken]:
+    def _next(self) -> tuple[ReadBatch, ReadBatch, ReadBatch]:
         """Read the next registry records, key requests and intents, as far as their order allows.
 
         An intent may rely on a key and a key on the registry, so each is read before what it may
@@ -136,7 +138,7 @@ class EmbeddedRunner:
 
     def _lead(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         stage = self.stage
-        world = World(stage.registry, stage.keys, stage.memory.account)
+        world = GateProjections(stage.registry, stage.keys, stage.memory.account)
         return cascade.run(submitted, world, now_ms, self.simulate)
 
     def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
@@ -144,7 +146,7 @@ class EmbeddedRunner:
             self.pipeline.commit(events, writes, now_ms)
             self.on_commit(events)
 
-    def _take(self, topic: Topic) -> Taken:
+    def _take(self, topic: Topic) -> ReadBatch:
         """Read a topic's next records, the same number of every partition at most."""
         records: list[Record] = []
         positions: Positions = {}
@@ -158,12 +160,12 @@ class EmbeddedRunner:
             read_to = positions.get(place, offset)
             to_the_end = to_the_end and read_to >= self.inbox.end(topic, partition)
             records += found
-        return Taken(records, positions, to_the_end)
+        return ReadBatch(records, positions, to_the_end)
 
     def _check_positions(self, positions: Positions) -> None:
         for place, position in positions.items():
             topic, partition = place.rsplit("/", 1)
             if position > self.inbox.end(Topic(topic), int(partition)):
-                raise StateRolledBack(
+                raise StateRollbackError(
                     f"inbox.db ends before what the signer read of {topic}: restore a newer copy"
                 )

@@ -17,10 +17,10 @@ from typing import TypeAlias
 from schemas.clearance import Gate
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
-from streams.gates.ahead import Ahead, Fingerprint, Sent, fingerprint_of, lead_all
+from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import Passage, RuleGate
+from streams.gates.pipelining import Ahead, Fingerprint, Sent, fingerprint_of, lead_all
 from streams.gates.stages import GATE_OF, Entered, Simulate, enter, waiting_for_simulation
-from streams.gates.underway import Underway
 from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
@@ -53,7 +53,7 @@ class GateLine:
         self._now_ms = now_ms
         self._on_sent = on_sent
         self._ahead = ahead
-        self._underway = Underway()
+        self._underway = ClearanceCache()
 
     async def pass_on(self, gate: RuleGate, records: Sequence[Record]) -> None:
         """Judge records and return once everything that came of them is on its topic.

@@ -59,8 +59,8 @@ class Ports(NamedTuple):
     ``on_commit`` hears what became visible, and when each intent of it was admitted as far as its
     gate's verdict tells: that is advice. ``on_loaded`` hears that the slot is at work.
     ``attest`` names this life to the slot, once it knows registry and keys. ``fresh_head`` waits
-    for a head of the registry that is fresh, and raises ``RegistryStale``; it gives None where none
-    is required, or once it is told to stop.
+    for a head of the registry that is fresh, and raises ``RegistryStaleError``; it gives None where
+    none is required, or once it is told to stop.
     """
 
     newest: NewestSequences
@@ -91,8 +91,8 @@ class KafkaSigner:
     async def run(self, transactional_id: str, stop: asyncio.Event) -> None:
         """Decide and sign until ``stop`` is set.
 
-        Raises ``KafkaFault``, ``StateDamaged``, ``ClockHalted``, ``StageHalted``,
-        ``RegistryStale``: the process ends.
+        Raises ``KafkaBusError``, ``StateIntegrityError``, ``ClockError``, ``HaltError``,
+        ``RegistryStaleError``: the process ends.
         """
         async with AsyncExitStack() as opened:
             opened.callback(self._thread.shutdown)

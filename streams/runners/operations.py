@@ -14,18 +14,18 @@ from schemas.vault_events import SecretStored, VaultAnswer
 from signer.access import Refused as AccessRefused
 from signer.custody.errors import CustodyError
 from signer.keys.keychain import Keychain
-from signer.keys.orders import KeyRefused, Ordered, check_in_time, open_order
+from signer.keys.orders import KeyOrderError, Ordered, check_in_time, open_order
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.register import KeyRegister
-from signer.registry import Registry, RegistryRefused
+from signer.registry import Registry, RegistryRecordError
 from signer.signatures import Ed25519Signer
-from signer.stage import StageHalted
+from signer.stage import HaltError
 from signer.state import SlotState
-from signer.vaults.custodian import Custodian
+from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.orders import VaultOrdered, check_timely, judge, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
 from streams.gates.admission import source_of
-from streams.runners.custody_chores import CustodyChores
+from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.loading import load_registry, load_said
 from streams.runners.order_accesses import accesses_of, handed_over
 from streams.runners.recoveries import Trail, recovery_in
@@ -39,8 +39,8 @@ class Operations:
     registry: Registry
     vault: VaultRegister
     provisioner: KeyProvisioner
-    vaults: Custodian
-    chores: CustodyChores
+    vaults: VaultOrderExecutor
+    chores: CustodyMaintenance
 
     @property
     def keys(self) -> KeyRegister:
@@ -56,7 +56,7 @@ class Operations:
         """Take a registry record; return what to publish about it."""
         try:
             self.registry.apply(record.value)
-        except RegistryRefused as error:
+        except RegistryRecordError as error:
             return [self.refused("registry.refused", record, now_ms, str(error))]
         return []
 
@@ -77,22 +77,22 @@ class Operations:
             ordered = open_order(record.value, self.registry)
             self._check_routed(record, ordered.order.account)
             return self._answer(ordered, now_ms)
-        except (KeyRefused, CustodyError) as error:
+        except (KeyOrderError, CustodyError) as error:
             return [self.refused("key.refused", record, now_ms, str(error))]
 
     def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
-        """Load what there was when the signer last ran; raises ``StateDamaged``."""
+        """Load what there was when the signer last ran; raises ``StateIntegrityError``."""
         load_registry(self.registry, registry, seen)
         load_said(self.vault, vault, self.registry, seen)
 
     def check_registered(self, registry: Registry) -> None:
-        """Raise ``StageHalted`` unless a registry names this signer as active and with its key.
+        """Raise ``HaltError`` unless a registry names this signer as active and with its key.
 
         An empty one names nobody: there is nothing to decide under it either.
         """
         name, key = self.identity.keyid, self.identity.public_key
         if registry.sequence and registry.service_key("signer", name) != key:
-            raise StageHalted(
+            raise HaltError(
                 f"the registry does not name {name} as an active signer with the key it has: "
                 "nothing is signed until an admin registers it so"
             )
@@ -105,7 +105,7 @@ class Operations:
     def _check_routed(self, record: Record, account: str) -> None:
         """Refuse an order that was put elsewhere: the signer there knows not of all keys."""
         if not well_routed(record, account, self.registry.partitions):
-            raise KeyRefused("the record is not where its account's belong")
+            raise KeyOrderError("the record is not where its account's belong")
 
     def _answer(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
         account, path = ordered.order.account, ordered.order.path
@@ -148,7 +148,7 @@ class Operations:
             check_timely(ordered.order, now_ms)
             trail.approved(ordered.actor)
             said = self._answer_vault(ordered, now_ms)
-        except (KeyRefused, CustodyError) as error:
+        except (KeyOrderError, CustodyError) as error:
             trail.refused(str(error))
             return trail.told
         if len(said) > 1:  # else it is the answer that the order had before

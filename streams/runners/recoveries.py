@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from schemas.audit import AuditAction
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
 from schemas.record import Outgoing
 from schemas.recovery import RecoveryOrder
@@ -59,6 +59,6 @@ def recovery_in(parcel: Envelope | SecretDelivery) -> RecoveryOrder | None:
         return None
     try:
         order = decode_vault_order(parcel.body())
-    except Malformed:
+    except MalformedError:
         return None
     return order if isinstance(order, RecoveryOrder) else None

@@ -19,7 +19,7 @@ from schemas.heads import RegistryHead
 from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
 from signer.freshness import refuse_apart, refuse_withheld
-from signer.stage import Arrival, Batch, Pinned, SigningStage, StageHalted
+from signer.stage import Arrival, Batch, HaltError, Pinned, SigningStage
 from signer.state import StateWrite
 from signer.window import SIGN_MS_MAX
 from streams.runners.operations import Operations
@@ -71,7 +71,7 @@ class Slot:
     def recover(self) -> Iterator[Commit]:
         """Finish what an earlier life pinned and did not publish, some of it at a time.
 
-        The registry must have been read to its end. Raises ``StageHalted`` when there is something
+        The registry must have been read to its end. Raises ``HaltError`` when there is something
         and this signer is not the registered one; whatever else changed stops nothing.
         """
         unfinished = self.stage.unfinished()
@@ -103,8 +103,8 @@ class Slot:
     ) -> list[Outgoing]:
         """Take what operators sent; return what to publish about it.
 
-        Raises ``StageHalted`` when this signer is registered no longer once all records are in,
-        ``RegistryStale`` when they are fewer than a ``head`` says that was read before them.
+        Raises ``HaltError`` when this signer is registered no longer once all records are in,
+        ``RegistryStaleError`` when they are fewer than a ``head`` says that was read before them.
         """
         events = self.register(registry, now_ms)
         if head is not None:
@@ -161,10 +161,10 @@ class Slot:
     def sign(self) -> None:
         """Sign what the last commit pinned, now that it is durable.
 
-        Raises ``StageHalted``, too where a charge is so old that it may leave its window before
+        Raises ``HaltError``, too where a charge is so old that it may leave its window before
         the signature is a day old: a process that was stopped in between. The next start charges
         it anew. A signature that came too late leaves the process no more than one that was not
-        made. Raises ``ClockHalted``.
+        made. Raises ``ClockError``.
         """
         self._refuse_late()
         signed = self.stage.sign(self._pinned)
@@ -174,7 +174,7 @@ class Slot:
     def _refuse_late(self) -> None:
         late_ms = self.now_ms() - self._pinned_ms
         if self._pinned.pinned and late_ms > SIGN_MS_MAX:
-            raise StageHalted(
+            raise HaltError(
                 f"{late_ms} ms went by between a charge and its signature: start again, and what "
                 "was charged is signed with the charge of that time"
             )

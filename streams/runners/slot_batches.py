@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from schemas.heads import RegistryHead
 from schemas.record import Record
 from signer.stage import Arrival
-from streams.gates.reception import Received, Refused, receive
+from streams.gates.clearance_decoding import ClearanceError, Received, receive
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot
 from streams.runners.slot_inputs import positions_behind
@@ -45,14 +45,17 @@ class SlotBatches:
     _proven: set[str] = field(default_factory=set)
 
     def pin(self, read: ReadRecords, head: RegistryHead | None) -> Pinned:
-        """Judge what was read after ``head``; raises ``StateRolledBack`` and as the slot does."""
+        """Judge what was read after ``head``.
+
+        Raises ``StateRollbackError`` and as the slot does.
+        """
         now_ms = self.clock.now_ms()
         trail = self.slot.administer(read.registry, read.requests, now_ms, head)
         received: list[Received] = []
         for record in read.decided:
             try:
                 received.append(receive(record, self.partitions))
-            except Refused as error:
+            except ClearanceError as error:
                 refused = self.slot.operations.refused("record.refused", record, now_ms, str(error))
                 trail.append(refused)
         self.prove(one.intent.account for one in received)
@@ -61,7 +64,7 @@ class SlotBatches:
         return Pinned(self.slot.pin(arrivals, trail, now_ms, behind), _admitted_ms(received))
 
     def prove(self, accounts: Iterable[str]) -> None:
-        """Compare accounts with the ledger when they are first used; raise ``StateRolledBack``.
+        """Compare accounts with the ledger when they are first used; raise ``StateRollbackError``.
 
         Whoever writes to the bus could name any number of others than the registry's.
         """

@@ -5,8 +5,8 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from streams.simulators.fair_queue import Turns
 from streams.simulators.simulation import Call, Simulation, SimulationError
-from streams.simulators.turns import Turns
 
 Answer: TypeAlias = Simulation | SimulationError
 

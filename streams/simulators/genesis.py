@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from schemas.fields import UINT256_MAX, Address
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from streams.simulators.contracts import contracts
 from streams.simulators.printable import printable
 from streams.simulators.simulation import SimulatorError, Uint64
@@ -113,7 +113,7 @@ def load_genesis(path: Path) -> Genesis:
     content = _read(path)
     try:
         document = read_json(content)
-    except JsonWrong as error:
+    except JsonError as error:
         raise GenesisError(f"The genesis file {path} {error}.") from error
     return parse_genesis(document, source=f"The genesis file {path}")
 

@@ -13,7 +13,10 @@ from streams.kafka.broker import REQUEST_MS_MAX, TRANSACTION_MS_MAX
 from streams.runners.faust_app import SESSION_S
 from tests.harness.judge.judgement import judge
 from tests.harness.pipeline.load import under_load
-from tests.harness.pipeline.supervised_world import World, supervised_world
+from tests.harness.pipeline.supervised_organisation import (
+    SupervisedOrganisation,
+    supervised_organisation,
+)
 
 DOWN_S = 3
 # Longer than a request, a transaction or the silence of a group's member may last.
@@ -21,13 +24,13 @@ FROZEN_S = max(REQUEST_MS_MAX / 1_000, TRANSACTION_MS_MAX / 1_000, SESSION_S) + 
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
     """One organisation for all tests: each goes on where the one before ended."""
-    with supervised_world(tmp_path_factory.mktemp("outages")) as world:
+    with supervised_organisation(tmp_path_factory.mktemp("outages")) as world:
         yield world
 
 
-def test_a_killed_broker_costs_no_intent_and_no_limit(world: World) -> None:
+def test_a_killed_broker_costs_no_intent_and_no_limit(world: SupervisedOrganisation) -> None:
     with under_load(world.scaled, world.trader, "killed") as load:
         for down_s in (0, DOWN_S):
             load.await_decided()
@@ -37,7 +40,7 @@ def test_a_killed_broker_costs_no_intent_and_no_limit(world: World) -> None:
     judge(world.scaled, load)
 
 
-def test_a_broker_that_freezes_costs_no_intent_and_no_limit(world: World) -> None:
+def test_a_broker_that_freezes_costs_no_intent_and_no_limit(world: SupervisedOrganisation) -> None:
     with under_load(world.scaled, world.trader, "frozen") as load:
         load.await_decided()
         world.kafka.pause()

@@ -10,19 +10,22 @@ from infra.local.server import Server
 from schemas.topics import Topic
 from tests.harness.judge.judgement import judge
 from tests.harness.pipeline.load import under_load
-from tests.harness.pipeline.supervised_world import World, supervised_world
+from tests.harness.pipeline.supervised_organisation import (
+    SupervisedOrganisation,
+    supervised_organisation,
+)
 from tests.harness.pipeline.trading import HOME
 
 NODES = 3
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with supervised_world(tmp_path_factory.mktemp("cluster"), nodes=NODES) as world:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
+    with supervised_organisation(tmp_path_factory.mktemp("cluster"), nodes=NODES) as world:
         yield world
 
 
-def leader(world: World, topic: Topic) -> Server:
+def leader(world: SupervisedOrganisation, topic: Topic) -> Server:
     """Return the node that leads our account's partition of a topic."""
 
     async def number() -> int:
@@ -38,7 +41,7 @@ def leader(world: World, topic: Topic) -> Server:
     return world.kafka.nodes[asyncio.run(number()) - 1]
 
 
-def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(world: World) -> None:
+def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(world: SupervisedOrganisation) -> None:
     with under_load(world.scaled, world.trader, "lost") as load:
         load.await_decided()
         lost = leader(world, Topic.STATE)

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.state import StateDamaged, StateRolledBack
-from sixgate.data_folder.folder import Folder, FolderBusy
+from signer.state import StateIntegrityError, StateRollbackError
+from sixgate.data_folder.folder import Folder, FolderBusyError
 from sixgate.socket.connection import connect
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
 from tests.harness.judge.outside import check, in_folder
@@ -91,7 +91,7 @@ def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
     intent = trader.signed("a")
     assert run_once(folder, intent) == ["signed"]
     write(folder.pipeline, "UPDATE state SET place = randomblob(16) WHERE kind = 'live'")
-    with pytest.raises(StateDamaged, match="cannot be found by its key"):
+    with pytest.raises(StateIntegrityError, match="cannot be found by its key"):
         run_once(folder, intent)
     check(in_folder(folder.path), settled=False)
 
@@ -104,7 +104,7 @@ def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_n
     assert ends(pipeline.drain()) == ["signed"]
     write(folder.pipeline, "DELETE FROM state WHERE kind = 'live'")
     pipeline.submit(intent)
-    with pytest.raises(StateDamaged, match="changed by somebody else"):
+    with pytest.raises(StateIntegrityError, match="changed by another program"):
         pipeline.drain()
     check(in_folder(folder.path), settled=False)
 
@@ -118,7 +118,7 @@ def test_an_allocation_whose_hint_was_cleared_halts(folder: Folder, trader: Prod
     pipeline.close()
     write(folder.pipeline, "UPDATE state SET pending = 0")
     run_once(folder)  # nothing names the account, so nothing is looked at
-    with pytest.raises(StateDamaged, match="was hidden"):
+    with pytest.raises(StateIntegrityError, match="is missing"):
         run_once(folder, trader.signed("b"))
     check(in_folder(folder.path), settled=False)
 
@@ -138,7 +138,7 @@ def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
         db.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", old)
         db.commit()
     with (
-        pytest.raises(StateRolledBack, match="ends before outcome 2"),
+        pytest.raises(StateRollbackError, match="ends before outcome 2"),
         connect(folder.path) as api,
     ):
         list(api.submit([submitted(intent)], wait=True))
@@ -148,14 +148,14 @@ def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("DELETE FROM state WHERE kind = 'head'", "not the set its head names"),
+        ("DELETE FROM state WHERE kind = 'head'", "do not match its head"),
         ("DELETE FROM state WHERE kind = 'slot'", "what no signer answered"),
-        (DELETE_LIVE, "not the set its head names"),
-        (SWAP_LIVE, "live record of treasury was changed by somebody else"),
-        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "not the set its head names"),
+        (DELETE_LIVE, "do not match its head"),
+        (SWAP_LIVE, "live record of treasury was changed by another program"),
+        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "do not match its head"),
         (DOUBLE_LIVE, "cannot be found by its key"),
-        ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed by somebody else"),
-        ("UPDATE state SET value = x''", "slot 0 was changed by somebody else"),
+        ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed by another program"),
+        ("UPDATE state SET value = x''", "slot 0 was changed by another program"),
     ],
 )
 def test_state_that_was_cut_swapped_or_doubled_halts(
@@ -163,7 +163,7 @@ def test_state_that_was_cut_swapped_or_doubled_halts(
 ) -> None:
     run_once(folder, trader.signed("a"), trader.signed("b"))
     write(folder.pipeline, statement)
-    with pytest.raises(StateDamaged, match=said):
+    with pytest.raises(StateIntegrityError, match=said):
         run_once(folder, trader.signed("a"), trader.signed("c"))
     check(in_folder(folder.path), settled=False)
 
@@ -173,7 +173,7 @@ def test_a_vault_answer_that_was_removed_halts_instead_of_refusing_intents(
 ) -> None:
     assert run_once(folder, trader.signed("a")) == ["signed"]
     write(folder.pipeline, "DELETE FROM records WHERE topic = ?", number(Topic.VAULT))
-    with pytest.raises(StateRolledBack, match="only 0 answers in the vault"):
+    with pytest.raises(StateRollbackError, match="only 0 answers in the vault"):
         run_once(folder, trader.signed("b"))
 
 
@@ -193,14 +193,14 @@ def test_a_folder_whose_trust_names_other_partitions_halts(
     (folder.path / "trust.json").write_bytes(
         json.dumps(trust | {"partitions": 1}, separators=(",", ":"), sort_keys=True).encode()
     )
-    with pytest.raises(StateDamaged, match="other partitions"):
+    with pytest.raises(StateIntegrityError, match="other partitions"):
         run_once(folder, trader.signed("a", to=ALLOWED), trader.signed("b", to=STRANGER))
 
 
 def test_there_is_no_lock_file_to_delete_under_the_owner(folder: Folder) -> None:
     with folder.owned():
         assert not (folder.path / "lock").exists()
-        with pytest.raises(FolderBusy), folder.owned():
+        with pytest.raises(FolderBusyError), folder.owned():
             pass
 
 
@@ -211,7 +211,7 @@ def test_a_second_signer_on_the_folder_halts_at_its_first_commit(
     first, second = open_pipeline(folder), open_pipeline(folder)
     first.submit(trader.signed("a"))
     assert ends(first.drain()) == ["signed"]
-    with pytest.raises(StateDamaged, match="changed by somebody else"):
+    with pytest.raises(StateIntegrityError, match="changed by another program"):
         second.drain()
     first.submit(trader.signed("b"))
     assert ends(first.drain()) == ["signed"]

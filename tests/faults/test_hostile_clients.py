@@ -24,7 +24,7 @@ from sixgate.embedded.node import Node
 from sixgate.socket.connection import connect
 from sixgate.socket.remote import dial
 from sixgate.socket.serving import CLIENTS_MAX, REQUEST_BYTES_MAX, serving
-from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.errors import LedgerUnavailableError
 from streams.log.errors import LogError
 from streams.log.sqlite import SqliteLog
 from tests.harness.builders.waiting import until
@@ -148,7 +148,7 @@ def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
     folder.heads.mkdir()
     with node.pipeline.parts.books._lock:  # noqa: SLF001 - so that the client's call finds it first
         list(node.submit([submitted(trader.signed("b"))], wait=True))
-        with pytest.raises(LedgerUnavailable):
+        with pytest.raises(LedgerUnavailableError):
             node.settle()
     folder.heads.rmdir()
     kept.rename(folder.heads)

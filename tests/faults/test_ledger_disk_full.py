@@ -7,7 +7,7 @@ import pytest
 
 from sixgate.cli.exit_codes import ExitCode
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerUnavailable
+from streams.ledger.errors import LedgerUnavailableError
 from streams.ledger.migrations import migrate
 from tests.harness.broker.ledger_kafka import own_topics
 from tests.harness.broker.ledger_servers import as_user
@@ -57,5 +57,5 @@ def test_a_full_disk_hides_no_row_from_who_reads(rig: Rig) -> None:
         exported = clickhouse.formatted("SELECT body FROM ledger", "JSONEachRow")
         assert exported.count(b"\n") == rows
         for read in (clickhouse.rows, lambda sql: clickhouse.formatted(sql, "JSONEachRow")):
-            with pytest.raises(LedgerUnavailable):
+            with pytest.raises(LedgerUnavailableError):
                 read(HALF_WAY)

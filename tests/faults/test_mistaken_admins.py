@@ -10,12 +10,12 @@ from schemas.keys import KeyRequest
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened, ServiceSet, SettingSet
 from schemas.topics import Topic
-from signer.stage import StageHalted
+from signer.stage import HaltError
 from sixgate.api import ApiError
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
+from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
-from sixgate.slots import open_signer_keys
 from sixgate.socket.connection import connect
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
@@ -67,7 +67,7 @@ def test_a_signer_that_the_registry_gave_up_signs_nothing_until_it_is_registered
     pipeline.inbox.append([Outgoing(Topic.REGISTRY, "", gone)], 1)
     pipeline.submit(trader.signed("a"))
     for _ in range(2):
-        with pytest.raises(StageHalted, match="active signer"):
+        with pytest.raises(HaltError, match="active signer"):
             pipeline.runner.step()
         assert ends(pipeline.committed) == []
         pipeline.close()

@@ -20,7 +20,7 @@ from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
 from streams.gates import cascade
-from streams.gates.passage import Passage, World
+from streams.gates.passage import GateProjections, Passage
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import LocalSimulator
@@ -149,7 +149,7 @@ def test_a_stale_report_sets_no_nonce_where_no_simulation_is_required(
 
     pipeline.drain()
     stage = pipeline.runner.stage
-    world = World(stage.registry, stage.keys, stage.memory.account)
+    world = GateProjections(stage.registry, stage.keys, stage.memory.account)
     record = Record(Topic.SUBMITTED, HOME, 0, ACCOUNT, trader.signed("a"), 1)
     passage = cascade.run([record], world, wall_ms(), no_simulation).decided[0]
     carried = passage.clearance.model_copy(update={"simulation": stale([passage])[0]})

@@ -10,7 +10,7 @@ import yaml
 
 from schemas.topics import PROCESSES as PRINCIPALS
 from schemas.topics import Principal
-from sixgate.releasing.holding import refuse_own_kms
+from sixgate.releasing.release_holders import refuse_own_kms
 from sixgate.scaled.settings import Settings, load_settings
 from tests.harness.builders.compose import is_setting, parse
 from tests.harness.builders.gke import (

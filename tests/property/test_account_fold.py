@@ -28,7 +28,7 @@ histories = st.lists(st.tuples(pauses, st.sampled_from(AGENTS), st.none() | char
 
 
 @dataclass
-class Books:
+class LedgerService:
     """The same history in plain lists."""
 
     now_ms: int = NOW_MS
@@ -49,7 +49,7 @@ class Books:
                 assert account.next_nonce(sender, chain_id) == expected
 
 
-def take(account: Account, books: Books, event: Event) -> Account:
+def take(account: Account, books: LedgerService, event: Event) -> Account:
     pause_ms, name, charge = event
     books.now_ms += pause_ms
     books.judged.append((books.now_ms, name))
@@ -71,7 +71,7 @@ def take(account: Account, books: Books, event: Event) -> Account:
 
 @given(histories)
 def test_an_account_knows_exactly_what_happened(history: list[Event]) -> None:
-    account, books = Account(account=ACCOUNT), Books()
+    account, books = Account(account=ACCOUNT), LedgerService()
     for event in history:
         account = take(account, books, event)
         books.check(account)
@@ -81,7 +81,7 @@ def test_an_account_knows_exactly_what_happened(history: list[Event]) -> None:
 @given(histories, st.data())
 def test_a_restart_anywhere_changes_nothing(history: list[Event], data: st.DataObject) -> None:
     steady = restarted = Account(account=ACCOUNT)
-    one, other = Books(), Books()
+    one, other = LedgerService(), LedgerService()
     for event in history:
         steady = take(steady, one, event)
         restarted = take(restarted, other, event)
@@ -94,7 +94,7 @@ def test_a_restart_anywhere_changes_nothing(history: list[Event], data: st.DataO
 @effort(0.5, soak=1)
 @given(histories)
 def test_folding_leaves_the_account_it_started_from_alone(history: list[Event]) -> None:
-    books = Books()
+    books = LedgerService()
     accounts = [Account(account=ACCOUNT)]
     encoded = [accounts[0].encode()]
     for event in history:
@@ -114,7 +114,7 @@ def test_the_head_forgets_agents_that_were_silent_for_a_minute() -> None:
 @effort(0.1)
 @given(st.integers(1, 300))
 def test_the_head_stays_small_whatever_happens(count: int) -> None:
-    account, books = Account(account=ACCOUNT), Books()
+    account, books = Account(account=ACCOUNT), LedgerService()
     for n in range(count):
         account = take(account, books, (n % 3, "alice", (2**256 - 1, SENDERS[0], 1, 0)))
     assert len(account.encode()) < 32 * 1024

@@ -12,10 +12,10 @@ from schemas.partition import partition_of
 from schemas.record import Outgoing, Place, Record
 from schemas.topics import Topic
 from signer.account import Account
-from streams.gates.ahead import LED_COUNT_MAX, Ahead, Sent, fingerprint_of, lead_all
-from streams.gates.passage import World
+from streams.gates.clearance_cache import ClearanceCache
+from streams.gates.passage import GateProjections
+from streams.gates.pipelining import LED_COUNT_MAX, Ahead, Sent, fingerprint_of, lead_all
 from streams.gates.stages import GATE_OF, enter
-from streams.gates.underway import Underway
 from tests.harness.builders.cases import (
     ACCOUNT,
     NOW_MS,
@@ -30,7 +30,7 @@ from tests.harness.builders.cases import (
 from tests.harness.sizes import effort
 
 REGISTRY = registered(under=policy(tx_to_allowlist=(RECIPIENT,)))[1]
-WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND, REFUSED, SIMULATED, GARBAGE = "sound", "refused", "simulated", "garbage"
 TERMS: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ class Life:
 
     bus: Bus
     ahead: Ahead
-    underway: Underway = field(default_factory=Underway)
+    underway: ClearanceCache = field(default_factory=ClearanceCache)
 
     def take(self, topic: Topic, count: int, *, dies: bool = False) -> None:
         batch = self.bus.unread(topic)[:count]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical import Canonical, Malformed
+from schemas.canonical import Canonical, MalformedError
 from schemas.fields import SAFE_INTEGER_MAX
 from schemas.outcome import IntentRejected, TransactionSigned, decode_outcome
 from tests.harness.builders.models import canonical_models, values_of
@@ -95,7 +95,7 @@ def accepted(decode: Callable[[bytes], M], raw: bytes) -> M | None:
     """Return what was decoded, or None for a refusal that is short."""
     try:
         return decode(raw)
-    except Malformed as error:
+    except MalformedError as error:
         if len(str(error)) > REFUSAL_MAX:
             raise
     return None
@@ -139,7 +139,7 @@ def check_accepted(model: type[Canonical], fuzzed: bytes) -> None:
 def test_no_bytes_at_all_raise_anything_but_malformed(noise: bytes | str) -> None:
     raw = noise if isinstance(noise, bytes) else noise.encode()
     for model in MODELS:
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedError):
             model.decode(raw)
 
 

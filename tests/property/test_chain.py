@@ -15,7 +15,7 @@ from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, entry_bytes, hashes, leaf
 from streams.ledger.entry import entry_of
 from streams.ledger.ordering import LEDGER_TOPICS, advance, batches, by_place, in_order
-from streams.ledger.verifier import Fault, Row, verify
+from streams.ledger.verifier import Row, VerificationError, verify
 from streams.ledger.verifier.format import row_hash
 from tests.harness.builders.ledger import Pipeline, chained, rows_of
 
@@ -79,7 +79,7 @@ def test_any_edit_is_found_at_the_row_or_its_follower(data: st.DataObject) -> No
     kinds = {int: U64, bytes: st.binary(max_size=64)}
     edit: dict[str, Any] = {name: data.draw(kinds.get(type(old), TEXT).filter(lambda v: v != old))}
     rows = [row._replace(**edit) if row.seq == seq else row for row in ROWS]
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(VerificationError) as caught:
         verify(rows)
     assert caught.value.seq in {seq, seq + 1, edit.get("seq")}
 
@@ -91,7 +91,7 @@ def test_no_other_selection_of_rows_verifies_against_a_head(
     rows = [ROWS[n] for n in order if n not in dropped]
     if rows == ROWS:
         return
-    with pytest.raises(Fault):
+    with pytest.raises(VerificationError):
         verify(rows, {ROWS[-1].seq: ROWS[-1].hash})
 
 

@@ -14,7 +14,7 @@ from schemas.outcome import IntentRejected
 from schemas.reasons import Reason
 from signer.memory import Memory
 from signer.stage import Arrival, Batch
-from signer.state import MAC_BYTES, StateDamaged, StateKey, StateWrite
+from signer.state import MAC_BYTES, StateIntegrityError, StateKey, StateWrite
 from signer.window import SPENT_MS
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -252,7 +252,7 @@ def test_whoever_changes_the_state_without_the_key_is_noticed(
     if {key: write.value for key, write in store.records.items()} == before:
         prove(store)
     else:
-        with pytest.raises(StateDamaged):
+        with pytest.raises(StateIntegrityError):
             prove(store)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseRefused
-from signer.attestation.release.client import AnswerUntrustedError, Exchange
+from signer.attestation.release.client import Exchange, UntrustedAnswerError
 from signer.attestation.release.request import join_frames, split_frames
 from signer.custody.errors import CorruptError
 from tests.harness.builders.release import SHARE, WANTED, Release, attest, exchange
@@ -55,7 +55,7 @@ def test_no_changed_answer_opens(data: st.DataObject) -> None:
     assert mine.open(answer) == [SHARE]
     changed = bytearray(answer)
     changed[data.draw(st.integers(0, len(answer) - 1))] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(AnswerUntrustedError):
+    with pytest.raises(UntrustedAnswerError):
         mine.open(bytes(changed))
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from schemas.release import ReleaseReason
-from signer.attestation.release.nonces import NonceRefused, Nonces
+from signer.attestation.release.nonces import NonceRefusedError, Nonces
 
 AGE_MS, USED_MAX = 100, 4
 SECRET = bytes(range(32))
@@ -46,7 +46,7 @@ class AnyOrder(RuleBasedStateMachine):
     def use(self, nonce: bytes) -> None:
         try:
             self.nonces = self.nonces.burn(nonce, self.now_ms)
-        except NonceRefused as refused:
+        except NonceRefusedError as refused:
             self._check_refusal(nonce, refused.reason)
             return
         self._saw()
@@ -81,13 +81,13 @@ def test_a_clock_that_goes_back_does_not_make_a_forgotten_use_undone() -> None:
     state, second = state.issue(b"2" * 16, AGE_MS + 1)
     state = state.burn(second, AGE_MS + 1)
     assert first not in state.used, "it was to be forgotten"
-    with pytest.raises(NonceRefused, match="nonce_expired"):
+    with pytest.raises(NonceRefusedError, match="nonce_expired"):
         state.burn(first, 50)
 
 
 @given(st.binary(max_size=80))
 def test_no_bytes_of_ones_own_are_a_nonce(forged: bytes) -> None:
-    with pytest.raises(NonceRefused, match="nonce_unknown"):
+    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
         nonces().check(forged, 0)
 
 
@@ -96,13 +96,13 @@ def test_a_changed_nonce_is_none(at: int, turned: int) -> None:
     state, nonce = nonces().issue(b"1" * 16, 5)
     changed = bytearray(nonce)
     changed[at] ^= turned
-    with pytest.raises(NonceRefused, match="nonce_unknown"):
+    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
         state.check(bytes(changed), 5)
 
 
 def test_another_lifes_nonces_are_unknown() -> None:
     _, nonce = nonces().issue(b"1" * 16, 5)
-    with pytest.raises(NonceRefused, match="nonce_unknown"):
+    with pytest.raises(NonceRefusedError, match="nonce_unknown"):
         nonces(bytes(32)).check(nonce, 5)
 
 
@@ -112,7 +112,7 @@ def test_when_too_many_were_used_the_next_waits_until_they_expire() -> None:
         state, nonce = state.issue(bytes([number]) * 16, 0)
         if number < USED_MAX:
             state = state.burn(nonce, 0)
-    with pytest.raises(NonceRefused, match="nonces_exhausted"):
+    with pytest.raises(NonceRefusedError, match="nonces_exhausted"):
         state.burn(nonce, AGE_MS)
     state, late = state.issue(b"l" * 16, AGE_MS + 1)
     assert set(state.burn(late, AGE_MS + 1).used) == {late}

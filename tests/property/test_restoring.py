@@ -12,8 +12,8 @@ from schemas.registry import VaultCreated
 from schemas.vault_backup import (
     BackedUpVault,
     Backup,
+    BackupError,
     BackupHeader,
-    BackupWrong,
     backup_lines,
     read_backup,
 )
@@ -21,9 +21,9 @@ from schemas.vault_events import SecretOrder, VaultKeyOrder
 from signer.custody.sealing import Holders
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from signer.vaults.restoration import NoVaultEvent, RestoreRefused, missing, vault_lines
+from signer.vaults.restoration import RestoreError, VaultEventError, missing, vault_lines
 from signer.vaults.rotation import Rotation
-from signer.vaults.secret_keeper import SecretKeeper
+from signer.vaults.secret_sealing import SecretSealing
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import clouds
@@ -43,11 +43,11 @@ def history(vault: str) -> tuple[bytes, ...]:
     """Return what a signer said of a vault: two secrets, a new version, a new key, a rewrapping."""
     registry, said = organisation(), VaultRegister()
     with clouds() as some:
-        keeper = SecretKeeper(registry, said.secrets, Holders(some.root, ()), Stream(vault))
+        keeper = SecretSealing(registry, said.secrets, Holders(some.root, ()), Stream(vault))
         return tuple(_said(keeper, said, vault))
 
 
-def _said(keeper: SecretKeeper, said: VaultRegister, vault: str) -> Iterator[bytes]:
+def _said(keeper: SecretSealing, said: VaultRegister, vault: str) -> Iterator[bytes]:
     registry = keeper.registry
     for path, version in (("a", 1), ("b", 1), ("a", 2)):
         order = SecretOrder(
@@ -118,7 +118,7 @@ def test_the_log_grows_to_the_backup_or_stays(
     backup = backup_of(log_of(saved, mixed[::-1]))
     # A vault that the backup has nothing of is left alone.
     if any(0 < has < is_there for is_there, has in zip(there, saved, strict=True)):
-        with pytest.raises(RestoreRefused, match="older"):
+        with pytest.raises(RestoreError, match="older"):
             missing(backup, log, registry)
         return
     restored = log + [line.raw for line in missing(backup, log, registry)]
@@ -142,14 +142,14 @@ def test_a_torn_or_changed_file_is_no_backup(cut: int, flip: int, bit: int) -> N
     changed = bytearray(whole)
     changed[flip % len(whole)] ^= 1 << bit
     for wrong in (whole[: cut % len(whole)], bytes(changed), whole + b"\n", whole + whole):
-        with pytest.raises(BackupWrong):
+        with pytest.raises(BackupError):
             read_backup(wrong.splitlines(keepends=True))
 
 
 def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
     header = BackupHeader(org=ORG, made_at_ms=NOW_MS, events=0, vaults=())
     whole = b"".join(backup_lines(header, ()))
-    with pytest.raises(BackupWrong, match="torn"):
+    with pytest.raises(BackupError, match="torn"):
         read_backup(whole[:-1].splitlines(keepends=True))
 
 
@@ -164,7 +164,7 @@ def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
     ],
 )
 def test_a_backup_of_elsewhere_or_of_another_mode_is_refused(backup: Backup, why: str) -> None:
-    with pytest.raises(RestoreRefused, match=why):
+    with pytest.raises(RestoreError, match=why):
         missing(backup, [], organisation())
 
 
@@ -182,16 +182,16 @@ FOREIGN = [
 
 @pytest.mark.parametrize("record", FOREIGN)
 def test_what_no_signer_says_is_neither_saved_nor_built_upon(record: bytes) -> None:
-    with pytest.raises(NoVaultEvent):
+    with pytest.raises(VaultEventError):
         vault_lines([record])
-    with pytest.raises(NoVaultEvent):
+    with pytest.raises(VaultEventError):
         missing(backup_of([]), [record], organisation())
 
 
 def test_a_backup_that_went_on_otherwise_is_refused() -> None:
     one, *_, last = history("one")
-    with pytest.raises(RestoreRefused, match="otherwise"):
+    with pytest.raises(RestoreError, match="otherwise"):
         missing(backup_of([last, one]), [one], organisation())
     forged = [*history("one")[:2], history("one")[2].replace(b'"version":2', b'"version":3')]
-    with pytest.raises(RestoreRefused, match="no signer said"):
+    with pytest.raises(RestoreError, match="no signer said"):
         missing(backup_of(forged), [], organisation())

@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from signer.ethereum.signing import DigestSigner
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.keychain import LIMITS
-from signer.stage import Arrival, StageHalted
+from signer.stage import Arrival, HaltError
 from signer.window import SIGN_MS_MAX
 from streams.runners import slot
 from tests.harness.builders.cases import NOW_MS
@@ -102,7 +102,7 @@ def test_what_took_too_long_to_sign_leaves_the_process_no_more(
 
     life.slot.pin([ask("bob", "a", 1)], [], NOW_MS, {})
     life.slot.stage.key_use.open_key = slow
-    with pytest.raises(StageHalted, match="between a charge") if halts else nullcontext():
+    with pytest.raises(HaltError, match="between a charge") if halts else nullcontext():
         life.slot.sign()
     assert life.slot.has_unpublished != halts
 

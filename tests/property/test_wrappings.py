@@ -11,7 +11,7 @@ from schemas.custody import AGENT_KEYS
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
 from signer.vaults.vault import Vault, VersionPlace
-from signer.vaults.wrappings import WrappingRefused, Wrappings
+from signer.vaults.wrappings import WrappingError, Wrappings
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.vault_events import FUND, ordered
 
@@ -104,7 +104,7 @@ def test_a_vault_is_what_reading_its_whole_history_finds(history: list[tuple[Any
         wanted = whole.takes(said)
         try:
             tell(wrappings, said)
-        except WrappingRefused:
+        except WrappingError:
             assert not wanted
         else:
             assert wanted

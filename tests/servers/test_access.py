@@ -27,7 +27,7 @@ from streams.kafka.access import (
 )
 from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker, Tls
-from streams.kafka.errors import KafkaDenied
+from streams.kafka.errors import KafkaDeniedError
 from streams.kafka.provision import AccessPlan, TopicPlan
 from streams.kafka.topics import Replication, Weaker
 from tests.harness.broker.servers import SecureKafka
@@ -168,13 +168,13 @@ def test_processes_can_verify_the_rights_and_nobody_can_change_them(
     async def run() -> bool:
         own = Acl(f"User:{name}", Operation.ALL, Resource.TOPIC, "*")
         async with Admin(broker_as(provisioned, name)) as admin:
-            with pytest.raises(KafkaDenied):
+            with pytest.raises(KafkaDeniedError):
                 await admin.give([own])
-            with pytest.raises(KafkaDenied):
+            with pytest.raises(KafkaDeniedError):
                 await admin.take([own])
             try:
                 await admin.acls()
-            except KafkaDenied:
+            except KafkaDeniedError:
                 return False
             return True
 

@@ -17,7 +17,7 @@ from sixgate.api import Api, ApiError, Json
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.front_door import front_door
+from sixgate.scaled.kafka_api import front_door
 from sixgate.socket.connection import connect
 from tests.harness.builders.waiting import until
 from tests.harness.cli.clients import record, results, submit, verified
@@ -29,7 +29,7 @@ from tests.harness.pipeline.embedded import (
     agent_entry,
     make_folder,
 )
-from tests.harness.pipeline.scaled_world import scaled_world
+from tests.harness.pipeline.scaled_organisation import scaled_organisation
 
 NOW_MS = wall_ms()  # orders expire
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
@@ -46,7 +46,7 @@ def served(
             yield api, folder
     else:
         with (
-            scaled_world(path, [TRADER.signer]) as world,
+            scaled_organisation(path, [TRADER.signer]) as world,
             front_door(world.settings, world.folder) as api,
         ):
             yield api, world.folder

@@ -18,7 +18,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.embedded.node import Node, running
-from sixgate.halts import HALTS
+from sixgate.fatal_errors import HALTS
 from tests.harness.builders.attestation import repository_page
 from tests.harness.judge.outside import Json, check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder, open_pipeline

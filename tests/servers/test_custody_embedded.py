@@ -13,7 +13,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.modes import PLANS
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.share_turns import ERASE_AFTER_MS, TURN_MS
+from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog

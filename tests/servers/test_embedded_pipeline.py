@@ -11,12 +11,12 @@ import pytest
 from schemas.dsse import INTENT_TYPE
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
-from signer.stage import StageHalted
-from signer.state import StateDamaged, StateRolledBack
+from signer.stage import HaltError
+from signer.state import StateIntegrityError, StateRollbackError
 from sixgate.data_folder.folder import Folder, FolderError
-from streams.log.errors import LogDamaged
+from streams.log.errors import LogDamagedError
 from streams.log.pipeline import PipelineLog
-from streams.runners.clock import ClockHalted
+from streams.runners.clock import ClockError
 from tests.harness.judge.outside import check, in_folder
 from tests.harness.pipeline.embedded import (
     ALLOWED,
@@ -241,7 +241,7 @@ def test_a_process_stopped_for_a_day_between_charge_and_signature_charges_anew(
     folder: Folder, trader: Producer
 ) -> None:
     time = ManualTime()
-    charge_alone(folder, trader, time, stopped_behind_a_commit(time), StageHalted)
+    charge_alone(folder, trader, time, stopped_behind_a_commit(time), HaltError)
     check_charged_anew(folder, trader, time)
 
 
@@ -256,7 +256,7 @@ def test_an_inbox_rolled_back_halts(folder: Folder, trader: Producer) -> None:
     pipeline.drain()
     pipeline.close()
     folder.inbox.write_bytes(old)
-    with pytest.raises(StateRolledBack, match="inbox"):
+    with pytest.raises(StateRollbackError, match="inbox"):
         open_pipeline(folder)
 
 
@@ -273,7 +273,7 @@ def test_a_changed_state_record_halts(folder: Folder, trader: Producer, column: 
     pipeline.close()
     reopened = open_pipeline(folder)
     reopened.submit(trader.signed("b"))
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         reopened.drain()
 
 
@@ -285,7 +285,7 @@ def test_a_clock_that_jumps_halts_without_consuming(folder: Folder, trader: Prod
     pipeline.submit(trader.signed("a", to=ALLOWED))
     for jump_ms in (DAY_MS, -2 * DAY_MS):
         time.wall += jump_ms
-        with pytest.raises(ClockHalted):
+        with pytest.raises(ClockError):
             pipeline.runner.step()
     time.wall += DAY_MS
     assert ends(pipeline.drain()) == ["signed"]
@@ -299,7 +299,7 @@ def test_a_damaged_or_emptied_file_is_told_in_a_sentence(folder: Folder, content
     for leftover in folder.path.glob("inbox.db*"):
         leftover.unlink()
     folder.inbox.write_bytes(content)
-    with pytest.raises((LogDamaged, StateRolledBack), match="restore"):
+    with pytest.raises((LogDamagedError, StateRollbackError), match="restore"):
         open_pipeline(folder)
 
 

@@ -7,11 +7,11 @@ import pytest
 from schemas.heads import RegistryHead
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.freshness import APART_MS_MAX, RegistryStale
+from signer.freshness import APART_MS_MAX, RegistryStaleError
 from signer.registry import Registry
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR, Folder, FolderError
-from sixgate.scaled.registrar import RegistrarProcess
+from sixgate.scaled.registrar_process import RegistrarProcess
 from sixgate.scaled.settings import Settings
 from tests.harness.pipeline.embedded import ACCOUNT, open_pipeline
 
@@ -35,7 +35,7 @@ def test_no_key_is_made_before_the_head_is_reached(
     assert [request.key for request in requests] == [ACCOUNT]
     head = _head(folder, registry, changes)
     if because:
-        with pytest.raises(RegistryStale, match=because):
+        with pytest.raises(RegistryStaleError, match=because):
             slot.administer([], requests, wall_ms(), head)
         assert not slot.stage.keys.by_path
     else:

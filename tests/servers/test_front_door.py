@@ -16,46 +16,46 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from sixgate.answers.waiting import names_of
+from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder, FolderError
-from sixgate.scaled.front_door import Patience, front_door
-from sixgate.scaled.publishing import OtherOrganisation, publish
+from sixgate.scaled.kafka_api import WaitLimits, front_door
+from sixgate.scaled.publishing import OtherOrganisationError, publish
 from sixgate.settings.sections import KafkaSettings
 from sixgate.socket.connection import connect
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from tests.harness.cli.clients import record, results, submit
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder
-from tests.harness.pipeline.scaled_world import World, scaled_world
+from tests.harness.pipeline.scaled_organisation import ScaledOrganisation, scaled_organisation
 
-IMPATIENT = Patience(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
+IMPATIENT = WaitLimits(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
 NOW_MS = 1
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 STRANGER = Ed25519Signer("signer-0", secrets.token_bytes(32))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with scaled_world(tmp_path_factory.mktemp("world"), [TRADER.signer]) as found:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaledOrganisation]:
+    with scaled_organisation(tmp_path_factory.mktemp("world"), [TRADER.signer]) as found:
         yield found
 
 
 @pytest.fixture
-def api(world: World) -> Iterator[Api]:
+def api(world: ScaledOrganisation) -> Iterator[Api]:
     with front_door(world.settings, world.folder) as found:
         yield found
 
 
 @pytest.fixture
-def impatient(world: World) -> Iterator[Api]:
+def impatient(world: ScaledOrganisation) -> Iterator[Api]:
     """Give a front door that soon says what does not come."""
     with front_door(world.settings, world.folder, IMPATIENT) as found:
         yield found
 
 
-def send(world: World, *events: Outgoing) -> None:
+def send(world: ScaledOrganisation, *events: Outgoing) -> None:
     """Write what an attacker writes who may write to every topic."""
 
     async def sent() -> None:
@@ -78,7 +78,7 @@ def paused(server: Server) -> Iterator[None]:
         server.resume()
 
 
-def process(world: World, name: str) -> Server:
+def process(world: ScaledOrganisation, name: str) -> Server:
     return next(server for server in world.processes.all if server.folder.name == name)
 
 
@@ -96,7 +96,9 @@ def outcome_of(api: Api) -> bytes:
     return TransactionSigned.model_validate(newest["event"], strict=False).encode()
 
 
-def test_outcomes_that_no_signer_signed_are_told_to_nobody(world: World, api: Api) -> None:
+def test_outcomes_that_no_signer_signed_are_told_to_nobody(
+    world: ScaledOrganisation, api: Api
+) -> None:
     forged = signed_by_the_wrong_key(outcome_of(api))
     seen, budgets = list(api.signed(after=0, follow=False)), api.budgets()
     send(world, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
@@ -105,7 +107,9 @@ def test_outcomes_that_no_signer_signed_are_told_to_nobody(world: World, api: Ap
     assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
 
 
-def test_a_forged_end_does_not_end_a_wait(world: World, api: Api, impatient: Api) -> None:
+def test_a_forged_end_does_not_end_a_wait(
+    world: ScaledOrganisation, api: Api, impatient: Api
+) -> None:
     value, forged = TRADER.signed(uuid4().hex), outcome_of(api)
     with paused(process(world, "signer")):
         ends = impatient.submit([record(value)], wait=True)
@@ -119,7 +123,7 @@ def test_a_forged_end_does_not_end_a_wait(world: World, api: Api, impatient: Api
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"\xff", b'{"type":"audit"}', b"[" * 10_000])
 def test_garbage_on_every_topic_that_is_read_stops_nobody(
-    world: World, api: Api, garbage: bytes
+    world: ScaledOrganisation, api: Api, garbage: bytes
 ) -> None:
     topics = (Topic.OUTCOMES, Topic.UNATTRIBUTED, Topic.AUDIT, Topic.SIGNED, Topic.HEADS)
     ends = api.submit([record(TRADER.signed(uuid4().hex))], wait=True)
@@ -137,7 +141,7 @@ def test_garbage_on_every_topic_that_is_read_stops_nobody(
 
 
 def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
-    world: World, api: Api, impatient: Api
+    world: ScaledOrganisation, api: Api, impatient: Api
 ) -> None:
     value = TRADER.signed(uuid4().hex)
     with paused(process(world, "signer")):
@@ -154,7 +158,7 @@ def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
 
 
 def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
-    world: World, api: Api, impatient: Api
+    world: ScaledOrganisation, api: Api, impatient: Api
 ) -> None:
     with paused(process(world, "ledger")):
         (end,) = submit(api, TRADER.signed(uuid4().hex))
@@ -165,7 +169,7 @@ def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
     assert api.trail(end["intent"])
 
 
-def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: World) -> None:
+def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
     gone = world.settings.clickhouse.model_copy(update={"port": free_port()})
     settings = world.settings.model_copy(update={"clickhouse": gone})
     with front_door(settings, world.folder) as api:
@@ -176,7 +180,7 @@ def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: World) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: World) -> None:
+def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
     gone = KafkaSettings(servers=f"127.0.0.1:{free_port()}")
     settings = world.settings.model_copy(update={"kafka": gone})
     with pytest.raises(ApiError) as caught, front_door(settings, world.folder):
@@ -184,7 +188,9 @@ def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: World) -> None:
     assert caught.value.code == "connection_lost"
 
 
-def test_another_organisations_folder_finds_no_registry(world: World, tmp_path: Path) -> None:
+def test_another_organisations_folder_finds_no_registry(
+    world: ScaledOrganisation, tmp_path: Path
+) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
     no_registry = pytest.raises(ApiError, match="holds no registry")
     with no_registry as caught, front_door(world.settings, other):
@@ -192,7 +198,7 @@ def test_another_organisations_folder_finds_no_registry(world: World, tmp_path: 
     assert caught.value.code == "halted"
 
 
-def published(world: World, folder: Folder) -> tuple[int, int]:
+def published(world: ScaledOrganisation, folder: Folder) -> tuple[int, int]:
     loop = LoopThread("publish")
     try:
         return loop.run(publish(world.settings.kafka.broker("tests"), folder))
@@ -200,22 +206,26 @@ def published(world: World, folder: Folder) -> tuple[int, int]:
         loop.close()
 
 
-def test_publishing_again_sends_nothing(world: World, api: Api) -> None:
+def test_publishing_again_sends_nothing(world: ScaledOrganisation, api: Api) -> None:
     before = api.registry()
     assert published(world, world.folder) == (0, 0)
     assert api.registry() == before
 
 
-def test_another_organisation_is_not_published_over_the_first(world: World, tmp_path: Path) -> None:
+def test_another_organisation_is_not_published_over_the_first(
+    world: ScaledOrganisation, tmp_path: Path
+) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
-    with pytest.raises(OtherOrganisation, match="another organisation"):
+    with pytest.raises(OtherOrganisationError, match="another organisation"):
         published(world, other)
     assert not other.published.exists()
     with connect(other.path) as embedded:
         assert embedded.status()["org"] == "acme"
 
 
-def test_a_folder_whose_pipeline_ran_is_not_published(world: World, tmp_path: Path) -> None:
+def test_a_folder_whose_pipeline_ran_is_not_published(
+    world: ScaledOrganisation, tmp_path: Path
+) -> None:
     used = make_folder(tmp_path / "used", [TRADER.signer])
     with connect(used.path) as embedded:
         submit(embedded, TRADER.signed("a"))
@@ -223,7 +233,9 @@ def test_a_folder_whose_pipeline_ran_is_not_published(world: World, tmp_path: Pa
         published(world, used)
 
 
-def test_a_published_folder_runs_no_second_pipeline(world: World, tmp_path: Path) -> None:
+def test_a_published_folder_runs_no_second_pipeline(
+    world: ScaledOrganisation, tmp_path: Path
+) -> None:
     """The attack: the same limits again, from a copy of the folder."""
     copy = tmp_path / "copy"
     shutil.copytree(world.folder.path, copy)
@@ -231,7 +243,7 @@ def test_a_published_folder_runs_no_second_pipeline(world: World, tmp_path: Path
         pass
 
 
-def test_the_password_is_in_no_command_line(world: World) -> None:
+def test_the_password_is_in_no_command_line(world: ScaledOrganisation) -> None:
     secret = world.settings.clickhouse.server().password
     assert secret
     for server in world.processes.all:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-FROZEN = "import gc; from sixgate.interpreter import tune; tune(); print(gc.get_freeze_count())"
+FROZEN = "import gc; from sixgate.gc_tuning import tune; tune(); print(gc.get_freeze_count())"
 
 
 SPARED = (

@@ -12,7 +12,7 @@ from schemas.record import Outgoing, Place, Record
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
-from streams.ledger.errors import LedgerGap
+from streams.ledger.errors import LedgerGapError
 from streams.ledger.kafka_source import KafkaSource
 from streams.ledger.ordering import LEDGER_TOPICS, advance, by_place
 from streams.ledger.sink import Source
@@ -191,7 +191,7 @@ def test_what_the_log_forgot_before_it_was_read_is_a_gap(log: Log) -> None:
     start = log.ends()
     log.append(*(Outgoing(Topic.REGISTRY, "", b"%d" % n) for n in range(4)))
     log.forget(Topic.REGISTRY, 0, start[Topic.REGISTRY, 0] + 2)
-    with pytest.raises(LedgerGap, match="registry/0 begins at offset"):
+    with pytest.raises(LedgerGapError, match="registry/0 begins at offset"):
         log.drain(start)
 
 
@@ -253,5 +253,5 @@ class TestKafkaAlone:
     def test_a_position_behind_the_end_of_the_log_is_another_log(self, kafka_log: KafkaLog) -> None:
         beyond = kafka_log.ends()
         beyond[Topic.REGISTRY, 0] += 5
-        with pytest.raises(LedgerGap, match="older than the ledger"):
+        with pytest.raises(LedgerGapError, match="older than the ledger"):
             kafka_log.drain(beyond)

@@ -21,11 +21,11 @@ from schemas.canonical import canonical_bytes
 from schemas.record import Outgoing
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from signer.signatures import Ed25519Signer
-from signer.state import StateDamaged, StateRolledBack
+from signer.state import StateIntegrityError, StateRollbackError
 from sixgate.answers.verification import Verification
 from sixgate.api import Api, ApiError
 from sixgate.data_folder.creation import Founding, create
-from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
+from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
 from sixgate.embedded.node import Node
 from sixgate.embedded.pipeline import Pipeline
 from sixgate.socket.connection import connect
@@ -153,7 +153,7 @@ def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
 
 def test_a_second_owner_is_refused(api: Api, folder: Folder) -> None:
     assert api.status()
-    with pytest.raises(FolderBusy, match="stop it first"), folder.owned():
+    with pytest.raises(FolderBusyError, match="stop it first"), folder.owned():
         pass
 
 
@@ -265,7 +265,10 @@ def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path:
     for file in folder.path.glob("pipeline.db*"):
         file.unlink()
     shutil.copy(tmp_path / "yesterday.db", folder.pipeline)
-    with pytest.raises((StateRolledBack, LedgerError), match=r"older|newer"), connect(folder.path):
+    with (
+        pytest.raises((StateRollbackError, LedgerError), match=r"older|newer"),
+        connect(folder.path),
+    ):
         pass
 
 
@@ -282,7 +285,7 @@ def test_a_start_that_is_refused_leaves_the_ledger_as_it_was(
         db.execute("UPDATE records SET value = x'7b7d' WHERE topic = ?", (number(Topic.REGISTRY),))
     db.close()
     before = folder.heads.read_bytes()
-    with pytest.raises(StateDamaged), connect(folder.path):
+    with pytest.raises(StateIntegrityError), connect(folder.path):
         pass
     assert folder.heads.read_bytes() == before
 

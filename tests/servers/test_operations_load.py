@@ -9,7 +9,7 @@ import pytest
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.state import StateDamaged, StateRolledBack
+from signer.state import StateIntegrityError, StateRollbackError
 from signer.vaults.register import VaultRegister
 from tests.harness.pipeline.embedded import Pipeline, make_folder, open_pipeline
 
@@ -43,8 +43,8 @@ def test_what_the_signer_saw_is_loaded(pipeline: Pipeline) -> None:
 def test_fewer_than_the_signer_saw_is_rolled_back_and_more_is_damaged(
     pipeline: Pipeline, what: str
 ) -> None:
-    with pytest.raises(StateRolledBack, match="newer copy"):
+    with pytest.raises(StateRollbackError, match="newer copy"):
         load(pipeline, **{what: 1})
-    with pytest.raises(StateDamaged, match="good copy") as damaged:
+    with pytest.raises(StateIntegrityError, match="good copy") as damaged:
         load(pipeline, **{what: -1})
-    assert not isinstance(damaged.value, StateRolledBack)
+    assert not isinstance(damaged.value, StateRollbackError)

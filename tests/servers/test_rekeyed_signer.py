@@ -20,14 +20,14 @@ from signer.custody.kms.root_file import open_local_kms
 from signer.identity import seal_identity
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from signer.stage import StageHalted
+from signer.stage import HaltError
 from sixgate.authoring import operator, vault_orders
 from sixgate.authoring.operator import record_envelope
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
+from sixgate.composition import open_signer_keys
 from sixgate.data_folder.folder import SIGNER, Folder
 from sixgate.embedded.node import Node
-from sixgate.slots import open_signer_keys
 from sixgate.socket.connection import connect
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -169,7 +169,7 @@ def test_what_was_pinned_under_an_older_key_is_not_signed_with_one_that_nobody_r
     run_once(folder)
     die_before_signing(folder, trader.signed("a"))
     change_key(folder)
-    with pytest.raises(StageHalted, match="active signer"):
+    with pytest.raises(HaltError, match="active signer"):
         open_pipeline(folder)
 
 
@@ -179,7 +179,7 @@ def test_what_was_pinned_is_not_signed_by_a_signer_that_was_taken_back_while_it_
     run_once(folder)
     registry = die_before_signing(folder, trader.signed("a"))
     register(folder, registry, signer_set(folder, active=False))
-    with pytest.raises(StageHalted, match="active signer"):
+    with pytest.raises(HaltError, match="active signer"):
         open_pipeline(folder)
     with closing(SqliteLog(folder.pipeline, registry.partitions)) as log:
         assert not [r for p in range(registry.partitions) for r in log.scan(Topic.OUTCOMES, p)]
@@ -209,7 +209,7 @@ def test_a_signer_with_a_key_that_nobody_registered_halts(
     change_key(folder)
     pipeline = open_pipeline(folder)
     pipeline.submit(*[] if idle else [trader.signed("a")])
-    with pytest.raises(StageHalted, match="active signer"):
+    with pytest.raises(HaltError, match="active signer"):
         pipeline.runner.step()
     assert pipeline.committed == []
 

@@ -10,7 +10,7 @@ from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
-from streams.gates.ahead import Ahead
+from streams.gates.pipelining import Ahead
 from streams.gates.stages import GATE_OF
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections

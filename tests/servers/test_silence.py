@@ -10,7 +10,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka import producer
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.errors import KafkaTopicMissingError, KafkaUnreachableError
 from streams.kafka.producer import Sender
 from streams.kafka.reader import Reader
 from tests.harness.broker.ledger_kafka import (
@@ -66,11 +66,11 @@ async def without_the_topic(kafka: Kafka, broker: Broker, monkeypatch: pytest.Mo
         kafka.pause()
         with monkeypatch.context() as hasty:
             be_hasty(hasty, sender)
-            with pytest.raises(KafkaUnreachable):
+            with pytest.raises(KafkaUnreachableError):
                 await sender.send(sending)
         kafka.resume()
         await await_unfenced(kafka.address)
-        with pytest.raises(KafkaTopicMissing):
+        with pytest.raises(KafkaTopicMissingError):
             await sender.send(sending)
 
 

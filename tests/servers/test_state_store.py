@@ -9,8 +9,8 @@ import pytest
 
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.casework import Casework
-from signer.keys.use import KeyUse
+from signer.case_builder import CaseBuilder
+from signer.keys.authorized_use import KeyUse
 from signer.memory import Memory
 from signer.stage import SigningStage
 from signer.state import StateKey, StateStore, StateWrite
@@ -166,8 +166,8 @@ def test_a_signer_s_whole_life_fits_the_store(opened: Opened) -> None:
     _, registry = registered()
     memory = Memory(opened.store, SEALER, SLOT)
     keys = provisioned(registry)
-    casework = Casework(registry, keys, memory, lambda _: False)
-    stage = SigningStage(SIGNER, casework, KeyUse(lambda *_: MemoryKey(SECRET)))
+    case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
+    stage = SigningStage(SIGNER, case_builder, KeyUse(lambda *_: MemoryKey(SECRET)))
     for turn in range(4):
         at_ms = NOW_MS + turn * DAY_MS
         asked = intent(idempotency_key=f"{turn}", expires_at_ms=at_ms + 1)

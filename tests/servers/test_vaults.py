@@ -12,21 +12,21 @@ from schemas.registry import AccessSet, Entry, VaultCreated
 from schemas.vault_backup import BackedUpVault, Backup, BackupHeader
 from signer.custody.hpke import HpkeKey
 from signer.signatures import Ed25519Signer
-from signer.vaults.restoration import RestoreRefused
+from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, change_key, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.front_door import front_door
+from sixgate.scaled.kafka_api import front_door
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
 from sixgate.socket.connection import connect
 from tests.harness.builders.waiting import until
 from tests.harness.pipeline.embedded import ACCOUNT, make_folder
 from tests.harness.pipeline.scaled import Scaled, without_ledger
-from tests.harness.pipeline.scaled_world import scaled_world
+from tests.harness.pipeline.scaled_organisation import scaled_organisation
 
 TRADER = Ed25519Signer("trader", secrets.token_bytes(32))
 MAIN, SPLIT = VaultPlace(ACCOUNT, "main"), VaultPlace(ACCOUNT, "split")
@@ -43,7 +43,7 @@ def served(
             yield founded(api, folder), folder
     else:
         with (
-            scaled_world(path, [TRADER]) as world,
+            scaled_organisation(path, [TRADER]) as world,
             front_door(world.settings, world.folder) as api,
         ):
             yield founded(api, world.folder), world.folder
@@ -182,7 +182,7 @@ def test_a_topic_that_was_lost_on_kafka_is_put_back_and_nothing_goes_back(tmp_pa
         assert restore(settings, folder, backup_of(events[:-1])) == len(events) - 1
         assert restore(settings, folder, backup_of(events)) == 1
         assert restore(settings, folder, backup_of(events)) == 0
-        with pytest.raises(RestoreRefused, match="older"):
+        with pytest.raises(RestoreError, match="older"):
             restore(settings, folder, backup_of(events[:-1]))
         with front_door(settings, folder) as api:
             assert [one["version"] for one in api.vault(*MAIN)["secrets"]] == [1, 2]

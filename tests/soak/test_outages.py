@@ -11,19 +11,22 @@ import pytest
 
 from tests.harness.judge.judgement import judge
 from tests.harness.pipeline.load import under_load
-from tests.harness.pipeline.supervised_world import World, supervised_world
+from tests.harness.pipeline.supervised_organisation import (
+    SupervisedOrganisation,
+    supervised_organisation,
+)
 from tests.harness.sizes import OUTAGES, drawn, show
 
 DOWN_MS_MAX = 30_000
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with supervised_world(tmp_path_factory.mktemp("soak")) as world:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
+    with supervised_organisation(tmp_path_factory.mktemp("soak")) as world:
         yield world
 
 
-def suffer(world: World, number: int) -> str:
+def suffer(world: SupervisedOrganisation, number: int) -> str:
     """Let the broker be gone for a drawn time; return what happened."""
     down_s = drawn(f"outage-{number}-ms", DOWN_MS_MAX) / 1_000
     frozen = bool(drawn(f"outage-{number}-kind", 2))
@@ -33,7 +36,9 @@ def suffer(world: World, number: int) -> str:
     return f"{'frozen' if frozen else 'killed'} for {down_s:.1f} s"
 
 
-def test_outages_one_after_another_cost_no_intent_and_no_limit(world: World) -> None:
+def test_outages_one_after_another_cost_no_intent_and_no_limit(
+    world: SupervisedOrganisation,
+) -> None:
     with under_load(world.scaled, world.trader, "soak") as load:
         for number in range(OUTAGES):
             load.await_decided()

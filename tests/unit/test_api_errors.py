@@ -2,22 +2,22 @@
 
 import pytest
 
-from signer.state import StateRolledBack
+from signer.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
-from streams.ledger.errors import LedgerUnavailable
-from streams.log.errors import LogUnwritable
-from streams.runners.clock import ClockHalted
+from streams.ledger.errors import LedgerUnavailableError
+from streams.log.errors import LogWriteError
+from streams.runners.clock import ClockError
 
 
 @pytest.mark.parametrize(
     ("error", "code", "sentence"),
     [
         (ApiError("key_refused", "taken"), "key_refused", "taken"),
-        (LedgerUnavailable("the disk is full"), "ledger_failed", "the disk is full"),
-        (LogUnwritable("the disk is full"), "halted", "the disk is full"),
-        (StateRolledBack("it is older"), "halted", "it is older"),
-        (ClockHalted("it went back"), "halted", "it went back"),
+        (LedgerUnavailableError("the disk is full"), "ledger_failed", "the disk is full"),
+        (LogWriteError("the disk is full"), "halted", "the disk is full"),
+        (StateRollbackError("it is older"), "halted", "it is older"),
+        (ClockError("it went back"), "halted", "it went back"),
     ],
 )
 def test_an_error_is_told_as_whose_it_is(error: Exception, code: str, sentence: str) -> None:

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from schemas.gating import GATED
 from schemas.outcome import SIGNED_TYPES, MessageSigned, Signed
+from schemas.redaction import REDACTED_FIELDS
 from tests.harness.builders.cases import MALLORY, SIGNER, intent, signed
 
 PAGE = (Path(__file__).parents[2] / "README.md").read_text()
@@ -38,16 +38,16 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], str]:
 
 @pytest.mark.parametrize("event", EVENTS, ids=SIGNED_TYPES)
 def test_what_the_signer_signed_is_proven(proven: Callable[[Any], str], event: Signed) -> None:
-    (gated,) = GATED[event.plain()["type"]]
-    assert proven(orjson.loads(SIGNER.sign_event(event))) == event.plain()[gated]
+    (redacted,) = REDACTED_FIELDS[event.plain()["type"]]
+    assert proven(orjson.loads(SIGNER.sign_event(event))) == event.plain()[redacted]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=SIGNED_TYPES)
 def test_what_was_changed_or_forged_is_not(proven: Callable[[Any], str], event: Signed) -> None:
     true = orjson.loads(SIGNER.sign_event(event))
-    (gated,) = GATED[true["type"]]
+    (redacted,) = REDACTED_FIELDS[true["type"]]
     for wrong in (
-        true | {gated: "0x"},
+        true | {redacted: "0x"},
         true | {"sequence": 2},
         orjson.loads(MALLORY.sign_event(event)),
     ):

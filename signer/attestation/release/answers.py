@@ -11,9 +11,9 @@ from schemas.release import (
     context_digest,
     decision_id,
 )
+from signer.attestation.release.identity import ReleaseIdentity
+from signer.attestation.release.operations import Allowed
 from signer.attestation.release.request import answer_box_info, join_frames
-from signer.attestation.release.standing import Standing
-from signer.attestation.release.work import Allowed
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal
 
@@ -49,7 +49,7 @@ def grant(allowed: Allowed, results: Sequence[bytes | bytearray], at_ms: int) ->
 
 def refuse(
     request: str,
-    standing: Standing,
+    standing: ReleaseIdentity,
     reason: ReleaseReason,
     at_ms: int,
     code: str | None = None,
@@ -58,7 +58,7 @@ def refuse(
     return ReleaseRefused(**_about(request, standing, at_ms), reason=reason, code=code)
 
 
-def _about(request: str, standing: Standing, at_ms: int) -> dict[str, Any]:
+def _about(request: str, standing: ReleaseIdentity, at_ms: int) -> dict[str, Any]:
     return {
         "id": decision_id(request, at_ms),
         "org": standing.policy.org,

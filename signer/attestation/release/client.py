@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, Self, TypeAlias
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.release import (
     RELEASE_MEANING,
     Context,
@@ -37,10 +37,10 @@ from signer.attestation.verify import Evidence
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import InvalidSignatureError, verify_event
 
 
-class AnswerUntrustedError(Exception):
+class UntrustedAnswerError(Exception):
     """An answer that is not the release's to this request: forged, changed, or another's."""
 
 
@@ -137,13 +137,13 @@ class Exchange:
     def open(self, answer: bytes) -> list[bytearray]:
         """Return one result for each thing that was wanted, in buffers that the caller wipes.
 
-        Raise ``ReleaseDeniedError`` for a refusal, ``AnswerUntrustedError`` for anything that is
+        Raise ``ReleaseDeniedError`` for a refusal, ``UntrustedAnswerError`` for anything that is
         not this release's answer to this request.
         """
         try:
             decision = decode_decision(answer)
             verify_event(decision, self._holder.signing_key)
-        except (Malformed, SignatureWrong):
+        except (MalformedError, InvalidSignatureError):
             raise _untrusted(self._holder) from None
         if (decision.request, decision.provider) != (self._sent, self._ask.provider):
             raise _untrusted(self._holder)
@@ -165,7 +165,7 @@ class Exchange:
         return f"<Exchange with the release of {self._holder.provider}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("An Exchange cannot be copied or pickled: its key stays where it is.")
+        raise TypeError("An Exchange cannot be copied or pickled: it holds a secret key.")
 
     def _unsealed(self, sealed: str) -> list[bytearray]:
         info = answer_box_info(self._sent, self._claims.key_set, self._ask.provider, self._nonce)
@@ -182,8 +182,8 @@ def _operation(wanted: Wanted) -> Operation:
     return Unwrap(context=wanted.context, blob=base64.b64encode(wanted.blob).decode())
 
 
-def _untrusted(holder: ReleaseHolder) -> AnswerUntrustedError:
-    return AnswerUntrustedError(
+def _untrusted(holder: ReleaseHolder) -> UntrustedAnswerError:
+    return UntrustedAnswerError(
         f"What came is not the answer of {holder.release} to this request: it was forged, changed, "
         "or is another's."
     )

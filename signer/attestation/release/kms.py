@@ -7,15 +7,15 @@ wrapped, goes this way, each call under a nonce and a report of its own.
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.release import Context, ReleaseReason, decode_context
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
 from signer.attestation.platform import CollectionError
 from signer.attestation.release.client import (
-    AnswerUntrustedError,
     Asking,
     Exchange,
     ReleaseDeniedError,
+    UntrustedAnswerError,
     Unwrapping,
     Wanted,
     Wrapping,
@@ -118,7 +118,7 @@ class ReleasedKms:
             raise KmsUnavailableError(told) from None
         except ReleaseDeniedError as denied:
             raise _KINDS.get(denied.reason, KmsDeniedError)(str(denied)) from None
-        except AnswerUntrustedError as error:
+        except UntrustedAnswerError as error:
             raise CorruptError(str(error)) from None
 
     def _exchanged(self, wanted: Wanted) -> bytearray:
@@ -141,13 +141,13 @@ class ReleasedKms:
         return f"<ReleasedKms {self._holder.kms_key} by the release of {self._holder.provider}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A ReleasedKms cannot be copied or pickled: it belongs to this machine.")
+        raise TypeError("A ReleasedKms cannot be copied or pickled: it holds a secret key.")
 
 
 def _place(context: bytes) -> Context:
     try:
         return decode_context(context)
-    except Malformed:
+    except MalformedError:
         raise KmsDeniedError(
             "A release serves the keys of vaults, shares and identities."
         ) from None

@@ -20,7 +20,7 @@ _MADE_BYTES = _TIME_BYTES + RANDOM_BYTES
 _TAG = b"sixgate/release-nonce/v1\x00"
 
 
-class NonceRefused(Exception):  # noqa: N818 - a refusal, told by its reason
+class NonceRefusedError(Exception):
     """A nonce that does not count."""
 
     def __init__(self, reason: ReleaseReason) -> None:
@@ -56,27 +56,27 @@ class Nonces:
         return replace(self, latest_ms=at_ms), made + self._mac(made)
 
     def check(self, nonce: bytes, now_ms: int) -> None:
-        """Raise ``NonceRefused`` unless the nonce is ours, young and unused."""
+        """Raise ``NonceRefusedError`` unless the nonce is ours, young and unused."""
         made, mac = nonce[:_MADE_BYTES], nonce[_MADE_BYTES:]
         if not hmac.compare_digest(mac, self._mac(made)):
-            raise NonceRefused(ReleaseReason.NONCE_UNKNOWN)
+            raise NonceRefusedError(ReleaseReason.NONCE_UNKNOWN)
         age_ms = max(now_ms, self.latest_ms) - _issued_ms(nonce)
         if not 0 <= age_ms <= self.age_ms_max:
-            raise NonceRefused(ReleaseReason.NONCE_EXPIRED)
+            raise NonceRefusedError(ReleaseReason.NONCE_EXPIRED)
         if nonce in self.used:
-            raise NonceRefused(ReleaseReason.NONCE_USED)
+            raise NonceRefusedError(ReleaseReason.NONCE_USED)
 
     def burn(self, nonce: bytes, now_ms: int) -> "Nonces":
         """Return the state in which the nonce is used; raise what ``check`` raises.
 
-        Those that have expired are forgotten. Raise ``NonceRefused`` where too many are left.
+        Those that have expired are forgotten. Raise ``NonceRefusedError`` where too many are left.
         """
         self.check(nonce, now_ms)
         at_ms = max(now_ms, self.latest_ms)
         oldest_ms = at_ms - self.age_ms_max
         used = {one: issued for one, issued in self.used.items() if issued >= oldest_ms}
         if len(used) >= self.used_max:
-            raise NonceRefused(ReleaseReason.NONCES_EXHAUSTED)
+            raise NonceRefusedError(ReleaseReason.NONCES_EXHAUSTED)
         used[nonce] = _issued_ms(nonce)
         return replace(self, latest_ms=at_ms, used=MappingProxyType(used))
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.canonical import Canonical, Malformed, digest
+from schemas.canonical import Canonical, MalformedError, digest
 from schemas.dsse import RELEASE_POLICY_TYPE, Envelope
 from schemas.fields import Digest, Ed25519PublicKey, Name, Ordinal, TimeMs, X25519PublicKey
 from signer.attestation.binding import Purpose
@@ -18,7 +18,7 @@ from signer.attestation.policy import VerificationPolicy
 from signer.attestation.release.workload_token import TokenText, WorkloadTerms
 from signer.custody.context import SERVER
 from signer.custody.hpke import seal_for
-from signer.signatures import SignatureWrong, open_envelope_of_any
+from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 RELEASE_POLICY_TAG = "sixgate/release-policy/v1"
 SOFTWARE_KMS = "local:"
@@ -173,10 +173,10 @@ def _proven(envelope: Envelope, trust: PolicyTrust) -> ReleasePolicy:
     try:
         body = open_envelope_of_any(envelope, RELEASE_POLICY_TYPE, trust.admin_keys)
         policy = ReleasePolicy.decode(body)
-    except SignatureWrong:
+    except InvalidSignatureError:
         told = "no admin of the organisation signed the release policy: have one sign it"
         raise ReleasePolicyRefusedError(PolicyCode.UNSIGNED, told) from None
-    except Malformed as error:
+    except MalformedError as error:
         told = f"the release policy is malformed ({error})"
         raise ReleasePolicyRefusedError(PolicyCode.MALFORMED, told) from None
     if policy.org != trust.org:

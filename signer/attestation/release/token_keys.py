@@ -28,7 +28,7 @@ ES256_BYTES = 64
 PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 
 
-class TokenKeysWrong(ValueError):  # noqa: N818 - says what the input is
+class TokenKeysError(ValueError):
     """A set of keys that cannot be used; the sentence says why."""
 
 
@@ -36,7 +36,7 @@ class TokenKeysWrong(ValueError):  # noqa: N818 - says what the input is
 class TokenKey:
     """A key of the issuer's by its name; its kind says its only algorithm.
 
-    Raise ``TokenKeysWrong`` for RSA of other sizes than 2048 to 8192 bits, and for another curve
+    Raise ``TokenKeysError`` for RSA of other sizes than 2048 to 8192 bits, and for another curve
     than P-256.
     """
 
@@ -49,7 +49,7 @@ class TokenKey:
         else:
             usable = isinstance(self.public_key.curve, SECP256R1)
         if not usable:
-            raise TokenKeysWrong("a key for tokens is RSA of 2048 to 8192 bits, or on P-256")
+            raise TokenKeysError("a key for tokens is RSA of 2048 to 8192 bits, or on P-256")
 
     @property
     def algorithm(self) -> str:
@@ -72,18 +72,18 @@ def read_token_keys(raw: bytes) -> tuple[TokenKey, ...]:
     """Return the keys of a JSON Web Key Set (RFC 7517) that tokens may be signed with.
 
     Keys of other kinds, for other uses or without a name are passed over; secret ones are among
-    them. Raise ``TokenKeysWrong`` for what is no such set, for names that occur twice, and for weak
+    them. Raise ``TokenKeysError`` for what is no such set, for names that occur twice, and for weak
     or malformed keys.
     """
     if len(raw) > KEYS_BYTES_MAX:
-        raise TokenKeysWrong("the set of keys is too large")
+        raise TokenKeysError("the set of keys is too large")
     try:
         members = read_json(raw)["keys"]
         keys = [_key(one) for one in members if _usable(one)]
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise TokenKeysWrong("the set of keys is malformed") from None
+        raise TokenKeysError("the set of keys is malformed") from None
     if len({key.kid for key in keys}) != len(keys):
-        raise TokenKeysWrong("the set has two keys of one name")
+        raise TokenKeysError("the set has two keys of one name")
     return tuple(keys)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.canonical import Canonical
 from schemas.release import SUBJECT_MAX
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from signer.attestation.release.base64url import base64url_decode
 from signer.attestation.release.token_keys import TokenKey
 
@@ -43,7 +43,7 @@ class TokenCode(StrEnum):
     LIFETIME_REFUSED = "token_lifetime_refused"
 
 
-class TokenRefused(Exception):  # noqa: N818 - a refusal, told by its code
+class TokenError(Exception):
     """A token that proves nothing; neither it nor its claims are repeated."""
 
     def __init__(self, code: TokenCode) -> None:
@@ -80,7 +80,7 @@ def check_token(
 ) -> Workload:
     """Return whom a token names to this audience at that time (ms since 1970).
 
-    Raise ``TokenRefused``.
+    Raise ``TokenError``.
     """
     parts = _parts(token)
     head, body, signature = parts
@@ -88,7 +88,7 @@ def check_token(
     try:
         key.verify(_decoded(signature), b".".join((head, body)))
     except InvalidSignature:
-        raise TokenRefused(TokenCode.SIGNATURE_INVALID) from None
+        raise TokenError(TokenCode.SIGNATURE_INVALID) from None
     claims = _object(body)
     _check_names(claims, terms, audience)
     expires_at_ms = _check_times(claims, terms, now_ms)
@@ -98,58 +98,58 @@ def check_token(
 def _parts(token: bytes | bytearray) -> tuple[bytes, bytes, bytes]:
     parts = bytes(token).split(b".") if len(token) <= TOKEN_BYTES_MAX else []
     if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
-        raise TokenRefused(TokenCode.MALFORMED)
+        raise TokenError(TokenCode.MALFORMED)
     return parts[0], parts[1], parts[2]
 
 
 def _signing_key(header: dict[str, Any], keys: tuple[TokenKey, ...]) -> TokenKey:
     # Whatever else a header may hold (jwk, jku, x5c, x5u, crit, b64) says how to be believed.
     if not header.keys() <= _HEADER or header.get("typ", "JWT") != "JWT":
-        raise TokenRefused(TokenCode.HEADER_REFUSED)
+        raise TokenError(TokenCode.HEADER_REFUSED)
     key = next((one for one in keys if one.kid == header.get("kid")), None)
     if key is None:
-        raise TokenRefused(TokenCode.KEY_UNKNOWN)
+        raise TokenError(TokenCode.KEY_UNKNOWN)
     if header.get("alg") != key.algorithm:
-        raise TokenRefused(TokenCode.ALGORITHM_REFUSED)
+        raise TokenError(TokenCode.ALGORITHM_REFUSED)
     return key
 
 
 def _check_names(claims: dict[str, Any], terms: WorkloadTerms, audience: str) -> None:
     if claims.get("iss") != terms.issuer:
-        raise TokenRefused(TokenCode.ISSUER_REFUSED)
+        raise TokenError(TokenCode.ISSUER_REFUSED)
     # A token for others too could be shown here by any of them.
     if claims.get("aud") not in (audience, [audience]):
-        raise TokenRefused(TokenCode.AUDIENCE_REFUSED)
+        raise TokenError(TokenCode.AUDIENCE_REFUSED)
     if claims.get("sub") not in terms.subjects:
-        raise TokenRefused(TokenCode.SUBJECT_REFUSED)
+        raise TokenError(TokenCode.SUBJECT_REFUSED)
 
 
 def _check_times(claims: dict[str, Any], terms: WorkloadTerms, now_ms: int) -> int:
     expires_at_ms, issued_at_ms = _time_ms(claims, "exp"), _time_ms(claims, "iat")
     starts_ms = max(issued_at_ms, _time_ms(claims, "nbf") if "nbf" in claims else 0)
     if now_ms >= expires_at_ms:
-        raise TokenRefused(TokenCode.EXPIRED)
+        raise TokenError(TokenCode.EXPIRED)
     if now_ms + terms.skew_ms_max < starts_ms:
-        raise TokenRefused(TokenCode.EARLY)
+        raise TokenError(TokenCode.EARLY)
     if expires_at_ms - issued_at_ms > terms.lifetime_ms_max:
-        raise TokenRefused(TokenCode.LIFETIME_REFUSED)
+        raise TokenError(TokenCode.LIFETIME_REFUSED)
     return expires_at_ms
 
 
 def _time_ms(claims: dict[str, Any], name: str) -> int:
     value = claims.get(name)
     if type(value) is not int or not 0 <= value <= TIME_S_MAX:
-        raise TokenRefused(TokenCode.MALFORMED)
+        raise TokenError(TokenCode.MALFORMED)
     return value * SECOND_MS
 
 
 def _object(part: bytes) -> dict[str, Any]:
     try:
         value = read_json(_decoded(part))
-    except JsonWrong:
-        raise TokenRefused(TokenCode.MALFORMED) from None
+    except JsonError:
+        raise TokenError(TokenCode.MALFORMED) from None
     if not isinstance(value, dict):
-        raise TokenRefused(TokenCode.MALFORMED)
+        raise TokenError(TokenCode.MALFORMED)
     return value
 
 
@@ -157,4 +157,4 @@ def _decoded(part: bytes) -> bytes:
     try:
         return base64url_decode(part.decode("ascii"))
     except ValueError:
-        raise TokenRefused(TokenCode.MALFORMED) from None
+        raise TokenError(TokenCode.MALFORMED) from None

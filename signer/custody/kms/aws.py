@@ -32,7 +32,7 @@ from signer.custody.kms.port import (
     ProtectionLevel,
     owned,
 )
-from signer.custody.kms.quiet import silence
+from signer.custody.kms.sdk_logging import silence
 
 DIGEST_NAME = "context-sha256"
 _ALGORITHM = "SYMMETRIC_DEFAULT"

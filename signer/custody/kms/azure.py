@@ -45,7 +45,7 @@ from signer.custody.kms.port import (
     ProtectionLevel,
     owned,
 )
-from signer.custody.kms.quiet import silence
+from signer.custody.kms.sdk_logging import silence
 
 DIGEST_BYTES = 32
 MODULUS_BITS = (2048, 3072, 4096)  # what Key Vault offers; OAEP-256 puts 190 bytes in the first

@@ -22,7 +22,7 @@ from signer.custody.errors import (
     KmsKeyNotFoundError,
     KmsUnavailableError,
 )
-from signer.custody.kept_threads import run_apart
+from signer.custody.thread_pool import run_apart
 
 T = TypeVar("T")
 Translate = Callable[[Exception], type[CustodyError]]

@@ -28,7 +28,7 @@ from signer.custody.kms.port import (
     ProtectionLevel,
     owned,
 )
-from signer.custody.kms.quiet import silence
+from signer.custody.kms.sdk_logging import silence
 
 _KINDS: tuple[tuple[type[Exception], type[CustodyError]], ...] = (
     (google.FailedPrecondition, KmsKeyDisabledError),

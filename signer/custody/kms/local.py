@@ -57,7 +57,7 @@ class LocalKms:
         return f"<LocalKms {self.key_id}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A LocalKms cannot be copied or pickled: its root key stays where it is.")
+        raise TypeError("A LocalKms cannot be copied or pickled: it holds a secret key.")
 
 
 def _name(header: bytes) -> str:

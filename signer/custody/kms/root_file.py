@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import RandomBytes, draw, wipe, wiping
 from signer.custody.errors import PrivateFileError, RootFileError
 from signer.custody.kms.local import ROOT_BYTES, LocalKms
 from signer.custody.private_file import read_private
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 
 
 def create_root_file(path: Path, random_bytes: RandomBytes) -> None:

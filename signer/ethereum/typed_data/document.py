@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.strict_json import JsonWrong, Path, read_json
+from schemas.strict_json import JsonError, Path, read_json
 from signer.ethereum.keccak import keccak256
 from signer.ethereum.typed_data.domain import DOMAIN_TYPE, Domain, read_domain
 from signer.ethereum.typed_data.encoding import Encoder
@@ -53,7 +53,7 @@ def read_typed_data(document: str, chain_id: int) -> TypedData:
 def _read_parts(document: str) -> dict[str, Any]:
     try:
         tree = read_json(_bytes(document))
-    except JsonWrong as error:
+    except JsonError as error:
         code = Code.KEY_REPEATED if error.repeated else Code.NOT_JSON
         raise TypedDataError(code, _sentence(error), _place(error.repeated)) from None
     if not isinstance(tree, dict):
@@ -75,7 +75,7 @@ def _bytes(document: str) -> bytes:
     return raw
 
 
-def _sentence(error: JsonWrong) -> str:
+def _sentence(error: JsonError) -> str:
     return "occurs twice in one object." if error.repeated else f"{error}".rstrip(".") + "."
 
 

@@ -12,7 +12,7 @@ from schemas.registry import AccessSet
 from sixgate.api import Json
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data, MaybeAgent
 from sixgate.cli.session import Session, session, usage
@@ -64,7 +64,7 @@ def revoke(*, name: Agent, vault: Vault, paths: Paths, data: Data = DATA_DEFAULT
         kept = [one for one in before if (one["vault"], one["paths"]) != (vault, paths)]
         if len(kept) == len(before):
             said = f"agent {name} has no grant on {paths} of {vault}"
-            raise CommandFailed(ExitCode.NOT_FOUND, f"{said}: sixgate access list has all")
+            raise CommandError(ExitCode.NOT_FOUND, f"{said}: sixgate access list has all")
         here.register(entry(AccessSet, agent=name, grants=kept))
     notices().print(f"{len(before) - len(kept)} of {name} taken back.", highlight=False)
 

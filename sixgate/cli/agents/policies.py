@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.canonical import malformed
 from schemas.money import eth_to_wei, wei_to_eth
 from schemas.policy import Policy
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from signer.ethereum.address import parse_address
 from signer.ethereum.errors import AddressError
 from sixgate.api import Json
@@ -43,7 +43,7 @@ def compose(session: Session, before: Json, file: Path | None, flags: Json) -> P
 def _read(file: Path) -> Json:
     try:
         members = read_json(file.read_bytes())
-    except JsonWrong as error:
+    except JsonError as error:
         usage(f"{file} {error}")
     if not isinstance(members, dict):
         usage(f"{file} must hold one JSON object: the policy")

@@ -8,10 +8,10 @@ from typing import Annotated, NamedTuple
 import typer
 
 from schemas.boot import SignerBoot
-from schemas.canonical import Malformed
-from schemas.gating import signed_part
+from schemas.canonical import MalformedError
+from schemas.redaction import signed_part
 from signer.attestation.binding import Purpose
-from signer.attestation.boot import BootUnprovenError, Named, check_boot
+from signer.attestation.boot import BootVerificationError, Named, check_boot
 from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
@@ -22,7 +22,7 @@ from sixgate.cli.attest.attested import SIMULATED, plain, properties
 from sixgate.cli.attest.evidence import Out, keep
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.intents.trail import way_of
 from sixgate.cli.listing import Listing, Row, Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -124,10 +124,10 @@ def _tell(outcome: Json, published: Published, verified: Verified, *, as_json: b
 def _outcome(here: Session, intent: str) -> Json:
     outcome = way_of(here.api.trail(intent)).outcome
     if outcome is None:
-        raise CommandFailed(ExitCode.NOT_FOUND, "the intent has no outcome yet: ask again later")
+        raise CommandError(ExitCode.NOT_FOUND, "the intent has no outcome yet: ask again later")
     if not _DIGEST.fullmatch(str(outcome.get("boot", ""))):
         told = "the outcome names no boot: the signer that decided it was not attested"
-        raise CommandFailed(ExitCode.NOT_FOUND, told)
+        raise CommandError(ExitCode.NOT_FOUND, told)
     return outcome
 
 
@@ -135,13 +135,13 @@ def _published(here: Session, boot: str) -> Published:
     rows = here.api.sql(BOOT.format(boot=boot))["rows"]
     if not rows:
         told = f"the ledger has no record of boot {boot}: somebody left it out, or it is on its way"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+        raise CommandError(ExitCode.NOT_ATTESTED, told)
     body, at_ms = rows[0]
     try:
         return Published(SignerBoot.decode(str(body).encode()), int(at_ms))
-    except Malformed as error:
+    except MalformedError as error:
         told = f"the record of boot {boot} is malformed: {error}"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told) from None
+        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
 
 
 def named_signer(registry: Json, outcome: Json) -> Named:
@@ -158,19 +158,19 @@ def named_signer(registry: Json, outcome: Json) -> Named:
         signature = b""
     if not any(proves(key, signature, signed_part(outcome)) for key in keys):
         told = "the outcome is not signed by a key that was registered for the signer it names"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+        raise CommandError(ExitCode.NOT_ATTESTED, told)
     return Named(registry["org"], signer, keys)
 
 
 def _verified(record: SignerBoot, named: Named, policy: VerificationPolicy, at_ms: int) -> Verified:
     try:
         return check_boot(record, named, policy, at_ms)
-    except BootUnprovenError as error:
-        raise CommandFailed(ExitCode.NOT_ATTESTED, str(error)) from None
+    except BootVerificationError as error:
+        raise CommandError(ExitCode.NOT_ATTESTED, str(error)) from None
     except AttestationError as error:
         said = ", which calls itself simulated," if record.simulated else ""
         told = f"the boot's evidence{said} fails at step {error.step}: {error} ({error.code})"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told) from None
+        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
 
 
 def _platform(life: Json) -> str:

@@ -19,7 +19,7 @@ from sixgate.cli.attest.attested import SIMULATED, claimed, plain, properties, s
 from sixgate.cli.attest.evidence import attest
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Sheet, show
 from sixgate.cli.options import AsJson
 from sixgate.cli.session import usage
@@ -92,7 +92,7 @@ def _refuse(file: Path, error: AttestationError, *, simulated: bool, as_json: bo
     else:
         _show_steps(error, simulated=simulated)
     told = f"{file} does not verify at step {error.step}: {error} ({error.code})"
-    raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+    raise CommandError(ExitCode.NOT_ATTESTED, told)
 
 
 def _show_steps(error: AttestationError | None, *, simulated: bool) -> None:

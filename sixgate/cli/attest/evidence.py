@@ -11,12 +11,12 @@ from schemas.canonical import malformed
 from signer.attestation.certificates import root_digest
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.public_root import SIMULATED_ROOT
-from signer.custody.whole_file import write_whole
+from signer.custody.atomic_write import write_whole
 from sixgate.api import Json
 from sixgate.cli.attest.attested import SIMULATED
 from sixgate.cli.config_option import Config, use_config
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.session import session, usage
 from sixgate.cli.terminal import notices, print_json, safe
@@ -88,8 +88,8 @@ def _checked(answer: Json, nonce: str) -> EvidenceFile:
         file = EvidenceFile.model_validate_json(json.dumps(answer))
     except ValidationError as error:
         told = f"what was answered is no evidence: {malformed(error)}"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told) from None
+        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
     if file.nonce != f"0x{nonce.removeprefix('0x').lower()}":
         told = "the evidence is for another nonce than was asked with: ask again"
-        raise CommandFailed(ExitCode.NOT_ATTESTED, told)
+        raise CommandError(ExitCode.NOT_ATTESTED, told)
     return file

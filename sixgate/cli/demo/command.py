@@ -16,9 +16,9 @@ from signer.signatures import Ed25519Signer
 from sixgate.authoring.intent_lines import split
 from sixgate.authoring.producer import Directory
 from sixgate.cli.config_option import config_file
-from sixgate.cli.demo.cast import complete, create_folder
 from sixgate.cli.demo.local import find_local
-from sixgate.cli.demo.play import Show, play
+from sixgate.cli.demo.organisation import complete, create_folder
+from sixgate.cli.demo.run import Show, play
 from sixgate.cli.demo.script import Stage, acts_of
 from sixgate.cli.demo.views import closing, views
 from sixgate.cli.exit_codes import ExitCode

@@ -5,7 +5,7 @@ from pathlib import Path
 import sixgate
 from sixgate.cli.config_option import config_file, use_config
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 
 LOCAL = Path(sixgate.__file__).parents[1] / "build" / "local" / "sixgate" / "sixgate.toml"
 
@@ -15,7 +15,7 @@ def find_local() -> None:
     if config_file() is not None:
         return
     if not LOCAL.exists():
-        raise CommandFailed(
+        raise CommandError(
             ExitCode.UNREACHABLE,
             "no pipeline on Kafka is known here: run make up first, or name one with --config FILE",
         )

@@ -18,7 +18,7 @@ from schemas.strict_json import read_json
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json
 from sixgate.authoring import producer
-from sixgate.authoring.intent_form import IntentWrong, read_form
+from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.intent_lines import DEMO, Signers
 from sixgate.authoring.producer import Directory
 
@@ -73,18 +73,21 @@ class Stage:
         """Return the act of the line that ``of`` names."""
         name = members.get("of")
         if name not in self.acts:
-            raise IntentWrong([("of", f"no earlier line has the label {name!a}")])
+            raise IntentFormError([("of", f"no earlier line has the label {name!a}")])
         return self.acts[name]
 
 
 def acts_of(lines: Iterable[tuple[int, bytes]], stage: Stage) -> list[Act]:
-    """Make all acts, in order; raise ``IntentWrong`` or ``JsonWrong`` for a line that is none."""
+    """Make all acts, in order.
+
+    Raise ``IntentFormError`` or ``JsonError`` for a line that is none.
+    """
     made = []
     for _, line in lines:
         members: Json = read_json(line)
         kind = members.pop(DEMO, PLAIN)
         if kind not in _PLAYERS:
-            raise IntentWrong([(DEMO, f"must be one of {', '.join(_PLAYERS)}")])
+            raise IntentFormError([(DEMO, f"must be one of {', '.join(_PLAYERS)}")])
         act = replace(_PLAYERS[kind](stage, members), kind=kind)
         stage.acts[act.label] = act
         made.append(act)
@@ -98,7 +101,7 @@ def _replay(stage: Stage, members: Json) -> Act:
 def _changed(stage: Stage, members: Json) -> Act:
     first = stage.earlier(members).intent
     if first is None:
-        raise IntentWrong([("of", "names a line that is no intent")])
+        raise IntentFormError([("of", "names a line that is no intent")])
     changed = first.model_copy(update={"value_wei": eth_to_wei(members["value"])})
     return stage.signed(changed, members["label"], members["expect"])
 

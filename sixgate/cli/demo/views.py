@@ -9,10 +9,10 @@ from rich.text import Text
 from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
-from sixgate.authoring.endings import SIGNED
+from sixgate.authoring.expected_results import SIGNED
 from sixgate.cli.agents.views import address
-from sixgate.cli.demo.play import Proof, Scene, Show
-from sixgate.cli.intents.asking import KINDS, chain_name, fee_wei_max
+from sixgate.cli.demo.run import Proof, Scene, Show
+from sixgate.cli.intents.intent_summary import KINDS, chain_name, fee_wei_max
 from sixgate.cli.terminal import rows, safe, short, table
 
 HEADS = {

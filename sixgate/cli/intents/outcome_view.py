@@ -8,18 +8,18 @@ from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
 from sixgate.cli.agents.views import address
 from sixgate.cli.intents.advice import advice
-from sixgate.cli.intents.asking import chain_name, fee_wei_max, native
+from sixgate.cli.intents.intent_summary import chain_name, fee_wei_max, native
 from sixgate.cli.intents.submit_views import outcome_of
 
 Rows: TypeAlias = Iterator[tuple[str, object]]
 
 
 def outcome_rows(
-    outcome: Json, intent: AnyIntent | None, chains: Mapping[int, Json], *, gated: bool
+    outcome: Json, intent: AnyIntent | None, chains: Mapping[int, Json], *, redacted: bool
 ) -> Rows:
     """Yield names and values of a terminal event.
 
-    ``gated`` is whether it comes from the ledger, which holds digests in place of signed bytes.
+    ``redacted`` is whether it comes from the ledger, which holds digests in place of signed bytes.
     """
     yield "result", outcome_of(outcome["type"])
     if "sequence" in outcome:
@@ -30,10 +30,10 @@ def outcome_rows(
     yield "sender", address(outcome["sender"])
     if outcome["type"] == "message.signed":
         yield from _message(outcome)
-        yield f"signature{' digest' if gated else ''}", outcome["message_signature"]
+        yield f"signature{' digest' if redacted else ''}", outcome["message_signature"]
     else:
         yield from _transaction(outcome, chains)
-        yield f"raw {'digest' if gated else 'transaction'}", outcome["raw_transaction"]
+        yield f"raw {'digest' if redacted else 'transaction'}", outcome["raw_transaction"]
 
 
 def _refused(outcome: Json, intent: AnyIntent | None, chains: Mapping[int, Json]) -> Rows:

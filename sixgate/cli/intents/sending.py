@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sixgate.api import ApiError, Json
-from sixgate.authoring.endings import SIGNED, ended_as
+from sixgate.authoring.expected_results import SIGNED, ended_as
 from sixgate.authoring.intent_lines import Submission, parts
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
-from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.failures import CommandError
+from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.intents.submit_views import missed_expectation, result_line, result_list
 from sixgate.cli.listing import show
 from sixgate.cli.progress import progress
@@ -23,7 +23,7 @@ class Sending:
 
     here: Session
     ready: Sequence[Submission]
-    far: HowFar
+    far: SubmissionProgress
     as_json: bool = False
 
     def accept(self) -> ExitCode:
@@ -102,14 +102,14 @@ def count_of(intents: int) -> str:
 
 
 @contextmanager
-def telling(far: HowFar) -> Iterator[None]:
+def telling(far: SubmissionProgress) -> Iterator[None]:
     """End the command with how far it came, where the user or the folder's owner ends it early."""
     try:
         yield
     except KeyboardInterrupt:
-        raise CommandFailed(ExitCode.INTERRUPTED, f"interrupted: {far.sentence()}") from None
+        raise CommandError(ExitCode.INTERRUPTED, f"interrupted: {far.sentence()}") from None
     except ApiError as error:
         if error.code != "connection_lost":
             raise
         why = f"the owner of the folder went away: {far.sentence()}"
-        raise CommandFailed(ExitCode.UNREACHABLE, why) from None
+        raise CommandError(ExitCode.UNREACHABLE, why) from None

@@ -3,7 +3,7 @@
 from functools import cache
 
 from signer.signatures import Ed25519Signer
-from sixgate.authoring.intent_form import IntentWrong
+from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.intent_lines import Signers
 from sixgate.authoring.producer import Directory
 from sixgate.data_folder.folder import Folder
@@ -11,14 +11,17 @@ from sixgate.data_folder.key_files import load_key_file
 
 
 def signers_of(folder: Folder, directory: Directory) -> Signers:
-    """Return what opens an agent's key file, each once; it raises ``IntentWrong`` without one."""
+    """Return what opens an agent's key file, each once.
+
+    It raises ``IntentFormError`` without one.
+    """
 
     @cache
     def signer(agent: str) -> Ed25519Signer:
         path = folder.agent_key(agent)
         if agent in directory.accounts and not path.exists():
             why = f"the key of {agent} is not in this folder: sign where it is, submit envelopes"
-            raise IntentWrong([("agent", why)])
+            raise IntentFormError([("agent", why)])
         return load_key_file(path, agent)
 
     return signer

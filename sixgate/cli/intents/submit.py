@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from signer.custody.whole_file import written_whole
+from signer.custody.atomic_write import written_whole
 from sixgate.authoring.intent_lines import (
     LINES_MAX,
     Draft,
@@ -19,9 +19,9 @@ from sixgate.authoring.intent_lines import (
 )
 from sixgate.authoring.producer import Directory
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.intents.how_far import HowFar
 from sixgate.cli.intents.sending import Sending, telling
 from sixgate.cli.intents.signers import signers_of
+from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import Session, new_idempotency_key, session, usage
@@ -54,7 +54,7 @@ def submit(
     One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
     say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
     """
-    far = HowFar(0, save)
+    far = SubmissionProgress(0, save)
     with telling(far):
         drafts, wrong = _drafts(file)
         if not drafts:

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
-from sixgate.authoring.endings import SIGNED, ended_as
+from sixgate.authoring.expected_results import SIGNED, ended_as
 from sixgate.cli.intents.advice import advice
-from sixgate.cli.intents.asking import asked, chain_name
+from sixgate.cli.intents.intent_summary import asked, chain_name
 from sixgate.cli.listing import Listing, Row
 from sixgate.cli.terminal import safe, short
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE
 from schemas.intent import AnyIntent, decode_intent
@@ -87,6 +87,6 @@ def _intent(events: Sequence[Json]) -> AnyIntent | None:
         if envelope.get("payloadType") == INTENT_TYPE:
             try:
                 return decode_intent(base64.b64decode(envelope["payload"]))
-            except Malformed:
+            except MalformedError:
                 return None
     return None

@@ -9,7 +9,7 @@ from rich.text import Text
 from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
-from sixgate.cli.intents.asking import KINDS, asked_in_full, message, native, transfer
+from sixgate.cli.intents.intent_summary import KINDS, asked_in_full, message, native, transfer
 from sixgate.cli.intents.outcome_view import outcome_rows
 from sixgate.cli.intents.submit_views import outcome_of
 from sixgate.cli.intents.trail import Step, Way
@@ -34,7 +34,7 @@ def way_views(way: Way, events: Sequence[Json], chains: Sequence[Json]) -> Itera
         yield Sheet("Asked", list(asked_in_full(way.intent, units, unit)))
     yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in way.steps])
     if way.outcome is not None:
-        yield Sheet("Outcome", list(outcome_rows(way.outcome, way.intent, units, gated=True)))
+        yield Sheet("Outcome", list(outcome_rows(way.outcome, way.intent, units, redacted=True)))
     records = [Row((event["topic"], precise(event["at_ms"]))) for event in events]
     yield Listing(("record", "time"), records)
 

@@ -10,7 +10,7 @@ from sixgate.api import Json
 from sixgate.authoring import form_fields
 from sixgate.authoring.operator import KeyPlace
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import KeyPath, MaybeAccount, MaybeAgent
 from sixgate.cli.session import Session, not_found, usage
 from sixgate.cli.shared_options import with_options
@@ -100,5 +100,5 @@ def _chain(path: str, said: KeyChain | None) -> KeyChain:
     bound = chain_at(path)
     if said and bound and said != bound:
         why = f"a key of {said} cannot stand at {path}, where intents look for one of {bound}"
-        raise CommandFailed(ExitCode.USAGE, f"{why}: name another path")
+        raise CommandError(ExitCode.USAGE, f"{why}: name another path")
     return said or bound or KeyChain.ETHEREUM

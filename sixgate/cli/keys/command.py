@@ -18,7 +18,7 @@ from sixgate.authoring import operator
 from sixgate.authoring.key_text import (
     ON_THE_COMMAND_LINE,
     TEXT_BYTES_MAX,
-    KeyTextWrong,
+    KeyFormatError,
     looks_like_a_key,
     read_key_text,
 )
@@ -178,7 +178,7 @@ def _secret(file: Path) -> bytearray:
         usage(_no_file(file))
     try:
         return read_key_text(_piped() if piped else read_private(file, TEXT_BYTES_MAX))
-    except (PrivateFileError, KeyTextWrong) as error:
+    except (PrivateFileError, KeyFormatError) as error:
         usage(f"{'standard input' if piped else file} {error}")
 
 

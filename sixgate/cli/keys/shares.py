@@ -12,7 +12,7 @@ from signer.vaults.vault import usual
 from sixgate.api import Json
 from sixgate.authoring.operator import KeyPlace
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.secrets.client_shares import Client, client_of
 from sixgate.cli.secrets.files import read_hex
@@ -45,7 +45,7 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
     recipient: str | None = here.registry["share_keys"].get(account)
     if recipient is None:
         why = f"the signer has told {account} no share key: it does once a vault of it wants one"
-        raise CommandFailed(ExitCode.NOT_FOUND, f"{why}; try again in a moment")
+        raise CommandError(ExitCode.NOT_FOUND, f"{why}; try again in a moment")
     terms = {name: key[name] for name in ("account", "vault", "path", "version")}
     place = SharePlace(org=here.registry["org"], **terms)
     forbid_inspection()  # before the share is here

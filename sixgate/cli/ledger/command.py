@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from schemas.strict_json import JsonWrong, read_json
-from signer.custody.whole_file import write_whole
+from schemas.strict_json import JsonError, read_json
+from signer.custody.atomic_write import write_whole
 from sixgate.api import Json
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.ledger import server
 from sixgate.cli.ledger.sql_view import answer_view
 from sixgate.cli.listing import Sheet, show
@@ -126,7 +126,7 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
     if chosen not in FORMS.values():
         usage(f"{file}: say --format csv, jsonl or parquet, or let the name end so")
     if file.exists() and not force:
-        raise CommandFailed(ExitCode.FOLDER, f"{file} exists: choose another name, or add --force")
+        raise CommandError(ExitCode.FOLDER, f"{file} exists: choose another name, or add --force")
     Folder(data).check_outside(file)
     since_ms, until_ms = _range(since, until)
     with session(data) as here, progress("exporting") as bar:
@@ -154,7 +154,7 @@ def _range(since: str, until: str) -> tuple[int, int]:
 def _read_head(file: Path) -> Json:
     try:
         found = read_json(file.read_bytes())
-    except JsonWrong as error:
+    except JsonError as error:
         usage(f"{file} {error}")
     if not isinstance(found, dict) or not isinstance(found.get("envelope"), dict):
         usage(f"{file} holds no head: take one that sixgate ledger head --out wrote")

@@ -17,7 +17,7 @@ Config = Annotated[
 
 def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Carry every record from Kafka into the ledger's server until SIGTERM."""
-    from sixgate.scaled.recording import LedgerProcess  # Kafka takes a while to load
+    from sixgate.scaled.ledger_process import LedgerProcess  # Kafka takes a while to load
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
@@ -27,7 +27,7 @@ def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
 
 def migrate(*, config: Config = None) -> None:
     """Make the ledger's tables on the server, as user ledger_ddl."""
-    from sixgate.scaled.recording import migrate_ledger
+    from sixgate.scaled.ledger_process import migrate_ledger
     from sixgate.scaled.settings import load_settings
 
     count = migrate_ledger(load_settings(config))

@@ -11,10 +11,10 @@ from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey
 from signer.custody.modes import PLANS
 from signer.custody.process import forbid_inspection
-from sixgate.api import ApiError, Json, ReportedRefusal
+from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.secrets.files import read_hex, write_hex
 from sixgate.cli.secrets.sealing_keys import kept_beside, kept_sealing_key, new_sealing_key
@@ -80,10 +80,10 @@ class Client:
         except CorruptError:
             told = f"the client's share of {made['path']}, version {made['version']}, does not open"
             why = f"{told}, and nobody else has it: {again}, and do not use what was made"
-            raise CommandFailed(ExitCode.FOLDER, why) from None
+            raise CommandError(ExitCode.FOLDER, why) from None
         except OSError as error:
             why = f"the client's share could not be kept in {self.out} ({error.strerror})"
-            raise CommandFailed(
+            raise CommandError(
                 ExitCode.FOLDER, f"{why}: mend that and run this again; {self.kept} opens it"
             ) from None
         self.kept.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ class Client:
         """Leave the key on disk unless it is known that nothing was made for it."""
         try:
             yield
-        except (ApiError, CommandFailed) as error:
+        except (ApiError, CommandError) as error:
             if _is_sure(error) and not self.stopped:
                 self.kept.unlink(missing_ok=True)
             else:
@@ -120,11 +120,11 @@ class Client:
         return self.key.open(bytes.fromhex(str(made["client_share"])[2:]), place.to_client())
 
 
-def _is_sure(error: ApiError | CommandFailed) -> bool:
+def _is_sure(error: ApiError | CommandError) -> bool:
     """Tell whether nothing was made: any process may write to ``audit`` that something was not."""
-    if isinstance(error, ReportedRefusal):
+    if isinstance(error, RemoteApiError):
         return False
-    return isinstance(error, CommandFailed) or error.code in REFUSALS
+    return isinstance(error, CommandError) or error.code in REFUSALS
 
 
 def client_of(folder: Folder, vault: Json, path: str, share_out: Path | None) -> Client | None:

@@ -20,7 +20,7 @@ from sixgate.authoring.customer_rotation import CustomerRotation
 from sixgate.authoring.vault_orders import NewSecret, VaultPlace, store
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.secrets.customer_layer import customer_key
@@ -62,7 +62,7 @@ def enrol(
             usage(f"{vault} has a customer's key: sixgate cmek rotate moves it to the next one")
         if here.api.vault(owner, vault)["secrets"]:
             why = f"{vault} has secrets without the customer's layer: make another vault for it"
-            raise CommandFailed(ExitCode.REFUSED, why)
+            raise CommandError(ExitCode.REFUSED, why)
         here.folder.check_outside(key)
         fingerprint = _made(key).fingerprint
         here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
@@ -156,7 +156,7 @@ def _require_rights(here: Session, place: VaultPlace, agent: str) -> None:
         for operation in OPERATIONS:
             access = decide(accessor, target, operation, wall_ms())
             if isinstance(access, Refused):
-                raise CommandFailed(ExitCode.REFUSED, f"{access.detail} Nothing was begun.")
+                raise CommandError(ExitCode.REFUSED, f"{access.detail} Nothing was begun.")
 
 
 def _granted(here: Session, agent: str) -> tuple[Grant, ...]:
@@ -166,7 +166,7 @@ def _granted(here: Session, agent: str) -> tuple[Grant, ...]:
 def _tell_left(rotation: CustomerRotation) -> None:
     """Fail where values are still under a key from before."""
     if rotation.left:
-        raise CommandFailed(
+        raise CommandError(
             ExitCode.REFUSED,
             f"{len(rotation.left)} secrets are still under a key from before, {rotation.left[0]} "
             f"for one: run sixgate cmek rotate with that key as --key. What was moved stays so.",
@@ -180,5 +180,5 @@ def _count_moved(here: Session, rotation: CustomerRotation) -> int:
             for count, _ in enumerate(rotation.move(found), 1):
                 bar.show(count)
     except (CmekRefusedError, CorruptError) as error:
-        raise CommandFailed(ExitCode.REFUSED, f"{error} What was moved stays so.") from None
+        raise CommandError(ExitCode.REFUSED, f"{error} What was moved stays so.") from None
     return count

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from schemas.vault_events import VALUE_BYTES_MAX
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import wipe
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from sixgate.cli.session import usage
 
 SHARE_BYTES_MAX = 256

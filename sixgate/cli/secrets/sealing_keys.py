@@ -3,9 +3,9 @@
 import secrets
 from pathlib import Path
 
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole
 from signer.custody.buffers import wiping
 from signer.custody.hpke import KEY_BYTES, HpkeKey
-from signer.custody.whole_file import MODE_PRIVATE, write_whole
 from sixgate.cli.secrets.files import read_own
 from sixgate.cli.session import usage
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from sixgate.api import Json
 from sixgate.cli.options import DATA_DEFAULT, Agent, AsJson, Data
 from sixgate.cli.session import usage
@@ -69,7 +69,7 @@ def sign_typed_data(
     raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     try:
         named = {"typed_data": read_json(raw)}
-    except JsonWrong as error:
+    except JsonError as error:
         usage(f"{file} {error}")
     sign_one(_members("typed_data", agent, chain, said, named), as_json=as_json, data=data)
 

@@ -11,12 +11,12 @@ from sixgate.authoring.intent_form import read_form
 from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.authoring.producer import Directory
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
-from sixgate.cli.intents.asking import asked
-from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.failures import CommandError
+from sixgate.cli.intents.intent_summary import asked
 from sixgate.cli.intents.outcome_view import outcome_rows
 from sixgate.cli.intents.sending import Sending, telling
 from sixgate.cli.intents.signers import signers_of
+from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.listing import Sheet, show
 from sixgate.cli.progress import progress
 from sixgate.cli.session import Session, new_idempotency_key, session
@@ -36,7 +36,7 @@ def sign_one(members: Json, *, as_json: bool, data: Path) -> None:
         drafts = [Draft(1, form)]
         ready, wrong = finish(drafts, directory, signers, wall_ms(), new_idempotency_key)
         if wrong:
-            raise CommandFailed(ExitCode.USAGE, wrong[0].why)
+            raise CommandError(ExitCode.USAGE, wrong[0].why)
         result = _ended(here, ready[0])
         chains = {chain["chain_id"]: chain for chain in here.registry["chains"]}
     if as_json:
@@ -48,15 +48,15 @@ def sign_one(members: Json, *, as_json: bool, data: Path) -> None:
 
 
 def _ended(here: Session, one: Submission) -> Json:
-    far = HowFar(1, None)
+    far = SubmissionProgress(1, None)
     with telling(far), progress("waiting for the outcome"):
         for _, answer in Sending(here, [one], far).answers():
             result: Json = answer["result"]
             return result
-    raise CommandFailed(ExitCode.INTERNAL, "the outcome did not come: look at sixgate intents list")
+    raise CommandError(ExitCode.INTERNAL, "the outcome did not come: look at sixgate intents list")
 
 
 def _tell(one: Submission, result: Json, chains: Mapping[int, Json]) -> None:
     sheet: list[tuple[str, object]] = [("asked", asked(one.intent, chains)), ("intent", one.digest)]
-    sheet += outcome_rows(result, one.intent, chains, gated=False)
+    sheet += outcome_rows(result, one.intent, chains, redacted=False)
     show(Sheet("", sheet), screen())

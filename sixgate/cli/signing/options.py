@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from sixgate.api import Json
 from sixgate.cli.shared_options import with_options
 
@@ -20,7 +20,7 @@ def _sealed(file: str) -> Json:
         found: Json = read_json(Path(file).read_bytes())
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
-    except JsonWrong as error:
+    except JsonError as error:
         raise typer.BadParameter(f"{file} {error}: name what keys seal-share printed") from None
     return found
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 from signer.ethereum.errors import EthereumError
 from sixgate.api import Json
 from sixgate.cli.listing import Sheet, show
@@ -89,7 +89,7 @@ def sign(  # noqa: PLR0913 - Typer reads the options from the signature
 def _content(file: Path) -> Any:
     try:
         return read_json(file.read_bytes())
-    except JsonWrong as error:
+    except JsonError as error:
         usage(f"{file} {error}")
 
 

@@ -11,18 +11,18 @@ from schemas.vault_backup import (
     LINE_BYTES_MAX,
     BackedUpVault,
     Backup,
+    BackupError,
     BackupHeader,
-    BackupWrong,
     backup_lines,
     read_backup,
 )
-from signer.custody.whole_file import MODE_PRIVATE, written_whole
-from signer.vaults.restoration import NoVaultEvent, RestoreRefused, VaultLine, vault_lines
+from signer.custody.atomic_write import MODE_PRIVATE, written_whole
+from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.identities import speaking_as
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import Bar, progress
@@ -64,24 +64,24 @@ def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
     try:
         with progress("restoring what is missing"):
             count = _restored(found, data)
-    except RestoreRefused as error:
-        raise CommandFailed(ExitCode.REFUSED, f"{file}: {error}") from None
-    except NoVaultEvent as error:
+    except RestoreError as error:
+        raise CommandError(ExitCode.REFUSED, f"{file}: {error}") from None
+    except VaultEventError as error:
         raise _halted(error) from None
     told = f"{count} events are restored." if count else "All of it is there already."
     notices().print(told, highlight=False)
 
 
-def _halted(error: NoVaultEvent) -> CommandFailed:
+def _halted(error: VaultEventError) -> CommandError:
     told = f"the vault topic holds {error}: signers halt at it too, so restore the topic"
-    return CommandFailed(ExitCode.HALTED, told)
+    return CommandError(ExitCode.HALTED, told)
 
 
 def _lines(here: Session) -> list[VaultLine]:
     try:
         with progress("reading what signers said") as bar:
             return vault_lines(_counted(here.api.vault_events(), bar))
-    except NoVaultEvent as error:
+    except VaultEventError as error:
         raise _halted(error) from None
 
 
@@ -107,7 +107,7 @@ def _read(file: Path) -> Backup:
     try:
         with file.open("rb") as lines:
             return read_backup(iter(lambda: lines.readline(LINE_BYTES_MAX), b""))
-    except BackupWrong as error:
+    except BackupError as error:
         usage(f"{file} {error}")
 
 

@@ -8,7 +8,7 @@ from signer.custody.modes import PLANS
 from sixgate.api import Json
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.listing import Listing, Row, Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount
 from sixgate.cli.session import Session, session
@@ -133,7 +133,7 @@ def set_mode(
         owner = here.account(account)
         own = [one for one in known if (one["account"], one["vault"]) == (owner, vault)]
         if own and (own[0]["mode"] != mode or _others(own[0], providers)):
-            raise CommandFailed(ExitCode.REFUSED, _immutable(own[0]))
+            raise CommandError(ExitCode.REFUSED, _immutable(own[0]))
         if not own:
             own.append(_create(here, owner, vault, mode, providers))
     _tell(own[0])

@@ -12,7 +12,7 @@ from sixgate.authoring.vault_orders import (
     change_provider_root,
 )
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.secrets.parties import orderer
@@ -63,14 +63,14 @@ def rotate_key(
 def _change_key(by: Orderer, found: Json, place: VaultPlace, *, root: bool) -> tuple[Json, Left]:
     changes = by.api.vault(*place)["key_changes"]
     if changes is None:
-        raise CommandFailed(ExitCode.REFUSED, _without_key(found))
+        raise CommandError(ExitCode.REFUSED, _without_key(found))
     made = change_key(by, place, "root" if root else "kek", changes + 1)
     return made, lambda now: int(now["behind"])
 
 
 def _move_shares(by: Orderer, found: Json, place: VaultPlace, provider: str) -> tuple[Json, Left]:
     if provider not in found["providers"]:
-        raise CommandFailed(ExitCode.REFUSED, _holds_none(found, provider))
+        raise CommandError(ExitCode.REFUSED, _holds_none(found, provider))
     before = by.api.vault(*place)["roots"].get(provider, {"changes": 0})
     made = change_provider_root(by, place, provider, before["changes"] + 1)
     return made, lambda now: int(now["roots"][provider]["left"])

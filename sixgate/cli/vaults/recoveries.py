@@ -10,7 +10,7 @@ from sixgate.api import Json
 from sixgate.authoring.form_fields import matching
 from sixgate.authoring.vault_orders import LostShare, VaultPlace, recover_share
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.options import SecretPath, ShareOut, Version
@@ -67,7 +67,7 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
         place = VaultPlace(here.account(account), vault)
         found = here.vault(*place)
         if not PLANS[found["mode"]].recoverable:
-            raise CommandFailed(ExitCode.REFUSED, _unrecoverable(found))
+            raise CommandError(ExitCode.REFUSED, _unrecoverable(found))
         if share_for and share_out:
             usage("the share goes to one client: say --share-for or --share-out")
         newest = _newest(here, place, path)

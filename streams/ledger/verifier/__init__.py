@@ -11,7 +11,7 @@ Exit code 0: everything holds. 1: the first bad row is named. 2: the input could
 """
 
 from .checks import Report, verify
-from .format import Fault, Row
+from .format import Row, VerificationError
 from .reading import read_heads, read_rows
 
-__all__ = ["Fault", "Report", "Row", "read_heads", "read_rows", "verify"]
+__all__ = ["Report", "Row", "VerificationError", "read_heads", "read_rows", "verify"]

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from .checks import Report, verify
-from .format import Fault
+from .format import VerificationError
 from .reading import read_heads, read_rows
 
 PUBLIC_KEY_BYTES = 32
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--ledger-key proves remembered heads: name their file with --head")
     try:
         report = _verify_files(options)
-    except Fault as fault:
+    except VerificationError as fault:
         sys.stderr.write(f"FAULT. {fault}\n")
         return 1
     except OSError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .format import GENESIS, Fault, Row, event_of, row_hash
+from .format import GENESIS, Row, VerificationError, event_of, row_hash
 from .outcomes import Outcomes
 
 PROGRESS_ROWS = 20_000
@@ -43,7 +43,7 @@ class Verifier:
         self._outcomes = Outcomes(self.signers, part=self.part)
 
     def add(self, row: Row) -> None:
-        """Check the next row; raise ``Fault`` if it is bad."""
+        """Check the next row; raise ``VerificationError`` if it is bad."""
         seq = row[0]
         if self._next is None:
             self._next, self._report.first = seq, seq
@@ -52,14 +52,14 @@ class Verifier:
             raise _out_of_order(seq, self._next)
         # 2. Its hash is the hash of its number, its link and its content.
         if row_hash(row) != row[2]:
-            raise Fault(seq, "its hash is not the hash of its content")
+            raise VerificationError(seq, "its hash is not the hash of its content")
         # 3. Its link is the hash of the row before.
         if self._hash is not None and row[1] != self._hash:
-            raise Fault(seq, "its link is not the hash of the row before")
+            raise VerificationError(seq, "its link is not the hash of the row before")
         # 4. Its offset is above the former one of its partition.
         place = (row[3], row[4])
         if row[5] <= self._offsets.get(place, -1):
-            raise Fault(seq, "its offset is not above the former one of its partition")
+            raise VerificationError(seq, "its offset is not above the former one of its partition")
         # 5. Its event id is that of its body.
         event = event_of(row)
         # 6. An outcome is the only one of its intent and the next one of its account.
@@ -71,11 +71,14 @@ class Verifier:
         self._offsets[place], self._hash, self._next = row[5], row[2], seq + 1
 
     def finish(self) -> Report:
-        """Return what was found; raise ``Fault`` if a head is of a row behind the last."""
+        """Return what was found.
+
+        Raise ``VerificationError`` if a head is of a row behind the last.
+        """
         end = self._next or 0
         missing = [seq for seq in self.heads if seq >= end]
         if missing:
-            raise Fault(min(missing), "a head vouches for the row, and it is missing")
+            raise VerificationError(min(missing), "a head vouches for the row, and it is missing")
         report = self._report
         report.rows, report.hash = end - report.first, self._hash or GENESIS
         report.outcomes, report.accounts = self._outcomes.count, len(self._outcomes.next)
@@ -84,7 +87,7 @@ class Verifier:
 
     def _refuse_other_head(self, row: Row) -> None:
         if row.hash != self.heads[row.seq]:
-            raise Fault(row.seq, "its hash is not the one that a head vouches for")
+            raise VerificationError(row.seq, "its hash is not the one that a head vouches for")
         self._report.heads += 1
 
 
@@ -96,7 +99,10 @@ def verify(
     part: bool = False,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
-    """Check rows in order and return what was found; raise ``Fault`` for the first bad one."""
+    """Check rows in order and return what was found.
+
+    Raise ``VerificationError`` for the first bad one.
+    """
     verifier = Verifier(heads or {}, signers, part)
     add = verifier.add
     for done, row in enumerate(rows, 1):
@@ -106,7 +112,7 @@ def verify(
     return verifier.finish()
 
 
-def _out_of_order(seq: int, expected: int) -> Fault:
+def _out_of_order(seq: int, expected: int) -> VerificationError:
     if seq > expected:
-        return Fault(expected, f"the row is missing; the next one is {seq}")
-    return Fault(seq, f"the row is out of order, {expected} was to come")
+        return VerificationError(expected, f"the row is missing; the next one is {seq}")
+    return VerificationError(seq, f"the row is out of order, {expected} was to come")

@@ -33,7 +33,7 @@ class Row(NamedTuple):
     body: bytes
 
 
-class Fault(Exception):  # noqa: N818 - it is the finding, not a failure of this program
+class VerificationError(Exception):
     """The first bad row, and what is wrong with it."""
 
     def __init__(self, seq: int, what: str) -> None:
@@ -54,7 +54,7 @@ def row_hash(row: Row) -> bytes:
 
 
 def event_of(row: Row) -> dict[str, Any]:
-    """Return the body's event; raise ``Fault`` if the row's event id is not its own."""
+    """Return the body's event; raise ``VerificationError`` if the row's event id is not its own."""
     try:
         event = orjson.loads(row.body)
         if "payloadType" in event:
@@ -64,7 +64,7 @@ def event_of(row: Row) -> dict[str, Any]:
         else:
             name = event["digest"] if event["type"] == "opaque" else event["id"]
     except (ValueError, KeyError, TypeError):
-        raise Fault(row.seq, "its body is no event of the format") from None
+        raise VerificationError(row.seq, "its body is no event of the format") from None
     if name != row.event_id:
-        raise Fault(row.seq, "its event id is not that of its body")
+        raise VerificationError(row.seq, "its event id is not that of its body")
     return event  # type: ignore[no-any-return]  # subscripted with text above, so a dict

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from .format import Fault, Row
+from .format import Row, VerificationError
 from .signatures import public_key, unhex, verifies
 
 OUTCOME_TYPES = {"transaction.signed", "message.signed", "intent.rejected"}
@@ -41,16 +41,18 @@ class Outcomes:
         intent, account, number = event["intent"], event["account"], event["sequence"]
         known = self._by_intent.get(intent) or self._signed_early.pop(intent, fingerprint)
         if known != fingerprint:
-            raise Fault(seq, f"it is a second, different outcome of intent {intent}")
+            raise VerificationError(seq, f"it is a second, different outcome of intent {intent}")
         if intent in self._by_intent:
             return  # the same bytes again: a redelivery
         expected = self.next.get(account, number if self._part else 1)
         if number > expected:
-            raise Fault(seq, f"outcome {expected} of account {account} is missing before it")
+            raise VerificationError(
+                seq, f"outcome {expected} of account {account} is missing before it"
+            )
         if number < expected:
             if self._part:
                 return  # it may repeat one from before the part
-            raise Fault(seq, f"it is a second outcome {number} of account {account}")
+            raise VerificationError(seq, f"it is a second outcome {number} of account {account}")
         self._by_intent[intent] = fingerprint
         self.next[account] = number + 1
         self.count += 1
@@ -59,7 +61,7 @@ class Outcomes:
         """Compare a signed transaction with its outcome, which may come a little later."""
         known = self._by_intent.get(intent) or self._signed_early.setdefault(intent, fingerprint)
         if known != fingerprint:
-            raise Fault(seq, f"it is a second, different outcome of intent {intent}")
+            raise VerificationError(seq, f"it is a second, different outcome of intent {intent}")
 
     def _is_signed(self, event: dict[str, Any]) -> bool:
         if self._signers is None:

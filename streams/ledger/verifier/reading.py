@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import orjson
 
-from .format import Fault, Row
+from .format import Row, VerificationError
 from .signatures import public_key, verifies
 
 HEAD_TYPE = "application/vnd.sixgate.ledger-head.v1+json"
@@ -69,7 +69,7 @@ def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, by
         if ledger_key is not None:
             _refuse_unsigned(payload, signature, ledger_key)
         if heads.setdefault(sequence, value) != value:
-            raise Fault(sequence, "two heads vouch for different hashes of the row")
+            raise VerificationError(sequence, "two heads vouch for different hashes of the row")
     if not heads:
         raise ValueError("there is no ledger head in the file of heads")
     return heads

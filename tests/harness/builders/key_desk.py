@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.audit import AuditRecord
-from schemas.gating import gated_digest
 from schemas.key_chains import CURVES, KeyChain
 from schemas.keys import (
     AnyOrder,
@@ -21,6 +20,7 @@ from schemas.keys import (
 )
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
+from schemas.redaction import gated_digest
 from schemas.registry import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
 from signer.addresses.derivation import derive, recorded
@@ -31,16 +31,16 @@ from signer.custody.kms.port import RootKms
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
-from signer.imports import ERASED, SHUT
+from signer.key_import import ERASED, SHUT
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
 from signer.registry import Registry
-from signer.share_turns import ShareTurns
+from signer.share_key_rotation import ShareKeyRotation
 from signer.state import Sealer, SlotState
-from signer.vaults.custodian import Custodian
+from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
-from streams.runners.custody_chores import CustodyChores
+from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -83,9 +83,9 @@ def no_records() -> CustodyRecords:
     return CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
 
 
-def no_shares(disk: DictStateStore, holders: Holders) -> ShareTurns:
+def no_shares(disk: DictStateStore, holders: Holders) -> ShareKeyRotation:
     memory = Memory(disk, Sealer(b"k" * 32), "0")
-    return ShareTurns(memory, holders.root, secrets.token_bytes, lambda: NOW_MS)
+    return ShareKeyRotation(memory, holders.root, secrets.token_bytes, lambda: NOW_MS)
 
 
 @dataclass
@@ -107,9 +107,9 @@ class Desk:
         self.keys, holders = self.said.keys, self.holders or Holders(self.kms)
         self.keychain = Keychain(holders, self.registry, self.keys, source, lambda: 0)
         provisioner = KeyProvisioner(self.keys, self.keychain, IMPORT_KEY)
-        vaults = Custodian(self.registry, self.said, holders, IMPORT_KEY, source)
+        vaults = VaultOrderExecutor(self.registry, self.said, holders, IMPORT_KEY, source)
         self.shares = no_shares(self.disk, holders)
-        chores = CustodyChores(SIGNER, vaults, self.keychain, self.shares, self.custody)
+        chores = CustodyMaintenance(SIGNER, vaults, self.keychain, self.shares, self.custody)
         self.operations = Operations(SIGNER, self.registry, self.said, provisioner, vaults, chores)
 
     def send(self, raw: bytes, account: str = ACCOUNT, partition: int | None = None) -> Outgoing:
@@ -201,10 +201,10 @@ def fresh(desk: Desk) -> Operations:
     registry, said, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
     holders = holders or Holders(root_kms())
     keychain = Keychain(holders, registry, said.keys, secrets.token_bytes, lambda: 0)
-    vaults = Custodian(registry, said, holders, IMPORT_KEY, secrets.token_bytes)
+    vaults = VaultOrderExecutor(registry, said, holders, IMPORT_KEY, secrets.token_bytes)
     provisioner = KeyProvisioner(said.keys, keychain, IMPORT_KEY)
     shares, records = no_shares(desk.disk, holders), no_records()
-    chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
+    chores = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
     return Operations(SIGNER, registry, said, provisioner, vaults, chores)
 
 

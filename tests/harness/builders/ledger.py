@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from schemas.canonical import event_id
 from schemas.clearance import Clearance, Gate, Verdict
 from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
-from schemas.gating import gated, signed_part
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
 from schemas.record import Place, Record
+from schemas.redaction import redacted, signed_part
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
@@ -157,7 +157,7 @@ _SIGNATURE = {
 
 
 def signed(event: Outcome, key: Ed25519PrivateKey = SIGNER_KEY) -> Outcome:
-    part = signed_part(gated(event.model_dump(exclude_none=True, exclude={"signature"})))
+    part = signed_part(redacted(event.model_dump(exclude_none=True, exclude={"signature"})))
     return event.model_copy(update={"signature": "0x" + key.sign(part).hex()})
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from infra.local.turns import alone
+from infra.local.lock import alone
 
 INSTALL_S_MAX = 300
 RUN_S_MAX = 300

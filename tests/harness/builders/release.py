@@ -23,10 +23,10 @@ from schemas.release import (
 )
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted
-from signer.attestation.release.desk import ReleaseDesk
+from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.kms import Attest, ReleasedKms
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
-from signer.attestation.release.standing import Standing
+from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.attestation.release.workload_token import WorkloadTerms
 from signer.attestation.verify import Evidence
@@ -136,8 +136,8 @@ def signed_policy(policy: ReleasePolicy, signer: Ed25519Signer = ADMIN) -> Envel
     return signer.seal(RELEASE_POLICY_TYPE, policy.encode())
 
 
-def standing(provider: str = NAMES[0], **changes: Any) -> Standing:
-    return Standing(provider, release_policy(**changes), token_keys(), sealing_key(provider))
+def standing(provider: str = NAMES[0], **changes: Any) -> ReleaseIdentity:
+    return ReleaseIdentity(provider, release_policy(**changes), token_keys(), sealing_key(provider))
 
 
 def attest(binding: Binding, **fields: Any) -> Evidence:
@@ -159,8 +159,8 @@ class Release:
     records: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.desk = ReleaseDesk(
-            Standing(self.provider, self.policy, token_keys(), sealing_key(self.provider)),
+        self.desk = ReleaseService(
+            ReleaseIdentity(self.provider, self.policy, token_keys(), sealing_key(self.provider)),
             self.kms or cloud(self.provider),
             signing_key(self.provider),
             self,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from infra.local.ports import free_port
-from sixgate.https.serving import Listening
+from sixgate.https.server import Listening
 from sixgate.releasing.serving import ReleaseServer
 from tests.harness.builders.release import Release
 

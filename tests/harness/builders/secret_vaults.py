@@ -20,9 +20,9 @@ from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.keys.register import KeyRegister
 from signer.signatures import Ed25519Signer
-from signer.vaults.secret_desk import SecretDesk
-from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import SecretRegister
+from signer.vaults.secret_sealing import SecretSealing
+from signer.vaults.secret_service import SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
     ADMIN,
@@ -57,7 +57,7 @@ def order(mode: CustodyMode, version: int = 1, **changes: Any) -> Envelope:
     return ADMIN.seal(VAULT_ORDER_TYPE, SecretOrder(**(terms | changes)).encode())
 
 
-def put(keeper: SecretKeeper, request: Envelope, value: bytes = VALUE) -> SecretStored:
+def put(keeper: SecretSealing, request: Envelope, value: bytes = VALUE) -> SecretStored:
     raw = SIGNER.sign_event(keeper.seal(request, value, SIGNER.keyid, NOW_MS))
     keeper.secrets.load(raw, keeper.registry)
     assert value not in raw
@@ -81,7 +81,7 @@ ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sig
 @contextmanager
 def desk_of(
     mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
-) -> Iterator[SecretDesk]:
+) -> Iterator[SecretService]:
     """Lend a desk over the vault ``main``; the agent has these grants."""
     said = agent(intents_api_enabled=intents, **changes)
     access = AccessSet(agent=AGENT, grants=grants)
@@ -89,8 +89,8 @@ def desk_of(
     _, registry = registered(made, said, access)
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        keeper = SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
-        yield SecretDesk(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
+        keeper = SecretSealing(registry, SecretRegister(), holders, Stream(mode))
+        yield SecretService(registry, KeyRegister(), keeper, HpkeKey(b"\x08" * 32))
 
 
 def request(operation: str = "get", by: Ed25519Signer = ALICE, **changes: Any) -> bytes:

@@ -18,12 +18,12 @@ from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
-from signer.share_turns import ShareTurns
+from signer.share_key_rotation import ShareKeyRotation
 from signer.signatures import Ed25519Signer, verify_event
 from signer.stage import Arrival
-from signer.vaults.custodian import Custodian
+from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.register import VaultRegister
-from streams.runners.custody_chores import CustodyChores
+from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.operations import Operations
 from streams.runners.slot import Commit, Slot
 from tests.harness.builders.cases import (
@@ -118,11 +118,11 @@ class Life:
         process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
         said, holders, box = VaultRegister(KEYS), Holders(KMS), ImportKey(bytes(32))
         keychain = Keychain(holders, REGISTRY, KEYS, secrets.token_bytes, lambda: NOW_MS)
-        vaults = Custodian(REGISTRY, said, holders, box, secrets.token_bytes)
+        vaults = VaultOrderExecutor(REGISTRY, said, holders, box, secrets.token_bytes)
         provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)
         records = CustodyRecords(SIGNER.keyid, "a life", journal)
-        shares = ShareTurns(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
-        chores = CustodyChores(SIGNER, vaults, keychain, shares, records)
+        shares = ShareKeyRotation(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
+        chores = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
         operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, chores)
         self.now_ms = NOW_MS
         self.slot = Slot(process.stage, operations, lambda: self.now_ms)

@@ -8,8 +8,8 @@ from schemas.access import Grant
 from schemas.client_share import SharePlace
 from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
-from schemas.gating import gated_digest
 from schemas.record import Outgoing
+from schemas.redaction import gated_digest
 from schemas.registry import AccessSet, VaultCreated
 from schemas.topics import Topic
 from schemas.vault_events import (

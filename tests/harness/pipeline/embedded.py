@@ -19,10 +19,10 @@ from schemas.topics import Topic
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms, wall_ms
+from sixgate.composition import NO_KMS, make_slot, open_signer_keys
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import SLOT, Folder
 from sixgate.settings.kms import KmsSettings
-from sixgate.slots import NO_KMS, make_slot, open_signer_keys
 from streams.gates.passage import Passage
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog

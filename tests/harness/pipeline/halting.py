@@ -4,13 +4,13 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_HEAD_TYPE, Envelope
 from schemas.heads import RegistryHead
 from schemas.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
+from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import REGISTRAR
 from sixgate.data_folder.key_files import load_key_file
@@ -99,7 +99,7 @@ def last_head(scaled: Scaled) -> RegistryHead:
     key = registrar_key(scaled).public_key
     found: list[RegistryHead] = []
     for raw in on_kafka(scaled.broker)(Topic.REGISTRY_HEADS):
-        with suppress(Malformed, SignatureWrong):
+        with suppress(MalformedError, InvalidSignatureError):
             body = open_envelope(Envelope.decode(raw), REGISTRY_HEAD_TYPE, key)
             found.append(RegistryHead.decode(body))
     return [head for head in found if head.org == "acme"][-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from streams.kafka.errors import KafkaFault
+from streams.kafka.errors import KafkaBusError
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.scaled import Scaled
 
@@ -59,7 +59,7 @@ class Load:
     def _sent(self, events: list[Outgoing]) -> bool:
         try:
             self.scaled.send(events)
-        except KafkaFault:
+        except KafkaBusError:
             return False
         return True
 

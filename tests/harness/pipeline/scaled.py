@@ -25,7 +25,7 @@ from schemas.policy import Policy
 from schemas.record import Outgoing
 from schemas.registry import Entry
 from schemas.topics import Topic
-from signer.registry import Registry, RegistryRefused
+from signer.registry import Registry, RegistryRecordError
 from signer.signatures import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
@@ -269,7 +269,7 @@ class Scaled:
         """Return what is registered now."""
         registry = Registry(self.folder.trust().trust_root)
         for raw in on_kafka(self.broker)(Topic.REGISTRY):
-            with suppress(RegistryRefused):
+            with suppress(RegistryRecordError):
                 registry.apply(raw)
         return registry
 

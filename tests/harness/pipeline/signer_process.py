@@ -9,10 +9,10 @@ from schemas.audit import AuditRecord, action_of
 from schemas.outcome import AnyOutcome, TransactionSigned, decode_outcome
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from signer.casework import Casework
+from signer.case_builder import CaseBuilder
+from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
-from signer.keys.use import KeyUse
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.stage import Arrival, Batch, SigningStage
@@ -83,8 +83,8 @@ class SignerProcess:
         def open_key(key: KeyDescriptor, *_: object) -> MemoryKey:
             return opened[key.address]
 
-        casework = Casework(self.registry, self.keys, self.memory, self._decided)
-        self.stage = SigningStage(SIGNER, casework, KeyUse(open_key))
+        case_builder = CaseBuilder(self.registry, self.keys, self.memory, self._decided)
+        self.stage = SigningStage(SIGNER, case_builder, KeyUse(open_key))
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
         """Finish what an earlier life allocated; return it."""

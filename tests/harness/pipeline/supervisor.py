@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.scaled.gating import IO_FAILED
+from sixgate.scaled.gates_process import IO_FAILED
 from tests.harness.pipeline.scaled import Scaled
 
 # An outage causes no other end: what ends otherwise stays ended, and that fails the test.

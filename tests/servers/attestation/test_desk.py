@@ -21,11 +21,11 @@ from signer.attestation.verify import Evidence
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError, Json
-from sixgate.attesting.desk import PAUSE_MS_MIN, AttestationDesk
+from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
 from sixgate.cli.failures import API_CODES
 from sixgate.scaled.attestation_page import PATH, attestation_page, fetch
 from sixgate.scaled.monitor import BODY_BYTES_MAX, Monitor, serving
-from sixgate.scaled.probe import Place
+from sixgate.scaled.probe import Address
 from tests.harness.builders.attestation import crl, platform
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
@@ -59,16 +59,16 @@ class Time:
         return self.ms
 
 
-def opened(machine: Machine, time: Time, *, started: bool = True) -> AttestationDesk:
+def opened(machine: Machine, time: Time, *, started: bool = True) -> EvidenceService:
     source = Source(machine.evidence, simulated=True)
     attestor = Attestor(IDENTITY, source, BOUND, lambda: 0, secrets.token_bytes)
     if started:
         attestor.boot(Registry("0x" + "00" * 32))
         machine.count = 0
-    return AttestationDesk(attestor, time.now_ms)
+    return EvidenceService(attestor, time.now_ms)
 
 
-def refused(desk: AttestationDesk, nonce: str = NONCE) -> str:
+def refused(desk: EvidenceService, nonce: str = NONCE) -> str:
     with pytest.raises(ApiError) as caught:
         desk.attestation(nonce)
     assert caught.value.code in API_CODES
@@ -167,7 +167,7 @@ def test_a_second_customer_does_not_wait_behind_the_first() -> None:
 
 
 @asynccontextmanager
-async def page(desk: AttestationDesk | None) -> AsyncIterator[int]:
+async def page(desk: EvidenceService | None) -> AsyncIterator[int]:
     monitor, port = Monitor("signer", lambda: ()), free_port()
     if desk:
         monitor.offer(attestation_page(desk))
@@ -175,10 +175,10 @@ async def page(desk: AttestationDesk | None) -> AsyncIterator[int]:
         yield port
 
 
-def answered(desk: AttestationDesk, ask: Callable[[Place], Any]) -> Any:
+def answered(desk: EvidenceService, ask: Callable[[Address], Any]) -> Any:
     async def asked() -> Any:
         async with page(desk) as port:
-            return await asyncio.to_thread(ask, Place(HOST, port))
+            return await asyncio.to_thread(ask, Address(HOST, port))
 
     return asyncio.run(asked())
 
@@ -236,7 +236,7 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
 def test_a_process_that_is_not_attested_says_so() -> None:
     async def asked() -> None:
         async with page(None) as port:
-            await asyncio.to_thread(fetch, Place(HOST, port), NONCE)
+            await asyncio.to_thread(fetch, Address(HOST, port), NONCE)
 
     with pytest.raises(ApiError) as caught:
         asyncio.run(asked())
@@ -245,5 +245,5 @@ def test_a_process_that_is_not_attested_says_so() -> None:
 
 def test_where_nobody_listens_is_told() -> None:
     with pytest.raises(ApiError) as caught:
-        fetch(Place(HOST, free_port()), NONCE)
+        fetch(Address(HOST, free_port()), NONCE)
     assert caught.value.code == "connection_lost"

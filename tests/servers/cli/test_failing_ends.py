@@ -12,9 +12,9 @@ from tests.harness.cli.command_line import SECONDS_MAX
 # The command itself is replaced: what counts is what main() does with its failure.
 FENCED = """
 import sixgate.cli.app as cli
-from streams.kafka.errors import KafkaFenced
+from streams.kafka.errors import KafkaFencedError
 def app(**_):
-    raise KafkaFenced("another process took over")
+    raise KafkaFencedError("another process took over")
 cli.app = app
 from sixgate.cli import main
 main()

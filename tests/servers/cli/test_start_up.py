@@ -77,10 +77,10 @@ def test_submitting_to_a_running_pipeline_needs_no_part_of_one(node: CommandLine
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [
-        ("sixgate.scaled.gating", LEDGER),
-        ("sixgate.scaled.signing", {"faust", "pyarrow", "numpy"}),
-        ("sixgate.scaled.registrar", {"faust", "coincurve"} | LEDGER),
-        ("sixgate.scaled.recording", {"faust", "coincurve"}),
+        ("sixgate.scaled.gates_process", LEDGER),
+        ("sixgate.scaled.signer_process", {"faust", "pyarrow", "numpy"}),
+        ("sixgate.scaled.registrar_process", {"faust", "coincurve"} | LEDGER),
+        ("sixgate.scaled.ledger_process", {"faust", "coincurve"}),
         ("sixgate.custody.process", {"faust"} | LEDGER),
     ],
 )

@@ -57,7 +57,7 @@ def test_whoever_opens_the_signers_keys_is_undumpable_first() -> None:
         "import ctypes\n"
         "from pathlib import Path\n"
         "from sixgate.data_folder.folder import Folder\n"
-        "from sixgate.slots import open_signer_keys\n"
+        "from sixgate.composition import open_signer_keys\n"
         "try:\n"
         "    open_signer_keys(Folder(Path('/nonexistent')))\n"
         "except Exception:\n"

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from infra.local.ports import HOST, free_port
-from sixgate.https.calling import BoundedLink, NoAnswer
-from sixgate.https.serving import BoundedServer, Listening
+from sixgate.https.client import BoundedLink, NoResponseError
+from sixgate.https.server import BoundedServer, Listening
 from tests.harness.broker.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
@@ -24,12 +24,12 @@ REQUESTS = {
 @pytest.mark.parametrize("whole", ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_that_is_cut_is_none(whole: bytes) -> None:
     for passed in range(len(whole)):
-        with suppress(NoAnswer):  # what ends the last chunk is not missed
+        with suppress(NoResponseError):  # what ends the last chunk is not missed
             assert answer_to_a_call(whole[:passed]) == BODY
 
 
 def test_an_answer_that_ends_with_its_connection_is_none() -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(NoResponseError):
         answer_to_a_call(b"HTTP/1.1 200 OK\r\n\r\n" + BODY)
 
 

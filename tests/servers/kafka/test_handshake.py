@@ -11,14 +11,14 @@ import pytest
 from infra.local.certificates import Authority
 from infra.local.ports import HOST
 from streams.kafka.broker import Broker, Tls
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaUnreachable
+from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaUnreachableError
 from streams.kafka.handshake import refuse_unbelieved
 from tests.harness.broker.listener import Listener
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close at once, by RST
 
 
-def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaFault:
+def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBusError:
     """Return what is told of a listener that believes an authority and then goes away."""
     authority = Authority(folder)
     own = authority.issue("broker")
@@ -36,7 +36,7 @@ def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaFa
 
     with closing(Listener(serve)) as listener:
         broker = Broker(f"{HOST}:{listener.port}", "tests", Tls(authority.file, own, own))
-        with pytest.raises(KafkaFault) as found:
+        with pytest.raises(KafkaBusError) as found:
             asyncio.run(refuse_unbelieved(broker))
     return found.value
 
@@ -45,11 +45,11 @@ def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaFa
 @pytest.mark.parametrize("shakes", [False, True])
 def test_who_hangs_up_is_unreachable(tmp_path: Path, *, shakes: bool, resets: bool) -> None:
     fault = told(tmp_path, Authority(tmp_path).file, shakes=shakes, resets=resets)
-    assert isinstance(fault, KafkaUnreachable)
+    assert isinstance(fault, KafkaUnreachableError)
     assert "hangs up" in str(fault)
 
 
 def test_who_does_not_believe_us_denies(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other").file
-    assert isinstance(told(tmp_path, other, shakes=True, resets=False), KafkaDenied)
+    assert isinstance(told(tmp_path, other, shakes=True, resets=False), KafkaDeniedError)

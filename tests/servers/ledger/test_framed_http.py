@@ -8,7 +8,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from infra.local.ports import HOST
-from streams.ledger.framed_http import ForeignAnswer, FramedPools
+from streams.ledger.framed_http import FramedPools, UnexpectedResponseError
 from tests.harness.broker.listener import answering
 
 QUERY = b"X-ClickHouse-Query-Id: 1\r\n"
@@ -70,5 +70,5 @@ def test_an_answer_without_an_end_is_none(answer: bytes) -> None:
 
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
 def test_an_answer_of_something_else_is_none(answer: bytes) -> None:
-    with asking(answer) as ask, pytest.raises(ForeignAnswer):
+    with asking(answer) as ask, pytest.raises(UnexpectedResponseError):
         ask()

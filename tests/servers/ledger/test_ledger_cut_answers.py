@@ -11,7 +11,7 @@ from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server
 from streams.ledger.entry import entry_of
-from streams.ledger.errors import LedgerMissing, LedgerUnreachable
+from streams.ledger.errors import LedgerMissingError, LedgerUnreachableError
 from streams.ledger.table import LedgerTable, batch_of
 from tests.harness.broker.ledger_servers import ADMIN, databases
 from tests.harness.broker.proxy import CuttingProxy
@@ -63,7 +63,7 @@ def test_an_answer_that_is_cut_is_no_answer_and_spoils_no_later_one(
     whole, size = measured(ask, reader, proxy)
     for passed in range(0, size, STEP_BYTES):
         proxy.cut_after(passed)
-        with suppress(LedgerUnreachable):  # what follows the last row is not missed
+        with suppress(LedgerUnreachableError):  # what follows the last row is not missed
             assert ask(reader) == whole, f"cut after {passed} of {size} bytes"
         proxy.pass_all()
         assert ask(reader) == whole
@@ -73,7 +73,7 @@ def test_a_refusal_that_is_cut_is_no_other_refusal(reader: ClickHouse, proxy: Cu
     whole, size = measured(refused, reader, proxy)
     for passed in range(0, size, STEP_BYTES):
         proxy.cut_after(passed)
-        with suppress(LedgerUnreachable):
+        with suppress(LedgerUnreachableError):
             assert refused(reader) == whole, f"cut after {passed} of {size} bytes"
     proxy.pass_all()
 
@@ -87,7 +87,7 @@ def test_a_server_that_hangs_within_an_answer_is_unreachable(
     hurried = Server(HOST, proxy.port, ADMIN, answer_s_max=HURRIED_S)
     with closing(ClickHouse.server(hurried, written.database)) as hasty:
         proxy.cut_after(int(part * size), hang=True)
-        with pytest.raises(LedgerUnreachable, match="no answer in time"):
+        with pytest.raises(LedgerUnreachableError, match="no answer in time"):
             ask(hasty)
         proxy.pass_all()
 
@@ -98,7 +98,7 @@ def test_no_connection_is_made_through_answers_that_are_cut(
     try:
         for passed in range(0, 600, STEP_BYTES):
             proxy.cut_after(passed)
-            with pytest.raises(LedgerUnreachable):
+            with pytest.raises(LedgerUnreachableError):
                 reader.another()
     finally:
         proxy.pass_all()
@@ -114,6 +114,6 @@ def measured(
 
 def refused(reader: ClickHouse) -> str:
     """Return why a query is refused."""
-    with pytest.raises(LedgerMissing) as found:
+    with pytest.raises(LedgerMissingError) as found:
         reader.rows("SELECT 1 FROM nothing")
     return str(found.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerBusy, LedgerError, LedgerUnavailable
+from streams.ledger.errors import LedgerBusyError, LedgerError, LedgerUnavailableError
 from streams.ledger.migrations import migrate
 from streams.ledger.table import LedgerTable
 from streams.ledger.verify_sql import verify
@@ -20,7 +20,7 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     said = LedgerProcess(tmp_path, 1).finish()
     clickhouse.close()
     assert said == (
-        f"LedgerBusy: The ledger in {tmp_path / 'ledger'} is held by process {os.getpid()}: "
+        f"LedgerBusyError: The ledger in {tmp_path / 'ledger'} is held by process {os.getpid()}: "
         "stop that one, or work through it."
     )
     assert LedgerProcess(tmp_path, 1).finish() == DONE
@@ -71,7 +71,7 @@ def test_a_stale_lock_file_is_no_lock(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_a_folder_is_said_in_a_sentence(tmp_path: Path, kind: str) -> None:
     (tmp_path / "taken").write_text("x")
     path = tmp_path / "taken" if kind == "a file in the way" else tmp_path / "taken" / "ledger"
-    with pytest.raises(LedgerUnavailable, match="could not be opened") as refused:
+    with pytest.raises(LedgerUnavailableError, match="could not be opened") as refused:
         ClickHouse.embedded(path)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 500
@@ -80,7 +80,7 @@ def test_a_path_that_cannot_be_a_folder_is_said_in_a_sentence(tmp_path: Path, ki
 def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_half_written(tmp_path: Path) -> None:
     assert LedgerProcess(tmp_path, 5).finish() == DONE
     said = LedgerProcess(tmp_path, 200, file_bytes_max=8192).finish()
-    assert said.startswith("LedgerUnavailable: ")
+    assert said.startswith("LedgerUnavailableError: ")
     assert said.endswith("the disk is full; free some space and start again.")
     assert LedgerProcess(tmp_path, 20).finish() == DONE
     assert rows_in(tmp_path) >= 20 * 9 - 4
@@ -143,11 +143,11 @@ def test_a_lost_part_is_missed_by_whoever_remembers_the_head(tmp_path: Path) -> 
     clickhouse = ClickHouse.embedded(tmp_path / "ledger")
     try:
         assert LedgerTable(clickhouse, ORG).tip().rows < 44
-    except LedgerUnavailable:
+    except LedgerUnavailableError:
         pass
     finally:
         clickhouse.close()
 
 
 def test_busy_is_a_kind_of_unavailable() -> None:
-    assert issubclass(LedgerBusy, LedgerUnavailable)
+    assert issubclass(LedgerBusyError, LedgerUnavailableError)

@@ -9,7 +9,7 @@ from infra.local.clickhouse import ClickHouse as LocalServer
 from streams.ledger.chain import EMPTY
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
-from streams.ledger.errors import LedgerDenied, LedgerUnavailable
+from streams.ledger.errors import LedgerDeniedError, LedgerUnavailableError
 from streams.ledger.migrations import migrate, refuse_unmigrated
 from streams.ledger.query import ReadOnlySql
 from streams.ledger.table import LedgerTable, batch_of
@@ -90,7 +90,7 @@ def test_a_wrong_password_opens_nothing(
 ) -> None:
     known = as_user(ledger_server, role)
     stranger = type(known)(known.host, known.port, role, password)
-    with pytest.raises(LedgerDenied, match="no such user with this password") as refused:
+    with pytest.raises(LedgerDeniedError, match="no such user with this password") as refused:
         ClickHouse.server(stranger)
     assert "wrong" not in str(refused.value) + repr(stranger)
 
@@ -121,7 +121,7 @@ def test_the_reader_verifies_with_its_grants(roles: dict[str, ClickHouse]) -> No
 
 
 def test_users_queries_run_as_the_reader_only(roles: dict[str, ClickHouse]) -> None:
-    with pytest.raises(LedgerDenied, match="connect as ledger_reader"):
+    with pytest.raises(LedgerDeniedError, match="connect as ledger_reader"):
         ReadOnlySql(roles[WRITER])
 
 
@@ -143,7 +143,7 @@ def test_the_reader_cannot_raise_its_bounds(roles: dict[str, ClickHouse], settin
 
 def code_of(clickhouse: ClickHouse, sql: str) -> int | None:
     """Return the code with which the server refuses a statement."""
-    with pytest.raises(LedgerUnavailable) as refused:
+    with pytest.raises(LedgerUnavailableError) as refused:
         clickhouse.command(sql)
     cause = refused.value.__cause__
     assert isinstance(cause, DatabaseError)

@@ -13,11 +13,11 @@ from streams.ledger import ordering, sink
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import (
-    LedgerConflict,
+    LedgerConflictError,
     LedgerError,
-    LedgerGap,
-    LedgerRewritten,
-    LedgerUnavailable,
+    LedgerGapError,
+    LedgerRewrittenError,
+    LedgerUnavailableError,
 )
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.sink import Sink
@@ -141,11 +141,11 @@ def test_a_failed_insert_ends_the_sink_and_a_new_one_goes_on(
     def third_fails(self: ClickHouse, *arguments: object) -> None:
         calls.append(1)
         if len(calls) == 3:
-            raise LedgerUnavailable("The disk is full.")
+            raise LedgerUnavailableError("The disk is full.")
         insert(self, *arguments)  # type: ignore[arg-type]  # passed through
 
     monkeypatch.setattr(ClickHouse, "insert_arrow", third_fails)
-    with pytest.raises(LedgerUnavailable, match="disk is full"):
+    with pytest.raises(LedgerUnavailableError, match="disk is full"):
         drain(ledger.sink())
     assert ledger.table.tip().rows == 40
     assert drain(ledger.sink()) == len(ledger.log.records) - 40
@@ -155,14 +155,14 @@ def test_a_failed_insert_ends_the_sink_and_a_new_one_goes_on(
 def test_a_head_that_cannot_be_published_ends_the_step(ledger: Ledger) -> None:
     class Full:
         def publish(self, head: Envelope) -> None:
-            raise LedgerUnavailable(f"The head {head.payload_type} could not be written.")
+            raise LedgerUnavailableError(f"The head {head.payload_type} could not be written.")
 
         def last(self) -> Envelope | None:
             return None
 
     ledger.log_intents(1)
     made = Sink(ledger.log, ledger.table, Full(), HEAD_KEY, lambda: NOW_MS)
-    with pytest.raises(LedgerUnavailable):
+    with pytest.raises(LedgerUnavailableError):
         made.step()
     made.close()
     assert drain(ledger.sink()) == 0
@@ -175,7 +175,7 @@ def test_a_second_sink_on_one_table_finds_out(ledger: Ledger) -> None:
     assert first.step() == 9
     ledger.log_intents(1)
     assert ledger.sink().step()
-    with pytest.raises(LedgerConflict, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer only"):
         first.step()
     assert ledger.verify() == len(ledger.log.records)
 
@@ -185,7 +185,7 @@ def test_what_a_dead_sinks_server_finishes_late_takes_nobodys_place(ledger: Ledg
     ledger.log_intents(1)
     dead, new = ledger.sink(), ledger.sink()
     assert dead.step() == 9
-    with pytest.raises(LedgerUnavailable, match="Start again"):
+    with pytest.raises(LedgerUnavailableError, match="Start again"):
         new.step()
     ledger.log_intents(1)
     assert drain(ledger.sink())
@@ -205,7 +205,9 @@ def test_a_log_cut_beyond_the_ledger_halts_it_at_the_start(ledger: Ledger) -> No
     drain(ledger.sink())
     ledger.log_intents(3)
     ledger.log.first[Topic.SUBMITTED, 0] = 4
-    with pytest.raises(LedgerGap, match=r"intents.submitted/0 begins at offset 4 but .* up to 3"):
+    with pytest.raises(
+        LedgerGapError, match=r"intents.submitted/0 begins at offset 4 but .* up to 3"
+    ):
         ledger.sink()
 
 
@@ -215,7 +217,7 @@ def test_a_log_cut_while_the_ledger_reads_halts_it_then(ledger: Ledger) -> None:
     drain(made)
     ledger.log_intents(3)
     ledger.log.first[Topic.OUTCOMES, 0] = 5
-    with pytest.raises(LedgerGap, match="outcomes/0"):
+    with pytest.raises(LedgerGapError, match="outcomes/0"):
         made.step()
     assert ledger.table.tip().rows == 27
 
@@ -223,7 +225,7 @@ def test_a_log_cut_while_the_ledger_reads_halts_it_then(ledger: Ledger) -> None:
 def test_a_new_partition_that_has_lost_its_beginning_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(3)
     ledger.log.first[Topic.SUBMITTED, 0] = 1
-    with pytest.raises(LedgerGap, match=r"begins at offset 1 but .* up to 0"):
+    with pytest.raises(LedgerGapError, match=r"begins at offset 1 but .* up to 0"):
         ledger.sink().step()
 
 
@@ -232,14 +234,14 @@ def test_a_log_older_than_the_ledger_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(3)
     drain(ledger.sink())
     ledger.log.records = ledger.log.records[:9]
-    with pytest.raises(LedgerGap, match="the log is older than the ledger"):
+    with pytest.raises(LedgerGapError, match="the log is older than the ledger"):
         ledger.sink()
 
 
 def test_a_head_of_another_key_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(1)
     drain(ledger.sink())
-    with pytest.raises(LedgerRewritten, match="not signed by the ledger's key"):
+    with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
         ledger.sink(HeadKey(Ed25519Signer("ledger-1", b"o" * 32)))
 
 
@@ -247,10 +249,10 @@ def test_a_head_of_another_ledger_halts_it(ledger: Ledger, fresh: Callable[[], C
     ledger.log_intents(1)
     drain(ledger.sink())
     ledger.table = LedgerTable(ledger.table.clickhouse, "other-org")
-    with pytest.raises(LedgerRewritten, match=r"of acme/main, not of other-org/main"):
+    with pytest.raises(LedgerRewrittenError, match=r"of acme/main, not of other-org/main"):
         ledger.sink()
     ledger.table = LedgerTable(fresh(), ORG)
-    with pytest.raises(LedgerRewritten, match="has only 0 rows"):
+    with pytest.raises(LedgerRewrittenError, match="has only 0 rows"):
         ledger.sink()
 
 
@@ -262,7 +264,7 @@ def test_another_history_under_the_same_numbers_halts_it(
     rewritten = [entry_of(record)._replace(at_ms=1) for record in ledger.log.records]
     ledger.table = LedgerTable(fresh(), ORG)
     ledger.table.append(batch_of(ledger.table.tip(), rewritten))
-    with pytest.raises(LedgerRewritten, match="another hash than the head"):
+    with pytest.raises(LedgerRewrittenError, match="another hash than the head"):
         ledger.sink()
 
 
@@ -280,5 +282,5 @@ def test_records_of_one_partition_keep_their_order_whatever_their_times(ledger: 
 
 
 def test_every_refusal_is_one_of_the_tree() -> None:
-    for kind in (LedgerGap, LedgerRewritten, LedgerConflict, LedgerUnavailable):
+    for kind in (LedgerGapError, LedgerRewrittenError, LedgerConflictError, LedgerUnavailableError):
         assert issubclass(kind, LedgerError)

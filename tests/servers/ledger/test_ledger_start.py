@@ -16,7 +16,7 @@ from sixgate.cli.exit_codes import ExitCode
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerRewritten
+from streams.ledger.errors import LedgerRewrittenError
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.kafka_heads import KafkaHeads, PublishedHeads
 from tests.harness.broker.ledger_kafka import KafkaWriter, own_topics
@@ -157,7 +157,7 @@ class TestHeads:
     ) -> None:
         file = HeadFile(tmp_path / "heads.jsonl")
         file.publish(head(5, HeadKey(Ed25519Signer("ledger-1", b"o" * 32))))
-        with pytest.raises(LedgerRewritten, match="not signed by the ledger's key"):
+        with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
             PublishedHeads(file, kafka_heads, HEAD_KEY.open).last()
 
 

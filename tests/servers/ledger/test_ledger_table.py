@@ -16,7 +16,7 @@ from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.entry import entry_of
-from streams.ledger.errors import LedgerConflict, LedgerIncompatible, LedgerUnavailable
+from streams.ledger.errors import LedgerConflictError, LedgerUnavailableError, LedgerVersionError
 from streams.ledger.migrations import migrate, migrations
 from streams.ledger.ordering import PARTITION_ROWS
 from streams.ledger.table import COLUMNS, Batch, LedgerTable, batch_of, ends_at
@@ -75,7 +75,7 @@ def test_batches_follow_each_other(table: LedgerTable) -> None:
 
 def test_a_batch_on_an_old_tip_is_a_conflict(table: LedgerTable) -> None:
     table.append(batch_of(EMPTY, [event(0)]))
-    with pytest.raises(LedgerConflict, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer only"):
         table.append(batch_of(EMPTY, [event(1)]))
     assert table.tip().rows == 1
 
@@ -84,7 +84,7 @@ def test_a_batch_on_a_tip_where_no_batch_ever_began_is_a_conflict(table: LedgerT
     """No token can drop it, because none was ever sent for that row."""
     table.append(batch_of(EMPTY, [event(n) for n in range(3)]))
     stale = batch_of(Tip(1, hashes(EMPTY, [event(0)])[0]), [event(9)])
-    with pytest.raises(LedgerConflict, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer only"):
         table.append(stale)
     assert verify(table.clickhouse).rows == 3
 
@@ -102,7 +102,7 @@ def test_of_two_writers_on_one_tip_the_later_finds_out(
         insert(self, *arguments)  # type: ignore[arg-type]  # passed through
 
     monkeypatch.setattr(ClickHouse, "insert_arrow", theirs_first)
-    with pytest.raises(LedgerConflict):
+    with pytest.raises(LedgerConflictError):
         table.append(mine)
     assert table.tip() == theirs.tip
 
@@ -122,7 +122,7 @@ def test_a_lost_answer_is_settled_by_reading_back(
 
     def answer_lost(self: ClickHouse, *arguments: object) -> None:
         insert(self, *arguments)  # type: ignore[arg-type]  # passed through
-        raise LedgerUnavailable("The answer was lost.")
+        raise LedgerUnavailableError("The answer was lost.")
 
     monkeypatch.setattr(ClickHouse, "insert_arrow", answer_lost)
     table.append(batch_of(EMPTY, [event(0)]))
@@ -131,10 +131,10 @@ def test_a_lost_answer_is_settled_by_reading_back(
 
 def test_a_lost_request_is_raised(table: LedgerTable, monkeypatch: pytest.MonkeyPatch) -> None:
     def request_lost(*_arguments: object) -> None:
-        raise LedgerUnavailable("The request was lost.")
+        raise LedgerUnavailableError("The request was lost.")
 
     monkeypatch.setattr(ClickHouse, "insert_arrow", request_lost)
-    with pytest.raises(LedgerUnavailable, match="request was lost"):
+    with pytest.raises(LedgerUnavailableError, match="request was lost"):
         table.append(batch_of(EMPTY, [event(0)]))
     assert table.tip() == EMPTY
 
@@ -149,12 +149,12 @@ def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on
     table.append(batch_of(EMPTY, [event(0)]))
     tip = table.tip()
     stream = pa.BufferReader(held_up.stream)
-    with pytest.raises(LedgerUnavailable, match="moved on"):
+    with pytest.raises(LedgerUnavailableError, match="moved on"):
         table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten", ends_at(EMPTY))
     held_up = batch_of(tip, [event(7)])
     table.append(batch_of(tip, [event(1)]))
     stream = pa.BufferReader(held_up.stream)
-    with pytest.raises(LedgerUnavailable, match="moved on"):
+    with pytest.raises(LedgerUnavailableError, match="moved on"):
         table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten too", ends_at(tip))
     assert table.stored() == 2
 
@@ -166,7 +166,7 @@ def test_a_row_that_does_not_hash_to_what_it_says_is_not_stored(
     (row,) = chained([event(0)._replace(key="treasury")], Tip(0, bytes(range(32))))
     value = getattr(row, field)
     other: dict[str, Any] = {field: value + 1 if isinstance(value, int) else value[1:] + value[:1]}
-    with pytest.raises(LedgerUnavailable, match=r"Constraint `chained`|its hash is wrong"):
+    with pytest.raises(LedgerUnavailableError, match=r"Constraint `chained`|its hash is wrong"):
         put(table.clickhouse, row._replace(**other))
     assert table.tip() == EMPTY
     put(table.clickhouse, row)
@@ -176,7 +176,7 @@ def test_a_row_that_does_not_hash_to_what_it_says_is_not_stored(
 def test_a_query_aid_cannot_be_supplied(table: LedgerTable) -> None:
     names = "seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body"
     for aid in ("agent", "intent", "sequence", "doc", "payload"):
-        with pytest.raises(LedgerUnavailable, match=aid):
+        with pytest.raises(LedgerUnavailableError, match=aid):
             table.clickhouse.command(
                 f"INSERT INTO ledger ({names}, {aid}) SELECT {names}, '' FROM ledger"  # noqa: S608 - an attack
             )
@@ -186,7 +186,7 @@ def test_batches_meet_the_table_partitions_edge(table: LedgerTable) -> None:
     """A chain that stands one row before the edge goes on behind it; one batch may not."""
     base = Tip(PARTITION_ROWS - 1, b"p" * 32)
     send(table, batch_of(base, [event(0)]))
-    with pytest.raises(LedgerUnavailable, match="Too many partitions"):
+    with pytest.raises(LedgerUnavailableError, match="Too many partitions"):
         send(table, batch_of(base, [event(0), event(1)]), "other")
     table.append(batch_of(table.tip(), [event(1)]))
     assert [row.seq for row in table.rows(PARTITION_ROWS - 1)] == [
@@ -303,7 +303,7 @@ def test_a_crash_between_two_statements_is_mended_by_the_next_start(fresh: Fresh
 def test_tables_of_a_newer_version_are_left_alone(fresh: Fresh) -> None:
     clickhouse = fresh()
     clickhouse.command("INSERT INTO migrations VALUES (9999, 'tomorrow', 'x')")
-    with pytest.raises(LedgerIncompatible, match="newer version"):
+    with pytest.raises(LedgerVersionError, match="newer version"):
         migrate(clickhouse)
 
 
@@ -311,7 +311,7 @@ def test_tables_of_another_text_are_left_alone(fresh: Fresh) -> None:
     clickhouse = fresh()
     clickhouse.command("DELETE FROM migrations WHERE number = 1")
     clickhouse.command("INSERT INTO migrations VALUES (1, 'ledger', 'other')")
-    with pytest.raises(LedgerIncompatible, match="another text"):
+    with pytest.raises(LedgerVersionError, match="another text"):
         migrate(clickhouse)
 
 
@@ -320,7 +320,7 @@ def test_a_process_holds_one_folder_at_a_time(tmp_path: Path, fresh: Fresh) -> N
     if not table.clickhouse.in_process:
         ClickHouse.embedded(tmp_path / "second").close()  # servers hold no folder of ours
         return
-    with pytest.raises(LedgerUnavailable, match="cannot connect with different path"):
+    with pytest.raises(LedgerUnavailableError, match="cannot connect with different path"):
         ClickHouse.embedded(tmp_path / "second")
     assert table.tip().rows == 27
 

@@ -10,11 +10,11 @@ from streams.ledger import table as table_module
 from streams.ledger import verify_sql
 from streams.ledger.chain import EMPTY, Entry, Tip
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.errors import LedgerFault, LedgerRewritten
+from streams.ledger.errors import LedgerRewrittenError, LedgerVerificationError
 from streams.ledger.heads import HeadFile
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable, batch_of
-from streams.ledger.verifier import Fault, Row
+from streams.ledger.verifier import Row, VerificationError
 from streams.ledger.verifier import verify as verify_rows
 from tests.harness.builders.ledger import (
     HEAD_KEY,
@@ -58,12 +58,12 @@ def found(clickhouse: ClickHouse, *heads: LedgerHead) -> Found:
     in_sql = in_python = None
     try:
         verify_sql.verify(clickhouse, heads)
-    except LedgerFault as fault:
+    except LedgerVerificationError as fault:
         in_sql = fault.seq, fault.what
     hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in heads}
     try:
         verify_rows(stored(clickhouse), hashes, [SIGNER_PUBLIC])
-    except Fault as fault:
+    except VerificationError as fault:
         in_python = fault.seq, fault.what
     return Found(in_sql, in_python)
 
@@ -200,7 +200,7 @@ def test_a_row_under_the_largest_number_there_is_hangs_nobody(clickhouse: ClickH
     put(clickhouse, chained([entry(12)], Tip(2**64 - 1, ROWS[11].hash))[0])
     missing = (len(ROWS), f"the row is missing; the next one is {2**64 - 1}")
     assert found(clickhouse) == both(missing)
-    with pytest.raises(Fault, match="the row is missing"):
+    with pytest.raises(VerificationError, match="the row is missing"):
         verify_rows(LedgerTable(clickhouse, ORG).rows())  # type: ignore[arg-type]  # the same fields
 
 
@@ -223,7 +223,7 @@ def test_a_sink_counts_before_it_starts(
     else:
         put(clickhouse, ROWS[12])
     heads = HeadFile(tmp_path_factory.mktemp("heads") / "heads.jsonl")
-    with pytest.raises(LedgerRewritten, match="rows were deleted or inserted"):
+    with pytest.raises(LedgerRewrittenError, match="rows were deleted or inserted"):
         Sink(MemoryLog(RECORDS), LedgerTable(clickhouse, ORG), heads, HEAD_KEY, lambda: 1)
 
 
@@ -344,7 +344,7 @@ def test_a_sink_does_not_start_on_a_table_behind_its_last_head(
     heads = HeadFile(tmp_path_factory.mktemp("heads") / "heads.jsonl")
     heads.publish(HEAD_KEY.seal(head(LAST)))
     alter(clickhouse, f"DELETE WHERE {cut}")
-    with pytest.raises(LedgerRewritten, match=f"Row {LAST} was published and is missing"):
+    with pytest.raises(LedgerRewrittenError, match=f"Row {LAST} was published and is missing"):
         Sink(MemoryLog(RECORDS), LedgerTable(clickhouse, ORG), heads, HEAD_KEY, lambda: 1)
 
 

@@ -14,7 +14,7 @@ from infra.local.clickhouse import ClickHouse as LocalServer
 from infra.local.ports import HOST
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.engines import Server, Tls
-from streams.ledger.errors import LedgerDenied, LedgerUnreachable
+from streams.ledger.errors import LedgerDeniedError, LedgerUnreachableError
 from tests.harness.broker.ledger_servers import as_user
 from tests.harness.broker.listener import Listener
 from tests.harness.broker.proxy import CuttingProxy
@@ -83,7 +83,7 @@ def test_both_certificates_and_the_password_open_it(server: Server) -> None:
 
 
 def test_a_certificate_is_no_password(server: Server) -> None:
-    with pytest.raises(LedgerDenied):
+    with pytest.raises(LedgerDeniedError):
         ClickHouse.server(replace(server, password="wrong"))  # noqa: S106 - a test's
 
 
@@ -101,7 +101,7 @@ def test_who_is_not_proven_hears_nothing(
         "host": replace(server, host="localhost"),
     }[wrong]
     before = front.taken
-    with pytest.raises(LedgerUnreachable):
+    with pytest.raises(LedgerUnreachableError):
         ClickHouse.server(attempt)
     assert front.taken == before
 
@@ -116,12 +116,12 @@ def test_whoever_cuts_the_connection_makes_no_answer_empty(
         closing(ClickHouse.server(replace(server, port=front.port), "default")) as clickhouse,
     ):
         proxy.cut_after(passed)
-        with pytest.raises(LedgerUnreachable):
+        with pytest.raises(LedgerUnreachableError):
             clickhouse.rows("SELECT 1")
 
 
 def test_a_file_that_is_missing_is_one_sentence(server: Server, tmp_path: Path) -> None:
     assert server.tls is not None
     gone = tmp_path / "gone.pem"
-    with pytest.raises(LedgerUnreachable, match=r"\.$"):
+    with pytest.raises(LedgerUnreachableError, match=r"\.$"):
         ClickHouse.server(replace(server, tls=replace(server.tls, ca=gone)))

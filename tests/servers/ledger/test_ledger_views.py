@@ -12,10 +12,10 @@ from schemas.access import AccessReason, Grant
 from schemas.audit import AuditRecord
 from schemas.canonical import event_id
 from schemas.clearance import Unattributed
-from schemas.gating import signed_part
 from schemas.intent import intent_digest
 from schemas.reasons import Reason
 from schemas.record import Record
+from schemas.redaction import signed_part
 from schemas.registry import AccessSet
 from schemas.topics import Topic
 from signer.access import Allowed, Refused
@@ -24,7 +24,7 @@ from signer.custody.kms.recorded import KmsJournal
 from signer.custody_records import CustodyRecords
 from signer.vaults.vault import Vault
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.lookups import newest_outcomes, outcome_of, trail
+from streams.ledger.queries import newest_outcomes, outcome_of, trail
 from tests.harness.builders.cases import ADMIN, Operator, founding
 from tests.harness.builders.ledger import (
     ORG,

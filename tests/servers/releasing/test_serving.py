@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.certificates import Authority, client_context
 from signer.attestation.release.request import REQUEST_BYTES_MAX
-from sixgate.https import accepting, serving
+from sixgate.https import acceptor, server
 from sixgate.https.tls import server_context
 from sixgate.releasing.serving import NONCES, RELEASES
 from sixgate.settings.sections import TlsFiles
@@ -84,7 +84,7 @@ def test_what_is_no_request_of_ours_is_a_problem_and_leaves_no_record(
 
 
 def test_who_sends_a_body_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "BODY_S_MAX", 0.3)
+    monkeypatch.setattr(server, "BODY_S_MAX", 0.3)
 
     async def main() -> None:
         async with served() as here:
@@ -96,7 +96,7 @@ def test_who_sends_a_body_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accepting, "CONNECTION_S_MAX", 0.3)
+    monkeypatch.setattr(acceptor, "CONNECTION_S_MAX", 0.3)
 
     async def main() -> None:
         async with served() as here:
@@ -109,8 +109,8 @@ def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_more_connections_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accepting, "CONNECTIONS_MAX", 2)
-    monkeypatch.setattr(serving, "BODY_S_MAX", 600)
+    monkeypatch.setattr(acceptor, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(server, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:
@@ -132,8 +132,8 @@ def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Nobody has proven anything yet, so the one who waited longest has to go."""
-    monkeypatch.setattr(accepting, "HANDSHAKES_MAX", 2)
-    monkeypatch.setattr(accepting, "HANDSHAKE_S_MAX", 3_600.0)
+    monkeypatch.setattr(acceptor, "HANDSHAKES_MAX", 2)
+    monkeypatch.setattr(acceptor, "HANDSHAKE_S_MAX", 3_600.0)
     authority = Authority(tmp_path)
     own, mine = authority.issue("release"), authority.issue("signer")
     files = TlsFiles(ca=authority.file, certificate=own, key=own)
@@ -155,8 +155,8 @@ def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
 
 
 def test_who_comes_when_all_are_busy_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "REQUESTS_MAX", 1)
-    monkeypatch.setattr(serving, "BODY_S_MAX", 600)
+    monkeypatch.setattr(server, "REQUESTS_MAX", 1)
+    monkeypatch.setattr(server, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:

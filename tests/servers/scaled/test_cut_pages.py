@@ -5,7 +5,7 @@ import pytest
 from infra.local.ports import HOST
 from sixgate.api import ApiError
 from sixgate.scaled.attestation_page import fetch
-from sixgate.scaled.probe import Place, State, look
+from sixgate.scaled.probe import Address, State, look
 from tests.harness.broker.listener import answering
 
 STALLED_S_MAX = 30.0
@@ -21,12 +21,12 @@ def page(body: bytes) -> bytes:
 
 def state_told_by(answer: bytes) -> State:
     with answering(answer) as port:
-        return look(Place(HOST, port), STALLED_S_MAX).state
+        return look(Address(HOST, port), STALLED_S_MAX).state
 
 
 def code_told_by(answer: bytes) -> str:
     with answering(answer) as port, pytest.raises(ApiError) as told:
-        fetch(Place(HOST, port), "0x00")
+        fetch(Address(HOST, port), "0x00")
     return told.value.code
 
 
@@ -39,8 +39,8 @@ def test_a_page_of_metrics_that_is_cut_is_not_judged() -> None:
 
 def test_who_hangs_up_at_once_is_absent_and_who_speaks_otherwise_is_strange() -> None:
     assert state_told_by(b"") is State.ABSENT
-    assert state_told_by(b"\x00\x01\r\n\r\n") is State.STRANGE
-    assert state_told_by(STATUS + NEGATIVE_CHUNK) is State.STRANGE
+    assert state_told_by(b"\x00\x01\r\n\r\n") is State.UNEXPECTED
+    assert state_told_by(STATUS + NEGATIVE_CHUNK) is State.UNEXPECTED
 
 
 def test_evidence_that_is_cut_is_a_lost_connection() -> None:

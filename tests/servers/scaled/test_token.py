@@ -4,9 +4,9 @@ import asyncio
 import os
 
 from infra.local.ports import free_port
-from sixgate.scaled.ending import listens, token_holder
 from sixgate.scaled.monitor import Monitor, serving
-from sixgate.scaled.probe import Place
+from sixgate.scaled.probe import Address
+from sixgate.scaled.process_termination import listens, token_holder
 
 
 def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
@@ -14,7 +14,7 @@ def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
 
     async def run() -> tuple[int | None, bool, bool]:
         async with serving(Monitor("test", lambda: ()), "127.0.0.1", port):
-            at = Place("127.0.0.1", port)
+            at = Address("127.0.0.1", port)
             ask = asyncio.to_thread
             return (
                 await ask(token_holder, port),

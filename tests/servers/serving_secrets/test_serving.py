@@ -16,16 +16,16 @@ import pytest
 from infra.local.certificates import Authority
 from infra.local.ports import HOST, free_port
 from schemas.secret_requests import SecretAnswer, answer_context
-from signer.vaults.secret_desk import SecretDesk
+from signer.vaults.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read, reading_key
 from sixgate.custody.serving import REQUEST_BYTES_MAX, CustodyServer
-from sixgate.https.serving import Listening
+from sixgate.https.server import Listening
 from sixgate.https.tls import server_context
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
-from streams.kafka.errors import KafkaWriteUnknown
+from streams.kafka.errors import KafkaWriteUnknownError
 from tests.harness.broker.listener import Listener
 from tests.harness.builders.secret_vaults import (
     ALL,
@@ -49,7 +49,7 @@ class Served:
     """Custody that listens, and what ended it."""
 
     authority: Authority
-    desk: SecretDesk
+    desk: SecretService
     port: int = field(default_factory=free_port)
     place: Place = field(default_factory=Place)
     failures: list[BaseException] = field(default_factory=list)
@@ -147,10 +147,10 @@ def test_who_has_no_certificate_of_ours_or_another_name_learns_nothing(
 def test_without_a_record_there_is_no_answer_and_the_process_ends(authority: Authority) -> None:
     async def main() -> None:
         async with served(authority) as here:
-            here.place.unwritable = KafkaWriteUnknown("nobody knows")
+            here.place.unwritable = KafkaWriteUnknownError("nobody knows")
             for raw in (request(), request(account="ops"), b"nothing"):
                 assert (await refusal(here, raw)).code == "custody_absent"
-            assert [type(error) for error in here.failures] == [KafkaWriteUnknown] * 3
+            assert [type(error) for error in here.failures] == [KafkaWriteUnknownError] * 3
 
     run(main)
 

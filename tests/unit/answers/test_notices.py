@@ -5,7 +5,7 @@ from schemas.record import Outgoing
 from signer.access import Allowed
 from signer.access_records import Use, recorded
 from signer.vaults.vault import Vault
-from sixgate.answers.notices import Notices
+from sixgate.answers.outcome_notifications import OutcomeNotifications
 
 SUBJECT = "0x" + "01" * 32
 
@@ -17,7 +17,7 @@ def use_of_a_secret() -> Outgoing:
 
 
 def test_the_use_of_a_secret_ends_no_wait_and_breaks_none() -> None:
-    notices = Notices()
+    notices = OutcomeNotifications()
     end = audited("record.refused", "t/0/1", SUBJECT, "why", actor="signer", at_ms=1)
     with notices.watching([SUBJECT]) as watch:
         notices.publish([use_of_a_secret()])

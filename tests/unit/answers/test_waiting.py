@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sixgate.answers.waiting import Pending
+from sixgate.answers.pending_records import Pending
 
 Json = dict[str, Any]
 SIGNED: Json = {"type": "transaction.signed", "intent": "i"}

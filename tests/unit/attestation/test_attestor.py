@@ -12,7 +12,7 @@ import pytest
 from schemas.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
 from signer.attestation.attestor import Attestor, Bound, Source
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.boot import BootUnprovenError, Named, check_boot
+from signer.attestation.boot import BootVerificationError, Named, check_boot
 from signer.attestation.certificate_table import CertificateTable
 from signer.attestation.certificates import root_digest
 from signer.attestation.device import SevGuestDevice
@@ -21,7 +21,7 @@ from signer.attestation.evidence import EvidenceFile
 from signer.attestation.platform import Collected, PlatformUnavailableError
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT, public_authority
-from signer.attestation.supplied import Supplied, complete
+from signer.attestation.supplied_certificates import Supplied, complete
 from signer.attestation.verify import Verified, verify
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
@@ -130,7 +130,7 @@ def test_a_customer_who_names_a_made_up_boot_gets_no_record_of_it() -> None:
     text = base64.b64encode(file.encode()).decode()
     named = {"id": invented.boot_id(), "facts": invented, "evidence": text}
     forged = boot.model_copy(update=named | {"evidence_digest": evidence_digest(file.encode())})
-    with pytest.raises(BootUnprovenError, match="did not sign"):
+    with pytest.raises(BootVerificationError, match="did not sign"):
         check_boot(forged, NAMED, BELIEVING, wall_ms())
     by_thief = SignerBoot.decode(IDENTITY.sign_event(forged))
     with pytest.raises(AttestationError) as caught:

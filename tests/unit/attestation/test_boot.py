@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.boot import BootFacts, SignerBoot
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from signer.attestation.binding import Purpose
 from signer.attestation.boot import (
-    BootUnprovenError,
+    BootVerificationError,
     Named,
     boot_binding,
     boot_record,
@@ -60,7 +60,7 @@ def check(record: SignerBoot, policy: VerificationPolicy | None = None) -> Verif
 
 
 def unproven(record: SignerBoot, why: str) -> None:
-    with pytest.raises(BootUnprovenError, match=why):
+    with pytest.raises(BootVerificationError, match=why):
         check(record)
 
 
@@ -161,5 +161,5 @@ def test_a_simulated_boot_proves_nothing_to_the_default_policy() -> None:
 def test_no_changed_byte_is_believed(data: st.DataObject) -> None:
     raw = bytearray(IDENTITY.sign_event(booted()))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    with pytest.raises((Malformed, BootUnprovenError)):
+    with pytest.raises((MalformedError, BootVerificationError)):
         check(SignerBoot.decode(bytes(raw)))

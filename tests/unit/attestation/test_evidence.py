@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.canonical import Malformed, canonical_bytes
+from schemas.canonical import MalformedError, canonical_bytes
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.evidence import Claims, EvidenceFile, evidence_file
 from tests.harness.builders.attestation import simulated_evidence, verified
@@ -59,5 +59,5 @@ def test_a_file_without_claims_binds_nothing() -> None:
 )
 def test_a_file_that_is_anything_else_is_refused(change: dict[str, Any]) -> None:
     whole = evidence_file(simulated_evidence(), NONCE, CLAIMS)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         EvidenceFile.decode(canonical_bytes(whole.plain() | change))

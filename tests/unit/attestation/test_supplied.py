@@ -9,7 +9,7 @@ from cryptography.x509 import load_der_x509_certificate
 from signer.attestation.certificate_table import CertificateTable
 from signer.attestation.platform import Collected, PlatformUnavailableError
 from signer.attestation.report import SigningKey
-from signer.attestation.supplied import FILE_BYTES_MAX, Supplied, complete, supplied_in
+from signer.attestation.supplied_certificates import FILE_BYTES_MAX, Supplied, complete, supplied_in
 from tests.harness.builders.attestation import BINDING, crl, platform
 
 CHAIN = platform().certificates

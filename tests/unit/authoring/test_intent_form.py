@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.fields import UINT256_MAX
-from sixgate.authoring.intent_form import IntentWrong, TransactionForm, read_form
+from sixgate.authoring.intent_form import IntentFormError, TransactionForm, read_form
 from tests.harness.builders.directories import ADDRESS
 
 RIGHT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "0.5"}
@@ -20,7 +20,7 @@ def form(**changes: Any) -> TransactionForm:
 
 
 def problems(**changes: Any) -> dict[str, str]:
-    with pytest.raises(IntentWrong) as caught:
+    with pytest.raises(IntentFormError) as caught:
         form(**changes)
     assert str(caught.value).isascii()
     assert str(caught.value).isprintable()
@@ -101,7 +101,7 @@ def test_an_unknown_field_is_refused_and_the_near_one_named() -> None:
 
 
 def test_a_field_name_with_a_look_alike_letter_is_spelt_out() -> None:
-    with pytest.raises(IntentWrong, match="did you mean value") as caught:
+    with pytest.raises(IntentFormError, match="did you mean value") as caught:
         read_form(RIGHT | {"valu\u0435": "1"})
     assert caught.value.problems[0][0] == "'valu\\u0435'"
 
@@ -112,7 +112,7 @@ def test_two_expiries_contradict_each_other() -> None:
 
 @pytest.mark.parametrize("line", [[], "text", 5, None, True])
 def test_a_line_that_is_no_object_is_refused(line: object) -> None:
-    with pytest.raises(IntentWrong, match="one JSON object"):
+    with pytest.raises(IntentFormError, match="one JSON object"):
         read_form(line)
 
 
@@ -160,7 +160,7 @@ def test_no_object_makes_the_reader_fail_in_another_way(members: dict[str, Any])
     wrong = False
     try:
         read_form(RIGHT | members)
-    except IntentWrong:
+    except IntentFormError:
         wrong = True
     assert wrong or "x" not in members
 

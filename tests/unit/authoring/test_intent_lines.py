@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intent import TransactionIntent
-from sixgate.authoring.endings import ended_as
+from sixgate.authoring.expected_results import ended_as
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sixgate.authoring.key_text import KeyTextWrong, read_key_text
+from sixgate.authoring.key_text import KeyFormatError, read_key_text
 
 DIGITS = b"00112233445566778899aabbccddeeff" * 2
 
@@ -40,7 +40,7 @@ def test_the_usual_spellings_are_read_and_wiped(text: bytes) -> None:
 )
 def test_anything_else_is_refused_without_repeating_it(text: bytes) -> None:
     buffer = bytearray(text)
-    with pytest.raises(KeyTextWrong) as caught:
+    with pytest.raises(KeyFormatError) as caught:
         read_key_text(buffer)
     assert str(caught.value) == "holds no private key: that is 64 hexadecimal digits"
     assert caught.value.__context__ is None or DIGITS[:8].decode() not in repr(

@@ -8,7 +8,7 @@ from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.fields import UINT256_MAX
 from schemas.intent import TransactionIntent
 from signer.signatures import Ed25519Signer, open_envelope
-from sixgate.authoring.intent_form import IntentWrong, read_form
+from sixgate.authoring.intent_form import IntentFormError, read_form
 from sixgate.authoring.producer import Directory, key_changes, resolve, sign
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, registry
 
@@ -68,7 +68,7 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
     odd = registry()
     odd["chains"].append({"chain_id": 5, "name": "l2.test"})
     form = read_form({"agent": "trader", "chain": "l2.test", "to": ADDRESS, "value": "1"})
-    with pytest.raises(IntentWrong, match=r"key_path: .*keys/l2\.test-signer is none"):
+    with pytest.raises(IntentFormError, match=r"key_path: .*keys/l2\.test-signer is none"):
         resolve(form, Directory.of(odd), NOW_MS, lambda: "k")
 
 
@@ -86,7 +86,7 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
 def test_names_that_nobody_registered_are_refused_before_anything_is_signed(
     members: dict[str, Any], why: str
 ) -> None:
-    with pytest.raises(IntentWrong) as caught:
+    with pytest.raises(IntentFormError) as caught:
         resolved(**members)
     assert str(caught.value) == why
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signer.vaults.secret_desk import SecretDesk
+from signer.vaults.secret_service import SecretService
 from sixgate.api import Json
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.custody.reading import read, reading_key
@@ -17,7 +17,7 @@ from tests.harness.builders.secret_vaults import ADDRESS, ALL, VALUE, Place, des
 class Served:
     """A desk that answers its readers, as if these providers had failed meanwhile."""
 
-    desk: SecretDesk
+    desk: SecretService
     failed: tuple[str, ...] = ()
 
     def reading_key(self) -> Json:

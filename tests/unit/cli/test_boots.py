@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from schemas.gating import signed_part
+from schemas.redaction import signed_part
 from signer.signatures import Ed25519Signer
 from sixgate.cli.attest.boots import named_signer
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from tests.harness.builders.cases import SIGNER
 from tests.harness.builders.signer_records import life
 
@@ -57,7 +57,7 @@ def test_what_a_signer_decided_with_a_key_that_it_has_no_more_still_leads_to_its
     ],
 )
 def test_an_outcome_that_somebody_else_wrote_leads_nowhere(outcome: dict[str, Any]) -> None:
-    with pytest.raises(CommandFailed) as caught:
+    with pytest.raises(CommandError) as caught:
         named_signer(KNOWN, outcome)
     assert caught.value.code == ExitCode.NOT_ATTESTED
 
@@ -65,5 +65,5 @@ def test_an_outcome_that_somebody_else_wrote_leads_nowhere(outcome: dict[str, An
 def test_a_signer_that_nobody_registered_leads_nowhere() -> None:
     elsewhere = registry(SIGNER.public_key, name="signer-9")
     for known in (registry(), registry(OTHER.public_key), elsewhere):
-        with pytest.raises(CommandFailed):
+        with pytest.raises(CommandError):
             named_signer(known, said())

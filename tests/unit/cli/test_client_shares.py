@@ -12,11 +12,11 @@ from schemas.client_share import SharePlace
 from schemas.custody import AGENT_KEYS
 from schemas.registry import AccountOpened, Entry, VaultCreated
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.signatures import Ed25519Signer
 from signer.vaults.register import VaultRegister
 from sixgate.answers.snapshot import client_shares
-from sixgate.api import ApiError, Json, ReportedRefusal
+from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.cli.secrets.client_shares import Client
 from tests.harness.builders.cases import (
     MALLORY,
@@ -56,7 +56,7 @@ def left(events: Sequence[bytes], *entries: Entry) -> Json | None:
     """Return what a stopped command finds where these events are on the topic."""
     said, registry = VaultRegister(), registered(*FUNDED, *entries)[1]
     for event in events:
-        with suppress(KeyRefused):
+        with suppress(KeyOrderError):
             said.load(event, registry)
     return HERE.left(client_shares(said, (FUND, ANSWER.vault), ANSWER.path), "acme")
 
@@ -103,8 +103,8 @@ def test_what_is_no_event_on_the_topic_stops_nobody() -> None:
     ("error", "stays"),
     [
         (ApiError("key_refused", "there is a key at this path"), False),
-        (ReportedRefusal("key_refused", "an audit record says so"), True),
-        (ReportedRefusal("vault_refused", "an audit record says so"), True),
+        (RemoteApiError("key_refused", "an audit record says so"), True),
+        (RemoteApiError("vault_refused", "an audit record says so"), True),
         (ApiError("connection_lost", "nobody knows"), True),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.vault_events import VALUE_BYTES_MAX
 from signer.custody.cmek import CmekPlace
-from sixgate.cli.failures import CommandFailed
+from sixgate.cli.failures import CommandError
 from sixgate.cli.secrets.customer_layer import layered, unlayered
 
 PLACE = CmekPlace(org="acme", account="treasury", vault="main", path="db", version=1)
@@ -26,7 +26,7 @@ def test_the_largest_value_fits_with_its_layer_and_one_byte_more_is_refused(key:
     assert len(sealed) == VALUE_BYTES_MAX
     with unlayered(bytearray(sealed), PLACE, key) as value:
         assert value == bytes(MOST)
-    with pytest.raises(CommandFailed, match=f"at most {MOST} bytes"):
+    with pytest.raises(CommandError, match=f"at most {MOST} bytes"):
         layered(bytes(MOST + 1), PLACE, key)
 
 

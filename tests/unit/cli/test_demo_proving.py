@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
-from sixgate.cli.demo.proving import STATED, as_asked, recovered
+from sixgate.cli.demo.signature_checks import STATED, as_asked, recovered
 from tests.harness.builders.cases import (
     ACCOUNT,
     GWEI,

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 import sixgate
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.clearance import Gate
 from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intent import EXPIRY_MS_MAX, TransactionIntent
 from schemas.reasons import Reason
-from signer.signatures import Ed25519Signer, SignatureWrong, open_envelope
-from sixgate.authoring.intent_form import IntentWrong
+from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
+from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.intent_lines import split
 from sixgate.cli.demo.script import Act, Stage, acts_of
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
@@ -61,7 +61,7 @@ def test_times_are_shifted_beyond_what_is_accepted() -> None:
 
 def test_a_forged_act_does_not_carry_its_agents_signature() -> None:
     _, forged = played("forged", **{k: v for k, v in FIRST.items() if k != "label"})
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         open_envelope(Envelope.decode(forged.value), INTENT_TYPE, signers("payroll").public_key)
 
 
@@ -75,7 +75,7 @@ def test_a_misrouted_act_lies_in_another_accounts_place() -> None:
 def test_a_malformed_act_is_sent_as_it_is() -> None:
     _, broken = played("malformed", account="treasury", bytes='{"agent":')
     assert base64.b64decode(broken.record()["value"]) == b'{"agent":'
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         Envelope.decode(broken.value)
 
 
@@ -83,7 +83,7 @@ def test_a_malformed_act_is_sent_as_it_is() -> None:
     "line", [{"demo": "bribe"}, {"demo": "replay", "of": "nobody", "label": "x", "expect": "y"}]
 )
 def test_a_line_that_cannot_be_played_is_refused(line: dict[str, Any]) -> None:
-    with pytest.raises(IntentWrong):
+    with pytest.raises(IntentFormError):
         acts(FIRST, line)
 
 

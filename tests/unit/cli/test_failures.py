@@ -8,32 +8,37 @@ from pathlib import Path
 import pytest
 
 import sixgate
-from schemas.strict_json import JsonWrong
+from schemas.strict_json import JsonError
 from signer.custody.errors import RootFileError
-from signer.stage import StageHalted
-from signer.state import StateRolledBack
+from signer.stage import HaltError
+from signer.state import StateRollbackError
 from sixgate.api import ApiError
 from sixgate.api.errors import api_error
-from sixgate.authoring.intent_form import IntentWrong
+from sixgate.authoring.intent_form import IntentFormError
 from sixgate.cli import failure_kinds, failures
 from sixgate.cli.app import run
 from sixgate.cli.exit_codes import MEANING, ExitCode
-from sixgate.cli.failures import API_CODES, CommandFailed, failure_of
-from sixgate.cli.output import OutputClosed
-from sixgate.data_folder.folder import FolderBusy, FolderError
+from sixgate.cli.failures import API_CODES, CommandError, failure_of
+from sixgate.cli.output import OutputClosedError
+from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.data_folder.key_files import KeyFileError
-from sixgate.scaled.gating import IO_FAILED
+from sixgate.scaled.gates_process import IO_FAILED
 from streams.kafka.errors import (
-    KafkaFault,
-    KafkaFenced,
-    KafkaGap,
+    KafkaBusError,
+    KafkaFencedError,
+    KafkaGapError,
     denied,
     missing,
     no_registry,
 )
-from streams.ledger.errors import LedgerBusy, LedgerFault, LedgerGap, LedgerUnavailable
-from streams.log.errors import LogDamaged, LogUnwritable
-from streams.runners.clock import ClockHalted
+from streams.ledger.errors import (
+    LedgerBusyError,
+    LedgerGapError,
+    LedgerUnavailableError,
+    LedgerVerificationError,
+)
+from streams.log.errors import LogDamagedError, LogWriteError
+from streams.runners.clock import ClockError
 from streams.simulators.genesis import GenesisError
 
 PACKAGE = Path(sixgate.__file__).parent
@@ -44,24 +49,24 @@ DOCS = PACKAGE.parent / "docs" / "cli.md"
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (FolderBusy("s"), ExitCode.UNREACHABLE),
+        (FolderBusyError("s"), ExitCode.UNREACHABLE),
         (FolderError("s"), ExitCode.FOLDER),
         (KeyFileError("s"), ExitCode.FOLDER),
-        (LedgerBusy("s"), ExitCode.UNREACHABLE),
-        (LedgerUnavailable("s"), ExitCode.HALTED),
-        (LedgerGap("s"), ExitCode.HALTED),
-        (LogDamaged("s"), ExitCode.HALTED),
-        (LogUnwritable("s"), ExitCode.HALTED),
-        (StateRolledBack("s"), ExitCode.HALTED),
-        (StageHalted("s"), ExitCode.HALTED),
-        (ClockHalted("s"), ExitCode.HALTED),
+        (LedgerBusyError("s"), ExitCode.UNREACHABLE),
+        (LedgerUnavailableError("s"), ExitCode.HALTED),
+        (LedgerGapError("s"), ExitCode.HALTED),
+        (LogDamagedError("s"), ExitCode.HALTED),
+        (LogWriteError("s"), ExitCode.HALTED),
+        (StateRollbackError("s"), ExitCode.HALTED),
+        (HaltError("s"), ExitCode.HALTED),
+        (ClockError("s"), ExitCode.HALTED),
         (RootFileError("s"), ExitCode.HALTED),
         (GenesisError("s"), ExitCode.HALTED),
-        (JsonWrong("s"), ExitCode.USAGE),
+        (JsonError("s"), ExitCode.USAGE),
         (ApiError("registry_refused", "s"), ExitCode.REFUSED),
         (ApiError("ledger_wrong", "s"), ExitCode.LEDGER_WRONG),
         (ApiError("never heard of", "s"), ExitCode.INTERNAL),
-        (CommandFailed(ExitCode.NOT_FOUND, "s"), ExitCode.NOT_FOUND),
+        (CommandError(ExitCode.NOT_FOUND, "s"), ExitCode.NOT_FOUND),
     ],
 )
 def test_a_known_error_keeps_its_sentence_and_has_its_code(
@@ -76,18 +81,18 @@ def test_a_known_error_keeps_its_sentence_and_has_its_code(
         missing("registry", "sixgate topics apply"),
         denied("reading", "sixgate topics verify --acls"),
         no_registry(),
-        KafkaGap("s"),
+        KafkaGapError("s"),
     ],
     ids=repr,
 )
-def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaFault) -> None:
+def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaBusError) -> None:
     assert failure_of(api_error(error)) == failure_of(error)
 
 
 def test_errors_that_make_their_own_sentence() -> None:
-    fault = failure_of(LedgerFault(7, "its hash is wrong"))
+    fault = failure_of(LedgerVerificationError(7, "its hash is wrong"))
     assert (fault.code, fault.sentence) == (ExitCode.LEDGER_WRONG, "Row 7: its hash is wrong.")
-    wrong = failure_of(IntentWrong([("to", "is missing")]))
+    wrong = failure_of(IntentFormError([("to", "is missing")]))
     assert (wrong.code, wrong.sentence) == (ExitCode.USAGE, "to: is missing")
     full = failure_of(OSError(errno.ENOSPC, "No space left on device", "/x/y"))
     assert full.code is ExitCode.FOLDER
@@ -110,7 +115,7 @@ def test_an_installation_that_went_away_costs_the_explanation_and_gives_no_trace
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fenced(*_: object, **__: object) -> None:
-        raise KafkaFenced("the \x1b key")
+        raise KafkaFencedError("the \x1b key")
 
     failures.known_kinds()  # as every long-running command does before it starts
     monkeypatch.setattr("sixgate.cli.app.app", fenced)
@@ -121,7 +126,9 @@ def test_an_installation_that_went_away_costs_the_explanation_and_gives_no_trace
     failures.known_kinds.cache_clear()
     assert run() == ExitCode.INTERNAL
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert sentence.startswith("Error: KafkaFenced ended the command, and sixgate could not load")
+    assert sentence.startswith(
+        "Error: KafkaFencedError ended the command, and sixgate could not load"
+    )
 
 
 def test_every_long_running_command_loads_the_explanations_first() -> None:
@@ -132,7 +139,7 @@ def test_every_long_running_command_loads_the_explanations_first() -> None:
 
 
 def test_a_closed_output_says_nothing() -> None:
-    assert failure_of(OutputClosed()) == failures.Failure(ExitCode.OUTPUT_CLOSED, "")
+    assert failure_of(OutputClosedError()) == failures.Failure(ExitCode.OUTPUT_CLOSED, "")
 
 
 def test_no_special_case_stands_behind_its_base() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from sixgate.cli.intents.how_far import HowFar
+from sixgate.cli.intents.submission_progress import SubmissionProgress
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,12 @@ from sixgate.cli.intents.how_far import HowFar
 def test_what_was_sent_and_not_answered_is_never_called_refused(
     sent: int, accepted: int, known: str
 ) -> None:
-    assert HowFar(1500, None, sent, accepted).sentence().startswith(known)
+    assert SubmissionProgress(1500, None, sent, accepted).sentence().startswith(known)
 
 
 def test_only_what_was_saved_can_be_repeated() -> None:
-    assert "would be new intents" in HowFar(2, None, 2, 0).sentence()
-    assert "sixgate submit sent.jsonl sends" in HowFar(2, Path("sent.jsonl"), 2, 0).sentence()
+    assert "would be new intents" in SubmissionProgress(2, None, 2, 0).sentence()
+    assert (
+        "sixgate submit sent.jsonl sends"
+        in SubmissionProgress(2, Path("sent.jsonl"), 2, 0).sentence()
+    )

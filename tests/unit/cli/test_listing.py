@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from sixgate.cli.intents.asking import transfer
+from sixgate.cli.intents.intent_summary import transfer
 from sixgate.cli.listing import Listing, Row, Sheet, show
 
 HASH = "0x" + "ab" * 32

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from signer.custody import kept_threads
-from signer.custody.kept_threads import KEPT_MAX, NAME, run_apart
+from signer.custody import thread_pool
+from signer.custody.thread_pool import KEPT_MAX, NAME, run_apart
 from tests.harness.builders.waiting import until
 
 MANY = 3 * KEPT_MAX
@@ -53,7 +53,7 @@ def test_a_thread_is_used_again() -> None:
     used = set()
     for _ in range(2 * KEPT_MAX):
         used.add(done(threading.current_thread))
-        until(lambda: bool(kept_threads._idle))  # noqa: SLF001 - the thread is idle again
+        until(lambda: bool(thread_pool._idle))  # noqa: SLF001 - the thread is idle again
     assert len(used) <= KEPT_MAX + 1
 
 

@@ -23,7 +23,7 @@ from signer.custody_records import CustodyRecords
 from signer.identity import Identity
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer
-from sixgate.slots import SignerKeys
+from sixgate.composition import SignerKeys
 from tests.harness.builders.custody_material import (
     HERE,
     OTHER_ROOT,
@@ -118,14 +118,14 @@ def keepers() -> tuple[object, ...]:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_nothing_that_holds_a_key_is_pickled(protocol: int) -> None:
     for keeper in keepers():
-        with pytest.raises(TypeError, match=r"where (it is|they are)"):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
             pickle.dumps(keeper, protocol)
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_nothing_that_holds_a_key_is_copied(duplicate: Callable[[Any], Any]) -> None:
     for keeper in keepers():
-        with pytest.raises(TypeError, match=r"where (it is|they are)"):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
             duplicate(keeper)
 
 

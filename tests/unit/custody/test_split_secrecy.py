@@ -12,9 +12,9 @@ from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.modes import PLANS
 from signer.custody.opening import open_sealed
 from signer.custody.provider import Answer, Provider
-from signer.custody.rebuilding import Rebuilding
 from signer.custody.sealing import seal
 from signer.custody.share import Share
+from signer.custody.share_combination import ShareCombination
 from sixgate.authoring.customer_key import CustomerKey
 from tests.harness.builders.custody_material import ROOT, SECRET, LyingKms, Stream
 from tests.harness.builders.custody_providers import (
@@ -61,7 +61,7 @@ def test_nothing_that_holds_a_part_prints_it(mode: CustodyMode) -> None:
     with clouds(gcp=gcp) as some:
         holders = some.holders(mode)
         opening = open_sealed(holders, in_mode(mode), sealing.sealed, sealing.client_share)
-    rebuilding = Rebuilding(PLANS[mode], in_mode(mode), b"", parts.client)
+    rebuilding = ShareCombination(PLANS[mode], in_mode(mode), b"", parts.client)
     secret = [bytes(parts.kept), *(bytes(share.value) for share in parts.shares)]
     held = [parts, sealing, holders, opening, rebuilding, Answer(0, parts.kept)]
     for thing in (*held, *holders.providers, *parts.shares, CustomerKey(SECRET)):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.custody.whole_file import MODE_PRIVATE, write_whole, written_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_whole, written_whole
 
 
 @pytest.mark.parametrize("how", [{"replace": False}, {"replace": True}])

@@ -13,7 +13,7 @@ from schemas.registry import AccountOpened
 from schemas.topics import SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
 from streams.gates.admission import admit
-from streams.gates.passage import Passage, World
+from streams.gates.passage import GateProjections, Passage
 from tests.harness.builders.cases import (
     ACCOUNT,
     ALICE,
@@ -30,7 +30,7 @@ REGISTRY = registered(
     AccountOpened(account="ops"),
     agent(agent="carol", account="ops", public_key=MALLORY.public_key),
 )[1]
-WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND = sealed(intent()).encode()
 

@@ -27,7 +27,7 @@ from streams.gates import (
     simulation,
     value_cap,
 )
-from streams.gates.passage import Passage, World
+from streams.gates.passage import GateProjections, Passage
 from streams.gates.stages import Simulate
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -73,14 +73,14 @@ RULES_HERE = policy(
 SPENT = Account(account=ACCOUNT).charged(signed(intent(value_wei=ETH)))
 
 
-def world(account: Account | None = None) -> World:
+def world(account: Account | None = None) -> GateProjections:
     _, registry = registered(
         agent(agent="bob", policy_id="missing"),
         PolicySet(policy_id="narrow", policy=policy(tx_to_allowlist=(STRANGER,))),
         under=RULES_HERE,
     )
     held = account or Account(account=ACCOUNT)
-    return World(registry, provisioned(registry), lambda _: held)
+    return GateProjections(registry, provisioned(registry), lambda _: held)
 
 
 def submitted(*values: bytes) -> list[Record]:

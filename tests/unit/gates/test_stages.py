@@ -11,13 +11,13 @@ from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
 from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
-from streams.gates.passage import World
+from streams.gates.clearance_cache import ClearanceCache
+from streams.gates.passage import GateProjections
 from streams.gates.stages import GATE_OF, IN_ORDER, enter, lead
-from streams.gates.underway import Underway
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
 
 REGISTRY = registered()[1]
-WORLD = World(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 BETWEEN = [topic for topic in GATE_OF if topic is not Topic.SUBMITTED]
 EVIDENCE_MAX = {f"e-{n}": "x" * 1024 for n in range(1900)}
@@ -37,7 +37,7 @@ def forged(topic: Topic, *verdicts: Verdict) -> Record:
 
 
 def led(record: Record, *, ahead: bool) -> list[Outgoing]:
-    gate, underway = GATE_OF[record.topic], Underway()
+    gate, underway = GATE_OF[record.topic], ClearanceCache()
     entered = enter(gate, record, WORLD, NOW_MS, underway)
     return list(lead(gate, entered, WORLD, underway, lambda _: ahead))
 

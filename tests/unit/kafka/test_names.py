@@ -13,7 +13,7 @@ from schemas.topics import PROCESSES, Principal, Topic
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.access import Pattern, Resource, SurplusAcl, declared_acls, diff_acls
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaDenied, KafkaGap, KafkaTopicMissing
+from streams.kafka.errors import KafkaDeniedError, KafkaGapError, KafkaTopicMissingError
 from streams.kafka.names import PREFIX_CHARS_MAX, RESERVED, Names
 from streams.kafka.reader import refuse_gap
 from streams.kafka.rights import given_differences
@@ -136,10 +136,10 @@ def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
         "then start again."
     )
     wanted = r"that sixgate topics verify --prefix acme\. --acls finds"
-    with pytest.raises(KafkaDenied, match=wanted), translated("reading", names):
+    with pytest.raises(KafkaDeniedError, match=wanted), translated("reading", names):
         raise TopicAuthorizationFailedError
     wanted = r"run sixgate topics apply --prefix acme\., "
-    with pytest.raises(KafkaTopicMissing, match=wanted), translated("reading", names):
+    with pytest.raises(KafkaTopicMissingError, match=wanted), translated("reading", names):
         raise UnknownTopicOrPartitionError
 
 
@@ -152,7 +152,7 @@ def test_no_other_module_writes_an_advised_command() -> None:
 
 def test_a_gap_names_the_topic_as_the_cluster_does() -> None:
     refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 5)
-    with pytest.raises(KafkaGap, match=r"acme\.registry/0 begins at offset 6"):
+    with pytest.raises(KafkaGapError, match=r"acme\.registry/0 begins at offset 6"):
         refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 6)
 
 

@@ -11,7 +11,12 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaDenied, KafkaFault, KafkaTopicMissing, KafkaUnreachable
+from streams.kafka.errors import (
+    KafkaBusError,
+    KafkaDeniedError,
+    KafkaTopicMissingError,
+    KafkaUnreachableError,
+)
 from streams.kafka.names import Names
 from streams.kafka.producer import Sender
 
@@ -48,15 +53,15 @@ class Library:
 @pytest.mark.parametrize(
     ("there", "denied", "answers", "said"),
     [
-        (BOTH, (), True, KafkaUnreachable),
-        (BOTH, (), False, KafkaUnreachable),
-        (BOTH[:1], (), True, KafkaTopicMissing),
-        (BOTH[1:], BOTH[:1], True, KafkaDenied),
+        (BOTH, (), True, KafkaUnreachableError),
+        (BOTH, (), False, KafkaUnreachableError),
+        (BOTH[:1], (), True, KafkaTopicMissingError),
+        (BOTH[1:], BOTH[:1], True, KafkaDeniedError),
     ],
     ids=["answers again", "silent", "missing", "denied"],
 )
 def test_a_topic_is_said_to_be_missing_by_a_broker_alone(
-    there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaFault]
+    there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaBusError]
 ) -> None:
     library: Any = Library(there, denied, answers=answers)
     broker = SimpleNamespace(producer=lambda: library, names=Names())

@@ -17,7 +17,7 @@ from aiokafka.producer.transaction_manager import TransactionManager
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaFault, KafkaFenced, KafkaWriteUnknown
+from streams.kafka.errors import KafkaBusError, KafkaFencedError, KafkaWriteUnknownError
 from streams.kafka.names import Names
 from streams.kafka.producer import SlotProducer
 
@@ -57,14 +57,14 @@ class Ending(Library):
 @pytest.mark.parametrize(
     ("taken", "why", "said"),
     [
-        (2, ProducerFenced(), KafkaFenced),
-        (1, KafkaError("the log is full"), KafkaWriteUnknown),
-        (0, ProducerFenced(), KafkaFenced),  # nothing was sent: the transaction knows
-        (0, KafkaError("the log is full"), KafkaWriteUnknown),
+        (2, ProducerFenced(), KafkaFencedError),
+        (1, KafkaError("the log is full"), KafkaWriteUnknownError),
+        (0, ProducerFenced(), KafkaFencedError),  # nothing was sent: the transaction knows
+        (0, KafkaError("the log is full"), KafkaWriteUnknownError),
     ],
 )
 def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(
-    taken: int, why: KafkaError, said: type[KafkaFault]
+    taken: int, why: KafkaError, said: type[KafkaBusError]
 ) -> None:
     with pytest.raises(said):
         committed(Ending(taken, why))
@@ -92,10 +92,10 @@ class Committing(Library):
     "why", [RequestTimedOutError(), KafkaConnectionError(), TimeoutError(), OSError()], ids=repr
 )
 def test_a_commit_without_an_answer_is_unknown(why: BaseException) -> None:
-    with pytest.raises(KafkaWriteUnknown):
+    with pytest.raises(KafkaWriteUnknownError):
         committed(Committing(why))
 
 
 def test_a_transaction_that_ended_for_an_unknown_reason_is_unknown() -> None:
-    with pytest.raises(KafkaWriteUnknown):
+    with pytest.raises(KafkaWriteUnknownError):
         committed(Committing(IllegalOperation("not in transaction"), left=1))

@@ -18,7 +18,7 @@ from schemas.topics import Topic
 from signer.custody import curves
 from signer.ethereum.keccak import keccak256
 from signer.keys.register import KeyRegister
-from signer.registry import RegistryRefused
+from signer.registry import RegistryRecordError
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
 from tests.harness.builders.key_desk import (
     NOBODYS,
@@ -154,10 +154,10 @@ def test_an_address_is_claimed_by_one_account_for_ever() -> None:
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
     desk.claim(address)
     desk.claim(address)
-    with pytest.raises(RegistryRefused, match="is claimed by account treasury"):
+    with pytest.raises(RegistryRecordError, match="is claimed by account treasury"):
         desk.claim(address, "ops")
 
 
 def test_an_account_that_is_not_open_claims_nothing() -> None:
-    with pytest.raises(RegistryRefused, match="is not open"):
+    with pytest.raises(RegistryRecordError, match="is not open"):
         Desk().claim(address_for(KeyChain.TRON, NOBODYS), "nowhere")

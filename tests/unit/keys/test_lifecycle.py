@@ -15,7 +15,7 @@ from schemas.keys import (
 from schemas.registry import AccountOpened
 from signer.addresses.derivation import derive, recorded
 from signer.keys.descriptor import KeyState
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from tests.harness.builders.cases import (
@@ -43,7 +43,7 @@ def registry() -> Registry:
 
 def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
     assert register == before
 
@@ -186,7 +186,7 @@ def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
         chain=KeyChain.ETHEREUM, address=address_of(SECRET),
         import_key="0x" + "00" * 32, box="0x" + "00" * 32,
     )  # fmt: skip
-    with pytest.raises(KeyRefused, match=r"address .* is taken"):
+    with pytest.raises(KeyOrderError, match=r"address .* is taken"):
         register.check_possible(taken)
 
 

@@ -14,9 +14,9 @@ from signer.addresses.derivation import derive, recorded
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
 from signer.ethereum.keccak import keccak256
 from signer.keys.descriptor import KeyState
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.order_times import LIFETIME_MS_MAX
+from signer.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.key_desk import (
@@ -127,7 +127,7 @@ def test_a_rotation_held_back_does_not_bring_a_deactivated_path_back(desk: Desk)
     assert not desk.keys.by_path[ACCOUNT, KEY_PATH].active
     operations = fresh(desk)
     operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
-    with pytest.raises(KeyRefused, match="a later order"):
+    with pytest.raises(KeyOrderError, match="a later order"):
         operations.keys.check_timely(held_back, NOW_MS)
     desk.order(KeyRotation(**terms(requested_at_ms=NOW_MS + 3), version=1))
     assert desk.keys.by_path[ACCOUNT, KEY_PATH].active

@@ -9,7 +9,7 @@ from schemas.canonical import Canonical
 from schemas.dsse import REGISTRY_TYPE
 from schemas.keys import KeyProvisioned
 from schemas.registry import AccountOpened
-from signer.keys.orders import KeyRefused, read_order
+from signer.keys.orders import KeyOrderError, read_order
 from signer.keys.paths import may_use
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
@@ -43,7 +43,7 @@ def registry() -> Registry:
 
 def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
     assert register == before
 
@@ -134,14 +134,14 @@ def test_an_answer_for_another_key_than_was_asked_for_is_no_key(
 def test_a_request_that_no_admin_made_here_is_no_request(
     request_envelope: Any, because: str, registry: Registry
 ) -> None:
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         read_order(request_envelope, registry)
     refuses(KeyRegister(), answer(request=request_envelope), registry, because)
 
 
 def test_a_path_is_taken_once(registry: Registry) -> None:
     register = provisioned(registry)
-    with pytest.raises(KeyRefused, match="already"):
+    with pytest.raises(KeyOrderError, match="already"):
         register.check_possible(REQUEST)
     other = SIGNER.sign_event(key_answer(REQUEST, OTHER_SECRET))
     refuses(register, other, registry, "taken")

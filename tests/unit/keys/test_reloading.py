@@ -6,9 +6,9 @@ from schemas.custody import AGENT_KEYS, TREASURY_KEYS
 from schemas.keys import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotation
 from schemas.registry import AccountOpened, SettingSet, VaultCreated
 from signer.custody.sealing import Holders
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
-from signer.state import StateDamaged, StateRolledBack
+from signer.state import StateIntegrityError, StateRollbackError
 from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds
 from tests.harness.builders.key_desk import (
@@ -28,9 +28,9 @@ def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: Desk) -> None:
     seen, whole = seen_by(desk), vault_records(desk)
     assert seen.key_count == 2
     fresh(desk).load(registry_records(desk), whole, seen)
-    with pytest.raises(StateRolledBack, match="only 1 answers"):
+    with pytest.raises(StateRollbackError, match="only 1 answers"):
         fresh(desk).load(registry_records(desk), whole[:1], seen)
-    with pytest.raises(StateDamaged, match="no signer answered"):
+    with pytest.raises(StateIntegrityError, match="no signer answered"):
         fresh(desk).load(registry_records(desk), whole[1:], seen)
 
 
@@ -41,7 +41,7 @@ def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Desk)
     uncommitted = said_by(fresh(desk), desk, spare)
     desk.order(KeyDeactivation(**terms(), version=1))
     rewritten = [*vault_records(desk)[:1], uncommitted]
-    with pytest.raises(StateDamaged, match="others than the signer saw"):
+    with pytest.raises(StateIntegrityError, match="others than the signer saw"):
         fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
 
 
@@ -51,7 +51,7 @@ def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(desk: De
     counted = desk.order(order)
     assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
     fresh(desk).load(registry_records(desk), vault_records(desk), seen_by(desk))
-    with pytest.raises(StateDamaged, match="others than the signer saw"):
+    with pytest.raises(StateIntegrityError, match="others than the signer saw"):
         fresh(desk).load(registry_records(desk), [uncommitted], seen_by(desk))
 
 
@@ -119,5 +119,5 @@ def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> No
     desk.registry.apply(desk.operator.write(treasury))
     made = KeyProvisioned.decode(desk.order(KeyRequest(**terms())).value)
     moved = made.model_copy(update={"vault": TREASURY_KEYS, "signature": None})
-    with pytest.raises(KeyRefused, match="another key"):
+    with pytest.raises(KeyOrderError, match="another key"):
         KeyRegister().load(SIGNER.sign_event(moved), desk.registry)

@@ -12,8 +12,8 @@ from signer.custody.errors import (
 )
 from signer.ethereum.signing import DigestSigner
 from signer.keys.accesses import Asked, KeyAccesses
+from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
-from signer.keys.use import KeyUse
 from tests.harness.builders.cases import NOW_MS, ORG, SECRET, key
 from tests.harness.builders.ethereum import MemoryKey
 

@@ -10,9 +10,9 @@ import pytest
 
 from schemas.audit import AuditRecord
 from schemas.dsse import INTENT_TYPE, REGISTRY_TYPE, Envelope, seal
-from schemas.gating import gated
 from schemas.intent import intent_digest
 from schemas.record import Record
+from schemas.redaction import redacted
 from schemas.registry import record_digest
 from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from streams.ledger.chain import Entry
@@ -73,7 +73,7 @@ def test_signed_bytes_never_enter_the_ledger() -> None:
     event = orjson.loads(signed.value)
     made = entry_of(signed)
     assert event["raw_transaction"].encode() not in made.body
-    assert orjson.loads(made.body) == gated(event)
+    assert orjson.loads(made.body) == redacted(event)
     assert made.event_id == event["id"]
 
 

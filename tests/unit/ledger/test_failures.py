@@ -3,16 +3,16 @@
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
-from streams.ledger.errors import LedgerDenied, LedgerMissing, LedgerUnavailable
+from streams.ledger.errors import LedgerDeniedError, LedgerMissingError, LedgerUnavailableError
 from streams.ledger.failures import failure_of
 
 WRONG_PASSWORD, NO_TABLE = 516, 60
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(WRONG_PASSWORD, LedgerDenied), (NO_TABLE, LedgerMissing)]
+    ("code", "kind"), [(WRONG_PASSWORD, LedgerDeniedError), (NO_TABLE, LedgerMissingError)]
 )
-def test_a_refusal_is_told_by_its_code(code: int, kind: type[LedgerUnavailable]) -> None:
+def test_a_refusal_is_told_by_its_code(code: int, kind: type[LedgerUnavailableError]) -> None:
     assert type(failure_of("It failed", DatabaseError("x", code=code), "look")) is kind
 
 
@@ -20,4 +20,4 @@ def test_a_refusal_is_told_by_its_code(code: int, kind: type[LedgerUnavailable])
 def test_a_code_among_rows_counts_for_nothing(code: int) -> None:
     """The library looks for it in the last bytes it read, where an agent's text may stand."""
     error = StreamFailureError("Code: 516. DB::Exception: says the agent", code=code)
-    assert type(failure_of("It failed", error, "look")) is LedgerUnavailable
+    assert type(failure_of("It failed", error, "look")) is LedgerUnavailableError

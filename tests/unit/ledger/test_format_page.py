@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.canonical import event_id
 from schemas.dsse import INTENT_TYPE, Envelope
-from schemas.gating import GATED, signed_part
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.record import Record
+from schemas.redaction import REDACTED_FIELDS, signed_part
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, entry_bytes, leaf
 from streams.ledger.verifier import Row, read_heads, read_rows, verify
@@ -67,7 +67,7 @@ def test_signatures_are_over_what_the_page_says() -> None:
 
 
 def test_the_page_names_every_redacted_field() -> None:
-    for kind, fields in GATED.items():
+    for kind, fields in REDACTED_FIELDS.items():
         assert re.search(rf"\| `{kind}` \| {', '.join(f'`{name}`' for name in fields)} \|", PAGE)
 
 

@@ -11,7 +11,7 @@ import pytest
 from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
 from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
-from streams.ledger.errors import LedgerRewritten, LedgerUnavailable
+from streams.ledger.errors import LedgerRewrittenError, LedgerUnavailableError
 from streams.ledger.heads import HeadFile, HeadKey, open_head
 from tests.harness.builders.ledger import HEAD_KEY, LEDGER_KEY, LEDGER_PUBLIC, ORG
 
@@ -31,14 +31,14 @@ def test_a_sealed_head_opens() -> None:
 
 def test_a_head_of_another_key_is_refused() -> None:
     other = HeadKey(Ed25519Signer("ledger-1", b"o" * 32))
-    with pytest.raises(LedgerRewritten, match="not signed by the ledger's key"):
+    with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
         HEAD_KEY.open(other.seal(head()))
 
 
 def test_a_signature_over_another_type_is_no_head() -> None:
     body = head().encode()
     forged = seal(INTENT_TYPE, body, "ledger-1", LEDGER_KEY.sign(pae(INTENT_TYPE, body)))
-    with pytest.raises(LedgerRewritten):
+    with pytest.raises(LedgerRewrittenError):
         HEAD_KEY.open(forged)
 
 
@@ -83,7 +83,7 @@ def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next(tmp_path: Path) -> N
     path = tmp_path / "heads.jsonl"
     file = HeadFile(path)
     file.publish(sealed(1))
-    with disk_that_takes(path.stat().st_size + 40), pytest.raises(LedgerUnavailable):
+    with disk_that_takes(path.stat().st_size + 40), pytest.raises(LedgerUnavailableError):
         file.publish(sealed(2))
     file.publish(sealed(3))
     assert list(file.heads()) == [sealed(1), sealed(3)]
@@ -100,12 +100,12 @@ def test_a_first_line_that_is_torn_leaves_an_empty_file(tmp_path: Path) -> None:
 def test_a_whole_line_that_is_no_head_was_changed_by_somebody(tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     path.write_bytes(b"{}\n")
-    with pytest.raises(LedgerRewritten, match="the file was changed"):
+    with pytest.raises(LedgerRewrittenError, match="the file was changed"):
         HeadFile(path).last()
 
 
 def test_a_folder_that_takes_no_file_is_said_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(LedgerUnavailable, match=r"could not be written to .*: No such file"):
+    with pytest.raises(LedgerUnavailableError, match=r"could not be written to .*: No such file"):
         HeadFile(tmp_path / "absent" / "heads.jsonl").publish(sealed())
 
 

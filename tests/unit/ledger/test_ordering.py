@@ -5,7 +5,7 @@ import pytest
 from schemas.record import Place, Record
 from schemas.topics import TOPICS, Topic
 from streams.ledger import ordering
-from streams.ledger.errors import LedgerGap
+from streams.ledger.errors import LedgerGapError
 from streams.ledger.ordering import (
     BATCH_BYTES_MAX,
     LEDGER_TOPICS,
@@ -49,19 +49,19 @@ def test_holes_of_transaction_markers_are_no_loss() -> None:
 
 
 def test_a_hole_where_the_log_begins_later_is_loss() -> None:
-    with pytest.raises(LedgerGap, match=r"outcomes/0 begins at offset 3 but .* only up to 1"):
+    with pytest.raises(LedgerGapError, match=r"outcomes/0 begins at offset 3 but .* only up to 1"):
         advance(by_place([record(3)]), {OUT: 1}, lambda _topic, _partition: 3)
 
 
 def test_a_new_partition_must_be_there_from_its_first_record() -> None:
-    with pytest.raises(LedgerGap):
+    with pytest.raises(LedgerGapError):
         advance(by_place([record(3)]), {}, lambda _topic, _partition: 3)
 
 
 @pytest.mark.parametrize("offsets", [[0], [1, 1], [4, 2, 2]])
 def test_an_offset_given_again_is_another_log(offsets: list[int]) -> None:
     groups = by_place(record(offset) for offset in offsets)
-    with pytest.raises(LedgerGap, match="not the log"):
+    with pytest.raises(LedgerGapError, match="not the log"):
         advance(groups, {OUT: 1}, from_start)
 
 
@@ -72,7 +72,7 @@ def test_positions_of_silent_partitions_stay() -> None:
 
 def test_a_log_that_reaches_back_far_enough_is_no_gap() -> None:
     refuse_gap(OUT, 5, 5)
-    with pytest.raises(LedgerGap):
+    with pytest.raises(LedgerGapError):
         refuse_gap(OUT, 5, 6)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from streams.ledger.errors import QueryRefused
+from streams.ledger.errors import QueryRefusedError
 from streams.ledger.sql_check import Function, Grammar, check
 
 FUNCTIONS = [
@@ -46,51 +46,51 @@ def test_functions_that_compute_are_accepted(name: str) -> None:
     "name", ["file", "FILE", "contents", "newest", "unheard_of", "fileIf", "If"]
 )
 def test_all_other_functions_are_refused(name: str) -> None:
-    with pytest.raises(QueryRefused, match="function"):
+    with pytest.raises(QueryRefusedError, match="function"):
         check(select(function(name)), GRAMMAR)
 
 
 def test_a_function_deep_inside_is_found() -> None:
     inner = function("plus", function("sum", function("file")))
-    with pytest.raises(QueryRefused, match="'file'"):
+    with pytest.raises(QueryRefusedError, match="'file'"):
         check(select(function("plus", inner)), GRAMMAR)
 
 
 def test_a_function_may_not_be_handed_to_another_by_name() -> None:
-    with pytest.raises(QueryRefused, match="'file'"):
+    with pytest.raises(QueryRefusedError, match="'file'"):
         check(select(function("plus", {"type": "Identifier", "name": "file"})), GRAMMAR)
 
 
 def test_a_kind_of_node_nobody_knows_is_refused() -> None:
-    with pytest.raises(QueryRefused, match="A part of this query is not accepted"):
+    with pytest.raises(QueryRefusedError, match="A part of this query is not accepted"):
         check(select({"type": "NodeOfTomorrow"}), GRAMMAR)
 
 
 def test_a_node_under_a_name_nobody_knows_is_still_looked_at() -> None:
-    with pytest.raises(QueryRefused, match="'file'"):
+    with pytest.raises(QueryRefusedError, match="'file'"):
         check(select(clause_of_tomorrow=[{"x": {"y": function("file")}}]), GRAMMAR)
 
 
 @pytest.mark.parametrize("kind", ["InsertQuery", "ExplainQuery", "DropQuery", ""])
 def test_only_select_is_accepted(kind: str) -> None:
-    with pytest.raises(QueryRefused, match="Only SELECT"):
+    with pytest.raises(QueryRefusedError, match="Only SELECT"):
         check({"type": kind}, GRAMMAR)
 
 
 @pytest.mark.parametrize("key", ["out_file", "format_ast"])
 def test_answers_go_to_the_caller_only(key: str) -> None:
-    with pytest.raises(QueryRefused, match="use export"):
+    with pytest.raises(QueryRefusedError, match="use export"):
         check(select() | {key: {"type": "Literal"}}, GRAMMAR)
 
 
 def test_settings_are_refused() -> None:
-    with pytest.raises(QueryRefused, match="SETTINGS"):
+    with pytest.raises(QueryRefusedError, match="SETTINGS"):
         check(select(settings={"type": "SetQuery"}), GRAMMAR)
 
 
 def test_table_functions_are_refused_even_of_functions_that_compute() -> None:
     tables = {"type": "TableExpression", "table_function": function("plus")}
-    with pytest.raises(QueryRefused, match="Table functions"):
+    with pytest.raises(QueryRefusedError, match="Table functions"):
         check(select(tables=tables), GRAMMAR)
 
 
@@ -106,7 +106,7 @@ def test_other_databases_are_refused_also_where_a_column_could_stand(
     kind: str, database: str
 ) -> None:
     node = identifier(database, "users") | {"type": kind}
-    with pytest.raises(QueryRefused, match=f"'{database}'"):
+    with pytest.raises(QueryRefusedError, match=f"'{database}'"):
         check(select(node), GRAMMAR)
 
 

@@ -10,7 +10,7 @@ from schemas.outcome import decode_outcome
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, Tip
-from streams.ledger.verifier import Fault, Row, verify
+from streams.ledger.verifier import Row, VerificationError, verify
 from tests.harness.builders.ledger import (
     OTHER_KEY,
     ROWS,
@@ -23,8 +23,8 @@ from tests.harness.builders.ledger import (
 )
 
 
-def fault_of(rows: Sequence[Row], **options: Any) -> Fault:
-    with pytest.raises(Fault) as caught:
+def fault_of(rows: Sequence[Row], **options: Any) -> VerificationError:
+    with pytest.raises(VerificationError) as caught:
         verify(rows, **options)
     return caught.value
 

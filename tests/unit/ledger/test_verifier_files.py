@@ -13,7 +13,7 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
 from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
-from streams.ledger.verifier import Fault, Row, read_heads, read_rows
+from streams.ledger.verifier import Row, VerificationError, read_heads, read_rows
 from streams.ledger.verifier.__main__ import main
 from tests.harness.builders.ledger import (
     HEAD_KEY,
@@ -76,7 +76,7 @@ def test_a_head_that_somebody_else_signed_is_no_head() -> None:
 
 
 def test_two_heads_that_contradict_each_other_are_a_fault() -> None:
-    with pytest.raises(Fault, match="two heads vouch for different hashes"):
+    with pytest.raises(VerificationError, match="two heads vouch for different hashes"):
         read_heads(io.BytesIO(head(3) + head(3, value=bytes(32))))
 
 

@@ -12,11 +12,16 @@ from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.custody.errors import KmsDeniedError
 from signer.signatures import Ed25519Signer
-from sixgate.releasing.holding import RENEW_MS, CurrentPolicy, ReleasedHolder, refuse_own_kms
+from sixgate.errors import SettingsError
 from sixgate.releasing.policy_file import PolicyFile
+from sixgate.releasing.release_holders import (
+    RENEW_MS,
+    CurrentPolicy,
+    ReleasedHolder,
+    refuse_own_kms,
+)
 from sixgate.settings.kms import KmsSettings, LocalSection
 from sixgate.settings.release import ReleaseAddress, ReleasesSettings
-from sixgate.settings_wrong import SettingsWrong
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.release import (
@@ -107,14 +112,14 @@ def test_an_older_policy_does_not_come_back_with_a_restart(world: World) -> None
     world.publish(release_policy(sequence=6))
     world.held()
     world.publish(release_policy())
-    with pytest.raises(SettingsWrong, match="release policy 5 is older than 6"):
+    with pytest.raises(SettingsError, match="release policy 5 is older than 6"):
         world.held()
 
 
 def test_a_mark_that_cannot_be_read_is_no_first_start(world: World) -> None:
     world.held()
     (world.path / "mark").write_bytes(b"{}")
-    with pytest.raises(SettingsWrong, match="damaged"):
+    with pytest.raises(SettingsError, match="damaged"):
         world.held()
 
 
@@ -130,18 +135,18 @@ def test_after_the_policys_end_nothing_is_asked_of_any_release(world: World) -> 
 
 def test_a_signer_with_releases_has_no_kms_of_its_own(tmp_path: Path) -> None:
     refuse_own_kms(KmsSettings())
-    with pytest.raises(SettingsWrong, match=r"no KMS credentials of its own.*\[kms\.local\]"):
+    with pytest.raises(SettingsError, match=r"no KMS credentials of its own.*\[kms\.local\]"):
         refuse_own_kms(KmsSettings(local=LocalSection(root=tmp_path), insecure_dev=True))
 
 
 def test_production_refuses_a_software_kms_and_a_simulated_platform_by_name(world: World) -> None:
     trust = settings(world.path, insecure_dev=False).trust()
     file = PolicyFile(world.path / "policy.json", world.path / "mark", trust, lambda: AT_MS)
-    with pytest.raises(SettingsWrong, match="simulated platform"):
+    with pytest.raises(SettingsError, match="simulated platform"):
         file.take()
     evidence = release_policy().evidence.model_copy(update={"simulated_root": None})
     world.publish(release_policy(evidence=evidence))
-    with pytest.raises(SettingsWrong, match="software KMS"):
+    with pytest.raises(SettingsError, match="software KMS"):
         file.take()
 
 
@@ -175,7 +180,7 @@ def test_a_policy_that_cannot_be_remembered_does_not_count(
     in_the_way(tmp_path / "mark")
     world.now_ms += RENEW_MS
     assert held.unwrap(held.wrap(SHARE, SHARE_AAD), SHARE_AAD) == SHARE
-    with pytest.raises(SettingsWrong, match="mark"):
+    with pytest.raises(SettingsError, match="mark"):
         world.file().take()
 
 
@@ -183,5 +188,5 @@ def test_a_mark_without_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
     World(tmp_path).publish(release_policy())
     trust = settings(tmp_path).trust()
     file = PolicyFile(tmp_path / "policy.json", tmp_path / "no" / "mark", trust, lambda: AT_MS)
-    with pytest.raises(SettingsWrong, match="cannot be written"):
+    with pytest.raises(SettingsError, match="cannot be written"):
         file.take()

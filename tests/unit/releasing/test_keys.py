@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.release import decode_context
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
-from sixgate.data_folder.folder import Folder, FolderBusy, FolderError
-from sixgate.releasing.keys import Place, alone, create_keys, open_keys
+from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
+from sixgate.releasing.keys import ReleaseName, alone, create_keys, open_keys
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import cloud
 
-PLACE = Place("acme", "gcp")
+PLACE = ReleaseName("acme", "gcp")
 
 
-def made(path: Path, kms: RootKms | None = None, place: Place = PLACE) -> Folder:
+def made(path: Path, kms: RootKms | None = None, place: ReleaseName = PLACE) -> Folder:
     folder = Folder(path / place.provider)
     create_keys(folder, place, kms or cloud("gcp"), Stream("keys"))
     return folder
@@ -46,7 +46,7 @@ def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None
     with pytest.raises(KmsKeyNotFoundError):
         open_keys(folder, PLACE, cloud("aws"))
     raw = PLACE.file(folder).read_bytes()
-    for other in (Place("acme", "aws"), Place("other", "gcp")):
+    for other in (ReleaseName("acme", "aws"), ReleaseName("other", "gcp")):
         other.file(folder).write_bytes(raw)
         with pytest.raises(CorruptError):
             open_keys(folder, other, cloud("gcp"))
@@ -64,7 +64,7 @@ def test_every_changed_byte_is_seen(tmp_path: Path) -> None:
 
 def test_no_request_can_name_their_place() -> None:
     """Else a signer could have the release unwrap the release's own keys."""
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         decode_context(PLACE.context())
 
 
@@ -88,7 +88,7 @@ def test_keys_that_would_not_open_again_are_not_kept(tmp_path: Path) -> None:
 
 def test_a_second_release_on_the_same_keys_is_refused(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    refused = pytest.raises(FolderBusy, match="another sixgate release")
+    refused = pytest.raises(FolderBusyError, match="another sixgate release")
     with alone(folder, PLACE), refused, alone(folder, PLACE):
         pass
     with alone(folder, PLACE):

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.canonical import Malformed, canonical_bytes, digest, event_id
+from schemas.canonical import MalformedError, canonical_bytes, digest, event_id
 from schemas.clearance import Gate, Verdict
 from schemas.fields import WeiSum
 from schemas.intent import TransactionIntent, intent_digest
@@ -134,7 +134,7 @@ SPELLINGS: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize(("raw", "where"), SPELLINGS.values(), ids=SPELLINGS)
 def test_a_second_spelling_is_refused_and_located(raw: bytes, where: str) -> None:
-    with pytest.raises(Malformed) as refusal:
+    with pytest.raises(MalformedError) as refusal:
         TransactionIntent.decode(raw)
     assert refusal.value.where == where
     assert len(str(refusal.value)) < 500
@@ -153,7 +153,7 @@ def test_amounts_of_256_bits_pass_as_decimal_strings(wei: int) -> None:
 @pytest.mark.parametrize("number", [2**53, 2**63, 2**64, 2**256])
 def test_a_record_number_past_2_to_the_53rd_is_malformed_and_no_crash(number: int) -> None:
     raw = Operator().record(AccountOpened(account="treasury")).encode()
-    with pytest.raises(Malformed) as refusal:
+    with pytest.raises(MalformedError) as refusal:
         RegistryRecord.decode(raw.replace(b'"sequence":0', b'"sequence":%d' % number))
     assert refusal.value.where == "sequence"
 
@@ -162,7 +162,7 @@ def test_a_record_number_past_2_to_the_53rd_is_malformed_and_no_crash(number: in
 def test_a_setting_of_no_plain_type_is_malformed_and_no_crash(value: bytes) -> None:
     entry = SettingSet(name="simulation.age_ms_max", value=60_000)
     raw = Operator().record(entry).encode()
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         RegistryRecord.decode(raw.replace(b'"value":60000', b'"value":' + value))
 
 
@@ -174,7 +174,7 @@ def test_a_refusal_repeats_no_foreign_text(name: bytes) -> None:
         record.replace(b'"org"', b'"' + name + b'":1,"org"'),
     ]
     for raw in lies:
-        with pytest.raises(Malformed) as refusal:
+        with pytest.raises(MalformedError) as refusal:
             RegistryRecord.decode(raw)
         said = str(refusal.value)
         assert said.isascii()
@@ -184,10 +184,10 @@ def test_a_refusal_repeats_no_foreign_text(name: bytes) -> None:
 
 def test_an_outcome_of_a_foreign_type_is_refused_without_repeating_it() -> None:
     raw = signed(INTENT).encode()
-    with pytest.raises(Malformed) as refusal:
+    with pytest.raises(MalformedError) as refusal:
         decode_outcome(raw.replace(b'"transaction.signed"', b'"transaction.' + INJECTED + b'"'))
     assert "ZZ" not in str(refusal.value)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         decode_outcome(raw + b" ")
 
 

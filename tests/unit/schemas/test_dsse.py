@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae, seal
 from tests.harness.builders.cases import intent, sealed
 
@@ -30,7 +30,7 @@ def test_an_envelope_gives_back_what_was_sealed() -> None:
 
 
 def test_another_type_s_envelope_has_no_signed_bytes() -> None:
-    with pytest.raises(Malformed) as refusal:
+    with pytest.raises(MalformedError) as refusal:
         ENVELOPE.signed_bytes(KEY_REQUEST_TYPE)
     assert refusal.value.where == "payloadType"
 
@@ -52,7 +52,7 @@ def test_another_type_s_envelope_has_no_signed_bytes() -> None:
 )
 def test_base64_has_one_spelling(text: bytes) -> None:
     for original in (PAYLOAD, SIG):
-        with pytest.raises(Malformed):
+        with pytest.raises(MalformedError):
             Envelope.decode(RAW.replace(original, text))
 
 
@@ -60,7 +60,7 @@ def test_there_is_exactly_one_signature() -> None:
     one = b'{"keyid":"alice","sig":"' + SIG + b'"}'
     assert RAW.count(one) == 1
     for many in (b"", one + b"," + one):
-        with pytest.raises(Malformed) as refusal:
+        with pytest.raises(MalformedError) as refusal:
             Envelope.decode(RAW.replace(one, many))
         assert refusal.value.where == "signatures"
 
@@ -76,7 +76,7 @@ def test_there_is_exactly_one_signature() -> None:
 )
 def test_an_envelope_in_other_words_is_refused(old: bytes, new: bytes) -> None:
     assert RAW.count(old) == 1
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         Envelope.decode(RAW.replace(old, new))
 
 

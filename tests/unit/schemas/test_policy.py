@@ -3,7 +3,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.canonical import Malformed, canonical_bytes
+from schemas.canonical import MalformedError, canonical_bytes
 from schemas.policy import Policy, TypedDataDomain
 from schemas.registry import PolicySet
 from tests.harness.builders.cases import ETH, RECIPIENT, policy
@@ -85,7 +85,7 @@ def test_what_is_not_a_policy_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_an_unknown_limit_on_the_wire_is_refused_and_named() -> None:
-    with pytest.raises(Malformed) as refusal:
+    with pytest.raises(MalformedError) as refusal:
         Policy.decode(RAW.replace(b'"tx_max_fee_eth"', b'"tx_max_fees_eth"'))
     assert refusal.value.where == "tx_max_fees_eth"
 
@@ -134,7 +134,7 @@ def test_an_opened_guard_is_written_and_read_back(name: str) -> None:
 def test_a_closed_guard_has_one_encoding(name: str) -> None:
     closed = orjson.dumps(Policy.model_fields[name].default)
     said = BEFORE_MESSAGES[:-1] + b',"' + name.encode() + b'":' + closed + b"}"
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         Policy.decode(canonical_bytes(orjson.loads(said)))
 
 

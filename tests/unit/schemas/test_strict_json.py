@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.strict_json import JsonWrong, read_json
+from schemas.strict_json import JsonError, read_json
 
 scalars = (
     st.none()
@@ -56,7 +56,7 @@ def test_a_name_that_occurs_twice_is_refused_at_any_depth(
     between, colon = separators
     quoted = json.dumps(name, ensure_ascii=False)
     twice = f"{{{quoted}{colon}{first}{between}{quoted}{colon}{second}}}"
-    with pytest.raises(JsonWrong, match="occurs twice"):
+    with pytest.raises(JsonError, match="occurs twice"):
         read_json((f"[{{}}, {twice}]" if deep else twice).encode())
 
 
@@ -72,7 +72,7 @@ def test_a_name_that_occurs_twice_is_refused_at_any_depth(
 def test_a_name_that_occurs_twice_is_found_where_it_stands(
     raw: bytes, path: tuple[str | int, ...]
 ) -> None:
-    with pytest.raises(JsonWrong) as caught:
+    with pytest.raises(JsonError) as caught:
         read_json(raw)
     assert caught.value.repeated == path
 
@@ -96,11 +96,11 @@ def test_a_name_that_occurs_twice_is_found_where_it_stands(
     ],
 )
 def test_what_is_no_json_says_why(raw: bytes, why: str) -> None:
-    with pytest.raises(JsonWrong, match=why):
+    with pytest.raises(JsonError, match=why):
         read_json(raw)
 
 
 def test_the_message_never_repeats_what_a_terminal_could_obey() -> None:
-    with pytest.raises(JsonWrong) as caught:
+    with pytest.raises(JsonError) as caught:
         read_json(b'{"\\u001b[2J": 1, "\\u001b[2J": 2}')
     assert str(caught.value).isprintable()

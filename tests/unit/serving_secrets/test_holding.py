@@ -12,10 +12,10 @@ from signer.custody.errors import CorruptError, KmsDeniedError
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
-from sixgate.custody.holding import SecretsOnly, for_secrets, open_custody_holders
+from sixgate.custody.key_holders import SecretsOnly, for_secrets, open_custody_holders
 from sixgate.data_folder.folder import Folder
+from sixgate.errors import SettingsError
 from sixgate.settings.kms import KmsSettings
-from sixgate.settings_wrong import SettingsWrong
 from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import clouds
 from tests.harness.pipeline.embedded import make_folder
@@ -104,7 +104,7 @@ def held(folder: Folder, **said: object) -> Holders:
 def test_in_production_custody_has_no_rights_on_what_holds_signing_keys(
     folder: Folder, said: dict[str, Any], why: str
 ) -> None:
-    with pytest.raises(SettingsWrong, match=why):
+    with pytest.raises(SettingsError, match=why):
         held(folder, **said)
 
 

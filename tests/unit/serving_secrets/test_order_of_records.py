@@ -10,7 +10,7 @@ from schemas.audit import action_of, audited, input_digest
 from schemas.record import Outgoing
 from signer.custody.kms.recorded import KmsJournal
 from signer.custody_records import CustodyRecords
-from sixgate.custody.known import KafkaSurroundings
+from sixgate.custody.projections import KafkaSurroundings
 from tests.harness.builders.cases import NOW_MS
 
 LOOK_S = 0.2

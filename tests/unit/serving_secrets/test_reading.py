@@ -17,11 +17,11 @@ from signer.custody.errors import (
     SharesMismatchError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.vaults.read_requests import RequestRefused
-from signer.vaults.secret_desk import SecretDesk
+from signer.vaults.read_requests import ReadRequestError
+from signer.vaults.secret_service import SecretService
 from sixgate.api import ApiError
 from sixgate.custody.reading import code_of, read, reading_key
-from streams.kafka.errors import KafkaWriteUnknown
+from streams.kafka.errors import KafkaWriteUnknownError
 from tests.harness.builders.cases import AGENT, MALLORY
 from tests.harness.builders.custody_providers import WITH_CLIENT
 from tests.harness.builders.secret_vaults import (
@@ -37,7 +37,7 @@ from tests.harness.builders.secret_vaults import (
 )
 
 
-def asked(desk: SecretDesk, raw: bytes, place: Place) -> tuple[SecretTold, ...]:
+def asked(desk: SecretService, raw: bytes, place: Place) -> tuple[SecretTold, ...]:
     box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
     name = place.records[-1]["id"]
     assert name
@@ -49,7 +49,7 @@ def failed(*causes: Cause) -> tuple[ProviderFailure, ...]:
     return tuple(ProviderFailure(f"p{n}", cause) for n, cause in enumerate(causes))
 
 
-def refused(desk: SecretDesk, raw: bytes, place: Place) -> str:
+def refused(desk: SecretService, raw: bytes, place: Place) -> str:
     with pytest.raises(ApiError) as caught:
         read(place, desk, raw, ADDRESS)
     return caught.value.code
@@ -133,7 +133,7 @@ def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (RequestRefused("late"), "read_refused"),
+        (ReadRequestError("late"), "read_refused"),
         (ClientShareMissingError("no share"), "custody_failed"),
         (SharesMismatchError("mixed", failed(Cause.LIED)), "custody_failed"),
         (SharesMismatchError("mixed", failed(Cause.UNAVAILABLE)), "custody_failed"),
@@ -144,7 +144,7 @@ def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode
     ],
 )
 def test_who_asked_is_told_whether_to_ask_again(
-    error: CustodyError | RequestRefused, code: str
+    error: CustodyError | ReadRequestError, code: str
 ) -> None:
     assert code_of(error) == code
 
@@ -154,7 +154,9 @@ def test_who_asked_is_told_whether_to_ask_again(
     [request(), request("list"), request("history"), request(path="none"), request(by=MALLORY)],
     ids=["get", "list", "history", "missing", "unproven"],
 )
-@pytest.mark.parametrize("error", [KafkaWriteUnknown("lost"), OSError("full")], ids=["bus", "disk"])
+@pytest.mark.parametrize(
+    "error", [KafkaWriteUnknownError("lost"), OSError("full")], ids=["bus", "disk"]
+)
 def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
     """Neither a value nor a refusal: what is raised ends the process."""
     with desk_of("envelope", ALL) as desk:

@@ -4,7 +4,7 @@ import pytest
 
 from signer.custody.errors import KmsDeniedError
 from signer.identity import identity_context
-from sixgate.custody.holding import SecretsOnly
+from sixgate.custody.key_holders import SecretsOnly
 from tests.harness.builders.custody_material import HERE, root_kms
 
 IDENTITY = identity_context(HERE.org, "signer-0")

@@ -16,6 +16,7 @@ from signer.custody.kms.root_file import create_root_file
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.holder_files import complete_holders, make_local_holders
+from sixgate.errors import SettingsError
 from sixgate.kms.holders import (
     open_holders,
     open_secret_holders,
@@ -23,7 +24,6 @@ from sixgate.kms.holders import (
     refuse_software,
 )
 from sixgate.settings.kms import KmsSettings, LocalSection
-from sixgate.settings_wrong import SettingsWrong
 
 JOURNAL = KmsJournal(lambda: 0)
 AAD = b"{}"
@@ -95,19 +95,19 @@ def test_a_providers_file_that_others_may_read_is_refused(folder: Folder) -> Non
 def test_one_key_never_holds_two_shares(folder: Folder) -> None:
     complete_holders(folder)
     (folder.holder_keys / "aws.key").write_bytes((folder.holder_keys / "gcp.key").read_bytes())
-    with pytest.raises(SettingsWrong, match="the same key"):
+    with pytest.raises(SettingsError, match="the same key"):
         opened(folder)
 
 
 def test_without_any_kms_production_refuses_the_folders_software_keys() -> None:
-    with pytest.raises(SettingsWrong, match="own keys are software"):
+    with pytest.raises(SettingsError, match="own keys are software"):
         refuse_software(KmsSettings())
     refuse_software(KmsSettings(insecure_dev=True))
 
 
 def test_kmss_without_a_root_are_refused(folder: Folder) -> None:
     settings = KmsSettings(local=LocalSection(root=folder.root_key), insecure_dev=True)
-    with pytest.raises(SettingsWrong, match=r"set kms\.root"):
+    with pytest.raises(SettingsError, match=r"set kms\.root"):
         opened(folder, settings)
 
 
@@ -179,7 +179,7 @@ def test_a_key_that_holds_signing_keys_holds_no_secrets(folder: Folder, apart: K
         Holders(keys.providers[1].kms, ()),
         Holders(found.root, keys.providers),
     ):
-        with pytest.raises(SettingsWrong, match="signing keys and secrets"):
+        with pytest.raises(SettingsError, match="signing keys and secrets"):
             refuse_shared(keys, shared)
 
 
@@ -199,15 +199,15 @@ def test_a_key_of_aws_is_the_same_by_its_arn_and_by_its_id(name: str) -> None:
     def holder(key_id: str) -> Holders:
         return Holders(cast(RootKms, Named(key_id)), ())
 
-    with pytest.raises(SettingsWrong, match="signing keys and secrets"):
+    with pytest.raises(SettingsError, match="signing keys and secrets"):
         refuse_shared(holder(f"aws:{ARN}"), holder(f"aws:{name}"))
     refuse_shared(holder(f"aws:{ARN}"), holder(f"gcp:{name}"))
 
 
 def test_holders_for_secrets_without_a_kms_or_a_root_are_refused(folder: Folder) -> None:
-    with pytest.raises(SettingsWrong, match=r"\[kms\.secrets\] names no KMS"):
+    with pytest.raises(SettingsError, match=r"\[kms\.secrets\] names no KMS"):
         open_secret_holders(KmsSettings.model_validate({"secrets": {}}), JOURNAL)
     local = {"local": {"root": folder.root_key}}
     rootless = KmsSettings.model_validate({"secrets": local, "insecure_dev": True})
-    with pytest.raises(SettingsWrong, match=r"set kms\.secrets\.root"):
+    with pytest.raises(SettingsError, match=r"set kms\.secrets\.root"):
         open_secret_holders(rootless, JOURNAL)

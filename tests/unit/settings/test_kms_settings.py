@@ -7,9 +7,9 @@ import pytest
 from signer.custody.errors import KmsKeyWeakError
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
+from sixgate.errors import SettingsError
 from sixgate.kms.opening import providers
 from sixgate.scaled.settings import load_settings
-from sixgate.settings_wrong import SettingsWrong
 
 GCP = 'key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"'
 AWS = 'key = "arn:aws:kms:eu-central-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"'
@@ -41,7 +41,7 @@ def written(folder: Path, text: str) -> Path:
     ],
 )
 def test_a_wrong_section_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(SettingsWrong, match=sentence) as refused:
+    with pytest.raises(SettingsError, match=sentence) as refused:
         load_settings(written(tmp_path, text))
     assert "\n" not in str(refused.value)
 
@@ -57,7 +57,7 @@ def test_every_provider_that_is_named_can_be_opened(tmp_path: Path) -> None:
 def test_without_credentials_google_is_told_of_in_one_sentence(tmp_path: Path) -> None:
     text = f'[kms.gcp]\n{GCP}\ncredentials_file = "{tmp_path}/nowhere.json"\n'
     open_kms = providers(load_settings(written(tmp_path, text)).kms)["gcp"]
-    with pytest.raises(SettingsWrong, match=r"kms.gcp: .*nowhere.json gives no credentials"):
+    with pytest.raises(SettingsError, match=r"kms.gcp: .*nowhere.json gives no credentials"):
         open_kms()
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from signer.custody.errors import KmsKeyNotFoundError
 from signer.custody.kms.root_file import create_root_file, open_local_kms
+from sixgate.composition import SignerKeys
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity, replace_identity
+from sixgate.errors import SettingsError
 from sixgate.scaled.resealing import reseal
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.starting import refuse_software_identity, start
+from sixgate.scaled.signer_keys import refuse_software_identity, start
 from sixgate.settings.kms import KmsSettings
-from sixgate.settings_wrong import SettingsWrong
-from sixgate.slots import SignerKeys
 from tests.harness.pipeline.embedded import make_folder
 
 
@@ -102,16 +102,16 @@ def test_an_older_file_is_rewritten_for_its_place(folder: Folder) -> None:
 def test_production_refuses_an_identity_that_is_sealed_in_software(folder: Folder) -> None:
     sealed = read_identity(folder)
     refuse_software_identity(sealed, KmsSettings(insecure_dev=True))
-    with pytest.raises(SettingsWrong, match=r"sixgate services reseal.*insecure_dev = true"):
+    with pytest.raises(SettingsError, match=r"sixgate services reseal.*insecure_dev = true"):
         refuse_software_identity(sealed, KmsSettings())
     cloud = {"root": "aws", "aws": {"key": "01234567-89ab-cdef-0123-456789abcdef"}}
     told = Settings(data=folder.path, kms=KmsSettings.model_validate(cloud))
-    with pytest.raises(SettingsWrong, match="sealed under a root key in a file"):
+    with pytest.raises(SettingsError, match="sealed under a root key in a file"):
         started(told)
 
 
 def test_without_any_kms_production_reseals_nothing(folder: Folder) -> None:
     before = folder.signer_identity.read_bytes()
-    with pytest.raises(SettingsWrong, match="name no KMS"):
+    with pytest.raises(SettingsError, match="name no KMS"):
         reseal(Settings(data=folder.path))
     assert folder.signer_identity.read_bytes() == before

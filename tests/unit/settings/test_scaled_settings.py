@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from infra.local.certificates import Authority
+from sixgate.errors import SettingsError
 from sixgate.scaled.settings import Settings, SignerSettings, load_settings
-from sixgate.scaled.signing import SignerProcess
+from sixgate.scaled.signer_process import SignerProcess
 from sixgate.settings.sections import ClickHouseSettings
-from sixgate.settings_wrong import SettingsWrong
 from tests.harness.pipeline.embedded import make_folder
 
 SECRET = "correct horse"  # noqa: S105 - a test's
@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> Path:
 def test_without_anything_it_is_this_machine() -> None:
     settings = load_settings(None)
     assert settings.clickhouse.server().host == "127.0.0.1"
-    with pytest.raises(SettingsWrong, match=r"add a section \[ledger\]"):
+    with pytest.raises(SettingsError, match=r"add a section \[ledger\]"):
         settings.sink()
 
 
@@ -64,20 +64,20 @@ def test_the_environment_stands_over_the_file(
     ],
 )
 def test_a_wrong_file_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(SettingsWrong, match=sentence) as refused:
+    with pytest.raises(SettingsError, match=sentence) as refused:
         load_settings(written(tmp_path, text))
     assert "\n" not in str(refused.value)
     assert not re.search(PYDANTIC, str(refused.value))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsWrong, match=r"nowhere\.toml cannot be read"):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read"):
         load_settings(tmp_path / "nowhere.toml")
 
 
 def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIXGATE_CLICKHOUSE__PORT", SECRET)
-    with pytest.raises(SettingsWrong, match=r"clickhouse\.port") as refused:
+    with pytest.raises(SettingsError, match=r"clickhouse\.port") as refused:
         load_settings(None)
     assert SECRET not in str(refused.value)
 
@@ -101,7 +101,7 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
     }
     assert settings.kafka.broker("tests").tls is not None
     own.unlink()
-    with pytest.raises(SettingsWrong, match="belong together"):
+    with pytest.raises(SettingsError, match="belong together"):
         settings.kafka.broker("tests")
 
 
@@ -110,20 +110,20 @@ def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> 
     secret.write_text("hunter2\n")
     settings = ClickHouseSettings(password_file=secret)
     secret.chmod(0o640)
-    with pytest.raises(SettingsWrong, match="chmod 600"):
+    with pytest.raises(SettingsError, match="chmod 600"):
         settings.server()
     secret.chmod(0o600)
     assert settings.server().password == "hunter2"  # noqa: S105 - made here
     assert "hunter2" not in repr(settings)
     secret.unlink()
-    with pytest.raises(SettingsWrong, match="cannot be opened"):
+    with pytest.raises(SettingsError, match="cannot be opened"):
         settings.server()
 
 
 def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data", [])
     settings = Settings(data=folder.path, signer=SignerSettings(slots="0-1"))
-    with pytest.raises(SettingsWrong, match="there is no slot 1: 4 partitions, 4 in each slot"):
+    with pytest.raises(SettingsError, match="there is no slot 1: 4 partitions, 4 in each slot"):
         SignerProcess(settings)
 
 
@@ -132,9 +132,9 @@ def test_slots_that_name_nothing_are_refused_wherever_they_are_said(
     tmp_path: Path, slots: str
 ) -> None:
     refused = "the setting signer.slots is wrong: must be numbers and ascending ranges"
-    with pytest.raises(SettingsWrong, match=refused):
+    with pytest.raises(SettingsError, match=refused):
         load_settings(written(tmp_path, f'[signer]\nslots = "{slots}"\n'))
-    with pytest.raises(SettingsWrong, match=refused):
+    with pytest.raises(SettingsError, match=refused):
         load_settings(None, slots=slots)
 
 

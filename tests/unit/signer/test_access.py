@@ -20,7 +20,7 @@ from signer.account import Account
 from signer.authority import Allocation, Refusal, authorize
 from signer.custody.failures import Cause, ProviderFailure
 from signer.keys.paths import may_use
-from signer.registry import RegistryRefused
+from signer.registry import RegistryRecordError
 from signer.vaults.vault import Vault
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -222,7 +222,7 @@ def test_grants_come_from_an_admin_and_the_last_record_counts() -> None:
     registry.apply(operator.write(AccessSet(agent=AGENT, grants=())))
     assert registry.access[AGENT] == ()
     nobody = operator.record(AccessSet(agent="nobody", grants=(ALL,)))
-    with pytest.raises(RegistryRefused, match="not registered"):
+    with pytest.raises(RegistryRecordError, match="not registered"):
         registry.apply(operator.sealed(nobody))
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.canonical import Malformed
+from schemas.canonical import MalformedError
 from schemas.outcome import TransactionSigned, decode_outcome
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import InvalidSignatureError, verify_event
 from tests.harness.builders.cases import (
     ETH,
     NOW_MS,
@@ -33,7 +33,7 @@ def test_an_outcome_names_the_boot_that_decided() -> None:
     assert [outcome.boot for outcome in disk.outcomes] == [FIRST, FIRST]
     for outcome in disk.outcomes:
         verify_event(outcome, SIGNER.public_key)
-        with pytest.raises(SignatureWrong):
+        with pytest.raises(InvalidSignatureError):
             verify_event(outcome.model_copy(update={"boot": SECOND}), SIGNER.public_key)
 
 
@@ -55,5 +55,5 @@ def test_an_outcome_without_a_boot_is_what_it_was() -> None:
     assert b"boot" not in raw
     assert decode_outcome(raw) == outcome
     verify_event(outcome, SIGNER.public_key)
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedError):
         decode_outcome(raw.replace(b'"chain_id"', b'"boot":null,"chain_id"'))

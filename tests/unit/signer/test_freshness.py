@@ -12,9 +12,9 @@ from schemas.heads import LedgerHead, RegistryHead
 from schemas.registry import AccountOpened
 from signer.freshness import (
     APART_MS_MAX,
-    HeadRefused,
     Heads,
-    RegistryStale,
+    RegistryHeadError,
+    RegistryStaleError,
     next_head,
     open_head,
     refuse_apart,
@@ -99,7 +99,7 @@ def test_what_a_head_says_of_registry_and_clock(
         try:
             refuse_withheld(one, registry)
             refuse_apart(one, now_ms)
-        except RegistryStale as error:
+        except RegistryStaleError as error:
             return str(error)
         return ""
 
@@ -136,10 +136,10 @@ def test_a_forged_head_is_refused_and_changes_nothing(
     registry: Registry, forge: Callable[[Registry], bytes]
 ) -> None:
     heads, raw = Heads(), forge(registry)
-    with pytest.raises(HeadRefused):
+    with pytest.raises(RegistryHeadError):
         open_head(raw, registry)
     heads.take(raw, registry, NOW_MS)
-    with pytest.raises(RegistryStale, match="start sixgate registrar"):
+    with pytest.raises(RegistryStaleError, match="start sixgate registrar"):
         heads.newest(registry, NOW_MS)
     heads.take(sealed(head(registry)), registry, NOW_MS)
     heads.take(raw, registry, NOW_MS)
@@ -158,7 +158,7 @@ def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
 ) -> None:
     heads, ahead = Heads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
     heads.take(sealed(ahead), registry, NOW_MS)
-    with pytest.raises(RegistryStale, match="ahead of this clock"):
+    with pytest.raises(RegistryStaleError, match="ahead of this clock"):
         heads.newest(registry, NOW_MS)
     heads.take(sealed(head(registry)), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
@@ -176,7 +176,7 @@ def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -
     heads = Heads()
     heads.take(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
     heads.take(sealed(head(registry), SECOND), registry, NOW_MS)
-    with pytest.raises(RegistryStale, match="without its last records"):
+    with pytest.raises(RegistryStaleError, match="without its last records"):
         heads.newest(registry, NOW_MS)
 
 
@@ -188,7 +188,7 @@ def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
     registry.apply(operator.write(service(REGISTRAR, "registrar", active=False)))
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
     registry.apply(operator.write(service(SECOND, "registrar", active=False)))
-    with pytest.raises(RegistryStale, match="services add registrar-0"):
+    with pytest.raises(RegistryStaleError, match="services add registrar-0"):
         heads.newest(registry, NOW_MS)
 
 
@@ -197,7 +197,7 @@ def test_what_an_older_key_of_a_registrar_signed_counts_no_more() -> None:
     heads, again = Heads(), Ed25519Signer(REGISTRAR.keyid, b"n" * 32)
     heads.take(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
     registry.apply(operator.write(service(again, "registrar")))
-    with pytest.raises(RegistryStale):
+    with pytest.raises(RegistryStaleError):
         heads.newest(registry, NOW_MS)
     heads.take(sealed(head(registry), again), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
@@ -208,13 +208,13 @@ def test_an_empty_registry_says_what_to_do() -> None:
         lambda: Heads().newest(Registry("0x" + "11" * 32), NOW_MS),
         lambda: next_head(REGISTRAR, Registry("0x" + "11" * 32), [], NOW_MS),
     ):
-        with pytest.raises(RegistryStale, match="run sixgate publish"):
+        with pytest.raises(RegistryStaleError, match="run sixgate publish"):
             act()
 
 
 def test_a_registrar_that_is_not_registered_signs_nothing() -> None:
     _, registry = founded()
-    with pytest.raises(RegistryStale, match="services add registrar-0"):
+    with pytest.raises(RegistryStaleError, match="services add registrar-0"):
         next_head(REGISTRAR, registry, [], NOW_MS)
 
 
@@ -225,7 +225,7 @@ def test_a_registrar_that_is_not_registered_signs_nothing() -> None:
 def test_a_registrar_signs_no_head_that_goes_back_behind_another(
     registry: Registry, changes: dict[str, Any], because: str
 ) -> None:
-    with pytest.raises(RegistryStale, match=because):
+    with pytest.raises(RegistryStaleError, match=because):
         next_head(SECOND, registry, [head(registry, **changes)], NOW_MS)
 
 
@@ -246,6 +246,6 @@ def test_whatever_is_replayed_in_whatever_order_only_a_young_head_is_fresh(
     young = [at for _, at in signed if abs(after_ms - at) <= APART_MS_MAX]
     try:
         assert heads.newest(registry, now_ms).at_ms - NOW_MS in young
-    except RegistryStale:
+    except RegistryStaleError:
         newest = {by.keyid: at for by, at in sorted(signed, key=lambda one: one[1])}
         assert not any(at in young for at in newest.values() if at <= after_ms + APART_MS_MAX)

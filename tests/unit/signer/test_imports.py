@@ -13,9 +13,9 @@ from schemas.vault_events import ShareKeyAnnounced
 from signer.custody.errors import CorruptError, KmsUnavailableError
 from signer.custody.hpke import KEY_BYTES, HpkeKey, seal_for
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.imports import Imports
+from signer.key_import import KeyImports
 from signer.memory import Memory
-from signer.share_turns import ERASE_AFTER_MS, TURN_MS, ShareTurns
+from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
 from signer.state import Sealer
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_material import SECRET, Stream, root_kms
@@ -38,9 +38,9 @@ class World:
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, Sealer(STATE_KEY), "0")
         source = Stream(self.seed)
-        self.turns = ShareTurns(self.memory, root_kms(), source, lambda: self.now_ms)
+        self.turns = ShareKeyRotation(self.memory, root_kms(), source, lambda: self.now_ms)
         self.turns.finishing = False
-        self.imports = Imports(self.turns)
+        self.imports = KeyImports(self.turns)
 
     def turn(self) -> str:
         self.turns.turn(ORG, SIGNER.keyid, self.now_ms)

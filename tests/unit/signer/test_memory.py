@@ -7,7 +7,7 @@ import pytest
 
 from signer.account import owner_key
 from signer.memory import FORGET_COUNT_MAX, Memory
-from signer.state import MAC_BYTES, StateDamaged, StateKey, StateRolledBack, StateWrite
+from signer.state import MAC_BYTES, StateIntegrityError, StateKey, StateRollbackError, StateWrite
 from tests.harness.builders.cases import (
     ACCOUNT,
     DAY_MS,
@@ -128,7 +128,7 @@ def test_an_attack_on_the_state_halts_the_signer(
     store = lived(die)
     load(store)
     attack(store)
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         load(store)
 
 
@@ -232,7 +232,7 @@ def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
     store = lived()
     memory = Memory(store, SEALER, SLOT)
     delete_live(store)
-    with pytest.raises(StateRolledBack) if behind else nullcontext():
+    with pytest.raises(StateRollbackError) if behind else nullcontext():
         memory.check_not_behind(newest)
 
 
@@ -248,7 +248,7 @@ def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> Non
         memory.check_not_behind({ACCOUNT: 1})
         memory.live(ACCOUNT, place.key)
 
-    with pytest.raises(StateDamaged, match="another version"):
+    with pytest.raises(StateIntegrityError, match="another version"):
         read()
 
 

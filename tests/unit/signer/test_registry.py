@@ -18,7 +18,7 @@ from schemas.registry import (
     record_digest,
 )
 from schemas.topics import INTERNAL_BYTES_MAX
-from signer.registry import Registry, RegistryRefused
+from signer.registry import Registry, RegistryRecordError
 from signer.settings import Settings
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -45,7 +45,7 @@ OPEN_OPS = AccountOpened(account="ops")
 def refuses(registry: Registry, raw: bytes, because: str) -> None:
     """Check that a record is refused and leaves no trace."""
     before = copy.deepcopy(registry)
-    with pytest.raises(RegistryRefused, match=because):
+    with pytest.raises(RegistryRecordError, match=because):
         registry.apply(raw)
     assert registry == before
 
@@ -180,7 +180,7 @@ def test_no_single_altered_byte_of_a_record_is_taken() -> None:
             altered[position] ^= flip
             try:
                 registry.apply(bytes(altered))
-            except RegistryRefused:
+            except RegistryRecordError:
                 continue
             # The key's name is a hint and not signed: it may be wrong, the content may not.
             assert registry.accounts == {"ops"}
@@ -314,7 +314,7 @@ def test_a_refusal_is_short_enough_to_be_recorded(junk: bytes) -> None:
     for lie in lies:
         raw = MALLORY.seal(REGISTRY_TYPE, lie).encode()
         assert len(raw) < INTERNAL_BYTES_MAX
-        with pytest.raises(RegistryRefused) as refusal:
+        with pytest.raises(RegistryRecordError) as refusal:
             registry.apply(raw)
         assert len(str(refusal.value)) < 512
         assert str(refusal.value).isprintable()

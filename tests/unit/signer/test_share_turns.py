@@ -19,13 +19,13 @@ from signer.custody.errors import ClientShareMissingError, KmsUnavailableError
 from signer.custody.hpke import seal_for
 from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.memory import Memory
-from signer.share_turns import ERASE_AFTER_MS, TURN_MS, ShareTurns
+from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
 from signer.signatures import Ed25519Signer
-from signer.state import Sealer, StateRolledBack
+from signer.state import Sealer, StateRollbackError
 from sixgate.answers.snapshot import registered
-from streams.runners.custody_chores import AGAIN_MS, ANNOUNCED_MAX
+from streams.runners.custody_maintenance import AGAIN_MS, ANNOUNCED_MAX
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import Stream, root_kms
@@ -49,7 +49,7 @@ class Life:
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, SEALER, "0")
         self.desk = Desk(entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk)
-        self.turns = ShareTurns(
+        self.turns = ShareKeyRotation(
             self.memory, root_kms(), Stream(f"turns at {self.now_ms}"), lambda: self.now_ms
         )
         self.desk.operations.chores.shares = self.turns
@@ -197,7 +197,7 @@ def test_share_keys_that_went_back_or_are_gone_halt_the_signer(*, back: bool) ->
         life.disk.put(old)
     else:
         del life.disk.records[place]
-    with pytest.raises(StateRolledBack, match="share keys"):
+    with pytest.raises(StateRollbackError, match="share keys"):
         Life(life.disk)
 
 
@@ -222,7 +222,7 @@ def test_a_share_key_that_the_signer_did_not_announce_so_is_refused(
     raw: bytes, because: str
 ) -> None:
     life = Life()
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         life.desk.said.load(raw, life.desk.registry)
 
 
@@ -239,7 +239,7 @@ def test_an_announcement_that_is_replayed_brings_no_former_key_back() -> None:
         next(e.encode() for e in life.desk.said.announced.values() if e.version == 2),
         other.desk.registry,
     )
-    with pytest.raises(KeyRefused, match="does not follow"):
+    with pytest.raises(KeyOrderError, match="does not follow"):
         other.desk.said.load(first.value, other.desk.registry)
 
 

@@ -7,12 +7,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae
-from schemas.gating import gated, signed_part
 from schemas.outcome import TransactionSigned, decode_outcome
+from schemas.redaction import redacted, signed_part
 from signer.signatures import (
     MEMO_BYTES_MAX,
     Ed25519Signer,
-    SignatureWrong,
+    InvalidSignatureError,
     open_envelope,
     verify,
     verify_event,
@@ -71,7 +71,7 @@ def test_a_signature_holds_for_its_own_bytes_only(size: int) -> None:
             (ALICE.public_key, b"", message),
             (ALICE.public_key, bytes(64), message),
         ):
-            with pytest.raises(SignatureWrong):
+            with pytest.raises(InvalidSignatureError):
                 verify(key, sig, text)
 
 
@@ -79,7 +79,7 @@ def test_a_signature_holds_for_its_own_bytes_only(size: int) -> None:
 def test_a_flipped_bit_of_a_signature_is_noticed(bit: int) -> None:
     signature = bytearray(ALICE.sign(BODY))
     signature[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify(ALICE.public_key, bytes(signature), BODY)
 
 
@@ -87,13 +87,13 @@ def test_a_signature_has_no_second_form() -> None:
     """S + L verifies under implementations that do not reduce (RFC 8032, section 8.4)."""
     signature = ALICE.sign(BODY)
     s = int.from_bytes(signature[32:], "little") + GROUP_ORDER
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify(ALICE.public_key, signature[:32] + s.to_bytes(32, "little"), BODY)
 
 
 @pytest.mark.parametrize("public_key", ["0x" + "ff" * 32, "0x" + "02" + "00" * 31, "0x00"])
 def test_a_public_key_that_is_no_point_proves_nothing(public_key: str) -> None:
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify(public_key, ALICE.sign(BODY), BODY)
 
 
@@ -108,16 +108,16 @@ def test_an_envelope_s_named_key_is_only_a_hint() -> None:
         sealed(intent()).encode().replace(b'"keyid":"alice"', b'"keyid":"mallory"')
     )
     assert open_envelope(envelope, INTENT_TYPE, ALICE.public_key) == BODY
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         open_envelope(envelope, INTENT_TYPE, MALLORY.public_key)
 
 
 def test_an_envelope_of_another_type_does_not_open() -> None:
     envelope = sealed(intent())
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         open_envelope(envelope, KEY_REQUEST_TYPE, ALICE.public_key)
     renamed = envelope.model_copy(update={"payload_type": KEY_REQUEST_TYPE})
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         open_envelope(renamed, KEY_REQUEST_TYPE, ALICE.public_key)
 
 
@@ -125,7 +125,7 @@ def test_a_bare_signature_over_the_body_is_not_an_envelope_s() -> None:
     envelope = sealed(intent())
     bare = base64.b64encode(ALICE.sign(BODY)).decode()
     signature = envelope.signatures[0].model_copy(update={"sig": bare})
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         open_envelope(
             envelope.model_copy(update={"signatures": (signature,)}), INTENT_TYPE, ALICE.public_key
         )
@@ -140,11 +140,11 @@ def test_an_event_is_signed_over_its_gated_form() -> None:
     event = signed(intent(), raw_transaction="0x02", transaction_hash="0x" + "00" * 32)
     outcome = decode_outcome(SIGNER.sign_event(event))
     verify_event(outcome, SIGNER.public_key)
-    hidden = gated(outcome.plain())  # all that the ledger holds
+    hidden = redacted(outcome.plain())  # all that the ledger holds
     assert hidden["raw_transaction"] != "0x02"
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(SIGNER.public_key[2:]))
     key.verify(bytes.fromhex(hidden["signature"][2:]), signed_part(hidden))
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify_event(outcome, MALLORY.public_key)
 
 
@@ -158,7 +158,7 @@ def test_an_event_s_signature_covers_each_field(field: str) -> None:
     )
     outcome = decode_outcome(SIGNER.sign_event(event))
     changed = _other(field, getattr(outcome, field))
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify_event(outcome.model_copy(update={field: changed}), SIGNER.public_key)
 
 
@@ -186,7 +186,7 @@ def test_an_event_is_signed_the_same_every_time_even_when_it_carries_a_signature
 
 
 def test_an_unsigned_event_proves_nothing() -> None:
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify_event(signed(intent()), SIGNER.public_key)
 
 

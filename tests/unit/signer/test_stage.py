@@ -10,8 +10,8 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.errors import KmsUnavailableError
 from signer.keys.register import KeyRegister
-from signer.signatures import SignatureWrong, verify_event
-from signer.stage import Arrival, Batch, StageHalted
+from signer.signatures import InvalidSignatureError, verify_event
+from signer.stage import Arrival, Batch, HaltError
 from signer.window import SPENT_MS
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -203,7 +203,7 @@ def test_what_is_remembered_is_not_looked_up() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.casework.decided_before = unreachable
+    process.stage.case_builder.decided_before = unreachable
     process.run([arrival(asked)], NOW_MS + 1)
     assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
 
@@ -297,7 +297,7 @@ def test_an_allocation_whose_key_is_another_now_halts_the_signer() -> None:
         first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
     other = provisioned(first.registry, (ACCOUNT, "agents/alice/keys/hot", b"\x02" * 32))
     for keys in (other, KeyRegister()):
-        with pytest.raises(StageHalted):
+        with pytest.raises(HaltError):
             SignerProcess(first.disk, first.registry, keys).start(NOW_MS)
     assert first.disk.outcomes == []
 
@@ -329,7 +329,7 @@ def test_an_outcome_s_signature_covers_every_field() -> None:
     process.run([arrival(intent())], NOW_MS)
     [outcome] = process.disk.signed()
     for change in ({"nonce": 1}, {"raw_transaction": "0x00"}, {"to": None}, {"signature": None}):
-        with pytest.raises(SignatureWrong):
+        with pytest.raises(InvalidSignatureError):
             verify_event(outcome.model_copy(update=change), SIGNER.public_key)
 
 
@@ -365,7 +365,7 @@ def test_a_refusal_of_far_expiry_makes_no_later_intent_cost_a_look_up() -> None:
     def unreachable(name: str) -> bool:
         raise AssertionError(name)
 
-    process.stage.casework.decided_before = unreachable
+    process.stage.case_builder.decided_before = unreachable
     for n in range(5):
         at_ms = NOW_MS + (n + 1) * DAY_MS + 1
         asked = intent(idempotency_key=f"{n}", expires_at_ms=at_ms + DAY_MS)

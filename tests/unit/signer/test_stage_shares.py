@@ -14,7 +14,7 @@ from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
 from schemas.registry import AgentSet
 from signer.keys.accesses import KeyAccesses
-from signer.keys.use import KeyUse
+from signer.keys.authorized_use import KeyUse
 from tests.harness.builders.cases import KEY_PATH, NOW_MS, agent, arrival, intent
 from tests.harness.builders.custody_client import Fund, fund
 from tests.harness.builders.custody_providers import WITH_CLIENT

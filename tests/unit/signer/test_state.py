@@ -1,6 +1,6 @@
 import pytest
 
-from signer.state import MAC_BYTES, Sealer, SlotState, StateDamaged, StateKey
+from signer.state import MAC_BYTES, Sealer, SlotState, StateIntegrityError, StateKey
 
 SEALER = Sealer(b"k" * 32)
 PLACE = StateKey("treasury", "live", "0x01")
@@ -23,7 +23,7 @@ def test_what_was_sealed_opens_at_its_place() -> None:
     ],
 )
 def test_a_record_moved_elsewhere_does_not_open(place: StateKey) -> None:
-    with pytest.raises(StateDamaged, match="restore"):
+    with pytest.raises(StateIntegrityError, match="restore"):
         SEALER.open(place, SEALED)
 
 
@@ -31,24 +31,24 @@ def test_a_record_moved_elsewhere_does_not_open(place: StateKey) -> None:
 def test_a_flipped_bit_anywhere_is_noticed(position: int) -> None:
     damaged = bytearray(SEALED)
     damaged[position] ^= 1
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         SEALER.open(PLACE, bytes(damaged))
 
 
 @pytest.mark.parametrize("length", [0, 1, MAC_BYTES - 1, MAC_BYTES, len(SEALED) - 1])
 def test_a_torn_record_is_noticed(length: int) -> None:
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         SEALER.open(PLACE, SEALED[:length])
 
 
 def test_a_longer_record_is_noticed() -> None:
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         SEALER.open(PLACE, SEALED + b"\x00")
 
 
 def test_another_key_opens_and_forges_nothing() -> None:
     other = Sealer(b"K" * 32)
-    with pytest.raises(StateDamaged):
+    with pytest.raises(StateIntegrityError):
         other.open(PLACE, SEALED)
     assert other.element(SEALED) != SEALER.element(SEALED)
     assert other.set_digest(1) != SEALER.set_digest(1)
@@ -78,7 +78,7 @@ def test_the_key_shows_in_no_representation() -> None:
     for text in (repr(Sealer(key)), str(Sealer(key)), f"{Sealer(key)}"):
         assert key.hex() not in text
         assert repr(key) not in text
-    with pytest.raises(StateDamaged) as damage:
+    with pytest.raises(StateIntegrityError) as damage:
         Sealer(key).open(PLACE, SEALED)
     assert repr(key) not in str(damage.value)
 

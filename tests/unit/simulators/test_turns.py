@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.simulators.turns import Turns
+from streams.simulators.fair_queue import Turns
 
 
 def _serve(calls: Sequence[tuple[str, float]], workers: int) -> list[float]:

@@ -5,7 +5,7 @@ import pytest
 from streams.runners.clock import (
     BACKWARD_MS_MAX,
     DISAGREEMENT_MS_MAX,
-    ClockHalted,
+    ClockError,
     SteadyClock,
 )
 from tests.harness.pipeline.embedded import ManualTime
@@ -36,7 +36,7 @@ def test_a_small_step_back_is_held_at_the_last_time(clock: SteadyClock, time: Ma
 def test_a_larger_step_back_halts(clock: SteadyClock, time: ManualTime) -> None:
     clock.now_ms()
     time.wall -= BACKWARD_MS_MAX + 1
-    with pytest.raises(ClockHalted, match="behind the last decision"):
+    with pytest.raises(ClockError, match="behind the last decision"):
         clock.now_ms()
 
 
@@ -48,7 +48,7 @@ def test_disagreement_with_time_since_boot_halts(
     if sign > 0:
         assert clock.now_ms() == time.wall
     time.wall += sign
-    with pytest.raises(ClockHalted):
+    with pytest.raises(ClockError):
         clock.now_ms()
 
 
@@ -61,7 +61,7 @@ def drift(clock: SteadyClock, time: ManualTime, seconds: int) -> None:
 
 def test_slow_drift_adds_up_until_it_halts(clock: SteadyClock, time: ManualTime) -> None:
     drift(clock, time, DISAGREEMENT_MS_MAX)
-    with pytest.raises(ClockHalted, match="jumped"):
+    with pytest.raises(ClockError, match="jumped"):
         drift(clock, time, 1)
 
 
@@ -69,5 +69,5 @@ def test_a_clock_behind_the_state_of_an_earlier_life_halts(
     clock: SteadyClock, time: ManualTime
 ) -> None:
     clock.last_ms = time.wall + BACKWARD_MS_MAX + 1
-    with pytest.raises(ClockHalted, match="set it right"):
+    with pytest.raises(ClockError, match="set it right"):
         clock.now_ms()

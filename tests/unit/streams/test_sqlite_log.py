@@ -10,7 +10,7 @@ from schemas.partition import partition_of
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from signer.state import StateKey, StateWrite
-from streams.log.errors import LogDamaged, LogUnwritable
+from streams.log.errors import LogDamagedError, LogWriteError
 from streams.log.pipeline import PipelineLog
 from streams.log.source import LogSource
 from streams.log.sqlite import SqliteLog
@@ -76,7 +76,7 @@ def test_two_connections_appending_never_share_an_offset(tmp_path: Path) -> None
 
 def test_a_batch_that_fails_leaves_nothing(pipeline: PipelineLog) -> None:
     bad = StateWrite(StateKey("a", "live", "k"), value=object())  # type: ignore[arg-type] # what SQLite refuses
-    with pytest.raises(LogDamaged):
+    with pytest.raises(LogDamagedError):
         pipeline.commit([out(0, Topic.DECIDED)], [bad], 1)
     assert pipeline.end(Topic.DECIDED, HOME) == 0
     pipeline.commit([out(0, Topic.DECIDED)], [], 1)
@@ -132,7 +132,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, pragma: str, value
     db = sqlite3.connect(tmp_path / "log.db")
     db.execute(f"PRAGMA {pragma} = {value}")
     db.close()
-    with pytest.raises(LogDamaged, match="another version"):
+    with pytest.raises(LogDamagedError, match="another version"):
         SqliteLog(tmp_path / "log.db", PARTITIONS)
 
 
@@ -141,10 +141,10 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     db.execute("CREATE TABLE theirs (x)")
     db.commit()
     db.close()
-    with pytest.raises(LogDamaged):
+    with pytest.raises(LogDamagedError):
         SqliteLog(tmp_path / "log.db", PARTITIONS)
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LogUnwritable, match="exists and is writable"):
+    with pytest.raises(LogWriteError, match="exists and is writable"):
         SqliteLog(tmp_path / "nowhere" / "log.db", PARTITIONS)

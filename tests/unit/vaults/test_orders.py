@@ -19,12 +19,12 @@ from signer.custody.envelope import SealedSecret
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
-from signer.order_times import AHEAD_MS_MAX
-from signer.vaults.custodian import STUCK_MS
+from signer.order_validity import AHEAD_MS_MAX
+from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.vault import VersionPlace
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
-from streams.runners.custody_chores import AGAIN_MS
+from streams.runners.custody_maintenance import AGAIN_MS
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_providers import MODES, RaisingKms
@@ -113,7 +113,7 @@ def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: 
 
 
 def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.runners.custody_chores.REWRAPS_MAX", 2)
+    monkeypatch.setattr("streams.runners.custody_maintenance.REWRAPS_MAX", 2)
     with desk() as one:
         for number in range(5):
             one.send(put(path=f"prod/{number}"))

@@ -22,8 +22,8 @@ from signer.custody.errors import KmsUnavailableError, SharesMismatchError
 from signer.custody.hpke import HpkeKey
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
-from signer.keys.orders import KeyRefused
-from signer.order_times import AHEAD_MS_MAX, LIFETIME_MS_MAX
+from signer.keys.orders import KeyOrderError
+from signer.order_validity import AHEAD_MS_MAX, LIFETIME_MS_MAX
 from signer.signatures import Ed25519Signer
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY, NOW_MS, ORG, SIGNER
@@ -288,7 +288,7 @@ def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> No
             changes = {"request": Envelope.decode(sealed(by=MALLORY))}
         forged = event.model_copy(update=changes | {"signature": None})
         before = copy.deepcopy(later)
-        with pytest.raises(KeyRefused, match=because):
+        with pytest.raises(KeyOrderError, match=because):
             later.load(SIGNER.sign_event(forged), one.desk.registry)
         assert later == before
         later.load(
@@ -315,5 +315,5 @@ def test_a_recovery_in_a_mode_without_one_is_taken_by_nobody(mode: CustodyMode) 
             recovered_at_ms=NOW_MS,
             signer=SIGNER.keyid,
         )
-        with pytest.raises(KeyRefused, match="has no recovery"):
+        with pytest.raises(KeyOrderError, match="has no recovery"):
             one.desk.said.load(SIGNER.sign_event(forged), one.desk.registry)

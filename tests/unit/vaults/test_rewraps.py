@@ -10,7 +10,7 @@ from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.keys import KeyProvisioned
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.vault import VersionPlace
@@ -50,7 +50,7 @@ def keys_in(mode: CustodyMode) -> tuple[KeyRegister, Registry]:
 
 def refuses(register: KeyRegister, raw: bytes, registry: Registry, because: str) -> None:
     before = copy.deepcopy(register)
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         register.load(raw, registry)
     assert register == before
 
@@ -84,7 +84,7 @@ def test_a_downgraded_mode_in_the_stored_event_is_refused(
     forged = SIGNER.sign_event(answered(stored))
     refuses(KeyRegister(), forged, registered(mode), "is of mode")
     disguised = SIGNER.sign_event(answered(stored).model_copy(update={"mode": mode}))
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyOrderError):
         KeyRegister().load(disguised, registered(mode))
 
 

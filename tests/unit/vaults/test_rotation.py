@@ -12,7 +12,7 @@ from schemas.vault_events import KeyChange, VaultKeyOrder
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rotation
@@ -141,12 +141,12 @@ def test_a_root_that_fails_in_a_rotation_changes_nothing_that_was_not_said(call:
 def test_an_order_that_is_not_the_next_is_refused() -> None:
     with stocked() as one:
         for wrong in (order("kek", 2), order("root", 2)):
-            with pytest.raises(KeyRefused, match="0 times"):
+            with pytest.raises(KeyOrderError, match="0 times"):
                 rotation(one).change_key(wrong, one.clouds.root, one.clouds.root, Stream())
         change(one, "kek")
-        with pytest.raises(KeyRefused, match="1 times"):
+        with pytest.raises(KeyOrderError, match="1 times"):
             change(one, "kek")
-        with pytest.raises(KeyRefused, match="between two keys"):
+        with pytest.raises(KeyOrderError, match="between two keys"):
             change(one, "root", 2)
 
 

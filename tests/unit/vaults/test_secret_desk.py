@@ -17,8 +17,8 @@ from schemas.secret_requests import (
 from signer.access import Allowed, Refused
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.vaults.read_requests import FRESH_MS, Asked, RequestRefused
-from signer.vaults.secret_desk import Judged, SecretDesk
+from signer.vaults.read_requests import FRESH_MS, Asked, ReadRequestError
+from signer.vaults.secret_service import Judged, SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
@@ -43,12 +43,12 @@ from tests.harness.builders.secret_vaults import (
 READ_OPERATIONS = ("get", "export", "history")
 
 
-def judged(desk: SecretDesk, raw: bytes) -> tuple[Asked, Judged]:
+def judged(desk: SecretService, raw: bytes) -> tuple[Asked, Judged]:
     asked = desk.prove(raw, NOW_MS)
     return asked, desk.judge(asked, NOW_MS)
 
 
-def told(desk: SecretDesk, raw: bytes) -> tuple[SecretTold, ...]:
+def told(desk: SecretService, raw: bytes) -> tuple[SecretTold, ...]:
     asked, found = judged(desk, raw)
     assert isinstance(found.access, Allowed), found.access
     served = desk.serve(asked, found)
@@ -57,12 +57,12 @@ def told(desk: SecretDesk, raw: bytes) -> tuple[SecretTold, ...]:
     return answer.secrets
 
 
-def reason(desk: SecretDesk, raw: bytes) -> str | None:
+def reason(desk: SecretService, raw: bytes) -> str | None:
     access = judged(desk, raw)[1].access
     return access.reason if isinstance(access, Refused) else None
 
 
-def share_for(desk: SecretDesk, share: bytearray | None, **changes: Any) -> ClientShare:
+def share_for(desk: SecretService, share: bytearray | None, **changes: Any) -> ClientShare:
     assert share is not None
     place = SharePlace(org=ORG, account=ACCOUNT, vault="main", path="prod/db", version=1)
     key = f"0x{desk.reading_key.public_key.hex()}"
@@ -98,7 +98,7 @@ def test_versions_are_told_in_order_and_read_by_number() -> None:
 
 
 def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signer.vaults.secret_desk.LISTED_MAX", 2)
+    monkeypatch.setattr("signer.vaults.secret_service.LISTED_MAX", 2)
     with desk_of("envelope", ALL) as desk:
         for number in (1, 2, 3):
             put(desk.keeper, order("envelope", number))
@@ -200,7 +200,7 @@ def test_another_accounts_vault_is_shut() -> None:
     ],
 )
 def test_a_request_that_proves_nothing_is_refused(raw: bytes, why: str) -> None:
-    with desk_of("envelope", ALL) as desk, pytest.raises(RequestRefused, match=why):
+    with desk_of("envelope", ALL) as desk, pytest.raises(ReadRequestError, match=why):
         desk.prove(raw, NOW_MS)
 
 
@@ -209,7 +209,7 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
         put(desk.keeper, order("envelope"))
         raw = request()
         assert told(desk, raw)
-        with pytest.raises(RequestRefused, match="before"):
+        with pytest.raises(ReadRequestError, match="before"):
             desk.prove(raw, NOW_MS + FRESH_MS)
         for later_ms in (3 * FRESH_MS, 6 * FRESH_MS):
             at_ms = NOW_MS + later_ms
@@ -245,5 +245,5 @@ def test_a_reply_key_of_low_order_gets_nothing() -> None:
     with desk_of("envelope", ALL) as desk:
         put(desk.keeper, order("envelope"))
         asked, found = judged(desk, request(reply_to="0x" + "00" * 32))
-        with pytest.raises(RequestRefused):
+        with pytest.raises(ReadRequestError):
             desk.serve(asked, found)

@@ -11,10 +11,10 @@ from schemas.registry import VaultCreated
 from schemas.vault_events import VaultKeyOrder
 from signer.custody.errors import ClientShareMissingError, CustodyError
 from signer.custody.sealing import Holders
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.vaults.rotation import Rotation
-from signer.vaults.secret_keeper import SecretKeeper
 from signer.vaults.secret_register import SecretRegister
+from signer.vaults.secret_sealing import SecretSealing
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import MODES, WITH_CLIENT, clouds
@@ -22,11 +22,11 @@ from tests.harness.builders.secret_vaults import VALUE, order, put, received
 
 
 @contextmanager
-def keeping(mode: CustodyMode) -> Iterator[SecretKeeper]:
+def keeping(mode: CustodyMode) -> Iterator[SecretSealing]:
     _, registry = registered(VaultCreated(account=ACCOUNT, vault="main", mode=mode))
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        yield SecretKeeper(registry, SecretRegister(), holders, Stream(mode))
+        yield SecretSealing(registry, SecretRegister(), holders, Stream(mode))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -54,13 +54,13 @@ def test_an_order_that_is_not_for_the_next_version_stores_nothing(mode: CustodyM
     with keeping(mode) as keeper:
         put(keeper, order(mode))
         for wrong in (order(mode, 1), order(mode, 3), order(mode, 2, kind="note")):
-            with pytest.raises(KeyRefused):
+            with pytest.raises(KeyOrderError):
                 keeper.seal(wrong, VALUE, SIGNER.keyid, NOW_MS)
 
 
 @pytest.mark.parametrize("vault", ["__agent-keys", "unknown"])
 def test_no_secret_is_sealed_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
-    with keeping("envelope") as keeper, pytest.raises(KeyRefused, match="for secrets"):
+    with keeping("envelope") as keeper, pytest.raises(KeyOrderError, match="for secrets"):
         keeper.seal(order("envelope", vault=vault), VALUE, SIGNER.keyid, NOW_MS)
 
 

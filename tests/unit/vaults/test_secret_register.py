@@ -11,7 +11,7 @@ from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.registry import VaultCreated
 from schemas.vault_events import SecretKind, SecretOrder, SecretStored, vault_answer_id
 from signer.access import Accessor, Allowed, decide
-from signer.keys.orders import KeyRefused
+from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
 from signer.vaults.secret_register import SecretRegister, target_of
@@ -76,7 +76,7 @@ def stored(
 
 def refuses(register: SecretRegister, raw: bytes, because: str) -> None:
     before = copy.deepcopy(register)
-    with pytest.raises(KeyRefused, match=because):
+    with pytest.raises(KeyOrderError, match=because):
         register.load(raw, vaults())
     assert register == before
 
@@ -107,7 +107,7 @@ def test_whatever_is_replayed_in_whatever_order_leaves_the_longest_run_from_the_
             register.load(stored(version), registry)
             length = max(length, version)
         else:
-            with pytest.raises(KeyRefused):
+            with pytest.raises(KeyOrderError):
                 register.load(stored(version), registry)
     expected = [SecretStored.decode(stored(number + 1)) for number in range(length)]
     assert list(register.history(PLACE)) == expected
@@ -139,7 +139,7 @@ def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
     [{"vault": "spare"}, {"path": "prod/other"}, {"version": 2}, {"account": "ops"}],
 )
 def test_a_version_that_is_moved_is_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(KeyRefused):
+    with pytest.raises(KeyOrderError):
         holding().load(stored(**change), vaults())
 
 

@@ -23,12 +23,12 @@ from signer.custody.kms.roots import Roots
 from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
-from signer.keys.orders import KeyRefused
-from signer.order_times import LIFETIME_MS_MAX
+from signer.keys.orders import KeyOrderError
+from signer.order_validity import LIFETIME_MS_MAX
 from signer.signatures import Ed25519Signer
-from signer.vaults.custodian import STUCK_MS
-from signer.vaults.share_moving import SHARES_MAX
-from streams.runners.custody_chores import AGAIN_MS
+from signer.vaults.order_execution import STUCK_MS
+from signer.vaults.share_migration import SHARES_MAX
+from streams.runners.custody_maintenance import AGAIN_MS
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import FOR_CLIENT
@@ -392,6 +392,6 @@ def test_a_move_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
         event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
         before = copy.deepcopy(one.said)
         forged = event.model_copy(update=FORGED[name] | {"signature": None})
-        with pytest.raises(KeyRefused):
+        with pytest.raises(KeyOrderError):
             one.said.load(SIGNER.sign_event(forged), one.registry)
         assert one.said == before

@@ -9,7 +9,7 @@ import pytest
 from schemas.custody import AGENT_KEYS, PROVIDERS, TREASURY_KEYS, CustodyMode, Tier
 from schemas.registry import AccountOpened, Entry, SettingSet, VaultCreated
 from signer.custody.modes import PLANS
-from signer.registry import Registry, RegistryRefused
+from signer.registry import Registry, RegistryRecordError
 from signer.vaults.vault import TREASURY_MODES, Vault, default_mode
 from tests.harness.builders.cases import ACCOUNT, Operator, registered
 
@@ -28,7 +28,7 @@ def tier(named: str) -> SettingSet:
 
 def refuses(operator: Operator, registry: Registry, entry: Entry, because: str) -> None:
     before = copy.deepcopy(registry)
-    with pytest.raises(RegistryRefused, match=because):
+    with pytest.raises(RegistryRecordError, match=because):
         registry.apply(operator.sealed(operator.record(entry)))
     assert registry == before
 
@@ -77,7 +77,7 @@ def test_downgrading_a_vault_by_a_second_record_is_refused(
 def test_replaying_the_record_of_a_vault_is_refused() -> None:
     operator, registry = registered(vault(mode="2of3_multi_hsm"))
     before = copy.deepcopy(registry)
-    with pytest.raises(RegistryRefused, match="continue"):
+    with pytest.raises(RegistryRecordError, match="continue"):
         registry.apply(operator.written[-1])
     assert registry == before
 

@@ -11,11 +11,11 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release.client import AnswerUntrustedError, ReleaseDeniedError, Unwrapping
+from signer.attestation.release.client import ReleaseDeniedError, UntrustedAnswerError, Unwrapping
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
-from signer.signatures import SignatureWrong, verify_event
+from signer.signatures import InvalidSignatureError, verify_event
 from tests.harness.builders.attestation import platform
 from tests.harness.builders.custody_providers import RaisingKms, cloud
 from tests.harness.builders.release import (
@@ -44,7 +44,7 @@ def test_an_answer_opens_in_no_other_exchange_and_no_other_boot() -> None:
         for nonce, seed in ((release.nonce(), "signer"), (release.nonce(), "reboot")):
             with exchange(nonce, WANTED, asker=rebooted, seed=seed) as other:
                 request(other)
-                with pytest.raises(AnswerUntrustedError):
+                with pytest.raises(UntrustedAnswerError):
                     other.open(answer)
         assert mine.open(answer) == [SHARE]
 
@@ -58,9 +58,9 @@ def test_an_answer_that_was_sealed_by_somebody_else_is_not_believed() -> None:
         box = seal(mine._key.public_key, b"\x00\x00\x00\x01k", b"")  # noqa: SLF001 - it is public
         forged = granted.model_copy(update={"sealed": base64_text(box), "signature": None})
         for key in (signing_key("aws"), signing_key("thief")):
-            with pytest.raises(AnswerUntrustedError):
+            with pytest.raises(UntrustedAnswerError):
                 mine.open(key.sign_event(forged))
-        with pytest.raises(AnswerUntrustedError):
+        with pytest.raises(UntrustedAnswerError):
             mine.open(granted.model_copy(update={"sealed": base64_text(box)}).encode())
 
 
@@ -71,11 +71,11 @@ def test_a_refusal_that_is_forged_or_of_another_request_is_not_believed() -> Non
         with pytest.raises(ReleaseDeniedError, match="token_malformed") as denied:
             mine.open(answer)
         assert denied.value.reason is ReleaseReason.TOKEN_REFUSED
-        with pytest.raises(AnswerUntrustedError):
+        with pytest.raises(UntrustedAnswerError):
             mine.open(answer.replace(b"token_malformed", b"token_expired"))
     with exchange(release.nonce(), WANTED) as later:
         request(later)
-        with pytest.raises(AnswerUntrustedError):
+        with pytest.raises(UntrustedAnswerError):
             later.open(answer)
 
 
@@ -83,7 +83,7 @@ def test_a_closed_exchange_opens_nothing() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         answer = release.send(request(mine))
-    with pytest.raises(AnswerUntrustedError):
+    with pytest.raises(UntrustedAnswerError):
         mine.open(answer)
 
 
@@ -147,7 +147,7 @@ def test_the_ledger_can_check_a_grant_without_what_was_granted() -> None:
     with exchange(release.nonce(), WANTED) as mine:
         granted = decode_decision(release.send(request(mine)))
     verify_event(granted, signing_key("gcp").public_key)
-    with pytest.raises(SignatureWrong):
+    with pytest.raises(InvalidSignatureError):
         verify_event(granted.model_copy(update={"at_ms": 1}), signing_key("gcp").public_key)
 
 

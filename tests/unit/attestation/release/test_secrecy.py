@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from signer.attestation.release.client import Unwrapping, Wrapping
-from signer.attestation.release.judging import judge
+from signer.attestation.release.decision import judge
 from signer.attestation.release.kms import ReleasedKms, ReleaseUnreachableError
 from signer.attestation.release.nonces import Nonces
-from signer.attestation.release.work import Allowed
+from signer.attestation.release.operations import Allowed
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from tests.harness.builders.attestation import AT_MS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from signer.attestation.release.token_keys import TokenKey, TokenKeysWrong, read_token_keys
+from signer.attestation.release.token_keys import TokenKey, TokenKeysError, read_token_keys
 from signer.attestation.release.workload_token import check_token
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (
@@ -83,14 +83,14 @@ def test_keys_of_other_kinds_and_uses_are_passed_over() -> None:
     ],
 )
 def test_a_set_of_keys_that_is_wrong_is_refused_whole(raw: bytes) -> None:
-    with pytest.raises(TokenKeysWrong):
+    with pytest.raises(TokenKeysError):
         read_token_keys(raw)
 
 
 def test_a_weak_key_is_refused() -> None:
     weak = rsa.generate_private_key(65_537, 1024).public_key()  # noqa: S505 - the point
-    with pytest.raises(TokenKeysWrong):
+    with pytest.raises(TokenKeysError):
         read(rsa_member(weak))
     for key in (weak, ec.generate_private_key(ec.SECP384R1()).public_key()):
-        with pytest.raises(TokenKeysWrong, match="2048 to 8192 bits, or on P-256"):
+        with pytest.raises(TokenKeysError, match="2048 to 8192 bits, or on P-256"):
             TokenKey("k", key)

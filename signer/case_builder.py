@@ -1,0 +1,79 @@
+"""Builds the case of an intent: authenticates it and adds registered and remembered facts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from schemas.canonical import MalformedError
+from schemas.clearance import Clearance
+from schemas.dsse import INTENT_TYPE, Envelope
+from schemas.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
+from signer.account import far_key, owner_key
+from signer.case import Authentic, Case, registered_case
+from signer.evidence import judge_report
+from signer.keys.register import KeyRegister
+from signer.memory import Memory
+from signer.registry import Registry
+from signer.signatures import open_envelope
+
+
+@dataclass(slots=True)
+class CaseBuilder:
+    """Turns clearances into cases.
+
+    ``decided_before`` queries the ledger for an outcome that the memory may have forgotten.
+    ``boot`` is the id of this boot.
+    """
+
+    registry: Registry
+    keys: KeyRegister
+    memory: Memory
+    decided_before: Callable[[str], bool]
+    boot: str | None = None
+
+    def authenticate(self, clearance: Clearance) -> Authentic:
+        """Verify the agent's signature over the intent's bytes; trust nothing else.
+
+        Raises ``MalformedError``, also for a clearance whose digest is not that of its intent,
+        ``UnknownAgentError`` and ``InvalidSignatureError``.
+        """
+        body = clearance.envelope.body()
+        intent = decode_intent(body)
+        agent = self.registry.agent_of(intent)
+        open_envelope(clearance.envelope, INTENT_TYPE, agent.public_key)
+        digest = intent_digest(body)
+        if clearance.intent != digest:
+            raise MalformedError("intent", "not the digest of the intent in the envelope")
+        return Authentic(intent, agent, digest)
+
+    def case(self, authentic: Authentic, simulation: Envelope | None, at_ms: int) -> Case:
+        """Return an intent with all facts that the rules need, at a time in ms.
+
+        ``simulation`` is the report in its clearance. May call ``decided_before`` and raises its
+        errors.
+        """
+        intent, _, digest = authentic
+        memory = self.memory
+        report, problem = judge_report(simulation, self.registry, intent, digest)
+        owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
+        earlier = memory.live(intent.account, digest)
+        # If another intent owns the idempotency key, that says nothing about this one.
+        remembered = earlier is not None or (owner is not None and owner.intent == digest)
+        forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
+        case = registered_case(authentic, self.registry, self.keys, at_ms)
+        facts = replace(
+            case.facts,
+            simulation=report,
+            simulation_problem=problem,
+            key_problem=None,
+            owner=owner,
+            earlier=earlier,
+            decided_before=forgotten and self.decided_before(digest),
+            boot=self.boot,
+        )
+        return replace(case, facts=facts)
+
+    def _may_be_forgotten(self, intent: AnyIntent, at_ms: int) -> bool:
+        """Return whether an intent without a record may have been decided before."""
+        if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
+            return True
+        return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

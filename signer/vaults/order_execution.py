@@ -1,0 +1,179 @@
+"""The signer carries out orders about vaults: versions of secrets, and new keys above them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from schemas.key_chains import Curve
+from schemas.provider_roots import ProviderRootOrder
+from schemas.recovery import RecoveryOrder
+from schemas.vault_events import SecretKind, SecretOrder, SecretRewrapped, VaultAnswer
+from signer.custody.buffers import RandomBytes, draw, wiping
+from signer.custody.cmek import require_layer
+from signer.custody.curves import new_secret
+from signer.custody.errors import CustodyError
+from signer.custody.rewrapping import NOT_OPEN
+from signer.custody.sealing import Holders
+from signer.key_import import ImportBoxes
+from signer.registry import Registry
+from signer.vaults.orders import VaultOrdered
+from signer.vaults.recovery import Recovery
+from signer.vaults.register import VaultRegister
+from signer.vaults.rotation import Rewraps, Rotation
+from signer.vaults.secret_sealing import SecretSealing
+from signer.vaults.share_migration import ShareMigration
+from signer.vaults.vault import Vault, VersionPlace
+
+GENERATED_BYTES = 32
+STUCK_MS = 600_000
+_CURVES: dict[SecretKind, Curve] = {"private_key": Curve.SECP256K1, "ssh_key": Curve.ED25519}
+
+
+@dataclass(slots=True)
+class VaultOrderExecutor:
+    """Answers orders about vaults; the register learns of what was made from the answers.
+
+    ``secret_holders`` hold the keys of vaults for secrets; without them ``holders`` do.
+    """
+
+    registry: Registry
+    vault: VaultRegister
+    holders: Holders
+    imports: ImportBoxes
+    random_bytes: RandomBytes
+    secret_holders: Holders | None = None
+    _settled: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    _quiet_count: int = -1
+    _stuck: dict[VersionPlace, str] = field(default_factory=dict)
+    _stuck_shares: dict[tuple[VersionPlace, str], str] = field(default_factory=dict)
+    _stuck_since_ms: int = 0
+
+    @property
+    def keeper(self) -> SecretSealing:
+        """Who seals secrets that are no signing keys, and opens them."""
+        return SecretSealing(
+            self.registry, self.vault.secrets, self._holders(signing=False), self.random_bytes
+        )
+
+    @property
+    def mover(self) -> ShareMigration:
+        """Who puts providers' shares under new roots."""
+        return ShareMigration(
+            self.registry, self.vault, self._holders, self.random_bytes, self._stuck_shares
+        )
+
+    def carry_out(self, ordered: VaultOrdered, signer: str, now_ms: int) -> VaultAnswer:
+        """Return the unsigned answer to an order whose giver may give it.
+
+        Raises ``KeyOrderError`` where the order is impossible as things stand, and
+        ``CustodyError``; then nothing was made.
+        """
+        order = ordered.order
+        if isinstance(order, SecretOrder):
+            self.vault.secrets.check_next(order)
+            self.vault.secrets.check_room(order, len(ordered.box))
+            with wiping(self._value(order, ordered.box)) as value:
+                self._require_layer(order, value)
+                return self.keeper.seal(ordered.envelope, value, signer, now_ms)
+        if isinstance(order, RecoveryOrder):
+            return self._recovery(ordered.vault).carry_out(ordered.envelope, order, signer, now_ms)
+        if isinstance(order, ProviderRootOrder):
+            return self.mover.begin(ordered, order, signer, now_ms)
+        rotation = self._rotation(ordered.vault, signer, now_ms)
+        root = self._holders(signing=ordered.vault.holds_keys).root
+        return rotation.change_key(ordered.envelope, root, root, self.random_bytes)
+
+    def rewraps(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
+        """Return unsigned events of versions that a rotation has yet to come to, so many at most.
+
+        Whoever takes them asks again until there is none. A version that does not open keeps no
+        other waiting, nor another vault; it is tried again after ``STUCK_MS``. Raises
+        ``CustodyError``.
+        """
+        self._try_again(now_ms)
+        if self._quiet_count == self.vault.count:
+            return Rewraps()
+        failed: CustodyError | None = None
+        try:
+            made = self._keys_moved(signer, now_ms, count_max)
+        except CustodyError as error:  # of the root, which no share waits for
+            made, failed = Rewraps(), error
+        if not made.events:
+            moved = self.mover.bring_on(signer, now_ms)
+            made = Rewraps(moved.events, (*made.stuck, *moved.stuck))
+        if not made.events and failed is not None:
+            raise failed
+        if not made.events:
+            self._quiet_count = self.vault.count
+        return made
+
+    def _try_again(self, now_ms: int) -> None:
+        if not self._stuck and not self._stuck_shares:
+            self._stuck_since_ms = now_ms
+        elif now_ms - self._stuck_since_ms >= STUCK_MS:
+            self._stuck.clear()
+            self._stuck_shares.clear()
+            self._quiet_count = -1
+
+    def _keys_moved(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
+        before = len(self._stuck)
+        for vault in self._behind():
+            events = self._bring_on(vault, signer, now_ms, count_max)
+            if events:
+                return Rewraps(events, tuple(self._stuck.items())[before:])
+        return Rewraps((), tuple(self._stuck.items())[before:])
+
+    def _bring_on(
+        self, vault: Vault, signer: str, now_ms: int, count_max: int
+    ) -> tuple[SecretRewrapped, ...]:
+        rotation = self._rotation(vault, signer, now_ms)
+        root = self._holders(signing=vault.holds_keys).root
+        events = rotation.rewrap_behind(root, self.random_bytes, self._stuck)
+        try:
+            return tuple(islice(events, count_max))
+        except NOT_OPEN as error:  # the vault's newest key: nothing gets under it
+            behind = self.vault.wrappings_of(vault).behind(vault.place)
+            self._stuck |= dict.fromkeys(behind, str(error))
+            return ()
+
+    def _holders(self, *, signing: bool) -> Holders:
+        return self.holders if signing or self.secret_holders is None else self.secret_holders
+
+    def _require_layer(self, order: SecretOrder, value: bytearray) -> None:
+        """Refuse a value that is not under the newest key that the vault's customer enrolled."""
+        enrolled = self.registry.customer_keys.get((order.account, order.vault))
+        if enrolled:
+            require_layer(value, enrolled[-1])
+
+    def _behind(self) -> Iterator[Vault]:
+        """Yield the vaults in which something is under a former KEK.
+
+        What is sealed later is under the KEK of that time, so a vault that is done stays so until
+        its KEK is the next one.
+        """
+        for wrappings in (self.vault.keys.wrappings, self.vault.secrets.wrappings):
+            for place, key in list(wrappings.keys.items()):
+                if max(key.newest) == 1 or self._settled.get(place) == key.current:
+                    continue
+                behind = list(wrappings.behind(place))
+                if not behind:
+                    self._settled[place] = key.current
+                elif any(each not in self._stuck for each in behind):
+                    yield self.registry.vaults[place]
+
+    def _rotation(self, vault: Vault, signer: str, now_ms: int) -> Rotation:
+        wrappings = self.vault.wrappings_of(vault)
+        return Rotation(self.registry.org, vault, wrappings, signer, now_ms)
+
+    def _recovery(self, vault: Vault) -> Recovery:
+        wrappings = self.vault.wrappings_of(vault)
+        holders = self._holders(signing=vault.holds_keys)
+        return Recovery(self.registry, vault, wrappings, holders, self.random_bytes)
+
+    def _value(self, order: SecretOrder, box: bytes) -> bytearray:
+        if order.box is not None:
+            return self.imports.open(box, order.box_context())
+        if order.kind in _CURVES:
+            return new_secret(_CURVES[order.kind], self.random_bytes)
+        with wiping(draw(self.random_bytes, GENERATED_BYTES)) as drawn:
+            return bytearray(drawn.hex(), "ascii")

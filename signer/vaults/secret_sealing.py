@@ -1,0 +1,85 @@
+"""Seals and opens versions of secrets that are no signing keys, in the mode of their vault."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from schemas.dsse import Envelope
+from schemas.vault_events import SecretStored, vault_answer_id
+from signer.custody.buffers import RandomBytes, wiping
+from signer.custody.envelope import require_same
+from signer.custody.errors import CorruptError
+from signer.custody.opening import Opening, open_sealed
+from signer.custody.sealing import Holders
+from signer.keys.orders import KeyOrderError
+from signer.registry import Registry
+from signer.vaults.client_shares import hand_over, require_client
+from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
+from signer.vaults.secret_register import SecretRegister, read_secret_order
+from signer.vaults.vault import Vault
+from signer.vaults.wrapped import told
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSealing:
+    """Whoever holds the ports to all holders; who may ask was decided before."""
+
+    registry: Registry
+    secrets: SecretRegister
+    holders: Holders
+    random_bytes: RandomBytes
+
+    def seal(
+        self, request: Envelope, value: bytes | bytearray, signer: str, at_ms: int
+    ) -> SecretStored:
+        """Return the unsigned version that a proven order makes of a value, which the caller wipes.
+
+        It was opened once as it will be. Raise ``KeyOrderError`` for an order that is not for the
+        next version of a secret, and ``CustodyError``; then nothing was stored.
+        """
+        order = read_secret_order(request)
+        vault = self._vault(order.account, order.vault)
+        self.secrets.check_next(order)
+        require_client(vault, order.share_for)
+        context = context_in(self.registry.org, vault, order.path, order.version)
+        wrapped_kek = self.secrets.wrappings.wrapped_kek(vault.place)
+        sealing = seal_in(vault, self.holders, wrapped_kek, context, value, self.random_bytes)
+        lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
+        with lent as share:
+            known = holders_of(vault, self.holders)
+            with wiping(open_sealed(known, context, sealing.sealed, share).secret) as proof:
+                require_same(proof, value)
+            handed = hand_over(order.share_for, context, share)
+        return SecretStored(
+            **told(sealing.sealed),
+            id=vault_answer_id(request.body()),
+            request=request,
+            account=order.account,
+            vault=order.vault,
+            path=order.path,
+            version=order.version,
+            kind=order.kind,
+            generated=order.box is None,
+            mode=vault.mode,
+            ciphertext=f"0x{sealing.sealed.ciphertext.hex()}",
+            client_share=f"0x{handed.hex()}" if handed else None,
+            stored_at_ms=at_ms,
+            signer=signer,
+        )
+
+    def open(self, stored: SecretStored, share: bytes | bytearray | None = None) -> Opening:
+        """Open a version, with the client's share where the mode has one; raise ``CustodyError``.
+
+        The caller wipes both, and records the access with the providers that failed.
+        """
+        vault = self._vault(stored.account, stored.vault)
+        context = context_in(self.registry.org, vault, stored.path, stored.version)
+        sealed = self.secrets.wrappings.sealed(place_in(context))
+        if sealed is None:
+            raise CorruptError(f"There is no version {stored.version} of {stored.path}.")
+        return open_sealed(holders_of(vault, self.holders), context, sealed, share)
+
+    def _vault(self, account: str, name: str) -> Vault:
+        vault = self.registry.vaults.get((account, name))
+        if vault is None or vault.holds_keys:
+            raise KeyOrderError(f"{account} has no vault {name} for secrets")
+        return vault

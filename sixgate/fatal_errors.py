@@ -1,0 +1,22 @@
+"""What halts a pipeline: errors after which nothing may be signed until somebody has looked."""
+
+from signer.attestation.platform import CollectionError
+from signer.custody.errors import CustodyError
+from signer.freshness import RegistryStaleError
+from signer.stage import HaltError
+from signer.state import StateIntegrityError
+from streams.log.errors import LogError
+from streams.runners.clock import ClockError
+from streams.simulators.simulation import SimulatorError
+
+HALTS = (
+    LogError,
+    StateIntegrityError,
+    HaltError,
+    ClockError,
+    RegistryStaleError,
+    CustodyError,
+    CollectionError,
+    SimulatorError,
+)
+"""Every message is one sentence for whoever runs the folder."""

@@ -1,0 +1,102 @@
+"""Calling a server of ours over mutual TLS; each call bounded as a whole."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
+
+import aiohttp
+
+CALLS_MAX = 16
+_GRACE_S = 1.0
+_LAST_S = 0.05
+T = TypeVar("T")
+
+
+class NoResponseError(Exception):
+    """A call came to nothing, or nobody knows to what."""
+
+
+class Answer(NamedTuple):
+    """A status and the body that came with it."""
+
+    status: int
+    body: bytes
+
+
+class BoundedLink:
+    """Posts to one server, from any thread; nothing is sent twice, no redirection followed.
+
+    It has a thread of its own for its connections, each of which carries one call.
+    """
+
+    def __init__(
+        self, url: str, tls: ssl.SSLContext | None, *, call_s_max: float, answer_bytes_max: int
+    ) -> None:
+        """Open no connection yet."""
+        self._url = url.rstrip("/")
+        self._tls = tls
+        self._call_s_max = call_s_max
+        self._answer_bytes_max = answer_bytes_max
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+        self._thread.start()
+        # Without a bound: it opens no connection, and who gave up would leave the thread behind.
+        self._session = asyncio.run_coroutine_threadsafe(self._opened(), self._loop).result()
+
+    def post(self, path: str, body: bytes) -> Answer:
+        """Return what the server answers; raise ``NoResponseError``."""
+        return self._done(self._post(path, body))
+
+    def close(self) -> None:
+        """End the connections and the thread; later calls raise ``NoResponseError``."""
+        if self._loop.is_running():
+            with suppress(NoResponseError):
+                self._done(self._ended())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(self._call_s_max)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _done(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # the link is closed
+            work.close()
+            raise NoResponseError from None
+        try:
+            return waiting.result(self._call_s_max + _GRACE_S)
+        except (aiohttp.ClientError, TimeoutError, CancelledError, OSError):
+            waiting.cancel()
+            raise NoResponseError from None
+
+    async def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls or True, limit=CALLS_MAX, force_close=True
+            ),
+            timeout=aiohttp.ClientTimeout(total=self._call_s_max),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def _ended(self) -> None:
+        await self._session.close()
+        await asyncio.sleep(_LAST_S)  # what was hung up on closes in a later turn of the loop
+
+    async def _post(self, path: str, body: bytes) -> Answer:
+        url = self._url + path
+        async with self._session.post(url, data=body, allow_redirects=False) as response:
+            if response.content_length is None and "Transfer-Encoding" not in response.headers:
+                raise NoResponseError  # its end could be anybody's who cuts the connection
+            content = bytearray()
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > self._answer_bytes_max:
+                    raise NoResponseError
+            return Answer(response.status, bytes(content))

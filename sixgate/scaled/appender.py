@@ -1,0 +1,59 @@
+"""Appending to a topic from threads beside the loop: written for certain, or the process ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+
+from schemas.record import Outgoing
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaWriteUnknownError
+from streams.kafka.producer import Sender
+
+RECORD_S_MAX, ENDING_S_MAX = 15.0, 5.0
+
+
+@asynccontextmanager
+async def sending(broker: Broker, partitions: Callable[[], int]) -> AsyncIterator[Sender]:
+    """Lend a producer; at the end it waits a bounded time for what Kafka has not answered."""
+    sender = await Sender(broker, partitions).__aenter__()
+    try:
+        yield sender
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING_S_MAX):
+                await sender.__aexit__()
+
+
+class Appender:
+    """Appends by a sender of the loop; ``what`` says in a sentence what would be lost."""
+
+    def __init__(self, sender: Sender, loop: asyncio.AbstractEventLoop, what: str) -> None:
+        self._sender = sender
+        self._loop = loop
+        self._what = what
+
+    def append(self, events: Sequence[Outgoing]) -> None:
+        """Append events, durable on return; raises as ``end``."""
+        self.end(self.begin(events))
+
+    def begin(self, events: Sequence[Outgoing]) -> "Future[None]":
+        """Hand events to the producer, in the order of these calls."""
+        return asyncio.run_coroutine_threadsafe(self._sender.send(events), self._loop)
+
+    def end(self, waiting: "Future[None]") -> None:
+        """Return once what was begun is durable.
+
+        Raises ``KafkaDeniedError``, by which nothing was written, and ``KafkaWriteUnknownError``.
+        """
+        try:
+            waiting.result(RECORD_S_MAX)
+        except TimeoutError:
+            raise self._unknown(f"Kafka gave no answer for {RECORD_S_MAX:g} s.") from None
+        except KafkaDeniedError:
+            raise
+        except KafkaBusError as error:
+            raise self._unknown(str(error)) from error
+
+    def _unknown(self, why: str) -> KafkaWriteUnknownError:
+        return KafkaWriteUnknownError(f"It is not known whether {self._what} was written. {why}")

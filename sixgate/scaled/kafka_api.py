@@ -1,0 +1,234 @@
+"""What a folder's node answers, answered over Kafka and ClickHouse's server."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas.fields import Count, TimeMs
+from schemas.record import Outgoing
+from schemas.topics import Topic
+from sixgate.answers import snapshot
+from sixgate.answers.pending_records import names_of
+from sixgate.answers.vault_events import vault_event
+from sixgate.api import Api, ApiError, Json, Position, bytes_of, submitted_pair
+from sixgate.api.errors import told
+from sixgate.clocks import wall_ms
+from sixgate.custody.link import CustodyLink
+from sixgate.data_folder.folder import Folder
+from sixgate.scaled import operators, outcome_watch
+from sixgate.scaled.bus import Bus
+from sixgate.scaled.scaled_ledger import ScaledLedger
+from sixgate.scaled.settings import Settings
+from sixgate.scaled.signed_topic import SignedTopic
+from sixgate.settings.custody import CustodyAddress
+from streams.kafka.access import GATES_GROUP
+from streams.ledger.clickhouse import ClickHouse
+
+CLIENT = "sixgate-front-door"
+NOT_ATTESTED = "on Kafka each signer attests itself: name one with --url http://HOST:PORT"
+_NO_CUSTODY = (
+    "the settings name no process that serves secrets: run sixgate custody, and add a section "
+    "[custody_at] with its url"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitLimits:
+    """How long to wait: for an operator's record, for the ledger, while no intent at all ends."""
+
+    operator_s: float = 30.0
+    ledger_s: float = 30.0
+    idle_s: float = 60.0
+
+
+class KafkaApi:
+    """Serves the ``Api``; every method may be called from any thread.
+
+    The ledger's server is asked for when a question needs it, so that intents are accepted without.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        connect: Callable[[], ClickHouse],
+        patience: WaitLimits,
+        custody: CustodyAddress | None = None,
+    ) -> None:
+        self._bus = bus
+        self._custody = custody
+        self._custody_link: CustodyLink | None = None
+        self._connect = connect
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._opened: ScaledLedger | None = None
+        self._started_at_ms = wall_ms()
+
+    def status(self) -> Json:
+        """See ``Api.status``."""
+        with told():
+            with self._bus.known() as world:
+                org = world.registry.org
+            return {
+                "org": org,
+                "pid": os.getpid(),
+                "started_at_ms": self._started_at_ms,
+                "ledger_rows": self._ledger().answers.table.tip().rows,
+                "waiting": self._bus.unread(GATES_GROUP, Topic.SUBMITTED),
+            }
+
+    def registry(self) -> Json:
+        """See ``Api.registry``."""
+        with told(), self._bus.known() as world:
+            return snapshot.registered(world.registry, self._bus.said)
+
+    def register(self, envelope: str) -> Json:
+        """See ``Api.register``."""
+        with told():
+            return operators.register(self._bus, bytes_of(envelope), self._patience.operator_s)
+
+    def order_key(self, record: str) -> Json:
+        """See ``Api.order_key``."""
+        with told():
+            return operators.order_key(self._bus, bytes_of(record), self._patience.operator_s)
+
+    def order_vault(self, record: str) -> Json:
+        """See ``Api.order_vault``."""
+        with told():
+            return operators.order_vault(self._bus, bytes_of(record), self._patience.operator_s)
+
+    def vault(self, account: str, vault: str) -> Json:
+        """See ``Api.vault``."""
+        with told(), self._bus.known():
+            return snapshot.vault_content(self._bus.said, (account, vault))
+
+    def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
+        """See ``Api.client_shares``."""
+        with told(), self._bus.known():
+            return snapshot.client_shares(self._bus.said, (account, vault), path)
+
+    def vault_events(self) -> Iterator[Json]:
+        """See ``Api.vault_events``."""
+        with told():
+            for page in self._bus.pages(self._bus.firsts(self._bus.places(Topic.VAULT))):
+                for record in page:
+                    yield vault_event(record)
+
+    def reading_key(self) -> Json:
+        """See ``Api.reading_key``."""
+        return self._custodian().reading_key()
+
+    def read_secret(self, request: str) -> Json:
+        """See ``Api.read_secret``."""
+        return self._custodian().read_secret(request)
+
+    def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
+        """See ``Api.submit``."""
+        pairs = [submitted_pair(record) for record in records]
+        events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]
+        with told():
+            if wait:
+                names = [names_of(value, key) for key, value in pairs]
+                idle_s = self._patience.idle_s
+                yield from outcome_watch.submit(self._bus, events, names, self._first_end, idle_s)
+            else:
+                self._bus.append(events)
+                yield {"accepted": len(events)}
+
+    def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
+        """See ``Api.intents``."""
+        with told():
+            return self._ledger().settled().intents.newest(limit, account, agent)
+
+    def trail(self, intent: str) -> list[Json]:
+        """See ``Api.trail``."""
+        with told():
+            return self._ledger().settled().intents.trail(intent)
+
+    def budgets(self) -> list[Json]:
+        """See ``Api.budgets``; the outcomes of a day are read for it."""
+        with told():
+            accounts = self._bus.accounts()
+            with self._bus.known() as world:
+                return snapshot.budgets(world.registry, accounts, wall_ms())
+
+    def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
+        """See ``Api.signed``."""
+        return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
+
+    def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
+        """Yield signed transactions, and None whenever there was nothing for a moment."""
+        with told():
+            yield from SignedTopic(self._bus).read(after, follow=follow)
+
+    def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - the signers themselves are asked
+        """See ``Api.attestation``; evidence does not go over Kafka."""
+        raise ApiError("not_attested", NOT_ATTESTED)
+
+    def head(self) -> Json:
+        """See ``Api.head``."""
+        with told():
+            return self._ledger().head()
+
+    def verify(self, *, head: Json | None) -> Iterator[Json]:
+        """See ``Api.verify``."""
+        with told():
+            yield from self._ledger().verify(head)
+
+    def sql(self, query: str) -> Json:
+        """See ``Api.sql``."""
+        with told():
+            return self._ledger().settled().sql(query)
+
+    def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
+        """See ``Api.export``."""
+        with told():
+            answers = self._ledger().settled()
+            yield from answers.export(Path(path), form, since_ms, until_ms)
+
+    def close(self) -> None:
+        """Leave custody and the ledger's server; Kafka is the caller's."""
+        if self._custody_link:
+            self._custody_link.close()
+        if self._opened:
+            self._opened.close()
+
+    def _custodian(self) -> CustodyLink:
+        with self._lock:
+            if self._custody is None:
+                raise ApiError("custody_absent", _NO_CUSTODY)
+            if self._custody_link is None:
+                self._custody_link = CustodyLink(self._custody)
+            return self._custody_link
+
+    def _ledger(self) -> ScaledLedger:
+        with self._lock:
+            if self._opened is None:
+                self._opened = ScaledLedger(self._connect(), self._bus, self._patience.ledger_s)
+            return self._opened
+
+    def _first_end(self, intent: str) -> Json | None:
+        return self._ledger().settled().outcomes.outcome(intent)
+
+
+@contextmanager
+def front_door(
+    settings: Settings, folder: Folder, patience: WaitLimits | None = None
+) -> Iterator[Api]:
+    """Lend the front door of the organisation that a folder trusts.
+
+    Raises ``FolderError``, and ``ApiError`` where Kafka cannot be used.
+    """
+    trust = folder.trust()
+    with told():
+        bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
+    with bus:
+        door = KafkaApi(
+            bus, settings.clickhouse.connected, patience or WaitLimits(), settings.custody_at
+        )
+        try:
+            yield door
+        finally:
+            door.close()

@@ -1,0 +1,78 @@
+"""The ledger's sink as a process of its own: from Kafka into a ClickHouse server.
+
+Whatever fails ends the process; the next one goes on from the table's own last row.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+from schemas.topics import Principal
+from sixgate.clocks import wall_ms
+from sixgate.data_folder.key_files import load_key_file
+from sixgate.gc_tuning import freeze_gc
+from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.settings import Settings
+from sixgate.scaled.start_checks import refuse_weaker
+from streams.kafka.loop import LoopThread
+from streams.kafka.reader import Waiting
+from streams.ledger.heads import HeadFile, HeadKey
+from streams.ledger.kafka_heads import KafkaHeads, PublishedHeads
+from streams.ledger.kafka_source import KafkaSource
+from streams.ledger.migrations import migrate, refuse_unmigrated
+from streams.ledger.sink import Sink
+from streams.ledger.table import LedgerTable
+
+PROCESS = "ledger"
+CLIENT = "sixgate-ledger"
+
+
+class LedgerProcess:
+    """Appends what comes on every topic until it is stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the ledger's key; raises ``SettingsError``, ``KeyFileError``."""
+        self._settings = settings
+        self._own = settings.sink()
+        self._key = HeadKey(load_key_file(self._own.key, self._own.key_name))
+        self._source: KafkaSource | None = None
+        self.monitor = Monitor(PROCESS, self._waiting)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raise what ends the process: ``LedgerError``, ``KafkaBusError``.
+
+        The sink waits for its servers, so it runs in a thread and leaves the loop to the monitor.
+        """
+        kafka = self._settings.kafka
+        await refuse_weaker(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
+        await asyncio.to_thread(self._append, stop.is_set)
+
+    def _append(self, stopped: Callable[[], bool]) -> None:
+        with ExitStack() as opened:
+            sink = self._sink(opened)
+            freeze_gc()
+            self.monitor.ready()
+            while not stopped():
+                self.monitor.appended(sink.step())
+
+    def _sink(self, opened: ExitStack) -> Sink:
+        """Return a sink that goes on from the table; all it holds is closed by ``opened``."""
+        own, broker = self._own, self._settings.kafka.broker(CLIENT)
+        clickhouse = opened.enter_context(closing(self._settings.clickhouse.connected()))
+        refuse_unmigrated(clickhouse)
+        loop = opened.enter_context(closing(LoopThread("ledger-kafka")))
+        source = self._source = opened.enter_context(closing(KafkaSource(loop, broker)))
+        kafka = opened.enter_context(closing(KafkaHeads(loop, broker)))
+        heads = PublishedHeads(HeadFile(own.heads), kafka, self._key.open)
+        sink = Sink(source, LedgerTable(clickhouse, own.org, own.chain), heads, self._key, wall_ms)
+        opened.callback(sink.close)
+        return sink
+
+    def _waiting(self) -> Iterator[Waiting]:
+        return self._source.waiting() if self._source else iter(())
+
+
+def migrate_ledger(settings: Settings) -> int:
+    """Make the tables that are missing; return how many files that took."""
+    with closing(settings.clickhouse.connected()) as clickhouse:
+        return migrate(clickhouse)

@@ -1,0 +1,155 @@
+"""The signer as a process of its own: every slot it was given, side by side."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import orjson
+
+from schemas.audit import action_of
+from schemas.partition import SlotPlace, partition_of, slot_place
+from schemas.topics import Principal, Topic
+from signer.attestation.attestor import Attestor
+from signer.custody.process import lock_memory
+from signer.registry import Registry
+from sixgate.attesting.evidence_service import EvidenceService
+from sixgate.clocks import boot_ms, wall_ms
+from sixgate.composition import make_slot
+from sixgate.data_folder.folder import Folder
+from sixgate.errors import SettingsError
+from sixgate.gc_tuning import freeze_gc
+from sixgate.scaled.attestation_page import attestation_page
+from sixgate.scaled.freshness import Freshness
+from sixgate.scaled.ledger_queries import LedgerProofs
+from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.settings import Settings
+from sixgate.scaled.signer_keys import start
+from sixgate.scaled.start_checks import refuse_weaker
+from streams.kafka.access import SIGNER_TRANSACTIONS
+from streams.kafka.reader import Waiting
+from streams.kafka.state import StateTable
+from streams.runners.clock import SteadyClock
+from streams.runners.kafka_signer import KafkaSigner, Ports
+from streams.runners.slot import Commit, Slot
+from streams.runners.slot_batches import AdmittedMs
+
+PROCESS = "signer"
+CLIENT = "sixgate-signer"
+_LOG = logging.getLogger("sixgate.signer")
+
+
+class SignerProcess:
+    """Signs for some slots until it is stopped; the first that fails ends them all."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the signer's keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
+
+        Software keys are refused here unless the settings say that they are for development.
+        """
+        if not lock_memory():
+            _LOG.warning(
+                "memory is not locked and may be swapped out: give the process an unlimited "
+                "RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run it without swap"
+            )
+        self._settings = settings
+        self._trust = Folder(settings.data).trust()
+        self._places = self._slots()
+        self._opened = ExitStack()
+        begun = start(settings, self._opened)
+        self._held = begun.keys()
+        self._signers: list[KafkaSigner] = []
+        self._loaded_count = 0
+        self.monitor = Monitor(PROCESS, self._waiting)
+        self._attestor = self._shown(begun.attestor)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raise what ends the process."""
+        kafka, trust = self._settings.kafka, self._trust
+        broker = kafka.broker(CLIENT)
+        await refuse_weaker(kafka, broker, trust.partitions, Principal.SIGNER)
+        fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
+        with self._opened:
+            await self._run_slots(fresh, stop)
+
+    async def _run_slots(self, fresh: Freshness, stop: asyncio.Event) -> None:
+        async with fresh, asyncio.TaskGroup() as slots:
+            for place in self._places:
+                slots.create_task(self._run_slot(place, fresh, stop))
+
+    def _slots(self) -> list[SlotPlace]:
+        width, partitions = self._trust.partitions_per_slot, self._trust.partitions
+        numbers = self._settings.signer.slot_numbers()
+        try:
+            return [slot_place(number, width, partitions) for number in numbers]
+        except ValueError as error:
+            raise SettingsError(f"{error}: mend --slots or signer.slots") from None
+
+    async def _run_slot(self, place: SlotPlace, fresh: Freshness, stop: asyncio.Event) -> None:
+        settings, trust = self._settings, self._trust
+        required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
+        proofs = LedgerProofs(settings.clickhouse, registry, required=required)
+        clock = SteadyClock(wall_ms, boot_ms)
+        with closing(proofs):
+
+            def make(table: StateTable) -> Slot:
+                number = str(place.number)
+                known = proofs.has_outcome
+                slot = make_slot(self._held, registry, table, number, known, clock.now_ms)
+                proofs.seen = slot.stage.memory.slot.registry_sequence
+                slot.operations.chores.owns = lambda account: (
+                    partition_of(account, trust.partitions) in place.partitions
+                )
+                return slot
+
+            broker = settings.kafka.broker(f"{CLIENT}-{place.number}")
+            await asyncio.to_thread(proofs.refuse_absent)
+            signer = KafkaSigner(
+                broker,
+                place,
+                make,
+                clock,
+                Ports(proofs.newest, self._committed, self._loaded, fresh.head, self._attest),
+            )
+            self._signers.append(signer)
+            await signer.run(f"{SIGNER_TRANSACTIONS}-{trust.org}-{place.number}", stop)
+
+    def _shown(self, attestor: Attestor | None) -> Attestor | None:
+        """Offer evidence to customers at the monitor's port."""
+        if attestor is None:
+            _LOG.warning(
+                "this signer does not attest itself: a section [attestation] names its platform"
+            )
+            return None
+        self.monitor.offer(attestation_page(EvidenceService(attestor, boot_ms)))
+        return attestor
+
+    def _attest(self, slot: Slot) -> None:
+        """Name this process's life to a slot; all of its slots share one, and each publishes it."""
+        if self._attestor is None:
+            return
+        boot = self._attestor.boot(slot.stage.registry)
+        slot.attest(boot)
+        _LOG.info("attested as boot %s%s", boot.id, ", SIMULATED" if boot.simulated else "")
+
+    def _loaded(self) -> None:
+        self._loaded_count += 1
+        if self._loaded_count == len(self._places):
+            freeze_gc()
+            self.monitor.ready()
+
+    def _committed(self, commit: Commit, admitted_ms: AdmittedMs) -> None:
+        """Count what became visible, and how long the outcomes took."""
+        now_ms = wall_ms()
+        for event in commit.events:
+            if event.topic is Topic.AUDIT:
+                self.monitor.audited(action_of(event.value))
+            if event.topic is Topic.OUTCOMES:
+                outcome = orjson.loads(event.value)  # our own, just made: nothing to be proven
+                self.monitor.decided(outcome["type"], outcome.get("reason", ""))
+                if (intent := outcome["intent"]) in admitted_ms:
+                    self.monitor.took((now_ms - admitted_ms[intent]) / 1000)
+
+    def _waiting(self) -> Iterator[Waiting]:
+        for signer in self._signers:
+            yield from signer.waiting()

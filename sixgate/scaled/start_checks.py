@@ -1,0 +1,41 @@
+"""A process refuses to start on topics or rights that are weaker than declared."""
+
+import logging
+from collections.abc import Sequence
+
+from schemas.topics import Principal
+from sixgate.settings.sections import KafkaSettings
+from streams.kafka.broker import Broker
+from streams.kafka.errors import KafkaWeakerError
+from streams.kafka.provision import TopicPlan, keyed_partitions, rights_differences
+from streams.kafka.topics import Replication
+
+_LOG = logging.getLogger("sixgate.declared")
+
+
+async def refuse_weaker(
+    settings: KafkaSettings, broker: Broker, partitions: int | None, principal: Principal
+) -> None:
+    """Raise ``KafkaWeakerError`` unless topics and rights are as declared for a principal.
+
+    Without ``partitions`` keyed topics need only have as many as each other. With
+    ``insecure_dev`` nothing is asked. Raises ``KafkaDeniedError``, ``KafkaBusError``.
+    """
+    if settings.insecure_dev:
+        _LOG.warning("insecure_dev: started without looking at Kafka's topics and rights")
+        return
+    rights = await rights_differences(broker, principal)
+    who = broker.names.of(principal)
+    identity = f"see that the certificate is that of {who}"
+    grant = broker.names.topics_command("apply", acls=True)
+    _refuse(rights, f"{identity}, run {grant} and start again")
+    count = await keyed_partitions(broker) if partitions is None else partitions
+    plan = TopicPlan(count, Replication(settings.copies, settings.in_sync), principal)
+    topics = await plan.differences(broker)
+    _refuse(topics, f"run {broker.names.topics_command('apply')}, then start again")
+
+
+def _refuse(differences: Sequence[object], advice: str) -> None:
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise KafkaWeakerError(f"{differences[0]}{more}: {advice}.")

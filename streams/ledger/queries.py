@@ -1,0 +1,87 @@
+"""Questions that the signer and the front door ask the ledger; all take milliseconds.
+
+The bus may hold outcomes that the signer never made, so whoever asks for outcomes brings
+``proved``, which tells of a body whether its signature is the signer's.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from streams.ledger.clickhouse import ClickHouse
+
+Proved = Callable[[bytes], bool]
+
+_OUTCOMES = """
+FROM ledger WHERE topic = 'outcomes'
+    AND type IN ('transaction.signed', 'message.signed', 'intent.rejected')
+"""
+_NEWEST = f"""
+SELECT account, body FROM ledger WHERE seq IN (
+    SELECT argMax(seq, (sequence, -toInt64(seq))) {_OUTCOMES}
+    AND account IN {{accounts:Array(String)}} GROUP BY account
+)
+"""  # noqa: S608 - only our own constants are put together
+_OF_ACCOUNT = f"""
+SELECT body {_OUTCOMES} AND account = {{account:String}}
+ORDER BY sequence DESC, seq LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}
+"""
+_OF_INTENT = f"SELECT body {_OUTCOMES} AND intent = {{intent:String}} ORDER BY seq"
+_TRAIL = """
+SELECT stage, seq, topic, type, at_ms, event_id, body FROM trail
+WHERE intent = {intent:String} ORDER BY stage, seq
+"""
+_PAGE_ROWS = 1000
+
+
+class TrailEvent(NamedTuple):
+    """One event of an intent's way; ``stage`` counts the topics in their order from 1."""
+
+    stage: int
+    seq: int
+    topic: str
+    type: str
+    at_ms: int
+    event_id: str
+    body: str
+
+
+def newest_outcomes(
+    clickhouse: ClickHouse, accounts: Sequence[str], proved: Proved
+) -> dict[str, bytes]:
+    """Return, of those ``accounts`` that have one, the proved outcome of the highest sequence.
+
+    Bodies are redacted. The accounts are the registry's: whoever may write to the topic could make
+    the ledger name any number of others.
+    """
+    newest = {}
+    for account, text in clickhouse.rows(_NEWEST, {"accounts": list(accounts)}):
+        body = text.encode()
+        found = body if proved(body) else _first_proved(_of_account(clickhouse, account), proved)
+        if found is not None:
+            newest[account] = found
+    return newest
+
+
+def outcome_of(clickhouse: ClickHouse, intent: str, proved: Proved) -> bytes | None:
+    """Return the first redacted outcome of an intent, named by its digest; None if it has none."""
+    found = clickhouse.rows(_OF_INTENT, {"intent": intent})
+    return _first_proved((text.encode() for (text,) in found), proved)
+
+
+def trail(clickhouse: ClickHouse, intent: str) -> list[TrailEvent]:
+    """Return every event of an intent, named by its digest, in the order of its way."""
+    return [TrailEvent(*row) for row in clickhouse.rows(_TRAIL, {"intent": intent})]
+
+
+def _of_account(clickhouse: ClickHouse, account: str) -> Iterator[bytes]:
+    """Yield an account's outcomes, highest sequence first, a page at a time."""
+    offset = 0
+    while page := clickhouse.rows(
+        _OF_ACCOUNT, {"account": account, "limit": _PAGE_ROWS, "offset": offset}
+    ):
+        yield from (text.encode() for (text,) in page)
+        offset += len(page)
+
+
+def _first_proved(bodies: Iterator[bytes], proved: Proved) -> bytes | None:
+    return next((body for body in bodies if proved(body)), None)

@@ -1,0 +1,55 @@
+"""An organisation on the worker's servers with the real processes, as ``make up`` starts them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from infra.local.processes import Processes
+from infra.local.roles import Roles
+from signer.signatures import Ed25519Signer
+from sixgate.data_folder.folder import Folder
+from sixgate.scaled.settings import Settings, load_settings
+from tests.harness.broker.ledger_servers import ROLES, password
+from tests.harness.broker.servers import running
+from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
+from tests.harness.pipeline.embedded import make_folder
+
+
+class ScaledOrganisation(NamedTuple):
+    """One organisation; its folder is the operator's, the agents' and the processes'."""
+
+    processes: Processes
+    folder: Folder
+    settings: Settings
+
+
+class _Started(NamedTuple):
+    """Processes that are founded before they start."""
+
+    processes: Processes
+
+    def start(self) -> None:
+        self.processes.found()
+        self.processes.start()
+
+    def stop(self) -> None:
+        self.processes.stop()
+
+
+@contextmanager
+def scaled_organisation(
+    path: Path, agents: Sequence[Ed25519Signer]
+) -> Iterator[ScaledOrganisation]:
+    """Start everything around an organisation of ours; all of it ends with the block."""
+    kafka, server = shared_kafka(), shared_clickhouse()
+    known = path / "passwords.json"
+    known.write_text(json.dumps({role: password(role) for role in ROLES}))
+    with own_names(kafka) as names, own_database() as database:
+        where = (kafka.address, server.port)
+        own = {"prefix": names.prefix, "database": database}
+        processes = Processes(path / "sixgate", where, Roles(known), "acme", **own)
+        folder = make_folder(processes.data, agents)
+        with running(lambda: _Started(processes), path):
+            yield ScaledOrganisation(processes, folder, load_settings(processes.config))
