@@ -59,7 +59,7 @@ def test_every_type_and_its_fields_are_listed() -> None:
 
 
 def test_every_code_is_listed_in_the_order_of_the_rules() -> None:
-    start = next(n for n, line in enumerate(PAGE) if line.startswith("### What is checked before"))
+    start = next(n for n, line in enumerate(PAGE) if line.startswith("### Checks before"))
     end = next(n for n, line in enumerate(PAGE) if n > start and line.startswith("## "))
     assert [line for line in PAGE[start:end] if line.startswith("| `")] == code_rows()
 
