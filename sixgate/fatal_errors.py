@@ -9,7 +9,7 @@ from streams.log.errors import LogError
 from streams.runners.clock import ClockError
 from streams.simulators.simulation import SimulatorError
 
-HALTS = (
+FATAL_ERRORS = (
     LogError,
     StateIntegrityError,
     HaltError,

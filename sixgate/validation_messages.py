@@ -7,7 +7,7 @@ from typing import Any
 _WORDS = {"extra_forbidden": "is no field that is known here", "missing": "is missing"}
 
 
-def told(problem: Mapping[str, Any]) -> str:
+def validation_message(problem: Mapping[str, Any]) -> str:
     """Return what is wrong, to stand behind the field's name; never what the input wrote."""
     if problem["type"] in _WORDS:
         return _WORDS[problem["type"]]

@@ -17,7 +17,7 @@ from signer.vaults.vault import Vault, VaultPlace
 from sixgate.api import Json
 
 
-def registered(registry: Registry, said: VaultRegister) -> Json:
+def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
     """Return what ``Api.registry`` promises."""
     policies = {
         name: {"policy": _plain(found.policy), "digest": found.digest}
@@ -35,13 +35,13 @@ def registered(registry: Registry, said: VaultRegister) -> Json:
         "settings": as_entries(registry.settings),
         "services": [_plain(service) for service in registry.services.values()],
         "signer_keys": {name: sorted(keys) for name, keys in registry.signer_keys.items()},
-        "keys": [key(found) for found in said.keys.all()],
+        "keys": [key_entry(found) for found in vaults.keys.all()],
         "share_keys": {
             name: told.public_key
-            for name in said.share_keys
-            if (told := said.sealed_for(name, registry))
+            for name in vaults.share_keys
+            if (told := vaults.sealed_for(name, registry))
         },
-        "vaults": [vault(found, registry) for _, found in sorted(registry.vaults.items())],
+        "vaults": [vault_entry(found, registry) for _, found in sorted(registry.vaults.items())],
         "access": {name: list(map(_plain, grants)) for name, grants in registry.access.items()},
     }
 
@@ -51,7 +51,7 @@ def budgets(registry: Registry, accounts: Callable[[str], Account], now_ms: int)
     return [_budget(registry, name, accounts, now_ms) for name in sorted(registry.agents)]
 
 
-def key(found: KeyDescriptor) -> Json:
+def key_entry(found: KeyDescriptor) -> Json:
     """Return what may be known of a key."""
     return {
         "account": found.account,
@@ -69,10 +69,10 @@ def key(found: KeyDescriptor) -> Json:
 def key_answer(found: KeyDescriptor) -> Json:
     """Return what ``Api.order_key`` promises: a client's share too, sealed for the client."""
     share = found.provisioned.client_share
-    return key(found) | ({"client_share": share} if share else {})
+    return key_entry(found) | ({"client_share": share} if share else {})
 
 
-def vault(found: Vault, registry: Registry) -> Json:
+def vault_entry(found: Vault, registry: Registry) -> Json:
     """Return what was registered of a vault."""
     return {
         "account": found.account,
@@ -83,7 +83,7 @@ def vault(found: Vault, registry: Registry) -> Json:
     }
 
 
-def stored(found: SecretStored) -> Json:
+def secret_entry(found: SecretStored) -> Json:
     """Return what may be known of a version of a secret."""
     return {
         "path": found.path,
@@ -94,14 +94,14 @@ def stored(found: SecretStored) -> Json:
     }
 
 
-def vault_content(said: VaultRegister, place: VaultPlace) -> Json:
+def vault_content(vaults: VaultRegister, place: VaultPlace) -> Json:
     """Return what ``Api.vault`` promises."""
-    secrets = said.secrets
-    wrappings = said.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
+    secrets = vaults.secrets
+    wrappings = vaults.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
     key = wrappings.keys.get(place)
     found = sorted(own for own in secrets.versions if own[:2] == place)
     return {
-        "secrets": [stored(version) for own in found for version in secrets.versions[own]],
+        "secrets": [secret_entry(version) for own in found for version in secrets.versions[own]],
         "key_changes": key.changes if key else None,
         "behind": sum(1 for _ in wrappings.behind(place)),
         "roots": {
@@ -112,13 +112,13 @@ def vault_content(said: VaultRegister, place: VaultPlace) -> Json:
     }
 
 
-def vault_answer(said: VaultRegister, name: str) -> Json | None:
+def vault_answer(vaults: VaultRegister, name: str) -> Json | None:
     """Return what ``Api.order_vault`` promises of the answer with this id, if there is one."""
-    event = said.secrets.events.get(name) or said.keys.answers.get(name)
+    event = vaults.secrets.events.get(name) or vaults.keys.answers.get(name)
     match event:
         case SecretStored():
             about = {"account": event.account, "vault": event.vault, "mode": event.mode}
-            return about | stored(event) | {"client_share": event.client_share}
+            return about | secret_entry(event) | {"client_share": event.client_share}
         case VaultKeyChanged():
             return event.model_dump(include={"account", "vault", "change", "sequence"})
         case ProviderRootChanged():
@@ -130,13 +130,13 @@ def vault_answer(said: VaultRegister, name: str) -> Json | None:
     return None
 
 
-def client_shares(said: VaultRegister, place: VaultPlace, path: str) -> list[Json]:
+def client_shares(vaults: VaultRegister, place: VaultPlace, path: str) -> list[Json]:
     """Return what ``Api.client_shares`` promises."""
     shown = {"account", "vault", "mode", "path", "version", "client_share"}
     shown |= {"kind", "generated", "stored_at_ms"}
     return [
         event.model_dump(include=shown, exclude_none=True)
-        for event in (*said.keys.answers.values(), *said.secrets.events.values())
+        for event in (*vaults.keys.answers.values(), *vaults.secrets.events.values())
         if isinstance(event, KeyProvisioned | SecretStored | SecretRecovered)
         and (event.account, event.vault, event.path) == (*place, path)
         and event.client_share

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sixgate.api import ApiError
-from sixgate.fatal_errors import HALTS
+from sixgate.fatal_errors import FATAL_ERRORS
 from streams.kafka.errors import (
     KafkaBusError,
     KafkaDeniedError,
@@ -17,7 +17,7 @@ from streams.ledger.errors import LedgerError
 # The first row that fits counts, so a special case stands before its base.
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (LedgerError, "ledger_failed"),
-    *((kind, "halted") for kind in HALTS),
+    *((kind, "halted") for kind in FATAL_ERRORS),
     (KafkaUnreachableError, "connection_lost"),
     (KafkaWriteUnknownError, "connection_lost"),
     (KafkaDeniedError, "denied"),
@@ -38,9 +38,9 @@ def api_error(error: Exception) -> ApiError:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_api_errors() -> Iterator[None]:
     """Raise what is foreseen as an ``ApiError``; let a defect be seen for what it is."""
     try:
         yield
-    except (LedgerError, KafkaBusError, *HALTS) as error:
+    except (LedgerError, KafkaBusError, *FATAL_ERRORS) as error:
         raise api_error(error) from error

@@ -23,7 +23,7 @@ from signer.custody import curves
 from signer.custody.hpke import seal_for
 from signer.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
-from sixgate.authoring.sealing_key import sealing_key
+from sixgate.authoring.share_key import current_share_key
 
 ORDER_MS = 60 * 60 * 1000
 """How long an order may be carried out: long enough for a signer that is being restarted."""
@@ -91,7 +91,7 @@ def deactivate(admin: Admin, key: KeyPlace, version: int) -> Json:
     return _order(admin, KeyDeactivation(**_about(admin, key), version=version))
 
 
-def bring(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
+def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
     """Claim the address of a key made elsewhere, send it sealed, and return its descriptor.
 
     Raises ``CorruptError`` for a secret that is no key, and ``ApiError`` ``registry_refused``,
@@ -102,7 +102,7 @@ def bring(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
     about = _terms(admin, key)
     claim = AddressClaimed(account=key.account, address=address)
     register(admin.api, admin.key, [claim], admin.at_ms)
-    recipient = sealing_key(admin.api, key.account)  # which the signer tells whoever claims
+    recipient = current_share_key(admin.api, key.account)  # which the signer tells whoever claims
     context = import_context(about["org"], key.account, key.path, key.chain, address)
     box = f"0x{_sealed_for(recipient, secret, context).hex()}"
     terms: dict[str, Any] = {"address": address, "import_key": recipient, "box": gated_digest(box)}

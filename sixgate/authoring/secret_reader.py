@@ -43,7 +43,7 @@ class Custody(Protocol):
 class SecretReader:
     """An agent at work: who serves it, the organisation, the agent and its key, and the clock.
 
-    ``told_failed`` takes the names of providers that failed where the others sufficed.
+    ``on_failed_providers`` takes the names of providers that failed where the others sufficed.
     """
 
     api: Custody
@@ -51,7 +51,7 @@ class SecretReader:
     account: Name
     key: Ed25519Signer
     clock_ms: Callable[[], int]
-    told_failed: Callable[[Sequence[str]], None] = lambda _: None
+    on_failed_providers: Callable[[Sequence[str]], None] = lambda _: None
 
     def ask(
         self,
@@ -82,7 +82,7 @@ class SecretReader:
             reply, secret_request_digest(sealed.body()), base64.b64decode(answer["box"])
         )
         if answer["failed"]:
-            self.told_failed(answer["failed"])
+            self.on_failed_providers(answer["failed"])
         return found
 
     def share_of(

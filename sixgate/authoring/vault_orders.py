@@ -22,7 +22,7 @@ from signer.custody.hpke import seal_for
 from signer.signatures import Ed25519Signer
 from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.operator import ORDER_MS
-from sixgate.authoring.sealing_key import sealing_key
+from sixgate.authoring.share_key import current_share_key
 
 
 class VaultPlace(NamedTuple):
@@ -76,7 +76,7 @@ def store(by: Orderer, place: VaultPlace, secret: NewSecret) -> Json:
     order = SecretOrder(**terms)
     if secret.value is None:
         return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
-    box = _box(sealing_key(by.api, place.account), secret.value, order.box_context())
+    box = _box(current_share_key(by.api, place.account), secret.value, order.box_context())
     request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=gated_digest(box)).encode())
     name = secret_delivery_id(request.body())
     return _send(by, SecretDelivery(id=name, request=request, box=box).encode())

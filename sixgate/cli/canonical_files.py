@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.canonical import Canonical, malformed
 from schemas.strict_json import JsonError, read_json
 from sixgate.cli.session import usage
-from sixgate.validation_messages import told
+from sixgate.validation_messages import validation_message
 
 FIELDS = "docs/attestation.md has the fields"
 FILE_BYTES_MAX = 1024 * 1024
@@ -30,5 +30,5 @@ def read_canonical(file: Path, model: type[Value], advice: str = FIELDS) -> Valu
     except JsonError as error:
         usage(f"{file} {error}; {advice}")
     except ValidationError as error:
-        why = told(error.errors(include_input=False)[0])
+        why = validation_message(error.errors(include_input=False)[0])
         usage(f"{file}: {malformed(error).where} {why}; {advice}")

@@ -6,7 +6,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import FolderBusyError, FolderError
 from sixgate.data_folder.key_files import KeyFileError
 from sixgate.errors import SettingsError
-from sixgate.fatal_errors import HALTS
+from sixgate.fatal_errors import FATAL_ERRORS
 from streams.kafka.errors import (
     KafkaBusError,
     KafkaDeniedError,
@@ -37,7 +37,7 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (LedgerDeniedError, ExitCode.REFUSED),
     (LedgerConflictError, ExitCode.TAKEN_OVER),
     (LedgerError, ExitCode.HALTED),
-    *((kind, ExitCode.HALTED) for kind in HALTS),
+    *((kind, ExitCode.HALTED) for kind in FATAL_ERRORS),
     (KafkaUnreachableError, ExitCode.UNREACHABLE),
     (KafkaDeniedError, ExitCode.REFUSED),
     (KafkaTopicMissingError, ExitCode.WEAKER),

@@ -29,21 +29,24 @@ def probe(
     ] = None,
 ) -> None:
     """Say in one sentence whether a process gets on; exit with 13 if it is stalled."""
-    from sixgate.scaled.probe import State, look, place_of
-    from sixgate.scaled.process_termination import WrongProcessError, end  # not for every command
+    from sixgate.scaled.probe import State, check_health, parse_address
+    from sixgate.scaled.process_termination import (
+        WrongProcessError,
+        terminate,
+    )  # not for every command
 
     try:
-        at = place_of(url)
+        at = parse_address(url)
     except ValueError as error:
         usage(f"--url {url!a} is {error}")
-    found = look(at, stalled_s)
+    found = check_health(at, stalled_s)
     if found.state is State.HEALTHY:
         screen().print(safe(found.sentence), soft_wrap=True)
         return
     ended = ""
     if pid is not None and found.state is State.STALLED:
         try:
-            ended = f" {end(pid, at, TERM_S_MAX)} ended process {pid}: start it again."
+            ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: start it again."
         except WrongProcessError as error:
             usage(str(error))
     raise CommandError(CODES[found.state.name], found.sentence + ended)

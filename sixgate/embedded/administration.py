@@ -78,7 +78,7 @@ def order_key(pipeline: Pipeline, record: str) -> Json:
     return snapshot.key_answer(key)
 
 
-def checked_vault_order(raw: bytes, registry: Registry, said: VaultRegister) -> VaultOrdered:
+def checked_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -> VaultOrdered:
     """Return an order about a vault that was answered or may be; raise ``vault_refused``.
 
     Whether an agent may is for the signer to say, who puts it on record; one that may not learns
@@ -91,9 +91,9 @@ def checked_vault_order(raw: bytes, registry: Registry, said: VaultRegister) -> 
         ordered = open_vault_order(parcel, registry)
         if isinstance(judge(ordered, registry, wall_ms()), AccessRefused):
             return ordered
-        if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(said, ordered.id):
-            said.secrets.check_next(ordered.order)
-            said.secrets.check_room(ordered.order, len(ordered.box))
+        if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(vaults, ordered.id):
+            vaults.secrets.check_next(ordered.order)
+            vaults.secrets.check_room(ordered.order, len(ordered.box))
             require_client(ordered.vault, ordered.order.share_for)
     except (KeyOrderError, ClientShareMissingError) as error:
         raise ApiError("vault_refused", str(error)) from None
@@ -103,14 +103,14 @@ def checked_vault_order(raw: bytes, registry: Registry, said: VaultRegister) -> 
 def order_vault(pipeline: Pipeline, record: str) -> Json:
     """See ``Api.order_vault``."""
     raw, runner = bytes_of(record), pipeline.parts.runner
-    registry, said = runner.stage.registry, runner.slot.operations.vault
+    registry, vaults = runner.stage.registry, runner.slot.operations.vault
     with pipeline.lock:
         pipeline.step()
-        ordered = checked_vault_order(raw, registry, said)
-        if snapshot.vault_answer(said, ordered.id) is None:
+        ordered = checked_vault_order(raw, registry, vaults)
+        if snapshot.vault_answer(vaults, ordered.id) is None:
             pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
             pipeline.step()
-        found = snapshot.vault_answer(said, ordered.id)
+        found = snapshot.vault_answer(vaults, ordered.id)
         access = judge(ordered, registry, wall_ms())
     if found is None:
         why = access.detail if isinstance(access, AccessRefused) else _NOT_DONE

@@ -38,7 +38,7 @@ class Parts:
     folder: Folder
     inbox: SqliteLog
     runner: EmbeddedRunner
-    books: LedgerService
+    ledger_service: LedgerService
     attestor: Attestor
     opened: ExitStack
 
@@ -46,10 +46,11 @@ class Parts:
         """Prove the state against the ledger, then let the runner finish earlier work."""
         self.runner.load()
         stage = self.runner.stage
-        self.books.catch_up()  # with the log's own outcomes, so that a part put back is seen
+        # Append the log's own outcomes first, so that state from an older backup is detected below.
+        self.ledger_service.catch_up()
         keys = stage.registry.all_signer_keys_since(stage.memory.slot.registry_sequence)
         accounts = sorted(stage.registry.accounts)
-        newest = self.books.answers.outcomes.newest_sequences(accounts, keys)
+        newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
         stage.memory.check_not_behind(newest)
         self.runner.recover()
         self.runner.slot.attest(self.attestor.boot(stage.registry))
@@ -84,9 +85,11 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         appended = keep(SqliteLog(folder.inbox, trust.partitions))
         pipeline = keep(PipelineLog(folder.pipeline, trust.partitions))
         registry = Registry(trust.trust_root)
-        books = keep(LedgerService(folder, trust, ledger_key, registry.signer_keys, wall_ms))
+        ledger_service = keep(
+            LedgerService(folder, trust, ledger_key, registry.signer_keys, wall_ms)
+        )
         simulator = GuardedSimulator(keep(LocalSimulator(folder.genesis, LIMITS)), boot_ms)
-        has_outcome = books.answers.outcomes.has_outcome
+        has_outcome = ledger_service.answers.outcomes.has_outcome
         clock = SteadyClock(wall_ms, boot_ms)
         slot = make_slot(held, registry, pipeline, SLOT, has_outcome, clock.now_ms)
         keep(slot.operations.keychain)
@@ -99,7 +102,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
             on_commit=on_commit,
         )
         attestor = _attestor(held, trust, opened)
-        return Parts(folder, appended, runner, books, attestor, opened.pop_all())
+        return Parts(folder, appended, runner, ledger_service, attestor, opened.pop_all())
 
 
 def _attestor(held: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:

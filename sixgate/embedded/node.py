@@ -32,10 +32,10 @@ class Node:
         self._feed = SignedFeed()
         self.pipeline = Pipeline(folder, self._committed)
         self._stage = self.pipeline.parts.runner.stage
-        self._said = self.pipeline.parts.runner.slot.operations.vault
+        self._vaults = self.pipeline.parts.runner.slot.operations.vault
         self._secrets = reading.desk(self.pipeline)
-        self._beside = reading.BesidePipeline(self.pipeline)
-        self._books = self.pipeline.parts.books
+        self._surroundings = reading.PipelineSurroundings(self.pipeline)
+        self._ledger = self.pipeline.parts.ledger_service
         self._attestation = EvidenceService(self.pipeline.parts.attestor, boot_ms)
         self._started_at_ms = wall_ms()
 
@@ -49,14 +49,14 @@ class Node:
             "org": self._stage.registry.org,
             "pid": os.getpid(),
             "started_at_ms": self._started_at_ms,
-            "ledger_rows": self._books.answers.table.tip().rows,
+            "ledger_rows": self._ledger.answers.table.tip().rows,
             "waiting": self.pipeline.waiting(),
         }
 
     def registry(self) -> Json:
         """See ``Api.registry``."""
         with self.pipeline.lock:
-            return snapshot.registered(self._stage.registry, self._said)
+            return snapshot.registry_snapshot(self._stage.registry, self._vaults)
 
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
@@ -73,12 +73,12 @@ class Node:
     def vault(self, account: str, vault: str) -> Json:
         """See ``Api.vault``."""
         with self.pipeline.lock:
-            return snapshot.vault_content(self._said, (account, vault))
+            return snapshot.vault_content(self._vaults, (account, vault))
 
     def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
         """See ``Api.client_shares``."""
         with self.pipeline.lock:
-            return snapshot.client_shares(self._said, (account, vault), path)
+            return snapshot.client_shares(self._vaults, (account, vault), path)
 
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
@@ -94,7 +94,7 @@ class Node:
     def read_secret(self, request: str) -> Json:
         """See ``Api.read_secret``."""
         raw = bytes_of(request)
-        return custody_reading.read(self._beside, self._secrets, raw, reading.LOCAL)
+        return custody_reading.read(self._surroundings, self._secrets, raw, reading.LOCAL)
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
@@ -109,12 +109,12 @@ class Node:
     def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
         self.settle()
-        return self._books.answers.intents.newest(limit, account, agent)
+        return self._ledger.answers.intents.newest(limit, account, agent)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
         self.settle()
-        return self._books.answers.intents.trail(intent)
+        return self._ledger.answers.intents.trail(intent)
 
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``."""
@@ -138,22 +138,22 @@ class Node:
     def head(self) -> Json:
         """See ``Api.head``."""
         self.settle()
-        return self._books.head()
+        return self._ledger.head()
 
     def verify(self, *, head: Json | None) -> Iterator[Json]:
         """See ``Api.verify``."""
         self.settle()
-        yield from self._books.verify(head)
+        yield from self._ledger.verify(head)
 
     def sql(self, query: str) -> Json:
         """See ``Api.sql``."""
         self.settle()
-        return self._books.answers.sql(query)
+        return self._ledger.answers.sql(query)
 
     def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
         self.settle()
-        yield from self._books.answers.export(Path(path), form, since_ms, until_ms)
+        yield from self._ledger.answers.export(Path(path), form, since_ms, until_ms)
 
     def settle(self) -> None:
         """Let the ledger catch up with all that is committed."""
@@ -175,7 +175,7 @@ class Node:
 
     def _first_end(self, intent: str) -> Json | None:
         self.settle()
-        return self._books.answers.outcomes.outcome(intent)
+        return self._ledger.answers.outcomes.outcome(intent)
 
 
 @contextmanager

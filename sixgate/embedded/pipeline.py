@@ -28,16 +28,16 @@ class Pipeline:
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
         self._folder, self._place = folder, folder.place()
         self._on_commit = on_commit
-        self.parts: Parts = assemble(folder, self._heard)
+        self.parts: Parts = assemble(folder, self._publish_commit)
         self.lock = threading.RLock()
         self.failure: BaseException | None = None
         self._failed = threading.Event()
         self._inbox_lock = threading.Lock()
         self._gates = Loop("pipeline", self.step, self._fail)
-        self._ledger = Loop("ledger", self._keep_books, self._fail, idle_s=LEDGER_S)
+        self._ledger = Loop("ledger", self._append_to_ledger, self._fail, idle_s=LEDGER_S)
         self._committed: Mapping[str, int] = {}
         self._busy = False
-        self._booked_at_ms = boot_ms()
+        self._appended_at_ms = boot_ms()
 
     def start(self) -> None:
         """Prove and finish what earlier lives left, then run; raises what halts the pipeline."""
@@ -54,7 +54,7 @@ class Pipeline:
             self._gates.stop()
             self._ledger.stop()
             if self.failure is None:
-                self.parts.books.catch_up()
+                self.parts.ledger_service.catch_up()
         finally:
             self.parts.close()
 
@@ -113,24 +113,24 @@ class Pipeline:
         """Let the ledger catch up with all that is committed; a failure spends it for all."""
         self.check_running()
         try:
-            self.parts.books.catch_up()
+            self.parts.ledger_service.catch_up()
         except BaseException as error:
             self._fail(error)
             raise
 
-    def _heard(self, events: Sequence[Outgoing]) -> None:
+    def _publish_commit(self, events: Sequence[Outgoing]) -> None:
         """Move what is no longer waiting before anybody is told how it ended."""
         self._committed = self.parts.runner.stage.memory.slot.positions
         self._on_commit(events)
 
-    def _keep_books(self) -> int:
-        if self.failure is None and not self._gives_way():
-            self._booked_at_ms = boot_ms()
-            self.parts.books.step()
+    def _append_to_ledger(self) -> int:
+        if self.failure is None and not self._yields_to_gates():
+            self._appended_at_ms = boot_ms()
+            self.parts.ledger_service.step()
         return 0
 
-    def _gives_way(self) -> bool:
-        return self._busy and boot_ms() - self._booked_at_ms < LEDGER_LAG_MS_MAX
+    def _yields_to_gates(self) -> bool:
+        return self._busy and boot_ms() - self._appended_at_ms < LEDGER_LAG_MS_MAX
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ LOCAL = "local socket"
 """The client's address: the socket is in the data folder, and only its owner may open it."""
 
 
-class BesidePipeline:
+class PipelineSurroundings:
     """The ``Surroundings`` of a folder's node."""
 
     def __init__(self, pipeline: Pipeline) -> None:

@@ -57,13 +57,13 @@ class Bus:
         self._opened = AsyncExitStack()
         self._sender: Sender | None = None
         self._readers: set[Reader] = set()
-        self._known = Projections(broker, trust_root, wall_ms)
+        self._projections = Projections(broker, trust_root, wall_ms)
         try:
             self._loop.run(self._connect())
         except BaseException:
             self._loop.close()
             raise
-        self.partitions = self._known.world.registry.partitions
+        self.partitions = self._projections.world.registry.partitions
 
     def __enter__(self) -> Self:
         return self
@@ -77,27 +77,27 @@ class Bus:
             self._loop.close()
 
     @contextmanager
-    def known(self) -> Iterator[GateProjections]:
+    def refreshed(self) -> Iterator[GateProjections]:
         """Lend what is registered, read to its end now; it changes only by ``refresh``."""
         with self._lock:
             self.refresh()
-            yield self._known.world
+            yield self._projections.world
 
     def refresh(self) -> None:
         """Read what was registered since."""
         with self._lock:
-            self._loop.run(self._known.refresh())
+            self._loop.run(self._projections.refresh())
 
     @property
-    def said(self) -> VaultRegister:
+    def vaults(self) -> VaultRegister:
         """All that signers said on ``vault``, as far as it was read: for whoever has ``known``."""
-        return self._known.said
+        return self._projections.said
 
     @contextmanager
-    def seen(self) -> Iterator[GateProjections]:
+    def cached(self) -> Iterator[GateProjections]:
         """Lend what is registered as far as it was read."""
         with self._lock:
-            yield self._known.world
+            yield self._projections.world
 
     def append(self, events: Sequence[Outgoing]) -> None:
         """Append events, durable on return; raises ``KafkaBusError``."""
@@ -110,11 +110,11 @@ class Bus:
         """Return every partition of some topics."""
         return [(t, p) for t in topics for p in range(TOPICS[t].partitions(self.partitions))]
 
-    def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+    def end_offsets(self, places: Sequence[Place]) -> dict[Place, int]:
         """Return the offset behind the last committed record of every partition."""
         return self._loop.run(ends_of(self._broker, places))
 
-    def firsts(self, places: Sequence[Place]) -> dict[Place, int]:
+    def first_offsets(self, places: Sequence[Place]) -> dict[Place, int]:
         """Return the first offset that each partition still holds."""
         return self._loop.run(positions_since(self._broker, places, 0))
 
@@ -142,7 +142,7 @@ class Bus:
         """Return accounts as the proven outcomes of the last day tell."""
         places = self.places(Topic.OUTCOMES)
         start = self._loop.run(positions_since(self._broker, places, wall_ms() - SPENT_MS))
-        with self.known() as world:
+        with self.refreshed() as world:
             told = Projection(world.registry)
             for page in self.pages(start):
                 for record in page:
@@ -157,7 +157,7 @@ class Bus:
 
     async def _connect(self) -> None:
         try:
-            await self._opened.enter_async_context(self._known)
+            await self._opened.enter_async_context(self._projections)
         except KafkaUnreachableError:
             await refuse_unbelieved(self._broker)
             raise

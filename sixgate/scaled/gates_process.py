@@ -15,7 +15,7 @@ from schemas.topics import Principal, Topic
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import SIMULATOR, Folder
 from sixgate.data_folder.key_files import load_key_file
-from sixgate.fatal_errors import HALTS
+from sixgate.fatal_errors import FATAL_ERRORS
 from sixgate.gc_tuning import freeze_gc
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
@@ -106,4 +106,4 @@ def end_process(error: BaseException) -> NoReturn:
     """End the process now: Faust would take an exception for an answer and go on."""
     _LOG.error("the gates end: what was not sent is read again by the next start", exc_info=error)
     sys.stderr.flush()
-    os._exit(HALTED if isinstance(error, HALTS) else IO_FAILED)
+    os._exit(HALTED if isinstance(error, FATAL_ERRORS) else IO_FAILED)

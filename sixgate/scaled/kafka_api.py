@@ -14,7 +14,7 @@ from sixgate.answers import snapshot
 from sixgate.answers.pending_records import names_of
 from sixgate.answers.vault_events import vault_event
 from sixgate.api import Api, ApiError, Json, Position, bytes_of, submitted_pair
-from sixgate.api.errors import told
+from sixgate.api.errors import as_api_errors
 from sixgate.clocks import wall_ms
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.folder import Folder
@@ -54,22 +54,22 @@ class KafkaApi:
         self,
         bus: Bus,
         connect: Callable[[], ClickHouse],
-        patience: WaitLimits,
+        limits: WaitLimits,
         custody: CustodyAddress | None = None,
     ) -> None:
         self._bus = bus
         self._custody = custody
         self._custody_link: CustodyLink | None = None
         self._connect = connect
-        self._patience = patience
+        self._limits = limits
         self._lock = threading.Lock()
         self._opened: ScaledLedger | None = None
         self._started_at_ms = wall_ms()
 
     def status(self) -> Json:
         """See ``Api.status``."""
-        with told():
-            with self._bus.known() as world:
+        with as_api_errors():
+            with self._bus.refreshed() as world:
                 org = world.registry.org
             return {
                 "org": org,
@@ -81,57 +81,57 @@ class KafkaApi:
 
     def registry(self) -> Json:
         """See ``Api.registry``."""
-        with told(), self._bus.known() as world:
-            return snapshot.registered(world.registry, self._bus.said)
+        with as_api_errors(), self._bus.refreshed() as world:
+            return snapshot.registry_snapshot(world.registry, self._bus.vaults)
 
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
-        with told():
-            return operators.register(self._bus, bytes_of(envelope), self._patience.operator_s)
+        with as_api_errors():
+            return operators.register(self._bus, bytes_of(envelope), self._limits.operator_s)
 
     def order_key(self, record: str) -> Json:
         """See ``Api.order_key``."""
-        with told():
-            return operators.order_key(self._bus, bytes_of(record), self._patience.operator_s)
+        with as_api_errors():
+            return operators.order_key(self._bus, bytes_of(record), self._limits.operator_s)
 
     def order_vault(self, record: str) -> Json:
         """See ``Api.order_vault``."""
-        with told():
-            return operators.order_vault(self._bus, bytes_of(record), self._patience.operator_s)
+        with as_api_errors():
+            return operators.order_vault(self._bus, bytes_of(record), self._limits.operator_s)
 
     def vault(self, account: str, vault: str) -> Json:
         """See ``Api.vault``."""
-        with told(), self._bus.known():
-            return snapshot.vault_content(self._bus.said, (account, vault))
+        with as_api_errors(), self._bus.refreshed():
+            return snapshot.vault_content(self._bus.vaults, (account, vault))
 
     def client_shares(self, account: str, vault: str, path: str) -> list[Json]:
         """See ``Api.client_shares``."""
-        with told(), self._bus.known():
-            return snapshot.client_shares(self._bus.said, (account, vault), path)
+        with as_api_errors(), self._bus.refreshed():
+            return snapshot.client_shares(self._bus.vaults, (account, vault), path)
 
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
-        with told():
-            for page in self._bus.pages(self._bus.firsts(self._bus.places(Topic.VAULT))):
+        with as_api_errors():
+            for page in self._bus.pages(self._bus.first_offsets(self._bus.places(Topic.VAULT))):
                 for record in page:
                     yield vault_event(record)
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""
-        return self._custodian().reading_key()
+        return self._custody_api().reading_key()
 
     def read_secret(self, request: str) -> Json:
         """See ``Api.read_secret``."""
-        return self._custodian().read_secret(request)
+        return self._custody_api().read_secret(request)
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""
         pairs = [submitted_pair(record) for record in records]
         events = [Outgoing(Topic.SUBMITTED, *pair) for pair in pairs]
-        with told():
+        with as_api_errors():
             if wait:
                 names = [names_of(value, key) for key, value in pairs]
-                idle_s = self._patience.idle_s
+                idle_s = self._limits.idle_s
                 yield from outcome_watch.submit(self._bus, events, names, self._first_end, idle_s)
             else:
                 self._bus.append(events)
@@ -139,19 +139,19 @@ class KafkaApi:
 
     def intents(self, *, limit: Count, account: str | None, agent: str | None) -> list[Json]:
         """See ``Api.intents``."""
-        with told():
+        with as_api_errors():
             return self._ledger().settled().intents.newest(limit, account, agent)
 
     def trail(self, intent: str) -> list[Json]:
         """See ``Api.trail``."""
-        with told():
+        with as_api_errors():
             return self._ledger().settled().intents.trail(intent)
 
     def budgets(self) -> list[Json]:
         """See ``Api.budgets``; the outcomes of a day are read for it."""
-        with told():
+        with as_api_errors():
             accounts = self._bus.accounts()
-            with self._bus.known() as world:
+            with self._bus.refreshed() as world:
                 return snapshot.budgets(world.registry, accounts, wall_ms())
 
     def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
@@ -160,7 +160,7 @@ class KafkaApi:
 
     def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
         """Yield signed transactions, and None whenever there was nothing for a moment."""
-        with told():
+        with as_api_errors():
             yield from SignedTopic(self._bus).read(after, follow=follow)
 
     def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - the signers themselves are asked
@@ -169,22 +169,22 @@ class KafkaApi:
 
     def head(self) -> Json:
         """See ``Api.head``."""
-        with told():
+        with as_api_errors():
             return self._ledger().head()
 
     def verify(self, *, head: Json | None) -> Iterator[Json]:
         """See ``Api.verify``."""
-        with told():
+        with as_api_errors():
             yield from self._ledger().verify(head)
 
     def sql(self, query: str) -> Json:
         """See ``Api.sql``."""
-        with told():
+        with as_api_errors():
             return self._ledger().settled().sql(query)
 
     def export(self, path: str, *, form: str, since_ms: TimeMs, until_ms: TimeMs) -> Iterator[Json]:
         """See ``Api.export``."""
-        with told():
+        with as_api_errors():
             answers = self._ledger().settled()
             yield from answers.export(Path(path), form, since_ms, until_ms)
 
@@ -195,7 +195,7 @@ class KafkaApi:
         if self._opened:
             self._opened.close()
 
-    def _custodian(self) -> CustodyLink:
+    def _custody_api(self) -> CustodyLink:
         with self._lock:
             if self._custody is None:
                 raise ApiError("custody_absent", _NO_CUSTODY)
@@ -206,7 +206,7 @@ class KafkaApi:
     def _ledger(self) -> ScaledLedger:
         with self._lock:
             if self._opened is None:
-                self._opened = ScaledLedger(self._connect(), self._bus, self._patience.ledger_s)
+                self._opened = ScaledLedger(self._connect(), self._bus, self._limits.ledger_s)
             return self._opened
 
     def _first_end(self, intent: str) -> Json | None:
@@ -215,18 +215,18 @@ class KafkaApi:
 
 @contextmanager
 def front_door(
-    settings: Settings, folder: Folder, patience: WaitLimits | None = None
+    settings: Settings, folder: Folder, limits: WaitLimits | None = None
 ) -> Iterator[Api]:
     """Lend the front door of the organisation that a folder trusts.
 
     Raises ``FolderError``, and ``ApiError`` where Kafka cannot be used.
     """
     trust = folder.trust()
-    with told():
+    with as_api_errors():
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
     with bus:
         door = KafkaApi(
-            bus, settings.clickhouse.connected, patience or WaitLimits(), settings.custody_at
+            bus, settings.clickhouse.connected, limits or WaitLimits(), settings.custody_at
         )
         try:
             yield door

@@ -42,7 +42,7 @@ class LedgerLag:
 
     def _positions_wanted(self) -> dict[Place, int]:
         """Return behind which record of every partition the table must be."""
-        ends, held = self._bus.ends(self._places), self._table.positions()
+        ends, held = self._bus.end_offsets(self._places), self._table.positions()
         unseen: dict[Place, int] = {}
         for place, end in ends.items():
             if self._wanted.get(place, (0, 0))[0] == end:

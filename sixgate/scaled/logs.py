@@ -7,7 +7,7 @@ from collections import Counter
 import orjson
 
 CLIENT = "aiokafka"
-SPARED_S = 1.0
+REPEAT_S = 1.0
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
 
@@ -29,8 +29,8 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line | fields, default=str).decode()
 
 
-class Sparing(logging.Filter):
-    """Lets each message of the Kafka client through once in ``SPARED_S``.
+class RepeatFilter(logging.Filter):
+    """Lets each message of the Kafka client through once in ``REPEAT_S``.
 
     It tries again every few milliseconds while no broker answers, and says so each time. The next
     line that comes through counts as ``spared`` those that did not.
@@ -46,7 +46,7 @@ class Sparing(logging.Filter):
         if record.name.split(".")[0] != CLIENT:
             return True
         kind = (record.name, str(record.msg))  # without its values: there are few of them
-        if record.created - self._last_s.get(kind, 0) < SPARED_S:
+        if record.created - self._last_s.get(kind, 0) < REPEAT_S:
             self._spared[kind] += 1
             return False
         self._last_s[kind] = record.created
@@ -59,5 +59,5 @@ def log_json(level: str) -> None:
     """Send every logger's lines to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    handler.addFilter(Sparing())
+    handler.addFilter(RepeatFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

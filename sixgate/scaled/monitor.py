@@ -12,9 +12,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sixgate.scaled.progress import Progress
 from streams.kafka.reader import Waiting
 
-Look: TypeAlias = Callable[[], Iterable[Waiting]]
+ReadLag: TypeAlias = Callable[[], Iterable[Waiting]]
 M = TypeVar("M", Gauge, Counter, Histogram)
-LOOK_S = 1.0
+SAMPLE_S = 1.0
 BODY_BYTES_MAX = 1024
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
@@ -25,33 +25,33 @@ class Monitor:
     A metric that a process never writes is not there, so nothing reads as zero that nobody counts.
     """
 
-    def __init__(self, process: str, waiting: Look) -> None:
+    def __init__(self, process: str, waiting: ReadLag) -> None:
         self.registry = CollectorRegistry()
         self._process = process
         self._waiting = waiting
         self._progress = Progress()
         self._is_loaded = False
         self._has_all: Callable[[], bool] = lambda: True
-        self._more: list[web.RouteDef] = []
-        self._ready = self._made(Gauge, "ready", "1 while the process has what it needs")
-        self._lag = self._made(Gauge, "lag_records", "Records that wait", "partition")
-        self._stalled = self._made(
+        self._pages: list[web.RouteDef] = []
+        self._ready = self._metric(Gauge, "ready", "1 while the process has what it needs")
+        self._lag = self._metric(Gauge, "lag_records", "Records that wait", "partition")
+        self._stalled = self._metric(
             Gauge, "stalled_seconds", "Seconds since the last progress while records wait"
         )
-        self._decisions = self._made(Counter, "decisions", "What was decided", "type", "reason")
-        self._audits = self._made(
+        self._decisions = self._metric(Counter, "decisions", "What was decided", "type", "reason")
+        self._audits = self._metric(
             Counter, "audit_records", "What was no intent, or one again, and is on record", "action"
         )
-        self._rows = self._made(Counter, "ledger_rows", "Rows that were appended to the ledger")
-        self._head_age = self._made(
+        self._rows = self._metric(Counter, "ledger_rows", "Rows that were appended to the ledger")
+        self._head_age = self._metric(
             Gauge, "registry_head_age_seconds", "Age of the registry's newest head by this clock"
         )
-        self._breaker = self._made(
+        self._breaker = self._metric(
             Gauge,
             "simulation_breaker",
             "Whether the simulator is asked: 0 yes, 1 after the next probe, 2 not now",
         )
-        self._latency = self._made(
+        self._latency = self._metric(
             Histogram,
             "end_to_end_seconds",
             "From admission, by the gate's clock, to a committed outcome",
@@ -68,9 +68,9 @@ class Monitor:
         """Be ready only while the process has what it needs besides; asked whenever it matters."""
         self._has_all = has_all
 
-    def offer(self, page: web.RouteDef) -> None:
+    def add_page(self, page: web.RouteDef) -> None:
         """Serve one more page beside the monitor's own."""
-        self._more.append(page)
+        self._pages.append(page)
 
     def is_ready(self) -> bool:
         """Tell whether the process has loaded what it needs, and has it still."""
@@ -88,7 +88,7 @@ class Monitor:
         """Count rows of the ledger."""
         self._rows.labels(self._process).inc(rows)
 
-    def took(self, seconds: float) -> None:
+    def observe_latency(self, seconds: float) -> None:
         """Note how long one intent took from admission to its outcome; clocks may disagree."""
         self._latency.labels(self._process).observe(max(0.0, seconds))
 
@@ -100,29 +100,29 @@ class Monitor:
         """Show whether the simulator is asked whenever somebody looks."""
         self._breaker.labels(self._process).set_function(state)
 
-    def look(self, now_s: float) -> None:
+    def sample(self, now_s: float) -> None:
         """Take note of how far every partition is."""
-        self._progress.look(self._waiting(), now_s)
+        self._progress.update(self._waiting(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
             self._lag.labels(self._process, place).set(lag)
         self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
 
-    def _made(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
+    def _metric(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
         names = ["process", *labels]
         return kind(f"sixgate_{name}", what, names, registry=self.registry, **more)
 
     def app(self) -> web.Application:
         """Return ``/metrics``, ``/healthz``, ``/readyz`` and what is offered besides."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.add_routes(self._more)
+        app.add_routes(self._pages)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         return app
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        self.look(asyncio.get_running_loop().time())
+        self.sample(asyncio.get_running_loop().time())
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -136,7 +136,7 @@ class Monitor:
         return web.Response(text="waiting\n" if self._is_loaded else "loading\n", status=503)
 
 
-def token_name(port: int) -> str:
+def pid_socket_name(port: int) -> str:
     """Return the abstract Unix socket that tells which process shows itself at a port."""
     return f"\0sixgate-monitor-{port}"
 
@@ -146,24 +146,24 @@ async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[None]
     """Serve the monitor's pages and look at the progress every second, until the block ends."""
     runner = web.AppRunner(monitor.app(), access_log=None)
     await runner.setup()
-    looking = asyncio.create_task(_look_often(monitor))
+    sampling = asyncio.create_task(_sample_often(monitor))
     try:
         await web.TCPSite(runner, host, port).start()
-        async with _token(port):
+        async with _pid_socket(port):
             yield
     finally:
-        looking.cancel()
+        sampling.cancel()
         await runner.cleanup()
 
 
 @asynccontextmanager
-async def _token(port: int) -> AsyncIterator[None]:
+async def _pid_socket(port: int) -> AsyncIterator[None]:
     """Listen where the kernel tells whoever connects which process this is.
 
     The signer's open files are nobody's to see, so that nobody else could tell that it has a port.
     """
     try:
-        server = await asyncio.start_unix_server(_hang_up, token_name(port))
+        server = await asyncio.start_unix_server(_close, pid_socket_name(port))
     except OSError:  # another address with the same port; probing by process number is a courtesy
         yield
         return
@@ -171,11 +171,11 @@ async def _token(port: int) -> AsyncIterator[None]:
         yield
 
 
-async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-async def _look_often(monitor: Monitor) -> None:
+async def _sample_often(monitor: Monitor) -> None:
     while True:
-        monitor.look(asyncio.get_running_loop().time())
-        await asyncio.sleep(LOOK_S)
+        monitor.sample(asyncio.get_running_loop().time())
+        await asyncio.sleep(SAMPLE_S)

@@ -23,8 +23,8 @@ POLL_MS = 100
 
 def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
     """Append a registry record and return once it is the registry's; see ``Api.register``."""
-    with bus.reading(bus.ends(bus.places(Topic.REGISTRY))) as reading:
-        with bus.known() as world:
+    with bus.reading(bus.end_offsets(bus.places(Topic.REGISTRY))) as reading:
+        with bus.refreshed() as world:
             registry = copy.deepcopy(world.registry)
         check_record(raw, registry)
         sequence = registry.sequence
@@ -43,8 +43,8 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
 
 def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
     """Append an order about a key and return what it came to; see ``Api.order_key``."""
-    with bus.reading(bus.ends(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
-        with bus.known() as world:
+    with bus.reading(bus.end_offsets(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
+        with bus.refreshed() as world:
             ordered = checked_order(raw, world.registry, world.keys)
             if key := world.keys.answered(ordered.id):
                 return snapshot.key_answer(key)
@@ -53,7 +53,7 @@ def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
             if record.topic is Topic.AUDIT:
                 _refuse_if_told(record, raw)
                 continue
-            with bus.known() as world:
+            with bus.refreshed() as world:
                 if key := world.keys.answered(ordered.id):
                     return snapshot.key_answer(key)
     raise AssertionError("it waits for an answer or raises")
@@ -61,10 +61,10 @@ def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
 
 def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
     """Append an order about a vault and return what it came to; see ``Api.order_vault``."""
-    with bus.reading(bus.ends(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
-        with bus.known() as world:
-            ordered = checked_vault_order(raw, world.registry, bus.said)
-            if found := snapshot.vault_answer(bus.said, ordered.id):
+    with bus.reading(bus.end_offsets(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
+        with bus.refreshed() as world:
+            ordered = checked_vault_order(raw, world.registry, bus.vaults)
+            if found := snapshot.vault_answer(bus.vaults, ordered.id):
                 return found
         bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
         for record in _until(reading, wait_s, "the signer does not answer: see that it runs"):
@@ -72,8 +72,8 @@ def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
                 _refuse_if_told(record, raw, "vault_refused")
                 _refuse_if_judged(record, ordered)
                 continue
-            with bus.known():
-                if found := snapshot.vault_answer(bus.said, ordered.id):
+            with bus.refreshed():
+                if found := snapshot.vault_answer(bus.vaults, ordered.id):
                     return found
     raise AssertionError("it waits for an answer or raises")
 

@@ -28,7 +28,7 @@ def submit(
     Reading begins before anything is appended, so no end is missed. Raises ``halted`` when nothing
     at all ends for ``idle_s``: what was accepted stays accepted.
     """
-    with bus.reading(bus.ends(bus.places(*ENDS))) as reading:
+    with bus.reading(bus.end_offsets(bus.places(*ENDS))) as reading:
         bus.append(events)
         yield {"accepted": len(events)}
         pending = Pending(names)

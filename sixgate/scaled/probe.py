@@ -22,7 +22,7 @@ class State(Enum):
     UNEXPECTED = auto()
 
 
-class Found(NamedTuple):
+class Health(NamedTuple):
     """A process's state, and the sentence that says why."""
 
     state: State
@@ -39,7 +39,7 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
-def place_of(url: str) -> Address:
+def parse_address(url: str) -> Address:
     """Return host and port of ``http://HOST:PORT``; raise ``ValueError`` for anything else."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
@@ -47,7 +47,7 @@ def place_of(url: str) -> Address:
     return Address(parts.hostname, parts.port)
 
 
-def look(at: Address, stalled_s_max: float) -> Found:
+def check_health(at: Address, stalled_s_max: float) -> Health:
     """Ask for the metrics, wait up to ``stalled_s_max`` for an answer, and judge it."""
     connection = HTTPConnection(at.host, at.port, timeout=stalled_s_max)
     try:
@@ -55,18 +55,18 @@ def look(at: Address, stalled_s_max: float) -> Found:
         page = body_of(connection.getresponse(), PAGE_BYTES_MAX)
     except TimeoutError:
         waited = f"it gave no answer for {stalled_s_max:g} s"
-        return Found(State.STALLED, f"The process at {at} is stalled: {waited}.")
+        return Health(State.STALLED, f"The process at {at} is stalled: {waited}.")
     except (OSError, IncompleteRead) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
-        return Found(State.ABSENT, f"There is no process at {at} ({why}): start it.")
+        return Health(State.ABSENT, f"There is no process at {at} ({why}): start it.")
     except (HTTPException, ValueError):
         page = b""
     finally:
         connection.close()
-    return judge(at, page.decode("utf-8", "replace"), stalled_s_max)
+    return evaluate(at, page.decode("utf-8", "replace"), stalled_s_max)
 
 
-def judge(at: Address, page: str, stalled_s_max: float) -> Found:
+def evaluate(at: Address, page: str, stalled_s_max: float) -> Health:
     """Judge what a process shows of itself."""
     try:
         families = list(text_string_to_metric_families(page))
@@ -74,10 +74,10 @@ def judge(at: Address, page: str, stalled_s_max: float) -> Found:
         families = []
     found_s = [s.value for family in families for s in family.samples if s.name == STALLED]
     if not found_s:
-        return Found(
+        return Health(
             State.UNEXPECTED, f"What answers at {at} shows no {STALLED}: name another URL."
         )
     if max(found_s) >= stalled_s_max:
         why = f"records wait and nothing moved for {max(found_s):.0f} s"
-        return Found(State.STALLED, f"The process at {at} is stalled: {why}.")
-    return Found(State.HEALTHY, f"The process at {at} gets on.")
+        return Health(State.STALLED, f"The process at {at} is stalled: {why}.")
+    return Health(State.HEALTHY, f"The process at {at} gets on.")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from sixgate.scaled.monitor import token_name
+from sixgate.scaled.monitor import pid_socket_name
 from sixgate.scaled.probe import Address
 
 LISTENS = "0A"
@@ -22,7 +22,7 @@ class WrongProcessError(Exception):
     """The process is not the one that was looked at, or does not end."""
 
 
-def end(pid: int, at: Address, term_s_max: float) -> str:
+def terminate(pid: int, at: Address, term_s_max: float) -> str:
     """End the process that listens there: SIGTERM, and SIGKILL after ``term_s_max``.
 
     Returns the name of the signal that did it. Raises ``WrongProcessError``, ``OSError``.
@@ -49,16 +49,16 @@ def listens(pid: int, at: Address) -> bool:
     try:
         return any(_link(file) in wanted for file in Path(f"/proc/{pid}/fd").iterdir())
     except PermissionError:
-        if (holder := token_holder(at.port)) is None:
+        if (holder := pid_socket_owner(at.port)) is None:
             raise
         return bool(wanted) and holder == pid
 
 
-def token_holder(port: int) -> int | None:
+def pid_socket_owner(port: int) -> int | None:
     """Return the process that listens at a port's token, by the kernel's word; None if none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
-            link.connect(token_name(port))
+            link.connect(pid_socket_name(port))
         except OSError:
             return None
         credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -14,7 +14,7 @@ class Progress:
     _positions: dict[str, int] = field(default_factory=dict)
     _since_s: dict[str, float] = field(default_factory=dict)
 
-    def look(self, waiting: Iterable[Waiting], now_s: float) -> None:
+    def update(self, waiting: Iterable[Waiting], now_s: float) -> None:
         """Take how far all partitions are now."""
         now = {one.place: one for one in waiting}
         for place in self._positions.keys() - now.keys():

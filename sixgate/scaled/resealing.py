@@ -15,7 +15,7 @@ from sixgate.composition import root_of
 from sixgate.data_folder.identity import replace_identity
 from sixgate.kms.holders import open_holders
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.signer_keys import Start, start
+from sixgate.scaled.signer_keys import PreparedSigner, prepare_signer
 
 
 class Resealed(NamedTuple):
@@ -33,20 +33,20 @@ def reseal(settings: Settings) -> Resealed:
     is as it was.
     """
     with ExitStack() as opened:
-        begun = start(settings, opened)
-        sealed = _under(begun, _holders(begun))
-    return Resealed(sealed, begun.sealed.root, replace_identity(begun.folder, sealed))
+        prepared = prepare_signer(settings, opened)
+        sealed = _under(prepared, _holders(prepared))
+    return Resealed(sealed, prepared.sealed.root, replace_identity(prepared.folder, sealed))
 
 
-def _holders(begun: Start) -> Holders:
+def _holders(prepared: PreparedSigner) -> Holders:
     journal = KmsJournal(wall_ms)
-    if begun.releases:
-        return begun.releases.starting(journal)
-    return open_holders(begun.folder, begun.settings.kms, journal)
+    if prepared.releases:
+        return prepared.releases.starting(journal)
+    return open_holders(prepared.folder, prepared.settings.kms, journal)
 
 
-def _under(begun: Start, holders: Holders) -> SealedIdentity:
-    sealed, source = begun.sealed, root_of(begun.sealed, begun.folder, holders)
+def _under(prepared: PreparedSigner, holders: Holders) -> SealedIdentity:
+    sealed, source = prepared.sealed, root_of(prepared.sealed, prepared.folder, holders)
     if sealed.root == holders.root.key_id:
         open_identity(source, sealed)
         return sealed

@@ -21,9 +21,9 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
     ``KafkaBusError``.
     """
     with Bus(settings.kafka.broker(CLIENT), folder.trust().trust_root) as bus:
-        with bus.known() as world:
+        with bus.refreshed() as world:
             registry = copy.deepcopy(world.registry)
-        pages = bus.pages(bus.firsts(bus.places(Topic.VAULT)))
+        pages = bus.pages(bus.first_offsets(bus.places(Topic.VAULT)))
         known = (record.value for page in pages for record in page)
         events = [
             Outgoing(Topic.VAULT, line.place[0], line.raw)

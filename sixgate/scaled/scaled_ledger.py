@@ -29,18 +29,18 @@ class ScaledLedger:
         """Take over the connection. Raises ``halted`` where the registry names no ledger."""
         self._clickhouse = clickhouse
         self._bus = bus
-        with bus.known() as world:
+        with bus.refreshed() as world:
             org = world.registry.org
             signer_keys = world.registry.signer_keys
             ledger = world.registry.service_key("ledger", LEDGER)
         if not (signer_keys and ledger):
             raise ApiError("halted", "the registry names no signer or no ledger: see its services")
         self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
-        self._level = LedgerLag(bus, self.answers.table, late_s_max)
+        self._lag = LedgerLag(bus, self.answers.table, late_s_max)
 
     def settled(self) -> LedgerAnswers:
         """Return the answers once the ledger holds what is committed now."""
-        self._level.settle()
+        self._lag.settle()
         return self.answers
 
     def head(self) -> Json:
@@ -56,7 +56,7 @@ class ScaledLedger:
     def verify(self, remembered: Json | None) -> Iterator[Json]:
         """Verify with both verifiers against every head that was published."""
         answers = self.settled()
-        heads = [head for head, _ in self._heads(self._bus.firsts([HEADS])[HEADS])]
+        heads = [head for head, _ in self._heads(self._bus.first_offsets([HEADS])[HEADS])]
         yield from answers.verify(heads, remembered)
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class ScaledLedger:
         self._clickhouse.close()
 
     def _newest(self) -> tuple[int, Envelope] | None:
-        first, end = self._bus.firsts([HEADS])[HEADS], self._bus.ends([HEADS])[HEADS]
+        first, end = self._bus.first_offsets([HEADS])[HEADS], self._bus.end_offsets([HEADS])[HEADS]
         found = self._heads(max(first, end - NEWEST_COUNT))
         last = ((head.sequence, envelope) for head, envelope in found)
         return max(last, key=lambda pair: pair[0], default=None)

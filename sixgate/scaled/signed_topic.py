@@ -43,12 +43,12 @@ class SignedTopic:
                     yield None
 
     def _positions(self, after: Position) -> dict[Place, int]:
-        firsts = self._bus.firsts(self._places)
+        firsts = self._bus.first_offsets(self._places)
         if after == 0:
             return firsts
         said = _offsets(after, len(self._places))
         wanted = dict(zip(self._places, said, strict=True))
-        ends = self._bus.ends(self._places)
+        ends = self._bus.end_offsets(self._places)
         for place, offset in wanted.items():
             if not firsts[place] <= offset <= ends[place]:
                 raise ApiError(
@@ -84,7 +84,7 @@ def proven(bus: Bus, record: Record) -> AnyOutcome | None:
 
 def _verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
-        with bus.seen() as world:
+        with bus.cached() as world:
             verify_said(outcome, world.registry)
     except InvalidSignatureError:
         return False

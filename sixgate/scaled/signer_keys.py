@@ -22,7 +22,7 @@ from sixgate.settings.kms import KmsSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PreparedSigner:
     """A signer that has not opened its identity yet."""
 
     settings: Settings
@@ -41,7 +41,7 @@ class Start:
         return open_signer_keys(self.folder, self.settings.kms, self.releases, self.sealed)
 
 
-def start(settings: Settings, opened: ExitStack) -> Start:
+def prepare_signer(settings: Settings, opened: ExitStack) -> PreparedSigner:
     """Read who the signer is; ``opened`` closes what is opened.
 
     Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``.
@@ -53,7 +53,7 @@ def start(settings: Settings, opened: ExitStack) -> Start:
     attestor = _attestor(settings, sealed, trust, opened)
     if releases and attestor:
         releases.attested_by(attestor)
-    return Start(settings, folder, trust, sealed, releases, attestor)
+    return PreparedSigner(settings, folder, trust, sealed, releases, attestor)
 
 
 def refuse_software_identity(sealed: SealedIdentity, settings: KmsSettings) -> None:

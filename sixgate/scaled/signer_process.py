@@ -24,7 +24,7 @@ from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.ledger_queries import LedgerProofs
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.signer_keys import start
+from sixgate.scaled.signer_keys import prepare_signer
 from sixgate.scaled.start_checks import refuse_weaker
 from streams.kafka.access import SIGNER_TRANSACTIONS
 from streams.kafka.reader import Waiting
@@ -56,12 +56,12 @@ class SignerProcess:
         self._trust = Folder(settings.data).trust()
         self._places = self._slots()
         self._opened = ExitStack()
-        begun = start(settings, self._opened)
-        self._held = begun.keys()
+        prepared = prepare_signer(settings, self._opened)
+        self._held = prepared.keys()
         self._signers: list[KafkaSigner] = []
         self._loaded_count = 0
         self.monitor = Monitor(PROCESS, self._waiting)
-        self._attestor = self._shown(begun.attestor)
+        self._attestor = self._shown(prepared.attestor)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""
@@ -121,7 +121,7 @@ class SignerProcess:
                 "this signer does not attest itself: a section [attestation] names its platform"
             )
             return None
-        self.monitor.offer(attestation_page(EvidenceService(attestor, boot_ms)))
+        self.monitor.add_page(attestation_page(EvidenceService(attestor, boot_ms)))
         return attestor
 
     def _attest(self, slot: Slot) -> None:
@@ -148,7 +148,7 @@ class SignerProcess:
                 outcome = orjson.loads(event.value)  # our own, just made: nothing to be proven
                 self.monitor.decided(outcome["type"], outcome.get("reason", ""))
                 if (intent := outcome["intent"]) in admitted_ms:
-                    self.monitor.took((now_ms - admitted_ms[intent]) / 1000)
+                    self.monitor.observe_latency((now_ms - admitted_ms[intent]) / 1000)
 
     def _waiting(self) -> Iterator[Waiting]:
         for signer in self._signers:

@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from sixgate.errors import SettingsError
-from sixgate.validation_messages import told
+from sixgate.validation_messages import validation_message
 
 FROM_ENVIRONMENT = SettingsConfigDict(
     env_prefix="SIXGATE_", env_nested_delimiter="__", frozen=True, extra="forbid"
@@ -67,4 +67,4 @@ def sentence(error: ValidationError, *section: str) -> str:
     """Name the first wrong setting, in its section, without its value, which may be secret."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, (*section, *first["loc"])))
-    return f"the setting {name} is wrong: {told(first)}"
+    return f"the setting {name} is wrong: {validation_message(first)}"

@@ -146,7 +146,7 @@ def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
     node.settle()
     kept = folder.heads.rename(folder.path / "kept")
     folder.heads.mkdir()
-    with node.pipeline.parts.books._lock:  # noqa: SLF001 - so that the client's call finds it first
+    with node.pipeline.parts.ledger_service._lock:  # noqa: SLF001 - the client must find it locked
         list(node.submit([submitted(trader.signed("b"))], wait=True))
         with pytest.raises(LedgerUnavailableError):
             node.settle()

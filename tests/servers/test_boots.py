@@ -18,7 +18,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.embedded.node import Node, running
-from sixgate.fatal_errors import HALTS
+from sixgate.fatal_errors import FATAL_ERRORS
 from tests.harness.builders.attestation import repository_page
 from tests.harness.judge.outside import Json, check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder, open_pipeline
@@ -112,7 +112,7 @@ def test_a_folder_without_the_platform_that_it_is_told_to_use_opens_for_nobody(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIXGATE_ATTESTATION__PLATFORM", "sev-guest")
-    with pytest.raises(HALTS, match="/dev/sev-guest cannot be opened"), running(folder):
+    with pytest.raises(FATAL_ERRORS, match="/dev/sev-guest cannot be opened"), running(folder):
         pass
     monkeypatch.delenv("SIXGATE_ATTESTATION__PLATFORM")
     with running(folder) as node:

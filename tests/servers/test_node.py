@@ -249,10 +249,10 @@ def test_an_engine_that_tells_the_verifiers_different_things_is_found(
 ) -> None:
     submit(api, trader.signed("a"))
     assert verified(api)
-    books = api.pipeline.parts.books  # type: ignore[attr-defined]
-    shortened = Shortened(books._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
+    service = api.pipeline.parts.ledger_service  # type: ignore[attr-defined]
+    shortened = Shortened(service._clickhouse, folder.trust().org)  # noqa: SLF001 - the engine under it
     with pytest.raises(ApiError, match="missing") as caught:
-        list(Verification(books._clickhouse, shortened, [STRANGER_KEY], [], None).run())  # noqa: SLF001
+        list(Verification(service._clickhouse, shortened, [STRANGER_KEY], [], None).run())  # noqa: SLF001
     assert caught.value.code == "ledger_wrong"
 
 

@@ -117,7 +117,7 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
     register_key(folder, change_key(folder))
     with connect(folder.path) as node:
         assert isinstance(node, Node)
-        outcomes = node.pipeline.parts.books.answers.outcomes
+        outcomes = node.pipeline.parts.ledger_service.answers.outcomes
         assert outcomes.has_outcome(first["intent"])
         assert outcomes.newest_sequences([ACCOUNT]) == {ACCOUNT: 1}
         [again], [second] = submit(node, intent), submit(node, trader.signed("b"))
@@ -145,7 +145,10 @@ def test_what_a_former_key_says_of_the_future_halts_no_start(
         log.append([Outgoing(Topic.OUTCOMES, ACCOUNT, former.sign_event(last))], wall_ms())
     with connect(folder.path) as node:
         assert isinstance(node, Node)
-        assert node.pipeline.parts.books.answers.outcomes.newest_sequences([ACCOUNT])[ACCOUNT] == 9
+        assert (
+            node.pipeline.parts.ledger_service.answers.outcomes.newest_sequences([ACCOUNT])[ACCOUNT]
+            == 9
+        )
         [third] = submit(node, trader.signed("c"))
         assert third["result"]["sequence"] == 3
 

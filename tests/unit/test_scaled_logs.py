@@ -2,7 +2,7 @@
 
 import logging
 
-from sixgate.scaled.logs import Sparing
+from sixgate.scaled.logs import RepeatFilter
 
 
 def line(name: str, at_s: float, number: int) -> logging.LogRecord:
@@ -12,7 +12,7 @@ def line(name: str, at_s: float, number: int) -> logging.LogRecord:
 
 
 def test_the_kafka_client_repeats_itself_once_a_second_and_what_was_spared_is_counted() -> None:
-    sparing = Sparing()
+    sparing = RepeatFilter()
     lines = [line("aiokafka.client", 100 + n / 10, n) for n in range(11)]
     shown = [one for one in lines if sparing.filter(one)]
     assert [one.getMessage() for one in shown] == ["no answer 0", "no answer 10"]
@@ -20,5 +20,5 @@ def test_the_kafka_client_repeats_itself_once_a_second_and_what_was_spared_is_co
 
 
 def test_nothing_of_our_own_is_spared() -> None:
-    sparing = Sparing()
+    sparing = RepeatFilter()
     assert all(sparing.filter(line("sixgate.gates", 100, n)) for n in range(10))

@@ -73,10 +73,10 @@ def _asked(url: str | None, nonce: str, data: Path) -> Json:
         with session(data) as here:
             return here.api.attestation(nonce)
     from sixgate.scaled.attestation_page import fetch  # not for every command
-    from sixgate.scaled.probe import place_of
+    from sixgate.scaled.probe import parse_address
 
     try:
-        at = place_of(url)
+        at = parse_address(url)
     except ValueError as error:
         usage(f"--url {url!a} is {error}")
     return fetch(at, nonce)

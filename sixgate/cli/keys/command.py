@@ -167,7 +167,7 @@ def seal_share(
 
 def _bring(here: Session, place: KeyPlace, secret: bytearray, file: Path) -> Json:
     try:
-        return operator.bring(here.admin(), place, secret)
+        return operator.import_key(here.admin(), place, secret)
     except CorruptError:
         usage(f"{file} holds no key of {place.chain}")
 

@@ -170,7 +170,7 @@ def test_a_second_customer_does_not_wait_behind_the_first() -> None:
 async def page(desk: EvidenceService | None) -> AsyncIterator[int]:
     monitor, port = Monitor("signer", lambda: ()), free_port()
     if desk:
-        monitor.offer(attestation_page(desk))
+        monitor.add_page(attestation_page(desk))
     async with serving(monitor, HOST, port):
         yield port
 

@@ -5,7 +5,7 @@ import pytest
 from infra.local.ports import HOST
 from sixgate.api import ApiError
 from sixgate.scaled.attestation_page import fetch
-from sixgate.scaled.probe import Address, State, look
+from sixgate.scaled.probe import Address, State, check_health
 from tests.harness.broker.listener import answering
 
 STALLED_S_MAX = 30.0
@@ -21,7 +21,7 @@ def page(body: bytes) -> bytes:
 
 def state_told_by(answer: bytes) -> State:
     with answering(answer) as port:
-        return look(Address(HOST, port), STALLED_S_MAX).state
+        return check_health(Address(HOST, port), STALLED_S_MAX).state
 
 
 def code_told_by(answer: bytes) -> str:

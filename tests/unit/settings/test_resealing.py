@@ -15,7 +15,7 @@ from sixgate.data_folder.identity import read_identity, replace_identity
 from sixgate.errors import SettingsError
 from sixgate.scaled.resealing import reseal
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.signer_keys import refuse_software_identity, start
+from sixgate.scaled.signer_keys import prepare_signer, refuse_software_identity
 from sixgate.settings.kms import KmsSettings
 from tests.harness.pipeline.embedded import make_folder
 
@@ -36,7 +36,7 @@ def settings(folder: Folder, root: Path | None, former: Path | None = None) -> S
 
 def started(told: Settings) -> SignerKeys:
     with ExitStack() as opened:
-        return start(told, opened).keys()
+        return prepare_signer(told, opened).keys()
 
 
 def another(tmp_path: Path, name: str) -> Path:

@@ -24,7 +24,7 @@ from signer.memory import Memory
 from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer, StateRollbackError
-from sixgate.answers.snapshot import registered
+from sixgate.answers.snapshot import registry_snapshot
 from streams.runners.custody_maintenance import AGAIN_MS, ANNOUNCED_MAX
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
 from tests.harness.builders.custody_client import FOR_CLIENT
@@ -261,11 +261,11 @@ def test_what_a_thief_announces_by_a_key_that_was_taken_back_is_sealed_for_by_no
 ) -> None:
     """What a signer said is true for ever; that somebody should trust it now is not."""
     said, registry = life.desk.said, life.desk.registry
-    assert registered(registry, said)["share_keys"] == {}
+    assert registry_snapshot(registry, said)["share_keys"] == {}
     public_key = "0x" + "09" * 32
     name = announcement_id(FUND, 2, public_key)
     said.load(announced(SIGNER, version=2, public_key=public_key, id=name), registry)
-    assert registered(registry, said)["share_keys"] == {}
+    assert registry_snapshot(registry, said)["share_keys"] == {}
 
 
 def test_a_signer_whose_key_was_replaced_tells_the_next_share_key_at_once() -> None:
@@ -274,7 +274,7 @@ def test_a_signer_whose_key_was_replaced_tells_the_next_share_key_at_once() -> N
     chores.identity = NEXT_SIGNER
     told = life.turn()
     assert life.chores() == []
-    assert registered(life.desk.registry, life.desk.said)["share_keys"] == {FUND: told}
+    assert registry_snapshot(life.desk.registry, life.desk.said)["share_keys"] == {FUND: told}
     assert life.turns.version == 2
 
 

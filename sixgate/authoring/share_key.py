@@ -8,7 +8,7 @@ WAIT_S_MAX = 15.0
 AGAIN_S = 0.1
 
 
-def sealing_key(api: Api, account: str) -> str:
+def current_share_key(api: Api, account: str) -> str:
     """Return the X25519 key that the signer told an account, waiting a moment for the first one.
 
     Raise ``halted`` where the signer tells none.

@@ -6,7 +6,7 @@ import os
 from infra.local.ports import free_port
 from sixgate.scaled.monitor import Monitor, serving
 from sixgate.scaled.probe import Address
-from sixgate.scaled.process_termination import listens, token_holder
+from sixgate.scaled.process_termination import listens, pid_socket_owner
 
 
 def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
@@ -17,13 +17,13 @@ def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
             at = Address("127.0.0.1", port)
             ask = asyncio.to_thread
             return (
-                await ask(token_holder, port),
+                await ask(pid_socket_owner, port),
                 await ask(listens, os.getpid(), at),
                 await ask(listens, os.getppid(), at),
             )
 
     assert asyncio.run(run()) == (os.getpid(), True, False)
-    assert token_holder(port) is None
+    assert pid_socket_owner(port) is None
 
 
 def test_a_second_process_at_another_address_of_the_port_runs_without_a_token() -> None:
@@ -34,6 +34,6 @@ def test_a_second_process_at_another_address_of_the_port_runs_without_a_token() 
             serving(Monitor("one", lambda: ()), "127.0.0.1", port),
             serving(Monitor("two", lambda: ()), "127.0.0.2", port),
         ):
-            return await asyncio.to_thread(token_holder, port)
+            return await asyncio.to_thread(pid_socket_owner, port)
 
     assert asyncio.run(run()) == os.getpid()

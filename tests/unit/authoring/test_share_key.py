@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from sixgate.api import Api, ApiError
-from sixgate.authoring import sealing_key as waiting
-from sixgate.authoring.sealing_key import sealing_key
+from sixgate.authoring import share_key as waiting
+from sixgate.authoring.share_key import current_share_key
 
 KEY = "0x" + "09" * 32
 
@@ -25,7 +25,7 @@ class Telling:
 
 
 def asked(looks: int) -> str:
-    return sealing_key(cast("Api", Telling(looks)), "main")
+    return current_share_key(cast("Api", Telling(looks)), "main")
 
 
 def test_the_key_is_the_one_that_the_account_was_told() -> None:
