@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks import fixtures
 from benchmarks.measure import Figure, seconds
-from schemas.record import Outgoing, Place, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
@@ -33,11 +33,11 @@ class Recorded:
     """A log of real records, dense from offset 0 in every partition."""
 
     def __init__(self, records: list[Record]) -> None:
-        self._places: dict[Place, list[Record]] = defaultdict(list)
+        self._places: dict[PartitionId, list[Record]] = defaultdict(list)
         for record in records:
             self._places[(record.topic, record.partition)].append(record)
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         share = limit // len(self._places)
         starts = {place: positions.get(place, 0) for place in self._places}
         parts = (self._places[p][start : start + share] for p, start in starts.items())

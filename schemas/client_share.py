@@ -14,7 +14,7 @@ class ClientShare(Canonical):
     box: Hex = Field(max_length=256)
 
 
-class SharePlace(Canonical):
+class ClientShareContext(Canonical):
     """The version of a key whose client's share is on its way."""
 
     org: str

@@ -41,15 +41,15 @@ def well_routed(record: Record, account: str, partitions: int) -> bool:
     return record.key == account and record.partition == partition_of(account, partitions)
 
 
-class SlotPlace(NamedTuple):
+class SlotPartitions(NamedTuple):
     """Which partitions one signer decides for; slots never change, so neither does who decides."""
 
     number: int
     partitions: range
-    partitions_in_all: int
+    partitions_total: int
 
 
-def slot_place(number: int, width: int, partitions: int) -> SlotPlace:
+def slot_partitions(number: int, width: int, partitions: int) -> SlotPartitions:
     """Return slot ``number`` of slots ``width`` partitions wide; the last may be narrower.
 
     Raises ``ValueError`` where there is no such slot.
@@ -59,4 +59,4 @@ def slot_place(number: int, width: int, partitions: int) -> SlotPlace:
         raise ValueError(
             f"there is no slot {number}: {partitions} partitions, {width} in each slot"
         )
-    return SlotPlace(number, range(first, min(first + width, partitions)), partitions)
+    return SlotPartitions(number, range(first, min(first + width, partitions)), partitions)

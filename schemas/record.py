@@ -4,9 +4,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from schemas.topics import Topic
 
-Place: TypeAlias = tuple[Topic, int]
+PartitionId: TypeAlias = tuple[Topic, int]
 """A topic and one of its partitions."""
-REGISTRY: Final[Place] = (Topic.REGISTRY, 0)
+REGISTRY_PARTITION: Final[PartitionId] = (Topic.REGISTRY, 0)
 """The one partition of the registry."""
 
 

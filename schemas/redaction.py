@@ -29,10 +29,10 @@ def redacted(event: dict[str, Any]) -> dict[str, Any]:
     The text of a field that is a list is its canonical bytes.
     """
     fields = REDACTED_FIELDS.get(str(event.get("type")), ())
-    return event | {name: gated_digest(_text(event[name])) for name in fields if name in event}
+    return event | {name: redacted_digest(_text(event[name])) for name in fields if name in event}
 
 
-def gated_digest(text: str) -> str:
+def redacted_digest(text: str) -> str:
     """Return what stands for the text of a redacted field."""
     return digest(_TAG, text.encode())
 

@@ -50,7 +50,7 @@ class SecretRequest(Canonical):
     requested_at_ms: TimeMs
 
 
-class SecretTold(Canonical):
+class SecretVersion(Canonical):
     """A version of a secret as a reader is told of it; ``value`` only where it was asked for."""
 
     path: SecretPath
@@ -67,7 +67,7 @@ class SecretAnswer(Canonical):
     v: Literal[1] = 1
     type: Literal["secret.answer"] = "secret.answer"
     request: Digest
-    secrets: Annotated[tuple[SecretTold, ...], Field(max_length=LISTED_MAX)]
+    secrets: Annotated[tuple[SecretVersion, ...], Field(max_length=LISTED_MAX)]
 
 
 def secret_request_digest(body: bytes) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DAY_MS = 24 * 60 * 60 * 1000
-FOR_EVER = -1
+RETAIN_FOREVER = -1
 SUBMITTED_BYTES_MAX = 256 * 1024
 INTERNAL_BYTES_MAX = 2 * 1024 * 1024
 
@@ -86,7 +86,7 @@ _REGISTRAR = frozenset({Principal.REGISTRAR})
 _RELEASE = frozenset({Principal.RELEASE})
 _CUSTODY = frozenset({Principal.CUSTODY})
 PROCESSES = _GATES | _SIGNER | _LEDGER | _REGISTRAR | _RELEASE | _CUSTODY
-_UNDER_REGISTRY = _REGISTRAR | _GATES | _SIGNER | _CUSTODY
+_REGISTRY_READERS = _REGISTRAR | _GATES | _SIGNER | _CUSTODY
 
 TOPICS: dict[Topic, TopicSpec] = {
     Topic.SUBMITTED: TopicSpec(_PRODUCERS | _OPERATORS, _GATES, 7 * DAY_MS, SUBMITTED_BYTES_MAX),
@@ -99,20 +99,24 @@ TOPICS: dict[Topic, TopicSpec] = {
     Topic.DECIDED: TopicSpec(_GATES, _SIGNER, 7 * DAY_MS),
     Topic.OUTCOMES: TopicSpec(_SIGNER, _GATES | _OPERATORS | _CONSUMERS, 30 * DAY_MS),
     Topic.SIGNED: TopicSpec(_SIGNER, _CONSUMERS | _OPERATORS, 30 * DAY_MS),
-    Topic.STATE: TopicSpec(_SIGNER, _SIGNER, FOR_EVER, compacted=True, in_ledger=False),
-    Topic.REGISTRY: TopicSpec(_OPERATORS, _OPERATORS | _UNDER_REGISTRY, FOR_EVER, keyed=False),
+    Topic.STATE: TopicSpec(_SIGNER, _SIGNER, RETAIN_FOREVER, compacted=True, in_ledger=False),
+    Topic.REGISTRY: TopicSpec(
+        _OPERATORS, _OPERATORS | _REGISTRY_READERS, RETAIN_FOREVER, keyed=False
+    ),
     Topic.REGISTRY_HEADS: TopicSpec(
         _REGISTRAR,
-        _OPERATORS | _UNDER_REGISTRY,
-        FOR_EVER,
+        _OPERATORS | _REGISTRY_READERS,
+        RETAIN_FOREVER,
         keyed=False,
         compacted=True,
         in_ledger=False,
     ),
-    Topic.KEY_REQUESTS: TopicSpec(_OPERATORS, _OPERATORS | _SIGNER, FOR_EVER),
-    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER | _CUSTODY, FOR_EVER),
-    Topic.BOOTS: TopicSpec(_SIGNER, _OPERATORS | _CONSUMERS, FOR_EVER, keyed=False),
-    Topic.HEADS: TopicSpec(_LEDGER, _LEDGER | _OPERATORS, FOR_EVER, in_ledger=False, keyed=False),
+    Topic.KEY_REQUESTS: TopicSpec(_OPERATORS, _OPERATORS | _SIGNER, RETAIN_FOREVER),
+    Topic.VAULT: TopicSpec(_SIGNER, _OPERATORS | _GATES | _SIGNER | _CUSTODY, RETAIN_FOREVER),
+    Topic.BOOTS: TopicSpec(_SIGNER, _OPERATORS | _CONSUMERS, RETAIN_FOREVER, keyed=False),
+    Topic.HEADS: TopicSpec(
+        _LEDGER, _LEDGER | _OPERATORS, RETAIN_FOREVER, in_ledger=False, keyed=False
+    ),
     Topic.AUDIT: TopicSpec(_GATES | _SIGNER | _CUSTODY, _OPERATORS, 90 * DAY_MS, keyed=False),
     Topic.RELEASES: TopicSpec(_RELEASE, _OPERATORS, 90 * DAY_MS, keyed=False),
 }

@@ -42,7 +42,7 @@ class Account(Canonical):
 
     def next_nonce(self, sender: str, chain_id: int, least: int = 0) -> int:
         """Return the next free nonce of ``sender`` on a chain, at least ``least``."""
-        return self._used().following(sender, chain_id, least)
+        return self._used().next_free(sender, chain_id, least)
 
     def delegations_for_every_chain(self, sender: str) -> int:
         """Return how many authorizations of ``sender`` are for chain 0 (every chain)."""
@@ -64,7 +64,7 @@ class Account(Canonical):
         """Charge an allocation: its nonce, and for a transaction its value."""
         # A nonce is used from here on, even if the transaction is never broadcast: giving it to a
         # second transaction would let a chain choose between two signed ones.
-        nonces = self._used().using(signed)
+        nonces = self._used().after(signed)
         update: dict[str, Any] = {"nonces": nonces.highest, "ahead": nonces.ahead or None}
         if isinstance(signed, TransactionSigned):
             update["spent"] = self.spent.add(signed.decided_at_ms, signed.value_wei, SPENT_MS)

@@ -9,11 +9,11 @@ from schemas.dsse import INTENT_TYPE, Envelope
 from schemas.intent import EXPIRY_MS_MAX, AnyIntent, decode_intent, intent_digest
 from signer.account import far_key, owner_key
 from signer.case import Authentic, Case, registered_case
-from signer.evidence import judge_report
 from signer.keys.register import KeyRegister
 from signer.memory import Memory
 from signer.registry import Registry
 from signer.signatures import open_envelope
+from signer.simulation_report import verified_report
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class CaseBuilder:
         """
         intent, _, digest = authentic
         memory = self.memory
-        report, problem = judge_report(simulation, self.registry, intent, digest)
+        report, problem = verified_report(simulation, self.registry, intent, digest)
         owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
         earlier = memory.live(intent.account, digest)
         # If another intent owns the idempotency key, that says nothing about this one.

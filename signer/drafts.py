@@ -19,7 +19,7 @@ from signer.keys.descriptor import KeyDescriptor
 from signer.rules.decision import Signable
 from signer.rules.signing import nonce_next
 from signer.rules.simulation import estimate
-from signer.transaction_form import PRICED, type_of
+from signer.transaction_types import GAS_PRICED, type_of
 from signer.transactions import authorization_of
 
 MessageKind: TypeAlias = MessageIntent | TypedDataIntent | AuthorizationIntent
@@ -87,7 +87,7 @@ def _transaction(
 def _fees(tx_type: int, fees: ResolvedFees) -> dict[str, Any]:
     per_gas = (
         {"gas_price_wei": fees.fee_per_gas_wei}
-        if tx_type in PRICED
+        if tx_type in GAS_PRICED
         else {
             "max_fee_per_gas_wei": fees.fee_per_gas_wei,
             "max_priority_fee_per_gas_wei": fees.priority_fee_per_gas_wei,

@@ -8,7 +8,7 @@ from schemas.registry import ChainSet, Fees
 from schemas.simulation import SimulationReport
 from signer.ethereum.gas import blob_wei_max
 from signer.ethereum.transaction import TxType
-from signer.transaction_form import PRICED, type_of
+from signer.transaction_types import GAS_PRICED, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _fees(
         return intent.max_fee_per_gas_wei, _tip(intent, defaults), "intent"
     if intent.max_priority_fee_per_gas_wei is not None:
         return None
-    priced = type_of(intent) in PRICED
+    priced = type_of(intent) in GAS_PRICED
     if simulated := _known(simulation):
         return simulated[0], 0 if priced else simulated[1], "simulation"
     if registered := _known(defaults):

@@ -16,7 +16,7 @@ from schemas.heads import RegistryHead
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 
-APART_MS_MAX = 30_000
+HEAD_SKEW_MS_MAX = 30_000
 """How far apart a head and a clock may be, so also for how long a head is worth something."""
 
 
@@ -37,12 +37,12 @@ class SignedHead(NamedTuple):
 
 
 @dataclass(slots=True)
-class Heads:
+class RegistryHeads:
     """The newest head of every registrar; a registrar that is taken back takes its head along."""
 
     by_registrar: dict[str, SignedHead] = field(default_factory=dict)
 
-    def take(self, raw: bytes, registry: Registry, now_ms: int) -> None:
+    def add(self, raw: bytes, registry: Registry, now_ms: int) -> None:
         """Take a head; one that proves nothing, or is older than what is known, changes nothing."""
         try:
             found = open_head(raw, registry)
@@ -52,7 +52,7 @@ class Heads:
         if known is None or known.public_key != found.public_key or _later(found, known, now_ms):
             self.by_registrar[found.registrar] = found
 
-    def counting(self, registry: Registry) -> Iterator[RegistryHead]:
+    def active(self, registry: Registry) -> Iterator[RegistryHead]:
         """Yield the heads of registrars that are active now."""
         for name, public_key, head in self.by_registrar.values():
             if registry.service_key("registrar", name) == public_key:
@@ -63,12 +63,12 @@ class Heads:
 
         No head may name a record that the registry lacks.
         """
-        heads = sorted(self.counting(registry), key=lambda head: abs(now_ms - head.at_ms))
+        heads = sorted(self.active(registry), key=lambda head: abs(now_ms - head.at_ms))
         if not heads:
             raise RegistryStaleError(_nobody_says(registry))
         for head in heads:
-            refuse_withheld(head, registry)
-        refuse_apart(heads[0], now_ms)
+            require_not_withheld(head, registry)
+        require_fresh(heads[0], now_ms)
         return heads[0]
 
 
@@ -83,13 +83,13 @@ def next_head(
     if registry.service_key("registrar", registrar.keyid) != registrar.public_key:
         raise RegistryStaleError(_unregistered(registrar.keyid, registry))
     for known in heads:
-        refuse_withheld(known, registry)
+        require_not_withheld(known, registry)
     head = RegistryHead(
         org=registry.org,
         sequence=registry.sequence - 1,
         digest=registry.head,
         at_ms=now_ms,
-        valid_until_ms=now_ms + APART_MS_MAX,
+        valid_until_ms=now_ms + HEAD_SKEW_MS_MAX,
     )
     return registrar.seal(REGISTRY_HEAD_TYPE, head.encode()).encode()
 
@@ -114,7 +114,7 @@ def open_head(raw: bytes, registry: Registry) -> SignedHead:
     return SignedHead(name, public_key, head)
 
 
-def refuse_withheld(head: RegistryHead, registry: Registry) -> None:
+def require_not_withheld(head: RegistryHead, registry: Registry) -> None:
     """Raise ``RegistryStaleError`` unless the registry has the record that a head names."""
     if head.sequence >= registry.sequence:
         raise RegistryStaleError(
@@ -128,16 +128,16 @@ def refuse_withheld(head: RegistryHead, registry: Registry) -> None:
         )
 
 
-def refuse_apart(head: RegistryHead, now_ms: int) -> None:
+def require_fresh(head: RegistryHead, now_ms: int) -> None:
     """Raise ``RegistryStaleError`` where a head is out of date or a clock is wrong."""
     age_ms = now_ms - head.at_ms
-    if age_ms > APART_MS_MAX or now_ms > head.valid_until_ms:
+    if age_ms > HEAD_SKEW_MS_MAX or now_ms > head.valid_until_ms:
         raise RegistryStaleError(
             f"the newest head of the registry is {age_ms / 1000:.0f} s old by this clock: no "
             "registrar has signed since, or this clock is ahead of the registrar's; see that "
             f"sixgate registrar runs and that both clocks are right. {_HALTED}"
         )
-    if age_ms < -APART_MS_MAX:
+    if age_ms < -HEAD_SKEW_MS_MAX:
         raise RegistryStaleError(
             f"the newest head of the registry is {-age_ms / 1000:.0f} s ahead of this clock: this "
             f"one or the registrar's is wrong; set it right, then start again. {_HALTED}"
@@ -151,7 +151,7 @@ _LOOK = f"look at who writes to Kafka and who runs it. {_HALTED}"
 
 def _later(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
     """Tell whether a head replaces another; one from the future gives way to any other."""
-    return found.head.at_ms >= known.head.at_ms or known.head.at_ms > now_ms + APART_MS_MAX
+    return found.head.at_ms >= known.head.at_ms or known.head.at_ms > now_ms + HEAD_SKEW_MS_MAX
 
 
 def _unregistered(registrar: str, registry: Registry) -> str:

@@ -117,13 +117,13 @@ class Memory:
         """Whether there are changes that no ``drain`` has returned yet."""
         return bool(self._writes or self._touched)
 
-    def own(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
+    def slot_record(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
         """Return a record of the slot other than its head, as last committed."""
         place = StateKey("", kind, self._slot_key.key)
         sealed = self._store.get(place)
         return self._sealer.decode(place, sealed, model) if sealed is not None else None
 
-    def set_own(self, kind: Kind, record: Canonical) -> None:
+    def set_slot_record(self, kind: Kind, record: Canonical) -> None:
         """Add a record of the slot other than its head to the batch."""
         place = StateKey("", kind, self._slot_key.key)
         self._writes[place] = StateWrite(place, self._sealer.seal(place, record.encode()))

@@ -20,7 +20,7 @@ class Nonces(NamedTuple):
     highest: dict[str, int]
     ahead: dict[str, tuple[int, ...]]
 
-    def following(self, sender: str, chain_id: int, least: int = 0) -> int:
+    def next_free(self, sender: str, chain_id: int, least: int = 0) -> int:
         """Return the lowest free nonce above the highest used one, at least ``least``.
 
         For chain 0 it is free on every chain and above the highest of each.
@@ -31,7 +31,7 @@ class Nonces(NamedTuple):
             nonce += 1
         return nonce
 
-    def using(self, signed: TransactionSigned | MessageSigned) -> "Nonces":
+    def after(self, signed: TransactionSigned | MessageSigned) -> "Nonces":
         """Return the nonces after a signed transaction or message; most messages use none."""
         nonce = signed.nonce
         if nonce is None:
@@ -52,7 +52,7 @@ class Nonces(NamedTuple):
     def _in_order(self, signed: MessageSigned) -> int | None:
         if signed.chain_id == ANY_CHAIN:
             return None
-        return self.following(signed.sender, signed.chain_id)
+        return self.next_free(signed.sender, signed.chain_id)
 
 
 def nonce_key(sender: str, chain_id: int) -> str:

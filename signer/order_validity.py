@@ -8,7 +8,7 @@ AHEAD_MS_MAX = 300_000
 LIFETIME_MS_MAX = 24 * 60 * 60 * 1000
 
 
-def untimely(requested_at_ms: int, expires_at_ms: int | None, now_ms: int) -> str | None:
+def validity_problem(requested_at_ms: int, expires_at_ms: int | None, now_ms: int) -> str | None:
     """Return why an order is not to be carried out now; None where its time is right.
 
     One that names no end of its own ends as late as any.

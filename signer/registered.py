@@ -49,7 +49,7 @@ class Registered:
     chains: dict[int, ChainSet] = field(default_factory=dict)
     services: dict[tuple[ServiceRole, str], ServiceSet] = field(default_factory=dict)
     signer_keys: dict[str, frozenset[str]] = field(default_factory=dict)
-    taken: dict[tuple[str, str], int] = field(default_factory=dict)
+    revoked_keys: dict[tuple[str, str], int] = field(default_factory=dict)
     settings: Settings = field(default_factory=Settings)
 
     def agent_of(self, intent: Intent) -> AgentSet:
@@ -84,7 +84,9 @@ class Registered:
     def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
         """Return a signer's keys without those that the first ``sequence`` records took from it."""
         had = self.signer_keys.get(name, frozenset())
-        return frozenset(key for key in had if self.taken.get((name, key), sequence) >= sequence)
+        return frozenset(
+            key for key in had if self.revoked_keys.get((name, key), sequence) >= sequence
+        )
 
     def all_signer_keys_since(self, sequence: int) -> dict[str, frozenset[str]]:
         """Return by signer's name what ``signer_keys_since`` returns of each."""

@@ -10,7 +10,7 @@ from schemas.canonical import MalformedError
 from schemas.dsse import REGISTRY_TYPE, Envelope
 from schemas.registry import GENESIS_PREVIOUS, OrgCreated, RegistryRecord, record_digest
 from signer.registered import Registered
-from signer.registry_entries import RegistryEntryError, fold
+from signer.registry_entries import RegistryEntryError, apply_entry
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
@@ -74,7 +74,7 @@ class Registry(Registered):
 
     def _take(self, entry: object) -> None:
         try:
-            fold(self, entry, self.sequence)
+            apply_entry(self, entry, self.sequence)
         except RegistryEntryError as error:
             raise RegistryRecordError(str(error)) from None
 

@@ -24,7 +24,7 @@ class RegistryEntryError(Exception):
     """An entry that cannot be after those before it; nothing has changed."""
 
 
-def fold(registered: Registered, entry: object, sequence: int) -> None:
+def apply_entry(registered: Registered, entry: object, sequence: int) -> None:
     """Take the entry of the record of that number; raise ``RegistryEntryError``."""
     match entry:
         case OrgCreated():
@@ -155,9 +155,9 @@ def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> No
     if entry.role != "signer":
         return
     if before is not None:
-        registered.taken[entry.name, before] = sequence
+        registered.revoked_keys[entry.name, before] = sequence
     if entry.active:
-        registered.taken.pop((entry.name, entry.public_key), None)
+        registered.revoked_keys.pop((entry.name, entry.public_key), None)
         # A new set, so that other threads may go through the one they have.
         had = registered.signer_keys.get(entry.name, frozenset())
         registered.signer_keys[entry.name] = had | {entry.public_key}

@@ -36,7 +36,7 @@ class ShareKeyRotation:
         self._root = root
         self._random_bytes = random_bytes
         self._now_ms = now_ms
-        self._keys = memory.own("shares", ShareKeys)
+        self._keys = memory.slot_record("shares", ShareKeys)
         self.finishing = True
         if self.version != memory.slot.share_version:
             raise StateRollbackError(f"the signer's share keys are others than its last: {RESTORE}")
@@ -86,4 +86,4 @@ class ShareKeyRotation:
 
     def _keep(self, keys: ShareKeys) -> None:
         self._keys = keys
-        self._memory.set_own("shares", keys)
+        self._memory.set_slot_record("shares", keys)

@@ -13,7 +13,7 @@ from schemas.canonical import Canonical, MalformedError, canonical_bytes
 from schemas.dsse import Envelope, pae, seal
 from schemas.redaction import redacted, signed_part
 
-MEMO_BYTES_MAX = 8 * 1024
+CACHED_BYTES_MAX = 8 * 1024
 
 
 class InvalidSignatureError(Exception):
@@ -53,21 +53,21 @@ class Ed25519Signer:
 
 def verify(public_key: str, signature: bytes, message: bytes) -> None:
     """Raise ``InvalidSignatureError`` unless ``public_key`` (0x hex, 32 bytes) made it."""
-    if not proves(public_key, signature, message):
+    if not signature_is_valid(public_key, signature, message):
         raise InvalidSignatureError("the signature is not this key's over these bytes")
 
 
-def proves(public_key: str, signature: bytes, message: bytes) -> bool:
+def signature_is_valid(public_key: str, signature: bytes, message: bytes) -> bool:
     """Tell whether ``public_key`` (0x hex, raw 32 bytes) made the signature over the message."""
-    if len(message) > MEMO_BYTES_MAX:
-        return _proves.__wrapped__(public_key, signature, message)
-    return _proves(public_key, signature, message)
+    if len(message) > CACHED_BYTES_MAX:
+        return _signature_is_valid.__wrapped__(public_key, signature, message)
+    return _signature_is_valid(public_key, signature, message)
 
 
 # Verification is a function of exactly these bytes, so one process need not repeat it: where
 # gates and signer share a process, the signer's own check of an intent costs a look-up.
 @lru_cache(maxsize=4096)
-def _proves(public_key: str, signature: bytes, message: bytes) -> bool:
+def _signature_is_valid(public_key: str, signature: bytes, message: bytes) -> bool:
     try:
         _public_key(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):

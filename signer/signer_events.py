@@ -13,7 +13,7 @@ from signer.signatures import (
 )
 
 
-def verify_said(event: SignerEvent, registry: Registry) -> None:
+def verify_signer_event(event: SignerEvent, registry: Registry) -> None:
     """Raise ``InvalidSignatureError`` unless the signer that an event names signed it.
 
     With any key that it ever had: what it said with an old one stays true.
@@ -21,16 +21,16 @@ def verify_said(event: SignerEvent, registry: Registry) -> None:
     verify_event_of_any(event, registry.signer_keys.get(event.signer, ()))
 
 
-def require_said(event: SignerEvent, registry: Registry) -> None:
-    """Raise ``KeyOrderError`` where ``verify_said`` raises."""
+def require_signer_event(event: SignerEvent, registry: Registry) -> None:
+    """Raise ``KeyOrderError`` where ``verify_signer_event`` raises."""
     try:
-        verify_said(event, registry)
+        verify_signer_event(event, registry)
     except InvalidSignatureError:
         detail = f"the event is not signed by any key that {event.signer} ever had"
         raise KeyOrderError(detail) from None
 
 
-def require_answered(event: SignerEvent, order: Order, registry: Registry) -> None:
+def require_answer_signature(event: SignerEvent, order: Order, registry: Registry) -> None:
     """Raise ``KeyOrderError`` unless the key was the signer's when the order was given.
 
     A signer reads the registry further than any order knows it before it answers. So what a key
@@ -40,12 +40,12 @@ def require_answered(event: SignerEvent, order: Order, registry: Registry) -> No
     try:
         verify_event_of_any(event, keys)
     except InvalidSignatureError:
-        require_said(event, registry)
+        require_signer_event(event, registry)
         detail = f"the key of the event was taken from {event.signer} before the order was given"
         raise KeyOrderError(detail) from None
 
 
-def stands(event: SignerEvent, registry: Registry) -> bool:
+def signed_by_active_key(event: SignerEvent, registry: Registry) -> bool:
     """Tell whether the signer of an event that was proven is active, with the key of its signature.
 
     What is to be relied on from now on wants more than what is true for ever: the key of a signer
@@ -63,7 +63,7 @@ def stands(event: SignerEvent, registry: Registry) -> bool:
     return True
 
 
-def open_admins_order(request: Envelope, registry: Registry) -> bytes:
+def open_admin_order(request: Envelope, registry: Registry) -> bytes:
     """Return an order about a vault that an admin signed; raise ``KeyOrderError``."""
     try:
         return open_envelope_of_any(request, VAULT_ORDER_TYPE, registry.admin_keys)

@@ -10,7 +10,7 @@ from benchmarks import fixtures
 from benchmarks.kafka.organisation import Organisation
 from schemas.canonical import digest
 from schemas.partition import partition_of
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from signer.account import Account, LiveIntent, owner_key
 from signer.nonces import nonce_key
@@ -26,7 +26,7 @@ from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
 
 SENT_TOGETHER = 10_000
-AUDIT: Place = (Topic.AUDIT, 0)
+AUDIT: PartitionId = (Topic.AUDIT, 0)
 FILLER = b"x"  # opaque to the ledger: a row like any other
 
 
@@ -100,7 +100,7 @@ class _Repeated:
         self._first = first
         self._end = first + rows
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         start = positions.get(AUDIT, 0)
         offsets = range(start, min(start + limit, self._end))
         return [Record(*AUDIT, offset, "", FILLER, wall_ms()) for offset in offsets]

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from aiokafka.structs import ConsumerRecord
 
-from schemas.record import REGISTRY, Outgoing, Record
+from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
 from signer.registry import Registry
 from signer.stage import Arrival
@@ -111,7 +111,7 @@ def signed(slot: Slot, table: StateTable, records: Sequence[Record]) -> list[Out
 async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]:
     """Return a slot that knows registry and keys and remembers nothing."""
     trust, table = folder.trust(), StateTable()
-    registry = [record async for record in replay(broker, [REGISTRY])]
+    registry = [record async for record in replay(broker, [REGISTRY_PARTITION])]
     places = [(Topic.VAULT, number) for number in range(trust.partitions)]
     vault = [record async for record in replay(broker, places)]
     held = open_signer_keys(folder)

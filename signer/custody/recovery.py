@@ -21,7 +21,7 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.modes import PLANS
 from signer.custody.opening import open_by_providers
 from signer.custody.sealing import Holders, wrap_shares
-from signer.order_validity import untimely
+from signer.order_validity import validity_problem
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
@@ -89,7 +89,7 @@ def check_approval(context: SecretContext, approval: Approval) -> RecoveryOrder:
         raise RecoveryRefusedError(
             "The order to recover is for another secret, or another version; order this one."
         )
-    if why := untimely(order.requested_at_ms, order.expires_at_ms, approval.now_ms):
+    if why := validity_problem(order.requested_at_ms, order.expires_at_ms, approval.now_ms):
         raise RecoveryRefusedError(f"Nothing is recovered: {why}.")
     return order
 

@@ -126,7 +126,7 @@ def authorization_of_another_chain(tx: SetCodeTransaction) -> str | None:
     return None
 
 
-def authorization_of_nobody(tx: SetCodeTransaction) -> str | None:
+def unrecoverable_authorization(tx: SetCodeTransaction) -> str | None:
     """Find an authorization whose signature no key can have made, or has a high s (EIP-2)."""
     for entry, signed in enumerate(tx.authorization_list):
         try:

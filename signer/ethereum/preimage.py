@@ -21,7 +21,7 @@ _HEX = re.compile(rb"\s*(?:0[xX])?((?:[0-9a-fA-F]{2})+)\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def taken_for(message: bytes) -> str | None:
+def mistakable_for(message: bytes) -> str | None:
     """Say what a message could be taken for beside a message, or None.
 
     A message that is hexadecimal text is judged by the text and by the bytes it spells. Every
@@ -29,10 +29,12 @@ def taken_for(message: bytes) -> str | None:
     Source: EIP-191, EIP-712, EIP-2718, EIP-7702.
     """
     spelt = _HEX.fullmatch(message)
-    return _taken_for(message) or (_taken_for(bytes.fromhex(spelt[1].decode())) if spelt else None)
+    return _mistakable_for(message) or (
+        _mistakable_for(bytes.fromhex(spelt[1].decode())) if spelt else None
+    )
 
 
-def _taken_for(content: bytes) -> str | None:
+def _mistakable_for(content: bytes) -> str | None:
     if len(content) == _HASH_BYTES:
         return "a hash of 32 bytes"
     if content[:1] == bytes([_EIP_191]):

@@ -173,7 +173,7 @@ RULES: Final = (
     # Last, for it is the only rule with a cost: a public key recovered for each entry.
     Rule(
         "authorization_of_nobody",
-        finders.authorization_of_nobody,
+        finders.unrecoverable_authorization,
         "must be a signature with low s that a key made",
         _SET_CODE,
     ),

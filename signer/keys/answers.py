@@ -14,7 +14,7 @@ from schemas.keys import (
 from signer.addresses.derivation import derive, recorded
 from signer.keys.orders import KeyOrderError, read_order
 from signer.registry import Registry
-from signer.signer_events import require_answered
+from signer.signer_events import require_answer_signature
 from signer.vaults.vault import usual_of
 
 FIRST_VERSION = 1
@@ -26,7 +26,7 @@ def prove_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
     Raises ``KeyOrderError``, also where the address of a key is not its public key's.
     """
     order = read_order(answer.request, registry)
-    require_answered(answer, order, registry)
+    require_answer_signature(answer, order, registry)
     if answer.id != answer_id(answer.request.body()):
         raise KeyOrderError("the answer's id is not its request's")
     if isinstance(answer, KeyProvisioned):

@@ -16,8 +16,8 @@ from schemas.keys import (
     delivery_id,
 )
 from schemas.order import Order
-from schemas.redaction import gated_digest
-from signer.order_validity import too_early, untimely
+from schemas.redaction import redacted_digest
+from signer.order_validity import too_early, validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
@@ -91,7 +91,7 @@ def check_in_time(order: AnyOrder, now_ms: int) -> None:
     if isinstance(order, KeyDeactivation):
         why = too_early(order.requested_at_ms, now_ms)
     else:
-        why = untimely(order.requested_at_ms, order.expires_at_ms, now_ms)
+        why = validity_problem(order.requested_at_ms, order.expires_at_ms, now_ms)
     if why:
         raise KeyOrderError(why)
 
@@ -108,7 +108,7 @@ def _ordered(envelope: Envelope, registry: Registry, delivery: KeyDelivery | Non
 def _box(order: KeyImport, body: bytes, registry: Registry, delivery: KeyDelivery | None) -> bytes:
     if delivery is None:
         raise KeyOrderError("an import came without its box")
-    if (delivery.id, gated_digest(delivery.box)) != (delivery_id(body), order.box):
+    if (delivery.id, redacted_digest(delivery.box)) != (delivery_id(body), order.box):
         raise KeyOrderError("the box is not the one that the import names")
     if registry.claims.get(order.address) != order.account:
         raise KeyOrderError(f"{order.account} did not claim the address {order.address}")

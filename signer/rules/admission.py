@@ -5,7 +5,7 @@ from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected, invalid
-from signer.transaction_form import form_problem
+from signer.transaction_types import type_problem
 
 
 def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
@@ -24,7 +24,7 @@ def decide_transaction(
 ) -> Decision:
     """Reject as ``decide``, then by fields that are no transaction of any one type."""
     decision = decide(intent, policy, account, facts)
-    problem = form_problem(intent) if isinstance(decision, Passed) else None
+    problem = type_problem(intent) if isinstance(decision, Passed) else None
     return invalid(problem) if problem else decision
 
 

@@ -5,7 +5,7 @@ from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.ethereum.personal_message import personal_message_hash
-from signer.ethereum.preimage import taken_for
+from signer.ethereum.preimage import mistakable_for
 from signer.rules.decision import Decision, Facts, Passed, Rejected, Signable
 
 MESSAGE_BYTES_MAX = 64 * 1024
@@ -24,7 +24,7 @@ def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Fac
         return Rejected(Reason.MESSAGE_TOO_LARGE, detail)
     digest = personal_message_hash(message)
     evidence = {"digest": f"0x{digest.hex()}"}
-    other = None if policy.allow_raw_hashes else taken_for(message)
+    other = None if policy.allow_raw_hashes else mistakable_for(message)
     if other is not None:
         return Rejected(Reason.RAW_HASH, f"the message could be {other}", evidence)
     return Passed(evidence, Signable(digest, {}))

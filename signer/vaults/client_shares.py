@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.fields import X25519PublicKey
 from signer.custody.context import SecretContext
 from signer.custody.errors import ClientShareMissingError
@@ -67,5 +67,5 @@ def share_info(share: ClientShare, context: SecretContext, agent: str) -> bytes:
     return _place(context).to_signer(agent)
 
 
-def _place(context: SecretContext) -> SharePlace:
-    return SharePlace(**context.model_dump(exclude={"mode"}))
+def _place(context: SecretContext) -> ClientShareContext:
+    return ClientShareContext(**context.model_dump(exclude={"mode"}))

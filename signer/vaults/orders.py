@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from schemas.access import Operation
 from schemas.canonical import MalformedError, decode_as
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
-from schemas.redaction import gated_digest
+from schemas.redaction import redacted_digest
 from schemas.vault_events import (
     SecretDelivery,
     SecretOrder,
@@ -18,7 +18,7 @@ from schemas.vault_events import (
 )
 from signer.access import Access, Accessor, Allowed, Target, decide
 from signer.keys.orders import KeyOrderError, refuse_ahead
-from signer.order_validity import untimely
+from signer.order_validity import validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
 from signer.vaults.vault import Vault
@@ -101,7 +101,7 @@ def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
 
 def check_timely(order: VaultOrder, now_ms: int) -> None:
     """Raise ``KeyOrderError`` for an order that is of another time than now."""
-    if why := untimely(order.requested_at_ms, order.expires_at_ms, now_ms):
+    if why := validity_problem(order.requested_at_ms, order.expires_at_ms, now_ms):
         raise KeyOrderError(why)
 
 
@@ -130,6 +130,6 @@ def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> byt
         return b""
     if delivery is None:
         raise KeyOrderError("an order came without the box that it names")
-    if (delivery.id, gated_digest(delivery.box)) != (secret_delivery_id(body), wanted):
+    if (delivery.id, redacted_digest(delivery.box)) != (secret_delivery_id(body), wanted):
         raise KeyOrderError("the box is not the one that the order names")
     return bytes.fromhex(delivery.box[2:])

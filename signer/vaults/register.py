@@ -12,7 +12,7 @@ from schemas.vault_events import ShareKeyAnnounced, announcement_id
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.signer_events import require_said, stands
+from signer.signer_events import require_signer_event, signed_by_active_key
 from signer.vaults.secret_register import SecretRegister
 from signer.vaults.vault import Vault
 from signer.vaults.wrappings import Wrappings
@@ -59,7 +59,7 @@ class VaultRegister:
     def sealed_for(self, account: str, registry: Registry) -> ShareKeyAnnounced | None:
         """Return the share key that an account was told last, if a signer of now stands by it."""
         told = self.share_keys.get(account)
-        return told if told and stands(told, registry) else None
+        return told if told and signed_by_active_key(told, registry) else None
 
     def load(self, raw: bytes, registry: Registry) -> None:
         """Take an event; raise ``KeyOrderError`` and stay as before unless it is proven and next.
@@ -89,7 +89,7 @@ def _announcement(raw: bytes, registry: Registry) -> ShareKeyAnnounced:
         event = ShareKeyAnnounced.decode(raw)
     except MalformedError as error:
         raise KeyOrderError(f"the event is malformed ({error})") from None
-    require_said(event, registry)
+    require_signer_event(event, registry)
     if event.id != announcement_id(event.account, event.version, event.public_key):
         raise KeyOrderError("the event's id is not that of the share key")
     if event.account not in registry.accounts:

@@ -15,9 +15,9 @@ from schemas.vault_events import (
     vault_answer_id,
 )
 from signer.keys.orders import KeyOrderError
-from signer.order_validity import untimely
+from signer.order_validity import validity_problem
 from signer.registry import Registry
-from signer.signer_events import open_admins_order, require_answered, require_said
+from signer.signer_events import open_admin_order, require_answer_signature, require_signer_event
 from signer.vaults.vault import Vault, VersionPlace
 from signer.vaults.wrappings import Wrappings
 
@@ -68,18 +68,18 @@ def _answered(
     registry: Registry,
 ) -> tuple[Ordered, bytes]:
     """Return the admin's order that a signer answered, and its bytes."""
-    body = open_admins_order(event.request, registry)
+    body = open_admin_order(event.request, registry)
     try:
         order = kind.decode(body)
     except MalformedError as error:
         raise KeyOrderError(f"the order is malformed ({error})") from None
-    require_answered(event, order, registry)
+    require_answer_signature(event, order, registry)
     return order, body
 
 
 def _check_said(event: SecretRewrapped, registry: Registry) -> None:
     """Nobody ordered it: a signer wraps anew what was ordered of the vault."""
-    require_said(event, registry)
+    require_signer_event(event, registry)
     name = rewrap_id(event.account, event.vault, event.path, event.version, event.sequence)
     if event.id != name:
         raise KeyOrderError("the event's id is not that of what it wraps")
@@ -108,7 +108,7 @@ def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -
         raise KeyOrderError("the event is for another secret than the order")
     if not vault.plan.recoverable:
         raise KeyOrderError(f"a vault of mode {vault.mode} has no recovery")
-    if why := untimely(order.requested_at_ms, order.expires_at_ms, event.recovered_at_ms):
+    if why := validity_problem(order.requested_at_ms, order.expires_at_ms, event.recovered_at_ms):
         raise KeyOrderError(why)
     _check_id(event.id, body)
 

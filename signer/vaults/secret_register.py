@@ -20,7 +20,7 @@ from schemas.vault_events import (
 from signer.access import Target
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
-from signer.signer_events import open_admins_order, require_answered
+from signer.signer_events import open_admin_order, require_answer_signature
 from signer.vaults.orders import read_vault_order
 from signer.vaults.rewraps import apply_rewrap, prove_rewrap
 from signer.vaults.vault import Vault, VaultPlace, VersionPlace
@@ -142,9 +142,9 @@ def _prove(event: SecretStored, registry: Registry) -> Vault:
     may be others by now, and the signer's word for it stays.
     """
     order = read_secret_order(event.request)
-    require_answered(event, order, registry)
+    require_answer_signature(event, order, registry)
     if order.agent is None:
-        open_admins_order(event.request, registry)
+        open_admin_order(event.request, registry)
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None or vault.holds_keys:
         raise KeyOrderError(f"{event.account} has no vault {event.vault} for secrets")

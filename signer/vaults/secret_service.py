@@ -16,7 +16,7 @@ from schemas.secret_requests import (
     LISTED_MAX,
     SecretAnswer,
     SecretRequest,
-    SecretTold,
+    SecretVersion,
     answer_context,
 )
 from schemas.vault_events import SecretStored
@@ -97,7 +97,7 @@ class SecretService:
         with wiping(share) if share is not None else nullcontext():
             opening = self.keeper.open(stored, share)
         with wiping(opening.secret) as value:
-            told = SecretTold(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
+            told = SecretVersion(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
         return self._sealed(asked, (told,), opening.failures)
 
     def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
@@ -131,7 +131,7 @@ class SecretService:
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
     def _sealed(
-        self, asked: Asked, told: tuple[SecretTold, ...], failures: tuple[ProviderFailure, ...]
+        self, asked: Asked, told: tuple[SecretVersion, ...], failures: tuple[ProviderFailure, ...]
     ) -> Served:
         body = SecretAnswer(request=asked.name, secrets=told).encode()
         try:
@@ -156,8 +156,8 @@ def _signing_key(vault: Vault, path: str) -> Refused:
     return Refused(reason, f"{ACCESS_MEANING[reason]} ({path} in {vault.name})")
 
 
-def _told(stored: SecretStored) -> SecretTold:
-    return SecretTold(
+def _told(stored: SecretStored) -> SecretVersion:
+    return SecretVersion(
         path=stored.path,
         version=stored.version,
         kind=stored.kind,

@@ -11,7 +11,7 @@ from schemas.outcome import Signed, decode_outcome
 from schemas.record import Outgoing
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError
-from signer.signer_events import verify_said
+from signer.signer_events import verify_signer_event
 from sixgate.api import Json
 from sixgate.embedded.pipeline import Pipeline
 
@@ -57,6 +57,6 @@ def _proved(found: list[tuple[int, bytes]], registry: Registry) -> Iterator[tupl
     for position, raw in found:
         with suppress(MalformedError, InvalidSignatureError):
             outcome = decode_outcome(raw)
-            verify_said(outcome, registry)
+            verify_signer_event(outcome, registry)
             if isinstance(outcome, Signed):
                 yield position, raw

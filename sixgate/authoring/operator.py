@@ -16,7 +16,7 @@ from schemas.keys import (
     delivery_id,
     import_context,
 )
-from schemas.redaction import gated_digest
+from schemas.redaction import redacted_digest
 from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_digest
 from signer.addresses.derivation import derive, recorded
 from signer.custody import curves
@@ -105,7 +105,11 @@ def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
     recipient = current_share_key(admin.api, key.account)  # which the signer tells whoever claims
     context = import_context(about["org"], key.account, key.path, key.chain, address)
     box = f"0x{_sealed_for(recipient, secret, context).hex()}"
-    terms: dict[str, Any] = {"address": address, "import_key": recipient, "box": gated_digest(box)}
+    terms: dict[str, Any] = {
+        "address": address,
+        "import_key": recipient,
+        "box": redacted_digest(box),
+    }
     envelope = _sealed(admin, KeyImport(**about, **terms, **_kept(key), chain=key.chain))
     name = delivery_id(envelope.body())
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.canonical import MalformedError
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.dsse import READ_REQUEST_TYPE
 from schemas.fields import Name, Ordinal, SecretPath, VaultName
 from schemas.secret_requests import (
     ReadOperation,
     SecretAnswer,
     SecretRequest,
-    SecretTold,
+    SecretVersion,
     answer_context,
     secret_request_digest,
 )
@@ -60,7 +60,7 @@ class SecretReader:
         path: SecretPath | None = None,
         version: Ordinal | None = None,
         share: ClientShare | None = None,
-    ) -> tuple[SecretTold, ...]:
+    ) -> tuple[SecretVersion, ...]:
         """Return what custody tells; raise ``ApiError``, for an answer that is none too."""
         reply = HpkeKey.generate(secrets.token_bytes)
         request = SecretRequest(
@@ -89,7 +89,7 @@ class SecretReader:
         self, vault: VaultName, path: SecretPath, version: Ordinal, share: bytes | bytearray
     ) -> ClientShare:
         """Seal a client's share, which the caller wipes, for the custody that runs now."""
-        place = SharePlace(
+        place = ClientShareContext(
             org=self.org, account=self.account, vault=vault, path=path, version=version
         )
         key = str(self.api.reading_key()["public_key"])
@@ -97,7 +97,7 @@ class SecretReader:
         return ClientShare(key_version=version, share_key=key, box=f"0x{box.hex()}")
 
 
-def _opened(reply: HpkeKey, name: str, box: bytes) -> tuple[SecretTold, ...]:
+def _opened(reply: HpkeKey, name: str, box: bytes) -> tuple[SecretVersion, ...]:
     try:
         with wiping(reply.open(box, answer_context(name))) as body:
             answer = SecretAnswer.decode(bytes(body))

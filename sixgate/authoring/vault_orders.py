@@ -8,7 +8,7 @@ from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.fields import Name, SecretPath, VaultName, X25519PublicKey
 from schemas.provider_roots import ProviderRootOrder
 from schemas.recovery import RecoveryOrder
-from schemas.redaction import gated_digest
+from schemas.redaction import redacted_digest
 from schemas.vault_events import (
     KeyChange,
     SecretDelivery,
@@ -77,7 +77,7 @@ def store(by: Orderer, place: VaultPlace, secret: NewSecret) -> Json:
     if secret.value is None:
         return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
     box = _box(current_share_key(by.api, place.account), secret.value, order.box_context())
-    request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=gated_digest(box)).encode())
+    request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=redacted_digest(box)).encode())
     name = secret_delivery_id(request.body())
     return _send(by, SecretDelivery(id=name, request=request, box=box).encode())
 

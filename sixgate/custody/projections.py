@@ -12,7 +12,7 @@ from schemas.audit import action_of
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody_records import CustodyRecords
-from signer.freshness import refuse_withheld
+from signer.freshness import require_not_withheld
 from sixgate.scaled.appender import Appender
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
@@ -77,7 +77,7 @@ class KafkaSurroundings:
         head = await self._fresh.head()
         await self._known.refresh()
         if head is not None:
-            refuse_withheld(head, self._known.world.registry)
+            require_not_withheld(head, self._known.world.registry)
 
     def _append(self, *last: Outgoing) -> None:
         with self._telling:

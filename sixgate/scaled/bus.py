@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from typing import NamedTuple, Self
 
-from schemas.record import Outgoing, Place, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from signer.account import Account
 from signer.vaults.register import VaultRegister
@@ -106,15 +106,15 @@ class Bus:
                 self._sender = self._loop.run(self._open_sender())
         self._loop.run(self._sender.send(events))
 
-    def places(self, *topics: Topic) -> list[Place]:
+    def places(self, *topics: Topic) -> list[PartitionId]:
         """Return every partition of some topics."""
         return [(t, p) for t in topics for p in range(TOPICS[t].partitions(self.partitions))]
 
-    def end_offsets(self, places: Sequence[Place]) -> dict[Place, int]:
+    def end_offsets(self, places: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Return the offset behind the last committed record of every partition."""
         return self._loop.run(ends_of(self._broker, places))
 
-    def first_offsets(self, places: Sequence[Place]) -> dict[Place, int]:
+    def first_offsets(self, places: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Return the first offset that each partition still holds."""
         return self._loop.run(positions_since(self._broker, places, 0))
 
@@ -123,7 +123,7 @@ class Bus:
         return self._loop.run(unread_by(self._broker, group, self.places(topic)))
 
     @contextmanager
-    def reading(self, positions: Mapping[Place, int]) -> Iterator["Reading"]:
+    def reading(self, positions: Mapping[PartitionId, int]) -> Iterator["Reading"]:
         """Lend a reader that begins at ``positions``; raises ``KafkaGapError`` if that is gone."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
@@ -133,7 +133,7 @@ class Bus:
         finally:
             self._leave(reader)
 
-    def pages(self, positions: Mapping[Place, int]) -> Iterator[list[Record]]:
+    def pages(self, positions: Mapping[PartitionId, int]) -> Iterator[list[Record]]:
         """Yield all records from ``positions`` to where the partitions end now."""
         with self.reading(positions) as reading:
             yield from reading.to_end()

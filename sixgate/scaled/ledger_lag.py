@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from schemas.record import Place
+from schemas.record import PartitionId
 from schemas.topics import TOPICS, Principal, Topic
 from sixgate.scaled.bus import Bus
 from streams.ledger.errors import LedgerUnavailableError
@@ -23,7 +23,7 @@ class LedgerLag:
         self._bus = bus
         self._table = table
         self._places = bus.places(*LEDGER_TOPICS)
-        self._wanted: dict[Place, tuple[int, int]] = {}
+        self._wanted: dict[PartitionId, tuple[int, int]] = {}
 
     def settle(self) -> None:
         """Return when all that is committed now is in the table.
@@ -40,10 +40,10 @@ class LedgerLag:
                 )
             time.sleep(POLL_S)
 
-    def _positions_wanted(self) -> dict[Place, int]:
+    def _positions_wanted(self) -> dict[PartitionId, int]:
         """Return behind which record of every partition the table must be."""
         ends, held = self._bus.end_offsets(self._places), self._table.positions()
-        unseen: dict[Place, int] = {}
+        unseen: dict[PartitionId, int] = {}
         for place, end in ends.items():
             if self._wanted.get(place, (0, 0))[0] == end:
                 continue
@@ -56,7 +56,7 @@ class LedgerLag:
             self._wanted[place] = (ends[place], last)
         return {place: wanted for place, (_, wanted) in self._wanted.items()}
 
-    def _last_records(self, starts: Mapping[Place, int]) -> dict[Place, int]:
+    def _last_records(self, starts: Mapping[PartitionId, int]) -> dict[PartitionId, int]:
         """Return the offset behind the last record at or after a start; 0 if there is none."""
         found = dict.fromkeys(starts, 0)
         for page in self._bus.pages(starts) if starts else ():
@@ -70,5 +70,5 @@ def _has_marks(topic: Topic) -> bool:
     return Principal.SIGNER in TOPICS[topic].writers
 
 
-def _late(held: Mapping[Place, int], wanted: Mapping[Place, int]) -> int:
+def _late(held: Mapping[PartitionId, int], wanted: Mapping[PartitionId, int]) -> int:
     return sum(max(0, offset - held.get(place, 0)) for place, offset in wanted.items())

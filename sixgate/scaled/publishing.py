@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from typing import NamedTuple
 
 from schemas.dsse import Envelope
-from schemas.record import REGISTRY, Outgoing
+from schemas.record import REGISTRY_PARTITION, Outgoing
 from schemas.registry import record_digest
 from schemas.topics import Topic
 from signer.registry import Registry, RegistryRecordError
@@ -38,7 +38,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
     with folder.owned():
         folder.refuse_used()
         registry, requests = _founded(folder, trust.partitions)
-        there = [record.value async for record in replay(broker, [REGISTRY])]
+        there = [record.value async for record in replay(broker, [REGISTRY_PARTITION])]
         registry = registry[_shared(trust.trust_root, registry, there) :]
         places = [(Topic.KEY_REQUESTS, number) for number in range(trust.partitions)]
         known = {record.value async for record in replay(broker, places)}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from schemas.canonical import MalformedError
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
-from schemas.record import Place
+from schemas.record import PartitionId
 from schemas.topics import Topic
 from sixgate.answers.ledger_answers import LedgerAnswers
 from sixgate.api import ApiError, Json
@@ -16,7 +16,7 @@ from sixgate.scaled.bus import Bus
 from sixgate.scaled.ledger_lag import LedgerLag
 from streams.ledger.clickhouse import ClickHouse
 
-HEADS: Place = (Topic.HEADS, 0)
+HEADS: PartitionId = (Topic.HEADS, 0)
 NEWEST_COUNT = 1_000
 HEAD_S_MAX = 10.0
 POLL_S = 0.05

@@ -12,10 +12,10 @@ import orjson
 
 from schemas.canonical import MalformedError
 from schemas.outcome import AnyOutcome, Signed, decode_outcome
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from signer.signatures import InvalidSignatureError
-from signer.signer_events import verify_said
+from signer.signer_events import verify_signer_event
 from sixgate.api import ApiError, Json, Position
 from sixgate.scaled.bus import Bus
 
@@ -42,7 +42,7 @@ class SignedTopic:
                 if not page:
                     yield None
 
-    def _positions(self, after: Position) -> dict[Place, int]:
+    def _positions(self, after: Position) -> dict[PartitionId, int]:
         firsts = self._bus.first_offsets(self._places)
         if after == 0:
             return firsts
@@ -58,7 +58,7 @@ class SignedTopic:
                 )
         return wanted
 
-    def _told(self, page: Sequence[Record], positions: dict[Place, int]) -> Iterator[Json]:
+    def _told(self, page: Sequence[Record], positions: dict[PartitionId, int]) -> Iterator[Json]:
         for record in _oldest_first(page):
             positions[(record.topic, record.partition)] = record.offset + 1
             if isinstance(proven(self._bus, record), Signed):
@@ -85,7 +85,7 @@ def proven(bus: Bus, record: Record) -> AnyOutcome | None:
 def _verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
         with bus.cached() as world:
-            verify_said(outcome, world.registry)
+            verify_signer_event(outcome, world.registry)
     except InvalidSignatureError:
         return False
     return True

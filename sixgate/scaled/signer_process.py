@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import orjson
 
 from schemas.audit import action_of
-from schemas.partition import SlotPlace, partition_of, slot_place
+from schemas.partition import SlotPartitions, partition_of, slot_partitions
 from schemas.topics import Principal, Topic
 from signer.attestation.attestor import Attestor
 from signer.custody.process import lock_memory
@@ -77,15 +77,15 @@ class SignerProcess:
             for place in self._places:
                 slots.create_task(self._run_slot(place, fresh, stop))
 
-    def _slots(self) -> list[SlotPlace]:
+    def _slots(self) -> list[SlotPartitions]:
         width, partitions = self._trust.partitions_per_slot, self._trust.partitions
         numbers = self._settings.signer.slot_numbers()
         try:
-            return [slot_place(number, width, partitions) for number in numbers]
+            return [slot_partitions(number, width, partitions) for number in numbers]
         except ValueError as error:
             raise SettingsError(f"{error}: mend --slots or signer.slots") from None
 
-    async def _run_slot(self, place: SlotPlace, fresh: Freshness, stop: asyncio.Event) -> None:
+    async def _run_slot(self, place: SlotPartitions, fresh: Freshness, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
         required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
         proofs = LedgerProofs(settings.clickhouse, registry, required=required)

@@ -12,11 +12,11 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.account import Account
 from signer.case import Authentic, Case, apply_rule, registered_case
-from signer.evidence import judge_report
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.rules import RULES
 from signer.rules.decision import Decision, Rejected
+from signer.simulation_report import verified_report
 
 Accounts: TypeAlias = Callable[[str], Account]
 
@@ -41,7 +41,7 @@ class Passage:
     def with_report(self, report: Envelope, world: GateProjections) -> "Passage":
         """Return the passage carrying a simulator's report."""
         case, clearance = self.case, self.clearance
-        found, problem = judge_report(report, world.registry, case.intent, case.digest)
+        found, problem = verified_report(report, world.registry, case.intent, case.digest)
         facts = replace(case.facts, simulation=found, simulation_problem=problem)
         carried = clearance.model_copy(update={"simulation": report})
         return Passage(self.source, replace(case, facts=facts), carried)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from schemas.partition import partition_for
-from schemas.record import Outgoing, Place
+from schemas.record import Outgoing, PartitionId
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import Entered, lead
@@ -26,7 +26,7 @@ LEFT_COUNT_MAX = 4_096
 class Fingerprint(NamedTuple):
     """What a record is known by: where it lies, its key, and the SHA-256 of its bytes."""
 
-    place: Place
+    place: PartitionId
     key: str
     digest: bytes
 
@@ -34,7 +34,7 @@ class Fingerprint(NamedTuple):
 class Sent(NamedTuple):
     """A record for a place, and whether the gate that reads there has judged it already."""
 
-    place: Place
+    place: PartitionId
     event: Outgoing
     led_on: bool
 
@@ -43,7 +43,7 @@ class Sent(NamedTuple):
         return fingerprint_of(self.place, self.event.key, self.event.value)
 
 
-def fingerprint_of(place: Place, key: str, value: bytes) -> Fingerprint:
+def fingerprint_of(place: PartitionId, key: str, value: bytes) -> Fingerprint:
     """Return what a record is known by."""
     return Fingerprint(place, key, sha256(value).digest())
 
@@ -56,16 +56,16 @@ class Ahead:
     that was so once: from then on nobody but this process writes there, until ``clear``.
     """
 
-    all_done: Callable[[Place], bool]
+    all_done: Callable[[PartitionId], bool]
     led_count_max: int = LED_COUNT_MAX
     left_count_max: int = LEFT_COUNT_MAX  # at one place
-    _known: set[Place] = field(default_factory=set)
-    _left: defaultdict[Place, Counter[Fingerprint]] = field(
+    _known: set[PartitionId] = field(default_factory=set)
+    _left: defaultdict[PartitionId, Counter[Fingerprint]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
     _led: Counter[Fingerprint] = field(default_factory=Counter)
 
-    def is_open(self, place: Place) -> bool:
+    def is_open(self, place: PartitionId) -> bool:
         """Tell whether nothing waits at a place, so that an intent may be led past it.
 
         None is while too much that was led on is still to be delivered: forgotten, it would be
@@ -96,7 +96,7 @@ class Ahead:
         for kept in (self._known, self._left, self._led):
             kept.clear()
 
-    def _left_at(self, place: Place) -> Counter[Fingerprint]:
+    def _left_at(self, place: PartitionId) -> Counter[Fingerprint]:
         """Return what waits at a place; where it is too much, ``all_done`` must tell again."""
         left = self._left[place]
         if len(left) >= self.left_count_max:
@@ -116,9 +116,9 @@ def lead_all(
 
     Nothing is noted yet: a batch may be judged again before it is sent.
     """
-    taken: set[Place] = set()
+    taken: set[PartitionId] = set()
 
-    def place_of(event: Outgoing) -> Place:
+    def place_of(event: Outgoing) -> PartitionId:
         return event.topic, partition_for(event, world.registry.partitions)
 
     def is_open(event: Outgoing) -> bool:

@@ -7,7 +7,7 @@ from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
 from signer.account import Account
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError
-from signer.signer_events import verify_said
+from signer.signer_events import verify_signer_event
 
 
 class Projection:
@@ -27,7 +27,7 @@ class Projection:
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)
             if outcome.sequence > before.sequence:
-                verify_said(outcome, self._registry)
+                verify_signer_event(outcome, self._registry)
                 self._accounts[outcome.account] = _folded(before, outcome)
 
 

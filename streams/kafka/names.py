@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from schemas.record import Place
+from schemas.record import PartitionId
 from schemas.topics import Principal, Topic
 
 # X.509 gives a common name 64 characters (ub-common-name), and "<prefix>registrar" must be one.
@@ -57,7 +57,7 @@ class Names:
         """Return a topic's partition as aiokafka names it."""
         return TopicPartition(self.of(topic), partition)
 
-    def place(self, at: TopicPartition) -> Place:
+    def place(self, at: TopicPartition) -> PartitionId:
         """Return the topic and partition."""
         return self.topic(at.topic), at.partition
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from itertools import chain
 from typing import Self
 
-from schemas.record import REGISTRY, Place
+from schemas.record import REGISTRY_PARTITION, PartitionId
 from schemas.topics import Topic
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry, RegistryRecordError
@@ -37,7 +37,7 @@ class Projections:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            self._registry = await opened.enter_async_context(self._reader([REGISTRY]))
+            self._registry = await opened.enter_async_context(self._reader([REGISTRY_PARTITION]))
             await self._read_registry()
             self._refuse_none()
             places = [(Topic.VAULT, partition) for partition in self._partitions()]
@@ -76,7 +76,9 @@ class Projections:
 
     async def _follow_outcomes(self) -> None:
         """Begin where what was spent counts still."""
-        places: list[Place] = [(Topic.OUTCOMES, partition) for partition in self._partitions()]
+        places: list[PartitionId] = [
+            (Topic.OUTCOMES, partition) for partition in self._partitions()
+        ]
         start = await positions_since(self._broker, places, self._now_ms() - SPENT_MS)
         async with Reader(self._broker, start) as reader:
             while True:
@@ -88,7 +90,7 @@ class Projections:
         """Tell how far registry and vault were read."""
         return chain(self._registry.waiting(), self._vault.waiting())
 
-    def _reader(self, places: Sequence[Place]) -> Reader:
+    def _reader(self, places: Sequence[PartitionId]) -> Reader:
         return Reader(self._broker, dict.fromkeys(places, 0), QUIET_WAIT_MS)
 
     async def _read_registry(self) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.errors import KafkaGapError, KafkaUnreachableError
@@ -37,7 +37,10 @@ class Reader:
     """A consumer with partitions assigned by hand; use it in an ``async with``."""
 
     def __init__(
-        self, broker: Broker, positions: Mapping[Place, int], fetch_wait_ms: int = FETCH_WAIT_MS
+        self,
+        broker: Broker,
+        positions: Mapping[PartitionId, int],
+        fetch_wait_ms: int = FETCH_WAIT_MS,
     ) -> None:
         """Name the partitions to read, each with the first offset that is wanted.
 
@@ -179,7 +182,9 @@ def _gap(error: BaseException) -> KafkaGapError:
     return KafkaGapError(f"a topic no longer holds the next record that was to be read ({error})")
 
 
-async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -> dict[Place, int]:
+async def positions_since(
+    broker: Broker, places: Iterable[PartitionId], at_ms: int
+) -> dict[PartitionId, int]:
     """Return the offset of each partition's first record appended at or after a time."""
     wanted = {broker.names.at(*where): at_ms for where in places}
     consumer = broker.consumer()
@@ -193,7 +198,7 @@ async def positions_since(broker: Broker, places: Iterable[Place], at_ms: int) -
     return {broker.names.place(at): found[at].offset if found[at] else ends[at] for at in wanted}
 
 
-async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
+async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[PartitionId, int]:
     """Return the offset behind the last committed record of every partition."""
     wanted = {broker.names.at(*where): where for where in places}
     consumer = broker.consumer()
@@ -206,7 +211,7 @@ async def ends_of(broker: Broker, places: Iterable[Place]) -> dict[Place, int]:
     return {wanted[at]: end for at, end in ends.items()}
 
 
-async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
+async def unread_by(broker: Broker, group: str, places: Iterable[PartitionId]) -> int:
     """Return how many offsets of some partitions a consumer group has not committed yet."""
     consumer = broker.consumer(group_id=group)
     with translated(f"asking how far {broker.names.of(group)} has read", broker.names):
@@ -223,7 +228,7 @@ async def unread_by(broker: Broker, group: str, places: Iterable[Place]) -> int:
 
 
 async def replay(
-    broker: Broker, places: Iterable[Place], until: Mapping[Place, int] | None = None
+    broker: Broker, places: Iterable[PartitionId], until: Mapping[PartitionId, int] | None = None
 ) -> AsyncIterator[Record]:
     """Yield the records of partitions from their beginning to their end, or to ``until``."""
     stops = until or {}

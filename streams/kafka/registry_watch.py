@@ -6,16 +6,16 @@ from contextlib import suppress
 from typing import Self
 
 from schemas.heads import RegistryHead
-from schemas.record import REGISTRY, Place, Record
+from schemas.record import REGISTRY_PARTITION, PartitionId, Record
 from schemas.topics import Topic
-from signer.freshness import Heads, RegistryStaleError
+from signer.freshness import RegistryHeads, RegistryStaleError
 from signer.registry import Registry, RegistryRecordError
 from streams.kafka.broker import Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting
 
 FOLLOW_COUNT_MAX = 1_000
 POLL_S = 0.1
-HEADS: Place = (Topic.REGISTRY_HEADS, 0)
+HEADS: PartitionId = (Topic.REGISTRY_HEADS, 0)
 
 
 class RegistryWatch:
@@ -30,10 +30,10 @@ class RegistryWatch:
     ) -> None:
         """``on_wait`` hears why something has to wait for a head."""
         self.registry = Registry(trust_root)
-        self._heads = Heads()
+        self._heads = RegistryHeads()
         self._now_ms = now_ms
         self._on_wait = on_wait
-        self._reader = Reader(broker, {REGISTRY: 0, HEADS: 0}, QUIET_WAIT_MS)
+        self._reader = Reader(broker, {REGISTRY_PARTITION: 0, HEADS: 0}, QUIET_WAIT_MS)
 
     async def __aenter__(self) -> Self:
         await self._reader.__aenter__()
@@ -98,7 +98,7 @@ class RegistryWatch:
 
     def heads(self) -> list[RegistryHead]:
         """Return the newest heads of the registrars that count."""
-        return list(self._heads.counting(self.registry))
+        return list(self._heads.active(self.registry))
 
     def age_s(self) -> float:
         """Return how old the newest head is by this clock; infinite where there is none."""
@@ -117,4 +117,4 @@ class RegistryWatch:
                     self.registry.apply(record.value)
         for record in records:
             if record.topic is Topic.REGISTRY_HEADS:
-                self._heads.take(record.value, self.registry, self._now_ms())
+                self._heads.add(record.value, self.registry, self._now_ms())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
@@ -44,7 +44,7 @@ class KafkaSource:
         self._done: dict[TopicPartition, int] = {}
         self._places = self._loop.run(self._open(tuple(topics)))
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         """Return at most ``limit`` records, the next ones of each partition.
 
         Waits up to ``POLL_MS`` for the first and then ``LINGER_MS`` for more; none means that none
@@ -97,7 +97,7 @@ class KafkaSource:
             raise not_shown(topic, self._names, cluster.unauthorized_topics)
         return [self._names.at(topic, number) for number in sorted(found)]
 
-    async def _read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    async def _read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         with translated("reading", self._names):
             self._go_to(positions)
             self._done = {at: await self._consumer.position(at) for at in self._places}
@@ -110,7 +110,7 @@ class KafkaSource:
                 records += await self._poll(limit - len(records), left_ms)
         return records
 
-    def _go_to(self, positions: Mapping[Place, int]) -> None:
+    def _go_to(self, positions: Mapping[PartitionId, int]) -> None:
         """Seek where the caller stands elsewhere than behind what was read last."""
         for at in self._places:
             wanted = positions.get(self._names.place(at), 0)

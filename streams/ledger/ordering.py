@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.ledger.errors import LedgerGapError
 
@@ -17,9 +17,9 @@ LEDGER_TOPICS = tuple(topic for topic, spec in TOPICS.items() if spec.in_ledger)
 _STAGE = {topic: number for number, topic in enumerate(LEDGER_TOPICS)}
 
 
-def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
+def by_place(records: Iterable[Record]) -> dict[PartitionId, list[Record]]:
     """Group records by topic and partition, each group in the order of its offsets."""
-    groups: dict[Place, list[Record]] = {}
+    groups: dict[PartitionId, list[Record]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
     for group in groups.values():
@@ -28,10 +28,10 @@ def by_place(records: Iterable[Record]) -> dict[Place, list[Record]]:
 
 
 def advance(
-    groups: Mapping[Place, list[Record]],
-    positions: Mapping[Place, int],
+    groups: Mapping[PartitionId, list[Record]],
+    positions: Mapping[PartitionId, int],
     earliest: Callable[[Topic, int], int],
-) -> dict[Place, int]:
+) -> dict[PartitionId, int]:
     """Return the positions behind the records of ``groups``.
 
     Offsets may have holes (transaction markers); a hole that begins where the log no longer
@@ -52,7 +52,7 @@ def advance(
     return behind
 
 
-def refuse_gap(place: Place, expected: int, earliest: int) -> None:
+def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
     """Raise ``LedgerGapError`` if the log starts behind the next offset to read.
 
     It names the topic as the ledger's rows do, without the prefix that a Kafka cluster may have.
@@ -64,7 +64,7 @@ def refuse_gap(place: Place, expected: int, earliest: int) -> None:
         )
 
 
-def in_order(groups: Mapping[Place, list[Record]]) -> list[Record]:
+def in_order(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
     """Merge groups by time, then stage, keeping the order inside each.
 
     A log's clock may step back, so a record counts as no earlier than the one before it in its

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.ledger.entry import entry_of
 from streams.ledger.errors import (
@@ -31,7 +31,7 @@ READ_RECORDS_MAX = 60_000
 class Source(Protocol):
     """The log as the sink reads it: the committed records of every topic that is kept."""
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         """Return at most ``limit`` records, each at or behind its partition's position.
 
         A partition without a position is read from 0. Of each partition the records are the

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from schemas.record import Place
+from schemas.record import PartitionId
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, hashes
 from streams.ledger.clickhouse import ClickHouse
@@ -117,7 +117,7 @@ class LedgerTable:
         found = self.clickhouse.rows("SELECT hash FROM ledger WHERE seq = {n:UInt64}", {"n": seq})
         return bytes(found[0][0]) if found else None
 
-    def positions(self) -> dict[Place, int]:
+    def positions(self) -> dict[PartitionId, int]:
         """Return the next offset to read of every partition that has rows."""
         ends = self.clickhouse.rows(
             "SELECT topic, partition, max(offset) FROM ledger GROUP BY topic, partition"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 
 from schemas.redaction import signed_part
-from signer.signatures import proves
+from signer.signatures import signature_is_valid
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import newest_outcomes, outcome_of
 
@@ -51,4 +51,4 @@ class ProvenOutcomes(NamedTuple):
         except ValueError:
             return False
         signed = signed_part(event)
-        return any(proves(key, signature, signed) for key in keys)
+        return any(signature_is_valid(key, signature, signed) for key in keys)

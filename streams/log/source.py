@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.log.sqlite import SqliteLog
 
@@ -17,7 +17,7 @@ class LogSource:
         self._pipeline = pipeline
         self._places = list(self._all_places())
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         """Return at most ``limit`` records, the next ones of every partition alike."""
         share = max(1, limit // len(self._places))
         records: list[Record] = []
@@ -42,7 +42,7 @@ class LogSource:
     def _log(self, topic: Topic) -> SqliteLog:
         return self._inbox if topic in INBOX_TOPICS else self._pipeline
 
-    def _all_places(self) -> Iterator[Place]:
+    def _all_places(self) -> Iterator[PartitionId]:
         for topic, spec in TOPICS.items():
             if spec.in_ledger:
                 for partition in range(self._log(topic).partitions_of(topic)):

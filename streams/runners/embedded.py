@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from schemas.record import REGISTRY, Outgoing, Record
+from schemas.record import REGISTRY_PARTITION, Outgoing, Record
 from schemas.topics import Topic
 from signer.stage import Arrival, SigningStage
 from signer.state import StateIntegrityError, StateRollbackError
@@ -66,7 +66,7 @@ class EmbeddedRunner:
         """
         seen = self.stage.memory.slot
         self._check_positions(seen.positions)
-        registry_end = seen.positions.get(position_name(REGISTRY), 0)
+        registry_end = seen.positions.get(position_name(REGISTRY_PARTITION), 0)
         registry = self.inbox.scan(Topic.REGISTRY, 0, registry_end)
         vault = (
             record

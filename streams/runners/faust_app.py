@@ -9,7 +9,7 @@ from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from schemas.record import Place
+from schemas.record import PartitionId
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
 from streams.kafka.names import Names
@@ -65,7 +65,7 @@ class GatesApp(faust.App):
             if end is not None and position is not None:
                 yield Waiting(self.names.label(at), position, end)
 
-    def all_done(self, place: Place) -> bool:
+    def all_done(self, place: PartitionId) -> bool:
         """Tell whether everything that lies at a place was acked, and that it is kept."""
         topic, partition = place
         consumer, at = cast(Any, self.consumer), TP(self.names.of(topic), partition)

@@ -30,8 +30,8 @@ from contextlib import AsyncExitStack
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from schemas.heads import RegistryHead
-from schemas.partition import SlotPlace
-from schemas.record import REGISTRY
+from schemas.partition import SlotPartitions
+from schemas.record import REGISTRY_PARTITION
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
@@ -74,7 +74,7 @@ class KafkaSigner:
     """Runs one slot until it is told to stop, or something fails."""
 
     def __init__(
-        self, broker: Broker, at: SlotPlace, make: MakeSlot, clock: SteadyClock, ports: Ports
+        self, broker: Broker, at: SlotPartitions, make: MakeSlot, clock: SteadyClock, ports: Ports
     ) -> None:
         """``make`` builds the slot around its state."""
         self._broker = broker
@@ -100,11 +100,11 @@ class KafkaSigner:
                 return
             at = self._at
             producer = SlotProducer(
-                self._broker, transactional_id, at.partitions_in_all, at.partitions[0]
+                self._broker, transactional_id, at.partitions_total, at.partitions[0]
             )
             await opened.enter_async_context(producer)
             slot = await self._load()
-            batches = SlotBatches(slot, self._clock, at.partitions_in_all, self._ports.newest)
+            batches = SlotBatches(slot, self._clock, at.partitions_total, self._ports.newest)
             positions = slot.stage.memory.slot.positions
             inputs = await open_inputs(self._broker, at, positions, opened)
             if await self._fresh(stop):
@@ -147,8 +147,8 @@ class KafkaSigner:
             self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
         seen = slot.stage.memory.slot
-        until = {REGISTRY: seen.positions.get(position_name(REGISTRY), 0)}
-        registry = [record async for record in replay(self._broker, [REGISTRY], until)]
+        until = {REGISTRY_PARTITION: seen.positions.get(position_name(REGISTRY_PARTITION), 0)}
+        registry = [record async for record in replay(self._broker, [REGISTRY_PARTITION], until)]
         vault = [record async for record in replay(self._broker, places_of(self._at, Topic.VAULT))]
         await self._in_thread(slot.operations.load, registry, vault, seen)
         self._clock.last_ms = seen.last_ms

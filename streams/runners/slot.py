@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from schemas.boot import SignerBoot
 from schemas.heads import RegistryHead
-from schemas.record import Outgoing, Place, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
-from signer.freshness import refuse_apart, refuse_withheld
+from signer.freshness import require_fresh, require_not_withheld
 from signer.stage import Arrival, Batch, HaltError, Pinned, SigningStage
 from signer.state import StateWrite
 from signer.window import SIGN_MS_MAX
@@ -108,8 +108,8 @@ class Slot:
         """
         events = self.register(registry, now_ms)
         if head is not None:
-            refuse_withheld(head, self.stage.registry)
-            refuse_apart(head, now_ms)
+            require_not_withheld(head, self.stage.registry)
+            require_fresh(head, now_ms)
         self.operations.check_registered(self.stage.registry)
         events += [event for r in requests for event in self.operations.order(r, now_ms)]
         late = now_ms - self._chores_ms >= CHORES_MS
@@ -216,6 +216,6 @@ class Slot:
             yield self.publish()
 
 
-def position_name(place: Place) -> str:
+def position_name(place: PartitionId) -> str:
     """Return the name of a partition among a slot's positions."""
     return f"{place[0]}/{place[1]}"

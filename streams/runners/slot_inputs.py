@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
-from schemas.partition import SlotPlace
-from schemas.record import REGISTRY, Place, Record
+from schemas.partition import SlotPartitions
+from schemas.record import REGISTRY_PARTITION, PartitionId, Record
 from schemas.topics import Topic
 from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.reader import QUIET_WAIT_MS, Reader
@@ -21,22 +21,22 @@ class Inputs(NamedTuple):
 
 
 async def open_inputs(
-    broker: Broker, at: SlotPlace, positions: Mapping[str, int], opened: AsyncExitStack
+    broker: Broker, at: SlotPartitions, positions: Mapping[str, int], opened: AsyncExitStack
 ) -> Inputs:
     """Open what a slot reads behind its positions; ``opened`` closes it."""
 
-    async def reader(places: Sequence[Place], wait_ms: int = QUIET_WAIT_MS) -> Reader:
+    async def reader(places: Sequence[PartitionId], wait_ms: int = QUIET_WAIT_MS) -> Reader:
         start = {place: positions.get(position_name(place), 0) for place in places}
         return await opened.enter_async_context(Reader(broker, start, wait_ms))
 
     return Inputs(
         await reader(places_of(at, Topic.DECIDED), FETCH_WAIT_MS),
         await reader(places_of(at, Topic.KEY_REQUESTS)),
-        await reader([REGISTRY]),
+        await reader([REGISTRY_PARTITION]),
     )
 
 
-def places_of(at: SlotPlace, topic: Topic) -> list[Place]:
+def places_of(at: SlotPartitions, topic: Topic) -> list[PartitionId]:
     """Return the slot's partitions of a topic."""
     return [(topic, partition) for partition in at.partitions]
 

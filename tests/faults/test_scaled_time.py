@@ -19,7 +19,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.dsse import REGISTRY_HEAD_TYPE
 from schemas.record import Outgoing
 from schemas.topics import DAY_MS, Topic
-from signer.freshness import APART_MS_MAX
+from signer.freshness import HEAD_SKEW_MS_MAX
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR
@@ -48,7 +48,7 @@ DAY_S = 86_400  # the registrar is not wrong by the same time as others: they wo
 RATE = 12
 LIMITED = POLICY.model_copy(update={"intents_per_minute": RATE})
 DEAR_WEI = 9 * 10**17  # of five, the daily limit leaves room for all that the other tests sign
-NEARLY_APART_S = APART_MS_MAX // 1_000 - 2  # a clock may be as wrong as this
+NEARLY_APART_S = HEAD_SKEW_MS_MAX // 1_000 - 2  # a clock may be as wrong as this
 LATER_S = 120  # longer than the minute of the rate
 WAIT_S_MAX = 120
 NAMES = ("registrar", "clock", "advice", "dated", "leaver", "forged", "waiter", "cut")
@@ -210,7 +210,7 @@ def test_a_deactivated_agent_is_refused_though_it_is_the_registrys_last_record(
 def forged_heads(scaled: Scaled) -> list[bytes]:
     """Return heads that somebody without the registrar's key made, and another organisation's."""
     known, stranger = last_head(scaled), Ed25519Signer(REGISTRAR, b"s" * 32)
-    far = known.model_copy(update={"sequence": 10**9, "at_ms": wall_ms() + APART_MS_MAX})
+    far = known.model_copy(update={"sequence": 10**9, "at_ms": wall_ms() + HEAD_SKEW_MS_MAX})
     other = far.model_copy(update={"org": "other"})
     return [
         stranger.seal(REGISTRY_HEAD_TYPE, far.encode()).encode(),
@@ -251,7 +251,7 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
         scaled.set_clock(name, NEARLY_APART_S)
     waiting = submit(scaled, agent, "backlog", RATE - 3)
     waiting += submit(scaled, agent, "short", 1, expires_at_ms=wall_ms() + 1_000)
-    expired_at_ms = last_head(scaled).at_ms + APART_MS_MAX - NEARLY_APART_S * 1_000
+    expired_at_ms = last_head(scaled).at_ms + HEAD_SKEW_MS_MAX - NEARLY_APART_S * 1_000
     until(lambda: wall_ms() > expired_at_ms, WAIT_S_MAX)
     for process in working:
         assert process.poll() is None
@@ -285,7 +285,7 @@ def test_a_registry_without_its_last_records_halts_gates_signer_and_registrar(
         scaled.kill(name)
     known, before = last_head(scaled), written(scaled)
     more = {"sequence": known.sequence + 1, "digest": "0x" + "11" * 32, "at_ms": known.at_ms + 1}
-    head = known.model_copy(update=more | {"valid_until_ms": known.at_ms + APART_MS_MAX})
+    head = known.model_copy(update=more | {"valid_until_ms": known.at_ms + HEAD_SKEW_MS_MAX})
     send_heads(scaled, registrar_key(scaled).seal(REGISTRY_HEAD_TYPE, head.encode()).encode())
     submit(scaled, agent, "a")
     for name in ("registrar", "gates", "signer"):

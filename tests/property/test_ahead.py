@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.partition import partition_of
-from schemas.record import Outgoing, Place, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import Topic
 from signer.account import Account
 from streams.gates.clearance_cache import ClearanceCache
@@ -82,7 +82,7 @@ class Bus:
             for n, event in enumerate(found)
         ]
 
-    def all_done(self, place: Place) -> bool:
+    def all_done(self, place: PartitionId) -> bool:
         return not self.unread(place[0])
 
     def busy(self) -> list[Topic]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dsse import INTENT_TYPE
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, entry_bytes, hashes, leaf
 from streams.ledger.entry import entry_of
@@ -173,7 +173,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
 
 def brute_force_order(records: list[Record]) -> list[Record]:
     """Repeatedly take, of the first records left in each partition, the least."""
-    waiting: dict[Place, list[Record]] = {}
+    waiting: dict[PartitionId, list[Record]] = {}
     for record in sorted(records, key=lambda r: r.offset):
         waiting.setdefault((record.topic, record.partition), []).append(record)
     reached = dict.fromkeys(waiting, 0)

@@ -56,13 +56,13 @@ class Signed:
             for by, on, number in self.uses
         )
 
-    def following(self, sender: str, chain_id: int) -> int:
+    def next_free(self, sender: str, chain_id: int) -> int:
         return next(nonce for nonce in count() if self.free(sender, chain_id, nonce))
 
     def expected(self, one: AnyIntent, sender: str) -> int | None:
         """Return the nonce that an intent gets, or None where it is refused."""
         assert isinstance(one, TransactionIntent | AuthorizationIntent)
-        following = self.following(sender, one.chain_id)
+        following = self.next_free(sender, one.chain_id)
         if one.nonce in (None, following):
             return following
         may_stand_behind = isinstance(one, AuthorizationIntent) and one.nonce == following + 1
@@ -89,7 +89,7 @@ def test_every_nonce_is_used_once_and_none_is_passed_over(row: list[Wish]) -> No
     account, signed = Account(account=ACCOUNT), Signed()
     for wish in row:
         sender, chain_id = address_of(wish[0]), wish[1]
-        following = signed.following(sender, chain_id)
+        following = signed.next_free(sender, chain_id)
         one = asked_for(wish, following)
         judged, got = judge(one, account), signed.expected(one.intent, sender)
         assert isinstance(judged, Allocation | Refusal)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signer.ethereum.personal_message import personal_message_hash
-from signer.ethereum.preimage import taken_for
+from signer.ethereum.preimage import mistakable_for
 from signer.ethereum.typed_data.document import read_typed_data
 from signer.ethereum.typed_data.errors import TypedDataError
 from signer.rules.spending import find_spending
@@ -79,14 +79,14 @@ def test_eth_account_hashes_messages_alike(message: bytes) -> None:
 @effort(1)
 @given(st.binary(max_size=100))
 def test_every_message_is_judged(message: bytes) -> None:
-    taken_for(message)
+    mistakable_for(message)
 
 
 @given(st.text(max_size=60))
 def test_plain_words_are_a_message(text: str) -> None:
     message = f"Please sign in to example.com: {text}".encode(errors="ignore")
     if len(message) != 32:
-        assert taken_for(message) is None
+        assert mistakable_for(message) is None
 
 
 def _places(value: Any) -> Any:

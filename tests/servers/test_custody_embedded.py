@@ -193,7 +193,7 @@ def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_
     at.forward(ERASE_AFTER_MS)
     with life(world, clock=at.clock()) as pipeline:
         pipeline.drain()
-        kept = pipeline.runner.stage.memory.own("shares", ShareKeys)
+        kept = pipeline.runner.stage.memory.slot_record("shares", ShareKeys)
         assert kept is not None
         assert [key.version for key in kept.keys] == [2]
 

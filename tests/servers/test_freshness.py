@@ -7,7 +7,7 @@ import pytest
 from schemas.heads import RegistryHead
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.freshness import APART_MS_MAX, RegistryStaleError
+from signer.freshness import HEAD_SKEW_MS_MAX, RegistryStaleError
 from signer.registry import Registry
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import REGISTRAR, Folder, FolderError
@@ -54,7 +54,7 @@ def _head(folder: Folder, registry: list[Record], changes: dict[str, Any]) -> Re
         "sequence": whole.sequence - 1,
         "digest": whole.head,
         "at_ms": now_ms,
-        "valid_until_ms": now_ms + APART_MS_MAX,
+        "valid_until_ms": now_ms + HEAD_SKEW_MS_MAX,
     }
     return RegistryHead(**(terms | changes))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.record import Outgoing, Place, Record
+from schemas.record import Outgoing, PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
@@ -29,7 +29,7 @@ class Log(ABC):
     """A log that tests write to and a ``Source`` over it; ``start`` is where a test began."""
 
     source: Source
-    start: dict[Place, int]
+    start: dict[PartitionId, int]
 
     @abstractmethod
     def append(self, *events: Outgoing) -> None: ...
@@ -37,17 +37,17 @@ class Log(ABC):
     @abstractmethod
     def forget(self, topic: Topic, partition: int, before: int) -> None: ...
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[PartitionId]:
         return [
             (topic, partition)
             for topic in LEDGER_TOPICS
             for partition in range(1 if topic in UNKEYED else PARTITIONS)
         ]
 
-    def ends(self) -> dict[Place, int]:
+    def ends(self) -> dict[PartitionId, int]:
         return {at: self.source.end(*at) for at in self.places()}
 
-    def drain(self, positions: Mapping[Place, int], limit: int = 1000) -> list[Record]:
+    def drain(self, positions: Mapping[PartitionId, int], limit: int = 1000) -> list[Record]:
         """Read to the end as the sink does, checking every step."""
         standing, found = dict(positions), list[Record]()
         for _ in range(READS_MAX):
@@ -59,7 +59,7 @@ class Log(ABC):
                 return found
         raise AssertionError("the source never came to its end")
 
-    def expected(self, positions: Mapping[Place, int]) -> int:
+    def expected(self, positions: Mapping[PartitionId, int]) -> int:
         """Return how many records there are at least, where offsets have no holes."""
         return sum(self.source.end(*at) - positions.get(at, 0) for at in self.places())
 
@@ -99,7 +99,7 @@ class KafkaLog(Log):
     def forget(self, topic: Topic, partition: int, before: int) -> None:
         self.writer.forget(topic, partition, before)
 
-    def next(self, positions: Mapping[Place, int], count: int) -> list[Record]:
+    def next(self, positions: Mapping[PartitionId, int], count: int) -> list[Record]:
         """Read on until so many records came, or more: a read may end before the broker gives."""
         standing, found = dict(positions), list[Record]()
         for _ in range(READS_MAX):

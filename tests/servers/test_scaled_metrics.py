@@ -13,7 +13,7 @@ from schemas.dsse import Envelope
 from schemas.intent import intent_digest
 from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
-from signer.freshness import APART_MS_MAX
+from signer.freshness import HEAD_SKEW_MS_MAX
 from signer.signatures import Ed25519Signer
 from streams.simulators.breaker import State
 from tests.harness.judge.outside import Json, check
@@ -59,7 +59,7 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
     assert "sixgate_simulation_breaker" not in signer
     for name in ("registrar", "gates", "signer"):
         age_s = scaled.metrics(name)["sixgate_registry_head_age_seconds"][()]
-        assert -1 < age_s < APART_MS_MAX / 1000
+        assert -1 < age_s < HEAD_SKEW_MS_MAX / 1000
     await_idle(scaled)
     assert scaled.server is not None
     assert scaled.metrics("ledger")["sixgate_ledger_rows_total"] == {(): kept(scaled)}

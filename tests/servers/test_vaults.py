@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.access import Grant
-from schemas.client_share import SharePlace
+from schemas.client_share import ClientShareContext
 from schemas.registry import AccessSet, Entry, VaultCreated
 from schemas.vault_backup import BackedUpVault, Backup, BackupHeader
 from signer.custody.hpke import HpkeKey
@@ -141,7 +141,7 @@ def test_a_clients_share_opens_through_whoever_serves_secrets(served: tuple[Api,
     client = HpkeKey(secrets.token_bytes(32))
     key = f"0x{client.public_key.hex()}"
     made = store(admin(served), SPLIT, NewSecret("seed", 1, "note", b"value", key))
-    place = SharePlace(org="acme", account=ACCOUNT, vault="split", path="seed", version=1)
+    place = ClientShareContext(org="acme", account=ACCOUNT, vault="split", path="seed", version=1)
     share = client.open(bytes.fromhex(made["client_share"][2:]), place.to_client())
     granted = Grant(effect="allow", vault="split", paths="**", rights=("read",))
     operator.register(

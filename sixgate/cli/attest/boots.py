@@ -16,7 +16,7 @@ from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
-from signer.signatures import proves
+from signer.signatures import signature_is_valid
 from sixgate.api import Json
 from sixgate.cli.attest.attested import SIMULATED, plain, properties
 from sixgate.cli.attest.evidence import Out, keep
@@ -156,7 +156,7 @@ def named_signer(registry: Json, outcome: Json) -> Named:
         signature = bytes.fromhex(str(outcome.get("signature", ""))[2:])
     except ValueError:
         signature = b""
-    if not any(proves(key, signature, signed_part(outcome)) for key in keys):
+    if not any(signature_is_valid(key, signature, signed_part(outcome)) for key in keys):
         told = "the outcome is not signed by a key that was registered for the signer it names"
         raise CommandError(ExitCode.NOT_ATTESTED, told)
     return Named(registry["org"], signer, keys)

@@ -84,7 +84,7 @@ def asked_in_full(
 def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
     match intent:
         case TransactionIntent():
-            from signer.transaction_form import type_of
+            from signer.transaction_types import type_of
 
             yield "type", str(type_of(intent))
             yield "to", address(intent.to) if intent.to else "new contract"

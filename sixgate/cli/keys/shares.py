@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal_for
 from signer.custody.process import forbid_inspection
@@ -47,7 +47,7 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
         why = f"the signer has told {account} no share key: it does once a vault of it wants one"
         raise CommandError(ExitCode.NOT_FOUND, f"{why}; try again in a moment")
     terms = {name: key[name] for name in ("account", "vault", "path", "version")}
-    place = SharePlace(org=here.registry["org"], **terms)
+    place = ClientShareContext(org=here.registry["org"], **terms)
     forbid_inspection()  # before the share is here
     with wiping(read_hex(file, "share")) as share:
         box = seal_for(recipient, share, place.to_signer(agent))

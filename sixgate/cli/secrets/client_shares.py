@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from signer.custody.buffers import wipe, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey
@@ -116,7 +116,7 @@ class Client:
 
     def _opened(self, made: Json, org: str) -> bytearray:
         terms = {name: made[name] for name in ("account", "vault", "path", "version")}
-        place = SharePlace(org=org, **terms)
+        place = ClientShareContext(org=org, **terms)
         return self.key.open(bytes.fromhex(str(made["client_share"])[2:]), place.to_client())
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.keys import AnyOrder, KeyProvisioned
 from schemas.registry import AccountOpened, VaultCreated
@@ -63,8 +63,10 @@ class Fund:
         assert key is not None
         return key
 
-    def place(self, version: int = 1) -> SharePlace:
-        return SharePlace(org=ORG, account=FUND, vault=AGENT_KEYS, path=KEY_PATH, version=version)
+    def place(self, version: int = 1) -> ClientShareContext:
+        return ClientShareContext(
+            org=ORG, account=FUND, vault=AGENT_KEYS, path=KEY_PATH, version=version
+        )
 
     def received(self, answer: KeyProvisioned) -> bytearray:
         """Return the client's share as the client takes it out of the signer's answer."""

@@ -20,7 +20,7 @@ from schemas.keys import (
 )
 from schemas.partition import partition_of
 from schemas.record import Outgoing, Record
-from schemas.redaction import gated_digest
+from schemas.redaction import redacted_digest
 from schemas.registry import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
 from signer.addresses.derivation import derive, recorded
@@ -164,7 +164,7 @@ def delivery(
         about["address"] = address_for(chain, secret)
     names = (about["org"], about["account"], about["path"], chain, about["address"])
     sealed = f"0x{seal_for(recipient, secret, context or import_context(*names)).hex()}"
-    order = KeyImport(**{"import_key": recipient, "box": gated_digest(sealed)} | about)
+    order = KeyImport(**{"import_key": recipient, "box": redacted_digest(sealed)} | about)
     envelope = sealed_request(order)
     name = delivery_id(envelope.body())
     return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()

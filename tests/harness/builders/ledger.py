@@ -15,7 +15,7 @@ from schemas.dsse import INTENT_TYPE, Envelope, pae, seal
 from schemas.intent import TransactionIntent, intent_digest
 from schemas.outcome import IntentRejected, TransactionSigned
 from schemas.reasons import Reason
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.redaction import redacted, signed_part
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
@@ -166,9 +166,9 @@ class MemoryLog:
 
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self.records = list(records)
-        self.first: dict[Place, int] = {}
+        self.first: dict[PartitionId, int] = {}
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         kept = (
             record
             for record in self.records
@@ -186,7 +186,7 @@ class MemoryLog:
         )
 
 
-def _place(record: Record) -> Place:
+def _place(record: Record) -> PartitionId:
     return record.topic, record.partition
 
 

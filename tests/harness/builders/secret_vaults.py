@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from schemas.access import Grant
-from schemas.client_share import SharePlace
+from schemas.client_share import ClientShareContext
 from schemas.custody import CustodyMode
 from schemas.dsse import READ_REQUEST_TYPE, VAULT_ORDER_TYPE, Envelope
 from schemas.record import Outgoing
@@ -68,7 +68,7 @@ def put(keeper: SecretSealing, request: Envelope, value: bytes = VALUE) -> Secre
 def received(stored: SecretStored) -> bytearray | None:
     if stored.client_share is None:
         return None
-    place = SharePlace(
+    place = ClientShareContext(
         org=ORG, account=ACCOUNT, vault="main", path=stored.path, version=stored.version
     )
     return CLIENT.open(bytes.fromhex(stored.client_share[2:]), place.to_client())

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from schemas.access import Grant
-from schemas.client_share import SharePlace
+from schemas.client_share import ClientShareContext
 from schemas.custody import CustodyMode
 from schemas.dsse import VAULT_ORDER_TYPE
 from schemas.record import Outgoing
-from schemas.redaction import gated_digest
+from schemas.redaction import redacted_digest
 from schemas.registry import AccessSet, VaultCreated
 from schemas.topics import Topic
 from schemas.vault_events import (
@@ -71,7 +71,7 @@ def put(
     """Return an order to store a value, with its box."""
     context = SecretOrder(**asked(**changes)).box_context()
     sealed = f"0x{seal_for(recipient, value, context).hex()}"
-    order = SecretOrder(**asked(**changes), box=gated_digest(sealed))
+    order = SecretOrder(**asked(**changes), box=redacted_digest(sealed))
     request = by.seal(VAULT_ORDER_TYPE, order.encode())
     name = secret_delivery_id(request.body())
     return SecretDelivery(id=name, request=request, box=box or sealed).encode()
@@ -98,7 +98,7 @@ def opened(one: Desk, event: SecretStored) -> bytes:
     share = None
     if event.client_share:
         place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
-        to_client = SharePlace(org=ORG, **place).to_client()
+        to_client = ClientShareContext(org=ORG, **place).to_client()
         share = CLIENT.open(bytes.fromhex(event.client_share[2:]), to_client)
     return bytes(one.operations.vaults.keeper.open(event, share).secret)
 

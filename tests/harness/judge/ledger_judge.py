@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from infra.local.clickhouse import ClickHouse as LocalServer
 from schemas.dsse import Envelope
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
@@ -71,5 +71,5 @@ class LedgerJudge:
         with closing(LoopThread("outside")) as loop:
             return loop.run(self._replayed(places))
 
-    async def _replayed(self, places: Iterable[Place]) -> list[Record]:
+    async def _replayed(self, places: Iterable[PartitionId]) -> list[Record]:
         return [record async for record in replay(self.broker, places)]

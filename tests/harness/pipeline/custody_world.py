@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.custody import AGENT_KEYS, CustodyMode
 from schemas.dsse import KEY_REQUEST_TYPE, VAULT_ORDER_TYPE
 from schemas.keys import KeyRequest
@@ -115,8 +115,8 @@ class CustodyWorld:
         return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
 
 
-def place(mode: CustodyMode) -> SharePlace:
-    return SharePlace(
+def place(mode: CustodyMode) -> ClientShareContext:
+    return ClientShareContext(
         org="acme", account=account_of(mode), vault=AGENT_KEYS, path=KEY_PATH, version=1
     )
 

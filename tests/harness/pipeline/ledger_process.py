@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerError
 from streams.ledger.heads import HeadFile
@@ -28,7 +28,7 @@ _CONTEXT.set_forkserver_preload([__name__])
 class SlowLog(MemoryLog):
     """Gives a few records at a time, so that a kill lands between and inside many appends."""
 
-    def read(self, positions: Mapping[Place, int], limit: int) -> list[Record]:
+    def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         return super().read(positions, min(limit, STEP_RECORDS))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from schemas.client_share import SharePlace
+from schemas.client_share import ClientShareContext
 from schemas.custody import AGENT_KEYS
 from schemas.registry import AccountOpened, Entry, VaultCreated
 from signer.custody.hpke import HpkeKey, seal_for
@@ -42,7 +42,7 @@ HERE = Client(KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("
 def told(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
     """Return an answer with a share that is sealed for the client, as everybody can seal one."""
     terms = {name: getattr(ANSWER, name) for name in ("account", "vault", "path", "version")}
-    place = SharePlace(org="acme", **terms)
+    place = ClientShareContext(org="acme", **terms)
     box = f"0x{seal_for(FOR_KEY, share, place.to_client()).hex()}"
     ordered = key_answer(key_request(account=FUND, registry_sequence=known))
     same = {"id": ordered.id, "request": ordered.request}

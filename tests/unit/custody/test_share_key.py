@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.intent import EXPIRY_MS_MAX
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
 from signer.custody.hpke import seal_for
@@ -20,7 +20,7 @@ from signer.custody.share_key import (
 from tests.harness.builders.custody_material import OTHER_ROOT, LyingKms, Stream, root_kms
 
 NOBODY = ShareKeys(org="acme", signer="signer-1")
-CONTEXT = SharePlace(
+CONTEXT = ClientShareContext(
     org="acme", account="fund", vault="__agent-keys", path="keys/hot", version=1
 ).to_signer("alice")
 SHARE = b"\x01\x02" + b"s" * 32
@@ -86,7 +86,9 @@ def test_a_key_opens_exactly_while_it_is_current_or_overlaps(gaps: list[int], no
 @pytest.mark.parametrize("other", ["mallory", "alice2", ""])
 def test_a_share_of_one_agent_serves_no_other(other: str) -> None:
     keys = rotated(0)
-    place = SharePlace(org="acme", account="fund", vault="__agent-keys", path="keys/hot", version=1)
+    place = ClientShareContext(
+        org="acme", account="fund", vault="__agent-keys", path="keys/hot", version=1
+    )
     with pytest.raises(CorruptError, match="another agent"):
         opens(keys, sent(keys.current), 0, place.to_signer(other))
     with pytest.raises(CorruptError):

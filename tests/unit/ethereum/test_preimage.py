@@ -6,7 +6,7 @@ from eth_account.messages import encode_typed_data
 
 from signer.ethereum.encoding import encode
 from signer.ethereum.keccak import keccak256
-from signer.ethereum.preimage import taken_for
+from signer.ethereum.preimage import mistakable_for
 from signer.ethereum.signing import sign_transaction
 from tests.harness.builders.ethereum import RECIPIENT, TRANSFER, MemoryKey
 from tests.harness.builders.typed_data import permit
@@ -34,7 +34,7 @@ READABLE = "\u0180abcde"
     ],
 )
 def test_a_hash_in_any_spelling_is_no_message(message: bytes) -> None:
-    assert taken_for(message) == "a hash of 32 bytes"
+    assert mistakable_for(message) == "a hash of 32 bytes"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_hash_in_any_spelling_is_no_message(message: bytes) -> None:
     ],
 )
 def test_a_preimage_of_a_signed_digest_is_no_message(message: bytes) -> None:
-    assert taken_for(message) == "a pre-image of EIP-191 or EIP-712"
+    assert mistakable_for(message) == "a pre-image of EIP-191 or EIP-712"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_preimage_of_a_signed_digest_is_no_message(message: bytes) -> None:
     ],
 )
 def test_a_typed_transaction_or_authorization_is_no_message(message: bytes) -> None:
-    assert taken_for(message) == "an EIP-2718 transaction or an EIP-7702 authorization"
+    assert mistakable_for(message) == "an EIP-2718 transaction or an EIP-7702 authorization"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_typed_transaction_or_authorization_is_no_message(message: bytes) -> N
     ],
 )
 def test_a_legacy_transaction_is_no_message(message: bytes) -> None:
-    assert taken_for(message) == "a legacy transaction"
+    assert mistakable_for(message) == "a legacy transaction"
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_a_legacy_transaction_is_no_message(message: bytes) -> None:
     ],
 )
 def test_words_in_any_script_are_a_message(message: bytes) -> None:
-    assert taken_for(message) is None
+    assert mistakable_for(message) is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.topics import FOR_EVER, TOPICS, Topic
+from schemas.topics import RETAIN_FOREVER, TOPICS, Topic
 from streams.kafka.broker import BATCH_BYTES_MAX
 from streams.kafka.names import Names
 from streams.kafka.topics import (
@@ -65,7 +65,7 @@ def test_a_weaker_setting_is_named(setting: str, value: str) -> None:
 
 def test_what_must_stay_for_ever_is_weaker_with_any_other_retention() -> None:
     registry = THERE[Topic.REGISTRY]
-    assert registry.settings["retention.ms"] == str(FOR_EVER)
+    assert registry.settings["retention.ms"] == str(RETAIN_FOREVER)
     assert differences(found(registry, retention_ms=str(10**15)))
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.record import Place, Record
+from schemas.record import PartitionId, Record
 from schemas.topics import TOPICS, Topic
 from streams.ledger import ordering
 from streams.ledger.errors import LedgerGapError
@@ -17,10 +17,10 @@ from streams.ledger.ordering import (
     refuse_gap,
 )
 
-OUT: Place = (Topic.OUTCOMES, 0)
+OUT: PartitionId = (Topic.OUTCOMES, 0)
 
 
-def record(offset: int, at_ms: int = 0, place: Place = OUT, size: int = 1) -> Record:
+def record(offset: int, at_ms: int = 0, place: PartitionId = OUT, size: int = 1) -> Record:
     return Record(place[0], place[1], offset, "a", b"x" * size, at_ms)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.custody import CustodyMode
-from schemas.secret_requests import SecretAnswer, SecretTold, answer_context
+from schemas.secret_requests import SecretAnswer, SecretVersion, answer_context
 from signer.custody.errors import (
     ClientShareMissingError,
     CustodyError,
@@ -37,7 +37,7 @@ from tests.harness.builders.secret_vaults import (
 )
 
 
-def asked(desk: SecretService, raw: bytes, place: Place) -> tuple[SecretTold, ...]:
+def asked(desk: SecretService, raw: bytes, place: Place) -> tuple[SecretVersion, ...]:
     box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
     name = place.records[-1]["id"]
     assert name

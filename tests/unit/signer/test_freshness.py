@@ -11,14 +11,14 @@ from schemas.dsse import HEAD_TYPE, REGISTRY_HEAD_TYPE
 from schemas.heads import LedgerHead, RegistryHead
 from schemas.registry import AccountOpened
 from signer.freshness import (
-    APART_MS_MAX,
-    Heads,
+    HEAD_SKEW_MS_MAX,
     RegistryHeadError,
+    RegistryHeads,
     RegistryStaleError,
     next_head,
     open_head,
-    refuse_apart,
-    refuse_withheld,
+    require_fresh,
+    require_not_withheld,
 )
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
@@ -52,7 +52,7 @@ def head(registry: Registry, **changes: Any) -> RegistryHead:
         "sequence": registry.sequence - 1,
         "digest": registry.head,
         "at_ms": NOW_MS,
-        "valid_until_ms": NOW_MS + APART_MS_MAX,
+        "valid_until_ms": NOW_MS + HEAD_SKEW_MS_MAX,
     }
     return RegistryHead(**(terms | changes))
 
@@ -64,26 +64,26 @@ def sealed(
 
 
 def test_a_registrars_head_of_all_records_at_this_time_is_fresh(registry: Registry) -> None:
-    heads = Heads()
+    heads = RegistryHeads()
     raw = next_head(REGISTRAR, registry, [], NOW_MS)
-    heads.take(raw, registry, NOW_MS)
+    heads.add(raw, registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
 OTHER_ORG = {"org": "other"}
 ROWS: dict[str, tuple[dict[str, Any], int, str]] = {
     "no record is missing and the time is right": ({}, 0, ""),
-    "the head is as old as it may be": ({}, APART_MS_MAX, ""),
-    "this clock is as far behind as it may be": ({}, -APART_MS_MAX, ""),
+    "the head is as old as it may be": ({}, HEAD_SKEW_MS_MAX, ""),
+    "this clock is as far behind as it may be": ({}, -HEAD_SKEW_MS_MAX, ""),
     "the head is older, or this clock an hour ahead": (
         {},
-        APART_MS_MAX + 1,
+        HEAD_SKEW_MS_MAX + 1,
         "ahead of the registrar",
     ),
     "this clock is an hour behind": ({}, -3_600_000, "3600 s ahead of this clock"),
-    "this clock is a little too far behind": ({}, -APART_MS_MAX - 1, "ahead of this clock"),
+    "this clock is a little too far behind": ({}, -HEAD_SKEW_MS_MAX - 1, "ahead of this clock"),
     "the registrar gave it less time": ({"valid_until_ms": NOW_MS + 5}, 6, "0 s old"),
-    "the registrar gave it a year": ({"valid_until_ms": 2**50}, APART_MS_MAX + 1, "30 s old"),
+    "the registrar gave it a year": ({"valid_until_ms": 2**50}, HEAD_SKEW_MS_MAX + 1, "30 s old"),
     "the last record is withheld": ({"sequence": 9}, 0, "without its last records"),
     "another record is in its place": ({"digest": "0x" + "11" * 32}, 0, "two registries"),
 }
@@ -97,8 +97,8 @@ def test_what_a_head_says_of_registry_and_clock(
 
     def doubt() -> str:
         try:
-            refuse_withheld(one, registry)
-            refuse_apart(one, now_ms)
+            require_not_withheld(one, registry)
+            require_fresh(one, now_ms)
         except RegistryStaleError as error:
             return str(error)
         return ""
@@ -110,7 +110,7 @@ def test_what_a_head_says_of_registry_and_clock(
 def test_a_head_from_before_the_last_records_is_still_right() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"))
     before = head(registry)
-    refuse_withheld(before, longer(registry, operator))
+    require_not_withheld(before, longer(registry, operator))
 
 
 FORGED: dict[str, Callable[[Registry], bytes]] = {
@@ -135,56 +135,56 @@ FORGED: dict[str, Callable[[Registry], bytes]] = {
 def test_a_forged_head_is_refused_and_changes_nothing(
     registry: Registry, forge: Callable[[Registry], bytes]
 ) -> None:
-    heads, raw = Heads(), forge(registry)
+    heads, raw = RegistryHeads(), forge(registry)
     with pytest.raises(RegistryHeadError):
         open_head(raw, registry)
-    heads.take(raw, registry, NOW_MS)
+    heads.add(raw, registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match="start sixgate registrar"):
         heads.newest(registry, NOW_MS)
-    heads.take(sealed(head(registry)), registry, NOW_MS)
-    heads.take(raw, registry, NOW_MS)
+    heads.add(sealed(head(registry)), registry, NOW_MS)
+    heads.add(raw, registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
 def test_an_old_head_that_is_replayed_does_not_replace_the_newest(registry: Registry) -> None:
-    heads, old = Heads(), head(registry, at_ms=NOW_MS - 3_600_000)
+    heads, old = RegistryHeads(), head(registry, at_ms=NOW_MS - 3_600_000)
     for one in (head(registry), old):
-        heads.take(sealed(one), registry, NOW_MS)
+        heads.add(sealed(one), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
 def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
     registry: Registry,
 ) -> None:
-    heads, ahead = Heads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
-    heads.take(sealed(ahead), registry, NOW_MS)
+    heads, ahead = RegistryHeads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
+    heads.add(sealed(ahead), registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match="ahead of this clock"):
         heads.newest(registry, NOW_MS)
-    heads.take(sealed(head(registry)), registry, NOW_MS)
+    heads.add(sealed(head(registry)), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
 def test_one_registrar_whose_clock_is_right_is_enough(registry: Registry) -> None:
-    heads = Heads()
+    heads = RegistryHeads()
     for by, at_ms in ((REGISTRAR, NOW_MS + 3_600_000), (SECOND, NOW_MS)):
-        one = head(registry, at_ms=at_ms, valid_until_ms=at_ms + APART_MS_MAX)
-        heads.take(sealed(one, by), registry, NOW_MS)
+        one = head(registry, at_ms=at_ms, valid_until_ms=at_ms + HEAD_SKEW_MS_MAX)
+        heads.add(sealed(one, by), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
 
 
 def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -> None:
-    heads = Heads()
-    heads.take(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
-    heads.take(sealed(head(registry), SECOND), registry, NOW_MS)
+    heads = RegistryHeads()
+    heads.add(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
+    heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
     with pytest.raises(RegistryStaleError, match="without its last records"):
         heads.newest(registry, NOW_MS)
 
 
 def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))
-    heads = Heads()
-    heads.take(sealed(head(registry, sequence=2**40)), registry, NOW_MS)
-    heads.take(sealed(head(registry), SECOND), registry, NOW_MS)
+    heads = RegistryHeads()
+    heads.add(sealed(head(registry, sequence=2**40)), registry, NOW_MS)
+    heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
     registry.apply(operator.write(service(REGISTRAR, "registrar", active=False)))
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
     registry.apply(operator.write(service(SECOND, "registrar", active=False)))
@@ -194,18 +194,18 @@ def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
 
 def test_what_an_older_key_of_a_registrar_signed_counts_no_more() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"))
-    heads, again = Heads(), Ed25519Signer(REGISTRAR.keyid, b"n" * 32)
-    heads.take(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
+    heads, again = RegistryHeads(), Ed25519Signer(REGISTRAR.keyid, b"n" * 32)
+    heads.add(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
     registry.apply(operator.write(service(again, "registrar")))
     with pytest.raises(RegistryStaleError):
         heads.newest(registry, NOW_MS)
-    heads.take(sealed(head(registry), again), registry, NOW_MS)
+    heads.add(sealed(head(registry), again), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
 
 
 def test_an_empty_registry_says_what_to_do() -> None:
     for act in (
-        lambda: Heads().newest(Registry("0x" + "11" * 32), NOW_MS),
+        lambda: RegistryHeads().newest(Registry("0x" + "11" * 32), NOW_MS),
         lambda: next_head(REGISTRAR, Registry("0x" + "11" * 32), [], NOW_MS),
     ):
         with pytest.raises(RegistryStaleError, match="run sixgate publish"):
@@ -239,13 +239,13 @@ def test_whatever_is_replayed_in_whatever_order_only_a_young_head_is_fresh(
     signed: list[tuple[Ed25519Signer, int]], after_ms: int
 ) -> None:
     _, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))
-    heads, now_ms = Heads(), NOW_MS + after_ms
+    heads, now_ms = RegistryHeads(), NOW_MS + after_ms
     for by, at in signed:
-        one = head(registry, at_ms=NOW_MS + at, valid_until_ms=NOW_MS + at + APART_MS_MAX)
-        heads.take(sealed(one, by), registry, now_ms)
-    young = [at for _, at in signed if abs(after_ms - at) <= APART_MS_MAX]
+        one = head(registry, at_ms=NOW_MS + at, valid_until_ms=NOW_MS + at + HEAD_SKEW_MS_MAX)
+        heads.add(sealed(one, by), registry, now_ms)
+    young = [at for _, at in signed if abs(after_ms - at) <= HEAD_SKEW_MS_MAX]
     try:
         assert heads.newest(registry, now_ms).at_ms - NOW_MS in young
     except RegistryStaleError:
         newest = {by.keyid: at for by, at in sorted(signed, key=lambda one: one[1])}
-        assert not any(at in young for at in newest.values() if at <= after_ms + APART_MS_MAX)
+        assert not any(at in young for at in newest.values() if at <= after_ms + HEAD_SKEW_MS_MAX)

@@ -119,7 +119,7 @@ def test_whoever_steals_identity_root_and_state_later_opens_no_box_from_before(
 def opened_by_a_thief(world: World, box: bytes) -> bytes | None:
     """Try every key in a stolen state, at a time at which none had given way."""
     stolen = World(disk=world.disk, now_ms=0)
-    kept = stolen.memory.own("shares", ShareKeys)
+    kept = stolen.memory.slot_record("shares", ShareKeys)
     assert kept
     assert kept.keys
     try:

@@ -10,7 +10,7 @@ from schemas.dsse import INTENT_TYPE, KEY_REQUEST_TYPE, Envelope, pae
 from schemas.outcome import TransactionSigned, decode_outcome
 from schemas.redaction import redacted, signed_part
 from signer.signatures import (
-    MEMO_BYTES_MAX,
+    CACHED_BYTES_MAX,
     Ed25519Signer,
     InvalidSignatureError,
     open_envelope,
@@ -21,7 +21,7 @@ from tests.harness.builders.cases import ALICE, MALLORY, SIGNER, intent, sealed,
 
 BODY = intent().encode()
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
-SIZES = [0, 100, MEMO_BYTES_MAX, MEMO_BYTES_MAX + 1]
+SIZES = [0, 100, CACHED_BYTES_MAX, CACHED_BYTES_MAX + 1]
 
 # RFC 8032, section 7.1, tests 2 and 3: seed, public key, message, signature.
 RFC_8032 = [

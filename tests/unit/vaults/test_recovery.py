@@ -9,7 +9,7 @@ import pytest
 
 from schemas.access import SecretAccess
 from schemas.audit import AuditRecord
-from schemas.client_share import SharePlace
+from schemas.client_share import ClientShareContext
 from schemas.custody import AGENT_KEYS, CustodyMode, WrappedShareText
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.keys import KeyRequest
@@ -79,7 +79,7 @@ def recovered(said: list[Outgoing]) -> SecretRecovered:
 
 def share_in(event: SecretRecovered, client: HpkeKey = NEW_CLIENT) -> bytearray:
     place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
-    to_client = SharePlace(org=ORG, **place).to_client()
+    to_client = ClientShareContext(org=ORG, **place).to_client()
     return client.open(bytes.fromhex(event.client_share[2:]), to_client)
 
 

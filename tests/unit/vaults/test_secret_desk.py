@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from schemas.access import Grant
-from schemas.client_share import ClientShare, SharePlace
+from schemas.client_share import ClientShare, ClientShareContext
 from schemas.custody import CustodyMode
 from schemas.secret_requests import (
     SecretAnswer,
-    SecretTold,
+    SecretVersion,
     answer_context,
     secret_request_digest,
 )
@@ -48,7 +48,7 @@ def judged(desk: SecretService, raw: bytes) -> tuple[Asked, Judged]:
     return asked, desk.judge(asked, NOW_MS)
 
 
-def told(desk: SecretService, raw: bytes) -> tuple[SecretTold, ...]:
+def told(desk: SecretService, raw: bytes) -> tuple[SecretVersion, ...]:
     asked, found = judged(desk, raw)
     assert isinstance(found.access, Allowed), found.access
     served = desk.serve(asked, found)
@@ -64,7 +64,7 @@ def reason(desk: SecretService, raw: bytes) -> str | None:
 
 def share_for(desk: SecretService, share: bytearray | None, **changes: Any) -> ClientShare:
     assert share is not None
-    place = SharePlace(org=ORG, account=ACCOUNT, vault="main", path="prod/db", version=1)
+    place = ClientShareContext(org=ORG, account=ACCOUNT, vault="main", path="prod/db", version=1)
     key = f"0x{desk.reading_key.public_key.hex()}"
     box = seal_for(key, share, place.to_signer(changes.pop("agent", AGENT)))
     terms: dict[str, Any] = {"key_version": 1, "share_key": key, "box": f"0x{box.hex()}"}

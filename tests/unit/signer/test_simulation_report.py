@@ -5,7 +5,7 @@ import pytest
 from schemas.dsse import INTENT_TYPE, SIMULATION_TYPE, Envelope
 from schemas.intent import intent_digest
 from schemas.reasons import Reason
-from signer.evidence import judge_report
+from signer.simulation_report import verified_report
 from tests.harness.builders.cases import (
     ALICE,
     MAINNET,
@@ -27,11 +27,11 @@ REGISTRY = registered(service(MALLORY, "gateway"))[1]
 
 
 def test_a_registered_simulator_s_report_is_believed() -> None:
-    assert judge_report(SOUND, REGISTRY, ASKED, NAME) == (REPORT, None)
+    assert verified_report(SOUND, REGISTRY, ASKED, NAME) == (REPORT, None)
 
 
 def test_no_report_is_no_problem_yet() -> None:
-    assert judge_report(None, REGISTRY, ASKED, NAME) == (None, None)
+    assert verified_report(None, REGISTRY, ASKED, NAME) == (None, None)
 
 
 UNTRUSTED: dict[str, Envelope] = {
@@ -54,11 +54,11 @@ UNTRUSTED: dict[str, Envelope] = {
 
 @pytest.mark.parametrize("name", UNTRUSTED)
 def test_a_report_is_not_believed(name: str) -> None:
-    judged = judge_report(UNTRUSTED[name], REGISTRY, ASKED, NAME)
+    judged = verified_report(UNTRUSTED[name], REGISTRY, ASKED, NAME)
     assert judged == (None, Reason.SIMULATION_UNTRUSTED)
 
 
 def test_a_simulator_that_was_switched_off_is_not_believed_any_more() -> None:
     _, registry = registered(service(SIMULATOR, "simulator", active=False))
-    judged = judge_report(SOUND, registry, ASKED, NAME)
+    judged = verified_report(SOUND, registry, ASKED, NAME)
     assert judged == (None, Reason.SIMULATION_UNTRUSTED)

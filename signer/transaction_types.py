@@ -12,7 +12,7 @@ _COMMON: Final = frozenset({"chain_id", "nonce", "gas_limit", "to", "value_wei",
 FIELDS: Final[dict[int, frozenset[str]]] = {
     row.number: frozenset(name for name, _ in row.fields) - _COMMON for row in TRANSACTION_TYPES
 }
-PRICED: Final = frozenset(number for number, own in FIELDS.items() if "gas_price_wei" in own)
+GAS_PRICED: Final = frozenset(number for number, own in FIELDS.items() if "gas_price_wei" in own)
 _TYPED_FIELDS: Final = tuple(sorted(frozenset().union(*FIELDS.values())))
 
 
@@ -25,7 +25,7 @@ def type_of(intent: TransactionIntent) -> int:
     return TxType.LEGACY if intent.access_list is None else TxType.ACCESS_LIST
 
 
-def form_problem(intent: TransactionIntent) -> TransactionProblem | None:
+def type_problem(intent: TransactionIntent) -> TransactionProblem | None:
     """Return why the fields are no transaction of any one type, or None."""
     wanted = type_of(intent)
     if wanted not in FIELDS:

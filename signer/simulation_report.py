@@ -9,7 +9,7 @@ from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
 
 
-def judge_report(
+def verified_report(
     envelope: Envelope | None, registry: Registry, intent: Intent, intent_name: str
 ) -> tuple[SimulationReport | None, Reason | None]:
     """Return the report if a registered simulator signed it for exactly this intent.
