@@ -1,4 +1,4 @@
-"""What a query may ask about: the ledger's tables and columns, named where somebody looks; pure."""
+"""Catalog: answers SHOW TABLES and DESCRIBE, and lists the known names in query errors. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,13 +19,13 @@ _NO_COLUMN = re.compile(
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every table and view with its columns, pairs of a name and the engine's type."""
+    """All tables and views, each with its columns as pairs of name and engine type."""
 
     columns: Mapping[str, tuple[tuple[str, str], ...]]
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, str, str]]) -> "Catalog":
-        """Build it from rows ``(table, column, type)`` in their order."""
+        """Build the catalog from rows ``(table, column, type)``, in their order."""
         columns: dict[str, tuple[tuple[str, str], ...]] = {}
         for table, column, kind in rows:
             if table not in HIDDEN:
@@ -33,20 +33,20 @@ class Catalog:
         return cls(columns)
 
     def tables(self, sql: str) -> list[str] | None:
-        """Return the tables' names if that is what a query asks for."""
+        """Return the table names if ``sql`` is SHOW TABLES, else None."""
         return list(self.columns) if _SHOW_TABLES.fullmatch(sql) else None
 
     def described(self, sql: str) -> str | None:
-        """Return the name of the table that a query asks to describe."""
+        """Return the table's name if ``sql`` is DESCRIBE, else None."""
         found = _DESCRIBE.fullmatch(sql)
         return found[1] if found else None
 
     def no_table(self, name: str) -> str:
-        """Say that there is no such table, and which there are."""
+        """Return the error for an unknown table, with the names of all tables."""
         return f"There is no table {name}: there are {', '.join(self.columns)}."
 
-    def mended(self, sql: str, sentence: str) -> str:
-        """Return the engine's sentence, or a better one for a name that it does not know."""
+    def explain(self, sql: str, sentence: str) -> str:
+        """Return the engine's error; for an unknown name, an error that lists the known names."""
         if table := _NO_TABLE.search(sentence):
             return self.no_table(table[1])
         if column := _NO_COLUMN.search(sentence):

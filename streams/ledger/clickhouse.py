@@ -1,10 +1,10 @@
-"""The one adapter to ClickHouse, through clickhouse-connect: chDB in this process, or a server.
+"""Adapter to ClickHouse through clickhouse-connect: chDB inside this process, or a server.
 
-Threads. Every connection serialises its own calls under its own lock, from whichever thread they
-come; nothing has to happen on the main thread. Connections to one engine run beside each other, so
-a reader opens its own with ``another()`` instead of waiting for the writer. A folder belongs to one
-process, and a process holds one folder at a time: closing every connection frees it. A server's
-writer may be alive twice; ``insert_arrow`` lets the server itself judge who goes on.
+Threads: every connection serialises its calls with its own lock and can be used from any thread.
+Connections to one engine run in parallel, so a reader opens its own with ``new_connection()``
+instead of waiting for the writer. A folder belongs to one process, and a process holds one folder
+at a time; closing all connections releases it. Two writers may be alive on one server, so
+``insert_arrow`` lets the server decide whose insert continues the chain.
 """
 
 import threading
@@ -23,17 +23,17 @@ Settings = Mapping[str, int | str]
 Parameters = Mapping[str, Any]
 Answer = TypeVar("Answer")
 
-# A batch is one block, one part, durable or absent; the token makes sending it twice harmless.
+# A batch is one block and one part: durable or absent. The token makes the insert idempotent.
 _INSERT_SETTINGS: Settings = {
     "async_insert": 0,
     "max_partitions_per_insert_block": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # Every default is computed for every row: deciding what to skip would cost more than it saves.
+    # Every default is needed for every row, so lazy evaluation would only add cost.
     "short_circuit_function_evaluation": "disable",
 }
-# A server that waits for the end of a query keeps the answer in a file meanwhile, and where its
-# disk is full it answers with success and nothing (26.7): a ledger without rows. One that does not
-# wait breaks off what it cannot finish, which raises.
+# With wait_end_of_query a server buffers the answer in a file; if its disk is full it answers with
+# success and no rows (seen in 26.7), which looks like an empty ledger. Without it the server breaks
+# off an answer that it cannot finish, and that raises.
 _READ_SETTINGS: Settings = {"wait_end_of_query": 0}
 
 
@@ -49,7 +49,7 @@ class ClickHouse:
 
     @classmethod
     def embedded(cls, path: Path, database: str = "sixgate") -> Self:
-        """Open the engine inside this process on ``path``, which is made if it is absent.
+        """Open the engine inside this process on ``path``; create the folder if it is absent.
 
         Raises ``LedgerBusyError`` if another process holds the folder, ``LedgerUnavailableError``
         if it cannot be opened or this process holds another folder.
@@ -61,29 +61,29 @@ class ClickHouse:
 
     @classmethod
     def in_memory(cls) -> Self:
-        """Open an engine inside this process that keeps nothing, unless this process holds one."""
+        """Open an in-memory engine inside this process, which must not hold a folder."""
         engine = Embedded(IN_MEMORY)
         with translated("ClickHouse's own engine could not be started", engine):
             return cls(engine, "sixgate", {})
 
     @classmethod
     def server(cls, server: Server, database: str = "sixgate") -> Self:
-        """Connect to a server; whether the database is there shows when it is used.
+        """Connect to a server; the database need not exist yet.
 
-        Raises ``LedgerUnavailableError`` if it does not answer, ``LedgerDeniedError`` if it knows
-        no such user or password.
+        Raises ``LedgerUnavailableError`` if it does not answer, ``LedgerDeniedError`` if it rejects
+        user or password.
         """
         with translated("The ledger's server cannot be used", server):
             return cls(server, database, {})
 
-    def another(self, settings: Settings | None = None) -> "ClickHouse":
-        """Open a second connection to the same database with settings of its own."""
+    def new_connection(self, settings: Settings | None = None) -> "ClickHouse":
+        """Open a second connection to the same database, with its own settings."""
         with translated("The ledger could not be opened a second time", self._engine):
             return ClickHouse(self._engine, self.database, settings or {})
 
     @property
     def in_process(self) -> bool:
-        """Tell whether the engine is this process's own."""
+        """Tell whether the engine runs inside this process."""
         return self._engine.in_process
 
     @property
@@ -91,7 +91,7 @@ class ClickHouse:
         return {} if self.in_process else _READ_SETTINGS
 
     def create_database(self) -> None:
-        """Make the database if it is absent."""
+        """Create the database if it is absent."""
         sql = f"CREATE DATABASE IF NOT EXISTS {self.database}"
         self._run(
             "The ledger's database could not be made",
@@ -99,19 +99,19 @@ class ClickHouse:
         )
 
     def command(self, sql: str) -> None:
-        """Run a statement without an answer."""
+        """Run a statement that returns no rows."""
         self._run("The ledger's database refused a command", lambda client: client.command(sql))
 
     def rows(
         self, sql: str, parameters: Parameters | None = None, settings: Settings | None = None
     ) -> list[tuple[Any, ...]]:
-        """Return the rows of a query whose ``{name:Type}`` places take ``parameters``."""
+        """Return the rows of a query; ``parameters`` fill its ``{name:Type}`` placeholders."""
         return list(self.query(sql, parameters, settings).result_rows)
 
     def query(
         self, sql: str, parameters: Parameters | None = None, settings: Settings | None = None
     ) -> Any:
-        """Return a query's result with column names, types and rows, as the library gives it."""
+        """Return a query's result as the library's object: column names, types and rows."""
         given, own = dict(parameters or {}), {**self._reading, **(settings or {})}
         return self._run(
             "The ledger could not be read",
@@ -119,7 +119,7 @@ class ClickHouse:
         )
 
     def formatted(self, sql: str, form: str, parameters: Parameters | None = None) -> bytes:
-        """Return a query's whole answer in one of the engine's output formats."""
+        """Return a query's complete answer in one of the engine's output formats."""
         given, own = dict(parameters or {}), dict(self._reading)
         return self._run(
             "The ledger could not be read",
@@ -132,10 +132,9 @@ class ClickHouse:
         """Insert one Arrow stream as one block, at most once per ``token``.
 
         ``columns`` maps names to the engine's types. A server checks the condition ``only_if``
-        when it takes the block up, however long that was on its way; inside this process nobody
-        else writes. Raises ``LedgerUnavailableError`` also when only the answer was lost: read
-        back, then decide. The library's other insert calls send again by themselves when an answer
-        is lost.
+        when it executes the insert, however long that was delayed; inside this process there is no
+        other writer. Raises ``LedgerUnavailableError`` also if only the answer was lost: read back,
+        then decide. The library's other insert calls retry automatically if an answer is lost.
         """
         settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
         target = table if self.in_process else _guarded(table, columns, only_if)
@@ -160,38 +159,38 @@ class ClickHouse:
         return client
 
     def _run(self, what_failed: str, ask: Callable[[Client], Answer]) -> Answer:
-        """Ask under the lock; after a failure inside this process go on with a new connection.
+        """Run ``ask`` under the lock; after a failure inside this process replace the connection.
 
-        What a failed query had already answered would be put before the next one's answer (seen
-        in chDB 4.4), so a connection on which one failed is never asked again.
+        chDB 4.4 puts the partial answer of a failed query before the answer of the next one, so a
+        connection is not reused after a failure.
         """
         with self._lock, translated(what_failed, self._engine):
             try:
                 return ask(self._client)
             except Exception:
                 if self.in_process:
-                    spent, self._client = self._client, self._connect()
-                    spent.close()
+                    failed, self._client = self._client, self._connect()
+                    failed.close()
                 raise
 
 
 def _read(result: Any) -> Any:
-    """Return a result whose rows are read: the library would read them when they are used."""
+    """Read a result's rows now: the library would read them lazily, outside the lock."""
     _ = result.result_rows
     return result
 
 
 @contextmanager
 def translated(what_failed: str, engine: Engine) -> Iterator[None]:
-    """Raise one of our errors, in one sentence, for whatever the library or the disk raises."""
+    """Translate errors of the library and the disk into ``LedgerUnavailableError``."""
     try:
         yield
     except (ClickHouseError, OSError) as error:
-        raise failure_of(what_failed, error, engine.missing()) from error
+        raise failure_of(what_failed, error, engine.unreachable_advice()) from error
 
 
 def _guarded(table: str, columns: Mapping[str, str], only_if: str) -> str:
-    """Return what stands between INSERT INTO and FORMAT: all rows, or an error."""
+    """Return the INSERT target with a guard: inserts all rows, or fails if ``only_if`` is false."""
     names = ", ".join(f"`{name}`" for name in columns)
     types = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
     guard = f"throwIf(NOT ifNull({only_if}, 0), 'the table has moved on') = 0"

@@ -1,6 +1,6 @@
-"""The SQL that makes a row's hash and its derived columns, as the DDL files have it.
+"""SQL expressions of a row's hash and its derived columns, read from the DDL files.
 
-Not as the table has it, whose definition may be changed too.
+Not from the table, because whoever tampers with rows could change the table's definition too.
 """
 
 import re
@@ -17,7 +17,7 @@ PIECE = "FROM {table:Identifier} WHERE seq >= {first:UInt64} AND seq <= {last:UI
 
 
 class Expressions(NamedTuple):
-    """SQL out of the DDL: the hash of a row, the helpers, and every stored column's source."""
+    """SQL expressions from the DDL: the row's hash, the ALIAS helpers, the MATERIALIZED columns."""
 
     hash: str
     helpers: dict[str, str]
@@ -26,7 +26,7 @@ class Expressions(NamedTuple):
 
 @cache
 def expressions() -> Expressions:
-    """Read the expressions out of the DDL files."""
+    """Read the expressions from the DDL files."""
     ddl = "".join(migration.sql for migration in migrations())
     columns = dict(_COLUMN.findall(ddl))
     return Expressions(
@@ -38,7 +38,7 @@ def expressions() -> Expressions:
 
 @cache
 def first_faults() -> str:
-    """Return the query for the first row of a piece where each derived value is wrong."""
+    """Return the query for the first row of a piece with a wrong value, per derived column."""
     sql = expressions()
     helpers = ", ".join(f"{source} AS {name}" for name, source in sql.helpers.items())
     wrong = [

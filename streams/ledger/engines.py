@@ -1,4 +1,4 @@
-"""Where a ledger's database is: the engine inside this process, or a server."""
+"""ClickHouse engines of the ledger: chDB inside this process, or a server."""
 
 import ctypes
 import fcntl
@@ -34,64 +34,64 @@ _CRASHES = (
     signal.SIGTRAP,
 )
 
-# What it would say on stderr is said by the error it raises.
+# The library would also log to stderr what its exceptions already contain.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
-# To renew connections by their age it would keep the pools of every client that ever was.
+# To renew connections by age, the library would keep the pools of all clients ever made.
 common.set_setting("max_connection_age", 0)
 
 
 class Engine(Protocol):
-    """Opens connections. ``in_process`` engines are held by one process at a time."""
+    """Opens connections. An ``in_process`` engine's folder belongs to one process at a time."""
 
     @property
     def in_process(self) -> bool:
-        """Tell whether the engine is this process's own."""
+        """Tell whether the engine runs inside this process."""
 
     def connect(self, database: str) -> Client:
-        """Return a new connection, on which ``database`` is the current one."""
+        """Return a new connection with ``database`` as the current one."""
 
-    def missing(self) -> str:
-        """Say in one sentence what to do when nothing answers."""
+    def unreachable_advice(self) -> str:
+        """Return what an operator should check when the engine does not answer."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """chDB on a folder, which is made if it is absent."""
+    """chDB on a folder, which is created if it is absent."""
 
     path: Path
     in_process: bool = True
 
     def connect(self, database: str) -> Client:
-        """Return a connection; the database is made if it is absent."""
+        """Return a connection; create the database if it is absent."""
         client = clickhouse_connect.get_client(interface="chdb", path=str(self.path))
-        _crash_at_once()
+        _restore_crash_signals()
         client.command(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
         client.database = database
         client.command("SELECT 1")  # sends USE, which readonly=1 would refuse
         return client
 
-    def missing(self) -> str:
-        """Say where to look."""
+    def unreachable_advice(self) -> str:
+        """Return what to check: the folder."""
         return f"look at {self.path}"
 
 
 @dataclass(frozen=True)
 class Tls:
-    """PEM files: whose certificates are believed, and our own with its key."""
+    """PEM files: CA, client certificate, client key."""
 
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 
     def files(self) -> dict[str, Any]:
-        """Return which files there are, as clickhouse-connect names them."""
+        """Return the files that are set, by clickhouse-connect's option names."""
         files = {"ca_cert": self.ca, "client_cert": self.certificate, "client_cert_key": self.key}
         return {name: str(file) for name, file in files.items() if file is not None}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A ClickHouse server's HTTP or HTTPS port and who asks it."""
+    """A ClickHouse server's HTTP or HTTPS address, with user, password and TLS files."""
 
     host: str
     port: int
@@ -102,9 +102,10 @@ class Server:
     in_process: bool = False
 
     def connect(self, database: str) -> Client:
-        """Return a connection with a pool of its own; the database need not exist yet.
+        """Return a connection with its own pool; the database need not exist yet.
 
-        A password is asked for beside a certificate. No proxy of the environment is used.
+        The server checks the password also with a client certificate. Proxies of the environment
+        are ignored.
         """
         pools = get_pool_manager_options(verify=True, **(self.tls.files() if self.tls else {}))
         client = clickhouse_connect.get_client(
@@ -114,22 +115,22 @@ class Server:
             password=self.password,
             connect_timeout=min(CONNECT_S_MAX, self.answer_s_max),
             send_receive_timeout=self.answer_s_max,
-            autogenerate_session_id=False,  # a session would refuse what a late answer overlaps
+            autogenerate_session_id=False,  # a session refuses a query while another one runs
             pool_mgr=FramedPools(**pools),
             interface="https" if self.tls else "http",
         )
         client.database = database
         return client
 
-    def missing(self) -> str:
-        """Say where to look."""
+    def unreachable_advice(self) -> str:
+        """Return what to check: the address."""
         return f"check that a ClickHouse server runs at {self.host}:{self.port}"
 
 
 def refuse_held(path: Path) -> None:
     """Raise ``LedgerBusyError`` if another process holds the folder.
 
-    The engine writes to stderr when it finds its own lock held, so it is looked at first.
+    Checked before the engine starts, because the engine writes to stderr if its lock is held.
     """
     status = path / "status"
     try:
@@ -149,20 +150,20 @@ def refuse_held(path: Path) -> None:
         ) from error
 
 
-def _crash_at_once() -> None:
-    """Give the signals of a crash back to the system.
+def _restore_crash_signals() -> None:
+    """Restore the default action of crash signals: end the process immediately.
 
-    The engine takes them when it is loaded, and its handlers keep the thread that crashed asleep
-    for five minutes while all others go on in a process whose memory nobody can trust.
+    The engine installs handlers when it is loaded. They keep the crashed thread asleep for five
+    minutes, while all other threads continue in a process with possibly corrupt memory.
     """
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
     libc.signal.restype = ctypes.c_void_p
-    for number in _CRASHES:  # Python's own signal() is the main thread's alone
+    for number in _CRASHES:  # Python's signal() works in the main thread only
         libc.signal(number.value, signal.SIG_DFL.value)
 
 
 def _holder(status: Path) -> str:
-    """Return the process number in the engine's lock file."""
+    """Return the process id in the engine's lock file."""
     found = re.search(r"PID: (\d+)", status.read_text("utf-8", "replace"))
     return found.group(1) if found else "unknown"

@@ -1,6 +1,6 @@
-"""What the ledger keeps of a record: its canonical event, or the digest of what is none.
+"""Ledger entries: a record's redacted canonical event, or its digest if it is not an event.
 
-Pure, and on the path of every record, so the shape is checked here and the schema is not.
+Pure. Every record passes through here, so only the shape is checked and not the schema.
 """
 
 import base64
@@ -33,19 +33,19 @@ _PAYLOAD_ID = {
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
-# The parser makes exactly these, and null and float; never a subclass.
+# The parser makes these types, null and float; never a subclass.
 _PLAIN = frozenset({str, int, bool})
-# Integers past 2^53 are refused by the encoder.
+# The encoder refuses integers beyond 2^53.
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def entry_of(record: Record) -> Entry:
-    """Make the ledger entry of a record; every input gives one, and none raises.
+    """Make the ledger entry of a record. Total: accepts every input and never raises.
 
-    A canonical event keeps its id and its bytes, redacted fields replaced by their digests. A DSSE
-    envelope keeps its bytes; its id is the digest of its payload. All else becomes an ``opaque``
-    event with digest and size, so that nothing unreadable is stored; a key that is no name
-    becomes its digest.
+    A canonical event keeps its id and bytes, with redacted fields replaced by their digests. A DSSE
+    envelope keeps its bytes; its id is the digest of its payload. Everything else becomes an
+    ``opaque`` event with digest and size, so that nothing unreadable is stored. A key that is not
+    a valid name becomes its digest.
     """
     event_id, body = _event(record.value) or _opaque(record.value)
     key = _key(record.key)
@@ -90,7 +90,7 @@ def _canonical_object(raw: bytes) -> dict[str, Any] | None:
 
 
 def _plain(value: Any) -> bool:
-    """Tell whether no null and no float is anywhere inside."""
+    """Tell whether a value contains no null and no float, at any depth."""
     for item in value.values() if type(value) is dict else value:
         kind = type(item)
         if kind in _PLAIN:
@@ -107,7 +107,7 @@ def _ascii_names(value: object) -> bool:
 
 
 def _envelope_id(value: dict[str, Any]) -> str | None:
-    """Return the digest of an envelope's payload; None if it is no envelope of ours."""
+    """Return the digest of an envelope's payload; None if it is not a Sixgate envelope."""
     payload_id = _PAYLOAD_ID.get(str(value["payloadType"]))
     if payload_id is None or value.keys() != {"payload", "payloadType", "signatures"}:
         return None
@@ -126,7 +126,7 @@ def _is_signature(value: object) -> bool:
 
 
 def _unbase64(text: object) -> bytes | None:
-    """Decode standard base64 in its one spelling; None for anything else."""
+    """Decode canonical standard base64; None for anything else."""
     if not isinstance(text, str):
         return None
     try:

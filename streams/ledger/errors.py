@@ -1,16 +1,16 @@
-"""What can go wrong with the ledger; every message is one sentence for its operator."""
+"""Exceptions of the ledger; every message is one sentence for its operator."""
 
-# A server that hangs counts as unreachable after this long; the largest batch takes a second.
+# Timeout after which a server counts as unreachable; the largest batch takes a second.
 ANSWER_S_MAX = 30
 CONNECT_S_MAX = 5
 
 
 class LedgerError(Exception):
-    """The root of the tree."""
+    """Base class of all ledger errors."""
 
 
 class LedgerUnavailableError(LedgerError):
-    """The database did not do what it was asked: unreachable, disk full, damaged files."""
+    """The database cannot be used: unreachable, disk full, or damaged files."""
 
 
 class LedgerBusyError(LedgerUnavailableError):
@@ -18,27 +18,27 @@ class LedgerBusyError(LedgerUnavailableError):
 
 
 class LedgerUnreachableError(LedgerUnavailableError):
-    """The server does not answer, or not in time."""
+    """The server does not answer, or not before the timeout."""
 
 
 class LedgerDeniedError(LedgerUnavailableError):
-    """The server knows no such user, or does not let it do this."""
+    """The server rejects the user or password, or the user lacks the right."""
 
 
 class LedgerMissingError(LedgerUnavailableError):
-    """There is no such table or database."""
+    """The table or database does not exist."""
 
 
 class LedgerVersionError(LedgerError):
-    """The tables were made by another version of the DDL, or by none yet."""
+    """The tables do not exist yet, or were made by another version of the DDL."""
 
 
 class LedgerConflictError(LedgerError):
-    """Somebody else appended to the chain: there may be one writer only."""
+    """Another process appended to the chain: there may be one writer only."""
 
 
 class LedgerGapError(LedgerError):
-    """The log no longer holds what the ledger has yet to read, or never held what it has."""
+    """The log lost records that the ledger has not read, or is older than the ledger."""
 
 
 class LedgerRewrittenError(LedgerError):
@@ -46,7 +46,7 @@ class LedgerRewrittenError(LedgerError):
 
 
 class LedgerVerificationError(LedgerError):
-    """Verification failed: ``seq`` is the first bad row, ``what`` says what is wrong with it."""
+    """Verification failed: ``seq`` is the first bad row, ``what`` describes its fault."""
 
     def __init__(self, seq: int, what: str) -> None:
         super().__init__(f"Row {seq}: {what}.")
@@ -55,4 +55,4 @@ class LedgerVerificationError(LedgerError):
 
 
 class QueryRefusedError(LedgerError):
-    """A user's SQL that is not one bounded, read-only query over the ledger, or is wrong."""
+    """A user's SQL is invalid, or is not one bounded, read-only query over the ledger."""

@@ -1,7 +1,7 @@
-"""Rows out of the ledger as CSV, JSON lines or Parquet, a bounded piece at a time.
+"""Export of ledger rows as CSV, JSON lines or Parquet, in pieces of bounded memory.
 
-Every export can be verified by itself (``verifier/``): it holds the shortest run of rows, without
-a hole, that has every record of the period. Hashes are 0x hex; ``body`` is canonical JSON text.
+An export can be verified on its own (``verifier/``): it is the shortest gapless run of rows that
+contains every record of the period. Hashes are 0x hex; ``body`` is canonical JSON text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -44,7 +44,7 @@ _COLUMNS = pa.schema([
 
 
 class Format(StrEnum):
-    """What an export can be."""
+    """File formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -62,9 +62,9 @@ def export(
     until_ms: int,
     progress: Progress = lambda _done, _total: None,
 ) -> int:
-    """Write the rows of a period, ``until_ms`` excluded, and return how many.
+    """Write the rows of a period, ``until_ms`` excluded, and return their number.
 
-    Raises ``LedgerUnavailableError``; what writing to ``out`` raises passes through.
+    Raises ``LedgerUnavailableError``, and the errors of writing to ``out``.
     """
     period = {"since": max(0, since_ms), "until": max(0, until_ms)}
     ((first, last),) = clickhouse.rows(_RUN, period)

@@ -1,4 +1,4 @@
-"""From what clickhouse-connect raises to one sentence of ours."""
+"""Translates exceptions of clickhouse-connect into ledger errors of one sentence."""
 
 import re
 
@@ -30,9 +30,9 @@ _NOT_GRANTED = 497
 _NO_DATABASE, _NO_TABLE = 81, 60
 
 
-def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavailableError:
-    """Return our error; ``missing`` says what to do when nothing answers."""
-    # Once rows come, what the library takes for a code may be the text of one.
+def failure_of(what_failed: str, error: Exception, advice: str) -> LedgerUnavailableError:
+    """Return the ledger error; ``advice`` says what to check if the server does not answer."""
+    # After the first rows, what the library takes for an error code may be text of a row.
     begun = isinstance(error, StreamFailureError)
     code = error.code if isinstance(error, Error) and not begun else None
     if code == _WRONG_PASSWORD:
@@ -43,7 +43,7 @@ def failure_of(what_failed: str, error: Exception, missing: str) -> LedgerUnavai
         return LedgerMissingError(f"{what_failed}: {reason_of(error)}.")
     lost = _lost(error)
     if lost is not None:
-        return LedgerUnreachableError(f"{what_failed}: {_transport(lost)}; {missing}.")
+        return LedgerUnreachableError(f"{what_failed}: {_transport(lost)}; {advice}.")
     return LedgerUnavailableError(f"{what_failed}: {reason_of(error)}.")
 
 
@@ -58,9 +58,9 @@ def reason_of(error: Exception) -> str:
 
 
 def _lost(error: BaseException) -> HTTPError | None:
-    """Return what urllib3 found wrong with the connection; None if there was an answer.
+    """Return urllib3's error about the connection; None if there was an answer.
 
-    The library's own text quotes the whole request, and says nothing of why an answer ended.
+    The library's own text quotes the whole request and does not say why an answer ended.
     """
     cause = error.__cause__
     while cause is not None and not isinstance(cause, HTTPError):

@@ -1,8 +1,8 @@
-"""HTTP to a ClickHouse server that takes nothing for its answer but a whole one of ClickHouse's.
+"""HTTP framing: accepts only complete answers of a ClickHouse server.
 
-Python's ``http.client`` takes the end of a connection for the end of the headers, and then an
-answer without length for one that ends with the connection. So a server that dies between two
-headers, or whoever cuts a TLS connection there, would have answered any query with no rows.
+Python's ``http.client`` treats the end of a connection as the end of the headers, and an answer
+without a length as ending with the connection. So if a server dies between two headers, or an
+attacker cuts the TLS connection there, any query would appear to return no rows.
 """
 
 from http import HTTPStatus
@@ -16,18 +16,18 @@ _QUERY_ID = "X-ClickHouse-Query-Id"
 
 
 class UnexpectedResponseError(ProtocolError):
-    """Something answered that is no ClickHouse server."""
+    """The answer is not from a ClickHouse server."""
 
 
-# urllib3's own connections differ so from those of ``http.client``, which they extend.
+# urllib3's connections extend those of ``http.client`` with this other return type.
 class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        return _whole(super().getresponse())
+        return _checked(super().getresponse())
 
 
 class _TlsConnection(HTTPSConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        return _whole(super().getresponse())
+        return _checked(super().getresponse())
 
 
 class _Pool(HTTPConnectionPool):
@@ -39,10 +39,10 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class FramedPools(PoolManager):
-    """Connections on which an answer must be chunked or tell its length (RFC 9112, section 6).
+    """Connections whose answers must be chunked or have a length (RFC 9112, section 6).
 
-    Others raise ``urllib3.exceptions.ProtocolError``, and so do redirections and success that
-    names no query.
+    Other answers raise ``urllib3.exceptions.ProtocolError``; so do redirections, and success
+    without ClickHouse's query id.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -50,7 +50,7 @@ class FramedPools(PoolManager):
         self.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
-def _whole(answer: HTTPResponse) -> HTTPResponse:
+def _checked(answer: HTTPResponse) -> HTTPResponse:
     try:
         _refuse(answer)
     except ProtocolError:
@@ -63,6 +63,6 @@ def _refuse(answer: HTTPResponse) -> None:
     if not answer.chunked and answer.length_remaining is None:
         raise ProtocolError("the connection ended within the headers of an answer")
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        _ = answer.data  # the library takes what it cannot read of a refusal for an empty one
+        _ = answer.data  # raises if incomplete; the library would treat it as an empty error text
     elif _QUERY_ID not in answer.headers:
         raise UnexpectedResponseError("a redirection, or success of no query")

@@ -1,4 +1,12 @@
-"""Signed heads: the ledger's word on how far it goes, kept where the ledger's files are not."""
+"""Signed ledger heads, kept in a file outside the ledger's folder.
+
+``HeadFile.publish`` appends in these steps:
+
+1. Cut off an incomplete last line. *Die here: every complete line is still there.*
+2. Append the envelope and a newline. *Die here: a line without newline is not published; readers
+   skip it and the next ``publish`` cuts it off.*
+3. Sync the file. From here on the head is durable.
+"""
 
 import os
 from collections.abc import Iterator
@@ -16,17 +24,17 @@ _TAIL_BYTES = 64 * 1024
 
 
 class Heads(Protocol):
-    """Where heads are published, and what was published last."""
+    """Publishes ledger heads and returns the last published one."""
 
     def publish(self, head: Envelope) -> None:
-        """Make a head durable and known; raise if that is not certain."""
+        """Publish a head durably; raise if it is not certain that this succeeded."""
 
     def last(self) -> Envelope | None:
-        """Return the newest published head; None if there is none."""
+        """Return the newest published head, or None."""
 
 
 class HeadKey:
-    """The ledger's own key: signs heads and recognises them."""
+    """The ledger's signing key: signs heads and verifies them."""
 
     def __init__(self, key: Ed25519Signer) -> None:
         self._key = key
@@ -36,18 +44,12 @@ class HeadKey:
         return self._key.seal(HEAD_TYPE, head.encode())
 
     def open(self, envelope: Envelope) -> LedgerHead:
-        """Return the head of an envelope that this key signed.
-
-        Raise ``LedgerRewrittenError`` if not.
-        """
+        """Return the head; raise ``LedgerRewrittenError`` if this key did not sign it."""
         return open_head(envelope, self._key.public_key)
 
 
 def open_head(envelope: Envelope, public_key: str) -> LedgerHead:
-    """Return a head whose signature is ``public_key``'s.
-
-    Raise ``LedgerRewrittenError`` for others.
-    """
+    """Return the head; raise ``LedgerRewrittenError`` if ``public_key`` did not sign it."""
     try:
         return LedgerHead.decode(open_envelope(envelope, HEAD_TYPE, public_key))
     except (InvalidSignatureError, MalformedError) as error:
@@ -58,32 +60,38 @@ def open_head(envelope: Envelope, public_key: str) -> LedgerHead:
 
 
 class HeadFile:
-    """Heads in a file of their own, one envelope to a line, appended and synced.
+    """A file of heads, one envelope per line, appended and synced.
 
-    The folder must not be the ledger's: whoever can change rows there could change this as well.
+    It must not be in the ledger's folder: an attacker who can change rows could change it too.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._whole = False
+        self._ends_with_line = False  # known only after this process wrote a line
 
     def publish(self, head: Envelope) -> None:
-        """Append a head; raise ``LedgerUnavailableError`` if the disk does not take it."""
+        """Append a head; raise ``LedgerUnavailableError`` if it cannot be written."""
         try:
             with self._path.open("a+b") as file:
-                self._mend(file)
-                self._whole = False
+                # 1. A crash or a full disk may have left an incomplete line.
+                self._cut_incomplete_line(file)
+                self._ends_with_line = False
+                # 2. The newline is last: a line without it was never published.
                 file.write(head.encode() + b"\n")
                 file.flush()
+                # 3. Die before the sync: the head may be lost; the next start publishes another.
                 os.fsync(file.fileno())
-                self._whole = True
+                self._ends_with_line = True
         except OSError as error:
             raise LedgerUnavailableError(
                 f"The head could not be written to {self._path}: {error.strerror}."
             ) from error
 
     def last(self) -> Envelope | None:
-        """Return the head in the last whole line; raise ``LedgerRewrittenError`` if it is none."""
+        """Return the head in the last complete line.
+
+        Raises ``LedgerRewrittenError`` if that line is not a head.
+        """
         newest = self._last_line()
         try:
             return Envelope.decode(newest) if newest else None
@@ -105,16 +113,16 @@ class HeadFile:
             _, tail = _tail(file)
         return tail.rpartition(b"\n")[0].rpartition(b"\n")[2]
 
-    def _mend(self, file: BinaryIO) -> None:
-        """Cut what a crash or a full disk left of a line, and make a new file's name durable."""
-        if not self._whole:
+    def _cut_incomplete_line(self, file: BinaryIO) -> None:
+        """Cut off an incomplete last line, and make a new file's name durable."""
+        if not self._ends_with_line:
             start, tail = _tail(file)
             file.truncate(start + tail.rfind(b"\n") + 1)
             sync_folder(self._path.parent)
 
 
 def _tail(file: BinaryIO) -> tuple[int, bytes]:
-    """Return where the last bytes of a file start, and those bytes."""
+    """Return the last bytes of a file and the offset where they start."""
     start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
     file.seek(start)
     return start, file.read()

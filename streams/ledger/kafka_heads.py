@@ -1,4 +1,8 @@
-"""Signed heads on Kafka, where whoever remembers them need not ask the ledger's machine."""
+"""Signed ledger heads on Kafka, so that they can be collected without the ledger's machine.
+
+``PublishedHeads.publish``: 1. append the head to the file; 2. publish it on Kafka. *Die between:
+the file is ahead, and the next start's ``last`` publishes the file's head on Kafka.*
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,15 +20,15 @@ from streams.kafka.translation import translated
 from streams.ledger.errors import LedgerRewrittenError
 from streams.ledger.heads import HeadFile
 
-# Whoever may write to every topic can put anything behind our last head, so we look further back.
-LOOKED_AT_MAX = 1_000
+# Others may be allowed to write to the topic, so invalid records can follow our last head.
+READ_HEADS_MAX = 1_000
 READ_S_MAX = 20
 
 Open = Callable[[Envelope], LedgerHead]
 
 
 class KafkaHeads:
-    """The topic of heads: what was published last, and publishing."""
+    """Publishes heads on the topic ``ledger.heads`` and finds the newest one."""
 
     def __init__(self, loop: LoopThread, broker: Broker) -> None:
         """Connect; raise ``KafkaBusError`` if that fails."""
@@ -35,15 +39,15 @@ class KafkaHeads:
         self._loop.run(self._start())
 
     def publish(self, head: Envelope) -> None:
-        """Publish a head; raise ``KafkaBusError`` if it is not certain that it is there."""
+        """Publish a head; raise ``KafkaBusError`` if the brokers did not confirm it."""
         self._loop.run(self._send(head.encode()))
 
-    def newest(self, recognised: Open) -> Envelope | None:
-        """Return the highest of the last heads, leaving out what is not ``recognised``."""
-        return self._loop.run(self._newest(recognised))
+    def newest(self, open_head: Open) -> Envelope | None:
+        """Return the highest of the last heads; skip records that ``open_head`` refuses."""
+        return self._loop.run(self._newest(open_head))
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Disconnect from the broker."""
         self._loop.run(self._producer.stop())
 
     async def _start(self) -> None:
@@ -64,12 +68,12 @@ class KafkaHeads:
         with translated("publishing a head", self._broker.names):
             await self._producer.send_and_wait(self._topic, value, partition=0)
 
-    async def _newest(self, recognised: Open) -> Envelope | None:
+    async def _newest(self, open_head: Open) -> Envelope | None:
         found: list[tuple[int, Envelope]] = []
         async for value in self._last_values():
             try:
                 envelope = Envelope.decode(value)
-                found.append((recognised(envelope).sequence, envelope))
+                found.append((open_head(envelope).sequence, envelope))
             except (MalformedError, LedgerRewrittenError):
                 continue
         return max(found, key=lambda head: head[0])[1] if found else None
@@ -83,7 +87,7 @@ class KafkaHeads:
                 consumer.assign([at])
                 end = (await consumer.end_offsets([at]))[at]
                 first = (await consumer.beginning_offsets([at]))[at]
-                consumer.seek(at, max(first, end - LOOKED_AT_MAX))
+                consumer.seek(at, max(first, end - READ_HEADS_MAX))
                 async with asyncio.timeout(READ_S_MAX):
                     while await consumer.position(at) < end:
                         for messages in (await consumer.getmany(timeout_ms=500)).values():
@@ -94,30 +98,33 @@ class KafkaHeads:
 
 
 class PublishedHeads:
-    """Heads in the kept file first, then on Kafka; a ``Heads`` of the sink.
+    """Heads in the file first, then on Kafka; implements ``Heads`` for the sink.
 
-    The file is the ledger's own memory: Kafka, which others may cut, is never ahead of it, unless
-    the file was lost.
+    The file is authoritative, because others may truncate the topic. Kafka is ahead of the file
+    only if the file was lost.
     """
 
-    def __init__(self, kept: HeadFile, kafka: KafkaHeads, open_head: Open) -> None:
-        self._kept = kept
+    def __init__(self, file: HeadFile, kafka: KafkaHeads, open_head: Open) -> None:
+        self._file = file
         self._kafka = kafka
         self._open = open_head
 
     def publish(self, head: Envelope) -> None:
-        """Keep a head, then publish it."""
-        self._kept.publish(head)
+        """Append a head to the file, then publish it on Kafka."""
+        # 1. Die after this: last() finds the file ahead and publishes its head.
+        self._file.publish(head)
+        # 2. Kafka never shows a head that this file does not hold.
         self._kafka.publish(head)
 
     def last(self) -> Envelope | None:
-        """Return the newest head of both; Kafka first gets what only the file has.
+        """Return the newest head of both; publish the file's head first if Kafka lacks it.
 
-        Raises ``LedgerRewrittenError`` if the file's last line is no head of ours.
+        Raises ``LedgerRewrittenError`` if the file's last line is not a head of this ledger.
         """
-        kept, published = self._kept.last(), self._kafka.newest(self._open)
-        kept_to = self._open(kept).sequence if kept else -1
-        published_to = self._open(published).sequence if published else -1
-        if kept and kept_to > published_to:
-            self._kafka.publish(kept)
-        return kept if kept_to >= published_to else published
+        in_file, on_kafka = self._file.last(), self._kafka.newest(self._open)
+        file_sequence = self._open(in_file).sequence if in_file else -1
+        kafka_sequence = self._open(on_kafka).sequence if on_kafka else -1
+        if in_file and file_sequence > kafka_sequence:
+            # The last process died between steps 1 and 2, or the topic was truncated.
+            self._kafka.publish(in_file)
+        return in_file if file_sequence >= kafka_sequence else on_kafka

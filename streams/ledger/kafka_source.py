@@ -1,7 +1,7 @@
 """Kafka as the log of the ledger's sink.
 
-The sink says where it stands, and that is where reading goes on: no group, no committed offsets.
-Only committed records are seen. Transaction markers take offsets too, so offsets have holes.
+Reading continues at the sink's positions: no consumer group, no committed offsets. Only records of
+committed transactions are read. Transaction markers take offsets too, so offsets have gaps.
 """
 
 import time
@@ -20,35 +20,35 @@ from streams.kafka.translation import not_shown, translated
 from streams.ledger.errors import LedgerGapError
 from streams.ledger.ordering import LEDGER_TOPICS, refuse_gap
 
-# Few large inserts cost the table less than many small ones; this much later is the ledger.
+# Few large inserts cost the table less than many small ones; this adds to the ledger's lag.
 LINGER_MS = 300
 POLL_MS = 500
 READ_BYTES_MAX = 32 * 1024 * 1024
 
 
 class KafkaSource:
-    """The committed records of every topic that is kept; a ``Source`` of the sink."""
+    """The committed records of every topic in the ledger; implements ``Source`` for the sink."""
 
     def __init__(
         self, loop: LoopThread, broker: Broker, topics: Iterable[Topic] = LEDGER_TOPICS
     ) -> None:
-        """Read ``topics``, whose partitions are those of now: their number never changes.
+        """Open ``topics`` with their current partitions, whose number never changes.
 
-        Raises ``KafkaBusError`` if no broker answers, refuses, or lacks a topic.
+        Raises ``KafkaBusError`` if no broker answers, access is denied, or a topic is missing.
         """
         self._loop = loop
         self._names = broker.names
         self._consumer: AIOKafkaConsumer = loop.call(broker.consumer)
-        self._standing: dict[TopicPartition, int] = {}
+        self._fetch_offsets: dict[TopicPartition, int] = {}
         self._firsts: dict[TopicPartition, int] = {}
-        self._done: dict[TopicPartition, int] = {}
+        self._consumed: dict[TopicPartition, int] = {}
         self._places = self._loop.run(self._open(tuple(topics)))
 
     def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         """Return at most ``limit`` records, the next ones of each partition.
 
-        Waits up to ``POLL_MS`` for the first and then ``LINGER_MS`` for more; none means that none
-        came. Raises ``LedgerGapError`` if the log does not hold a position, ``KafkaBusError``.
+        Waits up to ``POLL_MS`` for the first and then ``LINGER_MS`` for more; an empty list means
+        timeout. Raises ``LedgerGapError`` if the log does not hold a position, ``KafkaBusError``.
         """
         self._firsts = {}
         return self._loop.run(self._read(positions, limit))
@@ -60,22 +60,22 @@ class KafkaSource:
         return self._firsts[self._names.at(topic, partition)]
 
     def end(self, topic: Topic, partition: int) -> int:
-        """Return the offset behind the last one that is decided: committed or aborted."""
+        """Return the last stable offset: every transaction before it is committed or aborted."""
         return self._loop.run(self._end(self._names.at(topic, partition)))
 
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition how far it was done with at the last ``read``, and its end.
+        """Yield every partition's consumed position at the last ``read``, and its end.
 
-        Whoever asks for more has done with what it got: a position is behind transaction markers
-        too, so that a log of which nothing is left has no lag.
+        By calling ``read`` the caller confirms that it appended the records of the call before. A
+        position counts transaction markers too, so that a log without unread records has no lag.
         """
-        for at, position in self._done.items():
+        for at, position in self._consumed.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
                 yield Waiting(self._names.label(at), position, end)
 
     def close(self) -> None:
-        """Leave the broker; the loop is the caller's."""
+        """Disconnect from the broker; the loop belongs to the caller."""
         self._loop.run(self._consumer.stop())
 
     async def _open(self, topics: tuple[Topic, ...]) -> list[TopicPartition]:
@@ -99,8 +99,8 @@ class KafkaSource:
 
     async def _read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         with translated("reading", self._names):
-            self._go_to(positions)
-            self._done = {at: await self._consumer.position(at) for at in self._places}
+            self._seek(positions)
+            self._consumed = {at: await self._consumer.position(at) for at in self._places}
             records = await self._poll(limit, POLL_MS)
             until = time.monotonic() + LINGER_MS / 1000
             while records and len(records) < limit and _size(records) < READ_BYTES_MAX:
@@ -110,13 +110,13 @@ class KafkaSource:
                 records += await self._poll(limit - len(records), left_ms)
         return records
 
-    def _go_to(self, positions: Mapping[PartitionId, int]) -> None:
-        """Seek where the caller stands elsewhere than behind what was read last."""
+    def _seek(self, positions: Mapping[PartitionId, int]) -> None:
+        """Seek the partitions whose position is not directly behind the last record read."""
         for at in self._places:
             wanted = positions.get(self._names.place(at), 0)
-            if self._standing.get(at) != wanted:
+            if self._fetch_offsets.get(at) != wanted:
                 self._consumer.seek(at, wanted)
-                self._standing[at] = wanted
+                self._fetch_offsets[at] = wanted
 
     async def _poll(self, limit: int, wait_ms: int) -> list[Record]:
         try:
@@ -128,12 +128,12 @@ class KafkaSource:
                 "than the ledger; restore the newer one."
             ) from error
         for at, messages in found.items():
-            self._standing[at] = messages[-1].offset + 1
+            self._fetch_offsets[at] = messages[-1].offset + 1
         return [record_of(one, self._names) for messages in found.values() for one in messages]
 
     async def _refuse_gaps(self) -> None:
         for at, first in (await self._first_offsets()).items():
-            refuse_gap(self._names.place(at), self._standing[at], first)
+            refuse_gap(self._names.place(at), self._fetch_offsets[at], first)
 
     async def _first_offsets(self) -> dict[TopicPartition, int]:
         with translated("looking for the log's beginning", self._names):

@@ -1,4 +1,13 @@
-"""The numbered DDL files, each applied once and recorded with its digest."""
+"""Migrations: the numbered DDL files in infra/clickhouse, each applied once and recorded by digest.
+
+An applied file must not change, comments included: a ledger refuses to start with other digests.
+
+1. Create the database and the table ``migrations``.
+2. Compare the recorded digests with the files; refuse a ledger of another version.
+3. Run the statements of each missing file.
+   *Die here: the file is not recorded; the next run repeats it, as every statement is idempotent.*
+4. Record the file.
+"""
 
 import re
 from hashlib import sha256
@@ -30,7 +39,7 @@ class Migration(NamedTuple):
 
     @property
     def statements(self) -> list[str]:
-        """Return its statements; each ends with a semicolon at the end of a line."""
+        """Return the statements; each ends with a semicolon at the end of a line."""
         return [part for part in re.split(r";\n", self.sql) if part.strip()]
 
 
@@ -44,13 +53,14 @@ def migrations() -> list[Migration]:
 
 
 def migrate(clickhouse: ClickHouse) -> int:
-    """Apply what is missing and return how many files that was.
+    """Apply the missing files and return their number. Idempotent.
 
-    Every statement can be repeated, so a crash between two of them is mended by the next start.
     Raises ``LedgerVersionError`` if the tables were made by other files than these.
     """
+    # 1. Both statements do nothing if their object exists.
     clickhouse.create_database()
     clickhouse.command(_RECORD)
+    # 2. Before any change: an unknown version is left as it is.
     applied = _applied(clickhouse)
     known = migrations()
     _refuse_other_files(known, applied)
@@ -61,7 +71,7 @@ def migrate(clickhouse: ClickHouse) -> int:
 
 
 def refuse_unmigrated(clickhouse: ClickHouse) -> None:
-    """Raise ``LedgerVersionError`` unless the tables are exactly those of this version."""
+    """Raise ``LedgerVersionError`` unless exactly this version's migrations were applied."""
     known = migrations()
     try:
         applied = _applied(clickhouse)
@@ -94,8 +104,10 @@ def _refuse_other_files(known: list[Migration], applied: dict[int, str]) -> None
 
 
 def _apply(clickhouse: ClickHouse, migration: Migration) -> None:
+    # 3. Die between two statements: the next run repeats all of them.
     for statement in migration.statements:
         clickhouse.command(statement)
+    # 4. From here on the file counts as applied.
     clickhouse.command(
         "INSERT INTO migrations VALUES "  # noqa: S608 - three values of our own files
         f"({migration.number}, '{migration.name}', '{migration.digest}')"

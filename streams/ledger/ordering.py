@@ -1,4 +1,4 @@
-"""In which order records enter the chain, and in which batches. Pure."""
+"""Order and batches in which records enter the chain. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -9,7 +9,7 @@ from streams.ledger.errors import LedgerGapError
 
 BATCH_ROWS_MAX = 20_000
 BATCH_BYTES_MAX = 32 * 1024 * 1024
-# Rows of one table partition; a batch that lay in two would not be stored as one (0001_ledger.sql).
+# Rows per table partition. A batch across two would not be stored atomically (0001_ledger.sql).
 PARTITION_ROWS = 16_777_216
 
 
@@ -18,7 +18,7 @@ _STAGE = {topic: number for number, topic in enumerate(LEDGER_TOPICS)}
 
 
 def by_place(records: Iterable[Record]) -> dict[PartitionId, list[Record]]:
-    """Group records by topic and partition, each group in the order of its offsets."""
+    """Group records by topic and partition, each group sorted by offset."""
     groups: dict[PartitionId, list[Record]] = {}
     for record in records:
         groups.setdefault((record.topic, record.partition), []).append(record)
@@ -34,10 +34,10 @@ def advance(
 ) -> dict[PartitionId, int]:
     """Return the positions behind the records of ``groups``.
 
-    Offsets may have holes (transaction markers); a hole that begins where the log no longer
-    reaches is loss. Raises ``LedgerGapError`` for that, and for offsets that do not rise.
+    Offsets may have gaps (transaction markers). A gap is loss if the log starts behind its first
+    offset. Raises ``LedgerGapError`` for loss, and for offsets that do not increase.
     """
-    behind = dict(positions)
+    advanced = dict(positions)
     for place, group in groups.items():
         expected, first = positions.get(place, 0), group[0].offset
         if first > expected:
@@ -48,14 +48,14 @@ def advance(
                 f"The log gave an offset of {place[0]}/{place[1]} below {expected} again: it is "
                 "not the log that this ledger was made from."
             )
-        behind[place] = group[-1].offset + 1
-    return behind
+        advanced[place] = group[-1].offset + 1
+    return advanced
 
 
 def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
     """Raise ``LedgerGapError`` if the log starts behind the next offset to read.
 
-    It names the topic as the ledger's rows do, without the prefix that a Kafka cluster may have.
+    The error names the topic as the ledger's rows do, without a Kafka cluster's prefix.
     """
     if earliest > expected:
         raise LedgerGapError(
@@ -65,9 +65,9 @@ def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
 
 
 def in_order(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
-    """Merge groups by time, then stage, keeping the order inside each.
+    """Merge groups by time, then stage; the order within each group stays.
 
-    A log's clock may step back, so a record counts as no earlier than the one before it in its
+    A log's clock may step back, so a record counts as no earlier than its predecessor in the
     partition.
     """
     keyed = []
@@ -81,7 +81,7 @@ def in_order(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
 
 
 def batches(records: Iterable[Record], row: int) -> Iterator[list[Record]]:
-    """Cut records into batches of bounded rows and bytes, none across a table partition.
+    """Cut records into batches of bounded rows and bytes, within one table partition each.
 
     ``row`` is the number of the first record's row.
     """

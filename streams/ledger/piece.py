@@ -1,4 +1,4 @@
-"""A piece of the ledger, verified in the database: order and content of its rows."""
+"""Verifies order and content of one piece of the ledger inside the database. Only reads."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -10,8 +10,8 @@ from streams.ledger.derived import PIECE, expressions, first_faults
 
 Ends = dict[tuple[str, int], int]
 
-# Answers out of caches and projections would be about other bytes than the rows'. Every condition
-# is wanted for every row: deciding what to skip would cost more than it saves.
+# Caches and projections are copies; verification must read the rows themselves. Every condition is
+# needed for every row, so lazy evaluation would only add cost.
 SETTINGS: Settings = {
     "use_query_condition_cache": 0,
     "optimize_use_projections": 0,
@@ -42,7 +42,7 @@ FROM (
 
 
 class Check(IntEnum):
-    """What is said first of a row with several faults, as the verifier in Python does."""
+    """Order in which a row's faults are reported, the same as in the stand-alone verifier."""
 
     NUMBER = 1
     HASH = 2
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
 
 
 class Piece:
-    """The rows from ``tip`` on up to number ``last``."""
+    """The rows behind ``tip`` up to number ``last``, included."""
 
     def __init__(self, clickhouse: ClickHouse, table: str, tip: Tip, last: int) -> None:
         self._clickhouse = clickhouse
@@ -70,7 +70,7 @@ class Piece:
         }  # fmt: skip
 
     def content_faults(self) -> list[Finding]:
-        """Find the first row whose hash, and the first whose each derived column, is wrong."""
+        """Return the first row with a wrong hash, and per derived column the first wrong row."""
         (firsts,) = self._rows(first_faults())
         columns = ("hash", "event_id", *expressions().stored)
         return [
@@ -80,7 +80,10 @@ class Piece:
         ]
 
     def order_faults(self, ends: Ends) -> Iterator[Finding]:
-        """Yield the first wrong number or link, and wrong offsets; carry ``ends`` forward."""
+        """Yield the first wrong number or link, and wrong offsets; update ``ends``.
+
+        ``ends`` maps each partition to the highest offset so far.
+        """
         for seq, expected in self._rows(_LINKS):
             yield _link_finding(seq, expected)
         for topic, partition, seq, offset, end, lower in self._rows(_PLACES):
@@ -91,7 +94,7 @@ class Piece:
             ends[topic, partition] = end
 
     def tip(self) -> Tip:
-        """Return where the chain stands after this piece, which has no fault."""
+        """Return the end of the chain after this piece; valid only if it has no fault."""
         sql = "SELECT hash FROM {table:Identifier} WHERE seq = {last:UInt64}"
         return Tip(self._last + 1, self._rows(sql)[0][0])
 

@@ -1,7 +1,7 @@
-"""Questions that the signer and the front door ask the ledger; all take milliseconds.
+"""Ledger queries of the signer and the API: outcomes and an intent's trail; take milliseconds.
 
-The bus may hold outcomes that the signer never made, so whoever asks for outcomes brings
-``proved``, which tells of a body whether its signature is the signer's.
+The log may contain forged outcomes, so callers pass ``proved``, which verifies that a body carries
+a valid signature of its signer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ _PAGE_ROWS = 1000
 
 
 class TrailEvent(NamedTuple):
-    """One event of an intent's way; ``stage`` counts the topics in their order from 1."""
+    """One event of an intent's trail; ``stage`` counts the topics in their order from 1."""
 
     stage: int
     seq: int
@@ -48,9 +48,9 @@ class TrailEvent(NamedTuple):
 def newest_outcomes(
     clickhouse: ClickHouse, accounts: Sequence[str], proved: Proved
 ) -> dict[str, bytes]:
-    """Return, of those ``accounts`` that have one, the proved outcome of the highest sequence.
+    """Return the proved outcome with the highest sequence, for each account that has one.
 
-    Bodies are redacted. The accounts are the registry's: whoever may write to the topic could make
+    Bodies are redacted. Pass the registry's accounts: anyone who can write to the topic can make
     the ledger name any number of others.
     """
     newest = {}
@@ -63,13 +63,16 @@ def newest_outcomes(
 
 
 def outcome_of(clickhouse: ClickHouse, intent: str, proved: Proved) -> bytes | None:
-    """Return the first redacted outcome of an intent, named by its digest; None if it has none."""
+    """Return the first proved outcome of an intent, redacted; None if it has no outcome yet.
+
+    ``intent`` is the intent's digest.
+    """
     found = clickhouse.rows(_OF_INTENT, {"intent": intent})
     return _first_proved((text.encode() for (text,) in found), proved)
 
 
 def trail(clickhouse: ClickHouse, intent: str) -> list[TrailEvent]:
-    """Return every event of an intent, named by its digest, in the order of its way."""
+    """Return every event of an intent (its digest), in pipeline order."""
     return [TrailEvent(*row) for row in clickhouse.rows(_TRAIL, {"intent": intent})]
 
 

@@ -1,11 +1,10 @@
 """SQL from users: one read-only query, bounded in memory, time and rows.
 
-Two walls, either of which should do: the query is parsed and judged before it runs
-(``sql_check.py``), and the connection it runs on is read-only with fixed limits; on a server it is
-moreover that of a user who may read the ledger's tables and nothing else
-(``infra/clickhouse/users.xml``). The engine inside this process parses also what a server runs. A
-function that works on one huge value is stopped by the memory limit, not by the clock, which the
-engine looks at between blocks.
+Two independent barriers, each sufficient: the query is parsed and checked before it runs
+(``sql_check.py``), and its connection is read-only with fixed limits. On a server its user may also
+read only the ledger's tables (``infra/clickhouse/users.xml``). Queries for a server are parsed by
+an engine inside this process. A function on one huge value is stopped by the memory limit and not
+by the timeout, because the engine checks the timeout between blocks only.
 """
 
 import json
@@ -19,7 +18,7 @@ from streams.ledger.sql_check import ONLY_SELECT, Function, Grammar, check
 
 QUERY_BYTES_MAX = 64 * 1024
 _NOT_PARSED = "parseQueryToJSON"
-"""In the engine's sentence about a statement that is no query."""
+"""Part of the engine's error for a statement that is not a query."""
 _COLUMNS = """
 SELECT table, name, type FROM system.columns WHERE database = currentDatabase()
 ORDER BY table, position
@@ -28,7 +27,7 @@ ORDER BY table, position
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may use."""
+    """Resource limits of one query."""
 
     rows_max: int = 10_000
     answer_bytes_max: int = 64 * 1024 * 1024
@@ -46,33 +45,34 @@ class Answer(NamedTuple):
 
 
 class ReadOnlySql:
-    """A connection on which users' queries run."""
+    """A read-only connection for users' queries."""
 
     def __init__(self, clickhouse: ClickHouse, limits: Limits | None = None) -> None:
-        """Raise ``LedgerDeniedError`` for a server's user who may write."""
+        """Open the connection; raise ``LedgerDeniedError`` if the server's user may write."""
         bounds = _bounds(limits or Limits())
-        # readonly comes last: from there on the connection changes nothing, itself included.
+        # readonly comes last: after it the connection accepts no further setting.
         own = {"readonly": 1} if clickhouse.in_process else {}
-        self._connection = clickhouse.another(bounds | own)
+        self._connection = clickhouse.new_connection(bounds | own)
         self._parser = self._connection if clickhouse.in_process else _parser(self._connection)
-        # Asked without the bounds: the engine has more functions than a query may have rows.
+        # Read without the limits: the engine has more functions than a query may return rows.
         self._grammar = _grammar(clickhouse if clickhouse.in_process else self._parser, clickhouse)
         self._catalog = Catalog.of(clickhouse.rows(_COLUMNS))
 
     def run(self, sql: str) -> Answer:
-        """Return the answer of one SELECT, of SHOW TABLES, or of DESCRIBE with a table's name.
+        """Run one SELECT, SHOW TABLES or DESCRIBE of a table and return its answer.
 
-        Raises ``QueryRefusedError`` for anything that is none, is wrong, or passes a limit.
+        Raises ``QueryRefusedError`` for other statements, for errors in the query, and if a limit
+        is exceeded.
         """
         if len(sql.encode()) > QUERY_BYTES_MAX:
             raise QueryRefusedError(f"The query is longer than {QUERY_BYTES_MAX} bytes.")
         try:
-            return self._looked_up(sql) or self._answer(self._accepted(sql))
+            return self._from_catalog(sql) or self._answer(self._checked(sql))
         except LedgerUnavailableError as error:
-            raise QueryRefusedError(self._catalog.mended(sql, _sentence(error))) from error
+            raise QueryRefusedError(self._catalog.explain(sql, _sentence(error))) from error
 
-    def _looked_up(self, sql: str) -> Answer | None:
-        """Return what the catalog knows: the engine would also list what is not the ledger's."""
+    def _from_catalog(self, sql: str) -> Answer | None:
+        """Answer SHOW TABLES and DESCRIBE: the engine would also list tables of other databases."""
         if (tables := self._catalog.tables(sql)) is not None:
             return Answer(("name",), ("String",), [(name,) for name in tables])
         if (name := self._catalog.described(sql)) is None:
@@ -87,8 +87,8 @@ class ReadOnlySql:
         if self._parser is not self._connection:
             self._parser.close()
 
-    def _accepted(self, sql: str) -> str:
-        """Return the query as the engine writes it itself: one statement, without comments."""
+    def _checked(self, sql: str) -> str:
+        """Check the query and return it as the engine formats it: one statement, no comments."""
         ((tree, text),) = self._parser.rows(
             "SELECT parseQueryToJSON({q:String}), formatQuerySingleLine({q:String})", {"q": sql}
         )
@@ -115,7 +115,7 @@ def _bounds(limits: Limits) -> dict[str, int | str]:
 
 
 def _parser(connection: ClickHouse) -> ClickHouse:
-    """Return an empty engine to parse with, after seeing that the user may only read."""
+    """Check that the server's user is read-only; return an empty engine for parsing."""
     if connection.rows("SELECT toUInt64(getSetting('readonly'))") == [(0,)]:
         connection.close()
         raise LedgerDeniedError(

@@ -1,9 +1,15 @@
-"""The only writer of the ledger: carries every kept record of the log into the chain.
+"""The ledger's sink: appends the committed records of the log to the hash chain. The only writer.
 
-Where it goes on is what the table says, never what was acknowledged: after a crash, rows may be
-there whose writing was never confirmed. Crash points of a step: before the insert nothing happened;
-after it the rows are there and the next start goes on behind them; before the head is published
-the table is ahead of the last head, which is allowed, and the next start publishes one.
+The table is the only memory of how far the sink is: a start reads chain end and positions from it,
+because a crash can leave rows that were never acknowledged.
+
+1. ``__init__`` compares the table with the log and with the last published head.
+2. ``step`` reads records behind the table's positions and puts them in order.
+   *Die up to here: nothing was written.*
+3. It appends them in batches. Each batch is stored as a whole or not at all.
+   *Die here: every prefix of the batches is a valid chain; the next start continues behind it.*
+4. It publishes the signed head of the last row.
+   *Die before: the table is ahead of the last head; that is allowed, the next start catches up.*
 """
 
 from collections.abc import Callable, Mapping
@@ -29,36 +35,36 @@ READ_RECORDS_MAX = 60_000
 
 
 class Source(Protocol):
-    """The log as the sink reads it: the committed records of every topic that is kept."""
+    """The log as the sink reads it: the committed records of every topic in the ledger."""
 
     def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
-        """Return at most ``limit`` records, each at or behind its partition's position.
+        """Return at most ``limit`` records, each at or after its partition's position.
 
-        A partition without a position is read from 0. Of each partition the records are the
-        first ones there, none left out.
+        A partition without a position is read from 0. Within a partition no committed record is
+        skipped.
         """
 
     def earliest(self, topic: Topic, partition: int) -> int:
         """Return the first offset the log still holds, or its end if it holds nothing."""
 
     def end(self, topic: Topic, partition: int) -> int:
-        """Return the offset the log will give next."""
+        """Return the offset that the next record will get."""
 
 
 class HeadSigner(Protocol):
-    """Signs heads and recognises its own."""
+    """Signs ledger heads and verifies its own signature."""
 
     def seal(self, head: LedgerHead) -> Envelope:
         """Sign a head."""
 
     def open(self, envelope: Envelope) -> LedgerHead:
-        """Return a head it signed; raise ``LedgerRewrittenError`` for any other."""
+        """Return the signed head; raise ``LedgerRewrittenError`` if another key signed it."""
 
 
 class Sink:
-    """Appends to the chain what the log holds beyond it, one step at a time.
+    """Appends new records of the log to the chain, one step at a time.
 
-    After an exception a sink is spent: make a new one, which goes on from the table.
+    After an exception discard the sink and make a new one, which continues from the table.
     """
 
     def __init__(
@@ -69,11 +75,11 @@ class Sink:
         signer: HeadSigner,
         now_ms: Callable[[], int],
     ) -> None:
-        """Check table and log against what was published, and publish what was not.
+        """Check the table against the log and the last published head (step 1).
 
-        Raises ``LedgerRewrittenError`` if the table is behind the last head, contradicts it, or has
-        other than as many rows as its last number says; ``LedgerGapError`` if the log does not
-        reach back or forward to where the table ends.
+        Publishes a head if the table is ahead of the last one. Raises ``LedgerRewrittenError`` if
+        the table is behind the last head, contradicts it, or its row count differs from its last
+        number; ``LedgerGapError`` if the log starts after or ends before the table's positions.
         """
         self._source = source
         self._table = table
@@ -82,27 +88,33 @@ class Sink:
         self._now_ms = now_ms
         self._inserter = ThreadPoolExecutor(1, "ledger-insert")
         self._has_appended = False
+        # 1. Only the table counts: an acknowledgement may be lost although the rows are stored.
         self._tip = table.tip()
         self._positions = table.positions()
         self._refuse_other_log()
         published = self._published_rows()
         refuse_miscount(table)
         if published < self._tip.rows:
+            # The last process died between steps 3 and 4.
             self._publish()
 
     def step(self) -> int:
-        """Append what the log holds beyond the table, up to a bound, and return how many records.
+        """Append the next records of the log and return their number (steps 2 to 4).
 
-        0 means that the ledger is level with the log. Raises what reading the log and appending
-        to the table raise, and ``LedgerGapError``.
+        At most ``READ_RECORDS_MAX``; 0 means that the ledger has caught up with the log. Raises
+        ``LedgerGapError`` and the errors of reading the log and appending to the table.
         """
+        # 2. Nothing is written yet.
         groups = by_place(self._source.read(self._positions, READ_RECORDS_MAX))
         if not groups:
             return 0
         positions = advance(groups, self._positions, self._source.earliest)
         before = self._tip.rows
+        # 3. Merging keeps each partition's order, so every prefix of the batches holds a prefix of
+        # each partition: after a crash max(offset) + 1 of the stored rows is the right position.
         self._append(in_order(groups))
         self._positions = positions
+        # 4. After the rows are durable: a head must never name a row that could be lost.
         self._publish()
         return self._tip.rows - before
 
@@ -111,10 +123,11 @@ class Sink:
         self._inserter.shutdown()
 
     def _append(self, records: list[Record]) -> None:
-        """Append in batches; while one is inserted the next is hashed."""
+        """Append in batches; the next one is hashed while the former is inserted."""
         tip, inserting = self._tip, _done()
         for batch in batches(records, tip.rows):
             chained = batch_of(tip, [entry_of(record) for record in batch])
+            # One insert at a time: a batch may only follow a stored one.
             inserting.result()
             inserting = self._inserter.submit(self._insert, chained)
             tip = chained.tip
@@ -122,10 +135,10 @@ class Sink:
         self._tip = tip
 
     def _insert(self, batch: Batch) -> None:
-        """Append a batch; raise ``LedgerUnavailableError`` where a conflict proves no rival.
+        """Append a batch; raise ``LedgerUnavailableError`` if a conflict proves no second writer.
 
-        A server that hangs may finish an insert whose sender died while the next process starts.
-        So only who has appended, and then finds the chain gone on, was replaced by another.
+        A server that hangs may finish an insert of a dead process while this one starts. So a
+        conflict proves a second writer only after this process has appended a batch.
         """
         try:
             self._table.append(batch)
@@ -133,8 +146,8 @@ class Sink:
             if self._has_appended:
                 raise
             raise LedgerUnavailableError(
-                "The ledger went on while this process started: what an earlier one sent came "
-                "late, or another one appends to it. Start again."
+                "The ledger grew while this process started: a late insert of an earlier process "
+                "arrived, or another process appends to it. Start again."
             ) from error
         self._has_appended = True
 
@@ -159,7 +172,7 @@ class Sink:
                 )
 
     def _published_rows(self) -> int:
-        """Return how many rows the last head vouches for, after checking that they are there."""
+        """Return the row count of the last published head; check that its last row is stored."""
         envelope = self._heads.last()
         if envelope is None:
             return 0
@@ -169,7 +182,7 @@ class Sink:
 
 
 def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
-    """Raise ``LedgerRewrittenError`` if the table is not the one, or lacks the row, of a head."""
+    """Raise ``LedgerRewrittenError`` if a head is of another ledger or its row is not stored."""
     if (head.org, head.chain) != (table.org, table.chain):
         raise LedgerRewrittenError(
             f"The head is of {head.org}/{head.chain}, not of {table.org}/{table.chain}: it belongs "
@@ -189,7 +202,7 @@ def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
 
 
 def refuse_miscount(table: LedgerTable) -> None:
-    """Raise ``LedgerRewrittenError`` if rows are missing or doubled anywhere; costs no scan."""
+    """Raise ``LedgerRewrittenError`` if rows are missing or duplicated; needs no table scan."""
     stored, rows = table.stored(), table.tip().rows
     if stored != rows:
         raise LedgerRewrittenError(

@@ -1,8 +1,8 @@
-"""What a user's SQL may be: one SELECT over this database, of functions that only compute.
+"""Allowlist for users' SQL: one SELECT over this database, with functions that only compute. Pure.
 
-Pure. It judges the engine's own syntax tree, as JSON, and everything it does not know is refused:
-kinds of nodes, functions, tables. That matters beyond taste: the engine's read-only mode still
-reads files (``file('…')``), writes them (``INTO OUTFILE``) and runs the second of two statements.
+It checks the engine's own syntax tree (JSON) and refuses every unknown node kind, function and
+table. The engine's read-only mode is not enough: it still reads files (``file('…')``), writes them
+(``INTO OUTFILE``) and runs the second of two statements.
 """
 
 import re
@@ -53,7 +53,7 @@ class Function(NamedTuple):
 
 @dataclass(frozen=True)
 class Grammar:
-    """Lower-case names: functions that only compute, all the others, and foreign databases."""
+    """Lower-case names of allowed and refused functions, and the engine's databases."""
 
     allowed: frozenset[str]
     refused: frozenset[str]
@@ -64,7 +64,7 @@ class Grammar:
     def of(
         cls, functions: Iterable[Function], database: str, databases: Iterable[str]
     ) -> "Grammar":
-        """Sort the engine's functions."""
+        """Classify the engine's functions as allowed or refused."""
         known = list(functions)
         allowed = {name.lower() for name in _COMPUTING}
         allowed |= {
@@ -113,7 +113,7 @@ def check(tree: Node, grammar: Grammar) -> None:
 
 
 def _nodes(tree: object) -> Iterator[Node]:
-    """Yield every node, also those of kinds yet unknown."""
+    """Yield every node, including those of unknown kinds."""
     waiting = [tree]
     while waiting:
         item = waiting.pop()
@@ -135,7 +135,7 @@ def _check_table(node: Node, grammar: Grammar) -> None:
 
 
 def _check_identifier(node: Node, grammar: Grammar) -> None:
-    """Refuse what may name a table after IN, or a function handed to another."""
+    """Refuse identifiers that can name a table after IN, or a function passed as an argument."""
     parts = node.get("name_parts") or [node.get("name", "")]
     if len(parts) > 1 and parts[0] in grammar.databases and parts[0] != grammar.database:
         raise QueryRefusedError(

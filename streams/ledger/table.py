@@ -1,4 +1,10 @@
-"""The ledger's table: one writer appends to the chain and reads back what it wrote."""
+"""The ledger's table: one writer appends batches and reads the end of the chain back.
+
+1. Compare: the chain must end at the batch's base.
+2. Insert the batch as one block, under a deduplication token made of its place in the chain.
+   *Die during this: the batch is stored as a whole or not at all.*
+3. Read back: only the table says whether the batch is stored, not the answer of the insert.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +18,7 @@ from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerConflictError, LedgerUnavailableError
 
 SCAN_ROWS = 50_000
-# Each but the last was spent by an engine that died at one and the same place.
+# Each failed attempt means one engine that died between writing a token and writing its part.
 ATTEMPTS_MAX = 16
 
 _ARROW = pa.schema([
@@ -29,7 +35,7 @@ _ARROW = pa.schema([
 ])  # fmt: skip
 
 
-# The same columns as the engine names them.
+# The same columns with the engine's types.
 COLUMNS = {
     "seq": "UInt64",
     "prev_hash": "FixedString(32)",
@@ -52,7 +58,7 @@ SELECT maxOrNull(seq) FROM (
     LIMIT {rows:UInt64}
 )
 """
-# Bodies repeat each other: compressing costs less than moving the bytes does.
+# Bodies resemble each other: compressing costs less than moving the bytes.
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -96,7 +102,7 @@ def batch_of(base: Tip, entries: Sequence[Entry]) -> Batch:
 
 
 class LedgerTable:
-    """The table of one chain. Reading is for everybody, appending for one process."""
+    """The table of one chain. Any process may read, only one may append."""
 
     def __init__(self, clickhouse: ClickHouse, org: str, chain: str = "main") -> None:
         self.clickhouse = clickhouse
@@ -104,12 +110,12 @@ class LedgerTable:
         self.chain = chain
 
     def tip(self) -> Tip:
-        """Return how far the chain goes."""
+        """Return the end of the chain."""
         newest = self.clickhouse.rows("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1")
         return Tip(newest[0][0] + 1, newest[0][1]) if newest else EMPTY
 
     def stored(self) -> int:
-        """Return how many rows there are, whatever their numbers."""
+        """Return the number of stored rows, whatever their row numbers."""
         return int(self.clickhouse.rows("SELECT count() FROM ledger")[0][0])
 
     def hash_at(self, seq: int) -> bytes | None:
@@ -118,25 +124,29 @@ class LedgerTable:
         return bytes(found[0][0]) if found else None
 
     def positions(self) -> dict[PartitionId, int]:
-        """Return the next offset to read of every partition that has rows."""
+        """Return the next offset to read, for every partition that has rows."""
         ends = self.clickhouse.rows(
             "SELECT topic, partition, max(offset) FROM ledger GROUP BY topic, partition"
         )
         return {(Topic(topic), partition): offset + 1 for topic, partition, offset in ends}
 
     def append(self, batch: Batch) -> None:
-        """Append a batch if the chain still ends at its base: compare, insert, read back.
+        """Append a batch if the chain still ends at its base (steps 1 to 3).
 
-        A server compares again when it takes the insert up, so one that was held up on its way
-        finds the chain gone on. Of two that arrive in one instant the engine drops the later: the
-        token is the batch's place in the chain. A lost answer is settled by reading back. Raises
+        A server compares again when it executes the insert, so a delayed insert is rejected if the
+        chain has grown. Of two simultaneous inserts the engine drops the later one, because both
+        have the same token. A lost answer is settled by reading back. Raises
         ``LedgerConflictError`` if the chain ends elsewhere, ``LedgerUnavailableError`` if the batch
-        is not there: start again from the table's own tip.
+        is not stored: start again from the table's own end.
         """
+        # 1. A server repeats this check when it executes the insert. An embedded engine need not:
+        # its folder belongs to one process.
         if self.tip() != batch.base:
             raise _conflict(batch)
         for attempt in range(ATTEMPTS_MAX):
+            # 2. Die here: the next start finds the batch in the table, or not.
             self._insert(batch, attempt)
+            # 3. Three cases: stored; another writer's batch is there; dropped as a duplicate.
             tip = self.tip()
             if tip == batch.tip:
                 return
@@ -148,11 +158,11 @@ class LedgerTable:
         )
 
     def _insert(self, batch: Batch, attempt: int) -> None:
-        """Insert under the token of the place, and of the attempt after the first.
+        """Insert under a token made of the batch's place and, after the first, the attempt.
 
-        The engine writes a token down before its part. One that died in between drops every
-        later insert under that token; one that lives holds a lock over both, so whoever is
-        dropped while the chain still ends at the base has no rival, and takes the next token.
+        The engine stores a token before its part. If it dies in between, it drops every later
+        insert under that token. A living engine locks both, so if an insert is dropped while the
+        chain still ends at the base, there is no other writer and the next token is safe to use.
         """
         token = f"{self.chain}/{batch.base.rows}" + (f"/{attempt}" if attempt else "")
         stream = pa.BufferReader(batch.stream)
@@ -173,12 +183,11 @@ class LedgerTable:
 def pieces(clickhouse: ClickHouse, first: int, last: int, rows: int) -> Iterator[dict[str, int]]:
     """Yield ranges, ``first`` and ``last`` included, that hold about ``rows`` stored rows each.
 
-    They follow the rows there are: numbers that nobody took cost nothing, and of a number taken
-    twice both rows are in one range.
+    They follow the stored rows: gaps cost nothing, and two rows with one number are in one range.
     """
     while first <= last:
-        wanted = {"first": first, "last": last, "rows": rows}
-        ((end,),) = clickhouse.rows(_PIECE_END, wanted)
+        parameters = {"first": first, "last": last, "rows": rows}
+        ((end,),) = clickhouse.rows(_PIECE_END, parameters)
         if end is None:
             return
         yield {"first": first, "last": end}
@@ -186,7 +195,7 @@ def pieces(clickhouse: ClickHouse, first: int, last: int, rows: int) -> Iterator
 
 
 def ends_at(tip: Tip) -> str:
-    """Return the SQL condition that the chain ends there."""
+    """Return the SQL condition that the chain ends at ``tip``."""
     if tip == EMPTY:
         return "NOT EXISTS (SELECT 1 FROM ledger)"
     last = f"({tip.rows - 1}, unhex('{tip.hash.hex()}'))"

@@ -1,4 +1,4 @@
-"""Outcomes that the ledger holds and a signer really made."""
+"""Outcomes in the ledger whose signature is verified against the signers' keys."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -14,9 +14,10 @@ SignerKeys: TypeAlias = Mapping[str, Collection[str]]
 
 
 class ProvenOutcomes(NamedTuple):
-    """One ledger's outcomes, and all hex public keys that each signer ever had, by its name.
+    """One ledger's outcomes, and all public keys (hex) that each signer ever had, by its name.
 
-    What it signed with an old key stays true: a signer with a new one decides nothing twice.
+    Outcomes signed with a rotated key stay valid, so that a signer with a new key decides nothing
+    twice.
     """
 
     clickhouse: ClickHouse
@@ -25,25 +26,25 @@ class ProvenOutcomes(NamedTuple):
     def newest_sequences(
         self, accounts: Sequence[str], signer_keys: SignerKeys | None = None
     ) -> dict[str, int]:
-        """Return the sequence of each account's newest outcome, of those that have one.
+        """Return the sequence of the newest outcome of each account that has one.
 
-        Where ``signer_keys`` are named, of what was signed with these alone.
+        With ``signer_keys``, only outcomes signed with these keys count.
         """
         by = self if signer_keys is None else self._replace(signer_keys=signer_keys)
         newest = newest_outcomes(self.clickhouse, accounts, by.proved)
         return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
 
     def outcome(self, intent: str) -> dict[str, Any] | None:
-        """Return an intent's outcome with redacted fields as digests, if the ledger has it."""
+        """Return an intent's outcome with redacted fields as digests, or None."""
         body = outcome_of(self.clickhouse, intent, self.proved)
         return orjson.loads(body) if body else None
 
     def has_outcome(self, intent: str) -> bool:
-        """Tell whether an intent ended before."""
+        """Tell whether the intent already has an outcome."""
         return self.outcome(intent) is not None
 
     def proved(self, body: bytes) -> bool:
-        """Tell whether the signer that a redacted outcome names made it."""
+        """Tell whether a redacted outcome carries a valid signature of the signer it names."""
         event = orjson.loads(body)
         keys = self.signer_keys.get(str(event.get("signer")), ())
         try:

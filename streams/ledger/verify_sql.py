@@ -1,6 +1,11 @@
-"""Verification inside the database: fast, over the whole table, in pieces of bounded memory.
+"""Verifies the whole ledger inside the database, in pieces of bounded memory. Only reads.
 
-``verifier/`` is the independent second opinion.
+1. Cut the table into pieces of consecutive stored rows.
+2. Check the order and the content of a piece's rows, on two connections in parallel.
+3. Report the first bad row; otherwise continue with the next piece behind this one's last hash.
+4. Compare the remembered heads with the stored hashes.
+
+``verifier/`` is an independent implementation of the same checks.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +33,7 @@ _HASHES = "SELECT seq, hash FROM {table:Identifier} WHERE seq IN {numbers:Array(
 
 
 class Verified(NamedTuple):
-    """What was found in order: ``rows`` rows, the last with ``hash``."""
+    """A verified chain: the number of rows and the last hash (0x hex)."""
 
     rows: int
     hash: str
@@ -42,32 +47,39 @@ def verify(
 ) -> Verified:
     """Check every row of the table, and that every remembered head is in it.
 
-    Of each row: its number follows the one before, its link is the former hash, its hash is of
-    its content, its offset is above the former one of its partition, its event id and its
-    materialized columns are what the body says. Raises ``LedgerVerificationError`` naming the first
-    bad row, ``LedgerUnavailableError`` if the engine cannot read its own files.
+    Each row's number must follow the previous one, its link must be the previous hash, its hash
+    that of its content, its offset above the previous one of its partition, and its event id and
+    materialized columns those of its body. Raises ``LedgerVerificationError`` with the first bad
+    row, ``LedgerUnavailableError`` if the engine cannot read its own files.
     """
     total = clickhouse.rows("SELECT count() FROM {t:Identifier}", {"t": table}, SETTINGS)[0][0]
     tip, ends = EMPTY, Ends()
-    with closing(clickhouse.another()) as beside, ThreadPoolExecutor(1, "verify") as executor:
+    with closing(clickhouse.new_connection()) as second, ThreadPoolExecutor(1, "verify") as pool:
+        # 1. A piece starts at the number that must come next, so a gap between pieces is found.
         while (last := _last_of_piece(clickhouse, table, tip)) is not None:
             piece = Piece(clickhouse, table, tip, last)
-            content = executor.submit(Piece(beside, table, tip, last).content_faults)
+            # 2. A second connection, because one connection runs one query at a time.
+            content = pool.submit(Piece(second, table, tip, last).content_faults)
             faults = [*piece.order_faults(ends), *content.result()]
+            # 3. A piece without faults proves its last hash, and the next piece builds on it.
             if faults:
                 first = min(faults)
                 raise LedgerVerificationError(first.seq, first.what)
             tip = piece.tip()
             progress(tip.rows, total)
+    # 4. Only heads detect a ledger that was cut off or rewritten as a whole.
     _refuse_other_heads(clickhouse, table, remembered)
     return Verified(tip.rows, "0x" + tip.hash.hex())
 
 
 def _last_of_piece(clickhouse: ClickHouse, table: str, tip: Tip) -> int | None:
-    """Return the last number of the next rows that there are; None behind the last row."""
-    wanted = {"table": table, "first": tip.rows, "rows": PIECE_ROWS}
+    """Return the last row number of the next piece; None if there are no more rows.
+
+    Behind a gap wider than ``PIECE_ROWS`` it is the next stored row's.
+    """
+    parameters = {"table": table, "first": tip.rows, "rows": PIECE_ROWS}
     for sql in (_LAST, _NEXT):
-        ((last,),) = clickhouse.rows(sql, wanted, SETTINGS)
+        ((last,),) = clickhouse.rows(sql, parameters, SETTINGS)
         if last is not None:
             return int(last)
     return None
@@ -76,13 +88,13 @@ def _last_of_piece(clickhouse: ClickHouse, table: str, tip: Tip) -> int | None:
 def _refuse_other_heads(
     clickhouse: ClickHouse, table: str, remembered: Sequence[LedgerHead]
 ) -> None:
-    """Look the remembered hashes up, many at a time; the first row that has another is named."""
+    """Raise ``LedgerVerificationError`` for the first remembered head that is not in the table."""
     heads = sorted(remembered, key=lambda head: head.sequence)
     for start in range(0, len(heads), HEADS_PER_QUERY):
-        some = heads[start : start + HEADS_PER_QUERY]
-        numbers = [head.sequence for head in some]
+        page = heads[start : start + HEADS_PER_QUERY]
+        numbers = [head.sequence for head in page]
         found = dict(clickhouse.rows(_HASHES, {"table": table, "numbers": numbers}, SETTINGS))
-        for head in some:
+        for head in page:
             if head.sequence not in found:
                 raise LedgerVerificationError(
                     head.sequence, "a head vouches for the row, and it is missing"

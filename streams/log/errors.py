@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded log, in sentences for its user."""
+"""Exceptions of the embedded log, and the translation of SQLite's errors into them."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,15 +7,15 @@ from pathlib import Path
 
 
 class LogError(Exception):
-    """The embedded log cannot be used; nothing was half-written."""
+    """The embedded log cannot be used; no partial write remains."""
 
 
 class LogDamagedError(LogError):
-    """A file is no database, is torn, or was made by another version."""
+    """A file is not a database, is damaged, or was made by another version."""
 
 
 class LogWriteError(LogError):
-    """The disk is full or the file may not be written."""
+    """The disk is full or the file is not writable."""
 
 
 _UNWRITABLE = {
@@ -30,7 +30,7 @@ _UNWRITABLE = {
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about ``path`` into ours; the transaction is undone by then."""
+    """Translate SQLite's errors about ``path``; the transaction is rolled back by then."""
     try:
         yield
     except sqlite3.Error as error:

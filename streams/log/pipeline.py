@@ -1,6 +1,10 @@
-"""``pipeline.db``: everything the pipeline writes, and the signer's sealed state beside it.
+"""``pipeline.db``: the pipeline's log and the signer's sealed state in one SQLite file.
 
-Records and state of one batch are one transaction, so neither is ever ahead of the other.
+``commit`` stores the records and the state of one batch in one transaction:
+
+1. Take the write lock and check that no other connection changed the file.
+2. Insert the records; store and delete state. *Die here: SQLite discards the transaction.*
+3. COMMIT syncs the file. *Die after: both are durable, and neither is ahead of the other.*
 """
 
 import hashlib
@@ -20,7 +24,7 @@ CREATE TABLE state (
 CREATE INDEX state_live ON state (account, forget_at_ms) WHERE kind = 'live';
 CREATE INDEX state_pending ON state (account) WHERE pending = 1;
 """
-# The topic is spelt out in both: no partial index is used for a topic that is a parameter.
+# The topic is a literal in both: SQLite does not use a partial index if it is a parameter.
 _SIGNED = f"topic = {number(Topic.SIGNED)}"
 _CREATE_SIGNED = f"CREATE INDEX records_signed ON records (position) WHERE {_SIGNED};"
 _SIGNED_AFTER = f"""
@@ -43,17 +47,21 @@ class PipelineLog(SqliteLog):
             self._version_seen = self._db.execute("PRAGMA data_version").fetchone()[0]
 
     def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite], at_ms: int) -> None:
-        """Append events and store state durably, all or none."""
+        """Append events and store state durably, all or nothing (steps 1 to 3)."""
+        # 3. The end of the transaction's context commits, or rolls back if step 1 or 2 raised.
         with translated(self.path), self.transaction():
-            self._check_alone()
+            # 1. Under the write lock, so that no writer can come between check and commit.
+            self._refuse_other_writer()
+            # 2. Not visible to other connections before the commit.
             self.insert(events, at_ms)
             puts = [_row(w) for w in writes if w.value is not None]
             drops = [(_place(w.key),) for w in writes if w.value is None]
             self._db.executemany(_PUT, puts)
             self._db.executemany("DELETE FROM state WHERE place = ?", drops)
 
-    def _check_alone(self) -> None:
+    def _refuse_other_writer(self) -> None:
         """Raise ``StateIntegrityError`` if another connection changed the file."""
+        # SQLite changes data_version for every commit of another connection, never for our own.
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version_seen:
             raise StateIntegrityError(
@@ -64,7 +72,7 @@ class PipelineLog(SqliteLog):
     def signed_after(self, position: int, count_max: int) -> list[tuple[int, bytes]]:
         """Return signed transactions committed after a position, each with its own position.
 
-        Positions rise in the order of commit and belong to this file alone.
+        Positions increase in commit order and are valid for this file only.
         """
         return self._rows(_SIGNED_AFTER, (position, count_max))
 
@@ -76,7 +84,10 @@ class PipelineLog(SqliteLog):
         return row[0] if row else None
 
     def live_of(self, account: str) -> Iterable[tuple[StateKey, bytes]]:
-        """Yield all live records of an account."""
+        """Yield all live records of an account.
+
+        Raises ``StateIntegrityError`` for a record that its key does not lead to.
+        """
         query = "SELECT place, key, value FROM state WHERE account = ? AND kind = 'live'"
         with translated(self.path):
             for place, key, value in self._db.execute(query, (account,)):
@@ -89,7 +100,7 @@ class PipelineLog(SqliteLog):
                 yield found, value
 
     def pending_accounts(self) -> list[str]:
-        """Return the accounts that have an outcome which may not be published yet."""
+        """Return the accounts with a pinned outcome that may not be published yet."""
         query = "SELECT DISTINCT account FROM state WHERE pending = 1"
         with translated(self.path):
             return [row[0] for row in self._db.execute(query)]

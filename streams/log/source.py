@@ -1,4 +1,4 @@
-"""Both log files as one log, for the ledger's sink."""
+"""Both log files, the inbox and the pipeline's log, as one log for the ledger's sink."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ INBOX_TOPICS = frozenset({Topic.SUBMITTED, Topic.REGISTRY, Topic.KEY_REQUESTS})
 
 
 class LogSource:
-    """Reads what is committed to the inbox and to the pipeline's log."""
+    """The committed records of inbox and pipeline log; implements ``Source`` for the sink."""
 
     def __init__(self, inbox: SqliteLog, pipeline: SqliteLog) -> None:
         self._inbox = inbox
@@ -18,7 +18,7 @@ class LogSource:
         self._places = list(self._all_places())
 
     def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
-        """Return at most ``limit`` records, the next ones of every partition alike."""
+        """Return at most ``limit`` records, an equal share from every partition."""
         share = max(1, limit // len(self._places))
         records: list[Record] = []
         for topic, partition in self._places:
@@ -27,7 +27,7 @@ class LogSource:
         return records
 
     def earliest(self, topic: Topic, partition: int) -> int:
-        """Return the first offset that is still there."""
+        """Return the first offset that the log still holds."""
         return self._log(topic).earliest(topic, partition)
 
     def end(self, topic: Topic, partition: int) -> int:

@@ -1,4 +1,10 @@
-"""A log of topics, partitions and offsets in one SQLite file: durable when ``append`` returns."""
+"""A log of topics, partitions and offsets in one SQLite file; durable when ``append`` returns.
+
+1. ``transaction`` takes the write lock (BEGIN IMMEDIATE); other writers wait.
+2. ``insert`` assigns each record the next offset of its partition.
+   *Die here: SQLite discards the transaction, and its offsets are given to other records.*
+3. COMMIT syncs the write-ahead log (synchronous = FULL). *Die after: the records are durable.*
+"""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +25,7 @@ BUSY_MS_MAX = 10_000
 OFFSET_MAX = 2**53 - 2
 CACHE_KIB = 65_536
 SCAN_COUNT = 1_000
-# As much as a runner's batch of one partition may be, all of it of the size that is allowed.
+# The largest batch that a runner takes of one partition, with records of the maximum size.
 READ_BYTES_MAX = 32 * 1024 * 1024
 _NUMBER = {
     Topic.SUBMITTED: 0,
@@ -52,7 +58,7 @@ CREATE UNIQUE INDEX records_by_place ON records (topic, partition, offset);
 
 
 class SqliteLog:
-    """One connection to a log file; for one thread at a time."""
+    """One connection to a log file, used by one thread at a time."""
 
     def __init__(self, path: Path, partitions: int, create: str = "") -> None:
         self.path = path
@@ -65,12 +71,14 @@ class SqliteLog:
             self._prepare(_CREATE + create)
 
     def append(self, events: Sequence[Outgoing], at_ms: int) -> None:
-        """Append events durably, all or none."""
+        """Append events durably, all or nothing (steps 1 to 3)."""
+        # 1. and 3. Entering the transaction takes the lock; leaving it commits or rolls back.
         with translated(self.path), self.transaction():
             self.insert(events, at_ms)
 
     def insert(self, events: Sequence[Outgoing], at_ms: int) -> None:
-        """Append events within the caller's ``transaction``."""
+        """Append events within the caller's ``transaction`` (step 2)."""
+        # 2. The write lock is held, so no other connection can take these offsets meanwhile.
         ends: dict[tuple[Topic, int], int] = {}
         rows = []
         for event in events:
@@ -83,7 +91,7 @@ class SqliteLog:
     def read(self, topic: Topic, partition: int, offset: int, count_max: int) -> list[Record]:
         """Return up to ``count_max`` records of a partition from ``offset`` on.
 
-        Behind the one that passes ``READ_BYTES_MAX`` there are no more, whatever the count.
+        The last one is the record whose size makes the total exceed ``READ_BYTES_MAX``.
         """
         query = (
             "SELECT offset, key, value, at_ms FROM records WHERE topic = ? AND partition = ? "
@@ -111,11 +119,11 @@ class SqliteLog:
         return 0 if found is None else found + 1
 
     def earliest(self, topic: Topic, partition: int) -> int:
-        """Return the first offset that is still there, or where the first record will be."""
+        """Return the first offset that the log still holds, or 0 if it is empty."""
         return self._bound("min", topic, partition) or 0
 
     def transaction(self) -> "Transaction":
-        """Return a context that commits durably, or undoes everything when it raises."""
+        """Return a context that commits durably, or rolls back if its body raises."""
         return Transaction(self._db)
 
     def close(self) -> None:
@@ -123,7 +131,7 @@ class SqliteLog:
         self._db.close()
 
     def partitions_of(self, topic: Topic) -> int:
-        """Return how many partitions a topic has."""
+        """Return the number of partitions of a topic."""
         return self.partitions if TOPICS[topic].keyed else 1
 
     def _bound(self, which: str, topic: Topic, partition: int) -> int | None:
@@ -145,8 +153,9 @@ class SqliteLog:
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA secure_delete = ON")  # what is replaced is gone from the file
+        self._db.execute("PRAGMA secure_delete = ON")  # overwrites deleted and replaced content
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        # One transaction for tables and version: die here, and the next start begins again.
         with self.transaction():
             version, application = self._version()
             if (version, application) == (0, 0) and not self._tables():
@@ -170,28 +179,30 @@ class SqliteLog:
 
 
 class Transaction:
-    """A write transaction; other writers wait."""
+    """A write transaction: commits at the end, or rolls back if its body raises."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def __enter__(self) -> None:
+        # 1. IMMEDIATE: upgrading a read lock later could fail with SQLITE_BUSY instead of waiting.
         self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, _value: object, _trace: object) -> None:
         if kind is None:
+            # 3. Returns after the sync: what is committed survives a power failure.
             self._db.execute("COMMIT")
         elif self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
 
 def number(topic: Topic) -> int:
-    """Return how the files name a topic; a number never changes its topic."""
+    """Return the number that stands for a topic in the file; it must never change."""
     return _NUMBER[topic]
 
 
 def _text(raw: bytes) -> str:
-    """Read text that somebody may have written who knows no UTF-8: refused later, not here."""
+    """Read text that may be invalid UTF-8 after tampering; checks refuse it later, not here."""
     return raw.decode("utf-8", "replace")
 
 

@@ -1,13 +1,13 @@
-"""A second, independent verifier of the ledger, made from docs/format.md alone.
+"""Stand-alone verifier of the ledger, an independent implementation of docs/format.md.
 
-This folder imports nothing of Sixgate, only orjson, and cryptography where signatures are checked;
-it may be copied and run anywhere. It reads rows from any source once, in order, and keeps about
+This folder imports nothing of Sixgate, only orjson, and cryptography if signatures are checked, so
+it can be copied and run anywhere. It reads rows once, in order, from any source, and keeps about
 200 bytes per outcome in memory.
 
     python -m streams.ledger.verifier ledger.jsonl --head heads.jsonl --ledger-key 0x… --signer 0x…
 
-Exit code 0: everything holds. 1: the first bad row is named. 2: the input could not be read.
-3: the chain holds, but somebody put outcomes on the log that none of the signers made.
+Exit codes: 0 the ledger is valid; 1 it is not, and the first bad row is named; 2 the input could
+not be read; 3 the chain is valid, but it contains outcomes without a valid signature of a signer.
 """
 
 from .checks import Report, verify

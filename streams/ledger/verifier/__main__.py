@@ -52,13 +52,13 @@ def _options() -> argparse.ArgumentParser:
 
 
 def _key(text: str) -> bytes:
-    told = f"{text!a} is no Ed25519 public key: that is 64 hexadecimal digits, with 0x or without"
+    problem = f"{text!a} is not an Ed25519 public key: give 64 hexadecimal digits, 0x is optional"
     try:
         raw = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise argparse.ArgumentTypeError(told) from None
+        raise argparse.ArgumentTypeError(problem) from None
     if len(raw) != PUBLIC_KEY_BYTES:
-        raise argparse.ArgumentTypeError(told)
+        raise argparse.ArgumentTypeError(problem)
     return raw
 
 

@@ -1,4 +1,8 @@
-"""Every check of a row, in order."""
+"""The verifier's checks of a row, in the order in which faults are reported.
+
+1. Row number. 2. Hash. 3. Link to the previous row. 4. Offset. 5. Event id. 6. Outcomes.
+7. Remembered heads. ``finish`` reports heads of rows that are missing at the end.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +15,7 @@ PROGRESS_ROWS = 20_000
 
 @dataclass
 class Report:
-    """What was found in order."""
+    """What was verified: rows, heads, outcomes, and the number of forged outcomes."""
 
     first: int = 0
     rows: int = 0
@@ -25,10 +29,10 @@ class Report:
 
 @dataclass
 class Verifier:
-    """Takes rows one by one; ``heads`` are remembered hashes by row number.
+    """Checks rows one by one. ``heads`` maps row numbers to remembered hashes.
 
-    ``signers`` are raw Ed25519 public keys; with None signatures are not checked, with an empty
-    list none is right. A ``part`` may begin at any row.
+    ``signers`` are raw Ed25519 public keys. None skips signature checks; with an empty list every
+    outcome counts as forged. A ``part`` may begin at any row.
     """
 
     heads: Mapping[int, bytes] = field(default_factory=dict)
@@ -47,34 +51,32 @@ class Verifier:
         seq = row[0]
         if self._next is None:
             self._next, self._report.first = seq, seq
-        # 1. Its number follows the one before.
+        # 1. The number follows the previous one, so that no row is missing, repeated or moved.
         if seq != self._next:
             raise _out_of_order(seq, self._next)
-        # 2. Its hash is the hash of its number, its link and its content.
+        # 2. The hash covers number, link and content: any changed byte shows here.
         if row_hash(row) != row[2]:
             raise VerificationError(seq, "its hash is not the hash of its content")
-        # 3. Its link is the hash of the row before.
+        # 3. The link is the previous row's hash. The first row of a part has no predecessor here.
         if self._hash is not None and row[1] != self._hash:
             raise VerificationError(seq, "its link is not the hash of the row before")
-        # 4. Its offset is above the former one of its partition.
+        # 4. Offsets increase within a partition: no record was appended twice or out of order.
         place = (row[3], row[4])
         if row[5] <= self._offsets.get(place, -1):
             raise VerificationError(seq, "its offset is not above the former one of its partition")
-        # 5. Its event id is that of its body.
+        # 5. The event id is that of the body, so that a lookup by id finds the true event.
         event = event_of(row)
-        # 6. An outcome is the only one of its intent and the next one of its account.
+        # 6. One outcome per intent, and a dense sequence per account: a missing outcome shows.
         if row[3] == "outcomes" or row[3] == "transactions.signed":
             self._outcomes.add(row, event)
-        # 7. Whoever remembers a hash of this row remembers this one.
+        # 7. A remembered hash must match: this detects a chain that was rewritten as a whole.
         if seq in self.heads:
             self._refuse_other_head(row)
         self._offsets[place], self._hash, self._next = row[5], row[2], seq + 1
 
     def finish(self) -> Report:
-        """Return what was found.
-
-        Raise ``VerificationError`` if a head is of a row behind the last.
-        """
+        """Return the report; raise ``VerificationError`` if the row of a head is missing."""
+        # Only heads show that rows were cut off at the end: what remains is a valid chain.
         end = self._next or 0
         missing = [seq for seq in self.heads if seq >= end]
         if missing:
@@ -99,10 +101,7 @@ def verify(
     part: bool = False,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Report:
-    """Check rows in order and return what was found.
-
-    Raise ``VerificationError`` for the first bad one.
-    """
+    """Check rows in order and return a report; raise ``VerificationError`` at the first fault."""
     verifier = Verifier(heads or {}, signers, part)
     add = verifier.add
     for done, row in enumerate(rows, 1):

@@ -1,4 +1,4 @@
-"""What docs/format.md says of a row: its fields, its hash, its event id."""
+"""A ledger row as docs/format.md specifies it: fields, hash and event id."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ _HEADER = struct.Struct(">QQQIIII")
 
 
 class Row(NamedTuple):
-    """One row; hashes are 32 raw bytes, ``body`` is bytes, the rest is text and integers."""
+    """One row; hashes are 32 raw bytes, ``body`` is bytes, other fields are text or integers."""
 
     seq: int
     prev_hash: bytes
@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 class VerificationError(Exception):
-    """The first bad row, and what is wrong with it."""
+    """Verification failed: ``seq`` is the first bad row, ``what`` describes its fault."""
 
     def __init__(self, seq: int, what: str) -> None:
         super().__init__(f"Row {seq}: {what}.")
@@ -43,18 +43,20 @@ class VerificationError(Exception):
 
 
 def row_hash(row: Row) -> bytes:
-    """Compute what a row's hash must be."""
+    """Compute the hash that a row must have: leaf first, then number, link and leaf."""
     seq, prev_hash, _, topic, partition, offset, key, at_ms, event_id, body = row
     topic_utf8, key_utf8, id_utf8 = topic.encode(), key.encode(), event_id.encode()
     lengths = (len(topic_utf8), len(key_utf8), len(id_utf8), len(body))
     header = _HEADER.pack(partition, offset, at_ms, *lengths)
+    # The leaf: numbers and lengths, then the texts, so that no byte can move between fields.
     leaf = hashlib.sha256(b"\x00" + header + topic_utf8 + key_utf8 + id_utf8 + body).digest()
+    # The row: bound to its number and to the previous row.
     link = b"sixgate/ledger/v1\x00" + seq.to_bytes(8, "big") + prev_hash + leaf
     return hashlib.sha256(link).digest()
 
 
 def event_of(row: Row) -> dict[str, Any]:
-    """Return the body's event; raise ``VerificationError`` if the row's event id is not its own."""
+    """Return the body's event; raise ``VerificationError`` if its id is not the row's event id."""
     try:
         event = orjson.loads(row.body)
         if "payloadType" in event:

@@ -1,4 +1,8 @@
-"""What must hold of outcomes across rows."""
+"""Checks of outcomes across rows: one per intent, numbered densely per account.
+
+An event that is not an outcome, or has no valid signature of a signer, is counted as forged and
+not checked further: anyone who can write to the topic can add such events, and readers ignore them.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,7 +17,7 @@ OUTCOME_TYPES = {"transaction.signed", "message.signed", "intent.rejected"}
 
 
 class Outcomes:
-    """One outcome per intent, numbered per account from 1 without a hole."""
+    """The outcomes so far: one per intent, numbered per account from 1 without a gap."""
 
     def __init__(self, signers: Sequence[bytes] | None, *, part: bool) -> None:
         self._signers = None if signers is None else [public_key(raw) for raw in signers]
@@ -26,7 +30,8 @@ class Outcomes:
         self.first_forged: int | None = None
 
     def add(self, row: Row, event: dict[str, Any]) -> None:
-        """Take an event of the topics ``outcomes`` and ``transactions.signed``."""
+        """Check an event of the topics ``outcomes`` and ``transactions.signed``."""
+        # First, so that a forged event can neither use up a sequence number nor an intent.
         if not _is_outcome(event) or not self._is_signed(event):
             self.forged += 1
             self.first_forged = row.seq if self.first_forged is None else self.first_forged
@@ -43,7 +48,7 @@ class Outcomes:
         if known != fingerprint:
             raise VerificationError(seq, f"it is a second, different outcome of intent {intent}")
         if intent in self._by_intent:
-            return  # the same bytes again: a redelivery
+            return  # the same bytes again: a duplicate delivery
         expected = self.next.get(account, number if self._part else 1)
         if number > expected:
             raise VerificationError(
@@ -51,14 +56,14 @@ class Outcomes:
             )
         if number < expected:
             if self._part:
-                return  # it may repeat one from before the part
+                return  # possibly a duplicate of an outcome before the part
             raise VerificationError(seq, f"it is a second outcome {number} of account {account}")
         self._by_intent[intent] = fingerprint
         self.next[account] = number + 1
         self.count += 1
 
     def _add_signed(self, seq: int, intent: str, fingerprint: bytes) -> None:
-        """Compare a signed transaction with its outcome, which may come a little later."""
+        """Compare a signed transaction with its outcome, which may follow in a later row."""
         known = self._by_intent.get(intent) or self._signed_early.setdefault(intent, fingerprint)
         if known != fingerprint:
             raise VerificationError(seq, f"it is a second, different outcome of intent {intent}")

@@ -1,4 +1,4 @@
-"""Rows and heads out of files."""
+"""Reads rows and heads from files."""
 
 import base64
 import csv
@@ -20,9 +20,9 @@ _NO_HEAD = "a line of the file of heads is no ledger head"
 
 
 def read_rows(file: IO[bytes]) -> Iterator[Row]:
-    """Yield the rows of an export, CSV with a header line or JSON lines, told by its first byte.
+    """Yield the rows of an export: CSV if the file begins with the header line, else JSON lines.
 
-    Raises ``ValueError`` for a line that is no row.
+    Raises ``ValueError`` for a line that is not a row.
     """
     first = file.readline()
     if first.startswith(b"seq,"):
@@ -58,14 +58,15 @@ def _row(fields: Sequence[Any]) -> Row:
 
 
 def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, bytes]:
-    """Return the hashes by row number of signed heads, one envelope (or what holds it) to a line.
+    """Return the hashes of signed heads by row number. Each line holds one envelope.
 
-    With the ledger's raw public key their signatures are checked; without, whoever gives the file
-    vouches for it. Raises ``ValueError`` for a line that is no head, and where there is none.
+    With the ledger's raw public key the signatures are checked; without it, the file is trusted.
+    Raises ``ValueError`` for a line that is not a head, and for a file without heads.
     """
     heads: dict[int, bytes] = {}
     for line in file:
         sequence, value, payload, signature = _head(line)
+        # An unsigned or contradicting head proves nothing about the rows, so both are errors.
         if ledger_key is not None:
             _refuse_unsigned(payload, signature, ledger_key)
         if heads.setdefault(sequence, value) != value:
@@ -79,16 +80,16 @@ def _head(line: bytes) -> tuple[int, bytes, bytes, bytes]:
     """Return row number, hash, signed payload and signature."""
     try:
         found = orjson.loads(line)
-        envelope = found.get("envelope", found)  # what `sixgate ledger head --out` keeps
+        envelope = found.get("envelope", found)  # as `sixgate ledger head --out` writes it
         payload = base64.b64decode(envelope["payload"], validate=True)
         signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
         head, kind = orjson.loads(payload), envelope["payloadType"]
-        said = int(head["sequence"]), bytes.fromhex(head["hash"][2:])
+        claimed = int(head["sequence"]), bytes.fromhex(head["hash"][2:])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         raise ValueError(_NO_HEAD) from None
     if kind != HEAD_TYPE:
         raise ValueError(_NO_HEAD)
-    return (*said, payload, signature)
+    return (*claimed, payload, signature)
 
 
 def _refuse_unsigned(payload: bytes, signature: bytes, ledger_key: bytes) -> None:

@@ -99,7 +99,7 @@ def test_no_connection_is_made_through_answers_that_are_cut(
         for passed in range(0, 600, STEP_BYTES):
             proxy.cut_after(passed)
             with pytest.raises(LedgerUnreachableError):
-                reader.another()
+                reader.new_connection()
     finally:
         proxy.pass_all()
 

@@ -161,7 +161,7 @@ def test_the_engine_itself_would_read_it(clickhouse: ClickHouse, tmp_path: Path)
     """The attack is real: read-only mode alone does not stop it."""
     file = tmp_path / "secret.txt"
     file.write_text(SECRET)
-    read_only = clickhouse.another({"readonly": 1} if clickhouse.in_process else {})
+    read_only = clickhouse.new_connection({"readonly": 1} if clickhouse.in_process else {})
     assert read_only.rows(f"SELECT file('{file}')") == [(SECRET,)]
     read_only.close()
 
@@ -383,7 +383,7 @@ def test_an_answer_never_holds_what_a_failed_query_had_answered(
 ) -> None:
     """The engine keeps it and puts it before the next answer of the same connection."""
     endless = "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r"
-    connection = clickhouse.another(settings)
+    connection = clickhouse.new_connection(settings)
     for failing in (endless, "SELECT throwIf(number = 900000), number FROM numbers(1000000)"):
         with pytest.raises(LedgerUnavailableError):
             connection.rows(failing)

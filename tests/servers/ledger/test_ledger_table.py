@@ -267,7 +267,7 @@ def test_every_thread_may_read_and_write(fresh: Fresh) -> None:
             errors.append(error)
             stop.set()
 
-    others = [clickhouse.another() for _ in range(2)]
+    others = [clickhouse.new_connection() for _ in range(2)]
     threads = [threading.Thread(target=noted, args=(write,))]
     threads += [
         threading.Thread(target=noted, args=(lambda own=own: read(own),))
