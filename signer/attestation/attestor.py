@@ -1,4 +1,4 @@
-"""One life of a signer, attested: the record of its boot, and evidence for whoever asks."""
+"""Attestor: makes the record of a signer's boot, and evidence for customers and releases."""
 
 import threading
 from collections.abc import Callable
@@ -16,11 +16,11 @@ UNIQUE_BYTES = 16
 
 
 class Speaker(Protocol):
-    """Who is attested: the name and public key of a signer, whether or not its key is open."""
+    """Name and public key of the attested signer; its private key need not be open."""
 
     @property
     def keyid(self) -> str:
-        """The name that it signs by."""
+        """The signer's name."""
         ...
 
     @property
@@ -30,7 +30,7 @@ class Speaker(Protocol):
 
 
 class Source(NamedTuple):
-    """Where evidence comes from: a platform with its certificates, or a simulated one.
+    """Source of evidence: a platform with its certificates, real or simulated.
 
     ``evidence`` raises ``CollectionError``.
     """
@@ -40,7 +40,7 @@ class Source(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """What a signer binds in all its evidence: two digests (0x hex), and the organisation."""
+    """Organisation, and the two digests (0x hex) that a signer binds in all its evidence."""
 
     org: str
     key_set: str
@@ -48,7 +48,7 @@ class Bound(NamedTuple):
 
 
 class Attestor:
-    """Speaks for one life of a signer, whatever its slots; any thread may call."""
+    """Attests one boot of a signer process with all its slots. Thread-safe."""
 
     def __init__(
         self,
@@ -67,11 +67,12 @@ class Attestor:
         self._boot: SignerBoot | None = None
 
     def boot(self, registry: Registry) -> SignerBoot:
-        """Return the record of this life, unsigned; the first who asks says how far it read.
+        """Return the unsigned record of this boot; the first call makes it and fixes ``registry``.
 
         Raises ``CollectionError``.
         """
         with self._lock:
+            # Once: every slot of the process must name the same boot.
             if self._boot is None:
                 facts = self._facts(registry)
                 evidence = self._source.evidence(boot_binding(facts))
@@ -79,9 +80,9 @@ class Attestor:
             return self._boot
 
     def evidence(self, nonce: bytes) -> EvidenceFile | None:
-        """Return evidence for a customer's nonce; None before there is a boot to speak for.
+        """Return evidence for a customer's nonce; None before the boot record exists.
 
-        Raises ``ValueError`` for a nonce that is not 32 to 64 bytes, ``CollectionError``.
+        Raises ``ValueError`` if the nonce is not 32 to 64 bytes, and ``CollectionError``.
         """
         with self._lock:
             if self._boot is None:
@@ -91,7 +92,7 @@ class Attestor:
             return signer_file(facts, evidence, nonce)
 
     def asking(self) -> Asking | None:
-        """Return who asks a release for keys; None before there is a boot to speak for."""
+        """Return this boot as requester of a key release; None before the boot record exists."""
         with self._lock:
             if self._boot is None:
                 return None
@@ -99,20 +100,21 @@ class Attestor:
             return Asking(bound.org, signer, self._boot.id, bound.configuration)
 
     def starting(self) -> Asking:
-        """Return who asks a release for its own identity, which it needs before it has a boot.
+        """Return this start as requester of the signer's identity, before the boot record exists.
 
-        What is asked names the start; the boot's facts tell which one that was.
+        The request names the digest of ``unique``, which leads from the boot's facts to the grant.
         """
         bound, signer = self._bound, self._identity.keyid
         return Asking(bound.org, signer, start_id(self._unique), bound.configuration)
 
     def release_evidence(self, binding: Binding) -> Evidence:
-        """Return evidence for a release; raises ``CollectionError``.
+        """Return evidence for a release.
 
-        ``ValueError`` for another purpose: what is for customers has ways of its own.
+        Raises ``CollectionError``, and ``ValueError`` for another purpose: a caller must not obtain
+        evidence of a boot or for a customer this way.
         """
         if binding.purpose is not Purpose.KEY_RELEASE:
-            raise ValueError("evidence for a release binds its purpose")
+            raise ValueError("evidence for a release must have the purpose key-release")
         with self._lock:
             return self._source.evidence(binding)
 

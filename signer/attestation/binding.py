@@ -1,9 +1,9 @@
-"""What a report binds: REPORT_DATA says for what, for whom, and for which key a report was made.
+"""Binding of a report: REPORT_DATA commits to purpose, nonce, key, key set and configuration.
 
 REPORT_DATA = SHA-512(tag || 0x00 || u32be length of nonce || nonce || SHA-256 of the ephemeral
-public key || key set || configuration), the tag being ``sixgate/snp-binding/PURPOSE/v1``. All
-parts but the nonce have one size, so no two bindings share their bytes; and a report for one
-purpose is worth nothing for another.
+public key || key set || configuration); the tag is ``sixgate/snp-binding/PURPOSE/v1``. All parts
+except the nonce have a fixed size, so two bindings never have the same bytes. The tag prevents the
+replay of a report for another purpose.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ DIGEST_BYTES = 32
 
 
 class Purpose(StrEnum):
-    """What a report is for; three, because three parties choose the nonce.
+    """Purpose of a report. There are three, because three parties choose the nonce.
 
-    A release its own, a customer any 32 to 64 bytes, a signer the id of its boot: if a customer's
-    answer counted for a boot, whoever has a stolen signer key could have any invented boot attested
-    by asking the real signer for it.
+    A release chooses its own nonce, a customer any 32 to 64 bytes, a signer the id of its boot. If
+    a customer's evidence counted for a boot, an attacker with a stolen signer key could have an
+    invented boot attested by requesting evidence from the real signer (ADR 14).
     """
 
     KEY_RELEASE = "key-release"
@@ -33,10 +33,10 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """The content of REPORT_DATA; the only form in which a platform is asked for a report.
+    """The inputs of REPORT_DATA. A platform accepts nothing else, never free bytes.
 
-    ``nonce`` is the verifier's, 32 to 64 bytes; ``ephemeral_key_digest`` is SHA-256 over the DER
-    of the SubjectPublicKeyInfo; ``key_set`` and ``configuration`` are digests: 32 bytes each.
+    ``nonce`` is the verifier's, 32 to 64 bytes; ``ephemeral_key_digest`` is SHA-256 of the DER of
+    the SubjectPublicKeyInfo; ``key_set`` and ``configuration`` are digests: 32 bytes each.
     Raises ``ValueError`` for another size.
     """
 
@@ -56,7 +56,7 @@ class Binding:
                 raise ValueError(f"{name} is {DIGEST_BYTES} bytes")
 
     def report_data(self) -> bytes:
-        """Return the 64 bytes."""
+        """Return the 64 bytes of REPORT_DATA."""
         tag = f"sixgate/snp-binding/{self.purpose}/v1".encode()
         parts = (
             tag,
@@ -71,10 +71,10 @@ class Binding:
 
 
 def check_report_data(report: Report, expected: bytes) -> None:
-    """Raise ``ReportDataError`` unless REPORT_DATA is exactly these 64 bytes; in constant time."""
+    """Raise ``ReportDataError`` unless REPORT_DATA equals these 64 bytes; in constant time."""
     if not hmac.compare_digest(report.report_data, expected):
         raise ReportDataError(
             Code.REPORT_DATA_MISMATCH,
-            "REPORT_DATA is not what was expected: the report is for another purpose, nonce, "
-            "key, key set or configuration; ask for a new one with a nonce of your own",
+            "REPORT_DATA is not the expected binding: the report is for another purpose, nonce, "
+            "key, key set or configuration; request a new one with your own nonce",
         )

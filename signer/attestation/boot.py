@@ -1,4 +1,12 @@
-"""A boot's record: made of what the platform said, and proven by whoever reads the ledger."""
+"""Boot records: made with the platform's evidence, verified by any reader of the ledger.
+
+``check_boot`` verifies a record in this order:
+1. Organisation, signer and key are those that the registry names.
+2. That key signed the record.
+3. Id and evidence digest are recomputed, and the evidence claims exactly the record's facts.
+4. The evidence passes the policy for the purpose of a boot, and the record does not hide that the
+   platform was simulated.
+"""
 
 import base64
 import hashlib
@@ -18,11 +26,11 @@ from signer.signatures import InvalidSignatureError, verify_event
 
 
 class BootVerificationError(Exception):
-    """A record that is not the named signer's, or whose evidence is for something else."""
+    """The record is not the expected signer's, contradicts itself, or has other evidence."""
 
 
 class Named(NamedTuple):
-    """Whose boot it must be: a signer and all public keys (0x hex) that were ever registered."""
+    """The expected signer of a boot, with every public key (0x hex) ever registered for it."""
 
     org: str
     signer: str
@@ -30,29 +38,29 @@ class Named(NamedTuple):
 
 
 def boot_binding(facts: BootFacts) -> Binding:
-    """Return what the platform is asked to report on: the boot id, and the key of its outcomes.
+    """Return the binding of a boot's report: the boot id as nonce, and the key of its outcomes.
 
-    Its purpose is a boot's alone, and only a signer asks for it, about its own life: no nonce that
-    somebody else chose ever gets such a report.
+    Only a signer requests this purpose, about its own boot. So no nonce that another party chose
+    can ever be in such a report.
     """
     return _binding(facts, Purpose.SIGNER_BOOT, _bytes(facts.boot_id()))
 
 
 def customer_binding(facts: BootFacts, nonce: bytes) -> Binding:
-    """Return what the platform is asked to report on for a customer with a nonce of its own.
+    """Return the binding of a report for a customer's nonce.
 
-    Raises ``ValueError`` for a nonce of another size than 32 to 64 bytes.
+    Raises ``ValueError`` if the nonce is not 32 to 64 bytes.
     """
     return _binding(facts, Purpose.CUSTOMER_ATTESTATION, nonce)
 
 
 def signer_file(facts: BootFacts, evidence: Evidence, nonce: bytes) -> EvidenceFile:
-    """Return the file of evidence on this nonce that binds what a signer says of itself."""
+    """Return evidence as a file, with its nonce and the claims of a boot."""
     return evidence_file(evidence, nonce, _claims(facts))
 
 
 def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> SignerBoot:
-    """Return the record of a boot, unsigned, with evidence that binds ``boot_binding``."""
+    """Return the unsigned record of a boot; its evidence must have the ``boot_binding``."""
     file = signer_file(facts, evidence, _bytes(facts.boot_id())).encode()
     return SignerBoot(
         id=facts.boot_id(),
@@ -66,16 +74,18 @@ def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> Sig
 def check_boot(
     record: SignerBoot, named: Named, policy: VerificationPolicy, at_ms: int
 ) -> Verified:
-    """Return what a boot's evidence proves at a time; the one place that says which boots count.
+    """Verify a boot's record as of a time. No other code decides which boots are valid.
 
-    Whatever the policy's own purpose is, the evidence must be for a boot. Raise
-    ``BootVerificationError`` for a record that contradicts itself or is not the named signer's, and
+    The policy's own purpose is ignored: the evidence must be for a boot. Raise
+    ``BootVerificationError`` for a record that contradicts itself or is another signer's, and
     ``AttestationError`` for evidence that the policy does not accept.
     """
     facts = record.facts
     file = base64.b64decode(record.evidence)
-    _require((facts.org, facts.signer) == named[:2], "it is another signer's")
-    _require(facts.public_key in named.keys, "it names a key that the signer never had")
+    # 1. The registry names the expected keys; a replaced key stays valid for old boots.
+    _require((facts.org, facts.signer) == named[:2], "its org or signer is not the expected one")
+    _require(facts.public_key in named.keys, "its public_key was never registered for the signer")
+    # 2. Only this signature ties the record to the registered signer.
     try:
         verify_event(record, facts.public_key)
         evidence = EvidenceFile.decode(file)
@@ -83,13 +93,20 @@ def check_boot(
         raise BootVerificationError("the signer did not sign the record of its boot") from None
     except MalformedError:
         raise BootVerificationError("the evidence in the record of a boot is malformed") from None
-    _require(record.id == facts.boot_id(), "its id is not its own")
-    _require(record.evidence_digest == evidence_digest(file), "it names other evidence")
+    # 3. The nonce of the evidence is the id, which is the digest of all facts.
+    _require(record.id == facts.boot_id(), "its id is not the digest of its facts")
+    _require(
+        record.evidence_digest == evidence_digest(file),
+        "its evidence_digest is not that of its evidence",
+    )
     same = (evidence.nonce, evidence.claims) == (record.id, _claims(facts))
-    _require(same, "its evidence claims something else")
+    _require(same, "its evidence has another nonce or other claims")
+    # 4. Step 6 of ``verify`` compares REPORT_DATA with this binding.
     accepted = policy.for_purpose(Purpose.SIGNER_BOOT)
     verified = verify(evidence.evidence(), accepted, boot_binding(facts).report_data(), at_ms)
-    _require(verified.simulated == record.simulated, "it hides what platform it was")
+    _require(
+        verified.simulated == record.simulated, "its field simulated does not match the evidence"
+    )
     return verified
 
 
@@ -113,7 +130,7 @@ def _claims(facts: BootFacts) -> Claims:
 
 def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - a condition
     if not holds:
-        raise BootVerificationError(f"the record of a boot is not to be believed: {otherwise}")
+        raise BootVerificationError(f"the record of a boot is invalid: {otherwise}")
 
 
 def _spki(public_key: str) -> bytes:

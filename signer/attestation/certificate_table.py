@@ -1,7 +1,7 @@
-"""The certificate table that a host hands to its guest: bounded, and believed in nothing.
+"""Parser of the certificate table that a host supplies to its guest: untrusted, bounds-checked.
 
-Entries of 24 bytes (GUID in big-endian order, u32 offset, u32 length, little endian), ended by one
-of zeros; the certificates lie behind. It may be empty. Source: GHCB specification, SNP extended
+Entries of 24 bytes (GUID in big-endian order, u32 offset, u32 length, little endian) end with an
+entry of zeros; the certificates follow. It may be empty. Source: GHCB specification, SNP extended
 guest request.
 """
 
@@ -21,12 +21,12 @@ _NAMES = {
 
 
 class TableMalformedError(ValueError):
-    """A certificate table whose entries lead nowhere, overlap its end, or repeat."""
+    """An entry points outside of the table or repeats, or the table is too large or has no end."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateTable:
-    """The certificates (DER) that came along with a report; each may be absent."""
+    """The host's certificates (DER); each may be absent."""
 
     vcek: bytes | None = None
     vlek: bytes | None = None
@@ -35,32 +35,32 @@ class CertificateTable:
 
 
 def parse_table(raw: bytes) -> CertificateTable:
-    """Return the known certificates of a table; raise ``TableMalformedError``.
+    """Parse the known certificates of a table; raise ``TableMalformedError``.
 
-    No bytes at all, or only zeros, are a table without entries. Unknown kinds are passed over.
+    Zero bytes only, or no bytes, are an empty table. Unknown kinds are ignored.
     """
     found: dict[str, bytes] = {}
     if not any(raw):
         return CertificateTable()
     if len(raw) > TABLE_BYTES_MAX:
-        raise TableMalformedError(f"a certificate table of {len(raw)} bytes is too large")
+        raise TableMalformedError(f"the certificate table is too large: {len(raw)} bytes")
     for number in range(ENTRIES_MAX):
         guid, offset, length = _entry(raw, number)
         if guid == _END:
             return CertificateTable(**found)
         if offset + length > len(raw):
-            raise TableMalformedError("a certificate lies outside of its table")
+            raise TableMalformedError("an entry points outside of the certificate table")
         name = _NAMES.get(guid)
         if name in found:
-            raise TableMalformedError(f"the table has the {name} twice")
+            raise TableMalformedError(f"the certificate table has two entries for {name}")
         if name:
             found[name] = raw[offset : offset + length]
-    raise TableMalformedError(f"the table has more than {ENTRIES_MAX} entries")
+    raise TableMalformedError(f"the certificate table has more than {ENTRIES_MAX} entries")
 
 
 def _entry(raw: bytes, number: int) -> tuple[bytes, int, int]:
     try:
         guid, offset, length = _ENTRY.unpack_from(raw, number * _ENTRY.size)
     except struct.error:
-        raise TableMalformedError("the certificate table has no end") from None
+        raise TableMalformedError("the certificate table has no end entry") from None
     return guid, offset, length

@@ -1,7 +1,12 @@
-"""The chain of certificates: leaf (VCEK or VLEK), intermediate (ASK or ASVK), root (ARK).
+"""Certificate chain: leaf (VCEK or VLEK), intermediate (ASK or ASVK), root (ARK) (step 3).
 
-Nothing that comes with the evidence is believed: root and intermediate are AMD's pinned ones, byte
-for byte. A simulated platform's root counts only where a policy names its digest.
+No certificate of the evidence is a trust anchor: root and intermediate must be AMD's pinned ones,
+byte for byte. A simulated platform's root is accepted only if the policy names its digest.
+
+1. The root is pinned, or the simulated one of the policy; the intermediate is pinned too.
+2. Each certificate has the name, key and rights of its place in the chain.
+3. Each certificate is signed by the one above it, with AMD's algorithm.
+4. All three are valid at the time of the verification.
 """
 
 import hashlib
@@ -32,7 +37,7 @@ INTERMEDIATE_NAMES = {SigningKey.VCEK: "SEV-", SigningKey.VLEK: "SEV-VLEK-"}
 
 @dataclass(frozen=True, slots=True)
 class EncodedChain:
-    """Three certificates in DER, as they came: untrusted."""
+    """Three untrusted certificates in DER."""
 
     leaf: bytes
     intermediate: bytes
@@ -41,7 +46,7 @@ class EncodedChain:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Three certificates that lead from the leaf to a pinned root."""
+    """Three verified certificates, from the leaf to a pinned root."""
 
     leaf: x509.Certificate
     leaf_key: EllipticCurvePublicKey
@@ -51,7 +56,7 @@ class Chain:
 
 
 def root_digest(encoded: EncodedChain) -> str:
-    """Return SHA-256 (hex) over the DER of the root that came."""
+    """Return the SHA-256 (hex) of the root's DER."""
     return hashlib.sha256(encoded.root).hexdigest()
 
 
@@ -62,24 +67,27 @@ def check_chain(
     simulated_root: str | None,
     at: datetime,
 ) -> Chain:
-    """Return the certificates if they lead to the generation's root at that time.
+    """Verify that the certificates lead to the generation's root; raise ``CertificateChainError``.
 
-    ``simulated_root`` is the SHA-256 (0x hex) of a root that is believed beside AMD's. Raises
-    ``CertificateChainError``. Revocation is ``check_revocation``'s.
+    ``simulated_root`` is the SHA-256 (0x hex) of a root that is accepted beside AMD's.
+    ``check_revocation`` checks revocation.
     """
+    # 1. Trust anchors, before any certificate is parsed.
     simulated = _check_root(root_digest(encoded), generation, simulated_root)
     if not simulated:
         _check_intermediate(encoded.intermediate, generation, kind)
     leaf = _load("leaf", encoded.leaf)
     middle, root = _load("intermediate", encoded.intermediate), _load("root", encoded.root)
     with reading("a certificate"):
+        # 2. Names, keys and rights.
         product = PROFILES[generation].product
         _check_authority(root, f"ARK-{product}")
         _check_authority(middle, f"{INTERMEDIATE_NAMES[kind]}{product}")
         leaf_key = _check_leaf(leaf, LEAF_NAMES[kind])
-        # The root's own signature would say nothing: its digest is what is believed.
+        # 3. Signatures. The root's self-signature is not checked: its pinned digest is the trust.
         _check_signature("intermediate", middle, root)
         _check_signature("leaf", leaf, middle)
+        # 4. Validity periods.
         for name, certificate in (("root", root), ("intermediate", middle), ("leaf", leaf)):
             _check_validity(name, certificate, at)
     return Chain(leaf, leaf_key, middle, root, simulated)
@@ -87,17 +95,17 @@ def check_chain(
 
 @contextmanager
 def reading(what: str, code: Code = Code.CERTIFICATE_MALFORMED) -> Iterator[None]:
-    """Translate whatever the X.509 library says of bytes it cannot read."""
+    """Translate any exception of the X.509 library to ``CertificateChainError``."""
     try:
         yield
     except AttestationError:
         raise
-    except Exception:  # noqa: BLE001 - a foreign library's many kinds, all of them a refusal
+    except Exception:  # noqa: BLE001 - the library has many kinds; each is a refusal
         raise CertificateChainError(code, f"{what} cannot be read") from None
 
 
 def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevocationList) -> None:
-    """Raise unless it says to be signed with RSASSA-PSS, SHA-384 and a salt of 48 bytes."""
+    """Raise unless the signature algorithm is RSASSA-PSS with SHA-384 and a salt of 48 bytes."""
     if (
         signed.signature_algorithm_oid != SignatureAlgorithmOID.RSASSA_PSS
         or not isinstance(signed.signature_hash_algorithm, SHA384)
@@ -109,12 +117,12 @@ def check_algorithm(what: str, signed: x509.Certificate | x509.CertificateRevoca
         )
 
 
-def check_signature_is_whole(der: bytes, signature: bytes) -> None:
-    """Raise ``ValueError`` unless the signature at the end has all its bytes and all their bits.
+def check_signature_encoding(der: bytes, signature: bytes) -> None:
+    """Raise ``ValueError`` unless the signature at the end of ``der`` has its canonical encoding.
 
-    The X.509 library also takes one without the zero bytes that it begins with (RFC 8017, 8.1.2
-    wants all of them), and takes no notice of how many bits are said to be unused at its end
-    (X.690, 8.6.2.2): such a signature would have several encodings, all of them valid.
+    The X.509 library also accepts a signature without its leading zero bytes, which RFC 8017
+    (8.1.2) requires, and ignores the number of unused bits at its end (X.690, 8.6.2.2). Without
+    this check one signature would have several valid encodings.
     """
     if len(signature) != RSA_BITS // 8 or not der.endswith(b"\x00" + signature):
         raise ValueError
@@ -122,34 +130,34 @@ def check_signature_is_whole(der: bytes, signature: bytes) -> None:
 
 def _load(name: str, der: bytes) -> x509.Certificate:
     with reading(f"the {name}"), warnings.catch_warnings():
-        # Every VCEK and VLEK has serial number 0.
+        # Every VCEK and VLEK has serial number 0, about which the library warns.
         warnings.filterwarnings("ignore", message="Parsed a serial number which wasn't positive")
         loaded = x509.load_der_x509_certificate(der)
-        check_signature_is_whole(der, loaded.signature)
+        check_signature_encoding(der, loaded.signature)
         return loaded
 
 
 def _check_root(digest: str, generation: Generation, simulated_root: str | None) -> bool:
-    """Return whether the root is the simulated one that the policy names."""
+    """Check the root's digest; return whether it is the simulated root of the policy."""
     if digest == PROFILES[generation].ark:
         return False
     if (other := generation_of_root(digest)) is not None:
-        told = f"the root is {PROFILES[other].product}'s, the report is of {generation}"
-        raise CertificateChainError(Code.ROOT_OTHER_GENERATION, told)
+        message = f"the root is that of {PROFILES[other].product}, the report is of {generation}"
+        raise CertificateChainError(Code.ROOT_OTHER_GENERATION, message)
     if simulated_root == f"0x{digest}":
         return True
-    told = f"the root 0x{digest} is not AMD's for {generation}, and the policy names no such one"
-    raise CertificateChainError(Code.ROOT_UNPINNED, told)
+    message = (
+        f"the root 0x{digest} is neither AMD's for {generation} nor the policy's simulated_root"
+    )
+    raise CertificateChainError(Code.ROOT_UNPINNED, message)
 
 
 def _check_intermediate(der: bytes, generation: Generation, kind: SigningKey) -> None:
     profile = PROFILES[generation]
     pinned = profile.ask if kind is SigningKey.VCEK else profile.asvk
     if hashlib.sha256(der).hexdigest() != pinned:
-        told = (
-            f"the intermediate is not the one that AMD signs {kind.upper()}s of {generation} with"
-        )
-        raise CertificateChainError(Code.INTERMEDIATE_UNPINNED, told)
+        message = f"the intermediate is not AMD's for {kind.upper()}s of {generation}"
+        raise CertificateChainError(Code.INTERMEDIATE_UNPINNED, message)
 
 
 def _check_authority(certificate: x509.Certificate, name: str) -> None:
@@ -158,7 +166,7 @@ def _check_authority(certificate: x509.Certificate, name: str) -> None:
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     if not isinstance(key, RSAPublicKey) or key.key_size != RSA_BITS:
-        raise _profile(name, f"has no RSA key of {RSA_BITS} bits")
+        raise _profile(name, f"does not have an RSA key of {RSA_BITS} bits")
     if not constraints.ca or not usage.key_cert_sign:
         raise _profile(name, "may not sign certificates")
 
@@ -167,42 +175,42 @@ def _check_leaf(certificate: x509.Certificate, name: str) -> EllipticCurvePublic
     _check_profile(certificate, name)
     key = certificate.public_key()
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP384R1):
-        raise _profile(name, "has no key on P-384")
+        raise _profile(name, "does not have a P-384 key")
     for extension in certificate.extensions:
         if isinstance(extension.value, x509.BasicConstraints) and extension.value.ca:
-            raise _profile(name, "is an authority")
+            raise _profile(name, "is a certificate authority")
     return key
 
 
 def _check_profile(certificate: x509.Certificate, name: str) -> None:
     common = [one.value for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if common != [name]:
-        raise _profile(name, "has another name")
+        raise _profile(name, "has another common name")
     if certificate.version is not x509.Version.v3:
-        raise _profile(name, "is not of X.509 version 3")
+        raise _profile(name, "is not X.509 version 3")
     for extension in certificate.extensions:
         if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
-            raise _profile(name, "has a critical extension of unknown meaning")
+            raise _profile(name, "has an unknown critical extension")
 
 
 def _profile(name: str, wrong: str) -> CertificateChainError:
-    return CertificateChainError(Code.CERTIFICATE_PROFILE, f"what should be {name} {wrong}")
+    return CertificateChainError(Code.CERTIFICATE_PROFILE, f"the certificate for {name} {wrong}")
 
 
 def _check_signature(name: str, certificate: x509.Certificate, issuer: x509.Certificate) -> None:
     check_algorithm(name, certificate)
     try:
         certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 - the library's own, ValueError and TypeError alike
-        told = f"the {name} was not signed by the certificate above it"
-        raise CertificateChainError(Code.CERTIFICATE_SIGNATURE, told) from None
+    except Exception:  # noqa: BLE001 - InvalidSignature, ValueError or TypeError
+        message = f"the {name} was not signed by the certificate above it"
+        raise CertificateChainError(Code.CERTIFICATE_SIGNATURE, message) from None
 
 
 def _check_validity(name: str, certificate: x509.Certificate, at: datetime) -> None:
     since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if at < since:
-        told = f"the {name} is in force from {since:{TIME}} on, this is {at:{TIME}}"
-        raise CertificateChainError(Code.CERTIFICATE_EARLY, told)
+        message = f"the {name} is not valid before {since:{TIME}}, verified as of {at:{TIME}}"
+        raise CertificateChainError(Code.CERTIFICATE_EARLY, message)
     if at > until:
-        told = f"the {name} expired at {until:{TIME}}, this is {at:{TIME}}"
-        raise CertificateChainError(Code.CERTIFICATE_EXPIRED, told)
+        message = f"the {name} expired at {until:{TIME}}, verified as of {at:{TIME}}"
+        raise CertificateChainError(Code.CERTIFICATE_EXPIRED, message)

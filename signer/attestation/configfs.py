@@ -1,7 +1,7 @@
-"""configfs-tsm: reports through a folder of the kernel's, from Linux 6.7 on.
+"""configfs-tsm: report collection through the kernel's configfs, Linux 6.7 and later.
 
-Source: Linux, Documentation/ABI/testing/configfs-tsm-report. Every request has a folder of its own;
-``generation`` counts what was written, so that another's write between ours and the reading shows.
+Source: Linux, Documentation/ABI/testing/configfs-tsm-report. Each request uses a private folder.
+``generation`` increments on each write, which reveals a concurrent write to the same folder.
 """
 
 from pathlib import Path
@@ -21,18 +21,18 @@ PROVIDER = b"sev_guest"
 
 
 class Attributes(Protocol):
-    """What configfs does: a folder appears with its attributes and goes with them."""
+    """Port to configfs: making a folder creates its attributes, removing it removes them."""
 
     def make(self, folder: Path) -> None:
-        """Make the folder of one request."""
+        """Create the folder of a request."""
         ...
 
     def write(self, attribute: Path, content: bytes) -> None:
-        """Write an attribute at once."""
+        """Write an attribute in one call."""
         ...
 
     def read(self, attribute: Path) -> bytes:
-        """Read an attribute whole."""
+        """Read all bytes of an attribute."""
         ...
 
     def remove(self, folder: Path) -> None:
@@ -41,19 +41,19 @@ class Attributes(Protocol):
 
 
 class KernelAttributes:
-    """The real ones."""
+    """The kernel's configfs."""
 
     def make(self, folder: Path) -> None:
-        """Make the folder of one request."""
+        """Create the folder of a request."""
         folder.mkdir()
 
     def write(self, attribute: Path, content: bytes) -> None:
-        """Write an attribute in one call, as the kernel wants it."""
+        """Write an attribute in one call, as the kernel requires."""
         with attribute.open("wb", buffering=0) as file:
             file.write(content)
 
     def read(self, attribute: Path) -> bytes:
-        """Read an attribute whole."""
+        """Read all bytes of an attribute."""
         return attribute.read_bytes()
 
     def remove(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class KernelAttributes:
 
 
 class ConfigfsPlatform:
-    """Reports from one request's folder, ``root/name``; nobody else uses that name."""
+    """Collects reports through the folder ``root/name``; ``name`` must be unique on the machine."""
 
     def __init__(self, name: str, root: Path = REPORTS, kernel: Attributes | None = None) -> None:
         self._folder = root / name
@@ -73,24 +73,25 @@ class ConfigfsPlatform:
         try:
             self._kernel.make(self._folder)
             try:
-                report, table = self._ask(binding)
+                report, table = self._report_and_table(binding)
             finally:
                 self._kernel.remove(self._folder)
         except OSError as error:
-            told = f"{self._folder.parent} gives no report: {error.strerror}"
-            raise PlatformUnavailableError(told) from None
+            message = f"cannot get a report from {self._folder.parent}: {error.strerror}"
+            raise PlatformUnavailableError(message) from None
         return collected(report, table, binding)
 
-    def _ask(self, binding: Binding) -> tuple[bytes, bytes]:
+    def _report_and_table(self, binding: Binding) -> tuple[bytes, bytes]:
         if (provider := self._read("provider").strip()) != PROVIDER:
-            told = f"reports here come from {provider!a}, not from {PROVIDER!a}"
-            raise PlatformUnavailableError(told)
+            message = f"the report provider is {provider!a}, not {PROVIDER!a}"
+            raise PlatformUnavailableError(message)
         self._kernel.write(self._folder / "privlevel", b"%d" % VMPL)
         self._kernel.write(self._folder / "inblob", binding.report_data())
+        # A concurrent write would make outblob a report on another REPORT_DATA.
         before = self._read("generation")
         report, table = self._read("outblob"), self._read("auxblob")
         if self._read("generation") != before:
-            raise AnswerMalformedError("somebody else wrote to the request meanwhile: ask again")
+            raise AnswerMalformedError("another process wrote to the same report request: retry")
         return report, table
 
     def _read(self, attribute: str) -> bytes:

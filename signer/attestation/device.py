@@ -1,7 +1,7 @@
-"""``/dev/sev-guest``: reports through the kernel's ioctl.
+"""``/dev/sev-guest``: report collection through the kernel's ioctl.
 
-Source: Linux, include/uapi/linux/sev-guest.h. An ioctl's number carries the size of its argument
-(32 bytes); a wrong number and a locked channel both answer ENOTTY.
+Source: Linux, include/uapi/linux/sev-guest.h. An ioctl number contains the size of its argument
+(32 bytes). A wrong number and a locked channel both fail with ENOTTY.
 """
 
 import ctypes
@@ -34,7 +34,7 @@ ATTEMPTS_MAX = 6
 BUSY_PAUSE_S = 2.0
 
 Ioctl: TypeAlias = Callable[[int, int, Any], object]
-"""``fcntl.ioctl``: descriptor, request, a buffer that it changes."""
+"""``fcntl.ioctl``: descriptor, request number, buffer that the call modifies."""
 
 
 class ReportRequest(ctypes.Structure):
@@ -76,26 +76,26 @@ class GuestRequest(ctypes.Structure):
 
 
 class SevGuestDevice:
-    """The device behind an open descriptor; requests of one process come one after another.
+    """An open device; a lock serialises the requests of this process.
 
-    ``ioctl`` is ``fcntl.ioctl`` and ``pause`` is ``time.sleep`` (seconds), given by whoever opens.
+    The caller injects ``ioctl`` (``fcntl.ioctl``) and ``pause`` (``time.sleep``, seconds).
     """
 
     def __init__(self, descriptor: int, ioctl: Ioctl, pause: Callable[[float], None]) -> None:
         self._descriptor = descriptor
         self._ioctl = ioctl
         self._pause = pause
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def collect(self, binding: Binding) -> Collected:
         """Return a report with the host's certificates; raise ``CollectionError``."""
-        with self._turn:
+        with self._lock:
             report, table = self._extended(_report_request(binding))
         return collected(report, table, binding)
 
     def collect_bare(self, binding: Binding) -> Collected:
-        """Return a report without asking the host for certificates; raise ``CollectionError``."""
-        with self._turn:
+        """Return a report without the host's certificates; raise ``CollectionError``."""
+        with self._lock:
             request = _report_request(binding)
             response, vmm_error = self._answer(SNP_GET_REPORT, request)
         if vmm_error:
@@ -103,22 +103,23 @@ class SevGuestDevice:
         return collected(report_in(response), b"", binding)
 
     def _extended(self, request: ReportRequest) -> tuple[bytes, bytes]:
-        """Ask with room for no certificates; the host then says how much it wants."""
+        """Request a report with certificates; the first call asks the host for their size."""
         room = 0
         for _ in range(ATTEMPTS_MAX):
             certificates = (ctypes.c_ubyte * room)()
             address = ctypes.addressof(certificates) if room else 0
-            asked = ExtendedRequest(data=request, certs_address=address, certs_len=room)
-            response, vmm_error = self._answer(SNP_GET_EXT_REPORT, asked)
+            extended = ExtendedRequest(data=request, certs_address=address, certs_len=room)
+            response, vmm_error = self._answer(SNP_GET_EXT_REPORT, extended)
             if not vmm_error:
                 return report_in(response), bytes(certificates)
-            if vmm_error != VMM_INVALID_LENGTH or not room < asked.certs_len <= TABLE_BYTES_MAX:
+            # The host asks for more room; one that asks for no more, or too much, is broken.
+            if vmm_error != VMM_INVALID_LENGTH or not room < extended.certs_len <= TABLE_BYTES_MAX:
                 raise _vmm_failure(vmm_error)
-            room = asked.certs_len
+            room = extended.certs_len
         raise _vmm_failure(VMM_INVALID_LENGTH)
 
     def _answer(self, number: int, request: ctypes.Structure) -> tuple[bytes, int]:
-        """Return the response and the host's error; wait where the host throttles."""
+        """Return response and host error (0: none); pause and retry while the host throttles."""
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 self._pause(BUSY_PAUSE_S)
@@ -133,7 +134,7 @@ class SevGuestDevice:
                 continue
             _check(call, failure)
             return bytes(response.data), call.vmm_error
-        raise PlatformBusyError("the host throttles reports: try again later")
+        raise PlatformBusyError("the host throttles reports: retry later")
 
     def _call(self, number: int, call: GuestRequest) -> OSError | None:
         try:
@@ -147,7 +148,7 @@ class SevGuestDevice:
 def open_device(
     ioctl: Ioctl, pause: Callable[[float], None], path: Path = DEVICE
 ) -> Iterator[SevGuestDevice]:
-    """Lend the device; raise ``PlatformUnavailableError`` where there is none."""
+    """Open the device for the block; raise ``PlatformUnavailableError`` if that fails."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
@@ -165,15 +166,15 @@ def _report_request(binding: Binding) -> ReportRequest:
 
 
 def _check(call: GuestRequest, failure: OSError | None) -> None:
-    """Raise for an error of the firmware, or of the call itself; the host's is the caller's."""
+    """Raise for an error of the firmware or of the ioctl; the caller handles the host's."""
     if call.vmm_error:
         return
     if call.fw_error:
-        told = f"the firmware refused the request with error 0x{call.fw_error:x}"
-        raise FirmwareRefusedError(told)
+        message = f"the firmware refused the request with error 0x{call.fw_error:x}"
+        raise FirmwareRefusedError(message)
     if failure is not None:
-        raise PlatformUnavailableError(f"the device answers {failure.strerror}")
+        raise PlatformUnavailableError(f"the device failed: {failure.strerror}")
 
 
 def _vmm_failure(vmm_error: int) -> PlatformUnavailableError:
-    return PlatformUnavailableError(f"the host refuses reports with error {vmm_error}")
+    return PlatformUnavailableError(f"the host refused the report with error {vmm_error}")

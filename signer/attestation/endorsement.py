@@ -1,4 +1,9 @@
-"""What AMD says of a chip in the leaf's extensions, and that it says so of this report.
+"""Endorsement: AMD's extensions in the leaf, compared with the report (step 5).
+
+1. The leaf has exactly the extensions of its generation and kind (``read_endorsement``).
+2. Its TCB is REPORTED_TCB; a VCEK's hardware id is CHIP_ID (``check_endorsement``).
+3. The policy does not deny the chip (``check_chip``) and names the cloud provider of a VLEK
+   (``check_provider``).
 
 Source: AMD VCEK and VLEK certificate specifications (57230); extensions under 1.3.6.1.4.1.3704.1.
 """
@@ -15,17 +20,18 @@ from signer.attestation.tcb import Tcb
 
 ARC = "1.3.6.1.4.1.3704.1."
 STRUCTURE_VERSION, PRODUCT_NAME, HWID, CSP_ID = "1", "2", "4", "5"
-LEVELS = {"boot_loader": "3.1", "tee": "3.2", "snp": "3.3", "microcode": "3.8", "fmc": "3.9"}
-RESERVED_LEVELS = frozenset({"3.4", "3.5", "3.6", "3.7"})
+SPL_OIDS = {"boot_loader": "3.1", "tee": "3.2", "snp": "3.3", "microcode": "3.8", "fmc": "3.9"}
+# Reserved security patch levels (SPL): zero in every leaf that has them.
+RESERVED_SPL_OIDS = frozenset({"3.4", "3.5", "3.6", "3.7"})
 
 _INTEGER, _OCTET_STRING, _IA5_STRING = 0x02, 0x04, 0x16
 _SHORT_BYTES_MAX = 0x7F
-_LEVEL_MAX = 0xFF
+_SPL_MAX = 0xFF
 
 
 @dataclass(frozen=True, slots=True)
 class Endorsement:
-    """What a leaf is for: product, TCB, and the chip (VCEK) or the provider (VLEK)."""
+    """A leaf's extensions: product, TCB, and chip (VCEK) or cloud provider (VLEK)."""
 
     product_name: str
     tcb: Tcb
@@ -36,7 +42,8 @@ class Endorsement:
 def read_endorsement(
     leaf: x509.Certificate, generation: Generation, kind: SigningKey
 ) -> Endorsement:
-    """Return what a leaf of that generation and kind says; raise ``EndorsementError``."""
+    """Parse the extensions of a leaf of that generation and kind; raise ``EndorsementError``."""
+    # 1. Unknown, missing and foreign extensions are refused before any value is used.
     found = {
         extension.oid.dotted_string.removeprefix(ARC): extension.value.value
         for extension in leaf.extensions
@@ -45,11 +52,11 @@ def read_endorsement(
     }
     _check_members(found, generation, kind)
     _check_product(found, generation)
-    levels = {name: _integer(found, oid) for name, oid in LEVELS.items() if oid in found}
+    spls = {name: _integer(found, oid) for name, oid in SPL_OIDS.items() if oid in found}
     is_vcek = kind is SigningKey.VCEK
     return Endorsement(
         _text(found, PRODUCT_NAME),
-        Tcb(**levels),
+        Tcb(**spls),
         _hwid(found[HWID], PROFILES[generation].hwid_bytes) if is_vcek else None,
         None if is_vcek else _text(found, CSP_ID),
     )
@@ -57,77 +64,83 @@ def read_endorsement(
 
 def check_endorsement(endorsement: Endorsement, report: Report, reported: Tcb) -> None:
     """Raise ``EndorsementError`` unless the leaf is for REPORTED_TCB and, if a VCEK, CHIP_ID."""
+    # 2. Equality, not "at least": a VCEK is derived for exactly one TCB.
     if endorsement.tcb != reported:
-        told = (
-            f"the leaf is for TCB {_levels(endorsement.tcb)}, the report says {_levels(reported)}"
+        message = (
+            f"the leaf is for TCB {_shown(endorsement.tcb)}, REPORTED_TCB is {_shown(reported)}"
         )
-        raise EndorsementError(Code.TCB_MISMATCH, told)
-    if endorsement.hwid is None:
+        raise EndorsementError(Code.TCB_MISMATCH, message)
+    if endorsement.hwid is None:  # a VLEK names no chip
         return
     if is_masked(report):
-        told = "CHIP_ID is masked, so the leaf may be another chip's"
-        raise EndorsementError(Code.CHIP_ID_MASKED, told)
+        message = "CHIP_ID is masked, so the report cannot be matched to the chip of the VCEK"
+        raise EndorsementError(Code.CHIP_ID_MASKED, message)
     if endorsement.hwid.ljust(CHIP_ID_BYTES, b"\x00") != report.chip_id:
-        told = "the leaf is for another chip than the report's"
-        raise EndorsementError(Code.CHIP_ID_MISMATCH, told)
+        message = "the leaf is for another chip: its hardware id is not CHIP_ID"
+        raise EndorsementError(Code.CHIP_ID_MISMATCH, message)
 
 
 def is_masked(report: Report) -> bool:
-    """Tell whether the host hides which chip it is."""
+    """Return whether the host masks CHIP_ID or the chip key."""
     return report.mask_chip_key or not any(report.chip_id)
 
 
 def check_chip(report: Report, denied: Collection[str], *, masked_allowed: bool) -> None:
-    """Raise ``EndorsementError`` for a denied chip (CHIP_ID in 0x hex), or one that hides."""
+    """Raise ``EndorsementError`` for a denied chip (CHIP_ID in 0x hex) or a masked CHIP_ID."""
+    # 3. AMD cannot revoke a single chip (every leaf has serial number 0), so the policy denies it.
     if is_masked(report) and not masked_allowed:
-        told = "CHIP_ID is masked and the policy does not allow that"
-        raise EndorsementError(Code.CHIP_ID_MASKED, told)
+        message = "CHIP_ID is masked, and the policy does not set masked_chip_allowed"
+        raise EndorsementError(Code.CHIP_ID_MASKED, message)
     if f"0x{report.chip_id.hex()}" in denied:
-        raise EndorsementError(Code.CHIP_ID_DENIED, "the policy denies this chip")
+        raise EndorsementError(Code.CHIP_ID_DENIED, "the policy lists this chip in chip_ids_denied")
 
 
 def check_provider(endorsement: Endorsement, accepted: Collection[str]) -> None:
-    """Raise ``EndorsementError`` for a VLEK of a provider that is not accepted."""
+    """Raise ``EndorsementError`` for a VLEK of a cloud provider that is not in ``csp_ids``."""
     if endorsement.csp_id is not None and endorsement.csp_id not in accepted:
-        told = f"the policy does not name the provider {endorsement.csp_id!a}"
-        raise EndorsementError(Code.CSP_REFUSED, told)
+        message = f"the policy does not list the cloud provider {endorsement.csp_id!a} in csp_ids"
+        raise EndorsementError(Code.CSP_REFUSED, message)
 
 
 def _check_members(found: Collection[str], generation: Generation, kind: SigningKey) -> None:
     layout = PROFILES[generation].layout
     identity, foreign = (HWID, CSP_ID) if kind is SigningKey.VCEK else (CSP_ID, HWID)
     wanted = {STRUCTURE_VERSION, PRODUCT_NAME, identity}
-    wanted |= {oid for name, oid in LEVELS.items() if name in layout}
+    wanted |= {oid for name, oid in SPL_OIDS.items() if name in layout}
     if missing := wanted.difference(found):
-        told = f"the leaf lacks the extension {ARC}{min(missing)}"
-        raise EndorsementError(Code.EXTENSION_MISSING, told)
-    # A level that nobody compares would be a part of the TCB that nobody attests.
+        message = f"the leaf lacks the extension {ARC}{min(missing)}"
+        raise EndorsementError(Code.EXTENSION_MISSING, message)
+    # An unknown SPL would be a component of the TCB that no check compares.
     for oid in found:
-        level = oid.startswith("3.") and oid not in wanted | RESERVED_LEVELS
-        if level or oid == foreign:
-            told = f"the leaf of a {generation} {kind.upper()} has the extension {ARC}{oid}"
-            raise EndorsementError(Code.EXTENSION_UNEXPECTED, told)
+        unknown_spl = oid.startswith("3.") and oid not in wanted | RESERVED_SPL_OIDS
+        if unknown_spl or oid == foreign:
+            message = f"a {kind.upper()} of {generation} must not have the extension {ARC}{oid}"
+            raise EndorsementError(Code.EXTENSION_UNEXPECTED, message)
 
 
 def _check_product(found: dict[str, bytes], generation: Generation) -> None:
     profile, name = PROFILES[generation], _text(found, PRODUCT_NAME)
     version = _integer(found, STRUCTURE_VERSION)
-    # The stepping behind the dash is unreliable.
+    # Only the product is compared: the stepping after the dash is unreliable.
     if name.partition("-")[0] != profile.product or version != profile.structure_version:
-        told = f"the leaf is for product {name!a} in structure {version}, not for {generation}"
-        raise EndorsementError(Code.PRODUCT_MISMATCH, told)
-    if any(_integer(found, oid) for oid in RESERVED_LEVELS.intersection(found)):
-        told = "the leaf sets a reserved level of the TCB"
-        raise EndorsementError(Code.EXTENSION_MALFORMED, told)
+        message = (
+            f"the leaf is for product {name!a}, structure version {version}, not for {generation}"
+        )
+        raise EndorsementError(Code.PRODUCT_MISMATCH, message)
+    if any(_integer(found, oid) for oid in RESERVED_SPL_OIDS.intersection(found)):
+        message = "the leaf has a reserved SPL that is not zero"
+        raise EndorsementError(Code.EXTENSION_MALFORMED, message)
 
 
 def _integer(found: dict[str, bytes], oid: str) -> int:
-    """Read a DER INTEGER from 0 to 255 in its one encoding."""
+    """Decode a DER INTEGER from 0 to 255; accept only the canonical encoding."""
     raw = found[oid]
     value = int.from_bytes(raw[2:], "big")
-    content = value.to_bytes(value.bit_length() // 8 + 1, "big")  # room for the sign
-    if value > _LEVEL_MAX or raw != bytes((_INTEGER, len(content))) + content:
-        raise _malformed(oid, f"no integer from 0 to {_LEVEL_MAX}")
+    content = value.to_bytes(
+        value.bit_length() // 8 + 1, "big"
+    )  # a leading zero byte keeps 128 and above positive
+    if value > _SPL_MAX or raw != bytes((_INTEGER, len(content))) + content:
+        raise _malformed(oid, f"an integer from 0 to {_SPL_MAX}")
     return value
 
 
@@ -135,22 +148,23 @@ def _text(found: dict[str, bytes], oid: str) -> str:
     raw = found[oid]
     header = bytes((_IA5_STRING, max(0, len(raw) - 2) & _SHORT_BYTES_MAX))
     if raw[:2] != header or len(raw) - 2 > _SHORT_BYTES_MAX or not raw.isascii():
-        raise _malformed(oid, "no short IA5String")
+        raise _malformed(oid, f"an IA5String of at most {_SHORT_BYTES_MAX} bytes")
     return raw[2:].decode("ascii")
 
 
 def _hwid(raw: bytes, size: int) -> bytes:
-    """Read the chip's id: raw in all genuine leaves, an OCTET STRING in the specification."""
+    """Decode the hardware id: raw in all genuine leaves, an OCTET STRING in the specification."""
     if len(raw) == size:
         return raw
     if len(raw) == size + 2 and raw[:2] == bytes((_OCTET_STRING, size)):
         return raw[2:]
-    raise _malformed(HWID, f"no {size} bytes")
+    raise _malformed(HWID, f"{size} bytes")
 
 
-def _malformed(oid: str, wrong: str) -> EndorsementError:
-    return EndorsementError(Code.EXTENSION_MALFORMED, f"the extension {ARC}{oid} holds {wrong}")
+def _malformed(oid: str, expected: str) -> EndorsementError:
+    message = f"the extension {ARC}{oid} does not hold {expected}"
+    return EndorsementError(Code.EXTENSION_MALFORMED, message)
 
 
-def _levels(tcb: Tcb) -> str:
+def _shown(tcb: Tcb) -> str:
     return " ".join(f"{name} {value}" for name, value in tcb.plain().items())

@@ -1,6 +1,6 @@
-"""Why evidence is refused: one class for each step of the verification, a stable code each time.
+"""Verification errors: one exception class per step, and stable codes with their meaning.
 
-``docs/attestation.md`` repeats the table of codes and a test compares them.
+A test compares the codes with the tables of ``docs/attestation.md``.
 """
 
 from enum import IntEnum, StrEnum
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class Step(IntEnum):
-    """The steps of a verification, in their order; a step is tried only if all before it passed."""
+    """The steps of a verification, in order. A step runs only if all earlier ones passed."""
 
     REPORT = 1
     SIGNING_KEY = 2
@@ -25,19 +25,19 @@ PROVES: dict[Step, str] = {
     Step.REPORT: "the report is well formed: size, version, reserved bits and bytes",
     Step.SIGNING_KEY: "signing key and processor generation are accepted",
     Step.CHAIN: (
-        "the certificates lead to the pinned root, are in force, and no given list revokes them"
+        "the certificates lead to the pinned root, are valid, and no supplied list revokes them"
     ),
     Step.SIGNATURE: "the processor's key signed the report",
     Step.ENDORSEMENT: "the key was made for this TCB and this chip",
     Step.REPORT_DATA: "REPORT_DATA is the expected binding",
-    Step.GUEST: "no debugging, no migration agent, VMPL and guest policy as asked",
+    Step.GUEST: "no debugging, no migration agent, VMPL and guest policy as required",
     Step.WORKLOAD: "measurement and launch identity are accepted",
-    Step.PLATFORM: "TCB, firmware and platform are at least as asked",
+    Step.PLATFORM: "TCB, firmware and platform reach the policy's floor",
 }
 
 
 class Code(StrEnum):
-    """What exactly was found; a code never changes its meaning."""
+    """Reason of a refusal. A code never changes its meaning."""
 
     REPORT_SIZE = "report_size"
     VERSION_UNKNOWN = "version_unknown"
@@ -101,80 +101,82 @@ class Code(StrEnum):
 MEANING: dict[Step, dict[Code, str]] = {
     Step.REPORT: {
         Code.REPORT_SIZE: "It is not 1184 bytes.",
-        Code.VERSION_UNKNOWN: "Its version is none of 2, 3 and 5.",
+        Code.VERSION_UNKNOWN: "Its version is not 2, 3 or 5.",
         Code.VERSION_REFUSED: "The policy does not accept its version.",
-        Code.ALGORITHM_UNKNOWN: "It is signed with another algorithm than ECDSA P-384.",
-        Code.RESERVED_SET: "Bits or bytes that must be zero are not.",
-        Code.GUEST_POLICY_MALFORMED: "Bit 17 of POLICY is off, or a bit of unknown meaning is on.",
+        Code.ALGORITHM_UNKNOWN: "It is not signed with ECDSA P-384.",
+        Code.RESERVED_SET: "Reserved bits or bytes are not zero.",
+        Code.GUEST_POLICY_MALFORMED: "Bit 17 of POLICY is 0, or an undefined bit is 1.",
     },
     Step.SIGNING_KEY: {
-        Code.SIGNING_KEY_UNKNOWN: "It is signed by no VCEK and no VLEK.",
+        Code.SIGNING_KEY_UNKNOWN: "It is signed by neither a VCEK nor a VLEK.",
         Code.SIGNING_KEY_REFUSED: "The policy does not accept this kind of signing key.",
-        Code.GENERATION_UNKNOWN: "The processor is of no known generation.",
-        Code.GENERATION_REFUSED: "The policy does not name the generation.",
-        Code.TCB_MALFORMED: "A TCB has bytes that its generation does not.",
+        Code.GENERATION_UNKNOWN: "The processor generation is unknown.",
+        Code.GENERATION_REFUSED: "The policy does not list the generation.",
+        Code.TCB_MALFORMED: "A TCB sets bytes that are reserved on its generation.",
     },
     Step.CHAIN: {
         Code.CERTIFICATE_MALFORMED: (
-            "A certificate cannot be read, repeats an extension, or has a signature in an odd form."
+            "A certificate is malformed, repeats an extension, or has a non-canonical signature."
         ),
-        Code.ROOT_UNPINNED: "The root is none of AMD's, and not the one the policy names.",
-        Code.ROOT_OTHER_GENERATION: "The root is another generation's.",
+        Code.ROOT_UNPINNED: "The root is neither AMD's nor the one that the policy names.",
+        Code.ROOT_OTHER_GENERATION: "The root is that of another generation.",
         Code.INTERMEDIATE_UNPINNED: "The intermediate is not AMD's for this kind of key.",
         Code.CERTIFICATE_PROFILE: "Name, version, key or rights of a certificate are wrong.",
-        Code.CERTIFICATE_ALGORITHM: "A certificate is signed otherwise than AMD signs.",
-        Code.CERTIFICATE_SIGNATURE: "A certificate was not signed by the next one.",
-        Code.CERTIFICATE_EARLY: "A certificate is not in force yet.",
+        Code.CERTIFICATE_ALGORITHM: "A certificate is not signed with AMD's algorithm.",
+        Code.CERTIFICATE_SIGNATURE: "A certificate was not signed by the one above it.",
+        Code.CERTIFICATE_EARLY: "A certificate is not valid yet.",
         Code.CERTIFICATE_EXPIRED: "A certificate has expired.",
-        Code.CRL_MISSING: "The policy asks for a revocation list and there is none.",
+        Code.CRL_MISSING: "The policy requires a revocation list, and the evidence has none.",
         Code.CRL_MALFORMED: (
-            "The revocation list cannot be read, is only a part, or has a signature in an odd form."
+            "The revocation list is malformed, partial, or has a non-canonical signature."
         ),
-        Code.CRL_UNTRUSTED: "The revocation list is not signed by this root.",
-        Code.CRL_EARLY: "The revocation list is not in force yet.",
-        Code.CRL_EXPIRED: "A newer revocation list is due.",
+        Code.CRL_UNTRUSTED: "The root did not sign the revocation list.",
+        Code.CRL_EARLY: "The revocation list is not valid yet.",
+        Code.CRL_EXPIRED: "The revocation list has expired.",
         Code.REVOKED: "The intermediate or the root is revoked.",
     },
     Step.SIGNATURE: {
-        Code.SIGNATURE_INVALID: "The signature is not the leaf key's over this report.",
+        Code.SIGNATURE_INVALID: "The leaf's key did not sign this report.",
     },
     Step.ENDORSEMENT: {
-        Code.EXTENSION_MALFORMED: "One of AMD's extensions in the leaf cannot be read.",
-        Code.EXTENSION_MISSING: "The leaf lacks one of AMD's extensions.",
-        Code.EXTENSION_UNEXPECTED: "The leaf has an extension that its kind has not.",
+        Code.EXTENSION_MALFORMED: "An AMD extension of the leaf is malformed.",
+        Code.EXTENSION_MISSING: "The leaf lacks an AMD extension.",
+        Code.EXTENSION_UNEXPECTED: "The leaf has an AMD extension that its kind must not have.",
         Code.PRODUCT_MISMATCH: "The leaf is for another generation.",
         Code.TCB_MISMATCH: "The leaf is for another TCB than REPORTED_TCB.",
-        Code.CHIP_ID_MASKED: "CHIP_ID or the chip's key is masked.",
+        Code.CHIP_ID_MASKED: "CHIP_ID or the chip key is masked.",
         Code.CHIP_ID_MISMATCH: "The leaf is for another chip than CHIP_ID.",
         Code.CHIP_ID_DENIED: "The policy denies this chip.",
-        Code.CSP_REFUSED: "The VLEK belongs to a provider that the policy does not name.",
+        Code.CSP_REFUSED: "The policy does not list the VLEK's cloud provider.",
     },
     Step.REPORT_DATA: {
-        Code.REPORT_DATA_MISMATCH: "Another purpose, nonce, key, key set or configuration.",
+        Code.REPORT_DATA_MISMATCH: (
+            "It binds another purpose, nonce, key, key set or configuration."
+        ),
     },
     Step.GUEST: {
         Code.DEBUG_ALLOWED: "The host may debug the guest: read and write its memory.",
         Code.MIGRATION_ALLOWED: "A migration agent may move the guest.",
-        Code.VMPL_REFUSED: "The report was asked for at a higher VMPL than the policy accepts.",
-        Code.GUEST_POLICY_REFUSED: "POLICY has a bit on or off that the policy wants otherwise.",
+        Code.VMPL_REFUSED: "The VMPL of the request is above the policy's maximum.",
+        Code.GUEST_POLICY_REFUSED: "POLICY does not match the policy's two bit masks.",
     },
     Step.WORKLOAD: {
         Code.MEASUREMENT_REFUSED: "The policy does not list MEASUREMENT.",
-        Code.LAUNCH_IDENTITY_REFUSED: "Host data, family, image or a launch key is another.",
-        Code.GUEST_SVN_LOW: "GUEST_SVN is below the policy's.",
+        Code.LAUNCH_IDENTITY_REFUSED: "The policy does not accept host data, family, image or key.",
+        Code.GUEST_SVN_LOW: "GUEST_SVN is below the policy's minimum.",
     },
     Step.PLATFORM: {
         Code.TCB_LOW: "A component of a TCB is below the policy's floor.",
-        Code.TCB_UNCOMMITTED: "The policy wants CURRENT_TCB committed and it is not.",
-        Code.FIRMWARE_LOW: "The committed firmware is older than the policy's.",
-        Code.PLATFORM_REFUSED: "PLATFORM_INFO has a bit on or off that the policy wants otherwise.",
-        Code.MITIGATION_MISSING: "A mitigation that the policy asks for is not in force.",
+        Code.TCB_UNCOMMITTED: "The policy requires CURRENT_TCB to be committed, and it is not.",
+        Code.FIRMWARE_LOW: "The committed firmware is older than the policy's minimum.",
+        Code.PLATFORM_REFUSED: "PLATFORM_INFO does not match the policy's two bit masks.",
+        Code.MITIGATION_MISSING: "A mitigation that the policy requires is not active.",
     },
 }
 
 
 class AttestationError(Exception):
-    """Evidence that does not prove what was asked: the step, a stable code, one sentence."""
+    """Evidence was refused. Has the failing step, a stable code, and a sentence."""
 
     step: ClassVar[Step]
 
@@ -184,54 +186,54 @@ class AttestationError(Exception):
 
 
 class ReportFormError(AttestationError):
-    """Step 1: bytes that are no report of an accepted version."""
+    """Step 1: the bytes are not a report of an accepted version."""
 
     step = Step.REPORT
 
 
 class SigningKeyError(AttestationError):
-    """Step 2: a kind of signing key, or a generation, that is unknown or not accepted."""
+    """Step 2: the kind of signing key or the generation is unknown or not accepted."""
 
     step = Step.SIGNING_KEY
 
 
 class CertificateChainError(AttestationError):
-    """Step 3: certificates that do not lead to a pinned root now."""
+    """Step 3: the certificates do not lead to a pinned root, are not valid, or are revoked."""
 
     step = Step.CHAIN
 
 
 class ReportSignatureError(AttestationError):
-    """Step 4: a report that the certified key did not sign."""
+    """Step 4: the certified key did not sign the report."""
 
     step = Step.SIGNATURE
 
 
 class EndorsementError(AttestationError):
-    """Step 5: a key that is certified for another TCB, chip or provider."""
+    """Step 5: the key is certified for another TCB, chip or cloud provider."""
 
     step = Step.ENDORSEMENT
 
 
 class ReportDataError(AttestationError):
-    """Step 6: a report that binds something else than expected."""
+    """Step 6: REPORT_DATA is not the expected binding."""
 
     step = Step.REPORT_DATA
 
 
 class GuestPolicyError(AttestationError):
-    """Step 7: a guest that others may look into."""
+    """Step 7: the guest policy lets others read the guest, or the policy refuses it."""
 
     step = Step.GUEST
 
 
 class WorkloadError(AttestationError):
-    """Step 8: a launch that the policy does not know."""
+    """Step 8: the policy does not accept measurement or launch identity."""
 
     step = Step.WORKLOAD
 
 
 class PlatformError(AttestationError):
-    """Step 9: firmware or a platform weaker than the policy asks."""
+    """Step 9: TCB, firmware or platform is below the policy's floor."""
 
     step = Step.PLATFORM

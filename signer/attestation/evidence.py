@@ -1,4 +1,4 @@
-"""The file that carries evidence from a signer to a verifier; ``docs/attestation.md`` has it."""
+"""Evidence file: transports evidence from a signer to a verifier (``docs/attestation.md``)."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
 from signer.attestation.certificates import EncodedChain
 from signer.attestation.verify import Evidence
 
-REPORT_BYTES_MAX = 8 * 1024  # whether it is a report's size is for the verification to say
+REPORT_BYTES_MAX = 8 * 1024  # the verifier checks the exact size
 CERTIFICATE_BYTES_MAX = 8 * 1024
 CRL_BYTES_MAX = 64 * 1024
 KEY_BYTES_MAX = 1024
@@ -40,12 +40,12 @@ class Certificates(Canonical):
     root: Certificate
 
     def encoded(self) -> EncodedChain:
-        """Return the bytes."""
+        """Return the chain in DER."""
         return EncodedChain(*map(base64.b64decode, (self.leaf, self.intermediate, self.root)))
 
 
 class Claims(Canonical):
-    """What the signer says it bound beside the nonce; only REPORT_DATA proves it.
+    """The values that the signer claims to have bound beside the nonce; REPORT_DATA proves them.
 
     ``ephemeral_key`` is a SubjectPublicKeyInfo (DER, base64).
     """
@@ -56,9 +56,9 @@ class Claims(Canonical):
 
 
 class EvidenceFile(Canonical):
-    """A report with all that its verification needs but policy, nonce and time.
+    """A report with everything that its verification needs except policy, nonce and time.
 
-    ``nonce`` is the one the signer was asked with. Who asked compares it with its own.
+    ``nonce`` is that of the request. The requester compares it with its own.
     """
 
     v: Literal[1] = 1
@@ -70,24 +70,24 @@ class EvidenceFile(Canonical):
     claims: Claims | None = None
 
     def evidence(self) -> Evidence:
-        """Return what ``verify`` takes."""
+        """Return the input of ``verify``."""
         crl = None if self.crl is None else base64.b64decode(self.crl)
         return Evidence(base64.b64decode(self.report), self.certificates.encoded(), crl)
 
     def binding(self, purpose: Purpose, nonce: bytes | None = None) -> Binding | None:
-        """Return what REPORT_DATA must hold for a purpose and the verifier's nonce.
+        """Return the binding of the file's claims with a purpose and the verifier's nonce.
 
-        Without a nonce the file's own counts, which says nothing of freshness. None if the file
-        lacks claims or has no nonce either.
+        Without ``nonce`` it uses the file's own, which does not prove freshness. Returns None if
+        the file lacks claims, or no nonce is known.
         """
-        said = bytes.fromhex(self.nonce[2:]) if self.nonce else None
-        asked = said if nonce is None else nonce
-        if self.claims is None or asked is None:
+        if nonce is None and self.nonce:
+            nonce = bytes.fromhex(self.nonce[2:])
+        if self.claims is None or nonce is None:
             return None
         key = base64.b64decode(self.claims.ephemeral_key)
         return Binding(
             purpose,
-            asked,
+            nonce,
             hashlib.sha256(key).digest(),
             bytes.fromhex(self.claims.key_set[2:]),
             bytes.fromhex(self.claims.configuration[2:]),
@@ -97,7 +97,7 @@ class EvidenceFile(Canonical):
 def evidence_file(
     evidence: Evidence, nonce: bytes | None = None, claims: Claims | None = None
 ) -> EvidenceFile:
-    """Return the file of some evidence."""
+    """Encode evidence as a file."""
     chain = evidence.certificates
     return EvidenceFile(
         report=_text(evidence.report),

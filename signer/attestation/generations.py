@@ -1,7 +1,7 @@
-"""The generations of processors: how a CPUID names one, and what AMD's certificates of it are.
+"""Processor generations: recognised by CPUID, each with pinned certificates and a TCB layout.
 
-The digests are SHA-256 over the DER of the root (ARK) and the two intermediates (ASK for VCEKs,
-ASVK for VLEKs), as AMD's key distribution service hands them out.
+The digests are SHA-256 of the DER of the root (ARK) and both intermediates (ASK for VCEKs, ASVK for
+VLEKs), as served by AMD's key distribution service. They are the trust anchors.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from signer.attestation.tcb import FIRST_LAYOUT, TURIN_LAYOUT, Layout
 
 
 class Generation(StrEnum):
-    """A generation whose root is pinned here; Bergamo and Siena are of Genoa's."""
+    """A generation with a pinned root; Bergamo and Siena belong to Genoa."""
 
     MILAN = "milan"
     GENOA = "genoa"
@@ -20,7 +20,7 @@ class Generation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is the same for every chip of a generation; digests in hex."""
+    """Constants of a generation; digests in hex."""
 
     product: str
     layout: Layout
@@ -71,7 +71,7 @@ _MODELS: tuple[tuple[int, range, Generation], ...] = (
 
 
 def generation_of_cpu(family: int, model: int) -> Generation | None:
-    """Return the generation that a CPUID's combined family and model name."""
+    """Return the generation of a CPUID's combined family and model; None if unknown."""
     for known, models, generation in _MODELS:
         if family == known and model in models:
             return generation
@@ -79,5 +79,5 @@ def generation_of_cpu(family: int, model: int) -> Generation | None:
 
 
 def generation_of_root(digest: str) -> Generation | None:
-    """Return the generation whose ARK has this SHA-256 (hex)."""
+    """Return the generation whose ARK has this SHA-256 (hex); None if unknown."""
     return next((name for name, profile in PROFILES.items() if profile.ark == digest), None)

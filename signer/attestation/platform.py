@@ -1,4 +1,4 @@
-"""Whatever makes reports: a processor through the kernel, or a simulated platform."""
+"""Port to a platform that makes reports: a processor through the kernel, or a simulation."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,45 +17,45 @@ _RESPONSE_HEADER_BYTES = 0x20
 
 
 class CollectionError(Exception):
-    """No report could be had; the root of this tree."""
+    """The platform gave no report. Base class of this package's collection errors."""
 
 
 class PlatformUnavailableError(CollectionError):
-    """The device or folder is not there, or does not do what it should."""
+    """The device, folder or a certificate is missing or unusable."""
 
 
 class PlatformBusyError(CollectionError):
-    """The host throttles requests; the same one may succeed later."""
+    """The host throttles requests; a retry may succeed."""
 
 
 class FirmwareRefusedError(CollectionError):
-    """The firmware answered with a status of its own instead of a report."""
+    """The firmware returned an error status instead of a report."""
 
 
 class AnswerMalformedError(CollectionError):
-    """What came is no report on what was asked."""
+    """The platform's answer is not a report on the requested binding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A report (1184 bytes) as the platform gave it, and the certificates that came along."""
+    """A report (1184 bytes) and the certificates that the host supplied with it."""
 
     report: bytes
     certificates: CertificateTable
 
 
 class Platform(Protocol):
-    """Makes reports; what they say in REPORT_DATA is always a ``Binding``, never free bytes."""
+    """Makes reports. Their REPORT_DATA is always a ``Binding``, never free bytes."""
 
     def collect(self, binding: Binding) -> Collected:
-        """Return a report of VMPL 0 that binds this; raise ``CollectionError``."""
+        """Return a report of VMPL 0 with this binding; raise ``CollectionError``."""
         ...
 
 
 def collected(report: bytes, table: bytes, binding: Binding) -> Collected:
-    """Return an answer if it is one to what was asked; raise ``AnswerMalformedError``.
+    """Check that a report answers the request; raise ``AnswerMalformedError``.
 
-    This is no verification: it finds a device that is broken before a verifier does.
+    This does not verify the report. It detects a broken device before a verifier does.
     """
     try:
         found = parse(report)
@@ -63,20 +63,22 @@ def collected(report: bytes, table: bytes, binding: Binding) -> Collected:
     except (AttestationError, TableMalformedError) as error:
         raise AnswerMalformedError(f"the platform's answer is malformed: {error}") from None
     if found.report_data != binding.report_data() or found.vmpl != VMPL:
-        raise AnswerMalformedError("the platform's report is not on what it was asked")
+        raise AnswerMalformedError(
+            "the platform's report has another REPORT_DATA or VMPL than requested"
+        )
     return Collected(report, certificates)
 
 
 def report_in(response: bytes) -> bytes:
-    """Return the report in a firmware's answer (MSG_REPORT_RSP).
+    """Return the report in a firmware response (MSG_REPORT_RSP).
 
-    Raises ``FirmwareRefusedError`` for a status, ``AnswerMalformedError`` for another size.
+    Raises ``FirmwareRefusedError`` for an error status, ``AnswerMalformedError`` for a wrong size.
     """
     status, size = (int.from_bytes(response[at : at + 4], "little") for at in (0, 4))
     if status:
         raise FirmwareRefusedError(f"the firmware refused the report with status 0x{status:x}")
     report = response[_RESPONSE_HEADER_BYTES : _RESPONSE_HEADER_BYTES + REPORT_BYTES]
     if size != REPORT_BYTES or len(report) != REPORT_BYTES:
-        told = f"the firmware answered {size} bytes, a report is {REPORT_BYTES}"
-        raise AnswerMalformedError(told)
+        message = f"the firmware returned {size} bytes, a report has {REPORT_BYTES}"
+        raise AnswerMalformedError(message)
     return report

@@ -1,6 +1,6 @@
-"""What a verifier accepts, as one canonical value with a digest.
+"""Verification policy: what a verifier accepts, as one canonical value with a digest.
 
-The defaults are production's: what is not said is refused, or held to the strictest known value.
+Defaults are strict: an omitted field refuses, or requires the strictest known value.
 ``docs/attestation.md`` explains every field.
 """
 
@@ -33,12 +33,12 @@ Firmware = Annotated[
     str, StringConstraints(pattern=rf"^{_NUMBER}\.{_NUMBER}\.{_NUMBER}$", strict=True)
 ]
 CspId = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]{1,127}$", strict=True)]
-Level = Annotated[int, Field(ge=0, le=255)]
+Svn = Annotated[int, Field(ge=0, le=255)]
 DigestList = Annotated[tuple[Bytes48, ...], Field(min_length=1, max_length=256)]
 
 
-# AMD-SB-3019 (SNP levels) and AMD-SB-3015 (firmware against BadRAM). No such floor is known for
-# Turin, so a policy that accepts it has to say one.
+# AMD-SB-3019 (SNP firmware) and AMD-SB-3015 (firmware against BadRAM). No floor for Turin is known,
+# so a policy that accepts Turin must set ``snp_min``.
 KNOWN_FLOORS: dict[str, dict[str, Any]] = {
     Generation.MILAN: {"snp_min": 0x18, "firmware_min": "1.55.22"},
     Generation.GENOA: {"snp_min": 0x17, "firmware_min": "1.55.38"},
@@ -46,42 +46,42 @@ KNOWN_FLOORS: dict[str, dict[str, Any]] = {
 
 
 class GenerationFloor(Canonical):
-    """A generation that is accepted, and what its firmware is at least.
+    """An accepted generation with minimum security versions (SVN) of its firmware.
 
-    ``snp_min`` and ``firmware_min`` are the known ones unless said otherwise. ``firmware_min`` is
-    major.minor.build of the committed firmware; ``mitigations_required`` are bits of
+    ``snp_min`` and ``firmware_min`` default to ``KNOWN_FLOORS``. ``firmware_min`` is
+    major.minor.build of the committed firmware. ``mitigations_required`` are bits of
     CURRENT_MIT_VECTOR, which only reports of version 5 have.
     """
 
     generation: Generation
-    boot_loader_min: Level = 0
-    tee_min: Level = 0
-    snp_min: Level
-    microcode_min: Level = 0
-    fmc_min: Level = 0
+    boot_loader_min: Svn = 0
+    tee_min: Svn = 0
+    snp_min: Svn
+    microcode_min: Svn = 0
+    fmc_min: Svn = 0
     firmware_min: Firmware = "0.0.0"
     mitigations_required: Mask64 = "0x0"
 
     @model_validator(mode="before")
     @classmethod
-    def _at_least_what_is_known(cls, said: Any) -> Any:
-        """Fill in the known floor: to name a generation must not mean to accept any firmware."""
-        match said:
+    def _default_to_known_floor(cls, fields: Any) -> Any:
+        """Fill in the known floor, so that naming a generation does not accept any firmware."""
+        match fields:
             case {"generation": str(generation)}:
-                return KNOWN_FLOORS.get(generation, {}) | said
-        return said
+                return KNOWN_FLOORS.get(generation, {}) | fields
+        return fields
 
     def tcb(self) -> Tcb:
-        """Return the floor of every component."""
+        """Return the minimum of every TCB component."""
         return Tcb(
             self.boot_loader_min, self.tee_min, self.snp_min, self.microcode_min, self.fmc_min
         )
 
 
 class VerificationPolicy(Canonical):
-    """What evidence must show; bytes and masks in 0x hex.
+    """Requirements on evidence; bytes and masks in 0x hex.
 
-    Never accepted, whatever a policy says: a guest that may be debugged or migrated.
+    No policy can accept a guest that may be debugged or migrated.
     """
 
     v: Literal[1] = 1
@@ -117,20 +117,20 @@ class VerificationPolicy(Canonical):
     platform_must_clear: Mask64 = "0x0"
 
     @model_validator(mode="after")
-    def _names_each_generation_once(self) -> Self:
+    def _generations_are_distinct(self) -> Self:
         counts = Counter(floor.generation for floor in self.generations)
         if counts.total() != len(counts):
-            raise ValueError("generations name one of them twice")
+            raise ValueError("generations lists a generation twice")
         return self
 
     def floor(self, generation: Generation) -> GenerationFloor | None:
-        """Return what is asked of a generation; None if it is not accepted."""
+        """Return the floor of a generation; None if the generation is not accepted."""
         return next((one for one in self.generations if one.generation is generation), None)
 
     def for_purpose(self, purpose: Purpose) -> Self:
-        """Return the policy that asks the same of a report for another purpose."""
+        """Return the same policy for reports of another purpose."""
         return self.model_copy(update={"purpose": purpose})
 
     def digest(self) -> str:
-        """Return what names the policy in records (0x hex)."""
+        """Return the digest (0x hex) that identifies the policy in records."""
         return digest(POLICY_TAG, self.encode())

@@ -1,8 +1,8 @@
-"""The root of the simulated platform that machines without SEV-SNP attest themselves by.
+"""Public root of the simulated platform, for machines without SEV-SNP.
 
-Its private keys lie beside this file, for everybody to read: what they sign proves nothing, and
-nobody is to think that it does because a key was kept. It is in no table of roots, so a policy
-believes it only where it names ``SIMULATED_ROOT``, and what is verified under it says so.
+Its private keys are public, in ``public_root.json`` beside this file: their signatures prove
+nothing, and no secrecy suggests otherwise. The root is not among the pinned ones, so a policy
+accepts it only by naming ``SIMULATED_ROOT``, and results verified under it are marked simulated.
 """
 
 import base64
@@ -30,17 +30,21 @@ _FILE = Path(__file__).with_name("public_root.json")
 
 @cache
 def public_authority() -> SimulatedAuthority:
-    """Return the authority; it endorses VCEKs of Milan."""
-    held = {name: base64.b64decode(text) for name, text in json.loads(_FILE.read_bytes()).items()}
+    """Load the authority; it issues VCEKs of Milan."""
+    decoded = {
+        name: base64.b64decode(text) for name, text in json.loads(_FILE.read_bytes()).items()
+    }
     root, intermediate = (
-        load_der_x509_certificate(held[name]) for name in ("root", "intermediate")
+        load_der_x509_certificate(decoded[name]) for name in ("root", "intermediate")
     )
-    keys = AuthorityKeys(_key(held["root_key"]), {SigningKey.VCEK: _key(held["intermediate_key"])})
+    keys = AuthorityKeys(
+        _key(decoded["root_key"]), {SigningKey.VCEK: _key(decoded["intermediate_key"])}
+    )
     certificates = AuthorityCertificates(root, {SigningKey.VCEK: intermediate})
     return SimulatedAuthority(keys, GENERATION, certificates)
 
 
 def _key(der: bytes) -> RSAPrivateKey:
-    # To prove its numbers again takes longer than all that a start has to do.
+    # Validating the RSA key again would take longer than the rest of a start.
     key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     return cast(RSAPrivateKey, key)

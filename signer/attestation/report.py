@@ -1,9 +1,9 @@
-"""ATTESTATION_REPORT: 1184 bytes in, every field out, nothing in them ignored.
+"""Parser of ATTESTATION_REPORT: 1184 bytes in, every field out, no byte unchecked (step 1).
 
 Source: AMD SEV-SNP ABI (56860), table ATTESTATION_REPORT; little endian. Versions 2, 3 and 5 have
-the same offsets, newer ones only fill what was reserved. The signature covers the first 0x2A0
-bytes; what lies behind it is outside the signature, so a report is named by the digest of what is
-signed, never by one of all its bytes.
+the same offsets; newer versions only use formerly reserved bytes. The signature covers the first
+0x2A0 bytes. The bytes after them are unsigned, so a report is identified by the digest of its
+signed bytes, never by a digest of all bytes.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ ECDSA_P384_SHA384 = 1
 
 
 class SigningKey(StrEnum):
-    """What signs reports: a chip's own key, or one that a cloud's provider loads into its chips."""
+    """Kind of key that signs a report: the chip's own (VCEK) or a cloud provider's (VLEK)."""
 
     VCEK = "vcek"
     VLEK = "vlek"
 
 
 class Field(NamedTuple):
-    """Where a field lies: offset, ``struct``'s code, and the first version that has it."""
+    """Position of a field: offset, ``struct`` format code, and the first version that has it."""
 
     name: str
     offset: int
@@ -40,7 +40,7 @@ class Field(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Return the offset behind the field."""
+        """The offset of the first byte after the field."""
         return self.offset + struct.calcsize(self.code)
 
 
@@ -80,7 +80,7 @@ FIELDS: tuple[Field, ...] = (
     Field("signature_r", 0x2A0, "48s"),
     Field("signature_s", 0x2E8, "48s"),
 )
-"""The one table; every byte that none of a version's fields covers must be zero in it."""
+"""The only layout table. A byte that no field of a report's version covers must be zero."""
 
 GUEST_POLICY_BITS: dict[str, int] = {
     "smt": 16,
@@ -103,7 +103,7 @@ PLATFORM_BITS: dict[str, int] = {
     "alias_check_complete": 5,
     "tio": 7,
 }
-"""Others are set by real firmware too, and fail nothing unless a verification policy says so."""
+"""Real firmware also sets other bits; only the masks of a verification policy refuse them."""
 
 _SIGNING_KEYS = {0: SigningKey.VCEK, 1: SigningKey.VLEK}
 _GUEST_POLICY_BITS_MAX = 26
@@ -112,10 +112,10 @@ _KEY_INFO_BITS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The fields of a report in the order of ``FIELDS``; those its version has not are zero.
+    """The fields of a report in the order of ``FIELDS``; fields that its version lacks are zero.
 
-    Integers and bytes are as in the report; TCBs stay eight bytes, because only the generation
-    tells their layout; ``signature_r`` and ``signature_s`` are little endian.
+    TCBs stay eight raw bytes, because their layout depends on the generation. ``signature_r`` and
+    ``signature_s`` are little endian. ``signed`` is the signed part of the report.
     """
 
     version: int
@@ -156,27 +156,30 @@ class Report:
 
     @property
     def author_key_enabled(self) -> bool:
-        """Tell whether AUTHOR_KEY_DIGEST means anything."""
+        """Whether the guest was launched with an author key (else AUTHOR_KEY_DIGEST is unused)."""
         return bool(self.key_info & 1)
 
     @property
     def mask_chip_key(self) -> bool:
-        """Tell whether the host masked the chip's key."""
+        """Whether the host masked the chip key (MASK_CHIP_KEY)."""
         return bool(self.key_info >> 1 & 1)
 
     @property
     def signing_key(self) -> SigningKey | None:
-        """Return what SIGNING_KEY says; None for 7 (no key) and what is reserved."""
+        """The kind of key in SIGNING_KEY; None for 7 (no key) and for reserved values."""
         return _SIGNING_KEYS.get(self.key_info >> 2 & 7)
 
     @property
     def committed_firmware(self) -> tuple[int, int, int]:
-        """Return major, minor, build below which the firmware cannot go back."""
+        """Committed firmware version (major, minor, build): no rollback below it is possible."""
         return self.committed_major, self.committed_minor, self.committed_build
 
     @property
     def digest(self) -> str:
-        """Return what names the report: SHA-256 (0x hex) of the signed bytes alone."""
+        """SHA-256 (0x hex) of the signed bytes: the identity of the report.
+
+        Not of all bytes: anyone can turn the signature (r, s) into a second valid one, (r, n - s).
+        """
         return "0x" + hashlib.sha256(self.signed).hexdigest()
 
 
@@ -193,7 +196,7 @@ _STRUCT = struct.Struct(_struct_format())
 
 @cache
 def reserved_ranges(version: int) -> tuple[tuple[int, int], ...]:
-    """Return the ranges (from, to) that must be zero in a version's reports."""
+    """Return the byte ranges (start, end) that must be zero in reports of a version."""
     ranges, at = [], 0
     for field in FIELDS:
         if field.since <= version:
@@ -204,17 +207,19 @@ def reserved_ranges(version: int) -> tuple[tuple[int, int], ...]:
 
 
 def parse(raw: bytes) -> Report:
-    """Return the fields of exactly one well-formed report; raise ``ReportFormError``."""
+    """Parse one well-formed report; raise ``ReportFormError`` for any other bytes."""
     if len(raw) != REPORT_BYTES:
-        told = f"a report is {REPORT_BYTES} bytes, this has {len(raw)}"
-        raise ReportFormError(Code.REPORT_SIZE, told)
+        message = f"a report has {REPORT_BYTES} bytes, this has {len(raw)}"
+        raise ReportFormError(Code.REPORT_SIZE, message)
     report = Report(*(*_STRUCT.unpack(raw), raw[:SIGNED_BYTES]))
     if report.version not in VERSIONS:
-        told = f"report version {report.version} is unknown; known are 2, 3 and 5"
-        raise ReportFormError(Code.VERSION_UNKNOWN, told)
+        message = f"report version {report.version} is not supported; supported are 2, 3 and 5"
+        raise ReportFormError(Code.VERSION_UNKNOWN, message)
     if report.signature_algorithm != ECDSA_P384_SHA384:
-        told = f"signature algorithm {report.signature_algorithm} is not ECDSA P-384 with SHA-384"
-        raise ReportFormError(Code.ALGORITHM_UNKNOWN, told)
+        message = (
+            f"signature algorithm {report.signature_algorithm} is not ECDSA P-384 with SHA-384"
+        )
+        raise ReportFormError(Code.ALGORITHM_UNKNOWN, message)
     _check_reserved(raw, report)
     return report
 
@@ -222,21 +227,21 @@ def parse(raw: bytes) -> Report:
 def _check_reserved(raw: bytes, report: Report) -> None:
     for start, end in reserved_ranges(report.version):
         if raw.count(0, start, end) != end - start:
-            told = (
+            message = (
                 f"bytes 0x{start:03x} to 0x{end - 1:03x} must be zero in version {report.version}"
             )
-            raise ReportFormError(Code.RESERVED_SET, told)
+            raise ReportFormError(Code.RESERVED_SET, message)
     if report.key_info >> _KEY_INFO_BITS_MAX:
-        told = "bits 31:5 of the word at 0x048 must be zero"
-        raise ReportFormError(Code.RESERVED_SET, told)
+        message = "bits 31:5 of the key information at 0x048 must be zero"
+        raise ReportFormError(Code.RESERVED_SET, message)
     if report.policy >> _GUEST_POLICY_BITS_MAX:
-        told = "POLICY grants a permission whose meaning is unknown (bits 63:26)"
-        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, told)
+        message = "POLICY sets an undefined bit (63:26), which may grant an unknown permission"
+        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, message)
     if not report.policy >> GUEST_POLICY_BITS["reserved_one"] & 1:
-        told = "bit 17 of POLICY must be one"
-        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, told)
+        message = "bit 17 of POLICY must be one"
+        raise ReportFormError(Code.GUEST_POLICY_MALFORMED, message)
 
 
 def bits(value: int, names: Mapping[str, int]) -> dict[str, bool]:
-    """Return the named bits of a word."""
+    """Return the named bits of an integer."""
     return {name: bool(value >> bit & 1) for name, bit in names.items()}

@@ -1,7 +1,12 @@
-"""The revocation list of a root: it can revoke intermediates, never a single chip.
+"""Revocation list (CRL) of a root: can revoke root and intermediate, not a single chip (step 3).
 
-Every VCEK and VLEK has serial number 0, so a leaf cannot be looked up: floors of the TCB and a list
-of denied chips are what remains against one.
+Every VCEK and VLEK has serial number 0, so a leaf cannot be looked up. Against a single chip use
+TCB floors and ``chip_ids_denied``.
+
+1. The list is complete.
+2. The root signed it.
+3. It is valid at the time of the verification.
+4. It revokes neither root nor intermediate.
 """
 
 from datetime import datetime
@@ -13,28 +18,31 @@ from signer.attestation.certificates import (
     TIME,
     Chain,
     check_algorithm,
-    check_signature_is_whole,
+    check_signature_encoding,
     reading,
 )
 from signer.attestation.errors import CertificateChainError, Code
 
 
 def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required: bool) -> bool:
-    """Return whether a list (DER) was looked at; without one, that is an error if ``required``.
+    """Check the revocation list (DER); return False if it is missing and not ``required``.
 
-    A list that is there must hold, required or not. Raises ``CertificateChainError``.
+    A list that is present must be valid, required or not. Raises ``CertificateChainError``.
     """
     if crl is None:
         if required:
-            told = "there is no revocation list; fetch the root's and put it into the evidence"
-            raise CertificateChainError(Code.CRL_MISSING, told)
+            message = (
+                "the evidence has no revocation list: fetch the root's and add it to the evidence"
+            )
+            raise CertificateChainError(Code.CRL_MISSING, message)
         return False
     with reading("the revocation list", Code.CRL_MALFORMED):
         loaded = x509.load_der_x509_crl(crl)
-        check_signature_is_whole(crl, loaded.signature)
-        _check_complete(loaded)
-        _check_issuer(loaded, chain.root)
-        _check_period(loaded, at)
+        check_signature_encoding(crl, loaded.signature)
+        _check_complete(loaded)  # 1.
+        _check_issuer(loaded, chain.root)  # 2.
+        _check_period(loaded, at)  # 3.
+        # 4. Serial numbers are unique under one root.
         for name, certificate in (("root", chain.root), ("intermediate", chain.intermediate)):
             if loaded.get_revoked_certificate_by_serial_number(certificate.serial_number):
                 raise CertificateChainError(Code.REVOKED, f"AMD revoked the {name}")
@@ -42,10 +50,10 @@ def check_revocation(crl: bytes | None, chain: Chain, at: datetime, *, required:
 
 
 def _check_complete(crl: x509.CertificateRevocationList) -> None:
-    """Refuse deltas, partial and indirect lists: these say so in critical extensions."""
+    """Refuse delta, partial and indirect lists: they have critical extensions."""
     if any(extension.critical for extension in crl.extensions):
-        told = "the revocation list is only a part, or has a critical extension"
-        raise CertificateChainError(Code.CRL_MALFORMED, told)
+        message = "the revocation list is partial or has a critical extension"
+        raise CertificateChainError(Code.CRL_MALFORMED, message)
 
 
 def _check_issuer(crl: x509.CertificateRevocationList, root: x509.Certificate) -> None:
@@ -58,15 +66,17 @@ def _check_issuer(crl: x509.CertificateRevocationList, root: x509.Certificate) -
         or not isinstance(key, RSAPublicKey)
         or not crl.is_signature_valid(key)
     ):
-        told = "the revocation list is not signed by the root of the certificates"
-        raise CertificateChainError(Code.CRL_UNTRUSTED, told)
+        message = "the root of the certificates did not sign the revocation list"
+        raise CertificateChainError(Code.CRL_UNTRUSTED, message)
 
 
 def _check_period(crl: x509.CertificateRevocationList, at: datetime) -> None:
     since, until = crl.last_update_utc, crl.next_update_utc
     if at < since:
-        told = f"the revocation list is of {since:{TIME}}, this is {at:{TIME}}"
-        raise CertificateChainError(Code.CRL_EARLY, told)
+        message = (
+            f"the revocation list is not valid before {since:{TIME}}, verified as of {at:{TIME}}"
+        )
+        raise CertificateChainError(Code.CRL_EARLY, message)
     if until is None or at > until:
-        told = "a newer revocation list is due: fetch it and put it into the evidence"
-        raise CertificateChainError(Code.CRL_EXPIRED, told)
+        message = "the revocation list has expired: fetch the newer one and add it to the evidence"
+        raise CertificateChainError(Code.CRL_EXPIRED, message)

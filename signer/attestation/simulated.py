@@ -1,8 +1,7 @@
-"""A simulated platform: reports of any generation with real signatures, worth nothing.
+"""Simulated platform: signs reports of any generation, for tests and machines without SEV-SNP.
 
-For tests and for machines without SEV-SNP. Whoever runs it can sign whatever it likes, so its
-reports prove nothing about any machine; its root is in no table, and what is verified under it
-says ``simulated``.
+Anyone who runs it can sign any report, so its reports prove nothing about a machine. Its root is
+not pinned, and results verified under it are marked ``simulated``.
 """
 
 import struct
@@ -45,7 +44,7 @@ _TCB = Tcb(boot_loader=10, tee=0, snp=27, microcode=222)
 
 @dataclass(frozen=True, slots=True)
 class SimulatedChip:
-    """One chip: who it is, which TCB it runs, and the key that signs for it."""
+    """One chip: its identity, its TCB, and the key that signs its reports."""
 
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     chip_id: bytes
@@ -53,7 +52,7 @@ class SimulatedChip:
 
     @classmethod
     def generate(cls, generation: Generation, chip_id: bytes) -> "SimulatedChip":
-        """Return a chip with a new key; ``chip_id`` is cut or filled to the generation's size."""
+        """Make a chip with a new key; ``chip_id`` is cut or padded to the generation's size."""
         hwid = chip_id[: PROFILES[generation].hwid_bytes]
         fmc = 1 if generation is Generation.TURIN else None
         key = ec.generate_private_key(ec.SECP384R1())
@@ -61,7 +60,7 @@ class SimulatedChip:
 
 
 class SimulatedPlatform:
-    """Signs reports as a chip of a generation does, with its own key or with a provider's."""
+    """Signs reports as a chip of a generation does, with its VCEK or a cloud provider's VLEK."""
 
     def __init__(
         self,
@@ -84,14 +83,14 @@ class SimulatedPlatform:
         return EncodedChain(*(one.public_bytes(Encoding.DER) for one in chain))
 
     def collect(self, binding: Binding) -> Collected:
-        """Return a report that binds this, with its certificates."""
+        """Return a report with this binding, and its certificates."""
         encoded = self.certificates
         leaf = {self._kind.value: encoded.leaf}
         table = CertificateTable(intermediate=encoded.intermediate, root=encoded.root, **leaf)
         return Collected(self.sign({"report_data": binding.report_data()}), table)
 
     def sign(self, fields: Mapping[str, Any]) -> bytes:
-        """Return a signed report in which these fields stand instead of the platform's own."""
+        """Return a signed report in which ``fields`` replace the platform's own."""
         unsigned = encode_report(self._fields() | dict(fields))[:SIGNED_BYTES]
         signature = self._chip.key.sign(unsigned, ec.ECDSA(SHA384()))
         r, s = (value.to_bytes(72, "little") for value in decode_dss_signature(signature))
@@ -132,7 +131,7 @@ class SimulatedPlatform:
 
 
 def encode_report(fields: Mapping[str, Any]) -> bytes:
-    """Return the 1184 bytes of these fields, all others zero."""
+    """Encode fields as a report of 1184 bytes; all others are zero."""
     raw = bytearray(REPORT_BYTES)
     for name, offset, code, _ in FIELDS:
         if name in fields:

@@ -1,6 +1,7 @@
-"""The certificates of a simulated platform: AMD's profile under a root that is nobody's.
+"""Certificates of a simulated platform: AMD's profile under a root that AMD does not own.
 
-They say so in every subject, and no policy believes them that does not name the root's digest.
+Every subject names the organisation "Sixgate simulated platform". A policy accepts these
+certificates only if it names the digest of the root.
 """
 
 import hashlib
@@ -27,9 +28,9 @@ from signer.attestation.endorsement import (
     ARC,
     CSP_ID,
     HWID,
-    LEVELS,
     PRODUCT_NAME,
-    RESERVED_LEVELS,
+    RESERVED_SPL_OIDS,
+    SPL_OIDS,
     STRUCTURE_VERSION,
     Endorsement,
 )
@@ -43,27 +44,27 @@ _RSA_EXPONENT = 65_537
 
 @dataclass(frozen=True, slots=True)
 class AuthorityKeys:
-    """The RSA keys of root, ASK and ASVK; making them takes seconds."""
+    """RSA keys of root, ASK and ASVK. Generating them takes seconds."""
 
     root: rsa.RSAPrivateKey
     intermediates: Mapping[SigningKey, rsa.RSAPrivateKey]
 
     @classmethod
     def generate(cls) -> "AuthorityKeys":
-        """Return new keys from the system's randomness."""
+        """Generate keys from the system's randomness."""
         return cls(_rsa_key(), {kind: _rsa_key() for kind in SigningKey})
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityCertificates:
-    """The certificates of root, ASK and ASVK."""
+    """Certificates of root, ASK and ASVK."""
 
     root: x509.Certificate
     intermediates: Mapping[SigningKey, x509.Certificate]
 
 
 class SimulatedAuthority:
-    """Root and intermediates of one generation; signs as AMD does."""
+    """Root and intermediates of one generation; signs leaves and revocation lists as AMD does."""
 
     def __init__(
         self, keys: AuthorityKeys, generation: Generation, certificates: AuthorityCertificates
@@ -76,7 +77,7 @@ class SimulatedAuthority:
 
     @classmethod
     def found(cls, keys: AuthorityKeys, generation: Generation, at: datetime) -> Self:
-        """Return an authority with new certificates, in force from ``at`` on."""
+        """Make an authority with new certificates, valid from ``at``."""
         product = PROFILES[generation].product
         name = f"ARK-{product}"
         root = issue(
@@ -87,20 +88,20 @@ class SimulatedAuthority:
 
     @property
     def root_digest(self) -> str:
-        """Return what a policy names the root by: SHA-256 (0x hex) over its DER."""
+        """SHA-256 (0x hex) of the root's DER, as a policy names it in ``simulated_root``."""
         return "0x" + hashlib.sha256(self.root.public_bytes(Encoding.DER)).hexdigest()
 
     def endorse(
         self, key: EllipticCurvePublicKey, kind: SigningKey, endorsement: Endorsement, at: datetime
     ) -> x509.Certificate:
-        """Return the leaf of a key."""
+        """Issue the leaf certificate of a VCEK or VLEK."""
         days = VCEK_DAYS if kind is SigningKey.VCEK else VLEK_DAYS
         issuer = (f"{INTERMEDIATE_NAMES[kind]}{self._product}", self._keys.intermediates[kind])
         extensions = amd_extensions(endorsement, self.generation)
         return issue((LEAF_NAMES[kind], key), issuer, at, days, extensions)
 
     def revocation_list(self, at: datetime, revoked: Iterable[x509.Certificate] = ()) -> bytes:
-        """Return the root's list in DER, due again after 30 days."""
+        """Issue the root's revocation list (DER); it expires after 30 days."""
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.root.subject)
@@ -118,7 +119,7 @@ class SimulatedAuthority:
         return signed.public_bytes(Encoding.DER)
 
 
-def issue(  # noqa: PLR0913 - what a certificate says
+def issue(  # noqa: PLR0913 - the contents of a certificate
     subject: tuple[str, rsa.RSAPublicKey | EllipticCurvePublicKey],
     issuer: tuple[str, rsa.RSAPrivateKey],
     at: datetime,
@@ -128,7 +129,7 @@ def issue(  # noqa: PLR0913 - what a certificate says
     serial: int = 1,
     padding: PSS = AMD_PSS,
 ) -> x509.Certificate:
-    """Sign a certificate: names with their keys, extensions with whether they are critical."""
+    """Sign a certificate; an extension is paired with whether it is critical."""
     (name, key), (issuer_name, issuer_key) = subject, issuer
     builder = (
         x509.CertificateBuilder()
@@ -147,14 +148,14 @@ def issue(  # noqa: PLR0913 - what a certificate says
 def amd_extensions(
     endorsement: Endorsement, generation: Generation
 ) -> list[tuple[x509.ExtensionType, bool]]:
-    """Return AMD's extensions as genuine leaves have them."""
+    """Encode AMD's extensions as they are in genuine leaves."""
     profile = PROFILES[generation]
     values = {
         STRUCTURE_VERSION: _integer(profile.structure_version),
         PRODUCT_NAME: _text(endorsement.product_name),
     }
-    values |= {LEVELS[name]: _integer(value) for name, value in endorsement.tcb.plain().items()}
-    values |= {oid: _integer(0) for oid in RESERVED_LEVELS if endorsement.tcb.fmc is None}
+    values |= {SPL_OIDS[name]: _integer(value) for name, value in endorsement.tcb.plain().items()}
+    values |= {oid: _integer(0) for oid in RESERVED_SPL_OIDS if endorsement.tcb.fmc is None}
     if endorsement.hwid is not None:
         values[HWID] = endorsement.hwid
     if endorsement.csp_id is not None:

@@ -1,6 +1,6 @@
-"""Evidence out of a report: with the host's certificates, or with those that came another way.
+"""Completes a report to evidence, with certificates from the host or from files.
 
-A host need not hand over any certificate. Then they lie in files, as AMD serves them.
+A host may supply certificates, but never a revocation list. The files are as AMD serves them.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ FILE_BYTES_MAX = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """Certificates and revocation list in DER, from files; each may be absent, none is believed."""
+    """Untrusted certificates and revocation list (DER) from files; each may be absent."""
 
     leaf: bytes | None = None
     intermediate: bytes | None = None
@@ -34,7 +34,9 @@ def supplied_in(folder: Path) -> Supplied:
     Raises ``PlatformUnavailableError`` for a folder or file that cannot be read.
     """
     if not folder.is_dir():
-        raise PlatformUnavailableError(f"{folder} is no folder: attestation.certificates names it")
+        raise PlatformUnavailableError(
+            f"{folder} is not a folder: correct attestation.certificates"
+        )
     leaf, chain, crl = (_read(folder / name) for name in (LEAF, CHAIN, REVOCATIONS))
     if chain is None:
         return Supplied(leaf=leaf, crl=crl)
@@ -43,15 +45,15 @@ def supplied_in(folder: Path) -> Supplied:
             one.public_bytes(Encoding.DER) for one in load_pem_x509_certificates(chain)
         )
     except ValueError:
-        told = f"{folder / CHAIN} is no PEM of an intermediate and a root: fetch it again"
-        raise PlatformUnavailableError(told) from None
+        message = f"{folder / CHAIN} is not a PEM file of intermediate and root: fetch it again"
+        raise PlatformUnavailableError(message) from None
     return Supplied(leaf, intermediate, root, crl)
 
 
 def complete(collected: Collected, supplied: Supplied) -> Evidence:
-    """Return evidence; what the host handed over comes before what was supplied.
+    """Return evidence; the host's certificates take precedence over those from files.
 
-    Raises ``PlatformUnavailableError`` where a certificate came neither way.
+    Raises ``PlatformUnavailableError`` if neither has a certificate.
     """
     table, kind = collected.certificates, parse(collected.report).signing_key
     leaf = table.vlek if kind is SigningKey.VLEK else table.vcek
@@ -67,8 +69,8 @@ def complete(collected: Collected, supplied: Supplied) -> Evidence:
 def _present(file: str, der: bytes | None) -> bytes:
     if not der:
         raise PlatformUnavailableError(
-            f"the host handed over no certificate in place of {file}: put that file of AMD's key "
-            "distribution service into the folder that attestation.certificates names"
+            f"the host supplied no certificate for {file}: fetch that file from AMD's key "
+            "distribution service into the folder of attestation.certificates"
         )
     return der
 

@@ -1,4 +1,4 @@
-"""TCB_VERSION: eight bytes whose meaning depends on the processor's generation.
+"""TCB_VERSION: eight bytes whose layout depends on the processor generation.
 
 Source: AMD SEV-SNP ABI (56860), TCB_VERSION; the layout of Turin differs.
 """
@@ -9,12 +9,12 @@ from typing import NamedTuple, TypeAlias
 Layout: TypeAlias = tuple[str | None, ...]
 
 FIRST_LAYOUT: Layout = ("boot_loader", "tee", None, None, None, None, "snp", "microcode")
-"""Milan, Genoa, Bergamo, Siena; None is a byte that is zero."""
+"""Milan, Genoa, Bergamo, Siena; None is a reserved byte, which is zero."""
 TURIN_LAYOUT: Layout = ("fmc", "boot_loader", "tee", "snp", None, None, None, "microcode")
 
 
 class Tcb(NamedTuple):
-    """Security versions of the firmware's parts, 0 to 255 each; Turin alone has ``fmc``."""
+    """Security versions (SVN) of the firmware components, 0 to 255; only Turin has ``fmc``."""
 
     boot_loader: int
     tee: int
@@ -23,17 +23,17 @@ class Tcb(NamedTuple):
     fmc: int | None = None
 
     def below(self, floor: "Tcb") -> tuple[str, ...]:
-        """Name the components below a floor's; each is compared by itself, None counts as 0."""
+        """Return the components below the floor, each compared separately; None counts as 0."""
         pairs = zip(self._fields, self, floor, strict=True)
         return tuple(name for name, own, least in pairs if (own or 0) < (least or 0))
 
     def plain(self) -> dict[str, int]:
-        """Return the components by name, without one that the generation has not."""
+        """Return the components by name, without those that the generation lacks."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 def decode_tcb(raw: bytes, layout: Layout) -> Tcb | None:
-    """Return the components of eight bytes; None if a byte is set that the layout has not."""
+    """Decode eight bytes; return None if a reserved byte of the layout is not zero."""
     components = dict(zip(layout, raw, strict=True))
     if any(value for name, value in zip(layout, raw, strict=True) if name is None):
         return None
@@ -41,14 +41,14 @@ def decode_tcb(raw: bytes, layout: Layout) -> Tcb | None:
 
 
 def encode_tcb(tcb: Tcb, layout: Layout) -> bytes:
-    """Return the eight bytes of a TCB."""
+    """Encode a TCB in eight bytes."""
     components = tcb.plain()
     return bytes(components.get(name, 0) if name else 0 for name in layout)
 
 
 @dataclass(frozen=True, slots=True)
 class Tcbs:
-    """The four TCBs of a report; the signing key was derived for ``reported``."""
+    """The four TCBs of a report. The VCEK is derived for ``reported``."""
 
     current: Tcb
     reported: Tcb

@@ -1,8 +1,8 @@
-"""The verification of a report: nine steps in a fixed order, and no way around one.
+"""Verifier of attestation evidence: nine steps in a fixed order, none of which can be skipped.
 
-Everything is an input: the evidence, the policy, what REPORT_DATA must be, and the time. What is
-parsed is what was signed. A report has no time of its own: that it is fresh is shown only by a
-nonce of the verifier's in the expected REPORT_DATA.
+It is a pure function of evidence, policy, expected REPORT_DATA and time. The parsed bytes are the
+signed bytes. A report contains no time: only the verifier's own nonce, in the expected REPORT_DATA,
+proves that it is fresh.
 """
 
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ from signer.attestation.tcb import Tcb, Tcbs, decode_tcb
 
 VERSION_WITH_CPUID = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# No certificate is in force before the epoch, nor at the end of what a datetime can say.
+# Times outside of datetime's range are clamped: no certificate is valid at either end.
 _AT_MS_MAX = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verifier is given, all of it untrusted; certificates and revocation list in DER."""
+    """Untrusted input of the verifier: report, certificates and revocation list (DER)."""
 
     report: bytes
     certificates: EncodedChain
@@ -52,10 +52,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What is proven once all nine steps passed.
+    """The result of a verification in which all nine steps passed.
 
-    ``simulated``: signed by a simulated platform, so that nothing is proven about any processor.
-    ``revocation_checked``: there was a revocation list; a policy may go without.
+    ``simulated``: the root is that of a simulated platform, so nothing is proven about a processor.
+    ``revocation_checked``: the evidence had a revocation list, which a policy can make optional.
     """
 
     report: Report
@@ -72,38 +72,40 @@ class Verified:
 def verify(
     evidence: Evidence, policy: VerificationPolicy, report_data: bytes, at_ms: int
 ) -> Verified:
-    """Return what the evidence proves at a time (ms since 1970), or raise ``AttestationError``.
+    """Verify evidence as of a time (ms since 1970); raise ``AttestationError``.
 
     ``report_data`` are the 64 bytes that the verifier expects (``Binding.report_data``). The first
-    step that fails raises its own class of error.
+    failing step raises its own class of error.
     """
     at = _EPOCH + timedelta(milliseconds=min(max(0, at_ms), _AT_MS_MAX))
-    # 1. The report's form.
+    # 1. The report is well formed. Its contents are untrusted until step 4.
     report = parse(evidence.report)
     _check_version(report, policy)
-    # 2. What kind of key signed it, on what kind of processor.
+    # 2. The policy accepts the kind of signing key and the processor generation.
     kind = _signing_key(report, policy)
     generation = _generation(report, evidence.certificates)
     floor = _floor(generation, policy)
     tcbs = _tcbs(report, generation)
-    # 3. The certificates up to the pinned root, and whether one is revoked.
+    # 3. The certificate chain ends in the pinned root, is valid now and not revoked.
     chain = check_chain(evidence.certificates, generation, kind, policy.simulated_root, at)
-    looked = check_revocation(evidence.crl, chain, at, required=policy.crl == "required")
-    # 4. The signature over the very bytes that were parsed.
+    revocation_checked = check_revocation(
+        evidence.crl, chain, at, required=policy.crl == "required"
+    )
+    # 4. The leaf's key signed exactly the bytes that step 1 parsed.
     _check_signature(report, chain.leaf_key)
-    # 5. The key is of this TCB, this chip, this provider.
+    # 5. AMD certified that key for this TCB, and for this chip or cloud provider.
     endorsement = read_endorsement(chain.leaf, generation, kind)
     check_endorsement(endorsement, report, tcbs.reported)
     masked_allowed = policy.masked_chip_allowed
     check_chip(report, policy.chip_ids_denied, masked_allowed=masked_allowed)
     check_provider(endorsement, policy.csp_ids)
-    # 6. The verifier's nonce, and all that is bound with it.
+    # 6. REPORT_DATA binds the verifier's nonce, so the report is fresh, and the claims.
     check_report_data(report, report_data)
-    # 7. Nobody else sees into the guest.
+    # 7. Neither debugging nor migration exposes the guest's memory.
     check_guest(report, policy)
-    # 8. What was launched.
+    # 8. The policy lists the measurement and launch identity.
     check_workload(report, policy)
-    # 9. On which firmware.
+    # 9. TCB, firmware and platform reach the policy's floor.
     check_platform(report, policy, floor, tcbs)
     return Verified(
         report=report,
@@ -112,7 +114,7 @@ def verify(
         tcbs=tcbs,
         endorsement=endorsement,
         simulated=chain.simulated,
-        revocation_checked=looked,
+        revocation_checked=revocation_checked,
         policy_digest=policy.digest(),
         at_ms=at_ms,
     )
@@ -120,39 +122,44 @@ def verify(
 
 def _check_version(report: Report, policy: VerificationPolicy) -> None:
     if report.version not in policy.versions:
-        told = f"the policy does not accept reports of version {report.version}"
-        raise ReportFormError(Code.VERSION_REFUSED, told)
+        message = f"the policy does not accept reports of version {report.version}"
+        raise ReportFormError(Code.VERSION_REFUSED, message)
 
 
 def _signing_key(report: Report, policy: VerificationPolicy) -> SigningKey:
     kind = report.signing_key
     if kind is None:
-        raise SigningKeyError(Code.SIGNING_KEY_UNKNOWN, "no VCEK and no VLEK signed the report")
+        raise SigningKeyError(
+            Code.SIGNING_KEY_UNKNOWN,
+            "the report names neither a VCEK nor a VLEK as its signing key",
+        )
     if kind not in policy.signing_keys:
-        told = f"a {kind.upper()} signed the report, which the policy does not accept"
-        raise SigningKeyError(Code.SIGNING_KEY_REFUSED, told)
+        message = (
+            f"a {kind.upper()} signed the report, and the policy does not list it in signing_keys"
+        )
+        raise SigningKeyError(Code.SIGNING_KEY_REFUSED, message)
     return kind
 
 
 def _generation(report: Report, certificates: EncodedChain) -> Generation:
-    """Return the generation by CPUID; version 2 has none, so there the pinned root tells it."""
+    """Return the generation by CPUID, or for version 2, which has none, by the pinned root."""
     if report.version < VERSION_WITH_CPUID:
         found = generation_of_root(root_digest(certificates))
-        told = "a report of version 2 does not name its processor, and its root is none of AMD's"
+        message = "a report of version 2 names no processor, and its root is not one of AMD's"
     else:
         family, model = report.cpu_family, report.cpu_model
         found = generation_of_cpu(family, model)
-        told = f"the processor {family:02x}h/{model:02x}h is of no known generation"
+        message = f"the processor generation of family {family:02x}h, model {model:02x}h is unknown"
     if found is None:
-        raise SigningKeyError(Code.GENERATION_UNKNOWN, told)
+        raise SigningKeyError(Code.GENERATION_UNKNOWN, message)
     return found
 
 
 def _floor(generation: Generation, policy: VerificationPolicy) -> GenerationFloor:
     floor = policy.floor(generation)
     if floor is None:
-        told = f"the policy does not name the generation {generation}"
-        raise SigningKeyError(Code.GENERATION_REFUSED, told)
+        message = f"the policy does not list {generation} in generations"
+        raise SigningKeyError(Code.GENERATION_REFUSED, message)
     return floor
 
 
@@ -160,8 +167,8 @@ def _tcbs(report: Report, generation: Generation) -> Tcbs:
     def decoded(raw: bytes) -> Tcb:
         tcb = decode_tcb(raw, PROFILES[generation].layout)
         if tcb is None:
-            told = f"the TCB 0x{raw.hex()} has bytes that {generation} has not"
-            raise SigningKeyError(Code.TCB_MALFORMED, told)
+            message = f"the TCB 0x{raw.hex()} sets bytes that are reserved on {generation}"
+            raise SigningKeyError(Code.TCB_MALFORMED, message)
         return tcb
 
     return Tcbs(
@@ -177,5 +184,7 @@ def _check_signature(report: Report, key: EllipticCurvePublicKey) -> None:
     try:
         key.verify(encode_dss_signature(r, s), report.signed, ECDSA(SHA384()))
     except (InvalidSignature, ValueError):
-        told = "the report was changed, or another processor signed it"
-        raise ReportSignatureError(Code.SIGNATURE_INVALID, told) from None
+        message = (
+            "the leaf's key did not sign the report: it was changed, or is another processor's"
+        )
+        raise ReportSignatureError(Code.SIGNATURE_INVALID, message) from None

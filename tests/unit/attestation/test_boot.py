@@ -1,4 +1,4 @@
-"""The record of a boot: what it proves, and who would like it to prove something else."""
+"""Verification of boot records, and attempts to forge them."""
 
 import base64
 from dataclasses import replace
@@ -79,25 +79,25 @@ def test_two_boots_have_two_ids() -> None:
         assert facts().boot_id() != facts(**shared).boot_id()
 
 
-def test_a_record_that_the_signer_did_not_sign_is_not_believed() -> None:
+def test_a_record_that_the_signer_did_not_sign_is_refused() -> None:
     unproven(booted(), "did not sign")
     unproven(signed(booted(), OTHER), "did not sign")
-    unproven(signed(booted(public_key=OTHER.public_key), OTHER), "never had")
+    unproven(signed(booted(public_key=OTHER.public_key), OTHER), "public_key")
 
 
-@pytest.mark.parametrize("whose", [{"signer": "signer-1"}, {"org": "other"}])
-def test_a_record_of_another_signer_under_a_key_of_this_one_is_not_believed(
-    whose: dict[str, Any],
+@pytest.mark.parametrize("other", [{"signer": "signer-1"}, {"org": "other"}])
+def test_a_record_of_another_signer_under_a_key_of_this_one_is_refused(
+    other: dict[str, Any],
 ) -> None:
-    unproven(signed(booted(**whose)), "another signer")
+    unproven(signed(booted(**other)), "org or signer")
 
 
-def test_a_boot_of_a_key_that_the_signer_has_no_more_is_still_proven() -> None:
+def test_a_boot_under_a_replaced_key_of_the_signer_still_verifies() -> None:
     rotated = NAMED._replace(keys=(OTHER.public_key, IDENTITY.public_key))
     assert check_boot(signed(booted()), rotated, simulated_policy(), AT_MS).simulated
 
 
-def test_another_boots_evidence_is_not_this_ones() -> None:
+def test_evidence_of_another_boot_is_refused() -> None:
     theirs = attest(boot_binding(facts(unique="0x" + "07" * 16)))
     with pytest.raises(AttestationError) as caught:
         check(signed(booted(theirs)))
@@ -105,7 +105,7 @@ def test_another_boots_evidence_is_not_this_ones() -> None:
 
 
 @pytest.mark.parametrize("purpose", sorted(set(Purpose) - {Purpose.SIGNER_BOOT}))
-def test_evidence_for_something_else_is_no_boots(purpose: Purpose) -> None:
+def test_evidence_for_another_purpose_is_refused(purpose: Purpose) -> None:
     other = replace(boot_binding(facts()), purpose=purpose)
     for policy in map(simulated_policy().for_purpose, Purpose):
         with pytest.raises(AttestationError) as caught:
@@ -113,8 +113,8 @@ def test_evidence_for_something_else_is_no_boots(purpose: Purpose) -> None:
         assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
 
-def test_a_stolen_signers_key_and_a_customers_answer_make_no_boot() -> None:
-    """The thief invents a life and has the real signer attest its id, as any customer may."""
+def test_a_stolen_key_and_evidence_for_a_customer_make_no_boot() -> None:
+    """The thief invents a boot and has the real signer attest its id, as any customer may."""
     invented = facts(started_at_ms=AT_MS - 1, unique="0x" + "66" * 16)
     answer = attest(customer_binding(invented, bytes.fromhex(invented.boot_id()[2:])))
     forged = signed(boot_record(invented, answer, simulated=True))
@@ -123,7 +123,7 @@ def test_a_stolen_signers_key_and_a_customers_answer_make_no_boot() -> None:
     assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
 
-def test_a_boots_evidence_says_by_which_policy_it_was_accepted() -> None:
+def test_the_result_names_the_policy_with_the_purpose_of_a_boot() -> None:
     accepted = simulated_policy().for_purpose(Purpose.SIGNER_BOOT)
     assert check(signed(booted())).policy_digest == accepted.digest()
 
@@ -132,25 +132,23 @@ def test_a_boots_evidence_says_by_which_policy_it_was_accepted() -> None:
     ("changes", "why"),
     [
         ({"id": "0x" + "00" * 32}, "its id"),
-        ({"evidence_digest": "0x" + "00" * 32}, "other evidence"),
-        ({"simulated": False}, "hides"),
+        ({"evidence_digest": "0x" + "00" * 32}, "evidence_digest"),
+        ({"simulated": False}, "simulated"),
         ({"evidence": base64.b64encode(b"{}").decode()}, "malformed"),
         ({"facts": facts(configuration="0x" + "0f" * 32)}, "its id"),
     ],
 )
-def test_a_record_that_contradicts_itself_is_not_believed(
-    changes: dict[str, Any], why: str
-) -> None:
+def test_a_record_that_contradicts_itself_is_refused(changes: dict[str, Any], why: str) -> None:
     unproven(signed(booted().model_copy(update=changes)), why)
 
 
-def test_claims_of_another_record_are_not_this_ones() -> None:
+def test_evidence_with_the_claims_of_another_record_is_refused() -> None:
     other = booted(key_set="0x" + "06" * 32)
-    taken = {"evidence": other.evidence, "evidence_digest": other.evidence_digest}
-    unproven(signed(booted().model_copy(update=taken)), "claims something else")
+    copied = {"evidence": other.evidence, "evidence_digest": other.evidence_digest}
+    unproven(signed(booted().model_copy(update=copied)), "claims")
 
 
-def test_a_simulated_boot_proves_nothing_to_the_default_policy() -> None:
+def test_the_default_policy_refuses_a_simulated_boot() -> None:
     refused(Code.ROOT_UNPINNED, attest(boot_binding(facts())), VerificationPolicy())
     with pytest.raises(AttestationError):
         check(signed(booted()), VerificationPolicy())
@@ -158,7 +156,7 @@ def test_a_simulated_boot_proves_nothing_to_the_default_policy() -> None:
 
 @given(st.data())
 @settings(deadline=None, max_examples=50)
-def test_no_changed_byte_is_believed(data: st.DataObject) -> None:
+def test_any_changed_byte_is_refused(data: st.DataObject) -> None:
     raw = bytearray(IDENTITY.sign_event(booted()))
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises((MalformedError, BootVerificationError)):
