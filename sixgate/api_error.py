@@ -1,8 +1,8 @@
-"""What the front door answers instead of a result."""
+"""Errors of the API."""
 
 
 class ApiError(Exception):
-    """A request that cannot be served; ``code`` is stable, the message is one sentence."""
+    """The API cannot serve a request. ``code`` is stable; the message is one sentence."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -10,4 +10,4 @@ class ApiError(Exception):
 
 
 class RemoteApiError(ApiError):
-    """A refusal as a record of ``audit`` reports it, which nobody signed: it may be untrue."""
+    """A refusal read from an ``audit`` record. Those are unsigned, so it may be forged."""

@@ -1,4 +1,4 @@
-"""How a slot of the signer is put together, wherever its state and its records lie."""
+"""Composition of a signer slot, independent of where its state and its records are stored."""
 
 import secrets
 from collections.abc import Callable
@@ -39,22 +39,22 @@ NO_KMS = KmsSettings()
 
 
 class ReleasedKeys(Protocol):
-    """Who holds a signer's keys where it has no KMS; each call is written into the journal."""
+    """Key holders of a signer without a KMS of its own. The journal records every call."""
 
     def starting(self, journal: KmsJournal) -> Holders:
-        """Return who opens its own identity, before anybody knows its boot."""
+        """Return the holders that open the signer's identity, before its boot is known."""
         ...
 
     def holders(self, journal: KmsJournal) -> Holders:
-        """Return who holds the keys of its vaults."""
+        """Return the holders of the keys of its vaults."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SignerKeys:
-    """What a signer process holds: its identity, the key of its state's MACs, and who holds others.
+    """Keys of a signer process: its identity, the MAC key of its state, and the vaults' holders.
 
-    ``holders`` are the vaults', but those of secrets may have ``secret_holders`` of their own.
+    ``secret_holders`` replace ``holders`` for vaults of secrets, if the settings name any.
     """
 
     identity: Ed25519Signer
@@ -73,66 +73,69 @@ def open_signer_keys(
     released: ReleasedKeys | None = None,
     sealed: SealedIdentity | None = None,
 ) -> SignerKeys:
-    """Open the keys of a folder's signer; raises ``FolderError``, ``CustodyError``.
+    """Open the keys of a folder's signer.
 
-    Its identity, unless it is given ``sealed``, is the folder's. Its vaults are held as the
-    settings say (``SettingsError``), else by software in the folder; or ``released``, which stands
-    over both. From before the first key is read, no other process of this user may look into this
-    one.
+    ``sealed`` defaults to the folder's identity. ``released`` holds the vaults' keys if given, else
+    the KMSs of the settings, else software keys in the folder. Raises ``FolderError``,
+    ``CustodyError``, ``SettingsError``.
     """
+    # Before the first key is in memory: no other process of this user can read it from there.
     forbid_inspection()
     journal = KmsJournal(wall_ms)
     holders = released.holders(journal) if released else open_holders(folder, settings, journal)
-    starting = released.starting(journal) if released else holders
+    # A release binds every call to a boot. The identity is opened before there is one.
+    identity_holders = released.starting(journal) if released else holders
     sealed = sealed or read_identity(folder)
-    own = open_identity(root_of(sealed, folder, starting), sealed)
-    apart = None if released else open_secret_holders(settings, journal)
-    if apart:
-        refuse_shared(holders, apart)
-    records = CustodyRecords(own.signer.keyid, secrets.token_hex(16), journal)
-    return SignerKeys(own.signer, own.state_key, holders, records, apart)
+    identity = open_identity(root_of(sealed, folder, identity_holders), sealed)
+    secret_holders = None if released else open_secret_holders(settings, journal)
+    if secret_holders:
+        refuse_shared(holders, secret_holders)
+    records = CustodyRecords(identity.signer.keyid, secrets.token_hex(16), journal)
+    return SignerKeys(identity.signer, identity.state_key, holders, records, secret_holders)
 
 
 def root_of(sealed: SealedIdentity, folder: Folder, holders: Holders) -> RootKms:
-    """Return what opens an identity: the folder's own root, a holder's of that name, or the root.
+    """Return the root key that opens an identity. Raises ``CustodyError``.
 
-    The root of now also knows the ones whose place it took. Raises ``CustodyError``.
+    1. The folder's software root, if it has the id that the identity names.
+    2. A provider with that id. 3. The current root, which also opens what former roots wrapped.
     """
     if sealed.in_software and folder.root_key.exists():
-        own = open_local_kms(folder.root_key, secrets.token_bytes)
-        if own.key_id == sealed.root:
-            return own
+        local = open_local_kms(folder.root_key, secrets.token_bytes)
+        if local.key_id == sealed.root:
+            return local
     named = (one.kms for one in holders.providers if one.kms.key_id == sealed.root)
     return next(named, holders.root)
 
 
 def make_slot(
-    held: SignerKeys,
+    signer_keys: SignerKeys,
     registry: Registry,
     store: StateStore,
     number: str,
     decided_before: Callable[[str], bool],
     now_ms: Callable[[], int],
 ) -> Slot:
-    """Return a slot around its state, with the registry and keys still to be loaded.
+    """Return a slot with its state loaded; the caller loads the registry and the vault events.
 
-    It decides for all accounts, unless its ``chores`` are told which it ``owns``.
-    Whoever made it closes its ``operations.keychain``. Raises ``StateIntegrityError``.
+    ``number`` is the slot's number. The slot maintains the vaults of all accounts unless the caller
+    sets ``operations.chores.owns``. The caller closes ``operations.keychain``. Raises
+    ``StateIntegrityError``.
     """
-    vault, holders = VaultRegister(), held.holders
+    vault, holders = VaultRegister(), signer_keys.holders
     keys = vault.keys
     keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
-    memory = Memory(store, Sealer(held.state_key), number)
+    memory = Memory(store, Sealer(signer_keys.state_key), number)
     shares = ShareKeyRotation(memory, holders.root, secrets.token_bytes, now_ms)
     keychain.share_boxes = shares
     imports = KeyImports(shares)
     provisioner = KeyProvisioner(keys, keychain, imports)
     vaults = VaultOrderExecutor(
-        registry, vault, holders, imports, secrets.token_bytes, held.secret_holders
+        registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders
     )
     case_builder = CaseBuilder(registry, keys, memory, decided_before)
     key_use = KeyUse(keychain.use, KeyAccesses(keychain.openings))
-    stage = SigningStage(held.identity, case_builder, key_use)
-    chores = CustodyMaintenance(held.identity, vaults, keychain, shares, held.records)
-    operations = Operations(held.identity, registry, vault, provisioner, vaults, chores)
+    stage = SigningStage(signer_keys.identity, case_builder, key_use)
+    chores = CustodyMaintenance(signer_keys.identity, vaults, keychain, shares, signer_keys.records)
+    operations = Operations(signer_keys.identity, registry, vault, provisioner, vaults, chores)
     return Slot(stage, operations, now_ms)

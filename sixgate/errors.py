@@ -1,5 +1,5 @@
-"""What is said of settings that cannot be used."""
+"""Error for settings that cannot be used."""
 
 
 class SettingsError(Exception):
-    """A setting is missing, unknown or out of its bounds; one sentence that names it."""
+    """A setting is missing, unknown or out of bounds. The message is a sentence that names it."""

@@ -1,4 +1,4 @@
-"""What halts a pipeline: errors after which nothing may be signed until somebody has looked."""
+"""Fatal errors: they halt a pipeline until an operator has found the cause."""
 
 from signer.attestation.platform import CollectionError
 from signer.custody.errors import CustodyError
@@ -19,4 +19,4 @@ FATAL_ERRORS = (
     CollectionError,
     SimulatorError,
 )
-"""Every message is one sentence for whoever runs the folder."""
+"""Every message is one sentence for the operator."""

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a field, in the words of this program; pure."""
+"""Pydantic validation errors as plain sentences; pure."""
 
 import re
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ _WORDS = {"extra_forbidden": "is no field that is known here", "missing": "is mi
 
 
 def validation_message(problem: Mapping[str, Any]) -> str:
-    """Return what is wrong, to stand behind the field's name; never what the input wrote."""
+    """Return the end of a sentence that begins with the field's name. Never repeats the input."""
     if problem["type"] in _WORDS:
         return _WORDS[problem["type"]]
-    said = str(problem["msg"]).removeprefix("Value error, ")
-    return re.sub(r"^(Input|String|Value|List) should ", "must ", said)
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return re.sub(r"^(Input|String|Value|List) should ", "must ", message)

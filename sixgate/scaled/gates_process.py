@@ -1,4 +1,12 @@
-"""The gates as a process of their own: all six stages on Faust, and what they must know."""
+"""The gates process: all six stages on Faust.
+
+1. Check topics and rights, then read registry and vault events to their end.
+2. Wait for a fresh registry head: without one, or with a wrong clock, nothing is consumed.
+3. Join the consumer group and judge batches until ``stop`` is set or an error ends the process.
+   *Die at any moment: a batch is acknowledged only after its results are on their topics, so the
+   next owner of the partition judges an unacknowledged batch again. Consumers recognise repeated
+   records by their event id.*
+"""
 
 import asyncio
 import logging
@@ -38,7 +46,7 @@ _LOG = logging.getLogger("sixgate.gates")
 
 
 class GatesProcess:
-    """Leads intents through the gates until it is stopped."""
+    """Passes intents through the gates until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the simulator's key; raises ``FolderError``, ``KeyFileError``."""
@@ -52,7 +60,8 @@ class GatesProcess:
         self.monitor = Monitor(PROCESS, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raise what keeps the gates from starting; what fails later ends the process at once."""
+        """Run until ``stop`` is set; raise errors of the start. A failing gate ends the process."""
+        # 1. Nothing is written before step 3.
         partitions = self._trust.partitions
         await refuse_weaker(self._kafka, self._broker, partitions, Principal.GATES)
         async with AsyncExitStack() as opened:
@@ -66,12 +75,14 @@ class GatesProcess:
             await opened.enter_async_context(sender)
             fresh = Freshness(self._broker, self._trust.trust_root, self.monitor, self._settings)
             await opened.enter_async_context(fresh)
+            # 2. Every batch checks freshness again (``fresh.now_ms``).
             await fresh.head(stop)
             app = self._app = gates_app(self._broker, self._settings.instance)
             ahead = Ahead(app.all_done)
             app.when_moved(ahead.clear)
             line = GateLine(known, sender, simulate, fresh.now_ms, self._sent, ahead)
             add_gates(app, line, end_process)
+            # 3. Registered before the start, so that a start that fails half-way is stopped too.
             opened.push_async_callback(app.stop)
             await app.start()
             following = asyncio.create_task(known.follow())
@@ -81,7 +92,7 @@ class GatesProcess:
             await _either(stop, following)
 
     def _sent(self, events: Sequence[Outgoing]) -> None:
-        """Count what ends at a gate; a crash may count it again, as it sends it again."""
+        """Count intents that end at a gate. After a crash a resent record is counted again."""
         for event in events:
             if event.topic is Topic.AUDIT:
                 self.monitor.audited(AuditRecord.decode(event.value).action)
@@ -94,7 +105,7 @@ class GatesProcess:
 
 
 async def _either(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
-    """Wait until somebody stops us; raise what the task raises, if it ends first."""
+    """Wait for ``stop`` or for the task to end; raise the task's error."""
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -103,7 +114,10 @@ async def _either(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
 
 
 def end_process(error: BaseException) -> NoReturn:
-    """End the process now: Faust would take an exception for an answer and go on."""
+    """End the process now, because Faust would acknowledge the failed batch and go on.
+
+    No clean-up is needed: the unacknowledged batch is judged again after the next start.
+    """
     _LOG.error("the gates end: what was not sent is read again by the next start", exc_info=error)
     sys.stderr.flush()
     os._exit(HALTED if isinstance(error, FATAL_ERRORS) else IO_FAILED)

@@ -1,6 +1,11 @@
-"""The ledger's sink as a process of its own: from Kafka into a ClickHouse server.
+"""The ledger process: the sink that appends every topic's records to a ClickHouse server.
 
-Whatever fails ends the process; the next one goes on from the table's own last row.
+1. Check topics and rights, then table and log against the last published head.
+2. Append, then publish a signed head, step by step until ``stop`` is set.
+   *Die before an insert: nothing happened. Die after it: the rows are there, and the next start
+   continues after the table's last row and publishes the missing head.*
+
+Every error ends the process. Kafka consumer offsets play no part; only the table's rows count.
 """
 
 import asyncio
@@ -28,7 +33,7 @@ CLIENT = "sixgate-ledger"
 
 
 class LedgerProcess:
-    """Appends what comes on every topic until it is stopped."""
+    """Appends the records of every topic until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the ledger's key; raises ``SettingsError``, ``KeyFileError``."""
@@ -39,10 +44,11 @@ class LedgerProcess:
         self.monitor = Monitor(PROCESS, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raise what ends the process: ``LedgerError``, ``KafkaBusError``.
+        """Append until ``stop`` is set; raises ``LedgerError``, ``KafkaBusError``.
 
-        The sink waits for its servers, so it runs in a thread and leaves the loop to the monitor.
+        The sink blocks on its servers, so it runs in a thread; the event loop serves the monitor.
         """
+        # 1.
         kafka = self._settings.kafka
         await refuse_weaker(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
         await asyncio.to_thread(self._append, stop.is_set)
@@ -52,11 +58,12 @@ class LedgerProcess:
             sink = self._sink(opened)
             freeze_gc()
             self.monitor.ready()
+            # 2. ``stop`` takes effect between steps, so rows and head are complete at a clean end.
             while not stopped():
                 self.monitor.appended(sink.step())
 
     def _sink(self, opened: ExitStack) -> Sink:
-        """Return a sink that goes on from the table; all it holds is closed by ``opened``."""
+        """Return a sink that continues after the table's last row; ``opened`` closes its parts."""
         own, broker = self._own, self._settings.kafka.broker(CLIENT)
         clickhouse = opened.enter_context(closing(self._settings.clickhouse.connected()))
         refuse_unmigrated(clickhouse)
@@ -73,6 +80,6 @@ class LedgerProcess:
 
 
 def migrate_ledger(settings: Settings) -> int:
-    """Make the tables that are missing; return how many files that took."""
+    """Apply the missing migrations; return their number."""
     with closing(settings.clickhouse.connected()) as clickhouse:
         return migrate(clickhouse)

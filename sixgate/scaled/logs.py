@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error: one object per event, for machines first."""
+"""Structured logs: one JSON object per line on standard error."""
 
 import logging
 import sys
@@ -12,10 +12,10 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one JSON object; ``extra`` fields become members of their own."""
+    """Formats a record as one JSON object; ``extra`` fields become top-level members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line. An exception is named and described, without its stack."""
+        """Return one line. Of an exception it has type and message, without the stack."""
         line = {
             "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
@@ -30,10 +30,10 @@ class JsonLines(logging.Formatter):
 
 
 class RepeatFilter(logging.Filter):
-    """Lets each message of the Kafka client through once in ``REPEAT_S``.
+    """Rate limit for the Kafka client's log: each message at most once per ``REPEAT_S``.
 
-    It tries again every few milliseconds while no broker answers, and says so each time. The next
-    line that comes through counts as ``spared`` those that did not.
+    While no broker answers, the client retries every few milliseconds and logs each attempt. The
+    next line that passes carries the number of suppressed lines as ``spared``.
     """
 
     def __init__(self) -> None:
@@ -42,10 +42,10 @@ class RepeatFilter(logging.Filter):
         self._spared: Counter[tuple[str, str]] = Counter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is shown."""
+        """Return whether to log a record."""
         if record.name.split(".")[0] != CLIENT:
             return True
-        kind = (record.name, str(record.msg))  # without its values: there are few of them
+        kind = (record.name, str(record.msg))  # the format string: without values there are few
         if record.created - self._last_s.get(kind, 0) < REPEAT_S:
             self._spared[kind] += 1
             return False
@@ -56,7 +56,7 @@ class RepeatFilter(logging.Filter):
 
 
 def log_json(level: str) -> None:
-    """Send every logger's lines to standard error as JSON."""
+    """Log all loggers to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(RepeatFilter())

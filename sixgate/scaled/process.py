@@ -1,4 +1,8 @@
-"""How a scaled process runs and ends, whatever it does."""
+"""Runs a scaled process: logs, stop signals, monitor, and the error that ends it.
+
+SIGTERM and SIGINT only set ``stop``: the process finishes its current work and returns. SIGKILL is
+safe at any moment, because the next start recovers; each process's module says how.
+"""
 
 import asyncio
 import logging
@@ -15,24 +19,25 @@ _LOG = logging.getLogger("sixgate.process")
 
 
 class Process(Protocol):
-    """Runs until ``stop`` is set, or raises what ends it."""
+    """A process that runs until ``stop`` is set or an error ends it."""
 
     @property
     def monitor(self) -> Monitor:
-        """What it shows of itself."""
+        """Its metrics, liveness and readiness."""
         ...
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do its work."""
+        """Work until ``stop`` is set; raise the error that ends the process."""
         ...
 
 
 def run_process(process: Process, settings: MonitorSettings) -> None:
-    """Run until SIGTERM or SIGINT; raise the first thing that failed."""
+    """Run until SIGTERM or SIGINT; raise the first error."""
     log_json(settings.log_level)
     try:
         asyncio.run(_run(process, settings))
     except BaseExceptionGroup as failed:
+        # The exit code depends on the error's type, and a TaskGroup wraps it.
         raise _first(failed) from None
     _LOG.info("stopped cleanly")
 

@@ -1,9 +1,12 @@
-"""The registrar as a process of its own: it says again and again how far the registry goes.
+"""The registrar process: signs and publishes the registry head every few seconds.
 
-1. Read registry and heads to their end. 2. Sign the last record's number and digest, and the time,
-unless an earlier head names a record that is not there. 3. Publish. A second registrar harms
-nothing: under another name its heads stand beside the first one's, under the same name the younger
-head counts, and both say the same.
+1. Read the registry and all registry heads to their end.
+2. Sign number and digest of the last record, and the time; halt if an earlier head names a record
+   that was not read, because then records are being withheld. *Die here: nothing was published.*
+3. Publish. *Die after it: the head stays valid for 30 s, time for a restart.*
+
+A second registrar is harmless: under another name, its heads count separately; under the same name,
+the newest head counts, and both sign the same records.
 """
 
 import asyncio
@@ -27,12 +30,12 @@ from streams.runners.clock import SteadyClock
 
 PROCESS = "registrar"
 CLIENT = "sixgate-registrar"
-EVERY_S = 5.0  # a head is worth 30 s, so four may fail
+EVERY_S = 5.0  # a head is valid for 30 s, so four in a row may fail
 _LOG = logging.getLogger("sixgate.registrar")
 
 
 class RegistrarProcess:
-    """Signs the registry's head until it is stopped."""
+    """Signs registry heads until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the registrar's key; raises ``FolderError``, ``KeyFileError``."""
@@ -53,18 +56,21 @@ class RegistrarProcess:
             self._watch = watch
             self.monitor.show_head_age(watch.age_s)
             while not stop.is_set():
+                # 1.
                 await watch.read_to_end()
+                # 2.
                 head = next_head(self._key, watch.registry, watch.heads(), clock.now_ms())
+                # 3. If the answer is lost, the process ends; publishing a head twice is harmless.
                 await sender.send([Outgoing(Topic.REGISTRY_HEADS, self._key.keyid, head)])
                 self.monitor.ready()
-                await _rest(watch, stop)
+                await _read_until_due(watch, stop)
 
     def _waiting(self) -> Iterator[Waiting]:
         return self._watch.waiting() if self._watch else iter(())
 
 
-async def _rest(watch: RegistryWatch, stop: asyncio.Event) -> None:
-    """Read on until the next head is due, or somebody stops us."""
+async def _read_until_due(watch: RegistryWatch, stop: asyncio.Event) -> None:
+    """Read on until the next head is due or ``stop`` is set."""
     ends_at_s = asyncio.get_running_loop().time() + EVERY_S
     while not stop.is_set() and asyncio.get_running_loop().time() < ends_at_s:
         await watch.read()

@@ -1,4 +1,13 @@
-"""The signer as a process of its own: every slot it was given, side by side."""
+"""The signer process: runs its slots concurrently.
+
+1. Lock memory, then open the signer's keys.
+2. Check topics and rights, and follow registry heads.
+3. Run every slot (``streams.runners.kafka_signer``). Taking a slot over fences the process that
+   held it before. *Die at any moment: the next process that takes the slot over finishes exactly
+   what was pinned. Until then no process signs for the slot's accounts.*
+
+The first slot that fails ends all slots of the process.
+"""
 
 import asyncio
 import logging
@@ -40,13 +49,14 @@ _LOG = logging.getLogger("sixgate.signer")
 
 
 class SignerProcess:
-    """Signs for some slots until it is stopped; the first that fails ends them all."""
+    """Signs for some slots until it is stopped or one of them fails."""
 
     def __init__(self, settings: Settings) -> None:
         """Open the signer's keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
-        Software keys are refused here unless the settings say that they are for development.
+        Software keys are refused unless the settings have ``insecure_dev``.
         """
+        # 1. Before the first key is read: keys must not be swapped to disk.
         if not lock_memory():
             _LOG.warning(
                 "memory is not locked and may be swapped out: give the process an unlimited "
@@ -54,30 +64,32 @@ class SignerProcess:
             )
         self._settings = settings
         self._trust = Folder(settings.data).trust()
-        self._places = self._slots()
+        self._slots = self._slot_partitions()
         self._opened = ExitStack()
         prepared = prepare_signer(settings, self._opened)
-        self._held = prepared.keys()
+        self._keys = prepared.keys()
         self._signers: list[KafkaSigner] = []
         self._loaded_count = 0
         self.monitor = Monitor(PROCESS, self._waiting)
-        self._attestor = self._shown(prepared.attestor)
+        self._attestor = self._serve_evidence(prepared.attestor)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raise what ends the process."""
+        """Run the slots until ``stop`` is set; raise the error that ends the process."""
+        # 2.
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
         await refuse_weaker(kafka, broker, trust.partitions, Principal.SIGNER)
         fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
         with self._opened:
+            # 3.
             await self._run_slots(fresh, stop)
 
     async def _run_slots(self, fresh: Freshness, stop: asyncio.Event) -> None:
         async with fresh, asyncio.TaskGroup() as slots:
-            for place in self._places:
-                slots.create_task(self._run_slot(place, fresh, stop))
+            for at in self._slots:
+                slots.create_task(self._run_slot(at, fresh, stop))
 
-    def _slots(self) -> list[SlotPartitions]:
+    def _slot_partitions(self) -> list[SlotPartitions]:
         width, partitions = self._trust.partitions_per_slot, self._trust.partitions
         numbers = self._settings.signer.slot_numbers()
         try:
@@ -85,7 +97,7 @@ class SignerProcess:
         except ValueError as error:
             raise SettingsError(f"{error}: mend --slots or signer.slots") from None
 
-    async def _run_slot(self, place: SlotPartitions, fresh: Freshness, stop: asyncio.Event) -> None:
+    async def _run_slot(self, at: SlotPartitions, fresh: Freshness, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
         required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
         proofs = LedgerProofs(settings.clickhouse, registry, required=required)
@@ -93,29 +105,30 @@ class SignerProcess:
         with closing(proofs):
 
             def make(table: StateTable) -> Slot:
-                number = str(place.number)
+                number = str(at.number)
                 known = proofs.has_outcome
-                slot = make_slot(self._held, registry, table, number, known, clock.now_ms)
+                slot = make_slot(self._keys, registry, table, number, known, clock.now_ms)
                 proofs.seen = slot.stage.memory.slot.registry_sequence
                 slot.operations.chores.owns = lambda account: (
-                    partition_of(account, trust.partitions) in place.partitions
+                    partition_of(account, trust.partitions) in at.partitions
                 )
                 return slot
 
-            broker = settings.kafka.broker(f"{CLIENT}-{place.number}")
+            broker = settings.kafka.broker(f"{CLIENT}-{at.number}")
+            # Before the slot is taken over: a signer that could not prove its state fences nobody.
             await asyncio.to_thread(proofs.refuse_absent)
             signer = KafkaSigner(
                 broker,
-                place,
+                at,
                 make,
                 clock,
-                Ports(proofs.newest, self._committed, self._loaded, fresh.head, self._attest),
+                Ports(proofs.newest, self._on_commit, self._on_loaded, fresh.head, self._attest),
             )
             self._signers.append(signer)
-            await signer.run(f"{SIGNER_TRANSACTIONS}-{trust.org}-{place.number}", stop)
+            await signer.run(f"{SIGNER_TRANSACTIONS}-{trust.org}-{at.number}", stop)
 
-    def _shown(self, attestor: Attestor | None) -> Attestor | None:
-        """Offer evidence to customers at the monitor's port."""
+    def _serve_evidence(self, attestor: Attestor | None) -> Attestor | None:
+        """Serve attestation evidence at the monitor's port."""
         if attestor is None:
             _LOG.warning(
                 "this signer does not attest itself: a section [attestation] names its platform"
@@ -125,27 +138,27 @@ class SignerProcess:
         return attestor
 
     def _attest(self, slot: Slot) -> None:
-        """Name this process's life to a slot; all of its slots share one, and each publishes it."""
+        """Attest the boot to a slot. All slots of the process share one boot; each publishes it."""
         if self._attestor is None:
             return
         boot = self._attestor.boot(slot.stage.registry)
         slot.attest(boot)
         _LOG.info("attested as boot %s%s", boot.id, ", SIMULATED" if boot.simulated else "")
 
-    def _loaded(self) -> None:
+    def _on_loaded(self) -> None:
         self._loaded_count += 1
-        if self._loaded_count == len(self._places):
+        if self._loaded_count == len(self._slots):
             freeze_gc()
             self.monitor.ready()
 
-    def _committed(self, commit: Commit, admitted_ms: AdmittedMs) -> None:
-        """Count what became visible, and how long the outcomes took."""
+    def _on_commit(self, commit: Commit, admitted_ms: AdmittedMs) -> None:
+        """Count committed events and observe the latency of outcomes."""
         now_ms = wall_ms()
         for event in commit.events:
             if event.topic is Topic.AUDIT:
                 self.monitor.audited(action_of(event.value))
             if event.topic is Topic.OUTCOMES:
-                outcome = orjson.loads(event.value)  # our own, just made: nothing to be proven
+                outcome = orjson.loads(event.value)  # our own: needs no verification
                 self.monitor.decided(outcome["type"], outcome.get("reason", ""))
                 if (intent := outcome["intent"]) in admitted_ms:
                     self.monitor.observe_latency((now_ms - admitted_ms[intent]) / 1000)
