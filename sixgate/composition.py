@@ -30,6 +30,7 @@ from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from sixgate.kms.holders import open_holders, open_secret_holders, refuse_shared
+from sixgate.logs import log_kms_call
 from sixgate.settings.kms import KmsSettings
 from streams.runners.custody_maintenance import CustodyMaintenance
 from streams.runners.operations import Operations
@@ -81,7 +82,7 @@ def open_signer_keys(
     """
     # Before the first key is in memory: no other process of this user can read it from there.
     forbid_inspection()
-    journal = KmsJournal(wall_ms)
+    journal = KmsJournal(wall_ms, log_kms_call)
     holders = released.holders(journal) if released else open_holders(folder, settings, journal)
     # A release binds every call to a boot. The identity is opened before there is one.
     identity_holders = released.starting(journal) if released else holders

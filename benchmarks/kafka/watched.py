@@ -54,7 +54,7 @@ def main(config: str, file: str) -> None:
     tune()
     settings = load_settings(Path(config))
     watched = Watched(SignerProcess(settings))
-    run_process(watched, settings.monitor)
+    run_process(watched, settings)
     Path(file).write_text(json.dumps({"ms_max": watched.blocked_s_max * 1000}))
 
 

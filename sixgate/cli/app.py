@@ -62,7 +62,8 @@ def main() -> NoReturn:
     """Set up this process, run the command line and exit."""
     _mend_streams()
     tune()
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # the sentence says it
+    for name in ("sixgate", "aiokafka"):  # a short command prints one sentence instead of logs
+        logging.getLogger(name).addHandler(logging.NullHandler())
     forbid_core_files()
     _exit_quietly(run())
 

@@ -1,5 +1,6 @@
 """``sixgate init`` and ``sixgate up``: make a data folder, and run its pipeline."""
 
+import os
 import secrets
 import shlex
 import signal
@@ -27,6 +28,7 @@ from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 
 OWN_S_MAX = 30.0
 OWN_PAUSE_S = 0.05
+LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -75,8 +77,10 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     folder = Folder(data)
     folder.trust()
     from sixgate.embedded.node import running
+    from sixgate.logs import log_json
     from sixgate.socket.serving import serving
 
+    log_json(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
     known_kinds()
 
     with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:

@@ -6,10 +6,10 @@ from sixgate.cli.failures import known_kinds
 
 if TYPE_CHECKING:
     from sixgate.scaled.process import Process
-    from sixgate.scaled.settings import MonitorSettings
+    from sixgate.scaled.settings import Settings
 
 
-def run_until_stopped(process: "Process", settings: "MonitorSettings") -> None:
+def run_until_stopped(process: "Process", settings: "Settings") -> None:
     """Run a process until SIGTERM or SIGINT; raise the first thing that failed."""
     from sixgate.scaled.process import run_process  # asyncio and metrics take a while to load
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from schemas.topics import Principal
 from signer.custody.kms.recorded import KmsJournal
-from signer.custody.process import forbid_inspection, lock_memory
+from signer.custody.process import forbid_inspection
 from signer.custody_records import CustodyRecords
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.secret_service import SecretService
@@ -29,9 +29,11 @@ from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.https.server import REQUESTS_MAX, Listening
 from sixgate.https.tls import server_context
+from sixgate.logs import log_kms_call
 from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.custody import CustodySettings
@@ -56,13 +58,12 @@ class CustodyProcess:
         From before the first one is read, no other process of this user may look into this one.
         """
         forbid_inspection()
-        if not lock_memory():
-            _LOG.warning("memory is not locked and may be swapped out: see docs/operations.md")
+        lock_memory_or_warn()
         _refuse_releases(settings)
         folder = Folder(settings.data)
         self._settings, self._trust = settings, folder.trust()
         self._listening = _listening(settings.custody)
-        journal = KmsJournal(wall_ms)
+        journal = KmsJournal(wall_ms, log_kms_call)
         self._holders = open_custody_holders(folder, settings.kms, journal)
         life = secrets.token_hex(LIFE_BYTES)
         self._records = CustodyRecords(settings.custody.name, life, journal)
@@ -166,5 +167,5 @@ def _refuse_releases(settings: Settings) -> None:
 def _listening(custody: CustodySettings) -> Listening:
     tls = server_context(custody.tls, SECTION) if custody.tls else None
     if tls is None:
-        _LOG.warning("without tls whoever reaches the port may ask; each request is proven anyway")
+        _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
     return Listening(SECTION, custody.host, custody.port, tls, frozenset(custody.clients))

@@ -1,5 +1,6 @@
 """A folder's pipeline and ledger, kept running by two threads; the first failure ends both."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder, FolderError
 from sixgate.embedded.assembly import Parts, assemble
 from sixgate.embedded.loops import Loop
+from streams.slow_calls import log_slow
 
+_LOG = logging.getLogger("sixgate.pipeline")
 WATCH_S = 0.5
 # An insert costs 10 ms however few its rows, so the ledger lets them gather for this long.
 LEDGER_S = 0.25
@@ -43,6 +46,7 @@ class Pipeline:
         """Prove and finish what earlier lives left, then run; raises what halts the pipeline."""
         with self._failing():
             self.parts.start()
+        _LOG.info("pipeline.started")
         self._committed = self.parts.runner.stage.memory.slot.positions
         self.step()
         self._gates.start()
@@ -79,7 +83,8 @@ class Pipeline:
         self.check_running()
         with self.lock, self._failing():
             self._folder.check_same(self._place)
-            read = self.parts.runner.step()
+            with log_slow(_LOG, "pipeline.batch_slow"):
+                read = self.parts.runner.step()
         self._busy = read > 0
         return read
 
@@ -142,7 +147,9 @@ class Pipeline:
             raise
 
     def _fail(self, error: BaseException) -> None:
-        self.failure = self.failure or self._cause_of(error)
+        if self.failure is None:
+            self.failure = self._cause_of(error)
+            _LOG.error("pipeline.halted", extra={"error": type(self.failure).__name__})
         self._failed.set()
 
     def _cause_of(self, error: BaseException) -> BaseException:

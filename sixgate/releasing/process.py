@@ -22,7 +22,7 @@ from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.guarded import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import Roots
-from signer.custody.process import forbid_inspection, lock_memory
+from signer.custody.process import forbid_inspection
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
@@ -35,6 +35,7 @@ from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseServer
 from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.kms import KmsSettings
@@ -89,8 +90,7 @@ class ReleaseProcess:
         From before the first one is read, no other process of this user may look into this one.
         """
         forbid_inspection()
-        if not lock_memory():
-            _LOG.warning("memory is not locked and may be swapped out: see docs/operations.md")
+        lock_memory_or_warn()
         release = settings.released()
         self._settings, self._release = settings, release
         self._place = ReleaseName(release.org, release.provider)
@@ -127,7 +127,12 @@ class ReleaseProcess:
             self.monitor.ready()
             at = f"{self._release.host}:{self._release.port}"
             _LOG.info(
-                "%s answers at %s, by policy %d", self._place.name, at, self._taken.policy.sequence
+                "release.serving",
+                extra={
+                    "release": self._place.name,
+                    "address": at,
+                    "policy": self._taken.policy.sequence,
+                },
             )
             renewing = asyncio.create_task(self._renew_often(desk))
             opened.callback(renewing.cancel)
@@ -165,7 +170,7 @@ class ReleaseProcess:
         policy = self._or_before(self._policy.take, before.policy)
         token_keys = self._or_before(self._read_token_keys, before.token_keys)
         if policy != before.policy:
-            _LOG.info("policy %d counts from here on", policy.sequence)
+            _LOG.info("release.policy_adopted", extra={"policy": policy.sequence})
         self._taken = LoadedFiles(policy, token_keys)
         self._require_audience(policy)
         with self._naming():
@@ -176,7 +181,7 @@ class ReleaseProcess:
             found = read()
         except SettingsError as error:
             if self._told != str(error):
-                _LOG.warning("what was read before counts until it ends: %s", error)
+                _LOG.warning("release.file_rejected", extra={"detail": str(error)})
             self._told = str(error)
             return before
         return found
@@ -206,5 +211,5 @@ class ReleaseProcess:
 def _listening(release: ReleaseSettings) -> Listening:
     tls = server_context(release.tls, SECTION) if release.tls else None
     if tls is None:
-        _LOG.warning("without tls everybody on this machine may ask; each request is proven anyway")
+        _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
     return Listening(SECTION, release.host, release.port, tls, frozenset(release.clients))

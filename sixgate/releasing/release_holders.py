@@ -53,7 +53,7 @@ class CurrentPolicy:
                 try:
                     self._policy = self._file.take()
                 except SettingsError as error:
-                    _LOG.warning("the policy before counts until its end: %s", error)
+                    _LOG.warning("release.file_rejected", extra={"detail": str(error)})
             return self._policy
 
 

@@ -15,6 +15,11 @@ from streams.kafka.registry_watch import RegistryWatch
 _LOG = logging.getLogger("sixgate.freshness")
 
 
+def log_stale_head(why: str) -> None:
+    """Log that a process waits for a fresh registry head."""
+    _LOG.warning("registry.head_stale", extra={"detail": why})
+
+
 class Freshness:
     """Follows the registry's heads while it is entered; if they are not required, it does not."""
 
@@ -24,7 +29,7 @@ class Freshness:
         """``monitor`` shows how old the newest head is, and whether it is fresh."""
         self._watch: RegistryWatch | None = None
         if settings.head_required:
-            self._watch = RegistryWatch(broker, trust_root, wall_ms, _LOG.warning)
+            self._watch = RegistryWatch(broker, trust_root, wall_ms, log_stale_head)
         self._wait_s_max = settings.head_wait_s_max
         self._monitor = monitor
         self._following: asyncio.Task[None] | None = None

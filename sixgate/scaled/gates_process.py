@@ -118,6 +118,7 @@ def end_process(error: BaseException) -> NoReturn:
 
     No clean-up is needed: the unacknowledged batch is judged again after the next start.
     """
-    _LOG.error("the gates end: what was not sent is read again by the next start", exc_info=error)
+    halted = isinstance(error, FATAL_ERRORS)
+    _LOG.error("process.halted" if halted else "process.failed", exc_info=error)
     sys.stderr.flush()
-    os._exit(HALTED if isinstance(error, FATAL_ERRORS) else IO_FAILED)
+    os._exit(HALTED if halted else IO_FAILED)

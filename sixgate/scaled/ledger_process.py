@@ -9,6 +9,7 @@ Every error ends the process. Kafka consumer offsets play no part; only the tabl
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
@@ -27,9 +28,11 @@ from streams.ledger.kafka_source import KafkaSource
 from streams.ledger.migrations import migrate, refuse_unmigrated
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
+from streams.slow_calls import log_slow
 
 PROCESS = "ledger"
 CLIENT = "sixgate-ledger"
+_LOG = logging.getLogger("sixgate.ledger")
 
 
 class LedgerProcess:
@@ -56,11 +59,14 @@ class LedgerProcess:
     def _append(self, stopped: Callable[[], bool]) -> None:
         with ExitStack() as opened:
             sink = self._sink(opened)
+            _LOG.info("ledger.opened", extra={"rows": sink.rows})
             freeze_gc()
             self.monitor.ready()
             # 2. ``stop`` takes effect between steps, so rows and head are complete at a clean end.
             while not stopped():
-                self.monitor.appended(sink.step())
+                with log_slow(_LOG, "ledger.step_slow"):
+                    rows = sink.step()
+                self.monitor.appended(rows)
 
     def _sink(self, opened: ExitStack) -> Sink:
         """Return a sink that continues after the table's last row; ``opened`` closes its parts."""

@@ -1,6 +1,7 @@
 """What a process shows of itself: metrics, whether it lives, whether it is ready."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
@@ -16,6 +17,7 @@ ReadLag: TypeAlias = Callable[[], Iterable[Waiting]]
 M = TypeVar("M", Gauge, Counter, Histogram)
 SAMPLE_S = 1.0
 BODY_BYTES_MAX = 1024
+_LOG = logging.getLogger("sixgate.process")
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 
@@ -27,7 +29,7 @@ class Monitor:
 
     def __init__(self, process: str, waiting: ReadLag) -> None:
         self.registry = CollectorRegistry()
-        self._process = process
+        self.process = process
         self._waiting = waiting
         self._progress = Progress()
         self._is_loaded = False
@@ -62,6 +64,8 @@ class Monitor:
 
     def ready(self) -> None:
         """Say that the process has loaded what it needs."""
+        if not self._is_loaded:
+            _LOG.info("process.ready", extra={"role": self.process})
         self._is_loaded = True
 
     def ready_while(self, has_all: Callable[[], bool]) -> None:
@@ -78,35 +82,35 @@ class Monitor:
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""
-        self._decisions.labels(self._process, kind, reason).inc()
+        self._decisions.labels(self.process, kind, reason).inc()
 
     def audited(self, action: str) -> None:
         """Count one audit record."""
-        self._audits.labels(self._process, action).inc()
+        self._audits.labels(self.process, action).inc()
 
     def appended(self, rows: int) -> None:
         """Count rows of the ledger."""
-        self._rows.labels(self._process).inc(rows)
+        self._rows.labels(self.process).inc(rows)
 
     def observe_latency(self, seconds: float) -> None:
         """Note how long one intent took from admission to its outcome; clocks may disagree."""
-        self._latency.labels(self._process).observe(max(0.0, seconds))
+        self._latency.labels(self.process).observe(max(0.0, seconds))
 
     def show_head_age(self, age_s: Callable[[], float]) -> None:
         """Show how old the registry's newest head is whenever somebody asks."""
-        self._head_age.labels(self._process).set_function(age_s)
+        self._head_age.labels(self.process).set_function(age_s)
 
     def show_breaker(self, state: Callable[[], int]) -> None:
         """Show whether the simulator is asked whenever somebody looks."""
-        self._breaker.labels(self._process).set_function(state)
+        self._breaker.labels(self.process).set_function(state)
 
     def sample(self, now_s: float) -> None:
         """Take note of how far every partition is."""
         self._progress.update(self._waiting(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
-            self._lag.labels(self._process, place).set(lag)
-        self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
+            self._lag.labels(self.process, place).set(lag)
+        self._stalled.labels(self.process).set(self._progress.stalled_s(now_s))
 
     def _metric(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
         names = ["process", *labels]

@@ -6,13 +6,17 @@ safe at any moment, because the next start recovers; each process's module says 
 
 import asyncio
 import logging
+import os
 import signal
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import Protocol
 
-from sixgate.scaled.logs import log_json
+from signer.custody.process import lock_memory
+from sixgate.fatal_errors import FATAL_ERRORS
+from sixgate.logs import log_json
 from sixgate.scaled.monitor import Monitor, serving
-from sixgate.scaled.settings import MonitorSettings
+from sixgate.scaled.settings import MonitorSettings, Settings, settings_digest
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOG = logging.getLogger("sixgate.process")
@@ -31,28 +35,64 @@ class Process(Protocol):
         ...
 
 
-def run_process(process: Process, settings: MonitorSettings) -> None:
+def run_process(process: Process, settings: Settings) -> None:
     """Run until SIGTERM or SIGINT; raise the first error."""
-    log_json(settings.log_level)
+    log_json(settings.monitor.log_level)
+    _LOG.info(
+        "process.started",
+        extra={
+            "role": process.monitor.process,
+            "pid": os.getpid(),
+            "version": version("sixgate"),
+            "settings": settings_digest(settings),
+        },
+    )
     try:
-        asyncio.run(_run(process, settings))
-    except BaseExceptionGroup as failed:
+        asyncio.run(_run(process, settings.monitor))
+    except BaseExceptionGroup as group:
         # The exit code depends on the error's type, and a TaskGroup wraps it.
-        raise _first(failed) from None
-    _LOG.info("stopped cleanly")
+        error = _first(group)
+        log_end(error)
+        raise error from None
+    except Exception as error:
+        log_end(error)
+        raise
+    _LOG.info("process.stopped")
+
+
+def log_end(error: BaseException) -> None:
+    """Log the error that ends the process: a halt needs an operator, a failure a new start.
+
+    Only its type: the message of an error that is not ours may quote anything. The command prints
+    the explanation of ours as its last line.
+    """
+    event = "process.halted" if isinstance(error, FATAL_ERRORS) else "process.failed"
+    _LOG.error(event, extra={"error": type(error).__name__})
+
+
+def lock_memory_or_warn() -> None:
+    """Keep keys out of the swap; log a warning where the system does not allow it."""
+    if not lock_memory():
+        advice = "allow it with RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run without swap"
+        _LOG.warning("memory.unlocked", extra={"detail": advice})
 
 
 async def _run(process: Process, settings: MonitorSettings) -> None:
     stop = asyncio.Event()
+
+    def stop_on(number: signal.Signals) -> None:
+        _LOG.info("process.stopping", extra={"signal": number.name})
+        stop.set()
+
     for number in STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop_on, number)
     async with AsyncExitStack() as opened:
         if settings.port:
             await opened.enter_async_context(serving(process.monitor, settings.host, settings.port))
         await process.run(stop)
 
 
-def _first(failed: BaseException) -> BaseException:
-    while isinstance(failed, BaseExceptionGroup):
-        failed = failed.exceptions[0]
-    return failed
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

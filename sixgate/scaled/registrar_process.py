@@ -20,6 +20,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.data_folder.folder import Folder, FolderError
 from sixgate.data_folder.key_files import load_key_file
+from sixgate.scaled.freshness import log_stale_head
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
@@ -28,10 +29,10 @@ from streams.kafka.reader import Waiting
 from streams.kafka.registry_watch import RegistryWatch
 from streams.runners.clock import SteadyClock
 
+_LOG = logging.getLogger("sixgate.registrar")
 PROCESS = "registrar"
 CLIENT = "sixgate-registrar"
 EVERY_S = 5.0  # a head is valid for 30 s, so four in a row may fail
-_LOG = logging.getLogger("sixgate.registrar")
 
 
 class RegistrarProcess:
@@ -51,7 +52,7 @@ class RegistrarProcess:
         trust, broker = self._trust, self._kafka.broker(CLIENT)
         await refuse_weaker(self._kafka, broker, trust.partitions, Principal.REGISTRAR)
         clock = SteadyClock(wall_ms, boot_ms)
-        watch = RegistryWatch(broker, trust.trust_root, wall_ms, _LOG.warning)
+        watch = RegistryWatch(broker, trust.trust_root, wall_ms, log_stale_head)
         async with watch, Sender(broker, lambda: trust.partitions) as sender:
             self._watch = watch
             self.monitor.show_head_age(watch.age_s)
@@ -62,6 +63,7 @@ class RegistrarProcess:
                 head = next_head(self._key, watch.registry, watch.heads(), clock.now_ms())
                 # 3. If the answer is lost, the process ends; publishing a head twice is harmless.
                 await sender.send([Outgoing(Topic.REGISTRY_HEADS, self._key.keyid, head)])
+                _LOG.debug("registry.head_signed", extra={"records": watch.registry.sequence})
                 self.monitor.ready()
                 await _read_until_due(watch, stop)
 

@@ -14,6 +14,7 @@ from sixgate.clocks import wall_ms
 from sixgate.composition import root_of
 from sixgate.data_folder.identity import replace_identity
 from sixgate.kms.holders import open_holders
+from sixgate.logs import log_kms_call
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.signer_keys import PreparedSigner, prepare_signer
 
@@ -39,7 +40,7 @@ def reseal(settings: Settings) -> Resealed:
 
 
 def _holders(prepared: PreparedSigner) -> Holders:
-    journal = KmsJournal(wall_ms)
+    journal = KmsJournal(wall_ms, log_kms_call)
     if prepared.releases:
         return prepared.releases.starting(journal)
     return open_holders(prepared.folder, prepared.settings.kms, journal)

@@ -1,9 +1,11 @@
 """What the processes on Kafka are told: one file may serve several of them."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings
 
@@ -130,3 +132,9 @@ def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
 def shown(settings: Settings) -> dict[str, Any]:
     """Return the settings as plain data, secrets masked."""
     return settings.model_dump(mode="json")
+
+
+def settings_digest(settings: Settings) -> str:
+    """Return the SHA-256 of the settings without secrets, to compare processes by their logs."""
+    plain = orjson.dumps(shown(settings), option=orjson.OPT_SORT_KEYS)
+    return "0x" + hashlib.sha256(plain).hexdigest()

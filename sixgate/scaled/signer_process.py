@@ -20,7 +20,6 @@ from schemas.audit import action_of
 from schemas.partition import SlotPartitions, partition_of, slot_partitions
 from schemas.topics import Principal, Topic
 from signer.attestation.attestor import Attestor
-from signer.custody.process import lock_memory
 from signer.registry import Registry
 from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
@@ -32,6 +31,7 @@ from sixgate.scaled.attestation_page import attestation_page
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.ledger_queries import LedgerProofs
 from sixgate.scaled.monitor import Monitor
+from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.signer_keys import prepare_signer
 from sixgate.scaled.start_checks import refuse_weaker
@@ -57,11 +57,7 @@ class SignerProcess:
         Software keys are refused unless the settings have ``insecure_dev``.
         """
         # 1. Before the first key is read: keys must not be swapped to disk.
-        if not lock_memory():
-            _LOG.warning(
-                "memory is not locked and may be swapped out: give the process an unlimited "
-                "RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run it without swap"
-            )
+        lock_memory_or_warn()
         self._settings = settings
         self._trust = Folder(settings.data).trust()
         self._slots = self._slot_partitions()
@@ -130,9 +126,7 @@ class SignerProcess:
     def _serve_evidence(self, attestor: Attestor | None) -> Attestor | None:
         """Serve attestation evidence at the monitor's port."""
         if attestor is None:
-            _LOG.warning(
-                "this signer does not attest itself: a section [attestation] names its platform"
-            )
+            _LOG.warning("signer.unattested", extra={"detail": "no section [attestation]"})
             return None
         self.monitor.add_page(attestation_page(EvidenceService(attestor, boot_ms)))
         return attestor
@@ -143,7 +137,9 @@ class SignerProcess:
             return
         boot = self._attestor.boot(slot.stage.registry)
         slot.attest(boot)
-        _LOG.info("attested as boot %s%s", boot.id, ", SIMULATED" if boot.simulated else "")
+        facts = {"boot": boot.id, "simulated": boot.simulated}
+        facts |= {"configuration": boot.facts.configuration}
+        _LOG.info("signer.attested", extra=facts)
 
     def _on_loaded(self) -> None:
         self._loaded_count += 1

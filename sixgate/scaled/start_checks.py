@@ -22,7 +22,7 @@ async def refuse_weaker(
     ``insecure_dev`` nothing is asked. Raises ``KafkaDeniedError``, ``KafkaBusError``.
     """
     if settings.insecure_dev:
-        _LOG.warning("insecure_dev: started without looking at Kafka's topics and rights")
+        _LOG.warning("kafka.unchecked", extra={"detail": "insecure_dev: topics and rights"})
         return
     rights = await rights_differences(broker, principal)
     who = broker.names.of(principal)

@@ -98,6 +98,11 @@ class Sink:
             # The last process died between steps 3 and 4.
             self._publish()
 
+    @property
+    def rows(self) -> int:
+        """The number of rows in the chain."""
+        return self._tip.rows
+
     def step(self) -> int:
         """Append the next records of the log and return their number (steps 2 to 4).
 

@@ -1,6 +1,7 @@
 """A Faust app that only consumes: static member, manual acks, nothing created or stored."""
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from time import monotonic
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from streams.kafka.broker import Broker
 from streams.kafka.names import Names
 from streams.kafka.reader import Waiting
 
+_LOG = logging.getLogger("sixgate.gates")
 COMMIT_S = 0.25  # a crash repeats at most what was read in this time
 SESSION_S = 10.0
 BUFFER_COUNT_MAX = 1_024
@@ -90,12 +92,19 @@ class GatesApp(faust.App):
 
     def when_moved(self, act: Callable[[], None]) -> None:
         """Act whenever partitions come or go."""
+        for signal, event in (
+            (self.on_partitions_revoked, "gates.partitions_revoked"),
+            (self.on_partitions_assigned, "gates.partitions_assigned"),
+        ):
+            signal.connect(self._moved(event, act))
 
-        async def moved(*_: Any, **__: Any) -> None:
+    def _moved(self, event: str, act: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+        async def moved(*given: Any, **_: Any) -> None:
+            partitions = sorted(self.names.label(at) for at in given[-1])
+            _LOG.info(event, extra={"partitions": partitions})
             act()
 
-        self.on_partitions_revoked.connect(moved)
-        self.on_partitions_assigned.connect(moved)
+        return moved
 
     def _create_directories(self) -> None:
         """Make none: nothing is stored."""

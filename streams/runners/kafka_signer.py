@@ -24,6 +24,7 @@ Whatever fails ends the process: only a new start can tell what was written.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -42,7 +43,9 @@ from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot, position_name
 from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
 from streams.runners.slot_inputs import Inputs, open_inputs, places_of, positions_behind
+from streams.slow_calls import log_slow
 
+_LOG = logging.getLogger("sixgate.slot")
 BATCH_COUNT_MAX = 500
 IDLE_MS = 200
 HEAD_S = 0.005
@@ -103,7 +106,10 @@ class KafkaSigner:
                 self._broker, transactional_id, at.partitions_total, at.partitions[0]
             )
             await opened.enter_async_context(producer)
+            _LOG.info("slot.fenced", extra={"slot": at.number})
             slot = await self._load()
+            registered = slot.stage.registry.sequence
+            _LOG.info("slot.loaded", extra={"slot": at.number, "registry_records": registered})
             batches = SlotBatches(slot, self._clock, at.partitions_total, self._ports.newest)
             positions = slot.stage.memory.slot.positions
             inputs = await open_inputs(self._broker, at, positions, opened)
@@ -111,6 +117,7 @@ class KafkaSigner:
                 await self._catch_up(producer, batches, inputs)
                 await self._in_thread(self._ports.attest, slot)
                 await self._commit_all(producer, slot.recover())
+                _LOG.info("slot.recovered", extra={"slot": at.number})
                 self._decided = inputs.decided
                 self._ports.on_loaded()
             while await self._go_on(producer, slot, stop):
@@ -167,10 +174,12 @@ class KafkaSigner:
             await self._publish(producer, slot)
         if decided or requests or registry:
             read = ReadRecords(registry, requests, decided)
-            pinned = await self._in_thread(batches.pin, read, self._head)
+            with log_slow(_LOG, "slot.batch_slow", slot=self._at.number, records=len(decided)):
+                pinned = await self._in_thread(batches.pin, read, self._head)
             await self._commit(producer, pinned.commit)
             self._admitted_ms = pinned.admitted_ms
-            await self._in_thread(slot.sign)
+            with log_slow(_LOG, "slot.signing_slow", slot=self._at.number, records=len(decided)):
+                await self._in_thread(slot.sign)
         else:
             slot.operations.keychain.close_expired()
             await self._commit_all(producer, slot.idle(self._clock.now_ms()))
@@ -194,7 +203,9 @@ class KafkaSigner:
             await self._commit(producer, commit)
 
     async def _commit(self, producer: SlotProducer, commit: Commit) -> None:
-        await producer.commit(*commit)
+        facts = {"slot": self._at.number, "events": len(commit.events)}
+        with log_slow(_LOG, "slot.commit_slow", **facts):
+            await producer.commit(*commit)
         for write in commit.writes:
             self._table.apply(write)
         self._ports.on_commit(commit, self._admitted_ms)

@@ -1,5 +1,6 @@
 """A simulator behind a circuit breaker: one that does not answer delays no batch for long."""
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from streams.simulators.balances import ZERO_ADDRESS
@@ -9,6 +10,7 @@ from streams.simulators.gas import TRANSACTION_GAS
 from streams.simulators.report import Simulator
 from streams.simulators.simulation import Call, SimulationError
 
+_LOG = logging.getLogger("sixgate.simulator")
 _NO_SIMULATOR = "no_simulator"
 
 
@@ -29,6 +31,7 @@ class GuardedSimulator:
         self._breaker = Breaker(limits or BreakerLimits())
         self._failed_chain = 0
         self._why = ""
+        self._logged = State.CLOSED
 
     @property
     def state(self) -> State:
@@ -40,11 +43,19 @@ class GuardedSimulator:
         ends_at_ms = self._clock_ms() + deadline_ms
         if self.state is State.HALF_OPEN:
             self._probe(deadline_ms)
+            self._log_change()
         if self.state is not State.CLOSED:
             return [failed(f"The simulator does not answer, lastly: {self._why}") for _ in calls]
         answers = self._simulator.run(calls, max(1, ends_at_ms - self._clock_ms()))
         self._note(zip(calls, answers, strict=True))
+        self._log_change()
         return answers
+
+    def _log_change(self) -> None:
+        if (state := self.state) is not self._logged:
+            self._logged = state
+            facts = {"state": state.name.lower(), "detail": self._why}
+            _LOG.warning("simulator.breaker", extra=facts)
 
     def _note(self, ended: Iterable[tuple[Call, Answer]]) -> None:
         """Fold in how calls ended; that nobody holds a chain says nothing of who holds others."""

@@ -20,18 +20,27 @@ class KmsCall:
     context: bytes
     at_ms: int
     failed: str = ""
+    elapsed_ms: int = 0
 
 
 class KmsJournal:
     """The calls of all KMSs of a process, until they are taken; safe for several threads."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
-        self._now_ms = now_ms
+    def __init__(
+        self, now_ms: Callable[[], int], on_call: Callable[[KmsCall], None] = lambda _: None
+    ) -> None:
+        """``on_call`` gets every call when it ended, to log it."""
+        self.now_ms = now_ms
+        self._on_call = on_call
         self._calls: deque[KmsCall] = deque()
 
-    def note(self, call: CallName, key_id: str, context: bytes, failed: str = "") -> None:
+    def note(
+        self, name: CallName, key_id: str, context: bytes, failed: str = "", elapsed_ms: int = 0
+    ) -> None:
         """Write a call down."""
-        self._calls.append(KmsCall(call, key_id, context, self._now_ms(), failed))
+        call = KmsCall(name, key_id, context, self.now_ms(), failed, elapsed_ms)
+        self._calls.append(call)
+        self._on_call(call)
 
     def drain(self) -> list[KmsCall]:
         """Return, once, what was written down."""
@@ -61,13 +70,15 @@ class RecordedRoot:
         return self._recorded("unwrap", context, lambda: self._root.unwrap(wrapped, context))
 
     def _recorded(self, name: CallName, context: bytes, call: Callable[[], T]) -> T:
+        began_ms, failed = self._journal.now_ms(), ""
         try:
-            result = call()
+            return call()
         except Exception as error:
-            self._journal.note(name, self.key_id, context, type(error).__name__)
+            failed = type(error).__name__
             raise
-        self._journal.note(name, self.key_id, context)
-        return result
+        finally:
+            elapsed_ms = self._journal.now_ms() - began_ms
+            self._journal.note(name, self.key_id, context, failed, elapsed_ms)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key_id}>"

@@ -1,0 +1,87 @@
+"""Structured logs: one JSON object per event on standard error.
+
+An event of ours has a stable name as its message ("slot.fenced") and facts as ``extra`` fields;
+docs/operations.md lists all of them. A library's line is the event ``library.message``.
+"""
+
+import logging
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+
+import orjson
+
+from signer.custody.kms.recorded import KmsCall
+from streams.slow_calls import SLOW_MS
+
+OURS = "sixgate"
+CLIENT = "aiokafka"
+REPEAT_S = 1.0
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
+_KMS = logging.getLogger("sixgate.kms")
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record as one JSON object; ``extra`` fields become members."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line. An exception is named and described, without its stack."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        line: dict[str, object] = {
+            "at": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        message = record.getMessage()
+        if record.name.partition(".")[0] == OURS:
+            line["event"] = message
+        else:
+            line |= {"event": "library.message", "message": message}
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            line |= {"error": type(error).__name__, "detail": str(error)}
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        return orjson.dumps(line | fields, default=str).decode()
+
+
+class RepeatLimit(logging.Filter):
+    """Passes each message of the Kafka client at most once in ``REPEAT_S``.
+
+    The client retries every few milliseconds while no broker answers, and logs each retry. The
+    next line that passes has the number of suppressed ones as ``suppressed``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_s: dict[tuple[str, str], float] = {}
+        self._suppressed: Counter[tuple[str, str]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record passes."""
+        if record.name.partition(".")[0] != CLIENT:
+            return True
+        kind = (record.name, str(record.msg))  # without its values: there are few of them
+        if record.created - self._last_s.get(kind, 0) < REPEAT_S:
+            self._suppressed[kind] += 1
+            return False
+        self._last_s[kind] = record.created
+        if count := self._suppressed.pop(kind, 0):
+            record.suppressed = count
+        return True
+
+
+def log_json(level: str) -> None:
+    """Send every logger's lines to standard error as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(RepeatLimit())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def log_kms_call(call: KmsCall) -> None:
+    """Log a KMS call that failed or was slow; its record on the topic ``audit`` has the rest."""
+    facts = {"call": call.call, "key": call.key_id, "elapsed_ms": call.elapsed_ms}
+    if call.failed:
+        _KMS.warning("kms.call_failed", extra=facts | {"error": call.failed})
+    elif call.elapsed_ms >= SLOW_MS:
+        _KMS.warning("kms.call_slow", extra=facts)

@@ -1,0 +1,116 @@
+"""Structured logs: one JSON object per event, no flood while Kafka does not answer, no secret."""
+
+import ast
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from signer.custody.kms.recorded import KmsJournal
+from sixgate.logs import JsonLines, RepeatLimit, log_kms_call
+from sixgate.scaled.settings import Settings, settings_digest
+from streams.slow_calls import log_slow
+
+ROOT = Path(__file__).parents[2]
+EVENT = re.compile(
+    r"(process|memory|tls|kafka|library|signer|slot|gates|simulator|registry|kms|ledger|pipeline"
+    r"|release)\.[a-z_]+"
+)
+LEVELS = {"debug", "info", "warning", "error", "any"}
+
+
+def line(name: str, at_s: float, number: int) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.ERROR, "", 0, "no answer %d", (number,), None)
+    record.created = at_s
+    return record
+
+
+def logged_events() -> set[str]:
+    """Return the event names in the source of modules that log."""
+    sources = [
+        path.read_text()
+        for package in ("signer", "streams", "sixgate")
+        for path in (ROOT / package).rglob("*.py")
+    ]
+    return {
+        node.value
+        for source in sources
+        if re.search(r"getLogger\(\"sixgate|log_slow", source)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and EVENT.fullmatch(node.value)
+    }
+
+
+def test_an_event_is_one_json_object_with_its_facts() -> None:
+    record = logging.LogRecord("sixgate.slot", logging.INFO, "", 0, "slot.fenced", (), None)
+    record.created, record.slot = 1_700_000_000.5, 3
+    assert json.loads(JsonLines().format(record)) == {
+        "at": "2023-11-14T22:13:20.500+00:00",
+        "level": "info",
+        "logger": "sixgate.slot",
+        "event": "slot.fenced",
+        "slot": 3,
+    }
+
+
+def test_a_librarys_line_keeps_its_sentence() -> None:
+    shown = json.loads(JsonLines().format(line("aiokafka.client", 100, 7)))
+    assert (shown["event"], shown["message"]) == ("library.message", "no answer 7")
+
+
+def test_the_kafka_client_repeats_itself_once_a_second_and_the_rest_is_counted() -> None:
+    limit = RepeatLimit()
+    lines = [line("aiokafka.client", 100 + n / 10, n) for n in range(11)]
+    passed = [one for one in lines if limit.filter(one)]
+    assert [one.getMessage() for one in passed] == ["no answer 0", "no answer 10"]
+    assert vars(passed[1])["suppressed"] == 9
+
+
+def test_our_own_events_are_never_suppressed() -> None:
+    limit = RepeatLimit()
+    assert all(limit.filter(line("sixgate.gates", 100, n)) for n in range(10))
+
+
+@pytest.mark.parametrize("elapsed_ms", [999, 1000])
+def test_only_a_slow_step_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, elapsed_ms: int
+) -> None:
+    times_s = iter([10.0, 10.0 + elapsed_ms / 1000])
+    monkeypatch.setattr("streams.slow_calls.monotonic", lambda: next(times_s))
+    with log_slow(logging.getLogger("sixgate.slot"), "slot.commit_slow", slot=1):
+        pass
+    shown = [
+        (one.getMessage(), vars(one)["slot"], vars(one)["elapsed_ms"]) for one in caplog.records
+    ]
+    assert shown == ([("slot.commit_slow", 1, 1000)] if elapsed_ms == 1000 else [])
+
+
+def test_a_kms_call_is_logged_if_it_failed_or_was_slow(caplog: pytest.LogCaptureFixture) -> None:
+    journal = KmsJournal(lambda: 0, log_kms_call)
+    journal.note("unwrap", "gcp:key", b"context", "KmsDeniedError", elapsed_ms=5)
+    journal.note("unwrap", "gcp:key", b"context", elapsed_ms=1_000)
+    journal.note("unwrap", "gcp:key", b"context", elapsed_ms=999)
+    assert [one.getMessage() for one in caplog.records] == ["kms.call_failed", "kms.call_slow"]
+    assert len(journal.drain()) == 3
+
+
+def test_the_settings_digest_names_the_settings_and_reveals_no_password() -> None:
+    def digest(user: str, password: str) -> str:
+        clickhouse = {"user": user, "password": password}
+        return settings_digest(Settings.model_validate({"clickhouse": clickhouse}))
+
+    assert digest("reader", "one") == digest("reader", "two")
+    assert digest("reader", "one") != digest("writer", "one")
+    assert re.fullmatch(r"0x[0-9a-f]{64}", digest("reader", "one"))
+
+
+def test_the_page_lists_every_event_and_no_other() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    section = page.split("\n## Logs\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z._]+)` \| (\w+) \|", section, re.MULTILINE)
+    assert {level for _, level in rows} <= LEVELS
+    assert {event for event, _ in rows} == logged_events()
