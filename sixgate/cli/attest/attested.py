@@ -14,7 +14,7 @@ from sixgate.cli.listing import Row
 from sixgate.cli.times import moment
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
-_STALE = "the nonce is the file's own: who did not ask with it knows nothing of its age"
+_STALE = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"
 _UNREVOKED = "not looked at: the policy goes without a list, and the evidence has none"
 _WIDE = {"policy", "platform_info", "launch_mitigations", "current_mitigations"}
 """Words of bits, which pass 2^53: in hex."""
@@ -81,7 +81,7 @@ def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, objec
         ("report data", _hex(report.report_data)),
         ("reported TCB", _levels(found.tcbs.reported)),
         ("firmware", ".".join(map(str, report.committed_firmware))),
-        ("freshness", "as fresh as what you said it must answer" if nonce_is_ours else _STALE),
+        ("freshness", "bound to your nonce" if nonce_is_ours else _STALE),
         ("revocation", "looked up" if found.revocation_checked else _UNREVOKED),
         ("report", report.digest),
         ("policy", found.policy_digest),

@@ -98,18 +98,18 @@ def test_who_asks_again_at_once_is_told_to_wait(running: InProcess) -> None:
     (answered, *_) = (one for one in ended if one.code == 0)
     (refused, *_) = (one for one in ended if one.code != 0)
     assert "report" in answered.out
-    assert "one report in 2 s" in refused.sentence
+    assert "2 s" in refused.sentence
 
 
 @pytest.mark.parametrize("wrong", ["", "0x00", "ab" * 65, "xyz", "0x" + "g" * 64])
 def test_what_is_no_nonce_is_told(running: InProcess, wrong: str) -> None:
     ended = running.run("attest", "--nonce", wrong)
-    assert (ended.code, "32 to 64 bytes" in ended.sentence) == (ExitCode.USAGE, True)
+    assert (ended.code, "32 to 64" in ended.sentence) == (ExitCode.USAGE, True)
 
 
 def test_no_nonce_at_all_is_told(running: InProcess, tmp_path: Path) -> None:
     ended = running.run("attest", "--out", str(tmp_path / "file"))
-    assert (ended.code, "--nonce HEX" in ended.sentence) == (ExitCode.USAGE, True)
+    assert (ended.code, "--nonce" in ended.sentence) == (ExitCode.USAGE, True)
 
 
 def test_evidence_is_not_kept_among_the_folders_own_files(running: InProcess) -> None:
@@ -146,7 +146,7 @@ def test_an_outcome_leads_to_the_machine_that_decided_it(
     assert InProcess(None).run(*kept, "--purpose", "signer-boot").code == 0
     assert "(report_data_mismatch)" in InProcess(None).run(*kept).sentence
     ended = running.run(*words, str(strict))
-    assert (ended.code, "calls itself simulated" in ended.sentence) == (14, True)
+    assert (ended.code, "simulated" in ended.sentence) == (14, True)
 
 
 def test_an_intent_that_nobody_knows_is_told(running: InProcess, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A vault topic that was lost and is put back: everything opens again, and nothing goes back."""
 
 import json
+import re
 import signal
 import sqlite3
 from pathlib import Path
@@ -63,8 +64,8 @@ def test_what_was_lost_is_put_back_and_everything_opens_again(
     halted = cli.run("agents", "list")
     assert (halted.code, "restore" in halted.sentence) == (7, True)
     newer = str(kept[2])
-    assert "restored" in cli.ok("vaults", "restore", newer).err
-    assert "there already" in cli.ok("vaults", "restore", newer).err
+    assert re.search(r"\d", cli.ok("vaults", "restore", newer).err)
+    assert not re.search(r"\d", cli.ok("vaults", "restore", newer).err)
     assert value_of(cli) == VALUE
     assert cli.submit(INTENT)[0]["outcome"] == "signed"
     cli.ok("ledger", "verify")
@@ -74,7 +75,8 @@ def test_an_older_backup_rolls_nothing_back(
     cli: CommandLine, kept: tuple[CommandLine, Path, Path]
 ) -> None:
     refused = cli.run("vaults", "restore", str(kept[1]))
-    assert (refused.code, "nothing is rolled back" in refused.sentence) == (4, True)
+    why = refused.sentence.replace(str(kept[1]), "")
+    assert (refused.code, len(re.findall(r"\b\d+\b", why))) == (4, 2)  # events here, and in it
     assert value_of(cli) == VALUE
     lose(cli)
     cli.ok("vaults", "restore", str(kept[1]))
@@ -92,9 +94,11 @@ def test_a_torn_or_changed_file_says_so_and_restores_nothing(
     torn.write_bytes(whole[:-200])
     changed.write_bytes(whole.replace(b'"path":"db"', b'"path":"dc"'))
     lose(cli)
-    for file, why in ((torn, "is torn"), (changed, "changed or damaged")):
+    for file, complete in ((torn, False), (changed, True)):
         refused = cli.run("vaults", "restore", str(file))
-        assert (refused.code, why in refused.sentence) == (2, True)
+        assert refused.code == 2
+        assert str(file) in refused.sentence
+        assert ("digest" in refused.sentence) is complete
     missing = cli.run("vaults", "restore", str(tmp_path / "none"))
     assert missing.code == 5
     assert cli.run("agents", "list").code == 7
@@ -108,7 +112,8 @@ def test_a_topic_that_holds_what_no_signer_said_is_not_the_backups_fault(
         log.execute(changed, (b"{}", number(Topic.VAULT)))
     log.close()
     halted = cli.run("vaults", "restore", str(kept[2]))
-    assert (halted.code, "the vault topic holds" in halted.sentence) == (7, True)
+    assert (halted.code, "vault topic" in halted.sentence) == (7, True)
+    assert str(kept[2]) not in halted.sentence
 
 
 def test_a_backup_has_no_secret_in_it_and_stays_private(
@@ -120,9 +125,9 @@ def test_a_backup_has_no_secret_in_it_and_stays_private(
     assert VALUE.encode().hex().encode() not in content
     assert newer.stat().st_mode & 0o777 == 0o600
     again = cli.run("vaults", "backup", str(newer))
-    assert (again.code, "name another file" in again.sentence) == (5, True)
+    assert (again.code, str(newer) in again.sentence) == (5, True)
     inside = cli.run("vaults", "backup", str(cli.data / "x"))
-    assert (inside.code, "outside" in inside.sentence) == (5, True)
+    assert (inside.code, str(cli.data / "x") in inside.sentence) == (5, True)
 
 
 def test_one_vault_is_saved_alone_and_restored_beside_the_others(
@@ -145,5 +150,5 @@ def test_nothing_is_restored_while_the_pipeline_runs(
 ) -> None:
     running = cli.up()
     refused = cli.run("vaults", "restore", str(kept[2]))
-    assert (refused.code, "stop it first" in refused.sentence) == (6, True)
+    assert (refused.code, str(cli.data) in refused.sentence) == (6, True)
     assert stopped(running, signal.SIGTERM) == 0

@@ -120,7 +120,7 @@ def test_a_rotation_that_was_stopped_goes_on_and_all_is_readable_meanwhile(
     for path, key in (("a", new), ("b", new), ("c", old), ("d", old)):
         assert get(cli, "three", path, "--customer-key", str(key)).out == f"{VALUE} {path}"
     refused = put(cli, "three", "late", "--customer-key", str(old))
-    assert (refused.code, "another key" in refused.sentence) == (2, True)
+    assert (refused.code, str(old) in refused.sentence) == (2, True)
     cli.ok("access", "revoke", "payroll", "three", "c")
     assert "2 secrets" in cli.ok(*rotate, *keys).err
     assert "0 secrets" in cli.ok(*rotate, *keys).err
@@ -139,7 +139,7 @@ def test_a_rotation_that_the_agent_could_not_finish_is_not_begun(
     for right in ("read", "write"):
         cli.ok("access", "deny", "payroll", "six", "b", "--rights", right)
         refused = cli.run(*rotate, "--new-key", str(new))
-        assert (refused.code, "Nothing was begun" in refused.sentence) == (4, True)
+        assert refused.code == 4
         cli.ok("access", "revoke", "payroll", "six", "b")
     shown = cli.ok("vaults", "show", "six", *OWNED, "--json").json
     assert len(shown["customer_keys"]) == 1
@@ -154,7 +154,7 @@ def test_values_that_a_rotation_left_behind_are_not_lost_to_the_next_one(
     began(cli, "seven", second)
     rotate = ("cmek", "rotate", "seven", "--agent", "payroll", "--new-key", str(third))
     stopped = cli.run(*rotate, "--key", str(second))
-    assert (stopped.code, "2 secrets are still under" in stopped.sentence) == (4, True)
+    assert (stopped.code, "2 secrets" in stopped.sentence) == (4, True)
     assert "2 secrets" in cli.ok(*rotate, "--key", str(first)).err
     assert "0 secrets" in cli.ok(*rotate, "--key", str(second)).err
     for path in ("a", "b"):
@@ -172,7 +172,8 @@ def test_a_key_that_is_not_enrolled_rotates_nothing_and_a_former_one_never_retur
     assert not third.exists()
     assert cli.run(*rotate, "--key", str(new), "--new-key", str(new)).code == 2
     back = cli.run(*rotate, "--key", str(new), "--new-key", str(old))
-    assert (back.code, "has or had" in back.sentence) == (4, True)
+    former = fingerprint_of(bytes.fromhex(old.read_text()))
+    assert (back.code, former in back.sentence) == (4, True)
     assert cli.run("cmek", "enrol", "four", *OWNED, "--key", str(third)).code == 2
 
 
@@ -180,6 +181,6 @@ def test_a_vault_with_secrets_takes_no_customers_key(cli: CommandLine, tmp_path:
     cli.ok("vaults", "create", "five", *OWNED)
     assert put(cli, "five", "a").code == 0
     refused = cli.run("cmek", "enrol", "five", *OWNED, "--key", str(tmp_path / "key"))
-    assert (refused.code, "without the customer's layer" in refused.sentence) == (4, True)
+    assert (refused.code, "five" in refused.sentence) == (4, True)
     keys = cli.run("cmek", "enrol", "__agent-keys", *OWNED, "--key", str(tmp_path / "key"))
-    assert (keys.code, "for secrets" in keys.sentence) == (4, True)
+    assert (keys.code, "__agent-keys" in keys.sentence) == (4, True)

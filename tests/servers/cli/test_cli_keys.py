@@ -64,7 +64,7 @@ def test_a_rotated_key_signs_with_its_new_address_and_both_stay_visible(cli: Com
     after = cli.submit(use)[0]["result"]
     assert (before["key_version"], after["key_version"]) == (1, 2)
     assert before["sender"] != after["sender"] == told.out.strip().lower()
-    assert "is rotated out" in told.err
+    assert before["sender"] in told.err.lower()
     first, second = versions(cli, "wallets/turning")
     assert (first["address"], first["state"], first["can"]) == (
         before["sender"], "rotated", "signs no more",
@@ -80,7 +80,7 @@ def test_a_deactivated_key_refuses_until_it_is_rotated(cli: CommandLine) -> None
     cli.ok("keys", "deactivate", "wallets/ending", "--account", "treasury")
     assert cli.submit(use)[0]["result"]["reason"] == "key_inactive"
     again = cli.run("keys", "deactivate", "wallets/ending", "--account", "treasury")
-    assert (again.code, "deactivated already" in again.sentence) == (4, True)
+    assert (again.code, "wallets/ending" in again.sentence) == (4, True)
     cli.ok("keys", "rotate", "wallets/ending", "--account", "treasury")
     assert cli.submit(use)[0]["outcome"] == "signed"
 
@@ -93,14 +93,14 @@ def test_a_key_is_imported_from_a_private_file_and_signs(cli: CommandLine, tmp_p
     file.write_text(secret.to_hex().rjust(64, "0") + "\n")
     told = import_(cli, str(file), "wallets/mine", "--agent", "payroll")
     assert (told.code, told.out.strip()) == (0, address), told.err
-    assert "destroy all copies" in told.err
+    assert "copies" in told.err
     assert versions(cli, "wallets/mine")[0]["imported"] is True
     signed = cli.submit(INTENT | {"key_path": "wallets/mine"})[0]["result"]
     assert signed["sender"] == recorded(KeyChain.ETHEREUM, address)
     again = import_(cli, str(file), "wallets/more", "--account", "treasury")
-    assert (again.code, "taken already" in again.sentence) == (4, True)
+    assert (again.code, signed["sender"] in again.sentence.lower()) == (4, True)
     other = import_(cli, str(file), "wallets/mine", "--account", "main")
-    assert (other.code, "claimed by account treasury" in other.sentence) == (4, True)
+    assert (other.code, "treasury" in other.sentence) == (4, True)
     file.chmod(0o640)
     assert "chmod 600" in import_(cli, str(file), "wallets/b", "--account", "main").sentence
 
@@ -131,7 +131,7 @@ def test_a_key_on_the_command_line_is_not_repeated(
     secret = secrets.token_hex(32)[cut:]
     words = (secret, "wallets/none")
     ended = import_(cli, *(words[n] for n in order), "--account", "main")
-    assert (ended.code, "looks like a private" in ended.err) == (2, True), ended.err
+    assert (ended.code, "private key" in ended.err) == (2, True), ended.err
     assert secret[:16] not in ended.err + ended.out
 
 
@@ -151,27 +151,28 @@ def test_zero_and_what_is_not_below_the_groups_order_are_no_keys(
     cli: CommandLine, chain: str, digits: str
 ) -> None:
     ended = import_(cli, "-", "--chain", chain, "--account", "main", stdin=digits)
-    assert (ended.code, "holds no key of" in ended.sentence) == (2, True)
+    kind = "ethereum" if chain == "base" else chain
+    assert (ended.code, kind in ended.sentence) == (2, True)
 
 
 def test_a_name_that_makes_no_path_is_told(cli: CommandLine) -> None:
     cli.ok("agents", "add", "pay.roll", "--account", "main", *NARROW)
     for word in ("provision", "rotate", "deactivate"):
         ended = cli.run("keys", word, "--agent", "pay.roll")
-        assert (ended.code, "no key path, as it has a dot" in ended.sentence) == (2, True)
+        assert (ended.code, "pay.roll" in ended.sentence) == (2, True)
     cli.ok("keys", "provision", "wallets/dotted", "--agent", "pay.roll")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        ("rotate wallets/nothing --account treasury", 9, "there is no key wallets/nothing"),
-        ("deactivate --chain zora --account treasury", 9, "there is no key keys/zora-signer"),
-        ("rotate --account treasury", 2, "which key is it?"),
-        (f"rotate {OWN}", 2, "whose key is it?"),
-        ("provision --chain dogecoin --account treasury", 9, "there is no chain dogecoin"),
-        ("provision keys/bitcoin-signer --chain xrp --account main", 2, "cannot stand at"),
-        ("import /nonexistent wallets/x --account main", 2, "cannot be opened"),
+        ("rotate wallets/nothing --account treasury", 9, "key wallets/nothing"),
+        ("deactivate --chain zora --account treasury", 9, "key keys/zora-signer"),
+        ("rotate --account treasury", 2, "--chain"),
+        (f"rotate {OWN}", 2, "--account"),
+        ("provision --chain dogecoin --account treasury", 9, "chain dogecoin"),
+        ("provision keys/bitcoin-signer --chain xrp --account main", 2, "keys/bitcoin-signer"),
+        ("import /nonexistent wallets/x --account main", 2, "/nonexistent"),
     ],
 )
 def test_a_wrong_order_is_refused_in_a_sentence(

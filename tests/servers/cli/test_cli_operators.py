@@ -45,8 +45,8 @@ def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
 def test_an_account_that_is_new_is_told_as_it_may_be_misspelt(cli: CommandLine) -> None:
     new = ("--account", "tresury", *NARROW)
     first, second = (cli.ok("agents", "add", name, *new) for name in ("ann", "bo"))
-    assert "account tresury, opened with it." in first.err
-    assert "account tresury." in second.err
+    assert ["opened" in ended.err for ended in (first, second)] == [True, False]
+    assert all("tresury" in ended.err for ended in (first, second))
 
 
 def test_recipients_are_taken_between_commas(cli: CommandLine) -> None:
@@ -60,8 +60,7 @@ def test_a_wrong_file_is_told_by_its_own_field(cli: CommandLine, tmp_path: Path)
     file = tmp_path / "policy.json"
     file.write_text(json.dumps({"tx_max_value_eth": "1,5"}))
     ended = cli.run("agents", "add", "refused", "--policy", str(file))
-    assert ended.code == 2
-    assert ended.sentence.startswith("the policy's tx_max_value_eth '1,5': ")
+    assert (ended.code, "tx_max_value_eth '1,5'" in ended.sentence) == (2, True)
 
 
 def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> None:
@@ -79,7 +78,7 @@ def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> N
 def test_an_update_without_a_change_is_refused(cli: CommandLine) -> None:
     sequence = cli.ok("ledger", "sql", "SELECT count() FROM ledger", "--json").json["rows"]
     ended = cli.run("agents", "update", "payroll")
-    assert (ended.code, ended.sentence.startswith("nothing to change")) == (2, True)
+    assert (ended.code, "sixgate agents update --help" in ended.sentence) == (2, True)
     assert cli.ok("ledger", "sql", "SELECT count() FROM ledger", "--json").json["rows"] == sequence
 
 
@@ -99,19 +98,19 @@ def test_a_policy_file_is_taken_and_flags_win(cli: CommandLine, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        ("refused --max-value-eth 1", 2, "leaves open --allow-to, --daily-limit-eth, --chains"),
-        ("refused", 2, "the words any (--allow-to, --chains) and unlimited (amounts)"),
+        ("refused --max-value-eth 1", 2, "--allow-to, --daily-limit-eth, --chains"),
+        ("refused", 2, "unlimited"),
         ("refused --max-value-eth 1,5", 2, "--max-value-eth '1,5': "),
         ("refused --max-value-eth -1", 2, "--max-value-eth '-1': "),
         ("refused --allow-to 0x12", 2, "--allow-to '0x12': "),
         (f"refused --allow-to {TO[:-1]}E", 2, "EIP-55"),
-        ("refused --chains bsae", 9, "there is no chain bsae: did you mean base?"),
-        ("refused --max-value-eth any", 2, "without a limit is unlimited"),
-        ("refused --rate many", 2, "--rate 'many': a rate is a whole number"),
-        ("refused --rate 1.5", 2, "--rate '1.5': a rate is a whole number"),
-        ("refused --policy-id nothing", 9, "there is no policy nothing"),
+        ("refused --chains bsae", 9, "did you mean base?"),
+        ("refused --max-value-eth any", 2, "unlimited"),
+        ("refused --rate many", 2, "--rate 'many': "),
+        ("refused --rate 1.5", 2, "--rate '1.5': "),
+        ("refused --policy-id nothing", 9, "policy nothing"),
         ("refused --policy /nonexistent", 5, "No such file"),
-        ("payroll --rate 1", 2, "agent payroll exists"),
+        ("payroll --rate 1", 2, "sixgate agents update payroll"),
     ],
 )
 def test_a_wrong_agent_is_refused_in_a_sentence(
@@ -125,9 +124,9 @@ def test_a_wrong_agent_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("intents list --agent payrol", "there is no agent payrol: did you mean payroll?"),
-        ("intents list --account trasury", "there is no account trasury: did you mean treasury?"),
-        ("vaults list --account trasury", "there is no account trasury: did you mean treasury?"),
+        ("intents list --agent payrol", "did you mean payroll?"),
+        ("intents list --account trasury", "did you mean treasury?"),
+        ("vaults list --account trasury", "did you mean treasury?"),
     ],
 )
 def test_a_list_of_a_misspelt_name_is_not_an_empty_one(
@@ -147,11 +146,10 @@ def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) 
 def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) -> None:
     use = INTENT | {"key_path": "keys/base-signer"}
     made = cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
-    assert "payroll goes on signing with agents/payroll/" in made.err
+    assert "agents/payroll/" in made.err
     assert cli.submit(use)[0]["result"]["reason"] == "key_not_granted"
     again = cli.run("keys", "provision", "--chain", "base", "--account", "treasury")
-    assert again.code == 4
-    assert "has a key at keys/base-signer already" in again.sentence
+    assert (again.code, "keys/base-signer" in again.sentence) == (4, True)
     cli.ok("agents", "update", "payroll", "--key-path", "keys/base-signer")
     assert cli.submit(use)[0]["outcome"] == "signed"
     hot = cli.ok("keys", "provision", "wallets/hot", "--agent", "payroll", "--json").json
@@ -206,13 +204,13 @@ def test_an_agent_whose_key_was_made_elsewhere_gets_no_key_file(cli: CommandLine
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        ("", 2, "whose key is it?"),
-        ("--account treasury", 2, "which key is it?"),
-        ("--agent payroll --account main keys/x", 2, "acts for treasury"),
-        ("--agent nobody", 9, "there is no agent nobody"),
+        ("", 2, "--account"),
+        ("--account treasury", 2, "--chain"),
+        ("--agent payroll --account main keys/x", 2, "treasury"),
+        ("--agent nobody", 9, "agent nobody"),
         ("--account nowhere keys/x", 4, "nowhere"),
-        ("--agent payroll --chain base keys/x", 2, "not both"),
-        ("--agent payroll", 4, "already"),
+        ("--agent payroll --chain base keys/x", 2, "Ethereum"),
+        ("--agent payroll", 4, "agents/payroll/chains/ethereum"),
     ],
 )
 def test_a_wrong_key_request_is_refused_in_a_sentence(
@@ -253,19 +251,23 @@ def test_a_chain_is_added_changed_and_removed(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        ("add 8453 mine", 2, "chain 8453 is base"),
-        ("add 99 base --explorer x", 4, "belongs to chain 8453"),
-        ("add 99 Nine", 2, "lower-case letters, digits"),
-        ("add 99 nine --alias Neun", 2, "lower-case letters, digits"),
-        ("add 99 nine --symbol E-T-H", 2, "symbol 'E-T-H' must be 1 to 12 letters or digits"),
+        ("add 8453 mine", 2, "sixgate chains update"),
+        ("add 99 base --explorer x", 4, "8453"),
+        ("add 99 Nine", 2, "'Nine'"),
+        ("add 99 nine --alias Neun", 2, "'Neun'"),
+        ("add 99 nine --symbol E-T-H", 2, "symbol 'E-T-H'"),
         ("add 99 nine --gas-limit 0", 2, "--gas-limit"),
         ("add 99 nine --max-fee-gwei 1", 2, "--gas-limit, --max-fee-gwei and --priority-fee-gwei"),
-        ("update base --max-fee-gwei 0.001", 2, "below the priority fee (0.01 gwei)"),
-        ("update base --priority-fee-gwei 2000", 2, "below the priority fee (2000 gwei)"),
-        ("update base", 2, "nothing to change"),
-        ("add 99 nine --gas-limit 1 --max-fee-gwei 0.0000000001 --priority-fee-gwei 0", 2, "finer"),
-        ("update nine --testnet", 9, "there is no chain nine"),
-        ("remove nine", 9, "there is no chain nine"),
+        ("update base --max-fee-gwei 0.001", 2, "0.01 gwei"),
+        ("update base --priority-fee-gwei 2000", 2, "2000 gwei"),
+        ("update base", 2, "sixgate chains update --help"),
+        (
+            "add 99 nine --gas-limit 1 --max-fee-gwei 0.0000000001 --priority-fee-gwei 0",
+            2,
+            "0.0000000001",
+        ),
+        ("update nine --testnet", 9, "chain nine"),
+        ("remove nine", 9, "chain nine"),
     ],
 )
 def test_a_wrong_chain_is_refused_in_a_sentence(
@@ -312,7 +314,9 @@ def test_a_setting_that_nobody_chose_is_shown_as_not_set(cli: CommandLine) -> No
 def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, code: int) -> None:
     ended = cli.run("settings", *words.split())
     assert (ended.code, bool(ended.sentence)) == (code, True)
-    assert (code == 9) == ("did you mean" in ended.sentence or "settings get has" in ended.sentence)
+    assert (code == 9) == (
+        "did you mean" in ended.sentence or "sixgate settings get" in ended.sentence
+    )
 
 
 def test_a_public_key_stays_whole_in_a_narrow_terminal(cli: CommandLine) -> None:

@@ -178,9 +178,10 @@ def test_a_vaults_new_key_leaves_every_secret_readable(cli: CommandLine) -> None
     assert shown(cli, "prod")["key_changes"] == 1
     assert get(cli, "shared/before", "reader").out == VALUE
     cli.ok("vaults", "create", "empty", *OWNED)
-    for vault, why in (("empty", "no key yet"), ("v-2of3_multi_hsm", "no key of its own")):
+    for vault, split in (("empty", False), ("v-2of3_multi_hsm", True)):
         refused = cli.run("vaults", "rotate-key", vault, *OWNED)
-        assert (refused.code, why in refused.sentence) == (4, True)
+        assert (refused.code, vault in refused.sentence) == (4, True)
+        assert ("--provider" in refused.sentence) is split
 
 
 def test_a_vaults_key_is_put_under_the_root_of_now_and_stays_that_key(cli: CommandLine) -> None:
@@ -203,7 +204,7 @@ def test_a_providers_shares_come_under_its_root_of_now_and_every_secret_stays_re
     assert shown(cli, vault)["roots"]["aws"]["changes"] == 1
     assert get(cli, "shared/moved", "reader", vault=vault).out == VALUE
     refused = cli.run(*words, "mine")
-    assert (refused.code, "holds no share" in refused.sentence) == (4, True)
+    assert (refused.code, "gcp, aws, azure" in refused.sentence) == (4, True)
     without = cli.run("vaults", "rotate-key", vault, *OWNED, "--provider", "aws")
     assert (without.code, "--root" in without.sentence) == (2, True)
 
@@ -223,7 +224,7 @@ def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
     assert boxed["client_share"].startswith("0x")
     assert cli.run(*recover).code == 2  # to nobody
     refused = cli.run("vaults", "recover", "prod", "shared/before", *OWNED, "--why", "x")
-    assert (refused.code, "has no recovery: no client has a share" in refused.sentence) == (4, True)
+    assert (refused.code, "envelope" in refused.sentence) == (4, True)
 
 
 def test_no_value_is_in_any_file_of_a_folder_at_rest(
@@ -242,19 +243,19 @@ def test_no_value_is_in_any_file_of_a_folder_at_rest(
 def test_a_value_on_the_command_line_is_not_said_again(cli: CommandLine, value: str) -> None:
     ended = cli.run("secrets", "put", "prod", "a", value, *OWNED)
     assert (ended.code, value in ended.err + ended.out) == (2, False)
-    assert "name one, or - for a pipe" in ended.sentence
+    assert "pipe" in ended.sentence
 
 
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        (("put", "prod", "a/b", *OWNED), 2, "which value"),
-        (("put", "prod", "../b", "-"), 2, "path such as"),
-        (("put", "prod", "a", "-", "--kind", "x"), 2, "there are api_key"),
-        (("put", "none", "a", "--generate"), 9, "no vault"),
-        (("rotate", "prod", "a", "--generate", *OWNED), 9, "no secret"),
-        (("get", "prod", "a", "--agent", "nobody"), 9, "no agent"),
-        (("put", "prod", "a", "/nothing", *OWNED), 2, "cannot be opened"),
+        (("put", "prod", "a/b", *OWNED), 2, "--generate"),
+        (("put", "prod", "../b", "-"), 2, "db/password"),
+        (("put", "prod", "a", "-", "--kind", "x"), 2, "api_key"),
+        (("put", "none", "a", "--generate"), 9, "vault none"),
+        (("rotate", "prod", "a", "--generate", *OWNED), 9, "secret a"),
+        (("get", "prod", "a", "--agent", "nobody"), 9, "agent nobody"),
+        (("put", "prod", "a", "/nothing", *OWNED), 2, "pipe"),
         (("list", "prode", *OWNED), 9, "prod"),
     ],
 )

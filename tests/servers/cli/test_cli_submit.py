@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -54,24 +55,26 @@ def test_one_wrong_line_refuses_the_file_before_anything_is_sent(quick: CommandL
     before = intents(quick)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 2
-    assert ended.sentence.startswith("7 lines are wrong and nothing was sent")
-    for line, why in {
-        2: "chain: no chain atlantis is registered",
-        3: "value: is a float",
-        4: "to: character 42 breaks the EIP-55 checksum",
-        5: "agent: must be a name",
-        6: "'gass': is no field",
-        7: "is ambiguous: 'a' occurs twice",
-        8: "is not JSON",
+    assert ended.sentence.startswith("7 lines ")
+    for line, (field, fact) in {
+        2: ("chain: ", "atlantis"),
+        3: ("value: ", "float"),
+        4: ("to: ", "EIP-55"),
+        5: ("agent: ", ""),
+        6: ("'gass': ", ""),
+        7: ("", "'a'"),
+        8: ("", "JSON"),
     }.items():
-        assert ended.err.splitlines()[line - 2].startswith(f"line {line}: {why}")
+        shown = ended.err.splitlines()[line - 2]
+        assert shown.startswith(f"line {line}: {field}")
+        assert fact in shown
     assert intents(quick) == before
 
 
 def test_lines_that_are_not_shown_are_counted(quick: CommandLine) -> None:
     ended = quick.run("submit", "-", stdin="{\n" * 77)
-    assert "57 more are wrong." in ended.err
-    assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line is wrong")
+    assert "57 more " in ended.err
+    assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line ")
 
 
 def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
@@ -79,7 +82,8 @@ def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> No
     before = intents(quick)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 2
-    assert "line 2: agent: no agent payrol is registered: did you mean payroll?" in ended.err
+    assert "line 2: agent: " in ended.err
+    assert "did you mean payroll?" in ended.err
     assert intents(quick) == before
 
 
@@ -95,7 +99,8 @@ def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> No
 def test_keep_going_with_nothing_to_send_tells_each_line_once(quick: CommandLine) -> None:
     ended = quick.run("submit", "-", "--keep-going", stdin="{\n{\n")
     assert (ended.code, ended.err.count("line 1: ")) == (2, 1)
-    assert ended.sentence == "2 lines are wrong and nothing was sent: mend them"
+    assert ended.sentence.startswith("2 lines ")
+    assert "--keep-going" not in ended.sentence
 
 
 def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine) -> None:
@@ -103,10 +108,11 @@ def test_a_refusal_shows_its_gate_and_ends_with_its_own_code(quick: CommandLine)
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
     assert "rejected value-cap: value_too_high" in " ".join(ended.out.split())
-    assert "    value 5 is over the cap of 1\n" in ended.out
+    assert re.search(r"(?m)^    .*\b5\b.*\b1\b", ended.out)  # the value and the cap
     expected = json.dumps(INTENT | {"value": "5", "expect": "value_too_high"})
     ended = quick.ok("submit", "-", stdin=expected)
-    assert "1 of 1 ended as their lines expect; 0 of 1 intent is signed." in ended.err
+    assert "1 of 1 " in ended.err
+    assert "0 of 1 " in ended.err
 
 
 def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
@@ -114,7 +120,7 @@ def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
     ended = quick.run("submit", "-", stdin=text)
     assert ended.code == 3
     assert "    expected value_too_high\n" in ended.out
-    assert "1 did not end as its line expects." in ended.err
+    assert ended.err.splitlines()[-1].startswith("1 ")
 
 
 def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
@@ -175,7 +181,7 @@ def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
     text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(1000))
     cli.ok("submit", "-", "--no-wait", stdin=text)
     ended = cli.ok("intents", "list", "--limit", "10000", "--json")
-    waiting = int(ended.err.split()[0]) if "to be judged" in ended.err else 0
+    waiting = int(ended.err.split()[0]) if ended.err else 0
     assert len(ended.json) + waiting >= 1000, ended.err
 
 
@@ -187,7 +193,7 @@ def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
     (cli.data / "keys" / "agents" / "payroll.pem").unlink()
     refused = cli.run("submit", "-", stdin=json.dumps(INTENT))
     assert refused.code == 2
-    assert "the key of payroll is not in this folder" in refused.err
+    assert "line 1: agent: " in refused.err
     assert cli.ok("submit", str(saved), "--json").lines[0]["outcome"] == "signed"
 
 
@@ -226,8 +232,7 @@ def test_an_intent_is_found_by_what_submit_printed_of_it(quick: CommandLine) -> 
     for name in (f"{digest[:-1]}...", signed["transaction_hash"], signed["transaction_hash"][:18]):
         assert quick.ok("intents", "show", name).out == shown
     unknown = quick.run("intents", "show", "0x" + "f" * 64)
-    assert unknown.code == 9
-    assert "no intent or transaction begins with" in unknown.sentence
+    assert (unknown.code, "0xffff" in unknown.sentence) == (9, True)
 
 
 @pytest.mark.parametrize("option", ["--save", None])
@@ -244,8 +249,9 @@ def test_ctrl_c_in_submit_says_how_many_were_accepted(
     _, err = running.communicate(timeout=SECONDS_MAX)
     assert running.returncode == 130, err
     assert "Traceback" not in err
-    assert f"interrupted: {MANY} of {MANY} intents were accepted" in err
-    assert (f"sixgate submit {saved} sends them all again" in err) is bool(option)
+    assert f"{MANY} of {MANY} " in err
+    assert "may have" not in err
+    assert (f"sixgate submit {saved} " in err) is bool(option)
 
 
 def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
@@ -260,9 +266,8 @@ def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
             running.send_signal(signal.SIGINT)
             _, err = running.communicate(timeout=SECONDS_MAX)
         assert running.returncode == 130, err
-        assert (
-            f"up to {MANY} of {MANY} intents may have been accepted: the answer had not come" in err
-        )
+        assert f"{MANY} of {MANY} " in err
+        assert "may have" in err
         until(lambda: len(quick.ok("signed", "--json").lines) == MANY)
 
 
@@ -275,7 +280,7 @@ def test_ctrl_c_before_anything_was_sent_says_so(cli: CommandLine) -> None:
         until(lambda: reads(running.pid, read))
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=SECONDS_MAX)
-    assert (running.returncode, "interrupted: nothing was sent" in err) == (130, True), err
+    assert (running.returncode, "nothing was sent" in err) == (130, True), err
 
 
 def reads(pid: int, pipe: int) -> bool:

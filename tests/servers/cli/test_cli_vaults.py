@@ -33,7 +33,7 @@ def mode_of(cli: CommandLine, vault: str, account: str = "treasury") -> str:
 def test_a_vault_is_made_and_shown(cli: CommandLine) -> None:
     words = ("--account", "treasury", "--mode", "2of3_multi_hsm", "--providers", "aws,gcp,azure")
     told = cli.ok("vaults", "create", "cold", *words)
-    assert "for ever" in told.err
+    assert "2of3_multi_hsm" in told.err
     shown = cli.ok("vaults", "show", "cold", "--account", "treasury", "--json").json
     assert (shown["mode"], shown["providers"]) == ("2of3_multi_hsm", ["aws", "gcp", "azure"])
     assert "two providers" in cli.ok("vaults", "show", "cold", "--account", "treasury").out
@@ -43,29 +43,26 @@ def test_a_vault_is_made_and_shown(cli: CommandLine) -> None:
     split = ("vaults", "set-mode", "cold", "2of3_multi_hsm", "--account", "treasury")
     cli.ok(*split, "--providers", "aws, gcp,azure")
     others = cli.run(*split, "--providers", "gcp,aws,azure")
-    assert (others.code, "of aws,gcp,azure, for ever" in others.sentence) == (4, True)
+    assert (others.code, "aws,gcp,azure" in others.sentence) == (4, True)
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
-    [
-        ("2of3_client_custody", "if that is lost, sixgate vaults recover makes another."),
-        ("2of2_client_custody", "if that is lost, so is the secret."),
-    ],
+    ("mode", "recoverable"), [("2of3_client_custody", True), ("2of2_client_custody", False)]
 )
-def test_who_makes_a_vault_hears_what_a_lost_share_means_there(
-    cli: CommandLine, mode: str, told: str
+def test_creating_a_vault_tells_whether_a_lost_share_can_be_recovered(
+    cli: CommandLine, mode: str, *, recoverable: bool
 ) -> None:
     vault = mode.partition("_")[0]
     made = cli.ok("vaults", "create", vault, "--account", "treasury", "--mode", mode)
-    assert told in " ".join(made.err.split())
+    assert "lost" in made.err
+    assert ("sixgate vaults recover" in " ".join(made.err.split())) is recoverable
 
 
 def test_a_mode_that_is_chosen_never_changes(cli: CommandLine) -> None:
     refused = cli.run("vaults", "set-mode", "prod", "2of3_multi_hsm", "--account", "treasury")
-    assert (refused.code, "envelope, for ever" in refused.sentence) == (4, True)
+    assert (refused.code, "envelope" in refused.sentence) == (4, True)
     again = cli.run("vaults", "create", "prod", "--account", "treasury", "--mode", "2of3_multi_hsm")
-    assert (again.code, "for ever" in again.sentence) == (4, True)
+    assert (again.code, "envelope" in again.sentence) == (4, True)
     assert mode_of(cli, "prod") == "envelope"
     cli.ok("vaults", "set-mode", "prod", "envelope", "--account", "treasury")
 
@@ -83,17 +80,17 @@ def test_the_vault_of_keys_takes_a_mode_before_its_account_is_opened_and_not_aft
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        (("create", "Prod"), 2, "lower-case"),
-        (("create", "__mine", "--account", "treasury"), 4, "reserved"),
-        (("create", "x", "--account", "nobody"), 9, "there are main, treasury"),
-        (("create", "x", "--mode", "best"), 2, "there are envelope"),
-        (("create", "x", "--mode", "2of3_multi_hsm", "--providers", "gcp,aws"), 4, "3 different"),
+        (("create", "Prod"), 2, "'Prod'"),
+        (("create", "__mine", "--account", "treasury"), 4, "__agent-keys"),
+        (("create", "x", "--account", "nobody"), 9, "main, treasury"),
+        (("create", "x", "--mode", "best"), 2, "envelope"),
+        (("create", "x", "--mode", "2of3_multi_hsm", "--providers", "gcp,aws"), 4, "providers"),
         (
             ("create", "x", "--mode", "2of3_multi_hsm", "--providers", "gcp,asw,azure"),
             2,
-            "there are",
+            "'asw'",
         ),
-        (("create", "x", "--providers", "gcp,aws,azure"), 4, "names no providers"),
+        (("create", "x", "--providers", "gcp,aws,azure"), 4, "providers"),
         (("create", "__treasury-keys"), 4, "--mode"),
         (("show", "prode", "--account", "treasury"), 9, "prod"),
         (("show", "prod"), 9, "did you mean --account treasury?"),
@@ -122,7 +119,7 @@ def test_grants_are_given_listed_and_taken_back(cli: CommandLine) -> None:
     assert grants(cli) == []
     cli.ok("access", "grant", "payroll", "prod", "db/**", "--rights", "read, write")
     told = cli.ok("access", "deny", "payroll", "*", "db/root", "--rights", "read")
-    assert "may not read db/root" in told.err
+    assert "db/root" in told.err
     assert [(g["effect"], g["vault"], g["rights"]) for g in grants(cli)] == [
         ("allow", "prod", ["read", "write"]),
         ("deny", "*", ["read"]),
@@ -141,9 +138,9 @@ def test_grants_are_given_listed_and_taken_back(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        (("nobody", "prod", "**"), 9, "no agent"),
-        (("payroll", "nothing", "**"), 9, "no vault"),
-        (("payroll", "prod", "../x"), 2, "parts between slashes"),
+        (("nobody", "prod", "**"), 9, "agent nobody"),
+        (("payroll", "nothing", "**"), 9, "vault nothing"),
+        (("payroll", "prod", "../x"), 2, "'../x'"),
         (("payroll", "prod", "x", "--rights", "own"), 2, "read, write or sign"),
     ],
 )
@@ -163,7 +160,7 @@ def test_a_key_in_client_custody_comes_with_its_share(cli: CommandLine, tmp_path
     assert (lost.code, "--share-out" in lost.sentence) == (2, True)
     first, second, inside = tmp_path / "first", tmp_path / "second", cli.data / "share"
     beside = cli.run(*provision, "--share-out", str(inside))
-    assert (beside.code, "in the data folder" in beside.sentence) == (5, True)
+    assert (beside.code, str(inside) in beside.sentence) == (5, True)
     assert not list(cli.data.glob("share*"))
     assert cli.ok(*provision, "--share-out", str(first)).out.startswith("0x")
     rotated = ("keys", "rotate", "wallets/cold", "--account", "treasury")
@@ -193,7 +190,7 @@ def test_a_key_in_client_custody_comes_with_its_share(cli: CommandLine, tmp_path
     assert cli.run(*brought, str(tmp_path / "none")).code == 2
     aside = ("keys", "provision", "keys/x", "--account", "treasury", "--vault", "__agent-keys")
     unwanted = cli.run(*aside, "--share-out", str(tmp_path / "x"))
-    assert (unwanted.code, "no client" in unwanted.sentence) == (2, True)
+    assert (unwanted.code, "--share-out" in unwanted.sentence) == (2, True)
     cli.ok(*aside)
 
 
@@ -242,7 +239,7 @@ def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
         "keys", "provision", "wallets/taken", "--account", "main", "--share-out", str(file)
     )
     assert made["address"] == again.out.strip().lower()
-    assert "nothing else was made" in again.err
+    assert "version 1" in again.err
     assert (file.stat().st_mode & 0o777, kept_beside(file).exists()) == (0o600, False)
     keys = [k for k in cli.ok("keys", "list", "--json").json if k["path"] == "wallets/taken"]
     assert [key["version"] for key in keys] == [1]

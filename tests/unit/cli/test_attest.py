@@ -17,6 +17,7 @@ from signer.attestation.errors import Step
 from signer.attestation.evidence import Claims, evidence_file
 from signer.attestation.report import FIELDS
 from signer.attestation.verify import Evidence
+from sixgate.cli.canonical_files import FILE_BYTES_MAX
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.builders.attestation import AT, BINDING, crl, platform, simulated_policy
 from tests.harness.cli.command_line import Ended, InProcess
@@ -53,12 +54,12 @@ def test_every_step_is_shown_and_that_it_was_simulated(tmp_path: Path) -> None:
     assert ended.code == 0, ended.err
     assert ended.out.startswith("SIMULATED: ")
     assert ended.out.count("passed") == len(Step)
-    assert "simulated, not a machine" in ended.out
-    assert "knows nothing of its age" in ended.out
+    assert "--nonce" in ended.out  # the file's own nonce proves no freshness
 
 
 def test_json_has_every_decoded_field(tmp_path: Path) -> None:
     write(tmp_path)
+    assert "--nonce" not in verify(tmp_path, "--nonce", BOUND.nonce.hex()).out
     found = verify(tmp_path, "--json", "--nonce", BOUND.nonce.hex()).json
     assert (found["verified"], found["nonce_is_ours"], found["simulated"]) == (True, True, True)
     assert found["report"].keys() == {field.name for field in FIELDS}
@@ -71,7 +72,7 @@ def test_a_failure_is_one_sentence_with_its_step_and_a_code_of_its_own(tmp_path:
     write(tmp_path, policy=simulated_policy(), vmpl=1)
     ended = verify(tmp_path)
     assert ended.code == ExitCode.NOT_ATTESTED
-    assert "at step 7: " in ended.sentence
+    assert "step 7" in ended.sentence
     assert "(vmpl_refused)" in ended.sentence
     assert ended.out.startswith("SIMULATED: ")
     assert (ended.out.count("passed"), ended.out.count("not reached")) == (6, 2)
@@ -127,7 +128,7 @@ def test_evidence_of_others_is_verified_by_the_report_data_that_is_expected(tmp_
     members = json.loads(file.read_bytes())
     del members["claims"]
     file.write_text(json.dumps(members, indent=1))
-    assert (verify(tmp_path).code, "lacks a nonce" in verify(tmp_path).sentence) == (2, True)
+    assert (verify(tmp_path).code, "--report-data" in verify(tmp_path).sentence) == (2, True)
     expected = f"0x{BOUND.report_data().hex()}"
     assert verify(tmp_path, "--report-data", expected).code == 0
     assert verify(tmp_path, "--report-data", "0x" + "00" * 64).code == 14
@@ -152,9 +153,9 @@ def test_the_page_s_program_writes_evidence_that_verifies(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"\x02\x00\xff", "is not JSON"),
-        (b"{}", "is missing"),
-        (b'{"v": 1, "measurement": "any"}', "is missing"),
+        (b"\x02\x00\xff", "JSON"),
+        (b"{}", "report"),
+        (b'{"v": 1, "measurement": "any"}', "report"),
     ],
 )
 def test_what_is_no_evidence_is_told_where_the_fields_are(
@@ -164,13 +165,14 @@ def test_what_is_no_evidence_is_told_where_the_fields_are(
     (tmp_path / "evidence.json").write_bytes(text)
     ended = verify(tmp_path)
     assert (ended.code, why in ended.sentence) == (2, True), ended.sentence
-    assert ended.sentence.endswith("docs/attestation.md has the fields")
+    assert "docs/attestation.md" in ended.sentence
 
 
 def test_a_policy_s_unknown_field_is_named(tmp_path: Path) -> None:
     write(tmp_path)
     (tmp_path / "policy.json").write_text('{"measurement": "any"}')
-    assert "measurement is no field that is known here" in verify(tmp_path).sentence
+    ended = verify(tmp_path)
+    assert (ended.code, "measurement" in ended.sentence) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_a_wrong_file_is_told(tmp_path: Path, name: str, content: str) -> None:
 def test_a_file_without_end_is_told(tmp_path: Path) -> None:
     write(tmp_path)
     ended = CLI.run("attest", "verify", "/dev/zero", "--policy", str(tmp_path / "policy.json"))
-    assert (ended.code, "more than" in ended.sentence) == (ExitCode.USAGE, True)
+    assert (ended.code, str(FILE_BYTES_MAX) in ended.sentence) == (ExitCode.USAGE, True)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

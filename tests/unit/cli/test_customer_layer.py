@@ -26,7 +26,7 @@ def test_the_largest_value_fits_with_its_layer_and_one_byte_more_is_refused(key:
     assert len(sealed) == VALUE_BYTES_MAX
     with unlayered(bytearray(sealed), PLACE, key) as value:
         assert value == bytes(MOST)
-    with pytest.raises(CommandError, match=f"at most {MOST} bytes"):
+    with pytest.raises(CommandError, match=str(MOST)):
         layered(bytes(MOST + 1), PLACE, key)
 
 

@@ -1,7 +1,7 @@
 """Every error ends as one sentence and a documented code; none as a traceback or a secret."""
 
 import ast
-import errno
+import os
 import sys
 from pathlib import Path
 
@@ -91,17 +91,25 @@ def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaBusE
 
 def test_errors_that_make_their_own_sentence() -> None:
     fault = failure_of(LedgerVerificationError(7, "its hash is wrong"))
-    assert (fault.code, fault.sentence) == (ExitCode.LEDGER_WRONG, "Row 7: its hash is wrong.")
+    assert fault.code is ExitCode.LEDGER_WRONG
+    assert "7" in fault.sentence
+    assert "its hash is wrong" in fault.sentence
     wrong = failure_of(IntentFormError([("to", "is missing")]))
     assert (wrong.code, wrong.sentence) == (ExitCode.USAGE, "to: is missing")
-    full = failure_of(OSError(errno.ENOSPC, "No space left on device", "/x/y"))
-    assert full.code is ExitCode.FOLDER
-    assert full.sentence.startswith("/x/y: No space left on device: free some space")
-    absent = failure_of(FileNotFoundError(errno.ENOENT, "No such file or directory", "/x/y"))
-    assert absent.sentence == "/x/y: No such file or directory: check the path"
-    private = failure_of(PermissionError(errno.EACCES, "Permission denied", "/x/y"))
-    assert private.sentence == "/x/y: Permission denied: run as who may, or name another place"
-    assert failure_of(OSError("odd")).sentence == "OSError: mend that and run this again"
+
+
+@pytest.mark.parametrize("number", failures.ADVICE)
+def test_a_system_error_names_path_cause_and_next_step(number: int) -> None:
+    failure = failure_of(OSError(number, os.strerror(number), "/x/y"))
+    assert failure.code is ExitCode.FOLDER
+    assert "/x/y" in failure.sentence
+    assert os.strerror(number) in failure.sentence
+    assert failures.ADVICE[number] in failure.sentence
+
+
+def test_a_system_error_without_a_number_names_its_type() -> None:
+    failure = failure_of(OSError("odd"))
+    assert (failure.code, "OSError" in failure.sentence) == (ExitCode.FOLDER, True)
 
 
 def test_a_defect_does_not_quote_its_message() -> None:
@@ -126,9 +134,9 @@ def test_an_installation_that_went_away_costs_the_explanation_and_gives_no_trace
     failures.known_kinds.cache_clear()
     assert run() == ExitCode.INTERNAL
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert sentence.startswith(
-        "Error: KafkaFencedError ended the command, and sixgate could not load"
-    )
+    assert "KafkaFencedError" in sentence
+    assert "ModuleNotFoundError" in sentence
+    assert "ulimit -n" in sentence
 
 
 def test_every_long_running_command_loads_the_explanations_first() -> None:

@@ -19,7 +19,7 @@ def test_spans(text: str, ms: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0d", "-1d", "1w", "1.5h", "d", "\u0661d", "9999999d", "1d "])
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no span"):
+    with pytest.raises(ValueError, match="10m, 24h or 30d"):
         span_ms(text)
 
 
@@ -38,7 +38,7 @@ def test_moments_are_utc_unless_they_say_otherwise(text: str, iso: str) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "31.01.2026", "2026-13-01", "\x1b[2J"])
 def test_what_is_no_moment_is_refused_printably(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time") as caught:
+    with pytest.raises(ValueError, match="2026-01-31") as caught:
         moment_ms(text, NOW_MS)
     assert str(caught.value).isprintable()
 
