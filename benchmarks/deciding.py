@@ -185,8 +185,8 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     stage = SigningStage(identity, case_builder, KeyUse(keychain.use))
     provisioner = KeyProvisioner(keys, keychain, KeyImports(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
-    chores = CustodyMaintenance(identity, vaults, keychain, shares, records)
-    _load(folder, Operations(identity, registry, said, provisioner, vaults, chores))
+    maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)
+    _load(folder, Operations(identity, registry, said, provisioner, vaults, maintenance))
     return stage, store
 
 
@@ -197,5 +197,5 @@ def _load(folder: Folder, operations: Operations) -> None:
     order = fixtures.key_order(folder, fixtures.ACCOUNT)
     at = partition_of(order.key, folder.trust().partitions)
     record = Record(order.topic, at, 0, order.key, order.value, wall_ms())
-    operations.order(record, wall_ms())
+    operations.execute_order(record, wall_ms())
     inbox.close()

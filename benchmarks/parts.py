@@ -31,9 +31,9 @@ class TimedRunner(EmbeddedRunner):
         yield
         self.times[part] = self.times.get(part, 0) + time.perf_counter() - start
 
-    def _lead(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
+    def _run_gates(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         with self.timed("admission and gates, with one Ed25519 verification"):
-            return super()._lead(submitted, now_ms)
+            return super()._run_gates(submitted, now_ms)
 
     def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
         """Time the making of each commit apart from committing it."""

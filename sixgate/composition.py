@@ -120,7 +120,7 @@ def make_slot(
     """Return a slot with its state loaded; the caller loads the registry and the vault events.
 
     ``number`` is the slot's number. The slot maintains the vaults of all accounts unless the caller
-    sets ``operations.chores.owns``. The caller closes ``operations.keychain``. Raises
+    sets ``operations.maintenance.owns``. The caller closes ``operations.keychain``. Raises
     ``StateIntegrityError``.
     """
     vault, holders = VaultRegister(), signer_keys.holders
@@ -137,6 +137,8 @@ def make_slot(
     case_builder = CaseBuilder(registry, keys, memory, decided_before)
     key_use = KeyUse(keychain.use, KeyAccesses(keychain.openings))
     stage = SigningStage(signer_keys.identity, case_builder, key_use)
-    chores = CustodyMaintenance(signer_keys.identity, vaults, keychain, shares, signer_keys.records)
-    operations = Operations(signer_keys.identity, registry, vault, provisioner, vaults, chores)
+    maintenance = CustodyMaintenance(
+        signer_keys.identity, vaults, keychain, shares, signer_keys.records
+    )
+    operations = Operations(signer_keys.identity, registry, vault, provisioner, vaults, maintenance)
     return Slot(stage, operations, now_ms)

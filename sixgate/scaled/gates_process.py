@@ -78,8 +78,8 @@ class GatesProcess:
             # 2. Every batch checks freshness again (``fresh.now_ms``).
             await fresh.head(stop)
             app = self._app = gates_app(self._broker, self._settings.instance)
-            ahead = Ahead(app.all_done)
-            app.when_moved(ahead.clear)
+            ahead = Ahead(app.is_drained)
+            app.on_rebalance(ahead.clear)
             line = GateLine(known, sender, simulate, fresh.now_ms, self._sent, ahead)
             add_gates(app, line, end_process)
             # 3. Registered before the start, so that a start that fails half-way is stopped too.

@@ -39,7 +39,7 @@ from streams.kafka.access import SIGNER_TRANSACTIONS
 from streams.kafka.reader import Waiting
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
-from streams.runners.kafka_signer import KafkaSigner, Ports
+from streams.runners.kafka_signer import Callbacks, KafkaSigner
 from streams.runners.slot import Commit, Slot
 from streams.runners.slot_batches import AdmittedMs
 
@@ -105,7 +105,7 @@ class SignerProcess:
                 known = proofs.has_outcome
                 slot = make_slot(self._keys, registry, table, number, known, clock.now_ms)
                 proofs.seen = slot.stage.memory.slot.registry_sequence
-                slot.operations.chores.owns = lambda account: (
+                slot.operations.maintenance.owns = lambda account: (
                     partition_of(account, trust.partitions) in at.partitions
                 )
                 return slot
@@ -118,7 +118,9 @@ class SignerProcess:
                 at,
                 make,
                 clock,
-                Ports(proofs.newest, self._on_commit, self._on_loaded, fresh.head, self._attest),
+                Callbacks(
+                    proofs.newest, self._on_commit, self._on_loaded, fresh.head, self._attest
+                ),
             )
             self._signers.append(signer)
             await signer.run(f"{SIGNER_TRANSACTIONS}-{trust.org}-{at.number}", stop)

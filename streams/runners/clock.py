@@ -1,4 +1,4 @@
-"""A wall clock that would rather stop than lie."""
+"""A wall clock that halts the process instead of returning a wrong time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ class ClockError(Exception):
 
 @dataclass(slots=True)
 class SteadyClock:
-    """Checks the wall clock against time since boot, which nobody sets.
+    """Compares the wall clock with the time since boot, which no administrator can set.
 
-    ``wall_ms`` counts from 1970, ``boot_ms`` from any fixed moment and through suspension.
+    ``wall_ms`` counts from 1970; ``boot_ms`` counts from any fixed moment, also during suspension.
     """
 
     wall_ms: Milliseconds
@@ -30,16 +30,18 @@ class SteadyClock:
         self._offset_ms = self.wall_ms() - self.boot_ms()
 
     def now_ms(self) -> int:
-        """Return the time, never less than last time; raise ``ClockError`` when it jumped."""
+        """Return the time, never less than the last time; raise ``ClockError`` if it jumped."""
         now_ms = self.wall_ms()
         drift_ms = now_ms - self.boot_ms() - self._offset_ms
         if abs(drift_ms) > DISAGREEMENT_MS_MAX:
-            raise ClockError(_sentence(f"jumped by {drift_ms} ms"))
+            raise ClockError(_message(f"jumped by {drift_ms} ms"))
+        # ``last_ms`` is loaded from the state, so this also detects a clock that was set back
+        # while the process was down. Steps of up to a second are normal NTP corrections.
         if now_ms < self.last_ms - BACKWARD_MS_MAX:
-            raise ClockError(_sentence(f"is {self.last_ms - now_ms} ms behind the last decision"))
+            raise ClockError(_message(f"is {self.last_ms - now_ms} ms behind the last decision"))
         self.last_ms = max(now_ms, self.last_ms)
         return self.last_ms
 
 
-def _sentence(what: str) -> str:
-    return f"the clock {what}: set it right, then start again; nothing was processed"
+def _message(problem: str) -> str:
+    return f"the clock {problem}: set it right, then start again; nothing was processed"

@@ -1,4 +1,13 @@
-"""What a signer does for its vaults when nobody waits for it: rotations, share keys, records."""
+"""Custody maintenance of a signer, in portions between batches: rewraps, share keys, audit records.
+
+The caller commits the returned events together with the changes of the slot's memory. What is left
+to do follows from committed state alone:
+
+- **Rewraps.** *Die before the commit: the version is rewrapped again under the same new key.*
+- **Share keys.** A new share key and its first announcements are in one commit. *Die before it:
+  no client has seen that key, and the next start makes another.*
+- **Audit records** of KMS calls. *Die before the commit: they are lost.*
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,15 +28,15 @@ from signer.vaults.rotation import Stuck
 
 REWRAPS_MAX = 256
 ANNOUNCED_MAX = 256
-AGAIN_MS = 60_000
-STUCK_TOLD_MAX = 16
+RETRY_MS = 60_000
+STUCK_REPORTED_MAX = 16
 
 
 @dataclass(slots=True)
 class CustodyMaintenance:
-    """Each does some of its work at a time, and waits a while after a KMS that failed.
+    """Does each kind of work in portions and retries ``RETRY_MS`` after a KMS failed.
 
-    ``owns`` tells whether an account is one that this signer decides for.
+    ``owns`` returns whether this signer decides for an account [default: all accounts].
     """
 
     identity: Ed25519Signer
@@ -35,82 +44,87 @@ class CustodyMaintenance:
     keychain: Keychain
     shares: ShareKeyRotation
     records: CustodyRecords
-    owns: Callable[[str], bool] = bool  # whatever has a name
+    owns: Callable[[str], bool] = bool  # true for every account name
     _rewrap_after_ms: int = 0
-    _turn_after_ms: int = 0
-    _announced: tuple[int, int | None] = (-1, None)
+    _rotate_after_ms: int = 0
+    _announced: tuple[int, int | None] = (-1, None)  # registry sequence, share key version
 
-    def do(self, now_ms: int) -> list[Outgoing]:
-        """Do some of everything; return what to publish about it."""
-        return self.turn_shares(now_ms) + self.rewrap(now_ms) + self.told(now_ms)
+    def run(self, now_ms: int) -> list[Outgoing]:
+        """Do one portion of each kind of work; return the events to publish."""
+        return self.rotate_share_keys(now_ms) + self.rewrap(now_ms) + self.drain_records(now_ms)
 
     def rewrap(self, now_ms: int) -> list[Outgoing]:
-        """Bring on what a change of a vault's key has yet to come to, some of it at a time.
+        """Rewrap up to ``REWRAPS_MAX`` versions that are still under a former key.
 
-        While the root does not answer it waits, and every version opens as it did.
+        If the root key does not answer, nothing changes and every version still opens.
         """
         if now_ms < self._rewrap_after_ms:
             return []
         try:
             made = self.vaults.rewraps(self.identity.keyid, now_ms, REWRAPS_MAX)
         except CustodyError as error:
-            self._rewrap_after_ms = now_ms + AGAIN_MS
+            self._rewrap_after_ms = now_ms + RETRY_MS
             return [self._failed("rewrap.failed", now_ms, error)]
-        said = [self._said(each.account, self.identity.sign_event(each)) for each in made.events]
-        return said + list(self._stuck(made.stuck, now_ms))
+        events = [
+            self._publish(each.account, self.identity.sign_event(each)) for each in made.events
+        ]
+        return events + list(self._stuck(made.stuck, now_ms))
 
-    def turn_shares(self, now_ms: int) -> list[Outgoing]:
-        """Let share keys take turns, and announce the current one to some to whom it is news.
+    def rotate_share_keys(self, now_ms: int) -> list[Outgoing]:
+        """Rotate the share key if due, erase old ones, and announce the current one in portions.
 
-        There is none before an account has something to be sealed for it. Those who wait for it
-        have the former one, which opens for a day after its turn.
+        There is no share key until an account needs one. Clients that wait for the announcement
+        use the former key, which opens for a day after its rotation.
         """
         self.shares.erase(now_ms)
         known = (self.vaults.registry.sequence, self.shares.version)
-        if now_ms < self._turn_after_ms or (
+        # Looking for accounts is skipped while neither registry nor share key changed.
+        if now_ms < self._rotate_after_ms or (
             known == self._announced and not (known[1] and self.shares.due(now_ms))
         ):
             return []
-        accounts = self._sealing()
+        accounts = self._sealing_accounts()
         try:
-            if accounts and (self.shares.due(now_ms) or self._forsaken(accounts)):
+            if accounts and (self.shares.due(now_ms) or self._is_distrusted(accounts)):
+                # Changes the slot's memory, which is durable only with the caller's commit.
                 self.shares.turn(self.vaults.registry.org, self.identity.keyid, now_ms)
         except CustodyError as error:
-            self._turn_after_ms = now_ms + AGAIN_MS
+            self._rotate_after_ms = now_ms + RETRY_MS
             return [self._failed("share.key.failed", now_ms, error)]
-        told = list(islice(chain.from_iterable(map(self._announce, accounts)), ANNOUNCED_MAX))
-        if len(told) < ANNOUNCED_MAX:
+        announced = list(islice(chain.from_iterable(map(self._announce, accounts)), ANNOUNCED_MAX))
+        if len(announced) < ANNOUNCED_MAX:
             self._announced = (self.vaults.registry.sequence, self.shares.version)
-        return told
+        return announced
 
-    def told(self, now_ms: int) -> list[Outgoing]:
-        """Return the records of what custody did since they were asked for last."""
+    def drain_records(self, now_ms: int) -> list[Outgoing]:
+        """Return the audit records of custody since the last call."""
         return self.records.told(self.keychain.drain_failures(), now_ms)
 
-    def _sealing(self) -> list[str]:
-        """Return this signer's open accounts for which something is sealed.
+    def _sealing_accounts(self) -> list[str]:
+        """Return this signer's open accounts whose clients seal shares or values to the signer.
 
-        Those with a vault in which clients hold shares, or one of secrets, and those that claimed
-        the address of a key from outside. A vault may be set before its account is opened.
+        They have a vault with client shares or a vault of secrets, or claimed the address of an
+        imported key. A vault can be registered before its account is opened.
         """
         registry = self.vaults.registry
         vaults = (v for v in registry.vaults.values() if v.plan.needs_client or not v.holds_keys)
         named = {vault.account for vault in vaults} | set(registry.claims.values())
         return sorted(name for name in named & registry.accounts if self.owns(name))
 
-    def _forsaken(self, accounts: Sequence[str]) -> bool:
-        """Tell whether an account was told of the current key by a key this signer has no more.
+    def _is_distrusted(self, accounts: Sequence[str]) -> bool:
+        """Return whether the current share key was announced under a revoked key of this signer.
 
-        Nobody seals for such a one, and no number is told twice: it is time for the next.
+        Clients do not seal to such a key, and a version is announced only once, so the next
+        version must be made.
         """
         vault, registry, current = self.vaults.vault, self.vaults.registry, self.shares.current
         found = ((name, vault.share_keys.get(name)) for name in accounts)
-        told = [name for name, key in found if key and current and _same(key, current)]
-        return any(vault.sealed_for(name, registry) is None for name in told)
+        announced = [name for name, key in found if key and current and _is_same(key, current)]
+        return any(vault.sealed_for(name, registry) is None for name in announced)
 
     def _announce(self, account: str) -> Iterator[Outgoing]:
-        current, told = self.shares.current, self.vaults.vault.share_keys.get(account)
-        if current is None or (told and _same(told, current)):
+        current, newest = self.shares.current, self.vaults.vault.share_keys.get(account)
+        if current is None or (newest and _is_same(newest, current)):
             return
         event = ShareKeyAnnounced(
             id=announcement_id(account, current.version, current.public_key),
@@ -120,15 +134,15 @@ class CustodyMaintenance:
             made_at_ms=current.made_at_ms,
             signer=self.identity.keyid,
         )
-        yield self._said(account, self.identity.sign_event(event))
+        yield self._publish(account, self.identity.sign_event(event))
 
     def _stuck(self, stuck: Sequence[Stuck], now_ms: int) -> Iterator[Outgoing]:
-        more = len(stuck) - STUCK_TOLD_MAX
-        for number, (place, why) in enumerate(stuck[:STUCK_TOLD_MAX], 1):
+        more = len(stuck) - STUCK_REPORTED_MAX
+        for number, (place, why) in enumerate(stuck[:STUCK_REPORTED_MAX], 1):
             source, subject = f"rewrap/{place}/{now_ms}", input_digest(str(place).encode())
             detail = f"{place}, stays under a former key: {why}"
-            if number == STUCK_TOLD_MAX and more > 0:
-                detail = f"{more} more besides this one; {detail}"
+            if number == STUCK_REPORTED_MAX and more > 0:
+                detail = f"{more} more like this one; {detail}"
             actor = self.identity.keyid
             yield audited("rewrap.failed", source, subject, detail, actor=actor, at_ms=now_ms)
 
@@ -137,11 +151,14 @@ class CustodyMaintenance:
         actor = self.identity.keyid
         return audited(action, source, subject, str(error), actor=actor, at_ms=now_ms)
 
-    def _said(self, account: str, signed: bytes) -> Outgoing:
-        """Take an event of our own as everybody will, and return it to be published."""
+    def _publish(self, account: str, signed: bytes) -> Outgoing:
+        """Return an event of this signer, after loading it as every reader will.
+
+        The register thus counts it before the commit; if that commit fails, the process ends.
+        """
         self.vaults.vault.load(signed, self.vaults.registry)
         return Outgoing(Topic.VAULT, account, signed)
 
 
-def _same(told: ShareKeyAnnounced, current: SealedShareKey) -> bool:
-    return told.public_key == current.public_key
+def _is_same(announced: ShareKeyAnnounced, current: SealedShareKey) -> bool:
+    return announced.public_key == current.public_key

@@ -1,14 +1,16 @@
-"""The whole pipeline in one process: from the inbox through all gates to signed outcomes.
+"""Embedded runner: the whole pipeline in one process, from the inbox to signed outcomes.
 
 One batch:
 
-1. Read a bounded number of submitted records, then of key requests, then of registry records, and
-   apply them the other way round: whatever was registered before an intent is known when the intent
-   is judged. Behind a topic that is not yet read to its end the later ones wait for the next batch.
-2. Lead the intents through the gates, simulate, open keys: outside any transaction.
-3. Commit the trail, the pinned outcomes, state and positions. If we die before, the batch is
-   read again; if we die after, ``recover`` finishes what was pinned.
-4. Sign, then commit the outcomes. If we die before, ``recover`` makes the same bytes.
+1. Read a bounded number of intents, then key requests, then registry records, and apply them in
+   the opposite order: the signer knows everything that was registered before an intent. While a
+   topic is not read to its end, the topics that depend on it wait for the next batch.
+2. Run the gates, simulate and open keys, outside any transaction.
+   *Die in 1 or 2: nothing was written; the batch is read again.*
+3. Commit audit trail, pinned outcomes, state and positions in one SQLite transaction.
+   *Die before the commit: the batch is read again. Die after it: ``recover`` finishes it.*
+4. Sign, then commit the outcomes.
+   *Die before that commit: ``recover`` makes the same bytes. Die after it: the batch is done.*
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +35,7 @@ Positions: TypeAlias = dict[str, int]
 
 
 class ReadBatch(NamedTuple):
-    """The next records of one topic, the positions behind them, and whether more may follow."""
+    """The next records of one topic, the positions after them, and whether the topic ends there."""
 
     records: list[Record]
     positions: Positions
@@ -45,7 +47,7 @@ NOTHING = ReadBatch([], {}, to_the_end=False)
 
 @dataclass(slots=True)
 class EmbeddedRunner:
-    """Owns the pipeline's write side; all methods belong to one thread."""
+    """Owns the write side of the pipeline; call all methods from one thread."""
 
     inbox: SqliteLog
     pipeline: PipelineLog
@@ -56,14 +58,15 @@ class EmbeddedRunner:
 
     @property
     def stage(self) -> SigningStage:
-        """The sixth gate and what it remembers."""
+        """The signing stage with its memory."""
         return self.slot.stage
 
     def load(self) -> None:
-        """Load what earlier lives left and prove that nothing went back.
+        """Load the committed state of earlier boots and check that nothing was rolled back.
 
         Raises ``StateRollbackError``, ``StateIntegrityError``, ``LogError``.
         """
+        # The state has a MAC; registry, vault and inbox must match what it has seen.
         seen = self.stage.memory.slot
         self._check_positions(seen.positions)
         registry_end = seen.positions.get(position_name(REGISTRY_PARTITION), 0)
@@ -76,47 +79,51 @@ class EmbeddedRunner:
         self.slot.operations.load(registry, vault, seen)
         if self.stage.registry.sequence and self.stage.registry.partitions != self.inbox.partitions:
             raise StateIntegrityError(
-                "trust.json names other partitions than the registry: restore it"
+                f"trust.json has {self.inbox.partitions} partitions, but the registry has "
+                f"{self.stage.registry.partitions}: restore trust.json from a good copy"
             )
         self.clock.last_ms = seen.last_ms
 
     def recover(self) -> None:
-        """Sign and publish the outcomes that an earlier life pinned; raises as ``step`` does.
-
-        The registry is read to its end before: it may say that this signer signs no more.
-        """
+        """Sign and publish the outcomes that earlier boots pinned; raises as ``step`` does."""
         now_ms = self.clock.now_ms()
+        # The whole registry first: if an admin revoked this signer's key while it was down, its
+        # signature on a pinned outcome is worthless, and ``Slot.recover`` halts.
         while (registry := self._take(Topic.REGISTRY)).records:
             trail = self.slot.register(registry.records, now_ms)
             self._commit_all(self.slot.judge([], trail, now_ms, registry.positions), now_ms)
+        # Die anywhere in here: what is not committed as published is recovered by the next start.
         self._commit_all(self.slot.recover(), now_ms)
 
     def step(self) -> int:
-        """Process one batch; return how many records it read, or without any did of other work.
+        """Process one batch; return the number of records read, or of maintenance commits.
 
-        Raises ``ClockError``, ``StateIntegrityError``, ``LogError``, ``HaltError``: the runner is
-        spent then, and a new one goes on from what is committed.
+        Raises ``ClockError``, ``StateIntegrityError``, ``LogError``, ``HaltError``. The runner is
+        unusable then; a new one continues from the last commit.
         """
         now_ms = self.clock.now_ms()
-        registry, requests, submitted = taken = self._next()
-        if not any(one.records for one in taken):
+        # 1. Die here: positions are unchanged.
+        registry, requests, submitted = batch = self._next()
+        if not any(one.records for one in batch):
             self.slot.operations.check_registered(self.stage.registry)
             self.slot.operations.keychain.close_expired()
-            return self._do_chores(now_ms)
+            return self._maintain(now_ms)
+        # 2. Die here: answers and verdicts exist in memory only.
         trail = self.slot.administer(registry.records, requests.records, now_ms)
-        led = self._lead(submitted.records, now_ms)
-        arrivals = [Arrival(passage.source, passage.clearance) for passage in led.decided]
+        gated = self._run_gates(submitted.records, now_ms)
+        arrivals = [Arrival(passage.source, passage.clearance) for passage in gated.decided]
         read = registry.positions | requests.positions | submitted.positions
-        commits = self.slot.judge(arrivals, trail + led.events, now_ms, read)
+        # 3., 4. ``judge`` yields two commits; it signs only after the first one is durable.
+        commits = self.slot.judge(arrivals, trail + gated.events, now_ms, read)
         self._commit_all(commits, now_ms)
-        return sum(len(one.records) for one in taken)
+        return sum(len(one.records) for one in batch)
 
     def publish(self, events: Sequence[Outgoing]) -> None:
-        """Append what is no part of a batch, durable on return; raises ``LogError``."""
+        """Append events outside a batch, durable on return; raises ``LogError``."""
         self._commit_all([Commit(events, [])], self.clock.now_ms())
 
-    def _do_chores(self, now_ms: int) -> int:
-        """Do what waited for a quiet moment; return how many commits came of it."""
+    def _maintain(self, now_ms: int) -> int:
+        """Do custody maintenance between batches; return the number of commits."""
         commits = 0
         for commit in self.slot.idle(now_ms):
             self._commit_all([commit], now_ms)
@@ -126,8 +133,8 @@ class EmbeddedRunner:
     def _next(self) -> tuple[ReadBatch, ReadBatch, ReadBatch]:
         """Read the next registry records, key requests and intents, as far as their order allows.
 
-        An intent may rely on a key and a key on the registry, so each is read before what it may
-        rely on: what is appended in between is then seen by the later read, not missed.
+        An intent depends on keys, and a key on the registry. Each topic is read before the ones it
+        depends on, so a record that is appended in between is seen by the later read.
         """
         submitted = self._take(Topic.SUBMITTED)
         requests = self._take(Topic.KEY_REQUESTS)
@@ -136,18 +143,20 @@ class EmbeddedRunner:
             return registry, NOTHING, NOTHING
         return registry, requests, submitted if requests.to_the_end else NOTHING
 
-    def _lead(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
+    def _run_gates(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         stage = self.stage
-        world = GateProjections(stage.registry, stage.keys, stage.memory.account)
-        return cascade.run(submitted, world, now_ms, self.simulate)
+        projections = GateProjections(stage.registry, stage.keys, stage.memory.account)
+        return cascade.run(submitted, projections, now_ms, self.simulate)
 
     def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
         for events, writes in commits:
+            # Durable (SQLite, synchronous = FULL) before the generator continues, that is, before
+            # anything of this commit is signed.
             self.pipeline.commit(events, writes, now_ms)
             self.on_commit(events)
 
     def _take(self, topic: Topic) -> ReadBatch:
-        """Read a topic's next records, the same number of every partition at most."""
+        """Read a topic's next records, at most ``RECORDS_PER_PARTITION_MAX`` per partition."""
         records: list[Record] = []
         positions: Positions = {}
         to_the_end = True
@@ -167,5 +176,6 @@ class EmbeddedRunner:
             topic, partition = place.rsplit("/", 1)
             if position > self.inbox.end(Topic(topic), int(partition)):
                 raise StateRollbackError(
-                    f"inbox.db ends before what the signer read of {topic}: restore a newer copy"
+                    f"inbox.db ends at offset {self.inbox.end(Topic(topic), int(partition))} of "
+                    f"{place}, but the signer read up to {position}: restore a newer copy"
                 )

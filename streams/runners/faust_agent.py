@@ -1,7 +1,11 @@
-"""A Faust agent that takes what is ready, and acks in order once its work on it is done.
+"""Faust agents that process batches and acknowledge in order, after their work is done.
 
-Faust acks what an agent raised on and logs a stall, so whatever fails here ends the process at
-once.
+1. Take a batch of delivered messages.
+2. Await ``work``, which sends everything that follows from the batch.
+3. Acknowledge in order. *Die before that: the batch is delivered again.*
+
+Faust acknowledges a message whose agent raised, and only logs a stalled agent. So any failure here
+ends the process immediately.
 """
 
 import asyncio
@@ -15,14 +19,14 @@ from streams.runners.faust_app import GatesApp
 
 __all__ = ["EndProcess", "Message", "Work", "add_agent"]
 
-BATCH_COUNT_MAX = 100  # judging them keeps the event loop for some milliseconds
+BATCH_COUNT_MAX = 100  # deciding that many blocks the event loop for some milliseconds
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Sequence[Message]], Awaitable[None]]
 EndProcess: TypeAlias = Callable[[BaseException], NoReturn]
 
 
 def add_agent(app: GatesApp, topic: str, name: str, work: Work, end_process: EndProcess) -> None:
-    """Give the app an agent that awaits ``work`` on batches of a topic's raw messages."""
+    """Add an agent to the app that awaits ``work`` on batches of a topic's raw messages."""
     raw: dict[str, Any] = {
         "value_type": bytes,
         "value_serializer": "raw",
@@ -33,22 +37,25 @@ def add_agent(app: GatesApp, topic: str, name: str, work: Work, end_process: End
     async def agent(stream: StreamT[Any]) -> None:
         try:
             async for delivered in batches(cast(Any, stream).channel.queue):
-                events = app.begun(delivered)
+                # 1. Die here: nothing was acknowledged.
+                events = app.accept(delivered)
+                # 2. Die here: some records may be sent; they are sent again after redelivery.
                 await work([event.message for event in events])
+                # 3. Faust commits acknowledged offsets every COMMIT_S.
                 for event in events:
                     event.ack()
-        except Exception as error:  # noqa: BLE001 - Faust would ack and go on
+        except Exception as error:  # noqa: BLE001 - Faust would acknowledge and continue
             end_process(error)
 
     app.agent(app.topic(topic, **raw), name=name, concurrency=1)(agent)
 
 
 async def batches(queue: "asyncio.Queue[T]") -> AsyncIterator[list[T]]:
-    """Yield what is ready, at least one event, without waiting for more, until Faust stops.
+    """Yield batches of ready events, each of at least one, until Faust stops.
 
-    Events are taken from where Faust delivers them: its own iterator of a stream costs each one a
-    turn of the loop. It delivers a hundred messages of all topics in one turn. As long as each turn
-    brings more they are taken together: what a batch costs is shared by those in it.
+    Events are taken from the queue to which Faust delivers: its own stream iterator costs one turn
+    of the event loop per event. Faust delivers up to a hundred messages of all topics in one turn.
+    A batch grows while each turn adds events, because its events share the cost of a batch.
     """
     with suppress(StopAsyncIteration):  # what Faust's queue raises at the end
         while True:

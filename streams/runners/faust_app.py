@@ -1,4 +1,4 @@
-"""A Faust app that only consumes: static member, manual acks, nothing created or stored."""
+"""Faust app of the gates: a static group member with manual acknowledgement; stores nothing."""
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -17,17 +17,17 @@ from streams.kafka.names import Names
 from streams.kafka.reader import Waiting
 
 _LOG = logging.getLogger("sixgate.gates")
-COMMIT_S = 0.25  # a crash repeats at most what was read in this time
+COMMIT_S = 0.25  # a crash repeats at most what was acknowledged in this time
 SESSION_S = 10.0
 BUFFER_COUNT_MAX = 1_024
 
 
 class _Consumer(driver.Consumer):
     async def wait_first(self, *waits: Any, timeout: Any = None) -> Any:  # noqa: ASYNC109 - Faust's
-        """Deliver a message without the four tasks per message that Faust makes.
+        """Deliver a message without the four tasks that Faust creates per message.
 
-        Faust waits for whichever is first, a delivery or the suspension of the flow. While the
-        flow is on, the delivery alone is awaited.
+        Faust waits for a delivery or the suspension of the flow. While the flow is active, this
+        awaits the delivery alone.
         """
         delivery, *others = waits
         if not isinstance(delivery, Coroutine) or self.suspend_flow.is_set():
@@ -37,7 +37,7 @@ class _Consumer(driver.Consumer):
         return await delivery
 
     def fetched(self, at: TP) -> int | None:
-        """Return the offset that is fetched next, None before the first is known."""
+        """Return the next offset to fetch, None before the first one is known."""
         subscribed = self._thread._ensure_consumer()._subscription.subscription  # noqa: SLF001 - no public way without waiting
         state = subscribed.assignment.state_value(at)
         return state.position if state.has_valid_position else None
@@ -48,14 +48,15 @@ class _Transport(driver.Transport):
 
 
 class GatesApp(faust.App):
-    """The app; its agents send through a producer of their own and ack what was sent."""
+    """The app. Its agents send through ``Sender`` and acknowledge afterwards."""
 
     names: Names  # set by gates_app: without a default, a prefix cannot be forgotten
 
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition that is ours how far it was done with and where it ends.
+        """Yield position and end of every assigned partition.
 
-        Where everything was acked that is behind transaction markers too, else what was committed.
+        The position is the next offset to fetch, after transaction markers, if everything
+        delivered is acknowledged; otherwise it is the committed offset.
         """
         consumer: Any = self.consumer
         unacked = tuple(consumer._unacked_messages)  # noqa: SLF001 - no public way
@@ -67,54 +68,54 @@ class GatesApp(faust.App):
             if end is not None and position is not None:
                 yield Waiting(self.names.label(at), position, end)
 
-    def all_done(self, place: PartitionId) -> bool:
-        """Tell whether everything that lies at a place was acked, and that it is kept."""
+    def is_drained(self, place: PartitionId) -> bool:
+        """Return whether this member acknowledged and committed everything in a partition."""
         topic, partition = place
         consumer, at = cast(Any, self.consumer), TP(self.names.of(topic), partition)
         end = consumer.highwater(at)
         committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
         return at in consumer.assignment() and end is not None and committed >= end
 
-    def begun(self, delivered: Sequence[Event]) -> list[Event]:
-        """Note that work on events begins, and return those that are still this member's.
+    def accept(self, delivered: Sequence[Event]) -> list[Event]:
+        """Start tracking delivered events; drop those from before a rebalance.
 
-        What was delivered before partitions moved comes again, to whoever has them now.
+        Kafka delivers the dropped ones again, to the member that owns their partition now.
         """
         if not self.flow_control.is_active():
             return []
-        consumer, looked_at = self.consumer, self.monitor.stream_inbound_time
+        consumer, inbound_time = self.consumer, self.monitor.stream_inbound_time
         ours = [e for e in delivered if e.message.generation_id == self.consumer_generation_id]
         for event in ours:
             event.message.tracked = True
             consumer.track_message(event.message)
-            looked_at[event.message.tp] = monotonic()
+            inbound_time[event.message.tp] = monotonic()
         return ours
 
-    def when_moved(self, act: Callable[[], None]) -> None:
-        """Act whenever partitions come or go."""
+    def on_rebalance(self, act: Callable[[], None]) -> None:
+        """Call ``act`` whenever partitions are assigned or revoked."""
         for signal, event in (
             (self.on_partitions_revoked, "gates.partitions_revoked"),
             (self.on_partitions_assigned, "gates.partitions_assigned"),
         ):
-            signal.connect(self._moved(event, act))
+            signal.connect(self._rebalanced(event, act))
 
-    def _moved(self, event: str, act: Callable[[], None]) -> Callable[..., Awaitable[None]]:
-        async def moved(*given: Any, **_: Any) -> None:
+    def _rebalanced(self, event: str, act: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+        async def rebalanced(*given: Any, **_: Any) -> None:
             partitions = sorted(self.names.label(at) for at in given[-1])
             _LOG.info(event, extra={"partitions": partitions})
             act()
 
-        return moved
+        return rebalanced
 
     def _create_directories(self) -> None:
-        """Make none: nothing is stored."""
+        """Create no directories: nothing is stored."""
 
     def _new_transport(self) -> driver.Transport:
         return _Transport(self.conf.broker_consumer, self)
 
 
 def gates_app(broker: Broker, instance: str) -> GatesApp:
-    """Return an app that joins the gates' group as the member ``instance``."""
+    """Return an app that joins the gates' consumer group as static member ``instance``."""
     app = GatesApp(
         broker.names.of(GATES_GROUP),
         broker=[f"kafka://{server}" for server in broker.servers.split(",")],

@@ -1,26 +1,28 @@
-"""One slot of the signer on Kafka.
+"""Runs one slot of the signer on Kafka.
 
-1. Wait for a fresh head of the registry, here, after loading and before every batch: a process
-   whose clock is wrong takes nobody's place and writes nothing.
-2. Fence: the slot's transactional producer starts, and whoever held the slot before can write no
-   more. If we die from here on, the next process does the same.
-3. Read the slot's state to its end, then registry and keys as far as the state has seen them, and
-   prove that none of them went back.
-4. Read the registry to its end, and halt unless it names this signer with the key it has: one that
-   an admin took back while it was down signs nothing more, not even what it had pinned.
-5. Attest this life, as whoever releases keys wants to know whom to: its record goes with the first
-   outcomes that name it, in their 7. Then finish what an earlier life pinned: the same bytes,
-   whatever else changed since.
-6. Read a batch, then key requests, then the registry to its end: what was registered before an
-   intent or a request is known when it is judged.
-7. Commit pinned outcomes, state and positions, together with the signed outcomes of the batch
-   before. If we die before, both batches are pinned or unread: 5 and 6 do the rest; if we die
-   after, 5 finishes this one.
-   Where nothing came, what waited for a quiet moment is done and committed alone.
-8. Sign. Where the next batch is there already the outcomes go with its 7, else they are committed
-   at once: they wait neither for a batch nor for a head. If we die before, 5 makes the same bytes.
+1. Wait for a fresh registry head: here, after loading, and before every batch. So a process with a
+   wrong clock fences nobody and writes nothing.
+2. Fence: starting the slot's transactional producer locks out the slot's former signer.
+   *Die from here on: the next process fences in the same way.*
+3. Read the slot's state to its end, then registry and vault as far as the state has seen them, and
+   check that none of them was rolled back.
+4. Read the registry to its end, and halt unless it names this signer with its key: a signer that
+   was revoked while it was down signs nothing more, not even its pinned outcomes.
+5. Name this boot; key releases verify it. Its record is committed with the first outcomes that name
+   it, in their step 7. Then finish what earlier boots pinned: the same bytes, whatever has expired
+   or changed since. *Die here: the next start continues.*
+6. Read a batch, then key requests, then the registry to its end: the signer knows everything that
+   was registered before an intent or a request.
+7. Commit the pinned outcomes, state and positions together with the signed outcomes of the batch
+   before. *Die before the commit: step 5 signs the batch before again, step 6 reads this one
+   again. Die after it: step 5 finishes this batch.*
+   If nothing arrived, custody maintenance is done and committed alone.
+8. Sign. If the next batch is ready, the outcomes join its step 7; otherwise they are committed
+   immediately: they wait neither for a batch nor for a head. *Die before that: step 5 makes the
+   same bytes.*
 
-Whatever fails ends the process: only a new start can tell what was written.
+Every failure ends the process: after a failed commit only a new start can find out what was
+written.
 """
 
 import asyncio
@@ -42,7 +44,7 @@ from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot, position_name
 from streams.runners.slot_batches import AdmittedMs, NewestSequences, ReadRecords, SlotBatches
-from streams.runners.slot_inputs import Inputs, open_inputs, places_of, positions_behind
+from streams.runners.slot_inputs import Inputs, next_positions, open_inputs, places_of
 from streams.slow_calls import log_slow
 
 _LOG = logging.getLogger("sixgate.slot")
@@ -55,15 +57,15 @@ OnCommit: TypeAlias = Callable[[Commit, AdmittedMs], None]
 FreshHead: TypeAlias = Callable[[asyncio.Event], Awaitable[RegistryHead | None]]
 
 
-class Ports(NamedTuple):
-    """What a slot asks and tells others.
+class Callbacks(NamedTuple):
+    """What a slot needs from its process.
 
-    ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds;
-    ``on_commit`` hears what became visible, and when each intent of it was admitted as far as its
-    gate's verdict tells: that is advice. ``on_loaded`` hears that the slot is at work.
-    ``attest`` names this life to the slot, once it knows registry and keys. ``fresh_head`` waits
-    for a head of the registry that is fresh, and raises ``RegistryStaleError``; it gives None where
-    none is required, or once it is told to stop.
+    ``newest`` returns the sequence of the newest outcome in the ledger, by account.
+    ``on_commit`` receives what became visible and the admission times of its intents; these come
+    from the gates' verdicts, so they are advice. ``on_loaded`` is called when the slot is ready.
+    ``attest`` names this boot to the slot, once registry and keys are loaded. ``fresh_head`` waits
+    for a fresh registry head and raises ``RegistryStaleError``; it returns None if no head is
+    required or the process is stopping.
     """
 
     newest: NewestSequences
@@ -74,17 +76,22 @@ class Ports(NamedTuple):
 
 
 class KafkaSigner:
-    """Runs one slot until it is told to stop, or something fails."""
+    """Runs one slot until it is stopped or fails."""
 
     def __init__(
-        self, broker: Broker, at: SlotPartitions, make: MakeSlot, clock: SteadyClock, ports: Ports
+        self,
+        broker: Broker,
+        at: SlotPartitions,
+        make: MakeSlot,
+        clock: SteadyClock,
+        callbacks: Callbacks,
     ) -> None:
         """``make`` builds the slot around its state."""
         self._broker = broker
         self._at = at
         self._make = make
         self._clock = clock
-        self._ports = ports
+        self._callbacks = callbacks
         self._table = StateTable()
         self._decided: Reader | None = None
         self._head: RegistryHead | None = None
@@ -99,57 +106,64 @@ class KafkaSigner:
         """
         async with AsyncExitStack() as opened:
             opened.callback(self._thread.shutdown)
-            if not await self._fresh(stop):
+            # 1. Die up to here: nothing happened, and the former signer still runs.
+            if not await self._wait_for_head(stop):
                 return
             at = self._at
             producer = SlotProducer(
                 self._broker, transactional_id, at.partitions_total, at.partitions[0]
             )
+            # 2. From here on the former signer cannot commit, so the state that is read next is
+            #    complete: fencing ended its last transaction, committed or aborted.
             await opened.enter_async_context(producer)
             _LOG.info("slot.fenced", extra={"slot": at.number})
+            # 3. Nothing is written while loading.
             slot = await self._load()
             registered = slot.stage.registry.sequence
             _LOG.info("slot.loaded", extra={"slot": at.number, "registry_records": registered})
-            batches = SlotBatches(slot, self._clock, at.partitions_total, self._ports.newest)
+            batches = SlotBatches(slot, self._clock, at.partitions_total, self._callbacks.newest)
             positions = slot.stage.memory.slot.positions
             inputs = await open_inputs(self._broker, at, positions, opened)
-            if await self._fresh(stop):
+            # The head of step 1 may have expired while loading.
+            if await self._wait_for_head(stop):
+                # 4. Halts here, before anything is signed, if the registry revoked this signer.
                 await self._catch_up(producer, batches, inputs)
-                await self._in_thread(self._ports.attest, slot)
+                # 5. Die inside: unpublished outcomes stay pinned, and the next start repeats it.
+                await self._in_thread(self._callbacks.attest, slot)
                 await self._commit_all(producer, slot.recover())
                 _LOG.info("slot.recovered", extra={"slot": at.number})
                 self._decided = inputs.decided
-                self._ports.on_loaded()
-            while await self._go_on(producer, slot, stop):
+                self._callbacks.on_loaded()
+            while await self._next_head(producer, slot, stop):
                 await self._step(producer, batches, inputs)
-            if slot.has_unpublished:
+            if slot.has_unpublished:  # a regular stop; after a crash step 5 does it
                 await self._publish(producer, slot)
 
     def waiting(self) -> Iterator[Waiting]:
-        """Tell of every partition how far it was read and where it ends, as far as is known."""
+        """Yield position and end of every partition, once the slot is ready."""
         return self._decided.waiting() if self._decided else iter(())
 
-    async def _fresh(self, stop: asyncio.Event) -> bool:
-        """Wait for a fresh head, unless told to stop; tell whether to go on.
+    async def _wait_for_head(self, stop: asyncio.Event) -> bool:
+        """Wait for a fresh registry head; return whether to continue, False once ``stop`` is set.
 
-        It is from before the registry is read, so the registry must reach it.
+        The registry is read after it, so the registry must contain the record that it names.
         """
-        self._head = await self._ports.fresh_head(stop)
+        self._head = await self._callbacks.fresh_head(stop)
         return not stop.is_set()
 
-    async def _go_on(self, producer: SlotProducer, slot: Slot, stop: asyncio.Event) -> bool:
-        """Do as ``_fresh``, and publish what is signed where a head does not come at once."""
-        fresh = asyncio.create_task(self._fresh(stop))
+    async def _next_head(self, producer: SlotProducer, slot: Slot, stop: asyncio.Event) -> bool:
+        """Do as ``_wait_for_head``; publish signed outcomes if the head takes over ``HEAD_S``."""
+        head = asyncio.create_task(self._wait_for_head(stop))
         try:
-            at_once, _ = await asyncio.wait({fresh}, timeout=HEAD_S)
-            if slot.has_unpublished and not at_once:
+            done, _ = await asyncio.wait({head}, timeout=HEAD_S)
+            if slot.has_unpublished and not done:
                 await self._publish(producer, slot)
-            return await fresh
+            return await head
         finally:
-            fresh.cancel()
+            head.cancel()
 
     async def _load(self) -> Slot:
-        """Read state, registry and keys; prove that none went back."""
+        """Read state, registry and vault; raise if one of them was rolled back."""
         async for record in replay(self._broker, places_of(self._at, Topic.STATE)):
             self._table.load(record)
         slot = await self._in_thread(self._make, self._table)
@@ -163,6 +177,7 @@ class KafkaSigner:
 
     async def _step(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
         slot = batches.slot
+        # 6. Signed outcomes do not wait: then only records that are already fetched are taken.
         wait_ms = 0 if slot.has_unpublished else IDLE_MS
         decided = await inputs.decided.read(BATCH_COUNT_MAX, wait_ms)
         if slot.has_unpublished and not decided:
@@ -170,14 +185,18 @@ class KafkaSigner:
             return
         requests = await inputs.requests.read(BATCH_COUNT_MAX, wait_ms=0)
         registry = [r async for page in inputs.registry.read_to_end() for r in page]
-        if registry and slot.has_unpublished:  # it may say that nothing is signed any more
+        if registry and slot.has_unpublished:
+            # The records may revoke this signer, and then pinning halts: publish first what was
+            # signed while it was registered.
             await self._publish(producer, slot)
         if decided or requests or registry:
             read = ReadRecords(registry, requests, decided)
             with log_slow(_LOG, "slot.batch_slow", slot=self._at.number, records=len(decided)):
                 pinned = await self._in_thread(batches.pin, read, self._head)
+            # 7. Until this returns, nothing of the batch is durable and nothing of it is signed.
             await self._commit(producer, pinned.commit)
             self._admitted_ms = pinned.admitted_ms
+            # 8. The outcomes leave with the next step's commit.
             with log_slow(_LOG, "slot.signing_slow", slot=self._at.number, records=len(decided)):
                 await self._in_thread(slot.sign)
         else:
@@ -188,15 +207,19 @@ class KafkaSigner:
         await self._commit(producer, await self._in_thread(slot.publish))
 
     async def _catch_up(self, producer: SlotProducer, batches: SlotBatches, inputs: Inputs) -> None:
-        """Take what was registered meanwhile; halt here where this signer may not sign under it."""
+        """Read the registry to its end and commit it (step 4).
+
+        Raises ``HaltError`` if it does not name this signer, ``StateRollbackError`` if the ledger
+        has newer outcomes of accounts with pinned outcomes.
+        """
         slot = batches.slot
-        await self._in_thread(batches.prove, self._table.pending_accounts())
+        await self._in_thread(batches.check_not_behind_ledger, self._table.pending_accounts())
         records = [r async for page in inputs.registry.read_to_end() for r in page]
         now_ms = self._clock.now_ms()
         trail = await self._in_thread(slot.administer, records, [], now_ms, self._head)
         if not slot.stage.registry.sequence:
             raise no_registry()
-        await self._commit_all(producer, slot.judge([], trail, now_ms, positions_behind(records)))
+        await self._commit_all(producer, slot.judge([], trail, now_ms, next_positions(records)))
 
     async def _commit_all(self, producer: SlotProducer, commits: Iterator[Commit]) -> None:
         while commit := await self._in_thread(next, commits, None):
@@ -204,12 +227,14 @@ class KafkaSigner:
 
     async def _commit(self, producer: SlotProducer, commit: Commit) -> None:
         facts = {"slot": self._at.number, "events": len(commit.events)}
+        # If this raises, the process ends: the slot's memory already counts the commit.
         with log_slow(_LOG, "slot.commit_slow", **facts):
             await producer.commit(*commit)
+        # The table follows the topic only after the commit, so it never shows an aborted write.
         for write in commit.writes:
             self._table.apply(write)
-        self._ports.on_commit(commit, self._admitted_ms)
+        self._callbacks.on_commit(commit, self._admitted_ms)
 
     async def _in_thread(self, work: Callable[..., Result], *given: object) -> Result:
-        """Keep the event loop free for the broker's heartbeats while rules and keys are at work."""
+        """Run ``work`` in the slot's thread: the event loop stays free for Kafka's heartbeats."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)

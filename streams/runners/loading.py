@@ -1,4 +1,4 @@
-"""What a signer must find as it left it: the registry and all that was answered on ``vault``."""
+"""Start checks of a signer: registry and ``vault`` must be exactly what its state saw last."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,49 +11,53 @@ from signer.vaults.register import VaultRegister
 
 
 def load_registry(registry: Registry, records: Iterable[Record], seen: SlotState) -> None:
-    """Fold the registry as far as the signer read it.
+    """Fold the registry records that the signer has read.
 
-    Raises ``StateRollbackError`` when there are fewer records than it has seen,
-    ``StateIntegrityError`` when there are more.
+    Raises ``StateRollbackError`` if there are fewer records than its state has seen, and
+    ``StateIntegrityError`` if there are more.
     """
     for record in records:
-        with suppress(RegistryRecordError):  # on record since it was read first
+        with suppress(RegistryRecordError):  # audited when it was read first
             registry.apply(record.value)
     _check_count("records in the registry", registry.sequence, seen.registry_sequence)
 
 
-def load_said(
-    said: VaultRegister, events: Iterable[Record], registry: Registry, seen: SlotState
+def load_vault_events(
+    vault: VaultRegister, events: Iterable[Record], registry: Registry, seen: SlotState
 ) -> None:
-    """Fold what was answered on ``vault``.
+    """Fold the signer's events on ``vault``.
 
-    Raises ``StateRollbackError`` when there is less than the signer has seen,
-    ``StateIntegrityError`` when there is more or other, or what no signer answered.
+    Raises ``StateRollbackError`` if there are fewer than its state has seen, and
+    ``StateIntegrityError`` if there are more, or others, or an invalid one.
     """
     for event in events:
-        _take(said, event, registry)
-    _check_count("answers in the vault", said.count, seen.key_count)
-    if seen.key_digest not in (None, said.digest()):
+        _load(vault, event, registry)
+    _check_count("answers in the vault", vault.count, seen.key_count)
+    # The count is not enough: a signer that dies before its commit answers an order a second time,
+    # so two well-signed answers to one order can exist.
+    if seen.key_digest not in (None, vault.digest()):
         raise StateIntegrityError(
-            "the answers in the vault are others than the signer saw: "
+            "the answers in the vault differ from those that the signer saw: "
             "restore the vault from a good copy"
         )
 
 
-def _take(said: VaultRegister, event: Record, registry: Registry) -> None:
+def _load(vault: VaultRegister, event: Record, registry: Registry) -> None:
     try:
-        said.load(event.value, registry)
+        vault.load(event.value, registry)
     except KeyOrderError as error:
-        raise StateIntegrityError(f"the vault holds what no signer answered: {error}") from None
+        raise StateIntegrityError(
+            f"an event in the vault is invalid ({error}): restore the vault from a good copy"
+        ) from None
 
 
 def _check_count(what: str, found: int, seen: int) -> None:
     if found < seen:
         raise StateRollbackError(
-            f"there are only {found} {what} where the signer saw {seen}: restore a newer copy"
+            f"there are only {found} {what}, but the signer saw {seen}: restore a newer copy"
         )
     if found > seen:
         raise StateIntegrityError(
-            f"there are {found} {what} where the signer saw {seen}: the signer's state is older, "
-            "or somebody else wrote them; restore the data folder from a good copy"
+            f"there are {found} {what}, but the signer saw {seen}: either the signer's state is an "
+            "older copy, or another process wrote them; restore the data folder from a good copy"
         )

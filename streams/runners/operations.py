@@ -1,4 +1,16 @@
-"""What operators send: registry records and orders, and how both are loaded at start."""
+"""Operators' records: applies registry records, executes orders, and loads both at start.
+
+An order, step by step:
+
+1. Open it: an admin (or the agent itself) signed it, it lies in its account's partition, and its
+   time has come and not passed.
+2. If it was answered before, return the same answer: orders are idempotent.
+3. Carry it out, sign the answer, and add the answer to the register.
+   *Die here: nothing is durable. The order is read again and carried out a second time; the key
+   material of the first attempt is in no committed answer, so it is worth nothing.*
+4. The caller commits the answer with the position after the order.
+   *Die after that commit: the register is rebuilt from the answers.*
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,69 +38,77 @@ from signer.vaults.orders import VaultOrdered, check_timely, judge, open_vault_o
 from signer.vaults.register import VaultRegister
 from streams.gates.admission import source_of
 from streams.runners.custody_maintenance import CustodyMaintenance
-from streams.runners.loading import load_registry, load_said
-from streams.runners.order_accesses import accesses_of, handed_over
-from streams.runners.recoveries import Trail, recovery_in
+from streams.runners.loading import load_registry, load_vault_events
+from streams.runners.order_accesses import handed_over, order_accesses
+from streams.runners.recoveries import RecoveryTrail, recovery_order
 
 
 @dataclass(slots=True)
 class Operations:
-    """Applies operators' records in order; what it refuses becomes an audit record."""
+    """Applies operators' records in order; each refused record becomes an audit record."""
 
     identity: Ed25519Signer
     registry: Registry
     vault: VaultRegister
     provisioner: KeyProvisioner
     vaults: VaultOrderExecutor
-    chores: CustodyMaintenance
+    maintenance: CustodyMaintenance
 
     @property
     def keys(self) -> KeyRegister:
-        """Which keys exist."""
+        """The register of keys."""
         return self.vault.keys
 
     @property
     def keychain(self) -> Keychain:
-        """The keys of all accounts, as they are opened."""
+        """The opened keys of all accounts."""
         return self.provisioner.keychain
 
     def register(self, record: Record, now_ms: int) -> list[Outgoing]:
-        """Take a registry record; return what to publish about it."""
+        """Apply a registry record; return its audit record if it is refused."""
         try:
             self.registry.apply(record.value)
         except RegistryRecordError as error:
-            return [self.refused("registry.refused", record, now_ms, str(error))]
+            return [self.audit_record("registry.refused", record, now_ms, str(error))]
         return []
 
-    def order(self, record: Record, now_ms: int) -> list[Outgoing]:
-        """Carry out an order; return the signer's answer, or an audit record.
+    def execute_order(self, record: Record, now_ms: int) -> list[Outgoing]:
+        """Execute an order; return the signer's answer, or an audit record of the refusal.
 
-        An order that comes again gets the answer that it had.
+        Idempotent: a repeated order gets its first answer.
         """
         parcel = vault_parcel(record.value)
-        if parcel is not None and (asked := recovery_in(parcel)) is not None:
-            trail = Trail(asked, lambda action, why: self.refused(action, record, now_ms, why))
+        if parcel is not None and (order := recovery_order(parcel)) is not None:
+
+            def about_order(action: AuditAction, detail: str) -> Outgoing:
+                return self.audit_record(action, record, now_ms, detail)
+
+            trail = RecoveryTrail(order, about_order)
             return self._recover(record, trail, now_ms)
         try:
+            # 1. Nothing of a record is used before its signature is verified.
             if parcel is not None:
-                about = open_vault_order(parcel, self.registry)
-                self._check_routed(record, about.order.account)
-                return self._answer_vault(about, now_ms)
-            ordered = open_order(record.value, self.registry)
-            self._check_routed(record, ordered.order.account)
-            return self._answer(ordered, now_ms)
+                vault_order = open_vault_order(parcel, self.registry)
+                self._check_routed(record, vault_order.order.account)
+                return self._answer_vault_order(vault_order, now_ms)
+            key_order = open_order(record.value, self.registry)
+            self._check_routed(record, key_order.order.account)
+            return self._answer_key_order(key_order, now_ms)
         except (KeyOrderError, CustodyError) as error:
-            return [self.refused("key.refused", record, now_ms, str(error))]
+            return [self.audit_record("key.refused", record, now_ms, str(error))]
 
     def load(self, registry: Iterable[Record], vault: Iterable[Record], seen: SlotState) -> None:
-        """Load what there was when the signer last ran; raises ``StateIntegrityError``."""
+        """Load registry and vault as of the last commit.
+
+        Raises ``StateIntegrityError``, ``StateRollbackError``.
+        """
         load_registry(self.registry, registry, seen)
-        load_said(self.vault, vault, self.registry, seen)
+        load_vault_events(self.vault, vault, self.registry, seen)
 
     def check_registered(self, registry: Registry) -> None:
-        """Raise ``HaltError`` unless a registry names this signer as active and with its key.
+        """Raise ``HaltError`` unless the registry names this signer as active and with its key.
 
-        An empty one names nobody: there is nothing to decide under it either.
+        An empty registry passes: it has no agents, so there is nothing to decide under it.
         """
         name, key = self.identity.keyid, self.identity.public_key
         if registry.sequence and registry.service_key("signer", name) != key:
@@ -97,72 +117,84 @@ class Operations:
                 "nothing is signed until an admin registers it so"
             )
 
-    def refused(self, action: AuditAction, record: Record, now_ms: int, detail: str) -> Outgoing:
-        """Return the audit record of a record that came to nothing."""
+    def audit_record(
+        self, action: AuditAction, record: Record, now_ms: int, detail: str
+    ) -> Outgoing:
+        """Return the audit record of an action on an operator's record, usually a refusal."""
         source, subject = source_of(record), input_digest(record.value)
         return audited(action, source, subject, detail, actor=self.identity.keyid, at_ms=now_ms)
 
     def _check_routed(self, record: Record, account: str) -> None:
-        """Refuse an order that was put elsewhere: the signer there knows not of all keys."""
+        """Refuse an order in another slot: its signer does not know all keys of the account."""
         if not well_routed(record, account, self.registry.partitions):
             raise KeyOrderError("the record is not where its account's belong")
 
-    def _answer(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
+    def _answer_key_order(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
         account, path = ordered.order.account, ordered.order.path
         check_in_time(ordered.order, now_ms)
+        # 2. Idempotent: a repeated order gets its first answer.
         if (earlier := self.keys.answers.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         before = self.keys.find(account, path)
+        # 3. Die here: the new key existed in memory only; the order is carried out again.
         answer = self.provisioner.carry_out(ordered, self.identity.keyid, now_ms)
-        said = self._said(account, self.identity.sign_event(answer))
+        published = self._publish(account, self.identity.sign_event(answer))
         if before is not None:
+            # The path now has another version, or none: an opened key must not sign any more.
             self.keychain.forget(before)
         if isinstance(answer, KeyDeactivated) or answer.client_share is None:
-            return [said]
-        place = (self.registry.vaults[account, answer.vault], path, answer.version)
+            return [published]
+        target = (self.registry.vaults[account, answer.vault], path, answer.version)
         actor = self.registry.admin_of(ordered.envelope, KEY_REQUEST_TYPE)
-        return [said, handed_over(self.registry.org, ordered.id, place, actor, now_ms)]
+        return [published, handed_over(self.registry.org, ordered.id, target, actor, now_ms)]
 
-    def _answer_vault(self, ordered: VaultOrdered, now_ms: int) -> list[Outgoing]:
+    def _answer_vault_order(self, ordered: VaultOrdered, now_ms: int) -> list[Outgoing]:
         account, org = ordered.order.account, self.registry.org
         check_timely(ordered.order, now_ms)
         secrets, keys = self.vault.secrets.events, self.keys.answers
+        # 2. Idempotent, as for key orders. An earlier answer is not an access, so no record.
         if (earlier := secrets.get(ordered.id) or keys.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         access = judge(ordered, self.registry, now_ms)
         if isinstance(access, AccessRefused):
-            return accesses_of(org, ordered, access, now_ms)
+            return order_accesses(org, ordered, access, now_ms)
+        # 3. Die here: the order is carried out again, and shares of this attempt open nothing.
         answer = self.vaults.carry_out(ordered, self.identity.keyid, now_ms)
-        said = self._said(account, self.identity.sign_event(answer))
-        self._forget_share(answer)
+        published = self._publish(account, self.identity.sign_event(answer))
+        self._close_recovered(answer)
         handed = isinstance(answer, SecretStored | SecretRecovered) and bool(answer.client_share)
-        return [said, *accesses_of(org, ordered, access, now_ms, handed=handed)]
+        return [published, *order_accesses(org, ordered, access, now_ms, handed=handed)]
 
-    def _recover(self, record: Record, trail: Trail, now_ms: int) -> list[Outgoing]:
-        """Replace a client's share as it was ordered; return the answer, if any, and the trail."""
+    def _recover(self, record: Record, trail: RecoveryTrail, now_ms: int) -> list[Outgoing]:
+        """Replace a client's share as ordered; return the answer, if any, and the audit trail."""
         envelope = Envelope.decode(record.value)
-        trail.asked(envelope.signatures[0].keyid)
+        # The request is recorded before anything of it is verified, so an attempt with a forged
+        # signature leaves a record too.
+        trail.requested(envelope.signatures[0].keyid)
         try:
             ordered = open_vault_order(envelope, self.registry)
             self._check_routed(record, ordered.order.account)
             check_timely(ordered.order, now_ms)
             trail.approved(ordered.actor)
-            said = self._answer_vault(ordered, now_ms)
+            events = self._answer_vault_order(ordered, now_ms)
         except (KeyOrderError, CustodyError) as error:
             trail.refused(str(error))
-            return trail.told
-        if len(said) > 1:  # else it is the answer that the order had before
+            return trail.records
+        if len(events) > 1:  # a single event is the earlier answer to a repeated order
             trail.done()
-        return [*said, *trail.told]
+        return [*events, *trail.records]
 
-    def _forget_share(self, answer: VaultAnswer) -> None:
-        """Close a key whose client has another share: what the former one opened ends here."""
+    def _close_recovered(self, answer: VaultAnswer) -> None:
+        """Close the key of a recovered share: the former share must not keep it open."""
         if isinstance(answer, SecretRecovered):
             key = self.keys.version(answer.account, answer.path, answer.version)
             if key is not None and key.vault == answer.vault:
                 self.keychain.forget(key)
 
-    def _said(self, account: str, signed: bytes) -> Outgoing:
-        """Take an event of our own as everybody will, and return it to be published."""
+    def _publish(self, account: str, signed: bytes) -> Outgoing:
+        """Return an event of this signer, after loading it as every reader will.
+
+        The register thus counts it before the commit; if that commit fails, the process ends.
+        """
         self.vault.load(signed, self.registry)
         return Outgoing(Topic.VAULT, account, signed)

@@ -1,6 +1,6 @@
-"""The records of orders about secrets: who used which version for what, and was it allowed; pure.
+"""Access records of orders about secrets: actor, version, operation, allowed or refused; pure.
 
-Nobody on the bus has an address.
+They have no client address: an order arrives on the bus, not from a connection.
 """
 
 from typing import TypeAlias
@@ -14,41 +14,42 @@ from signer.access_records import Use, recorded
 from signer.vaults.orders import VaultOrdered
 from signer.vaults.vault import Vault
 
-Place: TypeAlias = tuple[Vault, str, int]
-"""A vault, a path in it, and a version there."""
+Target: TypeAlias = tuple[Vault, str, int]
+"""A vault, a path in it, and a version."""
 
 
-def accesses_of(
+def order_accesses(
     org: str, ordered: VaultOrdered, access: Access, now_ms: int, *, handed: bool = False
 ) -> list[Outgoing]:
-    """Return the records of an order about a secret; any other is in its answer, for ever.
+    """Return the access records of an order about a secret; other orders have none.
 
-    ``handed`` is whether a client's share was handed over with the answer.
+    The answer to any other order records it already. ``handed`` is whether the answer hands a
+    share to a client.
     """
     order = ordered.order
     if not isinstance(order, SecretOrder | RecoveryOrder):
         return []
     done: tuple[Operation, ...] = (ordered.operation,) if isinstance(order, SecretOrder) else ()
     operations: tuple[Operation, ...] = (*done, *(("hand-over",) if handed else ()))
-    place = (ordered.vault, order.path, order.version)
-    # An order that was refused may come again and be allowed: that is another record.
+    target = (ordered.vault, order.path, order.version)
+    # A refused order may be sent again and allowed: that is a second record with its own id.
     name = ordered.refused_id if isinstance(access, Refused) else ordered.id
     return [
-        recorded(_use(org, f"{name}/{each}", each, place, ordered.actor, now_ms), access)
+        recorded(_use(org, f"{name}/{each}", each, target, ordered.actor, now_ms), access)
         for each in operations
     ]
 
 
-def handed_over(org: str, order: str, place: Place, actor: str, now_ms: int) -> Outgoing:
-    """Return the record of a client's share of a signing key, as an admin's order asked for it."""
-    use = _use(org, f"{order}/hand-over", "hand-over", place, actor, now_ms)
+def handed_over(org: str, order: str, target: Target, actor: str, now_ms: int) -> Outgoing:
+    """Return the access record of a client share of a signing key that an order handed over."""
+    use = _use(org, f"{order}/hand-over", "hand-over", target, actor, now_ms)
     return recorded(use, Allowed())
 
 
 def _use(
-    org: str, request: str, operation: Operation, place: Place, actor: str, now_ms: int
+    org: str, request: str, operation: Operation, target: Target, actor: str, now_ms: int
 ) -> Use:
-    vault, path, version = place
+    vault, path, version = target
     return Use(
         request=request,
         org=org,

@@ -1,7 +1,6 @@
-"""The trail of a recovery: that it was asked for, who approved of it, and how it ended.
+"""Audit trail of a client-share recovery: requested, approved, and completed or refused.
 
-Whatever becomes of it, an order to replace a client's share leaves its records, one of each action
-for the record of the order that they are about.
+Every order to replace a client's share leaves these records, one per action, whatever its result.
 """
 
 from collections.abc import Callable
@@ -16,45 +15,46 @@ from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretDelivery, decode_vault_order
 from signer.vaults.vault import VersionPlace
 
-Note: TypeAlias = Callable[[AuditAction, str], Outgoing]
-"""Makes the audit record of an action, with its detail, about the order's record."""
+MakeRecord: TypeAlias = Callable[[AuditAction, str], Outgoing]
+"""Makes the audit record of an action and its detail, about the record of the order."""
 
 
 @dataclass(slots=True)
-class Trail:
-    """What is told of one order to recover, in order."""
+class RecoveryTrail:
+    """The audit records of one recovery order, in order."""
 
     order: RecoveryOrder
-    note: Note
-    told: list[Outgoing] = field(default_factory=list)
+    make_record: MakeRecord
+    records: list[Outgoing] = field(default_factory=list)
 
-    def asked(self, keyid: str) -> None:
-        """Tell that somebody asks, under a name that proves nothing yet."""
-        self._tell("recovery.asked", f"for {self._place}, in the name of {keyid}: {self.order.why}")
+    def requested(self, keyid: str) -> None:
+        """Record the request. Nothing is verified yet, so ``keyid`` proves nothing."""
+        detail = f"for {self._place}, in the name of {keyid}: {self.order.why}"
+        self._add("recovery.asked", detail)
 
     def approved(self, admin: str) -> None:
-        """Tell which admin signed it, for this and for now."""
-        self._tell("recovery.approved", f"{admin}'s order for {self._place}")
+        """Record which admin signed the order; it is valid now."""
+        self._add("recovery.approved", f"{admin}'s order for {self._place}")
 
     def done(self) -> None:
-        """Tell that the client has another share, and the former one is worth nothing."""
-        self._tell("recovery.done", f"the client's share of {self._place} is a new one")
+        """Record that the client has a new share and the former one opens nothing."""
+        self._add("recovery.done", f"the client has a new share of {self._place}")
 
     def refused(self, why: str) -> None:
-        """Tell that every share is what it was."""
-        self._tell("recovery.refused", why)
+        """Record the refusal; every share is unchanged."""
+        self._add("recovery.refused", why)
 
     @property
     def _place(self) -> VersionPlace:
         order = self.order
         return VersionPlace(order.account, order.vault, order.path, order.version)
 
-    def _tell(self, action: AuditAction, detail: str) -> None:
-        self.told.append(self.note(action, detail))
+    def _add(self, action: AuditAction, detail: str) -> None:
+        self.records.append(self.make_record(action, detail))
 
 
-def recovery_in(parcel: Envelope | SecretDelivery) -> RecoveryOrder | None:
-    """Return the order to recover that a parcel has, whoever signed it; None if it is another."""
+def recovery_order(parcel: Envelope | SecretDelivery) -> RecoveryOrder | None:
+    """Return the recovery order in a parcel, unverified; None for other orders."""
     if not isinstance(parcel, Envelope):
         return None
     try:

@@ -1,13 +1,14 @@
-"""One signer's share of a batch, whatever carries the records: what to commit, in which order.
+"""Slot: decides what each commit of one signer contains, and in which order; no I/O.
 
-1. ``pin`` judges a batch. Its commit holds what it pinned, the positions behind it, and the
-   outcomes that were signed before and not yet published. If we die before that commit, the batch
-   is read again and ``recover`` publishes those outcomes; if we die after it, ``recover`` goes on
-   with 2.
-2. ``sign`` makes the outcomes, soon or not at all: the same bytes every time. If we die here,
-   ``recover`` makes them.
-3. They are published with the next batch where one is ready, else by ``publish``: they never wait
-   for one. If we die before, ``recover`` makes and publishes them.
+1. ``pin`` decides a batch. Its commit contains the pinned outcomes, the new positions, the state,
+   and the signed outcomes that are not yet published.
+   *Die before the commit: the batch is read again, and ``recover`` publishes those outcomes.
+   Die after it: ``recover`` continues with step 2.*
+2. ``sign`` signs the pinned outcomes: the same bytes every time.
+   *Die here: ``recover`` makes the same bytes again.*
+3. Signed outcomes are published with the next batch's commit if that batch is ready, otherwise by
+   ``publish`` in a commit without a batch: they never wait for one.
+   *Die before that commit: ``recover`` signs and publishes them.*
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,15 +25,15 @@ from signer.state import StateWrite
 from signer.window import SIGN_MS_MAX
 from streams.runners.operations import Operations
 
-JUDGED_MS_MAX = 1_000
-CHORES_MS = 1_000
+DECIDE_MS_MAX = 1_000
+MAINTENANCE_MS = 1_000
 RECOVERED_COUNT_MAX = 64
 OPENING_MS_MAX = 20_000
-"""So short that what a slow KMS opened first is not closed again before it signs."""
+"""Short enough that a key opened first is still open when its portion is signed."""
 
 
 class Commit(NamedTuple):
-    """What becomes durable together: events to publish and the state that goes with them."""
+    """What becomes durable together: events to publish and the matching state."""
 
     events: Sequence[Outgoing]
     writes: Sequence[StateWrite]
@@ -40,53 +41,60 @@ class Commit(NamedTuple):
 
 @dataclass(slots=True)
 class Slot:
-    """Judges and signs for the accounts of some partitions.
+    """Decides and signs for the accounts of some partitions.
 
-    Each commit must be durable before anything else is asked for, and whoever cannot tell whether
-    it is ends the process.
+    The caller makes each commit durable before its next call. If it cannot tell whether a commit
+    is durable, it must end the process: this slot's memory already counts the commit.
     """
 
     stage: SigningStage
     operations: Operations
     now_ms: Callable[[], int]
     _pinned_ms: int = 0
-    _chores_ms: int = 0
+    _maintained_ms: int = 0
     _pinned: Batch = field(default_factory=Batch)
     _signed: list[Outgoing] = field(default_factory=list)
     _boot: list[Outgoing] = field(default_factory=list)
 
     @property
     def has_unpublished(self) -> bool:
-        """Tell whether outcomes are signed that no commit holds yet."""
+        """Whether there are signed outcomes that no commit contains yet."""
         return bool(self._signed)
 
     def attest(self, boot: SignerBoot) -> None:
-        """Name a life of the signer in all that is decided from now on.
+        """Name the boot in all decisions from now on.
 
-        Its record goes with the first of that: one commit holds both, before any of it is signed.
+        Its record is committed with the first batch that names it, before any of it is signed.
         """
         self.stage.boot = boot.id
         self._boot = [Outgoing(Topic.BOOTS, "", self.stage.identity.sign_event(boot))]
 
     def recover(self) -> Iterator[Commit]:
-        """Finish what an earlier life pinned and did not publish, some of it at a time.
+        """Finish what earlier boots pinned but did not publish, in portions.
 
-        The registry must have been read to its end. Raises ``HaltError`` when there is something
-        and this signer is not the registered one; whatever else changed stops nothing.
+        The registry must have been read to its end. Raises ``HaltError`` if there is something to
+        finish and the registry does not name this signer; no other change stops recovery.
         """
         unfinished = self.stage.unfinished()
         if unfinished:
             self.operations.check_registered(self.stage.registry)
         while unfinished:
-            portion = self._opened(unfinished)
+            portion = self._open_keys(unfinished)
             unfinished = unfinished[len(portion) :]
             now_ms = self.now_ms()
+            # 1. Re-date the charges. Die before this commit: they keep their old time. Die after
+            #    it: the next recovery re-dates them again.
             yield self._commit(self.stage.recover(portion, now_ms), [], now_ms, {})
+            # 2., 3. Die between them: this portion is still pinned and recovered again.
             yield from self._finish()
-        self.operations.chores.shares.finishing = False
+        # Share keys past their overlap opened until here, for the shares of pinned outcomes.
+        self.operations.maintenance.shares.finishing = False
 
-    def _opened(self, unfinished: list[Pinned]) -> list[Pinned]:
-        """Open the keys of the next ones before they are charged: no charge waits for a KMS."""
+    def _open_keys(self, unfinished: list[Pinned]) -> list[Pinned]:
+        """Open the keys of the next portion before its charges are dated.
+
+        Otherwise a slow KMS would delay the signatures behind their charges.
+        """
         begun_ms = self.now_ms()
         for count, pinned in enumerate(unfinished[:RECOVERED_COUNT_MAX], 1):
             self.stage.open_keys([pinned], self.now_ms())
@@ -101,33 +109,34 @@ class Slot:
         now_ms: int,
         head: RegistryHead | None = None,
     ) -> list[Outgoing]:
-        """Take what operators sent; return what to publish about it.
+        """Apply registry records, execute orders, and do maintenance if due; return their events.
 
-        Raises ``HaltError`` when this signer is registered no longer once all records are in,
-        ``RegistryStaleError`` when they are fewer than a ``head`` says that was read before them.
+        Raises ``HaltError`` if the registry, with these records, does not name this signer, and
+        ``RegistryStaleError`` if it lacks the record that ``head`` names: the head was read before
+        these records.
         """
         events = self.register(registry, now_ms)
         if head is not None:
             require_not_withheld(head, self.stage.registry)
             require_fresh(head, now_ms)
         self.operations.check_registered(self.stage.registry)
-        events += [event for r in requests for event in self.operations.order(r, now_ms)]
-        late = now_ms - self._chores_ms >= CHORES_MS
-        return events + self.chores(now_ms) if late else events
+        events += [event for r in requests for event in self.operations.execute_order(r, now_ms)]
+        due = now_ms - self._maintained_ms >= MAINTENANCE_MS
+        return events + self.maintain(now_ms) if due else events
 
     def idle(self, now_ms: int) -> Iterator[Commit]:
-        """Do some of what nobody waits for, in a quiet moment; each commit before the next."""
-        events = self.chores(now_ms)
+        """Do maintenance between batches; make each commit durable before taking the next."""
+        events = self.maintain(now_ms)
         if events or self.stage.memory.changed:
             yield from self.judge([], events, now_ms, {})
 
-    def chores(self, now_ms: int) -> list[Outgoing]:
-        """Do some of what nobody waits for, with a batch; return what to publish about it."""
-        self._chores_ms = now_ms
-        return self.operations.chores.do(now_ms)
+    def maintain(self, now_ms: int) -> list[Outgoing]:
+        """Do one portion of custody maintenance; return its events."""
+        self._maintained_ms = now_ms
+        return self.operations.maintenance.run(now_ms)
 
     def register(self, registry: Sequence[Record], now_ms: int) -> list[Outgoing]:
-        """Take registry records; return what to publish about them."""
+        """Apply registry records; return the audit records of refused ones."""
         return [event for r in registry for event in self.operations.register(r, now_ms)]
 
     def judge(
@@ -137,7 +146,7 @@ class Slot:
         now_ms: int,
         read: Mapping[str, int],
     ) -> Iterator[Commit]:
-        """Take one batch all the way, one commit after another."""
+        """Pin, sign and publish one batch; make each commit durable before taking the next."""
         yield self.pin(arrivals, trail, now_ms, read)
         yield from self._finish()
 
@@ -148,39 +157,42 @@ class Slot:
         now_ms: int,
         read: Mapping[str, int],
     ) -> Commit:
-        """Judge what arrived; ``trail`` and the positions ``read`` go with the commit.
+        """Decide ``arrivals`` (step 1); ``trail`` and the positions ``read`` join the commit.
 
-        Where a KMS took long to open keys, charges count from when all were open.
+        If opening keys took long, charges count from the time when all keys were open.
         """
+        # 1. Die before the caller commits this: nothing of this batch happened.
         batch, judged_ms = self.stage.allocate(arrivals, now_ms), self.now_ms()
-        if judged_ms - now_ms > JUDGED_MS_MAX:
+        if judged_ms - now_ms > DECIDE_MS_MAX:
             self.stage.recover(batch.pinned, judged_ms)
             now_ms = judged_ms
         return self._commit(batch, trail, now_ms, read)
 
     def sign(self) -> None:
-        """Sign what the last commit pinned, now that it is durable.
+        """Sign what the last commit pinned (step 2); that commit must be durable.
 
-        Raises ``HaltError``, too where a charge is so old that it may leave its window before
-        the signature is a day old: a process that was stopped in between. The next start charges
-        it anew. A signature that came too late leaves the process no more than one that was not
-        made. Raises ``ClockError``.
+        Raises ``ClockError``, and ``HaltError`` if more than ``SIGN_MS_MAX`` passed since the
+        charge, for example because the process was suspended: the charge could leave the window
+        before its signature is a day old. The next start dates the charge again.
         """
-        self._refuse_late()
+        self._check_not_late()
+        # 2. Die here: the signatures existed in memory only, and recover() makes the same bytes.
         signed = self.stage.sign(self._pinned)
-        self._refuse_late()
+        # Checked again: signatures that were made too late are dropped, not published.
+        self._check_not_late()
         self._signed, self._pinned = signed, Batch()
 
-    def _refuse_late(self) -> None:
+    def _check_not_late(self) -> None:
         late_ms = self.now_ms() - self._pinned_ms
         if self._pinned.pinned and late_ms > SIGN_MS_MAX:
             raise HaltError(
-                f"{late_ms} ms went by between a charge and its signature: start again, and what "
-                "was charged is signed with the charge of that time"
+                f"{late_ms} ms passed between a charge and its signature, more than {SIGN_MS_MAX}: "
+                "start again; the start signs what was charged and dates the charge again"
             )
 
     def publish(self) -> Commit:
-        """Return the commit of outcomes that were signed and have no batch to go with."""
+        """Return a commit of the signed outcomes without a batch (step 3)."""
+        # 3. Die before the caller commits this: recover() signs and publishes them again.
         signed, self._signed = self._signed, []
         return Commit(signed, self.stage.memory.drain())
 
@@ -188,22 +200,25 @@ class Slot:
         self, batch: Batch, trail: Sequence[Outgoing], now_ms: int, read: Mapping[str, int]
     ) -> Commit:
         memory = self.stage.memory
+        # Counts and digests of registry and vault as of this commit: the next start compares them
+        # with what it loads, and so detects a rollback of either.
         update = {
             "positions": {**memory.slot.positions, **read},
             "registry_sequence": self.stage.registry.sequence,
             "key_count": self.operations.vault.count,
             "key_digest": self.operations.vault.digest(),
-            "share_version": self.operations.chores.shares.version,
+            "share_version": self.operations.maintenance.shares.version,
             "last_ms": max(now_ms, memory.slot.last_ms),
         }
         signed, self._signed = self._signed, []
         self._pinned, self._pinned_ms = batch, now_ms
-        told = self.operations.chores.told(now_ms)
-        events = [*signed, *self._named(batch), *trail, *batch.events, *told]
+        custody = self.operations.maintenance.drain_records(now_ms)
+        # Outcomes of the last batch come first: a reader sees them in the order of their sequence.
+        events = [*signed, *self._boot_record(batch), *trail, *batch.events, *custody]
         return Commit(events, memory.drain(memory.slot.model_copy(update=update)))
 
-    def _named(self, batch: Batch) -> list[Outgoing]:
-        """Return the record of this life if a batch is the first that names it."""
+    def _boot_record(self, batch: Batch) -> list[Outgoing]:
+        """Return the record of this boot if ``batch`` is the first that names it."""
         names = (live.pinned.boot for _, live in batch.pinned if live.pinned)
         if not self._boot or self.stage.boot not in names:
             return []

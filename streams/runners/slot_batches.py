@@ -1,4 +1,4 @@
-"""A slot's batches on Kafka from what was read to what is to be committed; no broker is asked."""
+"""Turns records read from Kafka into a slot's commits; no I/O except ``newest``."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from signer.stage import Arrival
 from streams.gates.clearance_decoding import ClearanceError, Received, receive
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot
-from streams.runners.slot_inputs import positions_behind
+from streams.runners.slot_inputs import next_positions
 
 AdmittedMs: TypeAlias = Mapping[str, int]
 NewestSequences: TypeAlias = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 class ReadRecords(NamedTuple):
-    """What was read for one batch, the last field first: each may rely on what is before it."""
+    """The records of one batch. Each field may depend on the fields before it."""
 
     registry: Sequence[Record]
     requests: Sequence[Record]
@@ -25,7 +25,7 @@ class ReadRecords(NamedTuple):
 
 
 class Pinned(NamedTuple):
-    """What is to be committed of a batch, and when each intent of it was admitted."""
+    """The commit of a batch, and the admission time of each of its intents."""
 
     commit: Commit
     admitted_ms: AdmittedMs
@@ -33,49 +33,53 @@ class Pinned(NamedTuple):
 
 @dataclass(slots=True)
 class SlotBatches:
-    """Has a slot judge what was read of ``partitions`` in all; works in the slot's thread.
+    """Decides batches of a slot, in the slot's thread; ``partitions`` counts those of all slots.
 
-    ``newest`` gives, of some accounts, the sequence of the newest outcome that the ledger holds.
+    ``newest`` returns the sequence of the newest outcome in the ledger, by account.
     """
 
     slot: Slot
     clock: SteadyClock
     partitions: int
     newest: NewestSequences
-    _proven: set[str] = field(default_factory=set)
+    _checked: set[str] = field(default_factory=set)
 
     def pin(self, read: ReadRecords, head: RegistryHead | None) -> Pinned:
-        """Judge what was read after ``head``.
+        """Decide records that were read after ``head``, as ``Slot.pin`` does.
 
-        Raises ``StateRollbackError`` and as the slot does.
+        Raises ``StateRollbackError``, and what the slot raises.
         """
         now_ms = self.clock.now_ms()
+        # The registry first, then orders, then intents: each may depend on the ones before.
         trail = self.slot.administer(read.registry, read.requests, now_ms, head)
         received: list[Received] = []
         for record in read.decided:
             try:
                 received.append(receive(record, self.partitions))
             except ClearanceError as error:
-                refused = self.slot.operations.refused("record.refused", record, now_ms, str(error))
-                trail.append(refused)
-        self.prove(one.intent.account for one in received)
+                audit_record = self.slot.operations.audit_record
+                trail.append(audit_record("record.refused", record, now_ms, str(error)))
+        # Before anything is decided: a state that was rolled back must not sign.
+        self.check_not_behind_ledger(one.intent.account for one in received)
         arrivals = [Arrival(one.source, one.clearance) for one in received]
-        behind = positions_behind([*read.registry, *read.requests, *read.decided])
-        return Pinned(self.slot.pin(arrivals, trail, now_ms, behind), _admitted_ms(received))
+        # Refused records count as read too, or a restart would read and audit them again.
+        positions = next_positions([*read.registry, *read.requests, *read.decided])
+        return Pinned(self.slot.pin(arrivals, trail, now_ms, positions), _admitted_ms(received))
 
-    def prove(self, accounts: Iterable[str]) -> None:
-        """Compare accounts with the ledger when they are first used; raise ``StateRollbackError``.
+    def check_not_behind_ledger(self, accounts: Iterable[str]) -> None:
+        """Compare accounts with the ledger on first use; raise ``StateRollbackError``.
 
-        Whoever writes to the bus could name any number of others than the registry's.
+        Only accounts of the registry are compared: a writer to the bus could name any number of
+        others.
         """
         opened = self.slot.stage.registry.accounts
-        new = sorted(account for account in set(accounts) - self._proven if account in opened)
+        new = sorted(account for account in set(accounts) - self._checked if account in opened)
         if new:
             self.slot.stage.memory.check_not_behind(self.newest(new))
-            self._proven.update(new)
+            self._checked.update(new)
 
 
 def _admitted_ms(received: Iterable[Received]) -> AdmittedMs:
-    """Return the times of first verdicts; a forged clearance may have none."""
+    """Return the time of each first verdict; a forged clearance may have no verdict."""
     found = (one.clearance for one in received)
     return {one.intent: one.verdicts[0].at_ms for one in found if one.verdicts}

@@ -1,4 +1,4 @@
-"""What a slot of the signer reads on Kafka, and from which positions."""
+"""A slot's input topics on Kafka, opened at the positions of its state."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -13,7 +13,7 @@ from streams.runners.slot import position_name
 
 
 class Inputs(NamedTuple):
-    """What a slot reads: intents that all gates have seen, and what operators sent."""
+    """The readers of a slot: intents that passed all gates, key requests, and the registry."""
 
     decided: Reader
     requests: Reader
@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
 async def open_inputs(
     broker: Broker, at: SlotPartitions, positions: Mapping[str, int], opened: AsyncExitStack
 ) -> Inputs:
-    """Open what a slot reads behind its positions; ``opened`` closes it."""
+    """Open a slot's readers at ``positions``; the exit stack ``opened`` closes them."""
 
     async def reader(places: Sequence[PartitionId], wait_ms: int = QUIET_WAIT_MS) -> Reader:
         start = {place: positions.get(position_name(place), 0) for place in places}
@@ -41,6 +41,6 @@ def places_of(at: SlotPartitions, topic: Topic) -> list[PartitionId]:
     return [(topic, partition) for partition in at.partitions]
 
 
-def positions_behind(records: Iterable[Record]) -> dict[str, int]:
-    """Return the position behind the last record of every partition."""
+def next_positions(records: Iterable[Record]) -> dict[str, int]:
+    """Return, for every partition, the offset after its last record in ``records``."""
     return {position_name((r.topic, r.partition)): r.offset + 1 for r in records}

@@ -109,15 +109,17 @@ class Desk:
         provisioner = KeyProvisioner(self.keys, self.keychain, IMPORT_KEY)
         vaults = VaultOrderExecutor(self.registry, self.said, holders, IMPORT_KEY, source)
         self.shares = no_shares(self.disk, holders)
-        chores = CustodyMaintenance(SIGNER, vaults, self.keychain, self.shares, self.custody)
-        self.operations = Operations(SIGNER, self.registry, self.said, provisioner, vaults, chores)
+        maintenance = CustodyMaintenance(SIGNER, vaults, self.keychain, self.shares, self.custody)
+        self.operations = Operations(
+            SIGNER, self.registry, self.said, provisioner, vaults, maintenance
+        )
 
     def send(self, raw: bytes, account: str = ACCOUNT, partition: int | None = None) -> Outgoing:
         """Give a record to the signer and return the one thing it says."""
         at = partition_of(account, 4) if partition is None else partition
         record = Record(Topic.KEY_REQUESTS, at, self.offset, account, raw, NOW_MS)
         self.offset += 1
-        said, *self.records = self.operations.order(record, NOW_MS)
+        said, *self.records = self.operations.execute_order(record, NOW_MS)
         if said.topic is Topic.VAULT:
             self.vault.append(said)
         return said
@@ -175,7 +177,9 @@ def said_by(operations: Operations, desk: Desk, order: KeyOrder) -> Record:
     operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
     raw = sealed_request(order).encode()
     at = partition_of(order.account, 4)
-    said, *_ = operations.order(Record(Topic.KEY_REQUESTS, at, 0, order.account, raw, 0), NOW_MS)
+    said, *_ = operations.execute_order(
+        Record(Topic.KEY_REQUESTS, at, 0, order.account, raw, 0), NOW_MS
+    )
     return Record(said.topic, at, 9, said.key, said.value, 0)
 
 
@@ -204,8 +208,8 @@ def fresh(desk: Desk) -> Operations:
     vaults = VaultOrderExecutor(registry, said, holders, IMPORT_KEY, secrets.token_bytes)
     provisioner = KeyProvisioner(said.keys, keychain, IMPORT_KEY)
     shares, records = no_shares(desk.disk, holders), no_records()
-    chores = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
-    return Operations(SIGNER, registry, said, provisioner, vaults, chores)
+    maintenance = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
+    return Operations(SIGNER, registry, said, provisioner, vaults, maintenance)
 
 
 SECOND, THIRD = b"\x02" * 32, b"\x03" * 32

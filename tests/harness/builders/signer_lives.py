@@ -122,8 +122,8 @@ class Life:
         provisioner, journal = KeyProvisioner(KEYS, keychain, box), KmsJournal(lambda: NOW_MS)
         records = CustodyRecords(SIGNER.keyid, "a life", journal)
         shares = ShareKeyRotation(process.memory, KMS, secrets.token_bytes, lambda: NOW_MS)
-        chores = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
-        operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, chores)
+        maintenance = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
+        operations = Operations(SIGNER, REGISTRY, said, provisioner, vaults, maintenance)
         self.now_ms = NOW_MS
         self.slot = Slot(process.stage, operations, lambda: self.now_ms)
         self._process = process

@@ -170,7 +170,7 @@ def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(orde
     ):
         raw = sealed_request(given).encode()
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
-        (said,) = desk.operations.order(record, now_ms)
+        (said,) = desk.operations.execute_order(record, now_ms)
         assert "hours" in why(said) or "expired" in why(said)
     assert desk.said == before
 
@@ -181,4 +181,4 @@ def test_that_a_key_signs_no_more_is_never_too_late() -> None:
     raw = sealed_request(KeyDeactivation(**terms(), version=1)).encode()
     at_ms = NOW_MS + 10 * LIFETIME_MS_MAX
     record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, at_ms)
-    assert desk.operations.order(record, at_ms)[0].topic is Topic.VAULT
+    assert desk.operations.execute_order(record, at_ms)[0].topic is Topic.VAULT

@@ -30,7 +30,7 @@ def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: Desk) -> None:
     fresh(desk).load(registry_records(desk), whole, seen)
     with pytest.raises(StateRollbackError, match="only 1 answers"):
         fresh(desk).load(registry_records(desk), whole[:1], seen)
-    with pytest.raises(StateIntegrityError, match="no signer answered"):
+    with pytest.raises(StateIntegrityError, match=r"vault.* agents/alice/keys/hot"):
         fresh(desk).load(registry_records(desk), whole[1:], seen)
 
 
@@ -41,7 +41,7 @@ def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Desk)
     uncommitted = said_by(fresh(desk), desk, spare)
     desk.order(KeyDeactivation(**terms(), version=1))
     rewritten = [*vault_records(desk)[:1], uncommitted]
-    with pytest.raises(StateIntegrityError, match="others than the signer saw"):
+    with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
         fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
 
 
@@ -51,7 +51,7 @@ def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(desk: De
     counted = desk.order(order)
     assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
     fresh(desk).load(registry_records(desk), vault_records(desk), seen_by(desk))
-    with pytest.raises(StateIntegrityError, match="others than the signer saw"):
+    with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
         fresh(desk).load(registry_records(desk), [uncommitted], seen_by(desk))
 
 

@@ -187,7 +187,7 @@ def told(*entries: Entry) -> list[str]:
     """Return the accounts that a signer of these entries announces its key to."""
     desk = Desk(entries=entries)
     desk.shares.finishing = False
-    said: list[Outgoing] = desk.operations.chores.turn_shares(NOW_MS)
+    said: list[Outgoing] = desk.operations.maintenance.rotate_share_keys(NOW_MS)
     events = [ShareKeyAnnounced.decode(one.value) for one in said if one.topic is Topic.VAULT]
     return [event.account for event in events]
 

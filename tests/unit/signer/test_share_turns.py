@@ -25,7 +25,7 @@ from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
-from streams.runners.custody_maintenance import AGAIN_MS, ANNOUNCED_MAX
+from streams.runners.custody_maintenance import ANNOUNCED_MAX, RETRY_MS
 from tests.harness.builders.cases import NOW_MS, SIGNER, service
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import Stream, root_kms
@@ -52,11 +52,11 @@ class Life:
         self.turns = ShareKeyRotation(
             self.memory, root_kms(), Stream(f"turns at {self.now_ms}"), lambda: self.now_ms
         )
-        self.desk.operations.chores.shares = self.turns
+        self.desk.operations.maintenance.shares = self.turns
         self.turns.finishing = False
 
-    def chores(self) -> list[Outgoing]:
-        said = self.desk.operations.chores.turn_shares(self.now_ms)
+    def maintenance(self) -> list[Outgoing]:
+        said = self.desk.operations.maintenance.rotate_share_keys(self.now_ms)
         return [event for event in said if event.topic is Topic.VAULT]
 
     def commit(self) -> None:
@@ -65,7 +65,7 @@ class Life:
 
     def turn(self) -> str:
         """Let the next key be made and committed; return its public key."""
-        (said,) = self.chores()
+        (said,) = self.maintenance()
         self.commit()
         return ShareKeyAnnounced.decode(said.value).public_key
 
@@ -88,9 +88,9 @@ def frozen_root(life: Life) -> Iterator[None]:
 def test_a_key_is_made_once_announced_once_and_in_force_until_its_turn_is_over() -> None:
     life = Life()
     public_key = life.turn()
-    assert life.chores() == []
+    assert life.maintenance() == []
     life.now_ms += TURN_MS - 1
-    assert life.chores() == []
+    assert life.maintenance() == []
     life.now_ms += 1
     assert life.turn() != public_key
     assert life.desk.said.share_keys[FUND].version == 2
@@ -99,8 +99,8 @@ def test_a_key_is_made_once_announced_once_and_in_force_until_its_turn_is_over()
 def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> None:
     life = Life()
     life.desk = Desk()
-    life.desk.operations.chores.shares = life.turns
-    assert life.chores() == []
+    life.desk.operations.maintenance.shares = life.turns
+    assert life.maintenance() == []
     assert life.turns.current is None
     with pytest.raises(ClientShareMissingError):
         life.opens("0x" + "09" * 31 + "00")
@@ -109,17 +109,17 @@ def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> 
 def test_a_vault_of_an_account_to_come_stops_no_signer_and_is_told_once_that_is_open() -> None:
     life = Life()
     life.desk = Desk(entries=(CLIENTS,), disk=life.disk)
-    life.desk.operations.chores.shares = life.turns
-    assert life.chores() == []
+    life.desk.operations.maintenance.shares = life.turns
+    assert life.maintenance() == []
     life.desk.registry.apply(life.desk.operator.write(AccountOpened(account=FUND)))
-    (said,) = life.chores()
+    (said,) = life.maintenance()
     assert ShareKeyAnnounced.decode(said.value).account == FUND
 
 
 def test_an_account_that_another_slot_decides_for_is_told_nothing() -> None:
     life = Life()
-    life.desk.operations.chores.owns = lambda _: False
-    assert life.chores() == []
+    life.desk.operations.maintenance.owns = lambda _: False
+    assert life.maintenance() == []
 
 
 def test_what_is_queued_opens_after_a_restart_and_a_turn_for_as_long_as_it_may_wait() -> None:
@@ -139,7 +139,7 @@ def test_a_death_before_the_commit_leaves_the_key_that_was_announced() -> None:
     life = Life()
     first = life.turn()
     life.now_ms += TURN_MS
-    life.chores()  # and it dies
+    life.maintenance()  # and it dies
     later = Life(life.disk, life.now_ms)
     assert later.opens(first) == SHARE
     assert later.turns.version == 1
@@ -160,10 +160,10 @@ def test_a_key_is_erased_in_time_and_not_before_what_was_pinned_is_finished() ->
     sealed_first = life.turns._keys.keys[0].ciphertext  # type: ignore[union-attr] # noqa: SLF001
     later = Life(life.disk, life.now_ms + OVERLAP_MS + ERASE_AFTER_MS + 1)
     later.turns.finishing = True
-    later.chores()
+    later.maintenance()
     assert later.opens(first) == SHARE  # it was down for long; what it pinned is signed first
     later.turns.finishing = False
-    later.chores()
+    later.maintenance()
     later.commit()
     assert sealed_first.encode() not in b"".join(
         write.value or b"" for write in life.disk.records.values()
@@ -178,10 +178,10 @@ def test_a_root_that_does_not_answer_leaves_the_current_key_and_is_told_now_and_
     first = life.turn()
     life.now_ms += TURN_MS
     with frozen_root(life):
-        (told,) = life.desk.operations.chores.turn_shares(life.now_ms)
+        (told,) = life.desk.operations.maintenance.rotate_share_keys(life.now_ms)
         assert action_of(told.value) == "share.key.failed"
-        assert life.desk.operations.chores.turn_shares(life.now_ms + AGAIN_MS - 1) == []
-    life.now_ms += AGAIN_MS
+        assert life.desk.operations.maintenance.rotate_share_keys(life.now_ms + RETRY_MS - 1) == []
+    life.now_ms += RETRY_MS
     assert life.opens(first) == SHARE
     assert life.turn() != first
 
@@ -203,7 +203,7 @@ def test_share_keys_that_went_back_or_are_gone_halt_the_signer(*, back: bool) ->
 
 def announced(by: Ed25519Signer = SIGNER, **changes: object) -> bytes:
     life = Life()
-    (said,) = life.chores()
+    (said,) = life.maintenance()
     event = ShareKeyAnnounced.decode(said.value).model_copy(update=changes | {"signature": None})
     return by.sign_event(event)
 
@@ -228,7 +228,7 @@ def test_a_share_key_that_the_signer_did_not_announce_so_is_refused(
 
 def test_an_announcement_that_is_replayed_brings_no_former_key_back() -> None:
     life = Life()
-    (first,) = life.chores()
+    (first,) = life.maintenance()
     life.commit()
     life.now_ms += TURN_MS
     second = life.turn()
@@ -270,10 +270,10 @@ def test_what_a_thief_announces_by_a_key_that_was_taken_back_is_sealed_for_by_no
 
 def test_a_signer_whose_key_was_replaced_tells_the_next_share_key_at_once() -> None:
     life = replaced()
-    chores = life.desk.operations.chores
-    chores.identity = NEXT_SIGNER
+    maintenance = life.desk.operations.maintenance
+    maintenance.identity = NEXT_SIGNER
     told = life.turn()
-    assert life.chores() == []
+    assert life.maintenance() == []
     assert registry_snapshot(life.desk.registry, life.desk.said)["share_keys"] == {FUND: told}
     assert life.turns.version == 2
 
@@ -287,12 +287,12 @@ def test_many_accounts_are_told_some_at_a_time_also_by_a_signer_with_another_key
         for entry in (own, AccountOpened(account=name)):
             life.desk.registry.apply(life.desk.operator.write(entry))
     for version in (1, 2):
-        told = [life.chores() for _ in range(3)]
+        told = [life.maintenance() for _ in range(3)]
         life.commit()
         assert list(map(len, told)) == [ANNOUNCED_MAX, 1, 0]
         assert life.turns.version == version
         life.desk.registry.apply(life.desk.operator.write(service(NEXT_SIGNER, "signer")))
-        life.desk.operations.chores.identity = NEXT_SIGNER
+        life.desk.operations.maintenance.identity = NEXT_SIGNER
     assert {key.version for key in life.desk.said.share_keys.values()} == {2}
 
 

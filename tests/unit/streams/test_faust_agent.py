@@ -78,7 +78,7 @@ def event(generation: int) -> Any:
     return SimpleNamespace(message=message)
 
 
-async def begun(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], set[Any]]:
+async def accepted(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], set[Any]]:
     """Return what a member of generation 7 works on, and what it will not commit before."""
     app = gates_app(Broker("127.0.0.1:9", "sixgate-test"), "gates-0")
     app.consumer_generation_id = 7
@@ -86,16 +86,16 @@ async def begun(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], s
         app.flow_control.resume()
     consumer: Any = app.consumer
     consumer._thread.loop.close()  # noqa: SLF001 - made with it, and closed by no stop
-    return app.begun(delivered), set(consumer.unacked)
+    return app.accept(delivered), set(consumer.unacked)
 
 
 def test_what_was_delivered_before_partitions_moved_is_left_to_whoever_has_them() -> None:
     ours, old = event(7), event(6)
-    assert asyncio.run(begun([old, ours], moving=False)) == ([ours], {ours.message})
+    assert asyncio.run(accepted([old, ours], moving=False)) == ([ours], {ours.message})
 
 
 def test_nothing_begins_while_partitions_move() -> None:
-    assert asyncio.run(begun([event(7)], moving=True)) == ([], set())
+    assert asyncio.run(accepted([event(7)], moving=True)) == ([], set())
 
 
 class Delivered:
@@ -120,7 +120,7 @@ def agent_on(delivered: Delivered, work: Work, end_process: EndProcess = end) ->
     """Return the coroutine of an agent to which Faust delivered one event."""
     agents: list[Any] = []
     app = SimpleNamespace(
-        topic=lambda *_, **__: None, agent=lambda *_, **__: agents.append, begun=list
+        topic=lambda *_, **__: None, agent=lambda *_, **__: agents.append, accept=list
     )
     add_agent(cast(GatesApp, app), "intents.submitted", "admission", work, end_process)
     queue: asyncio.Queue[Delivered] = asyncio.Queue()

@@ -24,7 +24,7 @@ from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.vault import VersionPlace
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
-from streams.runners.custody_maintenance import AGAIN_MS
+from streams.runners.custody_maintenance import RETRY_MS
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_providers import MODES, RaisingKms
@@ -83,7 +83,7 @@ def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
         one.order(KeyRequest(**terms()))
         for raw in (put(), put(b"new", version=2), rotate(), rotate(2), rotate(vault=AGENT_KEYS)):
             one.send(raw)
-        while said := one.operations.chores.rewrap(NOW_MS):
+        while said := one.operations.maintenance.rewrap(NOW_MS):
             one.vault.extend(said)
         again = fresh(one)
         again.load(registry_records(one), vault_records(one), seen_by(one))
@@ -99,13 +99,13 @@ def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: 
             one.send(put(path=f"prod/{number}"))
         changed = one.send(rotate())
         assert VaultKeyChanged.decode(changed.value).sequence == 1
-        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:done])
+        one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
         later = fresh(one)
         later.load(registry_records(one), vault_records(one), seen_by_vault(one))
-        rest = later.chores.rewrap(NOW_MS)
+        rest = later.maintenance.rewrap(NOW_MS)
         assert len(rest) == 3 - done
         assert {SecretRewrapped.decode(each.value).sequence for each in rest} <= {1}
-        assert later.chores.rewrap(NOW_MS) == []
+        assert later.maintenance.rewrap(NOW_MS) == []
         events = [event for events in later.vault.secrets.versions.values() for event in events]
         for event in events:
             assert bytes(later.vaults.keeper.open(event).secret) == VALUE
@@ -118,7 +118,7 @@ def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -
         for number in range(5):
             one.send(put(path=f"prod/{number}"))
         one.send(rotate())
-        portions = [len(one.operations.chores.rewrap(NOW_MS)) for _ in range(4)]
+        portions = [len(one.operations.maintenance.rewrap(NOW_MS)) for _ in range(4)]
         assert portions == [2, 2, 1, 0]
         assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
 
@@ -129,11 +129,11 @@ def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
         one.send(rotate())
         vaults, sound = one.operations.vaults, one.operations.vaults.holders
         vaults.holders = Holders(RaisingKms(KmsUnavailableError("no answer")))
-        (told,) = one.operations.chores.rewrap(NOW_MS)
+        (told,) = one.operations.maintenance.rewrap(NOW_MS)
         assert AuditRecord.decode(told.value).action == "rewrap.failed"
         vaults.holders = sound
-        assert one.operations.chores.rewrap(NOW_MS + AGAIN_MS - 1) == []
-        (said,) = one.operations.chores.rewrap(NOW_MS + AGAIN_MS)
+        assert one.operations.maintenance.rewrap(NOW_MS + RETRY_MS - 1) == []
+        (said,) = one.operations.maintenance.rewrap(NOW_MS + RETRY_MS)
         assert said.topic is Topic.VAULT
 
 
@@ -161,7 +161,7 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
             key.newest[1] = sound.wrapped_kek[:-1] + b"x"
         for vault in ("main", "side"):
             one.send(rotate(vault=vault))
-        said = [each for _ in range(4) for each in one.operations.chores.rewrap(NOW_MS)]
+        said = [each for _ in range(4) for each in one.operations.maintenance.rewrap(NOW_MS)]
         moved = {SecretRewrapped.decode(s.value).path for s in said if s.topic is Topic.VAULT}
         stuck = [AuditRecord.decode(s.value) for s in said if s.topic is Topic.AUDIT]
         count = 1 if broken == "data key" else 3
@@ -170,13 +170,13 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
         assert len({told.id for told in stuck}) == count
         assert all(told.action == "rewrap.failed" for told in stuck)
         assert "prod/0, version 1, in main of treasury, stays under" in stuck[0].detail
-        assert one.operations.chores.rewrap(NOW_MS + STUCK_MS - 1) == []
+        assert one.operations.maintenance.rewrap(NOW_MS + STUCK_MS - 1) == []
         if broken == "data key":
             damage(one, place, sound)
         else:
             key.newest[1] = sound.wrapped_kek
             one.said.secrets.wrappings.keys[ACCOUNT, "main"].newest[1] = sound.wrapped_kek
-        assert len(one.operations.chores.rewrap(NOW_MS + STUCK_MS)) == count
+        assert len(one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)) == count
         assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
 
 

@@ -64,7 +64,7 @@ def give(
     operations: Operations, raw: bytes, now_ms: int = NOW_MS, partition: int | None = None
 ) -> list[Outgoing]:
     at = partition_of(FUND, 4) if partition is None else partition
-    return operations.order(Record(Topic.KEY_REQUESTS, at, 77, FUND, raw, now_ms), now_ms)
+    return operations.execute_order(Record(Topic.KEY_REQUESTS, at, 77, FUND, raw, now_ms), now_ms)
 
 
 def trail(said: list[Outgoing]) -> list[str]:

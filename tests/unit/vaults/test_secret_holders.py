@@ -50,7 +50,7 @@ def test_a_vaults_new_key_and_new_root_are_those_of_its_kind() -> None:
         event = stored(one.send(put()))
         for sequence, change in enumerate(("kek", "root"), 1):
             one.send(rotate(sequence, change=change))
-            while one.operations.chores.rewrap(NOW_MS):
+            while one.operations.maintenance.rewrap(NOW_MS):
                 continue
             assert opened(one, event) == VALUE
         key = one.said.secrets.wrappings.wrapped_kek((ACCOUNT, "main"))

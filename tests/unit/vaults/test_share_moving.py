@@ -28,7 +28,7 @@ from signer.order_validity import LIFETIME_MS_MAX
 from signer.signatures import Ed25519Signer
 from signer.vaults.order_execution import STUCK_MS
 from signer.vaults.share_migration import SHARES_MAX
-from streams.runners.custody_maintenance import AGAIN_MS
+from streams.runners.custody_maintenance import RETRY_MS
 from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import FOR_CLIENT
@@ -113,7 +113,7 @@ def give(
     operations: Operations, raw: bytes, keep_in: Desk | None = None, now_ms: int = NOW_MS
 ) -> Outgoing:
     record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
-    said, *_ = operations.order(record, now_ms)
+    said, *_ = operations.execute_order(record, now_ms)
     if keep_in is not None and said.topic is Topic.VAULT:
         keep_in.vault.append(said)
     return said
@@ -141,9 +141,9 @@ def opened_by(operations: Operations, event: Any) -> bytes:
 
 
 def finish(one: Desk, operations: Operations | None = None) -> int:
-    chores, count = (operations or one.operations).chores, 0
+    maintenance, count = (operations or one.operations).maintenance, 0
     for _ in range(ROUNDS_MAX):
-        said = chores.rewrap(NOW_MS)
+        said = maintenance.rewrap(NOW_MS)
         one.vault.extend(said)
         count += len(said)
         if not said:
@@ -193,16 +193,16 @@ def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
 def test_a_move_that_is_killed_after_any_event_loses_nothing_and_goes_on(done: int) -> None:
     with desk() as one:
         give(one.operations, move(), one)
-        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:done])
+        one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:done])
         later = fresh(one)
         later.vaults.holders = both()
         later.load(registry_records(one), vault_records(one), seen_by_vault(one))
         assert left(later) == 3 - done
         all_open(later, both())
-        rest = later.chores.rewrap(NOW_MS)
+        rest = later.maintenance.rewrap(NOW_MS)
         assert len(rest) == 3 - done
         assert {SecretRewrapped.decode(each.value).sequence for each in rest} <= {1}
-        assert later.chores.rewrap(NOW_MS) == []
+        assert later.maintenance.rewrap(NOW_MS) == []
         all_open(later, moved_only())
         later.keychain.close()
 
@@ -213,7 +213,7 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
         give(one.operations, move(), one)
         failing = FailingKms(new_root(), KmsUnavailableError("no answer"), call)
         one.operations.vaults.holders = holders(aws=Roots(failing, (cloud("aws"),)))
-        first = one.operations.chores.rewrap(NOW_MS)
+        first = one.operations.maintenance.rewrap(NOW_MS)
         said = [each for each in first if each.topic is Topic.VAULT]
         assert len(said) == 3 - left(one.operations)
         if not said:
@@ -221,7 +221,7 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
         one.operations.vaults.holders = both()
         all_open(one.operations, both())
         for _ in range(3):
-            one.operations.chores.rewrap(NOW_MS + AGAIN_MS)
+            one.operations.maintenance.rewrap(NOW_MS + RETRY_MS)
         assert left(one.operations) == 0
         all_open(one.operations, moved_only())
 
@@ -231,7 +231,7 @@ def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
         give(one.operations, move(), one)
         finish(one)
         give(one.operations, move(sequence=2), one)
-        one.vault.extend(one.operations.chores.rewrap(NOW_MS)[:1])
+        one.vault.extend(one.operations.maintenance.rewrap(NOW_MS)[:1])
         later = fresh(one)
         later.load(registry_records(one), vault_records(one), seen_by_vault(one))
         assert left(later) == 2
@@ -250,7 +250,7 @@ def test_what_is_sealed_meanwhile_is_under_the_new_root_and_is_not_moved() -> No
 def test_many_shares_are_moved_in_portions_that_intents_can_wait_for() -> None:
     with desk(versions=SHARES_MAX + 2) as one:
         give(one.operations, move(), one)
-        portions = [len(one.operations.chores.rewrap(NOW_MS)) for _ in range(3)]
+        portions = [len(one.operations.maintenance.rewrap(NOW_MS)) for _ in range(3)]
         assert portions == [SHARES_MAX, 2, 0]
 
 
@@ -265,13 +265,13 @@ def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() ->
         object.__setattr__(sealed, "wrapped_shares", tuple(shares))
         wrappings.versions[place] = type(held)(sealed, held.sequence)
         give(one.operations, move(), one)
-        said = one.operations.chores.rewrap(NOW_MS)
+        said = one.operations.maintenance.rewrap(NOW_MS)
         records = [AuditRecord.decode(each.value) for each in said if each.topic is Topic.AUDIT]
         assert [record.action for record in records] == ["rewrap.failed"]
         assert "the share of aws" in records[0].detail
         assert left(one.operations) == 1
-        assert one.operations.chores.rewrap(NOW_MS + STUCK_MS - 1) == []
-        again = one.operations.chores.rewrap(NOW_MS + STUCK_MS)
+        assert one.operations.maintenance.rewrap(NOW_MS + STUCK_MS - 1) == []
+        again = one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)
         assert [each.topic for each in again] == [Topic.AUDIT]
 
 
@@ -305,11 +305,11 @@ def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
     with desk() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders(aws=Repeating())
-        said = one.operations.chores.rewrap(NOW_MS)
+        said = one.operations.maintenance.rewrap(NOW_MS)
         assert [each.topic for each in said] == [Topic.AUDIT] * 3
         assert "former blob" in AuditRecord.decode(said[0].value).detail
         one.operations.vaults.holders = both()
-        one.operations.chores.rewrap(NOW_MS + STUCK_MS)
+        one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)
         assert left(one.operations) == 0
 
 
@@ -332,7 +332,7 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
     with desk() as one:
         give(one.operations, move(), one)
         one.operations.vaults.holders = holders()
-        (told,) = one.operations.chores.rewrap(NOW_MS)
+        (told,) = one.operations.maintenance.rewrap(NOW_MS)
         assert "settings name" in AuditRecord.decode(told.value).detail
         assert left(one.operations) == 3
 
