@@ -142,7 +142,7 @@ def session(data: Path) -> Iterator[Session]:
 def _scaled(file: Path, data: Path) -> Iterator[Session]:
     from schemas.topics import Principal
     from sixgate.cli.identities import speaking_as
-    from sixgate.scaled.kafka_api import front_door
+    from sixgate.scaled.kafka_api import open_kafka_api
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(file)
@@ -152,7 +152,7 @@ def _scaled(file: Path, data: Path) -> Iterator[Session]:
     with ExitStack() as stack:
         stack.enter_context(speaking_as(Principal.OPERATORS))
         with progress("reading what is registered"):
-            api = stack.enter_context(front_door(settings, folder))
+            api = stack.enter_context(open_kafka_api(settings, folder))
         yield Session(folder, api)
 
 

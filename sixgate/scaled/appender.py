@@ -1,4 +1,4 @@
-"""Appending to a topic from threads beside the loop: written for certain, or the process ends."""
+"""Appends to a topic from threads other than the loop's; an unknown result ends the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,7 +15,7 @@ RECORD_S_MAX, ENDING_S_MAX = 15.0, 5.0
 
 @asynccontextmanager
 async def sending(broker: Broker, partitions: Callable[[], int]) -> AsyncIterator[Sender]:
-    """Lend a producer; at the end it waits a bounded time for what Kafka has not answered."""
+    """Lend a producer; closing waits at most ``ENDING_S_MAX`` for outstanding answers."""
     sender = await Sender(broker, partitions).__aenter__()
     try:
         yield sender
@@ -26,7 +26,7 @@ async def sending(broker: Broker, partitions: Callable[[], int]) -> AsyncIterato
 
 
 class Appender:
-    """Appends by a sender of the loop; ``what`` says in a sentence what would be lost."""
+    """Appends through a sender that runs on the loop; ``what`` names the record in errors."""
 
     def __init__(self, sender: Sender, loop: asyncio.AbstractEventLoop, what: str) -> None:
         self._sender = sender
@@ -34,7 +34,7 @@ class Appender:
         self._what = what
 
     def append(self, events: Sequence[Outgoing]) -> None:
-        """Append events, durable on return; raises as ``end``."""
+        """Append events, durable on return; raises what ``end`` raises."""
         self.end(self.begin(events))
 
     def begin(self, events: Sequence[Outgoing]) -> "Future[None]":
@@ -42,9 +42,10 @@ class Appender:
         return asyncio.run_coroutine_threadsafe(self._sender.send(events), self._loop)
 
     def end(self, waiting: "Future[None]") -> None:
-        """Return once what was begun is durable.
+        """Wait until events handed over by ``begin`` are durable.
 
-        Raises ``KafkaDeniedError``, by which nothing was written, and ``KafkaWriteUnknownError``.
+        Raises ``KafkaDeniedError`` (nothing was written) and ``KafkaWriteUnknownError``: only a new
+        start can find out whether they were.
         """
         try:
             waiting.result(RECORD_S_MAX)

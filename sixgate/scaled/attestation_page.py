@@ -1,6 +1,6 @@
-"""``POST /v1/attestation``: a signer's evidence over its health port, and how it is fetched there.
+"""``POST /v1/attestation``: serves a signer's evidence at its monitor port, and fetches it there.
 
-The body is ``{"nonce": "0x…"}``; whoever reaches the port may ask, and the desk bounds how often.
+The body is ``{"nonce": "0x…"}``. Anybody who reaches the port may ask; the service limits the rate.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ STATUS = {
 _CODE = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
-def attestation_page(desk: EvidenceService) -> web.RouteDef:
-    """Return the page of a desk; refusals are problems of RFC 9457."""
+def attestation_page(service: EvidenceService) -> web.RouteDef:
+    """Return the page; refusals are problem details (RFC 9457)."""
 
     async def answer(request: web.Request) -> web.Response:
         try:
             nonce = _nonce_in(await whole(request))
-            found = await asyncio.to_thread(desk.attestation, nonce)
+            found = await asyncio.to_thread(service.attestation, nonce)
         except ApiError as error:
             return _problem(error)
         return web.Response(body=orjson.dumps(found), content_type="application/json")
@@ -45,7 +45,7 @@ def attestation_page(desk: EvidenceService) -> web.RouteDef:
 
 
 def fetch(at: Address, nonce: str) -> Json:
-    """Ask the signer at a place for evidence; raise ``ApiError`` with its code or our own."""
+    """Fetch evidence from the signer at an address; raise ``ApiError``, also for its refusals."""
     connection = HTTPConnection(at.host, at.port, timeout=ANSWER_S_MAX)
     try:
         connection.request("POST", PATH, orjson.dumps({"nonce": nonce}))
@@ -57,32 +57,32 @@ def fetch(at: Address, nonce: str) -> Json:
     finally:
         connection.close()
     if status == HTTPStatus.NOT_FOUND:
-        told = f"what answers at {at} is no attested signer: name one, or give it [attestation]"
-        raise ApiError("not_attested", told)
+        why = f"what answers at {at} is no attested signer: name one, or give it [attestation]"
+        raise ApiError("not_attested", why)
     found = _object(body, at)
     if status != HTTPStatus.OK:
-        raise _told(found, at)
+        raise _refusal(found, at)
     return found
 
 
 def _nonce_in(body: bytes) -> str:
     try:
-        asked = orjson.loads(body)
+        request = orjson.loads(body)
     except orjson.JSONDecodeError:
-        asked = None
-    match asked:
-        case {"nonce": str(nonce)} if len(asked) == 1:
+        request = None
+    match request:
+        case {"nonce": str(nonce)} if len(request) == 1:
             return nonce
     raise ApiError("request_malformed", 'the body is not {"nonce": "0x…"} and nothing else')
 
 
 def _problem(error: ApiError) -> web.Response:
     status = STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
-    told = {"type": "about:blank", "status": status, "code": error.code, "detail": str(error)}
+    problem = {"type": "about:blank", "status": status, "code": error.code, "detail": str(error)}
     headers = {}
     if error.code == "attestation_busy":
         headers["Retry-After"] = str(-(-PAUSE_MS_MIN // 1000))
-    body = orjson.dumps(told | {"title": status.phrase})
+    body = orjson.dumps(problem | {"title": status.phrase})
     return web.Response(body=body, status=status, content_type=PROBLEM, headers=headers)
 
 
@@ -96,8 +96,8 @@ def _object(body: bytes, at: Address) -> Json:
     return found
 
 
-def _told(problem: Json, at: Address) -> ApiError:
-    """Return what a signer refused with; whatever answers may say anything."""
+def _refusal(problem: Json, at: Address) -> ApiError:
+    """Return a signer's refusal as an error. The sender is unauthenticated: check its fields."""
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and _CODE.fullmatch(code) and isinstance(detail, str):
         return ApiError(code, detail[:500])

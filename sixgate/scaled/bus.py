@@ -1,4 +1,4 @@
-"""Kafka for threads that have no event loop: one loop in a thread of its own serves them all."""
+"""Kafka for threads without an event loop: one loop in a background thread serves them all."""
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -21,23 +21,24 @@ from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.kafka.reader import Reader, ends_of, positions_since, unread_by
 
-# Where a transaction ends, nothing but its mark may be left to wait for.
-MARK_MS = 50
+# A partition may end with a transaction marker, which has an offset and is never delivered: reading
+# to the end waits for it, this long at a time.
+MARKER_MS = 50
 
 
 class Reading(NamedTuple):
-    """A reader on the loop that serves it."""
+    """A Kafka reader together with the loop that runs it."""
 
     loop: LoopThread
     reader: Reader
 
     def read(self, count_max: int, wait_ms: int) -> list[Record]:
-        """Return the next records, none where there are none within ``wait_ms``."""
+        """Return the next records, or an empty list if there are none within ``wait_ms``."""
         return self.loop.run(self.reader.read(count_max, wait_ms))
 
     def to_end(self) -> Iterator[list[Record]]:
-        """Yield all records up to where the partitions end now."""
-        pages = self.reader.read_to_end(MARK_MS)
+        """Yield all records up to the current ends of the partitions."""
+        pages = self.reader.read_to_end(MARKER_MS)
         while (page := self.loop.run(_next(pages))) is not None:
             yield page
 
@@ -47,13 +48,13 @@ async def _next(pages: AsyncIterator[list[Record]]) -> list[Record] | None:
 
 
 class Bus:
-    """What is registered, appending, and reading; every method may be called from any thread."""
+    """Reads projections and topics, and appends; any thread may call every method."""
 
     def __init__(self, broker: Broker, trust_root: str) -> None:
-        """Connect and read registry and keys to their end; raises ``KafkaBusError``."""
+        """Connect; read registry and vault events to their end. Raises ``KafkaBusError``."""
         self._broker = broker
         self._lock = threading.RLock()
-        self._loop = LoopThread("front-door")
+        self._loop = LoopThread("kafka-api")
         self._opened = AsyncExitStack()
         self._sender: Sender | None = None
         self._readers: set[Reader] = set()
@@ -71,31 +72,31 @@ class Bus:
     def __exit__(self, *_: object) -> None:
         try:
             for reader in list(self._readers):
-                self._leave(reader)
+                self._close(reader)
             self._loop.run(self._opened.aclose())
         finally:
             self._loop.close()
 
     @contextmanager
     def refreshed(self) -> Iterator[GateProjections]:
-        """Lend what is registered, read to its end now; it changes only by ``refresh``."""
+        """Lend the projections, read to their end now; they do not change while lent."""
         with self._lock:
             self.refresh()
             yield self._projections.world
 
     def refresh(self) -> None:
-        """Read what was registered since."""
+        """Read new records of registry and vault."""
         with self._lock:
             self._loop.run(self._projections.refresh())
 
     @property
     def vaults(self) -> VaultRegister:
-        """All that signers said on ``vault``, as far as it was read: for whoever has ``known``."""
+        """The vault events read so far. Use it only within ``refreshed``."""
         return self._projections.said
 
     @contextmanager
     def cached(self) -> Iterator[GateProjections]:
-        """Lend what is registered as far as it was read."""
+        """Lend the projections as last read."""
         with self._lock:
             yield self._projections.world
 
@@ -106,51 +107,51 @@ class Bus:
                 self._sender = self._loop.run(self._open_sender())
         self._loop.run(self._sender.send(events))
 
-    def places(self, *topics: Topic) -> list[PartitionId]:
+    def partition_ids(self, *topics: Topic) -> list[PartitionId]:
         """Return every partition of some topics."""
         return [(t, p) for t in topics for p in range(TOPICS[t].partitions(self.partitions))]
 
-    def end_offsets(self, places: Sequence[PartitionId]) -> dict[PartitionId, int]:
-        """Return the offset behind the last committed record of every partition."""
-        return self._loop.run(ends_of(self._broker, places))
+    def end_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
+        """Return the offset after the last committed record of every partition."""
+        return self._loop.run(ends_of(self._broker, partitions))
 
-    def first_offsets(self, places: Sequence[PartitionId]) -> dict[PartitionId, int]:
+    def first_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Return the first offset that each partition still holds."""
-        return self._loop.run(positions_since(self._broker, places, 0))
+        return self._loop.run(positions_since(self._broker, partitions, 0))
 
     def unread(self, group: str, topic: Topic) -> int:
-        """Return how many records of a topic lie behind what a consumer group has read."""
-        return self._loop.run(unread_by(self._broker, group, self.places(topic)))
+        """Return the lag of a consumer group on a topic, in records."""
+        return self._loop.run(unread_by(self._broker, group, self.partition_ids(topic)))
 
     @contextmanager
     def reading(self, positions: Mapping[PartitionId, int]) -> Iterator["Reading"]:
-        """Lend a reader that begins at ``positions``; raises ``KafkaGapError`` if that is gone."""
+        """Lend a reader from ``positions`` on; raises ``KafkaGapError`` if the log begins later."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
         self._readers.add(reader)
         try:
             yield Reading(self._loop, reader)
         finally:
-            self._leave(reader)
+            self._close(reader)
 
     def pages(self, positions: Mapping[PartitionId, int]) -> Iterator[list[Record]]:
-        """Yield all records from ``positions`` to where the partitions end now."""
+        """Yield all records from ``positions`` to the current ends of the partitions."""
         with self.reading(positions) as reading:
             yield from reading.to_end()
 
     def accounts(self) -> Callable[[str], Account]:
-        """Return accounts as the proven outcomes of the last day tell."""
-        places = self.places(Topic.OUTCOMES)
-        start = self._loop.run(positions_since(self._broker, places, wall_ms() - SPENT_MS))
-        with self.refreshed() as world:
-            told = Projection(world.registry)
+        """Return a lookup of accounts, projected from the verified outcomes of the last day."""
+        partitions = self.partition_ids(Topic.OUTCOMES)
+        start = self._loop.run(positions_since(self._broker, partitions, wall_ms() - SPENT_MS))
+        with self.refreshed() as projections:
+            accounts = Projection(projections.registry)
             for page in self.pages(start):
                 for record in page:
-                    told.apply(record.value)
-        return told.account
+                    accounts.apply(record.value)
+        return accounts.account
 
-    def _leave(self, reader: Reader) -> None:
-        """Close a reader, unless that was done: an unread stream may outlive what it reads from."""
+    def _close(self, reader: Reader) -> None:
+        """Close a reader once. An unfinished stream may be closed after the bus."""
         if reader in self._readers:
             self._readers.discard(reader)
             self._loop.run(reader.__aexit__())

@@ -1,4 +1,4 @@
-"""What a process needs before it believes registry and clock: a fresh head."""
+"""Registry freshness: waits for a fresh head before a process relies on registry and clock."""
 
 import asyncio
 import logging
@@ -21,12 +21,12 @@ def log_stale_head(why: str) -> None:
 
 
 class Freshness:
-    """Follows the registry's heads while it is entered; if they are not required, it does not."""
+    """Follows registry heads from enter to exit, unless the settings do not require them."""
 
     def __init__(
         self, broker: Broker, trust_root: str, monitor: Monitor, settings: HeadSettings
     ) -> None:
-        """``monitor`` shows how old the newest head is, and whether it is fresh."""
+        """``monitor`` exports the head's age; the process is ready only while the head is fresh."""
         self._watch: RegistryWatch | None = None
         if settings.head_required:
             self._watch = RegistryWatch(broker, trust_root, wall_ms, log_stale_head)
@@ -48,9 +48,9 @@ class Freshness:
         await self._opened.aclose()
 
     async def head(self, stop: asyncio.Event | None = None) -> RegistryHead | None:
-        """Return a fresh head; None where none is required, or once ``stop`` is set.
+        """Wait for a fresh head; return None if heads are not required or ``stop`` is set.
 
-        Raises ``RegistryStaleError``, and ``KafkaBusError`` if heads can no longer be followed.
+        Raises ``RegistryStaleError``, and ``KafkaBusError`` if following the heads failed.
         """
         if self._watch is None:
             return None
@@ -59,6 +59,6 @@ class Freshness:
         return await self._watch.fresh_head(self._wait_s_max, stop)
 
     async def now_ms(self) -> int:
-        """Return the time, once a fresh head says that the clock is right; raises as ``head``."""
+        """Return the time, once a fresh head confirms the clock; raises what ``head`` raises."""
         await self.head()
         return wall_ms()

@@ -1,18 +1,18 @@
-"""An HTTP answer's body, or none of it: ``http.client`` takes less than was told for all of it."""
+"""HTTP framing: refuses truncated bodies, which ``http.client`` returns without an error."""
 
 from http.client import HTTPResponse, IncompleteRead
 
 
 def body_of(answer: HTTPResponse, bytes_max: int) -> bytes:
-    """Return at most ``bytes_max`` of a body; raise ``IncompleteRead`` for one that was cut.
+    """Return at most ``bytes_max`` of a body; raise ``IncompleteRead`` for a truncated one.
 
-    Headers that break off count as whole there, so a body must be chunked or tell its length.
+    ``http.client`` accepts truncated headers too, so a body must be chunked or have a length.
     """
-    told = answer.length
+    length = answer.length
     with answer:
         body = answer.read(bytes_max)
-    if told is None and not answer.chunked:
+    if length is None and not answer.chunked:
         raise IncompleteRead(b"")
-    if told is not None and len(body) < min(told, bytes_max):
+    if length is not None and len(body) < min(length, bytes_max):
         raise IncompleteRead(b"")
     return body

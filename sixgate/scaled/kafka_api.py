@@ -1,4 +1,4 @@
-"""What a folder's node answers, answered over Kafka and ClickHouse's server."""
+"""The ``Api`` of an organisation whose pipeline runs on Kafka and a ClickHouse server."""
 
 import os
 import threading
@@ -37,7 +37,7 @@ _NO_CUSTODY = (
 
 @dataclass(frozen=True, slots=True)
 class WaitLimits:
-    """How long to wait: for an operator's record, for the ledger, while no intent at all ends."""
+    """Timeouts: for an operator's record, for the ledger to catch up, and without any outcome."""
 
     operator_s: float = 30.0
     ledger_s: float = 30.0
@@ -45,9 +45,9 @@ class WaitLimits:
 
 
 class KafkaApi:
-    """Serves the ``Api``; every method may be called from any thread.
+    """Implements the ``Api``; every method may be called from any thread.
 
-    The ledger's server is asked for when a question needs it, so that intents are accepted without.
+    Only methods that read the ledger connect to ClickHouse, so intents are accepted without it.
     """
 
     def __init__(
@@ -69,8 +69,8 @@ class KafkaApi:
     def status(self) -> Json:
         """See ``Api.status``."""
         with as_api_errors():
-            with self._bus.refreshed() as world:
-                org = world.registry.org
+            with self._bus.refreshed() as projections:
+                org = projections.registry.org
             return {
                 "org": org,
                 "pid": os.getpid(),
@@ -81,8 +81,8 @@ class KafkaApi:
 
     def registry(self) -> Json:
         """See ``Api.registry``."""
-        with as_api_errors(), self._bus.refreshed() as world:
-            return snapshot.registry_snapshot(world.registry, self._bus.vaults)
+        with as_api_errors(), self._bus.refreshed() as projections:
+            return snapshot.registry_snapshot(projections.registry, self._bus.vaults)
 
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
@@ -112,7 +112,9 @@ class KafkaApi:
     def vault_events(self) -> Iterator[Json]:
         """See ``Api.vault_events``."""
         with as_api_errors():
-            for page in self._bus.pages(self._bus.first_offsets(self._bus.places(Topic.VAULT))):
+            for page in self._bus.pages(
+                self._bus.first_offsets(self._bus.partition_ids(Topic.VAULT))
+            ):
                 for record in page:
                     yield vault_event(record)
 
@@ -148,23 +150,23 @@ class KafkaApi:
             return self._ledger().settled().intents.trail(intent)
 
     def budgets(self) -> list[Json]:
-        """See ``Api.budgets``; the outcomes of a day are read for it."""
+        """See ``Api.budgets``. Reads the outcomes of the last day."""
         with as_api_errors():
             accounts = self._bus.accounts()
-            with self._bus.refreshed() as world:
-                return snapshot.budgets(world.registry, accounts, wall_ms())
+            with self._bus.refreshed() as projections:
+                return snapshot.budgets(projections.registry, accounts, wall_ms())
 
     def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
         """See ``Api.signed``."""
         return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
 
     def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
-        """Yield signed transactions, and None whenever there was nothing for a moment."""
+        """Yield signed transactions, and None as a tick while there are none."""
         with as_api_errors():
             yield from SignedTopic(self._bus).read(after, follow=follow)
 
-    def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - the signers themselves are asked
-        """See ``Api.attestation``; evidence does not go over Kafka."""
+    def attestation(self, nonce: str) -> Json:  # noqa: ARG002 - only a signer has evidence
+        """See ``Api.attestation``. Evidence is served by each signer, not over Kafka."""
         raise ApiError("not_attested", NOT_ATTESTED)
 
     def head(self) -> Json:
@@ -189,7 +191,7 @@ class KafkaApi:
             yield from answers.export(Path(path), form, since_ms, until_ms)
 
     def close(self) -> None:
-        """Leave custody and the ledger's server; Kafka is the caller's."""
+        """Close the connections to custody and ClickHouse; the caller closes the bus."""
         if self._custody_link:
             self._custody_link.close()
         if self._opened:
@@ -214,21 +216,21 @@ class KafkaApi:
 
 
 @contextmanager
-def front_door(
+def open_kafka_api(
     settings: Settings, folder: Folder, limits: WaitLimits | None = None
 ) -> Iterator[Api]:
-    """Lend the front door of the organisation that a folder trusts.
+    """Lend the ``Api`` of the organisation that a folder trusts.
 
-    Raises ``FolderError``, and ``ApiError`` where Kafka cannot be used.
+    Raises ``FolderError``, and ``ApiError`` if Kafka cannot be used.
     """
     trust = folder.trust()
     with as_api_errors():
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
     with bus:
-        door = KafkaApi(
+        api = KafkaApi(
             bus, settings.clickhouse.connected, limits or WaitLimits(), settings.custody_at
         )
         try:
-            yield door
+            yield api
         finally:
-            door.close()
+            api.close()

@@ -1,4 +1,4 @@
-"""What the signer asks the ledger: whether its own state is older than what it once said."""
+"""The signer's queries to the ledger: they detect a state that was rolled back."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,27 +12,27 @@ from streams.ledger.verified_outcomes import ProvenOutcomes
 
 
 class LedgerProofs:
-    """Asks the ledger's server, connecting when it is first asked; for one thread at a time.
+    """Queries the ledger's server; connects at the first query. For one thread at a time.
 
-    ``seen`` is how many records of the registry the signer's state had seen when it was loaded. All
-    that was said by a key that these took is older than the state, so whatever such a key says
-    beyond it comes from a thief, and halts nothing.
+    ``seen`` is the number of registry records that the signer's state had seen when it was loaded.
+    A signer key that those records revoked signed nothing later, so an outcome beyond the state
+    with such a key comes from a thief. It must not halt the signer and is ignored.
     """
 
     def __init__(self, settings: ClickHouseSettings, registry: Registry, *, required: bool) -> None:
-        """Without ``required`` a ledger that does not answer proves nothing and halts nothing."""
+        """Without ``required``, an unavailable ledger is ignored and halts nothing."""
         self._settings = settings
         self._registry = registry
         self._required = required
         self.seen = 0
 
     def refuse_absent(self) -> None:
-        """Raise ``LedgerError`` where a ledger that is required cannot be asked."""
+        """Raise ``LedgerError`` if the ledger is required and cannot be queried."""
         if self._required:
             refuse_unmigrated(self._outcomes.clickhouse)
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
-        """Return, of accounts that have one, the sequence of the newest outcome in the ledger."""
+        """Return the sequence of each account's newest outcome in the ledger, if it has one."""
         keys = self._registry.all_signer_keys_since(self.seen)
         if self._required:
             return self._outcomes.newest_sequences(accounts, keys)
@@ -41,7 +41,7 @@ class LedgerProofs:
         return {}
 
     def has_outcome(self, intent: str) -> bool:
-        """Tell whether an intent ended before; raises ``LedgerError`` where nobody can tell."""
+        """Return whether the ledger has an outcome of an intent; raises ``LedgerError``."""
         return self._outcomes.has_outcome(intent)
 
     @cached_property
@@ -49,6 +49,6 @@ class LedgerProofs:
         return ProvenOutcomes(self._settings.connected(), self._registry.signer_keys)
 
     def close(self) -> None:
-        """Close the connection if there is one."""
+        """Close the connection if it was opened."""
         if "_outcomes" in self.__dict__:
             self._outcomes.clickhouse.close()

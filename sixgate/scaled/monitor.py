@@ -1,4 +1,4 @@
-"""What a process shows of itself: metrics, whether it lives, whether it is ready."""
+"""Monitor of a process: Prometheus metrics, liveness and readiness over HTTP."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 
 
 
 class Monitor:
-    """The metrics of one process; ``waiting`` tells how far each partition is.
+    """The metrics of one process; ``waiting`` returns position and end of each partition.
 
-    A metric that a process never writes is not there, so nothing reads as zero that nobody counts.
+    A process exports only metrics that it writes: a metric that it never writes is absent, not 0.
     """
 
     def __init__(self, process: str, waiting: ReadLag) -> None:
@@ -33,7 +33,7 @@ class Monitor:
         self._waiting = waiting
         self._progress = Progress()
         self._is_loaded = False
-        self._has_all: Callable[[], bool] = lambda: True
+        self._condition: Callable[[], bool] = lambda: True
         self._pages: list[web.RouteDef] = []
         self._ready = self._metric(Gauge, "ready", "1 while the process has what it needs")
         self._lag = self._metric(Gauge, "lag_records", "Records that wait", "partition")
@@ -63,22 +63,22 @@ class Monitor:
         self._stalled.labels(process).set(0)
 
     def ready(self) -> None:
-        """Say that the process has loaded what it needs."""
+        """Mark the process as loaded."""
         if not self._is_loaded:
             _LOG.info("process.ready", extra={"role": self.process})
         self._is_loaded = True
 
-    def ready_while(self, has_all: Callable[[], bool]) -> None:
-        """Be ready only while the process has what it needs besides; asked whenever it matters."""
-        self._has_all = has_all
+    def ready_while(self, condition: Callable[[], bool]) -> None:
+        """Report readiness only while a condition holds, evaluated at each request."""
+        self._condition = condition
 
     def add_page(self, page: web.RouteDef) -> None:
-        """Serve one more page beside the monitor's own."""
+        """Serve an additional page at the monitor's port."""
         self._pages.append(page)
 
     def is_ready(self) -> bool:
-        """Tell whether the process has loaded what it needs, and has it still."""
-        return self._is_loaded and self._has_all()
+        """Return whether the process is loaded and its readiness condition holds."""
+        return self._is_loaded and self._condition()
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""
@@ -89,23 +89,24 @@ class Monitor:
         self._audits.labels(self.process, action).inc()
 
     def appended(self, rows: int) -> None:
-        """Count rows of the ledger."""
+        """Count rows appended to the ledger."""
         self._rows.labels(self.process).inc(rows)
 
     def observe_latency(self, seconds: float) -> None:
-        """Note how long one intent took from admission to its outcome; clocks may disagree."""
+        """Observe the time from an intent's admission to its outcome."""
+        # The gate's clock may be ahead of the signer's.
         self._latency.labels(self.process).observe(max(0.0, seconds))
 
     def show_head_age(self, age_s: Callable[[], float]) -> None:
-        """Show how old the registry's newest head is whenever somebody asks."""
+        """Export the age of the newest registry head, evaluated at each scrape."""
         self._head_age.labels(self.process).set_function(age_s)
 
     def show_breaker(self, state: Callable[[], int]) -> None:
-        """Show whether the simulator is asked whenever somebody looks."""
+        """Export the state of the simulator's circuit breaker, evaluated at each scrape."""
         self._breaker.labels(self.process).set_function(state)
 
     def sample(self, now_s: float) -> None:
-        """Take note of how far every partition is."""
+        """Update lag and stall metrics from the current positions."""
         self._progress.update(self._waiting(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
@@ -117,7 +118,7 @@ class Monitor:
         return kind(f"sixgate_{name}", what, names, registry=self.registry, **more)
 
     def app(self) -> web.Application:
-        """Return ``/metrics``, ``/healthz``, ``/readyz`` and what is offered besides."""
+        """Return the pages ``/metrics``, ``/healthz``, ``/readyz`` and the additional ones."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.add_routes(self._pages)
         app.router.add_get("/metrics", self._metrics)
@@ -141,13 +142,13 @@ class Monitor:
 
 
 def pid_socket_name(port: int) -> str:
-    """Return the abstract Unix socket that tells which process shows itself at a port."""
+    """Name the abstract Unix socket that identifies the process serving a monitor port."""
     return f"\0sixgate-monitor-{port}"
 
 
 @asynccontextmanager
 async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[None]:
-    """Serve the monitor's pages and look at the progress every second, until the block ends."""
+    """Serve the monitor's pages and sample progress every second until the block ends."""
     runner = web.AppRunner(monitor.app(), access_log=None)
     await runner.setup()
     sampling = asyncio.create_task(_sample_often(monitor))
@@ -162,13 +163,13 @@ async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[None]
 
 @asynccontextmanager
 async def _pid_socket(port: int) -> AsyncIterator[None]:
-    """Listen where the kernel tells whoever connects which process this is.
+    """Listen on a socket that identifies this process to ``sixgate probe --pid`` (SO_PEERCRED).
 
-    The signer's open files are nobody's to see, so that nobody else could tell that it has a port.
+    The signer is undumpable, so ``/proc`` hides its open files and with them who owns the port.
     """
     try:
         server = await asyncio.start_unix_server(_close, pid_socket_name(port))
-    except OSError:  # another address with the same port; probing by process number is a courtesy
+    except OSError:  # taken by a process at the same port of another address; run without it
         yield
         return
     async with server:

@@ -1,4 +1,11 @@
-"""Operators' records on Kafka: checked first, then appended, then waited for."""
+"""Operators' records on Kafka: registry records, key orders and vault orders.
+
+1. Open a reader at the ends of the topics that answer, so that no answer is missed.
+2. Check the record against the current projections: a refused record is never appended.
+3. Append it. *Die after it, or time out: the record may still take effect. Repeating the same order
+   is idempotent; a repeated registry record is refused, because its sequence is taken.*
+4. Wait until the registry or the signer answers.
+"""
 
 import copy
 import time
@@ -22,18 +29,18 @@ POLL_MS = 100
 
 
 def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append a registry record and return once it is the registry's; see ``Api.register``."""
-    with bus.reading(bus.end_offsets(bus.places(Topic.REGISTRY))) as reading:
-        with bus.refreshed() as world:
-            registry = copy.deepcopy(world.registry)
+    """Append a registry record and wait until the registry has it; see ``Api.register``."""
+    with bus.reading(bus.end_offsets(bus.partition_ids(Topic.REGISTRY))) as reading:
+        with bus.refreshed() as projections:
+            registry = copy.deepcopy(projections.registry)
         check_record(raw, registry)
         sequence = registry.sequence
         bus.append([Outgoing(Topic.REGISTRY, "", raw)])
-        for record in _until(reading, wait_s, "the registry does not show the record"):
+        for record in _records_until(reading, wait_s, "the registry does not show the record"):
             try:
                 registry.apply(record.value)
             except RegistryRecordError as error:
-                if record.value == raw:  # somebody else's came first
+                if record.value == raw:  # another record took its sequence number first
                     raise ApiError("registry_refused", str(error)) from None
             else:
                 if record.value == raw:
@@ -42,35 +49,39 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
 
 
 def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append an order about a key and return what it came to; see ``Api.order_key``."""
-    with bus.reading(bus.end_offsets(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
-        with bus.refreshed() as world:
-            ordered = checked_order(raw, world.registry, world.keys)
-            if key := world.keys.answered(ordered.id):
+    """Append a key order and return the signer's answer; see ``Api.order_key``."""
+    with bus.reading(bus.end_offsets(bus.partition_ids(Topic.VAULT, Topic.AUDIT))) as reading:
+        with bus.refreshed() as projections:
+            ordered = checked_order(raw, projections.registry, projections.keys)
+            if key := projections.keys.answered(ordered.id):
                 return snapshot.key_answer(key)
         bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
-        for record in _until(reading, wait_s, "the signer does not answer: see that it runs"):
+        for record in _records_until(
+            reading, wait_s, "the signer does not answer: see that it runs"
+        ):
             if record.topic is Topic.AUDIT:
-                _refuse_if_told(record, raw)
+                _raise_refusal(record, raw)
                 continue
-            with bus.refreshed() as world:
-                if key := world.keys.answered(ordered.id):
+            with bus.refreshed() as projections:
+                if key := projections.keys.answered(ordered.id):
                     return snapshot.key_answer(key)
     raise AssertionError("it waits for an answer or raises")
 
 
 def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
-    """Append an order about a vault and return what it came to; see ``Api.order_vault``."""
-    with bus.reading(bus.end_offsets(bus.places(Topic.VAULT, Topic.AUDIT))) as reading:
-        with bus.refreshed() as world:
-            ordered = checked_vault_order(raw, world.registry, bus.vaults)
+    """Append a vault order and return the signer's answer; see ``Api.order_vault``."""
+    with bus.reading(bus.end_offsets(bus.partition_ids(Topic.VAULT, Topic.AUDIT))) as reading:
+        with bus.refreshed() as projections:
+            ordered = checked_vault_order(raw, projections.registry, bus.vaults)
             if found := snapshot.vault_answer(bus.vaults, ordered.id):
                 return found
         bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
-        for record in _until(reading, wait_s, "the signer does not answer: see that it runs"):
+        for record in _records_until(
+            reading, wait_s, "the signer does not answer: see that it runs"
+        ):
             if record.topic is Topic.AUDIT:
-                _refuse_if_told(record, raw, "vault_refused")
-                _refuse_if_judged(record, ordered)
+                _raise_refusal(record, raw, "vault_refused")
+                _raise_denial(record, ordered)
                 continue
             with bus.refreshed():
                 if found := snapshot.vault_answer(bus.vaults, ordered.id):
@@ -78,25 +89,25 @@ def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
     raise AssertionError("it waits for an answer or raises")
 
 
-def _refuse_if_told(record: Record, raw: bytes, code: str = "key_refused") -> None:
-    """Raise ``ApiError`` with what the signer wrote down about a request."""
+def _raise_refusal(record: Record, raw: bytes, code: str = "key_refused") -> None:
+    """Raise ``RemoteApiError`` if an audit record is the signer's refusal of this order."""
     with suppress(MalformedError):
-        told = AuditRecord.decode(record.value)
-        if told.action in ("key.refused", "recovery.refused") and told.subject == input_digest(raw):
-            raise RemoteApiError(code, told.detail)
+        audit, refusals = AuditRecord.decode(record.value), ("key.refused", "recovery.refused")
+        if audit.action in refusals and audit.subject == input_digest(raw):
+            raise RemoteApiError(code, audit.detail)
 
 
-def _refuse_if_judged(record: Record, ordered: VaultOrdered) -> None:
-    """Raise ``vault_refused`` with what the signer decided about whoever gave an order."""
+def _raise_denial(record: Record, ordered: VaultOrdered) -> None:
+    """Raise ``vault_refused`` if an access record denies this order to the agent that gave it."""
     with suppress(MalformedError):
-        told = SecretAccess.decode(record.value)
-        name = event_id("secret.access", f"{ordered.refused_id}/{ordered.operation}")
-        if told.id == name and not told.allowed:
-            raise RemoteApiError("vault_refused", told.detail)
+        access = SecretAccess.decode(record.value)
+        access_id = event_id("secret.access", f"{ordered.refused_id}/{ordered.operation}")
+        if access.id == access_id and not access.allowed:
+            raise RemoteApiError("vault_refused", access.detail)
 
 
-def _until(reading: Reading, wait_s: float, why: str) -> Iterator[Record]:
-    """Yield what comes; raise ``connection_lost`` after ``wait_s``, the write being unknown."""
+def _records_until(reading: Reading, wait_s: float, why: str) -> Iterator[Record]:
+    """Yield new records; raise ``connection_lost`` after ``wait_s``: the result is then unknown."""
     until_s = time.monotonic() + wait_s
     while time.monotonic() < until_s:
         yield from reading.read(READ_COUNT_MAX, POLL_MS)

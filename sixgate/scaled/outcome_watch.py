@@ -1,4 +1,4 @@
-"""The ends of submitted records, as their topics tell them."""
+"""Waits on Kafka for the ends of submitted records."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from sixgate.answers.outcome_notifications import ENDS, Notice, notice_of
 from sixgate.answers.pending_records import FirstEnd, Names, Pending
 from sixgate.api import ApiError, Json
 from sixgate.scaled.bus import Bus, Reading
-from sixgate.scaled.signed_topic import proven
+from sixgate.scaled.signed_topic import verified_outcome
 
 READ_COUNT_MAX = 500
 WATCH_MS = 500
@@ -23,12 +23,12 @@ WATCH_MS = 500
 def submit(
     bus: Bus, events: Sequence[Outgoing], names: Sequence[Names], first_end: FirstEnd, idle_s: float
 ) -> Iterator[Json]:
-    """Append records and yield what ``Api.submit`` promises to whoever waits.
+    """Append records and yield their ends as ``Api.submit`` does with ``wait``.
 
-    Reading begins before anything is appended, so no end is missed. Raises ``halted`` when nothing
-    at all ends for ``idle_s``: what was accepted stays accepted.
+    Raises ``halted`` if no intent at all ends for ``idle_s``; accepted records stay accepted.
     """
-    with bus.reading(bus.end_offsets(bus.places(*ENDS))) as reading:
+    # Reading begins before anything is appended, so that no end is missed.
+    with bus.reading(bus.end_offsets(bus.partition_ids(*ENDS))) as reading:
         bus.append(events)
         yield {"accepted": len(events)}
         pending = Pending(names)
@@ -41,30 +41,30 @@ def submit(
 
 
 def _notices(bus: Bus, reading: Reading, idle_s: float) -> Iterator[Notice]:
-    heard_s = time.monotonic()
+    last_s = time.monotonic()
     while True:
         page = reading.read(READ_COUNT_MAX, WATCH_MS)
         if page:
-            heard_s = time.monotonic()
-        elif time.monotonic() - heard_s > idle_s:
+            last_s = time.monotonic()
+        elif time.monotonic() - last_s > idle_s:
             raise ApiError(
                 "halted",
                 f"nothing was judged for {idle_s:.0f} s: see that sixgate gates and sixgate signer "
                 "run; what was accepted will be judged then",
             )
         for record in page:
-            if _believed(bus, record):
+            if _is_authentic(bus, record):
                 yield notice_of(record.topic, orjson.loads(record.value))
 
 
-def _believed(bus: Bus, record: Record) -> bool:
-    """Tell whether a record is what its topic is for; outcomes must be proven as well.
+def _is_authentic(bus: Bus, record: Record) -> bool:
+    """Return whether a record is well-formed for its topic, and an outcome signed by a signer.
 
-    What ends as unattributed, and that an intent was repeated, nobody signs: whoever may write
-    there could tell a client so, and change nothing by it.
+    Records on ``audit`` and ``unattributed`` are unsigned: a writer of these topics could mislead a
+    waiting client, but not change a decision.
     """
     if record.topic is Topic.OUTCOMES:
-        return proven(bus, record) is not None
+        return verified_outcome(bus, record) is not None
     try:
         (AuditRecord if record.topic is Topic.AUDIT else Unattributed).decode(record.value)
     except MalformedError:

@@ -1,4 +1,4 @@
-"""Looks at a process from outside: does it get on with its work?"""
+"""Health check of a process from outside: it answers, and its partitions make progress."""
 
 from enum import Enum, auto
 from http.client import HTTPConnection, HTTPException, IncompleteRead
@@ -14,7 +14,7 @@ PAGE_BYTES_MAX = 4 * 1024 * 1024
 
 
 class State(Enum):
-    """What an outsider can tell of a process."""
+    """State of a process as seen from outside."""
 
     HEALTHY = auto()
     STALLED = auto()
@@ -23,14 +23,14 @@ class State(Enum):
 
 
 class Health(NamedTuple):
-    """A process's state, and the sentence that says why."""
+    """A process's state and the sentence that explains it."""
 
     state: State
     sentence: str
 
 
 class Address(NamedTuple):
-    """Where a process shows itself."""
+    """Where a process serves its metrics."""
 
     host: str
     port: int
@@ -40,7 +40,7 @@ class Address(NamedTuple):
 
 
 def parse_address(url: str) -> Address:
-    """Return host and port of ``http://HOST:PORT``; raise ``ValueError`` for anything else."""
+    """Parse ``http://HOST:PORT``; raise ``ValueError`` for anything else."""
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("not of the form http://HOST:PORT")
@@ -48,7 +48,7 @@ def parse_address(url: str) -> Address:
 
 
 def check_health(at: Address, stalled_s_max: float) -> Health:
-    """Ask for the metrics, wait up to ``stalled_s_max`` for an answer, and judge it."""
+    """Fetch a process's metrics, waiting at most ``stalled_s_max``, and evaluate them."""
     connection = HTTPConnection(at.host, at.port, timeout=stalled_s_max)
     try:
         connection.request("GET", "/metrics")
@@ -67,7 +67,7 @@ def check_health(at: Address, stalled_s_max: float) -> Health:
 
 
 def evaluate(at: Address, page: str, stalled_s_max: float) -> Health:
-    """Judge what a process shows of itself."""
+    """Evaluate a page of metrics."""
     try:
         families = list(text_string_to_metric_families(page))
     except ValueError:

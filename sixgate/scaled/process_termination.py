@@ -1,4 +1,9 @@
-"""Ends a process of this machine, if it is really the one that was looked at (Linux)."""
+"""Terminates a process of this machine after verifying that it is the probed one (Linux).
+
+1. Hold the process by a pidfd: from here on its number cannot be reused for another process.
+2. Refuse unless it owns the socket that listens at the probed address.
+3. Send SIGTERM, and SIGKILL if it does not end in time. SIGKILL loses nothing: see the processes.
+"""
 
 import os
 import select
@@ -19,17 +24,19 @@ _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class WrongProcessError(Exception):
-    """The process is not the one that was looked at, or does not end."""
+    """The process is not the probed one, or it does not end."""
 
 
 def terminate(pid: int, at: Address, term_s_max: float) -> str:
-    """End the process that listens there: SIGTERM, and SIGKILL after ``term_s_max``.
+    """Terminate the process that listens at an address: SIGTERM, SIGKILL after ``term_s_max``.
 
-    Returns the name of the signal that did it. Raises ``WrongProcessError``, ``OSError``.
+    Returns the name of the signal that ended it. Raises ``WrongProcessError``, ``OSError``.
     """
-    with _held(pid) as process:
+    with _pidfd(pid) as process:  # 1.
+        # 2.
         if not listens(pid, at):
             raise WrongProcessError(f"process {pid} does not listen at {at}: nothing was ended")
+        # 3. A pidfd becomes readable when its process ends.
         for number in (signal.SIGTERM, signal.SIGKILL):
             signal.pidfd_send_signal(process, number)
             if select.select([process], [], [], term_s_max)[0]:
@@ -40,10 +47,9 @@ def terminate(pid: int, at: Address, term_s_max: float) -> str:
 
 
 def listens(pid: int, at: Address) -> bool:
-    """Tell whether a process of this machine holds the socket that listens at an address.
+    """Return whether a process of this machine owns the socket that listens at an address.
 
-    The files of an undumpable process are root's alone to see; then the kernel's word on who
-    listens at its token counts.
+    Only root can read the open files of an undumpable process. Its pid socket identifies it then.
     """
     wanted = {f"socket:[{inode}]" for inode in _sockets(pid, at)}
     try:
@@ -55,7 +61,7 @@ def listens(pid: int, at: Address) -> bool:
 
 
 def pid_socket_owner(port: int) -> int | None:
-    """Return the process that listens at a port's token, by the kernel's word; None if none."""
+    """Return the pid of the listener at a port's pid socket (SO_PEERCRED); None without one."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
         try:
             link.connect(pid_socket_name(port))
@@ -69,13 +75,13 @@ def pid_socket_owner(port: int) -> int | None:
 def _link(file: Path) -> str:
     try:
         return str(file.readlink())
-    except FileNotFoundError:  # closed meanwhile
+    except FileNotFoundError:  # closed since the directory was listed
         return ""
 
 
 @contextmanager
-def _held(pid: int) -> Iterator[int]:
-    """Hold a process, so that its number cannot come to mean another one."""
+def _pidfd(pid: int) -> Iterator[int]:
+    """Lend a pidfd of a process; it never refers to another process with the same number."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -87,24 +93,28 @@ def _held(pid: int) -> Iterator[int]:
 
 
 def _sockets(pid: int, at: Address) -> Iterator[str]:
-    """Yield the inodes of the sockets that listen at a loopback address, as the process sees it."""
+    """Yield the inodes of sockets that listen at a loopback address in the process's namespace."""
     found = {ip_address(info[4][0]) for info in socket.getaddrinfo(at.host, at.port)}
     wanted = {address for address in found if address.is_loopback}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
             address, port = local.split(":")
-            if state == LISTENS and int(port, 16) == at.port and _within(_address(address), wanted):
+            if (
+                state == LISTENS
+                and int(port, 16) == at.port
+                and _reaches(_address(address), wanted)
+            ):
                 yield inode
 
 
-def _within(address: IPv4Address | IPv6Address, wanted: set[IPv4Address | IPv6Address]) -> bool:
-    """Tell whether who listens at ``address`` is reached at one that is wanted."""
+def _reaches(address: IPv4Address | IPv6Address, wanted: set[IPv4Address | IPv6Address]) -> bool:
+    """Return whether a connection to a wanted address reaches a listener at ``address``."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return bool(wanted) and (address.is_unspecified or not wanted.isdisjoint({address, mapped}))
 
 
 def _address(digits: str) -> IPv4Address | IPv6Address:
-    """Read an address as the kernel writes it: words of four bytes, each the last byte first."""
+    """Decode an address of ``/proc/net/tcp``: four-byte words, each in little-endian order."""
     words = (digits[i : i + WORD_DIGITS] for i in range(0, len(digits), WORD_DIGITS))
     return ip_address(b"".join(bytes.fromhex(word)[::-1] for word in words))

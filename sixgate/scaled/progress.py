@@ -8,14 +8,14 @@ from streams.kafka.reader import Waiting
 
 @dataclass(slots=True)
 class Progress:
-    """What is known of each partition: how much waits, and since when nothing moved."""
+    """Lag of each partition, and since when its position has not advanced."""
 
     lags: dict[str, int] = field(default_factory=dict)
     _positions: dict[str, int] = field(default_factory=dict)
     _since_s: dict[str, float] = field(default_factory=dict)
 
     def update(self, waiting: Iterable[Waiting], now_s: float) -> None:
-        """Take how far all partitions are now."""
+        """Record the current position and end of all partitions."""
         now = {one.place: one for one in waiting}
         for place in self._positions.keys() - now.keys():
             self._forget(place)
@@ -26,11 +26,11 @@ class Progress:
             self.lags[place], self._positions[place] = lag, position
 
     def stalled_s(self, now_s: float) -> float:
-        """Return for how long the slowest partition has had work and has not moved; 0 if none."""
+        """Return how long the slowest partition with lag has not advanced; 0 without lag."""
         waiting = [now_s - self._since_s[place] for place, lag in self.lags.items() if lag]
         return max(waiting, default=0.0)
 
     def _forget(self, place: str) -> None:
-        """Drop a partition that another process reads now."""
+        """Drop a partition that was reassigned to another process."""
         for known in (self.lags, self._positions, self._since_s):
             known.pop(place, None)

@@ -1,4 +1,11 @@
-"""Putting an organisation that a folder founded on Kafka, once and whole."""
+"""Publishes a new organisation's registry and key requests from a data folder to Kafka.
+
+1. Own the folder, and refuse it if a pipeline has run in it.
+2. Find the records that Kafka lacks; refuse another organisation's registry.
+3. Mark the folder as published. *Die before: nothing happened.*
+4. Append the registry, then the key requests. *Die between 3 and the end of 4: no pipeline runs in
+   the folder any more, and the next call appends the rest.* So the command is idempotent.
+"""
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -22,35 +29,39 @@ class OtherOrganisationError(KafkaBusError):
 
 
 class Published(NamedTuple):
-    """How many records were sent; none where all were there."""
+    """How many registry records and key requests were appended; 0 if Kafka had them all."""
 
     records: int
     requests: int
 
 
 async def publish(broker: Broker, folder: Folder) -> Published:
-    """Send a folder's registry and key requests, as far as Kafka lacks them.
+    """Append a folder's registry and key requests that Kafka lacks.
 
-    From then on the folder runs no pipeline of its own: two would not know of each other's
+    From then on no pipeline may run in the folder: two pipelines would not know each other's
     budgets. Raises ``FolderError``, ``OtherOrganisationError``, ``KafkaBusError``.
     """
     trust = folder.trust()
     with folder.owned():
+        # 1.
         folder.refuse_used()
-        registry, requests = _founded(folder, trust.partitions)
+        registry, requests = _inbox_records(folder, trust.partitions)
+        # 2. The registry has one partition, so a call that died left a prefix of it.
         there = [record.value async for record in replay(broker, [REGISTRY_PARTITION])]
-        registry = registry[_shared(trust.trust_root, registry, there) :]
+        registry = registry[_shared_count(trust.trust_root, registry, there) :]
         places = [(Topic.KEY_REQUESTS, number) for number in range(trust.partitions)]
         known = {record.value async for record in replay(broker, places)}
         requests = [request for request in requests if request.value not in known]
+        # 3. Before the first record is sent, so that two pipelines can never run.
         folder.mark_published()
+        # 4.
         async with Sender(broker, lambda: trust.partitions) as sender:
             await sender.send(registry)
             await sender.send(requests)
     return Published(len(registry), len(requests))
 
 
-def _founded(folder: Folder, partitions: int) -> tuple[list[Outgoing], list[Outgoing]]:
+def _inbox_records(folder: Folder, partitions: int) -> tuple[list[Outgoing], list[Outgoing]]:
     with closing(SqliteLog(folder.inbox, partitions)) as inbox:
         registry, requests = (
             [
@@ -63,14 +74,14 @@ def _founded(folder: Folder, partitions: int) -> tuple[list[Outgoing], list[Outg
     return registry, requests
 
 
-def _shared(trust_root: str, ours: Sequence[Outgoing], there: Sequence[bytes]) -> int:
-    """Return how many of our records Kafka has.
+def _shared_count(trust_root: str, ours: Sequence[Outgoing], there: Sequence[bytes]) -> int:
+    """Return how many of the folder's registry records Kafka already has.
 
-    Raise ``OtherOrganisationError`` if it has others.
+    Raise ``OtherOrganisationError`` if Kafka's registry is another one.
     """
     registry = Registry(trust_root)
     for raw in there:
-        with suppress(RegistryRecordError):
+        with suppress(RegistryRecordError):  # processes skip invalid records too
             registry.apply(raw)
     shared = min(registry.sequence, len(ours))
     names = [record_digest(Envelope.decode(record.value).body()) for record in ours]

@@ -1,7 +1,8 @@
-"""Moving the signer's own identity under the root that its settings name; it stays the same key.
+"""Reseals the signer's identity under the root key that the settings name; the keys stay the same.
 
-What was sealed is proven to open before the file is replaced, and that is one rename: whoever dies
-at any moment leaves the file as it was, or whole under the new root.
+1. Open the identity under its old root, seal it under the new one, and prove that it opens.
+2. Replace the file atomically. *Die before the rename: the file is unchanged. Die after it: the
+   identity is sealed under the new root.*
 """
 
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from sixgate.scaled.signer_keys import PreparedSigner, prepare_signer
 
 
 class Resealed(NamedTuple):
-    """The identity as it is sealed now, the root it was under, and whether its file changed."""
+    """The sealed identity, its former root, and whether the file changed."""
 
     sealed: SealedIdentity
     before: str
@@ -28,14 +29,15 @@ class Resealed(NamedTuple):
 
 
 def reseal(settings: Settings) -> Resealed:
-    """Seal the identity of the settings' folder under the settings' root.
+    """Seal the folder's identity under the root key of the settings. Idempotent.
 
-    Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``; then the file
-    is as it was.
+    Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``; the file is
+    then unchanged.
     """
     with ExitStack() as opened:
         prepared = prepare_signer(settings, opened)
-        sealed = _under(prepared, _holders(prepared))
+        sealed = _resealed(prepared, _holders(prepared))  # 1.
+    # 2.
     return Resealed(sealed, prepared.sealed.root, replace_identity(prepared.folder, sealed))
 
 
@@ -46,9 +48,9 @@ def _holders(prepared: PreparedSigner) -> Holders:
     return open_holders(prepared.folder, prepared.settings.kms, journal)
 
 
-def _under(prepared: PreparedSigner, holders: Holders) -> SealedIdentity:
+def _resealed(prepared: PreparedSigner, holders: Holders) -> SealedIdentity:
     sealed, source = prepared.sealed, root_of(prepared.sealed, prepared.folder, holders)
     if sealed.root == holders.root.key_id:
-        open_identity(source, sealed)
+        open_identity(source, sealed)  # proves that the root opens it
         return sealed
     return reseal_identity(source, holders.root, sealed)

@@ -1,4 +1,9 @@
-"""A backup of vaults put back on Kafka, where the ``vault`` topic lost its end or all of it."""
+"""Restores a vault backup to Kafka after the ``vault`` topic lost its end or all records.
+
+1. Read registry and ``vault`` to their end; refuse a backup that does not continue what is there.
+2. Append the missing events in order. *Die here: a prefix of them is there; the next run appends
+   the rest.*
+"""
 
 import copy
 
@@ -15,20 +20,21 @@ APPENDED_COUNT = 500
 
 
 def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
-    """Append what is missing and return how many events; no signer may run meanwhile.
+    """Append the events that ``vault`` lacks; return their number. No signer may be running.
 
-    One that is cut short is repeated and goes on. Raises ``RestoreError``, ``FolderError``,
-    ``KafkaBusError``.
+    Raises ``RestoreError``, ``FolderError``, ``KafkaBusError``.
     """
     with Bus(settings.kafka.broker(CLIENT), folder.trust().trust_root) as bus:
-        with bus.refreshed() as world:
-            registry = copy.deepcopy(world.registry)
-        pages = bus.pages(bus.first_offsets(bus.places(Topic.VAULT)))
+        # 1.
+        with bus.refreshed() as projections:
+            registry = copy.deepcopy(projections.registry)
+        pages = bus.pages(bus.first_offsets(bus.partition_ids(Topic.VAULT)))
         known = (record.value for page in pages for record in page)
         events = [
             Outgoing(Topic.VAULT, line.place[0], line.raw)
             for line in missing(backup, known, registry)
         ]
+        # 2.
         for first in range(0, len(events), APPENDED_COUNT):
             bus.append(events[first : first + APPENDED_COUNT])
     return len(events)

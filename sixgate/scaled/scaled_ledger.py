@@ -1,4 +1,4 @@
-"""The ledger's server as the front door asks it: level with Kafka, heads from their topic."""
+"""Ledger answers of the Kafka API: caught up with Kafka, with heads from their topic."""
 
 import time
 from collections.abc import Iterator
@@ -23,28 +23,28 @@ POLL_S = 0.05
 
 
 class ScaledLedger:
-    """Lends ``answers`` that are level with what was committed; any thread may call."""
+    """Lends ``answers`` from a ledger that has caught up with Kafka; any thread may call."""
 
     def __init__(self, clickhouse: ClickHouse, bus: Bus, late_s_max: float) -> None:
-        """Take over the connection. Raises ``halted`` where the registry names no ledger."""
+        """Take over the connection. Raises ``halted`` if the registry lacks a signer or ledger."""
         self._clickhouse = clickhouse
         self._bus = bus
-        with bus.refreshed() as world:
-            org = world.registry.org
-            signer_keys = world.registry.signer_keys
-            ledger = world.registry.service_key("ledger", LEDGER)
+        with bus.refreshed() as projections:
+            org = projections.registry.org
+            signer_keys = projections.registry.signer_keys
+            ledger = projections.registry.service_key("ledger", LEDGER)
         if not (signer_keys and ledger):
             raise ApiError("halted", "the registry names no signer or no ledger: see its services")
         self.answers = LedgerAnswers(clickhouse, org, signer_keys, ledger)
         self._lag = LedgerLag(bus, self.answers.table, late_s_max)
 
     def settled(self) -> LedgerAnswers:
-        """Return the answers once the ledger holds what is committed now."""
+        """Return the answers once the ledger holds everything that is committed now."""
         self._lag.settle()
         return self.answers
 
     def head(self) -> Json:
-        """Return the newest signed head; its publication follows the rows it is about."""
+        """Return the newest signed head; wait a while until it covers the newest row."""
         rows = self.settled().table.tip().rows
         until_s = time.monotonic() + HEAD_S_MAX
         while True:
@@ -54,13 +54,13 @@ class ScaledLedger:
             time.sleep(POLL_S)
 
     def verify(self, remembered: Json | None) -> Iterator[Json]:
-        """Verify with both verifiers against every head that was published."""
+        """Verify with both verifiers against every published head."""
         answers = self.settled()
         heads = [head for head, _ in self._heads(self._bus.first_offsets([HEADS])[HEADS])]
         yield from answers.verify(heads, remembered)
 
     def close(self) -> None:
-        """Leave the server."""
+        """Close the connection."""
         self._clickhouse.close()
 
     def _newest(self) -> tuple[int, Envelope] | None:
@@ -70,7 +70,7 @@ class ScaledLedger:
         return max(last, key=lambda pair: pair[0], default=None)
 
     def _heads(self, first: int) -> Iterator[tuple[LedgerHead, Envelope]]:
-        """Yield heads that the ledger signed; whoever may write to the topic could add others."""
+        """Yield the heads that the ledger signed; skip forged ones on the topic."""
         for page in self._bus.pages({HEADS: first}):
             for record in page:
                 with suppress(MalformedError, ApiError):

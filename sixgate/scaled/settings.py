@@ -1,4 +1,4 @@
-"""What the processes on Kafka are told: one file may serve several of them."""
+"""Settings of the processes on Kafka; several processes may share one file."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _SLOTS = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?", re.ASCII)
 
 
 class MonitorSettings(Section):
-    """Where metrics and health are served; port 0 serves them nowhere."""
+    """Address of the metrics and health pages; port 0 disables them."""
 
     host: str = "127.0.0.1"
     port: PORT = 0
@@ -32,7 +32,7 @@ class MonitorSettings(Section):
 
 
 def _spans(text: str) -> list[range]:
-    """Return the slots of each part; none may be empty, or a signer would sign for nobody."""
+    """Return the slots of each part; an empty part is an error, not a signer without slots."""
     found = [_SLOTS.fullmatch(part) for part in text.split(",")]
     spans = [range(int(one[1]), int(one[2] or one[1]) + 1) for one in found if one]
     if len(spans) < len(found) or not all(spans):
@@ -46,30 +46,30 @@ def _checked(text: str) -> str:
 
 
 class SignerSettings(HeadSettings):
-    """Which slots this process signs for, as ``0-3`` or ``0,2``, and what it cannot do without."""
+    """The process's slots, such as ``0-3`` or ``0,2``, and which dependencies it requires."""
 
     slots: Annotated[str, AfterValidator(_checked)] = "0"
     ledger_required: bool = True
 
     def slot_numbers(self) -> list[int]:
-        """Return the numbers, each once, in their order."""
+        """Return the numbers in ascending order without duplicates."""
         return sorted(set().union(*_spans(self.slots)))
 
 
 class GatesSettings(HeadSettings):
-    """Under which name this process belongs to the gates: the same one after a restart."""
+    """The process's member name in the gates' consumer group; it must survive a restart."""
 
     instance: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "gates-0"
 
 
 class RegistrarSettings(Section):
-    """Under which name this process is registered; its key file has the same one."""
+    """The name under which the process is registered; its key file has the same name."""
 
     name: Name = "registrar-0"
 
 
 class SinkSettings(Section):
-    """Whose ledger it is, the file of its own key, and the file that keeps its heads."""
+    """The ledger's organisation, the sink's key file, and the file of its published heads."""
 
     org: Name
     chain: Name = "main"
@@ -79,7 +79,7 @@ class SinkSettings(Section):
 
 
 class Settings(BaseSettings):
-    """Everything a scaled process is told; ``data`` is the folder with its keys."""
+    """All settings of a scaled process; ``data`` is the folder with its keys."""
 
     model_config = FROM_ENVIRONMENT
 
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
-    """Read settings, ``slots`` over all of them; raises ``SettingsError``."""
+    """Read settings; ``slots`` overrides ``signer.slots``. Raises ``SettingsError``."""
     settings = load(Settings, file)
     if slots is None:
         return settings

@@ -1,7 +1,6 @@
-"""Signed transactions as their topic holds them, proven before they are told.
+"""Reads signed transactions from their topic and verifies each signature.
 
-A topic has partitions, and no number says how far somebody has read them all. A position here is
-the next offset of every partition, joined by dots.
+A position is the next offset of every partition, joined by dots.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,33 +23,33 @@ READ_COUNT_MAX = 500
 
 
 class SignedTopic:
-    """Reads signed transactions from a position on."""
+    """Reads signed transactions from a given position."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._places = bus.places(Topic.SIGNED)
+        self._partitions = bus.partition_ids(Topic.SIGNED)
 
     def read(self, after: Position, *, follow: bool) -> Iterator[Json | None]:
-        """Yield ``{position, event}``, and None whenever there was nothing for a moment."""
+        """Yield ``{position, event}``, and None as a tick while there is nothing to read."""
         positions = self._positions(after)
         with self._bus.reading(positions) as reading:
             for page in reading.to_end():
-                yield from self._told(page, positions)
+                yield from self._verified(page, positions)
             while follow:
                 page = reading.read(READ_COUNT_MAX, FOLLOW_MS)
-                yield from self._told(page, positions)
+                yield from self._verified(page, positions)
                 if not page:
                     yield None
 
     def _positions(self, after: Position) -> dict[PartitionId, int]:
-        firsts = self._bus.first_offsets(self._places)
+        firsts = self._bus.first_offsets(self._partitions)
         if after == 0:
             return firsts
-        said = _offsets(after, len(self._places))
-        wanted = dict(zip(self._places, said, strict=True))
-        ends = self._bus.end_offsets(self._places)
-        for place, offset in wanted.items():
-            if not firsts[place] <= offset <= ends[place]:
+        offsets = _offsets(after, len(self._partitions))
+        wanted = dict(zip(self._partitions, offsets, strict=True))
+        ends = self._bus.end_offsets(self._partitions)
+        for partition, offset in wanted.items():
+            if not firsts[partition] <= offset <= ends[partition]:
                 raise ApiError(
                     "position_unknown",
                     f"{after!a} is not within what {Topic.SIGNED} holds: begin with 0, and leave "
@@ -58,41 +57,43 @@ class SignedTopic:
                 )
         return wanted
 
-    def _told(self, page: Sequence[Record], positions: dict[PartitionId, int]) -> Iterator[Json]:
+    def _verified(
+        self, page: Sequence[Record], positions: dict[PartitionId, int]
+    ) -> Iterator[Json]:
         for record in _oldest_first(page):
             positions[(record.topic, record.partition)] = record.offset + 1
-            if isinstance(proven(self._bus, record), Signed):
-                joined = ".".join(str(positions[place]) for place in self._places)
+            if isinstance(verified_outcome(self._bus, record), Signed):
+                joined = ".".join(str(positions[partition]) for partition in self._partitions)
                 yield {"position": joined, "event": orjson.loads(record.value)}
 
 
-def proven(bus: Bus, record: Record) -> AnyOutcome | None:
-    """Return the outcome in a record if a signer of the organisation made it, else None.
+def verified_outcome(bus: Bus, record: Record) -> AnyOutcome | None:
+    """Return the outcome in a record if a registered signer signed it, else None.
 
-    Whoever may write to the topic could add to it. A signer that was registered since the registry
-    was last read is looked for there.
+    A writer of the topic could add forged records. If verification fails, the registry is read
+    again once: the signer may have been registered since.
     """
     with suppress(MalformedError):
         outcome = decode_outcome(record.value)
-        if _verified(bus, outcome):
+        if _is_verified(bus, outcome):
             return outcome
         bus.refresh()
-        if _verified(bus, outcome):
+        if _is_verified(bus, outcome):
             return outcome
     return None
 
 
-def _verified(bus: Bus, outcome: AnyOutcome) -> bool:
+def _is_verified(bus: Bus, outcome: AnyOutcome) -> bool:
     try:
-        with bus.cached() as world:
-            verify_signer_event(outcome, world.registry)
+        with bus.cached() as projections:
+            verify_signer_event(outcome, projections.registry)
     except InvalidSignatureError:
         return False
     return True
 
 
 def _oldest_first(page: Sequence[Record]) -> Iterator[Record]:
-    """Order partitions by time beside each other, and leave each in its own order."""
+    """Merge partitions by time; the order within each partition stays."""
     partitions = {record.partition: [] for record in page}  # type: dict[int, list[Record]]
     for record in page:
         partitions[record.partition].append(record)

@@ -1,6 +1,6 @@
-"""How a signer comes to its keys: who attests it, who holds them, where its identity is sealed.
+"""Prepares a signer's keys: its attestor, its key holders, and its sealed identity.
 
-What starts a signer and what reseals its identity do this alike, so that a release sees one asker.
+Starting a signer and resealing its identity both use this, so a release sees the same requester.
 """
 
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ from sixgate.settings.kms import KmsSettings
 
 @dataclass(frozen=True, slots=True)
 class PreparedSigner:
-    """A signer that has not opened its identity yet."""
+    """A signer whose identity is still sealed."""
 
     settings: Settings
     folder: Folder
@@ -33,16 +33,16 @@ class PreparedSigner:
     attestor: Attestor | None
 
     def keys(self) -> SignerKeys:
-        """Open its keys; raises ``SettingsError``, ``FolderError``, ``CustodyError``.
+        """Open the signer's keys; raises ``SettingsError``, ``FolderError``, ``CustodyError``.
 
-        An identity in software is refused unless the settings say that they are for development.
+        Refuses an identity under a software root unless the settings have ``insecure_dev``.
         """
         refuse_software_identity(self.sealed, self.settings.kms)
         return open_signer_keys(self.folder, self.settings.kms, self.releases, self.sealed)
 
 
 def prepare_signer(settings: Settings, opened: ExitStack) -> PreparedSigner:
-    """Read who the signer is; ``opened`` closes what is opened.
+    """Read the signer's identity, open its attestor and releases; ``opened`` closes them.
 
     Raises ``SettingsError``, ``FolderError``, ``CustodyError``, ``CollectionError``.
     """
@@ -57,7 +57,7 @@ def prepare_signer(settings: Settings, opened: ExitStack) -> PreparedSigner:
 
 
 def refuse_software_identity(sealed: SealedIdentity, settings: KmsSettings) -> None:
-    """Raise ``SettingsError`` for an identity that whoever copies the folder has."""
+    """Raise ``SettingsError`` for an identity that a copy of the folder discloses."""
     if sealed.in_software and not settings.insecure_dev:
         raise SettingsError(
             "the signer's identity is sealed under a root key in a file, which whoever copies both "
@@ -67,7 +67,7 @@ def refuse_software_identity(sealed: SealedIdentity, settings: KmsSettings) -> N
 
 
 def _releases(settings: Settings, opened: ExitStack) -> SignerReleases | None:
-    """Let releases hold the keys where the settings name any; KMSs of its own are refused."""
+    """Return the releases that the settings name; they exclude KMSs of the signer."""
     if settings.releases is None:
         refuse_software(settings.kms)
         return None
@@ -85,11 +85,11 @@ def _attestor(
     if settings.attestation is None:
         return None
     signer = settings.signer
-    said = configuration(
+    bound = configuration(
         settings.attestation,
         trust,
         signer.slot_numbers(),
         ledger_required=signer.ledger_required,
         head_required=signer.head_required,
     )
-    return open_attestor(settings.attestation, sealed, trust, said, opened)
+    return open_attestor(settings.attestation, sealed, trust, bound, opened)

@@ -1,4 +1,4 @@
-"""A process refuses to start on topics or rights that are weaker than declared."""
+"""Start checks: refuse topics and rights on Kafka that are weaker than declared."""
 
 import logging
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ async def refuse_weaker(
 ) -> None:
     """Raise ``KafkaWeakerError`` unless topics and rights are as declared for a principal.
 
-    Without ``partitions`` keyed topics need only have as many as each other. With
-    ``insecure_dev`` nothing is asked. Raises ``KafkaDeniedError``, ``KafkaBusError``.
+    Without ``partitions``, all keyed topics must have the same number. With ``insecure_dev``
+    nothing is checked. Raises ``KafkaDeniedError``, ``KafkaBusError``.
     """
     if settings.insecure_dev:
         _LOG.warning("kafka.unchecked", extra={"detail": "insecure_dev: topics and rights"})

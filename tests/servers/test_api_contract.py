@@ -17,7 +17,7 @@ from sixgate.api import Api, ApiError, Json
 from sixgate.authoring import operator
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.kafka_api import front_door
+from sixgate.scaled.kafka_api import open_kafka_api
 from sixgate.socket.connection import connect
 from tests.harness.builders.waiting import until
 from tests.harness.cli.clients import record, results, submit, verified
@@ -47,7 +47,7 @@ def served(
     else:
         with (
             scaled_organisation(path, [TRADER.signer]) as world,
-            front_door(world.settings, world.folder) as api,
+            open_kafka_api(world.settings, world.folder) as api,
         ):
             yield api, world.folder
 

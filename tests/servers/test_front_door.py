@@ -20,7 +20,7 @@ from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder, FolderError
-from sixgate.scaled.kafka_api import WaitLimits, front_door
+from sixgate.scaled.kafka_api import WaitLimits, open_kafka_api
 from sixgate.scaled.publishing import OtherOrganisationError, publish
 from sixgate.settings.sections import KafkaSettings
 from sixgate.socket.connection import connect
@@ -44,14 +44,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaledOrganisati
 
 @pytest.fixture
 def api(world: ScaledOrganisation) -> Iterator[Api]:
-    with front_door(world.settings, world.folder) as found:
+    with open_kafka_api(world.settings, world.folder) as found:
         yield found
 
 
 @pytest.fixture
 def impatient(world: ScaledOrganisation) -> Iterator[Api]:
     """Give a front door that soon says what does not come."""
-    with front_door(world.settings, world.folder, IMPATIENT) as found:
+    with open_kafka_api(world.settings, world.folder, IMPATIENT) as found:
         yield found
 
 
@@ -172,7 +172,7 @@ def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
 def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
     gone = world.settings.clickhouse.model_copy(update={"port": free_port()})
     settings = world.settings.model_copy(update={"clickhouse": gone})
-    with front_door(settings, world.folder) as api:
+    with open_kafka_api(settings, world.folder) as api:
         assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
         with pytest.raises(ApiError) as caught:
             api.sql("SELECT 1")
@@ -183,7 +183,7 @@ def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisati
 def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
     gone = KafkaSettings(servers=f"127.0.0.1:{free_port()}")
     settings = world.settings.model_copy(update={"kafka": gone})
-    with pytest.raises(ApiError) as caught, front_door(settings, world.folder):
+    with pytest.raises(ApiError) as caught, open_kafka_api(settings, world.folder):
         pass
     assert caught.value.code == "connection_lost"
 
@@ -193,7 +193,7 @@ def test_another_organisations_folder_finds_no_registry(
 ) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
     no_registry = pytest.raises(ApiError, match="holds no registry")
-    with no_registry as caught, front_door(world.settings, other):
+    with no_registry as caught, open_kafka_api(world.settings, other):
         pass
     assert caught.value.code == "halted"
 

@@ -19,7 +19,7 @@ from sixgate.authoring.secret_reader import SecretReader
 from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, change_key, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled.kafka_api import front_door
+from sixgate.scaled.kafka_api import open_kafka_api
 from sixgate.scaled.restoring import restore
 from sixgate.scaled.settings import Settings, load_settings
 from sixgate.socket.connection import connect
@@ -44,7 +44,7 @@ def served(
     else:
         with (
             scaled_organisation(path, [TRADER]) as world,
-            front_door(world.settings, world.folder) as api,
+            open_kafka_api(world.settings, world.folder) as api,
         ):
             yield founded(api, world.folder), world.folder
 
@@ -184,7 +184,7 @@ def test_a_topic_that_was_lost_on_kafka_is_put_back_and_nothing_goes_back(tmp_pa
         assert restore(settings, folder, backup_of(events)) == 0
         with pytest.raises(RestoreError, match="older"):
             restore(settings, folder, backup_of(events[:-1]))
-        with front_door(settings, folder) as api:
+        with open_kafka_api(settings, folder) as api:
             assert [one["version"] for one in api.vault(*MAIN)["secrets"]] == [1, 2]
             for nobody in (api.reading_key, lambda: api.read_secret("")):
                 with pytest.raises(ApiError) as caught:
