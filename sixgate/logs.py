@@ -71,11 +71,17 @@ class RepeatLimit(logging.Filter):
 
 
 def log_json(level: str) -> None:
-    """Send every logger's lines to standard error as JSON."""
+    """Send every logger's lines to standard error as JSON.
+
+    Libraries log at ``info`` what concerns only them, so theirs begin at ``warning``, except with
+    ``debug``.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(RepeatLimit())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    libraries = "warning" if level == "info" else level
+    logging.basicConfig(level=libraries.upper(), handlers=[handler], force=True)
+    logging.getLogger(OURS).setLevel(level.upper())
 
 
 def log_kms_call(call: KmsCall) -> None:

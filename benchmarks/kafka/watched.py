@@ -12,31 +12,25 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 from sixgate.gc_tuning import tune
-from sixgate.scaled.monitor import Monitor
-from sixgate.scaled.process import Process, run_process
+from sixgate.scaled.process import run_process
 from sixgate.scaled.settings import load_settings
 from sixgate.scaled.signer_process import SignerProcess
 
 LOOK_S = 0.002
 
 
-class Watched:
-    """A process and how long its loop was blocked at most, in seconds."""
+class WatchedSigner(SignerProcess):
+    """A signer that measures how long its loop was blocked at most, in seconds."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self.blocked_s_max = 0.0
-
-    @property
-    def monitor(self) -> Monitor:
-        return self._process.monitor
+    blocked_s_max: ClassVar[float] = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         watching = asyncio.create_task(self._watch())
         try:
-            await self._process.run(stop)
+            await super().run(stop)
         finally:
             watching.cancel()
 
@@ -46,16 +40,15 @@ class Watched:
             await asyncio.sleep(LOOK_S)
             late_s, busy_s = time.monotonic() - due_s, time.process_time() - used_s
             if self.monitor.is_ready():
-                self.blocked_s_max = max(self.blocked_s_max, min(late_s, busy_s))
+                longest_s = max(self.blocked_s_max, min(late_s, busy_s))
+                type(self).blocked_s_max = longest_s
 
 
 def main(config: str, file: str) -> None:
     """Run until SIGTERM, then write what was seen."""
     tune()
-    settings = load_settings(Path(config))
-    watched = Watched(SignerProcess(settings))
-    run_process(watched, settings)
-    Path(file).write_text(json.dumps({"ms_max": watched.blocked_s_max * 1000}))
+    run_process(WatchedSigner, load_settings(Path(config)))
+    Path(file).write_text(json.dumps({"ms_max": WatchedSigner.blocked_s_max * 1000}))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from sixgate.scaled.settings import Settings
 
 
-def run_until_stopped(process: "Process", settings: "Settings") -> None:
+def run_until_stopped(kind: "type[Process]", settings: "Settings") -> None:
     """Run a process until SIGTERM or SIGINT; raise the first thing that failed."""
     from sixgate.scaled.process import run_process  # asyncio and metrics take a while to load
 
     known_kinds()
-    run_process(process, settings)
+    run_process(kind, settings)

@@ -26,7 +26,7 @@ def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_until_stopped(GatesProcess(settings), settings)
+    run_until_stopped(GatesProcess, settings)
 
 
 def signer(
@@ -43,7 +43,7 @@ def signer(
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file(), slots=slots)
-    run_until_stopped(SignerProcess(settings), settings)
+    run_until_stopped(SignerProcess, settings)
 
 
 def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
@@ -53,7 +53,7 @@ def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> No
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_until_stopped(RegistrarProcess(settings), settings)
+    run_until_stopped(RegistrarProcess, settings)
 
 
 def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
@@ -63,7 +63,7 @@ def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config or config_file())
-    run_until_stopped(CustodyProcess(settings), settings)
+    run_until_stopped(CustodyProcess, settings)
 
 
 def config(*, config: Config = None) -> None:

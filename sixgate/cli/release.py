@@ -90,4 +90,4 @@ def _run() -> None:
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config_file())
-    run_until_stopped(ReleaseProcess(settings), settings)
+    run_until_stopped(ReleaseProcess, settings)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from schemas.topics import Principal
 from signer.custody.kms.recorded import KmsJournal
@@ -41,7 +41,6 @@ from streams.kafka.projections import Projections
 from streams.kafka.reader import Waiting
 from streams.runners.clock import SteadyClock
 
-PROCESS = "custody"
 SECTION = "custody"
 CLIENT = "sixgate-custody"
 KEEP_UP_S = 0.5
@@ -51,6 +50,8 @@ _LOG = logging.getLogger("sixgate.custody")
 
 class CustodyProcess:
     """Serves secrets until it is stopped."""
+
+    role: ClassVar[str] = "custody"
 
     def __init__(self, settings: Settings) -> None:
         """Open who holds keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
@@ -68,7 +69,7 @@ class CustodyProcess:
         life = secrets.token_hex(LIFE_BYTES)
         self._records = CustodyRecords(settings.custody.name, life, journal)
         self._known: Projections | None = None
-        self.monitor = Monitor(PROCESS, self._waiting)
+        self.monitor = Monitor(self.role, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from schemas.topics import Principal
 from signer.attestation.release.identity import ReleaseIdentity
@@ -41,7 +41,6 @@ from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings.release import ReleaseSettings
 
-PROCESS = "release"
 SECTION = "release"
 CLIENT = "sixgate-release"
 RENEW_S = 2.0
@@ -84,6 +83,8 @@ def _guarded(kms: ProviderKms, settings: KmsSettings) -> ProviderKms:
 class ReleaseProcess:
     """Releases for one provider until it is stopped."""
 
+    role: ClassVar[str] = "release"
+
     def __init__(self, settings: Settings) -> None:
         """Open root key and own keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
@@ -100,7 +101,7 @@ class ReleaseProcess:
         mark = self._place.mark(self._folder)
         self._policy = PolicyFile(release.policy, mark, release.trust(), wall_ms)
         self._told = ""
-        self.monitor = Monitor(PROCESS, lambda: ())
+        self.monitor = Monitor(self.role, lambda: ())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, closing
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from schemas.audit import AuditRecord
 from schemas.clearance import Unattributed
@@ -39,7 +39,6 @@ from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import DEADLINE_MS, LIMITS, LocalSimulator
 from streams.simulators.report import Reporter
 
-PROCESS = "gates"
 IO_FAILED = 70
 HALTED = 7
 _LOG = logging.getLogger("sixgate.gates")
@@ -47,6 +46,8 @@ _LOG = logging.getLogger("sixgate.gates")
 
 class GatesProcess:
     """Passes intents through the gates until it is stopped."""
+
+    role: ClassVar[str] = "gates"
 
     def __init__(self, settings: Settings) -> None:
         """Open the simulator's key; raises ``FolderError``, ``KeyFileError``."""
@@ -57,7 +58,7 @@ class GatesProcess:
         self._kafka = settings.kafka
         self._broker = settings.kafka.broker(f"sixgate-{settings.gates.instance}")
         self._app: GatesApp | None = None
-        self.monitor = Monitor(PROCESS, self._waiting)
+        self.monitor = Monitor(self.role, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; raise errors of the start. A failing gate ends the process."""

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from typing import ClassVar
 
 from schemas.topics import Principal
 from sixgate.clocks import wall_ms
@@ -30,7 +31,6 @@ from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable
 from streams.slow_calls import log_slow
 
-PROCESS = "ledger"
 CLIENT = "sixgate-ledger"
 _LOG = logging.getLogger("sixgate.ledger")
 
@@ -38,13 +38,15 @@ _LOG = logging.getLogger("sixgate.ledger")
 class LedgerProcess:
     """Appends the records of every topic until it is stopped."""
 
+    role: ClassVar[str] = "ledger"
+
     def __init__(self, settings: Settings) -> None:
         """Open the ledger's key; raises ``SettingsError``, ``KeyFileError``."""
         self._settings = settings
         self._own = settings.sink()
         self._key = HeadKey(load_key_file(self._own.key, self._own.key_name))
         self._source: KafkaSource | None = None
-        self.monitor = Monitor(PROCESS, self._waiting)
+        self.monitor = Monitor(self.role, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Append until ``stop`` is set; raises ``LedgerError``, ``KafkaBusError``.

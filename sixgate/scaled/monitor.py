@@ -29,7 +29,7 @@ class Monitor:
 
     def __init__(self, process: str, waiting: ReadLag) -> None:
         self.registry = CollectorRegistry()
-        self.process = process
+        self._process = process
         self._waiting = waiting
         self._progress = Progress()
         self._is_loaded = False
@@ -65,7 +65,7 @@ class Monitor:
     def ready(self) -> None:
         """Mark the process as loaded."""
         if not self._is_loaded:
-            _LOG.info("process.ready", extra={"role": self.process})
+            _LOG.info("process.ready", extra={"role": self._process})
         self._is_loaded = True
 
     def ready_while(self, condition: Callable[[], bool]) -> None:
@@ -82,36 +82,36 @@ class Monitor:
 
     def decided(self, kind: str, reason: str) -> None:
         """Count one decision."""
-        self._decisions.labels(self.process, kind, reason).inc()
+        self._decisions.labels(self._process, kind, reason).inc()
 
     def audited(self, action: str) -> None:
         """Count one audit record."""
-        self._audits.labels(self.process, action).inc()
+        self._audits.labels(self._process, action).inc()
 
     def appended(self, rows: int) -> None:
         """Count rows appended to the ledger."""
-        self._rows.labels(self.process).inc(rows)
+        self._rows.labels(self._process).inc(rows)
 
     def observe_latency(self, seconds: float) -> None:
         """Observe the time from an intent's admission to its outcome."""
         # The gate's clock may be ahead of the signer's.
-        self._latency.labels(self.process).observe(max(0.0, seconds))
+        self._latency.labels(self._process).observe(max(0.0, seconds))
 
     def show_head_age(self, age_s: Callable[[], float]) -> None:
         """Export the age of the newest registry head, evaluated at each scrape."""
-        self._head_age.labels(self.process).set_function(age_s)
+        self._head_age.labels(self._process).set_function(age_s)
 
     def show_breaker(self, state: Callable[[], int]) -> None:
         """Export the state of the simulator's circuit breaker, evaluated at each scrape."""
-        self._breaker.labels(self.process).set_function(state)
+        self._breaker.labels(self._process).set_function(state)
 
     def sample(self, now_s: float) -> None:
         """Update lag and stall metrics from the current positions."""
         self._progress.update(self._waiting(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
-            self._lag.labels(self.process, place).set(lag)
-        self._stalled.labels(self.process).set(self._progress.stalled_s(now_s))
+            self._lag.labels(self._process, place).set(lag)
+        self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
 
     def _metric(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
         names = ["process", *labels]

@@ -10,7 +10,7 @@ import os
 import signal
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from signer.custody.process import lock_memory
 from sixgate.fatal_errors import FATAL_ERRORS
@@ -25,6 +25,11 @@ _LOG = logging.getLogger("sixgate.process")
 class Process(Protocol):
     """A process that runs until ``stop`` is set or an error ends it."""
 
+    role: ClassVar[str]
+
+    def __init__(self, settings: Settings) -> None:
+        """Open its files and keys."""
+
     @property
     def monitor(self) -> Monitor:
         """Its metrics, liveness and readiness."""
@@ -35,20 +40,13 @@ class Process(Protocol):
         ...
 
 
-def run_process(process: Process, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; raise the first error."""
+def run_process(kind: type[Process], settings: Settings) -> None:
+    """Make a process and run it until SIGTERM or SIGINT; raise the first error."""
     log_json(settings.monitor.log_level)
-    _LOG.info(
-        "process.started",
-        extra={
-            "role": process.monitor.process,
-            "pid": os.getpid(),
-            "version": version("sixgate"),
-            "settings": settings_digest(settings),
-        },
-    )
+    facts = {"role": kind.role, "pid": os.getpid(), "version": version("sixgate")}
+    _LOG.info("process.started", extra=facts | {"settings": settings_digest(settings)})
     try:
-        asyncio.run(_run(process, settings.monitor))
+        asyncio.run(_run(kind(settings), settings.monitor))
     except BaseExceptionGroup as group:
         # The exit code depends on the error's type, and a TaskGroup wraps it.
         error = _first(group)

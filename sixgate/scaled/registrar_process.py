@@ -12,6 +12,7 @@ the newest head counts, and both sign the same records.
 import asyncio
 import logging
 from collections.abc import Iterator
+from typing import ClassVar
 
 from schemas.record import Outgoing
 from schemas.topics import Principal, Topic
@@ -30,13 +31,14 @@ from streams.kafka.registry_watch import RegistryWatch
 from streams.runners.clock import SteadyClock
 
 _LOG = logging.getLogger("sixgate.registrar")
-PROCESS = "registrar"
 CLIENT = "sixgate-registrar"
 EVERY_S = 5.0  # a head is valid for 30 s, so four in a row may fail
 
 
 class RegistrarProcess:
     """Signs registry heads until it is stopped."""
+
+    role: ClassVar[str] = "registrar"
 
     def __init__(self, settings: Settings) -> None:
         """Open the registrar's key; raises ``FolderError``, ``KeyFileError``."""
@@ -45,7 +47,7 @@ class RegistrarProcess:
         self._kafka = settings.kafka
         self._key = _key(folder, settings.registrar.name)
         self._watch: RegistryWatch | None = None
-        self.monitor = Monitor(PROCESS, self._waiting)
+        self.monitor = Monitor(self.role, self._waiting)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run; raises ``RegistryStaleError``, ``ClockError``, ``KafkaBusError``."""

@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from typing import ClassVar
 
 import orjson
 
@@ -43,13 +44,14 @@ from streams.runners.kafka_signer import Callbacks, KafkaSigner
 from streams.runners.slot import Commit, Slot
 from streams.runners.slot_batches import AdmittedMs
 
-PROCESS = "signer"
 CLIENT = "sixgate-signer"
 _LOG = logging.getLogger("sixgate.signer")
 
 
 class SignerProcess:
     """Signs for some slots until it is stopped or one of them fails."""
+
+    role: ClassVar[str] = "signer"
 
     def __init__(self, settings: Settings) -> None:
         """Open the signer's keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
@@ -66,7 +68,7 @@ class SignerProcess:
         self._keys = prepared.keys()
         self._signers: list[KafkaSigner] = []
         self._loaded_count = 0
-        self.monitor = Monitor(PROCESS, self._waiting)
+        self.monitor = Monitor(self.role, self._waiting)
         self._attestor = self._serve_evidence(prepared.attestor)
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
 
 import asyncio
+import json
 import secrets
 import signal
 
@@ -27,6 +28,12 @@ def submit(scaled: Scaled, *values: bytes, key: str = ACCOUNT) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, key, value) for value in values])
 
 
+def events(scaled: Scaled, name: str) -> list[str]:
+    """Return the events that a process logged, without its libraries' lines."""
+    lines = [json.loads(line) for line in scaled.log(name).splitlines() if line.startswith("{")]
+    return [line["event"] for line in lines if line["event"] != "library.message"]
+
+
 def reasons(found: Outside) -> list[str]:
     return [outcome.get("reason", "signed") for outcome in found.outcomes]
 
@@ -44,6 +51,19 @@ def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader:
     assert ends == ["malformed", "signature_invalid"]
     for name in ("gates", "signer"):
         scaled.stop(name)
+    assert events(scaled, "signer") == [
+        "process.started",
+        "kafka.unchecked",
+        "slot.fenced",
+        "slot.loaded",
+        "signer.attested",
+        "slot.recovered",
+        "process.ready",
+        "process.stopping",
+        "process.stopped",
+    ]
+    assert "gates.partitions_assigned" in events(scaled, "gates")
+    assert events(scaled, "gates")[-1] == "process.stopped"
 
 
 def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
@@ -61,6 +81,7 @@ def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
     scaled.settle(lambda found: len(found.outcomes) == 30)
     zombie.send_signal(signal.SIGCONT)
     assert zombie.wait(SETTLE_S_MAX) == ExitCode.TAKEN_OVER, scaled.log("signer")
+    assert "process.failed" in events(scaled, "signer")
     found = check(on_kafka(scaled.broker), settled=True)
     assert sorted(reasons(found)) == ["daily_limit_exceeded"] * 10 + ["signed"] * 20
     assert sum(int(signed["value_wei"]) for signed in found.signed) == DAILY_WEI

@@ -22,7 +22,7 @@ def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
 
     use_insecure_dev(insecure_dev)
     settings = load_settings(config)
-    run_until_stopped(LedgerProcess(settings), settings)
+    run_until_stopped(LedgerProcess, settings)
 
 
 def migrate(*, config: Config = None) -> None:
