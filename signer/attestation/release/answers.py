@@ -1,4 +1,4 @@
-"""A release's answers, unsigned: what the KMS did, for the attested key alone, or why nothing."""
+"""Unsigned answers of a release: KMS results sealed to the attested key, or a refusal."""
 
 import base64
 from collections.abc import Sequence
@@ -19,23 +19,24 @@ from signer.custody.hpke import seal
 
 
 def grant(allowed: Allowed, results: Sequence[bytes | bytearray], at_ms: int) -> ReleaseGranted:
-    """Return the answer, unsigned, with the KMS's results sealed for the attested key alone.
+    """Return an unsigned grant, with the KMS results sealed to the attested key.
 
-    The caller wipes the results. Raise ``ValueError`` for another number of them.
+    The caller wipes the results. Raise ``ValueError`` unless each operation has one result.
     """
     if len(results) != len(allowed.work):
-        raise ValueError("every operation has one result")
+        raise ValueError("the number of results is not that of the operations")
     ask, binding, verified = allowed.ask, allowed.binding, allowed.verified
-    asked = ask.digest()
-    info = answer_box_info(allowed.request, asked, ask.provider, binding.nonce)
+    ask_digest = ask.digest()
+    info = answer_box_info(allowed.request, ask_digest, ask.provider, binding.nonce)
+    # Sealed to the key that the report binds: no other party can open the results.
     with wiping(join_frames(results)) as content:
         box = seal(allowed.attested_key, content, info)
     return ReleaseGranted(
-        **_about(allowed.request, allowed.standing, at_ms),
+        **_common_fields(allowed.request, allowed.identity, at_ms),
         signer=ask.signer,
         boot=ask.boot,
         nonce=f"0x{binding.nonce.hex()}",
-        asked=asked,
+        asked=ask_digest,
         operations=tuple(operation.type for operation in ask.operations),
         contexts=tuple(context_digest(operation.context) for operation in ask.operations),
         ephemeral_key=f"0x{binding.ephemeral_key_digest.hex()}",
@@ -49,22 +50,22 @@ def grant(allowed: Allowed, results: Sequence[bytes | bytearray], at_ms: int) ->
 
 def refuse(
     request: str,
-    standing: ReleaseIdentity,
+    identity: ReleaseIdentity,
     reason: ReleaseReason,
     at_ms: int,
     code: str | None = None,
 ) -> ReleaseRefused:
-    """Return the answer to the request of this digest, unsigned: nothing, and why."""
-    return ReleaseRefused(**_about(request, standing, at_ms), reason=reason, code=code)
+    """Return an unsigned refusal of the request with this digest."""
+    return ReleaseRefused(**_common_fields(request, identity, at_ms), reason=reason, code=code)
 
 
-def _about(request: str, standing: ReleaseIdentity, at_ms: int) -> dict[str, Any]:
+def _common_fields(request: str, identity: ReleaseIdentity, at_ms: int) -> dict[str, Any]:
     return {
         "id": decision_id(request, at_ms),
-        "org": standing.policy.org,
-        "provider": standing.provider,
-        "release": standing.holder.release,
+        "org": identity.policy.org,
+        "provider": identity.provider,
+        "release": identity.holder.release,
         "request": request,
-        "policy": standing.policy.digest(),
+        "policy": identity.policy.digest(),
         "at_ms": at_ms,
     }

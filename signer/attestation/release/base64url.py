@@ -1,4 +1,4 @@
-"""base64url without padding, as JSON Web Signatures and Keys spell bytes. Source: RFC 7515."""
+"""base64url without padding, as used by JSON Web Signatures and Keys. Source: RFC 7515."""
 
 import base64
 import re
@@ -7,10 +7,10 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 
 
 def base64url_decode(text: str) -> bytes:
-    """Return the bytes of a text; raise ``ValueError`` unless it is their one spelling."""
+    """Decode a text; raise ``ValueError`` unless it is the canonical encoding of its bytes."""
     if not _ALPHABET.fullmatch(text):
         raise ValueError("not base64url")
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
-        raise ValueError("not the one spelling of its bytes")
+        raise ValueError("not canonical base64url")
     return raw

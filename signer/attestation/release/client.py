@@ -1,7 +1,9 @@
-"""The signer's side of a release: one exchange, with an ephemeral key that lives no longer.
+"""Client of a release: one exchange with its own ephemeral key.
 
-Ask, bind, send, open. What comes back is believed only under the signature of the release that the
-policy names for the provider, and opens only in this exchange.
+1. Generate the ephemeral key; seal token and plaintexts to the release.
+2. Bind nonce, ephemeral key and ask in a report, and send both.
+3. Verify that the release named by the policy signed the answer, and that it answers this request.
+4. Open the results with the ephemeral key, then erase it.
 """
 
 import base64
@@ -41,11 +43,11 @@ from signer.signatures import InvalidSignatureError, verify_event
 
 
 class UntrustedAnswerError(Exception):
-    """An answer that is not the release's to this request: forged, changed, or another's."""
+    """The answer is not the release's answer to this request: forged, changed or replayed."""
 
 
 class ReleaseDeniedError(Exception):
-    """The release refused; the reason is a code, with the code of what failed."""
+    """The release refused: a reason, and the code of the failed check of evidence or token."""
 
     def __init__(self, provider: str, reason: ReleaseReason, code: str | None) -> None:
         shown = f"{reason} ({code})" if code else str(reason)
@@ -56,7 +58,7 @@ class ReleaseDeniedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Who asks: the organisation, the signer's name, its boot and configuration (0x hex)."""
+    """The requester: organisation, signer's name, its boot and configuration digest (0x hex)."""
 
     org: str
     signer: str
@@ -66,7 +68,7 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Wrapping:
-    """A key to be wrapped, 1 to 64 bytes; the caller wipes it."""
+    """A request to wrap a key of 1 to 64 bytes; the caller wipes it."""
 
     content: bytes | bytearray = field(repr=False)
     context: Context
@@ -74,7 +76,7 @@ class Wrapping:
 
 @dataclass(frozen=True, slots=True)
 class Unwrapping:
-    """A blob to be unwrapped."""
+    """A request to unwrap a blob."""
 
     blob: bytes = field(repr=False)
     context: Context
@@ -84,7 +86,7 @@ Wanted: TypeAlias = Wrapping | Unwrapping
 
 
 class Exchange:
-    """One ask of one release, from its nonce to its answer; closing it drops the ephemeral key."""
+    """One exchange with one release, from nonce to answer; ``close`` erases the ephemeral key."""
 
     def __init__(
         self,
@@ -95,7 +97,8 @@ class Exchange:
         token: bytes | bytearray,
         random_bytes: RandomBytes,
     ) -> None:
-        """Seal token and contents for the release; ``ValueError`` for a nonce that is none."""
+        """Seal token and plaintexts to the release; raise ``ValueError`` for an invalid nonce."""
+        # 1. The box is bound to this nonce and ephemeral key, so it is useless in another request.
         self._holder = holder
         self._nonce = nonce
         self._key = HpkeKey.generate(random_bytes)
@@ -113,12 +116,13 @@ class Exchange:
             operations=operations,
             box=base64.b64encode(box).decode(),
         )
+        # 2. The digest of the ask takes the place of the key set, so the report binds the ask.
         self._claims = Claims(
             ephemeral_key=base64.b64encode(self._key.spki).decode(),
             key_set=self._ask.digest(),
             configuration=asking.configuration,
         )
-        self._sent = ""
+        self._request_digest = ""
         self.binding = Binding(
             Purpose.KEY_RELEASE,
             nonce,
@@ -128,31 +132,33 @@ class Exchange:
         )
 
     def request(self, evidence: Evidence) -> bytes:
-        """Return what is sent: the ask, with evidence that binds ``binding``."""
+        """Encode the request: the ask, and evidence whose report has the binding ``binding``."""
         file = evidence_file(evidence, self._nonce, self._claims)
         raw = ReleaseRequest(ask=self._ask, evidence=file).encode()
-        self._sent = request_digest(raw)
+        self._request_digest = request_digest(raw)
         return raw
 
     def open(self, answer: bytes) -> list[bytearray]:
-        """Return one result for each thing that was wanted, in buffers that the caller wipes.
+        """Verify and open an answer: one result per operation, in buffers that the caller wipes.
 
-        Raise ``ReleaseDeniedError`` for a refusal, ``UntrustedAnswerError`` for anything that is
-        not this release's answer to this request.
+        Raise ``ReleaseDeniedError`` for a refusal, ``UntrustedAnswerError`` for anything except
+        this release's answer to this request.
         """
+        # 3. HPKE base mode does not authenticate the sender: only the signature does.
         try:
             decision = decode_decision(answer)
             verify_event(decision, self._holder.signing_key)
         except (MalformedError, InvalidSignatureError):
             raise _untrusted(self._holder) from None
-        if (decision.request, decision.provider) != (self._sent, self._ask.provider):
+        if (decision.request, decision.provider) != (self._request_digest, self._ask.provider):
             raise _untrusted(self._holder)
         if isinstance(decision, ReleaseRefused):
             raise ReleaseDeniedError(self._ask.provider, decision.reason, decision.code)
-        return self._unsealed(decision.sealed)
+        # 4. The box is bound to the request, so another request's results do not open.
+        return self._unseal(decision.sealed)
 
     def close(self) -> None:
-        """Drop the ephemeral key: no answer opens any more."""
+        """Erase the ephemeral key: no answer can be opened afterwards."""
         self._key.close()
 
     def __enter__(self) -> Self:
@@ -167,8 +173,10 @@ class Exchange:
     def __reduce__(self) -> NoReturn:
         raise TypeError("An Exchange cannot be copied or pickled: it holds a secret key.")
 
-    def _unsealed(self, sealed: str) -> list[bytearray]:
-        info = answer_box_info(self._sent, self._claims.key_set, self._ask.provider, self._nonce)
+    def _unseal(self, sealed: str) -> list[bytearray]:
+        info = answer_box_info(
+            self._request_digest, self._claims.key_set, self._ask.provider, self._nonce
+        )
         try:
             with wiping(self._key.open(base64.b64decode(sealed), info)) as joined:
                 return split_frames(joined, len(self._ask.operations))
@@ -184,6 +192,6 @@ def _operation(wanted: Wanted) -> Operation:
 
 def _untrusted(holder: ReleaseHolder) -> UntrustedAnswerError:
     return UntrustedAnswerError(
-        f"What came is not the answer of {holder.release} to this request: it was forged, changed, "
-        "or is another's."
+        f"The response is not the answer of {holder.release} to this request: it was forged or "
+        "changed, or answers another request."
     )

@@ -1,7 +1,12 @@
-"""Whether a release uses its KMS for somebody: decided from what came, and from nothing else.
+"""Decision of a release on a request: a pure function, checks in a fixed order.
 
-A request is proven in a fixed order. The token is opened only after the evidence holds, so that
-nobody tries tokens here without a genuine machine.
+1. Form, organisation and provider; the policy is in force.
+2. The nonce is this release's, at most 60 s old and unused.
+3. The report binds nonce, attested key, ask and configuration, and passes the nine steps
+   (``signer.attestation.verify``). This uses up the nonce, whether or not the rest passes.
+4. The release holds the keys that the operations name.
+5. The token names an accepted workload. It is opened last, so that nobody can test stolen tokens
+   without an accepted machine.
 """
 
 import base64
@@ -43,7 +48,7 @@ from signer.custody.kms.port import PLAINTEXT_BYTES_MAX
 from signer.custody.modes import PLANS
 
 
-class _Refusal(Exception):  # noqa: N818 - ends the checks, seen by nobody
+class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this module
     def __init__(self, reason: ReleaseReason, code: str | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
@@ -51,63 +56,63 @@ class _Refusal(Exception):  # noqa: N818 - ends the checks, seen by nobody
 
 
 def judge(
-    raw: bytes, standing: ReleaseIdentity, nonces: Nonces, now_ms: int
+    raw: bytes, identity: ReleaseIdentity, nonces: Nonces, now_ms: int
 ) -> tuple[Nonces, Allowed | ReleaseRefused]:
-    """Return the next state of the nonces, and what is to be done or why nothing is.
-
-    A nonce is used up by the first genuine report on it, whatever becomes of the request.
-    """
-    request = request_digest(raw)
+    """Decide a request: return the next state of the nonces, and the allowed work or a refusal."""
+    name = request_digest(raw)
     try:
-        # 1. A request for this release, at a time at which its policy counts.
-        asked, nonce = _read(raw, standing, now_ms)
-        # 2. A nonce of ours that is young and unused.
+        # 1. Cheap checks on untrusted bytes, before any cryptography.
+        request, nonce = _parse(raw, identity, now_ms)
+        # 2. Before the costly verification of evidence. The nonce is not used up yet: anyone who
+        #    saw it could otherwise use it up with a forged report.
         nonces.check(nonce, now_ms)
-        # 3. A report that binds nonce, attested key, ask and configuration.
-        binding, attested_key = _bound(asked, nonce, standing.policy)
-        verified = _proven(asked, binding, standing.policy, now_ms)
+        # 3. From here on the ask is genuine, and a replay of it is refused.
+        binding, attested_key = _check_bound(request, nonce, identity.policy)
+        verified = _verify_evidence(request, binding, identity.policy, now_ms)
         nonces = nonces.burn(nonce, now_ms)
-        # 4. Keys that this release holds.
-        for operation in asked.ask.operations:
-            _check_held(operation.context, asked.ask.signer, standing)
-        # 5. The workload that the machine runs, as somebody else says who knows.
-        workload, work = _open_box(asked.ask, binding, standing, now_ms)
+        # 4. A mode or holder without such a key is refused before the KMS is called.
+        for operation in request.ask.operations:
+            _check_held(operation.context, request.ask.signer, identity)
+        # 5. On a cloud the report identifies the machine only; the token identifies the workload.
+        workload, work = _open_box(request.ask, binding, identity, now_ms)
     except _Refusal as refusal:
-        return nonces, refuse(request, standing, refusal.reason, now_ms, refusal.code)
+        return nonces, refuse(name, identity, refusal.reason, now_ms, refusal.code)
     except NonceRefusedError as refusal:
-        return nonces, refuse(request, standing, refusal.reason, now_ms)
+        return nonces, refuse(name, identity, refusal.reason, now_ms)
     return nonces, Allowed(
-        request=request,
-        ask=asked.ask,
+        request=name,
+        ask=request.ask,
         binding=binding,
         attested_key=attested_key,
         verified=verified,
         workload=workload,
         work=work,
-        standing=standing,
+        identity=identity,
     )
 
 
-def _read(raw: bytes, standing: ReleaseIdentity, now_ms: int) -> tuple[ReleaseRequest, bytes]:
+def _parse(raw: bytes, identity: ReleaseIdentity, now_ms: int) -> tuple[ReleaseRequest, bytes]:
     if len(raw) > REQUEST_BYTES_MAX:
         raise _Refusal(ReleaseReason.MALFORMED)
     try:
         request = ReleaseRequest.decode(raw)
     except MalformedError:
         raise _Refusal(ReleaseReason.MALFORMED) from None
-    if request.ask.org != standing.policy.org:
+    if request.ask.org != identity.policy.org:
         raise _Refusal(ReleaseReason.ORG_WRONG)
-    if request.ask.provider != standing.provider:
+    if request.ask.provider != identity.provider:
         raise _Refusal(ReleaseReason.PROVIDER_WRONG)
-    if not standing.policy.in_force(now_ms):
+    if not identity.policy.in_force(now_ms):
         raise _Refusal(ReleaseReason.POLICY_NOT_IN_FORCE)
     if request.evidence.nonce is None:
         raise _Refusal(ReleaseReason.ASK_UNBOUND)
     return request, bytes.fromhex(request.evidence.nonce[2:])
 
 
-def _bound(request: ReleaseRequest, nonce: bytes, policy: ReleasePolicy) -> tuple[Binding, bytes]:
-    """Return what REPORT_DATA must be for this ask, and the attested key."""
+def _check_bound(
+    request: ReleaseRequest, nonce: bytes, policy: ReleasePolicy
+) -> tuple[Binding, bytes]:
+    """Return the binding that the report must have for this ask, and the attested key."""
     claims = request.evidence.claims
     if claims is None or not hmac.compare_digest(claims.key_set, request.ask.digest()):
         raise _Refusal(ReleaseReason.ASK_UNBOUND)
@@ -128,7 +133,7 @@ def _bound(request: ReleaseRequest, nonce: bytes, policy: ReleasePolicy) -> tupl
     return binding, attested_key
 
 
-def _proven(
+def _verify_evidence(
     request: ReleaseRequest, binding: Binding, policy: ReleasePolicy, now_ms: int
 ) -> Verified:
     evidence = request.evidence.evidence()
@@ -138,29 +143,29 @@ def _proven(
         raise _Refusal(ReleaseReason.EVIDENCE_REFUSED, error.code.value) from None
 
 
-def _check_held(context: Context, signer: str, standing: ReleaseIdentity) -> None:
-    """Refuse keys of another organisation, of another holder, or of a mode that has none such."""
+def _check_held(context: Context, signer: str, identity: ReleaseIdentity) -> None:
+    """Refuse keys of another organisation or holder, and keys that the custody mode lacks."""
     match context:
         case KekContext():
-            held = standing.holder.vault_keys and PLANS[context.mode].has_vault_key
+            held = identity.holder.vault_keys and PLANS[context.mode].has_vault_key
         case ShareContext():
             split = not PLANS[context.mode].has_vault_key
-            held = split and context.holder == standing.provider
+            held = split and context.holder == identity.provider
         case IdentityContext():
-            # Its own, by the name that the grant will be on record with.
-            held = context.service == signer and signer in (standing.holder.identities or ())
-    if not held or context.org != standing.policy.org:
+            # Only the requester's own identity, under the name that the grant records.
+            held = context.service == signer and signer in (identity.holder.identities or ())
+    if not held or context.org != identity.policy.org:
         raise _Refusal(ReleaseReason.CONTEXT_REFUSED)
 
 
 def _open_box(
-    ask: ReleaseAsk, binding: Binding, standing: ReleaseIdentity, now_ms: int
+    ask: ReleaseAsk, binding: Binding, identity: ReleaseIdentity, now_ms: int
 ) -> tuple[Workload, tuple[Work, ...]]:
     ephemeral_key = f"0x{binding.ephemeral_key_digest.hex()}"
     info = ask_box_info(ask.org, ask.provider, binding.nonce, ephemeral_key, ask.operations)
     wraps = sum(isinstance(operation, Wrap) for operation in ask.operations)
     try:
-        with wiping(standing.key.open(base64.b64decode(ask.box), info)) as joined:
+        with wiping(identity.key.open(base64.b64decode(ask.box), info)) as joined:
             token, *contents = split_frames(joined, 1 + wraps)
     except CorruptError:
         raise _Refusal(ReleaseReason.BOX_UNREADABLE) from None
@@ -168,14 +173,14 @@ def _open_box(
         with wiping(token):
             workload = check_token(
                 token,
-                standing.policy.workload,
-                standing.holder.audience,
-                standing.token_keys,
+                identity.policy.workload,
+                identity.holder.audience,
+                identity.token_keys,
                 now_ms,
             )
         return workload, _work(ask, contents)
     except Exception as error:
-        wipe_all(contents)
+        wipe_all(contents)  # plaintexts of a refused request
         if isinstance(error, TokenError):
             raise _Refusal(ReleaseReason.TOKEN_REFUSED, error.code.value) from None
         raise

@@ -1,4 +1,4 @@
-"""Who a release is, and what it goes by at a time."""
+"""Identity of a release, with the policy and token keys in force."""
 
 from dataclasses import dataclass, field
 
@@ -9,9 +9,9 @@ from signer.custody.hpke import HpkeKey
 
 @dataclass(frozen=True, slots=True)
 class ReleaseIdentity:
-    """Who a release is and what it goes by; raise ``ValueError`` if the policy has no such release.
+    """A release: its provider and sealing key, the policy, and the issuer's current token keys.
 
-    ``key`` opens what is sealed for it; ``token_keys`` are the issuer's at this time.
+    Raise ``ValueError`` unless the policy names this sealing key for the provider.
     """
 
     provider: str
@@ -26,5 +26,5 @@ class ReleaseIdentity:
 
     @property
     def holder(self) -> ReleaseHolder:
-        """Return what the policy says of this release."""
+        """The policy's entry for this release."""
         return next(one for one in self.policy.holders if one.provider == self.provider)

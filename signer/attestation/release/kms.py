@@ -1,7 +1,7 @@
-"""A root key that only an attested signer can use: the port of a KMS, served by a release.
+"""``RootKms`` on top of a release: a root key that only an attested signer can use.
 
-The signer has no credentials of any KMS. Whatever custody wraps, and unwraps to prove what it has
-wrapped, goes this way, each call under a nonce and a report of its own.
+The signer has no KMS credentials. Each wrap and unwrap of custody is one exchange with its own
+nonce and report.
 """
 
 from collections.abc import Callable
@@ -33,8 +33,8 @@ from signer.custody.errors import (
 )
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, require_wrappable, require_wrapped
 
-# A refusal that another nonce, or time, may mend; all that is not listed stays a denial.
-_KINDS: dict[ReleaseReason, type[CustodyError]] = {
+# Unavailable: a retry with another nonce, or later, may succeed. Unlisted reasons are denials.
+_ERRORS: dict[ReleaseReason, type[CustodyError]] = {
     ReleaseReason.NONCE_UNKNOWN: KmsUnavailableError,
     ReleaseReason.NONCE_EXPIRED: KmsUnavailableError,
     ReleaseReason.NONCES_EXHAUSTED: KmsUnavailableError,
@@ -46,29 +46,29 @@ _KINDS: dict[ReleaseReason, type[CustodyError]] = {
 }
 
 Attest = Callable[[Binding], Evidence]
-"""Asks the platform for a report on a binding, and adds certificates and revocation list.
+"""Requests a report with a binding from the platform; adds certificates and revocation list.
 
-Called from every thread that wraps or unwraps; raises ``CollectionError``."""
+Thread-safe; raises ``CollectionError``."""
 
 
 class ReleaseUnreachableError(Exception):
-    """The release gave no answer in time."""
+    """The release did not answer in time."""
 
 
 class Transport(Protocol):
-    """How one release is reached; bounded in time, and never retried by itself."""
+    """Connection to one release; each call has a timeout and is never retried."""
 
     def nonce(self) -> bytes:
-        """Return a nonce of the release's; raise ``ReleaseUnreachableError``."""
+        """Request a nonce; raise ``ReleaseUnreachableError``."""
         ...
 
     def send(self, request: bytes) -> bytes:
-        """Return the answer to a request; raise ``ReleaseUnreachableError``."""
+        """Send a request and return the answer; raise ``ReleaseUnreachableError``."""
         ...
 
 
 class ReleasedKms:
-    """A ``RootKms`` behind a release; ``read_token`` gives the workload's token of now."""
+    """A ``RootKms`` behind a release; ``read_token`` returns the workload's current token."""
 
     def __init__(
         self,
@@ -88,40 +88,40 @@ class ReleasedKms:
 
     @property
     def key_id(self) -> str:
-        """The root key's name, as the policy has it."""
+        """The root key's name in the policy."""
         return self._holder.kms_key
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
-        """Wrap as ``RootKms`` promises; the plaintext travels sealed for the release."""
+        """Wrap as specified by ``RootKms``; the plaintext is sealed to the release."""
         require_wrappable(plaintext)
-        blob = bytes(self._asked(Wrapping(plaintext, _place(context))))
+        blob = bytes(self._call(Wrapping(plaintext, _decoded(context))))
         require_wrapped(blob)
         return blob
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        """Unwrap as ``RootKms`` promises; what comes back was sealed for this exchange's key."""
+        """Unwrap as specified by ``RootKms``; the result is sealed to the ephemeral key."""
         require_wrapped(wrapped)
-        content = self._asked(Unwrapping(wrapped, _place(context)))
+        content = self._call(Unwrapping(wrapped, _decoded(context)))
         if not 0 < len(content) <= PLAINTEXT_BYTES_MAX:
             wipe(content)
-            raise CorruptError("A release unwrapped to something that nobody wraps.")
+            raise CorruptError(f"A release returned no key of 1 to {PLAINTEXT_BYTES_MAX} bytes.")
         return content
 
-    def _asked(self, wanted: Wanted) -> bytearray:
+    def _call(self, wanted: Wanted) -> bytearray:
         name = self._holder.provider
         try:
-            return self._exchanged(wanted)
+            return self._exchange(wanted)
         except ReleaseUnreachableError:
-            raise KmsUnavailableError(f"The release of {name} gave no answer in time.") from None
+            raise KmsUnavailableError(f"The release of {name} did not answer in time.") from None
         except CollectionError:
-            told = f"The platform gave no report for the release of {name}: look at its device."
-            raise KmsUnavailableError(told) from None
+            message = f"The platform gave no report for the release of {name}: check its device."
+            raise KmsUnavailableError(message) from None
         except ReleaseDeniedError as denied:
-            raise _KINDS.get(denied.reason, KmsDeniedError)(str(denied)) from None
+            raise _ERRORS.get(denied.reason, KmsDeniedError)(str(denied)) from None
         except UntrustedAnswerError as error:
             raise CorruptError(str(error)) from None
 
-    def _exchanged(self, wanted: Wanted) -> bytearray:
+    def _exchange(self, wanted: Wanted) -> bytearray:
         nonce = self._transport.nonce()
         if not NONCE_BYTES_MIN <= len(nonce) <= NONCE_BYTES_MAX:
             raise ReleaseUnreachableError
@@ -144,10 +144,10 @@ class ReleasedKms:
         raise TypeError("A ReleasedKms cannot be copied or pickled: it holds a secret key.")
 
 
-def _place(context: bytes) -> Context:
+def _decoded(context: bytes) -> Context:
     try:
         return decode_context(context)
     except MalformedError:
         raise KmsDeniedError(
-            "A release serves the keys of vaults, shares and identities."
+            "A release wraps and unwraps only vault keys, shares and identities."
         ) from None

@@ -1,8 +1,8 @@
-"""Nonces of a release: each is made once, is young for a short time, and counts once.
+"""Nonces of a release: valid for a short time, for one use, in one process.
 
-A nonce is its time, 16 random bytes, and an HMAC over both under a secret that lives as long as
-the process. So making one leaves nothing behind that anybody could fill up, none outlives a
-restart, and only nonces that came back under a genuine report are remembered, until they expire.
+A nonce is its time, 16 random bytes, and an HMAC of both under a secret of the process. So issuing
+one stores nothing that a flood of requests could exhaust, and no nonce outlives a restart. Only
+nonces with a genuine report are remembered as used, until they expire.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from schemas.release import ReleaseReason
 SECRET_BYTES = 32
 RANDOM_BYTES = 16
 _TIME_BYTES = 8
-_MADE_BYTES = _TIME_BYTES + RANDOM_BYTES
+_BODY_BYTES = _TIME_BYTES + RANDOM_BYTES
 _TAG = b"sixgate/release-nonce/v1\x00"
 
 
 class NonceRefusedError(Exception):
-    """A nonce that does not count."""
+    """The nonce is unknown, expired or used, or too many are used."""
 
     def __init__(self, reason: ReleaseReason) -> None:
         super().__init__(reason.value)
@@ -30,11 +30,11 @@ class NonceRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Nonces:
-    """What a release knows of its nonces; every function returns the next state.
+    """State of a release's nonces; immutable, each change returns the next state.
 
-    ``secret`` is 32 bytes of randomness, new for each life of the process (``ValueError`` for
-    another size). ``latest_ms`` is the latest time that was seen: a clock that goes back cannot
-    make a nonce young again whose use was forgotten.
+    ``secret`` is 32 random bytes, new for each process (``ValueError`` for another size).
+    ``latest_ms`` is the latest time seen: a clock that goes back must not revive an expired nonce,
+    whose use is forgotten.
     """
 
     secret: bytes = field(repr=False)
@@ -45,20 +45,20 @@ class Nonces:
 
     def __post_init__(self) -> None:
         if len(self.secret) != SECRET_BYTES:
-            raise ValueError(f"the secret of nonces is {SECRET_BYTES} bytes")
+            raise ValueError(f"the nonce secret must be {SECRET_BYTES} bytes")
 
     def issue(self, random: bytes, now_ms: int) -> tuple["Nonces", bytes]:
-        """Return a new nonce, made of 16 random bytes (``ValueError`` for another size)."""
+        """Make a nonce from 16 random bytes (``ValueError`` for another size)."""
         if len(random) != RANDOM_BYTES:
-            raise ValueError(f"a nonce is made of {RANDOM_BYTES} random bytes")
+            raise ValueError(f"a nonce needs {RANDOM_BYTES} random bytes")
         at_ms = max(now_ms, self.latest_ms)
-        made = at_ms.to_bytes(_TIME_BYTES, "big") + random
-        return replace(self, latest_ms=at_ms), made + self._mac(made)
+        body = at_ms.to_bytes(_TIME_BYTES, "big") + random
+        return replace(self, latest_ms=at_ms), body + self._mac(body)
 
     def check(self, nonce: bytes, now_ms: int) -> None:
-        """Raise ``NonceRefusedError`` unless the nonce is ours, young and unused."""
-        made, mac = nonce[:_MADE_BYTES], nonce[_MADE_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(made)):
+        """Raise ``NonceRefusedError`` unless the nonce is this process's, valid and unused."""
+        body, mac = nonce[:_BODY_BYTES], nonce[_BODY_BYTES:]
+        if not hmac.compare_digest(mac, self._mac(body)):
             raise NonceRefusedError(ReleaseReason.NONCE_UNKNOWN)
         age_ms = max(now_ms, self.latest_ms) - _issued_ms(nonce)
         if not 0 <= age_ms <= self.age_ms_max:
@@ -67,9 +67,10 @@ class Nonces:
             raise NonceRefusedError(ReleaseReason.NONCE_USED)
 
     def burn(self, nonce: bytes, now_ms: int) -> "Nonces":
-        """Return the state in which the nonce is used; raise what ``check`` raises.
+        """Mark the nonce used, after ``check``; forget expired ones.
 
-        Those that have expired are forgotten. Raise ``NonceRefusedError`` where too many are left.
+        Raise ``NonceRefusedError`` as ``check`` does, and if ``used_max`` are used and not expired:
+        forgetting one of them would allow its replay.
         """
         self.check(nonce, now_ms)
         at_ms = max(now_ms, self.latest_ms)
@@ -80,8 +81,8 @@ class Nonces:
         used[nonce] = _issued_ms(nonce)
         return replace(self, latest_ms=at_ms, used=MappingProxyType(used))
 
-    def _mac(self, made: bytes) -> bytes:
-        return hmac.digest(self.secret, _TAG + made, hashlib.sha256)
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self.secret, _TAG + body, hashlib.sha256)
 
 
 def _issued_ms(nonce: bytes) -> int:

@@ -1,4 +1,4 @@
-"""What a proven request has a release's KMS do, and for whom."""
+"""Work of a release's KMS for a request that passed every check."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -21,7 +21,7 @@ class ToUnwrap:
 
 @dataclass(frozen=True, slots=True)
 class ToWrap:
-    """What the KMS is to wrap under this context, in a buffer that ``Allowed.wipe`` wipes."""
+    """A plaintext for the KMS to wrap under this context; ``Allowed.wipe`` wipes it."""
 
     content: bytearray = field(repr=False)
     context: bytes
@@ -32,7 +32,7 @@ Work: TypeAlias = ToUnwrap | ToWrap
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """A request that passed every check: what the KMS is to do, and for which attested key."""
+    """A request that passed every check: the KMS work, and the attested key for its results."""
 
     request: str
     ask: ReleaseAsk
@@ -41,8 +41,8 @@ class Allowed:
     verified: Verified
     workload: Workload
     work: tuple[Work, ...]
-    standing: ReleaseIdentity
+    identity: ReleaseIdentity
 
     def wipe(self) -> None:
-        """Overwrite what was to be wrapped."""
+        """Overwrite the plaintexts to be wrapped."""
         wipe_all(item.content for item in self.work if isinstance(item, ToWrap))

@@ -1,6 +1,12 @@
-"""What a release demands before it uses a KMS: one value that an admin signs, newer ones only.
+"""Release policy: requirements of a release on a signer, signed by an admin, rollback-protected.
 
-The signer reads the same policy: it says whose answers to believe and what to seal for whom.
+The signer uses the same policy: it names the signing and sealing key of each release.
+
+``accept_policy`` accepts a policy in this order:
+1. An admin of the organisation signed it.
+2. It is not older than the newest accepted one, and not another with the same number.
+3. It is in force.
+4. It accepts neither a simulated platform nor a software KMS, unless ``insecure_dev``.
 """
 
 from collections import Counter
@@ -25,12 +31,11 @@ SOFTWARE_KMS = "local:"
 
 
 class ReleaseHolder(Canonical):
-    """The release of one provider: whose root key it uses, and by which keys it is known.
+    """The release of one provider: its root key, its public keys, and what it may open.
 
-    ``sealing_key`` is what one seals for, ``signing_key`` what its answers carry, ``audience`` what
-    a token that is shown to it must be for. ``vault_keys``: its root also wraps the keys of vaults
-    without shares, so that it sees what opens those. ``identities`` names the services whose own
-    identity it opens, which it sees as well.
+    Requests are sealed to ``sealing_key``; ``signing_key`` verifies its answers; its tokens need
+    ``audience``. With ``vault_keys`` its root key also wraps the keys of vaults without shares;
+    ``identities`` lists the services whose identity it opens. The release sees both in plaintext.
     """
 
     provider: Name
@@ -40,18 +45,18 @@ class ReleaseHolder(Canonical):
     signing_key: Ed25519PublicKey
     audience: TokenText
     vault_keys: bool = False
-    # None and not an empty tuple, so that policies from before there was this read as they did.
+    # None, not an empty tuple, so that older policies keep their canonical bytes and digest.
     identities: Annotated[tuple[Name, ...], Field(min_length=1, max_length=16)] | None = None
 
     @field_validator("sealing_key")
     @classmethod
-    def _can_be_sealed_for(cls, key: str) -> str:
+    def _can_be_sealed_to(cls, key: str) -> str:
         seal_for(key, b"", b"")
         return key
 
 
 class ReleasePolicy(Canonical):
-    """What evidence, configuration and workload must be, and who releases; it has an end."""
+    """Accepted evidence, configurations and workloads; the releases; a validity period."""
 
     v: Literal[1] = 1
     type: Literal["release.policy"] = "release.policy"
@@ -69,34 +74,34 @@ class ReleasePolicy(Canonical):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.evidence.purpose is not Purpose.KEY_RELEASE:
-            raise ValueError("evidence must be for key-release")
+            raise ValueError("evidence must have the purpose key-release")
         if self.valid_from_ms >= self.valid_until_ms:
-            raise ValueError("it ends before it begins")
+            raise ValueError("valid_until_ms must be after valid_from_ms")
         if any(holder.provider == SERVER for holder in self.holders):
-            raise ValueError(f"no provider is named {SERVER}")
-        # A release that served two providers could put a data key together; so could one that
-        # shows the token it was given to another release, with a machine of its own.
+            raise ValueError(f'"{SERVER}" is reserved and cannot be a provider name')
+        # A release for two providers could combine the shares of a data key. So could one that
+        # replays the token it received to another release, from an accepted machine.
         for name in ("provider", "release", "kms_key", "sealing_key", "signing_key", "audience"):
             counts = Counter(getattr(holder, name) for holder in self.holders)
             if counts.total() != len(counts):
-                raise ValueError(f"two holders have one {name}")
+                raise ValueError(f"two holders have the same {name}")
         return self
 
     def holder(self, provider: str) -> ReleaseHolder | None:
-        """Return the release of a provider; None if there is none."""
+        """Return the release of a provider, or None."""
         return next((one for one in self.holders if one.provider == provider), None)
 
     def in_force(self, now_ms: int) -> bool:
-        """Tell whether it counts at a time."""
+        """Return whether the policy is valid at a time; the end is exclusive."""
         return self.valid_from_ms <= now_ms < self.valid_until_ms
 
     def digest(self) -> str:
-        """Return what names the policy in events (0x hex)."""
+        """Return the digest (0x hex) that identifies the policy in events."""
         return digest(RELEASE_POLICY_TAG, self.encode())
 
 
 class PolicyCode(StrEnum):
-    """Why a policy is not taken; a code never changes its meaning."""
+    """Why a policy is refused. A code never changes its meaning."""
 
     UNSIGNED = "policy_unsigned"
     MALFORMED = "policy_malformed"
@@ -109,7 +114,7 @@ class PolicyCode(StrEnum):
 
 
 class ReleasePolicyRefusedError(Exception):
-    """A policy that is not taken; the one before stays in force until it ends."""
+    """The policy is refused; the previous one stays in force until it ends."""
 
     def __init__(self, code: PolicyCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -118,7 +123,7 @@ class ReleasePolicyRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PolicyMark:
-    """The newest policy that was taken, remembered so that no older one comes back."""
+    """Number and digest of the newest accepted policy: prevents rollback to an older one."""
 
     sequence: int
     digest: str
@@ -126,7 +131,7 @@ class PolicyMark:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTrust:
-    """Whose policies count; ``insecure_dev`` lets in simulated platforms and software KMSs."""
+    """Accepted policy signers; ``insecure_dev`` accepts simulated platforms and software KMSs."""
 
     org: str
     admin_keys: tuple[str, ...]
@@ -136,17 +141,20 @@ class PolicyTrust:
 def accept_policy(
     envelope: Envelope, trust: PolicyTrust, newest: PolicyMark | None, now_ms: int
 ) -> tuple[ReleasePolicy, PolicyMark]:
-    """Return a policy that an admin signed, and what to remember of it.
+    """Verify a signed policy; return it and its mark, which the caller must store before use.
 
-    The newest one may be read again. Raise ``ReleasePolicyRefusedError`` for any older one, another
-    one of the same number, one that is not in force, and what production does not allow.
+    Accepting the newest one again is idempotent. Raise ``ReleasePolicyRefusedError`` otherwise.
     """
-    policy = _proven(envelope, trust)
+    # 1. Signature first: no field of an unsigned policy is used.
+    policy = _open_envelope(envelope, trust)
+    # 2. Rollback and fork protection.
     mark = PolicyMark(policy.sequence, policy.digest())
     _check_newer(mark, newest)
+    # 3. Validity bounds how long a deleted mark lets an older policy back in.
     if not policy.in_force(now_ms):
-        told = "the release policy is not in force now: have an admin sign one that is"
-        raise ReleasePolicyRefusedError(PolicyCode.NOT_IN_FORCE, told)
+        message = "the release policy is not in force now: have an admin sign a current one"
+        raise ReleasePolicyRefusedError(PolicyCode.NOT_IN_FORCE, message)
+    # 4. Development settings.
     if not trust.insecure_dev:
         refuse_development(policy)
     return policy, mark
@@ -157,31 +165,31 @@ def refuse_development(policy: ReleasePolicy) -> None:
     if policy.evidence.simulated_root is not None:
         raise ReleasePolicyRefusedError(
             PolicyCode.SIMULATED_PLATFORM,
-            "the release policy believes a simulated platform, which proves nothing: take "
-            "simulated_root out of it, or set insecure_dev = true",
+            "the release policy accepts a simulated platform, which proves nothing: remove "
+            "simulated_root from it, or set insecure_dev = true",
         )
     for holder in policy.holders:
         if holder.kms_key.startswith(SOFTWARE_KMS):
             raise ReleasePolicyRefusedError(
                 PolicyCode.SOFTWARE_KMS,
                 f"the release policy names a software KMS for {holder.provider}, whose root key is "
-                "a file: name a cloud's key, or set insecure_dev = true",
+                "a file: name a cloud KMS key, or set insecure_dev = true",
             )
 
 
-def _proven(envelope: Envelope, trust: PolicyTrust) -> ReleasePolicy:
+def _open_envelope(envelope: Envelope, trust: PolicyTrust) -> ReleasePolicy:
     try:
         body = open_envelope_of_any(envelope, RELEASE_POLICY_TYPE, trust.admin_keys)
         policy = ReleasePolicy.decode(body)
     except InvalidSignatureError:
-        told = "no admin of the organisation signed the release policy: have one sign it"
-        raise ReleasePolicyRefusedError(PolicyCode.UNSIGNED, told) from None
+        message = "no admin of the organisation signed the release policy: have one sign it"
+        raise ReleasePolicyRefusedError(PolicyCode.UNSIGNED, message) from None
     except MalformedError as error:
-        told = f"the release policy is malformed ({error})"
-        raise ReleasePolicyRefusedError(PolicyCode.MALFORMED, told) from None
+        message = f"the release policy is malformed ({error})"
+        raise ReleasePolicyRefusedError(PolicyCode.MALFORMED, message) from None
     if policy.org != trust.org:
-        told = f"the release policy is {policy.org}'s, this is {trust.org}"
-        raise ReleasePolicyRefusedError(PolicyCode.OTHER_ORG, told)
+        message = f"the release policy is for the organisation {policy.org}, not for {trust.org}"
+        raise ReleasePolicyRefusedError(PolicyCode.OTHER_ORG, message)
     return policy
 
 
@@ -189,7 +197,12 @@ def _check_newer(mark: PolicyMark, newest: PolicyMark | None) -> None:
     if newest is None or mark == newest or mark.sequence > newest.sequence:
         return
     if mark.sequence == newest.sequence:
-        told = f"there is another release policy {mark.sequence}: sign one with the next number"
-        raise ReleasePolicyRefusedError(PolicyCode.FORKED, told)
-    told = f"release policy {mark.sequence} is older than {newest.sequence}, which was in force"
-    raise ReleasePolicyRefusedError(PolicyCode.ROLLED_BACK, told)
+        message = (
+            f"another release policy {mark.sequence} was accepted before: sign one with the next "
+            "number"
+        )
+        raise ReleasePolicyRefusedError(PolicyCode.FORKED, message)
+    message = (
+        f"release policy {mark.sequence} is older than {newest.sequence}, which was accepted before"
+    )
+    raise ReleasePolicyRefusedError(PolicyCode.ROLLED_BACK, message)

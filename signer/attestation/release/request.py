@@ -1,4 +1,4 @@
-"""A request to a release, the boxes that travel both ways, and what each box belongs to."""
+"""Request to a release, and the framing and HPKE ``info`` of the boxes in both directions."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -14,7 +14,7 @@ _LENGTH_BYTES = 4
 
 
 class ReleaseRequest(Canonical):
-    """An ask, and evidence whose nonce is the release's and whose key set is the ask's digest."""
+    """An ask, and evidence with the release's nonce and the ask's digest as key set."""
 
     v: Literal[1] = 1
     type: Literal["release.request"] = "release.request"
@@ -25,8 +25,8 @@ class ReleaseRequest(Canonical):
 def ask_box_info(
     org: str, provider: str, nonce: bytes, ephemeral_key: str, operations: Sequence[Operation]
 ) -> bytes:
-    """Return what the box for a release belongs to; ``ephemeral_key`` is a digest (0x hex)."""
-    asked = canonical_bytes([operation.plain() for operation in operations])
+    """Return the HPKE ``info`` of the box to a release; ``ephemeral_key`` is a digest (0x hex)."""
+    encoded = canonical_bytes([operation.plain() for operation in operations])
     return canonical_bytes(
         {
             "type": "release.ask.box",
@@ -35,15 +35,15 @@ def ask_box_info(
             "provider": provider,
             "nonce": f"0x{nonce.hex()}",
             "ephemeral_key": ephemeral_key,
-            "operations": digest("sixgate/release-operations/v1", asked),
+            "operations": digest("sixgate/release-operations/v1", encoded),
         }
     )
 
 
 def answer_box_info(request: str, asked: str, provider: str, nonce: bytes) -> bytes:
-    """Return what the box for the attested key belongs to: this request, and no other.
+    """Return the HPKE ``info`` of the box to the attested key: binds it to one request.
 
-    ``request`` is the digest of its bytes, ``asked`` the ask's, which the report bound.
+    ``request`` is the digest of the request's bytes, ``asked`` that of the ask in the report.
     """
     return canonical_bytes(
         {
@@ -58,20 +58,20 @@ def answer_box_info(request: str, asked: str, provider: str, nonce: bytes) -> by
 
 
 def join_frames(frames: Iterable[bytes | bytearray]) -> bytearray:
-    """Return contents one after the other, each behind its length (u32be), in a buffer to wipe."""
+    """Join frames, each after its length (u32be), in a buffer that the caller wipes."""
     joined = bytearray()
     for frame in frames:
         wider = bytearray(len(joined) + _LENGTH_BYTES + len(frame))
         wider[: len(joined)] = joined
         wider[len(joined) : len(joined) + _LENGTH_BYTES] = len(frame).to_bytes(_LENGTH_BYTES, "big")
         wider[len(joined) + _LENGTH_BYTES :] = frame
-        wipe(joined)  # to grow in place could leave a copy behind
+        wipe(joined)  # growing in place could leave a copy behind
         joined = wider
     return joined
 
 
 def split_frames(joined: bytearray, count: int) -> list[bytearray]:
-    """Return exactly that many contents, each in a buffer to wipe; raise ``CorruptError``."""
+    """Split into exactly ``count`` frames, which the caller wipes; raise ``CorruptError``."""
     frames: list[bytearray] = []
     at = 0
     with memoryview(joined) as view:
@@ -84,7 +84,7 @@ def split_frames(joined: bytearray, count: int) -> list[bytearray]:
             at = ends
     if at != len(joined) or len(frames) != count:
         wipe_all(frames)
-        raise CorruptError("A box holds something else than was said.")
+        raise CorruptError("The contents of a box do not match its operations.")
     return frames
 
 

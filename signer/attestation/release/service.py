@@ -1,4 +1,14 @@
-"""One release at work: its nonces, its KMS and its signature around the pure decision."""
+"""Release service: nonces, KMS, recording and signature around the pure decision.
+
+One request:
+1. Decide. A genuine report uses up its nonce, in memory.
+   *Die here: nothing was released; the next process knows none of this one's nonces.*
+2. The KMS wraps or unwraps; results are sealed to the attested key, plaintexts wiped.
+3. Sign the decision and record it durably.
+   *Die after that: a grant is recorded whose answer nobody received. The signer asks again with
+   another nonce, so there may be more grants than answers, never fewer.*
+4. Return the answer.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,22 +45,22 @@ REASONS = {
 
 
 class Recorder(Protocol):
-    """Where every grant and refusal is written before anybody sees it."""
+    """Writes every grant and refusal before its answer is sent."""
 
     def record(self, event: bytes) -> None:
-        """Write a signed event durably; what it raises ends the request without an answer."""
+        """Write a signed event durably; an exception ends the request without an answer."""
         ...
 
 
 class ReleaseService:
-    """Answers requests for one provider, from several threads.
+    """Answers requests for one provider. Thread-safe.
 
-    Raise ``ValueError`` for a KMS or a signature that is not the one the policy names.
+    Raise ``ValueError`` for a KMS key or signing key that the policy does not name.
     """
 
     def __init__(
         self,
-        standing: ReleaseIdentity,
+        identity: ReleaseIdentity,
         kms: RootKms,
         signer: Ed25519Signer,
         recorder: Recorder,
@@ -63,80 +73,82 @@ class ReleaseService:
         self._clock_ms = clock_ms
         self._random_bytes = random_bytes
         self._lock = Lock()
-        self._time = Lock()
+        self._clock_lock = Lock()
         self._latest_ms = 0
-        self._standing = self._checked(standing)
+        self._identity = self._checked(identity)
         self._nonces = Nonces(bytes(draw(random_bytes, SECRET_BYTES)))
 
     def nonce(self) -> bytes:
-        """Return a new nonce."""
+        """Issue a nonce."""
         random = bytes(draw(self._random_bytes, RANDOM_BYTES))
         with self._lock:
             self._nonces, nonce = self._nonces.issue(random, self._now_ms())
         return nonce
 
     def renew(self, policy: ReleasePolicy, token_keys: tuple[TokenKey, ...]) -> None:
-        """Go by another policy, which was accepted, and by the issuer's keys of now.
+        """Replace the policy by another accepted one, and the issuer's keys.
 
-        Raise ``ValueError`` for an older one, and one that does not name this release as it is.
+        Raise ``ValueError`` for an older policy, or one that does not name this release's keys.
         """
         with self._lock:
-            if policy.sequence < self._standing.policy.sequence:
-                raise ValueError("the policy is older than the one that is in force")
-            renewed = replace(self._standing, policy=policy, token_keys=token_keys)
-            self._standing = self._checked(renewed)
+            if policy.sequence < self._identity.policy.sequence:
+                raise ValueError("the policy is older than the one in force")
+            renewed = replace(self._identity, policy=policy, token_keys=token_keys)
+            self._identity = self._checked(renewed)
 
     def answer(self, raw: bytes) -> bytes:
-        """Return the signed answer to a request, once it is recorded."""
+        """Decide a request; record and return the signed answer."""
+        # 1. One at a time: two requests must not use the same nonce.
         with self._lock:
-            standing, now_ms = self._standing, self._now_ms()
-            judged = self._judge(raw, standing, now_ms)
-        decision = judged if isinstance(judged, ReleaseRefused) else self._carry_out(judged)
+            identity, now_ms = self._identity, self._now_ms()
+            judged = self._judge(raw, identity, now_ms)
+        # 2. Outside of the lock: a slow KMS does not delay other requests.
+        decision = judged if isinstance(judged, ReleaseRefused) else self._execute(judged)
+        # 3. If recording fails, the answer is not sent: no unrecorded grant leaves the process.
         signed = self._signer.sign_event(decision)
         self._recorder.record(signed)
+        # 4. Only the attested key opens the results.
         return signed
 
     def _now_ms(self) -> int:
-        """Return a time that never goes back: what was over once, policy or token, stays over."""
-        with self._time:
+        """Return a time that never goes back: an expired policy or token stays expired."""
+        with self._clock_lock:
             self._latest_ms = max(self._latest_ms, self._clock_ms())
             return self._latest_ms
 
     def _judge(
-        self, raw: bytes, standing: ReleaseIdentity, now_ms: int
+        self, raw: bytes, identity: ReleaseIdentity, now_ms: int
     ) -> Allowed | ReleaseRefused:
         try:
-            self._nonces, judged = judge(raw, standing, self._nonces, now_ms)
-        except Exception:  # noqa: BLE001 - what cannot be judged is refused
+            self._nonces, judged = judge(raw, identity, self._nonces, now_ms)
+        except Exception:  # noqa: BLE001 - an unexpected failure is a refusal
             name = request_digest(raw)
-            return refuse(name, standing, ReleaseReason.INTERNAL_ERROR, now_ms)
+            return refuse(name, identity, ReleaseReason.INTERNAL_ERROR, now_ms)
         return judged
 
-    def _carry_out(self, allowed: Allowed) -> AnyDecision:
+    def _execute(self, allowed: Allowed) -> AnyDecision:
         results: list[bytes | bytearray] = []
         try:
             for item in allowed.work:
-                results.append(self._do(item))  # noqa: PERF401 - what came before a failure is wiped
+                results.append(self._call_kms(item))  # noqa: PERF401 - a failure wipes earlier ones
             return grant(allowed, results, self._now_ms())
-        except Exception as error:  # noqa: BLE001 - whatever an adapter raises, it is a refusal
+        except Exception as error:  # noqa: BLE001 - any failure of an adapter is a refusal
             reason = next(
                 (one for kind, one in REASONS.items() if isinstance(error, kind)),
                 ReleaseReason.INTERNAL_ERROR,
             )
-            return refuse(allowed.request, allowed.standing, reason, self._now_ms())
+            return refuse(allowed.request, allowed.identity, reason, self._now_ms())
         finally:
             allowed.wipe()
             wipe_all(results)
 
-    def _do(self, item: Work) -> bytes | bytearray:
+    def _call_kms(self, item: Work) -> bytes | bytearray:
         if isinstance(item, ToWrap):
             return self._kms.wrap(item.content, item.context)
         return self._kms.unwrap(item.blob, item.context)
 
-    def _checked(self, standing: ReleaseIdentity) -> ReleaseIdentity:
-        holder = standing.holder
+    def _checked(self, identity: ReleaseIdentity) -> ReleaseIdentity:
+        holder = identity.holder
         if holder.kms_key != self._kms.key_id or holder.signing_key != self._signer.public_key:
-            raise ValueError(
-                "the policy names another KMS key or another signature for this release"
-            )
-        return standing
+            raise ValueError("the policy names another KMS key or signing key for this release")
+        return identity

@@ -1,6 +1,6 @@
-"""The keys an issuer signs tokens with, RS256 or ES256: read from its JSON Web Key Set.
+"""Token keys of an issuer (RS256, ES256), read from its JSON Web Key Set.
 
-An algorithm is a property of a key, never of what comes in. Source: RFC 7517, RFC 7518, RFC 8725.
+The algorithm belongs to the key; a token cannot choose it. Source: RFC 7517, RFC 7518, RFC 8725.
 """
 
 from dataclasses import dataclass
@@ -29,15 +29,14 @@ PublicKey: TypeAlias = RSAPublicKey | EllipticCurvePublicKey
 
 
 class TokenKeysError(ValueError):
-    """A set of keys that cannot be used; the sentence says why."""
+    """The key set cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenKey:
-    """A key of the issuer's by its name; its kind says its only algorithm.
+    """A named key of the issuer; its type determines its only algorithm.
 
-    Raise ``TokenKeysError`` for RSA of other sizes than 2048 to 8192 bits, and for another curve
-    than P-256.
+    Raise ``TokenKeysError`` unless it is RSA with 2048 to 8192 bits, or on P-256.
     """
 
     kid: str
@@ -49,11 +48,11 @@ class TokenKey:
         else:
             usable = isinstance(self.public_key.curve, SECP256R1)
         if not usable:
-            raise TokenKeysError("a key for tokens is RSA of 2048 to 8192 bits, or on P-256")
+            raise TokenKeysError("a token key must be RSA with 2048 to 8192 bits, or on P-256")
 
     @property
     def algorithm(self) -> str:
-        """Return the name in the header of what it signs."""
+        """The required ``alg`` in the header of a token."""
         return "RS256" if isinstance(self.public_key, RSAPublicKey) else "ES256"
 
     def verify(self, signature: bytes, message: bytes) -> None:
@@ -69,21 +68,20 @@ class TokenKey:
 
 
 def read_token_keys(raw: bytes) -> tuple[TokenKey, ...]:
-    """Return the keys of a JSON Web Key Set (RFC 7517) that tokens may be signed with.
+    """Parse the token keys of a JSON Web Key Set (RFC 7517).
 
-    Keys of other kinds, for other uses or without a name are passed over; secret ones are among
-    them. Raise ``TokenKeysError`` for what is no such set, for names that occur twice, and for weak
-    or malformed keys.
+    Keys of other types (symmetric ones too), for other uses or without a name are ignored. Raise
+    ``TokenKeysError`` for a malformed set, a repeated name, and a weak or malformed key.
     """
     if len(raw) > KEYS_BYTES_MAX:
-        raise TokenKeysError("the set of keys is too large")
+        raise TokenKeysError("the key set is too large")
     try:
         members = read_json(raw)["keys"]
         keys = [_key(one) for one in members if _usable(one)]
     except (KeyError, TypeError, AttributeError, ValueError):
-        raise TokenKeysError("the set of keys is malformed") from None
+        raise TokenKeysError("the key set is malformed") from None
     if len({key.kid for key in keys}) != len(keys):
-        raise TokenKeysError("the set has two keys of one name")
+        raise TokenKeysError("the key set has two keys with the same name")
     return tuple(keys)
 
 

@@ -1,7 +1,12 @@
-"""The workload's identity token: a JWT (RFC 7519) in compact form, under one of given keys.
+"""Verifier of workload identity tokens: JWTs (RFC 7519) in compact form.
 
-It is the second factor beside the report, and a bearer's: who has it may show it while it lasts.
-Its header may name its key and must name that key's algorithm. Source: RFC 7515, RFC 8725.
+A token is the second factor beside the report. It is a bearer token: valid for anyone who has it
+until it expires. Source: RFC 7515, RFC 8725.
+
+1. The header names a known key and that key's algorithm.
+2. That key signed the token.
+3. Issuer, audience and subject are accepted.
+4. The token is valid now, for no longer than the policy allows.
 """
 
 from dataclasses import dataclass
@@ -28,7 +33,7 @@ TokenText = Annotated[
 
 
 class TokenCode(StrEnum):
-    """What was found of a token; a code never changes its meaning."""
+    """Why a token is refused. A code never changes its meaning."""
 
     MALFORMED = "token_malformed"
     HEADER_REFUSED = "token_header_refused"
@@ -44,7 +49,7 @@ class TokenCode(StrEnum):
 
 
 class TokenError(Exception):
-    """A token that proves nothing; neither it nor its claims are repeated."""
+    """The token is refused. The message never contains the token or its claims."""
 
     def __init__(self, code: TokenCode) -> None:
         super().__init__(code.value)
@@ -52,9 +57,9 @@ class TokenError(Exception):
 
 
 class WorkloadTerms(Canonical):
-    """Whose tokens count: one issuer's, for listed subjects, with a bounded life.
+    """Accepted tokens: one issuer, listed subjects, a maximum lifetime.
 
-    ``skew_ms_max`` is how far the issuer's clock may be ahead; it prolongs no token.
+    ``skew_ms_max`` is how far the issuer's clock may be ahead; it extends no token.
     """
 
     issuer: TokenText
@@ -65,7 +70,7 @@ class WorkloadTerms(Canonical):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Who a token was given to, and until when it says so."""
+    """Subject and expiry of a verified token."""
 
     subject: str
     expires_at_ms: int
@@ -78,19 +83,19 @@ def check_token(
     keys: tuple[TokenKey, ...],
     now_ms: int,
 ) -> Workload:
-    """Return whom a token names to this audience at that time (ms since 1970).
-
-    Raise ``TokenError``.
-    """
-    parts = _parts(token)
-    head, body, signature = parts
+    """Verify a token for an audience at a time (ms since 1970); raise ``TokenError``."""
+    head, body, signature = _parts(token)
+    # 1. The key set decides the algorithm, so "none" or a confused algorithm cannot be chosen.
     key = _signing_key(_object(head), keys)
+    # 2. No claim is read before the signature is verified.
     try:
         key.verify(_decoded(signature), b".".join((head, body)))
     except InvalidSignature:
         raise TokenError(TokenCode.SIGNATURE_INVALID) from None
+    # 3. Issuer, audience and subject.
     claims = _object(body)
     _check_names(claims, terms, audience)
+    # 4. Times.
     expires_at_ms = _check_times(claims, terms, now_ms)
     return Workload(claims["sub"], expires_at_ms)
 
@@ -103,7 +108,7 @@ def _parts(token: bytes | bytearray) -> tuple[bytes, bytes, bytes]:
 
 
 def _signing_key(header: dict[str, Any], keys: tuple[TokenKey, ...]) -> TokenKey:
-    # Whatever else a header may hold (jwk, jku, x5c, x5u, crit, b64) says how to be believed.
+    # Other members (jwk, jku, x5c, x5u, crit, b64) would let the token choose its own verification.
     if not header.keys() <= _HEADER or header.get("typ", "JWT") != "JWT":
         raise TokenError(TokenCode.HEADER_REFUSED)
     key = next((one for one in keys if one.kid == header.get("kid")), None)
@@ -117,7 +122,7 @@ def _signing_key(header: dict[str, Any], keys: tuple[TokenKey, ...]) -> TokenKey
 def _check_names(claims: dict[str, Any], terms: WorkloadTerms, audience: str) -> None:
     if claims.get("iss") != terms.issuer:
         raise TokenError(TokenCode.ISSUER_REFUSED)
-    # A token for others too could be shown here by any of them.
+    # A token with several audiences could be replayed here by any of them.
     if claims.get("aud") not in (audience, [audience]):
         raise TokenError(TokenCode.AUDIENCE_REFUSED)
     if claims.get("sub") not in terms.subjects:

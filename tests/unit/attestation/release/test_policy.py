@@ -44,20 +44,20 @@ def mark(policy: ReleasePolicy) -> PolicyMark:
     return PolicyMark(policy.sequence, policy.digest())
 
 
-def test_a_policy_that_an_admin_signed_is_taken_and_remembered() -> None:
+def test_a_policy_that_an_admin_signed_is_accepted_with_its_mark() -> None:
     policy = release_policy()
-    taken = accept_policy(signed_policy(policy), TRUST, None, AT_MS)
-    assert taken == (policy, mark(policy))
-    assert accept_policy(signed_policy(policy), TRUST, mark(policy), AT_MS) == taken
+    accepted = accept_policy(signed_policy(policy), TRUST, None, AT_MS)
+    assert accepted == (policy, mark(policy))
+    assert accept_policy(signed_policy(policy), TRUST, mark(policy), AT_MS) == accepted
     newer = release_policy(sequence=6)
     assert accept_policy(signed_policy(newer), TRUST, mark(policy), AT_MS)[1] == mark(newer)
 
 
-def test_an_older_policy_does_not_come_back() -> None:
+def test_rollback_to_an_older_policy_is_refused() -> None:
     refused(PolicyCode.ROLLED_BACK, release_policy(sequence=4), mark(release_policy()))
 
 
-def test_there_is_one_policy_of_a_number() -> None:
+def test_another_policy_of_the_same_number_is_refused() -> None:
     other = release_policy(configurations="any")
     refused(PolicyCode.FORKED, other, mark(release_policy()))
 
@@ -82,7 +82,7 @@ def test_another_organisations_policy_is_refused() -> None:
     refused(PolicyCode.OTHER_ORG, release_policy(org="other"))
 
 
-def test_a_policy_counts_from_its_beginning_to_its_end() -> None:
+def test_a_policy_is_in_force_from_its_start_to_its_end() -> None:
     policy = release_policy(valid_from_ms=AT_MS, valid_until_ms=AT_MS + 1)
     accept_policy(signed_policy(policy), TRUST, None, AT_MS)
     for now_ms in (AT_MS - 1, AT_MS + 1):
@@ -91,14 +91,14 @@ def test_a_policy_counts_from_its_beginning_to_its_end() -> None:
 
 def test_production_refuses_a_simulated_platform_by_name() -> None:
     policy = release_policy(**CLOUD_KEYS)
-    told = refused(PolicyCode.SIMULATED_PLATFORM, policy, trust=PRODUCTION)
-    assert "simulated_root" in told
+    error = refused(PolicyCode.SIMULATED_PLATFORM, policy, trust=PRODUCTION)
+    assert "simulated_root" in error
     accept_policy(signed_policy(policy), TRUST, None, AT_MS)
 
 
 def test_production_refuses_a_software_kms_by_name() -> None:
-    told = refused(PolicyCode.SOFTWARE_KMS, release_policy(evidence=GENUINE), trust=PRODUCTION)
-    assert "software KMS" in told
+    error = refused(PolicyCode.SOFTWARE_KMS, release_policy(evidence=GENUINE), trust=PRODUCTION)
+    assert "insecure_dev" in error
     production = release_policy(evidence=GENUINE, **CLOUD_KEYS)
     accept_policy(signed_policy(production), PRODUCTION, None, AT_MS)
 
@@ -109,13 +109,13 @@ def test_production_refuses_a_software_kms_by_name() -> None:
 def test_no_release_serves_two_providers(shared: str) -> None:
     first = holder("gcp")
     twin = holder("aws").model_copy(update={shared: getattr(first, shared)})
-    with pytest.raises(ValidationError, match=f"two holders have one {shared}"):
+    with pytest.raises(ValidationError, match=f"two holders.* {shared}"):
         release_policy(holders=(first, twin))
 
 
 @pytest.mark.parametrize("first", ["00", "01", "ec"])
-def test_a_release_that_nobody_can_seal_for_is_none(first: str) -> None:
-    """A key of low order: what is sealed for it would open for everybody."""
+def test_a_sealing_key_of_low_order_is_refused(first: str) -> None:
+    """Everyone could open a box that is sealed to it."""
     last = "7f" if first == "ec" else "00"
     middle = ("ff" if first == "ec" else "00") * 30
     with pytest.raises(ValidationError, match="one can seal for"):

@@ -129,7 +129,7 @@ def test_no_failure_shows_a_share_or_a_token_even_with_every_local_variable(
             text = rendered(error)
         else:
             pytest.fail("it did not fail")
-        assert "_exchanged" in text
+        assert "_exchange" in text
         assert shows(text, *SECRETS) == []
         assert not any(part in text for part in token_parts())
 
