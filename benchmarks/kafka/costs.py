@@ -121,7 +121,7 @@ def _shown(what: str, value_us: float, peer_us: float) -> Figure:
 async def _costs(org: Organisation, sizes: Sizes) -> Costs:
     slot, table = await loaded_slot(org.broker, org.folder)
     async with Projections(org.broker, org.folder.trust().trust_root, wall_ms) as known:
-        work = Work(known.world, slot, table)
+        work = Work(known.view, slot, table)
         _worked(work, org, sizes.costed)  # the first time warms up
         pure_s, rules_s, sign_s = _worked(work, org, sizes.costed)
     slot.operations.keychain.close()

@@ -55,7 +55,7 @@ async def moves(
     trust_root, underway = Folder(folder).trust().trust_root, ClearanceCache()
     known = await opened.enter_async_context(Projections(broker, trust_root, wall_ms))
     slot, table = await loaded_slot(broker, Folder(folder))
-    gates = {n: gate_move(gate, known.world, underway) for n, gate in enumerate(GATE_OF.values())}
+    gates = {n: gate_move(gate, known.view, underway) for n, gate in enumerate(GATE_OF.values())}
     return {hop: gates.get(hop) or signing_move(slot, table) for hop in hops}
 
 
@@ -63,21 +63,21 @@ def unchanged(records: Sequence[Record]) -> list[Moved]:
     return [Moved(r.key.encode(), r.value, r.partition) for r in records]
 
 
-def gate_move(gate: RuleGate, world: GateProjections, underway: ClearanceCache) -> Move:
+def gate_move(gate: RuleGate, view: GateProjections, underway: ClearanceCache) -> Move:
     def move(records: Sequence[Record]) -> list[Moved]:
         now_ms = wall_ms()
-        entered = [enter(gate, record, world, now_ms, underway) for record in records]
-        left = [one_hop(gate, one, world, underway) for one in entered]
+        entered = [enter(gate, record, view, now_ms, underway) for record in records]
+        left = [one_hop(gate, one, view, underway) for one in entered]
         return [_moved(r, out) for r, out in zip(records, left, strict=True)]
 
     return move
 
 
 def one_hop(
-    gate: RuleGate, entered: Entered, world: GateProjections, underway: ClearanceCache
+    gate: RuleGate, entered: Entered, view: GateProjections, underway: ClearanceCache
 ) -> Outgoing:
     """Return the record with which a gate ends its own hop, as behind it nothing is open."""
-    (left,) = lead(gate, entered, world, underway, lambda _: False)
+    (left,) = lead(gate, entered, view, underway, lambda _: False)
     return left
 
 

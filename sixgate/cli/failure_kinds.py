@@ -11,9 +11,9 @@ from streams.kafka.errors import (
     KafkaBusError,
     KafkaDeniedError,
     KafkaFencedError,
+    KafkaMisconfiguredError,
     KafkaTopicMissingError,
     KafkaUnreachableError,
-    KafkaWeakerError,
 )
 from streams.ledger.errors import (
     LedgerBusyError,
@@ -41,7 +41,7 @@ KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (KafkaUnreachableError, ExitCode.UNREACHABLE),
     (KafkaDeniedError, ExitCode.REFUSED),
     (KafkaTopicMissingError, ExitCode.WEAKER),
-    (KafkaWeakerError, ExitCode.WEAKER),
+    (KafkaMisconfiguredError, ExitCode.WEAKER),
     (KafkaFencedError, ExitCode.TAKEN_OVER),
     (KafkaBusError, ExitCode.HALTED),
     (SettingsError, ExitCode.USAGE),

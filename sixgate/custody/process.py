@@ -38,7 +38,7 @@ from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
 from sixgate.settings.custody import CustodySettings
 from streams.kafka.projections import Projections
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 from streams.runners.clock import SteadyClock
 
 SECTION = "custody"
@@ -69,7 +69,7 @@ class CustodyProcess:
         life = secrets.token_hex(LIFE_BYTES)
         self._records = CustodyRecords(settings.custody.name, life, journal)
         self._known: Projections | None = None
-        self.monitor = Monitor(self.role, self._waiting)
+        self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise what ends the process."""
@@ -114,12 +114,12 @@ class CustodyProcess:
         await asyncio.to_thread(here.settle)
 
     def _desk(self, known: Projections) -> SecretService:
-        registry, said = known.world.registry, known.said
+        registry, said = known.view.registry, known.vault
         keeper = SecretSealing(registry, said.secrets, self._holders, secrets.token_bytes)
         return desk(registry, said.keys, keeper)
 
-    def _waiting(self) -> Iterator[Waiting]:
-        return self._known.waiting() if self._known else iter(())
+    def _lag(self) -> Iterator[PartitionLag]:
+        return self._known.lag() if self._known else iter(())
 
 
 @asynccontextmanager

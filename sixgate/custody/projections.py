@@ -77,7 +77,7 @@ class KafkaSurroundings:
         head = await self._fresh.head()
         await self._known.refresh()
         if head is not None:
-            require_not_withheld(head, self._known.world.registry)
+            require_not_withheld(head, self._known.view.registry)
 
     def _append(self, *last: Outgoing) -> None:
         with self._telling:

@@ -15,11 +15,11 @@ from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaUnreachableError
-from streams.kafka.handshake import refuse_unbelieved
+from streams.kafka.handshake import diagnose_tls
 from streams.kafka.loop import LoopThread
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.reader import Reader, ends_of, positions_since, unread_by
+from streams.kafka.reader import Reader, ends_of, group_lag, positions_since
 
 # A partition may end with a transaction marker, which has an offset and is never delivered: reading
 # to the end waits for it, this long at a time.
@@ -64,7 +64,7 @@ class Bus:
         except BaseException:
             self._loop.close()
             raise
-        self.partitions = self._projections.world.registry.partitions
+        self.partitions = self._projections.view.registry.partitions
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +82,7 @@ class Bus:
         """Lend the projections, read to their end now; they do not change while lent."""
         with self._lock:
             self.refresh()
-            yield self._projections.world
+            yield self._projections.view
 
     def refresh(self) -> None:
         """Read new records of registry and vault."""
@@ -92,13 +92,13 @@ class Bus:
     @property
     def vaults(self) -> VaultRegister:
         """The vault events read so far. Use it only within ``refreshed``."""
-        return self._projections.said
+        return self._projections.vault
 
     @contextmanager
     def cached(self) -> Iterator[GateProjections]:
         """Lend the projections as last read."""
         with self._lock:
-            yield self._projections.world
+            yield self._projections.view
 
     def append(self, events: Sequence[Outgoing]) -> None:
         """Append events, durable on return; raises ``KafkaBusError``."""
@@ -121,7 +121,7 @@ class Bus:
 
     def unread(self, group: str, topic: Topic) -> int:
         """Return the lag of a consumer group on a topic, in records."""
-        return self._loop.run(unread_by(self._broker, group, self.partition_ids(topic)))
+        return self._loop.run(group_lag(self._broker, group, self.partition_ids(topic)))
 
     @contextmanager
     def reading(self, positions: Mapping[PartitionId, int]) -> Iterator["Reading"]:
@@ -160,7 +160,7 @@ class Bus:
         try:
             await self._opened.enter_async_context(self._projections)
         except KafkaUnreachableError:
-            await refuse_unbelieved(self._broker)
+            await diagnose_tls(self._broker)
             raise
 
     async def _open_sender(self) -> Sender:

@@ -29,11 +29,11 @@ from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
-from streams.gates.pipelining import Ahead
+from streams.gates.pipelining import InFlight
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.kafka.reader import Waiting
-from streams.runners.faust import GateLine, add_gates
+from streams.kafka.reader import PartitionLag
+from streams.runners.faust import GateRunner, add_gates
 from streams.runners.faust_app import GatesApp, gates_app
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import DEADLINE_MS, LIMITS, LocalSimulator
@@ -58,7 +58,7 @@ class GatesProcess:
         self._kafka = settings.kafka
         self._broker = settings.kafka.broker(f"sixgate-{settings.gates.instance}")
         self._app: GatesApp | None = None
-        self.monitor = Monitor(self.role, self._waiting)
+        self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set; raise errors of the start. A failing gate ends the process."""
@@ -72,16 +72,16 @@ class GatesProcess:
             simulate = Reporter(simulator, self._simulator_key, wall_ms, DEADLINE_MS)
             known = Projections(self._broker, self._trust.trust_root, wall_ms)
             await opened.enter_async_context(known)
-            sender = Sender(self._broker, lambda: known.world.registry.partitions)
+            sender = Sender(self._broker, lambda: known.view.registry.partitions)
             await opened.enter_async_context(sender)
             fresh = Freshness(self._broker, self._trust.trust_root, self.monitor, self._settings)
             await opened.enter_async_context(fresh)
             # 2. Every batch checks freshness again (``fresh.now_ms``).
             await fresh.head(stop)
             app = self._app = gates_app(self._broker, self._settings.instance)
-            ahead = Ahead(app.is_drained)
+            ahead = InFlight(app.is_drained)
             app.on_rebalance(ahead.clear)
-            line = GateLine(known, sender, simulate, fresh.now_ms, self._sent, ahead)
+            line = GateRunner(known, sender, simulate, fresh.now_ms, self._sent, ahead)
             add_gates(app, line, end_process)
             # 3. Registered before the start, so that a start that fails half-way is stopped too.
             opened.push_async_callback(app.stop)
@@ -101,8 +101,8 @@ class GatesProcess:
                 end = Unattributed.decode(event.value)
                 self.monitor.decided(end.type, end.reason)
 
-    def _waiting(self) -> Iterator[Waiting]:
-        return self._app.waiting() if self._app else iter(())
+    def _lag(self) -> Iterator[PartitionLag]:
+        return self._app.lag() if self._app else iter(())
 
 
 async def _either(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:

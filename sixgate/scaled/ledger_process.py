@@ -22,7 +22,7 @@ from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
 from streams.kafka.loop import LoopThread
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 from streams.ledger.heads import HeadFile, HeadKey
 from streams.ledger.kafka_heads import KafkaHeads, PublishedHeads
 from streams.ledger.kafka_source import KafkaSource
@@ -46,7 +46,7 @@ class LedgerProcess:
         self._own = settings.sink()
         self._key = HeadKey(load_key_file(self._own.key, self._own.key_name))
         self._source: KafkaSource | None = None
-        self.monitor = Monitor(self.role, self._waiting)
+        self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Append until ``stop`` is set; raises ``LedgerError``, ``KafkaBusError``.
@@ -83,8 +83,8 @@ class LedgerProcess:
         opened.callback(sink.close)
         return sink
 
-    def _waiting(self) -> Iterator[Waiting]:
-        return self._source.waiting() if self._source else iter(())
+    def _lag(self) -> Iterator[PartitionLag]:
+        return self._source.lag() if self._source else iter(())
 
 
 def migrate_ledger(settings: Settings) -> int:

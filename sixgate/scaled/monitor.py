@@ -11,9 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from sixgate.scaled.progress import Progress
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 
-ReadLag: TypeAlias = Callable[[], Iterable[Waiting]]
+ReadLag: TypeAlias = Callable[[], Iterable[PartitionLag]]
 M = TypeVar("M", Gauge, Counter, Histogram)
 SAMPLE_S = 1.0
 BODY_BYTES_MAX = 1024
@@ -22,15 +22,15 @@ BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 
 
 
 class Monitor:
-    """The metrics of one process; ``waiting`` returns position and end of each partition.
+    """The metrics of one process; ``read_lag`` returns position and end of each partition.
 
     A process exports only metrics that it writes: a metric that it never writes is absent, not 0.
     """
 
-    def __init__(self, process: str, waiting: ReadLag) -> None:
+    def __init__(self, process: str, read_lag: ReadLag) -> None:
         self.registry = CollectorRegistry()
         self._process = process
-        self._waiting = waiting
+        self._read_lag = read_lag
         self._progress = Progress()
         self._is_loaded = False
         self._condition: Callable[[], bool] = lambda: True
@@ -107,7 +107,7 @@ class Monitor:
 
     def sample(self, now_s: float) -> None:
         """Update lag and stall metrics from the current positions."""
-        self._progress.update(self._waiting(), now_s)
+        self._progress.update(self._read_lag(), now_s)
         self._lag.clear()
         for place, lag in self._progress.lags.items():
             self._lag.labels(self._process, place).set(lag)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 
 
 @dataclass(slots=True)
@@ -14,9 +14,9 @@ class Progress:
     _positions: dict[str, int] = field(default_factory=dict)
     _since_s: dict[str, float] = field(default_factory=dict)
 
-    def update(self, waiting: Iterable[Waiting], now_s: float) -> None:
+    def update(self, partitions: Iterable[PartitionLag], now_s: float) -> None:
         """Record the current position and end of all partitions."""
-        now = {one.place: one for one in waiting}
+        now = {one.place: one for one in partitions}
         for place in self._positions.keys() - now.keys():
             self._forget(place)
         for place, position, end in now.values():

@@ -26,7 +26,7 @@ from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.start_checks import refuse_weaker
 from streams.kafka.producer import Sender
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 from streams.kafka.registry_watch import RegistryWatch
 from streams.runners.clock import SteadyClock
 
@@ -47,7 +47,7 @@ class RegistrarProcess:
         self._kafka = settings.kafka
         self._key = _key(folder, settings.registrar.name)
         self._watch: RegistryWatch | None = None
-        self.monitor = Monitor(self.role, self._waiting)
+        self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run; raises ``RegistryStaleError``, ``ClockError``, ``KafkaBusError``."""
@@ -69,8 +69,8 @@ class RegistrarProcess:
                 self.monitor.ready()
                 await _read_until_due(watch, stop)
 
-    def _waiting(self) -> Iterator[Waiting]:
-        return self._watch.waiting() if self._watch else iter(())
+    def _lag(self) -> Iterator[PartitionLag]:
+        return self._watch.lag() if self._watch else iter(())
 
 
 async def _read_until_due(watch: RegistryWatch, stop: asyncio.Event) -> None:

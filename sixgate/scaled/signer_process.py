@@ -37,7 +37,7 @@ from sixgate.scaled.settings import Settings
 from sixgate.scaled.signer_keys import prepare_signer
 from sixgate.scaled.start_checks import refuse_weaker
 from streams.kafka.access import SIGNER_TRANSACTIONS
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.kafka_signer import Callbacks, KafkaSigner
@@ -68,7 +68,7 @@ class SignerProcess:
         self._keys = prepared.keys()
         self._signers: list[KafkaSigner] = []
         self._loaded_count = 0
-        self.monitor = Monitor(self.role, self._waiting)
+        self.monitor = Monitor(self.role, self._lag)
         self._attestor = self._serve_evidence(prepared.attestor)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -163,6 +163,6 @@ class SignerProcess:
                 if (intent := outcome["intent"]) in admitted_ms:
                     self.monitor.observe_latency((now_ms - admitted_ms[intent]) / 1000)
 
-    def _waiting(self) -> Iterator[Waiting]:
+    def _lag(self) -> Iterator[PartitionLag]:
         for signer in self._signers:
-            yield from signer.waiting()
+            yield from signer.lag()

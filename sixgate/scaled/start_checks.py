@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from schemas.topics import Principal
 from sixgate.settings.sections import KafkaSettings
 from streams.kafka.broker import Broker
-from streams.kafka.errors import KafkaWeakerError
+from streams.kafka.errors import KafkaMisconfiguredError
 from streams.kafka.provision import TopicPlan, keyed_partitions, rights_differences
 from streams.kafka.topics import Replication
 
@@ -16,7 +16,7 @@ _LOG = logging.getLogger("sixgate.declared")
 async def refuse_weaker(
     settings: KafkaSettings, broker: Broker, partitions: int | None, principal: Principal
 ) -> None:
-    """Raise ``KafkaWeakerError`` unless topics and rights are as declared for a principal.
+    """Raise ``KafkaMisconfiguredError`` unless topics and rights are as declared for a principal.
 
     Without ``partitions``, all keyed topics must have the same number. With ``insecure_dev``
     nothing is checked. Raises ``KafkaDeniedError``, ``KafkaBusError``.
@@ -38,4 +38,4 @@ async def refuse_weaker(
 def _refuse(differences: Sequence[object], advice: str) -> None:
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
-        raise KafkaWeakerError(f"{differences[0]}{more}: {advice}.")
+        raise KafkaMisconfiguredError(f"{differences[0]}{more}: {advice}.")

@@ -26,10 +26,10 @@ class UnattributableError(Exception):
         self.reason = reason
 
 
-def admit(record: Record, world: GateProjections, at_ms: int) -> Passage | Unattributed:
+def admit(record: Record, view: GateProjections, at_ms: int) -> Passage | Unattributed:
     """Authenticate a submitted record, in this order: form, agent, signature, route."""
     try:
-        return _authenticate(record, world, at_ms)
+        return _authenticate(record, view, at_ms)
     except UnattributableError as error:
         return Unattributed(
             id=event_id(Topic.UNATTRIBUTED, source_of(record)),
@@ -46,22 +46,22 @@ def source_of(record: Record) -> str:
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 
-def _authenticate(record: Record, world: GateProjections, at_ms: int) -> Passage:
+def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
     envelope, body, intent = _decode(record.value)
     try:
-        agent = world.registry.agent_of(intent)
+        agent = view.registry.agent_of(intent)
         open_envelope(envelope, INTENT_TYPE, agent.public_key)
     except UnknownAgentError as error:
         raise UnattributableError(Reason.AGENT_UNKNOWN, str(error)) from None
     except InvalidSignatureError as error:
         raise UnattributableError(Reason.SIGNATURE_INVALID, str(error)) from None
-    if not well_routed(record, intent.account, world.registry.partitions):
+    if not well_routed(record, intent.account, view.registry.partitions):
         raise UnattributableError(Reason.MISROUTED, "the record is not where its account's belong")
     name = intent_digest(body)
     clearance = Clearance(
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()
     )
-    case = case_of(Authentic(intent, agent, name), world, at_ms)
+    case = case_of(Authentic(intent, agent, name), view, at_ms)
     return Passage(source_of(record), case, clearance)
 
 

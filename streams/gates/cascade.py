@@ -23,24 +23,24 @@ class Cascade:
 
 
 def run(
-    records: Sequence[Record], world: GateProjections, at_ms: int, simulate: Simulate
+    records: Sequence[Record], view: GateProjections, at_ms: int, simulate: Simulate
 ) -> Cascade:
     """Lead records through the gates in order; ``simulate`` is asked once for all that need it."""
     cascade = Cascade()
-    passages = [p for record in records if (p := _admit(record, world, at_ms, cascade))]
-    led = [_lead(passage, BEFORE_SIMULATION, world, cascade) for passage in passages]
+    passages = [p for record in records if (p := _admit(record, view, at_ms, cascade))]
+    led = [_lead(passage, BEFORE_SIMULATION, view, cascade) for passage in passages]
     reports = _reports(led, simulate)
     for topic, passage in led:
         report = reports.get(passage.source)
-        decided = passage.with_report(report, world) if report else passage
+        decided = passage.with_report(report, view) if report else passage
         if topic is Topic.CHAIN_CLEARED:
-            _, decided = _lead(decided, (simulation.GATE,), world, cascade)
+            _, decided = _lead(decided, (simulation.GATE,), view, cascade)
         cascade.decided.append(decided)
     return cascade
 
 
-def _admit(record: Record, world: GateProjections, at_ms: int, cascade: Cascade) -> Passage | None:
-    admitted = admission.admit(record, world, at_ms)
+def _admit(record: Record, view: GateProjections, at_ms: int, cascade: Cascade) -> Passage | None:
+    admitted = admission.admit(record, view, at_ms)
     if isinstance(admitted, Passage):
         return admitted
     cascade.events.append(Outgoing(Topic.UNATTRIBUTED, "", admitted.encode()))
@@ -48,11 +48,11 @@ def _admit(record: Record, world: GateProjections, at_ms: int, cascade: Cascade)
 
 
 def _lead(
-    passage: Passage, gates: Sequence[RuleGate], world: GateProjections, cascade: Cascade
+    passage: Passage, gates: Sequence[RuleGate], view: GateProjections, cascade: Cascade
 ) -> tuple[Topic, Passage]:
     topic = Topic.SUBMITTED
     for gate in gates:
-        topic, passage = gate.judge(passage, world.accounts)
+        topic, passage = gate.judge(passage, view.accounts)
         cascade.events.append(outgoing(topic, passage))
         if topic is Topic.DECIDED:
             break

@@ -49,14 +49,14 @@ def _open(value: bytes) -> Opened:
     return Opened(clearance, intent)
 
 
-def resume(received: Received, world: GateProjections, at_ms: int) -> Passage:
+def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
     """Return a received intent as it stands before the next gate; raise ``ClearanceError``."""
     source, clearance, intent = received
     try:
-        agent = world.registry.agent_of(intent)
+        agent = view.registry.agent_of(intent)
     except UnknownAgentError as error:
         raise ClearanceError(str(error)) from None
-    case = case_of(Authentic(intent, agent, clearance.intent), world, at_ms)
+    case = case_of(Authentic(intent, agent, clearance.intent), view, at_ms)
     passage = Passage(source, case, clearance)
     report = clearance.simulation
-    return passage.with_report(report, world) if report else passage
+    return passage.with_report(report, view) if report else passage

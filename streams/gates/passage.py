@@ -38,10 +38,10 @@ class Passage:
     case: Case
     clearance: Clearance
 
-    def with_report(self, report: Envelope, world: GateProjections) -> "Passage":
+    def with_report(self, report: Envelope, view: GateProjections) -> "Passage":
         """Return the passage carrying a simulator's report."""
         case, clearance = self.case, self.clearance
-        found, problem = verified_report(report, world.registry, case.intent, case.digest)
+        found, problem = verified_report(report, view.registry, case.intent, case.digest)
         facts = replace(case.facts, simulation=found, simulation_problem=problem)
         carried = clearance.model_copy(update={"simulation": report})
         return Passage(self.source, replace(case, facts=facts), carried)
@@ -75,12 +75,12 @@ class RuleGate:
         return topic, Passage(passage.source, case, clearance)
 
 
-def case_of(authentic: Authentic, world: GateProjections, at_ms: int) -> Case:
+def case_of(authentic: Authentic, view: GateProjections, at_ms: int) -> Case:
     """Gather what a gate may know of an authenticated intent.
 
     No gate opens keys or remembers intents: the rules that ask for either are the signer's.
     """
-    return registered_case(authentic, world.registry, world.keys, at_ms)
+    return registered_case(authentic, view.registry, view.keys, at_ms)
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:

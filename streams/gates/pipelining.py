@@ -19,8 +19,8 @@ from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import GateProjections, RuleGate
 from streams.gates.stages import Entered, lead
 
-LED_COUNT_MAX = 65_536
-LEFT_COUNT_MAX = 4_096
+PIPELINED_COUNT_MAX = 65_536
+WAITING_COUNT_MAX = 4_096
 
 
 class Fingerprint(NamedTuple):
@@ -36,7 +36,7 @@ class Sent(NamedTuple):
 
     place: PartitionId
     event: Outgoing
-    led_on: bool
+    pipelined: bool
 
     def fingerprint(self) -> Fingerprint:
         """Return what it is known by once it is delivered."""
@@ -49,7 +49,7 @@ def fingerprint_of(place: PartitionId, key: str, value: bytes) -> Fingerprint:
 
 
 @dataclass(slots=True)
-class Ahead:
+class InFlight:
     """What one process sent to its own gates and was not delivered yet.
 
     ``all_done`` tells of a place whether whatever lay there before is done with. It is asked until
@@ -57,8 +57,8 @@ class Ahead:
     """
 
     all_done: Callable[[PartitionId], bool]
-    led_count_max: int = LED_COUNT_MAX
-    left_count_max: int = LEFT_COUNT_MAX  # at one place
+    pipelined_count_max: int = PIPELINED_COUNT_MAX
+    waiting_count_max: int = WAITING_COUNT_MAX  # at one place
     _known: set[PartitionId] = field(default_factory=set)
     _left: defaultdict[PartitionId, Counter[Fingerprint]] = field(
         default_factory=lambda: defaultdict(Counter)
@@ -71,7 +71,7 @@ class Ahead:
         None is while too much that was led on is still to be delivered: forgotten, it would be
         judged again at every gate.
         """
-        if len(self._led) >= self.led_count_max:
+        if len(self._led) >= self.pipelined_count_max:
             return False
         if place not in self._known and self.all_done(place):
             self._known.add(place)
@@ -80,10 +80,10 @@ class Ahead:
     def sent(self, records: Iterable[Sent]) -> None:
         """Note what is about to be sent to gates."""
         for record in records:
-            noted = self._led if record.led_on else self._left_at(record.place)
+            noted = self._led if record.pipelined else self._left_at(record.place)
             noted[record.fingerprint()] += 1
 
-    def was_led_on(self, record: Fingerprint) -> bool:
+    def was_pipelined(self, record: Fingerprint) -> bool:
         """Tell of a delivered record whether it was led on, as often as it was sent."""
         return _taken(self._led, record)
 
@@ -99,18 +99,18 @@ class Ahead:
     def _left_at(self, place: PartitionId) -> Counter[Fingerprint]:
         """Return what waits at a place; where it is too much, ``all_done`` must tell again."""
         left = self._left[place]
-        if len(left) >= self.left_count_max:
+        if len(left) >= self.waiting_count_max:
             self._known.discard(place)
             left.clear()
         return left
 
 
-def lead_all(
+def run_batch(
     gate: RuleGate,
     entered: Sequence[Entered],
-    world: GateProjections,
+    view: GateProjections,
     underway: ClearanceCache,
-    ahead: Ahead,
+    ahead: InFlight,
 ) -> list[Sent]:
     """Lead a batch as far as it goes, in order: behind one that waits at a place all others wait.
 
@@ -119,7 +119,7 @@ def lead_all(
     taken: set[PartitionId] = set()
 
     def place_of(event: Outgoing) -> PartitionId:
-        return event.topic, partition_for(event, world.registry.partitions)
+        return event.topic, partition_for(event, view.registry.partitions)
 
     def is_open(event: Outgoing) -> bool:
         place = place_of(event)
@@ -127,9 +127,9 @@ def lead_all(
 
     led: list[Sent] = []
     for one in entered:
-        *passed, last = lead(gate, one, world, underway, is_open)
-        led += [Sent(place_of(event), event, led_on=True) for event in passed]
-        led.append(Sent(place_of(last), last, led_on=False))
+        *passed, last = lead(gate, one, view, underway, is_open)
+        led += [Sent(place_of(event), event, pipelined=True) for event in passed]
+        led.append(Sent(place_of(last), last, pipelined=False))
         taken.add(place_of(last))
     return led
 

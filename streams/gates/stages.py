@@ -38,18 +38,18 @@ Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
 
 
 def enter(
-    gate: RuleGate, record: Record, world: GateProjections, at_ms: int, underway: ClearanceCache
+    gate: RuleGate, record: Record, view: GateProjections, at_ms: int, underway: ClearanceCache
 ) -> Entered:
     """Return the intent in a record, or the end of a record that holds none."""
     if gate is admission.GATE:
-        admitted = admission.admit(record, world, at_ms)
+        admitted = admission.admit(record, view, at_ms)
         if isinstance(admitted, Passage):
             return admitted
         return Outgoing(Topic.UNATTRIBUTED, "", admitted.encode())
     try:
-        received = receive(record, world.registry.partitions, underway)
+        received = receive(record, view.registry.partitions, underway)
         _refuse_grown(gate, record, received)
-        return resume(received, world, at_ms)
+        return resume(received, view, at_ms)
     except ClearanceError as error:
         source, subject = admission.source_of(record), input_digest(record.value)
         return audited(
@@ -78,7 +78,7 @@ def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
 def lead(
     gate: RuleGate,
     entered: Entered,
-    world: GateProjections,
+    view: GateProjections,
     underway: ClearanceCache,
     is_open: IsOpen,
 ) -> Iterator[Outgoing]:
@@ -92,7 +92,7 @@ def lead(
         return
     passage, asked = entered, gate
     while True:
-        topic, passage = asked.judge(passage, world.accounts)
+        topic, passage = asked.judge(passage, view.accounts)
         left = outgoing(topic, passage)
         yield left
         if topic not in GATE_OF:

@@ -66,7 +66,7 @@ class Acl(NamedTuple):
         return f"{self.principal} {self.operation.name} on {resource} {named}{from_}"
 
 
-class Subject(NamedTuple):
+class ResourcePattern(NamedTuple):
     """What a right is on: one name, or all names that begin so."""
 
     resource: Resource
@@ -112,32 +112,32 @@ def diff_acls(
     """Return the rights to give and to take; rights that are no concern of ours are left alone."""
     wanted, there = frozenset(declared), frozenset(found)
     missing = [MissingAcl(acl) for acl in sorted(wanted - there)]
-    surplus = concerning_us(sorted(there - wanted), names)
+    surplus = relevant_acls(sorted(there - wanted), names)
     return [*missing, *map(SurplusAcl, surplus)]
 
 
-def concerning_us(acls: Iterable[Acl], names: Names) -> list[Acl]:
+def relevant_acls(acls: Iterable[Acl], names: Names) -> list[Acl]:
     """Return the rights that belong to a principal of ours, or reach a resource of ours."""
     users = {names.user(principal) for principal in Principal}
-    ours = subjects(declared_acls(names))
-    return [acl for acl in acls if acl.principal in users or reached(acl, ours)]
+    ours = resource_patterns(declared_acls(names))
+    return [acl for acl in acls if acl.principal in users or covers_any(acl, ours)]
 
 
-def subjects(acls: Iterable[Acl]) -> frozenset[Subject]:
+def resource_patterns(acls: Iterable[Acl]) -> frozenset[ResourcePattern]:
     """Return what some rights are on, but for the cluster, which all organisations share."""
     return frozenset(
-        Subject(acl.resource, acl.name, acl.pattern)
+        ResourcePattern(acl.resource, acl.name, acl.pattern)
         for acl in acls
         if acl.resource is not Resource.CLUSTER
     )
 
 
-def reached(acl: Acl, ours: Iterable[Subject]) -> bool:
-    """Tell whether a right is on one of our subjects."""
-    return any(_reaches(acl, one) for one in ours)
+def covers_any(acl: Acl, ours: Iterable[ResourcePattern]) -> bool:
+    """Tell whether a right is on one of our resource_patterns."""
+    return any(_covers(acl, one) for one in ours)
 
 
-def _reaches(acl: Acl, ours: Subject) -> bool:
+def _covers(acl: Acl, ours: ResourcePattern) -> bool:
     if acl.resource is not ours.resource:
         return False
     if ours.pattern is Pattern.PREFIXED and acl.name.startswith(ours.name):

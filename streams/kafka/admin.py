@@ -11,8 +11,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.access import CLUSTER, Acl, Operation, Pattern, Resource
 from streams.kafka.broker import REQUEST_MS_MAX, Broker
-from streams.kafka.errors import KafkaUnreachableError, KafkaWeakerError
-from streams.kafka.handshake import refuse_unbelieved
+from streams.kafka.errors import KafkaMisconfiguredError, KafkaUnreachableError
+from streams.kafka.handshake import diagnose_tls
 from streams.kafka.requests import (
     CreateAcls,
     DeleteAcls,
@@ -24,7 +24,7 @@ from streams.kafka.topics import KafkaTopic
 from streams.kafka.translation import translated
 
 
-class KafkaUnprotectedError(KafkaWeakerError):
+class KafkaUnprotectedError(KafkaMisconfiguredError):
     """The broker has no authorizer: whoever reaches it may do anything."""
 
 
@@ -46,7 +46,7 @@ class Admin:
             with translated("connecting", self._broker.names):
                 await self._client.start()
         except KafkaUnreachableError:
-            await refuse_unbelieved(self._broker)
+            await diagnose_tls(self._broker)
             raise
         return self
 
@@ -64,7 +64,7 @@ class Admin:
             name: _topic(name, there[name]["partitions"], found) for name, found in settings.items()
         }
 
-    async def create(self, topics: Sequence[KafkaTopic]) -> None:
+    async def create_topics(self, topics: Sequence[KafkaTopic]) -> None:
         """Create topics."""
         new = [
             NewTopic(one.name, one.partitions, one.copies, topic_configs=dict(one.settings))
@@ -75,7 +75,7 @@ class Admin:
             for name, code, message in answer.topic_errors:
                 _check(code, f"{name}: {message}")
 
-    async def set(self, settings: Mapping[str, Mapping[str, str]]) -> None:
+    async def alter_topics(self, settings: Mapping[str, Mapping[str, str]]) -> None:
         """Set settings by topic and name; the others stay."""
         with translated("changing topics", self._broker.names):
             answer = await self._send(SetTopicSettings(settings))
@@ -102,7 +102,7 @@ class Admin:
             for principal, host, operation, _ in acls
         )
 
-    async def own_rights(self, principal: str, topics: Iterable[str]) -> frozenset[Acl]:
+    async def own_acls(self, principal: str, topics: Iterable[str]) -> frozenset[Acl]:
         """Return all that this connection may do on some topics and on the cluster.
 
         They are told as rights of ``principal``, as whom we mean to speak; whichever rule gives
@@ -117,14 +117,14 @@ class Admin:
             for operation in _operations(told["authorized_operations"])
         )
 
-    async def give(self, acls: Iterable[Acl]) -> None:
+    async def create_acls(self, acls: Iterable[Acl]) -> None:
         """Give rights."""
         with translated("giving rights", self._broker.names):
             answer = await self._client._send_to_controller(CreateAcls(acls))  # noqa: SLF001 - no public call
             for code, message in answer.creation_responses:
                 _check(code, message)
 
-    async def take(self, acls: Iterable[Acl]) -> None:
+    async def delete_acls(self, acls: Iterable[Acl]) -> None:
         """Take rights away."""
         with translated("taking rights away", self._broker.names):
             answer = await self._client._send_to_controller(DeleteAcls(acls))  # noqa: SLF001 - no public call

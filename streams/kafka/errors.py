@@ -17,7 +17,7 @@ class KafkaTopicMissingError(KafkaBusError):
     """A topic is not there."""
 
 
-class KafkaWeakerError(KafkaBusError):
+class KafkaMisconfiguredError(KafkaBusError):
     """Topics or rights are weaker than declared."""
 
 

@@ -10,7 +10,7 @@ from streams.kafka.errors import KafkaDeniedError, KafkaUnreachableError
 ANSWER_S_MAX = 2.0
 
 
-async def refuse_unbelieved(broker: Broker) -> None:
+async def diagnose_tls(broker: Broker) -> None:
     """Raise ``KafkaDeniedError`` where it is TLS that keeps a broker from answering.
 
     aiokafka does not say. Who hangs up without an alert may go away: ``KafkaUnreachableError``.

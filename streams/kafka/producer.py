@@ -22,7 +22,7 @@ from streams.kafka.errors import (
 )
 from streams.kafka.names import Names
 from streams.kafka.state import key_of, value_of
-from streams.kafka.translation import not_shown, translated
+from streams.kafka.translation import invisible_topic, translated
 
 
 class SlotProducer:
@@ -146,7 +146,7 @@ class Sender:
         partitions = client.cluster.partitions_for_topic
         lacking = [one for one in topics if not partitions(self._names.of(one))]
         if told and lacking:
-            return not_shown(lacking[0], self._names, client.cluster.unauthorized_topics)
+            return invisible_topic(lacking[0], self._names, client.cluster.unauthorized_topics)
         return KafkaUnreachableError("Kafka did not take it in time: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:

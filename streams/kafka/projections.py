@@ -1,4 +1,7 @@
-"""What the gates know, read from topics by plain consumers: late, and proven all the same."""
+"""Projections of the gates: registry, keys and accounts, read from Kafka without a consumer group.
+
+They lag behind the topics. Every record is verified all the same, and the signer decides.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -16,32 +19,34 @@ from streams.gates.passage import GateProjections
 from streams.gates.projection import Projection
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
-from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting, positions_since
+from streams.kafka.reader import QUIET_WAIT_MS, PartitionLag, Reader, positions_since
 
 FOLLOW_COUNT_MAX = 1_000
 REFRESH_S = 0.5
-GATHER_S = 0.1  # outcomes that come one by one cost less together, and here they may be late
+GATHER_S = 0.1  # batching saves CPU, and account projections may lag that long
 
 
 class Projections:
-    """Registry and keys, read to their end on entering; accounts, followed behind the scenes."""
+    """Registry and keys, read to their end on entry; accounts, followed in the background."""
 
     def __init__(self, broker: Broker, trust_root: str, now_ms: Callable[[], int]) -> None:
         self._broker = broker
         self._now_ms = now_ms
         registry = Registry(trust_root)
         self._accounts = Projection(registry)
-        self.said = VaultRegister()
-        self.world = GateProjections(registry, self.said.keys, self._accounts.account)
+        self.vault = VaultRegister()
+        self.view = GateProjections(registry, self.vault.keys, self._accounts.account)
         self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            self._registry = await opened.enter_async_context(self._reader([REGISTRY_PARTITION]))
+            registry = self._reader([REGISTRY_PARTITION])
+            self._registry_reader = await opened.enter_async_context(registry)
             await self._read_registry()
-            self._refuse_none()
-            places = [(Topic.VAULT, partition) for partition in self._partitions()]
-            self._vault = await opened.enter_async_context(self._reader(places))
+            self._require_registry()
+            # The number of partitions is known only from the registry.
+            vault = self._reader([(Topic.VAULT, partition) for partition in self._partitions()])
+            self._vault_reader = await opened.enter_async_context(vault)
             await self._read_vault()
             self._opened = opened.pop_all()
         return self
@@ -49,22 +54,22 @@ class Projections:
     async def __aexit__(self, *_: object) -> None:
         await self._opened.aclose()
 
-    def _refuse_none(self) -> None:
-        if not self.world.registry.sequence:
+    def _require_registry(self) -> None:
+        if not self.view.registry.sequence:
             raise no_registry()
 
     @property
     def known(self) -> tuple[int, int]:
-        """Return how many records of registry and vault are known, whoever read them."""
-        return self.world.registry.sequence, self.said.count
+        """The number of known registry records and vault events, whichever task read them."""
+        return self.view.registry.sequence, self.vault.count
 
     async def refresh(self) -> None:
-        """Read registry and keys to where they end now."""
+        """Read registry and vault to their current end."""
         async with self._reading:
             await self._read_vault()
 
     async def follow(self) -> None:
-        """Follow registry, keys and outcomes until cancelled."""
+        """Follow registry, vault and outcomes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._refresh_often())
             tasks.create_task(self._follow_outcomes())
@@ -75,7 +80,7 @@ class Projections:
             await asyncio.sleep(REFRESH_S)
 
     async def _follow_outcomes(self) -> None:
-        """Begin where what was spent counts still."""
+        """Follow outcomes, from the oldest charge that still counts."""
         places: list[PartitionId] = [
             (Topic.OUTCOMES, partition) for partition in self._partitions()
         ]
@@ -86,32 +91,32 @@ class Projections:
                     self._accounts.apply(record.value)
                 await asyncio.sleep(GATHER_S)
 
-    def waiting(self) -> Iterator[Waiting]:
-        """Tell how far registry and vault were read."""
-        return chain(self._registry.waiting(), self._vault.waiting())
+    def lag(self) -> Iterator[PartitionLag]:
+        """Yield position and end of the partitions of registry and vault."""
+        return chain(self._registry_reader.lag(), self._vault_reader.lag())
 
     def _reader(self, places: Sequence[PartitionId]) -> Reader:
         return Reader(self._broker, dict.fromkeys(places, 0), QUIET_WAIT_MS)
 
     async def _read_registry(self) -> None:
-        async for records in self._registry.read_to_end():
+        async for records in self._registry_reader.read_to_end():
             for record in records:
-                with suppress(RegistryRecordError):  # the signer puts what it refuses on record
-                    self.world.registry.apply(record.value)
-        await self._registry.have_done()
+                with suppress(RegistryRecordError):  # the signer audits the refusal
+                    self.view.registry.apply(record.value)
+        await self._registry_reader.mark_done()
 
     async def _read_vault(self) -> None:
-        """Take the answers that are there, and before them what is registered by now.
+        """Read the vault, then the registry, then apply the vault's events.
 
-        An answer relies on accounts and services that were registered before it came: with a
-        registry read earlier it would be refused, and is not read again.
+        An event depends on accounts and services that were registered before it. With a registry
+        that was read first, it could be refused, and it is not read again.
         """
-        answers = [record async for page in self._vault.read_to_end() for record in page]
+        events = [record async for page in self._vault_reader.read_to_end() for record in page]
         await self._read_registry()
-        for record in answers:
+        for record in events:
             with suppress(KeyOrderError):
-                self.said.load(record.value, self.world.registry)
-        await self._vault.have_done()
+                self.vault.load(record.value, self.view.registry)
+        await self._vault_reader.mark_done()
 
     def _partitions(self) -> range:
-        return range(self.world.registry.partitions)
+        return range(self.view.registry.partitions)

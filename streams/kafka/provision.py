@@ -13,17 +13,17 @@ from streams.kafka.errors import KafkaBusError, KafkaDeniedError, missing
 from streams.kafka.names import Names
 from streams.kafka.rights import (
     RightDifference,
-    given_differences,
+    granted_differences,
     may_read_rights,
     own_differences,
 )
 from streams.kafka.topics import (
     Difference,
-    Fixed,
+    ImmutableDifference,
     KafkaTopic,
-    Missing,
+    MissingTopic,
     Replication,
-    Weaker,
+    WrongSetting,
     declared,
     diff,
 )
@@ -37,7 +37,7 @@ class KafkaUnrepairableError(KafkaBusError):
     """Something differs that cannot be changed while records depend on it."""
 
 
-class KafkaUnsettledError(KafkaBusError):
+class KafkaNotAppliedError(KafkaBusError):
     """Kafka took the changes and does not show them."""
 
 
@@ -92,7 +92,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
     """
     names = broker.names
     async with Admin(broker) as admin:
-        held = await admin.own_rights(names.user(principal), map(names.of, Topic))
+        held = await admin.own_acls(names.user(principal), map(names.of, Topic))
         if not held:
             who = names.of(principal)
             raise KafkaDeniedError(
@@ -101,7 +101,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
             )
         given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
     own = own_differences(principal, held, names)
-    return own or given_differences(principal, given, names)
+    return own or granted_differences(principal, given, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ class AccessPlan:
         async with Admin(broker) as admin:
             differences = await self._differences(admin, broker.names)
             if surplus := [one.acl for one in differences if isinstance(one, SurplusAcl)]:
-                await admin.take(surplus)
+                await admin.delete_acls(surplus)
             if missing := [one.acl for one in differences if isinstance(one, MissingAcl)]:
-                await admin.give(missing)
+                await admin.create_acls(missing)
             await _settled(lambda: self._differences(admin, broker.names))
         return differences
 
@@ -129,7 +129,7 @@ class AccessPlan:
 
 
 def _refuse_fixed(differences: Sequence[Difference], names: Names) -> None:
-    fixed = [one for one in differences if isinstance(one, Fixed)]
+    fixed = [one for one in differences if isinstance(one, ImmutableDifference)]
     if fixed:
         topics = ", ".join(dict.fromkeys(one.topic for one in fixed))
         raise KafkaUnrepairableError(
@@ -139,14 +139,14 @@ def _refuse_fixed(differences: Sequence[Difference], names: Names) -> None:
 
 
 async def _change_topics(admin: Admin, differences: Sequence[Difference]) -> None:
-    if missing := [one.topic for one in differences if isinstance(one, Missing)]:
-        await admin.create(missing)
+    if missing := [one.topic for one in differences if isinstance(one, MissingTopic)]:
+        await admin.create_topics(missing)
     settings: dict[str, dict[str, str]] = {}
     for one in differences:
-        if isinstance(one, Weaker):
+        if isinstance(one, WrongSetting):
             settings.setdefault(one.topic, {})[one.setting] = one.declared
     if settings:
-        await admin.set(settings)
+        await admin.alter_topics(settings)
 
 
 async def _settled(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
@@ -155,5 +155,5 @@ async def _settled(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
     until = loop.time() + SETTLE_S_MAX
     while left := await differences():
         if loop.time() > until:
-            raise KafkaUnsettledError(f"Kafka took the changes and still says: {left[0]}.")
+            raise KafkaNotAppliedError(f"Kafka took the changes and still says: {left[0]}.")
         await asyncio.sleep(_POLL_S)

@@ -17,7 +17,7 @@ from streams.kafka.broker import FETCH_WAIT_MS, Broker
 from streams.kafka.errors import KafkaGapError, KafkaUnreachableError
 from streams.kafka.names import Names
 from streams.kafka.records import record_of
-from streams.kafka.translation import not_shown, translated
+from streams.kafka.translation import invisible_topic, translated
 
 POLL_MS = 1_000
 READ_COUNT_MAX = 5_000
@@ -25,7 +25,7 @@ STALLED_MS_MAX = 20_000
 QUIET_WAIT_MS = 500  # of topics on which little happens
 
 
-class Waiting(NamedTuple):
+class PartitionLag(NamedTuple):
     """How far a partition was done with, and where it ends."""
 
     place: str
@@ -74,7 +74,7 @@ class Reader:
         Whoever asks has done with what it got before. Raises ``KafkaGapError`` where the log no
         longer holds the next one.
         """
-        await self.have_done()
+        await self.mark_done()
         with translated("reading", self._names):
             try:
                 found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=count_max)
@@ -100,12 +100,12 @@ class Reader:
                 )
             yield records
 
-    async def have_done(self) -> None:
+    async def mark_done(self) -> None:
         """Say that what was read is done with, where nothing may be read for long."""
         with translated("reading", self._names):
             self._done = {at: await self._consumer.position(at) for at in self._places}
 
-    def waiting(self) -> Iterator[Waiting]:
+    def lag(self) -> Iterator[PartitionLag]:
         """Tell of every partition how far it was last done with, and where it ends.
 
         A position is behind transaction markers too.
@@ -113,7 +113,7 @@ class Reader:
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(self._names.label(at), position, end)
+                yield PartitionLag(self._names.label(at), position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
         """Return the offset behind the last committed record of every partition.
@@ -141,7 +141,7 @@ class Reader:
         for where in self._positions:
             if where[1] not in known.get(where[0], set()):
                 cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-                raise not_shown(where[0], self._names, cluster.unauthorized_topics)
+                raise invisible_topic(where[0], self._names, cluster.unauthorized_topics)
         self._consumer.assign(list(self._places))
         with translated("looking for the beginning", self._names):
             firsts = await self._asker.beginning_offsets(self._places)
@@ -153,12 +153,12 @@ class Reader:
         topics = {topic for topic, _ in self._positions}
         with translated("asking for topics", self._names):
             async with asyncio.timeout(POLL_MS / 1000 * 10):
-                await look_for(self._consumer, topics, self._names)
+                await load_metadata(self._consumer, topics, self._names)
         found = self._consumer.partitions_for_topic
         return {topic: found(self._names.of(topic)) or set() for topic in topics}
 
 
-async def look_for(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
+async def load_metadata(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
     """Ask which partitions topics have; raise ``KafkaUnreachableError`` where nobody can tell.
 
     A broker that comes back names neither topics nor brokers before its controller knows it.
@@ -211,7 +211,7 @@ async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[Partiti
     return {wanted[at]: end for at, end in ends.items()}
 
 
-async def unread_by(broker: Broker, group: str, places: Iterable[PartitionId]) -> int:
+async def group_lag(broker: Broker, group: str, places: Iterable[PartitionId]) -> int:
     """Return how many offsets of some partitions a consumer group has not committed yet."""
     consumer = broker.consumer(group_id=group)
     with translated(f"asking how far {broker.names.of(group)} has read", broker.names):

@@ -11,7 +11,7 @@ from schemas.topics import Topic
 from signer.freshness import RegistryHeads, RegistryStaleError
 from signer.registry import Registry, RegistryRecordError
 from streams.kafka.broker import Broker
-from streams.kafka.reader import QUIET_WAIT_MS, Reader, Waiting
+from streams.kafka.reader import QUIET_WAIT_MS, PartitionLag, Reader
 
 FOLLOW_COUNT_MAX = 1_000
 POLL_S = 0.1
@@ -105,9 +105,9 @@ class RegistryWatch:
         ages_ms = [self._now_ms() - head.at_ms for head in self.heads()]
         return min(ages_ms, key=abs, default=float("inf")) / 1000
 
-    def waiting(self) -> Iterator[Waiting]:
+    def lag(self) -> Iterator[PartitionLag]:
         """Tell how far registry and heads were read."""
-        return self._reader.waiting()
+        return self._reader.lag()
 
     def _take(self, records: Sequence[Record]) -> None:
         """Take registry records first: a head counts once its registrar is known."""

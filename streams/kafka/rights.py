@@ -11,16 +11,16 @@ from streams.kafka.access import (
     Operation,
     Resource,
     SurplusAcl,
+    covers_any,
     declared_acls,
     diff_acls,
-    reached,
-    subjects,
+    resource_patterns,
 )
 from streams.kafka.names import Names
 
 RightDifference: TypeAlias = MissingAcl | SurplusAcl
 # A broker tells its rights of these two when it is asked what the asker may do.
-TOLD = {Resource.TOPIC, Resource.CLUSTER}
+REPORTED = {Resource.TOPIC, Resource.CLUSTER}
 # Kafka lets who may do any of these describe as well.
 _DESCRIBING = {Operation.READ, Operation.WRITE, Operation.DELETE, Operation.ALTER}
 
@@ -38,7 +38,7 @@ def own_differences(
 
     ``held`` is what it may do, whichever rule gives it, on every topic of ours and the cluster.
     """
-    declared = {acl for acl in _of(principal, names) if acl.resource in TOLD}
+    declared = {acl for acl in _of(principal, names) if acl.resource in REPORTED}
     implied = {
         acl._replace(operation=Operation.DESCRIBE)
         for acl in declared
@@ -47,19 +47,19 @@ def own_differences(
     return diff_acls(declared | implied, held, names)
 
 
-def given_differences(
+def granted_differences(
     principal: Principal, given: Iterable[Acl], names: Names
 ) -> list[RightDifference]:
     """Return the rights that a principal was not given, and those of others on what it uses.
 
     Rights on what it does not use may belong to another version, and are not its concern.
     """
-    used = subjects(_of(principal, names))
+    used = resource_patterns(_of(principal, names))
 
     def matters(one: RightDifference) -> bool:
         if isinstance(one, MissingAcl):
             return one.acl.principal == names.user(principal)
-        return reached(one.acl, used)
+        return covers_any(one.acl, used)
 
     return [one for one in diff_acls(declared_acls(names), given, names) if matters(one)]
 

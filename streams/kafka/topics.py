@@ -35,7 +35,7 @@ class KafkaTopic:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingTopic:
     """A topic that is not there."""
 
     topic: KafkaTopic
@@ -47,7 +47,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Weaker:
+class WrongSetting:
     """A setting that must be changed."""
 
     topic: str
@@ -60,7 +60,7 @@ class Weaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
+class ImmutableDifference:
     """A difference that only a new topic could mend, because the records there depend on it."""
 
     topic: str
@@ -75,7 +75,7 @@ class Fixed:
         )
 
 
-Difference: TypeAlias = Missing | Weaker | Fixed
+Difference: TypeAlias = MissingTopic | WrongSetting | ImmutableDifference
 
 
 def declared(
@@ -104,7 +104,7 @@ def diff(declared: Iterable[KafkaTopic], found: Mapping[str, KafkaTopic]) -> lis
         if there := found.get(topic.name):
             differences += [*_fixed(topic, there), *_weaker(topic, there)]
         else:
-            differences.append(Missing(topic))
+            differences.append(MissingTopic(topic))
     return differences
 
 
@@ -130,18 +130,20 @@ def _compacted() -> dict[str, str]:
     }
 
 
-def _fixed(declared: KafkaTopic, found: KafkaTopic) -> Iterable[Fixed]:
+def _fixed(declared: KafkaTopic, found: KafkaTopic) -> Iterable[ImmutableDifference]:
     if found.partitions != declared.partitions:
-        yield Fixed(declared.name, "partitions", found.partitions, declared.partitions)
+        yield ImmutableDifference(
+            declared.name, "partitions", found.partitions, declared.partitions
+        )
     if found.copies < declared.copies:
-        yield Fixed(declared.name, "copies", found.copies, declared.copies)
+        yield ImmutableDifference(declared.name, "copies", found.copies, declared.copies)
 
 
-def _weaker(declared: KafkaTopic, found: KafkaTopic) -> Iterable[Weaker]:
+def _weaker(declared: KafkaTopic, found: KafkaTopic) -> Iterable[WrongSetting]:
     for setting, value in declared.settings.items():
         there = found.settings.get(setting, "")
         if not (_reaches if setting in _AT_LEAST else str.__eq__)(there, value):
-            yield Weaker(declared.name, setting, there, value)
+            yield WrongSetting(declared.name, setting, there, value)
 
 
 def _reaches(found: str, declared: str) -> bool:

@@ -62,7 +62,7 @@ def translated(doing: str, names: Names) -> Iterator[None]:
         raise KafkaBusError(f"Kafka failed while {doing}: {_text(error)}") from error
 
 
-def not_shown(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaBusError:
+def invisible_topic(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaBusError:
     """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
     name = names.of(topic)
     if name in unauthorized:

@@ -14,9 +14,9 @@ from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
-from streams.kafka.reader import Waiting, look_for
+from streams.kafka.reader import PartitionLag, load_metadata
 from streams.kafka.records import record_of
-from streams.kafka.translation import not_shown, translated
+from streams.kafka.translation import invisible_topic, translated
 from streams.ledger.errors import LedgerGapError
 from streams.ledger.ordering import LEDGER_TOPICS, refuse_gap
 
@@ -63,7 +63,7 @@ class KafkaSource:
         """Return the last stable offset: every transaction before it is committed or aborted."""
         return self._loop.run(self._end(self._names.at(topic, partition)))
 
-    def waiting(self) -> Iterator[Waiting]:
+    def lag(self) -> Iterator[PartitionLag]:
         """Yield every partition's consumed position at the last ``read``, and its end.
 
         By calling ``read`` the caller confirms that it appended the records of the call before. A
@@ -72,7 +72,7 @@ class KafkaSource:
         for at, position in self._consumed.items():
             end = self._consumer.last_stable_offset(at)
             if end is not None:
-                yield Waiting(self._names.label(at), position, end)
+                yield PartitionLag(self._names.label(at), position, end)
 
     def close(self) -> None:
         """Disconnect from the broker; the loop belongs to the caller."""
@@ -82,7 +82,7 @@ class KafkaSource:
         try:
             with translated("opening the log", self._names):
                 await self._consumer.start()
-                await look_for(self._consumer, topics, self._names)
+                await load_metadata(self._consumer, topics, self._names)
             places = [at for topic in topics for at in self._partitions(topic)]
             self._consumer.assign(places)
         except BaseException:
@@ -94,7 +94,7 @@ class KafkaSource:
         found = self._consumer.partitions_for_topic(self._names.of(topic))
         if not found:
             cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
-            raise not_shown(topic, self._names, cluster.unauthorized_topics)
+            raise invisible_topic(topic, self._names, cluster.unauthorized_topics)
         return [self._names.at(topic, number) for number in sorted(found)]
 
     async def _read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:

@@ -145,8 +145,8 @@ class EmbeddedRunner:
 
     def _run_gates(self, submitted: Sequence[Record], now_ms: int) -> cascade.Cascade:
         stage = self.stage
-        projections = GateProjections(stage.registry, stage.keys, stage.memory.account)
-        return cascade.run(submitted, projections, now_ms, self.simulate)
+        view = GateProjections(stage.registry, stage.keys, stage.memory.account)
+        return cascade.run(submitted, view, now_ms, self.simulate)
 
     def _commit_all(self, commits: Iterable[Commit], now_ms: int) -> None:
         for events, writes in commits:

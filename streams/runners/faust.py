@@ -19,7 +19,7 @@ from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import Passage, RuleGate
-from streams.gates.pipelining import Ahead, Fingerprint, Sent, fingerprint_of, lead_all
+from streams.gates.pipelining import Fingerprint, InFlight, Sent, fingerprint_of, run_batch
 from streams.gates.stages import GATE_OF, Entered, Simulate, enter, waiting_for_simulation
 from streams.kafka.names import Names
 from streams.kafka.producer import Sender
@@ -32,7 +32,7 @@ ENDS = (Topic.UNATTRIBUTED, Topic.AUDIT)
 OnSent: TypeAlias = Callable[[Sequence[Outgoing]], None]
 
 
-class GateLine:
+class GateRunner:
     """Judges batches of records and sends what comes of them; ``on_sent`` hears what was sent.
 
     ``now_ms`` gives the time once it is to be believed, or raises.
@@ -45,7 +45,7 @@ class GateLine:
         simulate: Simulate,
         now_ms: Callable[[], Awaitable[int]],
         on_sent: OnSent,
-        ahead: Ahead,
+        ahead: InFlight,
     ) -> None:
         self._known = known
         self._sender = sender
@@ -55,13 +55,13 @@ class GateLine:
         self._ahead = ahead
         self._underway = ClearanceCache()
 
-    async def pass_on(self, gate: RuleGate, records: Sequence[Record]) -> None:
+    async def process(self, gate: RuleGate, records: Sequence[Record]) -> None:
         """Judge records and return once everything that came of them is on its topic.
 
         What seems to be nobody's may rely on a registration that was not read yet.
         """
         found = [(_fingerprint(one), one) for one in records]
-        waiting = [(known, one) for known, one in found if not self._ahead.was_led_on(known)]
+        waiting = [(known, one) for known, one in found if not self._ahead.was_pipelined(known)]
         if waiting:
             led = await self._led(gate, [one for _, one in waiting])
             self._ahead.sent(one for one in led if one.event.topic in GATE_OF)
@@ -81,23 +81,23 @@ class GateLine:
         return led
 
     async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
-        world, now_ms = self._known.world, await self._now_ms()
-        entered = [enter(gate, record, world, now_ms, self._underway) for record in records]
+        view, now_ms = self._known.view, await self._now_ms()
+        entered = [enter(gate, record, view, now_ms, self._underway) for record in records]
         if gate.gate is Gate.SIMULATION:
             entered = await self._simulated(entered)
-        return lead_all(gate, entered, world, self._underway, self._ahead)
+        return run_batch(gate, entered, view, self._underway, self._ahead)
 
     async def _simulated(self, entered: Sequence[Entered]) -> list[Entered]:
         waiting = waiting_for_simulation(entered)
         reports = await asyncio.to_thread(self._simulate, waiting) if waiting else ()
         reported = {
-            passage.source: passage.with_report(report, self._known.world)
+            passage.source: passage.with_report(report, self._known.view)
             for passage, report in zip(waiting, reports, strict=True)
         }
         return [reported.get(p.source, p) if isinstance(p, Passage) else p for p in entered]
 
 
-def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
+def add_gates(app: GatesApp, line: GateRunner, end_process: EndProcess) -> None:
     """Give the app one agent for each gate."""
     for reads, gate in GATE_OF.items():
         add_agent(
@@ -105,9 +105,9 @@ def add_gates(app: GatesApp, line: GateLine, end_process: EndProcess) -> None:
         )
 
 
-def _work(gate: RuleGate, line: GateLine, names: Names) -> Work:
+def _work(gate: RuleGate, line: GateRunner, names: Names) -> Work:
     async def work(messages: Sequence[Message]) -> None:
-        await line.pass_on(gate, [_record(message, names) for message in messages])
+        await line.process(gate, [_record(message, names) for message in messages])
 
     return work
 

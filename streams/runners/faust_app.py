@@ -14,7 +14,7 @@ from schemas.record import PartitionId
 from streams.kafka.access import GATES_GROUP
 from streams.kafka.broker import Broker
 from streams.kafka.names import Names
-from streams.kafka.reader import Waiting
+from streams.kafka.reader import PartitionLag
 
 _LOG = logging.getLogger("sixgate.gates")
 COMMIT_S = 0.25  # a crash repeats at most what was acknowledged in this time
@@ -52,7 +52,7 @@ class GatesApp(faust.App):
 
     names: Names  # set by gates_app: without a default, a prefix cannot be forgotten
 
-    def waiting(self) -> Iterator[Waiting]:
+    def lag(self) -> Iterator[PartitionLag]:
         """Yield position and end of every assigned partition.
 
         The position is the next offset to fetch, after transaction markers, if everything
@@ -66,7 +66,7 @@ class GatesApp(faust.App):
             committed = consumer._committed_offset.get(at) or 0  # noqa: SLF001
             position = committed if at in at_work else consumer.fetched(at)
             if end is not None and position is not None:
-                yield Waiting(self.names.label(at), position, end)
+                yield PartitionLag(self.names.label(at), position, end)
 
     def is_drained(self, place: PartitionId) -> bool:
         """Return whether this member acknowledged and committed everything in a partition."""

@@ -39,7 +39,7 @@ from schemas.topics import Topic
 from streams.kafka.broker import Broker
 from streams.kafka.errors import no_registry
 from streams.kafka.producer import SlotProducer
-from streams.kafka.reader import Reader, Waiting, replay
+from streams.kafka.reader import PartitionLag, Reader, replay
 from streams.kafka.state import StateTable
 from streams.runners.clock import SteadyClock
 from streams.runners.slot import Commit, Slot, position_name
@@ -139,9 +139,9 @@ class KafkaSigner:
             if slot.has_unpublished:  # a regular stop; after a crash step 5 does it
                 await self._publish(producer, slot)
 
-    def waiting(self) -> Iterator[Waiting]:
+    def lag(self) -> Iterator[PartitionLag]:
         """Yield position and end of every partition, once the slot is ready."""
-        return self._decided.waiting() if self._decided else iter(())
+        return self._decided.lag() if self._decided else iter(())
 
     async def _wait_for_head(self, stop: asyncio.Event) -> bool:
         """Wait for a fresh registry head; return whether to continue, False once ``stop`` is set.

@@ -14,7 +14,7 @@ from schemas.topics import Topic
 from signer.account import Account
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import GateProjections
-from streams.gates.pipelining import LED_COUNT_MAX, Ahead, Sent, fingerprint_of, lead_all
+from streams.gates.pipelining import PIPELINED_COUNT_MAX, InFlight, Sent, fingerprint_of, run_batch
 from streams.gates.stages import GATE_OF, enter
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -94,13 +94,13 @@ class Life:
     """One life of a gates' process; it may end after any send, before the ack."""
 
     bus: Bus
-    ahead: Ahead
+    ahead: InFlight
     underway: ClearanceCache = field(default_factory=ClearanceCache)
 
     def take(self, topic: Topic, count: int, *, dies: bool = False) -> None:
         batch = self.bus.unread(topic)[:count]
         named = [fingerprint_of((one.topic, one.partition), one.key, one.value) for one in batch]
-        waiting = [n for n, name in enumerate(named) if not self.ahead.was_led_on(name)]
+        waiting = [n for n, name in enumerate(named) if not self.ahead.was_pipelined(name)]
         for sent in self._led(topic, [batch[n] for n in waiting]):
             self.bus.append(sent.event)
         if dies:
@@ -112,13 +112,13 @@ class Life:
     def _led(self, topic: Topic, records: list[Record]) -> list[Sent]:
         gate = GATE_OF[topic]
         entered = [enter(gate, record, WORLD, NOW_MS, self.underway) for record in records]
-        led = lead_all(gate, entered, WORLD, self.underway, self.ahead)
+        led = run_batch(gate, entered, WORLD, self.underway, self.ahead)
         self.ahead.sent(one for one in led if one.event.topic in GATE_OF)
         return led
 
 
-def alive(bus: Bus, *, ahead: bool = True, count_max: int = LED_COUNT_MAX) -> Life:
-    return Life(bus, Ahead(bus.all_done if ahead else lambda _: False, count_max, count_max))
+def alive(bus: Bus, *, ahead: bool = True, count_max: int = PIPELINED_COUNT_MAX) -> Life:
+    return Life(bus, InFlight(bus.all_done if ahead else lambda _: False, count_max, count_max))
 
 
 def settled(bus: Bus, life: Life, chance: Chance) -> None:
@@ -147,7 +147,7 @@ KINDS = st.lists(st.sampled_from([SOUND, REFUSED, SIMULATED, GARBAGE]), max_size
 
 
 @effort(0.5, soak=1)
-@given(KINDS, CHANCES, st.one_of(st.just(LED_COUNT_MAX), st.integers(1, 12)))
+@given(KINDS, CHANCES, st.one_of(st.just(PIPELINED_COUNT_MAX), st.integers(1, 12)))
 def test_it_writes_what_single_hops_write_and_nobody_overtakes(
     kinds: list[str], chance: Chance, count_max: int
 ) -> None:
@@ -241,7 +241,7 @@ def test_what_waits_to_be_delivered_fills_no_memory(kind: str, count_max: int) -
     assert remembered(life.ahead) <= 2 * count_max + 2 * len(GATE_OF)
 
 
-def remembered(ahead: Ahead) -> int:
+def remembered(ahead: InFlight) -> int:
     kept = [getattr(ahead, one.name) for one in fields(ahead)]
     tables = [table for one in kept if isinstance(one, dict) for table in (one, *one.values())]
     return sum(len(table) for table in tables if isinstance(table, dict))

@@ -29,7 +29,7 @@ from streams.kafka.admin import Admin
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaDeniedError
 from streams.kafka.provision import AccessPlan, TopicPlan
-from streams.kafka.topics import Replication, Weaker
+from streams.kafka.topics import Replication, WrongSetting
 from tests.harness.broker.servers import SecureKafka
 from tests.harness.cli.forked import ForkedCommandLine
 
@@ -169,9 +169,9 @@ def test_processes_can_verify_the_rights_and_nobody_can_change_them(
         own = Acl(f"User:{name}", Operation.ALL, Resource.TOPIC, "*")
         async with Admin(broker_as(provisioned, name)) as admin:
             with pytest.raises(KafkaDeniedError):
-                await admin.give([own])
+                await admin.create_acls([own])
             with pytest.raises(KafkaDeniedError):
-                await admin.take([own])
+                await admin.delete_acls([own])
             try:
                 await admin.acls()
             except KafkaDeniedError:
@@ -190,7 +190,7 @@ def test_a_process_can_verify_its_own_topics_and_all_rights(
     assert asyncio.run(own.differences(broker)) == []
     assert asyncio.run(AccessPlan().differences(broker)) == []
     stricter = TopicPlan(PLAN.partitions, Replication(1, 2), process)
-    assert {type(one) for one in asyncio.run(stricter.differences(broker))} == {Weaker}
+    assert {type(one) for one in asyncio.run(stricter.differences(broker))} == {WrongSetting}
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def give(secure: SecureKafka, acl: Acl) -> None:
     async def run() -> None:
         identity = Tls(secure.authority.file, secure.admin, secure.admin)
         async with Admin(Broker(secure.kafka.address, "test", identity)) as connected:
-            await connected.give([acl])
+            await connected.create_acls([acl])
 
     asyncio.run(run())
 

@@ -106,11 +106,11 @@ def right(name: str, operation: Operation, topic: Topic) -> Acl:
 
 
 def without(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
-    return changed(here, lambda admin: admin.take(acls))
+    return changed(here, lambda admin: admin.delete_acls(acls))
 
 
 def given(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
-    return changed(here, lambda admin: admin.give(acls))
+    return changed(here, lambda admin: admin.create_acls(acls))
 
 
 def test_a_wrong_address(here: Secured) -> None:
@@ -183,7 +183,7 @@ async def delete(here: Secured, *topics: Topic) -> None:
 
 def test_a_weaker_topic(here: Secured) -> None:
     weaker = {topic.value: {"unclean.leader.election.enable": "true"} for topic in READ.values()}
-    with changed(here, lambda admin: admin.set(weaker)):
+    with changed(here, lambda admin: admin.alter_topics(weaker)):
         ends = ended(here)
     all_say(ends, ExitCode.WEAKER, "unclean.leader.election.enable=true", "sixgate topics apply")
 
@@ -202,7 +202,7 @@ async def create(here: Secured, topic: Topic, partitions: int) -> None:
         one for one in declared(partitions, Replication(1, 1), Names()) if one.name == topic
     )
     async with Admin(here.admin) as admin:
-        await admin.create([wanted])
+        await admin.create_topics([wanted])
 
 
 def test_a_right_to_read_is_missing(here: Secured) -> None:
@@ -224,7 +224,7 @@ def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
     async def take(admin: Admin) -> None:
         ours = {Names().user(Principal.GATES), Names().user(Principal.SIGNER)}
         found = await admin.acls()
-        await admin.take(a for a in found if a.resource in unseen and a.principal in ours)
+        await admin.delete_acls(a for a in found if a.resource in unseen and a.principal in ours)
 
     with changed(here, take):
         ends = ended(here, "gates", "signer")

@@ -11,11 +11,11 @@ from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
-from streams.gates.pipelining import Ahead
+from streams.gates.pipelining import InFlight
 from streams.gates.stages import GATE_OF
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
-from streams.runners.faust import GateLine
+from streams.runners.faust import GateRunner
 from tests.harness.broker.bus import cleared
 from tests.harness.judge.outside import Outside, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, agent_entry
@@ -132,10 +132,10 @@ def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> 
             Projections(scaled.broker, trust.trust_root, wall_ms) as known,
             Sender(scaled.broker, lambda: trust.partitions) as sender,
         ):
-            hop_by_hop = Ahead(lambda _: False)
-            line = GateLine(known, sender, lambda _: (), now_ms, sent.extend, hop_by_hop)
+            hop_by_hop = InFlight(lambda _: False)
+            line = GateRunner(known, sender, lambda _: (), now_ms, sent.extend, hop_by_hop)
             await asyncio.to_thread(scaled.register, agent_entry(late.signer))
-            judging = line.pass_on(GATE_OF[Topic.SUBMITTED], [submitted])
+            judging = line.process(GATE_OF[Topic.SUBMITTED], [submitted])
             await asyncio.gather(known.refresh(), judging)
 
     asyncio.run(judge())

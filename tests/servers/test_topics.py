@@ -38,7 +38,7 @@ def change(broker: Broker, topic: Topic, **settings: str) -> None:
     async def run() -> None:
         async with Admin(broker) as admin:
             named = {name.replace("_", "."): value for name, value in settings.items()}
-            await admin.set({broker.names.of(topic): named})
+            await admin.alter_topics({broker.names.of(topic): named})
 
     asyncio.run(run())
 

@@ -12,7 +12,7 @@ from infra.local.certificates import Authority
 from infra.local.ports import HOST
 from streams.kafka.broker import Broker, Tls
 from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaUnreachableError
-from streams.kafka.handshake import refuse_unbelieved
+from streams.kafka.handshake import diagnose_tls
 from tests.harness.broker.listener import Listener
 
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close at once, by RST
@@ -37,7 +37,7 @@ def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBu
     with closing(Listener(serve)) as listener:
         broker = Broker(f"{HOST}:{listener.port}", "tests", Tls(authority.file, own, own))
         with pytest.raises(KafkaBusError) as found:
-            asyncio.run(refuse_unbelieved(broker))
+            asyncio.run(diagnose_tls(broker))
     return found.value
 
 

@@ -16,9 +16,9 @@ from streams.kafka.broker import Broker
 from streams.kafka.errors import KafkaDeniedError, KafkaGapError, KafkaTopicMissingError
 from streams.kafka.names import PREFIX_CHARS_MAX, RESERVED, Names
 from streams.kafka.reader import refuse_gap
-from streams.kafka.rights import given_differences
-from streams.kafka.topics import Missing, Replication, declared, diff
-from streams.kafka.translation import not_shown, translated
+from streams.kafka.rights import granted_differences
+from streams.kafka.topics import MissingTopic, Replication, declared, diff
+from streams.kafka.translation import invisible_topic, translated
 from streams.runners.faust_app import gates_app
 
 LETTERS = string.ascii_lowercase + string.digits
@@ -68,7 +68,7 @@ def test_two_organisations_on_a_cluster_are_no_concern_of_each_other(
     ours = declared_acls(names)
     both = ours | declared_acls(Names(other))
     assert diff_acls(ours, both, names) == []
-    assert given_differences(process, both, names) == []
+    assert granted_differences(process, both, names) == []
 
 
 @given(PREFIXES)
@@ -95,7 +95,7 @@ def test_kafka_takes_every_name(prefix: str) -> None:
 def test_the_same_topics_without_the_prefix_are_missing() -> None:
     there = {topic.name: topic for topic in declared(4, Replication(1, 1), Names())}
     wanted = declared(4, Replication(1, 1), Names("acme."))
-    assert diff(wanted, there) == [Missing(topic) for topic in wanted]
+    assert diff(wanted, there) == [MissingTopic(topic) for topic in wanted]
 
 
 def test_rights_on_all_that_begins_so_begin_with_the_prefix() -> None:
@@ -130,7 +130,7 @@ def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
     names = Names("acme.")
     assert names.topics_command("apply") == "sixgate topics apply --prefix acme."
     assert names.topics_command("apply", acls=True) == "sixgate topics apply --prefix acme. --acls"
-    shown = not_shown(Topic.REGISTRY, names, ())
+    shown = invisible_topic(Topic.REGISTRY, names, ())
     assert str(shown) == (
         "Kafka lacks what is needed for acme.registry: run sixgate topics apply --prefix acme., "
         "then start again."

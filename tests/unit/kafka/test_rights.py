@@ -16,7 +16,7 @@ from streams.kafka.access import (
     declared_acls,
 )
 from streams.kafka.names import Names
-from streams.kafka.rights import TOLD, given_differences, own_differences
+from streams.kafka.rights import REPORTED, granted_differences, own_differences
 
 NAMES = Names()
 DECLARED = declared_acls(NAMES)
@@ -26,7 +26,7 @@ GATES = NAMES.user(Principal.GATES)
 
 def held_by(principal: Principal) -> set[Acl]:
     """Return what a broker says that a principal may do: DESCRIBE comes with the others."""
-    told = {a for a in DECLARED if a.principal == NAMES.user(principal) and a.resource in TOLD}
+    told = {a for a in DECLARED if a.principal == NAMES.user(principal) and a.resource in REPORTED}
     use = {Operation.READ, Operation.WRITE}
     return told | {a._replace(operation=Operation.DESCRIBE) for a in told if a.operation in use}
 
@@ -34,7 +34,7 @@ def held_by(principal: Principal) -> set[Acl]:
 @pytest.mark.parametrize("process", sorted(PROCESSES))
 def test_what_is_declared_differs_in_nothing(process: Principal) -> None:
     assert own_differences(process, held_by(process), NAMES) == []
-    assert given_differences(process, DECLARED, NAMES) == []
+    assert granted_differences(process, DECLARED, NAMES) == []
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
@@ -43,7 +43,7 @@ def test_each_right_that_is_missing_is_named(process: Principal) -> None:
     for acl in held:
         assert own_differences(process, held - {acl}, NAMES) == [MissingAcl(acl)]
     for acl in (acl for acl in DECLARED if acl.principal == NAMES.user(process)):
-        assert given_differences(process, DECLARED - {acl}, NAMES) == [MissingAcl(acl)]
+        assert granted_differences(process, DECLARED - {acl}, NAMES) == [MissingAcl(acl)]
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
@@ -74,7 +74,7 @@ def test_whoever_may_change_the_cluster_is_no_process() -> None:
     ],
 )
 def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: Acl) -> None:
-    assert given_differences(process, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
+    assert granted_differences(process, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: 
     ],
 )
 def test_what_a_process_does_not_use_does_not_keep_it_from_starting(acl: Acl) -> None:
-    assert given_differences(Principal.GATES, DECLARED | {acl}, NAMES) == []
+    assert granted_differences(Principal.GATES, DECLARED | {acl}, NAMES) == []
 
 
 def test_what_others_lack_is_their_own_concern() -> None:
     others = {acl for acl in DECLARED if acl.principal == GATES}
-    assert given_differences(Principal.GATES, others, NAMES) == []
+    assert granted_differences(Principal.GATES, others, NAMES) == []

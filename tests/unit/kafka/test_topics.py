@@ -9,11 +9,11 @@ from streams.kafka.broker import BATCH_BYTES_MAX
 from streams.kafka.names import Names
 from streams.kafka.topics import (
     FRAMING_BYTES_MAX,
-    Fixed,
+    ImmutableDifference,
     KafkaTopic,
-    Missing,
+    MissingTopic,
     Replication,
-    Weaker,
+    WrongSetting,
     declared,
     diff,
 )
@@ -37,7 +37,7 @@ def test_what_is_as_declared_differs_in_nothing() -> None:
 
 def test_every_topic_of_the_table_is_declared() -> None:
     assert set(THERE) == {topic.value for topic in TOPICS}
-    assert diff(DECLARED, {}) == [Missing(topic) for topic in DECLARED]
+    assert diff(DECLARED, {}) == [MissingTopic(topic) for topic in DECLARED]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_weaker_setting_is_named(setting: str, value: str) -> None:
     outcomes = THERE[Topic.OUTCOMES]
     name = setting.replace("_", ".")
     assert differences(found(outcomes, **{setting: value})) == [
-        Weaker(Topic.OUTCOMES, name, value, outcomes.settings[name])
+        WrongSetting(Topic.OUTCOMES, name, value, outcomes.settings[name])
     ]
 
 
@@ -79,12 +79,14 @@ def test_a_stronger_setting_is_left_alone(setting: str, value: str) -> None:
 @pytest.mark.parametrize("count", [15, 17])
 def test_another_partition_count_cannot_be_mended(count: int) -> None:
     other = replace(THERE[Topic.OUTCOMES], partitions=count)
-    assert differences(other) == [Fixed(Topic.OUTCOMES, "partitions", count, 16)]
+    assert differences(other) == [ImmutableDifference(Topic.OUTCOMES, "partitions", count, 16)]
 
 
 def test_fewer_copies_cannot_be_mended_and_more_are_left_alone() -> None:
     outcomes = THERE[Topic.OUTCOMES]
-    assert differences(replace(outcomes, copies=2)) == [Fixed(Topic.OUTCOMES, "copies", 2, 3)]
+    assert differences(replace(outcomes, copies=2)) == [
+        ImmutableDifference(Topic.OUTCOMES, "copies", 2, 3)
+    ]
     assert differences(replace(outcomes, copies=5)) == []
 
 
