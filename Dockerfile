@@ -1,8 +1,8 @@
-# Sixgate as a container: Python's image, and above it one layer of ours that comes out the same
-# wherever it is built (`make image-twice`; infra/gke/README.md).
+# Sixgate's image: Python's image plus one reproducible layer (`make image-twice`;
+# infra/gke/README.md).
 #
-# Python's image is pinned by tag, which may come to name another one. Its digest could not be
-# verified where this file was written: look it up (`docker buildx imagetools inspect`) and pin it.
+# Python's image is pinned by tag, and a tag can move. Its digest could not be verified when this
+# file was written: look it up (`docker buildx imagetools inspect`) and pin it.
 ARG PYTHON=python:3.12.12-slim-bookworm
 
 FROM ${PYTHON} AS layer

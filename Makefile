@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export ETH_HASH_BACKEND := pysha3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# To compile every module again in each process takes longer than most tests.
+# Compiling every module again in each process takes longer than most tests.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show the targets.
@@ -19,13 +19,13 @@ demo: $(VENV)/runtime.done ## Run the whole pipeline once in a temporary folder.
 up: $(VENV)/runtime.done ## Start Kafka, ClickHouse, registrar, gates, signer, custody and ledger on loopback (needs Java 17, Maven, Node.js 20).
 	$(BIN)/python -m infra.local up --processes
 
-down: $(VENV)/runtime.done ## Stop them all; their data stays in build/local.
+down: $(VENV)/runtime.done ## Stop everything that `make up` started; data stays in build/local.
 	$(BIN)/python -m infra.local down
 
-peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and say where.
+peers: $(VENV)/dev.done ## Run stand-ins of three clouds' KMSs on loopback until Ctrl-C, and print their addresses.
 	$(BIN)/python -m tests.harness.kms
 
-test: $(VENV)/dev.done ## Run the tests (three workers keep two cores busy), and name the twenty slowest.
+test: $(VENV)/dev.done ## Run the tests (three workers keep two cores busy) and list the twenty slowest.
 	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --durations=20
 
 lint: $(VENV)/dev.done ## Run linters, types and import contracts.
@@ -35,16 +35,16 @@ lint: $(VENV)/dev.done ## Run linters, types and import contracts.
 	$(BIN)/lint-imports
 	$(BIN)/python -m infra.lint_tree
 
-bench: $(VENV)/dev.done ## Measure everything beside its peers; writes its part of docs/benchmarks.md.
+bench: $(VENV)/dev.done ## Measure everything against its peers; writes its section of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
 
-bench-kafka: $(VENV)/dev.done ## Measure the scaled pipeline the same way, on real servers.
+bench-kafka: $(VENV)/dev.done ## Measure the scaled pipeline on real servers; writes its section of docs/benchmarks.md.
 	$(BIN)/python -m benchmarks.kafka
 
-curve: $(VENV)/dev.done ## Show that an intent's cost does not grow, in its short form.
+curve: $(VENV)/dev.done ## Show that the cost per intent does not grow (short run).
 	$(BIN)/python -m benchmarks.curve --intents 20000
 
-soak: $(VENV)/dev.done ## Run every test with its large numbers, and a million intents; takes hours, required before a release.
+soak: $(VENV)/dev.done ## Run all tests with large inputs, and a million intents; takes hours, required before a release.
 	$(BIN)/python -m benchmarks.curve --intents 1000000
 	SIXGATE_SOAK=1 $(BIN)/pytest -q -s tests/soak tests/faults
 	SIXGATE_SOAK=1 $(BIN)/pytest -q -n 2 --dist loadfile tests/servers tests/property tests/vectors tests/unit
@@ -52,7 +52,7 @@ soak: $(VENV)/dev.done ## Run every test with its large numbers, and a million i
 check-packaging: image-twice ## Check the wheel, the image, Compose, Kubernetes and Terraform files, and the benchmarks.
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/packaging
 
-image-twice: $(VENV)/dev.done ## Build the wheel and the image's layer twice, and compare.
+image-twice: $(VENV)/dev.done ## Build the wheel and the image's layer twice and compare them.
 	$(BIN)/python -m infra.image twice
 
 contracts: ## Compile the simulator's Solidity (needs Node.js 20).
@@ -60,12 +60,12 @@ contracts: ## Compile the simulator's Solidity (needs Node.js 20).
 	npm ci --prefix streams/simulators/contracts --no-audit --no-fund --ignore-scripts
 	node streams/simulators/contracts/compile.mjs
 
-contracts-check: ## Recompile and compare with the committed byte code.
+contracts-check: ## Recompile the Solidity and compare with the committed bytecode.
 	@command -v npm >/dev/null || { echo "make contracts-check needs Node.js 20 or newer with npm."; exit 1; }
 	npm ci --prefix streams/simulators/contracts --no-audit --no-fund --ignore-scripts
 	node streams/simulators/contracts/compile.mjs --check
 
-lock: ## Resolve the locks again (needs uv).
+lock: ## Update the lock files (needs uv).
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -76,7 +76,7 @@ lock: ## Resolve the locks again (needs uv).
 $(VENV)/bin/python:
 	@python=$$(infra/find_python.sh) && "$$python" -m venv $(VENV)
 
-# pip checks every hash; our own package is linked, not built in isolation.
+# pip checks every hash. Sixgate itself is an editable install without build isolation.
 $(VENV)/%.done: requirements/%.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/$*.txt
 	$(BIN)/python -m pip install -q --require-hashes --only-binary :all: -r requirements/build.txt

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Draw the passwords of docker-compose.yml into .env, which only you may read; replace nothing.
+# Generate the passwords of docker-compose.yml in .env, readable only by you. Never overwrites .env.
 set -euo pipefail
 umask 077
 cd "$(dirname "$0")/.."
 if [ -e .env ]; then
-  echo ".env exists: remove it first if new passwords are wanted." >&2
+  echo ".env exists: remove it first to generate new passwords." >&2
   exit 1
 fi
 mkdir -p sixgate-heads

@@ -1,7 +1,7 @@
-"""Lints the source tree: prints ``path:line: what`` for each finding, exits 1 if there is any.
+"""Linter for the source tree: prints ``path:line: what`` for each finding; exit code 1 if any.
 
-Ruff, mypy and import-linter check what a file says. These rules are about the tree: sizes, names,
-dependencies and pins, what tests may import and wait for, and that documented tests exist.
+Ruff, mypy and import-linter check single files. These rules check the tree: sizes, names,
+dependencies and pins, imports and sleeps of tests, and that documented tests exist.
 """
 
 import ast
@@ -59,13 +59,17 @@ def check_length(source: Source) -> Iterator[Finding]:
 
 
 def check_name(source: Source) -> Iterator[Finding]:
-    """Forbid file names that say nothing."""
+    """Forbid meaningless file names."""
     if found := FORBIDDEN_NAMES.search(source.path.stem):
-        yield Finding(source.path, 1, f"{found.group()!r} in a file's name says nothing")
+        yield Finding(
+            source.path,
+            1,
+            f"{found.group()!r} in a file's name is meaningless: name what the file does",
+        )
 
 
 def check_test_imports(source: Source) -> Iterator[Finding]:
-    """Forbid test modules that import from test modules: what tests share is in tests/harness."""
+    """Forbid imports from test modules in tests/: shared code belongs in tests/harness."""
     if source.path.relative_to(ROOT).parts[0] != "tests":
         return
     for node in ast.walk(source.tree):
@@ -85,8 +89,8 @@ def check_test_imports(source: Source) -> Iterator[Finding]:
 def check_sleeps(source: Source) -> Iterator[Finding]:
     """Require a comment, on the same line or the line above, for each sleep in tests/.
 
-    A ``noqa`` without words is no comment. Exempt: ``sleep(0)``, which yields, and in a ``while``
-    loop a sleep below ``POLL_S_MAX``, which polls for a state.
+    A ``noqa`` without an explanation does not count. Exempt: ``sleep(0)``, which yields, and sleeps
+    shorter than ``POLL_S_MAX`` in a ``while`` loop, which poll for a state.
     """
     if source.path.relative_to(ROOT).parts[0] != "tests":
         return
@@ -112,7 +116,7 @@ def check_docstring(source: Source) -> Iterator[Finding]:
 
 
 def check_dependencies() -> Iterator[Finding]:
-    """Require one line on why in docs/dependencies.md for each dependency, and no others."""
+    """Require docs/dependencies.md to list exactly the dependencies, each with a reason."""
     page = ROOT / "docs" / "dependencies.md"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
@@ -120,33 +124,33 @@ def check_dependencies() -> Iterator[Finding]:
     rows = re.findall(r"^\| ([a-z0-9-]+) \|", page.read_text(), re.MULTILINE)
     documented = set(rows) - {"package"}
     for name in sorted(names - documented):
-        yield Finding(page, 1, f"{name} is a dependency and has no line on why")
+        yield Finding(page, 1, f"{name} is a dependency that the page does not list")
     for name in sorted(documented - names):
-        yield Finding(page, 1, f"{name} has a line and is no dependency")
+        yield Finding(page, 1, f"{name} is listed but is not a dependency")
 
 
 def check_locks() -> Iterator[Finding]:
-    """Require a hash for every pin of the Python locks, and no address in them."""
+    """Require a hash for every pin of the Python lock files, and forbid URLs in them."""
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         pins = 0
         for number, line in enumerate(lock.read_text().splitlines(), 1):
             if "://" in line:
-                yield Finding(lock, number, "a lock must not name an address")
+                yield Finding(lock, number, "a lock file must not contain a URL")
             if re.match(r"[a-z0-9-]+==", line):
                 pins += 1
                 if not line.endswith("\\"):
                     yield Finding(lock, number, "a pin without a hash")
         if not pins:
-            yield Finding(lock, 1, "a lock without pins")
+            yield Finding(lock, 1, "a lock file without pins")
 
 
 def check_server_pins() -> Iterator[Finding]:
-    """Require a hash for every pinned npm package and jar, and no address."""
+    """Require a hash for every pinned npm package and jar, and forbid URLs."""
     pins = ROOT / "infra" / "local" / "pins"
     for file in sorted(pins.iterdir()):
         for number, line in enumerate(file.read_text().splitlines(), 1):
             if "://" in line:
-                yield Finding(file, number, "a pin must not name an address")
+                yield Finding(file, number, "a pin must not contain a URL")
     lock = pins / "package-lock.json"
     for name, package in json.loads(lock.read_bytes())["packages"].items():
         if name and "integrity" not in package:
@@ -158,9 +162,9 @@ def check_server_pins() -> Iterator[Finding]:
 
 
 def check_generated_files() -> Iterator[Finding]:
-    """Forbid generated files among those that git tracks."""
+    """Forbid generated files in git."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607 - git of the machine
+        ["git", "ls-files", "-z"],  # noqa: S607 - the installed git
         cwd=ROOT,
         capture_output=True,
         check=True,
@@ -171,19 +175,19 @@ def check_generated_files() -> Iterator[Finding]:
 
 
 def check_promises() -> Iterator[Finding]:
-    """Require that every test named in docs/promises.md exists; globs are allowed."""
+    """Require that every test named in docs/promises.md exists. Globs are allowed."""
     page = ROOT / "docs" / "promises.md"
     for number, line in enumerate(page.read_text().splitlines(), 1):
         for name in TEST_PATHS.findall(line):
             pattern = name.rstrip("/") if name.startswith("tests/") else f"tests/**/{name}"
             if not any(ROOT.glob(pattern)):
-                yield Finding(page, number, f"{name} names no test")
+                yield Finding(page, number, f"{name} does not name an existing test")
 
 
-OF_A_FILE: tuple[Callable[[Source], Iterator[Finding]], ...] = (
+FILE_CHECKS: tuple[Callable[[Source], Iterator[Finding]], ...] = (
     check_length, check_name, check_test_imports, check_sleeps, check_docstring,
 )  # fmt: skip
-OF_THE_TREE: tuple[Callable[[], Iterator[Finding]], ...] = (
+TREE_CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_dependencies, check_locks, check_server_pins, check_generated_files, check_promises,
 )  # fmt: skip
 
@@ -194,9 +198,9 @@ def findings() -> Iterator[Finding]:
         for path in sorted((ROOT / package).rglob("*.py")):
             text = path.read_text()
             source = Source(path, text, ast.parse(text))
-            for check in OF_A_FILE:
+            for check in FILE_CHECKS:
                 yield from check(source)
-    for check_tree in OF_THE_TREE:
+    for check_tree in TREE_CHECKS:
         yield from check_tree()
 
 
@@ -228,7 +232,7 @@ def _is_sleep(node: ast.Call) -> bool:
 
 
 def _comments(text: str) -> set[int]:
-    """Return the lines whose comment says something beside the codes of a ``noqa``."""
+    """Return the lines with a comment that is more than the codes of a ``noqa``."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return {
         token.start[0]
@@ -238,7 +242,7 @@ def _comments(text: str) -> set[int]:
 
 
 def _constants(tree: ast.Module) -> dict[str, ast.expr]:
-    """Return what a module assigns to names at its top level."""
+    """Return the values that a module assigns to names at top level."""
     return {
         target.id: node.value
         for node in tree.body

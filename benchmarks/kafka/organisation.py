@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.kafka.accounts import ORG, Trader, make_folder, make_traders
 from benchmarks.kafka.relay import make_topics
 from infra.local.local import Local, local_in
-from infra.local.ports import HOST, kept_port
+from infra.local.ports import HOST, stable_port
 from infra.local.processes import PARTITIONS, Processes, is_ready
 from infra.local.roles import WRITER, Roles
 from infra.local.server import Server
@@ -89,7 +89,7 @@ class Organisation:
     def watched_signer(self) -> Server:
         """Return the signer with a watch on its event loop, which tells when it is stopped."""
         folder = self._made("watched-signer")
-        port = kept_port(folder / "port.json")
+        port = stable_port(folder / "port.json")
         config, file = str(self.processes.config), str(folder / "blocked.json")
         command = [sys.executable, "-m", "benchmarks.kafka.watched", config, file]
         return Server(
@@ -141,7 +141,7 @@ def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
     try:
         local.kafka.start()
         local.clickhouse.start()
-        local.processes.found()
+        local.processes.initialise()
         org = Organisation(path, local, folder, traders)
         asyncio.run(make_topics(org.broker))
         with org.running(org.registrar):  # nobody works without its word

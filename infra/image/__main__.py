@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Run one command; a failure is one sentence and exit code 1."""
+    """Run one command; on failure print one sentence and return 1."""
     arguments = _parser().parse_args()
     try:
         for name, sha256 in _run(arguments).items():
@@ -28,26 +28,28 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.image", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    layer = commands.add_parser("layer", help="build the image's layer, and say its SHA-256")
+    layer = commands.add_parser("layer", help="build the image's layer and print its SHA-256")
     layer.add_argument("tar", type=Path, metavar="FILE")
-    layer.add_argument("--wheels", type=Path, metavar="DIR", help="wheels that are there already")
-    twice = commands.add_parser("twice", help="build it twice, and compare")
-    twice.add_argument("--app", action="store_true", help="without the dependencies")
+    layer.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="use these wheels and do not download"
+    )
+    twice = commands.add_parser("twice", help="build wheel and layer twice and compare them")
+    twice.add_argument("--app", action="store_true", help="leave out the dependencies")
     return parser
 
 
-def _run(said: argparse.Namespace) -> dict[str, str]:
-    """Return the SHA-256 of what was made, by its name."""
+def _run(options: argparse.Namespace) -> dict[str, str]:
+    """Run the command and return the SHA-256 of each file it made, by name."""
     project = Project(ROOT, epoch_s())
-    if said.command == "twice":
-        return build_twice(ROOT, whole=not said.app)
-    if said.wheels:
-        build_layer(project, said.wheels, said.tar)
+    if options.command == "twice":
+        return build_twice(ROOT, with_dependencies=not options.app)
+    if options.wheels:
+        build_layer(project, options.wheels, options.tar)
     else:
         with TemporaryDirectory() as wheels:
             fetch(ROOT, Path(wheels))
-            build_layer(project, Path(wheels), said.tar)
-    return {said.tar.name: digest(said.tar)}
+            build_layer(project, Path(wheels), options.tar)
+    return {options.tar.name: digest(options.tar)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A folder as a tar file without the machine: no owner, time, umask or order of its own."""
+"""Reproducible tar files: owner, time, mode and order do not depend on the machine."""
 
 import hashlib
 import stat
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Member(NamedTuple):
-    """What a tar file says of one of its files."""
+    """The metadata and digest of one file in a tar file."""
 
     path: str
     kind: bytes
@@ -21,9 +21,9 @@ class Member(NamedTuple):
 
 
 def pack(tree: Path, tar: Path, epoch_s: int) -> None:
-    """Write everything under ``tree`` in the order of its paths, owned by root, dated ``epoch_s``.
+    """Write everything under ``tree`` sorted by path, owned by root, dated ``epoch_s``.
 
-    Folders and what its owner may execute get mode 755, every other file 644.
+    Folders and executable files get mode 755, all others 644.
     """
     with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).parts):
@@ -44,10 +44,10 @@ def _add(archive: tarfile.TarFile, path: Path, name: str, epoch_s: int) -> None:
 
 
 def first_difference(one: Path, other: Path) -> str | None:
-    """Name the first member in which two tar files differ, and how; None if all are the same."""
+    """Return the first member in which two tar files differ, and how; None if they are equal."""
     for left, right in zip_longest(_members(one), _members(other)):
         if left != right:
-            return _told(left, right)
+            return _describe(left, right)
     return None
 
 
@@ -69,7 +69,7 @@ def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Member:
     return Member(info.name, info.type, info.mode, owner, info.mtime, info.linkname, sha256)
 
 
-def _told(left: Member | None, right: Member | None) -> str:
+def _describe(left: Member | None, right: Member | None) -> str:
     if left is None or right is None or left.path != right.path:
         first = min(member.path for member in (left, right) if member)
         return f"{first} is only in one of them"

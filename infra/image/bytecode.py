@@ -1,8 +1,8 @@
-"""Bytecode that comes out the same wherever, whenever and by whomever it is compiled.
+"""Reproducible bytecode: the same for every machine, time and user.
 
-Python's own compiler writes into each file its source's time and, in how it shares objects, how
-many references to them there happened to be. Here neither gets in: files are of the kind that is
-never compared with its source (PEP 552), and marshal's version 2 shares nothing.
+Python's own compiler stores the source's modification time, and marshals objects depending on
+their reference counts. Here files are of the unchecked hash kind, which stores no time (PEP 552),
+and marshal version 2 has no references.
 """
 
 import importlib.util
@@ -15,19 +15,19 @@ MARSHAL_VERSION = 2  # the newest without references, which depend on reference 
 
 
 def compile_tree(root: Path) -> int:
-    """Compile every Python file under a folder beside it; return how many.
+    """Compile every Python file under a folder, next to its source; return their number.
 
-    What does not compile is left out, as packages carry templates and tests of other versions.
+    Files that do not compile are skipped: packages contain templates and tests for other versions.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about others' code
+        warnings.simplefilter("ignore")  # about the code of dependencies
         return sum(_compiled(path, root) for path in sorted(root.rglob("*.py")))
 
 
 def _compiled(path: Path, root: Path) -> bool:
     source = path.read_bytes()
     try:
-        # The import system puts in the real path when it loads the file.
+        # The import system sets the real path when it loads the file.
         code = compile(source, str(path.relative_to(root)), "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return False

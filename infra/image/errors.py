@@ -1,2 +1,2 @@
 class ImageError(Exception):
-    """A layer cannot be built, or two differ; one sentence says what and where."""
+    """A layer cannot be built, or two builds differ; the message names the file."""

@@ -1,6 +1,6 @@
-"""The layer that the image adds to Python's: locked dependencies and this project, as one tar file.
+"""Reproducible image layer: locked dependencies and this project, as one tar file.
 
-It is made of sources and hash-pinned wheels alone, so whoever builds it gets the same bytes.
+It depends only on the sources and on hash-pinned wheels, so every build has the same bytes.
 """
 
 import os
@@ -17,7 +17,7 @@ from infra.image.archive import pack
 from infra.image.bytecode import compile_tree
 from infra.image.errors import ImageError
 
-# What the wheel is made of; the Dockerfile copies the same into its building stage.
+# The sources of the wheel; the Dockerfile copies the same into its build stage.
 SOURCES = (
     "LICENSE",
     "README.md",
@@ -29,33 +29,33 @@ SOURCES = (
     "streams",
 )
 RUNTIME = "requirements/runtime.txt"
-EPOCH_S_DEFAULT = 315_532_800  # 1980-01-01, the earliest that a wheel can say
+EPOCH_S_DEFAULT = 315_532_800  # 1980-01-01, the earliest date in a wheel
 LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
 LAUNCHER = """#!/usr/local/bin/python3
 from sixgate.cli import main
 
 main()
 """
-# What tools leave in a checkout, and the folder in which operators keep Terraform's state.
+# Files that tools leave in a checkout, and the folder where operators keep Terraform's state.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info", "node_modules", ".*", "gke")
-_SCRIPT = re.compile(rb"^(\.\./)+bin/[^\n]*\n", re.MULTILINE)  # of a line of RECORD
+_SCRIPT = re.compile(rb"^(\.\./)+bin/[^\n]*\n", re.MULTILINE)  # a script's line in RECORD
 
 
 class Project(NamedTuple):
-    """A checkout, and the time that everything made of it is dated."""
+    """A checkout, and the time with which all files made from it are dated."""
 
     root: Path
     epoch_s: int
 
 
 def epoch_s() -> int:
-    """Return SOURCE_DATE_EPOCH, or a fixed time; raises ``ImageError`` if it is no number."""
-    said = os.environ.get("SOURCE_DATE_EPOCH", str(EPOCH_S_DEFAULT))
-    if not said.isdecimal() or int(said) < EPOCH_S_DEFAULT:
+    """Return SOURCE_DATE_EPOCH or the default; raise ``ImageError`` if it is not a valid time."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", str(EPOCH_S_DEFAULT))
+    if not value.isdecimal() or int(value) < EPOCH_S_DEFAULT:
         raise ImageError(
-            f"SOURCE_DATE_EPOCH is {said!a}: give seconds since 1970, at least {EPOCH_S_DEFAULT}"
+            f"SOURCE_DATE_EPOCH is {value!a}: give seconds since 1970, at least {EPOCH_S_DEFAULT}"
         )
-    return int(said)
+    return int(value)
 
 
 def fetch(root: Path, wheels: Path) -> None:
@@ -75,9 +75,9 @@ def build_wheel(project: Project, wheels: Path) -> Path:
 
 
 def build_layer(project: Project, wheels: Path, tar: Path) -> None:
-    """Install the wheels of a folder as the image has them, and pack what that makes.
+    """Install the wheels of a folder as in the image, and pack the result.
 
-    Without dependencies in the folder the layer is this project alone.
+    If the folder has no dependencies, the layer contains only this project.
     """
     wheel = build_wheel(project, wheels)
     with TemporaryDirectory() as place:
@@ -85,7 +85,7 @@ def build_layer(project: Project, wheels: Path, tar: Path) -> None:
         offline = ("--no-index", "--find-links", str(wheels))
         if len(list(wheels.iterdir())) > 1:
             _install(prefix, *offline, *LOCKED, "-r", str(project.root / RUNTIME))
-        # By its name and not its path, which pip would note down.
+        # By name, because pip would record a path.
         _install(prefix, *offline, "--no-deps", f"sixgate=={wheel.name.split('-')[1]}")
         _keep_one_script(prefix)
         compile_tree(_packages(prefix))
@@ -93,7 +93,7 @@ def build_layer(project: Project, wheels: Path, tar: Path) -> None:
 
 
 def _copy(root: Path, clean: Path) -> None:
-    """Copy what the wheel is made of; with modes of its own, since a wheel tells them."""
+    """Copy the wheel's sources with fixed modes, because a wheel stores modes."""
     clean.mkdir()
     for name in SOURCES:
         source, target = root / name, clean / name
@@ -111,7 +111,7 @@ def _install(prefix: Path, *words: str) -> None:
 
 
 def _keep_one_script(prefix: Path) -> None:
-    """Leave one command in the image: others name the Python that installed them."""
+    """Keep one command, rewritten: generated scripts contain the path of the installing Python."""
     shutil.rmtree(prefix / "bin", ignore_errors=True)
     (prefix / "bin").mkdir()
     (prefix / "bin" / "sixgate").write_text(LAUNCHER)
@@ -127,6 +127,6 @@ def _packages(prefix: Path) -> Path:
 
 def _pip(command: str, *words: str, **variables: str) -> None:
     pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check"]
-    done = subprocess.run([*pip, *words], env=os.environ | variables, umask=0o022, check=False)  # noqa: S603 - our own words
+    done = subprocess.run([*pip, *words], env=os.environ | variables, umask=0o022, check=False)  # noqa: S603 - constant commands
     if done.returncode:
-        raise ImageError(f"pip {command} failed: it says above why")
+        raise ImageError(f"pip {command} failed: see its output above")

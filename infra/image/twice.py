@@ -1,4 +1,4 @@
-"""Two builds of the layer under everything that must not matter, compared."""
+"""Reproducibility check: builds wheel and layer twice in different environments and compares."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from infra.image.errors import ImageError
 from infra.image.layer import LEFT_OUT, RUNTIME, SOURCES, fetch
 
 
-class Circumstances(NamedTuple):
-    """Where a build is made, with which umask, dates of sources and environment."""
+class BuildEnvironment(NamedTuple):
+    """Path, umask, source dates and variables of a build; none of them may change its result."""
 
     place: str
     umask: int
@@ -22,17 +22,17 @@ class Circumstances(NamedTuple):
     variables: dict[str, str]
 
 
-class Built(NamedTuple):
-    """What a build made."""
+class BuildResult(NamedTuple):
+    """The files that a build made."""
 
     wheel: Path
     layer: Path
 
 
-ONE = Circumstances(
+ONE = BuildEnvironment(
     "one", 0o022, 1_000_000_000, {"TZ": "UTC", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
 )
-OTHER = Circumstances(
+OTHER = BuildEnvironment(
     "at another place",
     0o077,
     1_700_000_000,
@@ -40,33 +40,35 @@ OTHER = Circumstances(
 )
 
 
-def build_twice(root: Path, *, whole: bool) -> dict[str, str]:
-    """Build a checkout's wheel and layer twice, return their SHA-256; ``whole`` has dependencies.
+def build_twice(root: Path, *, with_dependencies: bool) -> dict[str, str]:
+    """Build a checkout's wheel and layer twice and return their SHA-256 by file name.
 
     Raises ``ImageError`` with the name of the first file that differs.
     """
     with TemporaryDirectory() as place:
         wheels = Path(place) / "wheels"
         wheels.mkdir()
-        if whole:
+        if with_dependencies:
             fetch(root, wheels)
         one, other = (_built(root, Path(place), wheels, each) for each in (ONE, OTHER))
         if found := first_difference(one.layer, other.layer):
             raise ImageError(f"two builds of the layer differ: {found}")
         digests, again = ({file.name: digest(file) for file in built} for built in (one, other))
         if differing := [name for name, sha256 in digests.items() if again[name] != sha256]:
-            raise ImageError(f"two builds of {differing[0]} differ, and not in its files")
+            raise ImageError(
+                f"two builds of {differing[0]} differ, although the layer's files are equal"
+            )
         return digests
 
 
-def _built(root: Path, place: Path, wheels: Path, under: Circumstances) -> Built:
-    """Build in a copy of the checkout, in a process of its own."""
+def _built(root: Path, place: Path, wheels: Path, under: BuildEnvironment) -> BuildResult:
+    """Build in a copy of the checkout, in a separate process."""
     own = place / under.place
     _copy(root, own / "checkout", under)
     shutil.copytree(wheels, own / "wheels", copy_function=os.link)
     tar = own / "layer.tar"
     words = ["layer", str(tar), "--wheels", str(own / "wheels")]
-    done = subprocess.run(  # noqa: S603 - our own words
+    done = subprocess.run(  # noqa: S603 - constant command
         [sys.executable, "-m", "infra.image", *words],
         cwd=own / "checkout",
         env=os.environ | under.variables,
@@ -75,12 +77,12 @@ def _built(root: Path, place: Path, wheels: Path, under: Circumstances) -> Built
         check=False,
     )
     if done.returncode:
-        raise ImageError("a build failed: it says above why")
+        raise ImageError("a build failed: see its output above")
     (wheel,) = (own / "wheels").glob("sixgate-*.whl")
-    return Built(wheel, tar)
+    return BuildResult(wheel, tar)
 
 
-def _copy(root: Path, checkout: Path, under: Circumstances) -> None:
+def _copy(root: Path, checkout: Path, under: BuildEnvironment) -> None:
     checkout.mkdir(parents=True)
     for name in (*SOURCES, RUNTIME):
         target = checkout / name

@@ -1,1 +1,1 @@
-"""Kafka's topics and rights as files, for whoever does not make them with ``sixgate topics``."""
+"""Kafka topics and ACLs as YAML files, for operators who do not use ``sixgate topics``."""

@@ -1,4 +1,4 @@
-"""Write ``topics.yaml`` and ``acls.yaml`` from the code: ``python -m infra.kafka``."""
+"""Generates ``topics.yaml`` and ``acls.yaml`` from the code: ``python -m infra.kafka``."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ def topics_yaml() -> str:
 
 
 def acls_yaml() -> str:
-    """Return every right; the brokers deny what is not in it."""
+    """Return all ACLs; brokers deny everything else."""
     return _yaml("acls", [_acl(acl) for acl in sorted(declared_acls(Names()))])
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from infra.local.errors import ServerError
 from infra.local.fetch import pin
 from infra.local.local import Local, local_in
-from infra.local.lock import alone
+from infra.local.lock import file_lock
 from infra.local.server import Server
 
 DATA_DEFAULT = Path("build/local")
 
 
 def main() -> int:
-    """Run one command; a failure is one sentence and exit code 1."""
+    """Run one command; on failure print one sentence and return 1."""
     arguments = _parser().parse_args()
     try:
         _run(arguments)
@@ -30,35 +30,38 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     parser.add_argument("command", choices=("up", "down", "status", "pin"))
     parser.add_argument("--data", type=Path, default=DATA_DEFAULT, metavar="DIR")
-    parser.add_argument("--users", type=Path, metavar="FILE", help="ClickHouse's users.xml")
-    parser.add_argument("--processes", action="store_true", help="gates, signer and ledger as well")
+    parser.add_argument("--users", type=Path, metavar="FILE", help="users.xml for ClickHouse")
+    parser.add_argument(
+        "--processes", action="store_true", help="also start gates, signer and ledger"
+    )
     return parser
 
 
-def _run(said: argparse.Namespace) -> None:
-    if said.command == "pin":
+def _run(options: argparse.Namespace) -> None:
+    if options.command == "pin":
         pin()
         return
-    data = said.data.resolve()
-    if said.processes:
-        _forget_settings()
-    with alone(data / "lock"):
-        local = local_in(data, said.users, processes=said.processes or said.command != "up")
-        if said.command == "up":
+    data = options.data.resolve()
+    if options.processes:
+        _remove_settings_variables()
+    with file_lock(data / "lock"):
+        processes = options.processes or options.command != "up"
+        local = local_in(data, options.users, processes=processes)
+        if options.command == "up":
             local.start()
-        elif said.command == "down":
+        elif options.command == "down":
             local.stop()
-        _tell(data / "servers.json", local)
+        _show_running(data / "servers.json", local)
 
 
-def _forget_settings() -> None:
-    """Let no variable of whoever calls override the settings files that are written here."""
+def _remove_settings_variables() -> None:
+    """Remove the caller's SIXGATE_ variables, which would override the generated settings."""
     for name in [name for name in os.environ if name.startswith("SIXGATE_")]:
         del os.environ[name]
 
 
-def _tell(file: Path, local: Local) -> None:
-    """Write what runs, with its address and process, and print it."""
+def _show_running(file: Path, local: Local) -> None:
+    """Write the running servers and processes, with address and process id, and print them."""
     servers: dict[str, tuple[Server, str]] = {
         "kafka": (local.kafka.nodes[0], local.kafka.address),
         "clickhouse": (local.clickhouse, local.clickhouse.address),
@@ -71,11 +74,11 @@ def _tell(file: Path, local: Local) -> None:
         for name, (server, address) in servers.items()
         if server.process
     }
-    told = json.dumps(running, indent=2)
+    listing = json.dumps(running, indent=2)
     draft = file.with_suffix(".draft")
-    draft.write_text(told + "\n")
+    draft.write_text(listing + "\n")
     draft.replace(file)
-    sys.stdout.write(told + "\n")
+    sys.stdout.write(listing + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A certificate authority of our own, and identities of brokers and clients under it."""
+"""A certificate authority for local servers: issues certificates of brokers and clients."""
 
 import ipaddress
 import ssl
@@ -16,7 +16,7 @@ _VALID = timedelta(days=365)
 
 
 class Authority:
-    """Issues PEM files into a folder; its own key never leaves the process."""
+    """A certificate authority that writes PEM files; its own key never leaves the process."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ class Authority:
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, principal: str) -> Path:
-        """Return a file with a new key (PKCS8), its certificate and the authority's."""
+        """Write a new key (PKCS8), its certificate and the authority's to a file and return it."""
         key = ec.generate_private_key(ec.SECP256R1())
         # The order that the broker's ssl.principal.mapping.rules expects: OU before CN.
         name = x509.Name(
@@ -67,7 +67,7 @@ class Authority:
 
 
 def client_context(authority: Path, identity: Path) -> ssl.SSLContext:
-    """Return TLS 1.3 with the identity's key, trusting this authority alone."""
+    """Return a TLS 1.3 client context with the identity's key that trusts only this authority."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(identity)
@@ -77,7 +77,7 @@ def client_context(authority: Path, identity: Path) -> ssl.SSLContext:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)  # noqa: TID251 - a certificate's validity is the wall clock's
+    now = datetime.now(UTC)  # noqa: TID251 - certificate validity needs the wall clock
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

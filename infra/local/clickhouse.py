@@ -9,32 +9,36 @@ from pathlib import Path
 
 from infra.local.clickhouse_process import LISTEN
 from infra.local.fetch import clickhouse_library
-from infra.local.ports import HOST, kept_port
+from infra.local.ports import HOST, stable_port
 from infra.local.server import Server
 
 ANSWER_S_MAX = 2
 
 
 class ClickHouse(Server):
-    """A server whose folder remembers its port and its data.
+    """A server whose port and data are kept in its folder.
 
-    ``users`` is a ``users.xml``; without one there is ``default`` with an empty password alone,
-    which is for development: whoever reaches the loopback port may do anything. ``more`` is what
-    the file takes from the environment.
+    ``users`` is a ``users.xml``. Without it the only user is ``default`` with an empty password,
+    for development: anyone who reaches the loopback port has all rights. ``environment`` holds the
+    variables that the file refers to.
     """
 
     def __init__(
-        self, folder: Path, *, users: Path | None = None, more: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        users: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = kept_port(folder / "port.json")
+        self.port = stable_port(folder / "port.json")
         config = ["--config-file", str(_config(folder, users))] if users else []
         command = [
             *(sys.executable, "-m", "infra.local.clickhouse_process", str(clickhouse_library())),
             *("--path", str(folder / "data"), "--listen_host", HOST, *config),
             *("--multiquery", "--query", LISTEN, "--", f"--http_port={self.port}"),
         ]
-        super().__init__(folder, command, partial(pings, self.port), more)
+        super().__init__(folder, command, partial(pings, self.port), environment)
 
     @property
     def address(self) -> str:

@@ -1,2 +1,2 @@
 class ServerError(Exception):
-    """A local server cannot be fetched, started or stopped; one sentence says what to do."""
+    """A local server cannot be fetched, started or stopped; the message says what to do."""

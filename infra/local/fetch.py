@@ -1,4 +1,10 @@
-"""Fetch the servers once into ``build/``, at pinned versions whose hashes are in ``pins/``."""
+"""Downloads Kafka and ClickHouse into ``build/``; versions and hashes are pinned in ``pins/``.
+
+1. Take a file lock: tests and developers may download at the same time.
+2. Download into ``NAME.partial`` and check the hashes. *Die here: the next run starts again.*
+3. Rename the folder to its final name, which contains the digest of the pins. It exists only if the
+   download is complete.
+"""
 
 import shutil
 import subprocess
@@ -7,7 +13,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from infra.local.errors import ServerError
-from infra.local.lock import alone
+from infra.local.lock import file_lock
 
 PINS = Path(__file__).parent / "pins"
 DOWNLOADS = Path(__file__).parents[2] / "build" / "servers"
@@ -17,19 +23,19 @@ _CLICKHOUSE = "node_modules/@chdb/lib-linux-x64-gnu/libchdb.so"
 
 
 def kafka_jars() -> Path:
-    """Return the folder of Kafka's jars, each checked against ``jars.sha256`` when it came."""
+    """Return the folder of Kafka's jars, checked against ``jars.sha256`` when downloaded."""
     return _fetched("kafka", ("pom.xml", "jars.sha256"), _fetch_checked_jars)
 
 
 def clickhouse_library() -> Path:
-    """Return ClickHouse as a shared library; npm checks the ``integrity`` of its lock."""
+    """Return ClickHouse's shared library; npm checks the ``integrity`` hashes of its lock file."""
     pins = ("package.json", "package-lock.json", ".npmrc")
     return _fetched("clickhouse", pins, _fetch_library) / _CLICKHOUSE
 
 
 def pin() -> None:
-    """Take the hashes of what ``pom.xml`` and ``package.json`` name: review the difference."""
-    with alone(DOWNLOADS / "pin.lock"):
+    """Pin the hashes of the versions in ``pom.xml`` and ``package.json``; review the diff."""
+    with file_lock(DOWNLOADS / "pin.lock"):
         draft = _emptied(DOWNLOADS / "pin.partial")
         _fetch_jars(draft)
         (PINS / "jars.sha256").write_text(_listing(draft))
@@ -38,10 +44,10 @@ def pin() -> None:
 
 
 def tool(name: str) -> str:
-    """Return a program's path, or raise ``ServerError`` that says which package has it."""
+    """Return a program's path; raise ``ServerError`` naming its package if it is missing."""
     if found := shutil.which(name):
         return found
-    raise ServerError(f"{name} is missing: install {_PACKAGES[name]} and run this again.")
+    raise ServerError(f"{name} is missing: install {_PACKAGES[name]} and retry.")
 
 
 _PACKAGES = {
@@ -53,16 +59,16 @@ _QUIET = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 
 
 def _fetched(name: str, pins: tuple[str, ...], fetch: Callable[[Path], None]) -> Path:
-    """Return a whole folder; its name carries the digest of its pins, so new pins fetch anew.
-
-    A folder gets its name when it is whole, so one that a crash left half fetched has another.
-    """
+    """Return the folder of a complete download; new pins give it a new name (steps 1 to 3)."""
     digest = sha256(b"\0".join((PINS / pin).read_bytes() for pin in pins)).hexdigest()
     target = DOWNLOADS / f"{name}-{digest[:16]}"
-    with alone(DOWNLOADS / f"{name}.lock"):
+    # 1. The second process finds the finished folder.
+    with file_lock(DOWNLOADS / f"{name}.lock"):
         if not target.is_dir():
+            # 2. Leftovers of a crash are deleted first.
             draft = _emptied(DOWNLOADS / f"{name}.partial")
             fetch(draft)
+            # 3. Atomic: a folder with this name is always complete.
             draft.rename(target)
     return target
 
@@ -106,7 +112,7 @@ def _sha256(file: Path) -> str:
 def _run(name: str, *arguments: str) -> None:
     log = DOWNLOADS / f"{name}.log"
     with log.open("wb") as output:
-        ended = subprocess.run(  # noqa: S603 - a program of the machine with our own arguments
+        ended = subprocess.run(  # noqa: S603 - an installed program with constant arguments
             [tool(name), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -115,4 +121,4 @@ def _run(name: str, *arguments: str) -> None:
             timeout=FETCH_S_MAX,
         )
     if ended.returncode:
-        raise ServerError(f"{name} could not fetch the servers: {log} says why.")
+        raise ServerError(f"{name} could not download the servers: see {log}.")

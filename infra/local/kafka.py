@@ -29,7 +29,7 @@ _JVM = (
     "-Xms512m",
     "-Xmx512m",
     "-XX:MaxDirectMemorySize=256m",
-    # A broker that lives for minutes spends them compiling itself, on cores that others need.
+    # Full compilation does not pay off in a broker that runs for minutes, and it takes CPU time.
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
 )
@@ -39,7 +39,7 @@ _WHICH_BROKERS = struct.pack(">ihhihi", 14, 3, 1, 0, -1, 0)
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """PEM files of mutual TLS: the authority's, the brokers' (super user) and the admin's."""
+    """PEM files for mutual TLS: CA, brokers (super user) and admin."""
 
     authority: Path
     broker: Path
@@ -47,7 +47,7 @@ class Identities:
 
 
 class Kafka:
-    """A cluster whose folder remembers its ports and its data."""
+    """A cluster whose ports and data are kept in its folder."""
 
     def __init__(
         self, folder: Path, *, nodes: int = 1, identities: Identities | None = None
@@ -65,7 +65,7 @@ class Kafka:
         return ",".join(f"{HOST}:{client}" for client, _ in self._ports)
 
     def start(self) -> None:
-        """Start what does not run and wait until every node knows all brokers."""
+        """Start the nodes that do not run; wait until every node knows all brokers."""
         for node in self.nodes:
             self._format(node.folder)
             node.launch()
@@ -73,7 +73,7 @@ class Kafka:
             node.await_answer()
 
     def stop(self) -> None:
-        """Stop all nodes, together: one alone would wait for a quorum that goes away."""
+        """Stop all nodes at the same time: a single one would wait for a quorum that is gone."""
         for node in self.nodes:
             node.ask_to_stop()
         for node in self.nodes:
@@ -90,12 +90,12 @@ class Kafka:
         self.start()
 
     def pause(self) -> None:
-        """Freeze all nodes."""
+        """Freeze all nodes (SIGSTOP)."""
         for node in self.nodes:
             node.pause()
 
     def resume(self) -> None:
-        """Let frozen nodes go on."""
+        """Resume frozen nodes (SIGCONT)."""
         for node in self.nodes:
             node.resume()
 
@@ -113,9 +113,10 @@ class Kafka:
         return Server(folder, [*_java(*_JVM), "kafka.Kafka", properties(folder)], answers)
 
     def _format(self, folder: Path) -> None:
-        """Make a node's folder; what is the same in all of them Kafka's tool makes once.
+        """Format a node's folder, with a cached copy of the bootstrap checkpoint if there is one.
 
-        That is the checkpoint with the features of this version: it names no cluster and no node.
+        Kafka's tool writes the first one. A checkpoint holds the features of this version and names
+        neither cluster nor node, so other folders get a copy.
         """
         data, known = folder / "data", kafka_jars() / CHECKPOINT
         if (data / META).exists():
@@ -129,7 +130,8 @@ class Kafka:
         data.mkdir(exist_ok=True)
         shutil.copy(known, data / CHECKPOINT)
         number, directory = folder.name.rpartition("-")[2], _random_id()
-        draft = folder / f"{META}.draft"  # META's existence means that the node is formatted
+        # META comes last and atomically: its existence means that the node is formatted.
+        draft = folder / f"{META}.draft"
         draft.write_text(
             f"version=1\ncluster.id={self.cluster}\nnode.id={number}\ndirectory.id={directory}\n"
         )
@@ -146,7 +148,7 @@ class Kafka:
         )
         if ended.returncode:
             (folder / "server.log").write_bytes(ended.stdout + ended.stderr)
-            raise ServerError(f"Kafka could not make its folder: {folder / 'server.log'} says why.")
+            raise ServerError(f"Kafka could not format its folder: see {folder / 'server.log'}.")
 
 
 def _java(*options: str) -> list[str]:
@@ -154,12 +156,12 @@ def _java(*options: str) -> list[str]:
 
 
 def properties(folder: Path) -> str:
-    """Return the path of a node's settings."""
+    """Return the path of a node's settings file."""
     return str(folder / "server.properties")
 
 
 def _ports(file: Path, nodes: int) -> list[tuple[int, int]]:
-    """Return each node's port for clients and for the quorum, the same at every start."""
+    """Return each node's ports for clients and quorum; they are the same at every start."""
     if not file.exists():
         file.write_text(json.dumps([(free_port(), free_port()) for _ in range(nodes)]))
     found = [(client, controller) for client, controller in json.loads(file.read_bytes())]
@@ -177,7 +179,7 @@ def _cluster_id(file: Path) -> str:
 
 
 def _random_id() -> str:
-    """Return a random id as Kafka writes them, none of those that it reserves."""
+    """Return a random id in Kafka's encoding, outside its reserved ids."""
     return urlsafe_b64encode(b"\x01" + secrets.token_bytes(15)).decode().rstrip("=")
 
 
@@ -233,7 +235,7 @@ def _mutual_tls(identities: Identities) -> Mapping[str, object]:
 
 
 def _knows_brokers(port: int, brokers: int, identities: Identities | None) -> bool:
-    """Tell whether a node answers a metadata request and names all brokers."""
+    """Tell whether a node answers a metadata request with the expected number of brokers."""
     try:
         with closing(_connected(port, identities)) as connection:
             connection.sendall(_WHICH_BROKERS)

@@ -1,4 +1,4 @@
-"""Everything that runs in one folder: servers, and Sixgate's processes on them."""
+"""The servers of one folder, and Sixgate's processes on them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,22 +10,22 @@ from infra.local.roles import USERS, Roles
 
 
 class Local(NamedTuple):
-    """Kafka, ClickHouse and, unless it is None, an organisation's processes."""
+    """Kafka, ClickHouse and, optionally, an organisation's processes."""
 
     kafka: Kafka
     clickhouse: ClickHouse
     processes: Processes | None
 
     def start(self) -> None:
-        """Start what does not run; servers before those that need them."""
+        """Start everything that does not run, servers first."""
         self.kafka.start()
         self.clickhouse.start()
         if self.processes:
-            self.processes.found()
+            self.processes.initialise()
             self.processes.start()
 
     def stop(self) -> None:
-        """Stop all, in the other order."""
+        """Stop everything, processes first."""
         if self.processes:
             self.processes.stop()
         self.kafka.stop()
@@ -35,12 +35,12 @@ class Local(NamedTuple):
 def local_in(
     data: Path, users: Path | None = None, *, processes: bool = True, org: str = ORG
 ) -> Local:
-    """Return what a folder holds, not yet started; with processes users have passwords."""
+    """Return the servers of a folder, not started; with processes ClickHouse has passwords."""
     kafka = Kafka(data / "kafka")
     if not processes:
         return Local(kafka, ClickHouse(data / "clickhouse", users=users), None)
     roles = Roles(data / "passwords.json")
-    users, more = users or USERS, roles.for_server
-    clickhouse = ClickHouse(data / "clickhouse", users=users, more=more)
+    environment = roles.for_server
+    clickhouse = ClickHouse(data / "clickhouse", users=users or USERS, environment=environment)
     sixgate = Processes(data / "sixgate", (kafka.address, clickhouse.port), roles, org)
     return Local(kafka, clickhouse, sixgate)

@@ -1,4 +1,4 @@
-"""One process at a time, each waiting for its turn."""
+"""File lock: one process at a time, the others wait."""
 
 import fcntl
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 @contextmanager
-def alone(file: Path) -> Iterator[None]:
-    """Hold a lock on a file, which is made if it is missing; the kernel frees it when we die."""
+def file_lock(file: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; the kernel releases it if the process dies."""
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Loopback ports."""
+"""Free loopback ports, reserved across processes."""
 
 import itertools
 import json
@@ -9,20 +9,20 @@ from collections import deque
 from pathlib import Path
 
 HOST = "127.0.0.1"
-# Below what the kernel hands to outgoing connections: a port of that range may be taken, or even
-# be connected to itself by a client that retries, while its server is down.
+# Below the kernel's range for outgoing connections: while a server is down, a port of that range
+# can be taken, or a client that retries can even connect to itself.
 _PORTS = range(20_000, 32_000)
-# How many of the ports that it was given a process keeps from others; each takes an open file.
+# How many ports a process keeps reserved; each takes an open file.
 _HELD_COUNT_MAX = 128
 _turns = itertools.count(secrets.randbelow(len(_PORTS)))
 _held: deque[int] = deque()  # descriptors, because unclosed sockets warn at exit
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that no process that runs was given lately.
+    """Return a port without a listener that no running process has reserved.
 
-    Ports are often drawn long before their servers take them, or again after a kill: each process
-    goes round on its own, and keeps what it was given last from the others of this machine.
+    A server may bind its port long after it was chosen, or again after a kill. So each process
+    starts at a random port and reserves the last ports it chose.
     """
     while True:
         port = _PORTS[next(_turns) % len(_PORTS)]
@@ -40,9 +40,9 @@ def _free(port: int) -> bool:
 
 
 def _hold(port: int) -> bool:
-    """Take a port's name among abstract sockets (unix(7)), which the kernel frees with a process.
+    """Reserve a port by an abstract socket (unix(7)), which the kernel frees with the process.
 
-    The port itself stays free for the server that is to have it.
+    The port itself stays free for its server.
     """
     held = socket.socket(socket.AF_UNIX)
     try:
@@ -56,8 +56,8 @@ def _hold(port: int) -> bool:
     return True
 
 
-def kept_port(file: Path) -> int:
-    """Return a port that is the same at every start: the file remembers it."""
+def stable_port(file: Path) -> int:
+    """Return the port stored in a file, so that it is the same at every start."""
     if not file.exists():
         file.write_text(json.dumps(free_port()))
     return int(json.loads(file.read_bytes()))

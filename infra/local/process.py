@@ -1,4 +1,7 @@
-"""Processes that outlive who started them, told apart from others that got the same number."""
+"""Processes that outlive their parent, identified by process id and start time.
+
+The kernel reuses process ids. So every signal goes through a pidfd whose start time was compared.
+"""
 
 import errno
 import json
@@ -11,37 +14,37 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-_NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)  # nobody's number, or that of a thread
+_NO_PROCESS = (errno.ESRCH, errno.EINVAL, errno.ENOENT)  # no such process, or a thread's id
 _STATE, _STARTED = 0, 19  # fields of /proc/PID/stat, counted after the name
 _NOT_RUNNING = "TtZX"  # stopped, traced, ended
 _FREEZE_POLL_S = 0.001
 
 
 class Process(NamedTuple):
-    """A process by its number and its start: boot id and clock ticks since then."""
+    """A process, identified by its id and its start: boot id and clock ticks since boot."""
 
     pid: int
     started: str
 
     @property
     def alive(self) -> bool:
-        """Tell whether it still runs; an ended child that nobody waited for does not."""
+        """Tell whether the process still runs; a zombie does not."""
         with self._held() as handle:
             return handle is not None and not _ended(handle, 0)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to this process and to no other; one that has ended is left in peace."""
+        """Send a signal to this process; do nothing if it has ended."""
         with self._held() as handle, suppress(ProcessLookupError):
             if handle is not None:
                 signal.pidfd_send_signal(handle, number)
 
     def freeze(self) -> None:
-        """Stop it with SIGSTOP and return once none of its threads runs."""
+        """Stop it with SIGSTOP and return when all its threads have stopped."""
         self.send(signal.SIGSTOP)
         await_frozen(self.pid)
 
     def ended(self, within_s: float) -> bool:
-        """Wait until it has ended and holds no port and no file; return whether it has."""
+        """Wait until it has ended and released its ports and files; return whether it has."""
         with self._held() as handle:
             if handle is None:
                 return True
@@ -49,15 +52,15 @@ class Process(NamedTuple):
         _reap(self.pid)
         return gone
 
-    def remember(self, file: Path) -> None:
-        """Write it down for other processes."""
+    def save(self, file: Path) -> None:
+        """Write id and start to a file, for other processes."""
         draft = file.with_suffix(".draft")
         draft.write_text(json.dumps(self._asdict()))
         draft.replace(file)
 
     @contextmanager
     def _held(self) -> Iterator[int | None]:
-        """Lend a handle, so that nobody gets the number meanwhile; none where it is another's."""
+        """Yield a pidfd, which keeps the id from being reused; None if it is another process."""
         handle = _handle(self.pid)
         if handle is None:
             yield None
@@ -68,8 +71,8 @@ class Process(NamedTuple):
             os.close(handle)
 
 
-def remembered(file: Path) -> Process | None:
-    """Return the process that was written down, if it runs."""
+def load_running(file: Path) -> Process | None:
+    """Return the process saved in a file if it still runs, else None."""
     try:
         found = Process(**json.loads(file.read_bytes()))
         runs = found.alive
@@ -78,16 +81,17 @@ def remembered(file: Path) -> Process | None:
     return found if runs else None
 
 
-def spawn(command: list[str], log: Path, more: Mapping[str, str]) -> Process:
-    """Start a process in a session of its own, its output appended to ``log``.
+def spawn(command: list[str], log: Path, environment: Mapping[str, str]) -> Process:
+    """Start a process in its own session; append its output to ``log``.
 
-    ``more`` is added to its environment, where no other user of the machine sees it.
+    ``environment`` is added to this process's variables. Other users cannot read it, unlike
+    command lines.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         command[0],
         command,
-        {**os.environ, **more},
+        {**os.environ, **environment},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
@@ -99,9 +103,9 @@ def spawn(command: list[str], log: Path, more: Mapping[str, str]) -> Process:
 
 
 def await_frozen(pid: int) -> None:
-    """Wait until every thread of a process that was sent SIGSTOP has stopped, or has ended.
+    """Wait until every thread of a process has stopped or ended after SIGSTOP.
 
-    ``kill`` returns earlier: on a busy machine a thread may still answer a request meanwhile.
+    ``kill`` returns before that: on a busy machine a thread may still answer a request.
     """
     while any(_runs(thread) for thread in _threads(pid)):
         time.sleep(_FREEZE_POLL_S)
@@ -120,7 +124,7 @@ def _runs(thread: Path) -> bool:
 
 
 def _fields(stat: Path) -> list[str] | None:
-    """Return the fields after the name, which may contain anything (proc(5))."""
+    """Return the fields after the name, which may contain any character (proc(5))."""
     try:
         return stat.read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -145,7 +149,7 @@ def _handle(pid: int) -> int | None:
 
 
 def _ended(handle: int, within_s: float) -> bool:
-    """Tell whether a process ended with its last thread (pidfd_open(2)): the first may be early."""
+    """Tell whether all threads have ended; the first one may end earlier (pidfd_open(2))."""
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     return bool(poll.poll(max(0.0, within_s) * 1000))
@@ -155,4 +159,4 @@ def _reap(pid: int) -> None:
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return  # somebody else's child
+        return  # not a child of this process

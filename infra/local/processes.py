@@ -1,4 +1,4 @@
-"""Sixgate's own processes on local servers, run by the command lines an operator would use."""
+"""Sixgate's processes on local servers, run by the commands that an operator uses."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from infra.local.errors import ServerError
-from infra.local.ports import HOST, kept_port
+from infra.local.ports import HOST, stable_port
 from infra.local.roles import DDL, READER, WRITER, Roles, write_private
 from infra.local.server import Server
 
@@ -23,7 +23,7 @@ SIXGATE = (sys.executable, "-m", "sixgate")
 
 
 class Processes:
-    """All processes of one organisation; its data, settings and logs are in ``folder``."""
+    """The processes of one organisation, with data, settings and logs in ``folder``."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Processes:
         prefix: str = "",
         database: str = "sixgate",
     ) -> None:
-        """``servers`` are Kafka's address and ClickHouse's port, which organisations may share."""
+        """``servers``: Kafka's address and ClickHouse's port; organisations may share them."""
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "sixgate.toml"
         self._folder = folder
@@ -52,8 +52,8 @@ class Processes:
         """Return the organisation's data folder."""
         return self._folder / "data"
 
-    def found(self) -> None:
-        """Make organisation, topics and tables as far as they are missing."""
+    def initialise(self) -> None:
+        """Create organisation, topics and tables if they are missing. Idempotent."""
         self._write_settings()
         where = ("--config", str(self.config))
         if not self.data.exists():
@@ -63,17 +63,17 @@ class Processes:
         self._run("topics", "apply", "--kafka", self._kafka, "--prefix", self._prefix, *topics)
         self._run("publish", *where)
         ledger = ("--config", str(self._folder / "ledger.toml"))
-        self._run("ledger", "migrate", *ledger, more=self._roles.as_user(DDL))
+        self._run("ledger", "migrate", *ledger, environment=self._roles.as_user(DDL))
 
     def start(self) -> None:
-        """Start what does not run and wait until it is at work."""
+        """Start the processes that do not run, and wait until they are ready."""
         for process in self.all:
             process.launch()
         for process in self.all:
             process.await_answer()
 
     def stop(self) -> None:
-        """Stop all."""
+        """Stop all processes."""
         for process in self.all:
             process.ask_to_stop()
         for process in self.all:
@@ -81,13 +81,13 @@ class Processes:
 
     def _with_health(self, name: str) -> Server:
         folder, command = self._made(name), [*SIXGATE, name, "--config", str(self.config)]
-        port = kept_port(folder / "port.json")
+        port = stable_port(folder / "port.json")
         self.monitors[name] = f"http://{HOST}:{port}"
-        more = {**self._roles.as_user(READER), "SIXGATE_MONITOR__PORT": str(port)}
-        return Server(folder, command, partial(is_ready, port), more)
+        environment = {**self._roles.as_user(READER), "SIXGATE_MONITOR__PORT": str(port)}
+        return Server(folder, command, partial(is_ready, port), environment)
 
     def _ledger(self) -> Server:
-        """Run the ledger, which has no health page: the first question waits until it is level."""
+        """Return the ledger process, without health check: queries wait until it has caught up."""
         command = [*SIXGATE, "ledger", "run", "--config", str(self._folder / "ledger.toml")]
         return Server(self._made("ledger"), command, lambda: True, self._roles.as_user(WRITER))
 
@@ -102,7 +102,7 @@ class Processes:
         kafka += '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
         both = f'{kafka}[clickhouse]\nport = {self._port}\ndatabase = "{self._database}"\n'
         write_private(self._folder / "password", self._roles.password(READER))
-        port = kept_port(self._made("custody") / "listens.json")
+        port = stable_port(self._made("custody") / "listens.json")
         custody = f'[custody]\nport = {port}\n[custody_at]\nurl = "http://{HOST}:{port}"\n'
         reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}{custody}')
@@ -110,23 +110,23 @@ class Processes:
         heads = f'heads = "{self._folder}/heads.jsonl"\n'
         write_private(self._folder / "ledger.toml", both + own + heads)
 
-    def _run(self, *words: str, more: Mapping[str, str] | None = None) -> None:
-        ended = subprocess.run(  # noqa: S603 - our own arguments
+    def _run(self, *words: str, environment: Mapping[str, str] | None = None) -> None:
+        ended = subprocess.run(  # noqa: S603 - constant commands
             [*SIXGATE, *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            env={**os.environ, **(more or {})},
+            env={**os.environ, **(environment or {})},
             check=False,
             timeout=COMMAND_S_MAX,
         )
         if ended.returncode:
-            told = ended.stderr.strip().splitlines() or ["it said nothing"]
-            raise ServerError(f"sixgate {words[0]} failed: {told[-1].removeprefix('Error: ')}")
+            lines = ended.stderr.strip().splitlines() or ["no error message"]
+            raise ServerError(f"sixgate {words[0]} failed: {lines[-1].removeprefix('Error: ')}")
 
 
 def is_ready(port: int) -> bool:
-    """Tell whether the process that shows itself on a loopback port is at work."""
+    """Tell whether the process with this monitor port is ready."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=ANSWER_S_MAX) as answer:
             return bool(answer.status == HTTPStatus.OK)

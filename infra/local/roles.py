@@ -1,4 +1,4 @@
-"""The ledger's users on a local ClickHouse server, with passwords of this folder's own."""
+"""The ledger's users on a local ClickHouse server, with passwords generated per folder."""
 
 import json
 import secrets
@@ -12,7 +12,7 @@ PASSWORD_BYTES = 16
 
 
 class Roles:
-    """Passwords that are made once and kept in a file that only its owner reads."""
+    """Passwords, generated once and kept in a file that only its owner can read."""
 
     def __init__(self, file: Path) -> None:
         if not file.exists():
@@ -22,14 +22,14 @@ class Roles:
 
     @property
     def for_server(self) -> Mapping[str, str]:
-        """Return what ``users.xml`` takes from the environment."""
+        """Return the environment variables that ``users.xml`` refers to."""
         return {
             f"SIXGATE_{role.upper()}_SHA256": sha256(password.encode()).hexdigest()
             for role, password in self._passwords.items()
         }
 
     def as_user(self, role: str) -> Mapping[str, str]:
-        """Return the environment in which sixgate speaks to the server as ``role``."""
+        """Return the environment variables with which sixgate connects as ``role``."""
         return {
             "SIXGATE_CLICKHOUSE__USER": role,
             "SIXGATE_CLICKHOUSE__PASSWORD": self._passwords[role],
@@ -41,7 +41,7 @@ class Roles:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replace a file whole with one that only its owner reads."""
+    """Atomically replace a file with one that only its owner can read."""
     draft = file.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)

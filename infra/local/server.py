@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from infra.local.errors import ServerError
-from infra.local.process import Process, remembered, spawn
+from infra.local.process import Process, load_running, spawn
 
 START_S_MAX = 90
 STOP_S_MAX = 30
@@ -14,18 +14,18 @@ _POLL_S = 0.05
 
 
 class Server:
-    """A process that belongs to a folder: whoever opens the folder finds it again."""
+    """A process that belongs to a folder; its id is kept there, so that any program finds it."""
 
     def __init__(
         self,
         folder: Path,
         command: list[str],
         answers: Callable[[], bool],
-        more: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Take what to run, how to tell that it answers, and ``more`` for its environment."""
+        """Set the command, a health check, and variables to add to its environment."""
         self.folder = folder
-        self._more = more or {}
+        self._environment = environment or {}
         self._command = command
         self._answers = answers
         self._file = folder / "process.json"
@@ -34,26 +34,26 @@ class Server:
     @property
     def process(self) -> Process | None:
         """Return the process, if it runs."""
-        return remembered(self._file)
+        return load_running(self._file)
 
     @property
     def running(self) -> bool:
-        """Tell whether it runs, whether it answers or not."""
+        """Tell whether the process runs, whether it answers or not."""
         return self.process is not None
 
     def launch(self) -> None:
         """Start it, unless it runs, without waiting for an answer."""
         if not self.running:
-            spawn(self._command, self.log, self._more).remember(self._file)
+            spawn(self._command, self.log, self._environment).save(self._file)
 
     def await_answer(self) -> None:
         """Wait until it answers; raise ``ServerError`` if it ends or takes too long."""
         until = time.monotonic() + START_S_MAX
         while not self._answers():
             if not self.running:
-                raise ServerError(f"{self.folder.name} ended at its start: {self.log} says why.")
+                raise ServerError(f"{self.folder.name} ended while starting: see {self.log}.")
             if time.monotonic() > until:
-                raise ServerError(f"{self.folder.name} does not answer: {self.log} may say why.")
+                raise ServerError(f"{self.folder.name} does not answer: see {self.log}.")
             time.sleep(_POLL_S)
 
     def start(self) -> None:
@@ -62,18 +62,18 @@ class Server:
         self.await_answer()
 
     def ask_to_stop(self) -> None:
-        """Ask it to end, also if it is paused."""
+        """Send SIGTERM, and SIGCONT in case it is paused."""
         self.send(signal.SIGTERM)
         self.send(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it and wait; what does not end when asked is killed."""
+        """Stop it and wait; kill it if it does not end."""
         self.ask_to_stop()
         if not self.ended(STOP_S_MAX):
             self.kill()
 
     def kill(self) -> None:
-        """Kill it with SIGKILL and wait until it is gone."""
+        """Kill it with SIGKILL and wait until it has ended."""
         self.send(signal.SIGKILL)
         self.ended(STOP_S_MAX)
 
@@ -83,12 +83,12 @@ class Server:
         self.start()
 
     def pause(self) -> None:
-        """Freeze it: its connections stay and nothing answers."""
+        """Freeze it with SIGSTOP: its connections stay open and it does not answer."""
         if process := self.process:
             process.freeze()
 
     def resume(self) -> None:
-        """Let a frozen one go on."""
+        """Resume it after ``pause``."""
         self.send(signal.SIGCONT)
 
     def send(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""Kill what runs below a folder once standard input ends: servers must not outlive their tests.
+"""Kills the servers of a folder when standard input ends: they must not outlive their tests.
 
 python -m infra.local.watchdog FOLDER
 """
@@ -9,19 +9,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from infra.local.process import remembered
+from infra.local.process import load_running
 
 
 def main(folder: str) -> None:
-    """Wait for the end of the process that holds the other end of standard input."""
+    """Wait until the process at the other end of standard input ends, then kill the servers."""
     sys.stdin.buffer.read()
-    for file in _notes(folder):
-        if process := remembered(file):
+    for file in _process_files(folder):
+        if process := load_running(file):
             process.send(signal.SIGKILL)
 
 
-def _notes(folder: str) -> Iterator[Path]:
-    """Yield where servers are written down, passing over what they delete meanwhile."""
+def _process_files(folder: str) -> Iterator[Path]:
+    """Yield the servers' process files; ignore files that servers delete meanwhile."""
     for here, _, files in os.walk(folder):
         if "process.json" in files:
             yield Path(here) / "process.json"

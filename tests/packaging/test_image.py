@@ -40,7 +40,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_builds_under_other_circumstances_come_out_the_same() -> None:
-    digests = twice.build_twice(ROOT, whole=False)
+    digests = twice.build_twice(ROOT, with_dependencies=False)
     assert {Path(name).suffix for name in digests} == {".whl", ".tar"}
 
 
@@ -57,7 +57,7 @@ def test_a_build_that_takes_in_its_place_is_found_and_the_file_is_named(tmp_path
     with (checkout / "infra" / "image" / "layer.py").open("a") as code:
         code.write(leaking)
     with pytest.raises(ImageError, match="usr/local/bin/place differs in sha256"):
-        twice.build_twice(checkout, whole=False)
+        twice.build_twice(checkout, with_dependencies=False)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from infra.local import fetch, ports
 from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.ports import HOST, free_port
-from infra.local.process import Process, remembered, spawn
+from infra.local.process import Process, load_running, spawn
 from tests.harness.broker.servers import had, running, watched
 from tests.harness.builders.waiting import until
 
@@ -44,11 +44,11 @@ def sleeper(tmp_path: Path) -> Iterator[Process]:
 
 
 def test_a_process_is_found_again_and_ended(sleeper: Process, tmp_path: Path) -> None:
-    sleeper.remember(tmp_path / "process.json")
-    assert remembered(tmp_path / "process.json") == sleeper
+    sleeper.save(tmp_path / "process.json")
+    assert load_running(tmp_path / "process.json") == sleeper
     sleeper.send(signal.SIGKILL)
     assert sleeper.ended(10)
-    assert remembered(tmp_path / "process.json") is None
+    assert load_running(tmp_path / "process.json") is None
 
 
 def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) -> None:
@@ -154,11 +154,11 @@ def test_a_number_that_a_thread_got_is_no_process() -> None:
 )
 def test_a_damaged_note_is_no_process(tmp_path: Path, content: str) -> None:
     (tmp_path / "process.json").write_text(content)
-    assert remembered(tmp_path / "process.json") is None
+    assert load_running(tmp_path / "process.json") is None
 
 
 def test_servers_do_not_outlive_a_killed_test_run(sleeper: Process, tmp_path: Path) -> None:
-    sleeper.remember(tmp_path / "process.json")
+    sleeper.save(tmp_path / "process.json")
     runner = subprocess.Popen(
         [sys.executable, "-c", WATCHED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )

@@ -15,7 +15,7 @@ resource "google_container_cluster" "sixgate" {
 
   enable_shielded_nodes       = true
   enable_intranode_visibility = true
-  datapath_provider           = "ADVANCED_DATAPATH" # Dataplane V2, which upholds network policies
+  datapath_provider           = "ADVANCED_DATAPATH" # Dataplane V2 enforces network policies
 
   private_cluster_config {
     enable_private_nodes    = true
@@ -51,7 +51,7 @@ resource "google_container_cluster" "sixgate" {
     key_name = google_kms_crypto_key.cluster_secrets.id
   }
 
-  # One resolver at one address, 169.254.169.254, which the network policies name.
+  # The only resolver is at 169.254.169.254, the address in the network policies.
   dns_config {
     cluster_dns       = "CLOUD_DNS"
     cluster_dns_scope = "CLUSTER_SCOPE"

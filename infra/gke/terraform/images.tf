@@ -1,4 +1,4 @@
-# Only images that somebody attested run, and only by digest.
+# Only attested images run, and only by digest.
 resource "google_artifact_registry_repository" "sixgate" {
   repository_id = "sixgate"
   location      = var.region
@@ -88,7 +88,7 @@ resource "google_binary_authorization_attestor" "image" {
 }
 
 resource "google_binary_authorization_policy" "sixgate" {
-  global_policy_evaluation_mode = "ENABLE" # the images of GKE's own system
+  global_policy_evaluation_mode = "ENABLE" # allows GKE's system images
 
   admission_whitelist_patterns {
     name_pattern = var.device_plugin_image

@@ -1,5 +1,5 @@
-# Keys lie in a project of their own. Each key's whole policy is written here: what is not named
-# cannot use it, and the signer is named nowhere.
+# Keys have a separate project. These IAM policies are authoritative: members that are not listed
+# have no rights on a key. The signer is not listed.
 data "google_project" "keys" {
   project_id = var.keys_project
 }
@@ -16,7 +16,7 @@ resource "google_project_iam_audit_config" "kms" {
   }
 }
 
-# What a release does with its root key: wrap, unwrap, and see that an HSM guards it.
+# Rights of a release on its root key: wrap, unwrap, and read that its protection level is HSM.
 resource "google_project_iam_custom_role" "release" {
   project     = var.keys_project
   role_id     = "sixgateRelease"
@@ -43,8 +43,8 @@ resource "google_kms_crypto_key" "root" {
   name                       = "root"
   key_ring                   = google_kms_key_ring.release[each.key].id
   purpose                    = "ENCRYPT_DECRYPT"
-  rotation_period            = "7776000s" # 90 days; older versions go on unwrapping
-  destroy_scheduled_duration = "2592000s" # 30 days to notice
+  rotation_period            = "7776000s" # 90 days; older versions still unwrap
+  destroy_scheduled_duration = "2592000s" # 30 days to undo it
 
   version_template {
     algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
@@ -52,7 +52,7 @@ resource "google_kms_crypto_key" "root" {
   }
 
   lifecycle {
-    prevent_destroy = true # nothing that it wrapped would ever open again
+    prevent_destroy = true # everything it wrapped would be lost
   }
 }
 
@@ -77,7 +77,7 @@ locals {
   ])
 }
 
-# Secrets at rest in the cluster's own database.
+# Encrypts Kubernetes Secrets in the cluster's database.
 resource "google_kms_key_ring" "cluster" {
   project  = var.keys_project
   name     = "sixgate-cluster"

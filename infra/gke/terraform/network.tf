@@ -1,4 +1,4 @@
-# Nodes have no way out but to Google's restricted addresses: no default route, no NAT.
+# Nodes reach only Google's restricted addresses: no default route, no NAT.
 resource "google_compute_network" "sixgate" {
   name                            = "sixgate"
   auto_create_subnetworks         = false
@@ -27,7 +27,7 @@ resource "google_compute_subnetwork" "nodes" {
 }
 
 locals {
-  # restricted.googleapis.com: the services that VPC Service Controls can bound
+  # restricted.googleapis.com: the services that VPC Service Controls can restrict
   restricted_cidr      = "199.36.153.4/30"
   restricted_addresses = [for number in range(4) : cidrhost(local.restricted_cidr, number)]
   google_domains       = toset(["googleapis.com", "gcr.io", "pkg.dev"])

@@ -1,6 +1,6 @@
 locals {
-  # A pool for each kind of trust. The device of reports serves one container of a node, so a
-  # signer has a node of its own. "processes" has no taint: the cluster's own pods go there.
+  # One pool per kind of workload. /dev/sev-guest serves one container per node, so each signer needs its
+  # own node. "processes" has no taint: system pods run there.
   pools = {
     signer    = { machine_type = "n2d-standard-2", nodes_per_zone = 1, tainted = true }
     release   = { machine_type = "n2d-standard-2", nodes_per_zone = 1, tainted = true }
@@ -8,7 +8,7 @@ locals {
   }
 }
 
-# What nodes are to Google: they fetch images, and write logs and metrics.
+# The nodes' service account: pulls images, writes logs and metrics.
 resource "google_service_account" "nodes" {
   account_id   = "sixgate-nodes"
   display_name = "Nodes of Sixgate"
@@ -33,7 +33,7 @@ resource "google_container_node_pool" "sixgate" {
 
   node_config {
     machine_type     = each.value.machine_type
-    min_cpu_platform = "AMD Milan" # what SEV-SNP asks for
+    min_cpu_platform = "AMD Milan" # required by SEV-SNP
     image_type       = "COS_CONTAINERD"
     service_account  = google_service_account.nodes.email
     oauth_scopes     = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -68,7 +68,7 @@ resource "google_container_node_pool" "sixgate" {
     }
   }
 
-  # One node after the other: a slot of the signer is in one place at a time.
+  # One node at a time: each signer slot runs in one place only.
   upgrade_settings {
     max_surge       = 1
     max_unavailable = 0

@@ -18,7 +18,7 @@ from testcontainers.core.container import DockerContainer
 
 from infra.local.clickhouse import pings
 from infra.local.kafka import Kafka, properties
-from infra.local.ports import HOST, kept_port
+from infra.local.ports import HOST, stable_port
 from infra.local.server import Server
 
 KAFKA_IMAGE = "apache/kafka:4.3.0"
@@ -114,7 +114,7 @@ class ContainerClickHouse(ContainerServer):
     """A ClickHouse server with its image's own settings, on a loopback port."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = kept_port(folder / "port.json")
+        self.port = stable_port(folder / "port.json")
         container = DockerContainer(CLICKHOUSE_IMAGE).with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")
         container.ports["8123/tcp"] = (HOST, self.port)  # type: ignore[assignment]  # as docker takes it
         super().__init__(folder, container, partial(pings, self.port))

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from infra.local.lock import alone
+from infra.local.lock import file_lock
 
 INSTALL_S_MAX = 300
 RUN_S_MAX = 300
@@ -23,7 +23,7 @@ def run_script(folder: Path, script: str, *arguments: str) -> Any:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         _without("Node.js 20 with npm is absent")
-    with alone(folder / "package.json"):  # two processes of tests may come at once
+    with file_lock(folder / "package.json"):  # two processes of tests may come at once
         _install(npm, folder)
     done = subprocess.run(
         [node, script, *arguments],

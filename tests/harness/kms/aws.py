@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.ports import HOST, kept_port
+from infra.local.ports import HOST, stable_port
 from infra.local.server import Server
 from tests.harness.kms.faults import Fault, Faults, other
 from tests.harness.kms.http import Handler, Quiet, serve
@@ -42,7 +42,7 @@ class Moto(Server):
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = kept_port(folder / "port.json")
+        self.port = stable_port(folder / "port.json")
         command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.port)]
         super().__init__(folder, command, partial(_answers, self.port))
 

@@ -31,7 +31,7 @@ class _Started(NamedTuple):
     processes: Processes
 
     def start(self) -> None:
-        self.processes.found()
+        self.processes.initialise()
         self.processes.start()
 
     def stop(self) -> None:
