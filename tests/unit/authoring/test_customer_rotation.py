@@ -123,7 +123,7 @@ def test_a_value_under_neither_key_is_named_and_nothing_of_its_batch_is_moved() 
     vault = Vault.filled(3)
     vault.values["secrets/strange", 1] = STRANGE.seal(place("secrets/strange", 1), b"x", Stream())
     before = dict(vault.values)
-    with pytest.raises(CmekRefusedError, match="secrets/strange, version 1, is under neither key"):
+    with pytest.raises(CmekRefusedError, match="secrets/strange, version 1"):
         rotate(vault)
     assert vault.values == before
 

@@ -112,7 +112,7 @@ def test_two_expiries_contradict_each_other() -> None:
 
 @pytest.mark.parametrize("line", [[], "text", 5, None, True])
 def test_a_line_that_is_no_object_is_refused(line: object) -> None:
-    with pytest.raises(IntentFormError, match="one JSON object"):
+    with pytest.raises(IntentFormError, match=r"line: .*JSON object"):
         read_form(line)
 
 

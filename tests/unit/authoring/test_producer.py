@@ -68,7 +68,7 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
     odd = registry()
     odd["chains"].append({"chain_id": 5, "name": "l2.test"})
     form = read_form({"agent": "trader", "chain": "l2.test", "to": ADDRESS, "value": "1"})
-    with pytest.raises(IntentFormError, match=r"key_path: .*keys/l2\.test-signer is none"):
+    with pytest.raises(IntentFormError, match=r"key_path: .*keys/l2\.test-signer"):
         resolve(form, Directory.of(odd), NOW_MS, lambda: "k")
 
 

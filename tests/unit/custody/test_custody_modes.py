@@ -110,9 +110,9 @@ def test_the_envelope_is_the_same_however_it_is_made() -> None:
 @pytest.mark.parametrize("mode", sorted(set(MODES) - {"envelope"}))
 def test_the_envelopes_own_functions_take_no_other_mode(mode: CustodyMode) -> None:
     sealed = sealed_in("envelope").sealed
-    with pytest.raises(ValueError, match="no envelope"):
+    with pytest.raises(ValueError, match=mode):
         open_secret(root_kms(), in_mode(mode), sealed)
-    with pytest.raises(ValueError, match="no envelope"):
+    with pytest.raises(ValueError, match=mode):
         seal_secret(root_kms(), sealed.wrapped_kek, in_mode(mode), SECRET, Stream())
 
 
@@ -139,14 +139,14 @@ def test_nothing_that_is_stored_or_handed_over_holds_a_part_in_clear(mode: Custo
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_without_the_clients_share_nothing_opens(mode: CustodyMode) -> None:
-    with clouds() as sound, pytest.raises(ClientShareMissingError, match="client's share"):
+    with clouds() as sound, pytest.raises(ClientShareMissingError, match="--share"):
         open_sealed(sound.holders(mode), in_mode(mode), sealed_in(mode).sealed)
 
 
 @pytest.mark.parametrize("mode", sorted(set(MODES) - set(WITH_CLIENT)))
 def test_a_clients_share_where_there_is_none_tells_of_a_downgrade(mode: CustodyMode) -> None:
     sealing = replace(sealed_in(mode), client_share=bytearray(34))
-    with pytest.raises(SharesMismatchError, match="has no client's share"):
+    with pytest.raises(SharesMismatchError, match=r"client.*share"):
         opened(mode, sealing)
 
 
@@ -175,7 +175,7 @@ def test_a_wrong_clients_share_does_not_belong_and_gives_no_garbage(
     sealing = sealed_in(mode)
     assert sealing.client_share is not None
     share = WRONG_SHARES[wrong](sealing.client_share)
-    with pytest.raises(SharesMismatchError, match="do not belong together"):
+    with pytest.raises(SharesMismatchError, match=r"share \d of|keys/hot, version 2"):
         opened(mode, replace(sealing, client_share=share))
 
 
@@ -186,14 +186,14 @@ def test_the_clients_share_of_another_secret_or_version_does_not_belong(
 ) -> None:
     other = sealed_in(mode, moved(mode, ELSEWHERE[place]))
     mixed = replace(sealed_in(mode), client_share=other.client_share)
-    with pytest.raises(SharesMismatchError, match="do not belong together"):
+    with pytest.raises(SharesMismatchError, match=r"share \d of|keys/hot, version 2"):
         opened(mode, mixed)
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_the_clients_share_of_an_earlier_sealing_does_not_belong(mode: CustodyMode) -> None:
     earlier = sealed_in(mode, seed="an earlier sealing of the same version")
-    with pytest.raises(SharesMismatchError, match="do not belong together"):
+    with pytest.raises(SharesMismatchError, match=r"share \d of|keys/hot, version 2"):
         opened(mode, replace(sealed_in(mode), client_share=earlier.client_share))
 
 
@@ -250,15 +250,15 @@ def test_layers_of_another_mode_are_not_overlooked(mode: CustodyMode) -> None:
     for extra in ("wrapped_kek", "wrapped_dek"):
         blob = getattr(envelope.sealed, extra)
         grown = replace(sealing, sealed=replace(sealing.sealed, **{extra: blob}))
-        with pytest.raises(CorruptError, match="not sealed as"):
+        with pytest.raises(CorruptError, match=f"keys/hot, version 2, .* {mode}"):
             opened(mode, grown)
     shares = sealing.sealed.wrapped_shares
     for wrong in (shares[:-1], (*shares, shares[0]), ()):
         cut = replace(sealing, sealed=replace(sealing.sealed, wrapped_shares=wrong))
-        with pytest.raises(CorruptError, match="not sealed as"):
+        with pytest.raises(CorruptError, match=f"keys/hot, version 2, .* {mode}"):
             opened(mode, cut)
     grown = replace(envelope, sealed=replace(envelope.sealed, wrapped_shares=shares))
-    with pytest.raises(CorruptError, match="not sealed as"):
+    with pytest.raises(CorruptError, match=r"keys/hot, version 2, .* envelope"):
         opened("envelope", grown)
 
 
@@ -308,7 +308,7 @@ def test_shares_of_the_same_secret_sealed_twice_do_not_mix() -> None:
     gcp, aws = one.sealed.wrapped_shares[0], two.sealed.wrapped_shares[1]
     lost = WrappedShare("azure", b"")
     mixed = replace(one.sealed, wrapped_shares=(gcp, aws, lost))
-    with pytest.raises(SharesMismatchError, match="do not belong together") as caught:
+    with pytest.raises(SharesMismatchError, match=r"share \d of|keys/hot, version 2") as caught:
         opened("2of3_multi_hsm", replace(one, sealed=mixed))
     assert [failure.provider for failure in caught.value.failures] == ["azure"]
 
@@ -329,13 +329,13 @@ def test_a_secret_is_sealed_only_by_exactly_the_providers_of_its_mode(mode: Cust
         holders = sound.holders(mode)
         first, *rest = holders.providers
         for wrong in ((), tuple(rest), (first, *rest, first), (first,) * len(holders.providers)):
-            with pytest.raises(ValueError, match="providers of different names"):
+            with pytest.raises(ValueError, match=f"{len(holders.providers)} providers"):
                 seal(replace(holders, providers=wrong), b"", in_mode(mode), SECRET, Stream())
         twin = Provider("twin", first.kms, print)
         twins = replace(holders, providers=(first, *rest[:-1], twin))
         with pytest.raises(ValueError, match="root keys"):
             seal(twins, b"", in_mode(mode), SECRET, Stream())
-        with pytest.raises(ValueError, match="key of its own"):
+        with pytest.raises(ValueError, match="data keys"):
             seal(holders, b"a vault key", in_mode(mode), SECRET, Stream())
 
 
@@ -390,7 +390,7 @@ def test_a_machine_that_miscalculates_shares_is_caught_before_they_are_wrapped(
         return [bytearray(size_bytes) for _ in rows]
 
     monkeypatch.setattr("signer.custody.shamir.weighted_sums", miscalculated)
-    with pytest.raises(CorruptError, match="nothing was stored"):
+    with pytest.raises(CorruptError, match=r"nothing (was|is) stored"):
         take_apart(PLANS["2of3_multi_hsm"], bytearray(SECRET), Stream())
 
 

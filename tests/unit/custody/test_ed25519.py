@@ -30,7 +30,7 @@ def test_the_public_key_is_the_one_libsodium_derives(secret: bytes) -> None:
 @pytest.mark.parametrize("size_bytes", [0, 31, 33, 64])
 @pytest.mark.parametrize("curve", Curve)
 def test_a_secret_of_another_length_is_no_key(curve: Curve, size_bytes: int) -> None:
-    with pytest.raises(CorruptError, match=f"no {curve} key"):
+    with pytest.raises(CorruptError, match=f"{curve} key"):
         curves.public_key(curve, bytearray(b"\x01" * size_bytes))
 
 
@@ -54,7 +54,7 @@ def test_a_source_that_gives_nothing_but_zeros_is_refused() -> None:
 
 @pytest.mark.parametrize("size_bytes", [0, 31, 33])
 def test_a_source_that_gives_another_length_is_refused(size_bytes: int) -> None:
-    with pytest.raises(RandomnessError, match="instead of 32"):
+    with pytest.raises(RandomnessError, match=r"\b32\b"):
         new_ed25519_secret(lambda _size: bytes(size_bytes))
 
 
@@ -65,7 +65,7 @@ def test_the_handle_of_an_address_wipes_its_key_and_refuses_to_sign(curve: Curve
     handle = AddressHandle(curve, buffer)
     assert buffer == bytes(32)
     for _ in range(2):
-        with pytest.raises(SigningNotOfferedError, match="sign nothing"):
+        with pytest.raises(SigningNotOfferedError, match=" sign"):
             handle.sign(bytes(32))
         handle.close()
     assert handle.public_key() == expected

@@ -227,7 +227,7 @@ def test_a_kms_that_fails_while_a_secret_is_sealed_or_opened_says_so(
 
 def test_a_kms_that_returns_another_key_is_caught_before_a_vault_is_stored() -> None:
     lying = LyingKms(root_kms(), lambda _key: bytearray(32))
-    with pytest.raises(CorruptError, match="does not open to the same"):
+    with pytest.raises(CorruptError, match=r"nothing (was|is) stored"):
         new_vault_key(lying, HERE.vault_context, Stream())
 
 
@@ -239,7 +239,7 @@ def test_a_kms_that_returns_another_key_opens_nothing() -> None:
 @pytest.mark.parametrize("size_bytes", [0, 16, 31, 33])
 def test_a_kms_that_returns_no_key_at_all_is_typed_and_wiped(size_bytes: int) -> None:
     answer = bytearray(b"\xee" * size_bytes)
-    with pytest.raises(CorruptError, match="no key"):
+    with pytest.raises(CorruptError, match="restore the vault"):
         open_secret(LyingKms(root_kms(), lambda _key: answer), HERE, sealed_at(HERE))
     assert answer == bytes(size_bytes)
 
@@ -248,7 +248,7 @@ def test_a_data_key_of_another_length_is_typed_although_it_is_authentic() -> Non
     kek = Stream()(aead.KEY_BYTES)
     short = aead.seal(aead.load_key(kek), bytes(12), b"short", HERE.aad(Layer.DEK))
     sealed = replace(sealed_at(HERE), wrapped_dek=short)
-    with pytest.raises(CorruptError, match="no key"):
+    with pytest.raises(CorruptError, match="restore the vault"):
         open_secret(LyingKms(root_kms(), lambda _key: bytearray(kek)), HERE, sealed)
 
 

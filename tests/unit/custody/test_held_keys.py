@@ -88,7 +88,7 @@ def test_a_key_that_no_hsm_guards_wraps_and_unwraps_nothing() -> None:
         lambda: GuardedKms(kms).wrap(KEY, AAD),
         lambda: GuardedKms(kms).unwrap(wrapped, AAD),
     ):
-        with pytest.raises(KmsKeyWeakError, match="cloud:key is guarded by software"):
+        with pytest.raises(KmsKeyWeakError, match=r"cloud:key .*software"):
             call()
 
 
@@ -129,7 +129,7 @@ def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> Non
 def test_an_adapter_that_raises_what_it_promised_not_to_is_on_record_as_well() -> None:
     journal = KmsJournal(lambda: NOW_MS)
     kms = RecordedKms(Described(root_kms(), GUARDED), journal)
-    with pytest.raises(ValueError, match="wraps 1 to"):
+    with pytest.raises(ValueError, match="1 to 64 bytes"):
         kms.wrap(b"", AAD)
     (call,) = journal.drain()
     assert call.failed == "ValueError"

@@ -63,7 +63,7 @@ def test_what_is_raised_carries_no_text_cause_or_frame_of_the_sdk(
 def test_a_call_that_never_ends_is_given_up_and_so_is_the_wait_for_its_place(calls: Calls) -> None:
     released = threading.Event()
     for _ in range(4):  # two hold the places, two wait for them
-        with pytest.raises(KmsUnavailableError, match="cloud:key gave no answer"):
+        with pytest.raises(KmsUnavailableError, match="cloud:key"):
             calls.run(released.wait)
     released.set()
     assert answered_again(calls) == 8

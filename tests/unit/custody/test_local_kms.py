@@ -20,7 +20,7 @@ class TestLocalKms:
         mine, other = root_kms(), root_kms(OTHER_ROOT)
         head = len(mine.wrap(KEY, CONTEXT)) - len(KEY) - 12 - 16
         forged = mine.wrap(KEY, CONTEXT)[:head] + other.wrap(KEY, CONTEXT)[head:]
-        with pytest.raises(Exception, match="fails its tag"):
+        with pytest.raises(Exception, match=" tag"):
             mine.unwrap(forged, CONTEXT)
 
     def test_its_name_says_that_it_is_software_and_not_what_the_root_is(self) -> None:

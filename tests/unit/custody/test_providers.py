@@ -147,7 +147,7 @@ def test_two_providers_down_are_refused_and_nothing_is_kept_for_the_next_read(
     roots |= dict(zip([name for name in NAMES if name not in down], gave, strict=True))
     with clouds(**roots) as some:
         for asked in (1, 2):
-            with pytest.raises(QuorumError, match="Nothing was opened") as caught:
+            with pytest.raises(QuorumError, match="1 of the 2") as caught:
                 read(some, mode)
             assert {each.provider for each in caught.value.failures} == set(down)
             assert len(gave[0].gave) == asked  # asked anew: no share was cached
@@ -168,7 +168,7 @@ def test_one_that_lies_and_one_that_is_down_open_nothing(lying: str, down: str) 
 @pytest.mark.parametrize("lying", [*combinations(NAMES, 2)])
 def test_two_that_lie_open_nothing(lying: tuple[str, str]) -> None:
     roots = {name: liar(name) for name in lying}
-    with clouds(**roots) as some, pytest.raises(SharesMismatchError, match="not belong together"):
+    with clouds(**roots) as some, pytest.raises(SharesMismatchError, match="keys/hot, version 2"):
         read(some, "2of3_multi_hsm")
 
 
@@ -236,5 +236,5 @@ def test_a_provider_that_hangs_while_a_secret_is_sealed_is_named() -> None:
 
 
 def test_no_provider_has_the_name_of_the_servers_own_share() -> None:
-    with pytest.raises(ValueError, match="cannot be named server"):
+    with pytest.raises(ValueError, match=r"provider.* server|server.* provider"):
         Provider("server", cloud("gcp"), lambda _failure: None)

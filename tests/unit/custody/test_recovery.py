@@ -89,7 +89,7 @@ def test_a_second_recovery_gives_a_third_share() -> None:
 
 @pytest.mark.parametrize("mode", sorted(set(MODES) - {MODE}))
 def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
-    with pytest.raises(RecoveryRefusedError, match="has no recovery"):
+    with pytest.raises(RecoveryRefusedError, match=mode):
         recovered(approval(envelope(order())), mode)
 
 
@@ -129,7 +129,7 @@ def test_a_provider_that_the_settings_do_not_name_is_missed_before_the_other_is_
     silent, given = RaisingKms(KmsUnavailableError("asked")), approval(envelope(order()))
     with clouds(gcp=silent) as some:
         holders = Holders(some.root, some.holders(MODE).providers[:1])
-        with pytest.raises(QuorumError, match="name aws"):
+        with pytest.raises(QuorumError, match="aws"):
             recover(holders, HERE, sealed_in(MODE).sealed, given, Stream())
     assert silent.calls == 0
 

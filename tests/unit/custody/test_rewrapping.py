@@ -117,7 +117,7 @@ def test_a_secret_moved_from_another_vault_or_version_is_not_rewrapped(mode: Cus
     with pytest.raises(CorruptError):
         list(vault.rotate([(other_version, sealed)]))
     for change in ({"vault": "other"}, {"mode": "2of3_multi_hsm"}):
-        with pytest.raises(ValueError, match="its own vault"):
+        with pytest.raises(ValueError, match="KEK"):
             list(vault.rotate([(context.model_copy(update=change), sealed)]))
 
 
@@ -125,7 +125,7 @@ def test_a_secret_moved_from_another_vault_or_version_is_not_rewrapped(mode: Cus
 def test_a_vault_without_a_key_has_none_to_rotate(mode: CustodyMode) -> None:
     entries = [(in_mode(mode), sealed_in(mode).sealed)]
     new = new_vault_key(root_kms(), in_mode(mode).vault_context, Stream())
-    with pytest.raises(ValueError, match="its own vault"):
+    with pytest.raises(ValueError, match="KEK"):
         list(rewrap_deks(root_kms(), in_mode(mode).vault_context, new, entries, Stream()))
 
 
@@ -153,5 +153,5 @@ def test_the_root_is_rotated_and_the_old_one_is_no_more_needed() -> None:
 def test_a_new_root_that_would_not_give_the_key_back_is_found_before_it_is_relied_on() -> None:
     vault = Vault("envelope")
     lying = LyingKms(root_kms(OTHER_ROOT), lambda key: key[::-1])
-    with pytest.raises(CorruptError, match="does not open to the same"):
+    with pytest.raises(CorruptError, match=r"nothing (was|is) stored"):
         rewrap_vault_key(root_kms(), lying, vault.context, vault.old)

@@ -21,7 +21,7 @@ def of(secret: bytes, shares: int = 3, threshold: int = 2) -> tuple[Share, ...]:
 
 @pytest.mark.parametrize(("shares", "threshold"), [(3, 1), (2, 3), (0, 0), (1, 1), (256, 2)])
 def test_a_threshold_that_is_none_is_refused(shares: int, threshold: int) -> None:
-    with pytest.raises(ValueError, match="no threshold"):
+    with pytest.raises(ValueError, match=r"1 of 3|threshold"):
         of(SECRET, shares, threshold)
 
 

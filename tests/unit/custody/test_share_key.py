@@ -53,7 +53,7 @@ def test_a_queued_share_opens_after_a_restart_for_as_long_as_an_intent_may_wait(
     keys = ShareKeys.decode(first.rotated(made(first, 1_000)).encode())
     assert opens(keys, queued, 1_000 + EXPIRY_MS_MAX) == SHARE
     assert opens(keys, queued, 1_000 + OVERLAP_MS) == SHARE
-    with pytest.raises(ClientShareMissingError, match="any more"):
+    with pytest.raises(ClientShareMissingError, match=r"ask for .*share key"):
         opens(keys, queued, 1_001 + OVERLAP_MS)
 
 
@@ -119,7 +119,7 @@ def test_a_share_key_whose_public_key_was_swapped_is_told() -> None:
     swapped = keys.model_copy(
         update={"keys": (keys.keys[0].model_copy(update={"public_key": mine}),)}
     )
-    with pytest.raises(CorruptError, match="not that of its public key"):
+    with pytest.raises(CorruptError, match="public key"):
         opens(swapped, sent(swapped.current), 0)
 
 
@@ -135,7 +135,7 @@ def test_a_share_key_from_the_past_takes_nobodys_place() -> None:
     keys = rotated(1_000)
     with pytest.raises(ValueError, match="older"):
         keys.rotated(made(keys, 999))
-    with pytest.raises(ValueError, match="follows"):
+    with pytest.raises(ValueError, match="current"):
         keys.rotated(made(NOBODY, 2_000))
 
 

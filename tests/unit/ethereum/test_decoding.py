@@ -163,7 +163,7 @@ def test_a_signature_of_another_form_is_refused_where_it_is(
 def test_a_legacy_transaction_for_no_chain_is_refused_because_every_chain_would_take_it(
     v: int,
 ) -> None:
-    with pytest.raises(TransactionDecodingError, match="replayed on every chain") as refusal:
+    with pytest.raises(TransactionDecodingError, match="chain id") as refusal:
         decode_signed(_with_item(_signed(LEGACY), LEGACY_V, bytes([v])))
     assert refusal.value.place == "signature.v"
 
@@ -242,7 +242,7 @@ def test_bytes_that_are_no_signed_transaction_are_refused(raw: bytes) -> None:
 @pytest.mark.parametrize("depth", [10, 500, 5_000, 30_000])
 @pytest.mark.parametrize("prefix", [b"", b"\x02"])
 def test_lists_nested_to_exhaust_the_stack_are_refused(prefix: bytes, depth: int) -> None:
-    with pytest.raises(TransactionDecodingError, match="nests lists deeper"):
+    with pytest.raises(TransactionDecodingError, match="transaction nests"):
         decode_signed(prefix + _nested(depth))
 
 

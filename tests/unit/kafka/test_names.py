@@ -105,7 +105,7 @@ def test_rights_on_all_that_begins_so_begin_with_the_prefix() -> None:
 
 
 def test_another_organisations_topic_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not begin with acme"):
+    with pytest.raises(ValueError, match=r"other\.outcomes .*acme"):
         Names("acme.").topic("other.outcomes")
     with pytest.raises(ValueError, match=r"acme\.outcomes"):
         Names().topic("acme.outcomes")
@@ -113,9 +113,9 @@ def test_another_organisations_topic_is_refused() -> None:
 
 @pytest.mark.parametrize("prefix", [*WRONG, TOO_LONG, "sixgate-signer-", "acme.sixgate-gates."])
 def test_a_prefix_that_cannot_be_used_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="a prefix"):
+    with pytest.raises(ValueError, match="prefix "):
         Names(prefix)
-    with pytest.raises(ValueError, match="a prefix"):
+    with pytest.raises(ValueError, match="prefix "):
         KafkaSettings(prefix=prefix)
 
 
@@ -135,10 +135,10 @@ def test_the_advised_command_makes_topics_behind_the_prefix() -> None:
         "Kafka lacks what is needed for acme.registry: run sixgate topics apply --prefix acme., "
         "then start again."
     )
-    wanted = r"that sixgate topics verify --prefix acme\. --acls finds"
+    wanted = r"sixgate topics verify --prefix acme\. --acls"
     with pytest.raises(KafkaDeniedError, match=wanted), translated("reading", names):
         raise TopicAuthorizationFailedError
-    wanted = r"run sixgate topics apply --prefix acme\., "
+    wanted = r"sixgate topics apply --prefix acme\."
     with pytest.raises(KafkaTopicMissingError, match=wanted), translated("reading", names):
         raise UnknownTopicOrPartitionError
 
@@ -152,7 +152,7 @@ def test_no_other_module_writes_an_advised_command() -> None:
 
 def test_a_gap_names_the_topic_as_the_cluster_does() -> None:
     refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 5)
-    with pytest.raises(KafkaGapError, match=r"acme\.registry/0 begins at offset 6"):
+    with pytest.raises(KafkaGapError, match=r"acme\.registry/0 .*\b6\b.*\b5\b"):
         refuse_gap(Names("acme.").at(Topic.REGISTRY, 0), 5, 6)
 
 

@@ -86,7 +86,9 @@ def test_a_wrong_clients_share_opens_nothing(mode: CustodyMode) -> None:
     with fund(mode) as one:
         share = one.received(one.give(KeyRequest))
         for wrong in (share[:-1] + bytes((share[-1] ^ 1,)), share[:-1], share + b"\0"):
-            with pytest.raises(SharesMismatchError, match="do not belong together"):
+            with pytest.raises(
+                SharesMismatchError, match=r"share \d of|agents/alice/keys/hot, version 1"
+            ):
                 one.desk.keychain.use(one.key(), AGENT, one.sent(wrong))
 
 
@@ -95,7 +97,7 @@ def test_the_share_of_a_former_version_opens_no_newer_one(mode: CustodyMode) -> 
     with fund(mode) as one:
         share = one.received(one.give(KeyRequest))
         one.give(KeyRotation, version=1)
-        with pytest.raises(ClientShareMissingError, match="is of version 1"):
+        with pytest.raises(ClientShareMissingError, match=r"version 1 .*version 2"):
             one.desk.keychain.use(one.key(2), AGENT, one.sent(share))
         renamed = one.sent(share, context=one.place(2).to_signer(AGENT))
         with pytest.raises(SharesMismatchError):

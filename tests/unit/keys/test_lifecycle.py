@@ -103,17 +103,17 @@ def test_a_deactivated_key_is_followed_by_a_new_version_and_stays_deactivated(
 @pytest.mark.parametrize(
     ("raw", "because"),
     [
-        (rotated(SECOND, 2), "newest version of .* is 1"),
-        (ended(2), "newest version of .* is 1"),
+        (rotated(SECOND, 2), "newest version .* 1$"),
+        (ended(2), "newest version .* 1$"),
         (rotated(version=3), "another key"),
         (rotated(version=1), "another key"),
-        (rotated(SECRET), "taken already"),
+        (rotated(SECRET), "address 0x"),
         (rotated(account="ops"), "another key"),
         (rotated(path="keys/other"), "another key"),
-        (rotated(chain=KeyChain.TRON, address="T" + "a" * 33), "not its public key's"),
+        (rotated(chain=KeyChain.TRON, address="T" + "a" * 33), "address .*public key"),
         (ended(path="keys/other"), "another key"),
         (ended(account="ops"), "another key"),
-        (ended(id="0x" + "00" * 32), "not its request's"),
+        (ended(id="0x" + "00" * 32), "id .*request"),
     ],
 )
 def test_an_answer_that_is_not_what_was_ordered_changes_nothing(
@@ -152,7 +152,7 @@ def test_an_order_of_one_kind_is_not_answered_by_the_other(registry: Registry) -
 def test_a_second_answer_to_one_order_is_refused(registry: Registry) -> None:
     register = provisioned(registry)
     register.load(rotated(), registry)
-    refuses(register, rotated(THIRD), registry, "newest version of .* is 2")
+    refuses(register, rotated(THIRD), registry, "newest version .* 2$")
 
 
 @pytest.mark.parametrize("raw", [rotated(), ended()])
@@ -164,14 +164,14 @@ def test_nothing_that_is_not_there_is_rotated_or_ended(raw: bytes, registry: Reg
 def test_an_order_that_no_admin_signed_changes_nothing(kind: Any, registry: Registry) -> None:
     forged = sealed_request(order(kind, 1), MALLORY)
     raw = (rotated if kind is KeyRotation else ended)(request=forged)
-    refuses(provisioned(registry), raw, registry, "no admin")
+    refuses(provisioned(registry), raw, registry, "admin key")
 
 
 def test_an_answer_by_another_than_a_registered_signer_changes_nothing(
     registry: Registry,
 ) -> None:
     for raw in (rotated(signer=MALLORY.keyid), ended(signer=MALLORY.keyid)):
-        refuses(provisioned(registry), raw, registry, "ever had")
+        refuses(provisioned(registry), raw, registry, "any key .*mallory|any key .*signer-1")
 
 
 def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
@@ -180,21 +180,21 @@ def test_the_address_of_a_version_that_was_rotated_out_is_never_free_again(
     register = provisioned(registry)
     register.load(rotated(), registry)
     other = key_answer(key_request(account="ops"), SECRET)
-    refuses(register, SIGNER.sign_event(other), registry, "taken already")
+    refuses(register, SIGNER.sign_event(other), registry, "address 0x")
     taken = KeyImport(
         org=ORG, account="ops", path="keys/in", requested_at_ms=NOW_MS, registry_sequence=0,
         chain=KeyChain.ETHEREUM, address=address_of(SECRET),
         import_key="0x" + "00" * 32, box="0x" + "00" * 32,
     )  # fmt: skip
-    with pytest.raises(KeyOrderError, match=r"address .* is taken"):
+    with pytest.raises(KeyOrderError, match=r"address 0x"):
         register.check_possible(taken)
 
 
 def test_an_address_that_is_not_its_public_keys_is_no_key(registry: Registry) -> None:
     wrong = key_answer(key_request(), SECRET, address=address_of(SECOND))
-    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "not its public key's")
+    refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "address .*public key")
     none = key_answer(key_request(), SECRET, public_key="0x0400")
-    refuses(KeyRegister(), SIGNER.sign_event(none), registry, "not its public key's")
+    refuses(KeyRegister(), SIGNER.sign_event(none), registry, "address .*public key")
 
 
 def test_a_register_folded_again_is_the_same(registry: Registry) -> None:

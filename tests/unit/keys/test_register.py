@@ -74,13 +74,13 @@ def test_the_same_answer_twice_is_one_key(registry: Registry) -> None:
 @pytest.mark.parametrize("by", [MALLORY, SIMULATOR, ALICE, ADMIN])
 def test_an_answer_of_another_service_or_person_is_no_key(by: Any, registry: Registry) -> None:
     forged = by.sign_event(ANSWER)
-    refuses(KeyRegister(), forged, registry, "signer-1 ever had")
+    refuses(KeyRegister(), forged, registry, "signed by any key .*signer-1")
     named = by.sign_event(ANSWER.model_copy(update={"signer": by.keyid}))
-    refuses(KeyRegister(), named, registry, "ever had")
+    refuses(KeyRegister(), named, registry, "signed by any key")
 
 
 def test_an_unsigned_answer_is_no_key(registry: Registry) -> None:
-    refuses(KeyRegister(), ANSWER.encode(), registry, "signer-1 ever had")
+    refuses(KeyRegister(), ANSWER.encode(), registry, "signed by any key .*signer-1")
 
 
 def test_what_a_signer_answered_outlives_its_being_switched_off() -> None:
@@ -109,7 +109,7 @@ def test_an_answer_altered_after_signing_is_no_key(
     change: dict[str, Any], registry: Registry
 ) -> None:
     signed = KeyProvisioned.decode(answer())
-    refuses(KeyRegister(), signed.model_copy(update=change).encode(), registry, "ever had")
+    refuses(KeyRegister(), signed.model_copy(update=change).encode(), registry, "signed by any key")
 
 
 @pytest.mark.parametrize("change", [{"account": "ops"}, {"path": "keys/other"}])
@@ -122,13 +122,13 @@ def test_an_answer_for_another_key_than_was_asked_for_is_no_key(
 @pytest.mark.parametrize(
     ("request_envelope", "because"),
     [
-        (sealed_request(REQUEST, MALLORY), "no admin"),
-        (sealed_request(REQUEST, ALICE), "no admin"),
-        (sealed_request(REQUEST, SIGNER), "no admin"),
-        (ADMIN.seal(REGISTRY_TYPE, REQUEST.encode()), "no admin"),
+        (sealed_request(REQUEST, MALLORY), "admin key"),
+        (sealed_request(REQUEST, ALICE), "admin key"),
+        (sealed_request(REQUEST, SIGNER), "admin key"),
+        (ADMIN.seal(REGISTRY_TYPE, REQUEST.encode()), "admin key"),
         (ADMIN.seal("application/vnd.sixgate.key-request.v1+json", b"{}"), "malformed"),
-        (sealed_request(key_request(account="unopened")), "no open account"),
-        (sealed_request(key_request(org="evil")), "no open account"),
+        (sealed_request(key_request(account="unopened")), "account of the organisation"),
+        (sealed_request(key_request(org="evil")), "account of the organisation"),
     ],
 )
 def test_a_request_that_no_admin_made_here_is_no_request(

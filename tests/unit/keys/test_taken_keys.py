@@ -97,7 +97,7 @@ def load(event: Canonical, by: Ed25519Signer, registry: Registry) -> None:
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_it_answers_no_order_that_was_given_since(answer: Callable[..., Canonical]) -> None:
     registry = after(REPLACED)
-    with pytest.raises(KeyOrderError, match="taken from signer-1 before the order"):
+    with pytest.raises(KeyOrderError, match=r"signer-1 before the order|revoked"):
         load(answer(TAKEN_BY + 1), SIGNER, registry)
     load(answer(TAKEN_BY + 1), OWN, registry)
 
@@ -111,7 +111,7 @@ def test_what_it_answered_before_stays(answer: Callable[..., Canonical], known: 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_signer_that_was_switched_off_lost_its_key_too(answer: Callable[..., Canonical]) -> None:
     off = service(SIGNER, "signer", active=False)
-    with pytest.raises(KeyOrderError, match="taken from signer-1"):
+    with pytest.raises(KeyOrderError, match=r"signer-1 before the order|revoked"):
         load(answer(TAKEN_BY + 1), SIGNER, after(off))
     load(answer(TAKEN_BY + 1), SIGNER, after(off, service(SIGNER, "signer")))
 
@@ -127,9 +127,9 @@ def test_an_order_that_knows_records_which_are_not_there_is_not_carried_out() ->
     assert open_order(sealed_request(order).encode(), registry).order == order
     assert open_vault_order(ordered(registry_sequence=TAKEN_BY), registry)
     ahead = sealed_request(key_request(account=FUND, registry_sequence=TAKEN_BY + 1))
-    with pytest.raises(KeyOrderError, match="give it again"):
+    with pytest.raises(KeyOrderError, match=r"11 .*10"):
         open_order(ahead.encode(), registry)
-    with pytest.raises(KeyOrderError, match="give it again"):
+    with pytest.raises(KeyOrderError, match=r"11 .*10"):
         open_vault_order(ordered(registry_sequence=TAKEN_BY + 1), registry)
 
 

@@ -31,7 +31,7 @@ def test_a_sealed_head_opens() -> None:
 
 def test_a_head_of_another_key_is_refused() -> None:
     other = HeadKey(Ed25519Signer("ledger-1", b"o" * 32))
-    with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
+    with pytest.raises(LedgerRewrittenError, match="not signed"):
         HEAD_KEY.open(other.seal(head()))
 
 
@@ -100,12 +100,12 @@ def test_a_first_line_that_is_torn_leaves_an_empty_file(tmp_path: Path) -> None:
 def test_a_whole_line_that_is_no_head_was_changed_by_somebody(tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     path.write_bytes(b"{}\n")
-    with pytest.raises(LedgerRewrittenError, match="the file was changed"):
+    with pytest.raises(LedgerRewrittenError, match=r"last line of .*heads\.jsonl"):
         HeadFile(path).last()
 
 
 def test_a_folder_that_takes_no_file_is_said_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(LedgerUnavailableError, match=r"could not be written to .*: No such file"):
+    with pytest.raises(LedgerUnavailableError, match=r"heads\.jsonl: No such file"):
         HeadFile(tmp_path / "absent" / "heads.jsonl").publish(sealed())
 
 

@@ -49,7 +49,7 @@ def test_holes_of_transaction_markers_are_no_loss() -> None:
 
 
 def test_a_hole_where_the_log_begins_later_is_loss() -> None:
-    with pytest.raises(LedgerGapError, match=r"outcomes/0 begins at offset 3 but .* only up to 1"):
+    with pytest.raises(LedgerGapError, match=r"outcomes/0 .*\b3\b.*\b1\b"):
         advance(by_place([record(3)]), {OUT: 1}, lambda _topic, _partition: 3)
 
 
@@ -61,7 +61,7 @@ def test_a_new_partition_must_be_there_from_its_first_record() -> None:
 @pytest.mark.parametrize("offsets", [[0], [1, 1], [4, 2, 2]])
 def test_an_offset_given_again_is_another_log(offsets: list[int]) -> None:
     groups = by_place(record(offset) for offset in offsets)
-    with pytest.raises(LedgerGapError, match="not the log"):
+    with pytest.raises(LedgerGapError, match=r"outcomes/0 below 1|not the log"):
         advance(groups, {OUT: 1}, from_start)
 
 

@@ -76,7 +76,7 @@ def test_a_head_that_somebody_else_signed_is_no_head() -> None:
 
 
 def test_two_heads_that_contradict_each_other_are_a_fault() -> None:
-    with pytest.raises(VerificationError, match="two heads vouch for different hashes"):
+    with pytest.raises(VerificationError, match=r"Row 3: .*heads"):
         read_heads(io.BytesIO(head(3) + head(3, value=bytes(32))))
 
 

@@ -43,7 +43,7 @@ def test_keys_and_shares_of_secrets_are_opened(context: bytes) -> None:
 @pytest.mark.parametrize("context", [each for vault in KEY_VAULTS for each in contexts(vault)])
 def test_no_signing_key_is_asked_for_whatever_was_wrapped(context: bytes) -> None:
     root = root_kms()
-    with pytest.raises(KmsDeniedError, match="no signing keys"):
+    with pytest.raises(KmsDeniedError, match=r"signing keys.*-keys"):
         SecretsOnly(root).unwrap(root.wrap(KEY, context), context)
 
 
@@ -94,10 +94,10 @@ def held(folder: Folder, **said: object) -> Holders:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({}, "no keys for secrets"),
-        ({"secrets": {}}, "names no KMS"),
-        ({"gcp": CLOUD}, r"take \[kms\.gcp\] out"),
-        ({"gcp": CLOUD, "secrets": {"root": "gcp", "gcp": CLOUD}}, r"take \[kms\.gcp\] out"),
+        ({}, r"add \[kms\.secrets\]"),
+        ({"secrets": {}}, r"^\[kms\.secrets\]"),
+        ({"gcp": CLOUD}, r"\[kms\.gcp\]"),
+        ({"gcp": CLOUD, "secrets": {"root": "gcp", "gcp": CLOUD}}, r"\[kms\.gcp\]"),
         ({"former": {"gcp": CLOUD}, "secrets": {"root": "gcp", "gcp": CLOUD}}, r"kms\.former\.gcp"),
     ],
 )

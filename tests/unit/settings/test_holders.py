@@ -100,29 +100,29 @@ def test_one_key_never_holds_two_shares(folder: Folder) -> None:
 
 
 def test_without_any_kms_production_refuses_the_folders_software_keys() -> None:
-    with pytest.raises(SettingsError, match="own keys are software"):
+    with pytest.raises(SettingsError, match=r"add .kms. with root"):
         refuse_software(KmsSettings())
     refuse_software(KmsSettings(insecure_dev=True))
 
 
 def test_kmss_without_a_root_are_refused(folder: Folder) -> None:
     settings = KmsSettings(local=LocalSection(root=folder.root_key), insecure_dev=True)
-    with pytest.raises(SettingsError, match=r"set kms\.root"):
+    with pytest.raises(SettingsError, match=r"kms\.root"):
         opened(folder, settings)
 
 
 @pytest.mark.parametrize("root", ["gcp", "aws", "azure", "local"])
 def test_a_root_whose_section_is_missing_is_refused(root: str) -> None:
-    with pytest.raises(ValueError, match=f"root names {root}: add its section"):
+    with pytest.raises(ValueError, match=f"{root}: add its section"):
         KmsSettings.model_validate({"root": root, "insecure_dev": True})
-    with pytest.raises(ValueError, match=f"root names {root}: add its section"):
+    with pytest.raises(ValueError, match=f"{root}: add its section"):
         KmsSettings.model_validate({"secrets": {"root": root}, "insecure_dev": True})
 
 
 @pytest.mark.parametrize("place", ["local", "former", "secrets"])
 def test_production_refuses_software_by_name_wherever_it_stands(place: str) -> None:
     local = {"root": "/root.key"}
-    with pytest.raises(ValueError, match="local is the software KMS"):
+    with pytest.raises(ValueError, match="software KMS"):
         KmsSettings.model_validate({place: local if place == "local" else {"local": local}})
 
 
@@ -179,7 +179,7 @@ def test_a_key_that_holds_signing_keys_holds_no_secrets(folder: Folder, apart: K
         Holders(keys.providers[1].kms, ()),
         Holders(found.root, keys.providers),
     ):
-        with pytest.raises(SettingsError, match="signing keys and secrets"):
+        with pytest.raises(SettingsError, match=r"signing keys.*\[kms\.secrets\]"):
             refuse_shared(keys, shared)
 
 
@@ -199,15 +199,15 @@ def test_a_key_of_aws_is_the_same_by_its_arn_and_by_its_id(name: str) -> None:
     def holder(key_id: str) -> Holders:
         return Holders(cast(RootKms, Named(key_id)), ())
 
-    with pytest.raises(SettingsError, match="signing keys and secrets"):
+    with pytest.raises(SettingsError, match=r"signing keys.*\[kms\.secrets\]"):
         refuse_shared(holder(f"aws:{ARN}"), holder(f"aws:{name}"))
     refuse_shared(holder(f"aws:{ARN}"), holder(f"gcp:{name}"))
 
 
 def test_holders_for_secrets_without_a_kms_or_a_root_are_refused(folder: Folder) -> None:
-    with pytest.raises(SettingsError, match=r"\[kms\.secrets\] names no KMS"):
+    with pytest.raises(SettingsError, match=r"^\[kms\.secrets\]"):
         open_secret_holders(KmsSettings.model_validate({"secrets": {}}), JOURNAL)
     local = {"local": {"root": folder.root_key}}
     rootless = KmsSettings.model_validate({"secrets": local, "insecure_dev": True})
-    with pytest.raises(SettingsError, match=r"set kms\.secrets\.root"):
+    with pytest.raises(SettingsError, match=r"kms\.secrets\.root"):
         open_secret_holders(rootless, JOURNAL)

@@ -25,7 +25,7 @@ def written(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('[kms.local]\nroot = "root.key"', r"local is the software KMS.*insecure_dev"),
+        ('[kms.local]\nroot = "root.key"', r"software KMS.*insecure_dev"),
         ("[kms.gcp]", "kms.gcp.key"),
         (f'[kms.gcp]\n{GCP[:-1]}/cryptoKeyVersions/1"', "kms.gcp.key"),
         (f'[kms.gcp]\n{GCP[:-1]}{"k" * 400}"', "kms.gcp.key"),
@@ -33,7 +33,7 @@ def written(folder: Path, text: str) -> Path:
         (f"[kms.gcp]\n{GCP}\ncall_ms_max = 0", "kms.gcp.call_ms_max"),
         (f"[kms.gcp]\n{GCP}\ncall_ms_max = 60001", "kms.gcp.call_ms_max"),
         ('[kms.aws]\nkey = "alias/root"', "kms.aws.key"),
-        (f'[kms.aws]\n{AWS}\nendpoint = "http://kms.example"', "needs TLS"),
+        (f'[kms.aws]\n{AWS}\nendpoint = "http://kms.example"', "TLS"),
         (f'[kms.aws]\n{AWS}\nendpoint = "kms.example"', "an endpoint is http"),
         ('[kms.azure]\nkey = "https://acme.vault.azure.net/keys/root"', "kms.azure.key"),
         (f"[kms.azure]\n{AZURE.replace('https', 'http')}", "kms.azure.key"),
@@ -57,11 +57,11 @@ def test_every_provider_that_is_named_can_be_opened(tmp_path: Path) -> None:
 def test_without_credentials_google_is_told_of_in_one_sentence(tmp_path: Path) -> None:
     text = f'[kms.gcp]\n{GCP}\ncredentials_file = "{tmp_path}/nowhere.json"\n'
     open_kms = providers(load_settings(written(tmp_path, text)).kms)["gcp"]
-    with pytest.raises(SettingsError, match=r"kms.gcp: .*nowhere.json gives no credentials"):
+    with pytest.raises(SettingsError, match=r"kms.gcp: .*nowhere.json"):
         open_kms()
 
 
 def test_a_key_that_no_hsm_guards_is_refused() -> None:
     require_hsm("gcp:k", KeyStatus(KeyState.ENABLED, ProtectionLevel.HSM))
-    with pytest.raises(KmsKeyWeakError, match="gcp:k is guarded by software"):
+    with pytest.raises(KmsKeyWeakError, match=r"gcp:k .*software"):
         require_hsm("gcp:k", KeyStatus(KeyState.ENABLED, ProtectionLevel.SOFTWARE))

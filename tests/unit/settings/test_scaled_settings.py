@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> Path:
 def test_without_anything_it_is_this_machine() -> None:
     settings = load_settings(None)
     assert settings.clickhouse.server().host == "127.0.0.1"
-    with pytest.raises(SettingsError, match=r"add a section \[ledger\]"):
+    with pytest.raises(SettingsError, match=r"\[ledger\]"):
         settings.sink()
 
 
@@ -51,12 +51,12 @@ def test_the_environment_stands_over_the_file(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[clickhouse", "is no TOML"),
-        ('[clickhouse]\npassword = "x"', "holds a password: take it out and set SIXGATE_"),
+        ("[clickhouse", "TOML"),
+        ('[clickhouse]\npassword = "x"', "password.*SIXGATE_CLICKHOUSE__PASSWORD"),
         ("[clickhouse]\nport = 0", "clickhouse.port"),
         ("[clickhouse]\nportt = 1", "clickhouse.portt"),
-        ('[clickhouse]\nhost = "db.example"', "another machine needs TLS"),
-        ('[kafka]\nservers = "127.0.0.1:1,10.0.0.1:2"', "other machines need TLS"),
+        ('[clickhouse]\nhost = "db.example"', "clickhouse .*TLS"),
+        ('[kafka]\nservers = "127.0.0.1:1,10.0.0.1:2"', "kafka .*TLS"),
         ('[clickhouse]\ndatabase = "a; DROP"', "clickhouse.database"),
         ('[ledger]\norg = "acme"', "ledger.key"),
         ("[gates]\nhead_wait_s_max = 16", "gates.head_wait_s_max"),
@@ -71,7 +71,7 @@ def test_a_wrong_file_is_said_in_one_sentence(tmp_path: Path, text: str, sentenc
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read"):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml .*No such file"):
         load_settings(tmp_path / "nowhere.toml")
 
 
@@ -101,7 +101,7 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
     }
     assert settings.kafka.broker("tests").tls is not None
     own.unlink()
-    with pytest.raises(SettingsError, match="belong together"):
+    with pytest.raises(SettingsError, match=r"own\.pem|together"):
         settings.kafka.broker("tests")
 
 
@@ -116,14 +116,14 @@ def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> 
     assert settings.server().password == "hunter2"  # noqa: S105 - made here
     assert "hunter2" not in repr(settings)
     secret.unlink()
-    with pytest.raises(SettingsError, match="cannot be opened"):
+    with pytest.raises(SettingsError, match="No such file"):
         settings.server()
 
 
 def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data", [])
     settings = Settings(data=folder.path, signer=SignerSettings(slots="0-1"))
-    with pytest.raises(SettingsError, match="there is no slot 1: 4 partitions, 4 in each slot"):
+    with pytest.raises(SettingsError, match=r"slot 1: 4 partitions.*--slots"):
         SignerProcess(settings)
 
 
@@ -131,7 +131,7 @@ def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path)
 def test_slots_that_name_nothing_are_refused_wherever_they_are_said(
     tmp_path: Path, slots: str
 ) -> None:
-    refused = "the setting signer.slots is wrong: must be numbers and ascending ranges"
+    refused = r"signer\.slots .*0-3 or 0,2"
     with pytest.raises(SettingsError, match=refused):
         load_settings(written(tmp_path, f'[signer]\nslots = "{slots}"\n'))
     with pytest.raises(SettingsError, match=refused):

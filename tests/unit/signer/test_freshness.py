@@ -78,14 +78,14 @@ ROWS: dict[str, tuple[dict[str, Any], int, str]] = {
     "the head is older, or this clock an hour ahead": (
         {},
         HEAD_SKEW_MS_MAX + 1,
-        "ahead of the registrar",
+        "30 s old",
     ),
-    "this clock is an hour behind": ({}, -3_600_000, "3600 s ahead of this clock"),
-    "this clock is a little too far behind": ({}, -HEAD_SKEW_MS_MAX - 1, "ahead of this clock"),
+    "this clock is an hour behind": ({}, -3_600_000, "3600 s ahead"),
+    "this clock is a little too far behind": ({}, -HEAD_SKEW_MS_MAX - 1, " s ahead"),
     "the registrar gave it less time": ({"valid_until_ms": NOW_MS + 5}, 6, "0 s old"),
     "the registrar gave it a year": ({"valid_until_ms": 2**50}, HEAD_SKEW_MS_MAX + 1, "30 s old"),
-    "the last record is withheld": ({"sequence": 9}, 0, "without its last records"),
-    "another record is in its place": ({"digest": "0x" + "11" * 32}, 0, "two registries"),
+    "the last record is withheld": ({"sequence": 9}, 0, "record 9"),
+    "another record is in its place": ({"digest": "0x" + "11" * 32}, 0, "record 8"),
 }
 
 
@@ -158,7 +158,7 @@ def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
 ) -> None:
     heads, ahead = RegistryHeads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
     heads.add(sealed(ahead), registry, NOW_MS)
-    with pytest.raises(RegistryStaleError, match="ahead of this clock"):
+    with pytest.raises(RegistryStaleError, match="3600 s ahead"):
         heads.newest(registry, NOW_MS)
     heads.add(sealed(head(registry)), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
@@ -176,7 +176,7 @@ def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -
     heads = RegistryHeads()
     heads.add(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
     heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
-    with pytest.raises(RegistryStaleError, match="without its last records"):
+    with pytest.raises(RegistryStaleError, match=r"record 9\b.*\b9 "):
         heads.newest(registry, NOW_MS)
 
 
@@ -220,7 +220,7 @@ def test_a_registrar_that_is_not_registered_signs_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "because"),
-    [({"sequence": 9}, "last records"), ({"digest": "0x" + "11" * 32}, "two registries")],
+    [({"sequence": 9}, r"record 9\b.*\b9 "), ({"digest": "0x" + "11" * 32}, "record 8")],
 )
 def test_a_registrar_signs_no_head_that_goes_back_behind_another(
     registry: Registry, changes: dict[str, Any], because: str

@@ -88,36 +88,36 @@ ATTACKS: dict[str, tuple[str, Callable[[Operator], bytes]]] = {
         "admin",
         lambda op: ADMIN.seal(KEY_REQUEST_TYPE, op.record(OPEN_OPS).encode()).encode(),
     ),
-    "replayed": ("continue", lambda op: op.written[-1]),
-    "the first record again": ("continue", lambda op: op.written[0]),
+    "replayed": (r"record -?\d+$", lambda op: op.written[-1]),
+    "the first record again": (r"record -?\d+$", lambda op: op.written[0]),
     "leaving a gap": (
-        "continue",
+        r"record -?\d+$",
         lambda op: op.sealed(op.record(OPEN_OPS, sequence=len(op.written) + 1)),
     ),
-    "with an old number": ("continue", lambda op: op.sealed(op.record(OPEN_OPS, sequence=1))),
+    "with an old number": (r"record -?\d+$", lambda op: op.sealed(op.record(OPEN_OPS, sequence=1))),
     "after another predecessor": (
-        "continue",
+        r"record -?\d+$",
         lambda op: op.sealed(op.record(OPEN_OPS, previous=record_digest(b"x"))),
     ),
     "after nothing": (
-        "continue",
+        r"record -?\d+$",
         lambda op: op.sealed(op.record(OPEN_OPS, previous=GENESIS_PREVIOUS)),
     ),
     "of another organisation": (
         "another organisation",
         lambda op: op.sealed(op.record(OPEN_OPS, org="evil")),
     ),
-    "founding once more": ("exists already", lambda op: op.sealed(op.record(founding()))),
+    "founding once more": ("already", lambda op: op.sealed(op.record(founding()))),
     "founding with mallory as admin": (
         "admin",
         lambda op: op.sealed(op.record(founding(admin_keys=(MALLORY.public_key,))), MALLORY),
     ),
     "agent of an unopened account": (
-        "not open",
+        "account ops",
         lambda op: op.sealed(op.record(agent(agent="bob", account="ops"))),
     ),
     "agent moved to another account": (
-        "for ever",
+        "alice .*treasury",
         lambda op: op.sealed(op.record(agent(account="other"))),
     ),
     "alias of another chain": (
@@ -209,7 +209,7 @@ def test_the_first_record_must_be_signed_by_a_key_that_it_names() -> None:
 def test_a_first_record_that_follows_another_founds_nothing(changes: dict[str, object]) -> None:
     operator = Operator()
     record = operator.record(founding(), **changes)
-    refuses(Registry(record_digest(record.encode())), operator.sealed(record), "continue")
+    refuses(Registry(record_digest(record.encode())), operator.sealed(record), r"record -?\d+$")
 
 
 def test_any_admin_may_sign_and_nobody_else() -> None:

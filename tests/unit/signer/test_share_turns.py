@@ -212,9 +212,9 @@ def announced(by: Ed25519Signer = SIGNER, **changes: object) -> bytes:
     ("raw", "because"),
     [
         (announced(Ed25519Signer("signer-1", b"!" * 32)), "not signed"),
-        (announced(public_key="0x" + "09" * 32), "id is not"),
-        (announced(version=2), "id is not"),
-        (announced(account="ops"), "id is not"),
+        (announced(public_key="0x" + "09" * 32), r"\bid\b"),
+        (announced(version=2), r"\bid\b"),
+        (announced(account="ops"), r"\bid\b"),
         (b"{}", "malformed"),
     ],
 )
@@ -239,7 +239,7 @@ def test_an_announcement_that_is_replayed_brings_no_former_key_back() -> None:
         next(e.encode() for e in life.desk.said.announced.values() if e.version == 2),
         other.desk.registry,
     )
-    with pytest.raises(KeyOrderError, match="does not follow"):
+    with pytest.raises(KeyOrderError, match=r"share key 1 .*2"):
         other.desk.said.load(first.value, other.desk.registry)
 
 

@@ -186,10 +186,10 @@ def test_gas_is_what_another_node_charges() -> None:
 
 
 def test_there_is_no_example_of_an_unknown_chain() -> None:
-    with pytest.raises(GenesisError, match="no example genesis for chain 5"):
+    with pytest.raises(GenesisError, match="chain 5, "):
         example_genesis(5, {})
 
 
 def test_a_contract_cannot_be_funded_away() -> None:
-    with pytest.raises(GenesisError, match="fund another"):
+    with pytest.raises(GenesisError, match="0xa0b8"):
         example_genesis(1, {LANDMARKS[1].usdc: 1})

@@ -128,9 +128,9 @@ def test_an_account_that_is_funded_twice_is_refused(document: Document, path: Pa
 
 
 def test_a_missing_file_and_a_folder_are_said_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(GenesisError, match="cannot be read: No such file"):
+    with pytest.raises(GenesisError, match="No such file"):
         load_genesis(tmp_path / "missing.json")
-    with pytest.raises(GenesisError, match="cannot be read: Is a directory"):
+    with pytest.raises(GenesisError, match="Is a directory"):
         load_genesis(tmp_path)
 
 
@@ -138,5 +138,5 @@ def test_an_endless_file_is_not_read_to_its_end(path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(FILE_BYTES_MAX + 1)
 
-    with pytest.raises(GenesisError, match="is over"):
+    with pytest.raises(GenesisError, match="67108864 bytes"):
         load_genesis(path)

@@ -36,7 +36,7 @@ def test_a_small_step_back_is_held_at_the_last_time(clock: SteadyClock, time: Ma
 def test_a_larger_step_back_halts(clock: SteadyClock, time: ManualTime) -> None:
     clock.now_ms()
     time.wall -= BACKWARD_MS_MAX + 1
-    with pytest.raises(ClockError, match="behind the last decision"):
+    with pytest.raises(ClockError, match="1001 ms behind"):
         clock.now_ms()
 
 
@@ -69,5 +69,5 @@ def test_a_clock_behind_the_state_of_an_earlier_life_halts(
     clock: SteadyClock, time: ManualTime
 ) -> None:
     clock.last_ms = time.wall + BACKWARD_MS_MAX + 1
-    with pytest.raises(ClockError, match="set it right"):
+    with pytest.raises(ClockError, match="1001 ms behind"):
         clock.now_ms()

@@ -132,7 +132,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, pragma: str, value
     db = sqlite3.connect(tmp_path / "log.db")
     db.execute(f"PRAGMA {pragma} = {value}")
     db.close()
-    with pytest.raises(LogDamagedError, match="another version"):
+    with pytest.raises(LogDamagedError, match=r"\(format \d+, .*\)"):
         SqliteLog(tmp_path / "log.db", PARTITIONS)
 
 
@@ -146,5 +146,5 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(LogWriteError, match="exists and is writable"):
+    with pytest.raises(LogWriteError, match=r"cannot be opened|writable"):
         SqliteLog(tmp_path / "nowhere" / "log.db", PARTITIONS)

@@ -82,7 +82,7 @@ def test_a_downgraded_mode_in_the_stored_event_is_refused(
     mode: CustodyMode, stored: CustodyMode
 ) -> None:
     forged = SIGNER.sign_event(answered(stored))
-    refuses(KeyRegister(), forged, registered(mode), "is of mode")
+    refuses(KeyRegister(), forged, registered(mode), rf"\b{stored}\b.* {mode}$")
     disguised = SIGNER.sign_event(answered(stored).model_copy(update={"mode": mode}))
     with pytest.raises(KeyOrderError):
         KeyRegister().load(disguised, registered(mode))
@@ -102,7 +102,7 @@ def test_shares_of_other_providers_than_the_vault_names_are_refused(
 ) -> None:
     wrapped = tuple({"provider": name, "blob": "0x01"} for name in shares)
     forged = SIGNER.sign_event(answered("2of3_multi_hsm", wrapped_shares=wrapped))
-    refuses(KeyRegister(), forged, registered("2of3_multi_hsm"), "not sealed as")
+    refuses(KeyRegister(), forged, registered("2of3_multi_hsm"), "2of3_multi_hsm")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -150,7 +150,7 @@ def test_a_new_root_re_wraps_the_kek_and_leaves_all_versions_alone() -> None:
 def test_a_new_root_between_two_keks_is_refused() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
-    refuses(register, changed("root", 2, "0x09"), registry, "finish that rotation")
+    refuses(register, changed("root", 2, "0x09"), registry, "finish .*rotation")
 
 
 @pytest.mark.parametrize("kind", ["kek", "root"])
@@ -205,20 +205,24 @@ def test_a_version_that_nobody_sealed_is_not_re_wrapped() -> None:
 @pytest.mark.parametrize("by", [MALLORY, ALICE, ADMIN])
 def test_a_re_wrapping_that_no_signer_signed_is_refused(by: Any) -> None:
     register, registry = keys_in("envelope")
-    refuses(register, by.sign_event(VaultKeyChanged.decode(changed())), registry, "ever had")
-    refuses(register, by.sign_event(SecretRewrapped.decode(rewrapped())), registry, "ever had")
+    refuses(
+        register, by.sign_event(VaultKeyChanged.decode(changed())), registry, "signed by any key"
+    )
+    refuses(
+        register, by.sign_event(SecretRewrapped.decode(rewrapped())), registry, "signed by any key"
+    )
 
 
 @pytest.mark.parametrize(
     ("request_envelope", "because"),
     [
-        (ordered(by=MALLORY), "no admin"),
+        (ordered(by=MALLORY), "admin key"),
         (ordered(change="root"), "another key"),
         (ordered(sequence=2), "another key"),
         (ordered(vault="main"), "another key"),
         (ordered(account="treasury"), "another key"),
         (ordered(org="other"), "another key"),
-        (ordered(requested_at_ms=1), "order's"),
+        (ordered(requested_at_ms=1), r"\bid\b"),
     ],
 )
 def test_a_new_kek_that_no_admin_ordered_so_is_refused(request_envelope: Any, because: str) -> None:
@@ -240,4 +244,4 @@ def test_a_providers_new_root_re_wraps_its_share_alone(mode: CustodyMode) -> Non
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_client_custody"])
 def test_a_vault_of_providers_gets_no_kek_by_re_wrapping(mode: CustodyMode) -> None:
     register, registry = keys_in(mode)
-    refuses(register, rewrapped(), registry, "not sealed as")
+    refuses(register, rewrapped(), registry, f"as {mode}")

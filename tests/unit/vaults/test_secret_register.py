@@ -114,20 +114,24 @@ def test_whatever_is_replayed_in_whatever_order_leaves_the_longest_run_from_the_
 
 
 def test_another_value_for_a_version_that_is_there_is_refused() -> None:
-    refuses(holding(stored(1)), stored(1, ciphertext="0xdead"), "does not follow")
-    refuses(holding(stored(1), stored(2)), stored(1, ciphertext="0xdead"), "does not follow")
+    refuses(holding(stored(1)), stored(1, ciphertext="0xdead"), r"version 1 of prod/db .*\b[12]$")
+    refuses(
+        holding(stored(1), stored(2)),
+        stored(1, ciphertext="0xdead"),
+        r"version 1 of prod/db .*\b[12]$",
+    )
 
 
 @pytest.mark.parametrize("kind", ["note", "file", "api_key"])
 def test_a_private_key_that_is_renamed_to_something_readable_is_refused(kind: SecretKind) -> None:
     register = holding(stored(order={"kind": "private_key"}))
-    refuses(register, stored(2, order={"kind": kind}), "private_key, for ever")
-    refuses(holding(), stored(order={"kind": "private_key"}, kind=kind), "another than was ordered")
+    refuses(register, stored(2, order={"kind": kind}), "prod/db .*private_key")
+    refuses(holding(), stored(order={"kind": "private_key"}, kind=kind), " ordered")
 
 
 def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
     generated: dict[str, Any] = {"kind": "ssh_key", "box": None}
-    refuses(holding(), stored(order=generated, generated=False), "another than was ordered")
+    refuses(holding(), stored(order=generated, generated=False), " ordered")
     (kept,) = holding(stored(order=generated)).history(PLACE)
     off = Accessor(agent(intents_api_enabled=False), (ALL,))
     target = target_of(kept, vaults().vaults[ACCOUNT, "main"])
@@ -145,19 +149,19 @@ def test_a_version_that_is_moved_is_refused(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vault", ["__agent-keys", "__treasury-keys", "unknown"])
 def test_no_secret_goes_into_a_vault_of_keys_or_of_nobody(vault: str) -> None:
-    refuses(holding(), stored(order={"vault": vault}), "no vault")
+    refuses(holding(), stored(order={"vault": vault}), "treasury .* vault ")
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of2_client_custody"])
 def test_a_version_of_another_mode_than_its_vaults_is_refused(mode: Any) -> None:
-    refuses(holding(), stored(mode=mode), "not of mode envelope")
-    refuses(holding(), stored(client_share="0x01"), "not of mode envelope")
+    refuses(holding(), stored(mode=mode), "mode envelope")
+    refuses(holding(), stored(client_share="0x01"), "mode envelope")
 
 
 @pytest.mark.parametrize("by", [MALLORY, ALICE])
 def test_an_order_or_event_that_nobody_who_may_signed_is_refused(by: Ed25519Signer) -> None:
-    refuses(holding(), stored(by=by), "no admin key")
-    refuses(holding(), stored(signer=by), "ever had")
+    refuses(holding(), stored(by=by), "admin key")
+    refuses(holding(), stored(signer=by), "signed by any key")
 
 
 def test_an_agents_order_is_the_signers_to_have_judged() -> None:
@@ -165,8 +169,8 @@ def test_an_agents_order_is_the_signers_to_have_judged() -> None:
 
 
 def test_an_order_of_another_organisation_is_refused() -> None:
-    refuses(holding(), stored(order={"org": "other"}), "another than was ordered")
+    refuses(holding(), stored(order={"org": "other"}), " ordered")
 
 
 def test_an_order_serves_once() -> None:
-    refuses(holding(), stored(id=BOX), "id is not")
+    refuses(holding(), stored(id=BOX), r"\bid\b")

@@ -340,10 +340,10 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
 @pytest.mark.parametrize(
     ("raw", "because"),
     [
-        (move(by=MALLORY), "nobody who may"),
-        (move(by=ALICE), "nobody who may"),
-        (move(org="other"), "no vault"),
-        (move(vault="none"), "no vault"),
+        (move(by=MALLORY), "signed"),
+        (move(by=ALICE), "signed"),
+        (move(org="other"), "vault main"),
+        (move(vault="none"), "vault none"),
         (move(provider="mine"), "holds no share"),
         (move(sequence=2), "0 new roots"),
         (move(requested_at_ms=NOW_MS - LIFETIME_MS_MAX), "expired"),

@@ -71,13 +71,13 @@ def test_downgrading_a_vault_by_a_second_record_is_refused(
     first: CustodyMode, second: CustodyMode
 ) -> None:
     operator, registry = registered(vault(mode=first))
-    refuses(operator, registry, vault(mode=second), f"{first}, for ever")
+    refuses(operator, registry, vault(mode=second), f"mode {first}")
 
 
 def test_replaying_the_record_of_a_vault_is_refused() -> None:
     operator, registry = registered(vault(mode="2of3_multi_hsm"))
     before = copy.deepcopy(registry)
-    with pytest.raises(RegistryRecordError, match="continue"):
+    with pytest.raises(RegistryRecordError, match=r"record \d+$"):
         registry.apply(operator.written[-1])
     assert registry == before
 
@@ -86,7 +86,7 @@ def test_an_account_has_its_agents_vault_from_the_start_and_for_ever() -> None:
     operator, registry = registered(OPS)
     assert registry.vaults[("ops", AGENT_KEYS)] == Vault("ops", AGENT_KEYS, "envelope")
     late = vault(AGENT_KEYS, "ops", mode="2of3_multi_hsm")
-    refuses(operator, registry, late, "envelope, for ever")
+    refuses(operator, registry, late, "mode envelope")
 
 
 def test_the_agents_vault_is_set_while_no_key_can_be_in_it() -> None:
@@ -98,7 +98,7 @@ def test_the_agents_vault_is_set_while_no_key_can_be_in_it() -> None:
 
 def test_any_other_vault_waits_for_its_account() -> None:
     operator, registry = registered()
-    refuses(operator, registry, vault(account="ops", mode="envelope"), "not open")
+    refuses(operator, registry, vault(account="ops", mode="envelope"), "account ops")
 
 
 @pytest.mark.parametrize("name", TIERS)
@@ -110,7 +110,7 @@ def test_the_tier_picks_the_mode_of_the_treasury_vault_once(name: Tier) -> None:
         registry.apply(operator.write(tier(other)))
         registry.apply(operator.write(OPS))
         assert registry.vaults[("ops", TREASURY_KEYS)] == kept
-    refuses(operator, registry, vault(TREASURY_KEYS, "ops", mode="envelope"), "for ever")
+    refuses(operator, registry, vault(TREASURY_KEYS, "ops", mode="envelope"), r"\bops\b")
 
 
 def test_a_tier_that_comes_later_makes_no_vault_behind_an_open_account() -> None:

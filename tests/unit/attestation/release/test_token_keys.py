@@ -92,5 +92,5 @@ def test_a_weak_key_is_refused() -> None:
     with pytest.raises(TokenKeysError):
         read(rsa_member(weak))
     for key in (weak, ec.generate_private_key(ec.SECP384R1()).public_key()):
-        with pytest.raises(TokenKeysError, match="2048 to 8192 bits, or on P-256"):
+        with pytest.raises(TokenKeysError, match=r"2048.*8192.*P-256"):
             TokenKey("k", key)
