@@ -28,7 +28,7 @@ from signer.custody.provider import Provider
 from signer.custody.sealing import Holders, seal
 from signer.custody.shamir import combine, split
 from sixgate.clocks import wall_ms
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.scaled.settings import load_settings
 from sixgate.settings.kms import KmsSettings
 

@@ -15,13 +15,13 @@ from signer.account import Account
 from signer.authority import Allocation, authorize
 from signer.case import Case
 from signer.case_builder import CaseBuilder
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.ethereum.signing import sign_transaction
 from signer.identity import open_identity
-from signer.key_import import KeyImports
+from signer.key_import import ShareKeyImportBoxes
 from signer.keys.authorized_use import KeyUse
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
@@ -180,10 +180,12 @@ def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     store = DictStore()
     memory = Memory(store, Sealer(state_key), "0")
     shares = ShareKeyRotation(memory, kms, secrets.token_bytes, wall_ms)
-    vaults = VaultOrderExecutor(registry, said, holders, KeyImports(shares), secrets.token_bytes)
+    vaults = VaultOrderExecutor(
+        registry, said, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
+    )
     case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
     stage = SigningStage(identity, case_builder, KeyUse(keychain.use))
-    provisioner = KeyProvisioner(keys, keychain, KeyImports(shares))
+    provisioner = KeyProvisioner(keys, keychain, ShareKeyImportBoxes(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)
     _load(folder, Operations(identity, registry, said, provisioner, vaults, maintenance))

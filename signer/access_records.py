@@ -27,7 +27,7 @@ class Use:
     at_ms: int
 
 
-def recorded(use: Use, access: Access, failures: tuple[ProviderFailure, ...] = ()) -> Outgoing:
+def access_record(use: Use, access: Access, failures: tuple[ProviderFailure, ...] = ()) -> Outgoing:
     """Return the audit record of a use and what was decided, with the providers that failed."""
     refused = access if isinstance(access, Refused) else None
     reason: AccessReason | None = refused.reason if refused else None

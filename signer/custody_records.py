@@ -7,25 +7,25 @@ from itertools import count
 from schemas.audit import audited, input_digest
 from schemas.record import Outgoing
 from signer.custody.failures import ProviderFailure
-from signer.custody.kms.recorded import KmsCall, KmsJournal
-from signer.vaults.vault import VersionPlace
+from signer.custody.kms.journal import KmsCall, KmsJournal
+from signer.vaults.vault import VersionId
 
 
 @dataclass(slots=True)
 class CustodyRecords:
-    """Writes records in the name of ``actor``; ``life`` tells one process of it from another.
+    """Writes records in the name of ``actor``; ``run_id`` tells one process of it from another.
 
     A call has no input that would name it, so its record is named by its number in this life. What
     was not committed when a process died is lost, as what those calls were for is done anew.
     """
 
     actor: str
-    life: str
+    run_id: str
     journal: KmsJournal
     _numbers: "count[int]" = field(default_factory=count)
 
-    def told(
-        self, failures: Iterable[tuple[VersionPlace, ProviderFailure]], at_ms: int
+    def records(
+        self, failures: Iterable[tuple[VersionId, ProviderFailure]], at_ms: int
     ) -> list[Outgoing]:
         """Return the records of all calls since the last time, and of these failures."""
         calls = [self._call(each) for each in self.journal.drain()]
@@ -43,7 +43,7 @@ class CustodyRecords:
             at_ms=call.at_ms,
         )
 
-    def _failure(self, place: VersionPlace, failure: ProviderFailure, at_ms: int) -> Outgoing:
+    def _failure(self, place: VersionId, failure: ProviderFailure, at_ms: int) -> Outgoing:
         return audited(
             "provider.failed",
             self._source(),
@@ -54,4 +54,4 @@ class CustodyRecords:
         )
 
     def _source(self) -> str:
-        return f"custody/{self.life}/{next(self._numbers)}"
+        return f"custody/{self.run_id}/{next(self._numbers)}"

@@ -35,14 +35,14 @@ class ImportBoxes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyImports:
+class ShareKeyImportBoxes:
     """The ``ImportBoxes`` of a slot."""
 
-    turns: ShareKeyRotation
+    share_keys: ShareKeyRotation
 
     def open(self, box: bytes, context: bytes, sealed_for: str | None = None) -> bytearray:
         """Return what was sealed, trying the current key first where an order names none."""
-        keys = self.turns.opening()
+        keys = self.share_keys.opening()
         if keys is None or sealed_for not in (None, *keys.public_keys):
             raise CorruptError(ERASED)
         for public_key in keys.public_keys:

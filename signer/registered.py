@@ -10,7 +10,7 @@ from schemas.policy import Policy
 from schemas.registry import AgentSet, ChainSet, ServiceRole, ServiceSet
 from signer.settings import Settings
 from signer.signatures import InvalidSignatureError, open_envelope
-from signer.vaults.vault import Vault, VaultPlace
+from signer.vaults.vault import Vault, VaultId
 
 
 class UnknownAgentError(Exception):
@@ -41,8 +41,8 @@ class Registered:
     admin_keys: tuple[str, ...] = ()
     accounts: set[str] = field(default_factory=set)
     claims: dict[str, str] = field(default_factory=dict)
-    vaults: dict[VaultPlace, Vault] = field(default_factory=dict)
-    customer_keys: dict[VaultPlace, tuple[str, ...]] = field(default_factory=dict)
+    vaults: dict[VaultId, Vault] = field(default_factory=dict)
+    customer_keys: dict[VaultId, tuple[str, ...]] = field(default_factory=dict)
     policies: dict[str, RegisteredPolicy] = field(default_factory=dict)
     agents: dict[str, AgentSet] = field(default_factory=dict)
     access: dict[str, tuple[Grant, ...]] = field(default_factory=dict)

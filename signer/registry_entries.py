@@ -17,7 +17,7 @@ from schemas.registry import (
 )
 from signer.registered import Registered, RegisteredPolicy
 from signer.settings import checked_setting
-from signer.vaults.vault import VaultRecordError, automatic, created
+from signer.vaults.vault import VaultRecordError, initial_vaults, vault_from_record
 
 
 class RegistryEntryError(Exception):
@@ -75,7 +75,7 @@ def _open_account(registered: Registered, account: str) -> None:
     if account in registered.accounts:
         return  # nothing that came since may make a vault of it now
     registered.accounts.add(account)
-    for vault in automatic(account, registered.settings.tier):
+    for vault in initial_vaults(account, registered.settings.tier):
         registered.vaults.setdefault(vault.place, vault)
 
 
@@ -88,7 +88,7 @@ def _claim(registered: Registered, entry: AddressClaimed) -> None:
 
 def _create_vault(registered: Registered, entry: VaultCreated) -> None:
     try:
-        vault = created(entry, registered.settings.tier)
+        vault = vault_from_record(entry, registered.settings.tier)
     except VaultRecordError as error:
         raise RegistryEntryError(str(error)) from None
     if (before := registered.vaults.get(vault.place)) is not None:

@@ -1,8 +1,8 @@
-"""The share keys of one slot take turns: kept in its state, announced, and erased in time.
+"""Rotation of a slot's share keys: made, stored in the slot's state, announced, erased in time.
 
-A key is current for ``TURN_MS``, opens for ``OVERLAP_MS`` more, and is erased an hour later. So
-what was pinned with a share while that opened is signed before its key is gone, and what an earlier
-life pinned is finished first, however long that life has been over.
+A key is current for ``ROTATE_AFTER_MS``, opens boxes for ``OVERLAP_MS`` more, and is erased an hour
+later. So an outcome that was pinned with a share is signed before the key of that share is erased.
+Outcomes that an earlier boot pinned are finished first, however long ago that boot ended.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from signer.custody.share_key import SealedShareKey, ShareKeyBoxes, ShareKeys, n
 from signer.memory import Memory
 from signer.state import RESTORE, StateRollbackError
 
-TURN_MS = 7 * 24 * 60 * 60 * 1000
+ROTATE_AFTER_MS = 7 * 24 * 60 * 60 * 1000
 ERASE_AFTER_MS = 60 * 60 * 1000
 
 
@@ -67,9 +67,9 @@ class ShareKeyRotation:
 
     def due(self, now_ms: int) -> bool:
         """Tell whether it is time for the next key, or for the first one."""
-        return self.current is None or now_ms - self.current.made_at_ms >= TURN_MS
+        return self.current is None or now_ms - self.current.made_at_ms >= ROTATE_AFTER_MS
 
-    def turn(self, org: str, signer: str, now_ms: int) -> None:
+    def rotate(self, org: str, signer: str, now_ms: int) -> None:
         """Make the next key; raise ``CustodyError``, and nothing changed."""
         keys = self._keys or ShareKeys(org=org, signer=signer)
         at_ms = max(now_ms, keys.current.made_at_ms if keys.current else 0)

@@ -26,7 +26,7 @@ from signer.authority import Allocation, Draft, Duplicate, Judgement, Refusal, a
 from signer.case import Case
 from signer.case_builder import CaseBuilder
 from signer.ethereum.signing import DigestSigner
-from signer.keys.accesses import Asked
+from signer.keys.accesses import KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from signer.keys.register import KeyRegister
@@ -181,7 +181,7 @@ class SigningStage:
         if not isinstance(judged, Allocation):
             self._note_refused(judged, key)
             return judged
-        intent, asked = case.intent, Asked(case.intent.agent, case.digest)
+        intent, asked = case.intent, KeyUseRequest(case.intent.agent, case.digest)
         problem = self.key_use.problem(self.registry.org, key, asked, intent.client_share)
         if problem is None:
             return judged
@@ -194,7 +194,7 @@ class SigningStage:
         if live is None or not isinstance(live.pinned, IntentRejected):
             return
         if live.pinned.reason is Reason.KEY_NOT_GRANTED:
-            self.key_use.refuse(self.registry.org, key, Asked(live.agent, live.intent))
+            self.key_use.refuse(self.registry.org, key, KeyUseRequest(live.agent, live.intent))
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live
@@ -219,7 +219,7 @@ class SigningStage:
         # The vault changed under a pinned outcome: signing with another key would change its bytes.
         if key is None or key.address != draft.sender:
             raise HaltError(f"the key at {draft.key_path} is not the one that was pinned")
-        asked = Asked(draft.agent, live.intent)
+        asked = KeyUseRequest(draft.agent, live.intent)
         return self.key_use.open(self.registry.org, key, asked, live.client_share)
 
     def _audit(

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 from signer.case_builder import CaseBuilder
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.process import forbid_inspection
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.identity import SealedIdentity, open_identity
-from signer.key_import import KeyImports
+from signer.key_import import ShareKeyImportBoxes
 from signer.keys.accesses import KeyAccesses
 from signer.keys.authorized_use import KeyUse
 from signer.keys.keychain import Keychain
@@ -129,7 +129,7 @@ def make_slot(
     memory = Memory(store, Sealer(signer_keys.state_key), number)
     shares = ShareKeyRotation(memory, holders.root, secrets.token_bytes, now_ms)
     keychain.share_boxes = shares
-    imports = KeyImports(shares)
+    imports = ShareKeyImportBoxes(shares)
     provisioner = KeyProvisioner(keys, keychain, imports)
     vaults = VaultOrderExecutor(
         registry, vault, holders, imports, secrets.token_bytes, signer_keys.secret_holders

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from signer.custody.kms.recorded import KmsCall
+from signer.custody.kms.journal import KmsCall
 from streams.slow_calls import SLOW_MS
 
 OURS = "sixgate"

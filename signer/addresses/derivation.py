@@ -28,12 +28,12 @@ def derive(chain: KeyChain, public_key: bytes) -> str:
     return _DERIVATIONS[chain](public_key)
 
 
-def recorded(chain: KeyChain, address: str) -> str:
+def canonical_address(chain: KeyChain, address: str) -> str:
     """Return an address as records spell it: Ethereum's in lower case, all others as they are."""
     return address.lower() if chain is KeyChain.ETHEREUM else address
 
 
-def shown(chain: KeyChain, address: str) -> str:
+def display_address(chain: KeyChain, address: str) -> str:
     """Return a recorded address as people read it: Ethereum's with its EIP-55 checksum."""
     if chain is KeyChain.ETHEREUM:
         return ethereum_address.checksum_address(bytes.fromhex(address[2:]))

@@ -12,7 +12,7 @@ MODE_DEFAULT, MODE_PRIVATE = 0o666, 0o600
 
 
 @contextmanager
-def written_whole(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Iterator[BinaryIO]:
     """Lend a file that stands at ``path`` when the block ends, durable; nothing if it raises.
 
     ``mode`` is subject to the umask. Raises ``OSError``, ``FileExistsError`` for a name that is
@@ -22,10 +22,10 @@ def written_whole(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Ite
         yield file
 
 
-def write_whole(
+def write_atomic(
     path: Path, content: bytes | bytearray, *, replace: bool, mode: int = MODE_DEFAULT
 ) -> None:
-    """Write a file as ``written_whole`` does, from the caller's buffer and through no other."""
+    """Write a file as ``atomic_file`` does, from the caller's buffer and through no other."""
     with _drafted(path, mode, replace=replace) as handle, memoryview(content) as rest:
         written = 0
         while written < len(rest):

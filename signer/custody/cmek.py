@@ -23,7 +23,7 @@ _OVERHEAD_BYTES = len(FORMAT) + _FINGERPRINT_BYTES + aead.NONCE_BYTES + aead.TAG
 _Label = Annotated[str, Field(min_length=1, max_length=256)]
 
 
-class CmekPlace(Canonical):
+class CmekContext(Canonical):
     """The version of a secret that a value is, as its layer is authenticated with it."""
 
     org: _Label

@@ -31,7 +31,7 @@ class Parts:
             share.wipe()
 
 
-def take_apart(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
+def split_data_key(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
     """Split a data key as the plan says, proven to be rebuilt by all who may.
 
     Raise ``RandomnessError``; ``CorruptError`` if some of the parts would not give it back.
@@ -47,17 +47,17 @@ def take_apart(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
     return parts
 
 
-def put_together(plan: Plan, shares: Sequence[Share], client: Share | None) -> bytearray:
+def rebuild_data_key(plan: Plan, shares: Sequence[Share], client: Share | None) -> bytearray:
     """Return the data key of these providers' shares, and the client's part where it has one.
 
     The caller wipes it. Wrong shares give a wrong key; ``SharesMismatchError`` as ``combine``.
     """
     if plan.client is ClientPart.SHARE and client is not None:
         return shamir.combine([*shares, client])
-    return complete(plan, shamir.combine(shares), client)
+    return join_client_half(plan, shamir.combine(shares), client)
 
 
-def complete(plan: Plan, kept: bytearray, client: Share | None) -> bytearray:
+def join_client_half(plan: Plan, kept: bytearray, client: Share | None) -> bytearray:
     """Return the data key of what was kept and the client's half, if the plan has one.
 
     ``kept`` is wiped unless it is itself the key.
@@ -82,7 +82,7 @@ def _share_out(plan: Plan, parts: Parts, random_bytes: RandomBytes) -> Parts:
 
 
 def _prove(plan: Plan, dek: bytearray, parts: Parts) -> None:
-    with wiping(complete(plan, bytearray(parts.kept), parts.client)) as proof:
+    with wiping(join_client_half(plan, bytearray(parts.kept), parts.client)) as proof:
         require_same(proof, dek)
     if plan.providers:
         for shares in combinations(_of_the_split(plan, parts), plan.threshold):

@@ -11,13 +11,13 @@ from functools import partial
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import wiping
 from signer.custody.context import Layer, SecretContext
-from signer.custody.data_key import complete
+from signer.custody.data_key import join_client_half
 from signer.custody.envelope import SealedSecret, open_under_dek, open_vault_key, unseal_layer
 from signer.custody.errors import ClientShareMissingError, CorruptError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS, SERVER_HALF, Plan
-from signer.custody.provider import Answer, Provider, Work, asking
+from signer.custody.provider import Answer, Provider, Work, ask_all
 from signer.custody.sealing import Holders
 from signer.custody.share import Share, decode_share
 from signer.custody.share_combination import ShareCombination, Yields, mismatch
@@ -84,7 +84,7 @@ def _gather(
     rebuilding: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Opening:
     asked = list(_to_ask(rebuilding, holders, context, sealed))
-    with asking([(provider, work) for _, provider, work in asked]) as answers:
+    with ask_all([(provider, work) for _, provider, work in asked]) as answers:
         for answer in answers:
             number, provider, _ = asked[answer.place]
             secret = _take(rebuilding, provider.name, number, answer)
@@ -132,7 +132,7 @@ def _open_kept(
         return open_under_dek(dek, context, sealed.ciphertext)
     with wiping(unseal_layer(kek, sealed.wrapped_dek, context, Layer.SHARE)) as encoded:
         half = decode_share(encoded, SERVER_HALF, KEY_BYTES)
-    dek = complete(plan, half.value, client)
+    dek = join_client_half(plan, half.value, client)
     try:
         return open_under_dek(dek, context, sealed.ciphertext)
     except CorruptError:

@@ -23,7 +23,7 @@ from signer.custody.errors import (
 )
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
-from signer.custody.thread_pool import run_apart
+from signer.custody.thread_pool import run_in_thread
 
 Work: TypeAlias = Callable[[RootKms], bytes | bytearray]
 Report: TypeAlias = Callable[[ProviderFailure], None]
@@ -57,7 +57,7 @@ class Provider:
         """Start work with the KMS; what it raises is raised by the future's ``result``."""
         future: Future[bytes | bytearray] = Future()
         try:
-            run_apart(partial(_work, work, self.kms, future))
+            run_in_thread(partial(_work, work, self.kms, future))
         except RuntimeError:  # the system has no thread left
             future.set_exception(KmsUnavailableError(f"No thread is left to ask {self.name}."))
         return future
@@ -98,7 +98,7 @@ class Answer:
 
 
 @contextmanager
-def asking(calls: Sequence[tuple[Provider, Work]]) -> Iterator[Iterator[Answer]]:
+def ask_all(calls: Sequence[tuple[Provider, Work]]) -> Iterator[Iterator[Answer]]:
     """Ask all providers at once and lend their answers in the order in which they come.
 
     At the end nobody waits for those that have not answered.

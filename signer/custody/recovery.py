@@ -14,7 +14,7 @@ from schemas.fields import X25519PublicKey
 from schemas.recovery import RecoveryOrder
 from signer.custody.buffers import RandomBytes, wipe, wiping
 from signer.custody.context import SecretContext
-from signer.custody.data_key import take_apart
+from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, open_under_dek
 from signer.custody.errors import CorruptError, QuorumError, RecoveryRefusedError
 from signer.custody.failures import Cause, ProviderFailure
@@ -64,7 +64,7 @@ def recover(
     order = check_approval(context, approval)
     _require_all(holders, sealed)
     with wiping(open_by_providers(holders, context, sealed, None, _proven).secret) as dek:
-        parts = take_apart(plan, dek, random_bytes)
+        parts = split_data_key(plan, dek, random_bytes)
     try:
         shares = wrap_shares(holders.providers, context, parts.shares)
         share = parts.client.encode() if parts.client else bytearray()

@@ -10,7 +10,7 @@ from functools import partial
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.context import Layer, SecretContext
-from signer.custody.data_key import Parts, take_apart
+from signer.custody.data_key import Parts, split_data_key
 from signer.custody.envelope import (
     SealedSecret,
     WrappedShare,
@@ -22,7 +22,7 @@ from signer.custody.envelope import (
 from signer.custody.errors import QuorumError
 from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS, SERVER_HALF, Plan
-from signer.custody.provider import Provider, Work, asking
+from signer.custody.provider import Provider, Work, ask_all
 from signer.custody.share import Share
 
 
@@ -62,7 +62,7 @@ def seal(
     _require_holders(plan, holders, wrapped_kek)
     with wiping(draw(random_bytes, aead.KEY_BYTES)) as dek:
         ciphertext = seal_under_dek(dek, context, secret, random_bytes)
-        parts = take_apart(plan, dek, random_bytes)
+        parts = split_data_key(plan, dek, random_bytes)
     try:
         if plan.has_vault_key:
             wrapped_dek = _wrap_kept(holders.root, wrapped_kek, context, parts, random_bytes)
@@ -109,7 +109,7 @@ def wrap_shares(
         (provider, partial(_wrap_and_prove, share=share, aad=context.share_aad(provider.name)))
         for provider, share in zip(providers, shares, strict=True)
     ]
-    with asking(calls) as answers:
+    with ask_all(calls) as answers:
         given = sorted(answers, key=lambda answer: answer.place)
     failures = tuple(answer.failure for answer in given if answer.failure)
     if failures:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from signer.custody.aead import KEY_BYTES
 from signer.custody.context import SecretContext
-from signer.custody.data_key import put_together
+from signer.custody.data_key import rebuild_data_key
 from signer.custody.envelope import open_under_dek
 from signer.custody.errors import CorruptError, CustodyError, QuorumError, SharesMismatchError
 from signer.custody.failures import Cause, ProviderFailure
@@ -86,7 +86,7 @@ class ShareCombination:
     def _try(self, providers: tuple[str, ...]) -> bytearray | None:
         shares = [self._held[provider] for provider in providers]
         try:
-            dek = put_together(self._plan, shares, self._client)
+            dek = rebuild_data_key(self._plan, shares, self._client)
             return self._yields(dek, self._context, self._ciphertext)
         except CorruptError:
             return None

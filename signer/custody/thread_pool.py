@@ -19,7 +19,7 @@ Work: TypeAlias = Callable[[], None]
 _idle: list[SimpleQueue[Work]] = []  # of the process: what one provider leaves, another takes
 
 
-def run_apart(work: Work) -> None:
+def run_in_thread(work: Work) -> None:
     """Run work that raises nothing in another thread; ``RuntimeError`` if the system has none left.
 
     The thread is a daemon: work that never ends must not keep the process from its end.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from schemas.access import ACCESS_MEANING, AccessReason
 from schemas.record import Outgoing
 from signer.access import Access, Allowed, Refused
-from signer.access_records import Use, recorded
+from signer.access_records import Use, access_record
 from signer.keys.descriptor import KeyDescriptor
 from signer.vaults.vault import Vault
 
@@ -21,7 +21,7 @@ def never() -> int:
     return 0
 
 
-class Asked(NamedTuple):
+class KeyUseRequest(NamedTuple):
     """Who wants a key: an agent, for the intent of that name."""
 
     agent: str
@@ -37,7 +37,7 @@ class KeyAccesses:
     _noted: list[Outgoing] = field(default_factory=list)
 
     @contextmanager
-    def watching(self, org: str, key: KeyDescriptor, asked: Asked) -> Iterator[None]:
+    def watching(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> Iterator[None]:
         """Note it if the key is opened meanwhile, whether it opens or not."""
         before = self.openings()
         try:
@@ -46,7 +46,7 @@ class KeyAccesses:
             if self.openings() != before:
                 self._note(org, key, asked, Allowed())
 
-    def refuse(self, org: str, key: KeyDescriptor, asked: Asked) -> None:
+    def refuse(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> None:
         """Note that no grant lets an agent sign with a key."""
         reason = AccessReason.KEY_NOT_GRANTED
         where = f"{asked.agent}, {key.path} in {key.vault}"
@@ -58,7 +58,7 @@ class KeyAccesses:
         drained, self._noted = self._noted, []
         return drained
 
-    def _note(self, org: str, key: KeyDescriptor, asked: Asked, access: Access) -> None:
+    def _note(self, org: str, key: KeyDescriptor, asked: KeyUseRequest, access: Access) -> None:
         use = Use(
             # An intent may open its key more than once: after a restart, or when it lay too long.
             request=f"{asked.intent}/sign/{self.at_ms}",
@@ -71,4 +71,4 @@ class KeyAccesses:
             client_address="",
             at_ms=self.at_ms,
         )
-        self._noted.append(recorded(use, access))
+        self._noted.append(access_record(use, access))

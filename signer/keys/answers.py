@@ -11,16 +11,16 @@ from schemas.keys import (
     KeyRotation,
     answer_id,
 )
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.keys.orders import KeyOrderError, read_order
 from signer.registry import Registry
 from signer.signer_events import require_answer_signature
-from signer.vaults.vault import usual_of
+from signer.vaults.vault import default_vaults
 
 FIRST_VERSION = 1
 
 
-def prove_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
+def verify_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
     """Return the order that a registered signer answered, itself proven to be an admin's.
 
     Raises ``KeyOrderError``, also where the address of a key is not its public key's.
@@ -34,7 +34,7 @@ def prove_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
     return order
 
 
-def check_given(answer: AnyAnswer, order: AnyOrder, newest: KeyProvisioned | None) -> None:
+def check_matches_order(answer: AnyAnswer, order: AnyOrder, newest: KeyProvisioned | None) -> None:
     """Raise ``KeyOrderError`` unless an answer gives exactly what was ordered.
 
     ``newest`` is the answer that made the key which stands at the order's path.
@@ -46,19 +46,19 @@ def check_given(answer: AnyAnswer, order: AnyOrder, newest: KeyProvisioned | Non
         return
     chain = order.chain if isinstance(order, KeyRequest | KeyImport) else newest and newest.chain
     imported = isinstance(order, KeyImport) and order.address != answer.address
-    placed = answer.vault in vaults_of(order, newest)
+    placed = answer.vault in allowed_vaults(order, newest)
     if answer.chain != chain or not placed or imported:
         raise KeyOrderError("the answer is for another key than the request")
 
 
-def vaults_of(order: AnyOrder, newest: KeyProvisioned | None) -> tuple[str, ...]:
+def allowed_vaults(order: AnyOrder, newest: KeyProvisioned | None) -> tuple[str, ...]:
     """Return the vaults in which the key that an order is about may be: it stays where it was made.
 
-    An order that names none leaves it to the signer (``vault.usual``).
+    An order that names none leaves it to the signer (``vault.default_vault``).
     """
     if not isinstance(order, KeyRequest | KeyImport):
         return (newest.vault if newest else AGENT_KEYS,)
-    return (order.vault,) if order.vault else usual_of(order.path)
+    return (order.vault,) if order.vault else default_vaults(order.path)
 
 
 def _place(order: AnyOrder) -> tuple[str, str, str, int]:
@@ -77,5 +77,5 @@ def _check_derived(answer: KeyProvisioned) -> None:
         derived = derive(answer.chain, bytes.fromhex(answer.public_key[2:]))
     except ValueError:
         derived = ""
-    if recorded(answer.chain, derived) != answer.address:
+    if canonical_address(answer.chain, derived) != answer.address:
         raise KeyOrderError("the answer's address is not its public key's")

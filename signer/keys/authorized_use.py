@@ -9,7 +9,7 @@ from schemas.reasons import Reason
 from schemas.record import Outgoing
 from signer.custody.errors import ClientShareMissingError, CorruptError, CustodyError
 from signer.ethereum.signing import DigestSigner
-from signer.keys.accesses import Asked, KeyAccesses
+from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.descriptor import KeyDescriptor
 
 OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], DigestSigner]
@@ -30,14 +30,14 @@ class KeyUse:
         self._accesses.at_ms = at_ms
 
     def open(
-        self, org: str, key: KeyDescriptor, asked: Asked, share: ClientShare | None
+        self, org: str, key: KeyDescriptor, asked: KeyUseRequest, share: ClientShare | None
     ) -> DigestSigner:
         """Return what signs with a key; raise ``CustodyError`` where it does not open."""
         with self._accesses.watching(org, key, asked):
             return self.open_key(key, asked.agent, share)
 
     def problem(
-        self, org: str, key: KeyDescriptor, asked: Asked, share: ClientShare | None
+        self, org: str, key: KeyDescriptor, asked: KeyUseRequest, share: ClientShare | None
     ) -> Reason | None:
         """Return why a key does not open; None once it is open.
 
@@ -58,7 +58,7 @@ class KeyUse:
             return Reason.KEY_UNAVAILABLE
         return None
 
-    def refuse(self, org: str, key: KeyDescriptor, asked: Asked) -> None:
+    def refuse(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> None:
         """Note that no grant lets an agent sign with a key."""
         self._accesses.refuse(org, key, asked)
 

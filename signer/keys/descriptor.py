@@ -6,8 +6,8 @@ from enum import StrEnum
 from schemas.key_chains import SIGNING, KeyChain
 from schemas.keys import KeyProvisioned
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import VersionPlace
-from signer.vaults.wrapped import sealed_by
+from signer.vaults.vault import VersionId
+from signer.vaults.wrapping_fields import sealed_from
 
 
 class KeyState(StrEnum):
@@ -41,9 +41,9 @@ class KeyDescriptor:
         return self.provisioned.vault
 
     @property
-    def place(self) -> VersionPlace:
+    def place(self) -> VersionId:
         """Where this version lies."""
-        return place_of(self.provisioned)
+        return key_version_id(self.provisioned)
 
     @property
     def active(self) -> bool:
@@ -56,11 +56,11 @@ class KeyDescriptor:
         return self.chain in SIGNING
 
 
-def place_of(answer: KeyProvisioned) -> VersionPlace:
+def key_version_id(answer: KeyProvisioned) -> VersionId:
     """Return where the version of a key lies that an answer made."""
-    return VersionPlace(answer.account, answer.vault, answer.path, answer.version)
+    return VersionId(answer.account, answer.vault, answer.path, answer.version)
 
 
-def sealed_of(answer: KeyProvisioned) -> SealedSecret:
+def sealed_key(answer: KeyProvisioned) -> SealedSecret:
     """Return a key as it was sealed when it was made."""
-    return sealed_by(answer, bytes.fromhex(answer.ciphertext[2:]))
+    return sealed_from(answer, bytes.fromhex(answer.ciphertext[2:]))

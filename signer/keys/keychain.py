@@ -28,12 +28,12 @@ from signer.registry import Registry
 from signer.vaults.client_shares import (
     NoShareBoxes,
     ShareBoxes,
-    hand_over,
     require_client,
+    seal_for_client,
     share_info,
 )
-from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
-from signer.vaults.vault import Vault, VaultPlace, VersionPlace
+from signer.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
+from signer.vaults.vault import Vault, VaultId, VersionId
 
 LIMITS = KeyringLimits(handles_max=1024, idle_ms_max=60_000, age_ms_max=600_000, uses_max=1_000_000)
 FAILURES_MAX = 1024
@@ -101,12 +101,12 @@ class Keychain:
         self._keys = keys
         self._random_bytes = random_bytes
         self._keyring = Keyring(self._open, clock_ms, LIMITS)
-        self._failures: deque[tuple[VersionPlace, ProviderFailure]] = deque(maxlen=FAILURES_MAX)
+        self._failures: deque[tuple[VersionId, ProviderFailure]] = deque(maxlen=FAILURES_MAX)
         self._openings = 0
         self.share_boxes: ShareBoxes = NoShareBoxes()
 
     @property
-    def vaults(self) -> Mapping[VaultPlace, Vault]:
+    def vaults(self) -> Mapping[VaultId, Vault]:
         """The vaults of all accounts."""
         return self._registry.vaults
 
@@ -131,7 +131,7 @@ class Keychain:
         """Count how often holders were asked to open a key."""
         return self._openings
 
-    def drain_failures(self) -> list[tuple[VersionPlace, ProviderFailure]]:
+    def drain_failures(self) -> list[tuple[VersionId, ProviderFailure]]:
         """Return, once, which providers failed while a key was opened nevertheless."""
         drained = list(self._failures)
         self._failures.clear()
@@ -149,15 +149,17 @@ class Keychain:
         """
         vault = self._vault(key.account, key.vault)
         require_client(vault, key.share_for)
-        context = context_in(self._registry.org, vault, key.path, key.version)
+        context = secret_context(self._registry.org, vault, key.path, key.version)
         public_key = curves.public_key(CURVES[key.chain], secret)
         wrapped_kek = self._keys.wrapped_kek(*vault.place)
-        sealing = seal_in(vault, self._held_by, wrapped_kek, context, secret, self._random_bytes)
+        sealing = seal_in_vault(
+            vault, self._held_by, wrapped_kek, context, secret, self._random_bytes
+        )
         lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
         with lent as share:
             # As it will be opened: whoever pays to an address relies on its key.
             self._handle(key.chain, context, sealing.sealed, share).close()
-            handed = hand_over(key.share_for, context, share)
+            handed = seal_for_client(key.share_for, context, share)
         return MadeKey(key, vault, public_key, sealing.sealed, self._kms_key(vault), handed)
 
     def close_expired(self) -> None:
@@ -175,7 +177,7 @@ class Keychain:
         if key is None or sealed is None:
             raise CorruptError(f"There is no version {name.version} of the key at {name.path}.")
         vault = self._vault(name.account, key.vault)
-        context = context_in(self._registry.org, vault, name.path, name.version)
+        context = secret_context(self._registry.org, vault, name.path, name.version)
         if name.share is None:
             return self._handle(key.chain, context, sealed, None)
         info = share_info(name.share, context, name.agent)
@@ -186,8 +188,8 @@ class Keychain:
         self, chain: KeyChain, context: SecretContext, sealed: SealedSecret, share: bytearray | None
     ) -> Handle:
         vault = self._vault(context.account, context.vault)
-        opening = open_sealed(holders_of(vault, self._held_by), context, sealed, share)
-        place = place_in(context)
+        opening = open_sealed(vault_holders(vault, self._held_by), context, sealed, share)
+        place = version_id(context)
         self._failures.extend((place, failure) for failure in opening.failures)
         if chain in SIGNING:
             return KeyHandle(opening.secret)
@@ -195,7 +197,7 @@ class Keychain:
 
     def _kms_key(self, vault: Vault) -> str:
         """Name the root keys that a key in a vault is under."""
-        providers = holders_of(vault, self._held_by).providers
+        providers = vault_holders(vault, self._held_by).providers
         return ",".join(each.kms.key_id for each in providers) or self._held_by.root.key_id
 
     def _vault(self, account: str, name: str) -> Vault:

@@ -12,15 +12,15 @@ from schemas.keys import (
     KeyRequest,
     KeyRotation,
 )
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.custody.buffers import wiping
 from signer.key_import import ImportBoxes
 from signer.keys.answers import FIRST_VERSION
 from signer.keys.keychain import Keychain, MadeKey, NewKey
 from signer.keys.orders import KeyOrderError, Ordered
 from signer.keys.register import KeyRegister
-from signer.vaults.vault import usual
-from signer.vaults.wrapped import told
+from signer.vaults.vault import default_vault
+from signer.vaults.wrapping_fields import wrapping_fields
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class KeyProvisioner:
     keychain: Keychain
     imports: ImportBoxes
 
-    def carry_out(self, ordered: Ordered, signer: str, now_ms: int) -> AnyAnswer:
+    def execute(self, ordered: Ordered, signer: str, now_ms: int) -> AnyAnswer:
         """Return the answer to an order, which lacks ``signer``'s signature.
 
         Raises ``KeyOrderError`` where the order is impossible as keys stand, and ``CustodyError``;
@@ -67,7 +67,7 @@ class KeyProvisioner:
 
     def _first(self, order: KeyRequest | KeyImport) -> NewKey:
         about, share_for = (order.account, order.path), order.share_for
-        vault = order.vault or usual(*about, self.keychain.vaults)
+        vault = order.vault or default_vault(*about, self.keychain.vaults)
         return NewKey(*about, FIRST_VERSION, order.chain, vault, share_for)
 
     def _take_in(self, order: KeyImport, box: bytes) -> MadeKey:
@@ -79,12 +79,12 @@ class KeyProvisioner:
 
 
 def _address(made: MadeKey) -> str:
-    return recorded(made.key.chain, derive(made.key.chain, made.public_key))
+    return canonical_address(made.key.chain, derive(made.key.chain, made.public_key))
 
 
 def _told(made: MadeKey) -> dict[str, Any]:
     return {
-        **told(made.sealed),
+        **wrapping_fields(made.sealed),
         "vault": made.vault.name,
         "mode": made.vault.mode,
         "version": made.key.version,

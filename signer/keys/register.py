@@ -19,11 +19,11 @@ from schemas.keys import (
     decode_vault_event,
 )
 from schemas.vault_events import Rewrap
-from signer.keys.answers import check_given, prove_answer
-from signer.keys.descriptor import KeyDescriptor, KeyState, place_of, sealed_of
+from signer.keys.answers import check_matches_order, verify_answer
+from signer.keys.descriptor import KeyDescriptor, KeyState, key_version_id, sealed_key
 from signer.keys.orders import KeyOrderError, check_in_time
 from signer.registry import Registry
-from signer.vaults.rewraps import apply_rewrap, prove_rewrap
+from signer.vaults.rewraps import apply_rewrap, verify_rewrap
 from signer.vaults.vault import Vault
 from signer.vaults.wrappings import WrappingError, Wrappings
 
@@ -120,19 +120,19 @@ class KeyRegister:
             )
 
     def _take(self, answer: AnyAnswer, registry: Registry) -> None:
-        order = prove_answer(answer, registry)
+        order = verify_answer(answer, registry)
         if self.answers.get(answer.id) == answer:
             return
         self.check_possible(order)
-        check_given(answer, order, self.newest_answer(order))
+        check_matches_order(answer, order, self.newest_answer(order))
         if isinstance(answer, KeyProvisioned):
             vault = vault_of_keys(registry, answer)
             self._check_new(answer, vault)
-            self.wrappings.add(vault, place_of(answer), sealed_of(answer))
+            self.wrappings.add(vault, key_version_id(answer), sealed_key(answer))
         self._fold(answer, order)
 
     def _rewrap(self, event: Rewrap, registry: Registry) -> None:
-        vault = prove_rewrap(event, registry)
+        vault = verify_rewrap(event, registry)
         if self.answers.get(event.id) != event:
             try:
                 apply_rewrap(self.wrappings, vault, event)
@@ -148,7 +148,7 @@ class KeyRegister:
         if vault.plan.needs_client is not (answer.client_share is not None):
             raise KeyOrderError(f"a client's share is not what mode {vault.mode} says")
         try:
-            self.wrappings.check_new(vault, place_of(answer), sealed_of(answer))
+            self.wrappings.check_new(vault, key_version_id(answer), sealed_key(answer))
         except WrappingError as error:
             raise KeyOrderError(str(error)) from None
 

@@ -35,16 +35,16 @@ def require_client(vault: Vault, share_for: X25519PublicKey | None) -> None:
         )
 
 
-def hand_over(
+def seal_for_client(
     share_for: X25519PublicKey | None, context: SecretContext, share: bytearray | None
 ) -> bytes | None:
     """Return the client's share sealed for the client; raise ``ClientShareMissingError``."""
     if share is None or share_for is None:
         return None
-    return sealed_share(share_for, context, share)
+    return seal_share(share_for, context, share)
 
 
-def sealed_share(share_for: X25519PublicKey, context: SecretContext, share: bytearray) -> bytes:
+def seal_share(share_for: X25519PublicKey, context: SecretContext, share: bytearray) -> bytes:
     """Return a share sealed for the client; raise ``ClientShareMissingError``."""
     try:
         return seal_for(share_for, share, _place(context).to_client())

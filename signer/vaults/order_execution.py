@@ -22,7 +22,7 @@ from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Rotation
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.share_migration import ShareMigration
-from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.vault import Vault, VersionId
 
 GENERATED_BYTES = 32
 STUCK_MS = 600_000
@@ -44,25 +44,25 @@ class VaultOrderExecutor:
     secret_holders: Holders | None = None
     _settled: dict[tuple[str, str], bytes] = field(default_factory=dict)
     _quiet_count: int = -1
-    _stuck: dict[VersionPlace, str] = field(default_factory=dict)
-    _stuck_shares: dict[tuple[VersionPlace, str], str] = field(default_factory=dict)
+    _stuck: dict[VersionId, str] = field(default_factory=dict)
+    _stuck_shares: dict[tuple[VersionId, str], str] = field(default_factory=dict)
     _stuck_since_ms: int = 0
 
     @property
-    def keeper(self) -> SecretSealing:
+    def secret_sealing(self) -> SecretSealing:
         """Who seals secrets that are no signing keys, and opens them."""
         return SecretSealing(
             self.registry, self.vault.secrets, self._holders(signing=False), self.random_bytes
         )
 
     @property
-    def mover(self) -> ShareMigration:
+    def share_migration(self) -> ShareMigration:
         """Who puts providers' shares under new roots."""
         return ShareMigration(
             self.registry, self.vault, self._holders, self.random_bytes, self._stuck_shares
         )
 
-    def carry_out(self, ordered: VaultOrdered, signer: str, now_ms: int) -> VaultAnswer:
+    def execute(self, ordered: VaultOrdered, signer: str, now_ms: int) -> VaultAnswer:
         """Return the unsigned answer to an order whose giver may give it.
 
         Raises ``KeyOrderError`` where the order is impossible as things stand, and
@@ -74,11 +74,11 @@ class VaultOrderExecutor:
             self.vault.secrets.check_room(order, len(ordered.box))
             with wiping(self._value(order, ordered.box)) as value:
                 self._require_layer(order, value)
-                return self.keeper.seal(ordered.envelope, value, signer, now_ms)
+                return self.secret_sealing.seal(ordered.envelope, value, signer, now_ms)
         if isinstance(order, RecoveryOrder):
-            return self._recovery(ordered.vault).carry_out(ordered.envelope, order, signer, now_ms)
+            return self._recovery(ordered.vault).execute(ordered.envelope, order, signer, now_ms)
         if isinstance(order, ProviderRootOrder):
-            return self.mover.begin(ordered, order, signer, now_ms)
+            return self.share_migration.begin(ordered, order, signer, now_ms)
         rotation = self._rotation(ordered.vault, signer, now_ms)
         root = self._holders(signing=ordered.vault.holds_keys).root
         return rotation.change_key(ordered.envelope, root, root, self.random_bytes)
@@ -99,7 +99,7 @@ class VaultOrderExecutor:
         except CustodyError as error:  # of the root, which no share waits for
             made, failed = Rewraps(), error
         if not made.events:
-            moved = self.mover.bring_on(signer, now_ms)
+            moved = self.share_migration.move_some_shares(signer, now_ms)
             made = Rewraps(moved.events, (*made.stuck, *moved.stuck))
         if not made.events and failed is not None:
             raise failed
@@ -128,11 +128,11 @@ class VaultOrderExecutor:
     ) -> tuple[SecretRewrapped, ...]:
         rotation = self._rotation(vault, signer, now_ms)
         root = self._holders(signing=vault.holds_keys).root
-        events = rotation.rewrap_behind(root, self.random_bytes, self._stuck)
+        events = rotation.rewrap_outdated(root, self.random_bytes, self._stuck)
         try:
             return tuple(islice(events, count_max))
         except NOT_OPEN as error:  # the vault's newest key: nothing gets under it
-            behind = self.vault.wrappings_of(vault).behind(vault.place)
+            behind = self.vault.wrappings_of(vault).outdated(vault.place)
             self._stuck |= dict.fromkeys(behind, str(error))
             return ()
 
@@ -155,7 +155,7 @@ class VaultOrderExecutor:
             for place, key in list(wrappings.keys.items()):
                 if max(key.newest) == 1 or self._settled.get(place) == key.current:
                     continue
-                behind = list(wrappings.behind(place))
+                behind = list(wrappings.outdated(place))
                 if not behind:
                     self._settled[place] = key.current
                 elif any(each not in self._stuck for each in behind):

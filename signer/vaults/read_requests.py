@@ -19,7 +19,7 @@ class ReadRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProvenRequest:
     """A proven request, its digest, who asks, and the vault it is about."""
 
     request: SecretRequest
@@ -50,7 +50,7 @@ class SeenRequests:
             del self.came_at_ms[next(iter(self.came_at_ms))]
 
 
-def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> Asked:
+def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> ProvenRequest:
     """Return a request once it is proven, and take it as seen; raise ``ReadRequestError``."""
     try:
         envelope = Envelope.decode(raw)
@@ -67,7 +67,9 @@ def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> As
     seen.take(name, request.requested_at_ms, now_ms)
     known = registry.vaults.get((request.account, request.vault))
     # A vault that is none is judged as one on which nobody has a grant.
-    return Asked(request, name, agent, known or Vault(request.account, request.vault, "envelope"))
+    return ProvenRequest(
+        request, name, agent, known or Vault(request.account, request.vault, "envelope")
+    )
 
 
 def _agent(request: SecretRequest, registry: Registry) -> AgentSet:

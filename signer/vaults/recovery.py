@@ -11,10 +11,10 @@ from signer.custody.errors import RecoveryRefusedError
 from signer.custody.recovery import Approval, recover
 from signer.custody.sealing import Holders
 from signer.registry import Registry
-from signer.vaults.client_shares import sealed_share
-from signer.vaults.sealing import context_in, holders_of
-from signer.vaults.vault import Vault, VersionPlace
-from signer.vaults.wrapped import told
+from signer.vaults.client_shares import seal_share
+from signer.vaults.sealing import secret_context, vault_holders
+from signer.vaults.vault import Vault, VersionId
+from signer.vaults.wrapping_fields import wrapping_fields
 from signer.vaults.wrappings import Wrappings
 
 
@@ -28,7 +28,7 @@ class Recovery:
     holders: Holders
     random_bytes: RandomBytes
 
-    def carry_out(
+    def execute(
         self, request: Envelope, order: RecoveryOrder, signer: str, at_ms: int
     ) -> SecretRecovered:
         """Return the unsigned answer, with the new share sealed for the client of the order.
@@ -37,7 +37,7 @@ class Recovery:
         this one, and ``ClientShareMissingError`` where the client's key is none; then every share
         is what it was.
         """
-        place = VersionPlace(order.account, order.vault, order.path, order.version)
+        place = VersionId(order.account, order.vault, order.path, order.version)
         held = self.wrappings.versions.get(place)
         if held is None:
             raise RecoveryRefusedError(f"There is no {place}: name a version that is there.")
@@ -47,13 +47,13 @@ class Recovery:
                 f"By a later order the client's share of {place} was replaced before: give this "
                 "one again if it is still meant."
             )
-        context = context_in(self.registry.org, self.vault, order.path, order.version)
+        context = secret_context(self.registry.org, self.vault, order.path, order.version)
         approval = Approval(request, self.registry.admin_keys, at_ms)
-        known = holders_of(self.vault, self.holders)
+        known = vault_holders(self.vault, self.holders)
         made = recover(known, context, held.sealed, approval, self.random_bytes)
         with wiping(made.client_share) as share:
-            handed = sealed_share(made.share_for, context, share)
-        fields: dict[str, Any] = {**place._asdict(), **told(made.sealed)}
+            handed = seal_share(made.share_for, context, share)
+        fields: dict[str, Any] = {**place._asdict(), **wrapping_fields(made.sealed)}
         return SecretRecovered(
             id=vault_answer_id(request.body()),
             request=request,

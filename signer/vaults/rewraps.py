@@ -18,13 +18,13 @@ from signer.keys.orders import KeyOrderError
 from signer.order_validity import validity_problem
 from signer.registry import Registry
 from signer.signer_events import open_admin_order, require_answer_signature, require_signer_event
-from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import Wrappings
 
 Ordered = TypeVar("Ordered", bound=Order)
 
 
-def prove_rewrap(event: Rewrap, registry: Registry) -> Vault:
+def verify_rewrap(event: Rewrap, registry: Registry) -> Vault:
     """Return the vault in which a registered signer re-wrapped something.
 
     A changed KEK or root, and a share that was replaced, must be what an admin ordered. Raises
@@ -57,7 +57,7 @@ def apply_rewrap(wrappings: Wrappings, vault: Vault, event: Rewrap) -> None:
 
 
 def _note_ordered(wrappings: Wrappings, event: SecretRecovered) -> None:
-    place = VersionPlace(event.account, event.vault, event.path, event.version)
+    place = VersionId(event.account, event.vault, event.path, event.version)
     ordered_ms = RecoveryOrder.decode(event.request.body()).requested_at_ms
     wrappings.recovery_ms[place] = max(ordered_ms, wrappings.recovery_ms.get(place, 0))
 

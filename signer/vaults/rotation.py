@@ -18,11 +18,11 @@ from signer.custody.errors import CustodyError
 from signer.custody.kms.port import RootKms
 from signer.custody.rewrapping import rewrap_deks, rewrap_vault_key
 from signer.keys.orders import KeyOrderError
-from signer.vaults.vault import Vault, VersionPlace
-from signer.vaults.wrapped import told
+from signer.vaults.vault import Vault, VersionId
+from signer.vaults.wrapping_fields import wrapping_fields
 from signer.vaults.wrappings import Wrappings
 
-Stuck: TypeAlias = tuple[VersionPlace, str]
+Stuck: TypeAlias = tuple[VersionId, str]
 """A version that stays under a former key, and why."""
 
 
@@ -70,8 +70,8 @@ class Rotation:
             signer=self.signer,
         )
 
-    def rewrap_behind(
-        self, root: RootKms, random_bytes: RandomBytes, stuck: dict[VersionPlace, str] | None = None
+    def rewrap_outdated(
+        self, root: RootKms, random_bytes: RandomBytes, stuck: dict[VersionId, str] | None = None
     ) -> Iterator[SecretRewrapped]:
         """Yield an unsigned event for every version that is under a former KEK of the vault.
 
@@ -80,18 +80,18 @@ class Rotation:
         """
         entries = [
             (self._secret(place), sealed)
-            for place in self.wrappings.behind(self.vault.place)
+            for place in self.wrappings.outdated(self.vault.place)
             if place not in (stuck or ()) and (sealed := self.wrappings.sealed(place)) is not None
         ]
 
         def failed(context: SecretContext, error: CustodyError) -> None:
             if stuck is None:
                 raise error
-            stuck[VersionPlace(*self.vault.place, context.path, context.version)] = str(error)
+            stuck[VersionId(*self.vault.place, context.path, context.version)] = str(error)
 
         moved = rewrap_deks(root, self._context, self._wrapped_kek(), entries, random_bytes, failed)
         for context, sealed in moved:
-            place = VersionPlace(*self.vault.place, context.path, context.version)
+            place = VersionId(*self.vault.place, context.path, context.version)
             yield rewrapped(self.wrappings, place, sealed, self.signer, self.at_ms)
 
     def _next(self, order: VaultKeyOrder) -> VaultKeyOrder:
@@ -101,7 +101,7 @@ class Rotation:
             raise KeyOrderError(f"the order is not about the key of {self.vault.name}")
         if order.sequence != key.changes + 1:
             raise KeyOrderError(f"the key of {self.vault.name} was changed {key.changes} times")
-        if order.change == "root" and next(self.wrappings.behind(self.vault.place), None):
+        if order.change == "root" and next(self.wrappings.outdated(self.vault.place), None):
             raise KeyOrderError(
                 f"{self.vault.name} is between two keys: finish that rotation first"
             )
@@ -112,7 +112,7 @@ class Rotation:
         account, name = self.vault.place
         return VaultContext(org=self.org, account=account, vault=name, mode=self.vault.mode)
 
-    def _secret(self, place: VersionPlace) -> SecretContext:
+    def _secret(self, place: VersionId) -> SecretContext:
         return SecretContext(org=self.org, mode=self.vault.mode, **place._asdict())
 
     def _wrapped_kek(self) -> bytes:
@@ -123,11 +123,11 @@ class Rotation:
 
 
 def rewrapped(
-    wrappings: Wrappings, place: VersionPlace, sealed: SealedSecret, signer: str, at_ms: int
+    wrappings: Wrappings, place: VersionId, sealed: SealedSecret, signer: str, at_ms: int
 ) -> SecretRewrapped:
     """Return the unsigned event that a version's data key is wrapped anew, as ``sealed`` says."""
     sequence = wrappings.versions[place].sequence + 1
-    fields: dict[str, Any] = {**place._asdict(), **told(sealed)}
+    fields: dict[str, Any] = {**place._asdict(), **wrapping_fields(sealed)}
     return SecretRewrapped(
         id=rewrap_id(*place, sequence),
         sequence=sequence,

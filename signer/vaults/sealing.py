@@ -6,10 +6,10 @@ from signer.custody.envelope import new_vault_key
 from signer.custody.errors import QuorumError
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.sealing import Holders, Sealing, seal
-from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.vault import Vault, VersionId
 
 
-def context_in(org: str, vault: Vault, path: str, version: int) -> SecretContext:
+def secret_context(org: str, vault: Vault, path: str, version: int) -> SecretContext:
     """Return what a version in a vault is sealed under."""
     return SecretContext(
         org=org,
@@ -21,12 +21,12 @@ def context_in(org: str, vault: Vault, path: str, version: int) -> SecretContext
     )
 
 
-def place_in(context: SecretContext) -> VersionPlace:
+def version_id(context: SecretContext) -> VersionId:
     """Return the version that a context is of."""
-    return VersionPlace(context.account, context.vault, context.path, context.version)
+    return VersionId(context.account, context.vault, context.path, context.version)
 
 
-def holders_of(vault: Vault, known: Holders) -> Holders:
+def vault_holders(vault: Vault, known: Holders) -> Holders:
     """Return those holders of a vault that this process knows, in the vault's order.
 
     One that is missing is one that fails, as far as opening goes.
@@ -36,7 +36,7 @@ def holders_of(vault: Vault, known: Holders) -> Holders:
     return Holders(known.root, present)
 
 
-def seal_in(
+def seal_in_vault(
     vault: Vault,
     known: Holders,
     wrapped_kek: bytes | None,
@@ -48,7 +48,7 @@ def seal_in(
 
     Raise also ``QuorumError`` where the settings do not name all of the vault's providers.
     """
-    holders = holders_of(vault, known)
+    holders = vault_holders(vault, known)
     names = {provider.name for provider in holders.providers}
     absent = tuple(name for name in vault.providers if name not in names)
     if absent:

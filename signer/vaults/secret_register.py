@@ -22,16 +22,16 @@ from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.signer_events import open_admin_order, require_answer_signature
 from signer.vaults.orders import read_vault_order
-from signer.vaults.rewraps import apply_rewrap, prove_rewrap
-from signer.vaults.vault import Vault, VaultPlace, VersionPlace
-from signer.vaults.wrapped import sealed_by
+from signer.vaults.rewraps import apply_rewrap, verify_rewrap
+from signer.vaults.vault import Vault, VaultId, VersionId
+from signer.vaults.wrapping_fields import sealed_from
 from signer.vaults.wrappings import WrappingError, Wrappings
 
 SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000
 VAULT_BYTES_MAX = 64 * 1024 * 1024
 """What one vault holds: no version is ever deleted, and every signer has all of them in memory."""
-SecretPlace: TypeAlias = tuple[str, str, str]
+SecretId: TypeAlias = tuple[str, str, str]
 """An account, a vault of it, and a path in that."""
 _EVENTS: TypeAdapter[SecretEvent] = TypeAdapter(Annotated[SecretEvent, Field(discriminator="type")])
 
@@ -51,10 +51,10 @@ class SecretRegister:
     again changes nothing.
     """
 
-    versions: dict[SecretPlace, list[SecretStored]] = field(default_factory=dict)
+    versions: dict[SecretId, list[SecretStored]] = field(default_factory=dict)
     events: dict[str, SecretEvent] = field(default_factory=dict)
     wrappings: Wrappings = field(default_factory=Wrappings)
-    used: dict[VaultPlace, Used] = field(default_factory=dict)
+    used: dict[VaultId, Used] = field(default_factory=dict)
 
     def load(self, raw: bytes, registry: Registry) -> None:
         """Take an event.
@@ -68,7 +68,7 @@ class SecretRegister:
         if isinstance(event, SecretStored):
             vault = _prove(event, registry)
         else:
-            vault = prove_rewrap(event, registry)
+            vault = verify_rewrap(event, registry)
         if self.events.get(event.id) == event:
             return
         try:
@@ -77,7 +77,7 @@ class SecretRegister:
             raise KeyOrderError(str(error)) from None
         self.events[event.id] = event
 
-    def history(self, place: SecretPlace) -> tuple[SecretStored, ...]:
+    def history(self, place: SecretId) -> tuple[SecretStored, ...]:
         """Return the versions of a secret, the first one first."""
         return tuple(self.versions.get(place, ()))
 
@@ -109,8 +109,8 @@ class SecretRegister:
             apply_rewrap(self.wrappings, vault, event)
             return
         self.check_next(read_secret_order(event.request))
-        place = VersionPlace(event.account, event.vault, event.path, event.version)
-        sealed = sealed_by(event, bytes.fromhex(event.ciphertext[2:]))
+        place = VersionId(event.account, event.vault, event.path, event.version)
+        sealed = sealed_from(event, bytes.fromhex(event.ciphertext[2:]))
         self.wrappings.check_new(vault, place, sealed)
         self.wrappings.add(vault, place, sealed)
         self.versions.setdefault(place[:3], []).append(event)

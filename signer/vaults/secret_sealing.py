@@ -12,11 +12,11 @@ from signer.custody.opening import Opening, open_sealed
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
-from signer.vaults.client_shares import hand_over, require_client
-from signer.vaults.sealing import context_in, holders_of, place_in, seal_in
+from signer.vaults.client_shares import require_client, seal_for_client
+from signer.vaults.sealing import seal_in_vault, secret_context, vault_holders, version_id
 from signer.vaults.secret_register import SecretRegister, read_secret_order
 from signer.vaults.vault import Vault
-from signer.vaults.wrapped import told
+from signer.vaults.wrapping_fields import wrapping_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class SecretSealing:
         vault = self._vault(order.account, order.vault)
         self.secrets.check_next(order)
         require_client(vault, order.share_for)
-        context = context_in(self.registry.org, vault, order.path, order.version)
+        context = secret_context(self.registry.org, vault, order.path, order.version)
         wrapped_kek = self.secrets.wrappings.wrapped_kek(vault.place)
-        sealing = seal_in(vault, self.holders, wrapped_kek, context, value, self.random_bytes)
+        sealing = seal_in_vault(vault, self.holders, wrapped_kek, context, value, self.random_bytes)
         lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
         with lent as share:
-            known = holders_of(vault, self.holders)
+            known = vault_holders(vault, self.holders)
             with wiping(open_sealed(known, context, sealing.sealed, share).secret) as proof:
                 require_same(proof, value)
-            handed = hand_over(order.share_for, context, share)
+            handed = seal_for_client(order.share_for, context, share)
         return SecretStored(
-            **told(sealing.sealed),
+            **wrapping_fields(sealing.sealed),
             id=vault_answer_id(request.body()),
             request=request,
             account=order.account,
@@ -72,11 +72,11 @@ class SecretSealing:
         The caller wipes both, and records the access with the providers that failed.
         """
         vault = self._vault(stored.account, stored.vault)
-        context = context_in(self.registry.org, vault, stored.path, stored.version)
-        sealed = self.secrets.wrappings.sealed(place_in(context))
+        context = secret_context(self.registry.org, vault, stored.path, stored.version)
+        sealed = self.secrets.wrappings.sealed(version_id(context))
         if sealed is None:
             raise CorruptError(f"There is no version {stored.version} of {stored.path}.")
-        return open_sealed(holders_of(vault, self.holders), context, sealed, share)
+        return open_sealed(vault_holders(vault, self.holders), context, sealed, share)
 
     def _vault(self, account: str, name: str) -> Vault:
         vault = self.registry.vaults.get((account, name))

@@ -28,15 +28,15 @@ from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.client_shares import share_info
-from signer.vaults.read_requests import Asked, ReadRequestError, SeenRequests, prove
-from signer.vaults.sealing import context_in
+from signer.vaults.read_requests import ProvenRequest, ReadRequestError, SeenRequests, prove
+from signer.vaults.sealing import secret_context
 from signer.vaults.secret_register import target_of
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ReadDecision:
     """What was decided; ``found`` are the versions to be told of, none where it was refused.
 
     ``missing`` says that the agent may read, and nothing is there.
@@ -48,7 +48,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class SealedAnswer:
     """An answer sealed for the reader, and which providers failed on the way to it."""
 
     box: bytes = field(repr=False)
@@ -61,41 +61,41 @@ class SecretService:
 
     registry: Registry
     keys: KeyRegister
-    keeper: SecretSealing
+    secret_sealing: SecretSealing
     reading_key: HpkeKey
     seen: SeenRequests = field(default_factory=SeenRequests)
 
-    def prove(self, raw: bytes, now_ms: int) -> Asked:
+    def prove(self, raw: bytes, now_ms: int) -> ProvenRequest:
         """Return a request once it is proven; raise ``ReadRequestError``. It serves once."""
         return prove(raw, self.registry, self.seen, now_ms)
 
-    def judge(self, asked: Asked, now_ms: int) -> Judged:
+    def judge(self, asked: ProvenRequest, now_ms: int) -> ReadDecision:
         """Decide; whoever changes the register or the registry waits until it returns."""
         accessor = Accessor(asked.agent, self.registry.access.get(asked.agent.agent, ()))
         request, path = asked.request, asked.request.path
         if path is None:
             access = admit(accessor, asked.vault, now_ms)
             if isinstance(access, Refused):
-                return Judged(access)
-            return Judged(access, tuple(self._listed(accessor, asked.vault, now_ms)))
-        found = self.keeper.secrets.history((*asked.vault.place, path))
+                return ReadDecision(access)
+            return ReadDecision(access, tuple(self._listed(accessor, asked.vault, now_ms)))
+        found = self.secret_sealing.secrets.history((*asked.vault.place, path))
         target = target_of(found[0], asked.vault) if found else self._unstored(asked.vault, path)
         for each in [target_of(one, asked.vault) for one in found] or [target]:
             access = decide(accessor, each, request.operation, now_ms)
             if isinstance(access, Refused):
-                return Judged(access)
+                return ReadDecision(access)
         if asked.vault.holds_keys:
-            return Judged(_signing_key(asked.vault, path))
+            return ReadDecision(_signing_key(asked.vault, path))
         return _chosen(request, found)
 
-    def serve(self, asked: Asked, judged: Judged) -> Served:
+    def serve(self, asked: ProvenRequest, judged: ReadDecision) -> SealedAnswer:
         """Return what was allowed; raise ``CustodyError`` where it does not open."""
         if asked.request.operation in ("list", "history"):
             return self._sealed(asked, tuple(_told(each) for each in judged.found), ())
         (stored,) = judged.found
         share = self._share(asked, stored)
         with wiping(share) if share is not None else nullcontext():
-            opening = self.keeper.open(stored, share)
+            opening = self.secret_sealing.open(stored, share)
         with wiping(opening.secret) as value:
             told = SecretVersion(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
         return self._sealed(asked, (told,), opening.failures)
@@ -103,7 +103,7 @@ class SecretService:
     def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
         """Yield the newest version of every secret that an agent may know of, at most so many."""
         count = 0
-        for place, versions in sorted(self.keeper.secrets.versions.items()):
+        for place, versions in sorted(self.secret_sealing.secrets.versions.items()):
             if place[:2] == vault.place and count < LISTED_MAX:
                 target = target_of(versions[-1], vault)
                 if isinstance(decide(accessor, target, "list", at_ms), Allowed):
@@ -117,7 +117,7 @@ class SecretService:
         key = self.keys.find(vault.account, path)
         return Target(vault, path, "private_key", generated=key is None or not key.imported)
 
-    def _share(self, asked: Asked, stored: SecretStored) -> bytearray | None:
+    def _share(self, asked: ProvenRequest, stored: SecretStored) -> bytearray | None:
         share = asked.request.client_share
         if share is None:
             return None
@@ -126,13 +126,16 @@ class SecretService:
                 "The client's share is sealed for another custody process: ask for its reading "
                 "key and seal again."
             )
-        context = context_in(self.registry.org, asked.vault, stored.path, stored.version)
+        context = secret_context(self.registry.org, asked.vault, stored.path, stored.version)
         info = share_info(share, context, asked.agent.agent)
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
     def _sealed(
-        self, asked: Asked, told: tuple[SecretVersion, ...], failures: tuple[ProviderFailure, ...]
-    ) -> Served:
+        self,
+        asked: ProvenRequest,
+        told: tuple[SecretVersion, ...],
+        failures: tuple[ProviderFailure, ...],
+    ) -> SealedAnswer:
         body = SecretAnswer(request=asked.name, secrets=told).encode()
         try:
             box = seal_for(asked.request.reply_to, body, answer_context(asked.name))
@@ -140,15 +143,15 @@ class SecretService:
             raise ReadRequestError(
                 "reply_to is no key that an answer could be sealed for"
             ) from None
-        return Served(box, failures)
+        return SealedAnswer(box, failures)
 
 
-def _chosen(request: SecretRequest, found: tuple[SecretStored, ...]) -> Judged:
+def _chosen(request: SecretRequest, found: tuple[SecretStored, ...]) -> ReadDecision:
     if request.operation == "history":
-        return Judged(Allowed(), found[-LISTED_MAX:], missing=not found)
+        return ReadDecision(Allowed(), found[-LISTED_MAX:], missing=not found)
     version = request.version or len(found)
     chosen = found[version - 1 : version] if version else ()
-    return Judged(Allowed(), chosen, missing=not chosen)
+    return ReadDecision(Allowed(), chosen, missing=not chosen)
 
 
 def _signing_key(vault: Vault, path: str) -> Refused:

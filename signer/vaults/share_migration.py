@@ -22,8 +22,8 @@ from signer.registry import Registry
 from signer.vaults.orders import VaultOrdered
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Stuck, rewrapped
-from signer.vaults.sealing import context_in
-from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.sealing import secret_context
+from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import ShareMove
 
 SHARES_MAX = 4
@@ -52,7 +52,7 @@ class ShareMigration:
     vault: VaultRegister
     holders: HoldersFor
     random_bytes: RandomBytes
-    stuck: dict[tuple[VersionPlace, str], str] = field(default_factory=dict)
+    stuck: dict[tuple[VersionId, str], str] = field(default_factory=dict)
 
     def begin(
         self, ordered: VaultOrdered, order: ProviderRootOrder, signer: str, now_ms: int
@@ -83,7 +83,7 @@ class ShareMigration:
             signer=signer,
         )
 
-    def bring_on(self, signer: str, now_ms: int) -> Rewraps:
+    def move_some_shares(self, signer: str, now_ms: int) -> Rewraps:
         """Return unsigned events of some shares that are moved, and which newly found stuck.
 
         A provider that fails keeps no other waiting; where none gets on, what the first one raised
@@ -124,10 +124,10 @@ class ShareMigration:
         return kms
 
     def _rewrapped(
-        self, kms: RootKms, vault: Vault, place: VersionPlace, provider: str
+        self, kms: RootKms, vault: Vault, place: VersionId, provider: str
     ) -> SealedSecret | None:
         """Return a version with a share of it moved; None where that does not open, as is noted."""
-        context = context_in(self.registry.org, vault, place.path, place.version)
+        context = secret_context(self.registry.org, vault, place.path, place.version)
         sealed = self.vault.wrappings_of(vault).versions[place].sealed
         try:
             moved = rewrap_share(kms, kms, context, sealed, provider)
@@ -137,7 +137,7 @@ class ShareMigration:
             return None
         return moved
 
-    def _next(self, provider: str, move: ShareMove) -> list[VersionPlace]:
+    def _next(self, provider: str, move: ShareMove) -> list[VersionId]:
         return sorted(p for p in move.left if (p, provider) not in self.stuck)[:SHARES_MAX]
 
     def _unfinished(self) -> Iterator[tuple[tuple[tuple[str, str], str], ShareMove]]:
@@ -146,7 +146,7 @@ class ShareMigration:
                 if move.left:
                     yield where, move
 
-    def _newly(self, known: set[tuple[VersionPlace, str]]) -> tuple[Stuck, ...]:
+    def _newly(self, known: set[tuple[VersionId, str]]) -> tuple[Stuck, ...]:
         return tuple((where[0], why) for where, why in self.stuck.items() if where not in known)
 
     def _kms(self, vault: Vault, provider: str) -> RootKms:
@@ -157,7 +157,7 @@ class ShareMigration:
 
     def _proof_aad(self, vault: Vault, provider: str) -> bytes:
         """Return the place of a share that is none: a release wraps nothing else for a provider."""
-        context = context_in(self.registry.org, vault, NO_PATH, 1)
+        context = secret_context(self.registry.org, vault, NO_PATH, 1)
         return context.share_aad(provider)
 
 

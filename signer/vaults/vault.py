@@ -26,11 +26,11 @@ TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
         "enterprise": "2of3_multi_hsm",
     }
 )
-VaultPlace: TypeAlias = tuple[str, str]
+VaultId: TypeAlias = tuple[str, str]
 """An account and the name of a vault of it."""
 
 
-class VersionPlace(NamedTuple):
+class VersionId(NamedTuple):
     """One version of one secret."""
 
     account: str
@@ -56,7 +56,7 @@ class Vault:
     providers: tuple[str, ...] = ()
 
     @property
-    def place(self) -> VaultPlace:
+    def place(self) -> VaultId:
         """Where it is."""
         return self.account, self.name
 
@@ -71,7 +71,7 @@ class Vault:
         return self.name in KEY_VAULTS
 
 
-def created(entry: VaultCreated, tier: Tier | None) -> Vault:
+def vault_from_record(entry: VaultCreated, tier: Tier | None) -> Vault:
     """Return the vault that a record makes; raise ``VaultRecordError`` for one that cannot be."""
     if entry.vault.startswith(RESERVED) and entry.vault not in KEY_VAULTS:
         known = " and ".join(KEY_VAULTS)
@@ -84,7 +84,7 @@ def created(entry: VaultCreated, tier: Tier | None) -> Vault:
     return Vault(entry.account, entry.vault, mode, _providers(mode, entry.providers))
 
 
-def automatic(account: str, tier: Tier | None) -> Iterator[Vault]:
+def initial_vaults(account: str, tier: Tier | None) -> Iterator[Vault]:
     """Yield the vaults that an account has from when it is opened, unless they were set before."""
     for name in KEY_VAULTS:
         mode = default_mode(name, tier)
@@ -99,17 +99,17 @@ def default_mode(vault: str, tier: Tier | None) -> CustodyMode | None:
     return "envelope"
 
 
-def usual_of(path: str) -> tuple[str, ...]:
+def default_vaults(path: str) -> tuple[str, ...]:
     """Return the vaults that a key at a path may be in where its order names none."""
     return (AGENT_KEYS, TREASURY_KEYS) if path.startswith(TREASURY_PATHS) else (AGENT_KEYS,)
 
 
-def usual(account: str, path: str, vaults: Container[VaultPlace]) -> str:
+def default_vault(account: str, path: str, vaults: Container[VaultId]) -> str:
     """Return the vault that a key gets where its order names none: wallets are the treasury's.
 
     An account that has no treasury vault keeps them with its agents' keys, as ever.
     """
-    known = [name for name in usual_of(path) if (account, name) in vaults]
+    known = [name for name in default_vaults(path) if (account, name) in vaults]
     return known[-1] if known else AGENT_KEYS
 
 

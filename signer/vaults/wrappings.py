@@ -11,9 +11,9 @@ from schemas.provider_roots import ProviderRootChanged
 from schemas.recovery import SecretRecovered
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import Vault, VaultPlace, VersionPlace
+from signer.vaults.vault import Vault, VaultId, VersionId
 from signer.vaults.vault_key import VaultKey
-from signer.vaults.wrapped import sealed_by
+from signer.vaults.wrapping_fields import sealed_from
 
 
 class WrappingError(ValueError):
@@ -37,7 +37,7 @@ class ShareMove:
 
     changes: int
     kms_key: str
-    left: set[VersionPlace]
+    left: set[VersionId]
 
 
 @dataclass(slots=True)
@@ -47,17 +47,17 @@ class Wrappings:
     ``recovery_ms`` says when the newest order was given that replaced a client's share.
     """
 
-    keys: dict[VaultPlace, VaultKey] = field(default_factory=dict)
-    versions: dict[VersionPlace, Held] = field(default_factory=dict)
-    moves: dict[tuple[VaultPlace, str], ShareMove] = field(default_factory=dict)
-    recovery_ms: dict[VersionPlace, int] = field(default_factory=dict)
+    keys: dict[VaultId, VaultKey] = field(default_factory=dict)
+    versions: dict[VersionId, Held] = field(default_factory=dict)
+    moves: dict[tuple[VaultId, str], ShareMove] = field(default_factory=dict)
+    recovery_ms: dict[VersionId, int] = field(default_factory=dict)
 
-    def wrapped_kek(self, place: VaultPlace) -> bytes | None:
+    def wrapped_kek(self, place: VaultId) -> bytes | None:
         """Return the wrapped KEK under which the next version is sealed, once there is one."""
         key = self.keys.get(place)
         return key.current if key else None
 
-    def sealed(self, place: VersionPlace) -> SealedSecret | None:
+    def sealed(self, place: VersionId) -> SealedSecret | None:
         """Return a version as it opens now, whatever became of the keys above it since."""
         held = self.versions.get(place)
         if held is None or not held.sealed.wrapped_kek:
@@ -66,14 +66,14 @@ class Wrappings:
         wrapped_kek = key.newest[key.numbers[held.sealed.wrapped_kek]]
         return replace(held.sealed, wrapped_kek=wrapped_kek)
 
-    def behind(self, vault: VaultPlace) -> Iterator[VersionPlace]:
+    def outdated(self, vault: VaultId) -> Iterator[VersionId]:
         """Yield the versions of a vault that a rotation of its KEK has yet to come to, in order."""
         if key := self.keys.get(vault):
             for place, held in sorted(self.versions.items()):
                 if place[:2] == vault and not key.is_current(held.sealed.wrapped_kek):
                     yield place
 
-    def check_new(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
+    def check_new(self, vault: Vault, place: VersionId, sealed: SealedSecret) -> None:
         """Raise ``WrappingError`` for a version that is there, or not sealed as its vault is.
 
         It must be under the vault's key as that is now; the first version brings it.
@@ -85,7 +85,7 @@ class Wrappings:
         if key and sealed.wrapped_kek != key.current:
             raise WrappingError(f"{place} is not under the key that its vault has now")
 
-    def add(self, vault: Vault, place: VersionPlace, sealed: SealedSecret) -> None:
+    def add(self, vault: Vault, place: VersionId, sealed: SealedSecret) -> None:
         """Take a new version, of which ``check_new`` approved."""
         if vault.plan.has_vault_key and vault.place not in self.keys:
             self.keys[vault.place] = VaultKey({sealed.wrapped_kek: 1}, {1: sealed.wrapped_kek})
@@ -105,7 +105,7 @@ class Wrappings:
             )
         if wrapped_kek in key.numbers:
             raise WrappingError(f"{vault.name} had this key before: it would be rolled back")
-        if event.change == "root" and next(self.behind(vault.place), None) is not None:
+        if event.change == "root" and next(self.outdated(vault.place), None) is not None:
             raise WrappingError(f"{vault.name} is between two keys: finish that rotation first")
         self.keys[vault.place] = key.changed(wrapped_kek, to_new_kek=event.change == "kek")
 
@@ -114,7 +114,7 @@ class Wrappings:
 
         The ciphertext stays what it is: the event has none.
         """
-        place = VersionPlace(event.account, event.vault, event.path, event.version)
+        place = VersionId(event.account, event.vault, event.path, event.version)
         held = self.versions.get(place)
         if held is None:
             raise WrappingError(f"there is no {place} to be wrapped anew")
@@ -122,7 +122,7 @@ class Wrappings:
             raise WrappingError(
                 f"wrapping {event.sequence} of {place} does not follow {held.sequence}"
             )
-        sealed = sealed_by(event, held.sealed.ciphertext)
+        sealed = sealed_from(event, held.sealed.ciphertext)
         check_shape(vault, sealed)
         self._check_forward(vault, place, held.sealed, sealed)
         self.versions[place] = Held(sealed, event.sequence)
@@ -146,7 +146,7 @@ class Wrappings:
         self.moves[vault.place, event.provider] = move
 
     def _take_moved(
-        self, vault: Vault, place: VersionPlace, old: SealedSecret, new: SealedSecret
+        self, vault: Vault, place: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
         for was, now in zip(old.wrapped_shares, new.wrapped_shares, strict=True):
             move = self.moves.get((vault.place, now.provider))
@@ -154,7 +154,7 @@ class Wrappings:
                 move.left.discard(place)
 
     def _check_forward(
-        self, vault: Vault, place: VersionPlace, old: SealedSecret, new: SealedSecret
+        self, vault: Vault, place: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
         if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.place].current:
             raise WrappingError(f"{place} would be under a key that its vault has no more")

@@ -9,7 +9,7 @@ import orjson
 from schemas.canonical import MalformedError, canonical_bytes
 from schemas.dsse import Envelope
 from schemas.heads import LedgerHead
-from signer.custody.atomic_write import written_whole
+from signer.custody.atomic_write import atomic_file
 from sixgate.answers.intent_queries import IntentQueries
 from sixgate.answers.plain_rows import plain
 from sixgate.answers.progress_stream import Progress, progressing
@@ -76,7 +76,7 @@ class LedgerAnswers:
             raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
 
         def write(progress: Progress) -> int:
-            with written_whole(path, replace=True) as out:
+            with atomic_file(path, replace=True) as out:
                 return export(self._clickhouse, out, Format(form), since_ms, until_ms, progress)
 
         try:

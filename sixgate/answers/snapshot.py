@@ -13,7 +13,7 @@ from signer.keys.descriptor import KeyDescriptor
 from signer.registry import Registry
 from signer.settings import as_entries
 from signer.vaults.register import VaultRegister
-from signer.vaults.vault import Vault, VaultPlace
+from signer.vaults.vault import Vault, VaultId
 from sixgate.api import Json
 
 
@@ -94,7 +94,7 @@ def secret_entry(found: SecretStored) -> Json:
     }
 
 
-def vault_content(vaults: VaultRegister, place: VaultPlace) -> Json:
+def vault_content(vaults: VaultRegister, place: VaultId) -> Json:
     """Return what ``Api.vault`` promises."""
     secrets = vaults.secrets
     wrappings = vaults.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
@@ -103,7 +103,7 @@ def vault_content(vaults: VaultRegister, place: VaultPlace) -> Json:
     return {
         "secrets": [secret_entry(version) for own in found for version in secrets.versions[own]],
         "key_changes": key.changes if key else None,
-        "behind": sum(1 for _ in wrappings.behind(place)),
+        "behind": sum(1 for _ in wrappings.outdated(place)),
         "roots": {
             provider: {"changes": move.changes, "kms_key": move.kms_key, "left": len(move.left)}
             for (vault, provider), move in sorted(wrappings.moves.items())
@@ -130,7 +130,7 @@ def vault_answer(vaults: VaultRegister, name: str) -> Json | None:
     return None
 
 
-def client_shares(vaults: VaultRegister, place: VaultPlace, path: str) -> list[Json]:
+def client_shares(vaults: VaultRegister, place: VaultId, path: str) -> list[Json]:
     """Return what ``Api.client_shares`` promises."""
     shown = {"account", "vault", "mode", "path", "version", "client_share"}
     shown |= {"kind", "generated", "stored_at_ms"}

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from signer.custody import aead
 from signer.custody.buffers import RandomBytes, draw, wiping
-from signer.custody.cmek import CmekPlace, fingerprint_of, header
+from signer.custody.cmek import CmekContext, fingerprint_of, header
 from signer.custody.envelope import require_same
 
 KEY_BYTES = aead.KEY_BYTES
@@ -22,13 +22,15 @@ class CustomerKey:
         self._cipher = aead.load_key(key)
         self.fingerprint = fingerprint_of(key)
 
-    def seal(self, place: CmekPlace, value: bytes | bytearray, random_bytes: RandomBytes) -> bytes:
+    def seal(
+        self, place: CmekContext, value: bytes | bytearray, random_bytes: RandomBytes
+    ) -> bytes:
         """Return the value under this key, for this version of this secret and no other."""
         nonce = draw(random_bytes, aead.NONCE_BYTES)
         aad = place.aad(self.fingerprint)
         return aead.seal(self._cipher, nonce, value, aad, header(self.fingerprint))
 
-    def open(self, place: CmekPlace, sealed: bytes) -> bytearray:
+    def open(self, place: CmekContext, sealed: bytes) -> bytearray:
         """Return the value in a buffer the caller wipes.
 
         Raise ``CorruptError`` for another key's, another place's, or one that was changed.
@@ -46,7 +48,7 @@ class CustomerKey:
 def moved(
     old: CustomerKey,
     new: CustomerKey,
-    place: CmekPlace,
+    place: CmekContext,
     sealed: bytes,
     random_bytes: RandomBytes,
 ) -> bytes:

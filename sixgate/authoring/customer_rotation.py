@@ -10,11 +10,11 @@ from itertools import islice
 from typing import TypeAlias
 
 from signer.custody.buffers import RandomBytes
-from signer.custody.cmek import CmekPlace, layer_of
+from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CmekRefusedError
 from sixgate.api import Json
 from sixgate.authoring.customer_key import CustomerKey, moved
-from sixgate.authoring.vault_orders import NewSecret, VaultPlace
+from sixgate.authoring.vault_orders import NewSecret, VaultId
 
 BATCH_MAX = 100
 
@@ -32,7 +32,7 @@ class CustomerRotation:
     """
 
     org: str
-    place: VaultPlace
+    place: VaultId
     old: CustomerKey
     new: CustomerKey
     read: Callable[[str, int], bytes]
@@ -73,7 +73,7 @@ class CustomerRotation:
         return self.read(one["path"], one["version"])
 
     def _moved(self, path: str, version: int, values: Mapping[Slot, bytes]) -> bytes:
-        place = CmekPlace(org=self.org, **self.place._asdict(), path=path, version=version)
+        place = CmekContext(org=self.org, **self.place._asdict(), path=path, version=version)
         return moved(self.old, self.new, place, values[path, version], self.random_bytes)
 
 

@@ -18,7 +18,7 @@ from schemas.keys import (
 )
 from schemas.redaction import redacted_digest
 from schemas.registry import AddressClaimed, Entry, RegistryRecord, record_digest
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.custody import curves
 from signer.custody.hpke import seal_for
 from signer.signatures import Ed25519Signer
@@ -98,7 +98,7 @@ def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
     ``key_refused``. The caller wipes ``secret``.
     """
     public_key = curves.public_key(CURVES[key.chain], secret)
-    address = recorded(key.chain, derive(key.chain, public_key))
+    address = canonical_address(key.chain, derive(key.chain, public_key))
     about = _terms(admin, key)
     claim = AddressClaimed(account=key.account, address=address)
     register(admin.api, admin.key, [claim], admin.at_ms)

@@ -25,7 +25,7 @@ from sixgate.authoring.operator import ORDER_MS
 from sixgate.authoring.share_key import current_share_key
 
 
-class VaultPlace(NamedTuple):
+class VaultId(NamedTuple):
     """A vault of an account."""
 
     account: Name
@@ -64,7 +64,7 @@ class LostShare(NamedTuple):
     why: str
 
 
-def store(by: Orderer, place: VaultPlace, secret: NewSecret) -> Json:
+def store(by: Orderer, place: VaultId, secret: NewSecret) -> Json:
     """Order a version of a secret and return what ``Api.order_vault`` does; it goes sealed."""
     terms = _terms(by, place) | {
         "path": secret.path,
@@ -82,25 +82,25 @@ def store(by: Orderer, place: VaultPlace, secret: NewSecret) -> Json:
     return _send(by, SecretDelivery(id=name, request=request, box=box).encode())
 
 
-def change_key(by: Orderer, place: VaultPlace, change: KeyChange, sequence: int) -> Json:
+def change_key(by: Orderer, place: VaultId, change: KeyChange, sequence: int) -> Json:
     """Order a new KEK for a vault, or its KEK under another root; return what was answered."""
     order: VaultOrder = VaultKeyOrder(**_terms(by, place), change=change, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def change_provider_root(by: Orderer, place: VaultPlace, provider: Name, sequence: int) -> Json:
+def change_provider_root(by: Orderer, place: VaultId, provider: Name, sequence: int) -> Json:
     """Order a provider's shares in a vault under its new root; return what was answered."""
     order = ProviderRootOrder(**_terms(by, place), provider=provider, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def recover_share(by: Orderer, place: VaultPlace, lost: LostShare) -> Json:
+def recover_share(by: Orderer, place: VaultId, lost: LostShare) -> Json:
     """Order a new share for a client; return what was answered, the share sealed for it."""
     order = RecoveryOrder(**_terms(by, place), **lost._asdict())
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def _terms(by: Orderer, place: VaultPlace) -> dict[str, Any]:
+def _terms(by: Orderer, place: VaultId) -> dict[str, Any]:
     known = by.api.registry()
     given = {"requested_at_ms": by.at_ms, "registry_sequence": known["sequence"]}
     end = {"expires_at_ms": by.at_ms + ORDER_MS}

@@ -21,8 +21,8 @@ from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.terminal import print_json, screen
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.kms.checking import Finding, look
-from sixgate.kms.opening import providers
+from sixgate.kms.check import Finding, check_kms
+from sixgate.kms.factory import providers
 from sixgate.settings.kms import KmsSettings, LocalSection
 
 CODES: dict[type[CustodyError], ExitCode] = {
@@ -52,7 +52,7 @@ def check(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     if not opened:
         raise SettingsError("the settings name no KMS: add a section [kms.gcp], .aws or .azure")
     found = [
-        look(name, open_kms, secrets.token_bytes, hsm_required=required)
+        check_kms(name, open_kms, secrets.token_bytes, hsm_required=required)
         for name, open_kms in opened.items()
     ]
     if as_json:

@@ -8,7 +8,7 @@ import typer
 
 from schemas.dsse import RELEASE_POLICY_TYPE
 from signer.attestation.release.policy import ReleasePolicy
-from signer.custody.atomic_write import write_whole
+from signer.custody.atomic_write import write_atomic
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.config_option import Config, InsecureDev, config_file, use_config, use_insecure_dev
 from sixgate.cli.long_running import run_until_stopped
@@ -80,7 +80,7 @@ def policy(
     if wanted.org != folder.trust().org:
         usage(f"{file} is {wanted.org}'s, and the data folder {folder.trust().org}'s")
     admin = folder.admin()
-    write_whole(out, admin.seal(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True)
+    write_atomic(out, admin.seal(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True)
     said = f"Policy {wanted.sequence} ({wanted.digest()}) is signed by {admin.public_key}: {out}."
     notices().print(said, highlight=False, soft_wrap=True)
 

@@ -9,14 +9,14 @@ from schemas.canonical import MalformedError
 from schemas.custody import KEY_VAULTS
 from schemas.release import IdentityContext, decode_context
 from signer.custody.errors import KmsDeniedError
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.recorded import KmsJournal
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
+from sixgate.kms.factory import providers
 from sixgate.kms.holders import open_holders, open_secret_holders
-from sixgate.kms.opening import providers
 from sixgate.settings.kms import KmsSettings
 
 
@@ -44,7 +44,7 @@ def open_custody_holders(folder: Folder, settings: KmsSettings, journal: KmsJour
 NOTHING_ELSE = "Custody opens keys of vaults and nothing else."
 
 
-class SecretsOnly:
+class SecretsOnlyKms:
     """A ``RootKms`` that wraps nothing, and unwraps nothing of a vault of signing keys."""
 
     __slots__ = ("_kms",)
@@ -79,8 +79,8 @@ class SecretsOnly:
 
 def for_secrets(holders: Holders) -> Holders:
     """Return holders as custody asks them."""
-    return Holders(SecretsOnly(holders.root), tuple(map(_only, holders.providers)))
+    return Holders(SecretsOnlyKms(holders.root), tuple(map(_only, holders.providers)))
 
 
 def _only(provider: Provider) -> Provider:
-    return Provider(provider.name, SecretsOnly(provider.kms), lambda _failure: None)
+    return Provider(provider.name, SecretsOnlyKms(provider.kms), lambda _failure: None)

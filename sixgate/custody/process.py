@@ -15,14 +15,14 @@ from functools import partial
 from typing import Any, ClassVar
 
 from schemas.topics import Principal
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.process import forbid_inspection
 from signer.custody_records import CustodyRecords
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.secret_service import SecretService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.custody.key_holders import open_custody_holders
-from sixgate.custody.projections import KafkaSurroundings
+from sixgate.custody.projections import KafkaReadEnvironment
 from sixgate.custody.reading import desk, read, reading_key
 from sixgate.custody.serving import CustodyServer
 from sixgate.data_folder.folder import Folder
@@ -66,8 +66,8 @@ class CustodyProcess:
         self._listening = _listening(settings.custody)
         journal = KmsJournal(wall_ms, log_kms_call)
         self._holders = open_custody_holders(folder, settings.kms, journal)
-        life = secrets.token_hex(LIFE_BYTES)
-        self._records = CustodyRecords(settings.custody.name, life, journal)
+        run_id = secrets.token_hex(LIFE_BYTES)
+        self._records = CustodyRecords(settings.custody.name, run_id, journal)
         self._known: Projections | None = None
         self.monitor = Monitor(self.role, self._lag)
 
@@ -85,14 +85,14 @@ class CustodyProcess:
             await fresh.head(stop)
             appender = Appender(sender, asyncio.get_running_loop(), "an access to a secret")
             clock = SteadyClock(wall_ms, boot_ms)
-            here = KafkaSurroundings(
+            here = KafkaReadEnvironment(
                 known, fresh, appender, self._records, self.monitor, clock.now_ms
             )
             await self._serve(here, self._desk(known), stop, opened)
 
     async def _serve(
         self,
-        here: KafkaSurroundings,
+        here: KafkaReadEnvironment,
         desk: SecretService,
         stop: asyncio.Event,
         opened: AsyncExitStack,
@@ -124,7 +124,7 @@ class CustodyProcess:
 
 @asynccontextmanager
 async def _keeping_up(
-    here: KafkaSurroundings, failed: Callable[[BaseException], None]
+    here: KafkaReadEnvironment, failed: Callable[[BaseException], None]
 ) -> AsyncIterator[None]:
     """Read on when nobody asks, so that who asks waits for little and a fault shows itself."""
     ended = asyncio.Event()

@@ -23,8 +23,8 @@ READ_S_MAX = 20.0
 T = TypeVar("T")
 
 
-class KafkaSurroundings:
-    """The ``Surroundings`` of a process on Kafka; threads beside the loop call it.
+class KafkaReadEnvironment:
+    """The ``ReadEnvironment`` of a process on Kafka; threads beside the loop call it.
 
     Whoever is lent what is known has the lock, and nothing is read without it. Calls of KMSs go
     on record with what they were made for; those of a provider that nobody waited for, later.
@@ -83,7 +83,7 @@ class KafkaSurroundings:
         with self._telling:
             # Whose calls go with another's record has his own behind it: what he answers by is
             # there only if they are.
-            events = [*self._records.told((), self._now_ms()), *last]
+            events = [*self._records.records((), self._now_ms()), *last]
             if not events:
                 return
             begun = self._appender.begin(events)

@@ -13,7 +13,7 @@ from typing import Protocol
 from schemas.audit import audited, input_digest
 from schemas.record import Outgoing
 from signer.access import Refused
-from signer.access_records import Use, recorded
+from signer.access_records import Use, access_record
 from signer.custody.errors import (
     CustodyError,
     KmsUnavailableError,
@@ -24,13 +24,13 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.read_requests import Asked, ReadRequestError
+from signer.vaults.read_requests import ProvenRequest, ReadRequestError
 from signer.vaults.secret_sealing import SecretSealing
-from signer.vaults.secret_service import Judged, SecretService, Served
+from signer.vaults.secret_service import ReadDecision, SealedAnswer, SecretService
 from sixgate.api import ApiError, Json
 
 
-class Surroundings(Protocol):
+class ReadEnvironment(Protocol):
     """Where secrets are served: what is registered there, the time, and its audit records."""
 
     @property
@@ -57,7 +57,7 @@ def reading_key(desk: SecretService) -> Json:
     return {"public_key": f"0x{desk.reading_key.public_key.hex()}"}
 
 
-def read(here: Surroundings, desk: SecretService, raw: bytes, client_address: str) -> Json:
+def read(here: ReadEnvironment, desk: SecretService, raw: bytes, client_address: str) -> Json:
     """See ``Api.read_secret``; raise ``ApiError``, or what ends the process without an answer.
 
     While a secret is opened everything else goes on: nothing that was opened changes, and what is
@@ -96,7 +96,12 @@ class _Reading:
     """A request that was decided, and is to be put on record."""
 
     def __init__(
-        self, here: Surroundings, asked: Asked, judged: Judged, client_address: str, at_ms: int
+        self,
+        here: ReadEnvironment,
+        asked: ProvenRequest,
+        judged: ReadDecision,
+        client_address: str,
+        at_ms: int,
     ) -> None:
         request, found = asked.request, judged.found
         self._here = here
@@ -114,10 +119,10 @@ class _Reading:
         )
 
     def record(self, failures: Sequence[ProviderFailure] = ()) -> None:
-        self._here.record(recorded(self._use, self._access, tuple(failures)))
+        self._here.record(access_record(self._use, self._access, tuple(failures)))
 
 
-def _proven(here: Surroundings, desk: SecretService, raw: bytes, now_ms: int) -> Asked:
+def _proven(here: ReadEnvironment, desk: SecretService, raw: bytes, now_ms: int) -> ProvenRequest:
     try:
         return desk.prove(raw, now_ms)
     except ReadRequestError as error:
@@ -128,7 +133,7 @@ def _proven(here: Surroundings, desk: SecretService, raw: bytes, now_ms: int) ->
         raise ApiError("read_refused", str(error)) from None
 
 
-def _refusal(asked: Asked, judged: Judged) -> ApiError:
+def _refusal(asked: ProvenRequest, judged: ReadDecision) -> ApiError:
     if isinstance(judged.access, Refused):
         return ApiError("access_refused", f"{judged.access.detail} ({judged.access.reason})")
     path, version = asked.request.path, asked.request.version
@@ -140,6 +145,6 @@ def _failures(error: Exception) -> tuple[ProviderFailure, ...]:
     return error.failures if isinstance(error, QuorumError | SharesMismatchError) else ()
 
 
-def _answer(served: Served) -> Json:
+def _answer(served: SealedAnswer) -> Json:
     box = base64.b64encode(served.box).decode()
     return {"box": box, "failed": [failure.provider for failure in served.failures]}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from schemas.record import Outgoing
 from schemas.registry import GENESIS_PREVIOUS, Entry, OrgCreated, ServiceRole, ServiceSet
 from schemas.topics import Topic
-from signer.custody.atomic_write import sync_folder, write_whole
+from signer.custody.atomic_write import sync_folder, write_atomic
 from signer.custody.kms.root_file import create_root_file, open_local_kms
 from signer.signatures import Ed25519Signer
 from sixgate.authoring.operator import record_envelope
@@ -92,7 +92,7 @@ def _fill(
         partitions=partitions,
         partitions_per_slot=partitions_per_slot or partitions,
     )
-    write_whole(folder.trust_file, trust.encode(), replace=False)
+    write_atomic(folder.trust_file, trust.encode(), replace=False)
     for place in made:
         sync_folder(place)
 

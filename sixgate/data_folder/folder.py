@@ -12,7 +12,7 @@ from pydantic import Field
 
 from schemas.canonical import Canonical, MalformedError
 from schemas.fields import Digest, Name
-from signer.custody.atomic_write import write_whole
+from signer.custody.atomic_write import write_atomic
 
 if TYPE_CHECKING:  # who only reads opens no key
     from signer.signatures import Ed25519Signer
@@ -124,7 +124,7 @@ class Folder:
         """Say for ever that no pipeline runs in this folder; raises ``FolderError``."""
         self.refuse_used()
         try:
-            write_whole(self.published, b"", replace=True)
+            write_atomic(self.published, b"", replace=True)
         except OSError as error:
             raise FolderError(f"{self.path} cannot be written: {error.strerror}") from None
 

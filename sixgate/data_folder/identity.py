@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from schemas.canonical import MalformedError
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import RandomBytes, wiping
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
@@ -24,7 +24,7 @@ def create_identity(
     Raises ``OSError``, ``CustodyError``.
     """
     made = new_identity(kms, org, SIGNER, random_bytes)
-    write_whole(folder.signer_identity, made.encode(), replace=False, mode=MODE_PRIVATE)
+    write_atomic(folder.signer_identity, made.encode(), replace=False, mode=MODE_PRIVATE)
     return made
 
 
@@ -55,7 +55,7 @@ def replace_identity(folder: Folder, sealed: SealedIdentity) -> bool:
     if _content(path) == content:
         return False
     try:
-        write_whole(path, content, replace=True, mode=MODE_PRIVATE)
+        write_atomic(path, content, replace=True, mode=MODE_PRIVATE)
     except OSError as error:
         raise FolderError(f"{path} cannot be written: {error.strerror}") from None
     return True

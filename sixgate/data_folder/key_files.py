@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wiping
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
@@ -31,7 +31,7 @@ def create_key_file(path: Path, seed: bytes) -> None:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     try:
-        write_whole(path, pem, replace=False, mode=MODE_PRIVATE)
+        write_atomic(path, pem, replace=False, mode=MODE_PRIVATE)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be created: {error.strerror}") from None
 

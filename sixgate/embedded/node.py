@@ -34,7 +34,7 @@ class Node:
         self._stage = self.pipeline.parts.runner.stage
         self._vaults = self.pipeline.parts.runner.slot.operations.vault
         self._secrets = reading.desk(self.pipeline)
-        self._surroundings = reading.PipelineSurroundings(self.pipeline)
+        self._surroundings = reading.PipelineReadEnvironment(self.pipeline)
         self._ledger = self.pipeline.parts.ledger_service
         self._attestation = EvidenceService(self.pipeline.parts.attestor, boot_ms)
         self._started_at_ms = wall_ms()

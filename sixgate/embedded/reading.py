@@ -12,8 +12,8 @@ LOCAL = "local socket"
 """The client's address: the socket is in the data folder, and only its owner may open it."""
 
 
-class PipelineSurroundings:
-    """The ``Surroundings`` of a folder's node."""
+class PipelineReadEnvironment:
+    """The ``ReadEnvironment`` of a folder's node."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -34,4 +34,4 @@ class PipelineSurroundings:
 def desk(pipeline: Pipeline) -> SecretService:
     """Return the desk of a pipeline's secrets."""
     operations = pipeline.parts.runner.slot.operations
-    return reading.desk(operations.registry, operations.keys, operations.vaults.keeper)
+    return reading.desk(operations.registry, operations.keys, operations.vaults.secret_sealing)

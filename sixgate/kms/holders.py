@@ -7,9 +7,9 @@ import secrets
 
 from schemas.custody import PROVIDERS
 from signer.custody.failures import ProviderFailure
-from signer.custody.kms.guarded import GuardedKms
+from signer.custody.kms.hsm_guard import HsmGuardedKms
+from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.port import ProviderKms, RootKms
-from signer.custody.kms.recorded import KmsJournal, RecordedKms
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.kms.roots import Roots
 from signer.custody.provider import Provider
@@ -17,7 +17,7 @@ from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.holder_files import open_local_holders
 from sixgate.errors import SettingsError
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.settings.kms import HolderSections, KmsSettings
 
 
@@ -81,8 +81,8 @@ def _of_folder(folder: Folder, journal: KmsJournal) -> Holders:
     """Open a folder's own; from before there were any, it has none."""
     root = open_local_kms(folder.root_key, secrets.token_bytes)
     found = open_local_holders(folder.holder_keys, secrets.token_bytes)
-    kept = tuple(_provider(name, RecordedKms(kms, journal)) for name, kms in found)
-    return Holders(RecordedKms(root, journal), kept)
+    kept = tuple(_provider(name, JournaledKms(kms, journal)) for name, kms in found)
+    return Holders(JournaledKms(root, journal), kept)
 
 
 class _Opening:
@@ -121,8 +121,8 @@ class _Opening:
         )
 
     def _open(self, kms: ProviderKms) -> ProviderKms:
-        recorded = RecordedKms(kms, self._journal)
-        return GuardedKms(recorded) if self._guarded else recorded
+        recorded = JournaledKms(kms, self._journal)
+        return HsmGuardedKms(recorded) if self._guarded else recorded
 
 
 def _provider(name: str, kms: RootKms) -> Provider:

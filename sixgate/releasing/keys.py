@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from schemas.canonical import canonical_bytes
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import KEY_BYTES, HpkeKey
@@ -72,7 +72,7 @@ def create_keys(
                 raise CorruptError(f"{kms.key_id} unwrapped to something else than it wrapped.")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(file, wrapped, replace=False, mode=MODE_PRIVATE)
+        write_atomic(file, wrapped, replace=False, mode=MODE_PRIVATE)
     except FileExistsError:
         told = f"{file} is there already: sixgate release keys --show prints its entry"
         raise FolderError(told) from None

@@ -21,7 +21,7 @@ from signer.attestation.release.token_keys import (
     TokenKeysError,
     read_token_keys,
 )
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from sixgate.errors import SettingsError
 
 POLICY_BYTES_MAX = 1024 * 1024
@@ -70,7 +70,7 @@ class PolicyFile:
 
     def _remember(self, kept: MarkFile) -> None:
         try:
-            write_whole(self._mark, kept.encode(), replace=True, mode=MODE_PRIVATE)
+            write_atomic(self._mark, kept.encode(), replace=True, mode=MODE_PRIVATE)
         except OSError as error:
             raise SettingsError(
                 f"{self._mark} cannot be written ({error.strerror}), so release policy "

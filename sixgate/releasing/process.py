@@ -19,7 +19,7 @@ from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
-from signer.custody.kms.guarded import require_hsm
+from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.roots import Roots
 from signer.custody.process import forbid_inspection
@@ -28,7 +28,7 @@ from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.https.server import REQUESTS_MAX, Listening
 from sixgate.https.tls import server_context
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, alone, open_keys
 from sixgate.releasing.policy_file import PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder

@@ -14,7 +14,7 @@ from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
 from signer.attestation.release.workload_token import TOKEN_BYTES_MAX
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from sixgate.errors import SettingsError
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.settings.kms import KmsSettings
 

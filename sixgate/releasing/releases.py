@@ -16,8 +16,8 @@ from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify import Evidence
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.failures import ProviderFailure
+from signer.custody.kms.journal import JournaledRoot, KmsJournal
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.recorded import KmsJournal, RecordedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.clocks import wall_ms
@@ -81,7 +81,7 @@ class SignerReleases:
         return self._held(journal, Attestor.asking)
 
     def _held(self, journal: KmsJournal, who: Callable[[Attestor], Asking | None]) -> Holders:
-        held = {name: RecordedRoot(self._holder(name, who), journal) for name in self._at}
+        held = {name: JournaledRoot(self._holder(name, who), journal) for name in self._at}
         root: RootKms = held[self._root] if self._root else NoRoot()
         return Holders(root, tuple(Provider(name, kms, _heard) for name, kms in held.items()))
 

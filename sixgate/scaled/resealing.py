@@ -8,7 +8,7 @@
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.sealing import Holders
 from signer.identity import SealedIdentity, open_identity, reseal_identity
 from sixgate.clocks import wall_ms

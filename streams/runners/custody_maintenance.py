@@ -87,7 +87,7 @@ class CustodyMaintenance:
         try:
             if accounts and (self.shares.due(now_ms) or self._is_distrusted(accounts)):
                 # Changes the slot's memory, which is durable only with the caller's commit.
-                self.shares.turn(self.vaults.registry.org, self.identity.keyid, now_ms)
+                self.shares.rotate(self.vaults.registry.org, self.identity.keyid, now_ms)
         except CustodyError as error:
             self._rotate_after_ms = now_ms + RETRY_MS
             return [self._failed("share.key.failed", now_ms, error)]
@@ -98,7 +98,7 @@ class CustodyMaintenance:
 
     def drain_records(self, now_ms: int) -> list[Outgoing]:
         """Return the audit records of custody since the last call."""
-        return self.records.told(self.keychain.drain_failures(), now_ms)
+        return self.records.records(self.keychain.drain_failures(), now_ms)
 
     def _sealing_accounts(self) -> list[str]:
         """Return this signer's open accounts whose clients seal shares or values to the signer.

@@ -137,7 +137,7 @@ class Operations:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
         before = self.keys.find(account, path)
         # 3. Die here: the new key existed in memory only; the order is carried out again.
-        answer = self.provisioner.carry_out(ordered, self.identity.keyid, now_ms)
+        answer = self.provisioner.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         if before is not None:
             # The path now has another version, or none: an opened key must not sign any more.
@@ -159,7 +159,7 @@ class Operations:
         if isinstance(access, AccessRefused):
             return order_accesses(org, ordered, access, now_ms)
         # 3. Die here: the order is carried out again, and shares of this attempt open nothing.
-        answer = self.vaults.carry_out(ordered, self.identity.keyid, now_ms)
+        answer = self.vaults.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         self._close_recovered(answer)
         handed = isinstance(answer, SecretStored | SecretRecovered) and bool(answer.client_share)

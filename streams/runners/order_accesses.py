@@ -10,7 +10,7 @@ from schemas.record import Outgoing
 from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretOrder
 from signer.access import Access, Allowed, Refused
-from signer.access_records import Use, recorded
+from signer.access_records import Use, access_record
 from signer.vaults.orders import VaultOrdered
 from signer.vaults.vault import Vault
 
@@ -35,7 +35,7 @@ def order_accesses(
     # A refused order may be sent again and allowed: that is a second record with its own id.
     name = ordered.refused_id if isinstance(access, Refused) else ordered.id
     return [
-        recorded(_use(org, f"{name}/{each}", each, target, ordered.actor, now_ms), access)
+        access_record(_use(org, f"{name}/{each}", each, target, ordered.actor, now_ms), access)
         for each in operations
     ]
 
@@ -43,7 +43,7 @@ def order_accesses(
 def handed_over(org: str, order: str, target: Target, actor: str, now_ms: int) -> Outgoing:
     """Return the access record of a client share of a signing key that an order handed over."""
     use = _use(org, f"{order}/hand-over", "hand-over", target, actor, now_ms)
-    return recorded(use, Allowed())
+    return access_record(use, Allowed())
 
 
 def _use(

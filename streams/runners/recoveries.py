@@ -13,7 +13,7 @@ from schemas.dsse import Envelope
 from schemas.record import Outgoing
 from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretDelivery, decode_vault_order
-from signer.vaults.vault import VersionPlace
+from signer.vaults.vault import VersionId
 
 MakeRecord: TypeAlias = Callable[[AuditAction, str], Outgoing]
 """Makes the audit record of an action and its detail, about the record of the order."""
@@ -45,9 +45,9 @@ class RecoveryTrail:
         self._add("recovery.refused", why)
 
     @property
-    def _place(self) -> VersionPlace:
+    def _place(self) -> VersionId:
         order = self.order
-        return VersionPlace(order.account, order.vault, order.path, order.version)
+        return VersionId(order.account, order.vault, order.path, order.version)
 
     def _add(self, action: AuditAction, detail: str) -> None:
         self.records.append(self.make_record(action, detail))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.custody import CustodyMode
 from signer.custody.context import SecretContext
-from signer.custody.data_key import put_together, take_apart
+from signer.custody.data_key import rebuild_data_key, split_data_key
 from signer.custody.envelope import WrappedShare
 from signer.custody.errors import CorruptError, CustodyError, KmsUnavailableError
 from signer.custody.failures import Cause
@@ -135,14 +135,14 @@ def test_a_data_key_is_rebuilt_by_exactly_those_whom_its_plan_names(
     mode: CustodyMode, dek: bytes
 ) -> None:
     plan = PLANS[mode]
-    parts = take_apart(plan, bytearray(dek), Stream(dek.hex()))
+    parts = split_data_key(plan, bytearray(dek), Stream(dek.hex()))
     if plan.has_vault_key:
         assert (parts.kept == dek) == (plan.client is ClientPart.NONE)
         return
     for size in range(1, plan.providers + 1):
         for chosen in combinations(parts.shares, size):
             for client in (None, parts.client):
-                made = put_together(plan, [copied(each) for each in chosen], client)
+                made = rebuild_data_key(plan, [copied(each) for each in chosen], client)
                 assert (made == dek) == enough(mode, size, client is not None)
 
 

@@ -75,7 +75,7 @@ def _said(keeper: SecretSealing, said: VaultRegister, vault: str) -> Iterator[by
     rotation = Rotation(ORG, place, said.secrets.wrappings, SIGNER.keyid, NOW_MS)
     request = ADMIN.seal(VAULT_ORDER_TYPE, change.encode())
     yield _taken(rotation.change_key(request, root, root, Stream("kek")), said, registry)
-    for event in rotation.rewrap_behind(root, Stream("rewrap")):
+    for event in rotation.rewrap_outdated(root, Stream("rewrap")):
         yield _taken(event, said, registry)
         return
 

@@ -10,7 +10,7 @@ from schemas.canonical import digest
 from schemas.custody import AGENT_KEYS
 from schemas.vault_events import SecretRewrapped, VaultKeyChanged
 from signer.custody.envelope import SealedSecret
-from signer.vaults.vault import Vault, VersionPlace
+from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import WrappingError, Wrappings
 from tests.harness.builders.cases import NOW_MS
 from tests.harness.builders.vault_events import FUND, ordered
@@ -58,7 +58,7 @@ class Whole:
         found = self.version(number)
         return next((kek[-1] for kek in self.keks() if found and found[0] in kek), None)
 
-    def behind(self) -> list[int]:
+    def outdated(self) -> list[int]:
         found = [(number, self.version(number)) for number in (1, 2, 3)]
         return [number for number, held in found if held and held[0] not in self.keks()[-1]]
 
@@ -72,12 +72,12 @@ class Whole:
         done = sum(kind in ("kek", "root") for kind, *_ in self.accepted)
         known = any(said[2] in kek for kek in keks)
         return bool(
-            keks and said[1] == done + 1 and not known and (kind == "kek" or not self.behind())
+            keks and said[1] == done + 1 and not known and (kind == "kek" or not self.outdated())
         )
 
 
-def place(number: int) -> VersionPlace:
-    return VersionPlace(FUND, AGENT_KEYS, f"keys/k{number}", 1)
+def place(number: int) -> VersionId:
+    return VersionId(FUND, AGENT_KEYS, f"keys/k{number}", 1)
 
 
 def tell(wrappings: Wrappings, said: tuple[Any, ...]) -> None:
@@ -116,4 +116,4 @@ def test_a_vault_is_what_reading_its_whole_history_finds(history: list[tuple[Any
             assert sealed.ciphertext == bytes((number,))
             assert sealed.wrapped_kek == bytes((whole.opens_under(number) or 0,))
             assert sealed.wrapped_dek == bytes((held[1],))
-    assert list(wrappings.behind(VAULT.place)) == [place(number) for number in whole.behind()]
+    assert list(wrappings.outdated(VAULT.place)) == [place(number) for number in whole.outdated()]

@@ -13,7 +13,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.custody.modes import PLANS
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS
+from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -46,7 +46,7 @@ def stock(world: CustodyWorld) -> None:
 
 def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes]:
     """Open the generated secrets of some modes, all of which need no client."""
-    keeper = pipeline.runner.slot.operations.vaults.keeper
+    keeper = pipeline.runner.slot.operations.vaults.secret_sealing
     places = [(account_of(mode), "main", STORED_AT) for mode in modes]
     return [bytes(keeper.open(e).secret) for p in places for e in keeper.secrets.history(p)]
 
@@ -179,7 +179,7 @@ def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_
     with life(world, clock=at.clock()) as pipeline:
         vault = vault_of(pipeline)
         queued = world.sent(mode, world.share(mode, vault), vault)
-    at.forward(TURN_MS)
+    at.forward(ROTATE_AFTER_MS)
     with life(world, clock=at.clock()) as pipeline:
         pipeline.drain()  # the next key takes its turn
         in_time = world.intent(mode, "in-time", vault_of(pipeline), client_share=queued)

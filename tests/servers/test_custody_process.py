@@ -24,7 +24,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.api import ApiError
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
-from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, store
+from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.clocks import wall_ms
 from sixgate.custody.link import CustodyLink
@@ -102,7 +102,7 @@ def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
         ]
         operator.register(api, folder.admin(), entries, wall_ms())
         by = Orderer(api, folder.admin(), wall_ms())
-        store(by, VaultPlace(ACCOUNT, VAULT), NewSecret(PATH, 1, "password", VALUE))
+        store(by, VaultId(ACCOUNT, VAULT), NewSecret(PATH, 1, "password", VALUE))
         events = [event["event"].encode() for event in api.vault_events()]
     with without_ledger(folder) as scaled:
         scaled.send([Outgoing(Topic.VAULT, ACCOUNT, event) for event in events])

@@ -158,7 +158,7 @@ def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folde
     with connect(folder.path) as node:
         admin = operator.Admin(node, folder.admin(), wall_ms())
         operator.provision(admin, operator.KeyPlace(ACCOUNT, "keys/new"))
-        place = vault_orders.VaultPlace(ACCOUNT, AGENT_KEYS)
+        place = vault_orders.VaultId(ACCOUNT, AGENT_KEYS)
         vault_orders.change_key(vault_orders.Orderer(*admin), place, "kek", 1)
         answers = [orjson.loads(each["event"]) for each in node.vault_events()]
         orders = [orjson.loads(base64.b64decode(a["request"]["payload"])) for a in answers[-2:]]

@@ -16,7 +16,7 @@ from signer.vaults.restoration import RestoreError
 from sixgate.api import Api, ApiError
 from sixgate.authoring import operator
 from sixgate.authoring.secret_reader import SecretReader
-from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, change_key, store
+from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, change_key, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.scaled.kafka_api import open_kafka_api
@@ -29,7 +29,7 @@ from tests.harness.pipeline.scaled import Scaled, without_ledger
 from tests.harness.pipeline.scaled_organisation import scaled_organisation
 
 TRADER = Ed25519Signer("trader", secrets.token_bytes(32))
-MAIN, SPLIT = VaultPlace(ACCOUNT, "main"), VaultPlace(ACCOUNT, "split")
+MAIN, SPLIT = VaultId(ACCOUNT, "main"), VaultId(ACCOUNT, "split")
 
 
 @pytest.fixture(scope="module", params=["embedded", "scaled"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from sixgate.logs import JsonLines, RepeatLimit, log_kms_call
 from sixgate.scaled.settings import Settings, settings_digest
 from streams.slow_calls import log_slow

@@ -22,7 +22,7 @@ from signer.custody.errors import (
     KmsKeyNotFoundError,
     KmsUnavailableError,
 )
-from signer.custody.thread_pool import run_apart
+from signer.custody.thread_pool import run_in_thread
 
 T = TypeVar("T")
 Translate = Callable[[Exception], type[CustodyError]]
@@ -93,7 +93,7 @@ class Calls:
 
     def _begin(self, call: Callable[[], T], answer: Future[T]) -> None:
         try:
-            run_apart(partial(self._answer, call, answer))
+            run_in_thread(partial(self._answer, call, answer))
         except RuntimeError:  # the system has no thread left
             self._places.release()
             answer.set_exception(self._told(KmsUnavailableError))

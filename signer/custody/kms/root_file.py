@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import RandomBytes, draw, wipe, wiping
 from signer.custody.errors import PrivateFileError, RootFileError
 from signer.custody.kms.local import ROOT_BYTES, LocalKms
@@ -17,7 +17,7 @@ def create_root_file(path: Path, random_bytes: RandomBytes) -> None:
     """
     try:
         with wiping(draw(random_bytes, ROOT_BYTES)) as root:
-            write_whole(path, root, replace=False, mode=MODE_PRIVATE)
+            write_atomic(path, root, replace=False, mode=MODE_PRIVATE)
     except FileExistsError:
         raise RootFileError(
             f"The root key {path} exists and may have vaults under it; choose another folder."

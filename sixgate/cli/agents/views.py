@@ -99,9 +99,11 @@ def address(lower: str) -> str:
 
 
 def _shown(chain: KeyChain, address: str) -> str:
-    from signer.addresses.derivation import shown  # a list of intents shows no address in full
+    from signer.addresses.derivation import (
+        display_address,  # a list of intents shows no address in full
+    )
 
-    return shown(chain, address)
+    return display_address(chain, address)
 
 
 def left(budget: Json) -> str:

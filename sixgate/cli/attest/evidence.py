@@ -11,7 +11,7 @@ from schemas.canonical import malformed
 from signer.attestation.certificates import root_digest
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.public_root import SIMULATED_ROOT
-from signer.custody.atomic_write import write_whole
+from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.attest.attested import SIMULATED
 from sixgate.cli.config_option import Config, use_config
@@ -58,7 +58,7 @@ def attest(
 
 def keep(file: EvidenceFile, out: Path, more: str) -> None:
     """Write evidence to a file and say what proves it."""
-    write_whole(out, file.encode(), replace=True)
+    write_atomic(out, file.encode(), replace=True)
     told = f"The evidence is in {out}: sixgate attest verify {out} --policy FILE{more}"
     notices().print(safe(told), soft_wrap=True)
 

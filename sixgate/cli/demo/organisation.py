@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas.money import WEI_PER_ETH
 from schemas.registry import AccountOpened, AgentSet, Entry, PolicySet
-from signer.custody.atomic_write import write_whole
+from signer.custody.atomic_write import write_atomic
 from signer.keys.paths import agent_key_path
 from sixgate.authoring import operator
 from sixgate.chains import default_chains
@@ -102,4 +102,4 @@ def _fund(folder: Path, addresses: list[str]) -> None:
     for chain_id in LANDMARKS:
         path, content = folder / f"{chain_id}.json", example_genesis(chain_id, funded)
         if not path.exists() or json.loads(path.read_bytes()) != content:
-            write_whole(path, json.dumps(content).encode(), replace=True)
+            write_atomic(path, json.dumps(content).encode(), replace=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from signer.custody.atomic_write import written_whole
+from signer.custody.atomic_write import atomic_file
 from sixgate.authoring.intent_lines import (
     LINES_MAX,
     Draft,
@@ -108,5 +108,5 @@ def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], l
 
 def _save(path: Path, ready: Sequence[Submission]) -> None:
     """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
-    with written_whole(path, replace=False) as file:
+    with atomic_file(path, replace=False) as file:
         file.writelines(one.envelope + b"\n" for one in ready)

@@ -8,7 +8,7 @@ from schemas.client_share import ClientShare, ClientShareContext
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal_for
 from signer.custody.process import forbid_inspection
-from signer.vaults.vault import usual
+from signer.vaults.vault import default_vault
 from sixgate.api import Json
 from sixgate.authoring.operator import KeyPlace
 from sixgate.cli.exit_codes import ExitCode
@@ -61,7 +61,7 @@ def share_of_key(here: Session, place: KeyPlace, vault: str | None, out: Path | 
     Ends the command where its client's share would go nowhere.
     """
     vaults = {(one["account"], one["vault"]): one for one in here.registry["vaults"]}
-    name = vault or usual(place.account, place.path, vaults)
+    name = vault or default_vault(place.account, place.path, vaults)
     found: Json | None = vaults.get((place.account, name))
     if vault is not None:
         here.vault(place.account, vault)

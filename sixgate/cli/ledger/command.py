@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from schemas.strict_json import JsonError, read_json
-from signer.custody.atomic_write import write_whole
+from signer.custody.atomic_write import write_atomic
 from sixgate.api import Json
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
@@ -75,7 +75,7 @@ def head(
     with session(data) as here:
         found = here.api.head()
     if out:
-        write_whole(out, json.dumps(found).encode() + b"\n", replace=True)
+        write_atomic(out, json.dumps(found).encode() + b"\n", replace=True)
         notices().print(safe(f"The head is in {out}: keep it where nobody can change it."))
     if as_json:
         print_json(found)

@@ -17,7 +17,7 @@ from signer.vaults.vault import Vault as KnownVault
 from sixgate.api import Json
 from sixgate.authoring.customer_key import KEY_BYTES, CustomerKey
 from sixgate.authoring.customer_rotation import CustomerRotation
-from sixgate.authoring.vault_orders import NewSecret, VaultPlace, store
+from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
@@ -105,7 +105,7 @@ def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -
     if PLANS[here.vault(account, vault)["mode"]].needs_client:
         usage(f"{vault} wants a client's share with every read: get and rotate one at a time")
     here.folder.check_outside(new_key)
-    by, place = reader(here, agent), VaultPlace(account, vault)
+    by, place = reader(here, agent), VaultId(account, vault)
 
     def read(path: str, version: int) -> bytes:
         (told,) = by.ask("export", vault, path, version)
@@ -147,7 +147,7 @@ def _require_current(old: str, enrolled: list[str]) -> None:
         usage(f"{why}: name the file with that key")
 
 
-def _require_rights(here: Session, place: VaultPlace, agent: str) -> None:
+def _require_rights(here: Session, place: VaultId, agent: str) -> None:
     """End the command where the agent may not read and write all that is to be moved."""
     accessor = Accessor(entry(AgentSet, **here.agent(agent)), _granted(here, agent))
     vault = KnownVault(*place, mode=here.vault(*place)["mode"])

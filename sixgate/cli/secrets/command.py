@@ -7,10 +7,10 @@ import typer
 
 from schemas.vault_events import SecretKind
 from signer.custody.buffers import wiping
-from signer.custody.cmek import CmekPlace
+from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
-from sixgate.authoring.vault_orders import NewSecret, VaultPlace
+from sixgate.authoring.vault_orders import NewSecret, VaultId
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
 from sixgate.cli.secrets.client_shares import brought, was_stopped
 from sixgate.cli.secrets.customer_layer import unlayered
@@ -101,7 +101,7 @@ def get(  # noqa: PLR0913 - Typer reads the options from the signature
         asked, sealed = brought(by, vault, path, version, share)
         (told,) = by.ask("get", vault, path, asked, sealed)
         value = opened.enter_context(wiping(bytearray.fromhex(str(told.value)[2:])))
-        place = CmekPlace(
+        place = CmekContext(
             org=by.org, account=by.account, vault=vault, path=path, version=told.version
         )
         write_value(out, opened.enter_context(unlayered(value, place, customer_key)))
@@ -125,7 +125,7 @@ def list_(
         if agent:
             found = [told.model_dump() for told in reader(here, agent).ask("list", vault)]
         else:
-            every = _known(here, VaultPlace(here.account(account), vault))
+            every = _known(here, VaultId(here.account(account), vault))
             found = list({one["path"]: one for one in every}.values())
     tell_listed(found, as_json=as_json)
 
@@ -149,20 +149,20 @@ def history(
             told = reader(here, agent).ask("history", vault, path)
             found = [each.model_dump() for each in told]
         else:
-            place = VaultPlace(here.account(account), vault)
+            place = VaultId(here.account(account), vault)
             found = _versions(here, place, path) or not_found("secret", path, _paths(here, place))
     tell_listed(found, as_json=as_json)
 
 
-def _known(here: Session, place: VaultPlace) -> list[Json]:
+def _known(here: Session, place: VaultId) -> list[Json]:
     here.vault(*place)
     found: list[Json] = here.api.vault(*place)["secrets"]
     return found
 
 
-def _versions(here: Session, place: VaultPlace, path: str) -> list[Json]:
+def _versions(here: Session, place: VaultId, path: str) -> list[Json]:
     return [one for one in _known(here, place) if one["path"] == path]
 
 
-def _paths(here: Session, place: VaultPlace) -> set[str]:
+def _paths(here: Session, place: VaultId) -> set[str]:
     return {one["path"] for one in _known(here, place)}

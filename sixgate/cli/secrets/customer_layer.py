@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.vault_events import VALUE_BYTES_MAX
 from signer.custody.buffers import wiping
-from signer.custody.cmek import CmekPlace, layer_of
+from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CorruptError
 from sixgate.api import Json
 from sixgate.authoring.customer_key import CustomerKey
@@ -32,7 +32,7 @@ def require_customer_key(vault: Json, file: Path | None) -> None:
         usage(f"{file} holds another key than {vault['vault']} has enrolled, {enrolled[-1]}")
 
 
-def layered(value: bytes | bytearray, place: CmekPlace, file: Path | None) -> bytes | bytearray:
+def layered(value: bytes | bytearray, place: CmekContext, file: Path | None) -> bytes | bytearray:
     """Return a value under the customer's key, if a file names one."""
     if file is None:
         return value
@@ -44,7 +44,7 @@ def layered(value: bytes | bytearray, place: CmekPlace, file: Path | None) -> by
 
 
 @contextmanager
-def unlayered(value: bytearray, place: CmekPlace, file: Path | None) -> Iterator[bytearray]:
+def unlayered(value: bytearray, place: CmekContext, file: Path | None) -> Iterator[bytearray]:
     """Lend a value without the customer's layer, if a file names the key; it is wiped."""
     if file is None:
         yield value

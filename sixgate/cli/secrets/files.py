@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from schemas.vault_events import VALUE_BYTES_MAX
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wipe
 from signer.custody.errors import PrivateFileError
 from signer.custody.private_file import read_private
@@ -58,7 +58,7 @@ def write_hex(file: Path, secret: bytes | bytearray) -> None:
     """Write a new private file; raises ``OSError`` for a name that is taken."""
     text = bytearray(secret.hex().encode() + b"\n")
     try:
-        write_whole(file, text, replace=False, mode=MODE_PRIVATE)
+        write_atomic(file, text, replace=False, mode=MODE_PRIVATE)
     finally:
         wipe(text)
 
@@ -66,7 +66,7 @@ def write_hex(file: Path, secret: bytes | bytearray) -> None:
 def write_value(file: Path | None, value: bytes | bytearray) -> None:
     """Write a value byte by byte: to a new private file, or to standard output."""
     if file is not None:
-        write_whole(file, value, replace=False, mode=MODE_PRIVATE)
+        write_atomic(file, value, replace=False, mode=MODE_PRIVATE)
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(value)

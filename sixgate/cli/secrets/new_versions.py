@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from signer.custody.buffers import wiping
-from signer.custody.cmek import CmekPlace
+from signer.custody.cmek import CmekContext
 from signer.custody.process import forbid_inspection
 from sixgate.api import Json
-from sixgate.authoring.vault_orders import NewSecret, VaultPlace, store
+from sixgate.authoring.vault_orders import NewSecret, VaultId, store
 from sixgate.cli.options import MaybeAccount, MaybeAgent
 from sixgate.cli.secrets.client_shares import client_of
 from sixgate.cli.secrets.customer_layer import layered, require_customer_key
@@ -30,18 +30,18 @@ with_value = with_options(
 """Give a command what is said of a new version: its value, and who stores it."""
 
 
-def vault_meant(here: Session, said: Json, vault: str) -> VaultPlace:
+def vault_meant(here: Session, said: Json, vault: str) -> VaultId:
     """Return the vault that is meant: the agent's account's, or that of the account named."""
     agent, account = said.get("agent"), said.get("account")
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
         usage(f"agent {agent} acts for {own}: leave --account out")
-    place = VaultPlace(own or here.account(account), vault)
+    place = VaultId(own or here.account(account), vault)
     here.vault(*place)
     return place
 
 
-def store_version(here: Session, said: Json, place: VaultPlace, new: NewSecret) -> Json:
+def store_version(here: Session, said: Json, place: VaultId, new: NewSecret) -> Json:
     """Store a version as was said, keep the client's share of it, and return the answer."""
     if bool(said.get("generate")) is ("value" in said):
         usage("which value is it? Name a file, - for standard input, or say --generate")
@@ -56,12 +56,12 @@ def store_version(here: Session, said: Json, place: VaultPlace, new: NewSecret) 
     return client.made(here, made) if client else made()
 
 
-def _ordered(here: Session, said: Json, place: VaultPlace, new: NewSecret) -> Json:
+def _ordered(here: Session, said: Json, place: VaultId, new: NewSecret) -> Json:
     org, by = here.registry["org"], orderer(here, said.get("agent"))
     if "value" not in said:
         return store(by, place, new)
     forbid_inspection()  # before the value is here
     with wiping(read_value(said["value"])) as read:
-        layer = CmekPlace(org=org, **place._asdict(), path=new.path, version=new.version)
+        layer = CmekContext(org=org, **place._asdict(), path=new.path, version=new.version)
         value = layered(read, layer, said.get("customer_key"))
         return store(by, place, replace(new, value=value))

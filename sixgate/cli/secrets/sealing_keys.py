@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole
+from signer.custody.atomic_write import MODE_PRIVATE, write_atomic
 from signer.custody.buffers import wiping
 from signer.custody.hpke import KEY_BYTES, HpkeKey
 from sixgate.cli.secrets.files import read_own
@@ -23,7 +23,7 @@ def new_sealing_key(kept: Path, about: str) -> HpkeKey:
     """Return a new key that is durable in a private file, with what it is for."""
     with wiping(bytearray(secrets.token_bytes(KEY_BYTES))) as private:
         with wiping(bytearray(f"{private.hex()}\n{about}\n".encode())) as text:
-            write_whole(kept, text, replace=False, mode=MODE_PRIVATE)
+            write_atomic(kept, text, replace=False, mode=MODE_PRIVATE)
         return HpkeKey(private)
 
 

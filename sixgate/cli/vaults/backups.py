@@ -16,7 +16,7 @@ from schemas.vault_backup import (
     backup_lines,
     read_backup,
 )
-from signer.custody.atomic_write import MODE_PRIVATE, written_whole
+from signer.custody.atomic_write import MODE_PRIVATE, atomic_file
 from signer.vaults.restoration import RestoreError, VaultEventError, VaultLine, vault_lines
 from sixgate.api import Json
 from sixgate.cli.config_option import config_file
@@ -50,7 +50,7 @@ def backup(
             here.vault(*place)
         lines = [line for line in _lines(here) if place in (None, line.place)]
         header = _header(here, lines)
-        with written_whole(file, replace=False, mode=MODE_PRIVATE) as out:
+        with atomic_file(file, replace=False, mode=MODE_PRIVATE) as out:
             out.writelines(backup_lines(header, (line.raw for line in lines)))
     notices().print(f"{len(lines)} events are in {file}.", highlight=False, soft_wrap=True)
 

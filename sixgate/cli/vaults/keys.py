@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import (
     Orderer,
-    VaultPlace,
+    VaultId,
     change_key,
     change_provider_root,
 )
@@ -43,7 +43,7 @@ def rotate_key(
     if provider is not None and not root:
         usage("a provider holds shares under its root: say --root besides --provider")
     with session(data) as here:
-        place = VaultPlace(here.account(account), vault)
+        place = VaultId(here.account(account), vault)
         found = here.vault(*place)
         by = orderer(here)
         if provider is not None:
@@ -60,7 +60,7 @@ def rotate_key(
         notices().print(f"{rest} are yet to come: the signer goes on, see sixgate vaults show.")
 
 
-def _change_key(by: Orderer, found: Json, place: VaultPlace, *, root: bool) -> tuple[Json, Left]:
+def _change_key(by: Orderer, found: Json, place: VaultId, *, root: bool) -> tuple[Json, Left]:
     changes = by.api.vault(*place)["key_changes"]
     if changes is None:
         raise CommandError(ExitCode.REFUSED, _without_key(found))
@@ -68,7 +68,7 @@ def _change_key(by: Orderer, found: Json, place: VaultPlace, *, root: bool) -> t
     return made, lambda now: int(now["behind"])
 
 
-def _move_shares(by: Orderer, found: Json, place: VaultPlace, provider: str) -> tuple[Json, Left]:
+def _move_shares(by: Orderer, found: Json, place: VaultId, provider: str) -> tuple[Json, Left]:
     if provider not in found["providers"]:
         raise CommandError(ExitCode.REFUSED, _holds_none(found, provider))
     before = by.api.vault(*place)["roots"].get(provider, {"changes": 0})
@@ -76,7 +76,7 @@ def _move_shares(by: Orderer, found: Json, place: VaultPlace, provider: str) -> 
     return made, lambda now: int(now["roots"][provider]["left"])
 
 
-def _watch(here: Session, place: VaultPlace, left: Left) -> int:
+def _watch(here: Session, place: VaultId, left: Left) -> int:
     """Show what gets on until all did, or nothing does for a while; return how much is left."""
     total = least = left(here.api.vault(*place))
     until_s = time.monotonic() + STILL_S

@@ -8,7 +8,7 @@ from schemas import fields
 from signer.custody.modes import PLANS
 from sixgate.api import Json
 from sixgate.authoring.form_fields import matching
-from sixgate.authoring.vault_orders import LostShare, VaultPlace, recover_share
+from sixgate.authoring.vault_orders import LostShare, VaultId, recover_share
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -64,7 +64,7 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
 ) -> None:
     """Replace a client's lost share of a secret or key, in 2of3_client_custody; nobody reads it."""
     with session(data) as here:
-        place = VaultPlace(here.account(account), vault)
+        place = VaultId(here.account(account), vault)
         found = here.vault(*place)
         if not PLANS[found["mode"]].recoverable:
             raise CommandError(ExitCode.REFUSED, _unrecoverable(found))
@@ -83,7 +83,7 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
     _tell(made, as_json=as_json, boxed=share_for is not None)
 
 
-def _newest(here: Session, place: VaultPlace, path: str) -> int:
+def _newest(here: Session, place: VaultId, path: str) -> int:
     """Return the newest version of a secret, or of a key; end the command where there is none."""
     secrets = here.api.vault(*place)["secrets"]
     keys = [k for k in here.registry["keys"] if (k["account"], k["vault"]) == place]

@@ -23,12 +23,12 @@ from schemas.record import Outgoing, Record
 from schemas.redaction import redacted_digest
 from schemas.registry import AccountOpened, AddressClaimed, Entry
 from schemas.topics import Topic
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.custody import curves
 from signer.custody.errors import CorruptError
 from signer.custody.hpke import HpkeKey, seal_for
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.key_import import ERASED, SHUT
@@ -148,7 +148,9 @@ def why(said: Outgoing) -> str:
 
 
 def address_for(chain: KeyChain, secret: bytes) -> str:
-    return recorded(chain, derive(chain, curves.public_key(CURVES[chain], bytearray(secret))))
+    return canonical_address(
+        chain, derive(chain, curves.public_key(CURVES[chain], bytearray(secret)))
+    )
 
 
 def delivery(

@@ -113,7 +113,7 @@ ADDRESS = "192.0.2.7"
 
 @dataclass
 class Place:
-    """The ``Surroundings`` of a desk; ``unwritable`` is what any record ends in, if it is set."""
+    """A ``ReadEnvironment`` in memory; ``unwritable``, if set, is raised by ``record``."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     unwritable: BaseException | None = None

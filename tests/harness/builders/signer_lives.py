@@ -12,8 +12,8 @@ from schemas.outcome import AnyOutcome, IntentRejected, decode_outcome
 from schemas.record import Outgoing
 from schemas.registry import AccountOpened
 from schemas.topics import Topic
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.local import LocalKms
-from signer.custody.kms.recorded import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.keys.keychain import Keychain

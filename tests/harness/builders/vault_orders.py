@@ -100,7 +100,7 @@ def opened(one: Desk, event: SecretStored) -> bytes:
         place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
         to_client = ClientShareContext(org=ORG, **place).to_client()
         share = CLIENT.open(bytes.fromhex(event.client_share[2:]), to_client)
-    return bytes(one.operations.vaults.keeper.open(event, share).secret)
+    return bytes(one.operations.vaults.secret_sealing.open(event, share).secret)
 
 
 def seen_by_vault(one: Desk) -> Any:

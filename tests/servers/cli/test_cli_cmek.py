@@ -11,7 +11,7 @@ from signer.custody.cmek import fingerprint_of, layer_of
 from signer.custody.hpke import KEY_BYTES
 from sixgate.api import ApiError
 from sixgate.authoring import operator
-from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultPlace, store
+from sixgate.authoring.vault_orders import NewSecret, Orderer, VaultId, store
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.connection import connect
@@ -71,7 +71,7 @@ def test_the_server_takes_values_under_the_enrolled_key_alone(
         by = Orderer(api, Folder(cli.data).admin(), wall_ms())
         for value in (b"in clear", b"\x02" + b"\x01" * 80, None):
             with pytest.raises(ApiError, match="could not"):
-                store(by, VaultPlace("treasury", "one"), NewSecret("more", 1, "note", value))
+                store(by, VaultId("treasury", "one"), NewSecret("more", 1, "note", value))
     query = "SELECT body FROM records WHERE topic = 'audit'"
     audit = cli.ok("ledger", "sql", query, "--json").out
     assert "customer's key" in audit

@@ -9,7 +9,7 @@ import pytest
 from coincurve import PrivateKey
 
 from schemas.key_chains import KeyChain
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from tests.harness.cli.command_line import CommandLine, served
 from tests.harness.cli.intents import INTENT, NARROW
 
@@ -96,7 +96,7 @@ def test_a_key_is_imported_from_a_private_file_and_signs(cli: CommandLine, tmp_p
     assert "copies" in told.err
     assert versions(cli, "wallets/mine")[0]["imported"] is True
     signed = cli.submit(INTENT | {"key_path": "wallets/mine"})[0]["result"]
-    assert signed["sender"] == recorded(KeyChain.ETHEREUM, address)
+    assert signed["sender"] == canonical_address(KeyChain.ETHEREUM, address)
     again = import_(cli, str(file), "wallets/more", "--account", "treasury")
     assert (again.code, signed["sender"] in again.sentence.lower()) == (4, True)
     other = import_(cli, str(file), "wallets/mine", "--account", "main")

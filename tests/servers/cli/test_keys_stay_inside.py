@@ -28,7 +28,7 @@ from signer.custody.envelope import open_secret
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import open_local_kms
 from signer.identity import _opened as opened_identity  # the attack: its whole content
-from signer.keys.descriptor import sealed_of
+from signer.keys.descriptor import sealed_key
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity
 from streams.log.pipeline import PipelineLog
@@ -146,7 +146,7 @@ def opened(kms: LocalKms, org: str, answer: KeyProvisioned) -> bytes:
         version=answer.version,
         mode=answer.mode,
     )
-    return bytes(open_secret(kms, context, sealed_of(answer)))
+    return bytes(open_secret(kms, context, sealed_key(answer)))
 
 
 def filed_keys(folder: Folder) -> Iterator[tuple[bytes, Path | None]]:

@@ -28,7 +28,7 @@ from signer.custody.kms.azure import AzureKms
 from signer.custody.kms.calls import CallLimits
 from signer.custody.kms.port import PLAINTEXT_BYTES_MAX, KeyState, KeyStatus, ProtectionLevel
 from sixgate.kms.aws_client import aws_client
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.settings.kms import AwsSection, AzureSection, KmsSettings
 from tests.harness.broker.listener import Listener
 from tests.harness.builders.custody_material import HERE

@@ -14,8 +14,8 @@ from google.auth.transport.requests import Request
 
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from sixgate.kms.azure_client import azure_clients
+from sixgate.kms.factory import providers
 from sixgate.kms.gcp_client import gcp_credentials
-from sixgate.kms.opening import providers
 from sixgate.settings.kms import GcpSection, KmsSettings
 from tests.harness.kms.aws import AwsStandIn
 from tests.harness.kms.http import Handler, Quiet, serve

@@ -19,8 +19,8 @@ from schemas.redaction import signed_part
 from schemas.registry import AccessSet
 from schemas.topics import Topic
 from signer.access import Allowed, Refused
-from signer.access_records import Use, recorded
-from signer.custody.kms.recorded import KmsJournal
+from signer.access_records import Use, access_record
+from signer.custody.kms.journal import KmsJournal
 from signer.custody_records import CustodyRecords
 from signer.vaults.vault import Vault
 from streams.ledger.clickhouse import ClickHouse
@@ -248,8 +248,12 @@ def test_the_access_log_tells_who_did_what_and_who_was_refused(fresh: Fresh) -> 
     grant = Grant(effect="allow", vault="prod", paths="db/**", rights=("read",))
     pipeline.append(Topic.REGISTRY, "", admin.write(founding()))
     pipeline.append(Topic.REGISTRY, "", admin.write(AccessSet(agent="trader", grants=(grant,))))
-    told = CustodyRecords("signer-1", "life", journal).told([], START_MS)
-    for event in (recorded(use, Allowed()), recorded(replace(use, request="two"), refusal), *told):
+    told = CustodyRecords("signer-1", "life", journal).records([], START_MS)
+    for event in (
+        access_record(use, Allowed()),
+        access_record(replace(use, request="two"), refusal),
+        *told,
+    ):
         pipeline.append(Topic.AUDIT, "", event.value)
         pipeline.append(Topic.AUDIT, "", event.value)
     clickhouse = filled(fresh(), pipeline.records).clickhouse

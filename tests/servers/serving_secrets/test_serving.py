@@ -72,7 +72,7 @@ class Served:
 @asynccontextmanager
 async def served(authority: Authority) -> AsyncIterator[Served]:
     with desk_of("envelope", ALL) as desk, ThreadPoolExecutor(4) as threads:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         here = Served(authority, desk)
         own = authority.issue("custody")
         files = TlsFiles(ca=authority.file, certificate=own, key=own)

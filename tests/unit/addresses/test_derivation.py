@@ -2,7 +2,7 @@ import pytest
 from coincurve import PrivateKey
 
 from schemas.key_chains import CURVES, Curve, KeyChain, key_chain_of
-from signer.addresses.derivation import derive, recorded, shown
+from signer.addresses.derivation import canonical_address, derive, display_address
 
 POINT = PrivateKey(b"\x01" * 32).public_key
 SECP256K1 = [chain for chain in KeyChain if CURVES[chain] is Curve.SECP256K1]
@@ -56,15 +56,15 @@ def test_an_address_tells_its_chain(chain: KeyChain, beginning: str) -> None:
 
 def test_an_ethereum_address_is_recorded_in_lower_case_and_shown_with_its_checksum() -> None:
     address = derive(KeyChain.ETHEREUM, POINT.format())
-    assert recorded(KeyChain.ETHEREUM, address) == address.lower() != address
-    assert shown(KeyChain.ETHEREUM, address.lower()) == address
+    assert canonical_address(KeyChain.ETHEREUM, address) == address.lower() != address
+    assert display_address(KeyChain.ETHEREUM, address.lower()) == address
 
 
 @pytest.mark.parametrize("chain", [chain for chain in KeyChain if chain is not KeyChain.ETHEREUM])
 def test_every_other_address_is_recorded_as_it_is(chain: KeyChain) -> None:
     key = POINT.format() if chain in SECP256K1 else b"\x07" * 32
     address = derive(chain, key)
-    assert recorded(chain, address) == shown(chain, address) == address
+    assert canonical_address(chain, address) == display_address(chain, address) == address
 
 
 @pytest.mark.parametrize(

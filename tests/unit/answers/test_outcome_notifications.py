@@ -3,7 +3,7 @@
 from schemas.audit import audited
 from schemas.record import Outgoing
 from signer.access import Allowed
-from signer.access_records import Use, recorded
+from signer.access_records import Use, access_record
 from signer.vaults.vault import Vault
 from sixgate.answers.outcome_notifications import OutcomeNotifications
 
@@ -13,7 +13,7 @@ SUBJECT = "0x" + "01" * 32
 def use_of_a_secret() -> Outgoing:
     vault = Vault("treasury", "prod", "envelope")
     use = Use("request", "acme", vault, "db", 1, "get", "payroll", "local socket", 1)
-    return recorded(use, Allowed())
+    return access_record(use, Allowed())
 
 
 def test_the_use_of_a_secret_ends_no_wait_and_breaks_none() -> None:

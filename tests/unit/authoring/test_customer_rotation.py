@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from signer.custody.cmek import CmekPlace, layer_of, require_layer
+from signer.custody.cmek import CmekContext, layer_of, require_layer
 from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.authoring.customer_key import CustomerKey, moved
 from sixgate.authoring.customer_rotation import BATCH_MAX, CustomerRotation, Slot
-from sixgate.authoring.vault_orders import NewSecret, VaultPlace
+from sixgate.authoring.vault_orders import NewSecret, VaultId
 from tests.harness.builders.custody_material import Stream
 
 OLD = CustomerKey(hashlib.sha256(b"old").digest())
 NEW = CustomerKey(hashlib.sha256(b"new").digest())
 STRANGE = CustomerKey(hashlib.sha256(b"strange").digest())
-MAIN = VaultPlace("treasury", "main")
+MAIN = VaultId("treasury", "main")
 MANY = 2 * BATCH_MAX + 50
 
 
@@ -24,8 +24,8 @@ class KilledError(Exception):
     """The process that rotates dies here."""
 
 
-def place(path: str, version: int) -> CmekPlace:
-    return CmekPlace(org="acme", **MAIN._asdict(), path=path, version=version)
+def place(path: str, version: int) -> CmekContext:
+    return CmekContext(org="acme", **MAIN._asdict(), path=path, version=version)
 
 
 def plain(path: str) -> bytes:

@@ -32,7 +32,7 @@ class Served:
 def test_a_reader_is_told_which_providers_the_others_replaced(failed: tuple[str, ...]) -> None:
     told: list[str] = []
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         served = Served(desk, failed)
         reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, told.extend)
         (found,) = reader.ask("get", "main", "prod/db")

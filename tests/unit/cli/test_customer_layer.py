@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from schemas.vault_events import VALUE_BYTES_MAX
-from signer.custody.cmek import CmekPlace
+from signer.custody.cmek import CmekContext
 from sixgate.cli.failures import CommandError
 from sixgate.cli.secrets.customer_layer import layered, unlayered
 
-PLACE = CmekPlace(org="acme", account="treasury", vault="main", path="db", version=1)
+PLACE = CmekContext(org="acme", account="treasury", vault="main", path="db", version=1)
 MOST = 65475
 
 

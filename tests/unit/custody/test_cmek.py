@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from signer.custody.cmek import CmekPlace, fingerprint_of, layer_of, require_layer
+from signer.custody.cmek import CmekContext, fingerprint_of, layer_of, require_layer
 from signer.custody.errors import CmekRefusedError, CorruptError
 from sixgate.authoring.customer_key import CustomerKey
 from tests.harness.builders.custody_material import SECRET, Stream
@@ -12,7 +12,7 @@ from tests.harness.builders.custody_material import SECRET, Stream
 OLD = CustomerKey(hashlib.sha256(b"old").digest())
 NEW = CustomerKey(hashlib.sha256(b"new").digest())
 STRANGE = CustomerKey(hashlib.sha256(b"strange").digest())
-HERE = CmekPlace(org="acme", account="treasury", vault="main", path="secrets/api", version=1)
+HERE = CmekContext(org="acme", account="treasury", vault="main", path="secrets/api", version=1)
 
 
 def test_the_fingerprint_is_plain_sha256_of_the_key() -> None:

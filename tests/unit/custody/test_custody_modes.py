@@ -8,7 +8,7 @@ import pytest
 
 from schemas.custody import CustodyMode
 from signer.custody.context import Layer, SecretContext
-from signer.custody.data_key import take_apart
+from signer.custody.data_key import split_data_key
 from signer.custody.envelope import SealedSecret, WrappedShare, open_secret, seal_secret
 from signer.custody.errors import (
     ClientShareMissingError,
@@ -391,7 +391,7 @@ def test_a_machine_that_miscalculates_shares_is_caught_before_they_are_wrapped(
 
     monkeypatch.setattr("signer.custody.shamir.weighted_sums", miscalculated)
     with pytest.raises(CorruptError, match=r"nothing (was|is) stored"):
-        take_apart(PLANS["2of3_multi_hsm"], bytearray(SECRET), Stream())
+        split_data_key(PLANS["2of3_multi_hsm"], bytearray(SECRET), Stream())
 
 
 def test_every_holders_layer_is_bound_to_its_name() -> None:

@@ -15,13 +15,13 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.custody.failures import Cause, ProviderFailure
-from signer.custody.kms.guarded import GuardedKms
+from signer.custody.kms.hsm_guard import HsmGuardedKms
+from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
-from signer.custody.kms.recorded import KmsJournal, RecordedKms
 from signer.custody.kms.roots import Roots
 from signer.custody_records import CustodyRecords
-from signer.vaults.vault import VersionPlace
+from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import NOW_MS, SIGNER
 from tests.harness.builders.custody_material import HERE, OTHER_ROOT, root_kms
 from tests.harness.builders.custody_providers import RaisingKms
@@ -85,8 +85,8 @@ def test_a_key_that_no_hsm_guards_wraps_and_unwraps_nothing() -> None:
     kms = Described(root_kms(), replace(GUARDED, protection=ProtectionLevel.SOFTWARE))
     wrapped = kms.wrap(KEY, AAD)
     for call in (
-        lambda: GuardedKms(kms).wrap(KEY, AAD),
-        lambda: GuardedKms(kms).unwrap(wrapped, AAD),
+        lambda: HsmGuardedKms(kms).wrap(KEY, AAD),
+        lambda: HsmGuardedKms(kms).unwrap(wrapped, AAD),
     ):
         with pytest.raises(KmsKeyWeakError, match=r"cloud:key .*software"):
             call()
@@ -94,7 +94,7 @@ def test_a_key_that_no_hsm_guards_wraps_and_unwraps_nothing() -> None:
 
 def test_what_guards_a_key_is_asked_once_and_anew_after_no_answer() -> None:
     kms = Described(root_kms(), KmsUnavailableError("no"))
-    guarded = GuardedKms(kms)
+    guarded = HsmGuardedKms(kms)
     with pytest.raises(KmsUnavailableError):
         guarded.wrap(KEY, AAD)
     kms.status = GUARDED
@@ -109,13 +109,13 @@ def told(out: Outgoing) -> AuditRecord:
 def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> None:
     journal = KmsJournal(lambda: NOW_MS)
     records = CustodyRecords(SIGNER.keyid, "a life", journal)
-    kms = RecordedKms(root_kms(), journal)
+    kms = JournaledKms(root_kms(), journal)
     wrapped = kms.wrap(KEY, AAD)
     kms.unwrap(wrapped, AAD)
     kms.check()
     with pytest.raises(CorruptError):
         kms.unwrap(wrapped[:-1], AAD)
-    events = records.told([], NOW_MS)
+    events = records.records([], NOW_MS)
     details = [told(event).detail for event in events]
     assert [detail.split(" by ")[0] for detail in details] == ["wrap", "unwrap", "check", "unwrap"]
     assert "failed, CorruptError" in details[3]
@@ -123,12 +123,12 @@ def test_every_call_is_on_record_once_however_it_ended_and_shows_no_key() -> Non
     assert len({told(event).id for event in events}) == 4
     assert {(told(e).actor, told(e).at_ms) for e in events} == {(SIGNER.keyid, NOW_MS)}
     assert not any(KEY.hex() in detail or wrapped.hex() in detail for detail in details)
-    assert records.told([], NOW_MS) == []
+    assert records.records([], NOW_MS) == []
 
 
 def test_an_adapter_that_raises_what_it_promised_not_to_is_on_record_as_well() -> None:
     journal = KmsJournal(lambda: NOW_MS)
-    kms = RecordedKms(Described(root_kms(), GUARDED), journal)
+    kms = JournaledKms(Described(root_kms(), GUARDED), journal)
     with pytest.raises(ValueError, match="1 to 64 bytes"):
         kms.wrap(b"", AAD)
     (call,) = journal.drain()
@@ -137,8 +137,8 @@ def test_an_adapter_that_raises_what_it_promised_not_to_is_on_record_as_well() -
 
 def test_a_provider_that_failed_while_others_sufficed_is_on_record() -> None:
     records = CustodyRecords(SIGNER.keyid, "a life", KmsJournal(lambda: NOW_MS))
-    place = VersionPlace("fund", "main", "prod/db", 2)
-    (event,) = records.told([(place, ProviderFailure("aws", Cause.LIED))], NOW_MS)
+    place = VersionId("fund", "main", "prod/db", 2)
+    (event,) = records.records([(place, ProviderFailure("aws", Cause.LIED))], NOW_MS)
     assert told(event).action == "provider.failed"
     assert "aws (lied)" in told(event).detail
     assert "prod/db, version 2" in told(event).detail
@@ -148,6 +148,6 @@ def test_two_lives_never_name_two_calls_alike() -> None:
     names = set()
     for life in ("one", "two"):
         journal = KmsJournal(lambda: NOW_MS)
-        RecordedKms(root_kms(), journal).check()
-        names |= {told(e).id for e in CustodyRecords(SIGNER.keyid, life, journal).told([], 0)}
+        JournaledKms(root_kms(), journal).check()
+        names |= {told(e).id for e in CustodyRecords(SIGNER.keyid, life, journal).records([], 0)}
     assert len(names) == 2

@@ -18,7 +18,7 @@ from signer.custody.errors import (
 from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.kms.port import RootKms
 from signer.custody.opening import Opening, open_sealed
-from signer.custody.provider import Provider, asking
+from signer.custody.provider import Provider, ask_all
 from signer.custody.sealing import Holders, Sealing, seal
 from tests.harness.builders.custody_material import SECRET, LyingKms, Stream
 from tests.harness.builders.custody_providers import (
@@ -210,7 +210,7 @@ def test_a_time_out_is_told_of_once() -> None:
     """The read that waited for it names it; when the call fails at last, nobody is told again."""
     hanging, reports = HangingKms(cloud("gcp")), list[ProviderFailure]()
     provider = Provider("gcp", Bounded(hanging, 1), reports.append)
-    with asking([(provider, lambda kms: kms.unwrap(b"x", b""))]) as answers:
+    with ask_all([(provider, lambda kms: kms.unwrap(b"x", b""))]) as answers:
         assert [each.failure for each in answers] == [ProviderFailure("gcp", Cause.UNAVAILABLE)]
     hanging.inner = RaisingKms(KmsUnavailableError("its own time-out"))
     hanging.let_go.set()

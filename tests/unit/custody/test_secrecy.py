@@ -17,7 +17,7 @@ from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.generate import new_secp256k1_secret
 from signer.custody.handle import KeyHandle
 from signer.custody.keyring import Keyring, KeyringLimits
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
 from signer.identity import Identity

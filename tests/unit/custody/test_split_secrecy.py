@@ -7,7 +7,7 @@ import pytest
 from schemas.custody import CustodyMode
 from signer.custody.aead import KEY_BYTES
 from signer.custody.buffers import wipe
-from signer.custody.data_key import take_apart
+from signer.custody.data_key import split_data_key
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from signer.custody.modes import PLANS
 from signer.custody.opening import open_sealed
@@ -56,7 +56,7 @@ def needles(saw: list[bytes], random_bytes: Stream) -> list[bytes]:
 @pytest.mark.parametrize("mode", PLANS)
 def test_nothing_that_holds_a_part_prints_it(mode: CustodyMode) -> None:
     random_bytes, gcp = Stream("seed"), Watched("gcp")
-    parts = take_apart(PLANS[mode], bytearray(random_bytes(32)), random_bytes)
+    parts = split_data_key(PLANS[mode], bytearray(random_bytes(32)), random_bytes)
     sealing = sealed_in(mode)
     with clouds(gcp=gcp) as some:
         holders = some.holders(mode)

@@ -73,7 +73,7 @@ class World:
         random_bytes = Stream(f"the sealing of {place}")
         self.contexts[place] = context
         self.sealings[place] = seal(
-            holders_of(sound, self.mode), self.wrapped_keks.get(vault, b""), context,
+            vault_holders(sound, self.mode), self.wrapped_keks.get(vault, b""), context,
             secret_at(place), random_bytes,
         )  # fmt: skip
         self.deks[place] = random_bytes.drawn[0]
@@ -82,14 +82,14 @@ class World:
         with suppress(CustodyError):
             sealing = self.sealings[MINE]
             opening = open_sealed(
-                holders_of(some, self.mode), self.contexts[MINE], sealing.sealed,
+                vault_holders(some, self.mode), self.contexts[MINE], sealing.sealed,
                 sealing.client_share,
             )  # fmt: skip
             return opening.secret == secret_at(MINE)
         return False
 
 
-def holders_of(some: Clouds, mode: CustodyMode) -> Holders:
+def vault_holders(some: Clouds, mode: CustodyMode) -> Holders:
     some.root = some.roots["gcp"]
     return some.holders(mode)
 
@@ -194,7 +194,7 @@ def as_operator(world: World) -> str:
     with clouds() as sound:
         try:
             found = recover(
-                holders_of(sound, world.mode), world.contexts[MINE], world.sealings[MINE].sealed,
+                vault_holders(sound, world.mode), world.contexts[MINE], world.sealings[MINE].sealed,
                 approval(envelope(order(**place))), Stream("a recovery"),
             )  # fmt: skip
         except RecoveryRefusedError:

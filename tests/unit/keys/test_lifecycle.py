@@ -13,7 +13,7 @@ from schemas.keys import (
     answer_id,
 )
 from schemas.registry import AccountOpened
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.keys.descriptor import KeyState
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
@@ -129,7 +129,7 @@ def test_a_key_of_another_chain_than_was_ordered_is_refused(
     ordered: KeyChain, given: KeyChain, registry: Registry
 ) -> None:
     answer = key_answer(key_request(chain=ordered), SECRET)
-    address = recorded(given, derive(given, bytes.fromhex(answer.public_key[2:])))
+    address = canonical_address(given, derive(given, bytes.fromhex(answer.public_key[2:])))
     wrong = answer.model_copy(update={"chain": given, "address": address})
     refuses(KeyRegister(), SIGNER.sign_event(wrong), registry, "another key")
 

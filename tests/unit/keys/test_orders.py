@@ -10,7 +10,7 @@ from schemas.keys import KeyDeactivation, KeyProvisioned, KeyRequest, KeyRotatio
 from schemas.partition import partition_of
 from schemas.record import Record
 from schemas.topics import Topic
-from signer.addresses.derivation import derive, recorded
+from signer.addresses.derivation import canonical_address, derive
 from signer.custody.errors import KmsUnavailableError, SigningNotOfferedError
 from signer.ethereum.keccak import keccak256
 from signer.keys.descriptor import KeyState
@@ -37,7 +37,7 @@ def test_a_key_of_each_chain_is_made_with_its_address_and_opens(
     said = desk.order(KeyRequest(**terms(chain=chain)))
     answer = KeyProvisioned.decode(said.value)
     public_key = bytes.fromhex(answer.public_key[2:])
-    assert answer.address == recorded(chain, derive(chain, public_key))
+    assert answer.address == canonical_address(chain, derive(chain, public_key))
     key = desk.keys.by_path[ACCOUNT, KEY_PATH]
     assert (key.chain, key.state, key.imported) == (chain, KeyState.ACTIVE, False)
     assert desk.keychain.use(key).public_key() == public_key

@@ -11,13 +11,13 @@ from signer.custody.errors import (
     KmsUnavailableError,
 )
 from signer.ethereum.signing import DigestSigner
-from signer.keys.accesses import Asked, KeyAccesses
+from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.authorized_use import KeyUse
 from signer.keys.descriptor import KeyDescriptor
 from tests.harness.builders.cases import NOW_MS, ORG, SECRET, key
 from tests.harness.builders.ethereum import MemoryKey
 
-BOB = Asked("bob", "0x" + "11" * 32)
+BOB = KeyUseRequest("bob", "0x" + "11" * 32)
 SHARE = ClientShare(key_version=1, share_key="0x" + "22" * 32, box="0x" + "33" * 48)
 
 
@@ -84,6 +84,6 @@ def test_each_opening_is_noted_once_and_so_is_a_refusal() -> None:
     use = KeyUse(holders.open, KeyAccesses(lambda: holders.asked))
     use.begin(NOW_MS)
     assert problem(use) is None
-    use.refuse(ORG, key(), Asked("eve", BOB.intent))
+    use.refuse(ORG, key(), KeyUseRequest("eve", BOB.intent))
     assert [b'"actor":"bob"' in noted.value for noted in use.drain()] == [True, False]
     assert use.drain() == []

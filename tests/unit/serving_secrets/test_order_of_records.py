@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from schemas.audit import action_of, audited, input_digest
 from schemas.record import Outgoing
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody_records import CustodyRecords
-from sixgate.custody.projections import KafkaSurroundings
+from sixgate.custody.projections import KafkaReadEnvironment
 from tests.harness.builders.cases import NOW_MS
 
 LOOK_S = 0.2
@@ -50,10 +50,10 @@ def refusal(name: str) -> Outgoing:
     return audited("read.refused", name, subject, name, actor="custody-0", at_ms=NOW_MS)
 
 
-async def surroundings(appender: Slow, journal: KmsJournal) -> KafkaSurroundings:
+async def surroundings(appender: Slow, journal: KmsJournal) -> KafkaReadEnvironment:
     records = CustodyRecords("custody-0", "a life", journal)
     unread: Any = None
-    return KafkaSurroundings(
+    return KafkaReadEnvironment(
         unread, unread, cast("Any", appender), records, cast("Any", Counting()), lambda: NOW_MS
     )
 

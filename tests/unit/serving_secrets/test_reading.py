@@ -57,7 +57,7 @@ def refused(desk: SecretService, raw: bytes, place: Place) -> str:
 
 def test_what_is_granted_is_on_record_and_answered() -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         place = Place()
         (told,) = asked(desk, request(), place)
         assert told.value == f"0x{VALUE.hex()}"
@@ -114,7 +114,7 @@ def test_whoever_gets_nothing_is_on_record_and_told_why(name: str) -> None:
 
 def test_a_request_serves_once() -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         place = Place()
         assert asked(desk, request(), place)
         assert refused(desk, request(), place) == "read_refused"
@@ -124,7 +124,7 @@ def test_a_request_serves_once() -> None:
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode) -> None:
     with desk_of(mode, ALL) as desk:
-        put(desk.keeper, order(mode))
+        put(desk.secret_sealing, order(mode))
         place = Place()
         assert refused(desk, request(), place) == "custody_failed"
         assert [record["allowed"] for record in place.records] == [True]
@@ -160,7 +160,7 @@ def test_who_asked_is_told_whether_to_ask_again(
 def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
     """Neither a value nor a refusal: what is raised ends the process."""
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         place = Place(unwritable=error)
         with pytest.raises(type(error)):
             read(place, desk, raw, ADDRESS)

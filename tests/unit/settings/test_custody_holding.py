@@ -4,7 +4,7 @@ import pytest
 
 from signer.custody.errors import KmsDeniedError
 from signer.identity import identity_context
-from sixgate.custody.key_holders import SecretsOnly
+from sixgate.custody.key_holders import SecretsOnlyKms
 from tests.harness.builders.custody_material import HERE, root_kms
 
 IDENTITY = identity_context(HERE.org, "signer-0")
@@ -16,9 +16,9 @@ def test_custody_opens_nothing_but_secrets(context: bytes) -> None:
     kms = root_kms()
     wrapped = kms.wrap(b"\x01" * 32, context)
     with pytest.raises(KmsDeniedError, match="Custody opens"):
-        SecretsOnly(kms).unwrap(wrapped, context)
+        SecretsOnlyKms(kms).unwrap(wrapped, context)
 
 
 def test_custody_opens_the_key_of_a_vault_of_secrets() -> None:
     kms, context = root_kms(), HERE.vault_context.model_copy(update={"vault": "shop"}).aad()
-    assert SecretsOnly(kms).unwrap(kms.wrap(b"\x01" * 32, context), context) == b"\x01" * 32
+    assert SecretsOnlyKms(kms).unwrap(kms.wrap(b"\x01" * 32, context), context) == b"\x01" * 32

@@ -10,8 +10,8 @@ import pytest
 
 from schemas.custody import PROVIDERS
 from signer.custody.errors import CustodyError, RootFileError
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.recorded import KmsJournal
 from signer.custody.kms.root_file import create_root_file
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from signer.custody.errors import KmsKeyWeakError
-from signer.custody.kms.guarded import require_hsm
+from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
 from sixgate.errors import SettingsError
-from sixgate.kms.opening import providers
+from sixgate.kms.factory import providers
 from sixgate.scaled.settings import load_settings
 
 GCP = 'key = "projects/p/locations/l/keyRings/r/cryptoKeys/k"'

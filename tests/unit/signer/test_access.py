@@ -15,7 +15,7 @@ from schemas.registry import AccessSet
 from schemas.topics import Topic
 from schemas.vault_events import SecretKind
 from signer.access import RIGHTS, Accessor, Allowed, Refused, Target, decide, may_sign
-from signer.access_records import Use, recorded
+from signer.access_records import Use, access_record
 from signer.account import Account
 from signer.authority import Allocation, Refusal, authorize
 from signer.custody.failures import Cause, ProviderFailure
@@ -234,7 +234,7 @@ def test_every_use_is_on_record_whether_allowed_or_not(
     accessor, target = Accessor(agent(), given_), Target(MAIN, "prod/db", "ssh_key", False)  # noqa: FBT003
     access = decide(accessor, target, operation, NOW_MS)
     use = Use("request-1", "acme", MAIN, "prod/db", 3, operation, AGENT, "10.0.0.7", NOW_MS)
-    said = recorded(use, access, (ProviderFailure("aws", Cause.LIED),))
+    said = access_record(use, access, (ProviderFailure("aws", Cause.LIED),))
     record = SecretAccess.decode(said.value)
     assert said.topic is Topic.AUDIT
     assert record.allowed is isinstance(access, Allowed)

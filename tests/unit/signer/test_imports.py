@@ -13,9 +13,9 @@ from schemas.vault_events import ShareKeyAnnounced
 from signer.custody.errors import CorruptError, KmsUnavailableError
 from signer.custody.hpke import KEY_BYTES, HpkeKey, seal_for
 from signer.custody.share_key import OVERLAP_MS, ShareKeys
-from signer.key_import import KeyImports
+from signer.key_import import ShareKeyImportBoxes
 from signer.memory import Memory
-from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
+from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.state import Sealer
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_material import SECRET, Stream, root_kms
@@ -38,23 +38,23 @@ class World:
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, Sealer(STATE_KEY), "0")
         source = Stream(self.seed)
-        self.turns = ShareKeyRotation(self.memory, root_kms(), source, lambda: self.now_ms)
-        self.turns.finishing = False
-        self.imports = KeyImports(self.turns)
+        self.share_keys = ShareKeyRotation(self.memory, root_kms(), source, lambda: self.now_ms)
+        self.share_keys.finishing = False
+        self.imports = ShareKeyImportBoxes(self.share_keys)
 
-    def turn(self) -> str:
-        self.turns.turn(ORG, SIGNER.keyid, self.now_ms)
+    def rotate(self) -> str:
+        self.share_keys.rotate(ORG, SIGNER.keyid, self.now_ms)
         self.commit()
-        assert self.turns.current
-        return self.turns.current.public_key
+        assert self.share_keys.current
+        return self.share_keys.current.public_key
 
     def commit(self) -> None:
-        update = {"share_version": self.turns.version}
+        update = {"share_version": self.share_keys.version}
         self.disk.commit(self.memory.drain(self.memory.slot.model_copy(update=update)))
 
     def pass_by(self, ms: int) -> None:
         self.now_ms += ms
-        self.turns.erase(self.now_ms)
+        self.share_keys.erase(self.now_ms)
         self.commit()
 
 
@@ -71,18 +71,18 @@ def sealed(public_key: str) -> bytes:
 def test_the_signer_opens_what_was_sealed_for_it_into_a_buffer(
     world: World, *, named: bool
 ) -> None:
-    first = world.turn()
-    world.pass_by(TURN_MS)
-    for public_key in (first, world.turn()):
+    first = world.rotate()
+    world.pass_by(ROTATE_AFTER_MS)
+    for public_key in (first, world.rotate()):
         opened = world.imports.open(sealed(public_key), CONTEXT, public_key if named else None)
         assert isinstance(opened, bytearray)
         assert opened == SECRET
 
 
 def test_a_box_that_names_another_of_the_signers_keys_does_not_open(world: World) -> None:
-    first = world.turn()
-    world.pass_by(TURN_MS)
-    second = world.turn()
+    first = world.rotate()
+    world.pass_by(ROTATE_AFTER_MS)
+    second = world.rotate()
     with pytest.raises(CorruptError, match="does not open"):
         world.imports.open(sealed(first), CONTEXT, second)
 
@@ -90,10 +90,10 @@ def test_a_box_that_names_another_of_the_signers_keys_does_not_open(world: World
 def test_an_order_opens_as_long_as_it_may_wait_and_then_not_by_the_signer_either(
     world: World,
 ) -> None:
-    first = world.turn()
+    first = world.rotate()
     box = sealed(first)
-    world.pass_by(TURN_MS)
-    world.turn()
+    world.pass_by(ROTATE_AFTER_MS)
+    world.rotate()
     world.pass_by(OVERLAP_MS)
     assert world.imports.open(box, CONTEXT, first) == SECRET
     world.pass_by(1)
@@ -106,10 +106,10 @@ def test_whoever_steals_identity_root_and_state_later_opens_no_box_from_before(
     world: World,
 ) -> None:
     """The attack: the topic has every box for ever, and the thief all that the signer has."""
-    first = world.turn()
+    first = world.rotate()
     box = sealed(first)
-    world.pass_by(TURN_MS)
-    second = world.turn()
+    world.pass_by(ROTATE_AFTER_MS)
+    second = world.rotate()
     assert opened_by_a_thief(world, box) == SECRET, "while it is there, it opens"
     world.pass_by(OVERLAP_MS + ERASE_AFTER_MS + 1)
     assert opened_by_a_thief(world, box) is None
@@ -129,17 +129,17 @@ def opened_by_a_thief(world: World, box: bytes) -> bytes | None:
 
 
 def test_no_key_follows_from_what_a_signer_keeps_for_ever(world: World) -> None:
-    public_key = world.turn()
+    public_key = world.rotate()
     other = World(seed="another life")
-    assert other.turn() != public_key
+    assert other.rotate() != public_key
     with pytest.raises(CorruptError):
         HpkeKey(STATE_KEY[:KEY_BYTES]).open(sealed(public_key), CONTEXT)
 
 
 def test_a_box_opens_neither_for_another_order_nor_for_another_signer(world: World) -> None:
-    public_key = world.turn()
+    public_key = world.rotate()
     other = World(seed="other")
-    other.turn()
+    other.rotate()
     with pytest.raises(CorruptError):
         world.imports.open(sealed(public_key), b"another order", public_key)
     for sealed_for in (public_key, None):
@@ -151,7 +151,7 @@ def test_a_box_opens_neither_for_another_order_nor_for_another_signer(world: Wor
 
 @pytest.mark.parametrize("at", range(0, 80, 7))
 def test_a_box_with_one_bit_changed_or_cut_short_does_not_open(world: World, at: int) -> None:
-    public_key = world.turn()
+    public_key = world.rotate()
     box = sealed(public_key)
     changed = bytearray(box)
     changed[at] ^= 1
@@ -164,11 +164,11 @@ def test_a_point_that_gives_everybody_the_same_secret_is_refused(world: World) -
     with pytest.raises(ValueError, match=r"."):
         seal_for("0x" + "00" * 32, SECRET, CONTEXT)
     with pytest.raises(CorruptError):
-        world.imports.open(bytes(32) + sealed(world.turn())[32:], CONTEXT)
+        world.imports.open(bytes(32) + sealed(world.rotate())[32:], CONTEXT)
 
 
 def test_a_box_of_another_suite_does_not_open(world: World) -> None:
-    public_key = world.turn()
+    public_key = world.rotate()
     suite = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
     recipient = X25519PublicKey.from_public_bytes(bytes.fromhex(public_key[2:]))
     with pytest.raises(CorruptError):
@@ -176,8 +176,8 @@ def test_a_box_of_another_suite_does_not_open(world: World) -> None:
 
 
 def test_a_root_that_does_not_answer_is_told_as_such_and_not_as_a_wrong_box(world: World) -> None:
-    public_key = world.turn()
-    world.turns._root = RaisingKms(KmsUnavailableError("no"))  # noqa: SLF001
+    public_key = world.rotate()
+    world.share_keys._root = RaisingKms(KmsUnavailableError("no"))  # noqa: SLF001
     for sealed_for in (public_key, None):
         with pytest.raises(KmsUnavailableError):
             world.imports.open(sealed(public_key), CONTEXT, sealed_for)

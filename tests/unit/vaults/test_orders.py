@@ -21,7 +21,7 @@ from signer.custody.modes import PLANS
 from signer.custody.sealing import Holders
 from signer.order_validity import AHEAD_MS_MAX
 from signer.vaults.order_execution import STUCK_MS
-from signer.vaults.vault import VersionPlace
+from signer.vaults.vault import VersionId
 from sixgate.api import ApiError
 from sixgate.embedded.administration import checked_vault_order
 from streams.runners.custody_maintenance import RETRY_MS
@@ -108,7 +108,7 @@ def test_a_rotation_killed_after_any_event_goes_on_and_does_nothing_twice(done: 
         assert later.maintenance.rewrap(NOW_MS) == []
         events = [event for events in later.vault.secrets.versions.values() for event in events]
         for event in events:
-            assert bytes(later.vaults.keeper.open(event).secret) == VALUE
+            assert bytes(later.vaults.secret_sealing.open(event).secret) == VALUE
         later.keychain.close()
 
 
@@ -120,7 +120,7 @@ def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -
         one.send(rotate())
         portions = [len(one.operations.maintenance.rewrap(NOW_MS)) for _ in range(4)]
         assert portions == [2, 2, 1, 0]
-        assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
+        assert not list(one.said.secrets.wrappings.outdated((ACCOUNT, "main")))
 
 
 def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
@@ -137,7 +137,7 @@ def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
         assert said.topic is Topic.VAULT
 
 
-def damage(one: Desk, place: VersionPlace, sealed: SealedSecret) -> SealedSecret:
+def damage(one: Desk, place: VersionId, sealed: SealedSecret) -> SealedSecret:
     """Put how a version is wrapped in place of what is there, and return that."""
     versions = one.said.secrets.wrappings.versions
     before = versions[place].sealed
@@ -152,7 +152,7 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
         for number in range(3):
             one.send(put(path=f"prod/{number}"))
         one.send(put(vault="side"))
-        place = VersionPlace(ACCOUNT, "main", "prod/0", 1)
+        place = VersionId(ACCOUNT, "main", "prod/0", 1)
         sound = one.said.secrets.wrappings.versions[place].sealed
         if broken == "data key":
             damage(one, place, replace(sound, wrapped_dek=sound.wrapped_dek[:-1] + b"x"))
@@ -177,7 +177,7 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
             key.newest[1] = sound.wrapped_kek
             one.said.secrets.wrappings.keys[ACCOUNT, "main"].newest[1] = sound.wrapped_kek
         assert len(one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)) == count
-        assert not list(one.said.secrets.wrappings.behind((ACCOUNT, "main")))
+        assert not list(one.said.secrets.wrappings.outdated((ACCOUNT, "main")))
 
 
 def test_every_order_about_a_secret_is_on_record() -> None:

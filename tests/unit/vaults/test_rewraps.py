@@ -13,7 +13,7 @@ from signer.custody.envelope import SealedSecret
 from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.vault import VersionPlace
+from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import (
     ADMIN,
     ALICE,
@@ -36,7 +36,7 @@ from tests.harness.builders.vault_events import (
 )
 
 MODES: tuple[CustodyMode, ...] = get_args(CustodyMode)
-HERE = VersionPlace(FUND, AGENT_KEYS, KEY_PATH, 1)
+HERE = VersionId(FUND, AGENT_KEYS, KEY_PATH, 1)
 OLD_ANSWER = (
     b'"mode":"envelope"', b'"wrapped_kek":"0x01"', b'"wrapped_dek":"0x02"',
 )  # fmt: skip
@@ -123,10 +123,10 @@ def test_a_new_kek_comes_to_every_version_and_none_is_decrypted() -> None:
     register.load(changed(), registry)
     assert register.wrapped_kek(FUND, AGENT_KEYS) == b"\x02"
     assert now(register) == SealedSecret(b"\x01", b"\x01", b"\x03")
-    assert list(register.wrappings.behind((FUND, AGENT_KEYS))) == [HERE]
+    assert list(register.wrappings.outdated((FUND, AGENT_KEYS))) == [HERE]
     register.load(rewrapped(), registry)
     assert now(register) == SealedSecret(b"\x02", b"\x03", b"\x03")
-    assert not list(register.wrappings.behind((FUND, AGENT_KEYS)))
+    assert not list(register.wrappings.outdated((FUND, AGENT_KEYS)))
 
 
 def test_a_kek_rotation_killed_half_way_reads_and_goes_on() -> None:
@@ -137,14 +137,14 @@ def test_a_kek_rotation_killed_half_way_reads_and_goes_on() -> None:
         again.load(raw, registry)
     assert again == register
     again.load(rewrapped(), registry)
-    assert not list(again.wrappings.behind((FUND, AGENT_KEYS)))
+    assert not list(again.wrappings.outdated((FUND, AGENT_KEYS)))
 
 
 def test_a_new_root_re_wraps_the_kek_and_leaves_all_versions_alone() -> None:
     register, registry = keys_in("envelope")
     register.load(changed("root", wrapped_kek="0x09"), registry)
     assert now(register) == SealedSecret(b"\x09", b"\x01", b"\x03")
-    assert not list(register.wrappings.behind((FUND, AGENT_KEYS)))
+    assert not list(register.wrappings.outdated((FUND, AGENT_KEYS)))
 
 
 def test_a_new_root_between_two_keks_is_refused() -> None:

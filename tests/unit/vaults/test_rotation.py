@@ -16,7 +16,7 @@ from signer.keys.orders import KeyOrderError
 from signer.keys.register import KeyRegister
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rotation
-from signer.vaults.vault import VersionPlace
+from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import OTHER_ROOT, FailingKms, Stream, root_kms
@@ -54,7 +54,7 @@ def change(one: Fund, kind: KeyChange, sequence: int = 1, new: RootKms | None = 
 
 def finish(one: Fund, steps: int | None = None, root: RootKms | None = None) -> None:
     """Re-wrap what is behind, and die after so many steps."""
-    events = rotation(one).rewrap_behind(root or one.clouds.root, Stream("rewrap"))
+    events = rotation(one).rewrap_outdated(root or one.clouds.root, Stream("rewrap"))
     for event in [event for event, _ in zip(events, range(steps or 99), strict=False)]:
         one.desk.keys.load(SIGNER.sign_event(event), one.desk.registry)
 
@@ -80,19 +80,19 @@ def test_a_kek_rotation_killed_half_way_loses_nothing_and_goes_on(steps: int) ->
         if steps:
             finish(one, steps)
         all_sign(one)
-        assert len(list(one.desk.keys.wrappings.behind(PLACE))) == len(PATHS) - steps
+        assert len(list(one.desk.keys.wrappings.outdated(PLACE))) == len(PATHS) - steps
         finish(one)
         all_sign(one)
-        assert not list(one.desk.keys.wrappings.behind(PLACE))
-        assert not list(rotation(one).rewrap_behind(one.clouds.root, Stream()))
+        assert not list(one.desk.keys.wrappings.outdated(PLACE))
+        assert not list(rotation(one).rewrap_outdated(one.clouds.root, Stream()))
 
 
 def test_new_versions_in_the_middle_of_a_rotation_are_under_the_new_kek() -> None:
     with stocked() as one:
         change(one, "kek")
         one.give(KeyRotation, path=PATHS[0], version=1)
-        behind = list(one.desk.keys.wrappings.behind(PLACE))
-        assert VersionPlace(*PLACE, PATHS[0], 2) not in behind
+        behind = list(one.desk.keys.wrappings.outdated(PLACE))
+        assert VersionId(*PLACE, PATHS[0], 2) not in behind
         finish(one)
         all_sign(one)
 
@@ -160,7 +160,7 @@ def test_the_events_of_a_rotation_give_the_same_vault_to_whoever_reads_them() ->
             made = here.change_key(order("kek", sequence), root, root, Stream(f"{sequence}"))
             said.append(SIGNER.sign_event(made))
             one.desk.keys.load(said[-1], one.desk.registry)
-            for event in list(here.rewrap_behind(root, Stream(f"rewrap {sequence}"))):
+            for event in list(here.rewrap_outdated(root, Stream(f"rewrap {sequence}"))):
                 said.append(SIGNER.sign_event(event))
                 one.desk.keys.load(said[-1], one.desk.registry)
         again = KeyRegister()

@@ -1,4 +1,4 @@
-"""How a data key is wrapped, between what events say of it and what opens it; pure."""
+"""Converts wrapped data keys between event fields and ``SealedSecret``; pure."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from schemas.custody import Wrapped
 from signer.custody.envelope import SealedSecret, WrappedShare
 
 
-def sealed_by(event: Wrapped, ciphertext: bytes) -> SealedSecret:
-    """Return a version as an event says that its data key is wrapped."""
+def sealed_from(event: Wrapped, ciphertext: bytes) -> SealedSecret:
+    """Return a version whose data key is wrapped as an event says."""
     shares = tuple(
         WrappedShare(share.provider, _bytes(share.blob)) for share in event.wrapped_shares or ()
     )
@@ -15,8 +15,8 @@ def sealed_by(event: Wrapped, ciphertext: bytes) -> SealedSecret:
     return SealedSecret(kek, dek, ciphertext, shares)
 
 
-def told(sealed: SealedSecret) -> dict[str, Any]:
-    """Return how a data key is wrapped, as the fields of an event; the inverse of ``sealed_by``."""
+def wrapping_fields(sealed: SealedSecret) -> dict[str, Any]:
+    """Return the event fields of a wrapped data key; the inverse of ``sealed_from``."""
     fields = {
         "wrapped_kek": f"0x{sealed.wrapped_kek.hex()}" if sealed.wrapped_kek else None,
         "wrapped_dek": f"0x{sealed.wrapped_dek.hex()}" if sealed.wrapped_dek else None,

@@ -9,9 +9,9 @@ from typing import TypeVar
 from schemas.canonical import canonical_bytes
 from signer.custody.buffers import RandomBytes, draw, wiping
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyDisabledError
-from signer.custody.kms.guarded import require_hsm
+from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import KeyState, KeyStatus, ProviderKms
-from sixgate.kms.opening import Open
+from sixgate.kms.factory import Open
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ CONTEXT = canonical_bytes({"type": "kms.check", "v": 1})
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class RoundTrip:
     """How long the calls of a round trip took, in milliseconds."""
 
     wrap_ms: float
@@ -34,11 +34,11 @@ class Finding:
     provider: str
     key_id: str = ""
     status: KeyStatus | None = None
-    took: Took | None = None
+    took: RoundTrip | None = None
     failure: CustodyError | None = None
 
 
-def look(
+def check_kms(
     provider: str, open_kms: Open, random_bytes: RandomBytes, *, hsm_required: bool
 ) -> Finding:
     """Ask one KMS everything; what fails is in the finding. Raises ``SettingsError``."""
@@ -63,7 +63,7 @@ def _require_usable(key_id: str, status: KeyStatus) -> None:
         )
 
 
-def _round_trip(kms: ProviderKms, random_bytes: RandomBytes) -> Took:
+def _round_trip(kms: ProviderKms, random_bytes: RandomBytes) -> RoundTrip:
     with wiping(draw(random_bytes, PROBE_BYTES)) as probe:
         wrapped, wrap_ms = _timed(lambda: kms.wrap(probe, CONTEXT))
         unwrapped, unwrap_ms = _timed(lambda: kms.unwrap(wrapped, CONTEXT))
@@ -72,7 +72,7 @@ def _round_trip(kms: ProviderKms, random_bytes: RandomBytes) -> Took:
                 raise CorruptError(
                     f"{kms.key_id} unwrapped to something else than it wrapped: use it for nothing."
                 )
-    return Took(wrap_ms, unwrap_ms)
+    return RoundTrip(wrap_ms, unwrap_ms)
 
 
 def _timed(call: Callable[[], T]) -> tuple[T, float]:

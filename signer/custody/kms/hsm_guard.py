@@ -4,7 +4,7 @@ from signer.custody.errors import KmsKeyWeakError
 from signer.custody.kms.port import KeyStatus, ProtectionLevel, ProviderKms
 
 
-class GuardedKms:
+class HsmGuardedKms:
     """A ``ProviderKms`` that asks once what guards its key, and refuses a key that no HSM does.
 
     It asks when it is first used, so that a provider that is down keeps no process from starting.

@@ -17,8 +17,8 @@ from schemas.secret_requests import (
 from signer.access import Allowed, Refused
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.vaults.read_requests import FRESH_MS, Asked, ReadRequestError
-from signer.vaults.secret_service import Judged, SecretService
+from signer.vaults.read_requests import FRESH_MS, ProvenRequest, ReadRequestError
+from signer.vaults.secret_service import ReadDecision, SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
     AGENT,
@@ -43,7 +43,7 @@ from tests.harness.builders.secret_vaults import (
 READ_OPERATIONS = ("get", "export", "history")
 
 
-def judged(desk: SecretService, raw: bytes) -> tuple[Asked, Judged]:
+def judged(desk: SecretService, raw: bytes) -> tuple[ProvenRequest, ReadDecision]:
     asked = desk.prove(raw, NOW_MS)
     return asked, desk.judge(asked, NOW_MS)
 
@@ -74,7 +74,7 @@ def share_for(desk: SecretService, share: bytearray | None, **changes: Any) -> C
 @pytest.mark.parametrize("mode", MODES)
 def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
     with desk_of(mode, ALL) as desk:
-        stored = put(desk.keeper, order(mode))
+        stored = put(desk.secret_sealing, order(mode))
         share = share_for(desk, received(stored)) if stored.client_share else None
         (secret,) = told(desk, request(client_share=share))
         assert secret.value == f"0x{VALUE.hex()}"
@@ -85,7 +85,7 @@ def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
 def test_versions_are_told_in_order_and_read_by_number() -> None:
     with desk_of("envelope", ALL) as desk:
         for number in (1, 2):
-            put(desk.keeper, order("envelope", number), VALUE + bytes((number,)))
+            put(desk.secret_sealing, order("envelope", number), VALUE + bytes((number,)))
         assert [each.version for each in told(desk, request("history"))] == [1, 2]
         assert all(
             each.value is None for each in told(desk, request("history", nonce="0x" + "02" * 16))
@@ -101,7 +101,7 @@ def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("signer.vaults.secret_service.LISTED_MAX", 2)
     with desk_of("envelope", ALL) as desk:
         for number in (1, 2, 3):
-            put(desk.keeper, order("envelope", number))
+            put(desk.secret_sealing, order("envelope", number))
         assert [each.version for each in told(desk, request("history"))] == [2, 3]
 
 
@@ -110,7 +110,7 @@ def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
     operation: str,
 ) -> None:
     with desk_of() as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         assert reason(desk, request(operation)) == "not_granted"
         assert reason(desk, request(operation, path="prod/none")) == "not_granted"
         assert reason(desk, request(operation, vault="none")) == "not_granted"
@@ -121,7 +121,7 @@ def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
 def test_a_deny_wins_over_every_grant(operation: str) -> None:
     deny = Grant(effect="deny", vault="main", paths="prod/*", rights=("read",))
     with desk_of("envelope", ALL, deny) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         assert reason(desk, request(operation)) == "access_denied"
 
 
@@ -131,7 +131,7 @@ def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
     operation: str, kind: str
 ) -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope", kind=kind))
+        put(desk.secret_sealing, order("envelope", kind=kind))
         assert reason(desk, request(operation)) == "key_read_blocked"
         assert [each.value for each in told(desk, request("list"))] == [None]
 
@@ -142,9 +142,9 @@ def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents
     operation: str, kind: str
 ) -> None:
     with desk_of("envelope", ALL, intents=False) as desk:
-        put(desk.keeper, order("envelope", kind=kind, box=None))
+        put(desk.secret_sealing, order("envelope", kind=kind, box=None))
         assert reason(desk, request(operation)) == "key_generated"
-        put(desk.keeper, order("envelope", kind=kind, path="prod/mine"))
+        put(desk.secret_sealing, order("envelope", kind=kind, path="prod/mine"))
         assert told(desk, request(operation, path="prod/mine"))
 
 
@@ -206,7 +206,7 @@ def test_a_request_that_proves_nothing_is_refused(raw: bytes, why: str) -> None:
 
 def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         raw = request()
         assert told(desk, raw)
         with pytest.raises(ReadRequestError, match="before"):
@@ -219,7 +219,7 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
 
 def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         asked, found = judged(desk, request())
         served = desk.serve(asked, found)
         assert VALUE not in served.box
@@ -231,7 +231,7 @@ def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_a_clients_secret_stays_shut_without_its_share_or_with_another(mode: CustodyMode) -> None:
     with desk_of(mode, ALL) as desk:
-        stored = put(desk.keeper, order(mode))
+        stored = put(desk.secret_sealing, order(mode))
         other = share_for(desk, received(stored), agent="other")
         foreign = share_for(desk, received(stored), share_key="0x" + "05" * 32)
         later = share_for(desk, received(stored), key_version=2)
@@ -243,7 +243,7 @@ def test_a_clients_secret_stays_shut_without_its_share_or_with_another(mode: Cus
 
 def test_a_reply_key_of_low_order_gets_nothing() -> None:
     with desk_of("envelope", ALL) as desk:
-        put(desk.keeper, order("envelope"))
+        put(desk.secret_sealing, order("envelope"))
         asked, found = judged(desk, request(reply_to="0x" + "00" * 32))
         with pytest.raises(ReadRequestError):
             desk.serve(asked, found)

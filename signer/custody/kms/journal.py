@@ -47,7 +47,7 @@ class KmsJournal:
         return [self._calls.popleft() for _ in range(len(self._calls))]
 
 
-class RecordedRoot:
+class JournaledRoot:
     """A ``RootKms`` whose calls are written into a journal, however they end."""
 
     __slots__ = ("_journal", "_root")
@@ -84,7 +84,7 @@ class RecordedRoot:
         return f"<{type(self).__name__} {self.key_id}>"
 
 
-class RecordedKms(RecordedRoot):
+class JournaledKms(JournaledRoot):
     """A ``ProviderKms`` whose calls are written into a journal, however they end."""
 
     __slots__ = ("_kms",)

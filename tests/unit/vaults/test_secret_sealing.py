@@ -94,7 +94,7 @@ def test_a_new_kek_leaves_every_secret_readable_at_every_step(mode: CustodyMode)
         request = ADMIN.seal(VAULT_ORDER_TYPE, asked.encode())
         changed = rotation.change_key(request, root, root, Stream("new KEK"))
         keeper.secrets.load(SIGNER.sign_event(changed), keeper.registry)
-        steps = list(rotation.rewrap_behind(root, Stream("rewrap")))
+        steps = list(rotation.rewrap_outdated(root, Stream("rewrap")))
         assert len(steps) == len(made)
         for step in (None, *steps):
             if step is not None:

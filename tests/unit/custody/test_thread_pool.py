@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from signer.custody import thread_pool
-from signer.custody.thread_pool import KEPT_MAX, NAME, run_apart
+from signer.custody.thread_pool import KEPT_MAX, NAME, run_in_thread
 from tests.harness.builders.waiting import until
 
 MANY = 3 * KEPT_MAX
@@ -20,7 +20,7 @@ class Held:
 
 def done(work: Callable[[], object]) -> object:
     answer: Future[object] = Future()
-    run_apart(lambda: answer.set_result(work()))
+    run_in_thread(lambda: answer.set_result(work()))
     return answer.result(60)
 
 
@@ -36,7 +36,7 @@ def test_a_call_never_waits_behind_those_that_hang() -> None:
         ended.release()
 
     for _ in range(MANY):
-        run_apart(hang)
+        run_in_thread(hang)
     assert done(lambda: 7) == 7
     assert not let_go.is_set()
     let_go.set()
@@ -60,7 +60,7 @@ def test_a_thread_is_used_again() -> None:
 def test_a_thread_that_waits_holds_nothing_of_its_last_call() -> None:
     held = Held()
     seen, answer = weakref.ref(held), Future[bool]()
-    run_apart(partial(lambda _held: answer.set_result(True), held))
+    run_in_thread(partial(lambda _held: answer.set_result(True), held))
     assert answer.result(60)
     del held
     until(lambda: gc.collect() >= 0 and seen() is None)

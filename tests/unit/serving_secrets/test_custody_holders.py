@@ -9,10 +9,10 @@ import pytest
 from schemas.custody import KEY_VAULTS
 from signer.custody.context import Layer, SecretContext
 from signer.custody.errors import CorruptError, KmsDeniedError
-from signer.custody.kms.recorded import KmsJournal
+from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
-from sixgate.custody.key_holders import SecretsOnly, for_secrets, open_custody_holders
+from sixgate.custody.key_holders import SecretsOnlyKms, for_secrets, open_custody_holders
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.settings.kms import KmsSettings
@@ -37,21 +37,21 @@ def contexts(vault: str) -> list[bytes]:
 @pytest.mark.parametrize("context", contexts("main"))
 def test_keys_and_shares_of_secrets_are_opened(context: bytes) -> None:
     root = root_kms()
-    assert SecretsOnly(root).unwrap(root.wrap(KEY, context), context) == KEY
+    assert SecretsOnlyKms(root).unwrap(root.wrap(KEY, context), context) == KEY
 
 
 @pytest.mark.parametrize("context", [each for vault in KEY_VAULTS for each in contexts(vault)])
 def test_no_signing_key_is_asked_for_whatever_was_wrapped(context: bytes) -> None:
     root = root_kms()
     with pytest.raises(KmsDeniedError, match=r"signing keys.*-keys"):
-        SecretsOnly(root).unwrap(root.wrap(KEY, context), context)
+        SecretsOnlyKms(root).unwrap(root.wrap(KEY, context), context)
 
 
 def test_a_signing_key_passed_off_as_a_secret_does_not_open() -> None:
     root = root_kms()
     key, secret = place("__agent-keys").vault_context.aad(), place("main").vault_context.aad()
     with pytest.raises(CorruptError):
-        SecretsOnly(root).unwrap(root.wrap(KEY, key), secret)
+        SecretsOnlyKms(root).unwrap(root.wrap(KEY, key), secret)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_signing_key_passed_off_as_a_secret_does_not_open() -> None:
 def test_what_is_no_key_of_a_vault_is_not_unwrapped(context: bytes) -> None:
     root = root_kms()
     with pytest.raises(KmsDeniedError):
-        SecretsOnly(root).unwrap(root.wrap(KEY, context), context)
+        SecretsOnlyKms(root).unwrap(root.wrap(KEY, context), context)
 
 
 def test_nothing_is_wrapped_by_any_of_them() -> None:

@@ -21,7 +21,7 @@ from signer.custody.sealing import Holders
 from signer.custody.share_key import OVERLAP_MS
 from signer.keys.orders import KeyOrderError
 from signer.memory import Memory
-from signer.share_key_rotation import ERASE_AFTER_MS, TURN_MS, ShareKeyRotation
+from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS, ShareKeyRotation
 from signer.signatures import Ed25519Signer
 from signer.state import Sealer, StateRollbackError
 from sixgate.answers.snapshot import registry_snapshot
@@ -49,28 +49,28 @@ class Life:
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, SEALER, "0")
         self.desk = Desk(entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk)
-        self.turns = ShareKeyRotation(
+        self.share_keys = ShareKeyRotation(
             self.memory, root_kms(), Stream(f"turns at {self.now_ms}"), lambda: self.now_ms
         )
-        self.desk.operations.maintenance.shares = self.turns
-        self.turns.finishing = False
+        self.desk.operations.maintenance.shares = self.share_keys
+        self.share_keys.finishing = False
 
     def maintenance(self) -> list[Outgoing]:
         said = self.desk.operations.maintenance.rotate_share_keys(self.now_ms)
         return [event for event in said if event.topic is Topic.VAULT]
 
     def commit(self) -> None:
-        update = {"share_version": self.turns.version}
+        update = {"share_version": self.share_keys.version}
         self.disk.commit(self.memory.drain(self.memory.slot.model_copy(update=update)))
 
-    def turn(self) -> str:
+    def rotate(self) -> str:
         """Let the next key be made and committed; return its public key."""
         (said,) = self.maintenance()
         self.commit()
         return ShareKeyAnnounced.decode(said.value).public_key
 
     def opens(self, public_key: str) -> bytes:
-        return bytes(self.turns.open(sealed(public_key), CONTEXT))
+        return bytes(self.share_keys.open(sealed(public_key), CONTEXT))
 
 
 def sealed(public_key: str) -> ClientShare:
@@ -80,28 +80,28 @@ def sealed(public_key: str) -> ClientShare:
 
 @contextmanager
 def frozen_root(life: Life) -> Iterator[None]:
-    sound, life.turns._root = life.turns._root, RaisingKms(KmsUnavailableError("no"))  # noqa: SLF001
+    sound, life.share_keys._root = life.share_keys._root, RaisingKms(KmsUnavailableError("no"))  # noqa: SLF001
     yield
-    life.turns._root = sound  # noqa: SLF001
+    life.share_keys._root = sound  # noqa: SLF001
 
 
 def test_a_key_is_made_once_announced_once_and_in_force_until_its_turn_is_over() -> None:
     life = Life()
-    public_key = life.turn()
+    public_key = life.rotate()
     assert life.maintenance() == []
-    life.now_ms += TURN_MS - 1
+    life.now_ms += ROTATE_AFTER_MS - 1
     assert life.maintenance() == []
     life.now_ms += 1
-    assert life.turn() != public_key
+    assert life.rotate() != public_key
     assert life.desk.said.share_keys[FUND].version == 2
 
 
 def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> None:
     life = Life()
     life.desk = Desk()
-    life.desk.operations.maintenance.shares = life.turns
+    life.desk.operations.maintenance.shares = life.share_keys
     assert life.maintenance() == []
-    assert life.turns.current is None
+    assert life.share_keys.current is None
     with pytest.raises(ClientShareMissingError):
         life.opens("0x" + "09" * 31 + "00")
 
@@ -109,7 +109,7 @@ def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> 
 def test_a_vault_of_an_account_to_come_stops_no_signer_and_is_told_once_that_is_open() -> None:
     life = Life()
     life.desk = Desk(entries=(CLIENTS,), disk=life.disk)
-    life.desk.operations.maintenance.shares = life.turns
+    life.desk.operations.maintenance.shares = life.share_keys
     assert life.maintenance() == []
     life.desk.registry.apply(life.desk.operator.write(AccountOpened(account=FUND)))
     (said,) = life.maintenance()
@@ -124,9 +124,9 @@ def test_an_account_that_another_slot_decides_for_is_told_nothing() -> None:
 
 def test_what_is_queued_opens_after_a_restart_and_a_turn_for_as_long_as_it_may_wait() -> None:
     life = Life()
-    first = life.turn()
-    life.now_ms += TURN_MS
-    second = life.turn()
+    first = life.rotate()
+    life.now_ms += ROTATE_AFTER_MS
+    second = life.rotate()
     later = Life(life.disk, life.now_ms + OVERLAP_MS)
     assert later.opens(first) == later.opens(second) == SHARE
     later.now_ms += 1
@@ -137,14 +137,14 @@ def test_what_is_queued_opens_after_a_restart_and_a_turn_for_as_long_as_it_may_w
 
 def test_a_death_before_the_commit_leaves_the_key_that_was_announced() -> None:
     life = Life()
-    first = life.turn()
-    life.now_ms += TURN_MS
+    first = life.rotate()
+    life.now_ms += ROTATE_AFTER_MS
     life.maintenance()  # and it dies
     later = Life(life.disk, life.now_ms)
     assert later.opens(first) == SHARE
-    assert later.turns.version == 1
+    assert later.share_keys.version == 1
     later.desk.said.load(life_said(life), later.desk.registry)
-    assert later.turn() != first
+    assert later.rotate() != first
 
 
 def life_said(life: Life) -> bytes:
@@ -154,15 +154,15 @@ def life_said(life: Life) -> bytes:
 
 def test_a_key_is_erased_in_time_and_not_before_what_was_pinned_is_finished() -> None:
     life = Life()
-    first = life.turn()
-    life.now_ms += TURN_MS
-    second = life.turn()
-    sealed_first = life.turns._keys.keys[0].ciphertext  # type: ignore[union-attr] # noqa: SLF001
+    first = life.rotate()
+    life.now_ms += ROTATE_AFTER_MS
+    second = life.rotate()
+    sealed_first = life.share_keys._keys.keys[0].ciphertext  # type: ignore[union-attr] # noqa: SLF001
     later = Life(life.disk, life.now_ms + OVERLAP_MS + ERASE_AFTER_MS + 1)
-    later.turns.finishing = True
+    later.share_keys.finishing = True
     later.maintenance()
     assert later.opens(first) == SHARE  # it was down for long; what it pinned is signed first
-    later.turns.finishing = False
+    later.share_keys.finishing = False
     later.maintenance()
     later.commit()
     assert sealed_first.encode() not in b"".join(
@@ -175,24 +175,24 @@ def test_a_key_is_erased_in_time_and_not_before_what_was_pinned_is_finished() ->
 
 def test_a_root_that_does_not_answer_leaves_the_current_key_and_is_told_now_and_then() -> None:
     life = Life()
-    first = life.turn()
-    life.now_ms += TURN_MS
+    first = life.rotate()
+    life.now_ms += ROTATE_AFTER_MS
     with frozen_root(life):
         (told,) = life.desk.operations.maintenance.rotate_share_keys(life.now_ms)
         assert action_of(told.value) == "share.key.failed"
         assert life.desk.operations.maintenance.rotate_share_keys(life.now_ms + RETRY_MS - 1) == []
     life.now_ms += RETRY_MS
     assert life.opens(first) == SHARE
-    assert life.turn() != first
+    assert life.rotate() != first
 
 
 @pytest.mark.parametrize("back", [True, False])
 def test_share_keys_that_went_back_or_are_gone_halt_the_signer(*, back: bool) -> None:
     life = Life()
-    life.turn()
+    life.rotate()
     ((place, old),) = [(k, w) for k, w in life.disk.records.items() if k.kind == "shares"]
-    life.now_ms += TURN_MS
-    life.turn()
+    life.now_ms += ROTATE_AFTER_MS
+    life.rotate()
     if back:
         life.disk.put(old)
     else:
@@ -230,8 +230,8 @@ def test_an_announcement_that_is_replayed_brings_no_former_key_back() -> None:
     life = Life()
     (first,) = life.maintenance()
     life.commit()
-    life.now_ms += TURN_MS
-    second = life.turn()
+    life.now_ms += ROTATE_AFTER_MS
+    second = life.rotate()
     life.desk.said.load(first.value, life.desk.registry)
     assert life.desk.said.share_keys[FUND].public_key == second
     other = Life()
@@ -249,7 +249,7 @@ NEXT_SIGNER = Ed25519Signer(SIGNER.keyid, b"n" * 32)
 def replaced(by: Ed25519Signer = NEXT_SIGNER, **changes: object) -> Life:
     """Return a life that told its share key, whose signer then got another key or was taken out."""
     life = Life()
-    life.turn()
+    life.rotate()
     desk = life.desk
     desk.registry.apply(desk.operator.write(service(by, "signer", **changes)))
     return life
@@ -272,10 +272,10 @@ def test_a_signer_whose_key_was_replaced_tells_the_next_share_key_at_once() -> N
     life = replaced()
     maintenance = life.desk.operations.maintenance
     maintenance.identity = NEXT_SIGNER
-    told = life.turn()
+    told = life.rotate()
     assert life.maintenance() == []
     assert registry_snapshot(life.desk.registry, life.desk.said)["share_keys"] == {FUND: told}
-    assert life.turns.version == 2
+    assert life.share_keys.version == 2
 
 
 def test_many_accounts_are_told_some_at_a_time_also_by_a_signer_with_another_key() -> None:
@@ -290,7 +290,7 @@ def test_many_accounts_are_told_some_at_a_time_also_by_a_signer_with_another_key
         told = [life.maintenance() for _ in range(3)]
         life.commit()
         assert list(map(len, told)) == [ANNOUNCED_MAX, 1, 0]
-        assert life.turns.version == version
+        assert life.share_keys.version == version
         life.desk.registry.apply(life.desk.operator.write(service(NEXT_SIGNER, "signer")))
         life.desk.operations.maintenance.identity = NEXT_SIGNER
     assert {key.version for key in life.desk.said.share_keys.values()} == {2}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.custody.atomic_write import MODE_PRIVATE, write_whole, written_whole
+from signer.custody.atomic_write import MODE_PRIVATE, atomic_file, write_atomic
 
 
 @pytest.mark.parametrize("how", [{"replace": False}, {"replace": True}])
@@ -21,7 +21,7 @@ def test_content_is_on_disk_before_its_name_and_the_name_before_the_end(
         synced.append((what, path.exists()))
 
     monkeypatch.setattr(os, "fsync", watched)
-    write_whole(path, b"all of it", **how)
+    write_atomic(path, b"all of it", **how)
     assert synced == [("content", False), ("folder", True)]
     assert path.read_bytes() == b"all of it"
     assert list(tmp_path.iterdir()) == [path]
@@ -30,7 +30,7 @@ def test_content_is_on_disk_before_its_name_and_the_name_before_the_end(
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(TypeError), written_whole(path, replace=True) as file:
+    with pytest.raises(TypeError), atomic_file(path, replace=True) as file:
         file.writelines([b"half of i", None])  # type: ignore[list-item]
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -40,7 +40,7 @@ def test_a_name_that_is_taken_is_not_replaced_unasked(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with pytest.raises(FileExistsError) as caught:
-        write_whole(path, b"new", replace=False)
+        write_atomic(path, b"new", replace=False)
     assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -53,21 +53,21 @@ def test_what_is_there_and_no_file_is_not_replaced_even_if_asked(
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     with pytest.raises(OSError, match=r"File exists|Is a directory"):
-        write_whole(Path(name), b"new", replace=True)
+        write_atomic(Path(name), b"new", replace=True)
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
 
 
 def test_a_folder_that_is_not_there_is_told_of_the_name_that_was_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "none" / "file"
     with pytest.raises(FileNotFoundError) as caught:
-        write_whole(path, b"new", replace=False)
+        write_atomic(path, b"new", replace=False)
     assert caught.value.filename == str(path)
 
 
 def test_a_private_file_is_never_open_to_others(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with written_whole(tmp_path / "key", replace=False, mode=MODE_PRIVATE):
+        with atomic_file(tmp_path / "key", replace=False, mode=MODE_PRIVATE):
             (draft,) = tmp_path.iterdir()
             assert stat.S_IMODE(draft.stat().st_mode) == 0o600
     finally:
