@@ -1,4 +1,9 @@
-"""How to reach Kafka: the one place that knows aiokafka's options."""
+"""Kafka connections: the only module that sets aiokafka's options.
+
+Two options carry promises: consumers read committed records only, so nobody acts on a transaction
+that is aborted later; producers wait for all in-sync replicas (``acks=all``) and are idempotent, so
+an acknowledged record survives the loss of a broker and a retry does not append it twice.
+"""
 
 import asyncio
 import ssl
@@ -12,38 +17,39 @@ from aiokafka.producer import sender
 from schemas.topics import INTERNAL_BYTES_MAX, TOPICS
 from streams.kafka.names import Names
 
-# A message is at most this long with its key, headers and framing.
+# Longest message, with key, headers and framing.
 MESSAGE_BYTES_MAX = INTERNAL_BYTES_MAX + 64 * 1024
 REQUEST_MS_MAX = 10_000
 TRANSACTION_MS_MAX = 10_000
-RETRY_MS = 5  # aiokafka's 100 ms makes a tail of 100 to 200 ms
+RETRY_MS = 5  # aiokafka's default of 100 ms adds 100 to 200 ms to the slowest requests
 FETCH_WAIT_MS = 100
 FETCH_BYTES_MAX = 16 * 1024 * 1024
-# With aiokafka's 16 KiB a dozen records fill a batch, and whoever sends more waits for its answer.
-# A broker takes a batch for one message: it must fit into the topic that allows the least.
+# With aiokafka's 16 KiB a dozen records fill a batch, and sending more waits for its answer.
+# A broker limits a batch like one message, so it must fit the topic with the smallest limit.
 BATCH_BYTES_MAX = min(spec.value_bytes_max for spec in TOPICS.values())
 
-# Between two transactions aiokafka waits this long for the first to end; its 20 ms is most of the
-# latency of a signer that commits twice per batch.
+# aiokafka retries after this time (s) while the broker still completes the transaction before. Its
+# default of 20 ms would be most of the latency of a signer that commits twice per batch.
 sender.BACKOFF_OVERRIDE = 0.002
 
 
 class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
     async def stop(self) -> None:
-        """Stop; aiokafka cancels its fetches and lets that out as if the caller were cancelled.
+        """Stop, without the ``CancelledError`` that aiokafka leaks from its own fetches.
 
-        Whoever cleans up behind an error would lose it so, and seem to have been asked to end.
+        It would replace the error behind which the caller cleans up, and look like a regular stop.
         """
         try:
             await super().stop()
         except asyncio.CancelledError:
+            # A real cancellation of the caller is passed on.
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             await self._close_rest()
 
     async def _close_rest(self) -> None:
-        """Do what aiokafka left undone."""
+        """Finish what aiokafka's ``stop`` skipped after the error."""
         fetches = list(self._fetcher._pending_tasks)  # noqa: SLF001 - there is no public way
         for fetch in fetches:
             fetch.cancel()
@@ -53,14 +59,14 @@ class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no type
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Paths of PEM files: who we are, and whom we believe."""
+    """Paths of PEM files: CA, client certificate and client key."""
 
     ca: Path
     certificate: Path
     key: Path
 
     def usable(self) -> bool:
-        """Tell whether the files are there and belong together."""
+        """Return whether the files exist and the key belongs to the certificate."""
         try:
             self.context()
         except OSError:  # also what OpenSSL raises
@@ -68,7 +74,7 @@ class Tls:
         return True
 
     def context(self) -> ssl.SSLContext:
-        """Return a context that verifies the broker and shows our certificate (TLS 1.3)."""
+        """Return a context that verifies the broker and sends the certificate (TLS 1.3)."""
         context = ssl.create_default_context(cafile=self.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(self.certificate, self.key)
@@ -77,9 +83,9 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where the brokers are (``host:port,…``), as whom to speak to them, and what names are there.
+    """The brokers' addresses (``host:port,…``), the client's name and identity, and the prefix.
 
-    Groups and transactional ids are given without the prefix; aiokafka's topics go by ``names``.
+    Pass groups and transactional ids without the prefix; ``names`` gives topics theirs.
     """
 
     servers: str
@@ -88,10 +94,11 @@ class Broker:
     names: Names = field(default_factory=Names)
 
     def consumer(self, *, group_id: str | None = None, **options: Any) -> AIOKafkaConsumer:
-        """Return a consumer of committed records that never moves positions by itself."""
+        """Return a consumer of committed records that never commits offsets by itself."""
         settings: dict[str, Any] = {
             "isolation_level": "read_committed",
             "enable_auto_commit": False,
+            # A position outside the log is an error (KafkaGapError), never skipped silently.
             "auto_offset_reset": "none",
             "fetch_max_wait_ms": FETCH_WAIT_MS,
             "fetch_max_bytes": FETCH_BYTES_MAX,

@@ -1,4 +1,17 @@
-"""Commits what belongs together in one Kafka transaction, as the only writer of a slot."""
+"""Kafka producers: a fencing, transactional one for a signer slot, an idempotent one for others.
+
+A slot, with Kafka's transactions:
+
+1. Fence: starting the producer of a slot's ``transactional.id`` raises its epoch. The broker aborts
+   the former producer's open transaction, or completes one that was being committed, and refuses
+   everything that it sends later (``KafkaFencedError``).
+   *Die here: nothing was written; the next start fences again.*
+2. Send the events and state writes of a batch within one transaction.
+   *Die here: the transaction times out after ``TRANSACTION_MS_MAX``, or the next start aborts it.
+   ``read_committed`` readers see none of it.*
+3. Commit. *Die before the coordinator has it: as in 2. Die after: everything is visible, even if
+   the answer is lost. Only the next start can tell, from the state that it reads.*
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -26,16 +39,17 @@ from streams.kafka.translation import invisible_topic, translated
 
 
 class SlotProducer:
-    """A slot's transactional producer; entering it fences whoever held the slot before."""
+    """The transactional producer of a slot; entering it fences the slot's former producer."""
 
     def __init__(self, broker: Broker, transactional_id: str, partitions: int, home: int) -> None:
-        """Write keyed records to ``partitions`` partitions, the slot's own record to ``home``."""
+        """Partition keyed records among ``partitions``; the slot's own record goes to ``home``."""
         self._producer = broker.producer(transactional_id=transactional_id)
         self._names = broker.names
         self._partitions = partitions
         self._home = home
 
     async def __aenter__(self) -> Self:
+        # 1. Fence. From here on this is the only process that can write for the slot.
         await _start(self._producer, "taking over the slot", self._names)
         return self
 
@@ -43,38 +57,47 @@ class SlotProducer:
         await self._producer.stop()
 
     async def commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
-        """Make events and state visible together, or neither.
+        """Make events and state visible together, or neither of them.
 
         Raises ``KafkaDeniedError`` (nothing became visible), ``KafkaFencedError`` (a newer process
-        has taken over and knows) and ``KafkaWriteUnknownError``: then only a new start can tell.
+        took over and has read the truth) and ``KafkaWriteUnknownError``: the commit may or may not
+        have happened. The caller must end the process after each of them.
         """
         try:
             with translated("committing a batch", self._names):
+                # The broker aborts a transaction after the same time, so waiting longer is useless.
                 async with asyncio.timeout(TRANSACTION_MS_MAX / 1000):
                     await self._commit(events, writes)
         except (KafkaFencedError, KafkaDeniedError):
             raise
         except KafkaBusError as error:
             raise KafkaWriteUnknownError(
-                f"It is not known whether a batch was written. {error}"
+                f"It is unknown whether a batch was written. {error}"
             ) from error
 
     async def _commit(self, events: Sequence[Outgoing], writes: Sequence[StateWrite]) -> None:
+        # 2. Die from here on: the transaction is aborted, and no reader sees any of it.
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[object]] = []
         try:
             for event in events:
-                sent.append(await self._send_event(event))  # noqa: PERF401 - an error keeps them
+                # No comprehension: after an error ``sent`` must hold the futures that exist.
+                sent.append(await self._send_event(event))  # noqa: PERF401
             for write in writes:
                 sent.append(await self._send_write(write))  # noqa: PERF401
-        except IllegalOperation:  # the transaction ended meanwhile: what was sent before knows why
+        except IllegalOperation:
+            # The transaction failed in the background, so aiokafka refuses to send. The cause is in
+            # a future of an earlier record, or, if there is none, in the transaction itself.
             await asyncio.gather(*sent)
-            self._raise_end()  # nothing was sent before: the transaction knows
+            self._raise_failure()
             raise
+        # Every record must be acknowledged by all in-sync replicas before the commit.
         await asyncio.gather(*sent)
+        # 3. The point of no return: once the coordinator has it, the batch is visible.
         await self._producer.commit_transaction()
 
-    def _raise_end(self) -> None:
+    def _raise_failure(self) -> None:
+        """Raise what ended the transaction, if it ended."""
         ended = self._producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - no public way
         if ended.done():
             ended.result()
@@ -82,17 +105,19 @@ class SlotProducer:
     async def _send_event(self, event: Outgoing) -> "asyncio.Future[object]":
         at = partition_for(event, self._partitions)
         topic = self._names.of(event.topic)
-        return _heard(await self._producer.send(topic, event.value, event.key.encode(), at))
+        return _retrieved(await self._producer.send(topic, event.value, event.key.encode(), at))
 
     async def _send_write(self, write: StateWrite) -> "asyncio.Future[object]":
         account = write.key.account
+        # The slot's own records have no account; they go to the slot's first partition, which only
+        # this slot reads and writes.
         at = partition_of(account, self._partitions) if account else self._home
         topic = self._names.of(Topic.STATE)
-        return _heard(await self._producer.send(topic, value_of(write), key_of(write.key), at))
+        return _retrieved(await self._producer.send(topic, value_of(write), key_of(write.key), at))
 
 
 async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
-    """Start a producer; one that cannot start is closed before its ``KafkaBusError`` is raised."""
+    """Start a producer; close it again if that raises ``KafkaBusError``."""
     try:
         with translated(doing, names):
             await producer.start()
@@ -101,17 +126,17 @@ async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
         raise
 
 
-def _heard(sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
-    """Take note of a failure, so that asyncio need not complain that nobody did."""
+def _retrieved(sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
+    """Mark the future's exception as retrieved: asyncio warns about futures that nobody awaits."""
     sent.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return sent
 
 
 class Sender:
-    """An idempotent producer: what it sent is on its topic, once, in order, or it raised."""
+    """An idempotent producer: records are on their topics once and in order, or ``send`` raises."""
 
     def __init__(self, broker: Broker, partitions: Callable[[], int]) -> None:
-        """``partitions`` tells how many a keyed topic has, once that is known."""
+        """``partitions`` returns the partition count of keyed topics, once it is known."""
         self._producer = broker.producer()
         self._names = broker.names
         self._partitions = partitions
@@ -124,30 +149,34 @@ class Sender:
         await self._producer.stop()
 
     async def send(self, events: Sequence[Outgoing]) -> None:
-        """Append events and wait for every answer; raises ``KafkaBusError``."""
+        """Append events and wait until all are acknowledged; raises ``KafkaBusError``.
+
+        After an error any of the events may be on its topic. Readers recognise a repeated event by
+        its id, so the caller can send all of them again.
+        """
         try:
             with translated("sending", self._names):
                 sent = [await self._send(event) for event in events]
                 await asyncio.gather(*sent)
         except KafkaTopicMissingError:
-            raise await self._not_taken({one.topic for one in events}) from None
+            raise await self._explain_missing({one.topic for one in events}) from None
 
-    async def _not_taken(self, topics: Iterable[Topic]) -> KafkaBusError:
-        """Return why: a topic of which aiokafka learns nothing in time it takes for a missing one.
+    async def _explain_missing(self, topics: Iterable[Topic]) -> KafkaBusError:
+        """Return the cause: aiokafka reports a topic as missing if its metadata came too late.
 
-        Raises ``KafkaUnreachableError`` where no broker answers now either.
+        Raises ``KafkaUnreachableError`` if no broker answers now either.
         """
         client = self._producer.client
         with translated("looking for a topic", self._names):
             async with asyncio.timeout(REQUEST_MS_MAX / 1000):
-                for topic in topics:  # those behind the one that failed were not asked for
+                for topic in topics:  # aiokafka has not asked for topics after the failed one
                     client.add_topic(self._names.of(topic))
-                told = await client.force_metadata_update()
+                answered = await client.force_metadata_update()
         partitions = client.cluster.partitions_for_topic
-        lacking = [one for one in topics if not partitions(self._names.of(one))]
-        if told and lacking:
-            return invisible_topic(lacking[0], self._names, client.cluster.unauthorized_topics)
-        return KafkaUnreachableError("Kafka did not take it in time: start again.")
+        absent = [one for one in topics if not partitions(self._names.of(one))]
+        if answered and absent:
+            return invisible_topic(absent[0], self._names, client.cluster.unauthorized_topics)
+        return KafkaUnreachableError("Kafka did not accept the records in time: start again.")
 
     async def _send(self, event: Outgoing) -> Awaitable[object]:
         at = partition_for(event, self._partitions())

@@ -1,4 +1,8 @@
-"""Reads partitions from positions that are our own, never from a consumer group's."""
+"""Kafka reader: reads partitions from positions that the caller stores itself.
+
+No consumer group is involved: a slot's positions are part of its state and are committed with it,
+so a position is never ahead of the work that follows from its records.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -22,11 +26,11 @@ from streams.kafka.translation import invisible_topic, translated
 POLL_MS = 1_000
 READ_COUNT_MAX = 5_000
 STALLED_MS_MAX = 20_000
-QUIET_WAIT_MS = 500  # of topics on which little happens
+QUIET_WAIT_MS = 500  # for topics with few records
 
 
 class PartitionLag(NamedTuple):
-    """How far a partition was done with, and where it ends."""
+    """The position of a reader in a partition, and where the partition ends."""
 
     place: str
     position: int
@@ -34,7 +38,7 @@ class PartitionLag(NamedTuple):
 
 
 class Reader:
-    """A consumer with partitions assigned by hand; use it in an ``async with``."""
+    """A consumer of manually assigned partitions; use it in an ``async with``."""
 
     def __init__(
         self,
@@ -42,23 +46,23 @@ class Reader:
         positions: Mapping[PartitionId, int],
         fetch_wait_ms: int = FETCH_WAIT_MS,
     ) -> None:
-        """Name the partitions to read, each with the first offset that is wanted.
+        """``positions`` maps each partition to the first offset to read.
 
-        A broker that has nothing to give answers after ``fetch_wait_ms``.
+        A broker without new records answers a fetch after ``fetch_wait_ms``.
         """
         self._positions = dict(positions)
         self._names = broker.names
         self._places = {self._names.at(*where): where for where in positions}
         self._done: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = broker.consumer(fetch_max_wait_ms=fetch_wait_ms)
-        # A broker answers a connection's requests in turn, so whoever asks for offsets on the one
-        # that fetches waits until there is something to fetch.
-        self._asker: AIOKafkaConsumer = broker.consumer()
+        # A broker answers the requests of one connection in order. On the fetching connection an
+        # offset request would wait behind a fetch, so it has a connection of its own.
+        self._offsets: AIOKafkaConsumer = broker.consumer()
 
     async def __aenter__(self) -> Self:
         try:
             with translated("opening a reader", self._names):
-                await asyncio.gather(self._consumer.start(), self._asker.start())
+                await asyncio.gather(self._consumer.start(), self._offsets.start())
             await self._assign()
         except BaseException:
             await self.__aexit__()
@@ -66,13 +70,13 @@ class Reader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(self._consumer.stop(), self._asker.stop())
+        await asyncio.gather(self._consumer.stop(), self._offsets.stop())
 
     async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
-        """Return the next records, none where there are none within ``wait_ms``.
+        """Return the next records, or an empty list if none arrive within ``wait_ms``.
 
-        Whoever asks has done with what it got before. Raises ``KafkaGapError`` where the log no
-        longer holds the next one.
+        The caller must be done with the records of the call before: they count as done in ``lag``.
+        Raises ``KafkaGapError`` if the log no longer contains the next record.
         """
         await self.mark_done()
         with translated("reading", self._names):
@@ -83,11 +87,11 @@ class Reader:
         return [record_of(one, self._names) for messages in found.values() for one in messages]
 
     async def read_to_end(self, wait_ms: int = POLL_MS) -> AsyncIterator[list[Record]]:
-        """Yield all records up to where the partitions end now.
+        """Yield all records up to the current end of the partitions.
 
-        The mark that ends a transaction has an offset and is no record: where it comes alone it
-        is waited for, ``wait_ms`` at a time. Raises ``KafkaUnreachableError`` when nothing comes
-        for ``STALLED_MS_MAX``.
+        A transaction marker has an offset but is not a record, so a partition can end with offsets
+        that yield no record; they are waited for, ``wait_ms`` at a time. Raises
+        ``KafkaUnreachableError`` if nothing arrives for ``STALLED_MS_MAX``.
         """
         ends = await self.ends()
         waited_ms = 0
@@ -96,19 +100,20 @@ class Reader:
             waited_ms = 0 if records else waited_ms + wait_ms
             if waited_ms > STALLED_MS_MAX:
                 raise KafkaUnreachableError(
-                    "Kafka gives no records though there are some: look at its log."
+                    f"Kafka returned no records for {STALLED_MS_MAX // 1000} s although there are "
+                    "some: look at the brokers' logs."
                 )
             yield records
 
     async def mark_done(self) -> None:
-        """Say that what was read is done with, where nothing may be read for long."""
+        """Count all records read so far as done; ``read`` does so too, but may be called late."""
         with translated("reading", self._names):
             self._done = {at: await self._consumer.position(at) for at in self._places}
 
     def lag(self) -> Iterator[PartitionLag]:
-        """Tell of every partition how far it was last done with, and where it ends.
+        """Yield position and end of every partition, as of the last ``mark_done``.
 
-        A position is behind transaction markers too.
+        Positions count transaction markers too, so an idle partition has no lag.
         """
         for at, position in self._done.items():
             end = self._consumer.last_stable_offset(at)
@@ -116,10 +121,10 @@ class Reader:
                 yield PartitionLag(self._names.label(at), position, end)
 
     async def ends(self) -> dict[TopicPartition, int]:
-        """Return the offset behind the last committed record of every partition.
+        """Return the end of every partition: the offset after its last committed record.
 
-        Asks twice: a process that was frozen finds its time over before it sees the answer that
-        lies there, and whoever took its place meanwhile must not be taken for a Kafka that is gone.
+        Retries once after a timeout. A process that was suspended times out before it reads an
+        answer that has arrived; it must discover that it is fenced, not report that Kafka is gone.
         """
         with translated("looking for the end", self._names):
             try:
@@ -128,7 +133,7 @@ class Reader:
                 return await self._ends()
 
     async def _ends(self) -> dict[TopicPartition, int]:
-        ends: dict[TopicPartition, int] = await self._asker.end_offsets(self._places)
+        ends: dict[TopicPartition, int] = await self._offsets.end_offsets(self._places)
         return ends
 
     async def _behind(self, ends: Mapping[TopicPartition, int]) -> bool:
@@ -136,7 +141,7 @@ class Reader:
             return any([await self._consumer.position(at) < end for at, end in ends.items()])
 
     async def _assign(self) -> None:
-        """Refuse topics that are not there, and positions that the log does not reach."""
+        """Assign the partitions; raise for missing topics and for positions before the log."""
         known = await self._partitions()
         for where in self._positions:
             if where[1] not in known.get(where[0], set()):
@@ -144,7 +149,7 @@ class Reader:
                 raise invisible_topic(where[0], self._names, cluster.unauthorized_topics)
         self._consumer.assign(list(self._places))
         with translated("looking for the beginning", self._names):
-            firsts = await self._asker.beginning_offsets(self._places)
+            firsts = await self._offsets.beginning_offsets(self._places)
         for at, where in self._places.items():
             refuse_gap(at, self._positions[where], firsts[at])
             self._consumer.seek(at, self._positions[where])
@@ -159,13 +164,13 @@ class Reader:
 
 
 async def load_metadata(consumer: AIOKafkaConsumer, topics: Iterable[Topic], names: Names) -> None:
-    """Ask which partitions topics have; raise ``KafkaUnreachableError`` where nobody can tell.
+    """Load the metadata of topics; raise ``KafkaUnreachableError`` if no broker has it.
 
-    A broker that comes back names neither topics nor brokers before its controller knows it.
+    A restarted broker names neither topics nor brokers until its controller knows it again.
     """
     client = consumer._client  # noqa: SLF001 - there is no public way to wait
     if not await client.set_topics([names.of(topic) for topic in topics]):
-        raise KafkaUnreachableError("Kafka does not say yet which brokers there are: start again.")
+        raise KafkaUnreachableError("Kafka has no metadata of its brokers yet: start again.")
 
 
 def refuse_gap(at: TopicPartition, position: int, first: int) -> None:
@@ -173,13 +178,13 @@ def refuse_gap(at: TopicPartition, position: int, first: int) -> None:
     if first > position:
         raise KafkaGapError(
             f"{at.topic}/{at.partition} begins at offset {first} but was read only up to "
-            f"{position}: records are lost. Restore the topic, or ask for help before anything is "
-            "started."
+            f"{position}: records are lost. Restore the topic from a good copy before you start "
+            "anything."
         )
 
 
 def _gap(error: BaseException) -> KafkaGapError:
-    return KafkaGapError(f"a topic no longer holds the next record that was to be read ({error})")
+    return KafkaGapError(f"a topic no longer contains the next record to read ({error})")
 
 
 async def positions_since(
@@ -199,7 +204,7 @@ async def positions_since(
 
 
 async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[PartitionId, int]:
-    """Return the offset behind the last committed record of every partition."""
+    """Return the end of every partition: the offset after its last committed record."""
     wanted = {broker.names.at(*where): where for where in places}
     consumer = broker.consumer()
     with translated("looking for the end", broker.names):
@@ -212,13 +217,13 @@ async def ends_of(broker: Broker, places: Iterable[PartitionId]) -> dict[Partiti
 
 
 async def group_lag(broker: Broker, group: str, places: Iterable[PartitionId]) -> int:
-    """Return how many offsets of some partitions a consumer group has not committed yet."""
+    """Return the lag of a consumer group: the offsets that it has not committed yet."""
     consumer = broker.consumer(group_id=group)
     with translated(f"asking how far {broker.names.of(group)} has read", broker.names):
         await consumer.start()
         try:
             wanted = [broker.names.at(*where) for where in places]
-            consumer.assign(wanted)  # by hand, so that the group does not gain a member
+            consumer.assign(wanted)  # manually, so that the group does not gain a member
             ends = await consumer.end_offsets(wanted)
             firsts = await consumer.beginning_offsets(wanted)
             read = {at: await consumer.committed(at) for at in wanted}
@@ -230,7 +235,7 @@ async def group_lag(broker: Broker, group: str, places: Iterable[PartitionId]) -
 async def replay(
     broker: Broker, places: Iterable[PartitionId], until: Mapping[PartitionId, int] | None = None
 ) -> AsyncIterator[Record]:
-    """Yield the records of partitions from their beginning to their end, or to ``until``."""
+    """Yield the records of partitions from the first one to their end, or up to ``until``."""
     stops = until or {}
     async with Reader(broker, dict.fromkeys(places, 0)) as reader:
         async for records in reader.read_to_end():

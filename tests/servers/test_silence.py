@@ -42,7 +42,7 @@ async def end_asked_by_the_frozen(
         await reader.ends()
         kafka.pause()
         with monkeypatch.context() as hasty:  # for the first request alone
-            hasty.setattr(reader._asker, "_request_timeout_ms", ANSWER_MS_MAX)  # noqa: SLF001 - nothing else bounds it
+            hasty.setattr(reader._offsets, "_request_timeout_ms", ANSWER_MS_MAX)  # noqa: SLF001 - nothing else bounds it
             asking = asyncio.create_task(reader.ends())
             await asyncio.sleep(1)  # so that the request has gone out
         assert not asking.done()
