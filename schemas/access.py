@@ -1,4 +1,4 @@
-"""Who may do what with which secret: grants, reasons of refusals, and the record of each use."""
+"""Access to vaults: grants, reasons of refusals, and the record of every use."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -20,9 +20,9 @@ PathGlob = Annotated[
 
 
 class Grant(Canonical):
-    """What an agent may do, or may not, on the paths of a vault.
+    """Allows or denies an agent some rights on the paths of a vault.
 
-    In ``paths`` a ``*`` stands for any characters of one part, a part ``**`` for any parts or none.
+    In ``paths``, ``*`` matches any characters within one part, a part ``**`` zero or more parts.
     ``vault`` is a name, or ``*`` for every vault of the agent's account.
     """
 
@@ -60,10 +60,10 @@ ACCESS_MEANING: dict[AccessReason, str] = {
 
 
 class SecretAccess(Canonical):
-    """One use of a secret, allowed or refused: who, from where, when; it holds nothing of a value.
+    """One use of a secret, allowed or refused: by whom, from where, when. Holds no secret value.
 
-    Who lists a vault names no ``path``. ``actor`` is an agent or operator, ``failed`` the providers
-    that failed on the way, by name.
+    ``path`` is absent when a vault is listed. ``actor`` is an agent or operator. ``failed`` names
+    the providers that failed during the use.
     """
 
     v: Literal[1] = 1

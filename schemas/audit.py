@@ -1,4 +1,4 @@
-"""Accesses, administration and refused records: what is no intent, and still never silent."""
+"""Audit records: accesses, administration and refused records, which have no outcome."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ AuditAction = Literal[
 
 
 class AuditRecord(Canonical):
-    """Who did what, to what, when; ``id`` derives from the action and its subject."""
+    """Who did what, to what, when; ``id`` derives from the action and its source."""
 
     v: Literal[1] = 1
     type: Literal["audit"] = "audit"
@@ -41,16 +41,16 @@ class AuditRecord(Canonical):
 
 
 def input_digest(value: bytes) -> str:
-    """Name bytes that are no intent."""
+    """Return the digest of input that is not an intent."""
     return digest("sixgate/input/v1", value)
 
 
 def audited(
     action: AuditAction, source: str, subject: str, detail: str, *, actor: str, at_ms: int
 ) -> Outgoing:
-    """Return what ``actor`` says of the record at ``source`` (topic/partition/offset).
+    """Return ``actor``'s audit record about the record at ``source`` (topic/partition/offset).
 
-    ``subject`` is the digest of what the record holds; a long ``detail`` is cut.
+    ``subject`` is the digest of that record's content; a long ``detail`` is truncated.
     """
     record = AuditRecord(
         id=event_id(action, source),
@@ -64,6 +64,6 @@ def audited(
 
 
 def action_of(raw: bytes) -> str:
-    """Return what a record of ``audit`` that we made ourselves tells of."""
+    """Return the action of a record for ``audit`` that this process made."""
     record: dict[str, str] = orjson.loads(raw)
     return record.get("action", record["type"])

@@ -1,4 +1,4 @@
-"""One life of an attested signer: what it says of itself, and evidence of the machine it ran on."""
+"""Boots of an attested signer: the facts of one run, and the evidence of its machine."""
 
 from typing import Annotated, Literal
 
@@ -22,11 +22,11 @@ EVIDENCE_BASE64_MAX = 192 * 1024
 
 
 class BootFacts(Canonical):
-    """What names a boot; its digest is the boot id, which outcomes repeat.
+    """The facts of a boot; their digest is the boot id, which outcomes repeat.
 
     ``public_key`` signs the outcomes. ``registry`` and ``registry_sequence`` are the newest record
-    that was read, so the boot is no older than that. ``unique`` is random, and tells two boots of
-    one millisecond apart.
+    that was read, so the boot is no older than that record. ``unique`` is random, so that two boots
+    in the same millisecond differ.
     """
 
     v: Literal[1] = 1
@@ -41,17 +41,17 @@ class BootFacts(Canonical):
     unique: Unique
 
     def boot_id(self) -> str:
-        """Return the digest that names the boot."""
+        """Return the boot id."""
         return digest("sixgate/boot/v1", self.encode())
 
 
 def start_id(unique: str) -> str:
-    """Name the start of a life by its boot's ``unique`` (0x hex), before there is a boot."""
+    """Return the id of a start, from its boot's ``unique`` (0x hex), before the boot exists."""
     return digest("sixgate/signer-start/v1", bytes.fromhex(unique[2:]))
 
 
 class KeySet(Canonical):
-    """What names the keys that a signer holds: whose they are, not which there are at a moment."""
+    """Identifies the keys that a signer holds by their owner, not by their current content."""
 
     v: Literal[1] = 1
     org: Name
@@ -59,14 +59,14 @@ class KeySet(Canonical):
     trust_root: Digest
 
     def key_set_id(self) -> str:
-        """Return the digest that names the set."""
+        """Return the digest of the set."""
         return digest("sixgate/key-set/v1", self.encode())
 
 
 class SignerConfiguration(Canonical):
-    """How a signer was started; its digest is the ``configuration`` that evidence binds.
+    """The settings of a signer; their digest is the ``configuration`` that evidence binds.
 
-    ``software`` is the version of this package as it says itself; only a measurement proves code.
+    ``software`` is the package's version as the process claims it; only a measurement proves code.
     """
 
     v: Literal[1] = 1
@@ -80,14 +80,14 @@ class SignerConfiguration(Canonical):
     head_required: bool
 
     def configuration_digest(self) -> str:
-        """Return the digest that names the configuration."""
+        """Return the configuration digest."""
         return digest("sixgate/signer-configuration/v1", self.encode())
 
 
 class SignerBoot(Canonical):
     """The record of a boot; ``id`` is the boot id, ``evidence`` an evidence file in base64.
 
-    The evidence's nonce is the boot id, so the machine's report binds all that ``facts`` say.
+    The evidence's nonce is the boot id, so the machine's report binds all ``facts``.
     """
 
     v: Literal[1] = 1
@@ -101,5 +101,5 @@ class SignerBoot(Canonical):
 
 
 def evidence_digest(file: bytes) -> str:
-    """Name an evidence file by its canonical bytes."""
+    """Return the digest of an evidence file's canonical bytes."""
     return digest("sixgate/evidence/v1", file)

@@ -1,4 +1,4 @@
-"""Canonical bytes: the one encoding that digests and signatures are made over.
+"""Canonical bytes: the only encoding that digests and signatures cover.
 
 UTF-8 JSON, keys sorted, no whitespace, no floats, absent instead of null, integers that may pass
 2^53 as decimal strings, lower-case hex with 0x. ``docs/format.md`` describes it for other
@@ -19,10 +19,10 @@ _FIELD = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 
 
 class MalformedError(ValueError):
-    """Bytes that are not the canonical form of the model they claim to be.
+    """The bytes are not the canonical form of the expected model.
 
-    ``where`` is the dotted path of the first wrong field, or ``"bytes"``. Both are short, and
-    repeat nothing of the input but names of fields, so that they may go into logs and records.
+    ``where`` is the dotted path of the first wrong field, or ``"bytes"``. Both are short and repeat
+    only field names of the input, so they are safe in logs and records.
     """
 
     def __init__(self, where: str, why: str) -> None:
@@ -32,7 +32,7 @@ class MalformedError(ValueError):
 
 
 class Canonical(BaseModel):
-    """A frozen value with exactly one encoding; the base of everything that is hashed or signed."""
+    """A frozen value with exactly one encoding; the base of all hashed or signed values."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -44,7 +44,7 @@ class Canonical(BaseModel):
     )
 
     def plain(self) -> dict[str, Any]:
-        """Return the value as plain data with the wire's names, absent fields left out."""
+        """Return the value as plain data with wire names, without absent fields."""
         return self.model_dump(exclude_none=True, by_alias=True)
 
     def encode(self) -> bytes:
@@ -53,11 +53,11 @@ class Canonical(BaseModel):
 
     @cached_property
     def fragment(self) -> orjson.Fragment:
-        """Return the canonical bytes, made once, for use inside a larger value."""
+        """Return the canonical bytes, cached, for embedding in a larger value."""
         return orjson.Fragment(self.encode())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a changed copy without what was derived from the old content and kept."""
+        """Return a changed copy, without the cached values of the old content."""
         copied = super().model_copy(update=update, deep=deep)
         for derived in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[derived]
@@ -65,10 +65,7 @@ class Canonical(BaseModel):
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """Parse canonical bytes.
-
-        Raise ``MalformedError`` unless their value encodes to the same.
-        """
+        """Parse canonical bytes; raise ``MalformedError`` unless they re-encode to themselves."""
         return decode_as(cls.model_validate_json, raw)
 
 
@@ -76,10 +73,10 @@ Value = TypeVar("Value", bound=Canonical)
 
 
 def decode_as(parse: Callable[[bytes], Value], raw: bytes) -> Value:
-    """Parse canonical bytes as ``Canonical.decode`` does, for any parser of pydantic's.
+    """Parse canonical bytes like ``Canonical.decode``, with any pydantic parser.
 
-    Comparing with the re-encoding refuses duplicate and unsorted keys, whitespace, null, escaped
-    characters and every second spelling of a number at once.
+    The comparison with the re-encoding rejects duplicate and unsorted keys, whitespace, null,
+    escaped characters and alternative spellings of numbers.
     """
     try:
         value = parse(raw)
@@ -96,20 +93,20 @@ def canonical_bytes(value: Any) -> bytes:
 
 
 def digest(tag: str, body: bytes) -> str:
-    """Return ``0x`` + SHA-256(tag || 0x00 || body) in hex; the tag keeps kinds of digest apart."""
+    """Return ``0x`` + SHA-256(tag || 0x00 || body) in hex; the tag separates digest kinds."""
     return "0x" + hashlib.sha256(tag.encode() + b"\x00" + body).hexdigest()
 
 
 def event_id(stage: str, source: str) -> str:
-    """Derive the id of the event that ``stage`` makes of the input named ``source``.
+    """Derive the id of the event that ``stage`` makes from the input named ``source``.
 
-    The same input always gives the same id, so every repetition is recognised downstream.
+    The same input always gives the same id, so readers can drop repetitions.
     """
     return digest("sixgate/event-id/v1", f"{stage}\x00{source}".encode())
 
 
 def malformed(error: ValidationError) -> MalformedError:
-    """Translate pydantic's first complaint, without what the input wrote into it."""
+    """Convert pydantic's first error, without any value of the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(part for part in map(str, first["loc"]) if _FIELD.fullmatch(part))
     why = "of no known type" if first["type"] == "union_tag_invalid" else first["msg"]

@@ -1,4 +1,4 @@
-"""What travels between gates: the signed intent and the verdicts so far."""
+"""Clearances: what gates pass on, the signed intent with the verdicts so far."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from schemas.reasons import Reason
 
 
 class Gate(StrEnum):
-    """The stages of an intent's way, in their order."""
+    """The stages of the pipeline, in order."""
 
     ADMISSION = "admission"
     ALLOWLIST = "allowlist"
@@ -27,7 +27,7 @@ Evidence = dict[Name, Annotated[str, Field(max_length=1024)]]
 
 
 class Verdict(Canonical):
-    """One gate's opinion; a rejection is advice, the signer decides."""
+    """The verdict of one gate; it is advice, the signer decides."""
 
     gate: Gate
     at_ms: TimeMs
@@ -39,7 +39,7 @@ class Verdict(Canonical):
 
 
 class Clearance(Canonical):
-    """An intent under way; ``id`` derives from its stage and the intent's digest."""
+    """An intent with its verdicts; ``id`` derives from the stage and the intent's digest."""
 
     v: Literal[1] = 1
     type: Literal["clearance"] = "clearance"
@@ -50,7 +50,7 @@ class Clearance(Canonical):
     simulation: Envelope | None = None
 
     def encode(self) -> bytes:
-        """Return the canonical bytes; parts that travel unchanged are encoded once."""
+        """Return the canonical bytes; parts that do not change are encoded once and cached."""
         content = {
             "envelope": self.envelope.fragment,
             "id": self.id,
@@ -65,7 +65,7 @@ class Clearance(Canonical):
 
 
 class Unattributed(Canonical):
-    """The end of input that is no authenticated intent; ``id`` derives from where it lay."""
+    """Input that is not an authenticated intent; ``id`` derives from its place."""
 
     v: Literal[1] = 1
     type: Literal["intent.unattributed"] = "intent.unattributed"

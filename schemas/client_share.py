@@ -1,4 +1,4 @@
-"""A client's share on its way: to the client when a key is made, to the signer with an intent."""
+"""Client shares in transit: to the client when a key is made, to the signer with an intent."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from schemas.fields import Hex, Ordinal, X25519PublicKey
 
 
 class ClientShare(Canonical):
-    """The client's share of one version of a key, sealed for one of the signer's share keys."""
+    """The client's share of one key version, sealed to one of the signer's share keys."""
 
     key_version: Ordinal
     share_key: X25519PublicKey
@@ -15,7 +15,7 @@ class ClientShare(Canonical):
 
 
 class ClientShareContext(Canonical):
-    """The version of a key whose client's share is on its way."""
+    """The key version that a client share belongs to; authenticated when the share is sealed."""
 
     org: str
     account: str
@@ -24,11 +24,11 @@ class ClientShareContext(Canonical):
     version: Ordinal
 
     def to_client(self) -> bytes:
-        """Return what the share is sealed under when it is handed over, once."""
+        """Return the associated data that seals the share for its handover to the client."""
         return canonical_bytes({"type": "custody.share.handover", "v": 1, **self.model_dump()})
 
     def to_signer(self, agent: str) -> bytes:
-        """Return what an agent's share is sealed under: it serves no other agent, path, version."""
+        """Return the associated data that binds a share to one agent, path and version."""
         return canonical_bytes(
             {"type": "custody.share", "v": 1, "agent": agent, **self.model_dump()}
         )

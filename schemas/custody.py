@@ -1,4 +1,4 @@
-"""The words of custody: modes, tiers, who holds shares, and how wrapped keys stand in events."""
+"""Custody modes, tiers, providers, and the wrapped keys in events."""
 
 from typing import Annotated, Literal
 
@@ -19,10 +19,10 @@ Tier = Literal["pro", "team", "business", "enterprise"]
 AGENT_KEYS = "__agent-keys"
 TREASURY_KEYS = "__treasury-keys"
 KEY_VAULTS = (AGENT_KEYS, TREASURY_KEYS)
-"""The vaults of signing keys. Every account has its own; no other name begins as theirs do."""
+"""The vaults of signing keys, one of each per account; no other vault name begins with ``__``."""
 
 PROVIDERS = ("gcp", "aws", "azure")
-"""The providers of a vault that names none, in this order."""
+"""The default providers of a vault, in this order."""
 BLOB_LENGTH_MAX = 16 * 1024
 
 Blob = Annotated[Hex, Field(max_length=BLOB_LENGTH_MAX)]
@@ -30,7 +30,7 @@ Providers = Annotated[tuple[Name, ...], Field(max_length=len(PROVIDERS))]
 
 
 class WrappedShareText(Canonical):
-    """A provider's share as that provider wrapped it; its number is its place among its like."""
+    """A share that its provider wrapped; its index in the list is its share number."""
 
     provider: Name
     blob: Blob
@@ -42,7 +42,7 @@ WrappedShares = Annotated[
 
 
 class Wrapped(Canonical):
-    """A data key as its holders keep it: under a vault's key, or in shares of its providers."""
+    """A wrapped data key: wrapped by a vault key, or split into shares of providers."""
 
     wrapped_kek: Blob | None = None
     wrapped_dek: Blob | None = None

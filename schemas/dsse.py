@@ -59,7 +59,7 @@ class Envelope(Canonical):
         return base64.b64decode(self.signatures[0].sig)
 
     def signed_bytes(self, expected_type: str) -> bytes:
-        """Return what the signature covers; raise ``MalformedError`` if the type is another."""
+        """Return the bytes that the signature covers; raise ``MalformedError`` for another type."""
         if self.payload_type != expected_type:
             raise MalformedError("payloadType", f"is not {expected_type}")
         return pae(self.payload_type, self.body())

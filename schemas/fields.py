@@ -1,4 +1,4 @@
-"""The types of fields: what a name, an amount, a digest looks like on the wire."""
+"""Field types: the wire form of names, amounts, digests and others."""
 
 import re
 from typing import Annotated
@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 UINT256_MAX = 2**256 - 1
 SAFE_INTEGER_MAX = 2**53 - 1
-WEI_SUM_MAX = 10**96 - 1  # what a decimal string may hold
+WEI_SUM_MAX = 10**96 - 1  # the longest decimal string
 DATA_BYTES_MAX = 128 * 1024
 TEXT_MAX = 1024
 
@@ -39,11 +39,11 @@ Uint256 = Annotated[int, BeforeValidator(_uint256), PlainSerializer(str, return_
 WeiSum = Annotated[int, BeforeValidator(_wei_sum), PlainSerializer(str, return_type=str)]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER_MAX)]
 TimeMs = Count
-# 2100-01-01: a time in microseconds is no expiry, and what is remembered until then ends.
+# 2100-01-01: rejects a time in microseconds, and bounds how long markers of intents are kept.
 ExpiryMs = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
 ChainId = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
 Nonce = Count
-# No account of any chain has come near; a simulator that says more is wrong.
+# No account of any chain has come near; a simulator that reports more is wrong.
 PendingNonce = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Gas = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
 Ordinal = Annotated[int, Field(ge=1, le=SAFE_INTEGER_MAX)]
@@ -52,7 +52,7 @@ Name = Annotated[str, _text(r"[a-z0-9][a-z0-9._-]{0,62}")]
 Digest = Annotated[str, _text(r"0x[0-9a-f]{64}")]
 Address = Annotated[str, _text(r"0x[0-9a-f]{40}")]
 _BECH32 = "[02-9ac-hj-np-z]"
-# Ethereum's in lower case; Bitcoin's and Cardano's in bech32; Solana's, XRP's and Tron's in base58.
+# Ethereum in lower-case hex, Bitcoin and Cardano in bech32, Solana, XRP and Tron in base58.
 ChainAddress = Annotated[
     str,
     _text(
@@ -70,7 +70,7 @@ KeyId = Annotated[str, _text(r"[a-z0-9][a-z0-9._:/-]{0,126}")]
 KeyPath = Annotated[
     str, _text(r"(?:keys|wallets|agents)(?:/[a-z0-9][a-z0-9_-]{0,62}){1,5}"), Field(max_length=256)
 ]
-# A part begins with no dot, so that none is one of a file system's two.
+# No part begins with a dot, so no part is ``.`` or ``..``.
 SecretPath = Annotated[
     str,
     _text(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}){0,7}"),

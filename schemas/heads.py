@@ -1,4 +1,4 @@
-"""Signed words on how far something goes: the ledger's chain, the registry."""
+"""Ledger heads and registry heads: signed statements about the newest row or record."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from schemas.fields import Count, Digest, Name, TimeMs
 
 
 class LedgerHead(Canonical):
-    """The newest row's number and hash; a later ledger that contradicts it was rewritten."""
+    """Sequence and hash of the ledger's newest row; a ledger that contradicts it was rewritten."""
 
     v: Literal[1] = 1
     type: Literal["ledger.head"] = "ledger.head"
@@ -19,7 +19,7 @@ class LedgerHead(Canonical):
 
 
 class RegistryHead(Canonical):
-    """The newest record's number and digest when a registrar looked; it is worth a short time."""
+    """Sequence and digest of the registry's newest record at ``at_ms``; valid for a short time."""
 
     v: Literal[1] = 1
     type: Literal["registry.head"] = "registry.head"

@@ -1,7 +1,7 @@
-"""What a producer asks for: one signature of one kind, unambiguous.
+"""Intents: requests for one signature, with every name and relative time resolved.
 
-Every name and relative time is resolved. What a kind's fields may be together is for the rules to
-judge, so that an authenticated intent that asks for nonsense ends in a refusal with its reason.
+Decoding checks single fields only. Rules judge their combination, so that an authenticated intent
+with contradictory fields gets an outcome with a reason.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -32,10 +32,10 @@ TYPED_DATA_LENGTH_MAX = 160 * 1024
 
 
 class Intent(Canonical):
-    """What every kind says: who asks, for which chain and key, until when.
+    """The common fields of every kind: agent, chain, key and expiry.
 
-    ``mode`` is absent where signing is all that is asked for; ``client_share`` is there where the
-    vault of the key opens only with the client's share.
+    ``mode`` is absent if the intent requests only a signature. ``client_share`` is present if the
+    key's vault needs the client's share.
     """
 
     v: Literal[1] = 1
@@ -54,10 +54,10 @@ class Intent(Canonical):
 class TransactionIntent(Intent):
     """A transaction of one of the five EIP-2718 types.
 
-    ``to`` absent means contract creation. Without ``tx_type`` the fee fields say it: a gas price
-    means type 0, or 1 with an access list; anything else means 2. Absent fees and gas are filled
-    from signed simulation facts or the chain's registered defaults; an absent nonce is allocated
-    by the signer.
+    Without ``to`` it creates a contract. Without ``tx_type`` the fee fields imply the type: a gas
+    price means type 0, or 1 with an access list; otherwise type 2. Absent fees and gas are filled
+    from a signed simulation report or the chain's registered defaults. The signer allocates an
+    absent nonce.
     """
 
     kind: Literal["transaction"] = "transaction"
@@ -81,7 +81,7 @@ class TransactionIntent(Intent):
 
 
 class MessageIntent(Intent):
-    """Bytes to be signed as a personal message (EIP-191, version 0x45)."""
+    """Bytes to sign as a personal message (EIP-191, version 0x45)."""
 
     kind: Literal["personal_sign"] = "personal_sign"
     chain_id: ChainId
@@ -89,7 +89,7 @@ class MessageIntent(Intent):
 
 
 class TypedDataIntent(Intent):
-    """Typed structured data to be signed (EIP-712), as the JSON text that wallets take."""
+    """Typed structured data to sign (EIP-712), as the JSON text that wallets use."""
 
     kind: Literal["typed_data"] = "typed_data"
     chain_id: ChainId
@@ -99,8 +99,8 @@ class TypedDataIntent(Intent):
 class AuthorizationIntent(Intent):
     """A delegation of the key's own address to a contract's code (EIP-7702).
 
-    Chain 0 is every chain; ``nonce`` is the address's own when the authorization is included;
-    absent, it is the next one.
+    Chain 0 is every chain. ``nonce`` is the address's nonce when the authorization is applied;
+    absent, the signer allocates the next one.
     """
 
     kind: Literal["authorization"] = "authorization"
@@ -118,5 +118,5 @@ def decode_intent(raw: bytes) -> AnyIntent:
 
 
 def intent_digest(body: bytes) -> str:
-    """Name an intent by its canonical bytes (the payload, not the envelope around it)."""
+    """Return the digest of an intent's canonical bytes (the payload, not its envelope)."""
     return digest("sixgate/intent/v1", body)

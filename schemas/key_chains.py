@@ -1,7 +1,7 @@
-"""The chains that keys are made for, and the networks that share a chain's keys.
+"""The chains of keys, and the networks that use the keys of each chain.
 
-A key's chain decides its curve and its address. All EVM networks take the same keys, so they are
-one chain here: ``ethereum``.
+The chain of a key determines its curve and its address. All EVM networks use the same keys, so they
+are one chain here: ``ethereum``.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class KeyChain(StrEnum):
-    """A chain that has keys and addresses of its own; the name stands in key paths and records."""
+    """A chain with its own form of keys and addresses; its name is part of paths and records."""
 
     ETHEREUM = "ethereum"
     BITCOIN = "bitcoin"
@@ -20,7 +20,7 @@ class KeyChain(StrEnum):
 
 
 class Curve(StrEnum):
-    """What a private key is a key of."""
+    """The elliptic curve of a private key."""
 
     SECP256K1 = "secp256k1"
     ED25519 = "ed25519"
@@ -35,10 +35,10 @@ CURVES: dict[KeyChain, Curve] = {
     KeyChain.TRON: Curve.SECP256K1,
 }
 SIGNING = frozenset({KeyChain.ETHEREUM})
-"""The chains whose keys sign; a key of another one holds an address, and that is all."""
+"""The chains whose keys can sign; a key of another chain only holds an address."""
 
-# Networks that no registry lists: not EVM ones, and Ethereum's that are known under these names
-# everywhere. What an organisation registers as a chain has a chain id and is an EVM network.
+# Networks that need no registration: those without EVM, and well-known EVM networks. A registered
+# chain has a chain id and is always an EVM network.
 NETWORKS: dict[str, KeyChain] = {
     "ethereum": KeyChain.ETHEREUM,
     "mainnet": KeyChain.ETHEREUM,
@@ -65,9 +65,9 @@ NETWORKS: dict[str, KeyChain] = {
 
 
 def key_chain_of(network: str, evm_networks: Collection[str] = ()) -> KeyChain | None:
-    """Return whose keys a network takes; None for a network that nobody knows.
+    """Return the chain whose keys a network uses, or None for an unknown network.
 
-    ``evm_networks`` are the names and aliases of registered chains. They go first: a registered
-    chain is an EVM network whatever it is called.
+    ``evm_networks`` are the names and aliases of registered chains. They take precedence: a
+    registered chain is an EVM network whatever its name.
     """
     return KeyChain.ETHEREUM if network in evm_networks else NETWORKS.get(network)

@@ -1,4 +1,4 @@
-"""Keys come into being, change and go by an operator's signed request and the signer's answer."""
+"""Key orders (generate, rotate, deactivate, import) and the signer's answers."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -25,13 +25,13 @@ from schemas.vault_events import Rewrap
 
 
 class KeyOrder(Order):
-    """What an operator's orders have in common; one is named by the digest of its bytes."""
+    """The common fields of key orders; an order is identified by the digest of its bytes."""
 
     path: KeyPath
 
 
 class KeyMakingOrder(KeyOrder):
-    """What the orders have in common that make a key, each while it has not expired."""
+    """The common fields of orders that make a key; they are valid until they expire."""
 
     expires_at_ms: TimeMs | None = None
 
@@ -39,8 +39,8 @@ class KeyMakingOrder(KeyOrder):
 class KeyRequest(KeyMakingOrder):
     """An operator's order to generate a key for one account at one path.
 
-    Without ``vault`` it is the usual one of the path. ``share_for`` is who gets the client's share,
-    sealed for that key; it is there exactly where the vault's mode has a client's share.
+    Without ``vault`` the path determines the vault. ``share_for`` is the public key to which the
+    client share is sealed; it is present exactly if the vault's mode has a client share.
     """
 
     vault: VaultName | None = None
@@ -50,9 +50,9 @@ class KeyRequest(KeyMakingOrder):
 
 
 class KeyRotation(KeyMakingOrder):
-    """An order to generate a new version of a key, after which the old one signs no more.
+    """An order to rotate a key: to generate a new version, after which the old one cannot sign.
 
-    ``version`` is the newest one; the order means nothing when there is another.
+    ``version`` is the newest version; the order is invalid once there is a newer one.
     """
 
     type: Literal["key.rotation"] = "key.rotation"
@@ -61,16 +61,16 @@ class KeyRotation(KeyMakingOrder):
 
 
 class KeyDeactivation(KeyOrder):
-    """An order that the newest version of a key, ``version``, signs no more; it never expires."""
+    """An order to deactivate the newest version of a key, ``version``; it never expires."""
 
     type: Literal["key.deactivation"] = "key.deactivation"
     version: Ordinal
 
 
 class KeyImport(KeyMakingOrder):
-    """An order to take in a key that was made elsewhere and has this address.
+    """An order to import a key with this address that was generated elsewhere.
 
-    ``box`` is the redacted digest of the secret sealed for ``import_key``, a share key.
+    ``box`` is the redacted digest of the secret sealed to ``import_key``, a share key.
     """
 
     type: Literal["key.import"] = "key.import"
@@ -82,12 +82,12 @@ class KeyImport(KeyMakingOrder):
     share_for: X25519PublicKey | None = None
 
     def box_context(self) -> bytes:
-        """Return what the secret is sealed under, so that its box serves no other order."""
+        """Return the associated data that binds the box to this order."""
         return import_context(self.org, self.account, self.path, self.chain, self.address)
 
 
 class KeyDelivery(Canonical):
-    """A ``KeyImport`` with its box, as they travel; the box is redacted."""
+    """A ``KeyImport`` together with its box, which is a redacted field."""
 
     v: Literal[1] = 1
     type: Literal["key.delivery"] = "key.delivery"
@@ -97,11 +97,11 @@ class KeyDelivery(Canonical):
 
 
 class KeyProvisioned(Wrapped, SignerEvent):
-    """The signer's answer: a key, or a new version of one.
+    """The signer's answer: a new key, or a new version of a key.
 
-    With the request inside it is the key's whole descriptor. The wrapped keys, the ciphertext and
-    the client's share, sealed for the one that the order names, are redacted: the ledger holds
-    their digests. ``kms_key`` is the root's, or in their order the providers'.
+    Together with its request it fully describes the key. The wrapped keys, the ciphertext and the
+    client share (sealed to the order's ``share_for``) are redacted: the ledger holds their digests.
+    ``kms_key`` names the root key, or the providers' root keys in their order.
     """
 
     v: Literal[1] = 1
@@ -122,7 +122,7 @@ class KeyProvisioned(Wrapped, SignerEvent):
 
 
 class KeyDeactivated(SignerEvent):
-    """The signer's answer: this version signs no more."""
+    """The signer's answer: this version is deactivated."""
 
     v: Literal[1] = 1
     type: Literal["key.deactivated"] = "key.deactivated"
@@ -141,30 +141,27 @@ _EVENTS: TypeAdapter[VaultEvent] = TypeAdapter(Annotated[VaultEvent, Field(discr
 
 
 def decode_order(raw: bytes) -> AnyOrder:
-    """Parse an operator's order from canonical bytes.
-
-    Raise ``MalformedError`` for anything else.
-    """
+    """Parse a key order from canonical bytes; raise ``MalformedError``."""
     return decode_as(_ORDERS.validate_json, raw)
 
 
 def decode_vault_event(raw: bytes) -> VaultEvent:
-    """Parse what a signer says of keys and how they are wrapped; raise ``MalformedError``."""
+    """Parse a signer's event about keys or their wrapping; raise ``MalformedError``."""
     return decode_as(_EVENTS.validate_json, raw)
 
 
 def request_digest(body: bytes) -> str:
-    """Name a key request by its canonical bytes."""
+    """Return the digest of a key order's canonical bytes."""
     return digest("sixgate/key-request/v1", body)
 
 
 def answer_id(body: bytes) -> str:
-    """Return the id of the one answer to the request with these canonical bytes."""
+    """Return the id of the only answer to the order with these canonical bytes."""
     return event_id("vault", request_digest(body))
 
 
 def import_context(org: str, account: str, path: str, chain: KeyChain, address: str) -> bytes:
-    """Return what an imported secret is sealed under."""
+    """Return the associated data that seals an imported secret."""
     names = {"org": org, "account": account, "path": path, "chain": chain, "address": address}
     return canonical_bytes({"type": "key.import.box", "v": 1, **names})
 

@@ -41,7 +41,7 @@ def wei_to_eth(wei: int) -> str:
 def gwei_to_wei(gwei: str) -> int:
     """Convert a plain decimal of gwei to wei.
 
-    Raises ``ValueError`` for what ``eth_to_wei`` refuses, and for more than 9 decimals.
+    Raises ``ValueError`` as ``eth_to_wei`` does, and for more than 9 decimals.
     """
     wei, finer = divmod(eth_to_wei(gwei), WEI_PER_GWEI)
     if finer:

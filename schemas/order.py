@@ -1,4 +1,4 @@
-"""What every order about keys and vaults says."""
+"""The common fields of orders about keys and vaults."""
 
 from typing import Literal
 
@@ -7,10 +7,9 @@ from schemas.fields import Count, Name, TimeMs
 
 
 class Order(Canonical):
-    """Whose order it is, when it was given, and how far the registry went by then.
+    """An order's account, its time, and the length of the registry at that time.
 
-    A key that ``registry_sequence`` records had taken from a signer does not answer the order any
-    more.
+    A signer's key that one of these ``registry_sequence`` records revoked cannot answer the order.
     """
 
     v: Literal[1] = 1

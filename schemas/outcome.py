@@ -1,4 +1,4 @@
-"""The one terminal event of an intent, written and signed by the signer alone."""
+"""Outcomes: the terminal event of an intent, signed by the signer."""
 
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -31,9 +31,9 @@ FeeSource = Literal["intent", "simulation", "chain-defaults"]
 
 
 class Outcome(SignerEvent):
-    """What both outcomes say; ``sequence`` counts an account's outcomes without a hole from 1.
+    """The common fields of outcomes; ``sequence`` is dense per account and starts at 1.
 
-    ``boot`` names the record of the life of a signer that decided (``SignerBoot``).
+    ``boot`` is the id of the boot that decided (``SignerBoot``).
     """
 
     v: Literal[1] = 1
@@ -49,7 +49,7 @@ class Outcome(SignerEvent):
 
 
 class Signed(Outcome):
-    """What a signature of any kind was made with."""
+    """The common fields of signed outcomes: chain, address and key version."""
 
     chain_id: Count
     sender: Address
@@ -58,10 +58,10 @@ class Signed(Outcome):
 
 
 class TransactionSigned(Signed):
-    """A signed transaction, ready to send; ``gas_from`` and ``fees_from`` say who set them.
+    """A signed transaction, ready to send; ``gas_from`` and ``fees_from`` name their sources.
 
-    ``tx_type`` absent is type 2. ``spent_wei`` is what it charged, ``day_spent_wei`` the account's
-    24 hours and 15 seconds with it.
+    Absent ``tx_type`` is type 2. ``spent_wei`` is its charge; ``day_spent_wei`` is the sum of the
+    account's charges in 24 hours and 15 seconds, including this one.
     """
 
     type: Literal["transaction.signed"] = "transaction.signed"
@@ -89,8 +89,8 @@ class TransactionSigned(Signed):
 class MessageSigned(Signed):
     """A signature over a message, over typed data, or over a delegation of the address.
 
-    ``signed_digest`` is the 32 bytes that were signed, computed by the signer from the intent. Of
-    typed data it says what was signed for whom, of a delegation to whose code.
+    ``signed_digest`` is the signed 32 bytes, computed by the signer from the intent. Typed data
+    also has its primary type and contract, a delegation its delegate and nonce.
     """
 
     type: Literal["message.signed"] = "message.signed"
@@ -104,9 +104,9 @@ class MessageSigned(Signed):
 
 
 class IntentRejected(Outcome):
-    """A refusal: which gate's rule the signer found broken, and why.
+    """A refusal: the gate whose rule rejected the intent in the signer, and the reason.
 
-    ``kind`` absent is a transaction; only that has ``value_wei``.
+    Absent ``kind`` is a transaction; only a transaction has ``value_wei``.
     """
 
     type: Literal["intent.rejected"] = "intent.rejected"

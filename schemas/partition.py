@@ -1,4 +1,4 @@
-"""Which partition an account's records belong to: murmur2, as Kafka's Java clients compute it."""
+"""The partition of an account's records: murmur2, as in Kafka's Java clients."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -32,17 +32,17 @@ def partition_of(account: str, partitions: int) -> int:
 
 
 def partition_for(record: Outgoing, partitions: int) -> int:
-    """Return where a record belongs: with its account, or in the one partition there is."""
+    """Return a record's partition: its account's, or 0 on a topic with one partition."""
     return partition_of(record.key, partitions) if TOPICS[record.topic].keyed else 0
 
 
 def well_routed(record: Record, account: str, partitions: int) -> bool:
-    """Tell whether a keyed record lies where its account's records belong."""
+    """Return whether a keyed record has its account's key and partition."""
     return record.key == account and record.partition == partition_of(account, partitions)
 
 
 class SlotPartitions(NamedTuple):
-    """Which partitions one signer decides for; slots never change, so neither does who decides."""
+    """The partitions of one slot, fixed when the organisation is created."""
 
     number: int
     partitions: range
@@ -52,7 +52,7 @@ class SlotPartitions(NamedTuple):
 def slot_partitions(number: int, width: int, partitions: int) -> SlotPartitions:
     """Return slot ``number`` of slots ``width`` partitions wide; the last may be narrower.
 
-    Raises ``ValueError`` where there is no such slot.
+    Raises ``ValueError`` if there is no such slot.
     """
     first = number * width
     if not 0 <= first < partitions:

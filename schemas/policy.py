@@ -1,4 +1,4 @@
-"""What an agent's policy may say; an absent amount is no limit, an empty list is any."""
+"""Policies: the limits of agents. An absent amount means no limit, an empty list means any."""
 
 from functools import cached_property
 from operator import not_
@@ -15,10 +15,10 @@ Unlimited = Literal["unlimited"]
 
 FEE_ETH_MAX_DEFAULT = "0.05"
 
-_LEAVE_OUT = Field(exclude_if=not_)
-# These fields came after the first policies were signed. At their default, which allows
-# nothing, they are left out of the encoding: a policy without them keeps its bytes and digest.
-_Off = Annotated[bool, _LEAVE_OUT]
+_OMIT_DEFAULT = Field(exclude_if=not_)
+# These fields were added after the first policies were signed. At their default, which allows
+# nothing, they are not encoded: a policy without them keeps its bytes and digest.
+_OffByDefault = Annotated[bool, _OMIT_DEFAULT]
 _DefaultPolicy = Annotated[
     Literal["deny", "allow"], Field(exclude_if=lambda default: default == "deny")
 ]
@@ -28,9 +28,9 @@ PrimaryType = Annotated[str, Field(max_length=64)]
 
 
 class TypedDataDomain(Canonical):
-    """A domain whose typed data may be signed; what is absent may be anything.
+    """A domain whose typed data may be signed; an absent field matches any value.
 
-    ``primary_types`` is never empty: that could be read as any or as none.
+    ``primary_types`` is never empty, because that could mean any type or no type.
     """
 
     verifying_contract: Address
@@ -41,16 +41,15 @@ class TypedDataDomain(Canonical):
 
 
 class Policy(Canonical):
-    """The limits of one agent, in the public field names; amounts are decimal strings of ETH.
+    """The limits of an agent, under public field names; amounts are decimal strings of ETH.
 
-    Open fields (an absent amount, an empty list) read as no limit; where the organisation sets
-    ``policies.require_explicit`` they must say ``"unlimited"`` or ``"any"`` in words instead.
-    ``tx_max_fee_eth`` alone has a default, 0.05.
+    Open fields (an absent amount, an empty list) mean no limit. If the organisation sets
+    ``policies.require_explicit``, they must contain ``"unlimited"`` or ``"any"`` instead. Only
+    ``tx_max_fee_eth`` has a default, 0.05.
 
-    What guards messages and delegations is closed unless opened, so none of it is ever an open
-    field: no EIP-191 messages, no hashes as messages, typed data of no domain but those listed
-    (and of others where ``eip712_default_policy`` is ``"allow"``), no EIP-7702 delegate but
-    those listed.
+    The fields for messages and delegations allow nothing by default, so they are never open fields:
+    no EIP-191 messages, no hashes as messages, typed data of listed domains only (and of others if
+    ``eip712_default_policy`` is ``"allow"``), listed EIP-7702 delegates only.
     """
 
     tx_to_allowlist: tuple[Address, ...] | Any_ = Field(default=(), max_length=4096)
@@ -61,49 +60,49 @@ class Policy(Canonical):
     intents_per_minute: Unlimited | Count | None = None
     allow_contract_creation: bool = False
 
-    message_signing_enabled: _Off = False
-    allow_raw_hashes: _Off = False
+    message_signing_enabled: _OffByDefault = False
+    allow_raw_hashes: _OffByDefault = False
     eip712_default_policy: _DefaultPolicy = "deny"
     eip712_domain_allowlist: Annotated[
-        tuple[TypedDataDomain, ...], _LEAVE_OUT, Field(max_length=256)
+        tuple[TypedDataDomain, ...], _OMIT_DEFAULT, Field(max_length=256)
     ] = ()
-    delegate_allowlist: Annotated[tuple[Address, ...], _LEAVE_OUT, Field(max_length=256)] = ()
-    allow_any_chain_delegation: _Off = False
+    delegate_allowlist: Annotated[tuple[Address, ...], _OMIT_DEFAULT, Field(max_length=256)] = ()
+    allow_any_chain_delegation: _OffByDefault = False
 
     @cached_property
     def recipients(self) -> frozenset[str] | None:
-        """Return the allowed recipients; None is any."""
+        """Return the allowed recipients; None means any."""
         return _set(self.tx_to_allowlist)
 
     @cached_property
     def chains(self) -> frozenset[str] | None:
-        """Return the names of the allowed chains; None is any."""
+        """Return the names of the allowed chains; None means any."""
         return _set(self.tx_allowed_chains)
 
     @cached_property
     def value_wei_max(self) -> int | None:
-        """Return the cap of one transaction's value; None is no limit."""
+        """Return the cap on one transaction's value; None means no limit."""
         return _wei(self.tx_max_value_eth)
 
     @cached_property
     def fee_wei_max(self) -> int | None:
-        """Return the cap of all that gas and blobs may cost; None is no limit."""
+        """Return the cap on the maximum cost of gas and blobs; None means no limit."""
         return _wei(self.tx_max_fee_eth)
 
     @cached_property
     def daily_wei_max(self) -> int | None:
-        """Return the limit of the rolling 24 hour sum; None is no limit."""
+        """Return the limit of the rolling 24-hour sum; None means no limit."""
         return _wei(self.tx_daily_limit_eth)
 
     @cached_property
     def intents_max(self) -> int | None:
-        """Return how many intents a minute may bring; None is no limit."""
+        """Return the maximum number of intents per minute; None means no limit."""
         rate = self.intents_per_minute
         return rate if isinstance(rate, int) else None
 
     @cached_property
     def open_fields(self) -> tuple[str, ...]:
-        """Name the fields that are left open without saying so."""
+        """Return the names of the open fields: absent amounts and empty lists."""
         values = self.model_dump(exclude={"allow_contract_creation"})
         return tuple(name for name, value in values.items() if value in (None, ()))
 

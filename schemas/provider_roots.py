@@ -1,4 +1,4 @@
-"""A provider's shares go under another root key of it: an admin's order, and what it came to."""
+"""Rotation of a provider's root key in a vault: the admin's order and the signer's answer."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ from schemas.signer_event import SignerEvent
 
 
 class ProviderRootOrder(Order):
-    """An admin's order to put a provider's shares in a vault under the root key that it has now.
+    """An admin's order to rewrap a provider's shares in a vault under its current root key.
 
-    ``sequence`` counts a provider's new roots in a vault from 1, so that an order serves once.
+    ``sequence`` counts a provider's root keys in a vault from 1, so an order cannot be replayed.
     """
 
     type: Literal["provider.root.order"] = "provider.root.order"
@@ -24,9 +24,9 @@ class ProviderRootOrder(Order):
 
 
 class ProviderRootChanged(SignerEvent):
-    """From here on a provider's shares in a vault come under ``kms_key``, version by version.
+    """A provider's shares in a vault are rewrapped under ``kms_key``, version by version.
 
-    Each is told by a ``SecretRewrapped``; what is left follows from those.
+    A ``SecretRewrapped`` records each; these events determine the remaining versions.
     """
 
     v: Literal[1] = 1

@@ -1,12 +1,12 @@
-"""Why an intent was refused: stable codes, one table for programs and people."""
+"""Reasons of rejected intents: stable codes and their meanings."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """The code of a refusal; a code never changes its meaning."""
+    """Why an intent was rejected; a code never changes its meaning."""
 
-    # what is no authenticated intent
+    # input that is not an authenticated intent
     MALFORMED = "malformed"
     SIGNATURE_INVALID = "signature_invalid"
     AGENT_UNKNOWN = "agent_unknown"

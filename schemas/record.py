@@ -1,4 +1,4 @@
-"""A record as it lies on a topic, and where it lies."""
+"""Records on topics, and their partitions."""
 
 from typing import Final, NamedTuple, TypeAlias
 
@@ -7,14 +7,14 @@ from schemas.topics import Topic
 PartitionId: TypeAlias = tuple[Topic, int]
 """A topic and one of its partitions."""
 REGISTRY_PARTITION: Final[PartitionId] = (Topic.REGISTRY, 0)
-"""The one partition of the registry."""
+"""The only partition of the registry."""
 
 
 class Record(NamedTuple):
-    """One record of one partition; ``at_ms`` is the log's own append time and decides nothing.
+    """One record of a partition; ``at_ms`` is the log's append time and affects no decision.
 
-    ``key`` is the account on keyed topics and empty elsewhere; ``value`` is bytes nobody vouches
-    for until they are decoded.
+    ``key`` is the account on keyed topics and empty on others. ``value`` is untrusted until it is
+    decoded and verified.
     """
 
     topic: Topic
@@ -26,7 +26,7 @@ class Record(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A record to be appended; the log gives it partition, offset and time."""
+    """A record to append; the log assigns partition, offset and time."""
 
     topic: Topic
     key: str

@@ -1,7 +1,7 @@
-"""A client's share that was lost is replaced: an operator's order, and what the signer says of it.
+"""Recovery of secrets: replaces a lost client share, by an admin's order and the signer's answer.
 
-The secret is not opened and does not change. Its data key is split anew, so that the share that was
-lost fits none of the shares that count from then on.
+The secret is not decrypted and does not change. Its data key is split again, so the lost share does
+not combine with any of the new shares.
 """
 
 from typing import Annotated, Literal
@@ -18,9 +18,9 @@ Path = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class RecoveryOrder(Order):
-    """An admin's order for one version of one secret, while it has not expired; it says why.
+    """An admin's order to recover one version of one secret, with a justification and an expiry.
 
-    ``share_for`` is the key of the client that gets the new share.
+    ``share_for`` is the public key of the client that gets the new share.
     """
 
     type: Literal["secret.recovery"] = "secret.recovery"
@@ -33,9 +33,9 @@ class RecoveryOrder(Order):
 
 
 class SecretRecovered(Wrapped, SignerEvent):
-    """A version's data key is split anew, as was ordered; ``client_share`` is for the client alone.
+    """A version's data key was split again; ``client_share`` is sealed to the client.
 
-    ``sequence`` is the version's next wrapping, as that of ``SecretRewrapped``.
+    ``sequence`` numbers the version's wrappings, together with those of ``SecretRewrapped``.
     """
 
     v: Literal[1] = 1

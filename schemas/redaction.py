@@ -1,6 +1,6 @@
-"""Gated fields: what a topic carries in clear and the ledger, and every signature, by digest.
+"""Redacted fields: topics carry them in full, the ledger and all signatures only their digests.
 
-A signature over the redacted form can be checked by whoever holds either form.
+Signatures cover the redacted form, so they can be verified with either form.
 """
 
 from typing import Any
@@ -24,26 +24,27 @@ _TAG = "sixgate/gated/v1"
 
 
 def redacted(event: dict[str, Any]) -> dict[str, Any]:
-    """Replace the redacted fields of a decoded event by the digests of their text.
+    """Return a decoded event in redacted form: its redacted fields replaced by digests.
 
-    The text of a field that is a list is its canonical bytes.
+    The digest of a list covers its canonical bytes, that of another field its text.
     """
     fields = REDACTED_FIELDS.get(str(event.get("type")), ())
     return event | {name: redacted_digest(_text(event[name])) for name in fields if name in event}
 
 
 def redacted_digest(text: str) -> str:
-    """Return what stands for the text of a redacted field."""
+    """Return the digest that replaces the text of a redacted field."""
     return digest(_TAG, text.encode())
 
 
-def signed_part(gated_event: dict[str, Any]) -> bytes:
+def signed_part(redacted_event: dict[str, Any]) -> bytes:
     """Return the bytes a service signs: the redacted event without signature, tagged by type."""
-    content = {name: value for name, value in gated_event.items() if name != "signature"}
-    tag = f"sixgate/event/{gated_event['type']}/v1".encode()
+    content = {name: value for name, value in redacted_event.items() if name != "signature"}
+    tag = f"sixgate/event/{redacted_event['type']}/v1".encode()
     return tag + b"\x00" + canonical_bytes(content)
 
 
 def _text(value: object) -> str:
-    # Tuples are a model's lists; whatever else somebody put there is taken as it was written.
+    # Models have tuples where JSON has lists. Any other type, in input that is not valid, is hashed
+    # as its text.
     return canonical_bytes(value).decode() if isinstance(value, list | tuple) else str(value)

@@ -28,9 +28,9 @@ PARTITIONS_MAX = 4096
 
 
 class OrgCreated(Canonical):
-    """The first record: the organisation, its admin keys, and what can never change.
+    """The first record: the organisation, its admin keys and the fixed number of partitions.
 
-    A slot is as many partitions as one signer decides for; without a number, all of them.
+    One signer decides for the ``partitions_per_slot`` partitions of a slot; absent means all.
     """
 
     type: Literal["org.created"] = "org.created"
@@ -41,16 +41,17 @@ class OrgCreated(Canonical):
 
 
 class AccountOpened(Canonical):
-    """A unit of serialisation that owns keys, nonces and a budget."""
+    """An account: the unit of serialisation, with its own keys, nonces and budget."""
 
     type: Literal["account.opened"] = "account.opened"
     account: Name
 
 
 class VaultCreated(Canonical):
-    """A vault of an account: how its keys are held, for ever.
+    """A vault of an account and its custody mode, which cannot be changed.
 
-    Without ``mode`` it is the one that the tier gives, without ``providers`` the usual ones.
+    Without ``mode`` the organisation's tier determines it; without ``providers`` it
+    has the default ones.
     """
 
     type: Literal["vault.created"] = "vault.created"
@@ -61,9 +62,9 @@ class VaultCreated(Canonical):
 
 
 class CustomerKeySet(Canonical):
-    """The customer's own key that every value in a vault is under from here on, by fingerprint.
+    """The fingerprint of the customer key (CMEK) that encrypts all new values of a vault.
 
-    The server never has the key. What was stored under a former one stays so until it is rotated.
+    The server never has the key. Existing values stay under their former key until rotated.
     """
 
     type: Literal["customer-key.set"] = "customer-key.set"
@@ -73,9 +74,10 @@ class CustomerKeySet(Canonical):
 
 
 class AddressClaimed(Canonical):
-    """An address whose key an account brings from outside; no other account may.
+    """Reserves an address for an account that imports its key; no other account may import it.
 
-    Signers share nothing but the registry, so it is what keeps one address from two accounts.
+    Signers share no state except the registry, so only the registry can prevent two accounts from
+    having one address.
     """
 
     type: Literal["address.claimed"] = "address.claimed"
@@ -84,7 +86,7 @@ class AddressClaimed(Canonical):
 
 
 class PolicySet(Canonical):
-    """A policy, new or changed; the last record of a name counts."""
+    """A policy, new or changed; the newest record of a name is in force."""
 
     type: Literal["policy.set"] = "policy.set"
     policy_id: Name
@@ -92,7 +94,7 @@ class PolicySet(Canonical):
 
 
 class AgentSet(Canonical):
-    """An agent, new or changed; its account is for ever."""
+    """An agent, new or changed; its account cannot be changed."""
 
     type: Literal["agent.set"] = "agent.set"
     agent: Name
@@ -106,7 +108,7 @@ class AgentSet(Canonical):
 
 
 class AccessSet(Canonical):
-    """All that an agent may do in its account's vaults; the last record of an agent counts."""
+    """All grants of an agent; the newest record of an agent is in force."""
 
     type: Literal["access.set"] = "access.set"
     agent: Name
@@ -114,7 +116,7 @@ class AccessSet(Canonical):
 
 
 class Fees(Canonical):
-    """What a transaction on a chain may cost when neither intent nor simulation says."""
+    """A chain's default gas and fees, used if neither intent nor simulation has them."""
 
     gas_limit: Gas
     max_fee_per_gas_wei: Uint256
@@ -136,7 +138,7 @@ class ChainSet(Canonical):
 
 
 class ChainRemoved(Canonical):
-    """A chain that may no longer be used; its record stays."""
+    """Removes a chain, which can then no longer be used; its records remain."""
 
     type: Literal["chain.removed"] = "chain.removed"
     chain_id: ChainId
@@ -159,9 +161,9 @@ ServiceRole = Literal["signer", "simulator", "ledger", "registrar", "gateway", "
 
 
 class ServiceSet(Canonical):
-    """The public key of a process whose signatures others rely on.
+    """The public key of a service; ``active`` false revokes it.
 
-    The role ``import`` is a signer's too: an X25519 key, which nothing is sealed for any more.
+    The role ``import`` is obsolete: a signer's X25519 key, to which nothing is sealed any more.
     """
 
     type: Literal["service.set"] = "service.set"
@@ -202,5 +204,5 @@ class RegistryRecord(Canonical):
 
 
 def record_digest(body: bytes) -> str:
-    """Name a registry record by its canonical bytes; the next record repeats it as ``previous``."""
+    """Return the digest of a record's canonical bytes; the next record has it as ``previous``."""
     return digest("sixgate/registry/v1", body)

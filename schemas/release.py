@@ -1,4 +1,4 @@
-"""Key release: which work of a KMS is asked for, and the event that grants or refuses it."""
+"""Key release: requests for KMS operations, and the events that grant or refuse them."""
 
 from enum import StrEnum
 from typing import Annotated, Final, Literal, TypeAlias
@@ -11,7 +11,7 @@ from schemas.dsse import Base64
 from schemas.fields import Digest, Ed25519Signature, Hex, Name, Ordinal, TimeMs
 
 OPERATIONS_MAX = 16
-WRAPPED_BASE64_MAX = 8192  # 6144 bytes, the largest blob that a cloud KMS makes
+WRAPPED_BASE64_MAX = 8192  # 6144 bytes, the largest blob of a cloud KMS
 ASK_BOX_BASE64_MAX = 16 * 1024
 ANSWER_BOX_BASE64_MAX = 160 * 1024
 SUBJECT_MAX = 512
@@ -70,7 +70,7 @@ RELEASE_MEANING: Final[dict[ReleaseReason, str]] = {
 
 
 class KekContext(Canonical):
-    """The place of a vault's key; its canonical bytes are what the KMS authenticates."""
+    """Identifies a vault key; its canonical bytes are the KMS's associated data."""
 
     v: Literal[1] = 1
     type: Literal["custody.context"] = "custody.context"
@@ -82,7 +82,7 @@ class KekContext(Canonical):
 
 
 class ShareContext(Canonical):
-    """The place of a holder's share of a data key; its canonical bytes are authenticated too."""
+    """Identifies a holder's share of a data key; the KMS's associated data."""
 
     v: Literal[1] = 1
     type: Literal["custody.context"] = "custody.context"
@@ -97,7 +97,7 @@ class ShareContext(Canonical):
 
 
 class IdentityContext(Canonical):
-    """The place of a service's own identity, and what it is for; authenticated as the others."""
+    """Identifies a service's identity and its purpose; the KMS's associated data."""
 
     v: Literal[1] = 1
     type: Literal["custody.context"] = "custody.context"
@@ -112,12 +112,12 @@ _CONTEXTS: TypeAdapter[Context] = TypeAdapter(Annotated[Context, Field(discrimin
 
 
 def decode_context(raw: bytes) -> Context:
-    """Parse the context of a vault's key, a share or an identity; raise ``MalformedError``."""
+    """Parse the context of a vault key, a share or an identity; raise ``MalformedError``."""
     return decode_as(_CONTEXTS.validate_json, raw)
 
 
 class Unwrap(Canonical):
-    """Unwrap this blob; the answer holds what was in it."""
+    """A request to unwrap a blob; the answer holds its content."""
 
     type: Literal["unwrap"] = "unwrap"
     context: Annotated[Context, Field(discriminator="layer")]
@@ -125,7 +125,7 @@ class Unwrap(Canonical):
 
 
 class Wrap(Canonical):
-    """Wrap the next of the contents that are sealed for the release; the answer holds the blob."""
+    """A request to wrap the next content of the sealed box; the answer holds the blob."""
 
     type: Literal["wrap"] = "wrap"
     context: Annotated[Context, Field(discriminator="layer")]
@@ -135,9 +135,9 @@ Operation: TypeAlias = Unwrap | Wrap
 
 
 class ReleaseAsk(Canonical):
-    """What is asked of one provider's release; the signer's report binds its digest.
+    """A request to one provider's release; the signer's report binds its digest.
 
-    ``box`` is sealed for the release: the workload's token, and what is to be wrapped.
+    ``box`` is sealed to the release and holds the workload's token and the contents to wrap.
     """
 
     v: Literal[1] = 1
@@ -153,12 +153,12 @@ class ReleaseAsk(Canonical):
     box: Annotated[Base64, Field(max_length=ASK_BOX_BASE64_MAX)]
 
     def digest(self) -> str:
-        """Return what names the ask (0x hex): the key set of the report's binding."""
+        """Return the digest of the request (0x hex), the key set of the report's binding."""
         return digest("sixgate/release-ask/v1", self.encode())
 
 
 class ReleaseDecision(Canonical):
-    """What both answers say; ``release`` is who decides, and whose signature it carries."""
+    """The common fields of both answers; ``release`` is the service that decides and signs."""
 
     v: Literal[1] = 1
     id: Digest
@@ -172,11 +172,11 @@ class ReleaseDecision(Canonical):
 
 
 class ReleaseGranted(ReleaseDecision):
-    """The grant of a request. Only the attested key opens ``sealed``, a redacted field.
+    """A granted request. Only the attested key opens ``sealed``, a redacted field.
 
-    ``asked`` is the digest of the ask, ``ephemeral_key`` SHA-256 over the attested key's DER,
-    ``report`` names the report as ``report_digest`` does, ``simulated`` says that it proves
-    nothing, and ``workload`` is the token's subject.
+    ``asked`` is the digest of the ``ReleaseAsk``, ``ephemeral_key`` the SHA-256 of the attested
+    key's DER, ``report`` the ``report_digest``, ``workload`` the token's subject. ``simulated``
+    means that the report proves nothing.
     """
 
     type: Literal["release.granted"] = "release.granted"
@@ -195,7 +195,7 @@ class ReleaseGranted(ReleaseDecision):
 
 
 class ReleaseRefused(ReleaseDecision):
-    """A request that was not carried out; ``code`` is what the evidence or the token failed by."""
+    """A refused request; ``code`` is the check that the evidence or the token failed."""
 
     type: Literal["release.refused"] = "release.refused"
     reason: ReleaseReason
@@ -209,23 +209,23 @@ _DECISIONS: TypeAdapter[AnyDecision] = TypeAdapter(
 
 
 def decode_decision(raw: bytes) -> AnyDecision:
-    """Parse a release's answer from canonical bytes; raise ``MalformedError`` for anything else."""
+    """Parse a release's answer from canonical bytes; raise ``MalformedError``."""
     return decode_as(_DECISIONS.validate_json, raw)
 
 
 def request_digest(raw: bytes) -> str:
-    """Name a request by its bytes, whatever they are."""
+    """Return the digest of a request's bytes, which may be malformed."""
     return digest("sixgate/release-request/v1", raw)
 
 
 def decision_id(request: str, at_ms: int) -> str:
-    """Return the id of the answer to the request of this digest.
+    """Return the id of the answer at ``at_ms`` to the request with this digest.
 
-    The same bytes sent again are answered again, with a refusal; the time keeps the two apart.
+    A replayed request gets an answer too, a refusal; the time makes its id different.
     """
     return event_id("release", f"{request}\x00{at_ms}")
 
 
 def context_digest(context: Context) -> str:
-    """Name the place of a key."""
+    """Return the digest of a context."""
     return digest("sixgate/custody-context/v1", context.encode())

@@ -1,7 +1,7 @@
-"""What agents ask of custody, and what they get: signed requests, answers sealed for the reader.
+"""Secret requests: agents' signed requests to `sixgate custody`, and its sealed answers.
 
-Neither is on a topic. That something was asked, by whom and how it was decided is
-(``schemas.access.SecretAccess``).
+They are not on a topic. A ``schemas.access.SecretAccess`` on a topic records who requested what,
+and the decision.
 """
 
 from typing import Annotated, Literal
@@ -28,11 +28,11 @@ ReadOperation = Literal["list", "get", "history", "export"]
 
 
 class SecretRequest(Canonical):
-    """An agent's request to read in a vault of its account; it serves once, for a minute.
+    """An agent's request to read from a vault of its account; valid once, for a minute.
 
-    ``history`` tells the newest ``LISTED_MAX`` versions. ``list`` has no path and the others
-    one; a ``version`` is that of ``get`` and ``export``, where it is left out the newest.
-    ``client_share`` is sealed for custody's reading key.
+    ``history`` returns the newest ``LISTED_MAX`` versions. All operations except ``list`` have a
+    path. ``get`` and ``export`` may have a ``version``; the default is the newest.
+    ``client_share`` is sealed to custody's reading key.
     """
 
     v: Literal[1] = 1
@@ -51,7 +51,7 @@ class SecretRequest(Canonical):
 
 
 class SecretVersion(Canonical):
-    """A version of a secret as a reader is told of it; ``value`` only where it was asked for."""
+    """A version of a secret in an answer; ``value`` only if it was requested."""
 
     path: SecretPath
     version: Ordinal
@@ -62,7 +62,7 @@ class SecretVersion(Canonical):
 
 
 class SecretAnswer(Canonical):
-    """The answer to one request, as it is sealed for whoever asked."""
+    """The answer to one request, sealed to the requester's ``reply_to``."""
 
     v: Literal[1] = 1
     type: Literal["secret.answer"] = "secret.answer"
@@ -71,10 +71,10 @@ class SecretAnswer(Canonical):
 
 
 def secret_request_digest(body: bytes) -> str:
-    """Name a request by its canonical bytes."""
+    """Return the digest of a request's canonical bytes."""
     return digest("sixgate/secret-request/v1", body)
 
 
 def answer_context(request: str) -> bytes:
-    """Return what the answer to a request is sealed under."""
+    """Return the associated data that seals the answer to a request."""
     return canonical_bytes({"type": "secret.answer.box", "v": 1, "request": request})

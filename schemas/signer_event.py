@@ -1,4 +1,4 @@
-"""What all that a signer says has in common."""
+"""The common fields of events that a signer signs."""
 
 from schemas.canonical import Canonical
 from schemas.fields import Digest, Ed25519Signature, Name

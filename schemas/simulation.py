@@ -1,4 +1,4 @@
-"""A simulator's signed word on one intent."""
+"""Simulation reports: a simulator's signed result for one intent."""
 
 from typing import Annotated, Literal
 
@@ -30,9 +30,9 @@ class BalanceChange(Canonical):
 
 
 class SimulationReport(Canonical):
-    """What happened when the intent was tried; carried in an envelope the simulator signs.
+    """The result of simulating an intent, in an envelope that the simulator signs.
 
-    Fees are present only when the simulator knows the chain's market; a local genesis does not.
+    Fees are present only if the simulator knows the chain's fee market; a local genesis has none.
     """
 
     v: Literal[1] = 1

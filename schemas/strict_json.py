@@ -1,4 +1,4 @@
-"""JSON that people wrote, read without the lenience of JSON readers: one meaning or an error."""
+"""Strict JSON parsing of human-written documents: one unambiguous meaning, or an error."""
 
 import json
 from collections import Counter
@@ -12,9 +12,9 @@ _Link: TypeAlias = "tuple[_Link, Step] | None"
 
 
 class JsonError(ValueError):
-    """Text that is not JSON, or whose meaning would depend on the reader.
+    """The text is not JSON, or its meaning would depend on the parser.
 
-    ``repeated`` is the path of members and indices to the name that occurs twice, else None.
+    ``repeated`` is the path of members and indices to a name that occurs twice, else None.
     """
 
     def __init__(self, why: str, repeated: Path | None = None) -> None:
@@ -23,17 +23,20 @@ class JsonError(ValueError):
 
 
 def read_json(raw: bytes | str) -> Any:
-    """Parse UTF-8 JSON; floats stay floats, for the field's own message.
+    """Parse UTF-8 JSON; raise ``JsonError``. Floats stay floats, so that a field can reject them.
 
-    1. orjson refuses what is no JSON: NaN, lone surrogates, endless nesting, infinite numbers.
-    2. What it writes back byte for byte, as programs write JSON, had no name twice: it keeps one.
-    3. The standard library, which alone shows the members of an object one by one, parses what is
-    left and refuses a name that occurs twice. Raises ``JsonError``.
+    1. orjson rejects invalid JSON: NaN, lone surrogates, too deep nesting, infinite numbers.
+    2. If the tree re-encodes to the same bytes, as with JSON that programs wrote, no name occurs
+       twice, because orjson keeps only one value per name.
+    3. Otherwise the standard library parses the text again and rejects a name that occurs twice;
+       only its parser reports the members of an object one by one.
     """
     try:
+        # 1.
         tree = orjson.loads(raw)
         body = raw.encode() if isinstance(raw, str) else raw
-        return tree if _written_back(tree) == body else _DECODER.decode(body.decode())
+        # 2. and 3.
+        return tree if _reencoded(tree) == body else _DECODER.decode(body.decode())
     except orjson.JSONDecodeError as error:
         raise JsonError(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
@@ -42,10 +45,10 @@ def read_json(raw: bytes | str) -> Any:
         raise _repetition(body.decode()) from None
 
 
-def _written_back(tree: Any) -> bytes | None:
+def _reencoded(tree: Any) -> bytes | None:
     try:
         return orjson.dumps(tree)
-    except orjson.JSONEncodeError:  # nested deeper than it writes
+    except orjson.JSONEncodeError:  # nested deeper than orjson encodes
         return None
 
 
@@ -60,12 +63,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-# Made once: making it takes as long as reading a small document.
+# Created once: that takes as long as parsing a small document.
 _DECODER = json.JSONDecoder(object_pairs_hook=_members)
 
 
 class _Repeated:
-    """Stands in a tree for an object in which a name occurs twice."""
+    """Placeholder in a tree for an object in which a name occurs twice."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         counts = Counter(name for name, _ in pairs)
@@ -73,17 +76,17 @@ class _Repeated:
 
 
 def _repetition(text: str) -> JsonError:
-    """Find out where in a text a name occurs twice: JSON readers would keep one of the values.
+    """Return the error with the path of a name that occurs twice.
 
-    The last object with a repeated name is not inside another: it is complete only after all in
-    it.
+    The last object found is not inside another one with a repeated name: the parser completes an
+    object after all objects in it.
     """
     found: list[_Repeated] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Repeated:
-        kept = dict(pairs)
-        if len(kept) == len(pairs):
-            return kept
+        unique = dict(pairs)
+        if len(unique) == len(pairs):
+            return unique
         found.append(_Repeated(pairs))
         return found[-1]
 
@@ -93,7 +96,7 @@ def _repetition(text: str) -> JsonError:
 
 
 def _path_to(wanted: object, tree: Any) -> Path:
-    """Return where in a tree an object stands; links, as paths of all nodes would be too many."""
+    """Return the path of an object in a tree; links to parents save a path for every node."""
     pending: list[tuple[_Link, Any]] = [(None, tree)]
     while pending:
         link, value = pending.pop()

@@ -1,4 +1,4 @@
-"""The one table of topics: who writes what, how it is keyed, how long it stays."""
+"""The table of topics: writers, readers, keys and retention."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Topic(StrEnum):
 
 
 class Principal(StrEnum):
-    """Who speaks to Kafka: one identity for each kind of process and of user."""
+    """Identities on Kafka: one for each kind of process and user."""
 
     PRODUCERS = "producers"
     GATES = "gates"
@@ -49,9 +49,9 @@ class Principal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """How a topic is made and used; ``keyed`` topics are partitioned by account.
+    """The properties of a topic; ``keyed`` topics are partitioned by account.
 
-    The ledger reads every topic that is ``in_ledger``; ``also_read_by`` names the others.
+    The ledger reads every topic that is ``in_ledger``; ``also_read_by`` names the other readers.
     """
 
     writers: frozenset[Principal]
@@ -64,15 +64,15 @@ class TopicSpec:
 
     @property
     def readers(self) -> frozenset[Principal]:
-        """Return who may read it."""
+        """Return the principals that may read the topic."""
         return self.also_read_by | (_LEDGER if self.in_ledger else frozenset())
 
     def used_by(self, principal: Principal) -> bool:
-        """Tell whether a principal writes or reads it."""
+        """Return whether a principal may write or read the topic."""
         return principal in self.writers | self.readers
 
     def partitions(self, keyed_count: int) -> int:
-        """Return how many partitions it has where keyed topics have ``keyed_count``."""
+        """Return the number of partitions, if keyed topics have ``keyed_count``."""
         return keyed_count if self.keyed else 1
 
 

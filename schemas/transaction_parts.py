@@ -1,4 +1,4 @@
-"""Parts of transactions that have fields of their own."""
+"""Structured parts of transactions: access lists and authorizations."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ ENTRIES_MAX = 1024
 
 
 class AccessListEntry(Canonical):
-    """An address and the storage slots of it that a transaction announces (EIP-2930)."""
+    """An address and its storage keys in a transaction's access list (EIP-2930)."""
 
     address: Address
     storage_keys: Annotated[tuple[Digest, ...], Field(max_length=ENTRIES_MAX)]
@@ -21,7 +21,7 @@ AccessList = Annotated[tuple[AccessListEntry, ...], Field(max_length=ENTRIES_MAX
 
 
 class SignedAuthorization(Canonical):
-    """Somebody's signed delegation to a contract's code (EIP-7702); chain 0 is every chain."""
+    """A signed delegation to a contract's code (EIP-7702); chain 0 is every chain."""
 
     chain_id: Count
     address: Address

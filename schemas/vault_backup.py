@@ -1,8 +1,8 @@
-"""The file of a backup: what signers said on ``vault``, byte by byte, and a digest behind it.
+"""Backup files: the events of ``vault``, byte for byte, with a header and a digest.
 
-A line of canonical JSON says what follows, then comes one event a line as it stands on the topic,
-then the digest of all lines before. Nothing in it is a secret in clear: ciphertext, wrapped keys
-and shares, and clients' shares in the boxes that were made for them.
+The first line is a header in canonical JSON, then follows one event per line as on the topic, then
+the digest of all earlier lines. The file holds no plaintext secret, only ciphertext, wrapped keys
+and shares, and sealed client shares.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ _TAG = b"sixgate/vault-backup/v1\x00"
 
 
 class BackupError(ValueError):
-    """A file that is no whole backup; the message says what is wrong with it."""
+    """The file is not a complete backup; the message says why."""
 
 
 class BackedUpVault(Canonical):
-    """A vault that the backup has events of, as the registry had it."""
+    """A vault with events in the backup, and its registered mode and providers."""
 
     account: Name
     vault: VaultName
@@ -51,37 +51,37 @@ class BackupEnd(Canonical):
 
 
 class Backup(NamedTuple):
-    """A backup that was read whole; ``events`` are in the order of each account's on the topic."""
+    """A verified backup; the ``events`` of each account are in the order of the topic."""
 
     header: BackupHeader
     events: tuple[bytes, ...]
 
 
 def backup_lines(header: BackupHeader, events: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a backup; the caller counted the events for the header."""
-    told = hashlib.sha256(_TAG)
+    """Yield the lines of a backup; ``header.events`` must be the number of events."""
+    hasher = hashlib.sha256(_TAG)
     for body in (header.encode(), *events):
         line = body + b"\n"
-        told.update(line)
+        hasher.update(line)
         yield line
-    yield BackupEnd(digest=f"0x{told.hexdigest()}").encode() + b"\n"
+    yield BackupEnd(digest=f"0x{hasher.hexdigest()}").encode() + b"\n"
 
 
 def read_backup(lines: Iterable[bytes]) -> Backup:
-    """Return a backup whose digest is right; raise ``BackupError``."""
-    every = iter(lines)
-    header = _header(next(every, b""))
-    told = hashlib.sha256(_TAG + header.encode() + b"\n")
+    """Read a backup and verify its digest; raise ``BackupError``."""
+    remaining = iter(lines)
+    header = _header(next(remaining, b""))
+    hasher = hashlib.sha256(_TAG + header.encode() + b"\n")
     events: list[bytes] = []
-    for line in every:
+    for line in remaining:
         if len(events) == header.events:
-            _check_end(line, told.hexdigest())
-            if next(every, b""):
+            _check_end(line, hasher.hexdigest())
+            if next(remaining, b""):
                 raise BackupError("goes on behind its end: it is no backup as it was written")
             return Backup(header, tuple(events))
         if not line.endswith(b"\n"):
             break
-        told.update(line)
+        hasher.update(line)
         events.append(line[:-1])
     raise BackupError(
         f"is torn: it has {len(events)} of {header.events} events and no end; take another copy"
@@ -95,12 +95,12 @@ def _header(line: bytes) -> BackupHeader:
         raise BackupError(f"is no backup of vaults ({error})") from None
 
 
-def _check_end(line: bytes, told: str) -> None:
+def _check_end(line: bytes, expected: str) -> None:
     if not line.endswith(b"\n"):
         raise BackupError("is torn: its last line is cut; take another copy")
     try:
         end = BackupEnd.decode(line[:-1])
     except MalformedError:
         raise BackupError("has more lines than it says: take another copy") from None
-    if end.digest != f"0x{told}":
+    if end.digest != f"0x{expected}":
         raise BackupError("was changed or damaged: its digest is another; take another copy")

@@ -1,7 +1,7 @@
-"""What the signer says on ``vault`` of secrets and of the keys above them; it never says a secret.
+"""Vault events: the signer's records about secrets, vault keys and share keys; no plaintext.
 
-A version of a secret never changes. What may change is how its data key is wrapped, and an event
-of that carries no ciphertext: whoever re-wraps cannot put another secret in its place.
+A version of a secret never changes. Only the wrapping of its data key may change, and such an event
+carries no ciphertext, so rewrapping cannot replace the secret.
 """
 
 from typing import Annotated, Literal, TypeAlias
@@ -33,11 +33,11 @@ _SEALED_BYTES_MAX = VALUE_BYTES_MAX + 64
 
 
 class SecretOrder(Order):
-    """An order to make one version of a secret, signed by an admin, or by the agent that it names.
+    """An order to make one version of a secret, signed by an admin or by the named agent.
 
-    ``box`` is the redacted digest of the value sealed for the signer; without one the signer
-    generates the value, and a key then is read by nobody. ``version`` is the next one: of two
-    orders one is too late.
+    ``box`` is the redacted digest of the value sealed to the signer. Without it the signer
+    generates the value; a generated private key cannot be read. ``version`` is the next version, so
+    only one of two concurrent orders is executed.
     """
 
     type: Literal["secret.order"] = "secret.order"
@@ -51,13 +51,13 @@ class SecretOrder(Order):
     expires_at_ms: TimeMs | None = None
 
     def box_context(self) -> bytes:
-        """Return what the value is sealed under, so that its box serves no other order."""
+        """Return the associated data that binds the box to this order."""
         names = self.model_dump(include={"org", "account", "vault", "path", "version", "kind"})
         return canonical_bytes({"type": "secret.order.box", "v": 1, **names})
 
 
 class SecretDelivery(Canonical):
-    """A ``SecretOrder`` with its box, as they travel; the box is redacted."""
+    """A ``SecretOrder`` together with its box, which is a redacted field."""
 
     v: Literal[1] = 1
     type: Literal["secret.delivery"] = "secret.delivery"
@@ -67,9 +67,9 @@ class SecretDelivery(Canonical):
 
 
 class VaultKeyOrder(Order):
-    """An admin's order to give a vault a new KEK, or to put its KEK under another root key.
+    """An admin's order to rotate a vault's KEK, or to rewrap it under another root key.
 
-    ``sequence`` counts the changes of a vault's key from 1, so that an order serves once.
+    ``sequence`` counts the changes of a vault's KEK from 1, so an order cannot be replayed.
     """
 
     type: Literal["vault.key.order"] = "vault.key.order"
@@ -80,7 +80,7 @@ class VaultKeyOrder(Order):
 
 
 class SecretStored(Wrapped, SignerEvent):
-    """One version of a secret, for ever: stored by a user or an agent, or generated inside."""
+    """One immutable version of a secret: stored by a user or an agent, or generated inside."""
 
     v: Literal[1] = 1
     type: Literal["secret.stored"] = "secret.stored"
@@ -98,7 +98,7 @@ class SecretStored(Wrapped, SignerEvent):
 
 
 class VaultKeyChanged(SignerEvent):
-    """A vault's KEK is another from here on, or the same one under another root key."""
+    """A vault's KEK was rotated, or rewrapped under another root key."""
 
     v: Literal[1] = 1
     type: Literal["vault.key.changed"] = "vault.key.changed"
@@ -113,7 +113,7 @@ class VaultKeyChanged(SignerEvent):
 
 
 class SecretRewrapped(Wrapped, SignerEvent):
-    """The data key of a version is wrapped anew; ``sequence`` counts that, per version, from 1."""
+    """The data key of a version was rewrapped; ``sequence`` numbers the rewraps from 1."""
 
     v: Literal[1] = 1
     type: Literal["secret.rewrapped"] = "secret.rewrapped"
@@ -126,7 +126,7 @@ class SecretRewrapped(Wrapped, SignerEvent):
 
 
 class ShareKeyAnnounced(SignerEvent):
-    """The share key that an account's clients and importers are to seal for, from here on."""
+    """The share key to which an account's clients and importers seal from now on."""
 
     v: Literal[1] = 1
     type: Literal["share.key.announced"] = "share.key.announced"
@@ -143,25 +143,22 @@ _ORDERS: TypeAdapter[VaultOrder] = TypeAdapter(Annotated[VaultOrder, Field(discr
 
 
 def decode_vault_order(raw: bytes) -> VaultOrder:
-    """Parse an order about a vault from canonical bytes.
-
-    Raise ``MalformedError`` for anything else.
-    """
+    """Parse a vault order from canonical bytes; raise ``MalformedError``."""
     return decode_as(_ORDERS.validate_json, raw)
 
 
 def rewrap_id(account: str, vault: str, path: str, version: int, sequence: int) -> str:
-    """Return the id of the one re-wrapping of this number of a version."""
+    """Return the id of the only rewrap of a version with this number."""
     return event_id("vault.rewrap", f"{account}/{vault}/{path}/{version}/{sequence}")
 
 
 def vault_answer_id(body: bytes) -> str:
-    """Return the id of the one answer to the order with these canonical bytes."""
+    """Return the id of the only answer to the order with these canonical bytes."""
     return event_id("vault.order", body.decode())
 
 
 def vault_order_digest(body: bytes) -> str:
-    """Name an order about a vault by its canonical bytes."""
+    """Return the digest of a vault order's canonical bytes."""
     return digest("sixgate/vault-order/v1", body)
 
 
@@ -171,5 +168,5 @@ def secret_delivery_id(body: bytes) -> str:
 
 
 def announcement_id(account: str, version: int, public_key: str) -> str:
-    """Return the id of the one announcement of a share key to an account."""
+    """Return the id of the only announcement of a share key to an account."""
     return event_id("share.key", f"{account}/{version}/{public_key}")

@@ -1,4 +1,4 @@
-"""The outcome of an intent that may be signed, before it is signed: everything but signatures."""
+"""Drafts: the unsigned outcomes of intents that passed every rule."""
 
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ def draft(
 ) -> TransactionSigned | MessageSigned:
     """Return the unsigned outcome of an intent that all rules passed; it names ``signer``.
 
-    ``read`` is what a rule read a message as: exactly that is signed.
+    ``read`` is what the message's rule judged; exactly that is signed.
     """
     if isinstance(case.intent, TransactionIntent):
         return _transaction(case, case.intent, account, signer)
@@ -38,7 +38,7 @@ def draft(
 
 
 def common(case: Case, account: Account, signer: str) -> dict[str, Any]:
-    """Return what outcomes of all kinds say."""
+    """Return the fields that outcomes of all kinds share."""
     intent = case.intent
     return {
         "id": event_id("outcome", case.digest),
@@ -59,7 +59,7 @@ def common(case: Case, account: Account, signer: str) -> dict[str, Any]:
 def _transaction(
     case: Case, intent: TransactionIntent, account: Account, signer: str
 ) -> TransactionSigned:
-    """Build a transaction; the signing rule has seen to it that key and fees are there."""
+    """Build a transaction; the signing rule has checked that key and fees exist."""
     facts = case.facts
     key, fees = _key(case), resolve(intent, estimate(facts), facts.chain)
     if fees is None:
@@ -69,7 +69,7 @@ def _transaction(
         nonce = nonce_next(intent, account, key, facts)
     return TransactionSigned(
         **common(case, account, signer),
-        **_made_with(key),
+        **_key_fields(key),
         **_fees(type_of(intent), fees),
         nonce=nonce,
         to=intent.to,
@@ -111,10 +111,10 @@ def _message(
             nonce = account.next_nonce(key.address, intent.chain_id)
         read = delegation(intent, nonce)
     if read is None:
-        raise LookupError("what is to be signed is missing after the rule that reads it passed")
+        raise LookupError("the digest to sign is missing after the message's rule passed")
     return MessageSigned(
         **common(case, account, signer),
-        **_made_with(key),
+        **_key_fields(key),
         kind=intent.kind,
         signed_digest=f"0x{read.digest.hex()}",
         **read.about,
@@ -122,7 +122,7 @@ def _message(
 
 
 def delegation(intent: AuthorizationIntent, nonce: int) -> Signable:
-    """Return what is signed for a delegation that gets a nonce."""
+    """Return the digest to sign for a delegation with an allocated nonce."""
     about = {"delegate": intent.delegate, "nonce": nonce}
     return Signable(authorization_hash(authorization_of(intent, nonce)), about)
 
@@ -133,5 +133,5 @@ def _key(case: Case) -> KeyDescriptor:
     return case.facts.key
 
 
-def _made_with(key: KeyDescriptor) -> dict[str, Any]:
+def _key_fields(key: KeyDescriptor) -> dict[str, Any]:
     return {"sender": key.address, "key_path": key.path, "key_version": key.version}

@@ -1,4 +1,4 @@
-"""Who says what a transaction may cost: the intent, else a simulation, else the chain."""
+"""Resolves gas and fees: from the intent, else a simulation, else the chain's defaults."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ from signer.transaction_types import GAS_PRICED, type_of
 
 @dataclass(frozen=True, slots=True)
 class ResolvedFees:
-    """Gas limit and fees of a transaction, and where each came from.
+    """Gas limit and fees of a transaction, and the source of each.
 
-    ``fee_per_gas_wei`` is the gas price of types 0 and 1, and the others' most per unit of gas;
-    ``blob_wei_max`` is the most that all blobs may cost together.
+    ``fee_per_gas_wei`` is the gas price of types 0 and 1 and the max fee per gas of the others.
+    ``blob_wei_max`` is the maximum cost of all blobs together.
     """
 
     gas_limit: int
@@ -28,17 +28,17 @@ class ResolvedFees:
 
     @property
     def wei_max(self) -> int:
-        """Return the most the transaction can cost beside its value."""
+        """Return the maximum cost of the transaction without its value."""
         return self.gas_limit * self.fee_per_gas_wei + self.blob_wei_max
 
 
 def resolve(
     intent: TransactionIntent, simulation: SimulationReport | None, chain: ChainSet | None
 ) -> ResolvedFees | None:
-    """Return gas and fees, or None where nobody says them.
+    """Return gas and fees, or None if a part has no source.
 
-    A chain's default gas is for a plain transfer; a call needs its own or a simulated one. What
-    blobs may cost only the intent says.
+    A chain's default gas applies to a plain transfer only; a call needs the intent's or a simulated
+    one. Only the intent sets the blob fee.
     """
     defaults = chain.default_fees if chain else None
     gas = _gas(intent, simulation, defaults)
@@ -76,9 +76,9 @@ def _fees(
     if intent.max_priority_fee_per_gas_wei is not None:
         return None
     priced = type_of(intent) in GAS_PRICED
-    if simulated := _known(simulation):
+    if simulated := _market_fees(simulation):
         return simulated[0], 0 if priced else simulated[1], "simulation"
-    if registered := _known(defaults):
+    if registered := _market_fees(defaults):
         return registered[0], 0 if priced else registered[1], "chain-defaults"
     return None
 
@@ -99,7 +99,7 @@ def _blobs_wei_max(intent: TransactionIntent) -> int | None:
     return blob_wei_max(blobs, intent.max_fee_per_blob_gas_wei)
 
 
-def _known(source: SimulationReport | Fees | None) -> tuple[int, int] | None:
+def _market_fees(source: SimulationReport | Fees | None) -> tuple[int, int] | None:
     if source is None or source.max_fee_per_gas_wei is None:
         return None
     return source.max_fee_per_gas_wei, source.max_priority_fee_per_gas_wei or 0

@@ -1,9 +1,9 @@
-"""Is what was read of the registry all there is, and do the clocks agree?
+"""Registry freshness: proves that no record was withheld and that the clocks agree.
 
-Whoever carries the registry could leave out its last records, and an agent would stay active that
-an admin deactivated. A registrar therefore signs, again and again, how far the registry goes and
-when it looked. Who has such a head, young by its own clock, and every record that it names, lacks
-nothing that is older than the head; and two machines agree about the time.
+A broker could withhold the newest records of the registry; an agent that an admin deactivated would
+then stay active. A registrar therefore keeps signing heads: number and digest of the newest record,
+and the time. A process that holds every record up to a head, and whose clock is within
+``HEAD_SKEW_MS_MAX`` of that head, lacks no record that is older than the head.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,19 +17,19 @@ from signer.registry import Registry
 from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 
 HEAD_SKEW_MS_MAX = 30_000
-"""How far apart a head and a clock may be, so also for how long a head is worth something."""
+"""Largest difference between a head's time and the local clock; also how long a head is valid."""
 
 
 class RegistryStaleError(Exception):
-    """Nobody proves that the registry is all there is, or that the clock is right: a halt."""
+    """No valid head proves that the registry is complete and the clock right: the process halts."""
 
 
 class RegistryHeadError(Exception):
-    """Bytes that are no head of this registry by a registrar that counts."""
+    """The bytes are not a head of this registry, signed by an active registrar."""
 
 
 class SignedHead(NamedTuple):
-    """A head, and which key of which registrar signed it."""
+    """A verified head, with the name and the public key of the registrar that signed it."""
 
     registrar: str
     public_key: str
@@ -38,12 +38,12 @@ class SignedHead(NamedTuple):
 
 @dataclass(slots=True)
 class RegistryHeads:
-    """The newest head of every registrar; a registrar that is taken back takes its head along."""
+    """The newest head of every registrar; revoking a registrar also revokes its head."""
 
     by_registrar: dict[str, SignedHead] = field(default_factory=dict)
 
     def add(self, raw: bytes, registry: Registry, now_ms: int) -> None:
-        """Take a head; one that proves nothing, or is older than what is known, changes nothing."""
+        """Store a valid head unless it is older than the registrar's stored one."""
         try:
             found = open_head(raw, registry)
         except RegistryHeadError:
@@ -59,13 +59,15 @@ class RegistryHeads:
                 yield head
 
     def newest(self, registry: Registry, now_ms: int) -> RegistryHead:
-        """Return the head nearest to now; raise ``RegistryStaleError`` unless it says all is well.
+        """Return the head nearest to ``now_ms``.
 
-        No head may name a record that the registry lacks.
+        Raises ``RegistryStaleError`` if there is no head, if any head names a record that the
+        registry lacks, or if the returned one is not fresh.
         """
         heads = sorted(self.active(registry), key=lambda head: abs(now_ms - head.at_ms))
         if not heads:
-            raise RegistryStaleError(_nobody_says(registry))
+            raise RegistryStaleError(_no_head(registry))
+        # Every head, not only the newest: one registrar's proof of a withheld record is enough.
         for head in heads:
             require_not_withheld(head, registry)
         require_fresh(heads[0], now_ms)
@@ -75,13 +77,14 @@ class RegistryHeads:
 def next_head(
     registrar: Ed25519Signer, registry: Registry, heads: Iterable[RegistryHead], now_ms: int
 ) -> bytes:
-    """Return a registrar's signed word on a registry, ``heads`` being those there are.
+    """Return the next signed head of a registry; ``heads`` are those published so far.
 
-    Raises ``RegistryStaleError`` where it is not registered, or a head names what the registry
-    lacks.
+    Raises ``RegistryStaleError`` if the registrar is not registered with this key, or if a
+    published head names a record that the registry lacks.
     """
     if registry.service_key("registrar", registrar.keyid) != registrar.public_key:
         raise RegistryStaleError(_unregistered(registrar.keyid, registry))
+    # Never sign a shorter registry than one that was signed before: it would hide its records.
     for known in heads:
         require_not_withheld(known, registry)
     head = RegistryHead(
@@ -95,9 +98,9 @@ def next_head(
 
 
 def open_head(raw: bytes, registry: Registry) -> SignedHead:
-    """Return a head that an active registrar of this organisation signed.
+    """Decode a head and verify that an active registrar of this organisation signed it.
 
-    Raise ``RegistryHeadError``.
+    Raises ``RegistryHeadError``.
     """
     try:
         envelope = Envelope.decode(raw)
@@ -115,42 +118,42 @@ def open_head(raw: bytes, registry: Registry) -> SignedHead:
 
 
 def require_not_withheld(head: RegistryHead, registry: Registry) -> None:
-    """Raise ``RegistryStaleError`` unless the registry has the record that a head names."""
+    """Raise ``RegistryStaleError`` unless the registry holds the record that a head names."""
     if head.sequence >= registry.sequence:
         raise RegistryStaleError(
             f"the registry is served without its last records: a registrar saw record "
-            f"{head.sequence}, and only {registry.sequence} were read; {_LOOK}"
+            f"{head.sequence}, and only {registry.sequence} were read; {_CHECK_BROKERS}"
         )
     if registry.digests[head.sequence] != head.digest:
         raise RegistryStaleError(
-            f"there are two registries: record {head.sequence} is another one than the registrar "
-            f"saw; {_LOOK}"
+            f"there are two registries: record {head.sequence} is not the one that the registrar "
+            f"signed; {_CHECK_BROKERS}"
         )
 
 
 def require_fresh(head: RegistryHead, now_ms: int) -> None:
-    """Raise ``RegistryStaleError`` where a head is out of date or a clock is wrong."""
+    """Raise ``RegistryStaleError`` if a head has expired or its time is too far from ``now_ms``."""
     age_ms = now_ms - head.at_ms
     if age_ms > HEAD_SKEW_MS_MAX or now_ms > head.valid_until_ms:
         raise RegistryStaleError(
             f"the newest head of the registry is {age_ms / 1000:.0f} s old by this clock: no "
-            "registrar has signed since, or this clock is ahead of the registrar's; see that "
-            f"sixgate registrar runs and that both clocks are right. {_HALTED}"
+            "registrar has signed since, or this clock is ahead of the registrar's; check that "
+            f"sixgate registrar runs and that both clocks are right. {_NOTHING_CONSUMED}"
         )
     if age_ms < -HEAD_SKEW_MS_MAX:
         raise RegistryStaleError(
             f"the newest head of the registry is {-age_ms / 1000:.0f} s ahead of this clock: this "
-            f"one or the registrar's is wrong; set it right, then start again. {_HALTED}"
+            f"clock or the registrar's is wrong; correct it and restart. {_NOTHING_CONSUMED}"
         )
 
 
-_HALTED = "Nothing was consumed"
-_NO_REGISTRY = f"Kafka holds no registry: run sixgate publish. {_HALTED}"
-_LOOK = f"look at who writes to Kafka and who runs it. {_HALTED}"
+_NOTHING_CONSUMED = "Nothing was consumed"
+_NO_REGISTRY = f"Kafka holds no registry: run sixgate publish. {_NOTHING_CONSUMED}"
+_CHECK_BROKERS = f"check the brokers and their principals. {_NOTHING_CONSUMED}"
 
 
 def _later(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
-    """Tell whether a head replaces another; one from the future gives way to any other."""
+    """Return whether ``found`` replaces ``known``; any head replaces one from the future."""
     return found.head.at_ms >= known.head.at_ms or known.head.at_ms > now_ms + HEAD_SKEW_MS_MAX
 
 
@@ -158,17 +161,20 @@ def _unregistered(registrar: str, registry: Registry) -> str:
     if not registry.sequence:
         return _NO_REGISTRY
     return (
-        f"the registry does not name {registrar} as an active registrar with the key it has: run "
-        f"sixgate services add {registrar}, then start again. Nothing was signed"
+        f"the registry does not name {registrar} as an active registrar with this key: run "
+        f"sixgate services add {registrar}, then restart. Nothing was signed"
     )
 
 
-def _nobody_says(registry: Registry) -> str:
+def _no_head(registry: Registry) -> str:
     if not registry.sequence:
         return _NO_REGISTRY
     if any(role == "registrar" and one.active for (role, _), one in registry.services.items()):
-        return f"no registrar has signed a head of the registry: start sixgate registrar. {_HALTED}"
+        return (
+            "no registrar has signed a head of the registry: start sixgate registrar. "
+            f"{_NOTHING_CONSUMED}"
+        )
     return (
-        "no registrar is registered, so nobody says how far the registry goes: run sixgate "
-        f"services add registrar-0, then start sixgate registrar. {_HALTED}"
+        "no registrar is registered, so nothing proves that the registry is complete: run sixgate "
+        f"services add registrar-0, then start sixgate registrar. {_NOTHING_CONSUMED}"
     )

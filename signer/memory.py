@@ -46,7 +46,7 @@ class Memory:
 
     def begin(self) -> None:
         """Start a batch; keep only the undrained writes of the last one."""
-        self._seen = {place: write.value for place, write in self._writes.items()}
+        self._seen = {state_key: write.value for state_key, write in self._writes.items()}
 
     def account(self, name: str) -> Account:
         """Return an account; on first use verify its head and its set of live records."""
@@ -74,18 +74,18 @@ class Memory:
 
     def live(self, account: str, key: str) -> LiveIntent | None:
         """Return a live record, from the batch or from the store."""
-        place = StateKey(account, "live", key)
-        sealed = self._sealed(place)
-        return self._sealer.decode(place, sealed, LiveIntent) if sealed is not None else None
+        state_key = StateKey(account, "live", key)
+        sealed = self._sealed(state_key)
+        return self._sealer.decode(state_key, sealed, LiveIntent) if sealed is not None else None
 
     def set_live(self, key: str, live: LiveIntent) -> None:
         """Add a new or changed live record to the batch."""
-        place = StateKey(live.account, "live", key)
-        sealed = self._sealer.seal(place, live.encode())
-        self._count(live.account, self._sealed(place), sealed)
-        self._seen[place] = sealed
+        state_key = StateKey(live.account, "live", key)
+        sealed = self._sealer.seal(state_key, live.encode())
+        self._count(live.account, self._sealed(state_key), sealed)
+        self._seen[state_key] = sealed
         pending = live.pinned is not None
-        self._writes[place] = StateWrite(place, sealed, pending, live.forget_at_ms)
+        self._writes[state_key] = StateWrite(state_key, sealed, pending, live.forget_at_ms)
 
     def forget(self, account: str, now_ms: int) -> None:
         """Remove live records of an account that are done and past ``forget_at_ms``.
@@ -93,13 +93,15 @@ class Memory:
         An intent that was refused as ``expiry_too_far`` leaves a marker for its day of expiry:
         otherwise it could be decided a second time on that day (ADR 6).
         """
-        for place in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
-            sealed = self._sealed(place)
-            live = self._sealer.decode(place, sealed, LiveIntent) if sealed is not None else None
+        for state_key in self._store.forgettable(account, now_ms, FORGET_COUNT_MAX):
+            sealed = self._sealed(state_key)
+            live = (
+                self._sealer.decode(state_key, sealed, LiveIntent) if sealed is not None else None
+            )
             if live and live.pinned is None and live.forget_at_ms < now_ms:
                 self._count(account, sealed, None)
-                self._seen[place] = None
-                self._writes[place] = StateWrite(place, None)
+                self._seen[state_key] = None
+                self._writes[state_key] = StateWrite(state_key, None)
                 if live.expires_at_ms > now_ms:
                     self.set_live(far_key(live.expires_at_ms), live.far_marker())
 
@@ -107,10 +109,10 @@ class Memory:
         """Yield every intent that is decided but not published, with its record's key."""
         for account in self._store.pending_accounts():
             self.account(account)
-            for place, sealed in list(self._store.live_of(account)):
-                live = self._sealer.decode(place, sealed, LiveIntent)
+            for state_key, sealed in list(self._store.live_of(account)):
+                live = self._sealer.decode(state_key, sealed, LiveIntent)
                 if live.pinned is not None:
-                    yield place.key, live
+                    yield state_key.key, live
 
     @property
     def changed(self) -> bool:
@@ -119,14 +121,16 @@ class Memory:
 
     def slot_record(self, kind: Kind, model: type[Decoded]) -> Decoded | None:
         """Return a record of the slot other than its head, as last committed."""
-        place = StateKey("", kind, self._slot_key.key)
-        sealed = self._store.get(place)
-        return self._sealer.decode(place, sealed, model) if sealed is not None else None
+        state_key = StateKey("", kind, self._slot_key.key)
+        sealed = self._store.get(state_key)
+        return self._sealer.decode(state_key, sealed, model) if sealed is not None else None
 
     def set_slot_record(self, kind: Kind, record: Canonical) -> None:
         """Add a record of the slot other than its head to the batch."""
-        place = StateKey("", kind, self._slot_key.key)
-        self._writes[place] = StateWrite(place, self._sealer.seal(place, record.encode()))
+        state_key = StateKey("", kind, self._slot_key.key)
+        self._writes[state_key] = StateWrite(
+            state_key, self._sealer.seal(state_key, record.encode())
+        )
 
     def drain(self, slot: SlotState | None = None) -> list[StateWrite]:
         """Return all changes since the last drain, with a new head for every changed account.
@@ -146,13 +150,13 @@ class Memory:
         count, total = self._live_sets[name]
         update = {"live_count": count, "live_digest": self._sealer.set_digest(total)}
         account = self._accounts[name] = self._accounts[name].model_copy(update=update)
-        place = StateKey(name, "head", "")
-        return StateWrite(place, self._sealer.seal(place, account.encode()))
+        state_key = StateKey(name, "head", "")
+        return StateWrite(state_key, self._sealer.seal(state_key, account.encode()))
 
-    def _sealed(self, place: StateKey) -> bytes | None:
-        if place not in self._seen:
-            self._seen[place] = self._store.get(place)
-        return self._seen[place]
+    def _sealed(self, state_key: StateKey) -> bytes | None:
+        if state_key not in self._seen:
+            self._seen[state_key] = self._store.get(state_key)
+        return self._seen[state_key]
 
     def _count(self, name: str, before: bytes | None, after: bytes | None) -> None:
         self.account(name)
@@ -174,9 +178,9 @@ class Memory:
         )
 
     def _head(self, name: str) -> Account | None:
-        place = StateKey(name, "head", "")
-        sealed = self._store.get(place)
-        return self._sealer.decode(place, sealed, Account) if sealed is not None else None
+        state_key = StateKey(name, "head", "")
+        sealed = self._store.get(state_key)
+        return self._sealer.decode(state_key, sealed, Account) if sealed is not None else None
 
     def _load(self, name: str) -> Account:
         nothing = self._sealer.set_digest(0)
@@ -184,8 +188,8 @@ class Memory:
         count = total = pinned = 0
         # Each record has a valid MAC, so it was ours once. Count and sum prove that the set is the
         # one that the head names: nothing is missing, added or older.
-        for place, sealed in self._store.live_of(name):
-            pinned += _PINNED in self._sealer.open(place, sealed)
+        for state_key, sealed in self._store.live_of(name):
+            pinned += _PINNED in self._sealer.open(state_key, sealed)
             count, total = count + 1, total + self._sealer.element(sealed)
         # The index of pending accounts has no MAC. Hiding an account there would leave a pinned
         # outcome unsigned, so the records themselves decide.

@@ -26,8 +26,8 @@ class Nonces(NamedTuple):
         For chain 0 it is free on every chain and above the highest of each.
         """
         nonce = max(self._above(sender, chain_id), least)
-        taken = frozenset(chain(*_counting(self.ahead, sender, chain_id))) if self.ahead else ()
-        while nonce in taken:
+        used = frozenset(chain(*_applicable(self.ahead, sender, chain_id))) if self.ahead else ()
+        while nonce in used:
             nonce += 1
         return nonce
 
@@ -46,7 +46,7 @@ class Nonces(NamedTuple):
 
     def _above(self, sender: str, chain_id: int) -> int:
         if chain_id == ANY_CHAIN:
-            return 1 + max(_counting(self.highest, sender, chain_id), default=-1)
+            return 1 + max(_applicable(self.highest, sender, chain_id), default=-1)
         return 1 + self.highest.get(nonce_key(sender, chain_id), -1)
 
     def _in_order(self, signed: MessageSigned) -> int | None:
@@ -60,7 +60,7 @@ def nonce_key(sender: str, chain_id: int) -> str:
     return f"{sender}@{chain_id}"
 
 
-def _counting(table: Mapping[str, Value], sender: str, chain_id: int) -> Iterator[Value]:
+def _applicable(table: Mapping[str, Value], sender: str, chain_id: int) -> Iterator[Value]:
     """Yield the entries that apply to a chain: its own and chain 0's; for chain 0 all."""
     if chain_id == ANY_CHAIN:
         return (value for key, value in table.items() if key.startswith(f"{sender}@"))

@@ -1,17 +1,17 @@
-"""From when until when an order may be carried out; pure.
+"""Order validity: the period in which an order may be executed. Pure.
 
-Who carries orders could hold one back, or send it again, until it does harm. So none lives long.
+A broker could delay or replay an order until executing it does harm, so every order expires soon.
 """
 
 AHEAD_MS_MAX = 300_000
-"""How far an operator's clock may be ahead of the signer's: later orders wait for it."""
+"""Largest lead of an operator's clock over the signer's; an order beyond it is refused."""
 LIFETIME_MS_MAX = 24 * 60 * 60 * 1000
 
 
 def validity_problem(requested_at_ms: int, expires_at_ms: int | None, now_ms: int) -> str | None:
-    """Return why an order is not to be carried out now; None where its time is right.
+    """Return why an order is not valid at ``now_ms``, or None.
 
-    One that names no end of its own ends as late as any.
+    An order without ``expires_at_ms`` expires after ``LIFETIME_MS_MAX``.
     """
     if expires_at_ms is None:
         expires_at_ms = requested_at_ms + LIFETIME_MS_MAX
@@ -25,7 +25,7 @@ def validity_problem(requested_at_ms: int, expires_at_ms: int | None, now_ms: in
 
 
 def too_early(requested_at_ms: int, now_ms: int) -> str | None:
-    """Return why an order is not to be carried out yet; None where its time has come."""
+    """Return why an order is not valid yet, or None."""
     if requested_at_ms > now_ms + AHEAD_MS_MAX:
         return "the order is from the future: set the clock and give it again"
     return None

@@ -1,4 +1,4 @@
-"""Globs on the parts of a path; pure, and quadratic at worst, whatever an operator wrote."""
+"""Path globs. Pure; the worst case is quadratic, for any glob."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -8,9 +8,9 @@ ANY_CHARACTERS, ANY_PARTS = "*", "**"
 
 
 def matches(glob: str, path: str) -> bool:
-    """Tell whether a path is one that a glob stands for; upper and lower case differ.
+    """Return whether a path matches a glob; case-sensitive.
 
-    ``*`` stands for any characters of one part, none too; a part ``**`` for any parts, none too.
+    ``*`` matches zero or more characters within a part, a part ``**`` zero or more parts.
     """
     return _matches(glob.split("/"), path.split("/"), ANY_PARTS, _part_matches)
 
@@ -22,17 +22,17 @@ def _part_matches(glob: str, part: str) -> bool:
 def _matches(
     glob: Sequence[Item], items: Sequence[Item], any_run: Item, same: Callable[[Item, Item], bool]
 ) -> bool:
-    """Match as wildcards are: what follows the last one that was met is tried ever further on."""
-    at = place = 0
-    after_run, resume = -1, 0
-    while place < len(items):
-        if at < len(glob) and glob[at] == any_run:
-            at, after_run, resume = at + 1, at + 1, place
-        elif at < len(glob) and same(glob[at], items[place]):
-            at, place = at + 1, place + 1
-        elif after_run >= 0:
-            resume += 1
-            at, place = after_run, resume
+    """Match greedily; on a mismatch backtrack only to the last wildcard, one item further on."""
+    in_glob = in_items = 0
+    after_wildcard, retry_from = -1, 0
+    while in_items < len(items):
+        if in_glob < len(glob) and glob[in_glob] == any_run:
+            in_glob, after_wildcard, retry_from = in_glob + 1, in_glob + 1, in_items
+        elif in_glob < len(glob) and same(glob[in_glob], items[in_items]):
+            in_glob, in_items = in_glob + 1, in_items + 1
+        elif after_wildcard >= 0:
+            retry_from += 1
+            in_glob, in_items = after_wildcard, retry_from
         else:
             return False
-    return all(item == any_run for item in glob[at:])
+    return all(item == any_run for item in glob[in_glob:])

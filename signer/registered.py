@@ -1,4 +1,4 @@
-"""What operators have registered, and what is asked of it; pure."""
+"""Registry content: everything that operators have registered, and its queries. Pure."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from signer.vaults.vault import Vault, VaultId
 
 
 class UnknownAgentError(Exception):
-    """The agent an intent names is nobody, or may not speak for its account."""
+    """The intent names an unknown agent, or an agent of another account."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredPolicy:
-    """A policy and the digest that verdicts and outcomes name it by."""
+    """A policy, and its digest in verdicts and outcomes."""
 
     policy: Policy
     digest: str
@@ -27,12 +27,12 @@ class RegisteredPolicy:
 
 @dataclass(slots=True, kw_only=True)
 class Registered:
-    """Everything operators have registered, as the entries of records left it.
+    """Everything that operators have registered, after applying all entries so far.
 
-    ``signer_keys`` are all that a signer ever had: what it answered with an old one stays true.
-    ``taken`` has the record that took a key from a signer. ``customer_keys`` has the fingerprints
-    that a vault's customer enrolled, the newest one last. ``claims`` maps the address of every key
-    from outside to the one account that may bring it.
+    ``signer_keys`` holds every key that a signer ever had: what it signed before a revocation stays
+    valid. ``revoked_keys`` maps signer and key to the sequence of the record that revoked the key.
+    ``customer_keys`` holds the fingerprints of a vault's customer keys, newest last. ``claims``
+    maps the address of every imported key to the one account that may import it.
     """
 
     org: str = ""
@@ -55,7 +55,7 @@ class Registered:
     def agent_of(self, intent: Intent) -> AgentSet:
         """Return the intent's agent; raise ``UnknownAgentError`` unless it acts for the account.
 
-        That the agent signed the intent is yet to be proven.
+        Does not verify the agent's signature.
         """
         agent = self.agents.get(intent.agent)
         if agent is None or intent.org != self.org:
@@ -70,10 +70,10 @@ class Registered:
         return service.public_key if service and service.active else None
 
     def admin_of(self, envelope: Envelope, payload_type: str) -> str:
-        """Return the admin whose key signed an envelope; raise ``InvalidSignatureError``.
+        """Return the name of the admin that signed an envelope; raise ``InvalidSignatureError``.
 
-        Admins are called by the place of their key. What name stands beside a signature is no
-        part of what was signed: whoever carried the envelope may have written it.
+        The name is the index of the admin's key. The ``keyid`` beside the signature is not signed,
+        so anyone who forwarded the envelope may have changed it.
         """
         for number, public_key in enumerate(self.admin_keys):
             with suppress(InvalidSignatureError):
@@ -82,14 +82,14 @@ class Registered:
         raise InvalidSignatureError("no admin key of the organisation signed it")
 
     def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
-        """Return a signer's keys without those that the first ``sequence`` records took from it."""
+        """Return a signer's keys except those that the first ``sequence`` records revoked."""
         had = self.signer_keys.get(name, frozenset())
         return frozenset(
             key for key in had if self.revoked_keys.get((name, key), sequence) >= sequence
         )
 
     def all_signer_keys_since(self, sequence: int) -> dict[str, frozenset[str]]:
-        """Return by signer's name what ``signer_keys_since`` returns of each."""
+        """Return ``signer_keys_since`` of every signer, by name."""
         return {name: self.signer_keys_since(name, sequence) for name in self.signer_keys}
 
     def chain_named(self, name: str) -> ChainSet | None:

@@ -1,7 +1,7 @@
-"""The registry as a trust machine: records go in one by one, only proven ones change it.
+"""The registry: verifies records one by one and applies only valid ones.
 
-The trust root is the digest of the first record, remembered outside the bus. Shape after
-python-tuf's TrustedMetadataSet.
+The trust root is the digest of the first record; it is configured outside the bus. The shape
+follows python-tuf's TrustedMetadataSet.
 """
 
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from signer.signatures import InvalidSignatureError, open_envelope_of_any
 
 
 class RegistryRecordError(Exception):
-    """A record that does not continue the registry; the registry is unchanged."""
+    """The record does not continue the registry, which is unchanged."""
 
 
 @dataclass(slots=True)
 class Registry(Registered):
-    """Everything operators have registered, folded from proven records.
+    """Everything that operators have registered, as verified records built it.
 
-    ``digests`` names every record in order.
+    ``digests`` holds the digest of every record, in order.
     """
 
     trust_root: str
@@ -41,15 +41,21 @@ class Registry(Registered):
     def apply(self, raw: bytes) -> RegistryRecord:
         """Apply the next record; raise ``RegistryRecordError`` and change nothing if it is invalid.
 
-        1. The envelope is canonical. 2. An admin key signed it (the first record names its own,
-        and is the one whose digest we were told to trust). 3. It continues the chain. 4. Its
-        entry is possible.
+        1. The envelope and the record are canonical.
+        2. An admin key signed it. The first record names its own admin keys; step 3 compares its
+           digest with the trust root.
+        3. It continues the chain of records.
+        4. Its entry is possible after the earlier ones.
         """
+        # 1.
         envelope, record = _decode(raw)
+        # 2.
         self._check_signed(envelope, record)
+        # 3.
         name = record_digest(envelope.body())
         self._check_chained(record, name)
-        self._take(record.entry)
+        # 4. Nothing has changed before this call, and it raises before it changes anything.
+        self._apply_entry(record.entry)
         self.digests.append(name)
         return record
 
@@ -72,7 +78,7 @@ class Registry(Registered):
         if self.sequence and record.org != self.org:
             raise RegistryRecordError("the record belongs to another organisation")
 
-    def _take(self, entry: object) -> None:
+    def _apply_entry(self, entry: object) -> None:
         try:
             apply_entry(self, entry, self.sequence)
         except RegistryEntryError as error:

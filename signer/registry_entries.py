@@ -1,4 +1,4 @@
-"""How each kind of entry changes what is registered, or why it cannot; pure."""
+"""Registry entries: checks and applies each type of entry. Pure."""
 
 from schemas.canonical import digest
 from schemas.registry import (
@@ -21,11 +21,11 @@ from signer.vaults.vault import VaultRecordError, initial_vaults, vault_from_rec
 
 
 class RegistryEntryError(Exception):
-    """An entry that cannot be after those before it; nothing has changed."""
+    """The entry is not possible after the earlier ones; nothing has changed."""
 
 
 def apply_entry(registered: Registered, entry: object, sequence: int) -> None:
-    """Take the entry of the record of that number; raise ``RegistryEntryError``."""
+    """Apply the entry of record ``sequence``; raise ``RegistryEntryError`` before any change."""
     match entry:
         case OrgCreated():
             _create(registered, entry, sequence)
@@ -73,7 +73,7 @@ def _set_account(
 
 def _open_account(registered: Registered, account: str) -> None:
     if account in registered.accounts:
-        return  # nothing that came since may make a vault of it now
+        return  # a repetition: a tier that was set since must not create other vaults
     registered.accounts.add(account)
     for vault in initial_vaults(account, registered.settings.tier):
         registered.vaults.setdefault(vault.place, vault)
@@ -95,7 +95,8 @@ def _create_vault(registered: Registered, entry: VaultCreated) -> None:
         raise RegistryEntryError(
             f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
         )
-    # Its own vaults of keys may be set before an account is opened, while no key can exist.
+    # The mode of an automatic key vault may be chosen before its account is opened, when no key
+    # can exist yet.
     if not vault.holds_keys:
         _check_open(registered, entry.account)
     registered.vaults[vault.place] = vault
@@ -158,6 +159,6 @@ def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> No
         registered.revoked_keys[entry.name, before] = sequence
     if entry.active:
         registered.revoked_keys.pop((entry.name, entry.public_key), None)
-        # A new set, so that other threads may go through the one they have.
+        # A new set: other threads may be iterating over the old one.
         had = registered.signer_keys.get(entry.name, frozenset())
         registered.signer_keys[entry.name] = had | {entry.public_key}

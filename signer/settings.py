@@ -1,4 +1,4 @@
-"""The organisation's settings, as the registry carries them."""
+"""The organisation's settings, set by registry records."""
 
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -12,7 +12,7 @@ _TIERS: dict[str, Tier] = {tier: tier for tier in get_args(Tier)}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an organisation may choose; the defaults are those of a new one."""
+    """The settings of an organisation, with the defaults of a new one."""
 
     require_explicit: bool = True
     simulation_always: bool = False
@@ -21,7 +21,7 @@ class Settings:
 
 
 def checked_setting(settings: Settings, name: str, value: object) -> Settings:
-    """Return the settings with one changed; raise ``ValueError`` for a value it cannot take."""
+    """Return the settings with one changed; raise ``ValueError`` for a value it does not allow."""
     match name, value:
         case "policies.require_explicit", bool():
             return replace(settings, require_explicit=value)
@@ -35,7 +35,7 @@ def checked_setting(settings: Settings, name: str, value: object) -> Settings:
 
 
 def as_entries(settings: Settings) -> dict[str, bool | int | str]:
-    """Return the settings under their public names, without those that nobody has to choose."""
+    """Return the settings by public name; an unset tier is left out."""
     tier: dict[str, bool | int | str] = {"org.tier": settings.tier} if settings.tier else {}
     return tier | {
         "policies.require_explicit": settings.require_explicit,

@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032) over envelopes and events."""
+"""Ed25519 signatures (RFC 8032) of envelopes and events."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,11 +17,11 @@ CACHED_BYTES_MAX = 8 * 1024
 
 
 class InvalidSignatureError(Exception):
-    """A signature does not belong to these bytes and this key."""
+    """The signature is not valid for these bytes and this key."""
 
 
 class Ed25519Signer:
-    """A named Ed25519 key; it can sign and tell its public half, nothing else."""
+    """A named Ed25519 key; it signs and gives its public key, but never the private one."""
 
     __slots__ = ("_private", "keyid", "public_key")
 
@@ -33,7 +33,7 @@ class Ed25519Signer:
         )
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied: the key stays where it was opened."""
+        """Refuse to be pickled or copied, so that the key stays in this object."""
         raise TypeError("a signing key cannot be copied or serialised")
 
     def sign(self, message: bytes) -> bytes:
@@ -52,20 +52,20 @@ class Ed25519Signer:
 
 
 def verify(public_key: str, signature: bytes, message: bytes) -> None:
-    """Raise ``InvalidSignatureError`` unless ``public_key`` (0x hex, 32 bytes) made it."""
+    """Raise ``InvalidSignatureError`` unless ``signature_is_valid``."""
     if not signature_is_valid(public_key, signature, message):
         raise InvalidSignatureError("the signature is not this key's over these bytes")
 
 
 def signature_is_valid(public_key: str, signature: bytes, message: bytes) -> bool:
-    """Tell whether ``public_key`` (0x hex, raw 32 bytes) made the signature over the message."""
+    """Return whether ``public_key`` (0x hex, 32 bytes) made the signature over the message."""
     if len(message) > CACHED_BYTES_MAX:
         return _signature_is_valid.__wrapped__(public_key, signature, message)
     return _signature_is_valid(public_key, signature, message)
 
 
-# Verification is a function of exactly these bytes, so one process need not repeat it: where
-# gates and signer share a process, the signer's own check of an intent costs a look-up.
+# The result depends on exactly these bytes, so caching it is safe. Where gates and signer share a
+# process, the signer's own check of an intent is a cache hit.
 @lru_cache(maxsize=4096)
 def _signature_is_valid(public_key: str, signature: bytes, message: bytes) -> bool:
     try:
@@ -81,9 +81,9 @@ def _public_key(public_key: str) -> Ed25519PublicKey:
 
 
 def open_envelope(envelope: Envelope, payload_type: str, public_key: str) -> bytes:
-    """Return the body of an envelope once its signature is proven.
+    """Verify an envelope's signature and return its body.
 
-    Raises ``InvalidSignatureError`` for another key's or another type's envelope.
+    Raises ``InvalidSignatureError``, also for an envelope of another type.
     """
     try:
         message = envelope.signed_bytes(payload_type)
@@ -96,9 +96,9 @@ def open_envelope(envelope: Envelope, payload_type: str, public_key: str) -> byt
 def open_envelope_of_any(
     envelope: Envelope, payload_type: str, public_keys: Iterable[str]
 ) -> bytes:
-    """Return the body of an envelope that one of several keys signed.
+    """Verify that one of several keys signed an envelope and return its body.
 
-    Raise ``InvalidSignatureError``.
+    Raises ``InvalidSignatureError``.
     """
     for public_key in public_keys:
         with suppress(InvalidSignatureError):

@@ -1,4 +1,4 @@
-"""Whether a signer said what an event says, and an admin ordered it; pure."""
+"""Verifies events that signers signed, and orders that admins signed. Pure."""
 
 from schemas.dsse import VAULT_ORDER_TYPE, Envelope
 from schemas.order import Order
@@ -16,13 +16,13 @@ from signer.signatures import (
 def verify_signer_event(event: SignerEvent, registry: Registry) -> None:
     """Raise ``InvalidSignatureError`` unless the signer that an event names signed it.
 
-    With any key that it ever had: what it said with an old one stays true.
+    Any key that the signer ever had counts: an event stays valid after a key rotation.
     """
     verify_event_of_any(event, registry.signer_keys.get(event.signer, ()))
 
 
 def require_signer_event(event: SignerEvent, registry: Registry) -> None:
-    """Raise ``KeyOrderError`` where ``verify_signer_event`` raises."""
+    """Raise ``KeyOrderError`` unless the signer that an event names signed it."""
     try:
         verify_signer_event(event, registry)
     except InvalidSignatureError:
@@ -31,10 +31,10 @@ def require_signer_event(event: SignerEvent, registry: Registry) -> None:
 
 
 def require_answer_signature(event: SignerEvent, order: Order, registry: Registry) -> None:
-    """Raise ``KeyOrderError`` unless the key was the signer's when the order was given.
+    """Raise ``KeyOrderError`` if the event's key was revoked before the order was given.
 
-    A signer reads the registry further than any order knows it before it answers. So what a key
-    that had been taken from it answers comes from a thief.
+    Before it answers an order, a signer has read the registry at least as far as the order's author
+    had. An answer with a key that was revoked by then was made with a stolen key.
     """
     keys = registry.signer_keys_since(event.signer, order.registry_sequence)
     try:
@@ -46,16 +46,16 @@ def require_answer_signature(event: SignerEvent, order: Order, registry: Registr
 
 
 def signed_by_active_key(event: SignerEvent, registry: Registry) -> bool:
-    """Tell whether the signer of an event that was proven is active, with the key of its signature.
+    """Return whether the signer of a verified event is active with the key that signed it.
 
-    What is to be relied on from now on wants more than what is true for ever: the key of a signer
-    that was replaced may be a thief's by now.
+    Use it for an event that takes effect from now on, such as a share key: an old signature proves
+    history only, because the key of a replaced signer may have been stolen since.
     """
     public_key = registry.service_key("signer", event.signer)
     if public_key is None:
         return False
     if registry.signer_keys[event.signer] == {public_key}:
-        return True  # it never had another one
+        return True  # the signer never had another key
     try:
         verify_event(event, public_key)
     except InvalidSignatureError:
@@ -64,7 +64,7 @@ def signed_by_active_key(event: SignerEvent, registry: Registry) -> bool:
 
 
 def open_admin_order(request: Envelope, registry: Registry) -> bytes:
-    """Return an order about a vault that an admin signed; raise ``KeyOrderError``."""
+    """Return the body of a vault order that an admin signed; raise ``KeyOrderError``."""
     try:
         return open_envelope_of_any(request, VAULT_ORDER_TYPE, registry.admin_keys)
     except InvalidSignatureError:

@@ -1,4 +1,4 @@
-"""What a simulation report is worth before a rule looks at its content."""
+"""Verifies that a registered simulator signed a simulation report for exactly this intent."""
 
 from schemas.canonical import MalformedError
 from schemas.dsse import SIMULATION_TYPE, Envelope
@@ -12,9 +12,9 @@ from signer.signatures import InvalidSignatureError, open_envelope
 def verified_report(
     envelope: Envelope | None, registry: Registry, intent: Intent, intent_name: str
 ) -> tuple[SimulationReport | None, Reason | None]:
-    """Return the report if a registered simulator signed it for exactly this intent.
+    """Return the verified report and None, or None and the reason to distrust it.
 
-    Otherwise return the reason, or neither where there is no report.
+    Without an envelope, return None twice.
     """
     if envelope is None:
         return None, None

@@ -13,7 +13,7 @@ from schemas.fields import Count, Digest, Ordinal, TimeMs
 
 MAC_BYTES = 32
 RESTORE = "restore the signer's state from a good copy"
-_NO_PLACE = b"\xff\xff\xff\xff"  # no key is that long: separates these inputs from those of MACs
+_NO_KEY = b"\xff\xff\xff\xff"  # no key is that long: separates these inputs from those of MACs
 Kind = Literal["head", "live", "slot", "shares"]
 Decoded = TypeVar("Decoded", bound=Canonical)
 
@@ -42,8 +42,8 @@ class StateWrite:
 class SlotState(Canonical):
     """The head record of a slot: its positions, the records it has seen, and its latest time.
 
-    ``key_count`` counts the events of ``vault`` and ``key_digest`` commits to them; records of
-    versions that only counted have no digest. ``share_version`` is that of the current share key.
+    ``key_count`` counts the events of ``vault`` and ``key_digest`` commits to them; heads of older
+    program versions have no digest. ``share_version`` is that of the current share key.
     """
 
     v: Literal[1] = 1
@@ -96,27 +96,29 @@ class Sealer:
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Sealer cannot be copied or pickled: it holds a secret key.")
 
-    def seal(self, place: StateKey, body: bytes) -> bytes:
+    def seal(self, state_key: StateKey, body: bytes) -> bytes:
         """Return MAC || body."""
-        return self._mac(place, body) + body
+        return self._mac(state_key, body) + body
 
-    def open(self, place: StateKey, sealed: bytes) -> bytes:
+    def open(self, state_key: StateKey, sealed: bytes) -> bytes:
         """Return the body; raise ``StateIntegrityError`` if the MAC is wrong for this key."""
         mac, body = sealed[:MAC_BYTES], sealed[MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(place, body)):
-            raise StateIntegrityError(f"{_name(place)} was changed by another program: {RESTORE}")
+        if not hmac.compare_digest(mac, self._mac(state_key, body)):
+            raise StateIntegrityError(
+                f"{_name(state_key)} was changed by another program: {RESTORE}"
+            )
         return body
 
-    def decode(self, place: StateKey, sealed: bytes, model: type[Decoded]) -> Decoded:
+    def decode(self, state_key: StateKey, sealed: bytes, model: type[Decoded]) -> Decoded:
         """Return a record's content.
 
         Raises ``StateIntegrityError``, also for a record of another program version.
         """
         try:
-            return model.decode(self.open(place, sealed))
+            return model.decode(self.open(state_key, sealed))
         except MalformedError as error:
             raise StateIntegrityError(
-                f"{_name(place)} is of another version of this program ({error}): run "
+                f"{_name(state_key)} is of another version of this program ({error}): run "
                 "the version that wrote it"
             ) from None
 
@@ -130,13 +132,13 @@ class Sealer:
         return f"0x{self._secret(b'set', total_bytes).hex()}"
 
     def _secret(self, what: bytes, of: bytes) -> bytes:
-        return hmac.digest(self.key, _NO_PLACE + what + b"\x00" + of, hashlib.sha256)
+        return hmac.digest(self.key, _NO_KEY + what + b"\x00" + of, hashlib.sha256)
 
-    def _mac(self, place: StateKey, body: bytes) -> bytes:
-        name = "\x00".join(place).encode()
+    def _mac(self, state_key: StateKey, body: bytes) -> bytes:
+        name = "\x00".join(state_key).encode()
         message = len(name).to_bytes(4, "big") + name + body
         return hmac.digest(self.key, message, hashlib.sha256)
 
 
-def _name(place: StateKey) -> str:
-    return f"the signer's {place.kind} record of {place.account or 'slot ' + place.key}"
+def _name(state_key: StateKey) -> str:
+    return f"the signer's {state_key.kind} record of {state_key.account or 'slot ' + state_key.key}"

@@ -1,4 +1,4 @@
-"""Which EIP-2718 type an intent asks for, and whether its fields belong to that type."""
+"""Transaction types (EIP-2718): the type of an intent, and whether its fields fit that type."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from signer.ethereum.encoding import TRANSACTION_TYPES
 from signer.ethereum.transaction import TxType
 from signer.ethereum.validation import TransactionProblem
 
-# The fields beside the common ones that an intent of each type may have.
+# The fields of each type, except the common ones.
 _COMMON: Final = frozenset({"chain_id", "nonce", "gas_limit", "to", "value_wei", "data"})
 FIELDS: Final[dict[int, frozenset[str]]] = {
     row.number: frozenset(name for name, _ in row.fields) - _COMMON for row in TRANSACTION_TYPES
@@ -17,7 +17,7 @@ _TYPED_FIELDS: Final = tuple(sorted(frozenset().union(*FIELDS.values())))
 
 
 def type_of(intent: TransactionIntent) -> int:
-    """Return the type an intent names, else the one that its fee fields mean."""
+    """Return the type that an intent names, else the one that its fee fields imply."""
     if intent.tx_type is not None:
         return intent.tx_type
     if intent.gas_price_wei is None:
@@ -26,7 +26,7 @@ def type_of(intent: TransactionIntent) -> int:
 
 
 def type_problem(intent: TransactionIntent) -> TransactionProblem | None:
-    """Return why the fields are no transaction of any one type, or None."""
+    """Return why the fields do not form a transaction of one type, or None."""
     wanted = type_of(intent)
     if wanted not in FIELDS:
         return TransactionProblem(

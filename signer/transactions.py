@@ -1,4 +1,4 @@
-"""From pinned outcomes and intents to what their fields are in the protocol's own terms."""
+"""Converts pinned outcomes and intents to protocol records of ``signer.ethereum``."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,7 +15,7 @@ from signer.ethereum.transaction import Transaction, TxType
 
 
 def transaction_of(draft: TransactionSigned) -> Transaction:
-    """Return the transaction that an allocation pins, whose type its fields belong to."""
+    """Return the transaction that an allocation pins; its fields fit its type."""
     tx_type = TxType.FEE_MARKET if draft.tx_type is None else draft.tx_type
     record = TRANSACTION_TYPES[tx_type].record
     return record(
@@ -24,7 +24,7 @@ def transaction_of(draft: TransactionSigned) -> Transaction:
 
 
 def authorization_of(intent: AuthorizationIntent, nonce: int) -> Authorization:
-    """Return the authorization that an intent asks to sign, with the nonce that it gets."""
+    """Return the authorization that an intent requests, with its allocated nonce."""
     return Authorization(intent.chain_id, _bytes(intent.delegate), nonce)
 
 
@@ -61,7 +61,7 @@ def _authorization(one: Delegation) -> SignedAuthorization:
 _NAMES: Final = {
     row.record: tuple(field.name for field in fields(row.record)) for row in TRANSACTION_TYPES
 }
-# How the fields that are no number are read.
+# Converters of the fields that are not numbers.
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "to": _recipient,
     "data": _bytes,

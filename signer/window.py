@@ -48,11 +48,11 @@ class Window:
         if not amount:
             return self
         oldest = at_ms - span_ms
-        kept = [entry for entry in self.entries if entry[0] >= oldest]
+        recent = [entry for entry in self.entries if entry[0] >= oldest]
         # A clock that stands still or went back: count the amount at the newest time, not earlier.
-        if kept and kept[-1][0] >= at_ms:
-            at_ms, amount = kept[-1][0], kept.pop()[1] + amount
-        return Window(_bounded([*kept, (at_ms, amount)]))
+        if recent and recent[-1][0] >= at_ms:
+            at_ms, amount = recent[-1][0], recent.pop()[1] + amount
+        return Window(_bounded([*recent, (at_ms, amount)]))
 
     def move(self, from_ms: int, to_ms: int, amount: int, span_ms: int) -> "Window":
         """Return the window with an amount of ``from_ms`` moved to ``to_ms``.

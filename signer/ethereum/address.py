@@ -1,3 +1,5 @@
+"""Ethereum addresses: parsing, EIP-55 checksums, derivation from public keys."""
+
 import re
 
 from coincurve import PublicKey
@@ -7,10 +9,10 @@ from signer.ethereum.keccak import keccak256
 
 ADDRESS_BYTES = 20
 _TEXT_LENGTH = 2 + 2 * ADDRESS_BYTES
-# Spelt out in ASCII: \d, str.isdigit and bytes.fromhex accept more than these characters.
+# Explicit ASCII ranges: \d, str.isdigit and bytes.fromhex accept more characters.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-# All digits at once: a letter is in upper case, one bit away in ASCII, where the hash's digit is
-# 8 or more. Both tables turn a digit into that bit or nothing.
+# The checksum of all digits at once. A letter becomes upper case (one bit away in ASCII) if the
+# hash's digit is 8 or more. Each table maps a digit to that bit or to 0.
 _CASE_BIT = 0x20
 _HIGH_DIGITS = bytes(_CASE_BIT if chr(byte) in "89abcdef" else 0 for byte in range(256))
 _LETTERS = bytes(_CASE_BIT if chr(byte) in "abcdef" else 0 for byte in range(256))
@@ -20,9 +22,9 @@ _UNCOMPRESSED_POINT_TAG = 0x04
 
 
 def parse_address(text: str) -> bytes:
-    """Read ``0x`` and 40 hexadecimal digits into the 20 bytes of an address.
+    """Parse ``0x`` and 40 hexadecimal digits into the 20 bytes of an address.
 
-    All lower or all upper case carries no checksum; mixed case must be the EIP-55 form.
+    All lower or all upper case has no checksum; mixed case must match the EIP-55 checksum.
     Raises AddressError, whose place is the first wrong character or ``length``.
     Source: EIP-55.
     """
@@ -53,8 +55,8 @@ def checksum_address(address: bytes) -> str:
 def address_of(public_key_uncompressed: bytes) -> bytes:
     """Return the 20-byte address of a secp256k1 public key of 65 bytes (0x04, X, Y).
 
-    Raises AddressError for another form or a point off the curve: nobody could ever sign for
-    the address of such a point. Source: Ethereum Yellow Paper, appendix F.
+    Raises AddressError for another form or a point off the curve, because no key can sign for the
+    address of such a point. Source: Ethereum Yellow Paper, appendix F.
     """
     if (
         len(public_key_uncompressed) != _UNCOMPRESSED_POINT_BYTES
@@ -69,7 +71,7 @@ def address_of(public_key_uncompressed: bytes) -> bytes:
 
 
 def address_of_point(point: bytes) -> bytes:
-    """Return the address of a public key of 65 bytes that is known to be on the curve."""
+    """Return the address of a 65-byte public key that is known to be on the curve."""
     return keccak256(point[1:])[-ADDRESS_BYTES:]
 
 
@@ -78,7 +80,7 @@ def _shape_error(text: str) -> AddressError:
         return AddressError("character 1", "must begin the prefix 0x, in lower case.")
     foreign = _FOREIGN.search(text, 2)
     if foreign is not None:
-        # The code point, not the glyph: a homoglyph looks right in every message.
+        # The code point instead of the glyph: a homoglyph would look correct in the message.
         return AddressError(
             f"character {foreign.start() + 1}",
             f"is U+{ord(foreign.group()):04X}, not a hexadecimal digit in ASCII.",

@@ -1,4 +1,4 @@
-"""EIP-7702 authorizations: an account lets the code at another address stand for its own."""
+"""EIP-7702 authorizations: an account delegates to the code at another address."""
 
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -16,9 +16,9 @@ _Y_PARITY_MAX: Final = 0xFF
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Hold what an authority signs: delegate to ``address`` (20 bytes) on one chain.
+    """The content that an authority signs: a delegation to ``address`` (20 bytes) on one chain.
 
-    Chain id 0 is every chain; ``nonce`` is the authority's own at that time.
+    Chain id 0 is every chain. ``nonce`` is the authority's nonce when the delegation is applied.
     """
 
     chain_id: int
@@ -28,10 +28,9 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class SignedAuthorization:
-    """Hold an authorization and its signature: r (32 bytes), s (32), y parity (1).
+    """An authorization and its signature: r (32 bytes), s (32), y parity (1).
 
-    The signature may be one that no key made: a chain passes over such an entry, and
-    `first_problem` refuses it.
+    The signature may be invalid: a chain skips such an entry, `first_problem` rejects it.
     """
 
     authorization: Authorization
@@ -53,7 +52,7 @@ def authorization_hash(authorization: Authorization) -> bytes:
 def authority(signed: SignedAuthorization) -> bytes:
     """Recover the 20-byte address of the account that an authorization delegates.
 
-    Raises SignatureError if no key can have made the signature, or s is high (EIP-2).
+    Raises SignatureError if the signature recovers to no key, or s is high (EIP-2).
     """
     return recover_address(authorization_hash(signed.authorization), signed.signature)
 

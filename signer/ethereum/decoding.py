@@ -1,4 +1,4 @@
-"""Strict decoding of signed transactions: what does not re-encode to itself is refused."""
+"""Strict decoding of signed transactions: bytes must re-encode to themselves."""
 
 from typing import Any, Final
 
@@ -25,11 +25,10 @@ _Y_PARITY: Final = (b"\x00", b"\x01")
 
 
 def decode_signed(raw: bytes) -> tuple[Transaction, bytes]:
-    """Read a signed transaction back into its fields and its 65-byte signature.
+    """Decode a signed transaction into its fields and its 65-byte signature.
 
-    Raises TransactionDecodingError for everything but canonical bytes, for a legacy transaction
-    without a chain id too, and SignatureError for a signature that `check_signature` refuses.
-    Does not recover the sender.
+    Raises TransactionDecodingError for bytes that are not canonical and for a legacy transaction
+    without a chain id, SignatureError as `check_signature` does. Does not recover the sender.
     """
     row, values, _, signature = _read(raw)
     return row.record(*values), signature
@@ -38,7 +37,7 @@ def decode_signed(raw: bytes) -> tuple[Transaction, bytes]:
 def sender(raw: bytes) -> bytes:
     """Recover the 20-byte address that signed ``raw``.
 
-    Raises as `decode_signed`, and SignatureError if no key can have made the signature.
+    Raises as `decode_signed` does, and SignatureError if the signature recovers to no key.
     """
     _, _, encoding, signature = _read(raw)
     return recover_address(encoding.signing_hash(), signature)
@@ -56,7 +55,7 @@ def _read(raw: bytes) -> tuple[TransactionType, list[Any], Encoding, bytes]:
         y_parity = UINT.decode(v, "signature.y_parity")
     signature = _join_signature(r, s, y_parity)
     encoding = encode_values(row, values)
-    # The last word over every leniency of ours or of the RLP library, known or not.
+    # Final check: catches any leniency in this code or in the RLP library.
     if encoding.signed(signature) != raw:
         raise TransactionDecodingError("transaction", "does not re-encode to the same bytes.")
     return row, values, encoding, signature

@@ -31,14 +31,15 @@ from signer.ethereum.transaction import (
 )
 
 EIP155_V_BASE: Final = 35
-# 0 would name no chain in particular, which is what EIP-155 ended; beyond, v is over 32 bytes.
+# Chain id 0 would allow replay on any chain, which EIP-155 prevents; above the range, v exceeds 32
+# bytes.
 EIP155_CHAIN_IDS: Final = range(1, (UINT256_MAX - EIP155_V_BASE - 1) // 2 + 1)
 
 
 class TransactionType(NamedTuple):
-    """One row of the table of types: its number, its record, the items of its RLP list.
+    """One row of the table of types: number, record, and the items of its RLP list.
 
-    The three items of the signature come after them.
+    The three items of the signature follow them.
     """
 
     number: TxType
@@ -57,7 +58,7 @@ _CALL_OR_CREATE: Final = (("to", RECIPIENT), ("value_wei", UINT), ("data", BYTES
 _CALL: Final = (("to", ADDRESS), ("value_wei", UINT), ("data", BYTES))
 _ACCESS_LIST: Final = ("access_list", ACCESS_LIST)
 
-# EIP-155 puts the chain id of type 0 behind the fields when it signs, and into v afterwards.
+# For type 0, EIP-155 appends the chain id to the fields to sign, and encodes it in v afterwards.
 LEGACY: Final = TransactionType(
     TxType.LEGACY, LegacyTransaction, (("nonce", UINT), *_GAS_PRICE, *_CALL_OR_CREATE)
 )
@@ -104,10 +105,10 @@ _OF_RECORD: Final = {
 
 
 class Encoding(NamedTuple):
-    """Hold what both forms of a transaction share, encoded once: make it with `encode`.
+    """The encoding that the unsigned and signed forms of a transaction share; see `encode`.
 
-    ``content`` is the RLP of the fields, joined; ``unsigned_tail`` what only the bytes to sign
-    have behind it; ``v_base`` what the y parity is added to (0 but for EIP-155).
+    ``content`` is the joined RLP of the fields. ``unsigned_tail`` follows it only in the bytes to
+    sign. ``v_base`` plus the y parity is v (0 except for EIP-155).
     """
 
     prefix: bytes
@@ -147,7 +148,7 @@ def encode(tx: Transaction) -> Encoding:
 
 def encode_values(row: TransactionType, values: Sequence[Any]) -> Encoding:
     """Encode the values of a record of a type, in its order, as `encode` does."""
-    named = zip(row.fields, values, strict=False)  # type 0 has its chain id behind them
+    named = zip(row.fields, values, strict=False)  # the chain id of type 0 is not a list item
     content = b"".join([write(value, name) for (name, (write, _)), value in named])
     if row is LEGACY:
         return _encoding_of_legacy(content, values[-1])

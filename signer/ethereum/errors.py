@@ -1,5 +1,8 @@
+"""Errors of addresses, transactions and signatures."""
+
+
 class EthereumError(Exception):
-    """Say what in an address, a transaction or a signature is wrong, and where.
+    """Base of errors about an address, a transaction or a signature.
 
     ``place`` names the field (``access_list[1].storage_keys[0]``) or the character
     (``character 7``, counted from 1). No message carries key material.
@@ -12,20 +15,20 @@ class EthereumError(Exception):
 
 
 class AddressError(EthereumError):
-    """Refuse what is not exactly one Ethereum address or one public key."""
+    """The input is not exactly one Ethereum address or one public key."""
 
 
 class TransactionEncodingError(EthereumError):
-    """Refuse a field value that has no canonical encoding."""
+    """A field value has no canonical encoding."""
 
 
 class TransactionDecodingError(EthereumError):
-    """Refuse bytes that are not the canonical encoding of a known transaction."""
+    """The bytes are not the canonical encoding of a known transaction."""
 
 
 class SignatureError(EthereumError):
-    """Refuse a signature that Ethereum would not accept, or that no key can have made."""
+    """Ethereum would not accept the signature, or it recovers to no key."""
 
 
 class SenderMismatchError(EthereumError):
-    """Report that a signature just made recovers to another address than the key's own."""
+    """A new signature recovers to another address than the key's."""

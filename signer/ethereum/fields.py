@@ -1,6 +1,6 @@
-"""How each kind of transaction field becomes RLP, and is read back from it.
+"""RLP codecs of transaction fields.
 
-Encoding refuses what decoding would refuse, so that whatever can be written can be read.
+Encoding rejects every value that decoding would reject, so every encoded value can be decoded.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,15 +17,14 @@ UINT64_MAX: Final = 2**64 - 1
 UINT256_MAX: Final = 2**256 - 1
 _UINT256_BYTES: Final = 32
 _ACCESS_ENTRY_ITEMS: Final = 2
-_NOTHING: Final = encode_string(b"")
-_NO_ENTRIES: Final = encode_list(b"")
+_EMPTY_STRING: Final = encode_string(b"")
+_EMPTY_LIST: Final = encode_list(b"")
 
 
 class FieldCodec(NamedTuple):
-    """One kind of field: from a Python value to its RLP, and back from a decoded RLP item.
+    """Codec of one kind of field: from a Python value to RLP, and from a decoded RLP item.
 
-    Both take the field's place, to name it in TransactionEncodingError or
-    TransactionDecodingError.
+    Both take the field's place for TransactionEncodingError or TransactionDecodingError.
     """
 
     encode: Callable[[Any, str], bytes]
@@ -72,7 +71,7 @@ def _decode_address(item: RlpItem, place: str) -> bytes:
 
 
 def _encode_recipient(value: bytes | None, place: str) -> bytes:
-    return _NOTHING if value is None else _encode_exactly(ADDRESS_BYTES, value, place)
+    return _EMPTY_STRING if value is None else _encode_exactly(ADDRESS_BYTES, value, place)
 
 
 def _decode_recipient(item: RlpItem, place: str) -> bytes | None:
@@ -105,8 +104,8 @@ def _decode_hashes(item: RlpItem, place: str) -> tuple[bytes, ...]:
 
 
 def _encode_access_list(value: AccessList, place: str) -> bytes:
-    if not value:  # as most are
-        return _NO_ENTRIES
+    if not value:  # the common case
+        return _EMPTY_LIST
     entries = enumerate(value)
     return encode_list(
         b"".join([_encode_access_entry(entry, f"{place}[{n}]") for n, entry in entries])

@@ -1,6 +1,6 @@
-"""Where a transaction breaks a rule of `validation`: each finder returns the place, or None.
+"""Finders of `validation`: each returns the place where a transaction breaks a rule, or None.
 
-The table of rules runs a finder only on records that have the fields it reads.
+The rule table runs a finder only on records that have the fields it reads.
 """
 
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from signer.ethereum.transaction import (
 Finder: TypeAlias = Callable[[Any], str | None]
 
 MAX_INIT_CODE_BYTES: Final = 49_152  # EIP-3860
-# EIP-7594; EIP-4844 began with as many for a whole block.
+# EIP-7594 (per transaction); EIP-4844 originally allowed 6 per block.
 MAX_BLOBS: Final = 6
 BLOB_HASH_VERSION: Final = 0x01  # EIP-4844, VERSIONED_HASH_VERSION_KZG
-# No encoding is larger: per access entry an address and two list headers, per hash its one-byte
-# header, per authorization (whose numbers were found within range before) its six items and a
-# header, and for all else with the signature less than 288 bytes together.
+# Upper bounds of encoded sizes: per access entry an address and two list headers, per hash its
+# one-byte header, per authorization (its numbers are already checked to be in range) six items and
+# a header, and below 288 bytes for everything else with the signature.
 _ACCESS_ENTRY_BYTES_MAX: Final = 29
 _HASH_BYTES_MAX: Final = 33
 _AUTHORIZATION_BYTES_MAX: Final = 109
@@ -47,7 +47,7 @@ def outside(field: str, least: int, most: int) -> Finder:
 
 
 def missing(field: str) -> Finder:
-    """Find a field that is None or holds nothing."""
+    """Find a field that is None or empty."""
     read = attrgetter(field)
 
     def find(tx: Any) -> str | None:
@@ -57,7 +57,7 @@ def missing(field: str) -> Finder:
 
 
 def in_each_authorization(find: Finder) -> Finder:
-    """Find the first entry of the authorization list whose authorization ``find`` finds wrong."""
+    """Apply ``find`` to every authorization of the list and return the first place it finds."""
 
     def find_in_list(tx: SetCodeTransaction) -> str | None:
         for entry, signed in enumerate(tx.authorization_list):
@@ -76,7 +76,7 @@ def priority_above_max(tx: FeeMarketTransaction) -> str | None:
 
 
 def cost_overflow(field: str) -> Finder:
-    """Find a fee with which gas, blobs and value cost more than any account can hold."""
+    """Find a fee at which gas, blobs and value cost more than 2^256 - 1 wei."""
 
     def find(tx: Transaction) -> str | None:
         return field if cost_wei_max(tx) + tx.value_wei > UINT256_MAX else None
@@ -85,17 +85,17 @@ def cost_overflow(field: str) -> Finder:
 
 
 def malformed_recipient(tx: Transaction) -> str | None:
-    """Find a recipient that is no address."""
+    """Find a recipient that is not 20 bytes."""
     return None if tx.to is None or len(tx.to) == ADDRESS_BYTES else "to"
 
 
 def malformed_address(authorization: Authorization) -> str | None:
-    """Find a delegate that is no address."""
+    """Find a delegate that is not 20 bytes."""
     return None if len(authorization.address) == ADDRESS_BYTES else "address"
 
 
 def malformed_access_list(tx: FeeMarketTransaction) -> str | None:
-    """Find an address or a storage key of another length."""
+    """Find an address or a storage key of the wrong length."""
     for entry, (address, keys) in enumerate(tx.access_list):
         if len(address) != ADDRESS_BYTES:
             return f"access_list[{entry}].address"
@@ -111,7 +111,7 @@ def too_many_blobs(tx: BlobTransaction) -> str | None:
 
 
 def malformed_blob_hash(tx: BlobTransaction) -> str | None:
-    """Find a versioned hash of another length or version."""
+    """Find a versioned hash of the wrong length or version."""
     for blob, versioned in enumerate(tx.blob_versioned_hashes):
         if len(versioned) != HASH_BYTES or versioned[0] != BLOB_HASH_VERSION:
             return f"blob_versioned_hashes[{blob}]"
@@ -119,7 +119,7 @@ def malformed_blob_hash(tx: BlobTransaction) -> str | None:
 
 
 def authorization_of_another_chain(tx: SetCodeTransaction) -> str | None:
-    """Find an authorization that the transaction's chain would pass over (EIP-7702)."""
+    """Find an authorization that the transaction's chain would skip (EIP-7702)."""
     for entry, signed in enumerate(tx.authorization_list):
         if signed.authorization.chain_id not in (0, tx.chain_id):
             return f"authorization_list[{entry}].chain_id"
@@ -127,7 +127,7 @@ def authorization_of_another_chain(tx: SetCodeTransaction) -> str | None:
 
 
 def unrecoverable_authorization(tx: SetCodeTransaction) -> str | None:
-    """Find an authorization whose signature no key can have made, or has a high s (EIP-2)."""
+    """Find an authorization whose signature recovers to no key, or has a high s (EIP-2)."""
     for entry, signed in enumerate(tx.authorization_list):
         try:
             authority(signed)
@@ -142,7 +142,7 @@ def oversized_init_code(tx: Transaction) -> str | None:
 
 
 def oversized(tx: Transaction) -> str | None:
-    """Find the largest field of a transaction that public pools would not take."""
+    """Find the largest field of a transaction that is too large for public pools."""
     sizes = {"data": len(tx.data)}
     if not isinstance(tx, LegacyTransaction):
         sizes["access_list"] = sum(
@@ -158,5 +158,5 @@ def oversized(tx: Transaction) -> str | None:
 
 
 def gas_below_intrinsic(tx: Transaction) -> str | None:
-    """Find a gas limit with which the transaction could not begin."""
+    """Find a gas limit below the intrinsic gas."""
     return "gas_limit" if tx.gas_limit < intrinsic_gas(tx) else None

@@ -1,4 +1,4 @@
-"""What a transaction needs and may cost at most, before it runs."""
+"""Intrinsic gas and maximum cost of a transaction, computed before it runs."""
 
 from typing import Final
 
@@ -25,9 +25,9 @@ BLOB_GAS: Final = 2**17  # EIP-4844, GAS_PER_BLOB
 
 
 def cost_wei_max(tx: Transaction) -> int:
-    """Return the most that a transaction can cost beside its value, in wei.
+    """Return the maximum cost of a transaction without its value, in wei.
 
-    All its gas at the gas price or max fee, and all its blob gas at the max blob fee.
+    That is its gas limit at the gas price or max fee, and its blob gas at the max blob fee.
     Source: EIP-1559, EIP-4844.
     """
     if isinstance(tx, LegacyTransaction | AccessListTransaction):
@@ -40,12 +40,12 @@ def cost_wei_max(tx: Transaction) -> int:
 
 
 def blob_wei_max(blobs: int, fee_per_blob_gas_wei: int) -> int:
-    """Return the most that so many blobs can cost, in wei. Source: EIP-4844."""
+    """Return the maximum cost of ``blobs`` blobs, in wei. Source: EIP-4844."""
     return BLOB_GAS * blobs * fee_per_blob_gas_wei
 
 
 def intrinsic_gas(tx: Transaction) -> int:
-    """Return the least gas limit with which a transaction is valid, in units of gas.
+    """Return the lowest valid gas limit of a transaction, in units of gas.
 
     Chains without the floor of EIP-7623 accept less; a limit that covers it is valid on all.
     """
@@ -53,9 +53,9 @@ def intrinsic_gas(tx: Transaction) -> int:
 
 
 def initial_gas(tx: Transaction) -> int:
-    """Return what is charged before the first instruction runs.
+    """Return the gas that is charged before the first instruction runs.
 
-    Base, calldata, creation with its init code, access list, authorizations; blob gas is apart.
+    It covers base, calldata, creation with init code, access list and authorizations, not blob gas.
     Source: Yellow Paper 6.2, EIP-2028, EIP-2930, EIP-3860, EIP-7702.
     """
     zero_bytes, nonzero_bytes = _count_bytes(tx.data)
@@ -69,7 +69,7 @@ def initial_gas(tx: Transaction) -> int:
 
 
 def floor_gas(tx: Transaction) -> int:
-    """Return the least that a transaction with this calldata costs in the end.
+    """Return the minimum gas that a transaction with this calldata is charged in total.
 
     Source: EIP-7623.
     """

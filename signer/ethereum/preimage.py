@@ -1,8 +1,8 @@
-"""What a message could be taken for that is no message: a hash, a transaction, typed data.
+"""Detects messages that could be mistaken for a hash, a transaction or typed data.
 
-The prefix of EIP-191 already keeps a message's signature apart from a transaction's. Contracts
-that verify prefixed hashes undo that: to them the signature of a 32-byte message is that of
-whatever has this hash. And bytes that only ever are a pre-image have no business in a message.
+The EIP-191 prefix already separates the signature of a message from that of a transaction.
+Contracts that verify prefixed hashes undo this: for them the signature of a 32-byte message
+approves whatever has this hash. And the pre-image of a hash has no legitimate use as a message.
 """
 
 import re
@@ -16,21 +16,21 @@ _HASH_BYTES: Final = 32
 _EIP_191: Final = 0x19
 _TYPES: Final = range(0x01, 0x06)  # EIP-2718 types in use, and the magic of EIP-7702
 _RLP_LISTS: Final = 0xC0
-_LEGACY_ITEMS: Final = (6, 9)  # before EIP-155; since, and signed
+_LEGACY_ITEMS: Final = (6, 9)  # unsigned before EIP-155; unsigned since, or signed
 _HEX = re.compile(rb"\s*(?:0[xX])?((?:[0-9a-fA-F]{2})+)\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def mistakable_for(message: bytes) -> str | None:
-    """Say what a message could be taken for beside a message, or None.
+    """Return what a message could be mistaken for, or None.
 
-    A message that is hexadecimal text is judged by the text and by the bytes it spells. Every
-    message of exactly 32 bytes counts as a hash: one that reads as text can be searched for.
+    Hexadecimal text is judged as text and as the bytes it encodes. Every message of exactly 32
+    bytes counts as a hash: an attacker can search for a hash that is readable text.
     Source: EIP-191, EIP-712, EIP-2718, EIP-7702.
     """
-    spelt = _HEX.fullmatch(message)
+    encoded = _HEX.fullmatch(message)
     return _mistakable_for(message) or (
-        _mistakable_for(bytes.fromhex(spelt[1].decode())) if spelt else None
+        _mistakable_for(bytes.fromhex(encoded[1].decode())) if encoded else None
     )
 
 
@@ -58,9 +58,9 @@ def _could_be_legacy(content: bytes) -> bool:
 
 
 def _list(content: bytes) -> list[RlpItem] | None:
-    """Return the items if all of the content is one RLP list.
+    """Return the items if the whole content is one RLP list.
 
-    Text can be one by chance, as the first byte of many scripts' letters begins a list.
+    Text can be one by chance: in many scripts the first byte of a letter is a list tag.
     """
     if content[:1] < bytes([_RLP_LISTS]):
         return None

@@ -1,9 +1,9 @@
-"""RLP as transactions need it, with the length prefixes of the ``rlp`` library.
+"""RLP for transactions, with the length prefixes of the ``rlp`` library.
 
-Of `rlp.decode`, the depth of recursion is bounded by the recursion limit of the process alone,
-and every list is copied at each level: 100 KB of nested lists cost seconds where some import
-has raised that limit, as py_ecc does. `rlp.encode` takes several times as long as this.
-Source: Yellow Paper, appendix B.
+`rlp.decode` is not used: only the process's recursion limit bounds its depth, and it copies every
+list once per nesting level. If an import raises that limit, as py_ecc does, 100 KB of nested lists
+cost seconds. `rlp.encode` takes several times as long as this code. Source: Yellow Paper,
+appendix B.
 """
 
 from typing import Final, TypeAlias
@@ -23,7 +23,7 @@ _SHORT_STRING_TAG_MAX: Final = _STRING_TAG + _SHORT_MAX
 _SHORT_STRING: Final = tuple(bytes([_STRING_TAG + size]) for size in range(_SHORT_MAX + 1))
 _SHORT_LIST: Final = tuple(bytes([_LIST_TAG + size]) for size in range(_SHORT_MAX + 1))
 _SMALL_UINT: Final = (b"\x80", *(bytes([value]) for value in range(1, _STRING_TAG)))
-# Fields, access list, entry, storage keys; and one more, so that the key which is a list is named.
+# Fields, access list, entry, storage keys; plus one, so that an error names a key that is a list.
 _LISTS_NESTED_MAX: Final = 5
 
 
@@ -47,14 +47,14 @@ def encode_uint(value: int) -> bytes:
 
 
 def encode_list(content: bytes) -> bytes:
-    """Encode a list whose items, encoded and joined, are ``content``."""
+    """Encode a list; ``content`` is its encoded and joined items."""
     size = len(content)
     header: bytes = _SHORT_LIST[size] if size <= _SHORT_MAX else length_prefix(size, _LIST_TAG)
     return header + content
 
 
 def decode_item(encoded: bytes) -> RlpItem:
-    """Read exactly one canonical item whose lists nest no deeper than a transaction's.
+    """Decode exactly one canonical item; its lists nest no deeper than those of a transaction.
 
     Raises TransactionDecodingError. Linear in the length of ``encoded``.
     """
@@ -82,7 +82,8 @@ def _read_list(encoded: bytes, start: int, end: int, lists_left: int) -> list[Rl
     position = start
     while position < end:
         tag = encoded[position]
-        # Short strings, nearly all there is, are read in place; of 0x81 only some are canonical.
+        # Short strings, by far the most common, are read inline, except tag 0x81: not every string
+        # after it is canonical, so the library checks it.
         if tag < _STRING_TAG:
             items.append(encoded[position : position + 1])
             position += 1

@@ -1,4 +1,4 @@
-"""The rules of `validation`, one row each."""
+"""The rule table of `validation`: what every field of a transaction must satisfy."""
 
 from typing import Final, NamedTuple
 
@@ -24,9 +24,9 @@ from signer.ethereum.transaction import (
 
 
 class Rule(NamedTuple):
-    """One row: the code of the refusal, how to find the place, what that place must satisfy.
+    """One rule: its code, the finder of the place that breaks it, and the requirement in words.
 
-    ``records`` are the types that the rule is about.
+    ``records`` are the transaction types that it applies to.
     """
 
     code: str
@@ -36,7 +36,7 @@ class Rule(NamedTuple):
 
 
 _UINT64 = "must be 0 to 2^64 - 1"
-# EIP-2681 keeps 2^64 - 1 free: an account at that nonce could never send again.
+# EIP-2681 reserves 2^64 - 1: an account at that nonce could never send again.
 _NONCE = "must be 0 to 2^64 - 2"
 _UINT256 = "must be 0 to 2^256 - 1"
 _COST = "must keep gas, blobs and value together at most 2^256 - 1 wei"
@@ -170,7 +170,7 @@ RULES: Final = (
         "must cover the intrinsic gas",
         _EVERY,
     ),
-    # Last, for it is the only rule with a cost: a public key recovered for each entry.
+    # Last, because it is the only expensive rule: it recovers a public key for each entry.
     Rule(
         "authorization_of_nobody",
         finders.unrecoverable_authorization,

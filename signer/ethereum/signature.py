@@ -1,8 +1,8 @@
-"""ECDSA signatures on secp256k1 as Ethereum takes them: 65 bytes, checked and recovered.
+"""ECDSA signatures on secp256k1 as Ethereum accepts them (65 bytes): checks and recovery.
 
-Recovery calls libsecp256k1 through coincurve's binding: its ``PublicKey`` makes an object of each
-step, and recovery is half of what signing costs, for every signature made is proven by it. The
-version of coincurve is locked, and the tests compare with ``PublicKey``.
+Recovery calls libsecp256k1 through coincurve's low-level binding, because ``PublicKey`` creates an
+object for each step. Every new signature is verified by recovery, which is half the cost of
+signing. The version of coincurve is locked, and the tests compare with ``PublicKey``.
 """
 
 from typing import Any, Final
@@ -17,17 +17,17 @@ SIGNATURE_BYTES = 65
 DIGEST_BYTES = 32
 _UNCOMPRESSED_BYTES: Final = 65
 _CONTEXT: Final = GLOBAL_CONTEXT.ctx
-# Big-endian scalars of equal length compare as the numbers they are.
+# Big-endian scalars of equal length compare like their numbers.
 _ZERO: Final = bytes(32)
 _ORDER: Final = bytes.fromhex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141")
 _HALF_ORDER: Final = (int.from_bytes(_ORDER, "big") // 2).to_bytes(32, "big")
 
 
 def check_signature(signature: bytes) -> None:
-    """Refuse a signature that is not r (32 bytes), s (32), y parity (1) as Ethereum accepts it.
+    """Check that a signature is r (32 bytes), s (32), y parity (1) within Ethereum's ranges.
 
-    r is from 1 to n - 1, s from 1 to n / 2 and y parity 0 or 1. Raises SignatureError with the
-    part at fault. Source: EIP-2 (low s), EIP-2718 envelopes (y parity).
+    r is from 1 to n - 1, s from 1 to n / 2 and y parity 0 or 1. Raises SignatureError that names
+    the wrong part. Source: EIP-2 (low s), EIP-2718 envelopes (y parity).
     """
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureError("signature", f"is {len(signature)} bytes; it needs {SIGNATURE_BYTES}.")
@@ -42,8 +42,8 @@ def check_signature(signature: bytes) -> None:
 def recover_address(digest: bytes, signature: bytes) -> bytes:
     """Return the 20-byte address whose key made ``signature`` over the 32-byte ``digest``.
 
-    Raises SignatureError if the signature is refused by `check_signature` or no key can have
-    made it, ValueError for a digest of another length. Source: SEC 1, section 4.1.6.
+    Raises SignatureError if `check_signature` does or the signature recovers to no key, ValueError
+    for a digest of another length. Source: SEC 1, section 4.1.6.
     """
     check_signature(signature)
     if len(digest) != DIGEST_BYTES:
@@ -64,5 +64,7 @@ def _serialize(point: Any) -> bytes:
     encoded = ffi.new("unsigned char[]", _UNCOMPRESSED_BYTES)
     size = ffi.new("size_t *", _UNCOMPRESSED_BYTES)
     lib.secp256k1_ec_pubkey_serialize(_CONTEXT, encoded, size, point, lib.SECP256K1_EC_UNCOMPRESSED)
-    serialized: bytes = ffi.buffer(encoded)[:]  # bytes(encoded) makes a number of each byte
+    serialized: bytes = ffi.buffer(encoded)[
+        :
+    ]  # faster than bytes(encoded), which makes an int of each byte
     return serialized

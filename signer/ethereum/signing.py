@@ -1,3 +1,5 @@
+"""Signs transactions and digests, and verifies every signature it makes."""
+
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,16 +10,16 @@ from signer.ethereum.transaction import Transaction
 
 
 class DigestSigner(Protocol):
-    """Sign 32-byte digests with one secp256k1 key that never leaves the object."""
+    """Signs 32-byte digests with one secp256k1 key that never leaves the object."""
 
     def sign(self, digest32: bytes, /) -> bytes:
-        """Return r (32 bytes), s (32, low), y parity (1): RFC 6979, so the same every time."""
+        """Return r (32 bytes), s (32, low), y parity (1); deterministic (RFC 6979)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """Hold signed bytes ready to broadcast, their 32-byte hash and the 20-byte sender."""
+    """Signed bytes ready to broadcast, their 32-byte hash and the 20-byte sender."""
 
     raw: bytes
     hash: bytes
@@ -25,10 +27,10 @@ class SignedTransaction:
 
 
 def sign_transaction(tx: Transaction, key: DigestSigner, address: bytes) -> SignedTransaction:
-    """Sign a transaction that passed `first_problem`, and prove that ``address`` is its sender.
+    """Sign a transaction that passed `first_problem`, and verify that ``address`` is its sender.
 
-    Raises SenderMismatchError, SignatureError or TransactionEncodingError; then there is no
-    signed transaction.
+    Raises SenderMismatchError, SignatureError or TransactionEncodingError, and returns no signed
+    transaction.
     """
     encoding = encode(tx)
     raw = encoding.signed(sign_digest(encoding.signing_hash(), key, address))
@@ -36,9 +38,9 @@ def sign_transaction(tx: Transaction, key: DigestSigner, address: bytes) -> Sign
 
 
 def sign_digest(digest: bytes, key: DigestSigner, address: bytes) -> bytes:
-    """Sign a digest, and prove from the signature just made that ``address`` signed it.
+    """Sign a digest, and verify by recovery that ``address`` signed it.
 
-    So neither a wrong key nor a fault during signing leaves with valid-looking bytes.
+    So neither a wrong key nor a fault during signing can return valid-looking bytes.
     """
     signature = key.sign(digest)
     recovered = recover_address(digest, signature)

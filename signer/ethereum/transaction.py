@@ -1,8 +1,8 @@
-"""The five types of EIP-2718 transactions as records; `encoding` writes them.
+"""The five types of EIP-2718 transactions as records; `encoding` encodes them.
 
 In all of them ``to`` is 20 bytes, an access-list entry is an address (20 bytes) and its storage
-keys (32 bytes each), and fees are wei per unit of gas. Records hold what they are given:
-`first_problem` says whether it may be signed. Their fields stand in the order of the RLP list.
+keys (32 bytes each), and fees are wei per unit of gas. Records are not validated when created:
+`first_problem` decides whether one may be signed. Fields are in the order of the RLP list.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from typing import Final, TypeAlias
 from signer.ethereum.authorization import AuthorizationList
 from signer.ethereum.fields import AccessList
 
-# What public transaction pools take (go-ethereum's txMaxSize); it also bounds the decoder.
+# The limit of public transaction pools (go-ethereum's txMaxSize); also bounds the decoder.
 MAX_TRANSACTION_BYTES: Final = 131_072
-# The greatest type byte; above it, the first byte is that of a list: type 0 (EIP-2718).
+# The largest type byte; a larger first byte starts an RLP list: type 0 (EIP-2718).
 TYPE_BYTE_MAX: Final = 0x7F
 
 
 class TxType(IntEnum):
-    """The types of EIP-2718 that are built and read."""
+    """The supported EIP-2718 types."""
 
     LEGACY = 0
     ACCESS_LIST = 1
@@ -30,7 +30,7 @@ class TxType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LegacyTransaction:
-    """Hold the fields of a transaction without a type byte (type 0), always for one chain.
+    """A transaction without a type byte (type 0), always bound to one chain.
 
     ``to`` None creates a contract from ``data``. Source: EIP-155.
     """
@@ -46,7 +46,7 @@ class LegacyTransaction:
 
 @dataclass(frozen=True, slots=True)
 class AccessListTransaction:
-    """Hold the fields of a transaction with a gas price and an access list (type 1).
+    """A transaction with a gas price and an access list (type 1).
 
     ``to`` None creates a contract from ``data``. Source: EIP-2930.
     """
@@ -63,7 +63,7 @@ class AccessListTransaction:
 
 @dataclass(frozen=True, slots=True)
 class FeeMarketTransaction:
-    """Hold the fields of a transaction that bids a priority fee (type 2).
+    """A transaction with a max fee and a priority fee (type 2).
 
     ``to`` None creates a contract from ``data``. Source: EIP-1559.
     """
@@ -81,10 +81,10 @@ class FeeMarketTransaction:
 
 @dataclass(frozen=True, slots=True)
 class BlobTransaction:
-    """Hold the fields of a transaction that pays for blobs (type 3), which travel outside it.
+    """A transaction that pays for blobs (type 3), which are broadcast beside it.
 
-    Signed are the versioned hashes (32 bytes each, the first of them the version); whoever
-    broadcasts adds blobs, commitments and proofs. ``to`` None cannot be signed.
+    Only their versioned hashes are signed (32 bytes each; the first byte is the version). The
+    broadcaster adds blobs, commitments and proofs. ``to`` None cannot be signed.
     Source: EIP-4844.
     """
 
@@ -103,9 +103,9 @@ class BlobTransaction:
 
 @dataclass(frozen=True, slots=True)
 class SetCodeTransaction:
-    """Hold the fields of a transaction that delegates accounts to code (type 4).
+    """A transaction that delegates accounts to code (type 4).
 
-    ``authorization_list`` holds what the authorities signed. ``to`` None cannot be signed.
+    ``authorization_list`` holds the signed authorizations. ``to`` None cannot be signed.
     Source: EIP-7702.
     """
 

@@ -1,4 +1,4 @@
-"""What a transaction must satisfy before a key is touched."""
+"""Validation of transactions and authorizations, before any key is used."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _RULES_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TransactionProblem:
-    """Say why a transaction is refused: a stable code, the place, and a sentence with both."""
+    """Why a transaction is rejected: a stable code, the place, and a sentence with the place."""
 
     code: str
     place: str
@@ -24,14 +24,14 @@ class TransactionProblem:
 
 
 def first_problem(tx: Transaction) -> TransactionProblem | None:
-    """Return the first rule that the transaction breaks, in the order of `RULES`, or None."""
+    """Return the problem of the first broken rule, in the order of `RULES`, or None."""
     return _first(_RULES_OF[type(tx)], tx)
 
 
 def first_authorization_problem(authorization: Authorization) -> TransactionProblem | None:
-    """Return the first of `AUTHORIZATION_RULES` that is broken, or None.
+    """Return the problem of the first broken rule of `AUTHORIZATION_RULES`, or None.
 
-    Chain id 0, an authorization for every chain, is within them.
+    Chain id 0 (every chain) passes.
     """
     return _first(AUTHORIZATION_RULES, authorization)
 

@@ -1,4 +1,4 @@
-"""The rules of every kind of intent, in the order in which it meets them."""
+"""The rule of every gate, for every kind of intent, in the order of the gates."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,19 +22,19 @@ from signer.rules import (
 from signer.rules.decision import PASSED, Decision, Facts, Rule
 
 
-def _nothing_to_judge(_i: AnyIntent, _p: Policy, _a: Account, _f: Facts) -> Decision:
-    """Pass: a message moves no value by itself, costs no gas, and cannot be simulated."""
+def _not_applicable(_i: AnyIntent, _p: Policy, _a: Account, _f: Facts) -> Decision:
+    """Pass: a message moves no value, costs no gas and cannot be simulated."""
     return PASSED
 
 
-def _of_message(allowlisted: Rule) -> dict[Gate, Rule]:
+def _message_rules(allowlisted: Rule) -> dict[Gate, Rule]:
     return {
         Gate.ADMISSION: admission.decide,
         Gate.ALLOWLIST: allowlisted,
-        Gate.VALUE_CAP: _nothing_to_judge,
-        Gate.DAILY_LIMIT: _nothing_to_judge,
+        Gate.VALUE_CAP: _not_applicable,
+        Gate.DAILY_LIMIT: _not_applicable,
         Gate.CHAIN_RESTRICTION: chain_restriction.decide,
-        Gate.SIMULATION: _nothing_to_judge,
+        Gate.SIMULATION: _not_applicable,
         Gate.SIGNING: signing.decide_key,
     }
 
@@ -49,8 +49,8 @@ RULES: Final[Mapping[str, Mapping[Gate, Rule]]] = {
         Gate.SIMULATION: simulation.decide,
         Gate.SIGNING: signing.decide,
     },
-    "personal_sign": _of_message(message.decide),
-    "typed_data": _of_message(typed_data.decide),
-    "authorization": _of_message(delegation.decide)
+    "personal_sign": _message_rules(message.decide),
+    "typed_data": _message_rules(typed_data.decide),
+    "authorization": _message_rules(delegation.decide)
     | {Gate.CHAIN_RESTRICTION: delegation.decide_chain, Gate.SIGNING: signing.decide_delegation},
 }

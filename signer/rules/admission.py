@@ -1,4 +1,4 @@
-"""May this agent submit this intent at this time?"""
+"""Admission rule: agent, policy, expiry, idempotency key and rate."""
 
 from schemas.intent import EXPIRY_MS_MAX, Intent, TransactionIntent
 from schemas.policy import Policy
@@ -9,12 +9,12 @@ from signer.transaction_types import type_problem
 
 
 def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
-    """Reject by the agent's standing, the intent's expiry, its idempotency key and the rate."""
+    """Reject by agent and policy, the intent's expiry, its idempotency key and the rate."""
     return (
-        _standing(policy, facts)
-        or _expiry(intent, facts)
-        or _conflict(intent, facts)
-        or _rate(policy, account, facts)
+        _agent_problem(policy, facts)
+        or _expiry_problem(intent, facts)
+        or _idempotency_conflict(intent, facts)
+        or _rate_problem(policy, account, facts)
         or PASSED
     )
 
@@ -22,13 +22,13 @@ def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> De
 def decide_transaction(
     intent: TransactionIntent, policy: Policy, account: Account, facts: Facts
 ) -> Decision:
-    """Reject as ``decide``, then by fields that are no transaction of any one type."""
+    """Reject as ``decide``, then fields that do not form a transaction of one type."""
     decision = decide(intent, policy, account, facts)
     problem = type_problem(intent) if isinstance(decision, Passed) else None
     return invalid(problem) if problem else decision
 
 
-def _standing(policy: Policy, facts: Facts) -> Rejected | None:
+def _agent_problem(policy: Policy, facts: Facts) -> Rejected | None:
     agent = facts.agent
     if not agent.active:
         return Rejected(Reason.AGENT_INACTIVE, f"agent {agent.agent} was deactivated")
@@ -42,7 +42,7 @@ def _standing(policy: Policy, facts: Facts) -> Rejected | None:
     return None
 
 
-def _expiry(intent: Intent, facts: Facts) -> Rejected | None:
+def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
     left_ms = intent.expires_at_ms - facts.at_ms
     evidence = {"at_ms": str(facts.at_ms), "expires_at_ms": str(intent.expires_at_ms)}
     if left_ms <= 0:
@@ -52,14 +52,14 @@ def _expiry(intent: Intent, facts: Facts) -> Rejected | None:
     return None
 
 
-def _conflict(intent: Intent, facts: Facts) -> Rejected | None:
+def _idempotency_conflict(intent: Intent, facts: Facts) -> Rejected | None:
     if facts.owner is None:
         return None
     detail = f"idempotency key {intent.idempotency_key} belongs to another intent"
     return Rejected(Reason.IDEMPOTENCY_CONFLICT, detail, {"first": facts.owner.intent})
 
 
-def _rate(policy: Policy, account: Account, facts: Facts) -> Rejected | None:
+def _rate_problem(policy: Policy, account: Account, facts: Facts) -> Rejected | None:
     limit = policy.intents_max
     if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
         return None

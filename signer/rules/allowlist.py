@@ -1,4 +1,4 @@
-"""May money go to this address, and accounts become the code that this transaction names?"""
+"""Allowlist rule of transactions: recipient, contract creation and EIP-7702 delegates."""
 
 from schemas.intent import TransactionIntent
 from schemas.policy import Policy
@@ -11,7 +11,7 @@ from signer.rules.delegation import judge_delegate
 def decide(intent: TransactionIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
     """Reject a recipient or delegate that is not listed, and creation unless it is allowed.
 
-    Every entry of an authorization list is judged, whoever signed it: a chain applies them all.
+    Every entry of an authorization list is judged, regardless of its signer: the chain applies all.
     """
     return _recipient(intent.to, policy) or _delegates(intent, policy) or PASSED
 

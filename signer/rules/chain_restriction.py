@@ -1,4 +1,4 @@
-"""May this agent act on this chain?"""
+"""Chain rule: the chain must be registered and allowed by the policy."""
 
 from schemas.intent import Intent
 from schemas.policy import Policy

@@ -1,4 +1,4 @@
-"""Does the account's rolling 24 hour sum leave room for this value?"""
+"""Daily limit rule: the sum of an account's values over rolling 24 hours."""
 
 from schemas.intent import TransactionIntent
 from schemas.money import wei_to_eth
@@ -9,7 +9,7 @@ from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected
 
 
 def decide(intent: TransactionIntent, policy: Policy, account: Account, facts: Facts) -> Decision:
-    """Reject what would bring the sum of the last 24 hours over ``tx_daily_limit_eth``."""
+    """Reject a value that would raise the 24-hour sum above ``tx_daily_limit_eth``."""
     limit = policy.daily_wei_max
     if limit is None:
         return PASSED

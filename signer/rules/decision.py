@@ -1,4 +1,4 @@
-"""What a rule gets and what it answers."""
+"""The interface of rules: the facts they get and the decisions they return."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +17,12 @@ from signer.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything a decision depends on beside intent, policy and account; nothing has a default.
+    """Everything a decision depends on besides intent, policy and account.
 
-    ``grants`` are the agent's on the paths of vaults;
-    ``simulation_problem`` says why there is no trustworthy report although one was sent;
-    ``owner`` and ``earlier`` are live records of this idempotency key and of this very intent;
-    ``key_problem`` is why the key at the path could not be opened just now; ``boot`` names the life
-    of the signer that decides, where that is attested.
+    No field has a default, so that no fact is forgotten. ``grants`` are the agent's grants.
+    ``simulation_problem`` is why the report that was sent is not trusted. ``owner`` and ``earlier``
+    are the live records of this idempotency key and of this intent. ``key_problem`` is why the key
+    could not be opened for this decision. ``boot`` is the id of the deciding boot, if attested.
     """
 
     at_ms: int
@@ -42,7 +41,7 @@ class Facts:
 
 
 class Signable(NamedTuple):
-    """Hold the 32 bytes that a signature is made over, and the outcome's fields about them."""
+    """The 32-byte digest to sign, and the fields of the outcome that describe it."""
 
     digest: bytes
     about: dict[str, Any]
@@ -50,9 +49,9 @@ class Signable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A rule has nothing against the intent.
+    """A rule passes the intent.
 
-    ``signable`` is what the rule that read a message has read: what is signed is what was judged.
+    ``signable`` comes from the rule that parsed a message: exactly what it judged is signed.
     """
 
     evidence: dict[str, str] = field(default_factory=dict)
@@ -61,7 +60,7 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A rule refuses the intent."""
+    """A rule rejects the intent."""
 
     reason: Reason
     detail: str
@@ -70,12 +69,12 @@ class Rejected:
 
 Decision: TypeAlias = Passed | Rejected
 Rule: TypeAlias = Callable[[Any, Policy, Account, Facts], Decision]
-"""A rule takes an intent of the kinds it stands beside in ``signer.rules.RULES``."""
+"""A rule accepts intents of the kinds that ``signer.rules.RULES`` lists it for."""
 PASSED = Passed()
 
 
 def invalid(problem: TransactionProblem) -> Rejected:
-    """Return the rejection for a transaction that breaks the protocol's own rules."""
+    """Return the rejection of a transaction that breaks a rule of the protocol."""
     detail = f"{problem.code}: {problem.detail}"
     evidence = {"code": problem.code, "place": problem.place}
     return Rejected(Reason.INVALID_TRANSACTION, detail, evidence)

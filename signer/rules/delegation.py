@@ -1,4 +1,4 @@
-"""May the account's code become that of this contract (EIP-7702)?"""
+"""Delegation rules: which contract and chain an EIP-7702 authorization may name."""
 
 from schemas.intent import AuthorizationIntent
 from schemas.policy import Policy
@@ -14,7 +14,7 @@ from signer.transactions import authorization_of
 def decide(
     intent: AuthorizationIntent, policy: Policy, _account: Account, _facts: Facts
 ) -> Decision:
-    """Reject what EIP-7702 does not allow, then as ``judge_delegate`` does."""
+    """Reject an authorization that EIP-7702 does not allow, then as ``judge_delegate`` does."""
     problem = first_authorization_problem(authorization_of(intent, intent.nonce or 0))
     if problem is not None:
         return invalid(problem)
@@ -24,7 +24,7 @@ def decide(
 def decide_chain(
     intent: AuthorizationIntent, policy: Policy, account: Account, facts: Facts
 ) -> Decision:
-    """Reject a chain as always; whether it may be every chain, ``decide`` has judged."""
+    """Reject a chain as for other intents; ``decide`` has already judged chain 0 (every chain)."""
     if intent.chain_id == ANY_CHAIN:
         return PASSED
     return chain_restriction.decide(intent, policy, account, facts)
@@ -33,7 +33,8 @@ def decide_chain(
 def judge_delegate(delegate: str, chain_id: int, policy: Policy) -> Rejected | None:
     """Reject a delegate (0x, lower case) that is not listed, and chain 0 unless it is allowed.
 
-    Ending a delegation delegates to the zero address, which must be listed too. Source: EIP-7702.
+    Revoking a delegation means delegating to the zero address, which must be listed too. Source:
+    EIP-7702.
     """
     evidence = {"delegate": delegate}
     if delegate not in policy.delegate_allowlist:

@@ -1,4 +1,4 @@
-"""May this message be signed as EIP-191 personal_sign does?"""
+"""Message rule: which messages EIP-191 personal_sign may sign."""
 
 from schemas.intent import MessageIntent
 from schemas.policy import Policy
@@ -12,7 +12,7 @@ MESSAGE_BYTES_MAX = 64 * 1024
 
 
 def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
-    """Reject a message that is too large, or that could be taken for what is no message.
+    """Reject a message that is too large, or that is a hash or the bytes of a transaction.
 
     ``allow_raw_hashes`` allows hashes and pre-images.
     """

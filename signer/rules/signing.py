@@ -1,4 +1,4 @@
-"""Is everything there that a signature needs: a granted key that opens, fees, a free nonce?"""
+"""Signing rule: a granted key that opens, fees and a free nonce."""
 
 from schemas.intent import AuthorizationIntent, Intent, TransactionIntent
 from schemas.policy import Policy
@@ -11,7 +11,7 @@ from signer.nonces import ANY_CHAIN
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
 from signer.rules.simulation import estimate
 
-# Nonces that are passed over can never be used, so a simulator may not lead far ahead.
+# Skipped nonces can never be used, so a simulator's pending nonce may be only this far ahead.
 PENDING_AHEAD_MAX = 64
 # Each is remembered for ever, as the address comes to its nonce on one chain after another.
 ANY_CHAIN_MAX = 64
@@ -35,9 +35,10 @@ def decide(intent: TransactionIntent, _policy: Policy, account: Account, facts: 
 def decide_delegation(
     intent: AuthorizationIntent, _policy: Policy, account: Account, facts: Facts
 ) -> Decision:
-    """Reject by the key and an explicit nonce: the next one, or the one after it.
+    """Reject by the key and an explicit nonce, which must be the next one or the one after it.
 
-    The one after it is for a transaction of the address itself, which takes the next one.
+    The one after it is for a delegation inside a transaction of the address itself: that
+    transaction uses the next one.
     """
     key = usable_key(intent, facts)
     if isinstance(key, Rejected):
@@ -60,7 +61,7 @@ def decide_key(intent: Intent, _policy: Policy, _account: Account, facts: Facts)
 
 
 def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
-    """Return the key an intent names if its agent may use it, it signs, and it opens."""
+    """Return the intent's key if it exists, is granted to the agent, signs and opens."""
     key, path = facts.key, intent.key_path
     if key is None:
         return Rejected(Reason.KEY_UNKNOWN, f"no key at {path}")
@@ -79,14 +80,14 @@ def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
 def nonce_next(
     intent: TransactionIntent, account: Account, key: KeyDescriptor, facts: Facts
 ) -> int:
-    """Return the one nonce that may be used: free, and neither used nor below what is pending."""
+    """Return the next nonce: the lowest free one, at least the simulator's pending nonce."""
     report = estimate(facts)
     pending = report.pending_nonce if report else None
     return account.next_nonce(key.address, intent.chain_id, pending or 0)
 
 
 def _explicit(nonce: int | None, following: int) -> Decision:
-    """Refuse every nonce but the next: one above it would leave a hole that nothing can fill."""
+    """Reject every nonce but the next; a higher one would leave a gap that nothing can fill."""
     if nonce is None or nonce == following:
         return PASSED
     below = nonce < following

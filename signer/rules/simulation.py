@@ -1,4 +1,4 @@
-"""Where a simulation is required: did it succeed, recently, by someone we trust?"""
+"""Simulation rule: a required simulation must have succeeded, recently, in a trusted report."""
 
 from schemas.intent import AnyIntent, TransactionIntent
 from schemas.policy import Policy
@@ -8,11 +8,11 @@ from signer.account import Account
 from signer.rules.decision import PASSED, Decision, Facts, Passed, Rejected
 from signer.settings import Settings
 
-CLOCK_DIFFERENCE_MS_MAX = 30_000
+CLOCK_SKEW_MS_MAX = 30_000
 
 
 def required(intent: AnyIntent, settings: Settings) -> bool:
-    """Tell whether the intent or the organisation asks for a simulation; messages have none."""
+    """Return whether the intent or the organisation requires a simulation; messages have none."""
     if not isinstance(intent, TransactionIntent):
         return False
     return intent.simulate_first or settings.simulation_always
@@ -26,11 +26,11 @@ def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts:
         return Rejected(facts.simulation_problem, "no registered simulator vouches for the report")
     if facts.simulation is None:
         return Rejected(Reason.SIMULATION_MISSING, "a simulation is required and there is none")
-    return _judge(facts.simulation, facts)
+    return _judge_report(facts.simulation, facts)
 
 
 def estimate(facts: Facts) -> SimulationReport | None:
-    """Return the report whose gas, fees and nonce may be used: fresh, and of a success."""
+    """Return the report if its gas, fees and nonce may be used: it is fresh and succeeded."""
     report = facts.simulation
     if report is None or report.status != "succeeded" or not _fresh(report, facts):
         return None
@@ -38,13 +38,13 @@ def estimate(facts: Facts) -> SimulationReport | None:
 
 
 def _fresh(report: SimulationReport, facts: Facts) -> bool:
-    """Tell whether a report is neither too old nor from the future (clocks may differ a little)."""
+    """Return whether a report is neither too old nor from the future, within the clock skew."""
     age_ms = facts.at_ms - report.simulated_at_ms
-    young = -CLOCK_DIFFERENCE_MS_MAX <= age_ms <= facts.settings.simulation_age_ms_max
+    young = -CLOCK_SKEW_MS_MAX <= age_ms <= facts.settings.simulation_age_ms_max
     return young and facts.at_ms < report.expires_at_ms
 
 
-def _judge(report: SimulationReport, facts: Facts) -> Decision:
+def _judge_report(report: SimulationReport, facts: Facts) -> Decision:
     if not _fresh(report, facts):
         age_ms = facts.at_ms - report.simulated_at_ms
         return Rejected(Reason.SIMULATION_STALE, f"the simulation is {age_ms} ms old")

@@ -1,10 +1,10 @@
-"""Which typed data can move money or give away the right to: known by name and by shape.
+"""Detects typed data that can spend: that moves money or grants the right to move it.
 
-A struct is known by its name wherever it stands in the message, and a message by the members of
-all its structs together, so that a renamed, nested, split, widened or wrapped type is known too.
-Matching is generous on purpose: who is wrongly taken for spending needs one more line in a
-policy. It is a net under ``eip712_default_policy = "allow"``, not a proof: a contract of the
-attacker's choice can give any shape any meaning, which only ``"deny"`` answers.
+Detection is by struct names anywhere in the message and by the members of all its structs together,
+so it also finds a renamed, nested, split, widened or wrapped type. It prefers false positives,
+which cost one more line in a policy. It is a safety net under ``eip712_default_policy = "allow"``,
+not a proof: a contract of the attacker's choice can give any shape any meaning. Only ``"deny"``
+protects against that.
 """
 
 import re
@@ -22,9 +22,9 @@ _DYNAMIC: Final = "dynamic"
 
 
 class SpendingType(NamedTuple):
-    """One row: a kind, parts of struct names that betray it, and its shapes.
+    """One row: a kind of spending, parts of struct names that indicate it, and its shapes.
 
-    A shape is members as ``name:type`` that must all be there; ``a/b`` is either name.
+    A shape lists members as ``name:type``; all must be present. ``a/b`` matches either name.
     """
 
     kind: str
@@ -105,7 +105,7 @@ SPENDING_TYPES: Final = (
 )
 
 OPAQUE: Final = "opaque"
-"""The kind of what shows only a hash or bytes: it may stand for anything, spending too."""
+"""The kind of typed data that shows only a hash or bytes, which may hide spending."""
 
 _FORMS: Final = {
     "address": frozenset({_WORD}),
@@ -119,12 +119,12 @@ _FORMS: Final = {
 
 def find_spending(structs: Mapping[str, Struct]) -> str | None:
     """Return the kind of the first row of `SPENDING_TYPES` that the structs match, or None."""
-    names = [_plain(name) for name in structs]
+    names = [_normalised(name) for name in structs]
     for kind, parts, _ in SPENDING_TYPES:
         if any(part in name for part in parts for name in names):
             return kind
     present = {
-        (_plain(member.name), _form(member))
+        (_normalised(member.name), _form(member))
         for struct in structs.values()
         for member in struct.members
     }
@@ -135,25 +135,25 @@ def find_spending(structs: Mapping[str, Struct]) -> str | None:
 
 
 def _opaque(struct: Struct) -> bool:
-    """Tell whether a struct is nothing but bytes: a wallet's wrapper around any other hash."""
+    """Return whether a struct holds only bytes, as a wallet's wrapper around another hash does."""
     return len(struct.members) == 1 and struct.members[0].base in ("bytes", "bytes32")
 
 
 @lru_cache(maxsize=1024)
-def _plain(name: str) -> str:
-    """Return a name without case and punctuation: ``_safeTxGas`` is ``safetxgas``."""
+def _normalised(name: str) -> str:
+    """Return a name in lower case without punctuation: ``_safeTxGas`` gives ``safetxgas``."""
     return _FOREIGN.sub("", name.lower())
 
 
 def _form(member: Member) -> str:
-    """Return how a member is encoded; widths of integers and arrays around it do not count."""
+    """Return how a member is encoded, ignoring integer widths and arrays."""
     if member.base not in ELEMENTARY:
         return _STRUCT
     return _DYNAMIC if member.base in ("bytes", "string") else _WORD
 
 
-def _read(shape: str) -> tuple[frozenset[tuple[str, str]], ...]:
-    """Read one shape into its members, each as the names and forms that satisfy it."""
+def _parse(shape: str) -> tuple[frozenset[tuple[str, str]], ...]:
+    """Parse a shape; each member becomes the set of names and forms that match it."""
     pairs: Iterable[list[str]] = (member.split(":") for member in shape.split())
     return tuple(
         frozenset((name, form) for name in names.split("/") for form in _FORMS[wanted])
@@ -161,4 +161,4 @@ def _read(shape: str) -> tuple[frozenset[tuple[str, str]], ...]:
     )
 
 
-_SHAPES: Final = tuple((row.kind, tuple(map(_read, row.shapes))) for row in SPENDING_TYPES)
+_SHAPES: Final = tuple((row.kind, tuple(map(_parse, row.shapes))) for row in SPENDING_TYPES)

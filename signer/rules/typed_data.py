@@ -1,4 +1,4 @@
-"""May this typed data be signed for this chain?"""
+"""Typed data rule: which EIP-712 domains and types may be signed."""
 
 from schemas.intent import TypedDataIntent
 from schemas.policy import Policy, TypedDataDomain
@@ -9,14 +9,14 @@ from signer.ethereum.typed_data.errors import TypedDataError
 from signer.rules.decision import Decision, Facts, Passed, Rejected, Signable
 from signer.rules.spending import find_spending
 
-# An evidence's value may be this long; 32 levels of names of 64 characters are longer.
+# Maximum length of an evidence value; a path of 32 names of 64 characters is longer.
 _PLACE_MAX = 1024
 
 
 def decide(intent: TypedDataIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
     """Reject typed data that is invalid, or whose domain and type the policy does not allow.
 
-    Where the organisation's policies must be explicit, what can spend is judged strictly.
+    If the organisation requires explicit policies, typed data that can spend is judged strictly.
     """
     try:
         typed_data = read_typed_data(intent.typed_data, intent.chain_id)
@@ -27,21 +27,25 @@ def decide(intent: TypedDataIntent, policy: Policy, _account: Account, facts: Fa
 
 
 def _judge(typed_data: TypedData, policy: Policy, *, strict: bool) -> Decision:
-    """Reject typed data, already read, that the policy does not allow.
+    """Reject parsed typed data that the policy does not allow.
 
-    1. Where the policy names chains, it must be for one chain. 2. Entries that list the domain
-    decide: one of them must allow the primary type. 3. Of other domains the default decides, but
-    never on what can spend. 4. What can spend must be for one
-    chain, as the rules on chains would else be passed by, and under ``strict`` its entry names
-    its primary type.
+    1. If the policy names chains, the domain must be bound to one chain.
+    2. If entries list the domain, one of them must allow the primary type.
+    3. For other domains the default decides, except for typed data that can spend.
+    4. Typed data that can spend must be listed and bound to one chain; otherwise it would bypass
+       the chain rules. With ``strict``, its entry must name its primary type.
     """
+    # 1.
     if policy.chains is not None and not typed_data.domain.one_chain:
         return _refuse(Reason.CHAIN_NOT_ALLOWED, typed_data, "is good on every chain")
+    # 2.
     listing = [entry for entry in policy.eip712_domain_allowlist if _lists(entry, typed_data)]
     allowing = [entry for entry in listing if _allows(entry, typed_data.primary_type)]
     spending = find_spending(typed_data.structs)
     if spending is not None:
+        # 4.
         return _judge_spending(typed_data, spending, allowing, strict=strict)
+    # 3.
     if allowing or (not listing and policy.eip712_default_policy == "allow"):
         return Passed(_evidence(typed_data), _signable(typed_data))
     return _refuse(Reason.DOMAIN_NOT_ALLOWED, typed_data, "is not listed")
@@ -63,7 +67,7 @@ def _judge_spending(
 
 
 def _lists(entry: TypedDataDomain, typed_data: TypedData) -> bool:
-    """Tell whether an entry is about a domain; what the domain leaves out matches nothing said."""
+    """Return whether an entry lists a domain; a field that the domain lacks matches no value."""
     domain = typed_data.domain
     return (
         entry.verifying_contract == domain.verifying_contract

@@ -1,4 +1,4 @@
-"""Is one transaction's value, and what its gas and blobs may cost, small enough?"""
+"""Value cap rule: the value of one transaction, and the maximum cost of its gas and blobs."""
 
 from schemas.intent import TransactionIntent
 from schemas.money import wei_to_eth
@@ -13,8 +13,8 @@ from signer.rules.simulation import estimate
 def decide(intent: TransactionIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
     """Reject a value over ``tx_max_value_eth``, or a cost over ``tx_max_fee_eth``.
 
-    The cost is all that gas and blobs may take beside the value. Fees that nobody knows yet are not
-    judged here; signing refuses them.
+    The cost is the maximum for gas and blobs, without the value. Unknown fees are not judged here;
+    the signing rule rejects them.
     """
     if policy.value_wei_max is not None and intent.value_wei > policy.value_wei_max:
         return _over(Reason.VALUE_TOO_HIGH, "value", intent.value_wei, policy.value_wei_max)

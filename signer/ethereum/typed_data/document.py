@@ -1,4 +1,4 @@
-"""EIP-712 documents as wallets exchange them: read strictly, hashed by our own encoder."""
+"""EIP-712 documents in the JSON form of wallets: strict parsing and the digest to sign."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _PREFIX: Final = b"\x19\x01"  # EIP-191, version 0x01
 
 @dataclass(frozen=True, slots=True)
 class TypedData:
-    """Hold a valid document: its domain, the structs of its message, and the digest to sign."""
+    """A valid document: its domain, the structs of its message, and the digest to sign."""
 
     domain: Domain
     primary_type: str
@@ -28,11 +28,11 @@ class TypedData:
 
 
 def read_typed_data(document: str, chain_id: int) -> TypedData:
-    """Read a document of ``types``, ``primaryType``, ``domain`` and ``message``, and hash it.
+    """Parse a document of ``types``, ``primaryType``, ``domain`` and ``message``, and hash it.
 
     ``document`` is JSON text; ``chain_id`` is the chain that the signature is for. Raises
-    TypedDataError with a code and the place for everything that is not exactly one value of
-    exactly these types. Source: EIP-712.
+    TypedDataError, with a code and the place, unless the message is exactly one value of exactly
+    these types. Source: EIP-712.
     """
     parts = _read_parts(document)
     types = parts["types"]
@@ -80,7 +80,7 @@ def _sentence(error: JsonError) -> str:
 
 
 def _place(repeated: Path | None) -> str:
-    """Write a path as places are written."""
+    """Format a path as a place (``message.to[0]``)."""
     place = "document" if repeated is None else ""
     for step in repeated or ():
         place += f"[{step}]" if isinstance(step, int) else f".{shown_name(step)}"

@@ -1,3 +1,5 @@
+"""EIP-712 domains: validation and the domain separator."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,10 +32,10 @@ _ENCODER: Final = Encoder({})
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """Hold the present fields of a domain, and its separator (32 bytes).
+    """The present fields of a domain, and its separator (32 bytes).
 
-    ``verifying_contract`` and ``salt`` are lower-case 0x hex. ``one_chain`` is whether the
-    separator differs on every chain: by ``chainId``, or by a salt that is the chain's number.
+    ``verifying_contract`` and ``salt`` are lower-case 0x hex. ``one_chain`` is whether ``chainId``,
+    or a salt equal to the chain id, makes the separator differ on every chain.
     """
 
     name: str | None
@@ -46,11 +48,11 @@ class Domain:
 
 
 def read_domain(value: Any, types: Mapping[str, Any], chain_id: int) -> Domain:
-    """Read a domain for the chain; ``types`` are the document's.
+    """Parse a domain for ``chain_id``; ``types`` are the document's.
 
-    The type is derived from the fields that are present, in the standard's order. Raises
-    TypedDataError where an EIP712Domain among the types differs, as libraries then hash different
-    bytes, and for another chain. Source: EIP-712, definition of domainSeparator.
+    The type is derived from the present fields, in the standard's order. Raises TypedDataError for
+    another chain, and if EIP712Domain among the types differs from the derived type, because
+    libraries then hash different bytes. Source: EIP-712, definition of domainSeparator.
     """
     if not isinstance(value, dict):
         raise TypedDataError(Code.OBJECT_EXPECTED, "must be an object.", "domain")
@@ -70,7 +72,7 @@ def read_domain(value: Any, types: Mapping[str, Any], chain_id: int) -> Domain:
 
 @lru_cache(maxsize=32)
 def _derive(present: tuple[bool, ...]) -> tuple[Struct, list[dict[str, str]]]:
-    """Return the domain's type as a struct, and as a document would define it."""
+    """Return the domain's type as a struct, and in the form of a document's ``types``."""
     pairs = zip(_MEMBERS, present, strict=True)
     members = tuple(member for member, there in pairs if there)
     definition = [{"name": member.name, "type": member.type} for member in members]
@@ -78,7 +80,7 @@ def _derive(present: tuple[bool, ...]) -> tuple[Struct, list[dict[str, str]]]:
 
 
 def _mismatch(definition: Any) -> TypedDataError:
-    """Return what is wrong with a definition that is not the derived one."""
+    """Return the error of a definition that differs from the derived one."""
     place = f"types.{DOMAIN_TYPE}"
     try:
         read_members(definition)
@@ -89,7 +91,7 @@ def _mismatch(definition: Any) -> TypedDataError:
 
 
 def _domain(value: dict[str, Any], for_chain_id: int, separator: bytes) -> Domain:
-    """Bring values that were encoded, hence are valid, into one form."""
+    """Normalise the values; encoding has already validated them."""
     chain_id = value.get("chainId")
     contract, salt = value.get("verifyingContract"), value.get("salt")
     salted = salt is not None and int(salt, 16) == for_chain_id

@@ -1,3 +1,5 @@
+"""EIP-712 hashStruct and encodeData."""
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +12,10 @@ from signer.ethereum.typed_data.values import ELEMENTARY
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Validate and hash values of the struct types of one document.
+    """Validates and hashes values of the struct types of one document.
 
-    Values are parsed JSON. Every level of a struct or an array counts towards `DEPTH_MAX`; the
-    outermost struct is the first. Source: EIP-712, definitions of hashStruct and encodeData.
+    Values are parsed JSON. Every nested struct or array counts towards `DEPTH_MAX`; the outermost
+    struct counts as one. Source: EIP-712, definitions of hashStruct and encodeData.
     """
 
     structs: Mapping[str, Struct]
@@ -21,7 +23,7 @@ class Encoder:
     def hash_struct(self, struct: Struct, value: Any, depth: int = 1) -> bytes:
         """Return the 32-byte hashStruct of a value that has exactly the struct's members.
 
-        Raises TypedDataError whose place is seen from the value.
+        Raises TypedDataError with a place relative to the value.
         """
         _require_depth(depth)
         _require_members(struct, value)

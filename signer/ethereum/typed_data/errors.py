@@ -1,4 +1,4 @@
-"""Why typed data is refused: stable codes, one table for programs and people."""
+"""Typed data errors: stable codes and their meanings."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from signer.ethereum.errors import EthereumError
 
 
 class Code(StrEnum):
-    """The code of a refusal; a code never changes its meaning."""
+    """The code of a typed data error; a code never changes its meaning."""
 
     # the document
     DOCUMENT_TOO_LARGE = "document_too_large"
@@ -71,9 +71,9 @@ MEANING: dict[Code, str] = {
 
 
 class TypedDataError(EthereumError):
-    """Refuse typed data, with a stable code and the place (``message.to[0].wallet``).
+    """Typed data is invalid; has a stable code and the place (``message.to[0].wallet``).
 
-    ``place`` repeats nothing of the document but well-formed names; ``reason`` nothing at all.
+    ``place`` repeats only well-formed names of the document, ``reason`` nothing of it.
     """
 
     def __init__(self, code: Code, reason: str, place: str = "") -> None:
@@ -81,6 +81,6 @@ class TypedDataError(EthereumError):
         self.code = code
 
     def within(self, outer: str) -> "TypedDataError":
-        """Return the same refusal, its place seen from one level further out."""
+        """Return the same error with its place relative to the enclosing value."""
         dot = "." if self.place and not self.place.startswith("[") else ""
         return TypedDataError(self.code, self.reason, f"{outer}{dot}{self.place}")

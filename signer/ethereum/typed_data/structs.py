@@ -1,4 +1,4 @@
-"""The struct types of a document: complete, acyclic, all in use, and their type hashes."""
+"""EIP-712 struct types: validates that they are complete, acyclic and used; hashes them."""
 
 import re
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ DEPTH_MAX: Final = 32
 STRUCTS_MAX: Final = 128
 NAME_MAX: Final = 64
 ENCODED_TYPES_LENGTH_MAX: Final = 512 * 1024
-# Neither has a bracket, parenthesis or comma and a type's name no space, so no name can make
-# one encodeType string mean two types. A colon stands in types of Hyperliquid; spaces in a
-# member's name and the empty type name are what all libraries take.
+# Names have no bracket, parenthesis or comma, and type names no space, so no name can make one
+# encodeType string mean two types. Hyperliquid's types contain colons; all libraries accept spaces
+# in member names and the empty type name.
 _TYPE_NAME = re.compile(r"(?:[A-Za-z_$][A-Za-z0-9_$:]*)?")
 _MEMBER_NAME = re.compile(r"[A-Za-z_$](?:[A-Za-z0-9_$ ]*[A-Za-z0-9_$])?")
-_ELEMENTARY_LOOK = re.compile(
+_LIKE_ELEMENTARY = re.compile(
     r"(?:u?int|bytes)[0-9]*|byte|bool|address|string|function|u?fixed(?:[0-9]+x[0-9]+)?"
 )
 _FIELD_TYPE = re.compile(r"([^\[\]]{0,64})((?:\[(?:[1-9][0-9]{0,5})?\]){0,32})")
@@ -27,7 +27,7 @@ _LENGTH = re.compile(r"\[([0-9]*)\]")
 
 
 class Member(NamedTuple):
-    """One member of a struct: ``type`` as written, its base, and its arrays' lengths.
+    """One member of a struct: ``type`` as in the document, its base, and its array lengths.
 
     ``Order[2][]`` has the base ``Order`` and the lengths 2 and None, inner first.
     """
@@ -43,7 +43,7 @@ Members: TypeAlias = tuple[Member, ...]
 
 @dataclass(frozen=True, slots=True)
 class Struct:
-    """A struct type whose type hash (32 bytes) covers all that it contains."""
+    """A struct type; its type hash (32 bytes) covers all structs that it contains."""
 
     name: str
     members: Members
@@ -52,11 +52,11 @@ class Struct:
 
 
 def read_structs(types: Mapping[str, Any], primary_type: Any) -> dict[str, Struct]:
-    """Read the ``types`` of a document, without EIP712Domain, into structs by name.
+    """Parse the ``types`` of a document, without EIP712Domain, into structs by name.
 
-    Raises TypedDataError unless every type is complete and acyclic and the primary type
-    reaches it. The standard allows a struct that contains an array of itself; ethers does not,
-    so it is refused. Source: EIP-712, definition of encodeType.
+    Raises TypedDataError unless every type is complete, acyclic and reachable from the primary
+    type. The standard allows a struct that contains an array of itself; ethers does not, so it is
+    rejected. Source: EIP-712, definition of encodeType.
     """
     table = _read_table(types)
     if not isinstance(primary_type, str) or primary_type not in table:
@@ -64,7 +64,7 @@ def read_structs(types: Mapping[str, Any], primary_type: Any) -> dict[str, Struc
             Code.PRIMARY_TYPE_UNKNOWN, "must name one of the types.", "primaryType"
         )
     contained: dict[str, frozenset[str]] = {}
-    _contain(primary_type, table, (), contained)
+    _collect_contained(primary_type, table, (), contained)
     for name in table:
         if name not in contained:
             reason = "is not used by the primary type."
@@ -78,7 +78,7 @@ def read_structs(types: Mapping[str, Any], primary_type: Any) -> dict[str, Struc
 
 
 def read_members(definition: Any) -> Members:
-    """Read one type's list of ``{"name", "type"}``; raises TypedDataError."""
+    """Parse one type's list of ``{"name", "type"}``; raises TypedDataError."""
     if not isinstance(definition, list):
         raise TypedDataError(Code.LIST_EXPECTED, "must be a list of members.")
     members: dict[str, Member] = {}
@@ -92,18 +92,18 @@ def read_members(definition: Any) -> Members:
 
 
 def make_struct(name: str, members: Members, encoded_type: str) -> Struct:
-    """Return a struct; its encoded type is its own definition and those of all structs in it."""
+    """Return a struct; ``encoded_type`` is its definition and those of all structs in it."""
     names = frozenset(member.name for member in members)
     return Struct(name, members, names, keccak256(encoded_type.encode()))
 
 
 def define(name: str, members: Members) -> str:
-    """Define one struct as encodeType does, without those in it."""
+    """Return the definition of one struct, as in encodeType, without the structs in it."""
     return f"{name}({','.join(f'{member.type} {member.name}' for member in members)})"
 
 
 def shown_name(name: str) -> str:
-    """Return a name from the document as a place may show it; ``?`` stands for one ill-formed."""
+    """Return a name from the document for use in a place; ``?`` if it is ill-formed."""
     return name if len(name) <= NAME_MAX and _MEMBER_NAME.fullmatch(name) else "?"
 
 
@@ -125,7 +125,7 @@ def _require_type_name(name: str) -> None:
     if len(name) > NAME_MAX or not _TYPE_NAME.fullmatch(name):
         reason = f"must have names of up to {NAME_MAX} letters, digits, _, $ and colons."
         raise TypedDataError(Code.TYPE_NAME_INVALID, reason, "types")
-    if _ELEMENTARY_LOOK.fullmatch(name):
+    if _LIKE_ELEMENTARY.fullmatch(name):
         raise TypedDataError(Code.TYPE_NAME_INVALID, "is no name for a struct.", _place(name))
 
 
@@ -144,7 +144,7 @@ def _read_member(entry: Any, earlier: Mapping[str, Member]) -> Member:
 
 @lru_cache(maxsize=1024)
 def _member(name: str, field_type: str) -> Member:
-    """Read a member's two strings; what is kept is bounded, as both are once they are valid."""
+    """Parse a member's two strings. Valid ones are short, so the cache is bounded."""
     if len(name) > NAME_MAX or not _MEMBER_NAME.fullmatch(name):
         reason = f"must be up to {NAME_MAX} letters, digits, _, $ and inner spaces."
         raise TypedDataError(Code.MEMBER_NAME_INVALID, reason, "name")
@@ -167,25 +167,25 @@ def _unknown() -> TypedDataError:
     return TypedDataError(Code.TYPE_UNKNOWN, reason, "type")
 
 
-def _contain(
+def _collect_contained(
     name: str,
     table: Mapping[str, Members],
     above: tuple[str, ...],
     contained: dict[str, frozenset[str]],
 ) -> frozenset[str]:
-    """Note for a struct and all in it which other structs each contains."""
+    """Record in ``contained``, for a struct and all structs in it, which structs each contains."""
     if name in contained:
         return contained[name]
     if name in above:
         raise TypedDataError(Code.TYPE_CYCLIC, "contains itself.", _place(name))
     inner = {member.base for member in table[name]} & table.keys()
-    deeper = (_contain(base, table, (*above, name), contained) for base in inner)
+    deeper = (_collect_contained(base, table, (*above, name), contained) for base in inner)
     contained[name] = frozenset(inner).union(*deeper)
     return contained[name]
 
 
 def _require_short(definitions: Mapping[str, str], contained: Mapping[str, frozenset[str]]) -> None:
-    """Bound what is hashed: a type's hash covers the definitions of all types that it contains."""
+    """Bound the bytes to hash: a type hash covers the definitions of all types it contains."""
     length = sum(len(definitions[name]) for below in contained.values() for name in below)
     if length > ENCODED_TYPES_LENGTH_MAX:
         reason = f"repeat {length} characters of each other; {ENCODED_TYPES_LENGTH_MAX} are most."

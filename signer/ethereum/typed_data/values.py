@@ -1,7 +1,7 @@
-"""The elementary types of EIP-712: which JSON values they take and the 32 bytes that encode them.
+"""The elementary types of EIP-712: the JSON values they accept and their 32-byte encoding.
 
-Stricter than the libraries that wallets use: a value that two of them read differently is
-refused, so that what was shown is what is signed.
+Stricter than the libraries of wallets: a value that two of them interpret differently is rejected,
+so that the displayed value is the signed one.
 """
 
 import re
@@ -14,7 +14,7 @@ from signer.ethereum.keccak import keccak256
 from signer.ethereum.typed_data.errors import Code, TypedDataError
 
 WORD_BYTES: Final = 32
-# At most 78 digits and a sign, or 64 hexadecimal digits: what 256 bits can need.
+# 256 bits need at most 78 digits and a sign, or 64 hexadecimal digits.
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _HEX_INTEGER = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _HEX_BYTES = re.compile(r"0x[0-9a-fA-F]*")
@@ -99,4 +99,4 @@ ELEMENTARY: Final[dict[str, Elementary]] = {
     **{f"uint{bits}": _integer(bits, signed=False) for bits in range(8, 257, 8)},
     **{f"int{bits}": _integer(bits, signed=True) for bits in range(8, 257, 8)},
 }
-"""Every elementary type under its one name; EIP-712 knows no alias such as ``uint``."""
+"""Every elementary type by its only name; EIP-712 has no alias such as ``uint``."""
