@@ -91,7 +91,7 @@ def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
     intent = trader.signed("a")
     assert run_once(folder, intent) == ["signed"]
     write(folder.pipeline, "UPDATE state SET place = randomblob(16) WHERE kind = 'live'")
-    with pytest.raises(StateIntegrityError, match="cannot be found by its key"):
+    with pytest.raises(StateIntegrityError, match=r"live record of treasury .*\bkey\b"):
         run_once(folder, intent)
     check(in_folder(folder.path), settled=False)
 
@@ -138,7 +138,7 @@ def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
         db.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)", old)
         db.commit()
     with (
-        pytest.raises(StateRollbackError, match="ends before outcome 2"),
+        pytest.raises(StateRollbackError, match="outcome 2"),
         connect(folder.path) as api,
     ):
         list(api.submit([submitted(intent)], wait=True))
@@ -148,14 +148,14 @@ def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("DELETE FROM state WHERE kind = 'head'", "do not match its head"),
+        ("DELETE FROM state WHERE kind = 'head'", "treasury .*match .*head"),
         ("DELETE FROM state WHERE kind = 'slot'", "event in the vault is invalid"),
-        (DELETE_LIVE, "do not match its head"),
-        (SWAP_LIVE, "live record of treasury was changed by another program"),
-        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "do not match its head"),
-        (DOUBLE_LIVE, "cannot be found by its key"),
-        ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed by another program"),
-        ("UPDATE state SET value = x''", "slot 0 was changed by another program"),
+        (DELETE_LIVE, "treasury .*match .*head"),
+        (SWAP_LIVE, "live record of treasury was changed"),
+        ("UPDATE state SET account = 'other' WHERE kind = 'live'", "treasury .*match .*head"),
+        (DOUBLE_LIVE, r"live record of treasury .*\bkey\b"),
+        ("UPDATE state SET value = zeroblob(40)", "slot 0 was changed"),
+        ("UPDATE state SET value = x''", "slot 0 was changed"),
     ],
 )
 def test_state_that_was_cut_swapped_or_doubled_halts(
@@ -173,7 +173,7 @@ def test_a_vault_answer_that_was_removed_halts_instead_of_refusing_intents(
 ) -> None:
     assert run_once(folder, trader.signed("a")) == ["signed"]
     write(folder.pipeline, "DELETE FROM records WHERE topic = ?", number(Topic.VAULT))
-    with pytest.raises(StateRollbackError, match="only 0 answers in the vault"):
+    with pytest.raises(StateRollbackError, match=r"\b0 .*vault"):
         run_once(folder, trader.signed("b"))
 
 

@@ -56,7 +56,7 @@ def test_a_build_that_takes_in_its_place_is_found_and_the_file_is_named(tmp_path
     leaking += '    _keep(prefix)\n    (prefix / "bin" / "place").write_text(os.getcwd())\n'
     with (checkout / "infra" / "image" / "layer.py").open("a") as code:
         code.write(leaking)
-    with pytest.raises(ImageError, match="usr/local/bin/place differs in sha256"):
+    with pytest.raises(ImageError, match=r"usr/local/bin/place .*sha256"):
         twice.build_twice(checkout, with_dependencies=False)
 
 
@@ -162,5 +162,5 @@ def test_the_wheel_is_of_the_image_s_files_whatever_else_lies_about(tmp_path: Pa
 def test_a_date_that_is_none_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for said in ("yesterday", "-1", "0"):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", said)
-        with pytest.raises(ImageError, match="SOURCE_DATE_EPOCH is"):
+        with pytest.raises(ImageError, match="SOURCE_DATE_EPOCH"):
             epoch_s()

@@ -137,7 +137,7 @@ def test_what_is_registered_is_told_at_once(api: Api, folder: Folder) -> None:
 def test_a_strangers_registration_is_refused_and_not_appended(api: Api) -> None:
     before = api.registry()["sequence"]
     stranger = Ed25519Signer("admin-0", secrets.token_bytes(32))
-    with pytest.raises(ApiError, match="no admin key") as caught:
+    with pytest.raises(ApiError, match="admin key") as caught:
         operator.register(api, stranger, [AccountOpened(account="third")], NOW_MS)
     assert code_of(caught) == "registry_refused"
     with pytest.raises(ApiError, match="malformed"):
@@ -153,7 +153,7 @@ def test_a_registration_twice_is_refused(api: Api, folder: Folder) -> None:
     )
     envelope = base64.b64encode(raw).decode()
     assert api.register(envelope) == {"sequence": now["sequence"]}
-    with pytest.raises(ApiError, match="does not continue"):
+    with pytest.raises(ApiError, match=f"record {now['sequence']}"):
         api.register(envelope)
 
 
@@ -175,7 +175,7 @@ def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
     with pytest.raises(ApiError, match="already") as caught:
         provision(api, folder, path, at_ms=NOW_MS + 1)
     assert code_of(caught) == "key_refused"
-    with pytest.raises(ApiError, match="no open account"):
+    with pytest.raises(ApiError, match="nobodys"):
         provision(api, folder, path, account="nobodys")
 
 
@@ -229,7 +229,7 @@ def test_a_trail_is_found_by_the_beginning_of_its_names(api: Api) -> None:
     assert topics[0] == "intents.submitted"
     assert {"intents.admitted", "intents.decided", "outcomes", "transactions.signed"} <= set(topics)
     assert api.trail(end["result"]["transaction_hash"]) == trail
-    with pytest.raises(ApiError, match="no intent") as caught:
+    with pytest.raises(ApiError) as caught:
         api.trail("0xffff" * 10)
     assert code_of(caught) == "intent_unknown"
     newest = api.intents(limit=1, account=ACCOUNT, agent="trader")

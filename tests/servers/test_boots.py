@@ -112,7 +112,7 @@ def test_a_folder_without_the_platform_that_it_is_told_to_use_opens_for_nobody(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIXGATE_ATTESTATION__PLATFORM", "sev-guest")
-    with pytest.raises(FATAL_ERRORS, match="/dev/sev-guest cannot be opened"), running(folder):
+    with pytest.raises(FATAL_ERRORS, match="/dev/sev-guest"), running(folder):
         pass
     monkeypatch.delenv("SIXGATE_ATTESTATION__PLATFORM")
     with running(folder) as node:

@@ -17,10 +17,10 @@ from tests.harness.pipeline.embedded import ACCOUNT, open_pipeline
 
 HEADS: dict[str, tuple[dict[str, Any], str]] = {
     "it is fresh and reached": ({}, ""),
-    "it names a record more": ({"sequence": 10**6}, "without its last records"),
-    "it names another record": ({"digest": "0x" + "11" * 32}, "two registries"),
-    "it is an hour old": ({"at_ms": 1}, "no registrar has signed since"),
-    "its hour has not come": ({"at_ms": 2**45, "valid_until_ms": 2**46}, "ahead of this clock"),
+    "it names a record more": ({"sequence": 10**6}, "record 1000000"),
+    "it names another record": ({"digest": "0x" + "11" * 32}, "another"),
+    "it is an hour old": ({"at_ms": 1}, r"\d s old"),
+    "its hour has not come": ({"at_ms": 2**45, "valid_until_ms": 2**46}, r"\d s ahead"),
 }
 
 
@@ -61,5 +61,5 @@ def _head(folder: Folder, registry: list[Record], changes: dict[str, Any]) -> Re
 
 def test_a_registrar_without_its_key_says_how_to_make_one(folder: Folder) -> None:
     folder.key(REGISTRAR).unlink()
-    with pytest.raises(FolderError, match=f"services add {REGISTRAR} makes it"):
+    with pytest.raises(FolderError, match=f"services add {REGISTRAR}"):
         RegistrarProcess(Settings(data=folder.path))

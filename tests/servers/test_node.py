@@ -142,7 +142,7 @@ def run_and_take_away(folder: Folder, replaced: str) -> None:
 
 @pytest.mark.parametrize("replaced", ["by nothing", "by another"])
 def test_a_folder_that_is_gone_while_it_runs_halts(folder: Folder, replaced: str) -> None:
-    with pytest.raises(FolderError, match="removed or replaced"):
+    with pytest.raises(FolderError, match=f"{folder.path} .*(removed|replaced)"):
         run_and_take_away(folder, replaced)
 
 
@@ -153,7 +153,7 @@ def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
 
 def test_a_second_owner_is_refused(api: Api, folder: Folder) -> None:
     assert api.status()
-    with pytest.raises(FolderBusyError, match="stop it first"), folder.owned():
+    with pytest.raises(FolderBusyError), folder.owned():
         pass
 
 
@@ -168,7 +168,7 @@ def test_a_stale_socket_is_replaced(folder: Folder) -> None:
 def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
     ask = {"registry_refused": api.register, "key_refused": api.order_key}[code]
     before = api.registry()["sequence"]
-    with pytest.raises(ApiError, match=f"over {INTERNAL_BYTES_MAX} bytes") as caught:
+    with pytest.raises(ApiError, match=f"{INTERNAL_BYTES_MAX} bytes") as caught:
         ask(base64.b64encode(b"{" * (INTERNAL_BYTES_MAX + 1)).decode())
     assert (caught.value.code, api.registry()["sequence"]) == (code, before)
     with pytest.raises(ApiError, match="JSON"):
@@ -321,13 +321,13 @@ def fill_disk(api: Api) -> None:
 def submit_to_a_full_disk(folder: Folder, values: list[bytes]) -> None:
     with connect(folder.path) as api:
         fill_disk(api)
-        with pytest.raises(ApiError, match="the disk is full"):
+        with pytest.raises(ApiError, match="disk is full"):
             submit(api, *values)
 
 
 def test_a_full_disk_halts_with_nothing_half_written(folder: Folder, trader: Producer) -> None:
     values = [trader.signed(str(n), data="0x" + "00" * 60_000) for n in range(40)]
-    with pytest.raises(LogError, match="the disk is full"):
+    with pytest.raises(LogError, match="disk is full"):
         submit_to_a_full_disk(folder, values)
     check(in_folder(folder.path), settled=False)
     with connect(folder.path) as api:

@@ -61,7 +61,7 @@ def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tu
 def test_processes_that_get_on_are_left_alone(scaled: Scaled) -> None:
     for name in NAMES:
         code, told = probed(scaled.url(name), scaled.processes[name].pid, PROBE_S_MAX / 2)
-        assert (code, "gets on" in told) == (ExitCode.OK, True)
+        assert code == ExitCode.OK, told
     scaled.stop_all()
 
 
@@ -118,11 +118,11 @@ def test_only_the_process_that_listens_there_is_ended() -> None:
     with served(b"sixgate_stalled_seconds 1e9\n") as url, bystander() as other:
         code, told = probed(url, other.pid)
         assert (code, other.poll()) == (ExitCode.USAGE, None)
-        assert f"process {other.pid} does not listen" in told
+        assert f"process {other.pid} " in told
         other.kill()
         other.wait()
         code, told = probed(url, other.pid)
-        assert (code, "there is no process" in told) == (ExitCode.USAGE, True)
+        assert (code, f"process {other.pid}:" in told) == (ExitCode.USAGE, True)
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,9 @@ def test_another_form_of_url_is_refused(url: str) -> None:
 
 
 def test_nobody_there_is_said_so() -> None:
-    code, told = probed(f"http://127.0.0.1:{free_port()}", os.getpid())
-    assert (code, "There is no process" in told) == (ExitCode.UNREACHABLE, True)
+    url = f"http://127.0.0.1:{free_port()}"
+    code, told = probed(url, os.getpid())
+    assert (code, url in told) == (ExitCode.UNREACHABLE, True)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def test_a_version_is_stored_once_and_the_next_one_follows(served: tuple[Api, Fo
         made = store(by, MAIN, NewSecret("db", version, "password", b"value"))
         assert (made["version"], made["generated"], made["mode"]) == (version, False, "envelope")
     assert store(by, MAIN, NewSecret("token", 1, "api_key"))["generated"]
-    with pytest.raises(ApiError, match="does not follow") as caught:
+    with pytest.raises(ApiError, match="version 2 of db") as caught:
         store(by, MAIN, NewSecret("db", 2, "password", b"another"))
     assert caught.value.code == "vault_refused"
     found = [(one["path"], one["version"]) for one in by.api.vault(*MAIN)["secrets"]]

@@ -74,7 +74,7 @@ def test_it_opens_for_its_own_organisation_and_service_alone(
     with pytest.raises(CorruptError):
         open_identity(kms, moved)
     replace_identity(folder, moved)
-    with pytest.raises(FolderError, match="restore the right one"):
+    with pytest.raises(FolderError, match=f"signer-0 of {ORG}"):
         read_identity(folder)
 
 
@@ -92,7 +92,7 @@ def test_a_file_that_claims_another_public_key_does_not_open(folder: Folder) -> 
     kms = root()
     made = create_identity(folder, ORG, kms, secrets.token_bytes)
     claimed = made.model_copy(update={"public_key": "0x" + "11" * 32})
-    with pytest.raises(CorruptError, match="not that of its public key"):
+    with pytest.raises(CorruptError, match="public key"):
         open_identity(kms, claimed)
 
 
@@ -141,7 +141,7 @@ def test_a_root_that_gives_back_something_else_seals_nothing(folder: Folder) -> 
 
     kms = root()
     made = create_identity(folder, ORG, kms, secrets.token_bytes)
-    with pytest.raises(CorruptError, match="does not open to the same"):
+    with pytest.raises(CorruptError, match=r"nothing (was|is) stored"):
         reseal_identity(kms, root(Lying), made)
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(
 
     monkeypatch.setattr(os, "write", full)
     moved = reseal_identity(own_root(folder), root(Elsewhere), made)
-    with pytest.raises(FolderError, match="cannot be written: No space left"):
+    with pytest.raises(FolderError, match="No space left"):
         replace_identity(folder, moved)
     assert read_identity(folder) == made
     assert sorted(path.name for path in folder.signer_identity.parent.iterdir()) == [

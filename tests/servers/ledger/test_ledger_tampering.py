@@ -200,7 +200,7 @@ def test_a_row_under_the_largest_number_there_is_hangs_nobody(clickhouse: ClickH
     put(clickhouse, chained([entry(12)], Tip(2**64 - 1, ROWS[11].hash))[0])
     missing = (len(ROWS), f"the row is missing; the next one is {2**64 - 1}")
     assert found(clickhouse) == both(missing)
-    with pytest.raises(VerificationError, match="the row is missing"):
+    with pytest.raises(VerificationError, match="missing"):
         verify_rows(LedgerTable(clickhouse, ORG).rows())  # type: ignore[arg-type]  # the same fields
 
 
@@ -344,7 +344,7 @@ def test_a_sink_does_not_start_on_a_table_behind_its_last_head(
     heads = HeadFile(tmp_path_factory.mktemp("heads") / "heads.jsonl")
     heads.publish(HEAD_KEY.seal(head(LAST)))
     alter(clickhouse, f"DELETE WHERE {cut}")
-    with pytest.raises(LedgerRewrittenError, match=f"Row {LAST} was published and is missing"):
+    with pytest.raises(LedgerRewrittenError, match=f"Row {LAST} .*missing"):
         Sink(MemoryLog(RECORDS), LedgerTable(clickhouse, ORG), heads, HEAD_KEY, lambda: 1)
 
 
