@@ -1,4 +1,4 @@
-"""How a signer is attested: the platform that its settings name, behind an ``Attestor``."""
+"""Opens the ``Attestor`` of a signer process on the platform that its settings name."""
 
 import fcntl
 import secrets
@@ -26,7 +26,7 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust
 from sixgate.settings.attestation import AttestationSettings, PlatformKind
 
-# A verifier's clock may be behind ours.
+# Simulated certificates and lists start in the past, because a verifier's clock may be behind.
 SIMULATED_BEFORE = timedelta(days=1)
 
 
@@ -37,9 +37,9 @@ def open_attestor(
     configuration: SignerConfiguration,
     opened: ExitStack,
 ) -> Attestor:
-    """Return the attestor of a process that starts; ``opened`` closes what it needs.
+    """Open the attestor of a starting process; ``opened`` closes its device.
 
-    Raises ``CollectionError`` where the platform is not there.
+    Raises ``CollectionError`` if the platform is missing.
     """
     key_set = KeySet(org=trust.org, signer=identity.keyid, trust_root=trust.trust_root)
     bound = Bound(trust.org, key_set.key_set_id(), configuration.configuration_digest())
@@ -55,7 +55,7 @@ def configuration(
     ledger_required: bool,
     head_required: bool,
 ) -> SignerConfiguration:
-    """Return what a signer's evidence says of how it was started."""
+    """Return the configuration that a signer binds in its evidence."""
     return SignerConfiguration(
         software=version("sixgate"),
         platform=settings.platform.value,
@@ -75,9 +75,9 @@ def _source(settings: AttestationSettings, opened: ExitStack) -> Source:
 
 
 def machine_source(machine: Platform, folder: Path | None) -> Source:
-    """Return evidence of a machine, with what lies in a folder at that time; it may be None.
+    """Return a source of evidence of a machine, with certificates from ``folder`` if it is given.
 
-    Raises ``PlatformUnavailableError`` for a folder in which something is wrong already.
+    Raises ``PlatformUnavailableError`` for a missing folder or an unusable file.
     """
     _supplied(folder)
     return Source(partial(_collected, machine, folder), simulated=False)
@@ -85,8 +85,8 @@ def machine_source(machine: Platform, folder: Path | None) -> Source:
 
 def _machine(kind: PlatformKind, opened: ExitStack) -> Platform:
     if kind is PlatformKind.CONFIGFS:
-        # Every container's process may be number 1, and all of a machine share one configfs: what
-        # one that was killed left behind must be in nobody's way.
+        # A random name: all containers of a machine share one configfs, their process ids may be
+        # equal, and a killed process leaves its folder behind.
         return ConfigfsPlatform(f"sixgate-{secrets.token_hex(8)}")
     return opened.enter_context(open_device(fcntl.ioctl, time.sleep))
 
@@ -96,12 +96,12 @@ def _collected(platform: Platform, folder: Path | None, binding: Binding) -> Evi
 
 
 def _supplied(folder: Path | None) -> Supplied:
-    """Read what lies there now: a revocation list is over long before a signer's life is."""
+    """Read the files for each report: a revocation list expires long before the signer ends."""
     return Supplied() if folder is None else supplied_in(folder)
 
 
 def _simulated() -> Callable[[Binding], Evidence]:
-    """Return a new chip of the public root, that anybody can make another one like."""
+    """Return evidence of a new chip under the public root, for which anyone can make chips."""
     authority = public_authority()
     chip = SimulatedChip.generate(GENERATION, secrets.token_bytes(CHIP_ID_BYTES))
     at = _now() - SIMULATED_BEFORE

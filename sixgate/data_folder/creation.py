@@ -1,4 +1,10 @@
-"""Making a data folder: its keys, and the first records of its registry."""
+"""Creates a data folder with its keys and the first records of its registry.
+
+1. Fill a draft folder beside the final path, every file and folder synced.
+   *Die here: the hidden draft is left behind; a retry makes another one.*
+2. Rename the draft to the final path and sync the parent.
+   *Die here: the folder is absent or complete.*
+"""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -29,7 +35,7 @@ from streams.log.sqlite import SqliteLog
 
 
 class Founding(NamedTuple):
-    """What an organisation is founded with; its partitions can never change."""
+    """The initial organisation; its numbers of partitions cannot change later."""
 
     org: str
     entries: Sequence[Entry] = ()
@@ -40,15 +46,17 @@ class Founding(NamedTuple):
 def create(
     path: Path, founding: Founding, now_ms: int, random_bytes: Callable[[int], bytes]
 ) -> Folder:
-    """Make a data folder with its keys and first registry records; whole, durable, or not at all.
+    """Create a data folder atomically and durably.
 
     Raises ``FolderError`` if the folder exists and is not empty, or cannot be written.
     """
     try:
-        _refuse_taken(path)
+        _require_free(path)
         draft = path.with_name(f".{path.name}.{random_bytes(8).hex()}")
         try:
+            # 1. Draft.
             _fill(Folder(draft), founding, now_ms, random_bytes)
+            # 2. Atomic: an empty folder at ``path`` is replaced.
             draft.replace(path)
             sync_folder(path.parent)
         finally:
@@ -58,12 +66,12 @@ def create(
     return Folder(path)
 
 
-def _refuse_taken(path: Path) -> None:
-    """Raise ``FolderError`` unless a new folder can take the name."""
+def _require_free(path: Path) -> None:
+    """Raise ``FolderError`` unless the path is free or an empty folder."""
     if path.exists() and any(path.iterdir()):
-        raise FolderError(f"{path} is not empty: choose another folder, or use it as it is")
+        raise FolderError(f"{path} is not empty: choose another folder, or use it without init")
     if path.resolve() == Path.cwd():
-        raise FolderError(f"{path} is the current folder, which cannot be replaced: name another")
+        raise FolderError(f"{path} is the current folder, which cannot be replaced: choose another")
 
 
 def _fill(
@@ -71,9 +79,9 @@ def _fill(
 ) -> None:
     org, entries, partitions, partitions_per_slot = founding
     keys = folder.path / "keys"
-    made = (folder.path, folder.genesis, keys, keys / "agents")
-    for place in made:
-        place.mkdir(mode=0o700, parents=True)
+    folders = (folder.path, folder.genesis, keys, keys / "agents")
+    for each in folders:
+        each.mkdir(mode=0o700, parents=True)
     services = _make_keys(folder, org, random_bytes)
     admin = folder.admin()
     first = OrgCreated(
@@ -93,28 +101,28 @@ def _fill(
         partitions_per_slot=partitions_per_slot or partitions,
     )
     write_atomic(folder.trust_file, trust.encode(), replace=False)
-    for place in made:
-        sync_folder(place)
+    for each in folders:
+        sync_folder(each)
 
 
 def _make_keys(folder: Folder, org: str, random_bytes: Callable[[int], bytes]) -> list[Entry]:
-    in_files: dict[str, ServiceRole] = {
+    services: dict[str, ServiceRole] = {
         LEDGER: "ledger",
         SIMULATOR: "simulator",
         REGISTRAR: "registrar",
     }
-    for name in (ADMIN, *in_files):
+    for name in (ADMIN, *services):
         create_key_file(folder.key(name), random_bytes(SEED_BYTES))
     create_root_file(folder.root_key, random_bytes)
     make_local_holders(folder.holder_keys, random_bytes)
     kms = open_local_kms(folder.root_key, random_bytes)
     signer = create_identity(folder, org, kms, random_bytes)
-    keys = {name: load_key_file(folder.key(name), name) for name in in_files}
+    keys = {name: load_key_file(folder.key(name), name) for name in services}
     return [
         ServiceSet(role="signer", name=SIGNER, public_key=signer.public_key, active=True),
         *(
             ServiceSet(role=role, name=name, public_key=keys[name].public_key, active=True)
-            for name, role in in_files.items()
+            for name, role in services.items()
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""A data folder: what lies where, and who owns it at the moment."""
+"""Data folder: the paths of its files, and the locks on it."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from schemas.canonical import Canonical, MalformedError
 from schemas.fields import Digest, Name
 from signer.custody.atomic_write import write_atomic
 
-if TYPE_CHECKING:  # who only reads opens no key
+if TYPE_CHECKING:  # readers open no key and need no cryptography
     from signer.signatures import Ed25519Signer
 
 SLOT = "0"
@@ -23,15 +23,15 @@ REGISTRAR = "registrar-0"
 
 
 class FolderError(Exception):
-    """A data folder cannot be made or used; one sentence for its user."""
+    """A data folder cannot be created or used; the message is for its user."""
 
 
 class FolderBusyError(FolderError):
-    """Another process owns the folder right now."""
+    """Another process has locked the folder."""
 
 
 class Trust(Canonical):
-    """What this folder believes before it reads anything from the bus."""
+    """The trust anchor of a folder: organisation, trust root and partitions."""
 
     v: int = Field(ge=1, le=1, default=1)
     org: Name
@@ -48,22 +48,22 @@ class Folder:
 
     @property
     def trust_file(self) -> Path:
-        """What the folder believes before it reads anything else."""
+        """The trust anchor, read before anything else."""
         return self.path / "trust.json"
 
     @property
     def inbox(self) -> Path:
-        """What producers and operators append."""
+        """The topics to which producers and operators append."""
         return self.path / "inbox.db"
 
     @property
     def pipeline(self) -> Path:
-        """Everything else of the log, and the signer's state."""
+        """All other topics, and the signer's state."""
         return self.path / "pipeline.db"
 
     @property
     def published(self) -> Path:
-        """What says that the organisation's pipeline runs on Kafka."""
+        """The marker of an organisation whose pipeline runs on Kafka."""
         return self.path / "published"
 
     @property
@@ -83,11 +83,11 @@ class Folder:
 
     @property
     def socket(self) -> Path:
-        """Where the owner listens."""
+        """The socket of the process that owns the folder."""
         return self.path / "sixgate.sock"
 
     def key(self, name: str) -> Path:
-        """Return the key file of a person or process."""
+        """Return the key file of an admin or service."""
         return self.path / "keys" / f"{name}.pem"
 
     def agent_key(self, agent: str) -> Path:
@@ -96,7 +96,7 @@ class Folder:
 
     @property
     def root_key(self) -> Path:
-        """The software KMS's root."""
+        """The root key of the software KMS."""
         return self.path / "keys" / "root.key"
 
     @property
@@ -106,22 +106,25 @@ class Folder:
 
     @property
     def signer_identity(self) -> Path:
-        """The signer's own seed and state key, wrapped by the root."""
+        """The signer's seed and state key, wrapped by the root key."""
         return self.path / "keys" / "signer.sealed"
 
     def trust(self) -> Trust:
-        """Return what the folder trusts; raise ``FolderError`` if it is no data folder."""
+        """Read the trust anchor; raise ``FolderError`` if this is not a data folder."""
         try:
             return Trust.decode(self.trust_file.read_bytes())
         except FileNotFoundError:
-            raise FolderError(f"{self.path} is no data folder: run sixgate init first") from None
+            raise FolderError(f"{self.path} is not a data folder: run sixgate init first") from None
         except OSError as error:
             raise FolderError(f"{self.path} cannot be read: {error.strerror}") from None
         except MalformedError as error:
             raise FolderError(f"{self.trust_file} is damaged ({error}): restore it") from None
 
     def mark_published(self) -> None:
-        """Say for ever that no pipeline runs in this folder; raises ``FolderError``."""
+        """Mark durably that the pipeline runs on Kafka, never in this folder again.
+
+        Raises ``FolderError``. Idempotent.
+        """
         self.refuse_used()
         try:
             write_atomic(self.published, b"", replace=True)
@@ -129,7 +132,7 @@ class Folder:
             raise FolderError(f"{self.path} cannot be written: {error.strerror}") from None
 
     def refuse_used(self) -> None:
-        """Raise ``FolderError`` if a pipeline ran in this folder: what it signed binds it."""
+        """Raise ``FolderError`` if a pipeline has run here: its nonces and budgets stay here."""
         if self.pipeline.exists():
             raise FolderError(
                 f"a pipeline has run in {self.path}, and its keys, nonces and budgets cannot move "
@@ -151,14 +154,14 @@ class Folder:
         return load_key_file(self.key(ADMIN), ADMIN)
 
     def place(self) -> tuple[int, int]:
-        """Return what the folder's path names now, so that ``check_same`` can tell it later."""
-        found = self.path.stat()
-        return found.st_dev, found.st_ino
+        """Return device and inode of the folder, for ``check_same``."""
+        status = self.path.stat()
+        return status.st_dev, status.st_ino
 
     def check_same(self, place: tuple[int, int]) -> None:
-        """Raise ``FolderError`` if the path names another folder than before, or none.
+        """Raise ``FolderError`` if the folder was removed or replaced.
 
-        Files that were deleted can still be written, and nothing written there is kept.
+        Open files that were deleted can still be written, but those writes are lost.
         """
         try:
             same = self.place() == place
@@ -168,37 +171,37 @@ class Folder:
             raise FolderError(f"{self.path} was removed or replaced while in use: restore it")
 
     def check_outside(self, path: Path) -> None:
-        """Raise ``FolderError`` for a file to be written that would be in the folder.
+        """Raise ``FolderError`` for an output file inside the folder.
 
-        Whatever stood there may be the only copy of a key or of the signer's state.
+        It could overwrite the only copy of a key or of the signer's state.
         """
         if path.resolve().is_relative_to(self.path.resolve()):
-            raise FolderError(f"{path} is in the data folder: name a file outside of it")
+            raise FolderError(f"{path} is in the data folder: choose a file outside of it")
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Own the folder until the block ends; raise ``FolderBusyError`` if somebody else does."""
-        # The folder itself: a lock file could be removed from under its owner.
+        """Lock the folder until the block ends; raise ``FolderBusyError`` if it is locked."""
+        # The folder itself is locked: a lock file could be deleted while it is held.
         with _locked(self.path, os.O_DIRECTORY, self.path):
             yield
 
     @contextmanager
     def upheld(self) -> Iterator[None]:
-        """Be the folder's one ``up`` until the block ends, also while it waits to own the folder.
+        """Hold the lock of ``sixgate up`` until the block ends, also while it waits for ``owned``.
 
-        Raises ``FolderBusyError`` if there is another. Only a courtesy: a second ``up`` learns at
-        once that waiting is in vain. What keeps owners apart is ``owned``.
+        Raises ``FolderBusyError`` if another ``up`` holds it, so that a second one fails fast. Only
+        ``owned`` protects the folder.
         """
         with _locked(self.trust_file, 0, self.path):
             yield
 
 
 @contextmanager
-def _locked(what: Path, flags: int, folder: Path) -> Iterator[None]:
+def _locked(target: Path, flags: int, folder: Path) -> Iterator[None]:
     try:
-        handle = os.open(what, os.O_RDONLY | flags)
+        handle = os.open(target, os.O_RDONLY | flags)
     except OSError as error:
-        raise FolderError(f"{what} cannot be opened: {error.strerror}") from None
+        raise FolderError(f"{target} cannot be opened: {error.strerror}") from None
     try:
         _lock(handle, folder)
         yield

@@ -1,4 +1,4 @@
-"""The root keys of the software providers that hold shares, each in a file of its own."""
+"""Root key files of the software providers that hold shares, one per provider."""
 
 import secrets
 import shutil
@@ -13,9 +13,9 @@ from sixgate.data_folder.folder import Folder, FolderError
 
 
 def make_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> None:
-    """Make the files of all providers, or none; raise ``RootFileError``, ``OSError``.
+    """Create the files of all providers atomically; raise ``RootFileError``, ``OSError``.
 
-    A part of them would be taken for all there ever were, and what lacks is never made anew.
+    A partial set would be permanent: a missing file is never recreated.
     """
     draft = folder.with_name(f".{folder.name}.{random_bytes(8).hex()}")
     try:
@@ -29,23 +29,23 @@ def make_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> No
 
 
 def complete_holders(folder: Folder) -> None:
-    """Make the providers of a folder from before there were any; raise ``FolderError``.
+    """Create the providers of a folder of an older version; raise ``FolderError``.
 
-    One of them that is missing beside others is not made anew: its shares would stay shut.
+    If only some files are missing, they are not recreated: new keys would not open the shares.
     """
     try:
         if not folder.holder_keys.exists():
             make_local_holders(folder.holder_keys, secrets.token_bytes)
     except OSError as error:
-        raise FolderError(f"{folder.holder_keys} cannot be made: {error.strerror}") from None
+        raise FolderError(f"{folder.holder_keys} cannot be created: {error.strerror}") from None
 
 
 def open_local_holders(
     folder: Path, random_bytes: Callable[[int], bytes]
 ) -> Iterator[tuple[str, LocalKms]]:
-    """Open the providers whose files are there: one that is missing is one that fails.
+    """Open the providers with a root key file; a missing one is an unavailable provider.
 
-    Raise ``RootFileError`` for a file that cannot be used.
+    Raises ``RootFileError`` for an unusable file.
     """
     for name in PROVIDERS:
         if _file(folder, name).exists():

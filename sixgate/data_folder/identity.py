@@ -1,4 +1,4 @@
-"""The file of the signer's own identity in a data folder (``signer.identity``)."""
+"""File of the signer's sealed identity in a data folder (``signer.identity``)."""
 
 import secrets
 from pathlib import Path
@@ -19,37 +19,37 @@ _BLOB_MARK, _BLOB_CONTEXT = b"\x01", b"sixgate/signer-identity/v1"
 def create_identity(
     folder: Folder, org: str, kms: RootKms, random_bytes: RandomBytes
 ) -> SealedIdentity:
-    """Make the signer's identity where there is none, sealed under a root.
+    """Create the signer's identity, sealed under a root key; never replaces an existing one.
 
     Raises ``OSError``, ``CustodyError``.
     """
-    made = new_identity(kms, org, SIGNER, random_bytes)
-    write_atomic(folder.signer_identity, made.encode(), replace=False, mode=MODE_PRIVATE)
-    return made
+    sealed = new_identity(kms, org, SIGNER, random_bytes)
+    write_atomic(folder.signer_identity, sealed.encode(), replace=False, mode=MODE_PRIVATE)
+    return sealed
 
 
 def read_identity(folder: Folder) -> SealedIdentity:
-    """Return the signer's identity as it is sealed; raises ``FolderError``, ``CustodyError``."""
+    """Read the sealed identity of the signer; raises ``FolderError``, ``CustodyError``."""
     org, content = folder.trust().org, _content(folder.signer_identity)
     if content.startswith(_BLOB_MARK):
-        return _adopted(open_local_kms(folder.root_key, secrets.token_bytes), org, content)
+        return _migrated(open_local_kms(folder.root_key, secrets.token_bytes), org, content)
     try:
         sealed = SealedIdentity.decode(content)
     except MalformedError as error:
-        told = f"{folder.signer_identity} is damaged ({error}): restore it"
-        raise FolderError(told) from None
+        message = f"{folder.signer_identity} is damaged ({error}): restore it"
+        raise FolderError(message) from None
     if (sealed.org, sealed.service) != (org, SIGNER):
         raise FolderError(
-            f"{folder.signer_identity} is of {sealed.service} of {sealed.org}, and this is "
+            f"{folder.signer_identity} is of {sealed.service} of {sealed.org}, not of "
             f"{SIGNER} of {org}: restore the right one"
         )
     return sealed
 
 
 def replace_identity(folder: Folder, sealed: SealedIdentity) -> bool:
-    """Put a sealed identity in the file's place, whole and durable; False if it is there already.
+    """Replace the file atomically and durably; return False if it is unchanged.
 
-    Raises ``FolderError``, and the file is as it was.
+    Raises ``FolderError``; the old file then remains.
     """
     path, content = folder.signer_identity, sealed.encode()
     if _content(path) == content:
@@ -68,11 +68,11 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise FolderError(f"{path} cannot be read: {error.strerror}; restore it") from None
     if len(content) > FILE_BYTES_MAX:
-        raise FolderError(f"{path} has more than {FILE_BYTES_MAX} bytes: restore it")
+        raise FolderError(f"{path} is larger than {FILE_BYTES_MAX} bytes: restore it")
     return content
 
 
-def _adopted(kms: LocalKms, org: str, blob: bytes) -> SealedIdentity:
-    """Return what an older version sealed under the folder's root, which named no place."""
-    with wiping(kms.unwrap(blob, _BLOB_CONTEXT)) as both:
-        return seal_identity(kms, org, SIGNER, both)
+def _migrated(kms: LocalKms, org: str, blob: bytes) -> SealedIdentity:
+    """Convert the blob of an older version, which was not bound to organisation and service."""
+    with wiping(kms.unwrap(blob, _BLOB_CONTEXT)) as keys:
+        return seal_identity(kms, org, SIGNER, keys)

@@ -1,4 +1,4 @@
-"""Ed25519 keys of people and processes in PEM files (PKCS #8, RFC 8410) that only they can read."""
+"""Ed25519 keys of admins, agents and services in private PEM files (PKCS #8, RFC 8410)."""
 
 import secrets
 from pathlib import Path
@@ -37,7 +37,7 @@ def create_key_file(path: Path, seed: bytes) -> None:
 
 
 def own_public_key(path: Path, keyid: str) -> str:
-    """Return the public half of a key file; make the file where there is none.
+    """Return the public key of a key file; create the file if it is missing.
 
     Raises ``KeyFileError``.
     """
@@ -47,14 +47,14 @@ def own_public_key(path: Path, keyid: str) -> str:
 
 
 def load_key_file(path: Path, keyid: str) -> Ed25519Signer:
-    """Open a key file; raise ``KeyFileError`` if it is missing, not private, or no key."""
+    """Load a key file; raise ``KeyFileError`` if it is missing, not private or not Ed25519."""
     try:
         with wiping(read_private(path, PEM_BYTES_MAX)) as pem:
             key = load_pem_private_key(pem, password=None)
     except PrivateFileError as error:
         raise KeyFileError(f"{path} {error}") from None
     except (ValueError, TypeError):
-        raise KeyFileError(f"{path} is no key file: restore it from a backup") from None
+        raise KeyFileError(f"{path} is not a key file: restore it from a backup") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyFileError(f"{path} holds another kind of key: an Ed25519 key is needed")
+        raise KeyFileError(f"{path} is not an Ed25519 key: restore it from a backup")
     return Ed25519Signer(keyid, key.private_bytes_raw())

@@ -1,8 +1,8 @@
-"""Accepting connections, bounded from the first byte on and not only once TLS is established.
+"""Accepts connections with limits that start before the TLS handshake.
 
-Before its handshake a caller has proven nothing. Such connections have places of their own, and
-where these are taken the oldest one has to go: who means to ask needs a few milliseconds, and who
-only holds a place loses it.
+Before its handshake a client has proven nothing, so handshakes have a limit of their own. At that
+limit a new connection replaces the oldest handshake: a genuine client needs a few milliseconds, and
+a stalling one loses its slot.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ HANDSHAKE_S_MAX, SHUTDOWN_S_MAX, CONNECTION_S_MAX, RETRY_S = 5.0, 5.0, 30.0, 1.0
 
 
 class Acceptor:
-    """Lets connections in to a server, each for a bounded time."""
+    """Accepts connections for a server, each for a limited time."""
 
     def __init__(self, server: web.Server, tls: ssl.SSLContext | None) -> None:
         self._server = server
         self._tls = tls
-        self._shaking: dict[asyncio.Task[None], None] = {}
+        self._handshakes: dict[asyncio.Task[None], None] = {}
 
     @asynccontextmanager
     async def open(self, listener: socket.socket) -> AsyncIterator[None]:
@@ -34,7 +34,7 @@ class Acceptor:
             try:
                 yield
             finally:
-                for task in (accepting, *self._shaking):
+                for task in (accepting, *self._handshakes):
                     task.cancel()
                 await asyncio.gather(accepting, return_exceptions=True)
 
@@ -43,20 +43,20 @@ class Acceptor:
         while True:
             try:
                 connection, _ = await loop.sock_accept(listener)
-            except OSError:  # gone again, or the process has no descriptor left
+            except OSError:  # the client is gone, or the process has no free descriptor
                 await asyncio.sleep(RETRY_S)
                 continue
-            if len(self._shaking) >= HANDSHAKES_MAX:
-                oldest = next(iter(self._shaking))
-                self._shaking.pop(oldest)
+            if len(self._handshakes) >= HANDSHAKES_MAX:
+                oldest = next(iter(self._handshakes))
+                self._handshakes.pop(oldest)
                 oldest.cancel()
             task = asyncio.create_task(self._establish(connection))
-            self._shaking[task] = None
-            task.add_done_callback(lambda done: self._shaking.pop(done, None))
-            await asyncio.sleep(0)  # else a full backlog would leave nobody else a turn
+            self._handshakes[task] = None
+            task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+            await asyncio.sleep(0)  # a full backlog must not starve other tasks
 
     async def _establish(self, connection: socket.socket) -> None:
-        """Hand over a connection once its handshake is done, if there is a place for it."""
+        """Pass on a connection after its handshake; abort it above the limit."""
         loop = asyncio.get_running_loop()
         bounded: dict[str, Any] = {}
         if self._tls:
@@ -66,20 +66,20 @@ class Acceptor:
             transport, _ = await loop.connect_accepted_socket(
                 self._server, connection, ssl=self._tls, **bounded
             )
-        except OSError:  # no handshake: nobody to tell
+        except OSError:  # the handshake failed
             return
         if len(self._server.connections) > CONNECTIONS_MAX:
             transport.abort()
         else:
-            # To close would wait for a caller who does not read.
+            # Abort, because close would wait for a client that does not read.
             loop.call_later(CONNECTION_S_MAX, transport.abort)
 
 
 async def listener_at(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; raises ``OSError``."""
+    """Open a listening socket; raises ``OSError``."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
     listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    listener.setblocking(False)  # noqa: FBT003 - the socket module's way
+    listener.setblocking(False)  # noqa: FBT003 - the signature of socket
     return listener

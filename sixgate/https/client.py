@@ -1,4 +1,4 @@
-"""Calling a server of ours over mutual TLS; each call bounded as a whole."""
+"""Client of Sixgate's own servers over mutual TLS; each call has a total timeout."""
 
 import asyncio
 import ssl
@@ -12,25 +12,25 @@ import aiohttp
 
 CALLS_MAX = 16
 _GRACE_S = 1.0
-_LAST_S = 0.05
+_DRAIN_S = 0.05
 T = TypeVar("T")
 
 
 class NoResponseError(Exception):
-    """A call came to nothing, or nobody knows to what."""
+    """The call failed, or its result is unknown."""
 
 
 class Answer(NamedTuple):
-    """A status and the body that came with it."""
+    """Status and body of a response."""
 
     status: int
     body: bytes
 
 
 class BoundedLink:
-    """Posts to one server, from any thread; nothing is sent twice, no redirection followed.
+    """Posts to one server; never retries, follows no redirect. Thread-safe.
 
-    It has a thread of its own for its connections, each of which carries one call.
+    An event loop in its own thread serves the connections; each carries one call.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class BoundedLink:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
-        # Without a bound: it opens no connection, and who gave up would leave the thread behind.
-        self._session = asyncio.run_coroutine_threadsafe(self._opened(), self._loop).result()
+        # No timeout: this opens no connection, and giving up would leak the thread.
+        self._session = asyncio.run_coroutine_threadsafe(self._open_session(), self._loop).result()
 
     def post(self, path: str, body: bytes) -> Answer:
-        """Return what the server answers; raise ``NoResponseError``."""
-        return self._done(self._post(path, body))
+        """Post a body and return the response; raise ``NoResponseError``."""
+        return self._await(self._post(path, body))
 
     def close(self) -> None:
-        """End the connections and the thread; later calls raise ``NoResponseError``."""
+        """Close connections and thread; later calls raise ``NoResponseError``."""
         if self._loop.is_running():
             with suppress(NoResponseError):
-                self._done(self._ended())
+                self._await(self._close_session())
             self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(self._call_s_max)
 
@@ -63,7 +63,7 @@ class BoundedLink:
         self._loop.run_forever()
         self._loop.close()
 
-    def _done(self, work: Coroutine[Any, Any, T]) -> T:
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
         try:
             waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:  # the link is closed
@@ -75,7 +75,7 @@ class BoundedLink:
             waiting.cancel()
             raise NoResponseError from None
 
-    async def _opened(self) -> aiohttp.ClientSession:
+    async def _open_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=self._tls or True, limit=CALLS_MAX, force_close=True
@@ -85,15 +85,15 @@ class BoundedLink:
             auto_decompress=False,
         )
 
-    async def _ended(self) -> None:
+    async def _close_session(self) -> None:
         await self._session.close()
-        await asyncio.sleep(_LAST_S)  # what was hung up on closes in a later turn of the loop
+        await asyncio.sleep(_DRAIN_S)  # connections finish closing in a later turn of the loop
 
     async def _post(self, path: str, body: bytes) -> Answer:
         url = self._url + path
         async with self._session.post(url, data=body, allow_redirects=False) as response:
             if response.content_length is None and "Transfer-Encoding" not in response.headers:
-                raise NoResponseError  # its end could be anybody's who cuts the connection
+                raise NoResponseError  # without a length, a cut connection looks like its end
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk

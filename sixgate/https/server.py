@@ -1,7 +1,7 @@
-"""Serving callers over mutual TLS, each of them bounded in number, size and time.
+"""Server over mutual TLS with limits on number, size and time of requests.
 
-Who asks is the common name of its certificate. One connection carries one request, and whatever
-is no answer is a problem (RFC 9457).
+The common name of its certificate identifies a client. A connection carries one request; every
+error is a problem detail (RFC 9457).
 """
 
 import asyncio
@@ -27,9 +27,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where to listen; with ``tls``, who may ask by the common name of the certificate.
+    """Listen address; with ``tls``, ``clients`` are the accepted common names of certificates.
 
-    ``section`` names the section of the settings that says so.
+    ``section`` is the section of the settings, for error messages.
     """
 
     section: str
@@ -40,21 +40,21 @@ class Listening:
 
 
 class BoundedServer:
-    """Serves some pages to whom it knows; a body is at most ``body_bytes_max`` long."""
+    """Serves routes to known clients; a request body has at most ``body_bytes_max`` bytes."""
 
     def __init__(
-        self, pages: Sequence[web.RouteDef], listening: Listening, body_bytes_max: int
+        self, routes: Sequence[web.RouteDef], listening: Listening, body_bytes_max: int
     ) -> None:
-        self._pages = pages
+        self._routes = routes
         self._listening = listening
         self._body_bytes_max = body_bytes_max
-        self._under_way = 0
+        self._pending = 0
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen until the block ends; requests that are under way then get their answer."""
+        """Listen until the block ends; pending requests are answered first."""
         app = web.Application(middlewares=[self._guarded], client_max_size=self._body_bytes_max)
-        app.add_routes(self._pages)
+        app.add_routes(self._routes)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -63,20 +63,20 @@ class BoundedServer:
             shutdown_timeout=ENDING_S_MAX,
         )
         await runner.setup()
-        assert runner.server is not None  # noqa: S101 - set up just now
-        door = Acceptor(runner.server, self._listening.tls)
+        assert runner.server is not None  # noqa: S101 - set by setup()
+        acceptor = Acceptor(runner.server, self._listening.tls)
         try:
-            async with door.open(await self._listener()):
+            async with acceptor.open(await self._listener()):
                 yield
         finally:
             await runner.cleanup()
 
     async def body_of(self, request: web.Request) -> bytes:
-        """Return a request's body, if it is short and comes soon; else it is a problem."""
+        """Read a request's body; raise an HTTP error if it is too large or too slow."""
         if (request.content_length or 0) > self._body_bytes_max:
             raise web.HTTPRequestEntityTooLarge(self._body_bytes_max, request.content_length or 0)
         async with asyncio.timeout(BODY_S_MAX):
-            return await whole(request)
+            return await read_body(request)
 
     async def _listener(self) -> socket.socket:
         at = self._listening
@@ -84,18 +84,18 @@ class BoundedServer:
             return await listener_at(at.host, at.port)
         except OSError as error:
             raise SettingsError(
-                f"nothing can listen at {at.host}:{at.port} ({error.strerror}): mend host and port "
+                f"cannot listen at {at.host}:{at.port} ({error.strerror}): correct host and port "
                 f"in [{at.section}]"
             ) from None
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse strangers and whoever comes when all places are taken; tell problems as such."""
-        if self._under_way >= REQUESTS_MAX:
+        """Refuse unknown clients and requests above the limit; turn errors into problem details."""
+        if self._pending >= REQUESTS_MAX:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE)
-        self._under_way += 1
+        self._pending += 1
         try:
-            if not self._knows(request):
+            if not self._is_known(request):
                 return problem(HTTPStatus.FORBIDDEN)
             response = await handler(request)
         except TimeoutError:
@@ -103,11 +103,11 @@ class BoundedServer:
         except web.HTTPException as error:
             return problem(HTTPStatus(error.status))
         finally:
-            self._under_way -= 1
+            self._pending -= 1
         response.force_close()
         return response
 
-    def _knows(self, request: web.Request) -> bool:
+    def _is_known(self, request: web.Request) -> bool:
         if self._listening.tls is None:
             return True
         certificate = request.get_extra_info("peercert") or {}
@@ -120,18 +120,18 @@ class BoundedServer:
         return len(names) == 1 and names[0] in self._listening.clients
 
 
-async def whole(request: web.Request) -> bytes:
-    """Return a request's body; one that was cut is a problem, though nobody may be left to hear."""
+async def read_body(request: web.Request) -> bytes:
+    """Read a request's body; raise an HTTP error if the connection was cut."""
     try:
         return await request.read()
     except (ConnectionError, web.RequestPayloadError) as error:
         raise web.HTTPBadRequest from error
 
 
-def problem(status: HTTPStatus, **told: str) -> web.Response:
-    """Return a problem with what else is told of it; its connection ends."""
+def problem(status: HTTPStatus, **members: str) -> web.Response:
+    """Return a problem detail with additional members; it closes the connection."""
     plain = {"type": "about:blank", "title": status.phrase, "status": status.value}
-    body = orjson.dumps(plain | told)
+    body = orjson.dumps(plain | members)
     response = web.Response(body=body, status=status, content_type=PROBLEM)
     response.force_close()
     return response

@@ -1,6 +1,12 @@
-"""A release's own two keys, in a file that only its provider's root key opens.
+"""Sealing and signing key of a release, in a file wrapped by its provider's root key.
 
-Whoever copies the file can neither read what is sealed for the release nor sign in its name.
+A copy of the file alone opens no request and signs no answer.
+
+``create_keys``:
+1. Generate both keys, wrap them, and prove that they unwrap.
+   *Die here: nothing is on disk.*
+2. Write the file atomically; an existing one is never replaced.
+   *Die here: the file is absent or complete. A retry reports an existing file.*
 """
 
 import fcntl
@@ -23,32 +29,32 @@ from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
 
 
 class ReleaseName(NamedTuple):
-    """Whose release it is."""
+    """Organisation and provider of a release."""
 
     org: str
     provider: str
 
     @property
     def name(self) -> str:
-        """The release's own name."""
+        """The release's name in the policy and in events."""
         return f"release-{self.provider}"
 
     def context(self) -> bytes:
-        """Return what the root key authenticates; no request names a context of this kind."""
+        """Return the encryption context of the keys; no request can name a context of this type."""
         return canonical_bytes({"type": "release.keys", "v": 1, **self._asdict()})
 
     def file(self, folder: Folder) -> Path:
-        """Return where the wrapped keys are."""
+        """Return the path of the wrapped keys."""
         return folder.path / "keys" / f"{self.name}.sealed"
 
     def mark(self, folder: Folder) -> Path:
-        """Return where the newest policy that was taken is remembered."""
+        """Return the path of the mark of the newest accepted policy."""
         return folder.path / f"{self.name}.mark"
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseKeys:
-    """What opens boxes for the release, and what signs its answers."""
+    """The key that opens requests to the release, and the key that signs its answers."""
 
     sealing: HpkeKey = field(repr=False)
     signer: Ed25519Signer = field(repr=False)
@@ -58,51 +64,57 @@ class ReleaseKeys:
 
 
 def create_keys(
-    folder: Folder, place: ReleaseName, kms: RootKms, random_bytes: RandomBytes
+    folder: Folder, release: ReleaseName, kms: RootKms, random_bytes: RandomBytes
 ) -> None:
-    """Make both keys, and write them wrapped once they were seen to unwrap.
+    """Generate both keys and write them wrapped; never replaces existing keys.
 
-    Raises ``FolderError``, ``CustodyError``; keys that are there are never replaced.
+    Raises ``FolderError``, ``CustodyError``.
     """
-    file = place.file(folder)
+    # 1. Proven before anything is written: a key that does not unwrap would be lost.
+    file = release.file(folder)
     with wiping(draw(random_bytes, 2 * KEY_BYTES)) as keys:
-        wrapped = kms.wrap(keys, place.context())
-        with wiping(kms.unwrap(wrapped, place.context())) as again:
-            if not hmac.compare_digest(keys, again):
-                raise CorruptError(f"{kms.key_id} unwrapped to something else than it wrapped.")
+        wrapped = kms.wrap(keys, release.context())
+        with wiping(kms.unwrap(wrapped, release.context())) as unwrapped:
+            if not hmac.compare_digest(keys, unwrapped):
+                raise CorruptError(
+                    f"{kms.key_id} did not unwrap to what it wrapped: check the key and retry."
+                )
+    # 2. Atomic and durable.
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(file, wrapped, replace=False, mode=MODE_PRIVATE)
     except FileExistsError:
-        told = f"{file} is there already: sixgate release keys --show prints its entry"
-        raise FolderError(told) from None
+        message = f"{file} already exists: sixgate release keys --show prints its entry"
+        raise FolderError(message) from None
     except OSError as error:
         raise FolderError(f"{file} cannot be written: {error.strerror}") from None
 
 
-def open_keys(folder: Folder, place: ReleaseName, kms: RootKms) -> ReleaseKeys:
+def open_keys(folder: Folder, release: ReleaseName, kms: RootKms) -> ReleaseKeys:
     """Unwrap both keys; raises ``FolderError``, ``CustodyError``."""
-    file = place.file(folder)
+    file = release.file(folder)
     try:
         wrapped = file.read_bytes()
     except OSError as error:
-        told = f"{file} cannot be read ({error.strerror}): restore it, or run sixgate release keys"
-        raise FolderError(told) from None
+        message = (
+            f"{file} cannot be read ({error.strerror}): restore it, or run sixgate release keys"
+        )
+        raise FolderError(message) from None
     require_wrapped(wrapped)
-    with wiping(kms.unwrap(wrapped, place.context())) as keys, memoryview(keys) as view:
+    with wiping(kms.unwrap(wrapped, release.context())) as keys, memoryview(keys) as view:
         if len(view) != 2 * KEY_BYTES:
-            raise CorruptError(f"{file} holds no keys of a release; restore it.")
+            raise CorruptError(f"{file} does not hold the keys of a release: restore it.")
         sealing = HpkeKey(bytearray(view[:KEY_BYTES]))
-        return ReleaseKeys(sealing, Ed25519Signer(place.name, view[KEY_BYTES:]))
+        return ReleaseKeys(sealing, Ed25519Signer(release.name, view[KEY_BYTES:]))
 
 
 @contextmanager
-def alone(folder: Folder, place: ReleaseName) -> Iterator[None]:
-    """Lock these keys for one release until the block ends; raise ``FolderBusyError``.
+def exclusive_lock(folder: Folder, release: ReleaseName) -> Iterator[None]:
+    """Lock the keys for one process until the block ends; raise ``FolderBusyError``.
 
-    Two on one mark could each take a policy that the other does not know of.
+    Two processes with one mark could each accept a policy that the other does not know.
     """
-    file = place.file(folder)
+    file = release.file(folder)
     try:
         handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -119,6 +131,6 @@ def _lock(handle: int, folder: Folder) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise FolderBusyError(
-            f"another sixgate release runs on {folder.path}: stop it first, or give this one a "
-            "folder of its own"
+            f"another sixgate release runs on {folder.path}: stop it first, or give this one "
+            "another folder"
         ) from None

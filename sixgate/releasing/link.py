@@ -1,4 +1,4 @@
-"""How a signer reaches one provider's release over HTTP; each call bounded as a whole."""
+"""Connection of a signer to one provider's release over HTTP; each call has a total timeout."""
 
 from http import HTTPStatus
 
@@ -14,10 +14,10 @@ ANSWER_BYTES_MAX = 512 * 1024
 
 
 class ReleaseLink:
-    """A ``Transport``, called from any thread; nothing is sent twice."""
+    """A ``Transport`` that never retries. Thread-safe."""
 
     def __init__(self, address: ReleaseAddress) -> None:
-        """Open no connection yet; raises ``SettingsError`` for certificates that are none."""
+        """Load certificates; opens no connection yet. Raises ``SettingsError``."""
         self._link = BoundedLink(
             address.url,
             client_context(address.tls, "the release") if address.tls else None,
@@ -26,15 +26,15 @@ class ReleaseLink:
         )
 
     def nonce(self) -> bytes:
-        """Return a nonce of the release's; raise ``ReleaseUnreachableError``."""
+        """Request a nonce; raise ``ReleaseUnreachableError``."""
         return _nonce_in(self._post(NONCES, b""))
 
     def send(self, request: bytes) -> bytes:
-        """Return the answer to a request; raise ``ReleaseUnreachableError``."""
+        """Send a request and return the answer; raise ``ReleaseUnreachableError``."""
         return self._post(RELEASES, request)
 
     def close(self) -> None:
-        """End the connections and the thread; later calls raise ``ReleaseUnreachableError``."""
+        """Close connections and thread; later calls raise ``ReleaseUnreachableError``."""
         self._link.close()
 
     def _post(self, path: str, body: bytes) -> bytes:
@@ -50,7 +50,7 @@ class ReleaseLink:
 def _nonce_in(body: bytes) -> bytes:
     try:
         nonce = bytes.fromhex(read_json(body)["nonce"].removeprefix("0x"))
-    except (ValueError, KeyError, TypeError, AttributeError):  # no JSON is a ValueError too
+    except (ValueError, KeyError, TypeError, AttributeError):  # malformed JSON is a ValueError
         raise ReleaseUnreachableError from None
     if len(nonce) > NONCE_BYTES_MAX:
         raise ReleaseUnreachableError

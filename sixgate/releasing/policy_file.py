@@ -1,4 +1,12 @@
-"""The release policy as a file, and the mark that keeps an older one from coming back."""
+"""Release policy file, with a mark on disk that prevents rollback to an older policy.
+
+``PolicyFile.load``:
+1. Read file and mark; verify the policy against the mark.
+2. Write the mark of a newer policy, atomically.
+   *Die before: the old policy stays the newest. Die after: the next start accepts the same policy
+   again, and no older one.*
+3. Only then does the policy take effect.
+"""
 
 import os
 from collections.abc import Callable
@@ -29,7 +37,7 @@ _MARK_BYTES_MAX = 1024
 
 
 class MarkFile(Canonical):
-    """The newest policy that was taken here."""
+    """The newest policy that was accepted here."""
 
     v: Literal[1] = 1
     type: Literal["release.policy.mark"] = "release.policy.mark"
@@ -39,10 +47,9 @@ class MarkFile(Canonical):
 
 
 class PolicyFile:
-    """Takes the policy that lies in a file, never an older one, whatever was restarted between.
+    """Loads the policy of a file; accepts no older one, also after a restart.
 
-    ``mark`` is written before a policy counts. Who deletes it lets older policies back in, which
-    their own end bounds.
+    Deleting ``mark`` allows a rollback to older policies that have not expired.
     """
 
     def __init__(
@@ -53,50 +60,57 @@ class PolicyFile:
         self._trust = trust
         self._now_ms = now_ms
 
-    def take(self) -> ReleasePolicy:
-        """Return the policy in the file, remembered; raises ``SettingsError``.
+    def load(self) -> ReleasePolicy:
+        """Load, verify and mark the policy; raises ``SettingsError``.
 
-        One that cannot be remembered does not count: after a restart an older one could come back.
+        A policy whose mark cannot be written is refused: a restart could accept an older one.
         """
+        # 1. Read and verify.
         envelope = _envelope(self._file)
-        newest = self._newest()
+        newest = self._newest_mark()
         try:
             policy, mark = accept_policy(envelope, self._trust, newest, self._now_ms())
         except ReleasePolicyRefusedError as error:
             raise SettingsError(f"{self._file}: {error}") from None
+        # 2. Durable before the caller sees the policy.
         if mark != newest:
-            self._remember(MarkFile(org=policy.org, sequence=mark.sequence, digest=mark.digest))
+            self._write_mark(MarkFile(org=policy.org, sequence=mark.sequence, digest=mark.digest))
+        # 3.
         return policy
 
-    def _remember(self, kept: MarkFile) -> None:
+    def _write_mark(self, mark: MarkFile) -> None:
         try:
-            write_atomic(self._mark, kept.encode(), replace=True, mode=MODE_PRIVATE)
+            write_atomic(self._mark, mark.encode(), replace=True, mode=MODE_PRIVATE)
         except OSError as error:
             raise SettingsError(
                 f"{self._mark} cannot be written ({error.strerror}), so release policy "
-                f"{kept.sequence} is not taken: mend its folder"
+                f"{mark.sequence} is not accepted: fix its folder and retry"
             ) from None
 
-    def _newest(self) -> PolicyMark | None:
-        if not os.path.lexists(self._mark):  # a link to nowhere is damage, not a first start
+    def _newest_mark(self) -> PolicyMark | None:
+        if not os.path.lexists(self._mark):  # a dangling link is damage, not a first start
             return None
         try:
-            kept = MarkFile.decode(_content(self._mark, _MARK_BYTES_MAX))
+            mark = MarkFile.decode(_content(self._mark, _MARK_BYTES_MAX))
         except MalformedError as error:
             raise SettingsError(f"{self._mark} is damaged ({error}): restore it") from None
-        if kept.org != self._trust.org:
-            raise SettingsError(f"{self._mark} is {kept.org}'s, this is {self._trust.org}")
-        return PolicyMark(kept.sequence, kept.digest)
+        if mark.org != self._trust.org:
+            raise SettingsError(
+                f"{self._mark} is of {mark.org}, not of {self._trust.org}: restore the right one"
+            )
+        return PolicyMark(mark.sequence, mark.digest)
 
 
 def token_keys_in(file: Path) -> tuple[TokenKey, ...]:
-    """Return the issuer's keys (JWKS) in a file; raises ``SettingsError``."""
+    """Read the issuer's keys (JWKS) from a file; raises ``SettingsError``."""
     try:
         keys = read_token_keys(_content(file, KEYS_BYTES_MAX))
     except TokenKeysError as error:
         raise SettingsError(f"{file}: {error}") from None
     if not keys:
-        raise SettingsError(f"{file} has no key that a token may be signed with")
+        raise SettingsError(
+            f"{file} has no usable token key (RS256 or ES256): fetch the issuer's JWKS again"
+        )
     return keys
 
 
@@ -104,17 +118,17 @@ def _envelope(file: Path) -> Envelope:
     try:
         return Envelope.decode(_content(file, POLICY_BYTES_MAX))
     except MalformedError as error:
-        told = f"{file} is no signed policy ({error}): sixgate release policy makes one"
-        raise SettingsError(told) from None
+        message = f"{file} is not a signed policy ({error}): sign one with sixgate release policy"
+        raise SettingsError(message) from None
 
 
 def _content(file: Path, bytes_max: int) -> bytes:
-    """Read a file of a bounded size; raises ``SettingsError``."""
+    """Read at most ``bytes_max`` bytes; raises ``SettingsError``."""
     try:
         with file.open("rb") as opened:
             content = opened.read(bytes_max + 1)
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     if len(content) > bytes_max:
-        raise SettingsError(f"{file} has more than {bytes_max} bytes")
+        raise SettingsError(f"{file} is larger than {bytes_max} bytes")
     return content

@@ -1,9 +1,11 @@
-"""``sixgate release``: one provider's release as a process of its own.
+"""``sixgate release``: the process of one provider's release.
 
-1. Open the provider's root key, and under it the release's own two keys. 2. Take the policy, never
-an older one. 3. Serve nonces and answers; each answer is on the topic ``releases`` before it goes
-out. 4. Read policy and the issuer's keys again every few seconds. A write whose fate is unknown
-ends the process.
+1. Open the provider's root key, and with it the release's sealing and signing key.
+2. Lock the keys against a second process; load the policy (``policy_file``).
+3. Serve nonces and answers. Each answer is on the topic ``releases`` before it is sent. A write
+   with an unknown result ends the process without an answer.
+   *Die here: every nonce becomes invalid, and the signer retries with a new one.*
+4. Reload policy and token keys every ``RELOAD_S``.
 """
 
 import asyncio
@@ -29,7 +31,7 @@ from sixgate.errors import SettingsError
 from sixgate.https.server import REQUESTS_MAX, Listening
 from sixgate.https.tls import server_context
 from sixgate.kms.factory import providers
-from sixgate.releasing.keys import ReleaseName, alone, open_keys
+from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
 from sixgate.releasing.policy_file import PolicyFile, token_keys_in
 from sixgate.releasing.recording import DECISION, TopicRecorder
 from sixgate.releasing.serving import ReleaseServer
@@ -43,30 +45,30 @@ from sixgate.settings.release import ReleaseSettings
 
 SECTION = "release"
 CLIENT = "sixgate-release"
-RENEW_S = 2.0
+RELOAD_S = 2.0
 T = TypeVar("T")
 _LOG = logging.getLogger("sixgate.release")
 
 
 class LoadedFiles(NamedTuple):
-    """What a release goes by."""
+    """The files of a release that are reloaded."""
 
     policy: ReleasePolicy
     token_keys: tuple[TokenKey, ...]
 
 
 def only_kms(settings: KmsSettings) -> RootKms:
-    """Open the root key of the one KMS that a release has, and the one whose place it took.
+    """Open the root key of the only KMS in the settings, and its former root key if named.
 
-    With the rights of two providers, one release could put the shares of a data key together.
-    Raises ``SettingsError``, ``CustodyError``.
+    A release with the rights of two providers could combine the shares of a data key. Raises
+    ``SettingsError``, ``CustodyError``.
     """
     found, former = providers(settings), providers(settings.former)
     named = [f"[kms.{name}]" for name in found] + [f"[kms.former.{name}]" for name in former]
     if len(found) != 1 or not former.keys() <= found.keys():
         raise SettingsError(
-            "a release uses the root key of one provider, and the settings name "
-            f"{', '.join(named) or 'none'}: leave exactly one"
+            "a release uses the root key of one provider, but the settings name "
+            f"{', '.join(named) or 'no KMS'}: leave exactly one"
         )
     current, *before = (
         _guarded(opened(), settings) for opened in [*found.values(), *former.values()]
@@ -81,40 +83,41 @@ def _guarded(kms: ProviderKms, settings: KmsSettings) -> ProviderKms:
 
 
 class ReleaseProcess:
-    """Releases for one provider until it is stopped."""
+    """Serves key releases of one provider until it is stopped."""
 
     role: ClassVar[str] = "release"
 
     def __init__(self, settings: Settings) -> None:
-        """Open root key and own keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
-
-        From before the first one is read, no other process of this user may look into this one.
-        """
+        """Open all keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``."""
+        # Before the first key is in memory: no other process of this user can read it there.
         forbid_inspection()
         lock_memory_or_warn()
         release = settings.released()
         self._settings, self._release = settings, release
-        self._place = ReleaseName(release.org, release.provider)
+        self._name = ReleaseName(release.org, release.provider)
         self._folder = Folder(settings.data)
+        # 1. Keys.
         self._kms = only_kms(settings.kms)
-        self._keys = open_keys(self._folder, self._place, self._kms)
-        mark = self._place.mark(self._folder)
+        self._keys = open_keys(self._folder, self._name, self._kms)
+        mark = self._name.mark(self._folder)
         self._policy = PolicyFile(release.policy, mark, release.trust(), wall_ms)
-        self._told = ""
+        self._last_warning = ""
         self.monitor = Monitor(self.role, lambda: ())
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raise what ends the process."""
+        """Serve until ``stop`` is set; raise the error that ends the process."""
         kafka = self._settings.kafka
         broker = kafka.broker(CLIENT)
         await refuse_weaker(kafka, broker, 1, Principal.RELEASE)
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         async with AsyncExitStack() as opened:
-            opened.enter_context(alone(self._folder, self._place))
+            # 2. Lock before the policy is loaded: the mark has one writer.
+            opened.enter_context(exclusive_lock(self._folder, self._name))
             sender = await opened.enter_async_context(sending(broker, lambda: 1))
             appender = Appender(sender, loop, DECISION)
-            desk = self._desk(TopicRecorder(appender, self.monitor.decided))
+            service = self._open_service(TopicRecorder(appender, self.monitor.decided))
+            # 3. Serve.
             threads = ThreadPoolExecutor(REQUESTS_MAX, thread_name_prefix="release")
             opened.push_async_callback(asyncio.to_thread, threads.shutdown)
 
@@ -122,34 +125,35 @@ class ReleaseProcess:
                 if not failed.done():
                     failed.set_exception(error)
 
-            server = ReleaseServer(desk, _listening(self._release), threads, fail)
+            server = ReleaseServer(service, _listening(self._release), threads, fail)
             await opened.enter_async_context(server.serving())
-            self.monitor.ready_while(lambda: self._taken.policy.in_force(wall_ms()))
+            self.monitor.ready_while(lambda: self._loaded.policy.in_force(wall_ms()))
             self.monitor.ready()
             at = f"{self._release.host}:{self._release.port}"
             _LOG.info(
                 "release.serving",
                 extra={
-                    "release": self._place.name,
+                    "release": self._name.name,
                     "address": at,
-                    "policy": self._taken.policy.sequence,
+                    "policy": self._loaded.policy.sequence,
                 },
             )
-            renewing = asyncio.create_task(self._renew_often(desk))
-            opened.callback(renewing.cancel)
+            # 4. Reload.
+            reloading = asyncio.create_task(self._reload_often(service))
+            opened.callback(reloading.cancel)
             stopping = asyncio.create_task(stop.wait())
             opened.callback(stopping.cancel)
-            works: set[asyncio.Future[Any]] = {renewing, stopping, failed}
+            works: set[asyncio.Future[Any]] = {reloading, stopping, failed}
             ended, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
             for work in ended:
                 work.result()
 
-    def _desk(self, recorder: TopicRecorder) -> ReleaseService:
-        self._taken = taken = LoadedFiles(self._policy.take(), self._read_token_keys())
-        self._require_audience(taken.policy)
-        with self._naming():
+    def _open_service(self, recorder: TopicRecorder) -> ReleaseService:
+        self._loaded = loaded = LoadedFiles(self._policy.load(), self._read_token_keys())
+        self._require_audience(loaded.policy)
+        with self._policy_errors():
             return ReleaseService(
-                ReleaseIdentity(self._place.provider, *taken, self._keys.sealing),
+                ReleaseIdentity(self._name.provider, *loaded, self._keys.sealing),
                 self._kms,
                 self._keys.signer,
                 recorder,
@@ -157,55 +161,55 @@ class ReleaseProcess:
                 secrets.token_bytes,
             )
 
-    async def _renew_often(self, desk: ReleaseService) -> None:
+    async def _reload_often(self, service: ReleaseService) -> None:
         while True:
-            await asyncio.sleep(RENEW_S)
-            await asyncio.to_thread(self._renew, desk)
+            await asyncio.sleep(RELOAD_S)
+            await asyncio.to_thread(self._reload, service)
 
-    def _renew(self, desk: ReleaseService) -> None:
-        """Go by the files as they are now; instead of one that is wrong, by what it said before.
+    def _reload(self, service: ReleaseService) -> None:
+        """Reload both files; an unusable one leaves its previous content in effect.
 
-        A policy that an admin signed and that does not name this release any more ends it.
+        A newer signed policy that no longer names this release ends the process: continuing would
+        overrule the admin.
         """
-        before = self._taken
-        policy = self._or_before(self._policy.take, before.policy)
-        token_keys = self._or_before(self._read_token_keys, before.token_keys)
+        before = self._loaded
+        policy = self._load_or_keep(self._policy.load, before.policy)
+        token_keys = self._load_or_keep(self._read_token_keys, before.token_keys)
         if policy != before.policy:
             _LOG.info("release.policy_adopted", extra={"policy": policy.sequence})
-        self._taken = LoadedFiles(policy, token_keys)
+        self._loaded = LoadedFiles(policy, token_keys)
         self._require_audience(policy)
-        with self._naming():
-            desk.renew(policy, token_keys)
+        with self._policy_errors():
+            service.renew(policy, token_keys)
 
-    def _or_before(self, read: Callable[[], T], before: T) -> T:
+    def _load_or_keep(self, load: Callable[[], T], previous: T) -> T:
         try:
-            found = read()
+            return load()
         except SettingsError as error:
-            if self._told != str(error):
+            if self._last_warning != str(error):
                 _LOG.warning("release.file_rejected", extra={"detail": str(error)})
-            self._told = str(error)
-            return before
-        return found
+            self._last_warning = str(error)
+            return previous
 
     def _read_token_keys(self) -> tuple[TokenKey, ...]:
         return token_keys_in(self._release.token_keys)
 
     def _require_audience(self, policy: ReleasePolicy) -> None:
-        holder = policy.holder(self._place.provider)
+        holder = policy.holder(self._name.provider)
         if holder is not None and holder.audience != self._release.audience:
             raise SettingsError(
-                f"{self._release.policy} wants tokens for {holder.audience}, and the settings say "
-                f"{self._release.audience}: mend one of them"
+                f"{self._release.policy} wants tokens for {holder.audience}, and [release] has the "
+                f"audience {self._release.audience}: correct one of them"
             )
 
     @contextmanager
-    def _naming(self) -> Iterator[None]:
+    def _policy_errors(self) -> Iterator[None]:
         try:
             yield
         except ValueError as error:
             raise SettingsError(
-                f"{self._release.policy}: {error}; sixgate release keys --show prints the holder "
-                "that it must name"
+                f"{self._release.policy}: {error}; sixgate release keys --show prints the required "
+                "holder"
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a release decided, on its topic before anybody sees it."""
+"""Recorder of a release: puts each decision on its topic before the answer is sent."""
 
 from collections.abc import Callable
 
@@ -11,17 +11,17 @@ DECISION = "a decision of the release"
 
 
 class TopicRecorder:
-    """A ``Recorder`` on the topic ``releases``, called from threads beside the sender's loop."""
+    """A ``Recorder`` on the topic ``releases``; not called from the sender's loop."""
 
-    def __init__(self, appender: Appender, recorded: Callable[[str, str], None]) -> None:
-        """Tell ``recorded`` type and reason of each decision that is on the topic."""
+    def __init__(self, appender: Appender, on_recorded: Callable[[str, str], None]) -> None:
+        """Call ``on_recorded`` with type and reason of each recorded decision."""
         self._appender = appender
-        self._recorded = recorded
+        self._on_recorded = on_recorded
 
     def record(self, event: bytes) -> None:
-        """Append a decision; raises as ``Appender.append``."""
+        """Append a decision durably; raises as ``Appender.append`` does."""
         self._appender.append([Outgoing(Topic.RELEASES, "", event)])
-        self._recorded(*_kind(decode_decision(event)))
+        self._on_recorded(*_kind(decode_decision(event)))
 
 
 def _kind(decision: AnyDecision) -> tuple[str, str]:

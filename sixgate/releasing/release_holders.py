@@ -1,6 +1,6 @@
-"""What a signer has instead of KMSs: the releases that its policy names, by provider.
+"""Key holders of a signer without a KMS: the releases of the current policy, by provider.
 
-Each call goes by the policy of now, so a new one counts without a restart, and none after its end.
+Each call uses the current policy: a newer one needs no restart, and an expired one is not used.
 """
 
 import logging
@@ -18,49 +18,50 @@ from sixgate.kms.factory import providers
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.settings.kms import KmsSettings
 
-RENEW_MS = 2_000
+RELOAD_MS = 2_000
 _LOG = logging.getLogger("sixgate.releasing.releases")
 
 
 class CurrentPolicy:
-    """The policy in a file, read again when it has been kept for a while; any thread may ask."""
+    """Cache of the policy in a file, reloaded every ``RELOAD_MS``. Thread-safe."""
 
     def __init__(self, file: PolicyFile, now_ms: Callable[[], int]) -> None:
-        """Take the file's policy; raises ``SettingsError``."""
+        """Load the policy; raises ``SettingsError``."""
         self._file = file
         self._now_ms = now_ms
         self._lock = threading.Lock()
-        self._policy = file.take()
+        self._policy = file.load()
         self._read_at_ms = now_ms()
 
     def holder(self, provider: str) -> ReleaseHolder:
-        """Return the release of a provider; raise ``KmsDeniedError`` where there is none now.
+        """Return the release of a provider; raise ``KmsDeniedError`` if there is none now.
 
-        A file that cannot be taken leaves the policy before in force, until its end.
+        An unusable file leaves the previous policy in force, until it expires.
         """
-        policy = self._of_now()
-        found = policy.holder(provider)
-        if found is None or not policy.in_force(self._now_ms()):
+        policy = self._current()
+        release = policy.holder(provider)
+        if release is None or not policy.in_force(self._now_ms()):
             raise KmsDeniedError(
-                f"No release policy in force names a release for {provider}: give the signer one."
+                f"No release policy in force names a release for {provider}: install one that does."
             )
-        return found
+        return release
 
-    def _of_now(self) -> ReleasePolicy:
+    def _current(self) -> ReleasePolicy:
         with self._lock:
-            if not 0 <= self._now_ms() - self._read_at_ms < RENEW_MS:
+            # A clock that went back reloads too: the age of the copy is unknown then.
+            if not 0 <= self._now_ms() - self._read_at_ms < RELOAD_MS:
                 self._read_at_ms = self._now_ms()
                 try:
-                    self._policy = self._file.take()
+                    self._policy = self._file.load()
                 except SettingsError as error:
                     _LOG.warning("release.file_rejected", extra={"detail": str(error)})
             return self._policy
 
 
 class ReleasedHolder:
-    """A ``RootKms`` by whichever release the policy of now names for a provider.
+    """A ``RootKms`` through the release that the current policy names for a provider.
 
-    Raise ``KmsDeniedError`` where it names none.
+    Raises ``KmsDeniedError`` if it names none.
     """
 
     def __init__(
@@ -68,50 +69,50 @@ class ReleasedHolder:
         provider: str,
         policy: CurrentPolicy,
         transport: Transport,
-        made: Callable[[ReleaseHolder, Transport], ReleasedKms],
+        make_kms: Callable[[ReleaseHolder, Transport], ReleasedKms],
     ) -> None:
         self._provider = provider
         self._policy = policy
         self._transport = transport
-        self._made = made
+        self._make_kms = make_kms
         self._key_id = policy.holder(provider).kms_key
 
     @property
     def key_id(self) -> str:
-        """The root key's name, as the newest policy that named one has it."""
+        """The root key's name in the newest policy that named a release for the provider."""
         with suppress(KmsDeniedError):
             self._key_id = self._policy.holder(self._provider).kms_key
         return self._key_id
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
-        """Wrap as ``RootKms`` promises."""
-        return self._now().wrap(plaintext, context)
+        """Wrap as specified by ``RootKms``."""
+        return self._current_kms().wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        """Unwrap as ``RootKms`` promises."""
-        return self._now().unwrap(wrapped, context)
+        """Unwrap as specified by ``RootKms``."""
+        return self._current_kms().unwrap(wrapped, context)
 
-    def _now(self) -> ReleasedKms:
-        return self._made(self._policy.holder(self._provider), self._transport)
+    def _current_kms(self) -> ReleasedKms:
+        return self._make_kms(self._policy.holder(self._provider), self._transport)
 
     def __repr__(self) -> str:
         return f"<ReleasedHolder {self._provider}>"
 
 
 def refuse_own_kms(kms: KmsSettings) -> None:
-    """Raise ``SettingsError`` for a signer that goes through releases and has KMSs of its own."""
+    """Raise ``SettingsError`` if a signer with releases has KMS credentials too."""
     named = [*providers(kms), *(f"former.{name}" for name in providers(kms.former))]
     if kms.secrets is not None:
         named.append("secrets")
     if named:
         raise SettingsError(
-            "a signer that goes through releases has no KMS credentials of its own, and the "
-            f"settings name [kms.{named[0]}]: take it out, or take out [releases]"
+            "a signer that uses releases must not have KMS credentials of its own: remove "
+            f"[kms.{named[0]}] or [releases] from the settings"
         )
 
 
 def read_token(file: Path) -> bytearray:
-    """Read the workload's token of now; raise ``KmsUnavailableError``."""
+    """Read the workload's current token; raise ``KmsUnavailableError``."""
     try:
         with file.open("rb") as opened:
             return bytearray(opened.read(TOKEN_BYTES_MAX + 1).strip())

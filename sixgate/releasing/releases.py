@@ -1,4 +1,4 @@
-"""How a signer is put together that has no KMS: its keys are held by releases alone."""
+"""Releases of a signer without a KMS: opens one connection per provider of its settings."""
 
 import secrets
 from collections.abc import Callable
@@ -31,7 +31,7 @@ NO_ROOT = (
     "No release holds the keys of vaults without shares: name one with releases.root, or use a "
     "custody mode that splits keys."
 )
-NOBODY = "This signer has not said yet who it is, and no release is asked before: try again."
+NOT_ATTESTED = "The signer has no boot record yet, and sends no key request before: retry later."
 
 
 class NoRoot:
@@ -49,63 +49,70 @@ class NoRoot:
 
 
 class SignerReleases:
-    """The releases that a signer's settings name (``ReleasedKeys``).
+    """The releases in a signer's settings (``ReleasedKeys``).
 
-    Made before anybody speaks for the signer: ``attested_by`` says later who does, and until then
-    nothing is asked; nor, but for its identity, until it has a boot.
+    ``attested_by`` sets the attestor after construction; without one no request is sent. Before the
+    boot record exists, only the signer's identity can be requested.
     """
 
     def __init__(self, settings: ReleasesSettings, folder: Path, opened: ExitStack) -> None:
-        """Take the policy; ``opened`` closes what is opened. Raises ``SettingsError``."""
+        """Load the policy; ``opened`` closes the connections. Raises ``SettingsError``."""
         file = PolicyFile(settings.policy, folder / MARK, settings.trust(), wall_ms)
         policy = CurrentPolicy(file, wall_ms)
         self._attestor: Callable[[], Attestor | None] = lambda: None
         self._root = settings.root
         self._policy = policy
-        self._at = dict(sorted(settings.at.items(), key=lambda one: PROVIDERS.index(one[0])))
+        self._addresses = dict(sorted(settings.at.items(), key=lambda one: PROVIDERS.index(one[0])))
         self._links = {
             name: opened.enter_context(closing(ReleaseLink(address)))
-            for name, address in self._at.items()
+            for name, address in self._addresses.items()
         }
 
     def attested_by(self, attestor: Attestor) -> None:
-        """Let this attestor speak for the signer."""
+        """Use this attestor for all later requests."""
         self._attestor = lambda: attestor
 
     def starting(self, journal: KmsJournal) -> Holders:
-        """Return who opens the signer's own identity, which is asked for in the name of a start."""
-        return self._held(journal, Attestor.starting)
+        """Return holders for the signer's identity; requests name a start, not a boot."""
+        return self._make_holders(journal, Attestor.starting)
 
     def holders(self, journal: KmsJournal) -> Holders:
-        """Return who holds keys, each call of which is written into the journal."""
-        return self._held(journal, Attestor.asking)
+        """Return holders for the vaults' keys. The journal records every call."""
+        return self._make_holders(journal, Attestor.asking)
 
-    def _held(self, journal: KmsJournal, who: Callable[[Attestor], Asking | None]) -> Holders:
-        held = {name: JournaledRoot(self._holder(name, who), journal) for name in self._at}
-        root: RootKms = held[self._root] if self._root else NoRoot()
-        return Holders(root, tuple(Provider(name, kms, _heard) for name, kms in held.items()))
+    def _make_holders(
+        self, journal: KmsJournal, requester_of: Callable[[Attestor], Asking | None]
+    ) -> Holders:
+        by_name = {
+            name: JournaledRoot(self._holder(name, requester_of), journal)
+            for name in self._addresses
+        }
+        root: RootKms = by_name[self._root] if self._root else NoRoot()
+        return Holders(
+            root, tuple(Provider(name, kms, _ignore_failure) for name, kms in by_name.items())
+        )
 
     def _holder(
-        self, name: ProviderName, who: Callable[[Attestor], Asking | None]
+        self, name: ProviderName, requester_of: Callable[[Attestor], Asking | None]
     ) -> ReleasedHolder:
-        token = self._at[name].token
+        token = self._addresses[name].token
 
-        def made(holder: ReleaseHolder, transport: Transport) -> ReleasedKms:
+        def make_kms(holder: ReleaseHolder, transport: Transport) -> ReleasedKms:
             attestor = self._attestor()
-            asking = who(attestor) if attestor else None
+            asking = requester_of(attestor) if attestor else None
             if asking is None:
-                raise KmsUnavailableError(NOBODY)
+                raise KmsUnavailableError(NOT_ATTESTED)
             read, random_bytes = partial(read_token, token), secrets.token_bytes
             return ReleasedKms(holder, asking, transport, self._attest, read, random_bytes)
 
-        return ReleasedHolder(name, self._policy, self._links[name], made)
+        return ReleasedHolder(name, self._policy, self._links[name], make_kms)
 
     def _attest(self, binding: Binding) -> Evidence:
         attestor = self._attestor()
         if attestor is None:
-            raise PlatformUnavailableError("nobody speaks for this signer")
+            raise PlatformUnavailableError("the signer has no attestor yet")
         return attestor.release_evidence(binding)
 
 
-def _heard(_failure: ProviderFailure) -> None:
-    """Take note of nothing: journal and release have the call, whoever still waited for it."""
+def _ignore_failure(_failure: ProviderFailure) -> None:
+    """Ignore a failure that nobody waits for: journal and release have recorded the call."""

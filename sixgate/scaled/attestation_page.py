@@ -13,7 +13,7 @@ from aiohttp import web
 
 from sixgate.api import ApiError, Json
 from sixgate.attesting.evidence_service import PAUSE_MS_MIN, EvidenceService
-from sixgate.https.server import whole
+from sixgate.https.server import read_body
 from sixgate.scaled.http_framing import body_of
 from sixgate.scaled.probe import Address
 
@@ -35,7 +35,7 @@ def attestation_page(service: EvidenceService) -> web.RouteDef:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            nonce = _nonce_in(await whole(request))
+            nonce = _nonce_in(await read_body(request))
             found = await asyncio.to_thread(service.attestation, nonce)
         except ApiError as error:
             return _problem(error)

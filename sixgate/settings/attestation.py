@@ -1,4 +1,4 @@
-"""What a process is told of its own attestation: ``[attestation]``."""
+"""Settings of a process's attestation: ``[attestation]``."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from sixgate.settings.section import Section
 
 
 class PlatformKind(StrEnum):
-    """Who makes the reports."""
+    """Source of reports."""
 
     SEV_GUEST = "sev-guest"  # the kernel's device
     CONFIGFS = "configfs"  # the kernel's configfs-tsm
@@ -20,9 +20,9 @@ class PlatformKind(StrEnum):
 
 
 class AttestationSettings(Section):
-    """By which platform a signer attests itself. ``insecure_dev`` lets in the simulated one.
+    """The platform by which a signer attests itself; ``insecure_dev`` accepts the simulated one.
 
-    ``certificates`` is a folder with what the host does not hand over: ``leaf.der``,
+    ``certificates`` is a folder with the files that the host does not supply: ``leaf.der``,
     ``cert_chain``, ``crl.der``.
     """
 
@@ -34,14 +34,14 @@ class AttestationSettings(Section):
     def _genuine(self) -> Self:
         if self.platform is PlatformKind.SIMULATED and not self.insecure_dev:
             raise ValueError(
-                "platform is the simulated one, whose reports prove nothing: name sev-guest or "
-                "configfs, or set insecure_dev = true"
+                "the reports of the simulated platform prove nothing: name sev-guest or configfs, "
+                "or set insecure_dev = true"
             )
         return self
 
 
 class OwnSettings(BaseSettings):
-    """What a folder's own pipeline is told, by the environment alone."""
+    """Settings of an embedded pipeline; they come from the environment only."""
 
     model_config = FROM_ENVIRONMENT
 

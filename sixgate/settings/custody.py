@@ -1,4 +1,4 @@
-"""What the process that serves secrets is told, ``[custody]``, and its askers, ``[custody_at]``."""
+"""Settings of ``sixgate custody`` (``[custody]``) and of its clients (``[custody_at]``)."""
 
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -13,10 +13,10 @@ CALL_MS_MAX = 60_000
 
 
 class CustodySettings(HeadSettings):
-    """Where custody listens, and ``clients``: the common names of certificates that may ask.
+    """Listen address, and ``clients``: the accepted common names of client certificates.
 
-    ``name`` is who speaks in its audit records. Beyond this machine it listens with mutual TLS
-    alone, unless ``insecure_dev``.
+    ``name`` is the actor in its audit records. Beyond loopback it requires mutual TLS, unless
+    ``insecure_dev``.
     """
 
     name: Name = "custody-0"
@@ -29,12 +29,12 @@ class CustodySettings(HeadSettings):
     @model_validator(mode="after")
     def _protected(self) -> Self:
         if self.tls is None and not self.insecure_dev and not loopback(self.host):
-            raise ValueError("a custody that other machines reach needs mutual TLS: add tls")
+            raise ValueError("custody that other machines can reach needs mutual TLS: add tls")
         return self
 
 
 class CustodyAddress(Section):
-    """Where custody is, and as whom to ask it."""
+    """URL of custody, and the client certificate."""
 
     url: str
     tls: TlsFiles | None = None
@@ -44,9 +44,9 @@ class CustodyAddress(Section):
     def _protected(self) -> Self:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise ValueError("custody's url is https://HOST:PORT, or http://HOST:PORT")
+            raise ValueError("url must be https://HOST:PORT or http://HOST:PORT")
         if (parts.scheme == "https") != (self.tls is not None):
-            raise ValueError("custody's url is https where tls is given, and only there")
+            raise ValueError("url must be https if tls is given, and http otherwise")
         if parts.scheme == "http" and not loopback(parts.hostname):
             raise ValueError("custody on another machine needs mutual TLS: make it https, add tls")
         return self

@@ -1,4 +1,4 @@
-"""What a process is told of its key management services: ``[kms.gcp]``, ``.aws``, ``.azure``."""
+"""Settings of key management services: ``[kms.gcp]``, ``.aws``, ``.azure``, ``.local``."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,21 +19,21 @@ _AZURE_KEY = r"^https://[\w.:\[\]-]+/keys/[0-9A-Za-z-]{1,127}/[0-9a-f]{32}$"
 
 
 class CloudSection(Section):
-    """What every cloud's section has: how long a call may take, and how many there may be."""
+    """Common settings of a cloud KMS: timeouts and the maximum of concurrent calls."""
 
     connect_ms_max: _Milliseconds = _DEFAULTS.connect_ms_max
     call_ms_max: _Milliseconds = _DEFAULTS.call_ms_max
     calls_max: Annotated[int, Field(ge=1, le=256)] = _DEFAULTS.calls_max
 
     def limits(self) -> CallLimits:
-        """Return the bounds on calls."""
+        """Return the limits of calls."""
         return CallLimits(self.connect_ms_max, self.call_ms_max, self.calls_max)
 
 
 class GcpSection(CloudSection):
-    """A CryptoKey; without ``credentials_file`` Google's usual chain finds who asks.
+    """A CryptoKey. Without ``credentials_file`` Google's default credentials are used.
 
-    ``endpoint`` is ``HOST:PORT``; on this machine's loopback without TLS or credentials.
+    ``endpoint`` is ``HOST:PORT``; on loopback it is called without TLS or credentials.
     """
 
     key: Annotated[str, Field(pattern=_GCP_KEY, max_length=400)]
@@ -42,15 +42,15 @@ class GcpSection(CloudSection):
 
     @property
     def plain(self) -> bool:
-        """Whether it is asked without TLS, which is so on loopback alone."""
+        """Whether calls use no TLS; only on loopback."""
         return self.endpoint is not None and loopback(self.endpoint.rpartition(":")[0])
 
 
 class AwsSection(CloudSection):
-    """A KMS key by ARN or id, never by alias; without ``credentials_file`` AWS's usual chain.
+    """A KMS key by ARN or id, never by alias.
 
-    ``endpoint`` is a URL; without TLS it must be on this machine's loopback. ``region`` is that of
-    the ARN unless said otherwise.
+    Without ``credentials_file`` AWS's default credentials are used. ``endpoint`` is a URL; without
+    TLS it must be on loopback. ``region`` defaults to that of the ARN.
     """
 
     key: Annotated[str, Field(pattern=_AWS_KEY, max_length=400)]
@@ -67,20 +67,20 @@ class AwsSection(CloudSection):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether the endpoint is on this machine, where it may be without TLS."""
+        """Whether the endpoint is on loopback, where TLS is optional."""
         return loopback(urlsplit(self.endpoint or "").hostname or "")
 
     @property
     def region_name(self) -> str | None:
-        """The region to ask; None leaves it to AWS's own settings."""
+        """The region of calls; None leaves it to AWS's own settings."""
         return self.region or (self.key.split(":")[3] if ":" in self.key else None)
 
 
 class AzureSection(CloudSection):
-    """One version of a vault's key by its identifier, ``https://VAULT/keys/NAME/VERSION``.
+    """One version of a Key Vault key, ``https://VAULT/keys/NAME/VERSION``.
 
-    ``token_file`` holds a bearer token that something else keeps fresh; without it, Azure's usual
-    chain finds who asks.
+    ``token_file`` holds a bearer token that another program renews; without it Azure's default
+    credentials are used.
     """
 
     key: Annotated[str, Field(pattern=_AZURE_KEY, max_length=400)]
@@ -89,15 +89,15 @@ class AzureSection(CloudSection):
 
     @property
     def on_loopback(self) -> bool:
-        """Whether the vault is on this machine, whose challenge names no domain of Azure."""
+        """Whether the vault is on loopback, where its challenge names no Azure domain."""
         return loopback(urlsplit(self.key).hostname or "")
 
 
 class LocalSection(Section):
-    """The software KMS on a root key's file, for development alone.
+    """The software KMS with its root key in a file, for development only.
 
-    ``holders`` is a folder with one more root key's file for each provider of vaults
-    (``gcp.key``, ``aws.key``, ``azure.key``), which stands in for it.
+    ``holders`` is a folder with one more root key file per provider (``gcp.key``, ``aws.key``,
+    ``azure.key``), each a stand-in for that provider.
     """
 
     root: Path
@@ -105,7 +105,7 @@ class LocalSection(Section):
 
 
 class KmsSections(Section):
-    """One key at each of these."""
+    """At most one key per KMS."""
 
     gcp: GcpSection | None = None
     aws: AwsSection | None = None
@@ -114,11 +114,10 @@ class KmsSections(Section):
 
 
 class HolderSections(KmsSections):
-    """Who holds the keys of vaults.
+    """Holders of the keys of vaults.
 
-    ``root`` names the one whose key wraps the keys of vaults. gcp, aws and azure are also the
-    providers that hold shares. ``former`` has keys whose place these took: what is under them
-    opens still.
+    ``root`` names the KMS that wraps vault keys. gcp, aws and azure are also the providers that
+    hold shares. ``former`` lists replaced root keys, which only unwrap.
     """
 
     root: Literal["gcp", "aws", "azure", "local"] | None = None
@@ -126,20 +125,20 @@ class HolderSections(KmsSections):
 
     @property
     def has_software(self) -> bool:
-        """Whether one of them is the software KMS."""
+        """Whether one of them, current or former, is the software KMS."""
         return (self.local or self.former.local) is not None
 
     @model_validator(mode="after")
     def _rooted(self) -> Self:
         if self.root is not None and getattr(self, self.root) is None:
-            raise ValueError(f"root names {self.root}: add its section beside root")
+            raise ValueError(f"root is {self.root}: add its section beside root")
         return self
 
 
 class KmsSettings(HolderSections):
-    """Which KMSs there are. ``insecure_dev`` lets in those that no HSM guards.
+    """All KMSs. ``insecure_dev`` accepts keys that are not protected by an HSM.
 
-    ``secrets`` has other keys for vaults of secrets; the rest then holds signing keys alone.
+    ``secrets`` has separate keys for vaults of secrets; the others then hold only signing keys.
     """
 
     secrets: HolderSections | None = None
@@ -150,7 +149,7 @@ class KmsSettings(HolderSections):
         software = self.has_software or (self.secrets is not None and self.secrets.has_software)
         if software and not self.insecure_dev:
             raise ValueError(
-                "local is the software KMS, whose root key is a file: take [kms.local] out, or set "
+                "local is the software KMS, whose root key is a file: remove [kms.local], or set "
                 "insecure_dev = true"
             )
         return self
@@ -159,6 +158,6 @@ class KmsSettings(HolderSections):
 def _require_protected(endpoint: str) -> None:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an endpoint is http://HOST:PORT or https://HOST:PORT")
+        raise ValueError("endpoint must be http://HOST:PORT or https://HOST:PORT")
     if parts.scheme == "http" and not loopback(parts.hostname):
         raise ValueError("an endpoint on another machine needs TLS: make it https")

@@ -1,7 +1,7 @@
-"""Settings from a TOML file, and over it from the environment.
+"""Loader of settings from a TOML file and the environment, which has precedence.
 
-``SIXGATE_CLICKHOUSE__PASSWORD`` is ``password`` in the section ``[clickhouse]``; a settings file
-holds none, but may name a file of its own for it (``password_file``).
+``SIXGATE_CLICKHOUSE__PASSWORD`` is ``password`` in the section ``[clickhouse]``. A settings file
+must not contain the password; it may name a file with it (``password_file``).
 """
 
 import tomllib
@@ -26,7 +26,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(kind: type[S], file: Path | None) -> S:
-    """Read settings of one kind, the environment over the file; raises ``SettingsError``."""
+    """Load settings; the environment has precedence over the file. Raises ``SettingsError``."""
     if file is not None:
         _refuse_unreadable(file)
 
@@ -54,17 +54,17 @@ def _refuse_unreadable(file: Path) -> None:
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is no TOML: {error}") from None
+        raise SettingsError(f"{file} is not valid TOML: {error}") from None
     section = plain.get("clickhouse")
     if isinstance(section, dict) and "password" in section:
         raise SettingsError(
-            f"{file} holds a password: take it out and set SIXGATE_CLICKHOUSE__PASSWORD "
-            "or password_file"
+            f"{file} contains a password: remove it and set SIXGATE_CLICKHOUSE__PASSWORD or "
+            "password_file"
         )
 
 
 def sentence(error: ValidationError, *section: str) -> str:
-    """Name the first wrong setting, in its section, without its value, which may be secret."""
+    """Describe the first invalid setting without its value, which may be secret."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, (*section, *first["loc"])))
     return f"the setting {name} is wrong: {validation_message(first)}"

@@ -1,4 +1,4 @@
-"""What a release is told, ``[release]``, and a signer of those it goes through, ``[releases]``."""
+"""Settings of a release (``[release]``) and of a signer that uses releases (``[releases]``)."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,9 +17,9 @@ ProviderName = Literal["gcp", "aws", "azure"]
 
 
 class PolicySection(Section):
-    """Where the release policy is, and which admins may sign it.
+    """The file of the release policy, and the admins who may sign it.
 
-    ``insecure_dev`` lets in a policy that believes a simulated platform or names a software KMS.
+    ``insecure_dev`` accepts a policy with a simulated platform or a software KMS.
     """
 
     org: Name
@@ -28,16 +28,16 @@ class PolicySection(Section):
     insecure_dev: bool = False
 
     def trust(self) -> PolicyTrust:
-        """Return whose policies count."""
+        """Return which policies to accept."""
         return PolicyTrust(self.org, self.admins, self.insecure_dev)
 
 
 class ReleaseSettings(PolicySection):
-    """Whose release this is, who may ask it, and where it listens.
+    """Provider, clients and listen address of a release.
 
-    ``provider`` is what the policy calls its holder, ``audience`` what the policy must say a token
-    is for, ``token_keys`` the issuer's keys (JWKS), ``clients`` the common names of certificates
-    that may ask. Beyond this machine it listens with mutual TLS alone.
+    ``provider`` is the name of its holder in the policy, ``audience`` the required audience of
+    tokens, ``token_keys`` the issuer's keys (JWKS), ``clients`` the accepted common names of client
+    certificates. Beyond loopback it requires mutual TLS.
     """
 
     provider: Name
@@ -51,14 +51,14 @@ class ReleaseSettings(PolicySection):
     @model_validator(mode="after")
     def _protected(self) -> Self:
         if self.tls is None and not loopback(self.host):
-            raise ValueError("a release that other machines reach needs mutual TLS: add tls")
+            raise ValueError("a release that other machines can reach needs mutual TLS: add tls")
         return self
 
 
 class ReleaseAddress(Section):
-    """Where one provider's release is, as whom to ask it, and the file of the token to show it.
+    """URL, client certificate and token file for one provider's release.
 
-    The file is read again for each request, as something else keeps the token fresh.
+    The token file is reloaded for each request, because another program renews it.
     """
 
     url: str
@@ -70,9 +70,9 @@ class ReleaseAddress(Section):
     def _protected(self) -> Self:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-            raise ValueError("a release's url is https://HOST:PORT, or http://HOST:PORT")
+            raise ValueError("url must be https://HOST:PORT or http://HOST:PORT")
         if (parts.scheme == "https") != (self.tls is not None):
-            raise ValueError("a release's url is https where tls is given, and only there")
+            raise ValueError("url must be https if tls is given, and http otherwise")
         if parts.scheme == "http" and not loopback(parts.hostname):
             raise ValueError(
                 "a release on another machine needs mutual TLS: make it https, add tls"
@@ -81,9 +81,10 @@ class ReleaseAddress(Section):
 
 
 class ReleasesSettings(PolicySection):
-    """The releases that a signer goes through, by the provider's name in the policy and in vaults.
+    """The releases of a signer, by the provider's name in the policy and in vaults.
 
-    ``root`` names the one that holds the keys of vaults without shares; without it there are none.
+    ``root`` names the one that holds the keys of vaults without shares; without it such vaults
+    cannot be used.
     """
 
     at: Annotated[dict[ProviderName, ReleaseAddress], Field(min_length=1)]

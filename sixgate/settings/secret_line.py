@@ -1,4 +1,4 @@
-"""A secret that lies in a file of its own, which nobody else may read."""
+"""Reader of a secret from a file that only its owner can read."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ LINE_BYTES_MAX = 4_096
 
 
 def read_secret_line(file: Path) -> str:
-    """Return the one line of a file; raises ``SettingsError`` unless it is private and text."""
+    """Return the stripped text of a file; raises ``SettingsError`` unless it is private text."""
     try:
         with wiping(read_private(file, LINE_BYTES_MAX)) as line:
             return line.decode().strip()
     except PrivateFileError as error:
         raise SettingsError(f"{file} {error}") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{file} is no text") from None
+        raise SettingsError(f"{file} is not UTF-8 text") from None

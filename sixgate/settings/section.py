@@ -1,4 +1,4 @@
-"""What every section of the settings is."""
+"""Base class of all sections of the settings."""
 
 from ipaddress import ip_address
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section: read once, with nothing in it that nobody knows."""
+    """An immutable section; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or address."""
+    """Return whether a host name or address is loopback."""
     if host == "localhost":
         return True
     try:

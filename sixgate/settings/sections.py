@@ -1,4 +1,4 @@
-"""What several processes are told: where Kafka and the ledger's server are."""
+"""Settings of several processes: TLS files, Kafka, registry heads, the ledger's server."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -14,7 +14,7 @@ from streams.kafka.broker import Tls as KafkaTls
 from streams.kafka.names import Names
 from streams.ledger.errors import ANSWER_S_MAX
 
-if TYPE_CHECKING:  # the client is loaded by the processes that connect
+if TYPE_CHECKING:  # only processes that connect load the client
     from streams.ledger.clickhouse import ClickHouse
     from streams.ledger.engines import Server
 
@@ -22,26 +22,26 @@ HEAD_WAIT_S_MAX = 15
 
 
 class TlsFiles(Section):
-    """PEM files: whom we believe, and who we are."""
+    """PEM files: CA, own certificate, own key."""
 
     ca: Path
     certificate: Path
     key: Path
 
     def unusable(self, where: str) -> SettingsError:
-        """Return the refusal of files that are not used; ``where`` names what to mend."""
+        """Return the error for unusable files; ``where`` names their settings."""
         return SettingsError(
             f"{self.ca}, {self.certificate} and {self.key} are not PEM files that belong together: "
-            f"mend {where}"
+            f"correct {where}"
         )
 
 
 class KafkaSettings(Section):
-    """Where the brokers are; beyond this machine only with TLS, unless ``insecure_dev``.
+    """Addresses of the brokers; beyond loopback TLS is required, unless ``insecure_dev``.
 
-    Topics must have ``copies`` copies of each record, ``in_sync`` of them written before an answer.
-    ``prefix`` is put before the names of topics, groups, transactional ids and users, so that
-    several organisations can share a cluster.
+    Topics must have ``copies`` replicas, of which ``in_sync`` confirm each write. ``prefix``
+    precedes the names of topics, groups, transactional ids and users, so that several organisations
+    can share a cluster.
     """
 
     servers: str = "127.0.0.1:9092"
@@ -64,7 +64,7 @@ class KafkaSettings(Section):
         return Names(prefix).prefix
 
     def broker(self, client: str) -> Broker:
-        """Return how to reach Kafka as ``client``; raises ``SettingsError``."""
+        """Return the connection settings for ``client``; raises ``SettingsError``."""
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
         if files and tls and not tls.usable():
@@ -80,9 +80,9 @@ class HeadSettings(Section):
 
 
 class ClickHouseSettings(Section):
-    """Where the ledger's server is, and as whom to speak to it; TLS beyond this machine.
+    """Address, user and password of the ledger's server; beyond loopback TLS is required.
 
-    The password comes from the environment, or is the one line of ``password_file``.
+    The password comes from the environment or from ``password_file``.
     """
 
     host: str = "127.0.0.1"
@@ -101,7 +101,7 @@ class ClickHouseSettings(Section):
         return self
 
     def server(self) -> "Server":
-        """Return how to reach the server; raises ``SettingsError``."""
+        """Return the connection settings; raises ``SettingsError``."""
         from streams.ledger.engines import Server, Tls
 
         files = self.tls

@@ -148,7 +148,7 @@ def test_a_certificate_that_may_do_everything(here: Secured) -> None:
 
 def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
     ends = ended(here, identity=tmp_path / "absent.pem")
-    all_say(ends, ExitCode.USAGE, "absent.pem", "mend [kafka.tls]")
+    all_say(ends, ExitCode.USAGE, "absent.pem", "[kafka.tls]")
 
 
 def test_a_missing_topic(here: Secured) -> None:

@@ -1,4 +1,4 @@
-"""A new data folder is on disk before anybody is told that it is there."""
+"""A new data folder is durable before its creation is reported."""
 
 import os
 import secrets

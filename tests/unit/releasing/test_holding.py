@@ -15,7 +15,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.errors import SettingsError
 from sixgate.releasing.policy_file import PolicyFile
 from sixgate.releasing.release_holders import (
-    RENEW_MS,
+    RELOAD_MS,
     CurrentPolicy,
     ReleasedHolder,
     refuse_own_kms,
@@ -92,7 +92,7 @@ def test_a_share_goes_to_the_release_that_the_policy_names(world: World) -> None
 def test_a_newer_policy_counts_without_a_restart(world: World) -> None:
     kms = world.held()
     world.publish(release_policy(sequence=6, holders=(holder("aws"),)))
-    world.now_ms += RENEW_MS
+    world.now_ms += RELOAD_MS
     with pytest.raises(KmsDeniedError, match="release for gcp"):
         kms.wrap(SHARE, SHARE_AAD)
 
@@ -104,7 +104,7 @@ def test_an_older_or_unsigned_policy_leaves_the_one_before_in_force(world: World
     older = release_policy(holders=(holder("aws"),))
     for policy, signer in ((older, ADMIN), (older.model_copy(update={"sequence": 9}), forged)):
         world.publish(policy, signer)
-        world.now_ms += RENEW_MS
+        world.now_ms += RELOAD_MS
         assert kms.wrap(SHARE, SHARE_AAD)
 
 
@@ -143,11 +143,11 @@ def test_production_refuses_a_software_kms_and_a_simulated_platform_by_name(worl
     trust = settings(world.path, insecure_dev=False).trust()
     file = PolicyFile(world.path / "policy.json", world.path / "mark", trust, lambda: AT_MS)
     with pytest.raises(SettingsError, match="simulated"):
-        file.take()
+        file.load()
     evidence = release_policy().evidence.model_copy(update={"simulated_root": None})
     world.publish(release_policy(evidence=evidence))
     with pytest.raises(SettingsError, match="software KMS"):
-        file.take()
+        file.load()
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_policy_that_cannot_be_remembered_does_not_count(
     world.publish(release_policy(sequence=6, holders=(holder("aws"),)))
     (tmp_path / "mark").unlink()
     in_the_way(tmp_path / "mark")
-    world.now_ms += RENEW_MS
+    world.now_ms += RELOAD_MS
     assert held.unwrap(held.wrap(SHARE, SHARE_AAD), SHARE_AAD) == SHARE
     with pytest.raises(SettingsError, match="mark"):
-        world.file().take()
+        world.file().load()
 
 
 def test_a_mark_without_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -189,4 +189,4 @@ def test_a_mark_without_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
     trust = settings(tmp_path).trust()
     file = PolicyFile(tmp_path / "policy.json", tmp_path / "no" / "mark", trust, lambda: AT_MS)
     with pytest.raises(SettingsError, match="No such file"):
-        file.take()
+        file.load()

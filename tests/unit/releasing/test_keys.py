@@ -9,43 +9,43 @@ from schemas.release import decode_context
 from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
 from sixgate.data_folder.folder import Folder, FolderBusyError, FolderError
-from sixgate.releasing.keys import ReleaseName, alone, create_keys, open_keys
+from sixgate.releasing.keys import ReleaseName, create_keys, exclusive_lock, open_keys
 from tests.harness.builders.custody_material import Stream
 from tests.harness.builders.custody_providers import cloud
 
-PLACE = ReleaseName("acme", "gcp")
+RELEASE = ReleaseName("acme", "gcp")
 
 
-def made(path: Path, kms: RootKms | None = None, place: ReleaseName = PLACE) -> Folder:
-    folder = Folder(path / place.provider)
-    create_keys(folder, place, kms or cloud("gcp"), Stream("keys"))
+def made(path: Path, kms: RootKms | None = None, release: ReleaseName = RELEASE) -> Folder:
+    folder = Folder(path / release.provider)
+    create_keys(folder, release, kms or cloud("gcp"), Stream("keys"))
     return folder
 
 
 def test_the_same_keys_open_again_and_lie_in_no_file_in_clear(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    first, again = (open_keys(folder, PLACE, cloud("gcp")) for _ in range(2))
+    first, again = (open_keys(folder, RELEASE, cloud("gcp")) for _ in range(2))
     assert first.signer.public_key == again.signer.public_key
     assert first.sealing.public_key == again.sealing.public_key
     secret = bytes(Stream("keys")(64))
-    raw = PLACE.file(folder).read_bytes()
+    raw = RELEASE.file(folder).read_bytes()
     assert all(half not in raw for half in (secret[:32], secret[32:]))
-    assert PLACE.file(folder).stat().st_mode & 0o077 == 0
+    assert RELEASE.file(folder).stat().st_mode & 0o077 == 0
 
 
 def test_keys_are_never_replaced(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    before = PLACE.file(folder).read_bytes()
+    before = RELEASE.file(folder).read_bytes()
     with pytest.raises(FolderError, match=r"release-gcp\.sealed .*sixgate release keys --show"):
-        create_keys(folder, PLACE, cloud("gcp"), Stream("others"))
-    assert PLACE.file(folder).read_bytes() == before
+        create_keys(folder, RELEASE, cloud("gcp"), Stream("others"))
+    assert RELEASE.file(folder).read_bytes() == before
 
 
 def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None:
     folder, raw = made(tmp_path), b""
     with pytest.raises(KmsKeyNotFoundError):
-        open_keys(folder, PLACE, cloud("aws"))
-    raw = PLACE.file(folder).read_bytes()
+        open_keys(folder, RELEASE, cloud("aws"))
+    raw = RELEASE.file(folder).read_bytes()
     for other in (ReleaseName("acme", "aws"), ReleaseName("other", "gcp")):
         other.file(folder).write_bytes(raw)
         with pytest.raises(CorruptError):
@@ -54,18 +54,18 @@ def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None
 
 def test_every_changed_byte_is_seen(tmp_path: Path) -> None:
     folder = made(tmp_path)
-    file = PLACE.file(folder)
+    file = RELEASE.file(folder)
     raw = file.read_bytes()
     for at in range(len(raw)):
         file.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
         with pytest.raises((CorruptError, KmsKeyNotFoundError)):
-            open_keys(folder, PLACE, cloud("gcp"))
+            open_keys(folder, RELEASE, cloud("gcp"))
 
 
 def test_no_request_can_name_their_place() -> None:
     """Else a signer could have the release unwrap the release's own keys."""
     with pytest.raises(MalformedError):
-        decode_context(PLACE.context())
+        decode_context(RELEASE.context())
 
 
 class Forgetful:
@@ -83,13 +83,13 @@ class Forgetful:
 def test_keys_that_would_not_open_again_are_not_kept(tmp_path: Path) -> None:
     with pytest.raises(CorruptError, match="local:forgetful"):
         made(tmp_path, Forgetful())
-    assert not PLACE.file(Folder(tmp_path / "gcp")).exists()
+    assert not RELEASE.file(Folder(tmp_path / "gcp")).exists()
 
 
 def test_a_second_release_on_the_same_keys_is_refused(tmp_path: Path) -> None:
     folder = made(tmp_path)
     refused = pytest.raises(FolderBusyError, match="another sixgate release")
-    with alone(folder, PLACE), refused, alone(folder, PLACE):
+    with exclusive_lock(folder, RELEASE), refused, exclusive_lock(folder, RELEASE):
         pass
-    with alone(folder, PLACE):
+    with exclusive_lock(folder, RELEASE):
         pass

@@ -34,7 +34,7 @@ def written(folder: Path, text: str) -> Path:
         (f"[kms.gcp]\n{GCP}\ncall_ms_max = 60001", "kms.gcp.call_ms_max"),
         ('[kms.aws]\nkey = "alias/root"', "kms.aws.key"),
         (f'[kms.aws]\n{AWS}\nendpoint = "http://kms.example"', "TLS"),
-        (f'[kms.aws]\n{AWS}\nendpoint = "kms.example"', "an endpoint is http"),
+        (f'[kms.aws]\n{AWS}\nendpoint = "kms.example"', "endpoint must be http:"),
         ('[kms.azure]\nkey = "https://acme.vault.azure.net/keys/root"', "kms.azure.key"),
         (f"[kms.azure]\n{AZURE.replace('https', 'http')}", "kms.azure.key"),
         ("[kms.vault]\nkey = 1", "kms.vault"),
