@@ -115,7 +115,11 @@ def test_another_root_opens_nothing(folder: Folder) -> None:
 
 def test_a_file_is_read_within_bounds_and_whole(folder: Folder) -> None:
     sealed = create_identity(folder, ORG, root(), secrets.token_bytes).encode()
-    for content, why in ((sealed[:-1], "damaged"), (b"{" * 40_000, "32768 bytes"), (b"", "damaged")):
+    for content, why in (
+        (sealed[:-1], "damaged"),
+        (b"{" * 40_000, "32768 bytes"),
+        (b"", "damaged"),
+    ):
         folder.signer_identity.write_bytes(content)
         with pytest.raises(FolderError, match=why):
             read_identity(folder)
