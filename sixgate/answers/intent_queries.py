@@ -1,4 +1,4 @@
-"""What the ledger says about intents, for clients."""
+"""Ledger queries about intents, for clients."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.queries import Proved, trail
 
-# What was submitted within one second is listed in the order of the file that it came from.
+# Intents submitted within one second are listed in the order of submission.
 _NEWEST = """
 WITH submitted AS
 (
@@ -37,7 +37,7 @@ WHERE topic = 'outcomes' AND type = 'transaction.signed'
 
 
 class IntentQueries(NamedTuple):
-    """Questions to one ledger; ``proved`` tells an outcome that the signer made from others."""
+    """Queries to one ledger. ``proved`` verifies that a signer signed an outcome."""
 
     clickhouse: ClickHouse
     proved: Proved
@@ -49,9 +49,9 @@ class IntentQueries(NamedTuple):
         return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
     def trail(self, prefix: str) -> list[Json]:
-        """Return every event of the one intent that ``prefix`` begins a name of.
+        """Return every event of the intent whose digest or transaction hash begins with ``prefix``.
 
-        Its names are its digest and the hash of its transaction. Raises ``intent_unknown``.
+        Raises ``intent_unknown`` if no intent or several match.
         """
         found = self._named(prefix) or self._signed(prefix)
         if len(found) != 1:

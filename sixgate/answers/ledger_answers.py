@@ -1,4 +1,4 @@
-"""What a ledger answers to clients, whoever writes it and wherever it lies."""
+"""Answers to clients from a ledger, embedded or on a server."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -27,13 +27,13 @@ from streams.ledger.verified_outcomes import ProvenOutcomes, SignerKeys
 class LedgerAnswers:
     """Answers from one migrated ledger; any thread may call.
 
-    ``intents`` answers what is asked about intents, ``outcomes`` how they ended.
+    ``intents`` holds the queries about intents, ``outcomes`` the verified outcomes.
     """
 
     def __init__(
         self, clickhouse: ClickHouse, org: str, signer_keys: SignerKeys, ledger_key: str
     ) -> None:
-        """Take the hex public keys that each signer ever had, and the ledger's."""
+        """Take every public key (hex) that each signer ever had, and the ledger's public key."""
         self._clickhouse = clickhouse
         self._signer_keys = signer_keys
         self._ledger_key = ledger_key
@@ -42,21 +42,21 @@ class LedgerAnswers:
         self.intents = IntentQueries(clickhouse, self.outcomes.proved)
 
     def head(self, newest: Envelope | None) -> Json:
-        """Return a signed head and its envelope; raise ``ledger_empty`` where there is none."""
+        """Return a signed head with its envelope; raise ``ledger_empty`` if there is none."""
         if newest is None:
             raise ApiError("ledger_empty", "the ledger has no rows yet: submit an intent first")
         return {"envelope": newest.plain(), "head": orjson.loads(newest.body())}
 
     def verify(self, published: Sequence[LedgerHead], remembered: Json | None) -> Iterator[Json]:
         """Verify with both verifiers; raise ``ledger_wrong`` naming the first bad row."""
-        brought = None if remembered is None else self.opened(_envelope(remembered))
-        heads = [*published, *([brought] if brought else [])]
-        keys = [key for had in self._signer_keys.values() for key in had]
-        verification = Verification(self._clickhouse, self.table, keys, heads, brought)
+        client_head = None if remembered is None else self.opened(_envelope(remembered))
+        heads = [*published, *([client_head] if client_head else [])]
+        keys = [key for signer in self._signer_keys.values() for key in signer]
+        verification = Verification(self._clickhouse, self.table, keys, heads, client_head)
         yield from verification.run()
 
     def opened(self, head: Envelope) -> LedgerHead:
-        """Return a head that the ledger signed; raise ``ledger_wrong`` for any other."""
+        """Verify that the ledger signed a head, and return it; raise ``ledger_wrong`` otherwise."""
         try:
             return open_head(head, self._ledger_key)
         except LedgerRewrittenError as error:
@@ -71,7 +71,7 @@ class LedgerAnswers:
             raise ApiError("sql_refused", str(error)) from None
 
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
-        """Write rows to a file that appears whole or not at all."""
+        """Export rows to a file, written atomically."""
         if form not in tuple(Format) or not (path.is_absolute() and path.name):
             raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
 

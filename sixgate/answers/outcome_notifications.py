@@ -1,4 +1,4 @@
-"""Tells waiting clients about the end of the intents they wait for."""
+"""Notifies waiting clients of outcomes."""
 
 import queue
 import threading
@@ -21,14 +21,14 @@ Notice: TypeAlias = tuple[str, Json]
 
 @dataclass(slots=True)
 class Watch:
-    """One client's wait: the names it waits for, and what has come, commit by commit."""
+    """One client's wait: the digests it waits for, and the notices so far, one list per commit."""
 
     names: frozenset[str]
     notices: "queue.SimpleQueue[list[Notice]]" = field(default_factory=queue.SimpleQueue)
 
 
 class OutcomeNotifications:
-    """Passes committed events on to whoever watches for the intent or input they end."""
+    """Passes committed events to the clients that wait for the intent or input they end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class OutcomeNotifications:
 
     @contextmanager
     def watching(self, names: Iterable[str]) -> Iterator[Watch]:
-        """Watch for the ends of intents and inputs by digest, from now on."""
+        """Watch for the ends of intents and inputs, named by digest, from now on."""
         watch = Watch(frozenset(names))
         with self._lock:
             self._watches.append(watch)
@@ -47,7 +47,7 @@ class OutcomeNotifications:
                 self._watches.remove(watch)
 
     def publish(self, events: Sequence[Outgoing]) -> None:
-        """Pass on events that are durable, at once, so that a client wakes once a commit."""
+        """Pass on the durable events of one commit together: a client wakes once per commit."""
         with self._lock:
             watches = list(self._watches)
         if not watches:
@@ -60,6 +60,6 @@ class OutcomeNotifications:
 
 
 def notice_of(topic: Topic, content: Json) -> Notice:
-    """Return under which name an event ends a wait."""
-    name = str(content.get(ENDS[topic], ""))  # the use of a secret ends nothing
+    """Return an event with the name under which it ends a wait."""
+    name = str(content.get(ENDS[topic], ""))  # empty for the use of a secret, which ends no wait
     return (misrouted(name) if content.get("reason") == Reason.MISROUTED else name), content

@@ -1,4 +1,4 @@
-"""Which of a client's submitted records have ended, and how."""
+"""Matches outcomes to a client's submitted records."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +15,10 @@ FirstEnd: TypeAlias = Callable[[str], Json | None]
 
 
 def names_of(value: bytes, key: str) -> Names:
-    """Return the names under which the end of a record submitted with ``key`` may be told.
+    """Return the names under which a record submitted with ``key`` may end.
 
-    That a record was misrouted ends only the wait for one that really is: somebody else's copy
-    in the wrong place says nothing about ours.
+    A ``misrouted`` rejection ends only the wait for a record with the wrong key: another producer's
+    misrouted copy of our record must not end our wait.
     """
     name = input_digest(value)
     try:
@@ -26,8 +26,8 @@ def names_of(value: bytes, key: str) -> Names:
         account = decode_intent(body).account
     except MalformedError:
         return (name,)
-    ours = (name, intent_digest(body))
-    return ours if key == account else (*ours, misrouted(name))
+    names = (name, intent_digest(body))
+    return names if key == account else (*names, misrouted(name))
 
 
 def misrouted(name: str) -> str:
@@ -36,7 +36,7 @@ def misrouted(name: str) -> str:
 
 
 class Pending:
-    """Matches ends to records; a repetition ends as the first one did, whichever is told first."""
+    """Matches ends to records. A repeated intent ends like the first, in any order of arrival."""
 
     def __init__(self, names: Sequence[Names]) -> None:
         self._waiting: dict[str, list[int]] = defaultdict(list)
@@ -51,7 +51,7 @@ class Pending:
         return bool(self._left)
 
     def take(self, name: str, event: Json, first_end: FirstEnd) -> Iterator[Json]:
-        """Yield what an event ends; ``first_end`` finds the end of an intent that ended before."""
+        """Yield the records that an event ends; ``first_end`` looks up an intent's earlier end."""
         if event.get("action") == "intent.duplicate":
             self._repeated[name] += 1
             end = self._ends.get(name) or first_end(name)

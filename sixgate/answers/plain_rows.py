@@ -1,4 +1,4 @@
-"""A query's answer as plain JSON data."""
+"""Query results as plain JSON data."""
 
 import re
 from datetime import date
@@ -13,15 +13,15 @@ _WIDE = re.compile(r"Int(?:128|256)", re.ASCII)
 def plain(answer: Answer) -> Json:
     """Return ``{columns, types, rows}``.
 
-    Integers of the engine's types beyond 64 bits, such as amounts in wei, are decimal strings, as
-    in events; so is what JSON has no form for.
+    Integers of types wider than 64 bits, such as amounts in wei, become decimal strings, as in
+    events. Values without a JSON form become strings.
     """
     wide = [_WIDE.search(kind) is not None for kind in answer.types]
     rows = [[_plain(*cell) for cell in zip(row, wide, strict=True)] for row in answer.rows]
     return {"columns": list(answer.columns), "types": list(answer.types), "rows": rows}
 
 
-def _plain(value: Any, wide: bool) -> Any:  # noqa: FBT001 - of a cell
+def _plain(value: Any, wide: bool) -> Any:  # noqa: FBT001 - a property of the cell
     match value:
         case bool() | str() | float() | None:
             return value

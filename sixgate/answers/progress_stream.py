@@ -1,4 +1,4 @@
-"""Work that tells its progress by calling back, as a stream of that progress."""
+"""Turns progress callbacks of a task into a stream."""
 
 import queue
 from collections.abc import Callable, Generator
@@ -12,10 +12,10 @@ Result = TypeVar("Result")
 
 
 def progressing(work: Callable[[Progress], Result], **named: str) -> Generator[Json, None, Result]:
-    """Run work in a thread; return or raise what it does.
+    """Run work in a thread; return its result or raise its error.
 
-    Yields ``{"progress": done, "of": total}`` with what is ``named`` as the work tells it. A stream
-    that nobody reads any more ends with the work.
+    Yields ``{"progress": done, "of": total, **named}`` for each callback. Closing the stream early
+    waits for the work to finish.
     """
     steps: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
 

@@ -1,4 +1,4 @@
-"""Signed transactions in the order of their commits, for as long as somebody reads them."""
+"""Feed of signed transactions in commit order, from a folder's pipeline."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,41 +20,41 @@ READ_COUNT_MAX = 500
 
 
 class SignedFeed:
-    """Reads a pipeline's signed transactions; ``committed`` tells those who follow."""
+    """Reads a pipeline's signed transactions; ``committed`` wakes readers that follow."""
 
     def __init__(self) -> None:
-        self._news = threading.Condition()
+        self._commit = threading.Condition()
 
     def committed(self, _events: Sequence[Outgoing]) -> None:
-        """Wake whoever follows."""
-        with self._news:
-            self._news.notify_all()
+        """Wake the readers that follow."""
+        with self._commit:
+            self._commit.notify_all()
 
     def read(self, pipeline: Pipeline, after: int, *, follow: bool) -> Iterator[Json | None]:
-        """Yield ``{position, event}``, and None whenever there was nothing for a moment."""
+        """Yield ``{position, event}``, and None as a tick while there is nothing to read."""
         position = after
         with closing(pipeline.parts.reader()) as log:
             while True:
                 page = log.signed_after(position, READ_COUNT_MAX)
-                for proved, event in _proved(page, pipeline.parts.runner.stage.registry):
-                    yield {"position": proved, "event": orjson.loads(event)}
+                for found, event in _verified(page, pipeline.parts.runner.stage.registry):
+                    yield {"position": found, "event": orjson.loads(event)}
                 if page:
                     position = page[-1][0]
                     continue
                 if not follow:
                     return
                 pipeline.check_running()
-                with self._news:
-                    self._news.wait(FOLLOW_S)
+                with self._commit:
+                    self._commit.wait(FOLLOW_S)
                 yield None
 
 
-def _proved(found: list[tuple[int, bytes]], registry: Registry) -> Iterator[tuple[int, bytes]]:
-    """Yield the transactions that the signer really signed.
+def _verified(page: list[tuple[int, bytes]], registry: Registry) -> Iterator[tuple[int, bytes]]:
+    """Yield the transactions with a valid signature of the signer.
 
-    Whoever writes to the log could add what nobody signed, or a genuine refusal.
+    A writer of the log could add forged transactions, or genuine rejections.
     """
-    for position, raw in found:
+    for position, raw in page:
         with suppress(MalformedError, InvalidSignatureError):
             outcome = decode_outcome(raw)
             verify_signer_event(outcome, registry)

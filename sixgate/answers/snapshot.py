@@ -1,4 +1,4 @@
-"""What is registered and what is left to spend, as plain data for clients."""
+"""Registry, keys, vaults and budgets as plain data for clients."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ from sixgate.api import Json
 
 
 def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
-    """Return what ``Api.registry`` promises."""
+    """Return the answer of ``Api.registry``."""
     policies = {
         name: {"policy": _plain(found.policy), "digest": found.digest}
         for name, found in registry.policies.items()
@@ -37,9 +37,9 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
         "signer_keys": {name: sorted(keys) for name, keys in registry.signer_keys.items()},
         "keys": [key_entry(found) for found in vaults.keys.all()],
         "share_keys": {
-            name: told.public_key
+            name: share_key.public_key
             for name in vaults.share_keys
-            if (told := vaults.sealed_for(name, registry))
+            if (share_key := vaults.sealed_for(name, registry))
         },
         "vaults": [vault_entry(found, registry) for _, found in sorted(registry.vaults.items())],
         "access": {name: list(map(_plain, grants)) for name, grants in registry.access.items()},
@@ -47,12 +47,12 @@ def registry_snapshot(registry: Registry, vaults: VaultRegister) -> Json:
 
 
 def budgets(registry: Registry, accounts: Callable[[str], Account], now_ms: int) -> list[Json]:
-    """Return what ``Api.budgets`` promises."""
+    """Return the answer of ``Api.budgets``."""
     return [_budget(registry, name, accounts, now_ms) for name in sorted(registry.agents)]
 
 
 def key_entry(found: KeyDescriptor) -> Json:
-    """Return what may be known of a key."""
+    """Return the public part of a key version."""
     return {
         "account": found.account,
         "path": found.path,
@@ -67,13 +67,13 @@ def key_entry(found: KeyDescriptor) -> Json:
 
 
 def key_answer(found: KeyDescriptor) -> Json:
-    """Return what ``Api.order_key`` promises: a client's share too, sealed for the client."""
+    """Return the answer of ``Api.order_key``, with the client share sealed for the client."""
     share = found.provisioned.client_share
     return key_entry(found) | ({"client_share": share} if share else {})
 
 
 def vault_entry(found: Vault, registry: Registry) -> Json:
-    """Return what was registered of a vault."""
+    """Return the registered settings of a vault."""
     return {
         "account": found.account,
         "vault": found.name,
@@ -84,7 +84,7 @@ def vault_entry(found: Vault, registry: Registry) -> Json:
 
 
 def secret_entry(found: SecretStored) -> Json:
-    """Return what may be known of a version of a secret."""
+    """Return the public part of a secret's version."""
     return {
         "path": found.path,
         "version": found.version,
@@ -95,13 +95,13 @@ def secret_entry(found: SecretStored) -> Json:
 
 
 def vault_content(vaults: VaultRegister, place: VaultId) -> Json:
-    """Return what ``Api.vault`` promises."""
+    """Return the answer of ``Api.vault``."""
     secrets = vaults.secrets
     wrappings = vaults.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
     key = wrappings.keys.get(place)
-    found = sorted(own for own in secrets.versions if own[:2] == place)
+    paths = sorted(path for path in secrets.versions if path[:2] == place)
     return {
-        "secrets": [secret_entry(version) for own in found for version in secrets.versions[own]],
+        "secrets": [secret_entry(version) for path in paths for version in secrets.versions[path]],
         "key_changes": key.changes if key else None,
         "behind": sum(1 for _ in wrappings.outdated(place)),
         "roots": {
@@ -113,29 +113,29 @@ def vault_content(vaults: VaultRegister, place: VaultId) -> Json:
 
 
 def vault_answer(vaults: VaultRegister, name: str) -> Json | None:
-    """Return what ``Api.order_vault`` promises of the answer with this id, if there is one."""
+    """Return ``Api.order_vault``'s answer to the order with this id, if the signer answered it."""
     event = vaults.secrets.events.get(name) or vaults.keys.answers.get(name)
     match event:
         case SecretStored():
-            about = {"account": event.account, "vault": event.vault, "mode": event.mode}
-            return about | secret_entry(event) | {"client_share": event.client_share}
+            vault = {"account": event.account, "vault": event.vault, "mode": event.mode}
+            return vault | secret_entry(event) | {"client_share": event.client_share}
         case VaultKeyChanged():
             return event.model_dump(include={"account", "vault", "change", "sequence"})
         case ProviderRootChanged():
-            shown = {"account", "vault", "provider", "sequence", "kms_key"}
-            return event.model_dump(include=shown)
+            fields = {"account", "vault", "provider", "sequence", "kms_key"}
+            return event.model_dump(include=fields)
         case SecretRecovered():
-            shown = {"account", "vault", "path", "version", "sequence", "client_share"}
-            return event.model_dump(include=shown)
+            fields = {"account", "vault", "path", "version", "sequence", "client_share"}
+            return event.model_dump(include=fields)
     return None
 
 
 def client_shares(vaults: VaultRegister, place: VaultId, path: str) -> list[Json]:
-    """Return what ``Api.client_shares`` promises."""
-    shown = {"account", "vault", "mode", "path", "version", "client_share"}
-    shown |= {"kind", "generated", "stored_at_ms"}
+    """Return the answer of ``Api.client_shares``."""
+    fields = {"account", "vault", "mode", "path", "version", "client_share"}
+    fields |= {"kind", "generated", "stored_at_ms"}
     return [
-        event.model_dump(include=shown, exclude_none=True)
+        event.model_dump(include=fields, exclude_none=True)
         for event in (*vaults.keys.answers.values(), *vaults.secrets.events.values())
         if isinstance(event, KeyProvisioned | SecretStored | SecretRecovered)
         and (event.account, event.vault, event.path) == (*place, path)

@@ -1,11 +1,11 @@
-"""What is said on ``vault``, as a client reads it."""
+"""Events of the ``vault`` topic, as clients receive them."""
 
 from schemas.record import Record
 from sixgate.api import ApiError, Json
 
 
 def vault_event(record: Record) -> Json:
-    """Return a record as ``Api.vault_events`` does; raise ``halted`` for one that is no text."""
+    """Return a record as ``Api.vault_events`` yields it; raise ``halted`` unless it is UTF-8."""
     try:
         return {"event": record.value.decode()}
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Verifying a ledger with both verifiers, in SQL and in Python, and holding them to each other."""
+"""Verifies a ledger with two independent verifiers, in SQL and in Python, and compares them."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from streams.ledger.verify_sql import verify as verify_sql
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One ledger and what is known of it from outside.
+    """One ledger with the evidence to verify it against.
 
-    ``heads`` are all that it must contain; ``remembered`` is the one among them that somebody
-    brought along, ``signer_keys`` the hex public keys that outcomes must be signed with.
+    The ledger must contain every one of ``heads``; ``remembered`` is the one among them that the
+    client supplied. Outcomes must be signed with one of ``signer_keys`` (hex public keys).
     """
 
     clickhouse: ClickHouse
@@ -31,7 +31,7 @@ class Verification:
     remembered: LedgerHead | None
 
     def run(self) -> Iterator[Json]:
-        """Yield what ``Api.verify`` promises; raise its ``ledger_wrong``."""
+        """Yield the answers of ``Api.verify``; raise ``ledger_wrong``."""
         try:
             in_sql = yield from self._in_sql()
             in_python = yield from self._in_python(in_sql)
@@ -56,9 +56,9 @@ class Verification:
         return (yield from progressing(work, verifier="sql"))
 
     def _in_python(self, in_sql: Verified) -> Generator[Json, None, Report]:
-        """Verify again; the last row that SQL found must be here, with the same hash.
+        """Verify again in Python; the last row that SQL verified must have the same hash.
 
-        Rows that were appended since are verified here alone.
+        Rows appended since are verified in Python only.
         """
         hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in self.heads}
         if in_sql.rows:

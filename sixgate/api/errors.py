@@ -1,4 +1,4 @@
-"""From whatever fails behind the front door to what its clients are told."""
+"""Translates internal errors to errors of the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from streams.kafka.errors import (
 )
 from streams.ledger.errors import LedgerError
 
-# The first row that fits counts, so a special case stands before its base.
+# The first matching row counts: a subclass must precede its base class.
 _CODES: tuple[tuple[type[Exception], str], ...] = (
     (LedgerError, "ledger_failed"),
     *((kind, "halted") for kind in FATAL_ERRORS),
@@ -27,7 +27,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 
 
 def api_error(error: Exception) -> ApiError:
-    """Say whose fault an error is: the client's, the ledger's, what halts us, or our own."""
+    """Return the API error for any exception; an unexpected one is a defect (``internal``)."""
     if isinstance(error, ApiError):
         return error
     for kind, code in _CODES:
@@ -39,7 +39,7 @@ def api_error(error: Exception) -> ApiError:
 
 @contextmanager
 def as_api_errors() -> Iterator[None]:
-    """Raise what is foreseen as an ``ApiError``; let a defect be seen for what it is."""
+    """Re-raise expected errors as ``ApiError``; leave unexpected ones unchanged."""
     try:
         yield
     except (LedgerError, KafkaBusError, *FATAL_ERRORS) as error:
