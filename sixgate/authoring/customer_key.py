@@ -1,4 +1,4 @@
-"""The customer's side of CMEK: its own layer over a value, under a key that stays with it."""
+"""The customer's side of CMEK: encrypts values under a key that never leaves the customer."""
 
 from typing import NoReturn
 
@@ -11,9 +11,9 @@ KEY_BYTES = aead.KEY_BYTES
 
 
 class CustomerKey:
-    """A customer's key: 32 uniformly random bytes, which the caller may wipe afterwards.
+    """A customer key: 32 uniformly random bytes, which the caller may wipe afterwards.
 
-    Raise ``ValueError`` for another length.
+    Raises ``ValueError`` for another length.
     """
 
     __slots__ = ("_cipher", "fingerprint")
@@ -25,15 +25,15 @@ class CustomerKey:
     def seal(
         self, place: CmekContext, value: bytes | bytearray, random_bytes: RandomBytes
     ) -> bytes:
-        """Return the value under this key, for this version of this secret and no other."""
+        """Encrypt a value for one version of one secret."""
         nonce = draw(random_bytes, aead.NONCE_BYTES)
         aad = place.aad(self.fingerprint)
         return aead.seal(self._cipher, nonce, value, aad, header(self.fingerprint))
 
     def open(self, place: CmekContext, sealed: bytes) -> bytearray:
-        """Return the value in a buffer the caller wipes.
+        """Decrypt a value into a buffer that the caller wipes.
 
-        Raise ``CorruptError`` for another key's, another place's, or one that was changed.
+        Raises ``CorruptError`` if it was sealed with another key or for another place, or modified.
         """
         aad = place.aad(self.fingerprint)
         return aead.unseal(self._cipher, sealed, aad, header(self.fingerprint))
@@ -45,20 +45,21 @@ class CustomerKey:
         raise TypeError("A CustomerKey cannot be copied or pickled: it holds a secret key.")
 
 
-def moved(
+def rekeyed(
     old: CustomerKey,
     new: CustomerKey,
     place: CmekContext,
     sealed: bytes,
     random_bytes: RandomBytes,
 ) -> bytes:
-    """Return a value as the next version of its secret, under the new key, proven to open.
+    """Return a value re-encrypted under the new key as its secret's next version.
 
-    Raise ``CorruptError`` for one that does not open under the old key.
+    The result is proven to open. Raises ``CorruptError`` if the value does not open under the old
+    key.
     """
-    after = place.model_copy(update={"version": place.version + 1})
+    next_place = place.model_copy(update={"version": place.version + 1})
     with wiping(old.open(place, sealed)) as value:
-        renewed = new.seal(after, value, random_bytes)
-        with wiping(new.open(after, renewed)) as proof:
+        result = new.seal(next_place, value, random_bytes)
+        with wiping(new.open(next_place, result)) as proof:
             require_same(proof, value)
-    return renewed
+    return result

@@ -1,7 +1,12 @@
-"""From one customer's key to the next, in batches, while both can be read: the customer's side.
+"""Rotates a customer key: re-encrypts a vault's secrets in batches, on the customer's side.
 
-No version of a secret ever changes, so what is under the old key becomes the next version under the
-new one. What is left follows from the stored values: a rotation that was stopped goes on.
+Versions never change, so each value under the old key becomes the next version, under the new key.
+Both stay readable meanwhile. For each batch:
+
+1. Read its newest versions; refuse the batch if one is under an unknown key.
+2. Re-encrypt those under the old key, and prove that the results open.
+3. Store each as the next version. *Die anywhere: the stored values show what is left, and the next
+   run continues.*
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,22 +18,22 @@ from signer.custody.buffers import RandomBytes
 from signer.custody.cmek import CmekContext, layer_of
 from signer.custody.errors import CmekRefusedError
 from sixgate.api import Json
-from sixgate.authoring.customer_key import CustomerKey, moved
+from sixgate.authoring.customer_key import CustomerKey, rekeyed
 from sixgate.authoring.vault_orders import NewSecret, VaultId
 
 BATCH_MAX = 100
 
-Slot: TypeAlias = tuple[str, int]
-"""A path and a version in the vault that is rotated."""
+VersionId: TypeAlias = tuple[str, int]
+"""A path and a version in the rotated vault."""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerRotation:
-    """The rotation of an organisation's vault from one customer's key to another.
+    """Rotation of one vault from one customer key to another.
 
-    ``read`` returns a version as the server has it, ``store`` has it make the next one. ``others``
-    are the fingerprints of further keys that the vault's customer had; what is under one of them
-    stays so, and its path is in ``left``, for a rotation from that key.
+    ``read`` returns a version's value as stored, ``store`` orders the next version. ``others`` are
+    the fingerprints of the vault's other enrolled keys. Values under one of them are skipped; their
+    paths are in ``left``, for a rotation from that key.
     """
 
     org: str
@@ -42,54 +47,54 @@ class CustomerRotation:
     left: list[str] = field(default_factory=list)
 
     def move(self, secrets: Iterable[Json]) -> Iterator[Json]:
-        """Move the newest of these versions to the new key; yield what ``store`` returned of each.
+        """Re-encrypt the newest versions of ``secrets``; yield what ``store`` returned for each.
 
-        They come in order, as ``Api.vault`` lists them. Raise ``CmekRefusedError`` for one under
-        no key that the vault had, and ``CorruptError`` for one that does not open: its batch is
-        left as it was.
+        ``secrets`` is in the order of ``Api.vault``. Raises ``CmekRefusedError`` for a value under
+        an unknown key, and ``CorruptError`` for one that does not open; nothing of the batch is
+        stored then.
         """
         newest = iter({one["path"]: one for one in secrets}.values())
         while batch := list(islice(newest, BATCH_MAX)):
-            for new in self._renewed(batch):
-                yield self.store(new)
+            for new in self._rekeyed(batch):  # 1. and 2.
+                yield self.store(new)  # 3.
 
-    def _renewed(self, batch: list[Json]) -> list[NewSecret]:
+    def _rekeyed(self, batch: list[Json]) -> list[NewSecret]:
         values = {(one["path"], one["version"]): self._read(one) for one in batch}
         kinds = {one["path"]: one["kind"] for one in batch}
-        self._set_aside(values)
+        self._skip_others(values)
         behind = under_old(self.old.fingerprint, self.new.fingerprint, values)
         return [
-            NewSecret(path, version + 1, kinds[path], self._moved(path, version, values))
+            NewSecret(path, version + 1, kinds[path], self._rekeyed_value(path, version, values))
             for path, version in behind
         ]
 
-    def _set_aside(self, values: dict[Slot, bytes]) -> None:
-        """Take out what a rotation that never ended left under a key from before."""
-        for slot in [slot for slot, value in values.items() if layer_of(value) in self.others]:
-            self.left.append(slot[0])
-            del values[slot]
+    def _skip_others(self, values: dict[VersionId, bytes]) -> None:
+        """Remove values that an unfinished earlier rotation left under another key."""
+        for name in [name for name, value in values.items() if layer_of(value) in self.others]:
+            self.left.append(name[0])
+            del values[name]
 
     def _read(self, one: Json) -> bytes:
         return self.read(one["path"], one["version"])
 
-    def _moved(self, path: str, version: int, values: Mapping[Slot, bytes]) -> bytes:
+    def _rekeyed_value(self, path: str, version: int, values: Mapping[VersionId, bytes]) -> bytes:
         place = CmekContext(org=self.org, **self.place._asdict(), path=path, version=version)
-        return moved(self.old, self.new, place, values[path, version], self.random_bytes)
+        return rekeyed(self.old, self.new, place, values[path, version], self.random_bytes)
 
 
-def under_old(old: str, new: str, values: Mapping[Slot, bytes]) -> list[Slot]:
-    """Return which values are under the key of the fingerprint ``old``, in the order given.
+def under_old(old: str, new: str, values: Mapping[VersionId, bytes]) -> list[VersionId]:
+    """Return the versions under the key with fingerprint ``old``, in the given order.
 
-    Raise ``CmekRefusedError`` for a value under neither key.
+    Raises ``CmekRefusedError`` for a value under neither key.
     """
     behind = []
-    for slot, value in values.items():
+    for name, value in values.items():
         under = layer_of(value)
         if under not in (old, new):
             raise CmekRefusedError(
-                f"{slot[0]}, version {slot[1]}, is under neither key of the rotation: put it under "
+                f"{name[0]}, version {name[1]}, is under neither key of the rotation: put it under "
                 "the enrolled key first."
             )
         if under == old:
-            behind.append(slot)
+            behind.append(name)
     return behind

@@ -1,4 +1,4 @@
-"""How an intent ends, as a line of a file may expect it."""
+"""Results of intents as lines of a file expect them: ``signed`` or a reason code."""
 
 from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
@@ -7,5 +7,5 @@ SIGNED = "signed"
 
 
 def ended_as(event: Json) -> str:
-    """Return how a terminal event ends its intent: ``signed``, or the code of the reason."""
+    """Return the result of a terminal event: ``signed`` or its reason code."""
     return SIGNED if event["type"] in SIGNED_TYPES else str(event["reason"])

@@ -1,7 +1,7 @@
-"""What people may write into the fields of an intent, and what it means; pure.
+"""Parsers for the fields of a hand-written intent; pure.
 
-Each function takes a parsed JSON value and returns the wire's, or raises ``ValueError`` with what
-it must be.
+Each takes a parsed JSON value and returns the value for the wire, or raises ``ValueError`` with a
+sentence that says what the value must be.
 """
 
 import json
@@ -31,7 +31,7 @@ Part = TypeVar("Part", bound=Canonical)
 
 
 def matching(kind: Any, expected: str) -> Callable[[Any], Any]:
-    """Return a reader of values of one type; ``expected`` says what they must be."""
+    """Return a parser for one type; ``expected`` is its error sentence."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
     def check(value: Any) -> Any:
@@ -44,7 +44,7 @@ def matching(kind: Any, expected: str) -> Callable[[Any], Any]:
 
 
 def _foreign(value: Any) -> str:
-    """Name the first character that is not ASCII: it may look like one that is."""
+    """Name the first non-ASCII character: it may look like an ASCII one."""
     for position, character in enumerate(value if isinstance(value, str) else "", start=1):
         if not character.isascii():
             called = unicodedata.name(character, "a character without a name")
@@ -78,12 +78,12 @@ seconds = matching(
 
 
 def eth(value: Any) -> int:
-    """Read ETH in decimals as wei."""
+    """Convert decimal ETH to wei."""
     return _converted(eth_to_wei, value)
 
 
 def gwei(value: Any) -> int:
-    """Read gwei in decimals as wei."""
+    """Convert decimal gwei to wei."""
     return _converted(gwei_to_wei, value)
 
 
@@ -104,7 +104,7 @@ def _quoted(value: Any) -> str:
 
 
 def wei(value: Any) -> Any:
-    """Read whole wei, in quotes or not."""
+    """Parse whole wei, with or without quotes."""
     match value:
         case bool() | float():
             raise ValueError('must be an integer, such as "500000000000000000"')
@@ -114,7 +114,7 @@ def wei(value: Any) -> Any:
 
 
 def recipient(value: Any) -> str | None:
-    """Read an address, or null for a new contract."""
+    """Parse an address, or null to create a contract."""
     match value:
         case None:
             return None
@@ -124,7 +124,7 @@ def recipient(value: Any) -> str | None:
 
 
 def address(text: Any) -> str:
-    """Read an address; the checksum of one in mixed case must be right."""
+    """Parse an address; one in mixed case must have a valid checksum (EIP-55)."""
     if not isinstance(text, str):
         raise ValueError("must be an address in quotes")  # noqa: TRY004 - for pydantic
     try:
@@ -134,31 +134,31 @@ def address(text: Any) -> str:
 
 
 def data(value: Any) -> Any:
-    """Read bytes in hex of either case."""
+    """Parse bytes in hex, in lower or upper case."""
     return whole_bytes(value.lower() if isinstance(value, str) and value.isascii() else value)
 
 
 def chain(value: Any) -> Any:
-    """Read a chain's name or its id."""
+    """Parse a chain's name or id."""
     return chain_id(value) if isinstance(value, int) else chain_name(value)
 
 
 def ending(value: Any) -> str:
-    """Read how an intent should end: signed, or the code of a reason."""
+    """Parse the expected result: ``signed`` or a reason code."""
     if value == SIGNED or value in list(Reason):
         return str(value)
     raise ValueError(f'must be "{SIGNED}" or the code of a reason, such as "value_too_high"')
 
 
 def label(value: Any) -> str:
-    """Read what a line is called."""
+    """Parse a line's label."""
     if isinstance(value, str) and value.isprintable() and 0 < len(value) <= LABEL_LENGTH_MAX:
         return value
     raise ValueError(f"must be 1 to {LABEL_LENGTH_MAX} printable characters")
 
 
 def client_share(value: Any) -> ClientShare:
-    """Read the client's share of a key as ``sixgate keys seal-share`` prints it."""
+    """Parse a client share as ``sixgate keys seal-share`` prints it."""
     try:
         return ClientShare.model_validate_json(json.dumps(value))
     except ValidationError:
@@ -166,12 +166,12 @@ def client_share(value: Any) -> ClientShare:
 
 
 def chain_or_every(value: Any) -> Any:
-    """Read a chain's name or its id; 0 is every chain."""
+    """Parse a chain's name or id; 0 means every chain."""
     return value if value == 0 and isinstance(value, int) else chain(value)
 
 
 def text_message(value: Any) -> str:
-    """Read a message's text as its bytes in hex."""
+    """Encode a message's text as UTF-8 bytes in hex."""
     if not isinstance(value, str):
         raise ValueError("must be text in quotes")  # noqa: TRY004 - for pydantic
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
@@ -180,22 +180,22 @@ def text_message(value: Any) -> str:
 
 
 def typed_data(value: Any) -> str:
-    """Read typed data, a JSON object as wallets take it, as its text."""
+    """Serialise typed data (EIP-712), a JSON object as wallets accept it."""
     if not isinstance(value, dict):
         raise ValueError("must be an object with types, primaryType, domain and message")  # noqa: TRY004 - for pydantic
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def access_list(value: Any) -> AccessList:
-    """Read addresses with their storage keys: ``[{"address": …, "storage_keys": […]}]``."""
+    """Parse an access list: ``[{"address": …, "storage_keys": […]}]``."""
     return tuple(_parts(AccessListEntry, value, "an address and its storage_keys"))
 
 
 def authorization_list(value: Any) -> tuple[SignedAuthorization, ...]:
-    """Read signed delegations as their fields; r and s in decimal or in hex with 0x."""
+    """Parse signed delegations; r and s in decimal, or in hex with 0x."""
     what = "chain_id, address, nonce, y_parity, r and s"
-    spelt = [_with_scalars(one) for one in value] if isinstance(value, list) else value
-    return tuple(_parts(SignedAuthorization, spelt, what))
+    entries = [_with_scalars(one) for one in value] if isinstance(value, list) else value
+    return tuple(_parts(SignedAuthorization, entries, what))
 
 
 def _with_scalars(entry: Any) -> Any:
@@ -205,13 +205,13 @@ def _with_scalars(entry: Any) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    """Write a number in hex as the wire does; whatever else it is, the wire judges."""
+    """Convert a hex number to the wire's decimal string; leave other values to the model."""
     in_hex = isinstance(value, str) and _SCALAR_HEX.fullmatch(value)
     return str(int(value, 16)) if in_hex else value
 
 
 def blob_versioned_hashes(value: Any) -> tuple[str, ...]:
-    """Read the hashes of blobs."""
+    """Parse versioned blob hashes."""
     if not isinstance(value, list):
         raise ValueError("must be a list of hashes")  # noqa: TRY004 - for pydantic
     return tuple(_blob_hash(one) for one in value)

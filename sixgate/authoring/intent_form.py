@@ -1,4 +1,4 @@
-"""An intent as people write it: ETH decimals, chain names, checksummed addresses, relative expiry.
+"""Hand-written intents: decimal ETH, chain names, checksummed addresses, relative expiry.
 
 {"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}
 {"agent": "payroll", "chain": "base", "kind": "personal_sign", "message": "hello"}
@@ -18,7 +18,7 @@ from sixgate.authoring.suggestion import did_you_mean
 
 
 class IntentFormError(ValueError):
-    """An intent that cannot be sent; ``problems`` pairs each field with what is wrong with it."""
+    """An invalid intent; ``problems`` pairs each wrong field with the reason."""
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
         self.problems = tuple(problems)
@@ -26,9 +26,9 @@ class IntentFormError(ValueError):
 
 
 class IntentForm(BaseModel):
-    """What every kind says, before names and relative times are resolved.
+    """Fields common to all kinds, before names and relative times are resolved.
 
-    ``label`` and ``expect`` are for whoever submits it; they are not part of the intent.
+    ``label`` and ``expect`` are for the submitter; they are not part of the intent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -47,13 +47,13 @@ class IntentForm(BaseModel):
     expect: Annotated[str, PlainValidator(read.ending)] = SIGNED
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yield fields that each are right and together are not, and why."""
+        """Yield fields that are valid alone but contradict another one, and why."""
         if self.expires_at_ms is not None and "expires_in_s" in self.model_fields_set:
             yield "expires_at_ms", "is there beside expires_in_s: say one of the two"
 
 
 class TransactionForm(IntentForm):
-    """A transaction; amounts are in wei already."""
+    """A transaction; parsed amounts are in wei."""
 
     MISSING = {"to": "is missing: name the recipient, or null to create a contract"}
 
@@ -80,11 +80,11 @@ class TransactionForm(IntentForm):
 
     @property
     def amount_wei(self) -> int:
-        """Return the value, whichever unit it was written in."""
+        """The value in wei, from ``value`` or ``value_wei``."""
         return self.value or self.value_wei or 0
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yield what cannot be meant."""
+        """Yield contradictions between fields."""
         empty = self.data == "0x" and not self.authorization_list
         if self.value is not None and self.value_wei is not None:
             yield "value_wei", "is there beside value: say one of the two"
@@ -103,7 +103,7 @@ class MessageForm(IntentForm):
     message_hex: Annotated[str | None, PlainValidator(read.data)] = None
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yield what cannot be meant."""
+        """Yield contradictions between fields."""
         if (self.message is None) == (self.message_hex is None):
             yield "message", "or message_hex is needed: say one of the two"
         yield from super().contradictions()
@@ -117,7 +117,7 @@ class TypedDataForm(IntentForm):
 
 
 class AuthorizationForm(IntentForm):
-    """A delegation of the key's address to a contract's code; chain 0 is every chain."""
+    """A delegation of the key's address to a contract (EIP-7702); chain 0 means every chain."""
 
     kind: Literal["authorization"]
     chain: Annotated[str | int, PlainValidator(read.chain_or_every)]

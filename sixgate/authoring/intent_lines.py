@@ -1,6 +1,6 @@
-"""A file of intents, one JSON object a line: read, checked, resolved and signed; pure.
+"""Files of intents, one JSON object per line: parses, checks, resolves and signs them; pure.
 
-A line is a form of an intent, or an envelope that was signed elsewhere and goes as it is.
+A line is a hand-written intent, or an envelope signed elsewhere that is submitted unchanged.
 """
 
 import base64
@@ -28,14 +28,14 @@ LINES_MAX = 100_000
 PART_COUNT_MAX = 10_000
 PART_BYTES_MAX = 16 * 1024 * 1024
 DEMO = "demo"
-"""A line with this member is for ``sixgate demo``, which plays what the member says."""
+"""A line with this member is an attack that only ``sixgate demo`` runs."""
 
 Signers: TypeAlias = Callable[[str], Ed25519Signer]
 
 
 @dataclass(frozen=True, slots=True)
 class WrongLine:
-    """A line that cannot be sent, and why."""
+    """An invalid line and the reason."""
 
     line: int
     why: str
@@ -43,7 +43,7 @@ class WrongLine:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A line whose form is right."""
+    """A line with a valid form."""
 
     line: int
     content: AnyForm | Envelope
@@ -51,9 +51,9 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A signed intent, ready to be sent.
+    """A signed intent, ready to submit.
 
-    ``label`` is what its line calls it, ``expect`` how it should end: signed, or with a reason.
+    ``label`` is its line's label, ``expect`` the expected result: ``signed`` or a reason code.
     """
 
     line: int
@@ -64,23 +64,23 @@ class Submission:
 
     @property
     def digest(self) -> str:
-        """Return the intent's name."""
+        """The intent's digest."""
         return intent_digest(self.intent.encode())
 
     def record(self) -> Json:
-        """Return what ``Api.submit`` takes."""
+        """Return the record for ``Api.submit``."""
         return {"key": self.intent.account, "value": base64.b64encode(self.envelope).decode()}
 
 
 def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank with their numbers, counted from 1."""
+    """Yield the non-blank lines with their numbers, counted from 1."""
     for number, line in enumerate(raw.split(b"\n"), start=1):
         if line.strip():
             yield number, line
 
 
 def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[WrongLine], list[int]]:
-    """Check the form of all lines; return the right ones, the wrong ones, and the demo's."""
+    """Parse all lines; return valid drafts, invalid lines, and line numbers for the demo."""
     drafts: list[Draft] = []
     wrong: list[WrongLine] = []
     demo: list[int] = []
@@ -103,7 +103,7 @@ def finish(
     now_ms: int,
     new_key: Callable[[], str],
 ) -> tuple[list[Submission], list[WrongLine]]:
-    """Resolve and sign drafts; return what can be sent, and the lines that cannot."""
+    """Resolve and sign drafts; return the signed intents and the invalid lines."""
     ready: list[Submission] = []
     wrong: list[WrongLine] = []
     for draft in drafts:
@@ -115,7 +115,7 @@ def finish(
 
 
 def parts(ready: Iterable[Submission]) -> Iterator[list[Submission]]:
-    """Yield submissions in their order, in parts that are small enough to be sent at once."""
+    """Split submissions, in order, into parts small enough for one request."""
     part: list[Submission] = []
     size_bytes = 0
     for one in ready:

@@ -1,4 +1,4 @@
-"""A private key as people hand it over: 64 hexadecimal digits."""
+"""Private keys as text: 64 hexadecimal digits."""
 
 import re
 
@@ -12,33 +12,32 @@ _VALUES = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
 
 
 class KeyFormatError(Exception):
-    """The text is no private key; the message repeats nothing of it."""
+    """The text is not a private key. The message repeats nothing of it."""
 
 
 ON_THE_COMMAND_LINE = (
     "looks like a private key: what stands on a command line is in the shell's history and open to "
     "others, so trust that key no more"
 )
-"""Said in place of the word itself."""
+"""Printed instead of the argument."""
 
 
 def looks_like_a_key(word: str) -> bool:
-    """Tell whether a word of a command line may be a key, whole or cut: it is not repeated then."""
+    """Return whether an argument may be a key or part of one, and so must not be printed."""
     return _LIKE_ONE.fullmatch(word) is not None
 
 
 def read_key_text(text: bytearray) -> bytearray:
-    """Return the 32 bytes of 64 hex digits, with or without ``0x``, in a buffer to be wiped.
+    """Decode 64 hex digits, with or without ``0x``, into a buffer that the caller wipes.
 
-    Blanks, line ends and zero bytes around them are passed over. ``text`` is wiped. Raises
-    ``KeyFormatError``.
+    Ignores surrounding whitespace and zero bytes. Wipes ``text``. Raises ``KeyFormatError``.
     """
     with wiping(text):
         found = _TEXT.fullmatch(text)
         if found is None:
             raise KeyFormatError("holds no private key: that is 64 hexadecimal digits")
         start, secret = found.start(1), bytearray(SECRET_BYTES)
-        # Digit by digit: what converts a text at once leaves a copy that nobody can wipe.
+        # Digit by digit: ``bytes.fromhex`` would leave an immutable copy that cannot be wiped.
         for n in range(SECRET_BYTES):
             high, low = text[start + 2 * n], text[start + 2 * n + 1]
             secret[n] = _VALUES[high] << 4 | _VALUES[low]

@@ -1,4 +1,4 @@
-"""What an operator signs: registry records and key requests."""
+"""Builds and signs an admin's registry records and key orders."""
 
 import base64
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from sixgate.api import Api, ApiError, Json
 from sixgate.authoring.share_key import current_share_key
 
 ORDER_MS = 60 * 60 * 1000
-"""How long an order may be carried out: long enough for a signer that is being restarted."""
+"""Validity of an order: long enough for a restart of the signer."""
 
 
 def record_envelope(
@@ -34,7 +34,7 @@ def record_envelope(
 ) -> tuple[bytes, str]:
     """Return a signed registry record and its digest.
 
-    ``chained`` is its sequence and the digest of the record before it.
+    ``chained`` is its sequence number and the digest of the record before it.
     """
     sequence, previous = chained
     record = RegistryRecord(org=org, sequence=sequence, previous=previous, at_ms=at_ms, entry=entry)
@@ -43,9 +43,10 @@ def record_envelope(
 
 
 def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -> None:
-    """Sign entries onto the registry's end, one after the other.
+    """Sign and append registry entries, one after the other.
 
-    Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay.
+    Raises ``ApiError`` ``registry_refused``; the entries before the refused one stay. *Die between
+    two entries: the ones appended so far stay.*
     """
     for entry in entries:
         now = api.registry()
@@ -55,7 +56,7 @@ def register(api: Api, admin: Ed25519Signer, entries: list[Entry], at_ms: int) -
 
 
 class Admin(NamedTuple):
-    """An operator at work: the node, the key that signs, and the time."""
+    """An admin's session: the node, the admin's key, and the time."""
 
     api: Api
     key: Ed25519Signer
@@ -63,9 +64,9 @@ class Admin(NamedTuple):
 
 
 class KeyPlace(NamedTuple):
-    """Whose key it is, where it stands, of which chain, and in which vault if not the usual one.
+    """A key's account, path and chain, and its vault if not the default one.
 
-    ``share_for`` gets the client's share, where the vault's mode has one.
+    The client share, if the vault's mode has one, is sealed to ``share_for``.
     """
 
     account: Name
@@ -77,7 +78,7 @@ class KeyPlace(NamedTuple):
 
 def provision(admin: Admin, key: KeyPlace) -> Json:
     """Order a key and return its descriptor; raises ``key_refused``."""
-    return _order(admin, KeyRequest(**_terms(admin, key), **_kept(key), chain=key.chain))
+    return _order(admin, KeyRequest(**_terms(admin, key), **_vault_fields(key), chain=key.chain))
 
 
 def rotate(admin: Admin, key: KeyPlace, version: int) -> Json:
@@ -87,49 +88,56 @@ def rotate(admin: Admin, key: KeyPlace, version: int) -> Json:
 
 
 def deactivate(admin: Admin, key: KeyPlace, version: int) -> Json:
-    """Order that a key whose newest version is ``version`` signs no more."""
+    """Order the deactivation of a key whose newest version is ``version``."""
     return _order(admin, KeyDeactivation(**_about(admin, key), version=version))
 
 
 def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
-    """Claim the address of a key made elsewhere, send it sealed, and return its descriptor.
+    """Import a key made elsewhere and return its descriptor. The caller wipes ``secret``.
 
-    Raises ``CorruptError`` for a secret that is no key, and ``ApiError`` ``registry_refused``,
-    ``key_refused``. The caller wipes ``secret``.
+    1. Claim its address in the registry. *Die here: only this account can import the key.*
+    2. Seal it to the signer's current share key, for this place and address only.
+    3. Send the signed order.
+
+    Raises ``CorruptError`` for an invalid key, and ``ApiError`` ``registry_refused``,
+    ``key_refused``.
     """
     public_key = curves.public_key(CURVES[key.chain], secret)
     address = canonical_address(key.chain, derive(key.chain, public_key))
     about = _terms(admin, key)
+    # 1.
     claim = AddressClaimed(account=key.account, address=address)
     register(admin.api, admin.key, [claim], admin.at_ms)
-    recipient = current_share_key(admin.api, key.account)  # which the signer tells whoever claims
+    # 2. The signer announces a share key to an account that has claimed an address.
+    recipient = current_share_key(admin.api, key.account)
     context = import_context(about["org"], key.account, key.path, key.chain, address)
-    box = f"0x{_sealed_for(recipient, secret, context).hex()}"
+    box = f"0x{_sealed_to(recipient, secret, context).hex()}"
     terms: dict[str, Any] = {
         "address": address,
         "import_key": recipient,
         "box": redacted_digest(box),
     }
-    envelope = _sealed(admin, KeyImport(**about, **terms, **_kept(key), chain=key.chain))
+    # 3.
+    envelope = _signed(admin, KeyImport(**about, **terms, **_vault_fields(key), chain=key.chain))
     name = delivery_id(envelope.body())
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())
 
 
 def _about(admin: Admin, key: KeyPlace) -> dict[str, Any]:
-    known = admin.api.registry()
-    about = {"org": known["org"], "account": key.account, "path": key.path}
-    return about | {"requested_at_ms": admin.at_ms, "registry_sequence": known["sequence"]}
+    registry = admin.api.registry()
+    about = {"org": registry["org"], "account": key.account, "path": key.path}
+    return about | {"requested_at_ms": admin.at_ms, "registry_sequence": registry["sequence"]}
 
 
 def _terms(admin: Admin, key: KeyPlace) -> dict[str, Any]:
     return _about(admin, key) | {"expires_at_ms": admin.at_ms + ORDER_MS}
 
 
-def _kept(key: KeyPlace) -> dict[str, Any]:
+def _vault_fields(key: KeyPlace) -> dict[str, Any]:
     return {"vault": key.vault, "share_for": key.share_for}
 
 
-def _sealed_for(recipient: str, secret: bytearray, context: bytes) -> bytes:
+def _sealed_to(recipient: str, secret: bytearray, context: bytes) -> bytes:
     try:
         return seal_for(recipient, secret, context)
     except ValueError:
@@ -138,10 +146,10 @@ def _sealed_for(recipient: str, secret: bytearray, context: bytes) -> bytes:
 
 
 def _order(admin: Admin, order: KeyOrder) -> Json:
-    return _send(admin, _sealed(admin, order).encode())
+    return _send(admin, _signed(admin, order).encode())
 
 
-def _sealed(admin: Admin, order: KeyOrder) -> Envelope:
+def _signed(admin: Admin, order: KeyOrder) -> Envelope:
     return admin.key.seal(KEY_REQUEST_TYPE, order.encode())
 
 

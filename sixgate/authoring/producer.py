@@ -1,6 +1,6 @@
-"""A producer's side of an intent: from what people write to canonical, signed bytes.
+"""Producer side of an intent: resolves a hand-written intent to canonical, signed bytes.
 
-Pure: time, new idempotency keys and the registry's content are inputs.
+Pure: the time, new idempotency keys and the registry are inputs.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,10 +35,10 @@ from sixgate.authoring.suggestion import did_you_mean
 
 @dataclass(frozen=True)
 class Directory:
-    """What names mean in an organisation.
+    """Directory of an organisation's names.
 
-    ``accounts`` maps agents to their account, ``chains`` names and aliases to chain ids, ``names``
-    chain ids to names; ``keys`` are the account and path of every provisioned key.
+    ``accounts`` maps agents to accounts, ``chains`` names and aliases to chain ids, ``names`` chain
+    ids to names; ``keys`` has account and path of every provisioned key.
     """
 
     org: str
@@ -49,7 +49,7 @@ class Directory:
 
     @classmethod
     def of(cls, registry: Json) -> "Directory":
-        """Build it from what ``Api.registry`` answers."""
+        """Build it from the answer of ``Api.registry``."""
         chains = registry["chains"]
         names = [(n, c["chain_id"]) for c in chains for n in (c["name"], *c.get("aliases", ()))]
         return cls(
@@ -61,7 +61,7 @@ class Directory:
         )
 
     def account_of(self, agent: str) -> str:
-        """Return an agent's account; raise ``IntentFormError`` for an agent nobody registered."""
+        """Return an agent's account; raise ``IntentFormError`` for an unregistered agent."""
         if agent not in self.accounts:
             hint = did_you_mean(agent, self.accounts)
             hint = hint or f": sixgate agents add {agent} registers one"
@@ -69,7 +69,7 @@ class Directory:
         return self.accounts[agent]
 
     def chain_id(self, chain: str | int) -> int:
-        """Return the id of a chain by name, alias or id; an unknown id is the gates' to refuse."""
+        """Return a chain's id by name, alias or id. The gates reject an unregistered id."""
         if isinstance(chain, int):
             return chain
         if chain not in self.chains:
@@ -78,9 +78,9 @@ class Directory:
         return self.chains[chain]
 
     def key_path(self, agent: str, chain_id: int, named: str | None) -> str:
-        """Return where the key of an agent's intent is: see ``signer.keys.paths.resolve``.
+        """Return the key path of an agent's intent (``signer.keys.paths.resolve``).
 
-        What is not there, or not the agent's, is the signer's to refuse and to put on record.
+        The signer rejects a path without a key, or without a grant for the agent, and records that.
         """
         network = self.names.get(chain_id, KeyChain.ETHEREUM)
         evm_networks = (network, *self.names.values())
@@ -106,7 +106,7 @@ def _why_no_path(found: Unresolved, network: str) -> str:
 
 
 def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
-    """Say, in sentences, what a new key of an account changes for agents that name no key path."""
+    """Yield a sentence for each agent whose default key path a new key changes or shadows."""
     chain_keys = [network_key_path(chain) for chain in sorted(before.names.values())]
     for agent in sorted(name for name, own in before.accounts.items() if own == account):
         own = agent_key_path(agent)
@@ -123,9 +123,9 @@ def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
 def resolve(
     form: AnyForm, directory: Directory, now_ms: int, new_key: Callable[[], str]
 ) -> AnyIntent:
-    """Return the canonical intent: every name and relative time resolved.
+    """Return the canonical intent, with every name and relative time resolved.
 
-    ``new_key`` mints an idempotency key where none is given. Raises ``IntentFormError``.
+    ``new_key`` makes an idempotency key if the form has none. Raises ``IntentFormError``.
     """
     account = directory.account_of(form.agent)
     chain_id = directory.chain_id(form.chain)

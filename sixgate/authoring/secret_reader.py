@@ -1,4 +1,4 @@
-"""An agent reads secrets: it signs what it asks for, and opens what was sealed for it alone."""
+"""Reads secrets as an agent: signs a request and opens the answer that is sealed to it."""
 
 import base64
 import secrets
@@ -28,7 +28,7 @@ NONCE_BYTES = 16
 
 
 class Custody(Protocol):
-    """Whoever serves secrets: an ``Api``, or a link to custody alone."""
+    """A service that reads secrets: an ``Api``, or a connection to ``sixgate custody``."""
 
     def reading_key(self) -> Json:
         """See ``Api.reading_key``."""
@@ -41,9 +41,9 @@ class Custody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SecretReader:
-    """An agent at work: who serves it, the organisation, the agent and its key, and the clock.
+    """An agent's session: the service, the organisation, the account, the agent's key, the clock.
 
-    ``on_failed_providers`` takes the names of providers that failed where the others sufficed.
+    ``on_failed_providers`` receives the providers that failed although the others sufficed.
     """
 
     api: Custody
@@ -61,7 +61,7 @@ class SecretReader:
         version: Ordinal | None = None,
         share: ClientShare | None = None,
     ) -> tuple[SecretVersion, ...]:
-        """Return what custody tells; raise ``ApiError``, for an answer that is none too."""
+        """Request secrets and return them; raise ``ApiError``, also for an invalid answer."""
         reply = HpkeKey.generate(secrets.token_bytes)
         request = SecretRequest(
             org=self.org,
@@ -78,17 +78,17 @@ class SecretReader:
         )
         sealed = self.key.seal(READ_REQUEST_TYPE, request.encode())
         answer = self.api.read_secret(base64.b64encode(sealed.encode()).decode())
-        found = _opened(
+        opened = _opened(
             reply, secret_request_digest(sealed.body()), base64.b64decode(answer["box"])
         )
         if answer["failed"]:
             self.on_failed_providers(answer["failed"])
-        return found
+        return opened
 
     def share_of(
         self, vault: VaultName, path: SecretPath, version: Ordinal, share: bytes | bytearray
     ) -> ClientShare:
-        """Seal a client's share, which the caller wipes, for the custody that runs now."""
+        """Seal a client share to the running custody process; the caller wipes ``share``."""
         place = ClientShareContext(
             org=self.org, account=self.account, vault=vault, path=path, version=version
         )
@@ -97,12 +97,12 @@ class SecretReader:
         return ClientShare(key_version=version, share_key=key, box=f"0x{box.hex()}")
 
 
-def _opened(reply: HpkeKey, name: str, box: bytes) -> tuple[SecretVersion, ...]:
+def _opened(reply: HpkeKey, request: str, box: bytes) -> tuple[SecretVersion, ...]:
     try:
-        with wiping(reply.open(box, answer_context(name))) as body:
+        with wiping(reply.open(box, answer_context(request))) as body:
             answer = SecretAnswer.decode(bytes(body))
     except (CorruptError, MalformedError):
         raise ApiError("internal", "custody's answer is not to this request: ask again") from None
-    if answer.request != name:
+    if answer.request != request:
         raise ApiError("internal", "custody's answer is to another request: ask again")
     return answer.secrets

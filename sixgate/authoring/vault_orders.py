@@ -1,4 +1,4 @@
-"""What is ordered of vaults: versions of secrets, by admins or agents, and new keys above them."""
+"""Builds and signs vault orders: secrets, key rotations, provider roots and recoveries."""
 
 import base64
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class VaultId(NamedTuple):
 
 
 class Orderer(NamedTuple):
-    """Who gives orders: the node, the key that signs, the time, and the agent if it is one's."""
+    """The signer of an order: the node, the key, the time, and the agent if it is not an admin."""
 
     api: Api
     key: Ed25519Signer
@@ -43,9 +43,10 @@ class Orderer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """The next version of a secret; without a ``value``, which the caller wipes, a generated one.
+    """The next version of a secret; the signer generates it if ``value`` is None.
 
-    ``share_for`` is the client's key, where the vault's mode has a client's share.
+    The caller wipes ``value``. The client share, if the vault's mode has one, is sealed to
+    ``share_for``.
     """
 
     path: SecretPath
@@ -56,7 +57,7 @@ class NewSecret:
 
 
 class LostShare(NamedTuple):
-    """Which version's share a client lost, the key that the next one is sealed for, and why."""
+    """A version whose client share is lost, the key to seal the new share to, and the reason."""
 
     path: str
     version: int
@@ -65,7 +66,7 @@ class LostShare(NamedTuple):
 
 
 def store(by: Orderer, place: VaultId, secret: NewSecret) -> Json:
-    """Order a version of a secret and return what ``Api.order_vault`` does; it goes sealed."""
+    """Order a version of a secret and return the answer. A given value is sent sealed."""
     terms = _terms(by, place) | {
         "path": secret.path,
         "version": secret.version,
@@ -83,28 +84,28 @@ def store(by: Orderer, place: VaultId, secret: NewSecret) -> Json:
 
 
 def change_key(by: Orderer, place: VaultId, change: KeyChange, sequence: int) -> Json:
-    """Order a new KEK for a vault, or its KEK under another root; return what was answered."""
+    """Order a rotation of a vault's KEK, or its rewrap under another root; return the answer."""
     order: VaultOrder = VaultKeyOrder(**_terms(by, place), change=change, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def change_provider_root(by: Orderer, place: VaultId, provider: Name, sequence: int) -> Json:
-    """Order a provider's shares in a vault under its new root; return what was answered."""
+    """Order the rewrap of a provider's shares under its new root key; return the answer."""
     order = ProviderRootOrder(**_terms(by, place), provider=provider, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def recover_share(by: Orderer, place: VaultId, lost: LostShare) -> Json:
-    """Order a new share for a client; return what was answered, the share sealed for it."""
+    """Order a new client share; return the answer, with the share sealed to the client."""
     order = RecoveryOrder(**_terms(by, place), **lost._asdict())
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
 def _terms(by: Orderer, place: VaultId) -> dict[str, Any]:
-    known = by.api.registry()
-    given = {"requested_at_ms": by.at_ms, "registry_sequence": known["sequence"]}
-    end = {"expires_at_ms": by.at_ms + ORDER_MS}
-    return {"org": known["org"], **place._asdict(), **given, **end}
+    registry = by.api.registry()
+    times = {"requested_at_ms": by.at_ms, "expires_at_ms": by.at_ms + ORDER_MS}
+    fields = {"org": registry["org"], "registry_sequence": registry["sequence"]}
+    return fields | place._asdict() | times
 
 
 def _box(recipient: str, value: bytes | bytearray, context: bytes) -> str:

@@ -1,4 +1,12 @@
-"""Operators' signed records, checked before they are appended and read before the answer."""
+"""Operators' signed records in a data folder: registry records, key orders and vault orders.
+
+1. Let the pipeline read what waits, so that the check sees the newest registry and keys.
+2. Check the record: a refused record is never appended.
+3. Append it to the inbox. *Die after it: the next start of the pipeline executes it.*
+4. Let the pipeline execute it, and return the signer's answer.
+
+The lock keeps other batches out between the steps. Repeating an order is idempotent.
+"""
 
 import copy
 from collections.abc import Callable
@@ -26,9 +34,9 @@ _NOT_DONE = "the signer could not do it: see the audit records"
 def check_record(
     raw: bytes, registry: Registry, check_registered: Callable[[Registry], None] = lambda _: None
 ) -> None:
-    """Raise ``registry_refused`` unless a registry would take a record next, and go on with it.
+    """Raise ``registry_refused`` unless a record is valid as the registry's next one.
 
-    One that halts the signer, and was appended, would leave no way to append another.
+    It must not halt the signer either: once appended, no later record could undo it.
     """
     _check_size(raw, "registry_refused")
     try:
@@ -40,7 +48,7 @@ def check_record(
 
 
 def checked_order(raw: bytes, registry: Registry, keys: KeyRegister) -> Ordered:
-    """Return an order about a key that was answered or may be; raise ``key_refused``."""
+    """Return a valid or already answered key order; raise ``key_refused`` otherwise."""
     _check_size(raw, "key_refused")
     try:
         ordered = open_order(raw, registry)
@@ -55,11 +63,12 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
     """See ``Api.register``."""
     raw, stage = bytes_of(envelope), pipeline.parts.runner.stage
     with pipeline.lock:
-        pipeline.step()
+        pipeline.step()  # 1.
         sequence = stage.registry.sequence
+        # 2.
         check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
-        pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
-        pipeline.step()
+        pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])  # 3.
+        pipeline.step()  # 4.
     return {"sequence": sequence}
 
 
@@ -69,7 +78,7 @@ def order_key(pipeline: Pipeline, record: str) -> Json:
     with pipeline.lock:
         pipeline.step()
         ordered = checked_order(raw, stage.registry, stage.keys)
-        if stage.keys.answered(ordered.id) is None:
+        if stage.keys.answered(ordered.id) is None:  # an answered order is not appended again
             pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
             pipeline.step()
         key = stage.keys.answered(ordered.id)
@@ -79,10 +88,10 @@ def order_key(pipeline: Pipeline, record: str) -> Json:
 
 
 def checked_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -> VaultOrdered:
-    """Return an order about a vault that was answered or may be; raise ``vault_refused``.
+    """Return a valid or already answered vault order; raise ``vault_refused`` otherwise.
 
-    Whether an agent may is for the signer to say, who puts it on record; one that may not learns
-    nothing else here: neither whether a secret is there nor how often it was rotated.
+    The signer denies access to an agent without a grant, and records that. So this check skips
+    everything else for such an agent: it must not learn whether a secret exists or its version.
     """
     _check_size(raw, "vault_refused")
     if (parcel := vault_parcel(raw)) is None:
@@ -119,6 +128,6 @@ def order_vault(pipeline: Pipeline, record: str) -> Json:
 
 
 def _check_size(raw: bytes, code: str) -> None:
-    """Refuse what would not fit on the bus, before anything is spent on reading it."""
+    """Refuse a record that is too large for the bus before parsing it."""
     if len(raw) > INTERNAL_BYTES_MAX:
         raise ApiError(code, f"the record is over {INTERNAL_BYTES_MAX} bytes: split it")

@@ -1,4 +1,4 @@
-"""The composition root of the embedded pipeline: the one place that knows every concrete part."""
+"""Composition root of the embedded pipeline: the only module that knows every concrete part."""
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -43,20 +43,28 @@ class Parts:
     opened: ExitStack
 
     def start(self) -> None:
-        """Prove the state against the ledger, then let the runner finish earlier work."""
+        """Prove the state against the ledger, then recover and attest.
+
+        1. Load state, registry and vault events. 2. Halt if the state is older than the outcomes.
+        3. Finish what the last process had pinned. 4. Attest this boot.
+        *Die anywhere: the next start repeats all of it, and 3 makes the same bytes again.*
+        """
+        # 1.
         self.runner.load()
         stage = self.runner.stage
-        # Append the log's own outcomes first, so that state from an older backup is detected below.
+        # 2. The log's own outcomes come first, so that state from an older backup is detected.
         self.ledger_service.catch_up()
         keys = stage.registry.all_signer_keys_since(stage.memory.slot.registry_sequence)
         accounts = sorted(stage.registry.accounts)
         newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
         stage.memory.check_not_behind(newest)
+        # 3.
         self.runner.recover()
+        # 4.
         self.runner.slot.attest(self.attestor.boot(stage.registry))
 
     def reader(self) -> PipelineLog:
-        """Open the pipeline's log once more, for reading in another thread."""
+        """Open a second connection to the pipeline's log, for reading in another thread."""
         return PipelineLog(self.folder.pipeline, self.runner.pipeline.partitions)
 
     def close(self) -> None:
@@ -68,12 +76,12 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
     """Open a folder's parts; the caller owns the folder.
 
     Raises ``FolderError``, ``LogError``, ``CustodyError``, ``LedgerError``,
-    ``StateIntegrityError``, ``SettingsError``, ``CollectionError``; then nothing stays open.
+    ``StateIntegrityError``, ``SettingsError``, ``CollectionError``, and closes all parts then.
     """
     trust = folder.trust()
     folder.refuse_published()
     complete_holders(folder)
-    held = open_signer_keys(folder)
+    signer_keys = open_signer_keys(folder)
     ledger_key = load_key_file(folder.key(LEDGER), LEDGER)
     simulator_key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
     with ExitStack() as opened:
@@ -91,7 +99,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
         simulator = GuardedSimulator(keep(LocalSimulator(folder.genesis, LIMITS)), boot_ms)
         has_outcome = ledger_service.answers.outcomes.has_outcome
         clock = SteadyClock(wall_ms, boot_ms)
-        slot = make_slot(held, registry, pipeline, SLOT, has_outcome, clock.now_ms)
+        slot = make_slot(signer_keys, registry, pipeline, SLOT, has_outcome, clock.now_ms)
         keep(slot.operations.keychain)
         runner = EmbeddedRunner(
             inbox=inbox,
@@ -101,12 +109,12 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
             simulate=Reporter(simulator, simulator_key, wall_ms, DEADLINE_MS),
             on_commit=on_commit,
         )
-        attestor = _attestor(held, trust, opened)
+        attestor = _attestor(signer_keys, trust, opened)
         return Parts(folder, appended, runner, ledger_service, attestor, opened.pop_all())
 
 
-def _attestor(held: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:
+def _attestor(signer_keys: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:
     settings = load(OwnSettings, None).attestation
     slots = [int(SLOT)]
-    said = configuration(settings, trust, slots, ledger_required=True, head_required=False)
-    return open_attestor(settings, held.identity, trust, said, opened)
+    bound = configuration(settings, trust, slots, ledger_required=True, head_required=False)
+    return open_attestor(settings, signer_keys.identity, trust, bound, opened)

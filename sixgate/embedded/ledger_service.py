@@ -1,4 +1,4 @@
-"""The ledger as the node uses it: one writing connection behind a lock, readers beside it."""
+"""The ledger of a node: one writer behind a lock, and concurrent readers."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,9 +30,9 @@ class LedgerService:
         signer_keys: Mapping[str, Collection[str]],
         now_ms: Callable[[], int],
     ) -> None:
-        """Open the ledger of a folder; ``key`` is its own, ``signer_keys`` all that signers had.
+        """Open a folder's ledger with its key and every public key that signers ever had.
 
-        Raises ``LedgerError`` and ``LogError``; then nothing stays open.
+        Raises ``LedgerError`` and ``LogError``, and closes everything then.
         """
         self._lock = threading.RLock()
         self._heads = HeadFile(folder.heads)
@@ -46,12 +46,12 @@ class LedgerService:
             self._opened = opened.pop_all()
 
     def step(self) -> int:
-        """Append what the log holds beyond the ledger; return how many records."""
+        """Append new records of the log to the ledger; return their number."""
         with self._lock:
             return self._sink.step()
 
     def catch_up(self) -> None:
-        """Append until the ledger is level with the log."""
+        """Append until the ledger has no lag."""
         while self.step():
             continue
 

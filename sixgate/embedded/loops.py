@@ -1,14 +1,14 @@
-"""A thread that repeats a step, sleeps when there is nothing to do, and never fails silently."""
+"""A background thread that repeats a step, sleeps while idle, and reports its failure."""
 
 import threading
 from collections.abc import Callable
 
 
 class Loop:
-    """Runs ``step`` until stopped; ``wake`` ends an idle sleep at once.
+    """Repeats ``step`` until stopped. ``step`` returns how many items it processed.
 
-    A step that did nothing is followed by a sleep of ``idle_s``. The first exception ends the
-    loop and is given to ``on_failure``.
+    After 0 items the thread sleeps for ``idle_s``, or until ``wake``. The first exception ends the
+    loop and is passed to ``on_failure``.
     """
 
     def __init__(
@@ -26,15 +26,15 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that there is work."""
+        """End an idle sleep: there is work."""
         self._work.set()
 
     def stop(self) -> None:
-        """End after the current step and wait for it."""
+        """End after the current step, and wait for that."""
         self._stopping.set()
         self._work.set()
         if self._thread.is_alive():
@@ -46,5 +46,5 @@ class Loop:
                 self._work.clear()
                 if not self._step():
                     self._work.wait(self._idle_s)
-        except BaseException as error:  # noqa: BLE001 - handed to the owner, who ends the process
+        except BaseException as error:  # noqa: BLE001 - passed to the owner, which ends the process
             self._on_failure(error)

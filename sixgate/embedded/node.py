@@ -1,4 +1,4 @@
-"""The owner of a data folder: pipeline, ledger and front door in one process."""
+"""The node that owns a data folder: pipeline, ledger and API in one process."""
 
 import os
 import queue
@@ -25,7 +25,7 @@ from sixgate.embedded.pipeline import WATCH_S, Pipeline
 
 
 class Node:
-    """Serves the ``Api``; every method may be called from any thread."""
+    """Implements the ``Api``; every method may be called from any thread."""
 
     def __init__(self, folder: Folder) -> None:
         self._notices = OutcomeNotifications()
@@ -40,7 +40,7 @@ class Node:
         self._started_at_ms = wall_ms()
 
     def wait(self, stop: threading.Event) -> None:
-        """Run until ``stop`` is set; raise what halted the pipeline if something did."""
+        """Run until ``stop`` is set; raise the error that halted the pipeline, if any."""
         self.pipeline.wait(stop)
 
     def status(self) -> Json:
@@ -122,11 +122,11 @@ class Node:
             return snapshot.budgets(self._stage.registry, self._stage.memory.account, wall_ms())
 
     def signed(self, *, after: Position, follow: bool) -> Iterator[Json]:
-        """See ``Api.signed``; a position counts signed transactions in the order of commits."""
+        """See ``Api.signed``. A position counts signed transactions in commit order."""
         return (found for found in self.signed_or_tick(after=after, follow=follow) if found)
 
     def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
-        """Yield signed transactions, and None whenever there was nothing for a moment."""
+        """Yield signed transactions, and None as a tick while there are none."""
         if not isinstance(after, int):
             raise ApiError("position_unknown", f"{after!a} is no position of this folder's")
         return self._feed.read(self.pipeline, after, follow=follow)
@@ -156,7 +156,7 @@ class Node:
         yield from self._ledger.answers.export(Path(path), form, since_ms, until_ms)
 
     def settle(self) -> None:
-        """Let the ledger catch up with all that is committed."""
+        """Let the ledger catch up with everything that is committed."""
         self.pipeline.settle()
 
     def _committed(self, events: Sequence[Outgoing]) -> None:
@@ -180,7 +180,7 @@ class Node:
 
 @contextmanager
 def running(folder: Folder) -> Iterator[Node]:
-    """Lend a started node; the caller owns the folder. Raises what halts the pipeline."""
+    """Lend a started node; the caller owns the folder. Raises the error that halts the pipeline."""
     node = Node(folder)
     try:
         node.pipeline.start()

@@ -1,4 +1,4 @@
-"""A folder's pipeline and ledger, kept running by two threads; the first failure ends both."""
+"""A folder's pipeline and ledger, run by two threads; the first failure halts both."""
 
 import logging
 import threading
@@ -16,16 +16,16 @@ from streams.slow_calls import log_slow
 
 _LOG = logging.getLogger("sixgate.pipeline")
 WATCH_S = 0.5
-# An insert costs 10 ms however few its rows, so the ledger lets them gather for this long.
+# An insert costs 10 ms regardless of its size, so the ledger gathers rows for this long.
 LEDGER_S = 0.25
-# While the pipeline is busy the ledger lets it go first, but not for longer than this.
+# While the pipeline is busy, the ledger waits, but at most this long.
 LEDGER_LAG_MS_MAX = 5_000
 
 
 class Pipeline:
     """Steps the runner and the ledger; every method may be called from any thread.
 
-    ``lock`` is held while the runner steps: whoever holds it finds registry and keys still.
+    The runner steps under ``lock``. Registry and keys do not change while a caller holds it.
     """
 
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
@@ -43,7 +43,7 @@ class Pipeline:
         self._appended_at_ms = boot_ms()
 
     def start(self) -> None:
-        """Prove and finish what earlier lives left, then run; raises what halts the pipeline."""
+        """Verify the state, recover, then run; raises the error that halts the pipeline."""
         with self._failing():
             self.parts.start()
         _LOG.info("pipeline.started")
@@ -53,7 +53,7 @@ class Pipeline:
         self._ledger.start()
 
     def stop(self) -> None:
-        """End after the current batch, with the ledger caught up unless something failed."""
+        """End after the current batch. Without a failure the ledger catches up before."""
         try:
             self._gates.stop()
             self._ledger.stop()
@@ -63,23 +63,24 @@ class Pipeline:
             self.parts.close()
 
     def wait(self, stop: threading.Event) -> None:
-        """Run until ``stop`` is set; raise what halted the pipeline if something did."""
+        """Run until ``stop`` is set; raise the error that halted the pipeline, if any."""
         while not stop.wait(WATCH_S) and not self._failed.is_set():
             pass
         self.check()
 
     def check(self) -> None:
-        """Raise what halted the pipeline, if something did."""
+        """Raise the error that halted the pipeline, if any."""
         if self.failure is not None:
             raise self.failure
 
     def check_running(self) -> None:
-        """Raise ``ApiError`` ``halted`` for a client, if something halted the pipeline."""
+        """Raise ``ApiError`` ``halted`` if the pipeline halted."""
         if self.failure is not None:
             raise ApiError("halted", str(self.failure))
 
     def step(self) -> int:
-        """Step the runner; after a failure it is spent, whoever called, and the node with it."""
+        """Step the runner; return how many records it read. A failure halts the node for good."""
+        # After a failure in mid-batch, memory and log may differ: only a new start may go on.
         self.check_running()
         with self.lock, self._failing():
             self._folder.check_same(self._place)
@@ -89,19 +90,19 @@ class Pipeline:
         return read
 
     def append(self, events: Sequence[Outgoing]) -> None:
-        """Append to the inbox, durable on return."""
+        """Append events to the inbox, durable on return."""
         self.check_running()
         with self._inbox_lock:
             self.parts.inbox.append(events, wall_ms())
 
     def publish(self, events: Sequence[Outgoing]) -> None:
-        """Append what is no part of a batch to the pipeline's log, durable on return."""
+        """Append events outside a batch to the pipeline's log, durable on return."""
         self.check_running()
         with self.lock, self._failing():
             self.parts.runner.publish(events)
 
     def waiting(self) -> int:
-        """Return how many submitted records lie in the inbox behind the last committed batch."""
+        """Return how many submitted records in the inbox no committed batch includes yet."""
         inbox, positions = self.parts.inbox, self._committed
         with self._inbox_lock:
             return sum(
@@ -111,11 +112,11 @@ class Pipeline:
             )
 
     def wake(self) -> None:
-        """Say that the inbox holds something new."""
+        """Wake the pipeline: the inbox has new records."""
         self._gates.wake()
 
     def settle(self) -> None:
-        """Let the ledger catch up with all that is committed; a failure spends it for all."""
+        """Let the ledger catch up with everything that is committed; a failure halts the node."""
         self.check_running()
         try:
             self.parts.ledger_service.catch_up()
@@ -124,7 +125,7 @@ class Pipeline:
             raise
 
     def _publish_commit(self, events: Sequence[Outgoing]) -> None:
-        """Move what is no longer waiting before anybody is told how it ended."""
+        # First, so that a client that learns its outcome no longer sees its record as waiting.
         self._committed = self.parts.runner.stage.memory.slot.positions
         self._on_commit(events)
 
@@ -139,7 +140,7 @@ class Pipeline:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Remember what ends the block: after it nothing more is judged, or written down."""
+        """Halt on any error in the block: nothing more is decided or recorded after it."""
         try:
             yield
         except BaseException as error:
@@ -153,9 +154,9 @@ class Pipeline:
         self._failed.set()
 
     def _cause_of(self, error: BaseException) -> BaseException:
-        """Return why the folder is gone if it is: then whatever failed, failed for that."""
+        """Return the folder's removal as the cause if it was removed, else the error itself."""
         try:
             self._folder.check_same(self._place)
-        except FolderError as gone:
-            return gone
+        except FolderError as removed:
+            return removed
         return error

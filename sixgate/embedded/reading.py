@@ -1,4 +1,4 @@
-"""Where ``sixgate up`` serves secrets: beside the pipeline, whose registry and log it has."""
+"""Secret reads in ``sixgate up``: served with the registry and the log of the pipeline."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from sixgate.custody import reading
 from sixgate.embedded.pipeline import Pipeline
 
 LOCAL = "local socket"
-"""The client's address: the socket is in the data folder, and only its owner may open it."""
+"""The recorded client address: only the data folder's owner can open its socket."""
 
 
 class PipelineReadEnvironment:
@@ -21,13 +21,13 @@ class PipelineReadEnvironment:
 
     @contextmanager
     def current(self) -> Iterator[int]:
-        """Let the pipeline take in what waits, and hold it."""
+        """Let the pipeline read what waits, then hold its lock: the registry is current."""
         with self._pipeline.lock:
             self._pipeline.step()
             yield self._pipeline.parts.runner.clock.now_ms()
 
     def record(self, event: Outgoing) -> None:
-        """Append to the pipeline's log."""
+        """Append a record to the pipeline's log, durable on return."""
         self._pipeline.publish([event])
 
 

@@ -1,4 +1,4 @@
-"""A backup of vaults put back into a data folder on which nothing runs."""
+"""Restores a vault backup into a data folder that no process uses."""
 
 from contextlib import closing, suppress
 
@@ -14,10 +14,10 @@ from streams.log.sqlite import SqliteLog
 
 
 def restore(folder: Folder, backup: Backup) -> int:
-    """Append what is missing, all or none of it, and return how many events; own the folder.
+    """Append the missing events atomically; return their number. The caller owns the folder.
 
-    The pipeline judges it when it starts: what its signer had not seen halts it. Raises
-    ``RestoreError``, ``FolderError``, ``LogError``.
+    The signer verifies them when the pipeline starts: an event that its state does not know halts
+    it. Raises ``RestoreError``, ``FolderError``, ``LogError``.
     """
     trust = folder.trust()
     folder.refuse_published()
@@ -27,9 +27,10 @@ def restore(folder: Folder, backup: Backup) -> int:
     ):
         registry = Registry(trust.trust_root)
         for record in inbox.scan(Topic.REGISTRY, 0):
-            with suppress(RegistryRecordError):  # the signer put what it refused on record
+            with suppress(RegistryRecordError):  # the signer recorded its refusal
                 registry.apply(record.value)
         known = (r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p))
         new = missing(backup, known, registry)
+        # One transaction: if we die before it, nothing was restored.
         log.commit([Outgoing(Topic.VAULT, line.place[0], line.raw) for line in new], [], wall_ms())
     return len(new)

@@ -1,4 +1,4 @@
-"""Reaching the node of a data folder: in this process, or in the one that owns the folder."""
+"""Connects to the node of a data folder: in this process, or in the one that owns the folder."""
 
 import time
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ DIAL_PAUSE_S = 0.05
 def connect(path: Path) -> Iterator[Api]:
     """Lend an ``Api`` for a data folder.
 
-    Whoever finds the folder free owns it, runs its pipeline and serves others meanwhile. Raises
-    ``FolderError`` and whatever halts the pipeline.
+    If no process owns the folder, this one does: it runs the pipeline and serves other processes
+    until the block ends. Raises ``FolderError`` and the error that halts the pipeline.
     """
     folder = Folder(path)
     folder.trust()
@@ -32,6 +32,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
         try:
             stack.enter_context(folder.owned())
         except FolderBusyError:
+            # The owner may still be starting, or just ending: then nothing listens yet.
             with suppress(ConnectionRefusedError, FileNotFoundError):
                 dial(folder).close()
                 return RemoteApi(lambda: dial(folder))
@@ -43,7 +44,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
 
 
 def _served(folder: Folder, stack: ExitStack) -> Api:
-    # Only an owner needs the ledger's engine, which takes a while to load.
+    # Only an owner needs the ledger's engine, which is slow to load.
     from sixgate.embedded.node import running
     from sixgate.socket.serving import serving
 

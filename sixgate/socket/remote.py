@@ -1,8 +1,8 @@
-"""The node of a data folder in another process, over the owner's Unix socket.
+"""The ``Api`` of a data folder's node in another process, over its Unix socket.
 
-One JSON line asks ``{"method", "values", "named"}``; lines answer ``{"item"}`` for each value of a
-stream (null is a tick that says the stream is alive) and last ``{"done"}`` or ``{"error": {"code",
-"sentence"}}``.
+A request is one JSON line ``{"method", "values", "named"}``. The response is one line ``{"item"}``
+for each value of a stream (null is a tick: the stream is alive), then ``{"done"}`` or
+``{"error": {"code", "sentence"}}``.
 """
 
 import os
@@ -19,7 +19,7 @@ from sixgate.data_folder.folder import Folder
 
 
 class RemoteApi:
-    """The ``Api`` of a node in another process."""
+    """Implements the ``Api`` with one connection per request."""
 
     def __init__(self, dial: Callable[[], socket.socket]) -> None:
         self._dial = dial
@@ -122,7 +122,7 @@ class RemoteApi:
         return last["done"]
 
     def _ask(self, method: str, values: tuple[Any, ...], named: Json) -> Iterator[Json]:
-        """Yield the answers up to the last one, ``done``; raise the error that ends them."""
+        """Yield the response up to ``done``; raise the error that the response carries."""
         request = orjson.dumps({"method": method, "values": values, "named": named})
         for answer in self._answers(request):
             if "error" in answer:
@@ -132,19 +132,19 @@ class RemoteApi:
                 return
 
     def _answers(self, request: bytes) -> Iterator[Json]:
-        """Yield the lines that answer; raise ``connection_lost`` when they end before the last."""
+        """Yield the response lines; raise ``connection_lost`` if they end before the last one."""
         try:
             with closing(self._dial()) as link, link.makefile("rb") as lines:
                 link.sendall(request + b"\n")
                 for line in lines:
                     yield orjson.loads(line)
         except (OSError, orjson.JSONDecodeError):
-            pass  # told below, as is an end too early
+            pass  # a truncated response gets the same error
         raise ApiError("connection_lost", "the owner of the folder went away: run this again")
 
 
 def dial(folder: Folder) -> socket.socket:
-    """Connect to whoever owns a folder; raises ``OSError`` if nobody listens."""
+    """Connect to the owner of a folder; raises ``OSError`` if no process listens."""
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with socket_address(folder) as address:
@@ -157,7 +157,7 @@ def dial(folder: Folder) -> socket.socket:
 
 @contextmanager
 def socket_address(folder: Folder) -> Iterator[str]:
-    """Lend a short name of the folder's socket: an address holds only 107 bytes."""
+    """Lend a short path of the folder's socket: a socket address is limited to 107 bytes."""
     handle = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{handle}/{folder.socket.name}"

@@ -1,4 +1,4 @@
-"""Serving a node's ``Api`` on its folder's Unix socket; ``remote.py`` says what goes over it."""
+"""Serves a node's ``Api`` on its folder's Unix socket; ``remote.py`` describes the protocol."""
 
 import socketserver
 import threading
@@ -18,7 +18,7 @@ from sixgate.socket.remote import socket_address
 
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
 REQUEST_S_MAX = 60.0
-# Who follows takes a thread and four open files, and a process may have as few as 1024.
+# A client that follows takes a thread and four open files; a process may be limited to 1,024.
 CLIENTS_MAX = 128
 _BUSY = f"{CLIENTS_MAX} clients are connected already: run this again when one has gone"
 
@@ -41,7 +41,7 @@ def serving(folder: Folder, node: Node) -> Iterator[None]:
 
 
 def _unlink(path: Path, made: int) -> None:
-    """Remove our own socket, not one that a later owner put in its place."""
+    """Remove our socket, but not the socket of a later owner."""
     with suppress(FileNotFoundError):
         if path.stat().st_ino == made:
             path.unlink()
@@ -53,17 +53,18 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, address: str, node: Node) -> None:
         self.node = node
-        self._places = threading.Semaphore(CLIENTS_MAX)
+        self._clients = threading.Semaphore(CLIENTS_MAX)
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Bind, and keep others out before anybody can connect; a umask is all threads' own."""
+        """Bind, and restrict the socket to its owner before it listens."""
         super().server_bind()
+        # Not by umask, which would apply to files that other threads create.
         Path(cast(str, self.server_address)).chmod(0o600)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread of its own, or tell it that there are too many."""
-        if self._places.acquire(blocking=False):
+        """Serve a client in a new thread, or refuse it as ``busy``."""
+        if self._clients.acquire(blocking=False):
             super().process_request(request, client_address)
             return
         with suppress(OSError):
@@ -71,11 +72,11 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a client, then free its place."""
+        """Serve a client, then let another one connect."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._clients.release()
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -97,12 +98,12 @@ def _answers(node: Node, line: bytes) -> Iterator[bytes]:
             yield from (orjson.dumps({"item": item}) for item in answer)
             answer = None
         yield orjson.dumps({"done": answer})
-    except Exception as error:  # noqa: BLE001 - told to the client, who asked
+    except Exception as error:  # noqa: BLE001 - sent to the client
         yield _error(api_error(error))
 
 
-def _error(told: ApiError) -> bytes:
-    return orjson.dumps({"error": {"code": told.code, "sentence": str(told)}})
+def _error(error: ApiError) -> bytes:
+    return orjson.dumps({"error": {"code": error.code, "sentence": str(error)}})
 
 
 def _request(line: bytes) -> tuple[str, list[Any], Json]:
@@ -131,7 +132,7 @@ def _called(node: Node, method: str, values: list[Any], named: Json) -> Any:
 
 
 def _checked(method: str) -> Callable[..., Any]:
-    # A tick now and then finds out that a client who follows has gone away.
+    # Ticks detect that a client that follows has disconnected.
     function = Node.signed_or_tick if method == "signed" else getattr(Node, method)
     return validate_call(config=ConfigDict(strict=True))(function)
 

@@ -8,8 +8,8 @@ import pytest
 
 from signer.custody.cmek import CmekContext, layer_of, require_layer
 from signer.custody.errors import CmekRefusedError, CorruptError
-from sixgate.authoring.customer_key import CustomerKey, moved
-from sixgate.authoring.customer_rotation import BATCH_MAX, CustomerRotation, Slot
+from sixgate.authoring.customer_key import CustomerKey, rekeyed
+from sixgate.authoring.customer_rotation import BATCH_MAX, CustomerRotation, VersionId
 from sixgate.authoring.vault_orders import NewSecret, VaultId
 from tests.harness.builders.custody_material import Stream
 
@@ -36,8 +36,8 @@ def plain(path: str) -> bytes:
 class Vault:
     """Takes the next version of a secret under the new key alone, as the signer does."""
 
-    values: dict[Slot, bytes] = field(default_factory=dict)
-    reads: list[Slot] = field(default_factory=list)
+    values: dict[VersionId, bytes] = field(default_factory=dict)
+    reads: list[VersionId] = field(default_factory=list)
     stores_left: int = 1_000_000
 
     @classmethod
@@ -150,4 +150,4 @@ def test_nothing_is_moved_that_does_not_open_under_the_old_key() -> None:
         rotate(vault)
     assert vault.values == before
     with pytest.raises(CorruptError):
-        moved(STRANGE, NEW, place("a", 1), OLD.seal(place("a", 1), b"x", Stream()), Stream())
+        rekeyed(STRANGE, NEW, place("a", 1), OLD.seal(place("a", 1), b"x", Stream()), Stream())

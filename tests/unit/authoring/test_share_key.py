@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from sixgate.api import Api, ApiError
-from sixgate.authoring import share_key as waiting
+from sixgate.authoring import share_key
 from sixgate.authoring.share_key import current_share_key
 
 KEY = "0x" + "09" * 32
@@ -33,11 +33,11 @@ def test_the_key_is_the_one_that_the_account_was_told() -> None:
 
 
 def test_the_first_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "AGAIN_S", 0.0)
+    monkeypatch.setattr(share_key, "POLL_S", 0.0)
     assert asked(3) == KEY
 
 
 def test_without_one_nothing_is_sealed_for_anybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "WAIT_S_MAX", -1.0)
+    monkeypatch.setattr(share_key, "WAIT_S_MAX", -1.0)
     with pytest.raises(ApiError, match="told main no key to seal for"):
         asked(1)
