@@ -1,4 +1,4 @@
-"""Run every benchmark and write ``docs/benchmarks.md`` and ``docs/benchmarks.json``.
+"""Runs every benchmark and writes ``docs/benchmarks.md`` and ``docs/benchmarks.json``.
 
 python -m benchmarks [--only GROUP] [--curve INTENTS]
 """
@@ -19,14 +19,14 @@ from benchmarks import (
     signing,
 )
 from benchmarks.measure import Figure
-from benchmarks.page import keep, row
+from benchmarks.page import row, save
 from sixgate.gc_tuning import tune
 
 NOTES = """
-The embedded pipeline and its parts. The pipeline's figures are taken with the ledger running beside
-it in the same process. While the pipeline is busy the ledger lets it go first for up to five
-seconds, so after a burst it needs a moment to be level; the curve waits for it after every 1,000
-intents. `make soak` shows the curve to the millionth intent.
+The embedded pipeline and its parts. Pipeline figures include the ledger, which runs in the same
+process. The ledger yields to a busy pipeline for up to five seconds, so after a burst it has to
+catch up; the curve waits for that after every 1,000 intents. `make soak` extends the curve to one
+million intents.
 """.strip()
 GROUPS = {
     "addresses": addresses.figures,
@@ -42,15 +42,15 @@ GROUPS = {
 
 
 def main() -> int:
-    """Run, print and write; 1 if a bound does not hold."""
+    """Run, print and write; return 1 if a bound does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=[*GROUPS, "curve"])
     parser.add_argument("--curve", type=int, default=20_000, metavar="INTENTS")
     options = parser.parse_args()
     tune()
-    figures = list(_shown(_figures(options.only, options.curve)))
+    figures = list(_printed(_figures(options.only, options.curve)))
     if options.only is None:
-        keep("make bench", figures, NOTES)
+        save("make bench", figures, NOTES)
     return 0 if all(figure.holds for figure in figures) else 1
 
 
@@ -62,7 +62,7 @@ def _figures(only: str | None, curve_intents: int) -> Iterator[Figure]:
         yield curve.figure(curve_intents)
 
 
-def _shown(figures: Iterable[Figure]) -> Iterator[Figure]:
+def _printed(figures: Iterable[Figure]) -> Iterator[Figure]:
     for figure in figures:
         print(row(figure), flush=True)
         yield figure

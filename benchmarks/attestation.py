@@ -1,4 +1,4 @@
-"""What it costs to verify a report, beside the bare signatures that nobody can leave out."""
+"""Cost of verifying a report, against its signature checks alone."""
 
 import struct
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def _parsing(report: bytes) -> Figure:
     works: dict[str, Work] = {"ours": lambda: parse(report), "peer": lambda: _WORDS.unpack(report)}
     times = interleaved(works, ROUNDS, PARSING_CALLS)
     return _figure(
-        "parse a report, every reserved byte checked", "struct alone", times, PARSE_US_MAX
+        "parse a report, checking every reserved byte", "struct alone", times, PARSE_US_MAX
     )
 
 
@@ -57,14 +57,14 @@ def _verifying(authority: SimulatedAuthority, platform: SimulatedPlatform, repor
         "peer": _signatures(authority, platform, report, crl),
     }
     times = interleaved(works, ROUNDS, CALLS)
-    what = "verify evidence whole: three certificates, revocation list, report, policy"
-    return _figure(what, "cryptography, its four signatures alone", times, VERIFY_US_MAX)
+    what = "verify complete evidence: three certificates, revocation list, report, policy"
+    return _figure(what, "cryptography, the four signatures alone", times, VERIFY_US_MAX)
 
 
 def _signatures(
     authority: SimulatedAuthority, platform: SimulatedPlatform, report: bytes, crl: bytes
 ) -> Work:
-    """Return the same four signatures' verification, with all keys and bytes at hand."""
+    """Return the verification of the same four signatures, with keys and bytes already parsed."""
     middle, found, parsed = (
         authority.intermediates[SigningKey.VCEK],
         load_der_x509_crl(crl),

@@ -1,4 +1,4 @@
-"""What an intent costs as the folder fills: pipeline and ledger together, from the first on.
+"""Cost of an intent, pipeline and ledger together, as the data folder grows.
 
 python -m benchmarks.curve --intents 1000000
 """
@@ -23,10 +23,10 @@ GROWTH_MAX = 1.5
 
 
 def points(intents: int) -> Iterator[tuple[int, float]]:
-    """Yield (how many intents came before, µs per intent), submitting ``intents`` in all."""
+    """Submit ``intents`` and yield pairs: number of earlier intents, µs per intent."""
     agent = fixtures.new_agent()
     records = map(record_of, fixtures.signed(agent, map(str, range(intents))))
-    wanted, costs = _wanted(intents), []
+    marks, costs = _marks(intents), []
     with TemporaryDirectory() as directory:
         folder = fixtures.make_folder(Path(directory) / "data", agent)
         with running(folder) as node:
@@ -38,40 +38,40 @@ def points(intents: int) -> Iterator[tuple[int, float]]:
                     node.settle()
 
                 costs.append(seconds(work) / len(chunk) * MICRO)
-                if before in wanted:
+                if before in marks:
                     yield before, statistics.median(costs[-NEIGHBOURS:])
 
 
 def figure(intents: int) -> Figure:
-    """Return the row that compares the end of the curve with its beginning."""
+    """Return the row that compares the end of the curve with its start."""
     curve = list(points(intents))
     (_, first), (before, last) = curve[0], curve[-1]
     shown = ", ".join(f"{count:,}: {cost:.0f}" for count, cost in curve)
     return Figure(
         "curve",
-        f"µs per intent, pipeline and ledger, after so many before it: {shown}",
+        f"µs per intent, pipeline and ledger, by number of earlier intents: {shown}",
         last,
         "µs",
         f"after {curve[0][0]:,}",
         first,
-        f"at most {GROWTH_MAX} of the first at {before:,}",
+        f"at most {GROWTH_MAX} x the first, after {before:,}",
         last <= GROWTH_MAX * first,
     )
 
 
-def _wanted(intents: int) -> set[int]:
+def _marks(intents: int) -> set[int]:
     decades = range(len(str(intents)))
     marks = {step * 10**decade for decade in decades for step in POINTS_PER_DECADE}
     return {mark for mark in marks if CHUNK * NEIGHBOURS <= mark < intents} | {intents - CHUNK}
 
 
 def main() -> None:
-    """Print the curve as it grows."""
+    """Print each point of the curve when it is measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--intents", type=int, default=20_000)
     tune()
     for before, cost in points(parser.parse_args().intents):
-        print(f"{before:>10,} intents before: {cost:7.0f} µs per intent", flush=True)
+        print(f"{before:>10,} earlier intents: {cost:7.0f} µs per intent", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Splitting and combining beside pyshamir; reads by two of three clouds; signing with an open key.
+"""Custody: splitting and combining against pyshamir, 2-of-3 reads, signing with an open key.
 
-The clouds are the stand-ins of ``make peers`` in a process of their own, behind the clouds' SDKs.
+The three clouds are the stand-ins of ``make peers`` in a separate process, called by the real SDKs.
 """
 
 import secrets
@@ -34,7 +34,7 @@ from sixgate.settings.kms import KmsSettings
 
 ROUNDS, CALLS, PYSHAMIR_CALLS = 15, 50, 20
 SHARE_US_MAX = 20
-READS, READS_FROM_AFAR = 60, 30
+READS, DISTANT_READS = 60, 30
 READ_RATIO_MAX = 1.3
 HOME_S = 0.05
 DISTANCES_MS = {"gcp": 10, "aws": 14, "azure": 30}
@@ -48,7 +48,7 @@ LIMITS = KeyringLimits(handles_max=8, idle_ms_max=60_000, age_ms_max=600_000, us
 
 
 class TimedKms:
-    """A root that is so far away, and notes how long its last answer took."""
+    """A KMS with simulated network latency that measures the duration of its last call."""
 
     def __init__(self, kms: RootKms, distance_ms: int = 0) -> None:
         self.key_id = kms.key_id
@@ -57,11 +57,11 @@ class TimedKms:
         self._distance_s = distance_ms / 1000
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
-        """Wrap as the root does."""
+        """Wrap with the KMS's root key."""
         return self._kms.wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        """Unwrap as the root does, from that distance."""
+        """Unwrap with the KMS's root key, after the simulated latency."""
         start_s = time.perf_counter()
         time.sleep(self._distance_s)
         plaintext = self._kms.unwrap(wrapped, context)
@@ -74,27 +74,27 @@ def figures() -> Iterator[Figure]:
     secret = secrets.token_bytes(32)
     ours, theirs = split(secret, 3, 2, secrets.token_bytes), pyshamir.split(secret, 3, 2)
     assert combine(ours[:2]) == pyshamir.combine(theirs[:2]) == secret
-    yield _beside_pyshamir(
-        "32 bytes into 3 shares, 2 suffice",
+    yield _against_pyshamir(
+        "split 32 bytes into 3 shares, 2 needed",
         lambda: split(secret, 3, 2, secrets.token_bytes),
         lambda: pyshamir.split(secret, 3, 2),
     )
-    yield _beside_pyshamir(
-        "2 shares into 32 bytes", lambda: combine(ours[:2]), lambda: pyshamir.combine(theirs[:2])
+    yield _against_pyshamir(
+        "combine 2 shares", lambda: combine(ours[:2]), lambda: pyshamir.combine(theirs[:2])
     )
     with _peers() as settings:
         roots: dict[str, RootKms] = {name: make() for name, make in providers(settings).items()}
         sealed = seal(_holders(roots), b"", CONTEXT, secret, secrets.token_bytes).sealed
         yield _read(roots, sealed)
-        yield _read_from_afar(roots, sealed)
-        with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
-            hanging = _hanging(settings, mute.getsockname()[1])
-            yield _read_beside_one_that_hangs(roots, hanging, sealed)
-            yield _refusal_beside_two_that_hang(roots, hanging, sealed)
+        yield _distant_read(roots, sealed)
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+            hanging = _hanging(settings, silent.getsockname()[1])
+            yield _read_with_one_hanging(roots, hanging, sealed)
+            yield _refusal_with_two_hanging(roots, hanging, sealed)
     yield _signing(secret)
 
 
-def _beside_pyshamir(what: str, ours: Work, theirs: Work) -> Figure:
+def _against_pyshamir(what: str, ours: Work, theirs: Work) -> Figure:
     times = interleaved({"ours": ours, "theirs": theirs}, ROUNDS, PYSHAMIR_CALLS)
     holds = times["ours"] <= SHARE_US_MAX
     return Figure(
@@ -105,7 +105,7 @@ def _beside_pyshamir(what: str, ours: Work, theirs: Work) -> Figure:
 
 @contextmanager
 def _peers() -> Iterator[KmsSettings]:
-    """Run the three clouds' stand-ins and yield the settings that name their keys."""
+    """Run the stand-ins of the three clouds and yield settings with their keys."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.harness.kms", "--data", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
@@ -118,28 +118,28 @@ def _peers() -> Iterator[KmsSettings]:
 
 
 def _hanging(settings: KmsSettings, port: int) -> dict[str, RootKms]:
-    """Return the same keys behind a port that is taken, and says nothing."""
+    """Return the same keys behind a port that accepts connections and never answers."""
     here = f"127.0.0.1:{port}"
     assert settings.gcp
     assert settings.aws
     once = {"connect_ms_max": TIMEOUT_MS, "call_ms_max": TIMEOUT_MS}
-    mute = KmsSettings(
+    silent = KmsSettings(
         gcp=settings.gcp.model_copy(update={"endpoint": here, **once}),
         aws=settings.aws.model_copy(update={"endpoint": f"http://{here}", **once}),
     )
-    return {name: make() for name, make in providers(mute).items()}
+    return {name: make() for name, make in providers(silent).items()}
 
 
 def _holders(roots: Mapping[str, RootKms]) -> Holders:
-    known = [Provider(name, kms, lambda _failure: None) for name, kms in roots.items()]
-    return Holders(known[0].kms, tuple(known))
+    listed = [Provider(name, kms, lambda _failure: None) for name, kms in roots.items()]
+    return Holders(listed[0].kms, tuple(listed))
 
 
 def _read(roots: Mapping[str, RootKms], sealed: SealedSecret) -> Figure:
-    """Read by clouds on loopback, beside the slower of the two calls that served each read.
+    """Read from clouds on loopback, against the slower of the two calls that served each read.
 
-    As they ran in it: on loopback all that a call takes is work, and three calls at once share the
-    machine with one another and with the stand-ins.
+    The calls are timed inside the read, because on loopback three parallel calls compete for the
+    CPU with each other and with the stand-ins.
     """
     timed = [TimedKms(kms) for kms in roots.values()]
     holders = _holders(dict(zip(roots, timed, strict=True)))
@@ -149,30 +149,30 @@ def _read(roots: Mapping[str, RootKms], sealed: SealedSecret) -> Figure:
             each.took_s = HOME_S
         reads.append(seconds(lambda: open_sealed(holders, CONTEXT, sealed)))
         calls.append(sorted(each.took_s for each in timed)[1])
-        time.sleep(HOME_S)  # the third, whom nobody waited for, comes home
-    what = "a read by two of three clouds on loopback"
-    return _beside_the_slower(what, "the slower of its two calls, in the read", reads, calls)
+        time.sleep(HOME_S)  # let the third call, which the read did not need, end
+    what = "read from two of three clouds on loopback"
+    return _against_slower_call(what, "the slower of its two calls, in the read", reads, calls)
 
 
-def _read_from_afar(roots: Mapping[str, RootKms], sealed: SealedSecret) -> Figure:
-    """Read by clouds that are as far as clouds are, beside the second call by itself."""
+def _distant_read(roots: Mapping[str, RootKms], sealed: SealedSecret) -> Figure:
+    """Read from clouds with realistic latency, against the second-fastest call alone."""
     timed = {name: TimedKms(kms, DISTANCES_MS[name]) for name, kms in roots.items()}
     holders = _holders(timed)
     blobs = {share.provider: share.blob for share in sealed.wrapped_shares}
     reads: list[float] = []
     alone: dict[str, list[float]] = {name: [] for name in timed}
-    for _ in range(READS_FROM_AFAR):
+    for _ in range(DISTANT_READS):
         for name, kms in timed.items():
             kms.unwrap(blobs[name], CONTEXT.share_aad(name))
             alone[name].append(kms.took_s)
         reads.append(seconds(lambda: open_sealed(holders, CONTEXT, sealed)))
         time.sleep(HOME_S)
     second = sorted(alone.values(), key=statistics.median)[1]
-    what = "the same with the clouds 10, 14 and 30 ms away"
-    return _beside_the_slower(what, "the slower of its two calls, alone", reads, second)
+    what = "the same with 10, 14 and 30 ms of network latency"
+    return _against_slower_call(what, "the slower of its two calls, alone", reads, second)
 
 
-def _beside_the_slower(what: str, peer: str, reads: list[float], calls: list[float]) -> Figure:
+def _against_slower_call(what: str, peer: str, reads: list[float], calls: list[float]) -> Figure:
     read, call = (statistics.median(each) * 1000 for each in (reads, calls))
     return Figure(
         "custody", what, read, "ms", peer, call, f"≤ {READ_RATIO_MAX} x",
@@ -180,15 +180,15 @@ def _beside_the_slower(what: str, peer: str, reads: list[float], calls: list[flo
     )  # fmt: skip
 
 
-def _read_beside_one_that_hangs(
+def _read_with_one_hanging(
     roots: Mapping[str, RootKms], hanging: Mapping[str, RootKms], sealed: SealedSecret
 ) -> Figure:
     holders = _holders({**roots, "gcp": hanging["gcp"]})
     reads = [seconds(lambda: open_sealed(holders, CONTEXT, sealed)) for _ in range(HANGING_READS)]
-    return _worst(f"the same while one hangs, worst of {HANGING_READS}", reads)
+    return _worst(f"the same while one cloud hangs, worst of {HANGING_READS}", reads)
 
 
-def _refusal_beside_two_that_hang(
+def _refusal_with_two_hanging(
     roots: Mapping[str, RootKms], hanging: Mapping[str, RootKms], sealed: SealedSecret
 ) -> Figure:
     holders = _holders({**roots, **hanging})
@@ -198,13 +198,13 @@ def _refusal_beside_two_that_hang(
             open_sealed(holders, CONTEXT, sealed)
 
     reads = [seconds(refused) for _ in range(HANGING_REFUSALS)]
-    return _worst(f"refused while two hang, worst of {HANGING_REFUSALS}", reads)
+    return _worst(f"refusal while two clouds hang, worst of {HANGING_REFUSALS}", reads)
 
 
 def _worst(what: str, took_s: list[float]) -> Figure:
     worst_ms = max(took_s) * 1000
     return Figure(
-        "custody", what, worst_ms, "ms", "the time-out", TIMEOUT_MS,
+        "custody", what, worst_ms, "ms", "timeout", TIMEOUT_MS,
         f"≤ {BOUND_MS:.0f} ms", worst_ms <= BOUND_MS,
     )  # fmt: skip
 
@@ -218,6 +218,6 @@ def _signing(secret: bytes) -> Figure:
     )
     added = times["ring"] - times["handle"]
     return Figure(
-        "custody", "what custody adds to a signature with an open key", added, "µs",
+        "custody", "overhead of custody per signature with an open key", added, "µs",
         "the signature alone", times["handle"], f"≤ {RING_US_MAX} µs", added <= RING_US_MAX,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rules alone, and the signer's whole work on one intent, beside eth-account's signing."""
+"""Cost of the rules and of the signer's complete work per intent, against eth-account."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ BATCH, BATCHES = 100, 2
 
 
 class DictStore:
-    """The signer's state in a dict: what is measured is the signer, not a disk."""
+    """The signer's state in a dict, so that the signer is measured and not the disk."""
 
     def __init__(self) -> None:
         self.records: dict[StateKey, bytes] = {}
@@ -72,7 +72,7 @@ class DictStore:
     def pending_accounts(self) -> list[str]:
         return []
 
-    def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:  # noqa: ARG002 - nothing is a day old
+    def forgettable(self, account: str, now_ms: int, count_max: int) -> list[StateKey]:  # noqa: ARG002 - no record is a day old
         return []
 
 
@@ -91,7 +91,7 @@ def _rules(peer: fixtures.Peer) -> Iterator[Figure]:
             f"five computable rules after {spends:,} spends",
             times["rules"],
             "µs",
-            "eth-account signs one",
+            "eth-account, one signature",
             times["peer"],
             f"≤ {RULES_US_MAX} µs",
             times["rules"] <= RULES_US_MAX,
@@ -123,27 +123,28 @@ def _signer(peer: fixtures.Peer) -> Iterator[Figure]:
     batches = iter(list(_batches(agent, ROUNDS * (BATCHES + 1))))
     deciding = _decider(stage, agent)
 
-    def whole() -> None:
+    def complete() -> None:
         batch = stage.allocate(next(batches), wall_ms())
         store.apply(stage.memory.drain())
         assert len(stage.sign(batch)) == 2 * BATCH
         store.apply(stage.memory.drain())
 
     times = interleaved({"deciding": deciding, "peer": peer}, ROUNDS, CALLS)
-    yield _beside("authorise, build, sign, fold", times["deciding"], times["peer"], held=True)
-    times = interleaved({"whole": whole, "peer": peer}, ROUNDS, BATCHES)
+    yield _figure("authorise, build, sign, fold", times["deciding"], times["peer"], bounded=True)
+    times = interleaved({"complete": complete, "peer": peer}, ROUNDS, BATCHES)
     what = f"all of it in batches of {BATCH}: also authenticate, sign the outcome, seal the state"
-    yield _beside(what, times["whole"] / BATCH, times["peer"], held=False)
+    yield _figure(what, times["complete"] / BATCH, times["peer"], bounded=False)
 
 
-def _beside(what: str, value_us: float, peer_us: float, *, held: bool) -> Figure:
-    bound = "at most the peer's" if held else "shown, not bounded"
-    holds = value_us <= peer_us or not held
-    return Figure("signer", what, value_us, "µs", "eth-account signs one", peer_us, bound, holds)
+def _figure(what: str, value_us: float, peer_us: float, *, bounded: bool) -> Figure:
+    bound = "at most the peer's" if bounded else "no bound"
+    holds = value_us <= peer_us or not bounded
+    peer = "eth-account, one signature"
+    return Figure("signer", what, value_us, "µs", peer, peer_us, bound, holds)
 
 
 def _decider(stage: SigningStage, agent: Ed25519Signer) -> Callable[[], object]:
-    """Return the issue's own sum: authorise, build, sign and fold one authenticated intent."""
+    """Return the work to authorise, build, sign and fold one authenticated intent."""
     key = stage.keys.by_path[(fixtures.ACCOUNT, fixtures.KEY_PATH)]
     facts = fixtures.facts(wall_ms(), fixtures.agent_entry(agent), key)
     policy = stage.registry.policies["standard"]
@@ -172,23 +173,23 @@ def _batches(agent: Ed25519Signer, count: int) -> Iterator[list[Arrival]]:
 def _stage(folder: Folder) -> tuple[SigningStage, DictStore]:
     trust = folder.trust()
     kms = open_local_kms(folder.root_key, secrets.token_bytes)
-    own = open_identity(kms, read_identity(folder))
-    identity, state_key = own.signer, own.state_key
-    registry, said, holders = Registry(trust.trust_root), VaultRegister(), Holders(kms)
-    keys = said.keys
+    opened = open_identity(kms, read_identity(folder))
+    identity, state_key = opened.signer, opened.state_key
+    registry, vault_register, holders = Registry(trust.trust_root), VaultRegister(), Holders(kms)
+    keys = vault_register.keys
     keychain = Keychain(holders, registry, keys, secrets.token_bytes, boot_ms)
     store = DictStore()
     memory = Memory(store, Sealer(state_key), "0")
     shares = ShareKeyRotation(memory, kms, secrets.token_bytes, wall_ms)
     vaults = VaultOrderExecutor(
-        registry, said, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
+        registry, vault_register, holders, ShareKeyImportBoxes(shares), secrets.token_bytes
     )
     case_builder = CaseBuilder(registry, keys, memory, lambda _: False)
     stage = SigningStage(identity, case_builder, KeyUse(keychain.use))
     provisioner = KeyProvisioner(keys, keychain, ShareKeyImportBoxes(shares))
     records = CustodyRecords("bench", "", KmsJournal(wall_ms))
     maintenance = CustodyMaintenance(identity, vaults, keychain, shares, records)
-    _load(folder, Operations(identity, registry, said, provisioner, vaults, maintenance))
+    _load(folder, Operations(identity, registry, vault_register, provisioner, vaults, maintenance))
     return stage, store
 
 

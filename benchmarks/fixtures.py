@@ -60,7 +60,7 @@ def entries(agent: Ed25519Signer) -> list[Entry]:
 
 
 def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
-    """Make a data folder whose key is ordered and waits to be generated."""
+    """Create a data folder with an order for its key, which is not generated yet."""
     folder = create(path, Founding("bench", entries(agent)), wall_ms(), secrets.token_bytes)
     inbox = SqliteLog(folder.inbox, folder.trust().partitions)
     inbox.append([key_order(folder, ACCOUNT)], wall_ms())
@@ -69,7 +69,7 @@ def make_folder(path: Path, agent: Ed25519Signer) -> Folder:
 
 
 def key_order(folder: Folder, account: str) -> Outgoing:
-    """Return an admin's order of an account's key, where it belongs."""
+    """Return an admin's order for an account's key, addressed to its topic."""
     now_ms = wall_ms()
     request = KeyRequest(
         org="bench", account=account, path=KEY_PATH, requested_at_ms=now_ms, registry_sequence=0
@@ -117,16 +117,16 @@ def clearance(raw: bytes) -> Clearance:
 
 
 def peer_account(secret: bytes) -> Any:
-    """Return what a user would sign with instead: eth-account, coincurve and a C keccak below."""
+    """Return the peer's account: eth-account on coincurve and a C keccak."""
     account = EthAccount.from_key(secret)
-    # With a pure-Python fallback below it any ratio would pass.
+    # With a pure-Python fallback the peer is so slow that every bound would hold.
     assert isinstance(account._key_obj.backend, CoinCurveECCBackend)  # noqa: SLF001
     assert os.environ.get("ETH_HASH_BACKEND") == "pysha3", "run it with make bench"
     return account
 
 
 class Peer:
-    """What a user would write instead: one transfer after the other with eth-account."""
+    """The script that a user would write instead: signs transfers with eth-account."""
 
     def __init__(self) -> None:
         self._account = peer_account(secrets.token_bytes(32))

@@ -1,4 +1,4 @@
-"""The ledger alone: appending in batches, and both verifiers, beside plain hashing."""
+"""The ledger alone: appending in batches, and both verifiers, against plain hashing."""
 
 import hashlib
 import statistics
@@ -60,7 +60,7 @@ def figures() -> Iterator[Figure]:
         table = LedgerTable(clickhouse, "bench")
         heads = HeadFile(Path(directory) / "heads.jsonl")
         sink = Sink(Recorded(records), table, heads, HeadKey(_key()), wall_ms)
-        append = len(records) / seconds(lambda: _all(sink))
+        append = len(records) / seconds(lambda: _append_all(sink))
         in_sql = len(records) / _median(lambda: verify_in_sql(clickhouse))
         rows = [Row(*row) for row in table.rows()]
         in_python = len(records) / _median(lambda: verify_in_python(rows))
@@ -78,12 +78,12 @@ def figures() -> Iterator[Figure]:
 
 
 def _median(work: Callable[[], object]) -> float:
-    """Return the median seconds of some rounds after one that only warms up."""
+    """Return the median duration in seconds, after one warm-up round."""
     work()
     return statistics.median(seconds(work) for _ in range(ROUNDS))
 
 
-def _all(sink: Sink) -> None:
+def _append_all(sink: Sink) -> None:
     while sink.step():
         continue
 
@@ -93,7 +93,7 @@ def _key() -> Ed25519Signer:
 
 
 def _records() -> list[Record]:
-    """Return what the pipeline wrote for some intents, several times over."""
+    """Return the records that the pipeline wrote for ``INTENTS`` intents, ``COPIES`` times."""
     agent = fixtures.new_agent()
     written: list[Outgoing] = []
     with TemporaryDirectory() as directory:

@@ -1,4 +1,4 @@
-"""Timing that a noisy machine cannot fool much: warm up, interleave, take medians."""
+"""Timing that tolerates a noisy machine: warm up, interleave, take medians."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ MICRO = 1e6
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table: what, how much, beside which peer, and the bound it is held to."""
+    """One row of the table: a measured value, its peer's value and its bound."""
 
     group: str
     what: str
@@ -41,7 +41,7 @@ def interleaved(works: Mapping[str, Work], rounds: int, calls: int) -> dict[str,
 
 
 def seconds(work: Work) -> float:
-    """Return how long one call takes."""
+    """Return the duration of one call in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

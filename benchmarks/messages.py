@@ -1,4 +1,4 @@
-"""Typed data, messages and delegations: judge, read, hash and sign, beside eth-account."""
+"""Typed data, messages and delegations: check, decode, hash and sign, against eth-account."""
 
 import json
 import secrets
@@ -64,7 +64,7 @@ def _row(what: str, ours: Work, theirs: Work) -> Figure:
     times = interleaved({"ours": ours, "theirs": theirs}, ROUNDS, CALLS)
     return Figure(
         "messages",
-        f"{what}: judge, read, hash, sign, prove the signer",
+        f"{what}: check rules, decode, hash, sign, verify the signer",
         times["ours"],
         "µs",
         "eth-account hashes and signs",
@@ -88,7 +88,7 @@ def _intents(permit: str) -> tuple[TypedDataIntent, MessageIntent, Authorization
 
 
 def _ours(intent: MessageKind, secret: bytes) -> Work:
-    """Return the signer's way from a parsed intent to its signature."""
+    """Return the signer's work from a parsed intent to its signature."""
     key, account = KeyHandle(bytearray(secret)), Account(account=fixtures.ACCOUNT)
     address = address_of(key.public_key())
     facts = fixtures.facts(wall_ms(), fixtures.agent_entry(fixtures.new_agent()), None)

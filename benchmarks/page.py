@@ -1,4 +1,4 @@
-"""``docs/benchmarks.md``: one section for each command, which keeps what the others measured."""
+"""Writes ``docs/benchmarks.md``: one section per command; other commands' sections stay."""
 
 import json
 import os
@@ -11,18 +11,18 @@ from benchmarks.measure import Figure
 DOCS = Path(__file__).parents[1] / "docs"
 _HEAD = """# Benchmarks
 
-Each figure stands beside its peer from the same run; medians of interleaved rounds after a warm-up.
-The bounds are goals: no test passes or fails by a timing. The peer eth-account signs with its
-coincurve backend and a C keccak (pysha3): the script everyone writes.
+Each figure is compared with its peer in the same run; values are medians of interleaved rounds
+after a warm-up. The bounds are goals: no test depends on a timing. The peer eth-account signs with
+its coincurve backend and a C keccak (pysha3), like the script that a user would write instead.
 """
 
 
-def keep(
-    command: str, figures: list[Figure], notes: str, docs: Path = DOCS, *, whole: bool = True
+def save(
+    command: str, figures: list[Figure], notes: str, docs: Path = DOCS, *, complete: bool = True
 ) -> None:
-    """Replace what one command measured, in ``benchmarks.json`` and on the page made of it.
+    """Replace one command's figures in ``benchmarks.json`` and on the page generated from it.
 
-    What is not the ``whole`` leaves the groups that it did not measure as they were.
+    If the run is not ``complete``, only the measured groups are replaced.
     """
     file = docs / "benchmarks.json"
     known: dict[str, Any] = json.loads(file.read_bytes()) if file.exists() else {}
@@ -30,7 +30,7 @@ def keep(
     known[command] = {
         "machine": _machine(),
         "notes": notes,
-        "figures": _merged([] if whole else former, [figure.plain() for figure in figures]),
+        "figures": _merged([] if complete else former, [figure.plain() for figure in figures]),
     }
     file.write_text(json.dumps(known, indent=1) + "\n")
     sections = (_section(name, one) for name, one in sorted(known.items()))
@@ -38,7 +38,7 @@ def keep(
 
 
 def _merged(former: list[dict[str, Any]], found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the figures group by group, in the order in which groups were first measured."""
+    """Return the figures sorted by group, in the order in which groups were first measured."""
     again = {one["group"] for one in found}
     kept = [one for one in former if one["group"] not in again]
     groups = list(dict.fromkeys(one["group"] for one in [*former, *found]))

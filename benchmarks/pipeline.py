@@ -1,4 +1,4 @@
-"""The embedded pipeline end to end, ledger running beside it, against eth-account alone."""
+"""The embedded pipeline end to end, with its ledger, against eth-account alone."""
 
 import base64
 import os
@@ -45,21 +45,21 @@ def submit(node: Node, records: list[Json]) -> None:
 
 
 def _many(node: Node, records: list[Json]) -> Figure:
-    """Interleave rounds of the pipeline with rounds of the peer and compare their medians."""
+    """Interleave rounds of the pipeline and of the peer, and compare the medians."""
     peer, share = fixtures.Peer(), len(records) // ROUNDS
     ours, theirs = [], []
     for number in range(ROUNDS):
         part = records[number * share : (number + 1) * share]
         ours.append(seconds(lambda part=part: submit(node, part)) / share)  # type: ignore[misc] # mypy cannot infer a lambda's default
-        node.settle()  # or the ledger would slow the peer down
+        node.settle()  # otherwise the ledger would slow down the peer
         theirs.append(seconds(lambda: [peer() for _ in range(share)]) / share)
     rate, peer_rate = 1 / statistics.median(ours), 1 / statistics.median(theirs)
     return Figure(
         "embedded pipeline",
-        f"{ROUNDS * share:,} intents, submit to signed, durable",
+        f"{ROUNDS * share:,} intents, from submit to durably signed",
         rate,
         "intents/s",
-        "eth-account signs alone",
+        "eth-account alone",
         peer_rate,
         "at least half the peer's",
         rate >= peer_rate / 2,
@@ -67,7 +67,7 @@ def _many(node: Node, records: list[Json]) -> Figure:
 
 
 def _single(node: Node, records: list[Json], folder: Folder) -> Figure:
-    """Submit one intent at a time, a durable commit of the same disk measured in between."""
+    """Submit one intent at a time; measure a durable commit on the same disk in between."""
     disk = _Disk(folder.path / "commit.db")
     ours, commits = [], []
     for record in records:
@@ -76,7 +76,7 @@ def _single(node: Node, records: list[Json], folder: Folder) -> Figure:
     value, commit = statistics.median(ours), statistics.median(commits)
     return Figure(
         "embedded pipeline",
-        "one intent alone, submit to signed, p50",
+        "a single intent, from submit to signed, p50",
         value,
         "ms",
         "a durable SQLite commit",
@@ -87,7 +87,7 @@ def _single(node: Node, records: list[Json], folder: Folder) -> Figure:
 
 
 class _Disk:
-    """What a durable commit costs on this disk."""
+    """Durable commits on this disk, as a reference."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)

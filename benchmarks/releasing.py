@@ -1,4 +1,4 @@
-"""What a release's round trip costs over loopback, beside the same work without HTTP."""
+"""Round trip of a key release over loopback, against the same work without HTTP."""
 
 import asyncio
 import base64
@@ -50,10 +50,10 @@ PLACE = SecretContext(
 SHARE = bytes(range(34))
 
 
-class World(NamedTuple):
-    """A release, and what a signer needs to ask it."""
+class ReleaseRig(NamedTuple):
+    """A key release, and the inputs that a signer needs to call it."""
 
-    desk: ReleaseService
+    service: ReleaseService
     holder: ReleaseHolder
     evidence: "Machine"
     token: bytes
@@ -66,7 +66,7 @@ class World(NamedTuple):
 
 
 class Machine:
-    """A simulated one; its report costs the signature of a real one's firmware."""
+    """A simulated confidential machine; its reports cost one signature, like those of firmware."""
 
     def __init__(self) -> None:
         self.authority = SimulatedAuthority.found(AuthorityKeys.generate(), Generation.MILAN, AT)
@@ -79,27 +79,27 @@ class Machine:
         return Evidence(report, self._platform.certificates, self._crl)
 
 
-class Kept:
-    """Records in memory: what Kafka takes is its own."""
+class NoJournal:
+    """Accepts audit events without storing them, so that Kafka is not measured."""
 
     def record(self, event: bytes) -> None:
         assert event
 
 
-class Direct:
-    """A transport without a way."""
+class DirectTransport:
+    """A transport that calls the service without HTTP."""
 
-    def __init__(self, desk: ReleaseService) -> None:
-        self.nonce, self.send = desk.nonce, desk.answer
+    def __init__(self, service: ReleaseService) -> None:
+        self.nonce, self.send = service.nonce, service.answer
 
 
 def figures() -> Iterator[Figure]:
     """Yield the row of this module, in ms."""
-    world = _world()
-    with _listening(world.desk) as port:
+    rig = _rig()
+    with _listening(rig.service) as port:
         address = ReleaseAddress(url=f"http://{HOST}:{port}", token=Path())
         with closing(ReleaseLink(address)) as link:
-            over_http, direct = world.kms(link), world.kms(Direct(world.desk))
+            over_http, direct = rig.kms(link), rig.kms(DirectTransport(rig.service))
             blob = direct.wrap(SHARE, PLACE)
             works: dict[str, Work] = {
                 "ours": lambda: over_http.unwrap(blob, PLACE),
@@ -108,20 +108,20 @@ def figures() -> Iterator[Figure]:
             assert over_http.unwrap(blob, PLACE) == SHARE
             times = interleaved(works, ROUNDS, CALLS)
     ours, bare = (times[name] / 1000 for name in ("ours", "peer"))
-    what = "a release's round trip on loopback: nonce, report, request, proof, answer, no KMS"
+    what = "key release on loopback: nonce, report, request, verification, answer; no KMS"
     bound = f"≤ {TRIP_MS_MAX} ms"
     yield Figure("attestation", what, ours, "ms", "without HTTP", bare, bound, ours <= TRIP_MS_MAX)
 
 
 @contextmanager
-def _listening(desk: ReleaseService) -> Iterator[int]:
-    """Serve a desk from a thread of its own; give the port."""
+def _listening(service: ReleaseService) -> Iterator[int]:
+    """Serve from another thread and yield the port."""
     loop, port, done = asyncio.new_event_loop(), free_port(), threading.Event()
     stop = asyncio.Event()
 
     async def serve(threads: ThreadPoolExecutor) -> None:
         listening = Listening("release", HOST, port, None, frozenset())
-        async with ReleaseServer(desk, listening, threads, print).serving():
+        async with ReleaseServer(service, listening, threads, print).serving():
             done.set()
             await stop.wait()
 
@@ -136,7 +136,7 @@ def _listening(desk: ReleaseService) -> Iterator[int]:
             thread.join()
 
 
-def _world() -> World:
+def _rig() -> ReleaseRig:
     machine, kms = Machine(), LocalKms(bytes(32), secrets.token_bytes)
     sealing, signer = HpkeKey(b"\x01" * 32), Ed25519Signer("release-gcp", b"\x02" * 32)
     issuer = rsa.generate_private_key(65_537, 2048)
@@ -163,9 +163,10 @@ def _world() -> World:
         holders=(holder,),
     )
     keys = (TokenKey("r1", issuer.public_key()),)
-    standing = ReleaseIdentity("gcp", policy, keys, sealing)
-    desk = ReleaseService(standing, kms, signer, Kept(), lambda: AT_MS, secrets.token_bytes)
-    return World(desk, holder, machine, _token(issuer, holder.audience))
+    identity = ReleaseIdentity("gcp", policy, keys, sealing)
+    now_ms, randomness = (lambda: AT_MS), secrets.token_bytes
+    service = ReleaseService(identity, kms, signer, NoJournal(), now_ms, randomness)
+    return ReleaseRig(service, holder, machine, _token(issuer, holder.audience))
 
 
 def _token(issuer: rsa.RSAPrivateKey, audience: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Each transaction type built, validated and signed, beside eth-account; and read back."""
+"""Building, validating, signing and decoding each transaction type, against eth-account."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -40,13 +40,13 @@ def figures() -> Iterator[Figure]:
     secret = secrets.token_bytes(32)
     key, peer = KeyHandle(bytearray(secret)), fixtures.peer_account(secret)
     address = address_of(key.public_key())
-    asked = Authorization(CHAIN_ID, DELEGATE, NONCE)
-    signed = SignedAuthorization(asked, sign_digest(authorization_hash(asked), key, address))
+    draft = Authorization(CHAIN_ID, DELEGATE, NONCE)
+    signed = SignedAuthorization(draft, sign_digest(authorization_hash(draft), key, address))
     for number, build in enumerate(_builders(signed)):
         work = _signer(build, key, address)
-        spelt = _spelt(number, peer)
-        assert work() == bytes(peer.sign_transaction(spelt).raw_transaction)
-        yield _signing(f"type {number}", work, partial(peer.sign_transaction, spelt))
+        fields = _peer_transaction(number, peer)
+        assert work() == bytes(peer.sign_transaction(fields).raw_transaction)
+        yield _signing(f"type {number}", work, partial(peer.sign_transaction, fields))
     yield _decoding(sign_transaction(_builders(signed)[2](), key, address).raw, address)
 
 
@@ -63,8 +63,8 @@ def _builders(signed: SignedAuthorization) -> list[Callable[[], Transaction]]:
     ]
 
 
-def _spelt(number: int, peer: Any) -> dict[str, Any]:
-    """Spell the same transactions as eth-account reads them."""
+def _peer_transaction(number: int, peer: Any) -> dict[str, Any]:
+    """Return the same transaction of type ``number`` in eth-account's format."""
     call = {
         "chainId": CHAIN_ID, "nonce": NONCE, "gas": GAS, "to": fixtures.RECIPIENT,
         "value": VALUE_WEI, "data": "0x",
@@ -99,10 +99,10 @@ def _signing(what: str, work: Work, peer: Work) -> Figure:
     times = interleaved({"ours": work, "peer": peer}, ROUNDS, CALLS)
     return Figure(
         "signing",
-        f"{what}: build, validate, sign, prove the sender",
+        f"{what}: build, validate, sign, verify the sender",
         times["ours"],
         "µs",
-        "eth-account signs it",
+        "eth-account signs the same",
         times["peer"],
         f"≤ {SIGN_RATIO_MAX:.2f} x the peer",
         times["ours"] <= SIGN_RATIO_MAX * times["peer"],
@@ -125,7 +125,7 @@ def _decoding(raw: bytes, address: bytes) -> Figure:
         "type 2: decode strictly, re-encode, recover the sender",
         times["ours"],
         "µs",
-        "rlp.decode and coincurve's recovery",
+        "rlp.decode and coincurve recovery",
         times["peer"],
         f"≤ {DECODE_RATIO_MAX} x the peer",
         times["ours"] <= DECODE_RATIO_MAX * times["peer"],

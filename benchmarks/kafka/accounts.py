@@ -1,4 +1,4 @@
-"""Many accounts, each with an agent and a key of its own, and what their agents sign."""
+"""Accounts with one agent and one key each, and an endless stream of their signed intents."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def make_traders(accounts: int) -> list[Trader]:
 
 
 def make_folder(path: Path, traders: list[Trader], partitions: int) -> Folder:
-    """Make a data folder whose keys are ordered, one for each account."""
+    """Create a data folder with one key order per account."""
     entries: list[Entry] = [PolicySet(policy_id="standard", policy=fixtures.POLICY), fixtures.BASE]
     for account, agent in traders:
         entries += [AccountOpened(account=account), _agent_entry(account, agent)]
@@ -49,7 +49,7 @@ def make_folder(path: Path, traders: list[Trader], partitions: int) -> Folder:
 
 
 def signed_intents(traders: Sequence[Trader]) -> Iterator[Outgoing]:
-    """Yield submitted intents for ever, of all accounts in turn, none of them ever again."""
+    """Yield unique signed intents of all accounts in turn, without end."""
     name = secrets.token_hex(8)
     for number in count():
         account, agent = traders[number % len(traders)]

@@ -1,4 +1,4 @@
-"""Where the CPU of one intent goes, and what Faust itself takes of it."""
+"""CPU time per intent by part, and Faust's overhead."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from benchmarks.fixtures import AGENT, Peer
 from benchmarks.kafka.accounts import signed_intents
-from benchmarks.kafka.load import GATES_RELAY, Line
+from benchmarks.kafka.load import GATES_RELAY, LoadClient
 from benchmarks.kafka.organisation import Organisation, cpu_s
 from benchmarks.kafka.saturation import Saturation
 from benchmarks.kafka.sizes import Sizes
@@ -39,7 +39,7 @@ PER_HOP_US_MAX = 60
 
 
 class Costs(NamedTuple):
-    """Seconds of CPU per intent; ``pure_s`` is everything but moving records."""
+    """CPU seconds per intent; ``pure_s`` is everything except moving records."""
 
     rules_s: float
     signing_s: float
@@ -47,25 +47,27 @@ class Costs(NamedTuple):
 
 
 class Work:
-    """All that gates and signer do to some intents, in one process and without Kafka."""
+    """The work of gates and signer on some intents, in one process and without Kafka."""
 
     def __init__(self, known: GateProjections, slot: Slot, table: StateTable) -> None:
         self._known = known
         self._slot = slot
         self._table = table
         self._projection = Projection(known.registry)
-        self._underway = ClearanceCache()
+        self._clearances = ClearanceCache()
         self.passages: list[Passage] = []
         self.outcomes: list[TransactionSigned] = []
 
     def all(self, records: Sequence[Record]) -> None:
-        """Lead intents through every gate, decide and sign, fold the gates' projection."""
+        """Pass intents through every gate, decide, sign, and fold the gates' projection."""
         for gate in GATE_OF.values():
             entered = [
-                enter(gate, record, self._known, wall_ms(), self._underway) for record in records
+                enter(gate, record, self._known, wall_ms(), self._clearances) for record in records
             ]
             self.passages = [one for one in entered if isinstance(one, Passage)]
-            records = [lying(one_hop(gate, one, self._known, self._underway)) for one in entered]
+            records = [
+                as_record(one_hop(gate, one, self._known, self._clearances)) for one in entered
+            ]
         events = signed(self._slot, self._table, records)
         values = [event.value for event in events if event.topic is Topic.OUTCOMES]
         for value in values:
@@ -75,7 +77,7 @@ class Work:
         ]
 
     def rules(self) -> None:
-        """Ask every rule once as a gate and once as the signer."""
+        """Run every rule once as a gate and once as the signer."""
         rules = RULES["transaction"]
         gates = [rules[gate.gate] for gate in GATE_OF.values()]
         for passage in self.passages:
@@ -96,25 +98,25 @@ class Work:
 
 
 def figures(org: Organisation, sizes: Sizes, found: Saturation) -> Iterator[Figure]:
-    """Yield a row for each share of an intent's CPU, and Faust's."""
+    """Yield one row per part of an intent's CPU time, and one for Faust."""
     costs, ours = asyncio.run(_costs(org, sizes)), found.ours
     peer = Peer()
     peer_us = _cpu_s(lambda: [peer() for _ in range(sizes.costed)]) / sizes.costed * MICRO
     both_s = ours.gates_s + ours.signer_s
     for what, share_s in (
-        ("rules, by the gates and again by the signer", costs.rules_s),
+        ("rules, in the gates and again in the signer", costs.rules_s),
         ("codec, identifiers, sealed state", costs.pure_s - costs.rules_s - costs.signing_s),
         ("signing: three verifications, two signatures", costs.signing_s),
         ("runner: Kafka's clients, Faust, event loops", both_s - costs.pure_s),
-        ("all of it, gates and signer", both_s),
-        ("the broker's, beside it", ours.broker_s),
+        ("total of gates and signer", both_s),
+        ("broker, in addition", ours.broker_s),
     ):
-        yield _shown(what, share_s * MICRO, peer_us)
+        yield _figure(what, share_s * MICRO, peer_us)
     yield _faust(org, sizes)
 
 
-def _shown(what: str, value_us: float, peer_us: float) -> Figure:
-    peer, bound, holds = "eth-account signs one", "shown", True
+def _figure(what: str, value_us: float, peer_us: float) -> Figure:
+    peer, bound, holds = "eth-account, one signature", "no bound", True
     return Figure("CPU per intent", what, value_us, "µs", peer, peer_us, bound, holds)
 
 
@@ -122,30 +124,30 @@ async def _costs(org: Organisation, sizes: Sizes) -> Costs:
     slot, table = await loaded_slot(org.broker, org.folder)
     async with Projections(org.broker, org.folder.trust().trust_root, wall_ms) as known:
         work = Work(known.view, slot, table)
-        _worked(work, org, sizes.costed)  # the first time warms up
-        pure_s, rules_s, sign_s = _worked(work, org, sizes.costed)
+        _cpu_by_part(work, org, sizes.costed)  # warm-up
+        pure_s, rules_s, sign_s = _cpu_by_part(work, org, sizes.costed)
     slot.operations.keychain.close()
     verify_s = _verify_s(sizes.costed) / sizes.costed
-    # One process verifies an intent once, two verify it twice.
+    # In two processes every intent is verified twice, here only once: add one verification.
     return Costs(rules_s, sign_s + 3 * verify_s, pure_s + verify_s)
 
 
-def _worked(work: Work, org: Organisation, count: int) -> tuple[float, ...]:
-    records = [lying(record) for record in islice(signed_intents(org.traders), count)]
+def _cpu_by_part(work: Work, org: Organisation, count: int) -> tuple[float, ...]:
+    records = [as_record(record) for record in islice(signed_intents(org.traders), count)]
     parts = (lambda: work.all(records), work.rules, work.sign)
     used = tuple(_cpu_s(part) / count for part in parts)
     assert len(work.outcomes) == count
     return used
 
 
-def lying(record: Outgoing) -> Record:
-    """Return a record as it lies on its topic."""
+def as_record(record: Outgoing) -> Record:
+    """Return an outgoing record as a consumer would read it."""
     at = partition_of(record.key, PARTITIONS)
     return Record(record.topic, at, 0, record.key, record.value, 0)
 
 
 def _verify_s(count: int) -> float:
-    """Return what it costs to verify ``count`` signatures over 600 bytes, none seen before."""
+    """Return the CPU seconds to verify ``count`` new signatures over 600 bytes."""
     signer = Ed25519Signer("bench", secrets.token_bytes(32))
     messages = [secrets.token_bytes(600) for _ in range(count)]
     proofs = [signer.sign(message) for message in messages]
@@ -165,25 +167,25 @@ def _cpu_s(work: Callable[[], object]) -> float:
 
 
 def _faust(org: Organisation, sizes: Sizes) -> Figure:
-    """Compare what a hop of the gates costs with a plain relay's, both only moving records."""
+    """Compare a Faust agent that only moves records with a plain relay's hop."""
     plain, _ = org.relays("plain")
     plain_us, faust_us = (
-        _moved_us(org, server, sizes.faust) for server in (plain, org.faust_relay())
+        _cpu_per_hop_us(org, server, sizes.faust) for server in (plain, org.faust_relay())
     )
     return Figure(
-        "CPU per hop", "Faust's overhead: one of the gates' agents that only moves, less the peer",
+        "CPU per hop", "Faust's overhead: a gate's agent that only moves records, minus the peer",
         faust_us - plain_us, "µs", "plain aiokafka hop", plain_us, f"at most {PER_HOP_US_MAX} µs",
         faust_us - plain_us <= PER_HOP_US_MAX,
     )  # fmt: skip
 
 
-def _moved_us(org: Organisation, server: Server, count: int) -> float:
-    """Return the CPU per record and hop of a process that makes the gates' hops."""
+def _cpu_per_hop_us(org: Organisation, server: Server, count: int) -> float:
+    """Return the CPU time per record and hop of a process with the gates' hops, in µs."""
     records = list(islice(signed_intents(org.traders), count))
 
     async def burst() -> None:
-        async with Line(org.broker, GATES_RELAY, PARTITIONS) as line:
-            await line.burst(records)
+        async with LoadClient(org.broker, GATES_RELAY, PARTITIONS) as client:
+            await client.burst(records)
 
     with org.running(server):
         asyncio.run(burst())

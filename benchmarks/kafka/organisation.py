@@ -1,4 +1,4 @@
-"""One organisation on a broker and a ClickHouse server of its own, and what its processes cost."""
+"""One organisation with its own broker and ClickHouse server, and its processes' CPU time."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ _USER, _SYSTEM = 11, 12  # fields of /proc/PID/stat, counted after the name
 
 @dataclass(frozen=True)
 class Organisation:
-    """What every part of the benchmark runs on."""
+    """The organisation, servers and processes that every part of the benchmark uses."""
 
     path: Path
     local: Local
@@ -69,29 +69,29 @@ class Organisation:
         return Roles(self.path / "passwords.json")
 
     def clickhouse(self) -> ClickHouse:
-        """Return a connection to the ledger's server as the one who may append."""
+        """Return a connection to the ledger's server as the user that may append."""
         port, password = self.local.clickhouse.port, self.roles.password(WRITER)
         return ClickHouse.server(ClickHouseServer(HOST, port, WRITER, password))
 
     def ledger_settings(self) -> SinkSettings:
-        """Return what the ledger's process is told of itself."""
+        """Return the settings of the ledger process."""
         return load_settings(self.processes.config.with_name("ledger.toml")).sink()
 
     def relays(self, kind: str) -> list[Server]:
-        """Return a relay chain in as many processes as the pipeline: ``plain`` or ``working``."""
+        """Return a relay in as many processes as the pipeline; ``kind``: ``plain``, ``working``."""
         work = ["--work", str(self.folder.path)] if kind == "working" else []
         return [self._relay(f"{kind}-{hops}", "--hops", hops, *work) for hops in GATES_AND_SIGNER]
 
     def faust_relay(self) -> Server:
-        """Return the hops of the gates as Faust agents that only move."""
+        """Return a relay with the gates' hops as Faust agents that only move records."""
         return self._relay("faust", "--hops", GATES_AND_SIGNER[0], "--faust")
 
     def watched_signer(self) -> Server:
-        """Return the signer with a watch on its event loop, which tells when it is stopped."""
+        """Return the signer with a watch on its event loop; it reports when it is stopped."""
         folder = self._made("watched-signer")
         port = stable_port(folder / "port.json")
         config, file = str(self.processes.config), str(folder / "blocked.json")
-        command = [sys.executable, "-m", "benchmarks.kafka.watched", config, file]
+        command = [sys.executable, "-m", "benchmarks.kafka.loop_watch", config, file]
         return Server(
             folder, command, partial(is_ready, port), {"SIXGATE_MONITOR__PORT": f"{port}"}
         )
@@ -114,7 +114,7 @@ class Organisation:
 
     @contextmanager
     def running(self, *servers: Server) -> Iterator[None]:
-        """Run some processes for as long as the block takes."""
+        """Run processes for the duration of the block."""
         try:
             for server in servers:
                 server.launch()
@@ -128,13 +128,13 @@ class Organisation:
 
 @contextmanager
 def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
-    """Found an organisation of ``accounts`` accounts and start its servers, not its processes."""
+    """Create an organisation and start its servers and its registrar."""
     local = local_in(path, org=ORG)
     assert local.processes
     traders = make_traders(accounts)
     folder = make_folder(local.processes.data, traders, PARTITIONS)
     watchdog = [sys.executable, "-m", "infra.local.watchdog", str(path)]
-    # What runs must not outlive this process, however that ends: by a signal to its group too.
+    # Servers must not outlive this process, even if a signal kills its process group.
     watching = subprocess.Popen(  # noqa: S603 - our own arguments
         watchdog, stdin=subprocess.PIPE, start_new_session=True
     )
@@ -144,7 +144,7 @@ def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
         local.processes.initialise()
         org = Organisation(path, local, folder, traders)
         asyncio.run(make_topics(org.broker))
-        with org.running(org.registrar):  # nobody works without its word
+        with org.running(org.registrar):  # no process works without registry heads
             yield org
     finally:
         local.stop()
@@ -152,15 +152,15 @@ def organisation(path: Path, accounts: int) -> Iterator[Organisation]:
 
 
 def cpu_s(server: Server) -> float:
-    """Return the seconds of CPU that a running process has used, all threads, with the kernel's."""
+    """Return the CPU seconds of a running process: all threads, user and system time."""
     process = server.process
     assert process, f"{server.folder.name} has ended: {server.log}"
     stat = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(stat[_USER]) + int(stat[_SYSTEM])) / TICKS_PER_S
 
 
-def awaited(done: Callable[[], bool]) -> float:
-    """Wait until ``done``; return how many seconds that took."""
+def wait_until(done: Callable[[], bool]) -> float:
+    """Wait until ``done`` returns true; return the seconds that took."""
     start = time.perf_counter()
     while not done():
         assert time.perf_counter() - start < WAIT_S_MAX, f"waited {WAIT_S_MAX} s"

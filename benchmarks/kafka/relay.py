@@ -1,10 +1,10 @@
-"""What the pipeline is compared with: a chain of hops, each of which moves what it reads.
+"""Relay: the pipeline's peer, a chain of hops that each move the records they read.
 
 python -m benchmarks.kafka.relay --servers S --hops 0-5 --ready FILE [--work DATA] [--faust]
 
-Hop ``n`` moves from ``relay.n`` to the next one: as plain aiokafka, which commits no positions, or
-through the gates' own Faust agents. With ``--work`` it also does what the pipeline's
-stage of that number does to an intent, without its transactions.
+Hop ``n`` moves records from topic ``relay.n`` to the next one, with plain aiokafka and without
+committing positions, or with the gates' Faust agents. With ``--work`` it also does the work of the
+pipeline's stage ``n``, without transactions.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def topic_of(hop: int) -> str:
 
 
 async def make_topics(broker: Broker) -> None:
-    """Make the topics between hops, which take the broker's time as the pipeline's do."""
+    """Create the topics between hops, with the broker's timestamps like the pipeline's."""
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     stamped = {"message.timestamp.type": "LogAppendTime"}
     names = [topic_of(hop) for hop in range(HOPS + 1)]
@@ -76,7 +76,7 @@ async def _plain(broker: Broker, hops: range, folder: Path | None, ready: Path) 
         async with asyncio.TaskGroup() as relays:
             for hop, move in moves.items():
                 relays.create_task(_relay(broker, hop, move, send))
-            await _tell(ready)
+            await _signal_ready(ready)
 
 
 async def _faust(broker: Broker, hops: range, ready: Path) -> None:
@@ -84,25 +84,25 @@ async def _faust(broker: Broker, hops: range, ready: Path) -> None:
         send = _sender(await opened.enter_async_context(broker.producer()))
         app = gates_app(broker, "bench-0")
         for hop in hops:
-            add_agent(app, topic_of(hop), f"hop-{hop}", _passing_on(hop, send), _end)
+            add_agent(app, topic_of(hop), f"hop-{hop}", _forwarder(hop, send), _end)
         opened.push_async_callback(app.stop)
         await app.start()
-        await _tell(ready)
+        await _signal_ready(ready)
         await asyncio.Event().wait()
 
 
-async def _tell(ready: Path) -> None:
-    """Say that the hops are at work, once they had a second to find where their topics end."""
+async def _signal_ready(ready: Path) -> None:
+    """Create the ready file after a second, in which the hops seek to the end of their topics."""
     await asyncio.sleep(1.0)
     await asyncio.to_thread(ready.touch)
 
 
-def _passing_on(hop: int, send: Send) -> Callable[[Sequence[Message]], Awaitable[None]]:
-    async def pass_on(messages: Sequence[Message]) -> None:
+def _forwarder(hop: int, send: Send) -> Callable[[Sequence[Message]], Awaitable[None]]:
+    async def forward(messages: Sequence[Message]) -> None:
         moved = [work.Moved(m.key or b"", m.value or b"", m.partition) for m in messages]
         await send(hop + 1, moved)
 
-    return pass_on
+    return forward
 
 
 def _end(error: BaseException) -> NoReturn:
@@ -117,12 +117,12 @@ def main() -> None:
     parser.add_argument("--ready", type=Path, required=True)
     parser.add_argument("--work", type=Path, metavar="DATA")
     parser.add_argument("--faust", action="store_true")
-    said = parser.parse_args()
+    options = parser.parse_args()
     tune()
-    first, _, last = said.hops.partition("-")
-    hops, broker = range(int(first), int(last) + 1), Broker(said.servers, "sixgate-relay")
-    running = _faust(broker, hops, said.ready) if said.faust else _plain(
-        broker, hops, said.work, said.ready
+    first, _, last = options.hops.partition("-")
+    hops, broker = range(int(first), int(last) + 1), Broker(options.servers, "sixgate-relay")
+    running = _faust(broker, hops, options.ready) if options.faust else _plain(
+        broker, hops, options.work, options.ready
     )  # fmt: skip
     asyncio.run(running)
 

@@ -1,4 +1,4 @@
-"""From the start of a killed process to the first thing that it does."""
+"""Restart time: from starting a killed process to its first result."""
 
 import asyncio
 import statistics
@@ -8,9 +8,9 @@ from contextlib import closing
 from itertools import islice
 
 from benchmarks.kafka.accounts import signed_intents
-from benchmarks.kafka.load import DECIDED, OURS, Line, Way
-from benchmarks.kafka.organisation import Organisation, awaited
-from benchmarks.kafka.sinking import level, send_audit, stored
+from benchmarks.kafka.load import DECIDED, OURS, LoadClient, Route
+from benchmarks.kafka.organisation import Organisation, wait_until
+from benchmarks.kafka.sinking import catch_up, send_audit, stored
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.kafka.states import many_accounts, many_rows
 from benchmarks.measure import Figure
@@ -22,13 +22,13 @@ RESTART_S_MAX = 3.0
 
 
 def figures(org: Organisation, sizes: Sizes) -> Iterator[Figure]:
-    """Yield a row for each process."""
+    """Yield one row per process."""
     with org.running(org.gates, org.signer):
-        took_s = [_first_out(org, DECIDED, org.gates) for _ in range(sizes.rounds)]
+        took_s = [_restart_s(org, DECIDED, org.gates) for _ in range(sizes.rounds)]
     yield _figure("gates", took_s)
     asyncio.run(many_accounts(org, sizes.state_accounts))
     with org.running(org.gates, org.signer):
-        took_s = [_first_out(org, OURS, org.signer) for _ in range(sizes.rounds)]
+        took_s = [_restart_s(org, OURS, org.signer) for _ in range(sizes.rounds)]
     yield _figure(f"signer, with {sizes.state_accounts:,} accounts of state", took_s)
     yield _figure(f"sink, with {sizes.ledger_rows:,} rows", _sink(org, sizes))
 
@@ -36,21 +36,21 @@ def figures(org: Organisation, sizes: Sizes) -> Iterator[Figure]:
 def _figure(what: str, took_s: list[float]) -> Figure:
     value = statistics.median(took_s)
     return Figure(
-        "restart", f"{what}, kill to the first that it processes", value, "s", "allowed",
+        "restart", f"{what}, from restart to the first result", value, "s", "allowed",
         RESTART_S_MAX, f"at most {RESTART_S_MAX:g} s", value <= RESTART_S_MAX,
     )  # fmt: skip
 
 
-def _first_out(org: Organisation, way: Way, server: Server) -> float:
-    """Kill a process, submit an intent, start it; return when the intent has left it."""
+def _restart_s(org: Organisation, route: Route, server: Server) -> float:
+    """Kill a process, submit an intent, start it again; return the seconds to its result."""
 
     async def first() -> float:
         intents = list(islice(signed_intents(org.traders), 2))
-        async with Line(org.broker, way, PARTITIONS) as line:
-            await line.paced(intents[:1], 1)  # it is at work
+        async with LoadClient(org.broker, route, PARTITIONS) as client:
+            await client.paced(intents[:1], 1)  # the process works
             server.kill()
-            watching = asyncio.create_task(line.paced(intents[1:], 1))
-            await asyncio.sleep(1.0)  # let it come as far as it can
+            watching = asyncio.create_task(client.paced(intents[1:], 1))
+            await asyncio.sleep(1.0)  # let the intent reach the killed process's input
             start = time.perf_counter()
             server.launch()
             (seen,) = await watching
@@ -62,17 +62,17 @@ def _first_out(org: Organisation, way: Way, server: Server) -> float:
 def _sink(org: Organisation, sizes: Sizes) -> list[float]:
     with closing(org.clickhouse()) as clickhouse:
         with org.running(org.ledger):
-            level(org, clickhouse)
+            catch_up(org, clickhouse)
         many_rows(org, sizes.ledger_rows)
         with org.running(org.ledger):
-            return [_first_row(org, clickhouse) for _ in range(sizes.rounds)]
+            return [_sink_restart_s(org, clickhouse) for _ in range(sizes.rounds)]
 
 
-def _first_row(org: Organisation, clickhouse: ClickHouse) -> float:
-    rows = level(org, clickhouse)
+def _sink_restart_s(org: Organisation, clickhouse: ClickHouse) -> float:
+    rows = catch_up(org, clickhouse)
     org.ledger.kill()
     send_audit(org)
     start = time.perf_counter()
     org.ledger.launch()
-    awaited(lambda: stored(clickhouse) > rows)
+    wait_until(lambda: stored(clickhouse) > rows)
     return time.perf_counter() - start

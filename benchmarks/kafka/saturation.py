@@ -1,4 +1,4 @@
-"""How many intents a second two processes sign, beside a relay chain that does the same work."""
+"""Throughput of gates and signer, against a relay with the same work."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks import fixtures
 from benchmarks.kafka.accounts import signed_intents
-from benchmarks.kafka.load import OURS, WORKING_RELAY, Line, Way, rate_per_s
+from benchmarks.kafka.load import OURS, WORKING_RELAY, LoadClient, Route, rate_per_s
 from benchmarks.kafka.organisation import Organisation, cpu_s
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.measure import Figure, seconds
@@ -23,7 +23,7 @@ BLOCKED_MS_MAX = 25
 
 
 class Saturated(NamedTuple):
-    """Signed intents per second, and seconds of CPU per intent by process."""
+    """Signed intents per second, and CPU seconds per intent by process."""
 
     per_s: float
     gates_s: float
@@ -41,13 +41,13 @@ class Saturation(NamedTuple):
 
 
 def measure(org: Organisation, sizes: Sizes) -> Saturation:
-    """Interleave bursts through the pipeline, through the relay, and of the script alone."""
+    """Interleave bursts through the pipeline, through the relay, and of the script."""
     signer, relays, script = org.watched_signer(), org.relays("working"), LimitedScript()
     ours, theirs, alone = [], [], []
     with ExitStack() as opened:
         opened.enter_context(org.running(org.gates, signer))
         _burst(org, OURS, sizes.warm_up, (org.gates, signer))
-        opened.enter_context(org.running(*relays))  # now there are keys
+        opened.enter_context(org.running(*relays))  # after the signer has generated the keys
         _burst(org, WORKING_RELAY, sizes.warm_up, relays)
         for _ in range(sizes.rounds):
             ours.append(_burst(org, OURS, sizes.burst, (org.gates, signer)))
@@ -58,26 +58,26 @@ def measure(org: Organisation, sizes: Sizes) -> Saturation:
 
 
 def figures(found: Saturation) -> Iterator[Figure]:
-    """Yield the rows that hold the rate to its bounds."""
+    """Yield the rows that compare the rate with its bounds."""
     ours, relay, script_per_s, blocked_ms = found
     yield Figure(
-        "saturation", "signed, gates in one process and signer in another", ours.per_s, "intents/s",
+        "saturation", "signed, with gates and signer in one process each", ours.per_s, "intents/s",
         "eth-account with an in-memory limit, in one process", script_per_s,
         f"at least {SIGNED_PER_S_MIN}", ours.per_s >= SIGNED_PER_S_MIN,
     )  # fmt: skip
     yield Figure(
-        "saturation", "the same beside a relay that does the same work", ours.per_s, "intents/s",
-        "relay of as many hops and processes", relay.per_s,
+        "saturation", "the same, against a relay with the same work", ours.per_s, "intents/s",
+        "relay, same number of hops and processes", relay.per_s,
         f"at least {OF_RELAY_MIN} of the peer's", ours.per_s >= OF_RELAY_MIN * relay.per_s,
     )  # fmt: skip
     yield Figure(
-        "saturation", "longest time the signer's own work kept its event loop", blocked_ms, "ms",
-        "allowed", BLOCKED_MS_MAX, f"at most {BLOCKED_MS_MAX} ms", blocked_ms <= BLOCKED_MS_MAX,
+        "saturation", "longest time that the signer blocked its event loop", blocked_ms, "ms",
+        "limit", BLOCKED_MS_MAX, f"at most {BLOCKED_MS_MAX} ms", blocked_ms <= BLOCKED_MS_MAX,
     )  # fmt: skip
 
 
 class LimitedScript:
-    """What a user would write instead: eth-account behind a limit that is kept in memory."""
+    """The script that a user would write instead: eth-account with an in-memory limit."""
 
     def __init__(self) -> None:
         self._sign = fixtures.Peer()
@@ -89,14 +89,14 @@ class LimitedScript:
         return self._sign()
 
 
-def _burst(org: Organisation, way: Way, intents: int, servers: Sequence[Server]) -> Saturated:
+def _burst(org: Organisation, route: Route, intents: int, servers: Sequence[Server]) -> Saturated:
     records = list(islice(signed_intents(org.traders), intents))
     measured = (*servers, org.local.kafka.nodes[0])
     before_s = [cpu_s(server) for server in measured]
 
     async def burst() -> list[float]:
-        async with Line(org.broker, way, PARTITIONS) as line:
-            return await line.burst(records)
+        async with LoadClient(org.broker, route, PARTITIONS) as client:
+            return await client.burst(records)
 
     seen_s = asyncio.run(burst())
     used_s = [cpu_s(server) - before for server, before in zip(measured, before_s, strict=True)]

@@ -1,4 +1,4 @@
-"""The ledger's sink, fed with real records at the rate at which the pipeline makes them."""
+"""CPU time and lag of the ledger's sink, fed with real records at the pipeline's rate."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from benchmarks.kafka.organisation import Organisation, awaited, cpu_s
+from benchmarks.kafka.organisation import Organisation, cpu_s, wait_until
 from benchmarks.kafka.saturation import SIGNED_PER_S_MIN
 from benchmarks.kafka.sizes import Sizes
 from benchmarks.measure import Figure
@@ -29,37 +29,37 @@ RECORDED, QUIET_S = 2_000, 1.5
 
 
 class Point(NamedTuple):
-    """How many records there were at a moment, in seconds."""
+    """The number of records at a time, in seconds."""
 
     at_s: float
     records: int
 
 
 def figures(org: Organisation, sizes: Sizes, signed_per_s: float) -> Iterator[Figure]:
-    """Yield the sink's rows; it is fed as if ``signed_per_s``, or what is required, were signed."""
+    """Yield the sink's rows, at the record rate of ``signed_per_s`` or the required minimum."""
     per_s = max(signed_per_s, SIGNED_PER_S_MIN) * len(PER_INTENT)
     records = asyncio.run(_recorded(org))
     with closing(org.clickhouse()) as clickhouse, org.running(org.ledger):
-        start = level(org, clickhouse)
+        start = catch_up(org, clickhouse)
         before_s = cpu_s(org.ledger)
-        with _looking(clickhouse) as rows:
+        with _sampling_rows(clickhouse) as rows:
             fed = asyncio.run(_feed(org, records, per_s, sizes.fed_s))
-            level(org, clickhouse)
+            catch_up(org, clickhouse)
         core = (cpu_s(org.ledger) - before_s) / (rows[-1].at_s - fed[0].at_s)
     lag_s = _lag_s_p99(fed, [Point(at_s, found - start) for at_s, found in rows])
-    what = f"with {per_s:,.0f} records/s, all that so many intents make"
+    what = f"at {per_s:,.0f} records/s, all records of the saturated pipeline"
     yield Figure(
-        "sink", f"CPU {what}", core * 100, "% of a core", "allowed", CORE_MAX * 100,
+        "sink", f"CPU {what}", core * 100, "% of a core", "limit", CORE_MAX * 100,
         f"at most {CORE_MAX:.0%} of one core", core <= CORE_MAX,
     )  # fmt: skip
     yield Figure(
-        "sink", f"lag {what}, p99", lag_s, "s", "allowed", LAG_S_MAX,
+        "sink", f"lag {what}, p99", lag_s, "s", "limit", LAG_S_MAX,
         f"at most {LAG_S_MAX:g} s", lag_s <= LAG_S_MAX,
     )  # fmt: skip
 
 
 async def _recorded(org: Organisation) -> list[Outgoing]:
-    """Return what the pipeline wrote for some intents, in the order of their way."""
+    """Return the pipeline's records of some intents, in pipeline order."""
     by_topic = [await _first(org.broker, topic, org) for topic in PER_INTENT]
     return [record for of_one_intent in zip(*by_topic, strict=False) for record in of_one_intent]
 
@@ -91,29 +91,29 @@ async def _feed(
 
 
 @contextmanager
-def _looking(clickhouse: ClickHouse) -> Iterator[list[Point]]:
-    """Note how many rows there are, all the time, until the block ends."""
+def _sampling_rows(clickhouse: ClickHouse) -> Iterator[list[Point]]:
+    """Sample the number of rows in a thread until the block ends."""
     found, ended = [Point(time.monotonic(), stored(clickhouse))], threading.Event()
 
-    def look() -> None:
+    def sample() -> None:
         while not ended.wait(LOOK_S):
             rows = stored(clickhouse)
             found.append(Point(time.monotonic(), rows))
 
-    looking = threading.Thread(target=look)
-    looking.start()
+    sampling = threading.Thread(target=sample)
+    sampling.start()
     try:
         yield found
     finally:
         ended.set()
-        looking.join()
+        sampling.join()
 
 
-def level(org: Organisation, clickhouse: ClickHouse) -> int:
-    """Send a record and wait until it is a row and no more follow; return how many there are."""
+def catch_up(org: Organisation, clickhouse: ClickHouse) -> int:
+    """Send a record, wait until it is a row and no more rows follow; return the row count."""
     audits = _audits(clickhouse)
     send_audit(org)
-    awaited(lambda: _audits(clickhouse) > audits)
+    wait_until(lambda: _audits(clickhouse) > audits)
     before, now = -1, stored(clickhouse)
     while now != before:
         time.sleep(QUIET_S)
@@ -122,7 +122,7 @@ def level(org: Organisation, clickhouse: ClickHouse) -> int:
 
 
 def send_audit(org: Organisation) -> None:
-    """Append a record that means nothing to anybody."""
+    """Append a record without meaning to the topic ``audit``."""
 
     async def send() -> None:
         async with Sender(org.broker, lambda: PARTITIONS) as sender:
@@ -132,7 +132,7 @@ def send_audit(org: Organisation) -> None:
 
 
 def stored(clickhouse: ClickHouse) -> int:
-    """Return how many rows the ledger has."""
+    """Return the ledger's row count."""
     return int(clickhouse.rows("SELECT count() FROM ledger")[0][0])
 
 
@@ -141,7 +141,7 @@ def _audits(clickhouse: ClickHouse) -> int:
 
 
 def _lag_s_p99(fed: Sequence[Point], rows: Sequence[Point]) -> float:
-    """Return how long after it was fed a record was a row, of all but the slowest hundredth."""
+    """Return the 99th percentile of the time from sending a record to its row, in seconds."""
     counts = [point.records for point in rows]
     assert counts[-1] >= fed[-1].records, "the ledger lacks what it was fed"
     lags = sorted(rows[bisect_left(counts, p.records)].at_s - p.at_s for p in fed)

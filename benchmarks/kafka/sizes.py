@@ -1,4 +1,4 @@
-"""How large each part of the benchmark is."""
+"""Sizes of each part of the benchmark."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ QUICK = Sizes(
     accounts=4,
     warm_up=20,
     paced_s=0.5,
-    burst=1_000,  # so many that they are several batches
+    burst=1_000,  # large enough for several batches
     costed=20,
     faust=60,
     fed_s=1,

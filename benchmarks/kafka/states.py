@@ -1,4 +1,4 @@
-"""Years of state in a minute: written directly, with the codecs of those who would have made it."""
+"""Generates years of state in a minute: writes it directly, with the codecs of its owners."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ FILLER = b"x"  # opaque to the ledger: a row like any other
 
 
 async def many_accounts(org: Organisation, accounts: int) -> None:
-    """Write the heads of accounts that signed one intent today each, with its live record."""
+    """Write state of accounts that each signed one intent today: its head and live record."""
     sealer = Sealer(open_signer_keys(org.folder).state_key)
     partitions = org.folder.trust().partitions
     async with org.broker.producer() as producer:
@@ -68,20 +68,20 @@ def _one_account(sealer: Sealer, name: str) -> Iterator[StateWrite]:
 
 
 def many_rows(org: Organisation, rows: int) -> None:
-    """Append small records to the log of ``audit`` and to the ledger, which is level with it."""
+    """Append small records to the topic ``audit`` and to the ledger, which has caught up."""
     asyncio.run(_fill_log(org, rows))
-    own = org.ledger_settings()
+    settings = org.ledger_settings()
     with closing(org.clickhouse()) as clickhouse:
-        table = LedgerTable(clickhouse, own.org, own.chain)
+        table = LedgerTable(clickhouse, settings.org, settings.chain)
         source = _Repeated(table.positions().get(AUDIT, 0), rows)
         key = HeadKey(load_key_file(org.folder.key(LEDGER), LEDGER))
-        with closing(Sink(source, table, HeadFile(own.heads), key, wall_ms)) as sink:
+        with closing(Sink(source, table, HeadFile(settings.heads), key, wall_ms)) as sink:
             while sink.step():
                 continue
 
 
 async def _fill_log(org: Organisation, rows: int) -> None:
-    """Send in batches built at once: one by one would take ten times as long."""
+    """Send prebuilt batches: sending records one by one takes ten times as long."""
     producer: AIOKafkaProducer = org.broker.producer()
     async with producer:
         left = rows
@@ -94,7 +94,7 @@ async def _fill_log(org: Organisation, rows: int) -> None:
 
 
 class _Repeated:
-    """A source that gives one record again and again, from an offset of ``audit`` on."""
+    """A source that repeats one record, from an offset of ``audit`` on."""
 
     def __init__(self, first: int, rows: int) -> None:
         self._first = first
@@ -105,7 +105,7 @@ class _Repeated:
         offsets = range(start, min(start + limit, self._end))
         return [Record(*AUDIT, offset, "", FILLER, wall_ms()) for offset in offsets]
 
-    def earliest(self, topic: Topic, partition: int) -> int:  # noqa: ARG002 - nothing is ever deleted
+    def earliest(self, topic: Topic, partition: int) -> int:  # noqa: ARG002 - records are never deleted
         return 0
 
     def end(self, topic: Topic, partition: int) -> int:

@@ -1,4 +1,4 @@
-"""What one hop of the relay does to records: nothing, or exactly what the pipeline's stage does."""
+"""Work of one relay hop: nothing, or exactly the work of the pipeline's stage."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -26,11 +26,11 @@ from streams.kafka.records import decoded_key
 from streams.kafka.state import StateTable, key_of, value_of
 from streams.runners.slot import Slot
 
-STAGES = (*GATE_OF, Topic.DECIDED)  # what each hop reads in the pipeline
+STAGES = (*GATE_OF, Topic.DECIDED)  # the pipeline's input topic of each hop
 
 
 class Moved(NamedTuple):
-    """What a hop sends on, and into which partition."""
+    """A record that a hop sends, and its partition."""
 
     key: bytes
     value: bytes
@@ -41,7 +41,7 @@ Move: TypeAlias = Callable[[Sequence[Record]], list[Moved]]
 
 
 def record_of(hop: int, message: "ConsumerRecord[bytes | None, bytes | None]") -> Record:
-    """Return a message as the record that the pipeline's stage would have read."""
+    """Return a message as the record that the pipeline's stage would read."""
     key, value = decoded_key(message.key), message.value or b""
     return Record(STAGES[hop], message.partition, message.offset, key, value, message.timestamp)
 
@@ -49,13 +49,13 @@ def record_of(hop: int, message: "ConsumerRecord[bytes | None, bytes | None]") -
 async def moves(
     hops: range, broker: Broker, folder: Path | None, opened: AsyncExitStack
 ) -> dict[int, Move]:
-    """Return what each hop of a process does; without a data folder they only move."""
+    """Return the work of each hop of a process; without a data folder they only move records."""
     if folder is None:
         return dict.fromkeys(hops, unchanged)
-    trust_root, underway = Folder(folder).trust().trust_root, ClearanceCache()
+    trust_root, clearances = Folder(folder).trust().trust_root, ClearanceCache()
     known = await opened.enter_async_context(Projections(broker, trust_root, wall_ms))
     slot, table = await loaded_slot(broker, Folder(folder))
-    gates = {n: gate_move(gate, known.view, underway) for n, gate in enumerate(GATE_OF.values())}
+    gates = {n: gate_move(gate, known.view, clearances) for n, gate in enumerate(GATE_OF.values())}
     return {hop: gates.get(hop) or signing_move(slot, table) for hop in hops}
 
 
@@ -63,26 +63,26 @@ def unchanged(records: Sequence[Record]) -> list[Moved]:
     return [Moved(r.key.encode(), r.value, r.partition) for r in records]
 
 
-def gate_move(gate: RuleGate, view: GateProjections, underway: ClearanceCache) -> Move:
+def gate_move(gate: RuleGate, view: GateProjections, clearances: ClearanceCache) -> Move:
     def move(records: Sequence[Record]) -> list[Moved]:
         now_ms = wall_ms()
-        entered = [enter(gate, record, view, now_ms, underway) for record in records]
-        left = [one_hop(gate, one, view, underway) for one in entered]
+        entered = [enter(gate, record, view, now_ms, clearances) for record in records]
+        left = [one_hop(gate, one, view, clearances) for one in entered]
         return [_moved(r, out) for r, out in zip(records, left, strict=True)]
 
     return move
 
 
 def one_hop(
-    gate: RuleGate, entered: Entered, view: GateProjections, underway: ClearanceCache
+    gate: RuleGate, entered: Entered, view: GateProjections, clearances: ClearanceCache
 ) -> Outgoing:
-    """Return the record with which a gate ends its own hop, as behind it nothing is open."""
-    (left,) = lead(gate, entered, view, underway, lambda _: False)
+    """Return a gate's output for one record, with no later gate in the same process."""
+    (left,) = lead(gate, entered, view, clearances, lambda _: False)
     return left
 
 
 def signing_move(slot: Slot, table: StateTable) -> Move:
-    """Decide, seal the state and sign as the signer does, and send what it signed, all at once."""
+    """Decide, seal the state and sign like the signer; send the signed transactions."""
 
     def move(records: Sequence[Record]) -> list[Moved]:
         partition_by_key = {r.key: r.partition for r in records}
@@ -96,7 +96,7 @@ def signing_move(slot: Slot, table: StateTable) -> Move:
 
 
 def signed(slot: Slot, table: StateTable, records: Sequence[Record]) -> list[Outgoing]:
-    """Return every event of a batch, and apply what it changed."""
+    """Return every event of a batch, and apply its state changes."""
     received = [receive(r, slot.stage.registry.partitions) for r in records]
     arrivals = [Arrival(one.source, one.clearance) for one in received]
     events: list[Outgoing] = []
@@ -109,7 +109,7 @@ def signed(slot: Slot, table: StateTable, records: Sequence[Record]) -> list[Out
 
 
 async def loaded_slot(broker: Broker, folder: Folder) -> tuple[Slot, StateTable]:
-    """Return a slot that knows registry and keys and remembers nothing."""
+    """Return a slot with registry and keys loaded, and empty state."""
     trust, table = folder.trust(), StateTable()
     registry = [record async for record in replay(broker, [REGISTRY_PARTITION])]
     places = [(Topic.VAULT, number) for number in range(trust.partitions)]

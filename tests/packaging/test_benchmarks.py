@@ -1,4 +1,4 @@
-"""The benchmark on Kafka runs every part of itself on real servers; how fast is nobody's test."""
+"""Every part of the Kafka benchmark runs on real servers; timings are not tested."""
 
 import json
 import os

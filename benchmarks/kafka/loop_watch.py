@@ -1,10 +1,9 @@
-"""The signer as operators run it, with a watch on its event loop.
+"""Runs the signer and measures how long its event loop is blocked.
 
-python -m benchmarks.kafka.watched CONFIG FILE
+python -m benchmarks.kafka.loop_watch CONFIG FILE
 
-FILE gets the longest time that the loop was kept from its other work once the signer was ready, as
-far as the process itself used the CPU meanwhile: on a machine that is full, waiting for the machine
-is not blocking.
+Writes the longest blocking time of the ready signer to FILE. Only CPU time of the process counts:
+waiting for the CPU on a busy machine is not blocking.
 """
 
 import asyncio
@@ -45,7 +44,7 @@ class WatchedSigner(SignerProcess):
 
 
 def main(config: str, file: str) -> None:
-    """Run until SIGTERM, then write what was seen."""
+    """Run until SIGTERM, then write the longest blocking time."""
     tune()
     run_process(WatchedSigner, load_settings(Path(config)))
     Path(file).write_text(json.dumps({"ms_max": WatchedSigner.blocked_s_max * 1000}))
