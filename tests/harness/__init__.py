@@ -1,12 +1,12 @@
 """Code that tests share. Start here.
 
-- ``broker``: real Kafka and ClickHouse servers, proxies that lose answers, and hostile writers.
+- ``broker``: real Kafka and ClickHouse servers, proxies that drop responses, hostile writers.
 - ``pipeline``: organisations and their processes, embedded and on Kafka: start, kill, stop, wait.
 - ``cli``: the ``sixgate`` command, in this process, forked, or as a new interpreter.
 - ``judge``: recomputes every promise from topics and ledger alone, with independent libraries.
-- ``builders``: valid objects of every kind, to be changed in one member by a test.
-- ``kms``: stand-ins of three clouds' KMSs (``make peers`` runs them).
-- ``sizes``: how much a test does, in ``make test`` and in ``make soak``.
+- ``builders``: valid objects of every kind; a test changes one field.
+- ``kms``: fakes of three clouds' KMSs (``make peers`` runs them).
+- ``sizes``: numbers of repetitions, small in ``make test`` and large in ``make soak``.
 
 Fixtures: ``folder`` and ``trader`` (embedded), ``scaled`` and ``scaled_with_ledger`` (an
 organisation on Kafka, not yet started), ``kafka`` (the worker's broker). A test that kills the

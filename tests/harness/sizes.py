@@ -1,10 +1,10 @@
-"""How much a test does: little in ``make test``, and for hours with ``SIXGATE_SOAK=1``.
+"""Test sizes: small in ``make test``, hours of work with ``SIXGATE_SOAK=1``.
 
-``make soak`` sets it before a release. The small sizes keep every kind of attack and every point at
-which a process is killed; the large ones repeat them until a rare interleaving is likely to come.
+``make soak`` sets it before a release. The small sizes cover every kind of attack and every point
+of a kill; the large ones repeat them until rare interleavings are likely to occur.
 
 Set ``SIXGATE_SEED`` to repeat a run; a failed test prints its seed, Hypothesis prints its own.
-``pytest -s`` shows how far a long test is.
+``pytest -s`` shows the progress of long tests.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ SEED: Final = os.environ.get("SIXGATE_SEED", secrets.token_hex(4))
 
 
 def sized(small: int, large: int) -> int:
-    """Return the size of this run."""
+    """Return ``large`` in a soak, else ``small``."""
     return large if SOAK else small
 
 
@@ -31,21 +31,21 @@ LEDGER_KILLS: Final = sized(4, 100)
 SCALED_KILLS: Final = sized(4, 100)
 """SIGKILLs of a process on Kafka: one of each process in a small run."""
 SCALED_INTENTS: Final = sized(100, 500)
-"""Intents submitted before each of those."""
+"""Intents submitted before each SIGKILL."""
 BUS_MESSAGES: Final = sized(5_000, 1_000_000)
-"""Messages of a writer with access to every topic."""
+"""Messages of an attacker with write access to every topic."""
 FIGHTS: Final = sized(3, 30)
-"""Times that two signers of one slot start in one instant."""
+"""Number of times that two signers of one slot start at the same moment."""
 OUTAGES: Final = sized(2, 100)
-"""Outages of a broker one after another; only a soak has the test."""
+"""Consecutive broker outages; the test runs only in a soak."""
 EXAMPLES: Final = sized(100, 1_000)
-"""Examples of a property."""
+"""Hypothesis examples per property."""
 
 
 def effort(share: float, soak: float | None = None) -> settings:
-    """Return settings for an expensive property (below 1) or one with much to find (above).
+    """Scale the number of examples: below 1 for an expensive property, above 1 for a large space.
 
-    ``soak`` is the share in a soak, where a property is worth more time than in ``make test``.
+    ``soak`` replaces ``share`` in a soak.
     """
     assert settings.default is not None
     if SOAK and soak is not None:
@@ -54,12 +54,12 @@ def effort(share: float, soak: float | None = None) -> settings:
 
 
 def drawn(what: str, below: int) -> int:
-    """Draw a number for a purpose: the same for the same seed."""
+    """Draw a number from 0 to ``below`` - 1; the same seed and ``what`` give the same number."""
     found = hashlib.sha256(f"{SEED}/{what}".encode()).digest()
     return int.from_bytes(found[:4], "big") % below
 
 
 def show(done: int, total: int, what: str) -> None:
-    """Write a line about a share of the whole."""
+    """Print the progress of a long test."""
     sys.stdout.write(f"{done:,} of {total:,}: {what} (SIXGATE_SEED={SEED})\n")
     sys.stdout.flush()

@@ -22,7 +22,7 @@ from infra.local.clickhouse import ClickHouse
 from infra.local.errors import ServerError
 from infra.local.ports import HOST, free_port
 from infra.local.process import Process, load_running, spawn
-from tests.harness.broker.servers import had, running, watched
+from tests.harness.broker.servers import running, start_or_skip, watched
 from tests.harness.builders.waiting import until
 
 USERS = """<clickhouse>
@@ -306,4 +306,4 @@ def test_a_server_that_cannot_be_had_fails_in_ci_and_is_skipped_elsewhere(
 
     monkeypatch.setenv("CI", ci)
     with pytest.raises(ends, match="npm is missing"):
-        had(make)
+        start_or_skip(make)

@@ -1,1 +1,1 @@
-"""Real Kafka and ClickHouse servers, proxies before them, and writers of hostile records."""
+"""Real Kafka and ClickHouse servers, proxies for them, and writers of hostile records."""

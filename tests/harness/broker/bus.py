@@ -27,7 +27,7 @@ BETWEEN_GATES = (
 
 
 class Message(NamedTuple):
-    """A record as raw as Kafka takes it; without a partition it goes where its key belongs."""
+    """A record as raw as Kafka takes it; without ``partition``, the key decides."""
 
     topic: Topic
     key: bytes
@@ -45,7 +45,7 @@ FLIPPED = tuple(
 def cleared(
     envelope: bytes, verdicts: tuple[Verdict, ...] = PASSED, report: Envelope | None = None
 ) -> bytes:
-    """Return a clearance that says of an intent what an attacker wants it to say."""
+    """Return a clearance of an intent with the verdicts and report that an attacker chose."""
     opened = Envelope.decode(envelope)
     name = intent_digest(opened.body())
     told = Clearance(id=name, intent=name, envelope=opened, verdicts=verdicts, simulation=report)
@@ -54,19 +54,19 @@ def cleared(
 
 @dataclass
 class Attacker:
-    """Holds no key but its own, and everything that ever lay on a topic."""
+    """Has its own key only, and a copy of every record that was ever published."""
 
     trader: Producer
     own: Producer
-    old_policy: bytes = b""  # a registry record that a later one replaced
-    expired: tuple[bytes, ...] = ()  # intents that were signed, and are over
+    old_policy: bytes = b""  # a registry record that was replaced
+    expired: tuple[bytes, ...] = ()  # intents that were signed and have expired
 
     def __post_init__(self) -> None:
         sign = self.trader.signed
         fees = {"gas_limit": 21_000, "max_fee_per_gas_wei": 10**9}
         fees["max_priority_fee_per_gas_wei"] = 10**6
         self.good = [sign(f"good-{n}", **(fees if n % 2 else {})) for n in range(20)]
-        # These two are sent in one way alone.
+        # Each of these two is sent by one kind of message only.
         self.flipped = [sign(f"flipped-{n}") for n in range(5)]
         self.unpriced = [sign(f"unpriced-{n}") for n in range(5)]
         self.against = [
@@ -93,7 +93,7 @@ class Attacker:
         return [*self.good, *self.flipped, *self.unpriced, *self.against, *self.expired]
 
     def messages(self, count: int) -> Iterator[Message]:
-        """Yield hostile messages, all kinds in turn."""
+        """Yield hostile messages, cycling through all kinds."""
         for number in range(count):
             kind = KINDS[number % len(KINDS)]
             yield kind(self, number // len(KINDS))
@@ -182,14 +182,14 @@ def tombstone(_: Attacker, __: int) -> Message:
 
 
 def between_gates(who: Attacker, number: int) -> Message:
-    """Send verdicts of no gate, and as many as a clearance takes: gates add theirs."""
+    """Send clearances without verdicts, and with so many that a gate cannot add one."""
     topic = BETWEEN_GATES[number % len(BETWEEN_GATES)]
     verdicts = () if number // len(BETWEEN_GATES) % 2 else (*PASSED, PASSED[0])
     return Message(topic, ACCOUNT.encode(), cleared(_pick(who.against, number), verdicts))
 
 
 def huge(_: Attacker, number: int) -> Message:
-    """Send 2 MiB now and then; the rest of the time something small."""
+    """Send 2 MiB every 2,000th time, else 10 bytes."""
     size_bytes = INTERNAL_BYTES_MAX - 1_000 if number % 2_000 == 0 else 10
     return _decided(b"9" * size_bytes)
 
@@ -225,7 +225,7 @@ ALTERATIONS = (
 
 
 def _altered(envelope: bytes, before: bytes, after: bytes) -> bytes:
-    """Return an envelope whose intent says something else, under the old signature."""
+    """Return an envelope with an altered intent and the old signature."""
     opened = Envelope.decode(envelope)
     body = opened.body().replace(before, after, 1)
     assert body != opened.body()
@@ -237,7 +237,7 @@ FORGER = Ed25519Signer("trader", b"f" * 32)
 
 
 def _reported(envelope: bytes, now_ms: int) -> bytes:
-    """Return a clearance with a report that no simulator made: all is well, and very dear."""
+    """Return a clearance with a forged simulation report: success, at a very high fee."""
     intent = TransactionIntent.decode(Envelope.decode(envelope).body())
     report = SimulationReport(
         simulator="simulator-0",
@@ -256,7 +256,7 @@ def _reported(envelope: bytes, now_ms: int) -> bytes:
 
 
 def _forged_outcome(envelope: bytes) -> bytes:
-    """Return the outcome of an intent as nobody who may sign one signed it."""
+    """Return an outcome of an intent with a forged signature."""
     intent = TransactionIntent.decode(Envelope.decode(envelope).body())
     name = intent_digest(intent.encode())
     outcome = TransactionSigned(

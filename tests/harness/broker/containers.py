@@ -1,7 +1,7 @@
-"""The same servers in containers, where a Docker engine answers.
+"""Kafka and ClickHouse in containers, used where a Docker engine answers.
 
-Kafka runs with the very files of the local one: the same folder, settings, ports and identities,
-on the host's network.
+Kafka uses the files of the local server: the same folder, settings, ports and certificates, on the
+host's network.
 """
 
 import os
@@ -42,7 +42,7 @@ def docker_answers() -> bool:
 
 
 class ContainerServer(Server):
-    """A server whose process is a container's; the container keeps its data over a kill."""
+    """A server in a container; its data survive a kill."""
 
     def __init__(
         self, folder: Path, container: DockerContainer, answers: Callable[[], bool]
@@ -71,7 +71,7 @@ class ContainerServer(Server):
         try:
             self._container.get_wrapped_container().kill(signal=number.name)
         except (APIError, NotFound):
-            if self.running:  # it did not end in between
+            if self.running:  # it has not ended meanwhile
                 raise
 
     def ended(self, within_s: float) -> bool:
@@ -86,7 +86,7 @@ class ContainerServer(Server):
 
 
 class ContainerKafka(Kafka):
-    """A cluster of containers."""
+    """A Kafka cluster of containers."""
 
     def _server(self, folder: Path, answers: Callable[[], bool]) -> Server:
         settings = properties(folder)
@@ -102,7 +102,7 @@ class ContainerKafka(Kafka):
         return ContainerServer(folder, container, answers)
 
     def _format(self, folder: Path) -> None:
-        """Leave it to the container."""
+        """Do nothing: the container's command formats the folder."""
 
     def remove(self) -> None:
         for node in self.nodes:
@@ -111,12 +111,12 @@ class ContainerKafka(Kafka):
 
 
 class ContainerClickHouse(ContainerServer):
-    """A ClickHouse server with its image's own settings, on a loopback port."""
+    """A ClickHouse server with the image's default settings, on a loopback port."""
 
     def __init__(self, folder: Path) -> None:
         self.port = stable_port(folder / "port.json")
         container = DockerContainer(CLICKHOUSE_IMAGE).with_env("CLICKHOUSE_SKIP_USER_SETUP", "1")
-        container.ports["8123/tcp"] = (HOST, self.port)  # type: ignore[assignment]  # as docker takes it
+        container.ports["8123/tcp"] = (HOST, self.port)  # type: ignore[assignment]  # the form that docker takes
         super().__init__(folder, container, partial(pings, self.port))
 
     @property

@@ -1,8 +1,8 @@
 """A loopback Kafka proxy that runs a callback, such as a kill, before or after a chosen request.
 
-Brokers tell their clients where they are; the proxy puts its own port there. It understands the
-form of Kafka's requests (https://kafka.apache.org/protocol: size, api key, version, correlation
-id) and nothing of their content.
+Brokers advertise their address to clients; the proxy replaces the port with its own. It parses the
+header of Kafka's requests (https://kafka.apache.org/protocol: size, api key, version, correlation
+id), not their content.
 """
 
 import socket
@@ -33,14 +33,14 @@ class Api(IntEnum):
 
 
 class When(Enum):
-    """On which side of the broker's work the sender dies."""
+    """Whether the sender dies before or after the broker handles the request."""
 
-    BEFORE = "before the broker has it"
-    AFTER = "after the broker did it, before the sender knows"
+    BEFORE = "before the broker receives it"
+    AFTER = "after the broker handled it, before the sender gets the response"
 
 
 class Point(NamedTuple):
-    """A moment: the first request of a kind in a transaction, counted from 1."""
+    """The first request of a kind in the given transaction, counted from 1."""
 
     transaction: int
     api: Api
@@ -48,7 +48,7 @@ class Point(NamedTuple):
 
 
 class KafkaProxy:
-    """Forwards connections to a broker; ``arm`` names where ``kill`` is called, once."""
+    """Forwards connections to a broker; calls ``kill`` once, at the point given to ``arm``."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -69,14 +69,14 @@ class KafkaProxy:
             self._reached.clear()
 
     def await_reached(self) -> None:
-        """Wait until the point came and ``kill`` returned."""
+        """Wait until the point is reached and ``kill`` has returned."""
         assert self._reached.wait(REACHED_S_MAX), f"{self._point} never came"
 
     def close(self) -> None:
         self._listener.close()
 
     def _serve(self, client: socket.socket) -> None:
-        doomed: set[int] = set()  # correlation ids whose answer is the end
+        doomed: set[int] = set()  # correlation ids of requests whose response triggers the kill
         relay(
             client,
             self._target,
@@ -103,11 +103,11 @@ class KafkaProxy:
                 if _SIZE.unpack_from(answer)[0] in doomed:
                     self._end()
                     return
-                answer = answer.replace(*self._own)  # of the same length
+                answer = answer.replace(*self._own)  # both have the same length
                 client.sendall(_SIZE.pack(len(answer)) + answer)
 
     def _moment(self, api: int) -> When | None:
-        """Return when to kill if this request is the one that was named."""
+        """Return ``When`` if this request is the armed one, else None."""
         with self._lock:
             point = self._point
             if point is None or api not in set(Api):
@@ -124,12 +124,12 @@ class KafkaProxy:
 
 
 def _address(port: int) -> bytes:
-    """Return an address as brokers write it: length and text of the host, the port in 4 bytes."""
+    """Encode an address as brokers do: length and text of the host, then the port in 4 bytes."""
     return struct.pack(">h", len(HOST)) + HOST.encode() + _SIZE.pack(port)
 
 
 def _frame(source: socket.socket) -> bytes:
-    """Return the next request or answer without its size; nothing at the end."""
+    """Return the next request or response without its size; empty at the end of the stream."""
     size = _exactly(source, _SIZE.size)
     return _exactly(source, _SIZE.unpack(size)[0]) if size else b""
 

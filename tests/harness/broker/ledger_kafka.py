@@ -1,4 +1,4 @@
-"""A ledger's Kafka topics, and arbitrary records on them."""
+"""Kafka topics for tests of the ledger, and a writer of arbitrary records."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ SHOWN_S_MAX = 60
 
 @contextmanager
 def own_broker() -> Iterator[Broker]:
-    """Yield the worker's broker with a prefix under which there is no topic."""
+    """Yield the worker's broker with a unique prefix and no topics."""
     kafka = shared_kafka()
     with own_names(kafka) as names:
         yield Broker(kafka.address, "tests", names=names)
@@ -29,7 +29,7 @@ def own_broker() -> Iterator[Broker]:
 
 @contextmanager
 def own_topics() -> Iterator[Broker]:
-    """Give all topics under a prefix of their own on the worker's broker."""
+    """Yield the worker's broker with all topics under a unique prefix."""
     with own_broker() as broker:
         with closing(LoopThread("topics")) as loop:
             loop.run(_make_topics(broker))
@@ -53,7 +53,7 @@ async def _make_topics(broker: Broker) -> None:
 
 
 async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], bool]) -> None:
-    """Wait until a broker, which follows its controller with a delay, shows what is wanted."""
+    """Wait until the broker, which lags behind its controller, lists the wanted topics."""
     until = time.monotonic() + SHOWN_S_MAX
     while not wanted(there := set(await admin.list_topics())):
         assert time.monotonic() < until, there
@@ -61,7 +61,7 @@ async def await_topics(admin: AIOKafkaAdminClient, wanted: Callable[[set[str]], 
 
 
 async def delete_topics(broker: Broker, *topics: Topic) -> None:
-    """Delete topics, with all that is on them, and wait until none is shown."""
+    """Delete topics and wait until the broker lists none of them."""
     names = [broker.names.of(topic) for topic in topics]
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.servers)
     await admin.start()
@@ -76,7 +76,7 @@ _CONFIG = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(3
 
 
 class KafkaWriter:
-    """Writes to a broker, for tests that have no event loop."""
+    """Writes to a broker from tests that have no event loop."""
 
     def __init__(self, broker: Broker) -> None:
         self._loop = LoopThread("writer")
@@ -90,7 +90,7 @@ class KafkaWriter:
         self._loop.run(self._send(events))
 
     def send_raw(self, topic: Topic, partition: int, key: bytes | None, value: bytes | None) -> int:
-        """Append any bytes, or none, anywhere; return the offset."""
+        """Append any bytes or None to any partition; return the offset."""
         sending = self._producer.send_and_wait(self._of(topic), value, key, partition)
         return int(self._loop.run(sending).offset)
 
@@ -99,17 +99,17 @@ class KafkaWriter:
         self._loop.run(self._transact(events, commit=commit))
 
     def hold(self, topic: Topic, partition: int, value: bytes) -> None:
-        """Leave a record in a transaction that nobody ends until the test does."""
+        """Append a record in a transaction that stays open until ``release``."""
         name = f"held-{time.monotonic_ns()}"
         self._held = self._loop.call(lambda: self._broker.producer(transactional_id=name))
         self._loop.run(self._hold(topic, partition, value))
 
     def release(self) -> None:
-        """Commit what was held."""
+        """Commit the transaction of ``hold``."""
         self._loop.run(self._release())
 
     def forget(self, topic: Topic, partition: int, before: int) -> None:
-        """Let the broker drop what lies before an offset, as retention does."""
+        """Delete the records before an offset, as retention does."""
         self._loop.run(self._forget(topic, partition, before))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The ledger on a real ClickHouse server: its users, and databases of a test's own."""
+"""The ledger on a real ClickHouse server: its users, and a database per test."""
 
 import hashlib
 import os
@@ -16,11 +16,11 @@ from streams.ledger.migrations import migrate
 USERS = Path(__file__).parents[3] / "infra" / "clickhouse" / "users.xml"
 ADMIN = "admin"
 ROLES = ("ledger_writer", "ledger_reader", "ledger_ddl")
-# The committed grants are on this database; the tests' servers have more that they are also on.
+# The committed grants are for this database; the tests' servers extend them to more databases.
 DATABASE = "sixgate"
 DATABASES = [f"{DATABASE}_{number}" for number in range(16)]
 _GRANT = re.compile(rf"<query>[^<]* ON {DATABASE}[.][^<]*</query>")
-# Somebody who may do anything, as an attacker with the machine in hand may.
+# Has every right, as an attacker who controls the machine.
 _ADMIN_USER = f"""
         <{ADMIN}>
             <password/>
@@ -60,7 +60,7 @@ def _on_every_database(grant: re.Match[str]) -> str:
 
 @contextmanager
 def granted_database(server: LocalServer) -> Iterator[ClickHouse]:
-    """Give the administrator's connection to the database that the roles' grants are about."""
+    """Yield the administrator's connection to the database that the roles' grants cover."""
     clickhouse = ClickHouse.server(as_user(server))
     migrate(clickhouse)
     try:
@@ -71,14 +71,14 @@ def granted_database(server: LocalServer) -> Iterator[ClickHouse]:
 
 
 def as_user(server: LocalServer, user: str = ADMIN, answer_s_max: int = 30) -> Server:
-    """Return how a user reaches a local server."""
+    """Return the connection settings of a user on a local server."""
     known = password(user) if user in ROLES else ""
     return Server("127.0.0.1", server.port, user, known, answer_s_max=answer_s_max)
 
 
 @contextmanager
 def databases(server: LocalServer) -> Iterator[Callable[[], ClickHouse]]:
-    """Give a migrated database of its own at every call; all are dropped at the end."""
+    """Yield a function that makes a new migrated database; all are dropped at the end."""
     opened: list[ClickHouse] = []
 
     def fresh() -> ClickHouse:

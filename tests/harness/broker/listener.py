@@ -1,4 +1,4 @@
-"""A loopback listener for stand-ins of servers: each connection has a thread of its own."""
+"""A loopback listener for fake servers, with one thread per connection."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from infra.local.ports import HOST
 
 
 class Listener:
-    """Hands every connection to ``serve``, which closes it, until ``close``."""
+    """Passes every connection to ``serve``, which closes it, until ``close`` is called."""
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
@@ -33,7 +33,7 @@ class Listener:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[int]:
-    """Give the port of a stand-in that answers each request with these bytes and hangs up."""
+    """Yield the port of a fake server that answers each request with these bytes and closes."""
 
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -53,9 +53,9 @@ def relay(
     upwards: Callable[[socket.socket, socket.socket], None],
     downwards: Callable[[socket.socket, socket.socket], None],
 ) -> None:
-    """Carry between a client and a server on loopback until ``downwards`` returns; close both.
+    """Relay between a client and a loopback server until ``downwards`` returns; close both.
 
-    ``upwards`` and ``downwards`` take where to read and where to write, at the same time.
+    ``upwards`` and ``downwards`` get source and destination, and run at the same time.
     """
     with client, suppress(OSError), socket.create_connection((HOST, port)) as server:
         up = threading.Thread(target=upwards, args=(client, server), daemon=True)

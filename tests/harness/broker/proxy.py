@@ -1,4 +1,4 @@
-"""Loopback proxies that take requests to their server and lose answers, whole or in part."""
+"""Loopback proxies that forward requests and drop responses, wholly or in part."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ _CHUNK_BYTES = 65_536
 
 
 class LossyProxy:
-    """Forwards connections to a port, and does something at the next one that sends a mark."""
+    """Forwards connections to a port, and acts once when a connection sends a given mark."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -23,11 +23,11 @@ class LossyProxy:
         self.port = self._listener.port
 
     def lose_answer_to(self, mark: bytes) -> None:
-        """Cut the connection when the answer comes: the request was executed."""
+        """Close the connection when the response arrives: the request was executed."""
         self._mark, self._at_mark = mark, None
 
     def before(self, mark: bytes, act: Callable[[], None]) -> None:
-        """Act once, before the server gets what holds the mark."""
+        """Act once, before the server gets the bytes with the mark."""
         self._mark, self._at_mark = mark, act
 
     def close(self) -> None:
@@ -68,9 +68,9 @@ class LossyProxy:
 
 
 class CuttingProxy:
-    """Forwards connections to a port, and of the answers so many bytes as it was told.
+    """Forwards connections to a port, but only a given number of response bytes.
 
-    What comes behind those is lost: the connection is closed, or stays open and silent.
+    The rest is lost: the connection is closed, or stays open and silent.
     """
 
     def __init__(self, port: int) -> None:
@@ -83,7 +83,7 @@ class CuttingProxy:
         self.port = self._listener.port
 
     def pass_all(self) -> None:
-        """Forward every byte from now on, and count them anew."""
+        """Forward every byte from now on, and restart the count."""
         self._left, self._hangs, self.passed = None, False, 0
         self._going_on.set()
 

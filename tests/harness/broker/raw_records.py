@@ -1,4 +1,4 @@
-"""Reads a topic's raw records with aiokafka only."""
+"""Reads the raw records of a topic, with aiokafka only."""
 
 import asyncio
 from collections import defaultdict
@@ -13,14 +13,14 @@ LOOK_S = 0.5
 
 
 async def records_on(servers: str, topic: str, isolation: str) -> list[Raw]:
-    """Return a topic's records, by Kafka's own name, in the order of partitions and offsets."""
+    """Return the records of the topic with this name in Kafka, by partition and offset."""
     consumer = AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=isolation)
     await consumer.start()
     try:
         await consumer._client.force_metadata_update()  # noqa: SLF001 - no public way
         await consumer._client.set_topics([topic])  # noqa: SLF001
         async with asyncio.timeout(SHOWN_S_MAX):
-            while not consumer.partitions_for_topic(topic):  # a broker follows its controller
+            while not consumer.partitions_for_topic(topic):  # a broker lags behind its controller
                 await asyncio.sleep(LOOK_S)
                 await consumer._client.force_metadata_update()  # noqa: SLF001
         places = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic))]

@@ -1,4 +1,4 @@
-"""Real Kafka and ClickHouse servers as fixtures; ``shared`` has those that most tests use.
+"""Real Kafka and ClickHouse servers as fixtures; most tests use those of ``shared``.
 
 They are containers where a Docker engine answers, else processes; the tests are the same. A test
 that kills or stops a server restarts it. A test that needs its own topics uses ``own_names``. If a
@@ -52,33 +52,33 @@ S = TypeVar("S", bound=Startable)
 
 
 class SecureKafka(NamedTuple):
-    """A broker that wants a certificate and denies by default, and who issues certificates."""
+    """A broker that requires client certificates and denies by default, and its authority."""
 
     kafka: Kafka
     authority: Authority
     admin: Path
 
 
-def had(make: Callable[[], S]) -> S:
-    """Return a server that answers, or end the test: failed in CI, else skipped."""
+def start_or_skip(make: Callable[[], S]) -> S:
+    """Start a server and return it; if it cannot start, fail the test in CI, else skip it."""
     try:
         server = make()
         server.start()
     except ServerError as error:
-        _not_had(error)
+        _not_started(error)
     return server
 
 
 def fetched() -> None:
-    """Fetch the servers that run as processes, or end the test as ``had`` does."""
+    """Download the servers that run as processes; fail or skip as ``start_or_skip`` does."""
     try:
         kafka_jars()
         clickhouse_library()
     except ServerError as error:
-        _not_had(error)
+        _not_started(error)
 
 
-def _not_had(error: ServerError) -> NoReturn:
+def _not_started(error: ServerError) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(str(error))
     pytest.skip(str(error))
@@ -86,17 +86,17 @@ def _not_had(error: ServerError) -> NoReturn:
 
 @contextmanager
 def watched(folder: Path) -> Iterator[None]:
-    """Let no server of the folder outlive this process, however it ends."""
+    """Kill the servers of the folder when this process ends, however it ends."""
     command = [sys.executable, "-m", "infra.local.watchdog", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
-        yield  # leaving closes the pipe
+        yield  # leaving the block closes the pipe
 
 
 @contextmanager
 def running(make: Callable[[], S], folder: Path) -> Iterator[S]:
-    """Run a server for a while; ``folder`` is where it lives."""
+    """Run a server during the block; ``folder`` holds its data."""
     with watched(folder):
-        server = had(make)
+        server = start_or_skip(make)
         try:
             yield server
         finally:
@@ -106,13 +106,13 @@ def running(make: Callable[[], S], folder: Path) -> Iterator[S]:
 
 
 def kafka_in(folder: Path, *, nodes: int = 1, identities: Identities | None = None) -> Kafka:
-    """Return a cluster that is not started yet."""
+    """Return a Kafka cluster, not yet started."""
     kind = ContainerKafka if docker_answers() else Kafka
     return kind(folder, nodes=nodes, identities=identities)
 
 
 def clickhouse_in(folder: Path) -> RealClickHouse:
-    """Return a server that is not started yet."""
+    """Return a ClickHouse server, not yet started."""
     return ContainerClickHouse(folder) if docker_answers() else ClickHouse(folder)
 
 
@@ -125,7 +125,7 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 
 @contextmanager
 def secure_kafka_in(folder: Path) -> Iterator[SecureKafka]:
-    """Run a broker that wants a certificate and denies by default."""
+    """Run a broker that requires client certificates and denies by default."""
     authority = Authority(folder / "identities")
     admin = authority.issue(ADMIN)
     identities = Identities(authority.file, authority.issue(BROKER), admin)

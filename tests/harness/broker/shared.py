@@ -39,18 +39,18 @@ def shared_servers_end() -> Iterator[None]:
 
 @pytest.fixture
 def kafka() -> Kafka:
-    """Return the worker's broker, at work; a fixture of a wider scope calls ``shared_kafka``."""
+    """Return the worker's running broker; fixtures of a wider scope call ``shared_kafka``."""
     return shared_kafka()
 
 
 @pytest.fixture(scope="session")
 def ledger_server() -> LocalServer:
-    """Give the worker's ClickHouse server, with the roles of the ledger."""
+    """Return the worker's ClickHouse server, with the ledger's roles."""
     return shared_clickhouse()
 
 
 def shared_kafka() -> Kafka:
-    """Return the worker's broker, at work."""
+    """Return the worker's broker; start, resume or restart it if needed."""
     found = _kafka()
     found.resume()
     found.start()
@@ -59,7 +59,7 @@ def shared_kafka() -> Kafka:
 
 
 def shared_clickhouse() -> LocalServer:
-    """Return the worker's ClickHouse server, at work."""
+    """Return the worker's ClickHouse server; start, resume or restart it if needed."""
     found = _clickhouse()
     found.resume()
     found.start()
@@ -80,7 +80,7 @@ def own_names(kafka: Kafka) -> Iterator[Names]:
 
 @contextmanager
 def own_database() -> Iterator[str]:
-    """Give a database with the ledger's tables on the worker's server; dropped at the end."""
+    """Yield a database with the ledger's tables on the worker's server; drop it at the end."""
     server, database = shared_clickhouse(), _FREE.pop()
     try:
         with closing(ClickHouse.server(as_user(server, "ledger_ddl"), database)) as clickhouse:

@@ -1,7 +1,7 @@
-"""A ClickHouse server whose data lie on a small disk of its own, which can be filled.
+"""A ClickHouse server on a small disk that tests can fill.
 
-The disk is a tmpfs in a mount namespace that only the server is in: it needs no image, leaves no
-mount behind, and is gone with the server.
+The disk is a tmpfs in a mount namespace of the server: it needs no image, leaves no mount behind,
+and disappears with the server.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.harness.broker.ledger_servers import as_user, users_with_roles
 DISK_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 FILLINGS_MAX = 100
-# Whoever is not root may mount in a user namespace of its own, where that is allowed.
+# A user other than root needs a user namespace to mount, where the kernel allows one.
 WAYS = (("--mount",), ("--mount", "--map-root-user"))
 MOUNT = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
 
@@ -34,7 +34,7 @@ class SmallDiskServer(LocalServer):
         self._command = [*_unshare(), *inside, *self._command]
 
     def fill(self) -> None:
-        """Write until there is no space left; merges, which give some back, are stopped."""
+        """Write until no space is left. Merges are stopped, as they would free some."""
         with closing(ClickHouse.server(as_user(self))) as clickhouse:
             clickhouse.command("SYSTEM STOP MERGES")
         with self._ballast.open("ab", buffering=0) as file:
@@ -42,29 +42,29 @@ class SmallDiskServer(LocalServer):
                 with suppress(OSError):
                     while True:
                         file.write(bytes(CHUNK_BYTES))
-                if self.free_bytes() == 0:  # a merge that failed gave its space back
+                if self.free_bytes() == 0:  # a failed merge frees its space
                     return
         raise AssertionError(f"{self.free_bytes()} bytes are free")
 
     def empty(self) -> None:
-        """Give the space back."""
+        """Free the space."""
         self._ballast.unlink()
         with closing(ClickHouse.server(as_user(self))) as clickhouse:
             clickhouse.command("SYSTEM START MERGES")
 
     def free_bytes(self) -> int:
-        """Return how much fits on the disk."""
+        """Return the free space of the disk."""
         return shutil.disk_usage(self._ballast.parent).free
 
     @property
     def _ballast(self) -> Path:
-        """Return a file on the server's disk, as the server's own mounts have it."""
+        """Return the path of the filler file, as seen through the server's mounts."""
         assert self.process
         return Path(f"/proc/{self.process.pid}/root{self._data}/ballast")
 
 
 def _unshare() -> list[str]:
-    """Return what gives a command mounts of its own; raise ``ServerError`` if nothing may."""
+    """Return a command prefix that gives own mounts; raise ``ServerError`` if none works."""
     program = shutil.which("unshare")
     for way in WAYS if program else ():
         command = [str(program), *way]

@@ -1,7 +1,7 @@
-"""Topics on a broker that a test may have frozen or killed before: retries until it takes them.
+"""Creates and deletes topics on a broker that a test froze or killed before; retries.
 
-A thawed broker answers at once, but its controller has fenced it and puts nothing on it until its
-next heartbeat.
+A thawed broker answers immediately, but its controller has fenced it and assigns no partition to it
+until its next heartbeat.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ async def create_topics(
 
     async def attempt() -> None:
         accepted = set(done)
-        done.add(TopicAlreadyExistsError.errno)  # a broker that answers too late creates it too
+        done.add(
+            TopicAlreadyExistsError.errno
+        )  # a broker that answers too late has created it, too
         new = list(wanted.values())
         answer = await admin.create_topics(new, validate_only=validate_only)
         codes = {name: code for name, code, *_ in answer.topic_errors}
@@ -43,7 +45,7 @@ async def create_topics(
 
 
 async def remove_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
-    """Delete topics; one that is not there counts as deleted."""
+    """Delete topics; a missing topic counts as deleted."""
     left = dict.fromkeys(names)
 
     async def attempt() -> None:
@@ -54,7 +56,7 @@ async def remove_topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> Non
 
 
 async def await_unfenced(servers: str) -> None:
-    """Wait until the controller would put a topic on the broker."""
+    """Wait until the controller can place a topic on the broker."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
@@ -64,7 +66,7 @@ async def await_unfenced(servers: str) -> None:
 
 
 def _drop(topics: dict[str, T], codes: Mapping[str, int], done: Container[int]) -> None:
-    """Drop the topics that are done; raise why one was refused, unless a retry may succeed."""
+    """Remove the finished topics from the list; raise a refusal that no retry can fix."""
     for name, code in codes.items():
         if code in done:
             del topics[name]
@@ -73,7 +75,7 @@ def _drop(topics: dict[str, T], codes: Mapping[str, int], done: Container[int]) 
 
 
 def _may_pass(kind: type[KafkaError]) -> bool:
-    """Return whether a retry may succeed; too few brokers is what a fenced one amounts to."""
+    """Return whether a retry can succeed; a fenced broker shows as too few brokers."""
     return kind.retriable or kind is InvalidReplicationFactorError
 
 

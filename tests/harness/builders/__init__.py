@@ -1,1 +1,1 @@
-"""Valid objects of every kind, to be changed in one member by a test."""
+"""Valid objects of every kind; a test changes one field."""

@@ -39,7 +39,7 @@ def authority_keys() -> AuthorityKeys:
 
 @cache
 def other_keys() -> AuthorityKeys:
-    """Return what somebody else made: a root of one's own."""
+    """Return the keys of another authority, with its own root."""
     return AuthorityKeys.generate()
 
 
@@ -75,7 +75,7 @@ def crl(generation: Generation = Generation.MILAN) -> bytes:
 def simulated_policy(
     generation: Generation = Generation.MILAN, **changes: Any
 ) -> VerificationPolicy:
-    """Return production's policy, but for this generation's simulated root and launch."""
+    """Return production's policy with the simulated root and measurement of a generation."""
     members: dict[str, Any] = {
         "simulated_root": authority(generation).root_digest,
         "measurements": (f"0x{MEASUREMENT.hex()}",),
@@ -91,14 +91,14 @@ VLEK_TERMS: dict[str, Any] = {"signing_keys": (SigningKey.VLEK,), "csp_ids": (CS
 def simulated_evidence(
     generation: Generation = Generation.MILAN, kind: SigningKey = SigningKey.VCEK, **fields: Any
 ) -> Evidence:
-    """Return good evidence, but for these fields of the report; what is signed is signed anew."""
+    """Return good evidence with these fields of the report replaced and signed again."""
     chip = platform(generation, kind)
     report = chip.sign({"report_data": BINDING.report_data()} | fields)
     return Evidence(report, chip.certificates, crl(generation))
 
 
 def evidence_of(chip: SimulatedChip) -> Evidence:
-    """Return good evidence of a Milan chip of one's own."""
+    """Return good evidence of another simulated Milan chip."""
     signing = SimulatedPlatform(authority(), chip, SigningKey.VCEK, AT)
     report = signing.sign({"report_data": BINDING.report_data()})
     return Evidence(report, signing.certificates, crl())
@@ -117,7 +117,7 @@ def refused(
     at_ms: int = AT_MS,
     report_data: bytes | None = None,
 ) -> AttestationError:
-    """Check that evidence is refused with this code, by the class of the code's own step."""
+    """Check that evidence is refused with this code and the exception class of its step."""
     expected = BINDING.report_data() if report_data is None else report_data
     with pytest.raises(AttestationError) as caught:
         verify(evidence, policy or simulated_policy(), expected, at_ms)
@@ -127,14 +127,14 @@ def refused(
 
 
 def with_one_bit_unused(made: Callable[[], bytes]) -> tuple[bytes, bytes]:
-    """Make what ends in a signature until that ends in a zero bit; say of it that it is unused."""
+    """Re-sign until the signature ends in a zero bit; declare that bit unused."""
     der = next(der for der in iter(made, None) if not der[-1] & 1)
     signature = der[-_SIGNATURE_BYTES:]
     return der, der.removesuffix(b"\x00" + signature) + b"\x01" + signature
 
 
 def with_one_byte_less(made: Callable[[], bytes]) -> tuple[bytes, bytes]:
-    """Make what ends in a signature until that begins with a zero byte; leave that out."""
+    """Re-sign until the signature begins with a zero byte; omit that byte."""
     der = next(der for der in iter(made, None) if not der[-_SIGNATURE_BYTES])
     head, signature = der[2:-_SIGNATURE_BYTES], der[-_SIGNATURE_BYTES + 1 :]
     length = int.from_bytes(head[:2]) - 1
@@ -166,7 +166,7 @@ def ders(name: str) -> list[bytes]:
 
 
 def real_chain(generation: str, kind: str, leaf: str) -> EncodedChain:
-    """Return a genuine leaf with its generation's intermediate and root."""
+    """Return a genuine leaf certificate with the intermediate and root of its generation."""
     ask, ark, asvk = ders(f"{_TRUSTEE}/{generation}_ask_ark_asvk.pem")
     return EncodedChain(ders(leaf)[0], ask if kind == "VCEK" else asvk, ark)
 

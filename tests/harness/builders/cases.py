@@ -57,7 +57,7 @@ SECRET = b"\x01" * 32
 
 
 def intent(**changes: Any) -> TransactionIntent:
-    """Return alice's transfer of 1 wei on Base, which carries its own gas and fees."""
+    """Return alice's transfer of 1 wei on Base, with gas and fees."""
     terms: dict[str, Any] = {
         "org": ORG,
         "account": ACCOUNT,
@@ -77,7 +77,7 @@ def intent(**changes: Any) -> TransactionIntent:
     return TransactionIntent(**(terms | changes))
 
 
-# What intents of all kinds say.
+# Fields of intents of all kinds.
 COMMON = {
     name: value
     for name, value in intent().plain().items()
@@ -90,7 +90,7 @@ def sealed(one: AnyIntent, by: Ed25519Signer = ALICE) -> Envelope:
 
 
 def arrival(one: AnyIntent, n: int = 0, **changes: Any) -> Arrival:
-    """Return the intent as it reaches the signer; ``n`` is where it lay."""
+    """Return the intent as it reaches the signer; ``n`` is its offset."""
     name = intent_digest(one.encode())
     terms: dict[str, Any] = {
         "id": event_id("intents.decided", name),
@@ -102,7 +102,7 @@ def arrival(one: AnyIntent, n: int = 0, **changes: Any) -> Arrival:
 
 
 def policy(**changes: Any) -> Policy:
-    """Return a policy that limits nothing but the fee, and says so in words."""
+    """Return a policy that limits only the fee; all other limits are ``unlimited``."""
     terms: dict[str, Any] = {
         "tx_to_allowlist": "any",
         "tx_max_value_eth": "unlimited",
@@ -172,7 +172,7 @@ def sealed_request(request: KeyOrder, by: Ed25519Signer = ADMIN) -> Envelope:
 
 
 def key_answer(request: KeyRequest, secret: bytes = SECRET, /, **changes: Any) -> KeyProvisioned:
-    """Return the signer's answer, unsigned; its secret is known, so nothing is really wrapped."""
+    """Return the signer's unsigned event of a new key; the wrapped values are placeholders."""
     terms: dict[str, Any] = {
         "id": event_id("vault", request_digest(request.encode())),
         "request": sealed_request(request),
@@ -207,7 +207,7 @@ def key(secret: bytes = SECRET, **changes: Any) -> KeyDescriptor:
 
 
 def facts(**changes: Any) -> Facts:
-    """Return what the signer knows at ``NOW_MS`` when all is well."""
+    """Return the facts at ``NOW_MS`` under which an intent passes."""
     terms: dict[str, Any] = {
         "at_ms": NOW_MS,
         "agent": agent(),
@@ -227,7 +227,7 @@ def facts(**changes: Any) -> Facts:
 
 
 def case(one: AnyIntent | None = None, under: Policy | None = None, **changes: Any) -> Case:
-    """Return a case of an intent under a policy; the other arguments change the facts."""
+    """Return a case of an intent under a policy; further arguments replace facts."""
     wanted, rules = one or intent(), under or policy()
     named = digest("sixgate/policy/v1", rules.encode())
     return Case(
@@ -236,7 +236,7 @@ def case(one: AnyIntent | None = None, under: Policy | None = None, **changes: A
 
 
 def signed(one: TransactionIntent, **changes: Any) -> TransactionSigned:
-    """Return what a draft of the intent would say, nonce 0."""
+    """Return the unsigned outcome of the intent, with nonce 0."""
     terms: dict[str, Any] = {
         "id": event_id("outcome", intent_digest(one.encode())),
         "org": one.org,
@@ -268,14 +268,14 @@ def signed(one: TransactionIntent, **changes: Any) -> TransactionSigned:
 
 @dataclass
 class Operator:
-    """An admin who writes one registry record after the other."""
+    """An admin who writes consecutive registry records."""
 
     by: Ed25519Signer = ADMIN
     written: list[bytes] = field(default_factory=list)
     head: str = GENESIS_PREVIOUS
 
     def record(self, entry: Entry, **changes: Any) -> RegistryRecord:
-        """Return the record that would continue the chain."""
+        """Return the record that continues the chain."""
         terms: dict[str, Any] = {
             "org": ORG,
             "sequence": len(self.written),
@@ -312,7 +312,7 @@ def service(by: Ed25519Signer, role: str, **changes: Any) -> ServiceSet:
 
 
 def founded() -> tuple[Operator, Registry]:
-    """Return an operator and a registry that has taken the organisation's first record."""
+    """Return an operator and a registry with the organisation's first record."""
     operator = Operator()
     genesis = operator.write(founding())
     registry = Registry(operator.head)
@@ -321,7 +321,7 @@ def founded() -> tuple[Operator, Registry]:
 
 
 def registered(*entries: Entry, under: Policy | None = None) -> tuple[Operator, Registry]:
-    """Return a registry with everything that alice's transfer needs, and more entries."""
+    """Return a registry with everything that alice's transfer needs, and these entries."""
     operator, registry = founded()
     for entry in (
         AccountOpened(account=ACCOUNT),
@@ -337,7 +337,7 @@ def registered(*entries: Entry, under: Policy | None = None) -> tuple[Operator, 
 
 
 def provisioned(registry: Registry, *secrets: tuple[str, str, bytes]) -> KeyRegister:
-    """Return a register of keys given as account, path and secret."""
+    """Return a register with these keys, each given as account, path and secret."""
     register = KeyRegister()
     for account, path, secret in secrets or ((ACCOUNT, KEY_PATH, SECRET),):
         answer = key_answer(key_request(account=account, path=path), secret)
@@ -346,6 +346,6 @@ def provisioned(registry: Registry, *secrets: tuple[str, str, bytes]) -> KeyRegi
 
 
 def asked(one: Case) -> TransactionIntent:
-    """Return the transaction that a case is about."""
+    """Return the transaction intent of a case."""
     assert isinstance(one.intent, TransactionIntent)
     return one.intent

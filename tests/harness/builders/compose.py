@@ -49,13 +49,13 @@ class Service:
 
     @property
     def hidden(self) -> list[str]:
-        """Return what lies under an empty folder of its own, though it is mounted."""
+        """Return the mounted paths that a tmpfs hides."""
         targets = tuple(f"{target}/" for _, target in self.mounts)
         return [path for path in self.plain.get("tmpfs", []) if path.startswith(targets)]
 
     @property
     def mounts(self) -> Iterator[tuple[str, str]]:
-        """Yield source and target of every file and folder of the host."""
+        """Yield source and target of every mounted file and folder of the host."""
         for volume in self.plain.get("volumes", []):
             if isinstance(volume, str):
                 source, target, *_ = volume.split(":")
@@ -67,7 +67,7 @@ class Service:
 
 
 def services(variables: Mapping[str, str]) -> dict[str, Service]:
-    """Return the services as Compose would see them with a ``.env`` of these variables."""
+    """Return the services as Compose reads them with these variables in ``.env``."""
     plain = yaml.safe_load(_filled(FILE.read_text(), variables))
     return {name: Service(name, service) for name, service in plain["services"].items()}
 
@@ -84,7 +84,7 @@ def copied_into_the_image() -> list[str]:
 
 
 def image_environment() -> dict[str, str]:
-    """Return what the Dockerfile sets for every command."""
+    """Return the environment variables that the Dockerfile sets."""
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     words = [word for line in lines if line.startswith("ENV ") for word in shlex.split(line)[1:]]
     return dict(word.split("=", 1) for word in words)
@@ -113,7 +113,7 @@ def parse(words: list[str]) -> dict[str, Any]:
 
 
 def is_setting(variable: str) -> bool:
-    """Tell whether an environment variable names a setting: misspelled ones are ignored."""
+    """Return whether an environment variable names a setting: misspelled ones are ignored."""
     prefix, *path = variable.lower().replace("sixgate_", "sixgate__", 1).split("__")
     model: Any = Settings
     for name in path:

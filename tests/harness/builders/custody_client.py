@@ -29,7 +29,7 @@ DIGEST = keccak256(b"a transaction")
 
 @dataclass
 class Fund:
-    """A desk of a signer with three clouds, and the client of an account in one mode."""
+    """A signer with three clouds, and the client of an account in one mode."""
 
     mode: CustodyMode
     clouds: Clouds
@@ -69,7 +69,7 @@ class Fund:
         )
 
     def received(self, answer: KeyProvisioned) -> bytearray:
-        """Return the client's share as the client takes it out of the signer's answer."""
+        """Return the client share that the client opens from the signer's event."""
         assert answer.client_share is not None
         box = bytes.fromhex(answer.client_share[2:])
         return CLIENT.open(box, self.place(answer.version).to_client())
@@ -77,7 +77,7 @@ class Fund:
     def sent(
         self, share: bytes | bytearray, agent: str = AGENT, context: bytes | None = None
     ) -> ClientShare:
-        """Return a share of version 1 as a client sends it."""
+        """Return a share of version 1, sealed as a client sends it."""
         current = self.boxes.keys.current
         assert current is not None
         box = seal_for(current.public_key, share, context or self.place().to_signer(agent))

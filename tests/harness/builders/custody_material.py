@@ -22,7 +22,7 @@ HERE = SecretContext(
 
 @dataclass
 class Stream:
-    """SHA-256 in counter mode: repeatable, and every draw differs. Remembers what it gave."""
+    """SHA-256 in counter mode: repeatable, every draw differs. ``drawn`` has all draws."""
 
     seed: str = "custody"
     drawn: list[bytes] = field(default_factory=list, repr=False)
@@ -35,7 +35,7 @@ class Stream:
 
 @dataclass
 class FailingKms:
-    """A real root that raises on the given call, counted from 1 over ``wrap`` and ``unwrap``."""
+    """A real root that raises at a given call, counted from 1 over ``wrap`` and ``unwrap``."""
 
     inner: LocalKms
     error: CustodyError
@@ -62,7 +62,7 @@ class FailingKms:
 
 @dataclass
 class LyingKms:
-    """A root that unwraps to something else than it wrapped."""
+    """A root that unwraps to another value than it wrapped."""
 
     inner: LocalKms
     lie: Callable[[bytearray], bytearray]
@@ -85,7 +85,7 @@ def root_kms(root: bytes = ROOT, seed: str = "root") -> LocalKms:
 def sealed_at(
     context: SecretContext, secret: bytes = SECRET, kms: LocalKms | None = None, seed: str = ""
 ) -> SealedSecret:
-    """A secret sealed in a new vault of its own."""
+    """Return a secret sealed in a new vault."""
     kms = kms or root_kms()
     random_bytes = Stream(seed or context.encode().decode())
     wrapped_kek = new_vault_key(kms, context.vault_context, random_bytes)
@@ -113,7 +113,7 @@ ELSEWHERE: dict[str, dict[str, object]] = {
     "later version": {"version": 3},
     "earlier version": {"version": 1},
 }
-# Few letters and JSON's own punctuation, so that names collide and try to break out.
+# Few letters and JSON punctuation, so that names collide and try to break the encoding.
 labels = st.one_of(st.text('ab",:{}\\/', min_size=1, max_size=4), st.text(min_size=1, max_size=8))
 contexts = st.builds(
     SecretContext,

@@ -32,16 +32,16 @@ def in_mode(mode: CustodyMode) -> SecretContext:
 
 
 def cloud(name: str) -> LocalKms:
-    """The root key that a provider of this name has."""
+    """Return the root key of the provider with this name."""
     root = name.encode().ljust(32, b"-")
     return root_kms(root, seed=f"cloud {name}")
 
 
 @dataclass
 class Clouds:
-    """Providers whose root keys a test may replace; what they report late lies in ``reports``.
+    """Providers whose root keys a test may replace; ``reports`` has their late reports.
 
-    A root that may take too long stands behind ``Bounded``, as a real adapter does by itself.
+    Wrap a slow root in ``Bounded``; real adapters have a timeout already.
     """
 
     roots: dict[str, RootKms] = field(default_factory=lambda: {n: cloud(n) for n in NAMES})
@@ -69,7 +69,7 @@ def sealed_in(
     secret: bytes = SECRET,
     seed: str = "",
 ) -> Sealing:
-    """A secret sealed by providers that all work, under a vault key if the mode has one."""
+    """Return a secret sealed by working providers, under a vault key if the mode has one."""
     context = context or in_mode(mode)
     random_bytes = Stream(seed or context.encode().decode())
     with clouds() as sound:
@@ -86,7 +86,7 @@ def vault_key(context: SecretContext, random_bytes: Callable[[int], bytes]) -> b
 
 @dataclass
 class HangingKms:
-    """A root that answers nothing until it is let go; then it answers rightly."""
+    """A root that does not answer until it is released; then it answers correctly."""
 
     inner: RootKms
     let_go: Event = field(default_factory=Event)
@@ -110,7 +110,7 @@ class HangingKms:
 
 
 class Bounded(CloudKms):
-    """A root whose calls are bounded in time as every cloud's are."""
+    """A root with a timeout per call, as every cloud's adapter has."""
 
     def __init__(self, inner: RootKms, call_ms_max: int) -> None:
         limits = CallLimits(call_ms_max=call_ms_max)
@@ -129,7 +129,7 @@ class Bounded(CloudKms):
 
 @dataclass
 class SlowKms:
-    """A root that takes its time."""
+    """A root with a delay per call."""
 
     inner: RootKms
     takes_s: float

@@ -1,4 +1,4 @@
-"""The names of a small organisation, as ``Api.registry`` returns them."""
+"""The registry of a small organisation, as ``Api.registry`` returns it."""
 
 from signer.signatures import Ed25519Signer
 from sixgate.api import Json

@@ -1,4 +1,4 @@
-"""A key in memory, sample transactions of every type, and a reader of transactions in JSON."""
+"""A key in memory, sample transactions of every type, and a parser of transactions in JSON."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -26,7 +26,7 @@ from signer.ethereum.transaction import (
 
 
 class MemoryKey:
-    """A digest signer whose secret is known, as no key of the product's is."""
+    """A digest signer with a known secret, unlike the product's keys."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = PrivateKey(secret)
@@ -88,7 +88,7 @@ ACCESS_LISTS = st.lists(
 
 
 def _uints(bits: int) -> st.SearchStrategy[int]:
-    """Draw numbers of every length: uniform ones would nearly all be as long as can be."""
+    """Draw numbers of every length; uniform draws would nearly all have the maximum length."""
     return st.integers(0, bits).flatmap(lambda length: st.integers(0, 2**length - 1))
 
 
@@ -96,7 +96,7 @@ _AUTHORIZATION = st.builds(
     Authorization, chain_id=_uints(256), address=_ADDRESSES, nonce=_uints(64)
 )
 AUTHORIZATIONS = _AUTHORIZATION.map(sign_terms)
-# What EIP-7702 lets stand in a list: a chain passes over an entry that nobody signed.
+# Entries that EIP-7702 allows in a list: a chain skips an entry without a valid signature.
 ENTRIES = AUTHORIZATIONS | st.builds(
     SignedAuthorization, _AUTHORIZATION, st.binary(min_size=65, max_size=65)
 )
@@ -142,7 +142,7 @@ def _fees_in_order(tx: Any) -> Any:
     return replace(tx, max_priority_fee_per_gas_wei=low, max_fee_per_gas_wei=high)
 
 
-# Within every rule of the protocol, whatever is drawn.
+# Every draw is valid under the protocol's rules.
 _SOUND: dict[str, Any] = {
     "chain_id": st.integers(1, 2**64 - 1),
     "nonce": _uints(64).map(lambda drawn: min(drawn, 2**64 - 2)),
@@ -178,7 +178,7 @@ SOUND_TRANSACTIONS: st.SearchStrategy[Transaction] = st.one_of(
         authorization_list=st.lists(_SOUND_AUTHORIZATIONS, min_size=1, max_size=3).map(tuple),
     ).map(_fees_in_order),
 )
-# Names as eth-account and web3 spell them.
+# Field names of eth-account and web3.
 _SPELT = {
     "chain_id": "chainId",
     "nonce": "nonce",
@@ -197,7 +197,7 @@ _SPELT = {
 
 
 def as_eth_account(tx: Transaction) -> dict[str, Any]:
-    """Spell a transaction as eth-account and web3 do."""
+    """Return a transaction with the field names of eth-account and web3."""
     spelt = {_SPELT[field.name]: getattr(tx, field.name) for field in fields(tx)}
     if tx.to is None:
         del spelt["to"]
@@ -245,7 +245,7 @@ def signature_of(parts: dict[str, Any]) -> bytes:
 
 
 def transaction_of(number: int, fields: dict[str, Any]) -> Transaction:
-    """Read the fields of one type; a field left out is zero or empty, those of others are not read.
+    """Read the fields of one type; missing fields are zero or empty, other fields are ignored.
 
     Gas is ``gas`` or ``gasLimit``, as the libraries differ.
     """

@@ -18,7 +18,7 @@ KUSTOMIZATION: Json = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_tex
 
 
 class Flow(NamedTuple):
-    """Who may open a connection to whom: pods by their ``app``, namespaces, or addresses."""
+    """An allowed connection: source and target are pods by ``app``, namespaces or addresses."""
 
     source: str
     target: str
@@ -27,7 +27,7 @@ class Flow(NamedTuple):
 
 @dataclass(frozen=True)
 class Workload:
-    """A pod as a manifest declares it."""
+    """A pod of a manifest."""
 
     name: str
     namespace: str
@@ -45,13 +45,13 @@ class Workload:
 
     @property
     def mounts(self) -> dict[str, Json]:
-        """Return the volumes of the main container by where they appear."""
+        """Return the volumes of the main container by mount path."""
         volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
         return {m["mountPath"]: volumes[m["name"]] for m in self.main["volumeMounts"]}
 
     @property
     def staged(self) -> set[str]:
-        """Return the files that are made its own before it starts."""
+        """Return the files that an init container copies for it."""
         commands = [container["command"] for container in self.pod.get("initContainers", [])]
         return {
             f"/data/keys/{Path(word).name}"
@@ -81,7 +81,7 @@ def workloads() -> dict[str, Workload]:
 
 
 def flows() -> tuple[set[Flow], set[Flow]]:
-    """Return what the network policies let out, and what they let in."""
+    """Return the egress and the ingress that the network policies allow."""
     policies = [found for found in objects() if found["kind"] == "NetworkPolicy"]
     out = {flow for policy in policies for flow in _flows(policy, "egress", "to")}
     into = {flow for policy in policies for flow in _flows(policy, "ingress", "from")}
@@ -128,7 +128,7 @@ def _terraform(kind: str) -> list[Json]:
 
 
 def _plain(value: Any) -> Any:
-    """Take away the parser's quotes and its own marks."""
+    """Remove the quotes and marks that the parser adds."""
     if isinstance(value, dict):
         return {key.strip('"'): _plain(v) for key, v in value.items() if not key.startswith("__")}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A signer's desk for orders about keys, the import key it opens, and answers signers give."""
+"""A signer that executes orders about keys, its import key, and events of signers."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ from tests.harness.builders.state_store import DictStateStore
 
 
 class ImportKey:
-    """A signer's one key for imports, for ever; 32 bytes."""
+    """A signer's only key for imports, never rotated; 32 bytes."""
 
     def __init__(self, secret: bytes) -> None:
         self._key = HpkeKey(secret)
@@ -90,7 +90,7 @@ def no_shares(disk: DictStateStore, holders: Holders) -> ShareKeyRotation:
 
 @dataclass
 class Desk:
-    """A signer's desk for operators' orders, with a real register, keychain and root."""
+    """Executes operators' orders as a signer does, with a real register, keychain and root."""
 
     kms: RootKms = field(default_factory=root_kms)
     entries: tuple[Entry, ...] = ()
@@ -115,7 +115,7 @@ class Desk:
         )
 
     def send(self, raw: bytes, account: str = ACCOUNT, partition: int | None = None) -> Outgoing:
-        """Give a record to the signer and return the one thing it says."""
+        """Pass a record to the signer and return its single event."""
         at = partition_of(account, 4) if partition is None else partition
         record = Record(Topic.KEY_REQUESTS, at, self.offset, account, raw, NOW_MS)
         self.offset += 1
@@ -161,7 +161,7 @@ def delivery(
     box: str | None = None,
     **changes: Any,
 ) -> bytes:
-    """Return an import with its box; what is changed is changed in a well-signed request."""
+    """Return an import with its box; changes apply to the request before it is signed."""
     chain = changes.get("chain", KeyChain.ETHEREUM)
     about = terms(chain=chain) | changes
     if "address" not in about:
@@ -175,7 +175,7 @@ def delivery(
 
 
 def said_by(operations: Operations, desk: Desk, order: KeyOrder) -> Record:
-    """Return what the same signer in another life answers to an order."""
+    """Return the event of the same signer in another run for an order."""
     operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
     raw = sealed_request(order).encode()
     at = partition_of(order.account, 4)
@@ -203,7 +203,7 @@ def registry_records(desk: Desk) -> list[Record]:
 
 
 def fresh(desk: Desk) -> Operations:
-    """Return the same signer's desk before anything is loaded."""
+    """Return the same signer after a restart, before it loads anything."""
     registry, said, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
     holders = holders or Holders(root_kms())
     keychain = Keychain(holders, registry, said.keys, secrets.token_bytes, lambda: 0)
@@ -229,7 +229,7 @@ def order(kind: type[KeyRotation | KeyDeactivation], version: int, **changes: An
 
 
 def rotated(secret: bytes = SECOND, version: int = 1, /, **changes: Any) -> bytes:
-    """Return the answer to a rotation of ``version``."""
+    """Return the event of a rotation of ``version``."""
     request = order(KeyRotation, version)
     terms = {
         "id": answer_id(request.encode()),
@@ -240,7 +240,7 @@ def rotated(secret: bytes = SECOND, version: int = 1, /, **changes: Any) -> byte
 
 
 def ended(version: int = 1, **changes: Any) -> bytes:
-    """Return the answer to a deactivation of ``version``."""
+    """Return the event of a deactivation of ``version``."""
     request = order(KeyDeactivation, version)
     terms: dict[str, Any] = {
         "id": answer_id(request.encode()),

@@ -1,4 +1,4 @@
-"""Intents of the kinds beside transfers: delegations, messages, typed data; and their outcomes."""
+"""Intents other than transfers (delegations, messages, typed data) and their outcomes."""
 
 from typing import Any
 

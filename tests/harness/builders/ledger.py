@@ -1,4 +1,4 @@
-"""Records as the pipeline writes them, a log in memory, and ledgers whole and tampered with."""
+"""Records of a pipeline, a log in memory, and ledgers, intact and tampered with."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -49,7 +49,7 @@ Outcome = TransactionSigned | IntentRejected
 
 @dataclass
 class Pipeline:
-    """Writes what the pipeline writes: offsets without holes, outcomes in dense sequence."""
+    """Writes a pipeline's records: offsets without gaps, outcomes with dense sequence numbers."""
 
     accounts: int = 4
     records: list[Record] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Pipeline:
         return record
 
     def run(self, count: int, first: int = 0) -> list[Record]:
-        """Append the nine records of each of ``count`` intents; every fifth is rejected."""
+        """Append nine records for each of ``count`` intents; every fifth intent is rejected."""
         before = len(self.records)
         for n in range(first, first + count):
             self._intent(n)
@@ -162,7 +162,7 @@ def signed(event: Outcome, key: Ed25519PrivateKey = SIGNER_KEY) -> Outcome:
 
 
 class MemoryLog:
-    """A log that can lose its beginning and its end."""
+    """A log that can lose records at its beginning and its end."""
 
     def __init__(self, records: Sequence[Record] = ()) -> None:
         self.records = list(records)
@@ -191,7 +191,7 @@ def _place(record: Record) -> PartitionId:
 
 
 def chained(entries: Sequence[Entry], base: Tip = EMPTY) -> list[Row]:
-    """Return the rows that a writer makes of entries."""
+    """Return the chained rows of entries."""
     own = hashes(base, entries)
     links = [base.hash, *own][: len(own)]
     numbers = range(base.rows, base.rows + len(own))
@@ -213,7 +213,7 @@ def filled(clickhouse: ClickHouse, records: Sequence[Record]) -> LedgerTable:
 
 
 def put(clickhouse: ClickHouse, row: Row) -> None:
-    """Insert a row as an attacker with the database's own client does."""
+    """Insert a row as an attacker with a database client does."""
     values = ", ".join(
         f"unhex('{(value if isinstance(value, bytes) else value.encode()).hex()}')"
         if isinstance(value, bytes | str)
@@ -225,9 +225,9 @@ def put(clickhouse: ClickHouse, row: Row) -> None:
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Callable[[], ClickHouse]]:
-    """Hold a folder and give a migrated database of its own at every call.
+    """Open a folder and yield a function that makes a new migrated database.
 
-    A process holds one folder at a time, so everything is closed at the end.
+    A process can open one folder at a time, so everything is closed at the end.
     """
     opened: list[ClickHouse] = []
 
@@ -261,7 +261,7 @@ def outcome(n: int, sequence: int, key: Ed25519PrivateKey | None = None) -> byte
 
 
 def jsonl(rows: Sequence[Row]) -> bytes:
-    """Return rows as an export writes them, a line of JSON each."""
+    """Return rows as an export writes them, one line of JSON each."""
     return b"".join(
         orjson.dumps(
             {

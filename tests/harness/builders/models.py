@@ -34,7 +34,7 @@ windows = st.lists(
     unique_by=lambda entry: entry[0],
 ).map(lambda entries: Window(tuple(sorted(entries))))
 
-# What a validating function lets through, by the function's name.
+# Values that a validating function accepts, by the function's name.
 _VALIDATED: dict[str, Strategy] = {
     "_uint256": uint256,
     "_wei_sum": uint256.map(lambda wei: 3 * wei),
@@ -55,7 +55,7 @@ def _of_a_release(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"evidence": evidence, "valid_from_ms": begins, "valid_until_ms": ends}
 
 
-# What fits together too rarely when each field is drawn alone, by the model's name.
+# Models whose fields, drawn independently, would rarely form a valid value; by name.
 _FITTED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "VerificationPolicy": _one_floor_each,
     "ReleasePolicy": _of_a_release,
@@ -63,7 +63,7 @@ _FITTED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def canonical_models() -> list[type[Canonical]]:
-    """Return every concrete model of ``schemas`` and ``signer``, whoever adds one."""
+    """Return every concrete model of ``schemas`` and ``signer``, including future ones."""
     for package in (schemas, signer):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             importlib.import_module(module.name)
@@ -85,7 +85,7 @@ def values_of(model: type[Canonical]) -> Strategy:
 
 
 def _made(model: type[Canonical], content: dict[str, Any]) -> Canonical | None:
-    """Return a value, or None where fields that are fine alone do not go together."""
+    """Return a value, or None if the fields are valid alone but not together."""
     try:
         return model(**content)
     except ValidationError:
@@ -150,7 +150,7 @@ def _annotated(base: Any, metadata: list[Any]) -> Strategy:
 
 
 def _matching(pattern: str) -> Strategy:
-    """Draw text of a pattern; bytes in hex as bytes, which is a hundred times faster."""
+    """Draw text that matches a pattern; hex is drawn as bytes, a hundred times faster."""
     bare = pattern.removeprefix("^").removesuffix("$")
     if sized := _HEX_OF_SIZE.fullmatch(bare):
         size = int(sized[1]) // 2

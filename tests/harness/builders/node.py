@@ -16,14 +16,14 @@ RUN_S_MAX = 300
 
 
 def run_script(folder: Path, script: str, *arguments: str) -> Any:
-    """Install what a folder's lock pins, run one of its scripts and return the JSON it prints.
+    """Install the packages of a folder's lock, run a script and return the JSON it prints.
 
-    Without Node.js, or where npm reaches no registry, the test is skipped; with CI=true it fails.
+    Without Node.js or npm's registry the test is skipped; with CI=true it fails.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         _without("Node.js 20 with npm is absent")
-    with file_lock(folder / "package.json"):  # two processes of tests may come at once
+    with file_lock(folder / "package.json"):  # two test processes may arrive at the same time
         _install(npm, folder)
     done = subprocess.run(
         [node, script, *arguments],

@@ -1,7 +1,7 @@
-"""Evidence with defects, each known by the verification step that must reject it.
+"""Evidence with defects, each with the verification step that must reject it.
 
-Real evidence may have those whose step is None. The steps are the reference's, written down here a
-second time: nothing is asked of the code under test.
+A defect with step None may occur in real evidence. The steps are written here a second time, from
+the reference, independent of the code under test.
 """
 
 from collections.abc import Callable, Iterable
@@ -49,10 +49,10 @@ List = Callable[[Generation], bytes | None]
 
 @dataclass(frozen=True)
 class Odd:
-    """What differs from good evidence; of two in one ``slot`` only one can be there.
+    """A difference from good evidence; two defects of one ``slot`` exclude each other.
 
-    ``leaf`` holds AMD's extensions by number, None for one that is left out. ``policy`` is what the
-    verifier says otherwise. ``of`` and ``kinds`` are those of which it can be.
+    ``leaf`` has AMD's extensions by number, None to omit one. ``policy`` has changes of the
+    verifier's policy. ``of`` and ``kinds`` are the generations and kinds that can have the defect.
     """
 
     name: str
@@ -84,14 +84,14 @@ def platform_of(generation: Generation, kind: SigningKey) -> SimulatedPlatform:
 
 @cache
 def forger(generation: Generation) -> SimulatedAuthority:
-    """Return an authority of somebody else's with AMD's names."""
+    """Return another authority that uses AMD's names."""
     return SimulatedAuthority.found(other_keys(), generation, AT)
 
 
 def odd_evidence(
     generation: Generation, kind: SigningKey, odd: Iterable[Odd]
 ) -> tuple[Evidence, VerificationPolicy, int]:
-    """Return evidence with all of these in it, the verifier's policy and its time (ms)."""
+    """Return evidence with all of these defects, the verifier's policy and its time (ms)."""
     chip = platform_of(generation, kind)
     fields: dict[str, Any] = {"report_data": BINDING.report_data()}
     said: dict[str, bytes | None] = {}
@@ -117,7 +117,7 @@ def odd_evidence(
 
 
 def odd_leaf(generation: Generation, kind: SigningKey, said: dict[str, bytes | None]) -> bytes:
-    """Return a leaf that the intermediate signed, in which AMD's extensions say this too."""
+    """Return a leaf signed by the intermediate, with these values of AMD's extensions."""
     chip, middle = platform_of(generation, kind), authority_keys().intermediates[kind]
     held: dict[str, bytes | None] = {
         extension.oid.dotted_string.removeprefix(ARC): extension.value
@@ -156,7 +156,7 @@ def big_endian(raw: bytes) -> bytes:
 
 
 def strangers(raw: bytes) -> bytes:
-    """Return a report with another chip's signature over these very bytes."""
+    """Return a report with another chip's signature over the same bytes."""
     signature = ec.generate_private_key(ec.SECP384R1()).sign(raw[:R], ec.ECDSA(SHA384()))
     r, s = (value.to_bytes(72, "little") for value in decode_dss_signature(signature))
     return put(R, r + s)(raw)

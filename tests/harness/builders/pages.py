@@ -1,4 +1,4 @@
-"""The pages of the documentation."""
+"""The text of the documentation pages."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ globs = st.lists(glob_parts, min_size=1, max_size=5).map("/".join)
 
 @cache
 def spelled_out(glob: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    """Try every number of parts for every run of them."""
+    """Match by trying every number of path parts for every wildcard."""
     if not glob:
         return not path
     if glob[0] == "**":

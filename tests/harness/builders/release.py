@@ -1,4 +1,4 @@
-"""Key releases to simulated machines: policy, token issuer and signers."""
+"""Key releases for simulated machines: policy, token issuer and signers."""
 
 import base64
 import json
@@ -73,7 +73,7 @@ def audience(provider: str) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Return good claims, but for these; None takes one out."""
+    """Return good claims with these replaced; None removes one."""
     now_s = AT_MS // 1000
     good = {
         "iss": TERMS.issuer,
@@ -141,7 +141,7 @@ def standing(provider: str = NAMES[0], **changes: Any) -> ReleaseIdentity:
 
 
 def attest(binding: Binding, **fields: Any) -> Evidence:
-    """Return what a good machine says of a binding, but for these fields of its report."""
+    """Return good evidence for a binding, with these fields of its report replaced."""
     report = platform().sign({"report_data": binding.report_data()} | fields)
     return Evidence(report, platform().certificates, crl())
 
@@ -204,14 +204,14 @@ def released(
     seed: str = "signer",
     random_bytes: RandomBytes | None = None,
 ) -> ReleasedKms:
-    """Return the KMS of a signer that has nothing but this release."""
+    """Return the KMS of a signer whose only access is this release."""
     named = holder(release.provider)
     reading = read_token or (lambda: rs256(aud=named.audience))
     return ReleasedKms(named, asking(), release, attesting, reading, random_bytes or Stream(seed))
 
 
 def flips(raw: bytes, step: int) -> Iterator[bytes]:
-    """Yield the bytes with one bit of each ``step``-th byte turned."""
+    """Yield copies of the bytes, each with one bit of a ``step``-th byte flipped."""
     for at in range(0, len(raw), step):
         changed = bytearray(raw)
         changed[at] ^= 1
@@ -247,7 +247,7 @@ def request(mine: Exchange, **fields: Any) -> bytes:
 
 
 def changed(raw: bytes, *path: str, to: Any) -> bytes:
-    """Return a request with one field replaced, canonical again."""
+    """Return a request with one field replaced, in canonical bytes."""
     content = json.loads(raw)
     inner = content
     for name in path[:-1]:

@@ -17,14 +17,14 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Served:
-    """A release that listens, and what ended it."""
+    """A listening release, and the exception that ended it, if any."""
 
     release: Release
     port: int
     failures: list[BaseException] = field(default_factory=list)
 
     async def say(self, raw: bytes, *, end: bool = False) -> tuple[int, dict[str, str], bytes]:
-        """Send bytes as they are; return status, headers and body of what comes back."""
+        """Send raw bytes; return status, headers and body of the response."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         writer.write(raw)
         if end:

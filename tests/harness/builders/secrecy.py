@@ -1,4 +1,4 @@
-"""Looks for secrets in everything that an object or an exception could print."""
+"""Searches everything that an object or exception could print for secrets."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ HOUSE = str(Path(__file__).parents[2])
 
 
 def spellings(secret: bytes) -> Iterator[str]:
-    """The ways in which a run of a secret's bytes could show up in text."""
+    """Return the forms in which bytes of a secret could appear in text."""
     run = secret[8:24]
     yield run.hex()
     yield repr(run)[2:-1]
@@ -41,7 +41,7 @@ def printed(thing: object) -> str:
 
 
 def rendered(error: BaseException) -> str:
-    """Everything a crash reporter could make of an exception, local variables included."""
+    """Return everything a crash reporter could print, including local variables."""
     without_tests(error)
     plain = traceback.TracebackException.from_exception(error, capture_locals=True)
     stream = io.StringIO()
@@ -55,7 +55,7 @@ def rendered(error: BaseException) -> str:
 
 
 def without_tests(error: BaseException) -> None:
-    """Drop the frames of the tests, which know the needles; keep all of the product's."""
+    """Drop the frames of the tests, which have the secrets; keep those of the product."""
     for each in chain(error):
         frames = each.__traceback__
         while frames is not None and frames.tb_frame.f_code.co_filename.startswith(HOUSE):

@@ -1,4 +1,4 @@
-"""Secrets in a vault: what stores and serves them, requests for them, and the records of that."""
+"""Secrets in a vault: the service that reads them, requests, and access records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,7 +82,7 @@ ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sig
 def desk_of(
     mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
 ) -> Iterator[SecretService]:
-    """Lend a desk over the vault ``main``; the agent has these grants."""
+    """Yield a read service of the vault ``main``; the agent has these grants."""
     said = agent(intents_api_enabled=intents, **changes)
     access = AccessSet(agent=AGENT, grants=grants)
     made = VaultCreated(account=ACCOUNT, vault="main", mode=mode)

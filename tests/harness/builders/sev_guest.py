@@ -28,13 +28,13 @@ KINDS = {
     "intermediate": UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782"),
     "root": UUID("c0b406a4-a803-4952-9743-3fb6014cd0ae"),
 }
-"""What the GHCB specification calls the certificates of a table."""
+"""The GUIDs of the certificates in a table, from the GHCB specification."""
 Sign = Callable[[bytes, int], bytes]
-"""From REPORT_DATA and VMPL to a report."""
+"""Makes a report from REPORT_DATA and VMPL."""
 
 
 def encode_table(table: CertificateTable) -> bytes:
-    """Return the bytes of a table, as a host hands it over."""
+    """Encode a certificate table as a host does."""
     held = [(kind, der) for name, kind in KINDS.items() if (der := getattr(table, name))]
     offset = 24 * (len(held) + 1)
     entries, certificates = b"", b""
@@ -46,7 +46,7 @@ def encode_table(table: CertificateTable) -> bytes:
 
 @dataclass
 class PretendedDevice:
-    """Answers as the kernel does, and wrong where a test says so."""
+    """Answers as the kernel does, with the faults that a test sets."""
 
     sign: Sign
     table: bytes = b""
@@ -105,7 +105,7 @@ class PretendedDevice:
 
 @dataclass
 class PretendedConfigfs:
-    """One folder's attributes in memory; ``wrong`` replaces what is read of an attribute."""
+    """The attributes of one folder in memory; ``wrong`` replaces the content of an attribute."""
 
     sign: Sign
     table: bytes = b""

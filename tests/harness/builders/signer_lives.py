@@ -1,4 +1,4 @@
-"""Three agents of one registry, and signers that may die at any step of their batches."""
+"""Three agents of one registry, and signers that may crash at any step of their batches."""
 
 import secrets
 from collections import Counter
@@ -69,7 +69,7 @@ AGENTS = {"alice": (ACCOUNT, ALICE), "bob": (ACCOUNT, BOB), "carol": ("ops", CAR
 
 
 def check_settled(outcomes: list[AnyOutcome]) -> None:
-    """One outcome per intent, signed by the signer; numbers dense; nonces used once."""
+    """Assert one signed outcome per intent, dense sequence numbers, and nonces used once."""
     assert max(Counter(outcome.intent for outcome in outcomes).values(), default=1) == 1
     for account in {outcome.account for outcome in outcomes}:
         numbers = [outcome.sequence for outcome in outcomes if outcome.account == account]
@@ -83,7 +83,7 @@ def check_settled(outcomes: list[AnyOutcome]) -> None:
 
 
 def used_nonces(outcomes: list[AnyOutcome]) -> dict[str, dict[int, list[int]]]:
-    """Return by sender and chain the nonces of transactions and authorizations."""
+    """Return the nonces of transactions and authorizations by sender and chain."""
     used: dict[str, dict[int, list[int]]] = {}
     for one in outcomes:
         if not isinstance(one, IntentRejected) and one.nonce is not None:
@@ -104,7 +104,7 @@ def ask(name: str, idempotency_key: str, value_wei: int) -> Arrival:
 
 
 KMS = LocalKms(bytes(32), secrets.token_bytes)
-# Batches of one life may share accounts, repeat intents and reuse idempotency keys.
+# Batches of one run may share accounts, repeat intents and reuse idempotency keys.
 asked = st.tuples(
     st.sampled_from(sorted(AGENTS)), st.sampled_from("abcdef"), st.sampled_from([1, 2])
 )
@@ -112,7 +112,7 @@ batches = st.lists(st.lists(asked, min_size=1, max_size=4), min_size=1, max_size
 
 
 class Life:
-    """Runs batches as the signer on Kafka does, and dies before step ``dies_at``."""
+    """Runs batches as the signer on Kafka does, and crashes before step ``dies_at``."""
 
     def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:
         process = SignerProcess(disk, REGISTRY, KEYS, SECRETS, handed_out)
@@ -131,7 +131,7 @@ class Life:
         self._dies_at = dies_at
 
     def run(self, read: Sequence[Sequence[Arrival]]) -> None:
-        """Finish what is pinned; take every batch that was not read; publish the last outcomes."""
+        """Recover pinned outcomes, process every unread batch, publish the last outcomes."""
         for commit in self.slot.recover():
             self._commit(commit)
         position = self.slot.stage.memory.slot.positions.get("decided/0", 0)

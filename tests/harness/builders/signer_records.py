@@ -1,4 +1,4 @@
-"""A boot record without attestation evidence, and what a signer remembers of a decided intent."""
+"""A boot record without attestation evidence, and the state record of a decided intent."""
 
 import base64
 from typing import Any
@@ -16,7 +16,7 @@ EVIDENCE = b"{}"
 
 
 def life(unique: int, **changes: Any) -> SignerBoot:
-    """Return the record of a boot; ``unique`` tells one life from another."""
+    """Return the record of a boot; ``unique`` distinguishes boots."""
     members: dict[str, Any] = {
         "org": "acme",
         "signer": SIGNER.keyid,
@@ -52,19 +52,19 @@ def live_of(one: TransactionIntent) -> LiveIntent:
 
 
 def judge(one: Case, account: Account) -> Judgement:
-    """Return what the signer of these tests decides."""
+    """Return the decision of the tests' signer."""
     return authorize(one, account, SIGNER.keyid)
 
 
 def allocated(judged: Judgement) -> TransactionSigned:
-    """Return what a judgement allocates, or fail."""
+    """Return the allocation, or fail if the intent was refused."""
     assert isinstance(judged, Allocation), judged
     assert isinstance(judged.live.pinned, TransactionSigned)
     return judged.live.pinned
 
 
 def refused(judged: Judgement) -> IntentRejected:
-    """Return what a judgement refuses, or fail."""
+    """Return the refusal, or fail if the intent was allocated."""
     assert isinstance(judged, Refusal), judged
     assert isinstance(judged.live.pinned, IntentRejected)
     return judged.live.pinned

@@ -15,7 +15,7 @@ CONTRACT = "0x" + "c0" * 20
 OTHER = "0x" + "c1" * 20
 ETHER = 10**18
 
-# Each is its own source: opcodes, one line per statement.
+# The byte code is the source: opcodes, one line per statement.
 LOOP_FOREVER = bytes.fromhex("5b5f56")  # JUMPDEST PUSH0 JUMP
 STOP = bytes.fromhex("00")
 TOUCH_2_GIB_OF_MEMORY = bytes.fromhex("60ff 637fffffff 53 00")  # MSTORE8 at the last byte
@@ -36,7 +36,7 @@ def call_to(address: str, gas: str = "5a", value: int = 0) -> bytes:
 
 
 def revert_with(data: bytes) -> bytes:
-    """CODECOPY what follows the program, then REVERT with it."""
+    """CODECOPY the data after the program, then REVERT with it."""
     program = bytes.fromhex(f"61{len(data):04x} 80 600a 5f 39 5f fd")
     assert len(program) == 0x0A
     return program + data
@@ -74,7 +74,7 @@ def call(to: str | None, **fields: Any) -> Call:
 
 
 def calldata(contract: str, signature: str, *arguments: Any) -> bytes:
-    """Encode a contract call, with an ABI library of its own."""
+    """Encode a contract call with an independent ABI library."""
     inside = signature[signature.index("(") + 1 : -1]
     types = [inside] if inside.startswith("(") else _split(inside)
     selector = bytes.fromhex(contracts()[contract].methods[signature][2:])

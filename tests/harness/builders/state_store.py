@@ -1,4 +1,4 @@
-"""The signer's state store as a dictionary, under the contract of the real one."""
+"""The signer's state store as a dictionary, with the contract of the real one."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ from signer.state import StateKey, StateWrite
 
 @dataclass
 class DictStateStore:
-    """A ``StateStore``; what ``commit`` took is there for whoever comes after a crash.
+    """A ``StateStore`` whose committed records survive a crash.
 
-    ``versions`` keeps every value that ever stood at a key, as an attacker would.
+    ``versions`` keeps every value that a key ever had, as an attacker would.
     """
 
     records: dict[StateKey, StateWrite] = field(default_factory=dict)
     versions: dict[StateKey, list[bytes]] = field(default_factory=dict)
 
     def commit(self, writes: Sequence[StateWrite]) -> None:
-        """Store all of a batch; each key is written once."""
+        """Store a batch; assert that each key is written once."""
         assert len({write.key for write in writes}) == len(writes)
         for write in writes:
             if write.value is None:

@@ -21,7 +21,7 @@ DETAILS_MEMBERS = "address token, uint160 amount, uint48 expiration, uint48 nonc
 
 
 def members(signature: str) -> list[dict[str, str]]:
-    """Return members as JSON from how Solidity would write them: ``address to, uint256 id``."""
+    """Parse members in Solidity's notation, such as ``address to, uint256 id``."""
     pairs = (member.split(" ", 1) for member in signature.split(", ") if member)
     return [{"name": name, "type": field_type} for field_type, name in pairs]
 
@@ -42,7 +42,7 @@ def document(primary: str, message: Document, **types: str) -> Document:
 
 
 def permit(**message: Any) -> Document:
-    """Return a USDC permit as wallets get it."""
+    """Return a USDC permit in the form that wallets get."""
     said = {"owner": OWNER, "spender": SPENDER, "value": "1000000", "nonce": 0, "deadline": 2**64}
     made = document("Permit", said | message, Permit=PERMIT_MEMBERS)
     made["types"]["EIP712Domain"] = members(
@@ -52,7 +52,7 @@ def permit(**message: Any) -> Document:
 
 
 def mail() -> Document:
-    """Return what cannot spend: the standard's example, with a list of recipients."""
+    """Return a document that spends nothing: the standard's example with several recipients."""
     cow, bob = {"name": "Cow", "wallet": OWNER}, {"name": "Bob", "wallet": SPENDER}
     return document(
         "Mail",
@@ -74,7 +74,7 @@ def changed(made: Document, path: str, value: Any) -> Document:
 
 
 def without(made: Document, path: str) -> Document:
-    """Return a copy without what stands at a dotted path of objects."""
+    """Return a copy without the value at a dotted path."""
     copy = deepcopy(made)
     *steps, last = path.split(".")
     part: Any = copy
@@ -94,7 +94,7 @@ def read(made: Document | str) -> TypedData:
 
 
 def filled(name: str, types: dict[str, str], depth: int = 0) -> Document:
-    """Return some value of a struct; arrays have as many items as they must, else one."""
+    """Return a value of a struct; arrays have their fixed number of items, else one."""
     return {
         member["name"]: _filled(member["type"], types, depth) for member in members(types[name])
     }
@@ -112,7 +112,7 @@ def _filled(field_type: str, types: dict[str, str], depth: int) -> Any:
 
 
 def made_of(primary: str, **types: str) -> Document:
-    """Return a document of these types with values that fit."""
+    """Return a document of these types with valid values."""
     return document(primary, filled(primary, types), **types)
 
 

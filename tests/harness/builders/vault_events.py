@@ -29,17 +29,17 @@ from tests.harness.builders.cases import (
 from tests.harness.builders.cases import registered as usually_registered
 
 FUND = "fund"
-"""An account that is opened with its agents' vault set to a mode."""
+"""An account whose vault of agent keys has a chosen mode."""
 
 
 def registered(mode: CustodyMode) -> Registry:
-    """Return a registry in which the agents' vault of ``FUND`` is of a mode."""
+    """Return a registry in which the vault of ``FUND``'s agent keys has a mode."""
     made = VaultCreated(account=FUND, vault=AGENT_KEYS, mode=mode)
     return usually_registered(made, AccountOpened(account=FUND))[1]
 
 
 def wrapped_in(mode: CustodyMode, blob: str = "01") -> dict[str, Any]:
-    """Return the fields of a data key that is wrapped as a mode wraps it."""
+    """Return the fields of a wrapped data key in a mode."""
     names = ("gcp", "aws", "azure")[: PLANS[mode].providers]
     if not names:
         return {"wrapped_kek": "0x01", "wrapped_dek": f"0x{blob}"}
@@ -48,14 +48,14 @@ def wrapped_in(mode: CustodyMode, blob: str = "01") -> dict[str, Any]:
 
 
 def answered(mode: CustodyMode, **changes: Any) -> KeyProvisioned:
-    """Return the unsigned answer that made the key of ``FUND`` in a vault of this mode."""
+    """Return the unsigned event of ``FUND``'s new key in a vault of this mode."""
     share = {"client_share": "0x0c"} if PLANS[mode].needs_client else {}
     terms = key_answer(key_request(account=FUND)).plain() | {"mode": mode} | share
     return KeyProvisioned(**(terms | wrapped_in(mode) | changes))
 
 
 def ordered(by: Ed25519Signer = ADMIN, **changes: Any) -> Envelope:
-    """Return an admin's order to change the key of the agents' vault of ``FUND``."""
+    """Return an admin's order to change the key of ``FUND``'s vault of agent keys."""
     terms: dict[str, Any] = {
         "org": ORG,
         "account": FUND,
@@ -72,7 +72,7 @@ def ordered(by: Ed25519Signer = ADMIN, **changes: Any) -> Envelope:
 def changed(
     change: KeyChange = "kek", sequence: int = 1, wrapped_kek: str = "0x02", **changes: Any
 ) -> bytes:
-    """Return a signer's event of a vault's new KEK, or new root."""
+    """Return a signer's event of a vault's new KEK or root."""
     request = ordered(change=change, sequence=sequence)
     terms: dict[str, Any] = {
         "id": vault_answer_id(request.body()),

@@ -1,4 +1,4 @@
-"""Orders about vaults and their secrets, and the signer that carries them out."""
+"""Orders about vaults and their secrets, and the signer that executes them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +104,7 @@ def opened(one: Desk, event: SecretStored) -> bytes:
 
 
 def seen_by_vault(one: Desk) -> Any:
-    """Return the state of a signer that died with what lies on ``vault`` committed."""
+    """Return the state of a restarted signer that loads the committed vault events."""
     committed = fresh(one)
     for record in registry_records(one):
         committed.register(record, NOW_MS)
@@ -115,7 +115,7 @@ def seen_by_vault(one: Desk) -> Any:
 
 
 def fork(one: Desk, holders: Holders) -> Operations:
-    """Return a copy of the signer, whose answers the original does not learn of."""
+    """Return a copy of the signer; the original does not see the copy's events."""
     other = fresh(one)
     other.load(registry_records(one), vault_records(one), seen_by(one))
     other.vaults.holders = holders

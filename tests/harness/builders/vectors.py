@@ -26,7 +26,7 @@ def load_vectors(name: str) -> Any:
 
 
 def report_cases(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    """Write what was compared into the test output, although pytest captures the rest."""
+    """Print the number of compared cases, bypassing pytest's capture."""
     with capsys.disabled():
         sys.stdout.write(f"\n{line}\n")
 

@@ -1,1 +1,1 @@
-"""The ``sixgate`` command, in this process or in one of its own."""
+"""The ``sixgate`` command, in this process or a separate one."""

@@ -1,4 +1,4 @@
-"""What tests ask of an ``Api``, wherever its pipeline runs."""
+"""Calls of an ``Api``, embedded or on Kafka, that many tests make."""
 
 import base64
 import socket
@@ -11,7 +11,7 @@ ASK_S_MAX = 60
 
 
 def ask(folder: Folder, line: bytes) -> bytes:
-    """Send bytes to a node's socket and return everything it answers."""
+    """Send bytes to a node's socket and return the whole response."""
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(ASK_S_MAX)
         link.connect(str(folder.socket))
@@ -25,7 +25,7 @@ def record(value: bytes, key: str = ACCOUNT) -> Json:
 
 
 def submit(api: Api, *values: bytes) -> list[Json]:
-    """Submit and wait; return the ends in the order of the values."""
+    """Submit and wait; return the results in the order of the values."""
     accepted, *ends = api.submit([record(value) for value in values], wait=True)
     assert accepted == {"accepted": len(values)}
     return sorted(ends, key=lambda end: end["index"])
@@ -37,5 +37,5 @@ def verified(api: Api, head: Json | None = None) -> Json:
 
 
 def results(ends: list[Json]) -> list[str]:
-    """Return each end's reason, or that it was signed."""
+    """Return ``signed`` or the reason of each result."""
     return [end["result"].get("reason", "signed") for end in ends]

@@ -1,7 +1,7 @@
 """The ``sixgate`` command: ``CommandLine`` starts processes, ``InProcess`` runs in this one.
 
-A command in this process costs 0.05 s against a served node and 0.3 s on a folder at rest, a
-process two seconds. Use processes for what only a process has: exit codes, signals, pipes.
+A command in this process takes 0.05 s against a running node and 0.3 s on a folder at rest; a new
+process takes two seconds. Use processes for exit codes, signals and pipes.
 """
 
 import io
@@ -20,13 +20,13 @@ from typing import IO, Any, Self
 
 from sixgate.cli.app import run
 
-SECONDS_MAX = 180  # far above what a busy machine takes, below what pytest waits
+SECONDS_MAX = 180  # far above the time on a busy machine, below pytest's timeout
 COMMAND = (sys.executable, "-m", "sixgate")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended, and what it wrote."""
+    """The exit code of a command and its output."""
 
     code: int
     out: str
@@ -42,7 +42,7 @@ class Ended:
 
     @property
     def sentence(self) -> str:
-        """Return the one line that says why a command failed."""
+        """Return the one line of the error."""
         errors = [line for line in self.err.splitlines() if line.startswith("Error: ")]
         assert "Traceback" not in self.err, self.err
         assert len(errors) == 1, self.err
@@ -51,16 +51,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Commands on one data folder, or on none in particular."""
+    """Runs commands on one data folder, or without ``--data``."""
 
     folder: Path | None
 
     def run(self, *words: str, stdin: str = "", more: dict[str, str] | None = None) -> Ended:
-        """Run a command to its end, with ``more`` in its environment."""
+        """Run a command to its end, with ``more`` added to its environment."""
         return self._run(words, stdin, self.environment | (more or {}))
 
     def run_after(self, before: Callable[[], None], *words: str, stdin: str = "") -> Ended:
-        """Run a command in a process that calls ``before`` first."""
+        """Run a command in a process that first calls ``before``."""
         return _run_process(words, stdin, self.environment, before)
 
     def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
@@ -82,7 +82,7 @@ class CommandLine:
         )
 
     def up(self) -> "subprocess.Popen[str]":
-        """Start ``up`` and wait until it serves."""
+        """Start ``sixgate up`` and wait until it serves."""
         running = self.start("up")
         assert running.stderr
         first = running.stderr.readline()
@@ -90,7 +90,7 @@ class CommandLine:
         return running
 
     def submit(self, *intents: dict[str, Any], words: Sequence[str] = ()) -> list[Any]:
-        """Submit intents through standard input; return the results in their order."""
+        """Submit intents through standard input; return the results in the same order."""
         lines = "".join(json.dumps(intent) + "\n" for intent in intents)
         ended = self.run("submit", "-", "--json", *words, stdin=lines)
         assert ended.code in (0, 3), ended.err
@@ -102,11 +102,11 @@ class CommandLine:
 
     @property
     def processes(self) -> "CommandLine":
-        """Commands on the same folder, each in a process of its own."""
+        """Return a command line for the same folder that starts one process per command."""
         return CommandLine(self.folder)
 
     def files_at_rest(self) -> list[bytes]:
-        """Return every file's content; a node that serves would merge files away meanwhile."""
+        """Return every file's content. No node may run: it would merge files meanwhile."""
         files = [path.read_bytes() for path in self.data.rglob("*") if path.is_file()]
         assert files
         return files
@@ -143,7 +143,7 @@ def _run_process(
 
 
 class InProcess(CommandLine):
-    """The same commands in this process, many in a second.
+    """Runs the same commands in this process, many per second.
 
     On a folder at rest, a command opens the ledger's engine here and closes it again: a process
     holds the engine on one folder at a time.
@@ -151,7 +151,7 @@ class InProcess(CommandLine):
 
     def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
         with tempfile.TemporaryFile() as given:
-            # A file that commands may read past Python's buffer; bytes that are no text are
+            # A real file, as commands may read past Python's buffer. Invalid UTF-8 arrives as
             # surrogates in ``stdin``.
             given.write(stdin.encode(errors="surrogateescape"))
             given.seek(0)
@@ -191,7 +191,7 @@ def _written(stream: io.TextIOWrapper) -> str:
 
 @contextmanager
 def served(cli: CommandLine) -> Iterator[InProcess]:
-    """Run the folder's node in a process of its own meanwhile; it must end cleanly."""
+    """Run the folder's node in another process during the block; it must end cleanly."""
     running = cli.up()
     try:
         yield InProcess(cli.folder)

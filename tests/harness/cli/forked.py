@@ -32,7 +32,9 @@ from tests.harness.pipeline.wrong_clock import set_clock
 
 ROOT = Path(__file__).parents[3]
 CODE, PID = struct.Struct("=i"), struct.Struct("=i")
-ORDER_BYTES_MAX = 1 << 17  # what Linux lets through such a socket, and far above an environment
+ORDER_BYTES_MAX = (
+    1 << 17
+)  # the limit of Linux for such a socket, far above the size of an environment
 DESCRIPTORS_MAX = 1 << 20
 ENDLESS_MS = -1
 PACKAGES = ("sixgate.cli", "sixgate.scaled")
@@ -51,13 +53,13 @@ MODULES = (
 
 
 class Forked(subprocess.Popen[bytes]):
-    """A child of the server, for a test to wait for and to signal as if it were its own."""
+    """A child of the server that a test can wait for and signal like its own child."""
 
     def __init__(self, words: tuple[str, ...], pid: int, pidfd: int, end: socket.socket) -> None:
-        """Take over a process that runs already: nothing of ``Popen`` starts it."""
+        """Wrap a running process, without the start of ``Popen``."""
         self.args, self.pid, self.returncode = words, pid, None
         self.stdin = self.stdout = self.stderr = None
-        self._pidfd, self._end = pidfd, end.detach()  # numbers: a socket complains when it is lost
+        self._pidfd, self._end = pidfd, end.detach()  # numbers: a lost socket object would warn
 
     def poll(self) -> int | None:
         return self._code(0)
@@ -77,7 +79,7 @@ class Forked(subprocess.Popen[bytes]):
             self.wait()
 
     def _code(self, within_ms: int) -> int | None:
-        """Return its exit code, which stays where it is for other threads that wait for it."""
+        """Read the exit code without removing it, as other threads may wait for it, too."""
         waiting = select.poll()
         waiting.register(self._end, select.POLLIN)
         if self.returncode is None and waiting.poll(within_ms):
@@ -93,7 +95,7 @@ class Forked(subprocess.Popen[bytes]):
 
 
 class Order(NamedTuple):
-    """What a child is to be."""
+    """What a child must run, and with which files and environment."""
 
     words: tuple[str, ...]
     env: dict[str, str]
@@ -102,7 +104,7 @@ class Order(NamedTuple):
 
 
 class Server:
-    """The side of the tests: the process that forks, and the link to it."""
+    """The tests' side: the process that forks, and the link to it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -114,7 +116,7 @@ class Server:
             )
 
     def close(self) -> None:
-        """End it, and with it every process it forked."""
+        """End the server and every process it forked."""
         self._link.close()
         self._process.wait()
 
@@ -131,7 +133,7 @@ class Server:
 
 @cache
 def server() -> Server:
-    """Return this process's server, which ends with it."""
+    """Return the server of this process; it ends with this process."""
     made = Server()
     atexit.register(made.close)
     return made
@@ -145,7 +147,7 @@ def fork(
     env: Mapping[str, str] | None = None,
     clock: Path | None = None,
 ) -> Forked:
-    """Start ``sixgate`` with these words; ``clock`` is a file as in ``wrong_clock``."""
+    """Start ``sixgate`` with these arguments; ``clock`` is a file as in ``wrong_clock``."""
     order = Order(words, dict(env or os.environ), str(Path.cwd()), str(clock) if clock else None)
     with Path(os.devnull).open("rb") as nothing:
         files = (stdin or nothing, out, err or out)
@@ -153,7 +155,7 @@ def fork(
 
 
 class ForkedCommandLine(CommandLine):
-    """The same commands, each in a forked process."""
+    """Runs each command in a forked process."""
 
     def _run(self, words: Sequence[str], stdin: str, environment: dict[str, str]) -> Ended:
         with TemporaryFile() as said, TemporaryFile() as out, TemporaryFile() as err:
@@ -173,7 +175,7 @@ def _written(file: IO[bytes]) -> str:
 
 
 def serve(link: socket.socket) -> Order:
-    """Fork for each order and tell how each child ended; return the order in the child."""
+    """Fork for each order and report each exit code; return the order in the child."""
     ends: dict[int, tuple[int, int]] = {}
     waiting = select.poll()
     waiting.register(link, select.POLLIN)
@@ -201,28 +203,28 @@ def serve(link: socket.socket) -> Order:
 
 def _tell_end(pidfd: int, pid: int, end: int) -> None:
     _, status = os.waitpid(pid, 0)
-    with suppress(BrokenPipeError):  # the test may have let go of it
+    with suppress(BrokenPipeError):  # the test may have closed it
         os.write(end, CODE.pack(os.waitstatus_to_exitcode(status)))
     os.close(end)
     os.close(pidfd)
 
 
 def _end(ends: Mapping[int, tuple[int, int]]) -> NoReturn:
-    """End with the tests, and leave no process of theirs."""
+    """Kill every child and exit: the tests have ended."""
     for pidfd in ends:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
     os._exit(0)
 
 
 def _take(files: list[int]) -> None:
-    """Make three files this process's standard streams, and close every other."""
+    """Make three files the standard streams, and close every other descriptor."""
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
     os.closerange(3, DESCRIPTORS_MAX)
 
 
 def import_all() -> None:
-    """Import what any command imports when it runs, but the ledger's engine, which has threads."""
+    """Import everything that commands import, except the ledger's engine, which starts threads."""
     for package in PACKAGES:
         found = importlib.import_module(package)
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
@@ -233,7 +235,7 @@ def import_all() -> None:
 
 
 def main() -> None:
-    """Import, fork, and in a child be ``sixgate``."""
+    """Import the packages, serve forks, and run ``sixgate`` in each child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import_all()
     gc.collect()

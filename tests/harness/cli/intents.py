@@ -1,4 +1,4 @@
-"""What the tests of commands ask an agent for, and the limits it is given."""
+"""Options of the intents and agents in tests of commands."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ INTENT: dict[str, Any] = {"agent": "payroll", "chain": "base", "to": TO, "value"
 
 _WIDE = "--max-value-eth 1 --daily-limit-eth 20 --allow-to any --chains ethereum,base"
 WIDE = f"{_WIDE} --rate 6000".split()
-"""Options of an agent that most intents pass."""
+"""Options of an agent whose limits most intents pass."""
 
 NARROW = f"--max-value-eth 1.50 --daily-limit-eth 5 --allow-to {TO} --chains eth,zora".split()
-"""Options of an agent that may pay one address."""
+"""Options of an agent that may pay one address only."""

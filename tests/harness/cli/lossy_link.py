@@ -1,4 +1,4 @@
-"""A folder's socket whose answers to ``submit`` get lost: the owner has them all the same."""
+"""A proxy for a folder's socket that drops the responses to ``submit``; the node executes them."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def losing_answers(folder: Path) -> Iterator[threading.Event]:
-    """Stand between clients and the owner; the event is set once an answer was held back."""
+    """Proxy the node's socket; the event is set when the first response was dropped."""
     known, real = folder / "sixgate.sock", folder / "real.sock"
     known.rename(real)
     lost = threading.Event()
@@ -44,7 +44,7 @@ def _carry(link: socket.socket, real: Path, lost: threading.Event) -> None:
             if b'"method":"submit"' in request:
                 answers.readline()
                 lost.set()
-                lines.read()  # until the client hangs up
+                lines.read()  # until the client closes the connection
                 return
             for answer in answers:
                 link.sendall(answer)

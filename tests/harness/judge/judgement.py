@@ -1,4 +1,4 @@
-"""Checks after an outage: promises 2, 3, 4 and 6, and that only a used-up limit refused intents."""
+"""Checks after an outage: promises 2, 3, 4 and 6; only the used-up limit may reject intents."""
 
 from tests.harness.judge.outside import Outside, check
 from tests.harness.pipeline.load import DEAR_WEI, Load
@@ -9,9 +9,9 @@ DAILY_WEI = 5 * 10**18
 
 
 def judge(scaled: Scaled, load: Load) -> Outside:
-    """Wait until everything ended; assert promises 2, 3, 4 and 6 of all there is."""
+    """Wait until every intent has ended; assert promises 2, 3, 4 and 6 for all records."""
     scaled.settle(all_ended)
-    for name in scaled.processes:  # what was not acknowledged when a broker was gone is said again
+    for name in scaled.processes:  # unacknowledged events of an outage are published again
         scaled.await_ready(name)
     scaled.await_caught_up(*scaled.processes)
     found = check(on_kafka(scaled.broker), settled=True)
@@ -23,7 +23,7 @@ def judge(scaled: Scaled, load: Load) -> Outside:
 
 
 def _check_limit_reached(found: Outside) -> None:
-    """Nothing of the day's limit is left unused that a refused intent could have used."""
+    """Assert that no rejected intent would have fitted into the unused rest of the daily limit."""
     dear = [o for o in found.outcomes if int(o["value_wei"]) == DEAR_WEI]
     refused = [o for o in dear if o["type"] == "intent.rejected"]
     assert {o["reason"] for o in refused} <= {"daily_limit_exceeded"}

@@ -1,4 +1,4 @@
-"""The ledger on a server, judged from outside: chain, heads, and every record in it once."""
+"""Checks a ledger on a server independently: the chain, the heads, every record exactly once."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from tests.harness.broker.ledger_servers import DATABASE, as_user
 
 @dataclass(frozen=True)
 class LedgerJudge:
-    """Compares what the server holds with what Kafka holds."""
+    """Compares the rows on the server with the records on Kafka."""
 
     broker: Broker
     server: LocalServer
@@ -36,13 +36,13 @@ class LedgerJudge:
             return int(clickhouse.rows("SELECT count() FROM ledger")[0][0])
 
     def records(self) -> list[Record]:
-        """Read every committed record of every topic that is kept."""
+        """Read every committed record of every topic that the ledger stores."""
         return self._kept_on(LEDGER_TOPICS)
 
     def judge(self) -> None:
-        """Recompute everything: each record once, as it is; the chain; the published heads.
+        """Recompute everything: each record once and unchanged, the chain, the published heads.
 
-        What is written meanwhile may be there or not.
+        Records written meanwhile may be missing.
         """
         before = self._entries()
         with closing(ClickHouse.server(as_user(self.server), self.database)) as clickhouse:
@@ -62,7 +62,7 @@ class LedgerJudge:
         return [Envelope.decode(record.value) for record in self._kept_on((Topic.HEADS,))]
 
     def _kept_on(self, topics: Iterable[Topic]) -> list[Record]:
-        """Read topics to the ends they have now, however slowly Kafka gives them."""
+        """Read topics up to their current ends, however slow Kafka is."""
         places = [
             (topic, number)
             for topic in topics

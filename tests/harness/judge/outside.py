@@ -23,7 +23,7 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
 DAY_MS = 24 * 60 * 60 * 1000
-# Where an embedded folder keeps a topic: the file, and the topic's number in it.
+# The file of an embedded folder that has a topic, and the topic's number in it.
 IN_FOLDER = {
     "intents.submitted": ("inbox.db", 0),
     "intents.unattributed": ("pipeline.db", 1),
@@ -32,7 +32,7 @@ IN_FOLDER = {
     "registry": ("inbox.db", 11),
     "boots": ("pipeline.db", 16),
 }
-UNBORN = "pipeline.db"  # a first life may not have come to make it, or its table
+UNBORN = "pipeline.db"  # the first run may have ended before it made the file or its table
 INTENT_TYPE = "application/vnd.sixgate.intent.v1+json"
 Json: TypeAlias = dict[str, Any]
 Values: TypeAlias = Callable[[str], list[bytes]]
@@ -47,7 +47,7 @@ def canonical(value: object) -> bytes:
 
 
 def in_folder(folder: Path) -> Values:
-    """Return what reads a topic's values from a data folder, in the order of their offsets."""
+    """Return a function that reads a topic's values from a data folder, by offset."""
 
     def values(topic: str) -> list[bytes]:
         file, number = IN_FOLDER[topic]
@@ -68,7 +68,7 @@ def in_folder(folder: Path) -> Values:
 
 @dataclass
 class Registered:
-    """What operators registered, as plain data."""
+    """The registry as plain data."""
 
     agents: dict[str, Json] = field(default_factory=dict)
     policies: dict[str, Json] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Registered:
 
 @dataclass
 class Outside:
-    """What the topics of one organisation say."""
+    """The contents of one organisation's topics."""
 
     registered: Registered
     intents: dict[str, Json]
@@ -88,13 +88,13 @@ class Outside:
     boots: list[Json]
 
     def strangers_ended(self) -> bool:
-        """Tell whether everything that no agent signed has an event with its digest."""
+        """Return whether every input that no agent signed has an event with its digest."""
         ends = {event["input_digest"] for event in self.unattributed}
         return {digest("sixgate/input/v1", raw) for raw in self.strangers} <= ends
 
 
 def read_registered(values: Values) -> Registered:
-    """Return what the registry says; a record that does not follow the one before says nothing."""
+    """Return the registry; ignore a record that does not continue the chain."""
     registered, wanted = Registered(), 0
     for raw in values("registry"):
         record = orjson.loads(base64.b64decode(orjson.loads(raw)["payload"]))
@@ -126,12 +126,12 @@ def read(values: Values) -> Outside:
         [orjson.loads(raw) for raw in values("outcomes")],
         [orjson.loads(raw) for raw in values("transactions.signed")],
         [orjson.loads(raw) for raw in values("intents.unattributed")],
-        [orjson.loads(raw) for raw in values("boots")],  # after the outcomes that name them
+        [orjson.loads(raw) for raw in values("boots")],  # read after the outcomes that name them
     )
 
 
 def authentic(raw: bytes, registered: Registered) -> bytes | None:
-    """Return the intent's bytes if its agent signed them."""
+    """Return the intent's bytes if its agent signed them, else None."""
     try:
         envelope = orjson.loads(raw)
         body = base64.b64decode(envelope["payload"], validate=True)
@@ -190,7 +190,7 @@ def check_signatures(found: Outside) -> None:
 
 
 def proven(event: Json, signer: str, registered: Registered) -> bool:
-    """Tell whether the registered signer of a name signed an event."""
+    """Return whether the registered signer that an event names has signed it."""
     content = {k: v for k, v in event.items() if k != "signature"}
     if "raw_transaction" in content:
         raw = content["raw_transaction"].encode()
@@ -201,7 +201,7 @@ def proven(event: Json, signer: str, registered: Registered) -> bool:
 
 
 def check_boots(found: Outside) -> None:
-    """Assert that whatever life of a signer an outcome names is on record, and is that signer's."""
+    """Assert that the boot that an outcome names is on record and belongs to its signer."""
     known = {boot["id"]: boot for boot in found.boots}
     for boot in found.boots:
         assert boot["id"] == digest("sixgate/boot/v1", canonical(boot["facts"]))
@@ -241,7 +241,7 @@ def check_limits(found: Outside) -> None:
 
 
 def check_windows(found: Outside, spends: list[Json]) -> None:
-    """Assert for every spend that the 24 hours up to it hold no more than its agent may spend."""
+    """Assert for every spend that the 24 hours before it stay within its agent's limit."""
     first = total = 0
     for last, spend in enumerate(spends):
         total += int(spend["value_wei"])

@@ -1,1 +1,1 @@
-"""Stand-ins of the KMSs of Google, Amazon and Azure, served on loopback."""
+"""Fakes of the KMSs of Google, Amazon and Azure, served on loopback."""

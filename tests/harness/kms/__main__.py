@@ -1,4 +1,4 @@
-"""Ours: runs the stand-ins of three clouds' KMSs until Ctrl-C, and says where: ``make peers``."""
+"""``make peers``: runs the fakes of three clouds' KMSs until Ctrl-C and prints their addresses."""
 
 import argparse
 import signal
@@ -12,7 +12,7 @@ FOLDER_DEFAULT = Path("build/peers")
 
 
 def main() -> None:
-    """Start all three, write settings for them, and wait for a signal."""
+    """Start all three, write settings for them and wait for a signal."""
     parser = argparse.ArgumentParser(prog="python -m tests.harness.kms", description=__doc__)
     parser.add_argument("--data", type=Path, default=FOLDER_DEFAULT, metavar="DIR")
     folder: Path = parser.parse_args().data.resolve()

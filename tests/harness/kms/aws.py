@@ -1,7 +1,7 @@
-"""Ours: a loopback proxy before moto's AWS KMS, which is not ours.
+"""A fake AWS KMS: a loopback proxy for moto, which is third-party code.
 
-moto keeps the keys and does the cryptography; the proxy enforces what moto does not (the state of a
-key, the key that a blob names), and injects faults.
+moto stores the keys and does the cryptography. The proxy enforces what moto does not (the state of
+a key, the key that a blob names) and injects faults.
 """
 
 import base64
@@ -24,7 +24,7 @@ from tests.harness.kms.http import Handler, Quiet, serve
 REGION = "eu-central-2"
 CREDENTIALS = "[default]\naws_access_key_id = AKIATEST\naws_secret_access_key = of the tests\n"
 USE = ("Encrypt", "Decrypt")
-KEY_ID_BYTES = 36  # moto's blobs begin with the key's id
+KEY_ID_BYTES = 36  # moto's blobs begin with the key id
 STATES = {
     "Disabled": ("DisabledException", "is disabled."),
     "PendingDeletion": ("KMSInvalidStateException", "is pending deletion."),
@@ -38,7 +38,7 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Moto(Server):
-    """moto's own server as a process."""
+    """moto's server as a process."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ class AwsStandIn:
         return status, self._falsified(answer) if status == HTTPStatus.OK else answer
 
     def _refusal(self, said: dict[str, Any], operation: str, ask: Any) -> tuple[str, str] | None:
-        """Return what AWS would refuse and moto does not."""
+        """Return the refusal of a request that AWS refuses and moto accepts, else None."""
         key_id = said["KeyId"]
         if key_id in self._forgotten:
             return "NotFoundException", f"Key '{key_id}' does not exist"
@@ -167,7 +167,7 @@ class AwsStandIn:
 
 
 def _foreign(blob: bytes, key_id: str, ask: Any) -> tuple[str, str] | None:
-    """Refuse a blob of another key: one that exists, or none at all."""
+    """Refuse a blob of another key, which may or may not exist."""
     named = blob[:KEY_ID_BYTES].decode("ascii", "replace")
     if key_id.endswith(named) and len(named) == KEY_ID_BYTES:
         return None
@@ -178,7 +178,7 @@ def _foreign(blob: bytes, key_id: str, ask: Any) -> tuple[str, str] | None:
 
 
 def _id(arn: str) -> str:
-    """Return a key's id, which is all that moto takes here."""
+    """Return a key's id, the only form that moto accepts here."""
     return arn.rpartition("/")[2]
 
 

@@ -1,7 +1,7 @@
-"""Ours: a stand-in for Azure Key Vault. It speaks HTTPS under a certificate authority of its own.
+"""A fake Azure Key Vault, over HTTPS with its own certificate authority.
 
-The 401 challenge, real RSA keys with RSA-OAEP-256, enabled and deleted keys, the vault's own error
-bodies; one bearer token is the right one.
+It has the 401 challenge, real RSA keys with RSA-OAEP-256, disabled and deleted keys, and Azure's
+error bodies. It accepts one bearer token.
 """
 
 import base64
@@ -88,7 +88,7 @@ class AzureStandIn:
         self._server = Quiet(("127.0.0.1", port), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority.issue("vault"))
-        # The handshake is the handler's: a client that never begins it must hold up no other.
+        # The handler's thread does the handshake, so a client that never begins it blocks no other.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -110,13 +110,13 @@ class AzureStandIn:
         self.keys[identifier].enabled = True
 
     def destroy(self, identifier: str) -> None:
-        """Delete a key softly, which is to be gone for everybody who asks for it."""
+        """Soft-delete a key: requests for it get 404."""
         del self.keys[identifier]
 
     forget = destroy
 
     def set_dates(self, identifier: str, **dates_s: int) -> None:
-        """Set ``nbf`` and ``exp``: outside them a vault unwraps, and lets nobody wrap."""
+        """Set ``nbf`` and ``exp``. Outside them a vault unwraps but refuses to wrap."""
         self.keys[identifier].dates_s = dates_s
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class AzureStandIn:
         if self.faults.now in REFUSALS:
             return REFUSALS[self.faults.now]
         parts = path.split("/")
-        # Names are taken in any case, and told as they were made.
+        # Names are case-insensitive; responses have the original spelling.
         identifier = self.address + "/".join(parts[:4]).lower()
         key = self.keys.get(identifier)
         if key is None:

@@ -1,4 +1,4 @@
-"""Ours: what the stand-ins of the clouds' KMSs can be told to do wrong."""
+"""Faults that tests can switch on in the fakes of the clouds' KMSs."""
 
 import threading
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Fault(StrEnum):
 
 
 class Faults:
-    """One fault at a time, for everything that a stand-in is asked."""
+    """One fault at a time, for every request to a fake."""
 
     def __init__(self) -> None:
         self.now: Fault | None = None
@@ -36,7 +36,7 @@ class Faults:
 
     @contextmanager
     def on(self, fault: Fault, late_s: float = LATE_S) -> Iterator[None]:
-        """Play a fault; a late answer comes after ``late_s``, or when the fault is over."""
+        """Inject a fault; a late answer comes after ``late_s`` or at the end of the block."""
         self.now, self._late_s, self._over = fault, late_s, threading.Event()
         try:
             yield
@@ -45,23 +45,23 @@ class Faults:
             self._over.set()
 
     def meet(self) -> Fault | None:
-        """Count a request and return the fault it meets."""
+        """Count a request and return the current fault."""
         self.asked += 1
         return self.now
 
     def wait(self) -> None:
-        """Give no answer until the fault is over."""
+        """Do not answer until the fault ends."""
         self._over.wait(HANG_S_MAX)
 
     def be_late(self) -> None:
-        """Let an answer come late."""
+        """Delay an answer."""
         self._over.wait(self._late_s)
 
     def pause(self, seconds: float) -> bool:
-        """Wait a little; tell whether the fault is still on."""
+        """Wait briefly; return whether the fault is still on."""
         return not self._over.wait(seconds)
 
 
 def other(plaintext: bytes) -> bytes:
-    """Another plaintext of the same length and form: a share stays one, of another value."""
+    """Return another plaintext of the same length and form: a share stays a valid share."""
     return plaintext[:-1] + bytes((plaintext[-1] ^ 0xFF,))

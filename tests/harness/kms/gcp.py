@@ -1,7 +1,7 @@
-"""Ours: a stand-in for Google Cloud KMS. It speaks gRPC with the SDK's own messages.
+"""A fake Google Cloud KMS, over gRPC with the messages of Google's SDK.
 
-AES-256-GCM with AAD, checksums of requests compared and of replies sent, key versions with states
-and protection levels; nothing is stored and nobody is asked who they are.
+It has AES-256-GCM with AAD, key versions with states and protection levels, and checksums of
+requests (checked) and replies (sent). It stores nothing and authenticates no client.
 """
 
 import secrets
@@ -195,7 +195,7 @@ class GcpStandIn:
         return self._keys[name]
 
     def _verified(self, said: int | None) -> bool:
-        """Tell whether a checksum came along and was compared, as the SDK's caller must see it."""
+        """Return whether the request had a checksum that was compared; the reply reports it."""
         return said is not None and self.faults.now is not Fault.UNVERIFIED
 
     def _sum(self, data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Ours: what the stand-ins that speak HTTP have in common."""
+"""The shared HTTP handler of the fakes."""
 
 import json
 import socket
@@ -16,14 +16,14 @@ class Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: clients that go away are what these tests are about."""
+        """Print nothing: these tests disconnect clients on purpose."""
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads a request whole and answers with JSON, unless a fault says otherwise."""
+    """Reads a whole request and answers with JSON, unless a fault is on."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are two writes
+    disable_nagle_algorithm = True  # headers and body are two writes
     faults: Faults
     content_type = "application/json"
 
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def broken(self) -> bool:
-        """Play a fault of the transport; tell whether that was the answer."""
+        """Inject a transport fault; return whether it replaced the answer."""
         match self.faults.meet():
             case Fault.HANG:
                 self.faults.wait()
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def _drip(self) -> None:
-        """Send a byte now and then, so that no time-out between two bytes ever comes."""
+        """Send a byte now and then, so that no timeout between two bytes expires."""
         self.send_response(200)
         self.send_header("Content-Length", "100000")
         self.end_headers()
@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's own name
-        """Say nothing."""
+        """Print nothing."""
 
 
 def serve(server: Quiet) -> None:

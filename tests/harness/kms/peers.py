@@ -1,4 +1,4 @@
-"""Ours: the stand-ins of the three clouds together, each with a key that an HSM guards."""
+"""The fakes of the three clouds together, each with a key in an HSM."""
 
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from tests.harness.kms.gcp import GcpStandIn
 
 
 class Peers:
-    """All three, until they are left; ``folder`` holds what a client must be given."""
+    """Runs all three during the block; ``folder`` has the files that a client needs."""
 
     def __init__(self, folder: Path) -> None:
         self.gcp = GcpStandIn()
@@ -33,7 +33,7 @@ class Peers:
             stand_in.close()
 
     def settings(self) -> str:
-        """Return what a settings file says of them."""
+        """Return their section of a settings file."""
         return (
             f'[kms.gcp]\nkey = "{self.gcp_key}"\nendpoint = "{self.gcp.address}"\n'
             f'[kms.aws]\nkey = "{self.aws_key}"\nendpoint = "{self.aws.address}"\n'

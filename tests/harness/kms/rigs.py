@@ -1,4 +1,4 @@
-"""The four KMSs of the contract: an adapter, its server, and what can be done to both."""
+"""Test rigs of the four KMSs under one contract: an adapter and its server."""
 
 import secrets
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ PATIENT_MS, HASTY_MS = 60_000, 150
 
 
 class LocalRig:
-    """The software KMS: nothing about it can be down, disabled or lost."""
+    """The software KMS, which cannot be down, disabled or lost."""
 
     def __init__(self) -> None:
         self._root, self._other = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -30,20 +30,20 @@ class LocalRig:
 
 
 class CloudRig(ABC):
-    """A cloud's adapter, opened through settings, on its stand-in; ``key`` is a fresh one."""
+    """A cloud's adapter, opened from settings, with its fake; ``key`` is a new key."""
 
     server: GcpStandIn | AwsStandIn | AzureStandIn
     key: str
     other_key: str
     _kept: ProviderKms | None = None
-    call_ms_max = PATIENT_MS  # a busy machine may take seconds over an answer
+    call_ms_max = PATIENT_MS  # on a busy machine an answer may take seconds
 
     def hurry(self) -> None:
-        """Let what is opened from now on wait a moment, for servers that never answer."""
+        """Set a short timeout for adapters opened later, for servers that never answer."""
         self.call_ms_max = HASTY_MS
 
     def take_time(self) -> None:
-        """Let what is opened from now on wait as long as a busy machine takes."""
+        """Set the long timeout again, which suits a busy machine."""
         self.call_ms_max = PATIENT_MS
 
     def bounds(self) -> dict[str, int]:
@@ -54,11 +54,11 @@ class CloudRig(ABC):
         }
 
     def kms(self) -> ProviderKms:
-        """Open the adapter anew, as another process does."""
+        """Open a new adapter, as another process does."""
         return self.at(self.key)
 
     def kept(self) -> ProviderKms:
-        """Return an adapter that stays open: opening AWS's client takes a tenth of a second."""
+        """Return one adapter that stays open: opening AWS's client takes 0.1 s."""
         if self._kept is None:
             assert self.call_ms_max == PATIENT_MS
             self._kept = self.kms()
@@ -73,11 +73,11 @@ class CloudRig(ABC):
 
     @abstractmethod
     def settings(self, key: str, port: int | None) -> KmsSettings:
-        """Return settings for a key; another port stands in for the server's."""
+        """Return settings for a key; ``port`` replaces the server's."""
 
     @abstractmethod
     def software_key(self) -> str:
-        """Make a key that no HSM guards."""
+        """Make a key outside an HSM."""
 
 
 class GcpRig(CloudRig):

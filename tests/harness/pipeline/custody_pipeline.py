@@ -1,4 +1,4 @@
-"""The lives of one embedded pipeline over a custody world, one after another."""
+"""Consecutive runs of one embedded pipeline over an organisation with every custody mode."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,12 +32,12 @@ def life(
 
 
 def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
-    """Append and process; return how intents ended."""
+    """Append and process; return ``signed`` or the reason of each intent."""
     pipeline.inbox.append(events, 0)
     return ends(pipeline.drain())
 
 
 def ask_all(world: CustodyWorld, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
-    """Ask once in every mode; return how each ended."""
+    """Send one intent per mode; return ``signed`` or the reason of each."""
     vault = vault_of(pipeline)
     return {mode: send(pipeline, world.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES}

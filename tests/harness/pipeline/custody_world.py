@@ -1,4 +1,4 @@
-"""An organisation with one account for every custody mode, its agents, and a client with shares."""
+"""An organisation with an account per custody mode, its agents, and a client with shares."""
 
 import secrets
 import time
@@ -35,7 +35,7 @@ HOLDERS_NEEDED: dict[CustodyMode, int] = {
 }
 STORED_AT = "prod/token"
 Vault = Callable[[], list[bytes]]
-"""Reads what lies on ``vault``."""
+"""Reads the events of the vault topic."""
 
 
 def account_of(mode: CustodyMode) -> str:
@@ -44,7 +44,7 @@ def account_of(mode: CustodyMode) -> str:
 
 @dataclass
 class CustodyWorld:
-    """The folder, and who acts in it; ``client`` gets the clients' shares of all accounts."""
+    """The folder and its agents; ``client`` receives the client shares of all accounts."""
 
     folder: Folder
     traders: dict[CustodyMode, Producer]
@@ -55,9 +55,9 @@ class CustodyWorld:
         return f"0x{self.client.public_key.hex()}"
 
     def orders(self) -> Iterator[Outgoing]:
-        """Yield the orders for a key and a generated secret of every account, and a new KEK.
+        """Yield the orders for a key and a generated secret of every account, and for a new KEK.
 
-        Where a client's share can be replaced, that too.
+        In modes with recovery, also yield an order to replace the client share.
         """
         for mode in MODES:
             about: dict[str, Any] = {
@@ -90,7 +90,7 @@ class CustodyWorld:
                 yield self._order(VAULT_ORDER_TYPE, change)
 
     def intent(self, mode: CustodyMode, key: str, vault: Vault, **changes: Any) -> Outgoing:
-        """Return an intent of a mode's account, with its client's share where there is one."""
+        """Return an intent of a mode's account, with a client share if the mode has one."""
         if PLANS[mode].needs_client and "client_share" not in changes:
             changes["client_share"] = self.sent(mode, self.share(mode, vault), vault)
         return Outgoing(
@@ -98,12 +98,12 @@ class CustodyWorld:
         )
 
     def share(self, mode: CustodyMode, vault: Vault) -> bytearray:
-        """Take the client's share of a mode's key out of the signer's answer."""
+        """Open the client share of a mode's key from the signer's event."""
         answer = next(e for e in told(vault, "key.provisioned") if e["account"] == account_of(mode))
         return self.client.open(bytes.fromhex(answer["client_share"][2:]), place(mode).to_client())
 
     def sent(self, mode: CustodyMode, share: bytes | bytearray, vault: Vault) -> ClientShare:
-        """Seal a share for the signer's share key of the moment."""
+        """Seal a share to the signer's current share key."""
         named = [e for e in told(vault, "share.key.announced") if e["account"] == account_of(mode)]
         context = place(mode).to_signer(self.traders[mode].signer.keyid)
         public_key = named[-1]["public_key"]
@@ -122,7 +122,7 @@ def place(mode: CustodyMode) -> ClientShareContext:
 
 
 def told(vault: Vault, kind: str) -> list[dict[str, Any]]:
-    """Return what was said of a kind, in the order of each account."""
+    """Return the events of a type, in the order of each account."""
     return [event for event in map(orjson.loads, vault()) if event["type"] == kind]
 
 
@@ -131,7 +131,7 @@ def now_ms() -> int:
 
 
 def custody_world(path: Path) -> CustodyWorld:
-    """Make the folder; nothing is ordered yet."""
+    """Make the folder, without orders."""
     traders = {
         mode: Producer(Ed25519Signer(f"trader-{number}", secrets.token_bytes(32)), account_of(mode))
         for number, mode in enumerate(MODES)

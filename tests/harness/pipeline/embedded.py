@@ -1,4 +1,4 @@
-"""A whole embedded pipeline in a folder, without ledger and front door: real parts, real files."""
+"""A complete embedded pipeline in a folder, without ledger and API: real parts, real files."""
 
 import secrets
 import time
@@ -63,13 +63,13 @@ class ManualTime:
         self.boot += ms
 
     def clock(self) -> SteadyClock:
-        """Return the clock of a process that starts now."""
+        """Return the clock of a new process."""
         return SteadyClock(lambda: self.wall, lambda: self.boot)
 
 
 @dataclass
 class Producer:
-    """An agent's side: makes and signs intents."""
+    """An agent that makes and signs intents."""
 
     signer: Ed25519Signer
     account: str = ACCOUNT
@@ -97,7 +97,7 @@ class Producer:
 
 @dataclass
 class Pipeline:
-    """An opened pipeline and what it has committed since it was opened."""
+    """An open pipeline and the events that it has committed since it was opened."""
 
     folder: Folder
     runner: EmbeddedRunner
@@ -108,16 +108,16 @@ class Pipeline:
         self.inbox.append([Outgoing(Topic.SUBMITTED, key, value) for value in values], 0)
 
     def drain(self) -> list[Outgoing]:
-        """Step until nothing is left and return what was committed on the way."""
+        """Step until nothing is left; return the events committed meanwhile."""
         self.committed.clear()
         while self.runner.step():
             continue
         return list(self.committed)
 
     def audits(self) -> list[str]:
-        """Return what was put on record since the last ``drain``.
+        """Return the audit actions since the last ``drain``.
 
-        Calls of KMSs and keys that were opened to sign are left out.
+        KMS calls and accesses to signing keys are left out.
         """
         audit = [e.value for e in self.committed if e.topic is Topic.AUDIT]
         told = [action_of(raw) for raw in audit if b'"operation":"sign"' not in raw]
@@ -129,7 +129,7 @@ class Pipeline:
 
 
 def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = POLICY) -> Folder:
-    """Make a folder with one account, one policy and some agents, and order its key."""
+    """Make a folder with one account, one policy and the agents, and order a key."""
     entries: list[Entry] = [
         AccountOpened(account=ACCOUNT),
         PolicySet(policy_id="standard", policy=policy),
@@ -145,7 +145,7 @@ def make_folder(path: Path, agents: Sequence[Ed25519Signer], policy: Policy = PO
 
 
 def key_order(folder: Folder, **changes: Any) -> Outgoing:
-    """Return an admin's order of a key, where it belongs."""
+    """Return an admin's order for a key, as a record."""
     terms: dict[str, Any] = {
         "org": "acme",
         "account": ACCOUNT,

@@ -1,4 +1,4 @@
-"""Processes that must halt: what they say, and that they wrote nothing before they ended."""
+"""Checks that processes halt, with an explanation and without writing anything."""
 
 import re
 from contextlib import suppress
@@ -26,21 +26,21 @@ HEAD_WAIT_S_MAX = 3
 HALTS_SOON = {
     name: f"[{name}]\nhead_wait_s_max = {HEAD_WAIT_S_MAX}\n" for name in ("gates", "signer")
 }
-"""Settings for ``Scaled.more``: less patience than an operator would want."""
+"""Settings for ``Scaled.more`` with shorter timeouts than in production."""
 END_S_MAX = 180
 WRITTEN = (Topic.OUTCOMES, Topic.SIGNED, Topic.STATE, Topic.VAULT, Topic.AUDIT)
 
 
 def written(scaled: Scaled) -> dict[Topic, list[bytes]]:
-    """Return everything a signer may write, committed or not."""
+    """Return all records that a signer can write, committed or not."""
     values = on_kafka(scaled.broker, "read_uncommitted")
     return {topic: values(topic) for topic in WRITTEN}
 
 
 def traces(scaled: Scaled, envelopes: list[bytes]) -> list[bytes]:
-    """Return everything a signer wrote about some intents: a charge, a refusal, a signature.
+    """Return all records that a signer wrote about some intents: charges, refusals, signatures.
 
-    While a signer lives its last write may still be on its way, so ``written`` is no measure.
+    The last write of a running signer may arrive late, so ``written`` cannot be compared.
     """
     names = [intent_digest(Envelope.decode(raw).body()).encode() for raw in envelopes]
     values = [value for values in written(scaled).values() for value in values]
@@ -48,7 +48,7 @@ def traces(scaled: Scaled, envelopes: list[bytes]) -> list[bytes]:
 
 
 def await_halt(scaled: Scaled, why: str, *names: str) -> None:
-    """Wait until some processes have halted and said why."""
+    """Wait until the processes have halted and explained why."""
     for name in names:
         process = scaled.processes.pop(name)
         assert process.wait(END_S_MAX) == ExitCode.HALTED, scaled.log(name)
@@ -56,12 +56,12 @@ def await_halt(scaled: Scaled, why: str, *names: str) -> None:
 
 
 def at_work(scaled: Scaled) -> None:
-    """Start what does not run of registrar, gates and signer; wait until all are at work."""
+    """Start registrar, gates and signer unless they run; wait until all are ready."""
     for name in ("registrar", "gates", "signer"):
         if name not in scaled.processes:
             scaled.start(name)
         if name == "registrar":
-            scaled.await_ready(name)  # the others wait only so long for a head
+            scaled.await_ready(name)  # the others time out without a registry head
     for name in ("gates", "signer"):
         scaled.await_ready(name)
 
@@ -69,7 +69,7 @@ def at_work(scaled: Scaled) -> None:
 def submit(
     scaled: Scaled, agent: Producer, name: str, count: int = 3, **changes: Any
 ) -> list[bytes]:
-    """Append and return good intents and one that every rule of the gates would refuse alone."""
+    """Append and return good intents, and one bad intent per rule."""
     values = [agent.signed(f"{name}-{n}", **changes) for n in range(count)]
     values.append(agent.signed(f"{name}-no", to=STRANGER, **changes))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
@@ -77,9 +77,9 @@ def submit(
 
 
 def check_ends(scaled: Scaled, agent: Producer, signed: int, reasons: list[str]) -> list[int]:
-    """Wait until all intents have ended; assert promises 2, 3 and 4, and how an agent's ended.
+    """Wait until all intents have ended; assert promises 2, 3 and 4, and an agent's results.
 
-    Return when each of the agent's intents was decided.
+    Return the times at which the agent's intents were decided.
     """
     scaled.settle(all_ended)
     found = check(on_kafka(scaled.broker), settled=True)
@@ -95,7 +95,7 @@ def registrar_key(scaled: Scaled) -> Ed25519Signer:
 
 
 def last_head(scaled: Scaled) -> RegistryHead:
-    """Return the newest head that the registrar made."""
+    """Return the registrar's newest registry head."""
     key = registrar_key(scaled).public_key
     found: list[RegistryHead] = []
     for raw in on_kafka(scaled.broker)(Topic.REGISTRY_HEADS):

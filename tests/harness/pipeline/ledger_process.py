@@ -1,6 +1,6 @@
 """A process that writes a ledger until it is done or killed.
 
-Forked from a server that has everything imported, so that a test of many kills stays short.
+It is forked from a server with all imports done, so that tests with many kills stay fast.
 """
 
 import multiprocessing
@@ -26,14 +26,14 @@ _CONTEXT.set_forkserver_preload([__name__])
 
 
 class SlowLog(MemoryLog):
-    """Gives a few records at a time, so that a kill lands between and inside many appends."""
+    """Returns a few records at a time, so that kills hit between and within many appends."""
 
     def read(self, positions: Mapping[PartitionId, int], limit: int) -> list[Record]:
         return super().read(positions, min(limit, STEP_RECORDS))
 
 
 class LedgerProcess:
-    """The parent's side: what the child has told, and its end."""
+    """The parent's side: reads the child's reports and waits for its end."""
 
     def __init__(self, folder: Path, intents: int, file_bytes_max: int = 0) -> None:
         folder.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ class LedgerProcess:
         return sum(count for count in self._rest() if isinstance(count, int))
 
     def finish(self) -> str:
-        """Wait for its end and return its last word: ``DONE`` or an error."""
+        """Wait for its end and return its last report: ``DONE`` or an error."""
         return str(self._rest()[-1])
 
     def _rest(self) -> list[int | str]:
@@ -69,7 +69,7 @@ class LedgerProcess:
 
 
 def append_all(folder: Path, intents: int, file_bytes_max: int, telling: Connection) -> None:
-    """Append a pipeline's records to ``folder/ledger``; tell 0 when open, then every step."""
+    """Append a pipeline's records to ``folder/ledger``; report 0 when open, then every step."""
     if file_bytes_max:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
     pipeline = Pipeline()

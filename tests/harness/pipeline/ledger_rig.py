@@ -1,4 +1,4 @@
-"""The ledger as it runs at scale: Kafka, a ClickHouse server and ``sixgate ledger run``."""
+"""The ledger in production form: Kafka, a ClickHouse server and ``sixgate ledger run``."""
 
 import itertools
 import os
@@ -22,7 +22,7 @@ LEVEL_S_MAX = 120
 
 
 class Rig:
-    """Runs sinks against real servers and judges the ledger from outside."""
+    """Runs sinks against real servers and checks the ledger independently."""
 
     def __init__(self, folder: Path, broker: Broker, server: LocalServer) -> None:
         self.folder, self.broker, self.server = folder, broker, server
@@ -34,7 +34,7 @@ class Rig:
         create_key_file(folder / "ledger.pem", b"l" * 32)
 
     def write(self, intents: int) -> None:
-        """Put the records of some intents on their topics."""
+        """Append the records of some intents to their topics."""
         new = self.pipeline.run(intents, len(self.pipeline.records))
         self.writer.send([Outgoing(record.topic, record.key, record.value) for record in new])
 
@@ -60,7 +60,7 @@ class Rig:
         return sink
 
     def await_level(self, sink: Forked | None = None) -> int:
-        """Wait until the ledger has every record there is; return the number of rows."""
+        """Wait until the ledger has every record; return the number of rows."""
         wanted, until = len(self.judge.records()), time.monotonic() + LEVEL_S_MAX
         while (rows := self.judge.rows()) < wanted:
             sink = sink and self._living(sink)
@@ -69,7 +69,7 @@ class Rig:
         return rows
 
     def _living(self, sink: Forked) -> Forked:
-        """Return a sink that runs; one that met a late insert is started again, as it asks."""
+        """Return a running sink; restart one that ended for a late insert, as its error asks."""
         if sink.poll() is None:
             return sink
         _, told = self.await_end(sink)
@@ -77,7 +77,7 @@ class Rig:
         return self.start()
 
     def end(self, sink: Forked, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal, wait for the end; return exit code and what was said."""
+        """Send a signal and wait for the end; return the exit code and the output."""
         sink.send_signal(number)
         return self.await_end(sink)
 
@@ -86,7 +86,7 @@ class Rig:
         return code, self._sinks.pop(sink).read_text()
 
     def sentence_of_end(self, outage: Callable[[], None], code: ExitCode) -> str:
-        """Return the one sentence with which a sink ends that an outage meets between records."""
+        """Return the one-line error of a sink that an outage hits between records."""
         sink = self.start()
         self.write(50)
         self.await_level(sink)
@@ -98,9 +98,9 @@ class Rig:
         return sentence
 
     def go_on(self) -> int:
-        """Let a sink catch up and stop, and judge the ledger; return the sink's exit code.
+        """Let a sink catch up, stop it and check the ledger; return the sink's exit code.
 
-        Where nothing was missing it may be stopped before it listens to signals.
+        If nothing was missing, the signal may arrive before the sink handles signals.
         """
         self.await_level(self.start())
         code = self.end(list(self._sinks)[-1])[0]

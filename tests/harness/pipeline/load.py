@@ -1,4 +1,4 @@
-"""A producer that goes on through outages: what was not acknowledged it sends again."""
+"""A producer that survives outages: it retries what was not acknowledged."""
 
 import threading
 import time
@@ -16,15 +16,15 @@ BURST = 12
 PAUSE_S = 0.4
 AGAIN_S = 0.2
 JOIN_S_MAX = 180
-DEAR_WEI = 25 * 10**16  # twenty of them are the daily limit of the tests' policy
+DEAR_WEI = 25 * 10**16  # twenty of them reach the daily limit of the tests' policy
 CHEAP_WEI = 10**9
 
 
 @dataclass
 class Load:
-    """Sends bursts of intents, most of them good, until it is told to stop.
+    """Sends bursts of intents, most of them good, until ``stop``.
 
-    ``acknowledged`` are the idempotency keys of what a broker has taken: none may get lost.
+    ``acknowledged`` has the idempotency keys that a broker acknowledged: none may get lost.
     """
 
     scaled: Scaled
@@ -34,14 +34,14 @@ class Load:
     _done: threading.Event = field(default_factory=threading.Event)
 
     def send(self) -> None:
-        """Send until stopped; the last burst is sent to its end."""
+        """Send until stopped; the last burst is completed."""
         number = 0
         while not self._done.wait(PAUSE_S):
             self._send_burst(number)
             number += 1
 
     def await_decided(self, bursts: int = 2) -> None:
-        """Wait until some more bursts have their outcomes, so that the pipeline is at work."""
+        """Wait until some more bursts have their outcomes, so that the pipeline is busy."""
         wanted = len(self.scaled.outside().outcomes) + bursts * BURST
         self.scaled.settle(lambda found: len(found.outcomes) >= wanted)
 
@@ -71,7 +71,7 @@ class Load:
 
 @contextmanager
 def under_load(scaled: Scaled, trader: Producer, name: str) -> Iterator[Load]:
-    """Send intents all the while; what was begun is acknowledged when the block is left."""
+    """Send intents during the block; at its end every intent sent is acknowledged."""
     load = Load(scaled, trader, name)
     thread = threading.Thread(target=load.send, name="load", daemon=True)
     thread.start()

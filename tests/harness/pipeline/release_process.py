@@ -1,4 +1,4 @@
-"""``sixgate release`` as processes: real ones, on a broker, before stand-ins of the clouds."""
+"""Real ``sixgate release`` processes, on a broker, with fakes of the clouds' KMSs."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ CALL_MS_MAX = 20_000
 
 @cache
 def machine() -> tuple[SimulatedAuthority, SimulatedPlatform]:
-    """Return a simulated machine of today."""
+    """Return a simulated machine with current certificates."""
     at = datetime.fromtimestamp(wall_ms() // 1000 - 60, UTC)
     authority = SimulatedAuthority.found(authority_keys(), Generation.MILAN, at)
     chip = SimulatedChip.generate(Generation.MILAN, b"\x05" * 64)
@@ -66,7 +66,7 @@ def machine() -> tuple[SimulatedAuthority, SimulatedPlatform]:
 
 
 def attest(binding: Binding, **fields: Any) -> Evidence:
-    """Return what a good machine says of a binding now, but for these fields of its report."""
+    """Return good current evidence for a binding, with these fields of its report replaced."""
     authority, platform = machine()
     report = platform.sign({"report_data": binding.report_data()} | fields)
     made = datetime.fromtimestamp(wall_ms() // 1000 - 60, UTC)
@@ -74,14 +74,14 @@ def attest(binding: Binding, **fields: Any) -> Evidence:
 
 
 def token(provider: str, **changes: Any) -> bytes:
-    """Return a good token of now for a provider's release, but for these claims."""
+    """Return a valid current token for a provider's release, with these claims replaced."""
     now_s = wall_ms() // 1000
     times = {"iat": now_s - 10, "nbf": now_s - 10, "exp": now_s + 600}
     return rs256(**({"aud": audience(provider)} | times | changes))
 
 
 def issuer_keys() -> bytes:
-    """Return the issuer's set of keys as it serves it."""
+    """Return the issuer's key set, in the form that it serves."""
     numbers = rsa_key().public_key().public_numbers()
     text = {
         name: base64url(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode()
@@ -92,13 +92,15 @@ def issuer_keys() -> bytes:
 
 @dataclass
 class Releasing:
-    """The releases of several providers, each a process with a folder and settings of its own."""
+    """The key releases of several providers, each a process with its own folder and settings."""
 
     path: Path
     broker: Broker
     peers: Peers
     tls: bool = False
-    doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
+    doors: dict[str, str] = field(
+        default_factory=dict
+    )  # names of releases that use another address of Kafka
     holders: dict[str, ReleaseHolder] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -115,12 +117,12 @@ class Releasing:
         return self.path / provider
 
     def kms(self, provider: str) -> str:
-        """Return what the settings say of the one KMS."""
+        """Return the settings of a provider's KMS."""
         sections = self.peers.settings().split("[kms.")
         return next(f"[kms.{one}" for one in sections if one.startswith(f"{provider}]"))
 
     def settings(self, provider: str, **changes: Any) -> Path:
-        """Write a provider's settings, but for these of ``[release]``."""
+        """Write a provider's settings, with these of ``[release]`` replaced."""
         port = self.ports.setdefault(provider, free_port())
         released = {
             "org": ORG,
@@ -154,7 +156,7 @@ class Releasing:
         return "".join(f'tls.{name} = "{file}"\n' for name, file in files.items())
 
     def found(self, *providers: str) -> None:
-        """Make each release's keys, and a policy that names them."""
+        """Make the keys of each release, and a policy that names them."""
         for provider in providers:
             made = self.run(provider, "keys")
             assert made.code == 0, made.err
@@ -206,7 +208,7 @@ class Releasing:
         assert process.wait(START_S_MAX) == 0, self.log(provider)
 
     def ended(self, provider: str) -> int:
-        """Wait for a process that must end by itself; return its exit code."""
+        """Wait for a process that ends without a signal; return its exit code."""
         return self.processes.pop(provider).wait(START_S_MAX)
 
     def log(self, provider: str) -> str:
@@ -228,7 +230,7 @@ class Releasing:
 
     @contextmanager
     def link_of_a_stranger(self, provider: str, folder: Path) -> Iterator[ReleaseLink]:
-        """Lend a link with a certificate of the right name by another authority."""
+        """Yield a link with a certificate of the right name, issued by another authority."""
         own = Authority(folder).issue("signer")
         tls = TlsFiles(ca=self.authority.file, certificate=own, key=own)
         address = self.address(provider).model_copy(update={"tls": tls})
@@ -236,14 +238,14 @@ class Releasing:
             yield link
 
     def released(self, provider: str, link: Transport) -> ReleasedKms:
-        """Return the KMS of a signer that has nothing but a release."""
+        """Return the KMS of a signer whose only access is a release."""
         holder = self.holders[provider]
         return ReleasedKms(
             holder, asking(), link, attest, lambda: token(provider), secrets.token_bytes
         )
 
     def records(self) -> list[AnyDecision]:
-        """Return what is on the topic, in its order."""
+        """Return the records of the topic, in order."""
         return list(map(decode_decision, on_kafka(self.broker)(Topic.RELEASES)))
 
     def close(self) -> None:
@@ -261,9 +263,9 @@ def releasing(
     tls: bool = False,
     partitions: int | None = 1,
 ) -> Iterator[Releasing]:
-    """Give releases before the stand-ins of three clouds, nothing started.
+    """Yield releases with the fakes of three clouds, not yet started.
 
-    Without ``partitions`` the topics are there already.
+    Without ``partitions`` the topics must exist already.
     """
     if partitions is not None:
         asyncio.run(TopicPlan(partitions, Replication(1, 1)).apply(broker))

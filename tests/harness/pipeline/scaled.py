@@ -1,4 +1,4 @@
-"""The scaled pipeline: real processes on a real broker, started, killed and judged from outside."""
+"""The scaled pipeline: real processes on a real broker; start, kill and independent checks."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ COMMANDS = {
     "signer": ["signer"],
     "ledger": ["ledger", "run"],
 }
-EVERY = COMMANDS | {"custody": ["custody"]}  # which no intent needs
+EVERY = COMMANDS | {"custody": ["custody"]}  # no intent needs it
 HEAD_REQUIRED = tuple(
     f"SIXGATE_{name.upper()}__HEAD_REQUIRED" for name in ("signer", "gates", "custody")
 )
@@ -68,14 +68,14 @@ USERS = {
 }
 
 EXPECTED = (b'"action":"kms.call"', b'"operation":"sign"')
-"""What is on record whenever something is signed."""
+"""Audit actions of every signature."""
 
 
 @dataclass
 class Scaled:
     """One organisation on Kafka; its processes are started and killed by name.
 
-    Those that are started before any registrar need none.
+    Processes started before a registrar need no registry head.
     """
 
     folder: Folder
@@ -87,15 +87,17 @@ class Scaled:
     began_at_byte: dict[str, int] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in EVERY})
     replication: Replication = ONE_COPY
-    doors: dict[str, str] = field(default_factory=dict)  # who finds Kafka elsewhere, and where
-    more: dict[str, str] = field(default_factory=dict)  # what else a process is told
-    started_again: Collection[int] = ()  # exit codes after which a supervisor starts it again
-    prefix: str = ""  # of every name on Kafka, where the broker is others' too
-    database: str = DATABASE  # the ledger's on the server, which is others' too
+    doors: dict[str, str] = field(
+        default_factory=dict
+    )  # processes that use another address of Kafka, such as a proxy
+    more: dict[str, str] = field(default_factory=dict)  # further settings of a process
+    started_again: Collection[int] = ()  # exit codes after which a supervisor restarts a process
+    prefix: str = ""  # of every name on Kafka, where the broker is shared
+    database: str = DATABASE  # the ledger's database on a shared server
 
     @property
     def names(self) -> list[str]:
-        """Return which processes this organisation has."""
+        """Return the names of this organisation's processes."""
         return [name for name in COMMANDS if name != "ledger" or self.server]
 
     @property
@@ -103,7 +105,7 @@ class Scaled:
         return Broker(self.servers, "tests", names=Names(self.prefix))
 
     def found(self) -> None:
-        """Make the topics and put the folder's registry and key requests on them."""
+        """Create the topics and publish the folder's registry and key requests."""
         trust = self.folder.trust()
         asyncio.run(TopicPlan(trust.partitions, self.replication).apply(self.broker))
         inbox = SqliteLog(self.folder.inbox, trust.partitions)
@@ -121,7 +123,7 @@ class Scaled:
         asyncio.run(sent())
 
     def start(self, name: str) -> None:
-        """Start one of ``EVERY``; ``registrar`` before those that shall need it."""
+        """Start one of ``EVERY``; start ``registrar`` before the processes that need heads."""
         self.has_registrar |= name == "registrar"
         config = self.folder.path / f"{name}-{self.ports[name]}.toml"
         copies, in_sync = self.replication.factor, self.replication.in_sync
@@ -144,7 +146,7 @@ class Scaled:
             self.processes[name] = fork(*words, out=log, env=env, clock=self._clock(name))
 
     def set_clock(self, name: str, wrong_s: float) -> None:
-        """Let the wall clock of a process be wrong from now on, whether it runs or not."""
+        """Shift the wall clock of a process from now on, running or not."""
         draft = self._clock(name).with_suffix(".draft")
         draft.write_text(str(wrong_s))
         draft.replace(self._clock(name))
@@ -153,19 +155,19 @@ class Scaled:
         return self.folder.path / f"{name}.clock"
 
     def start_all(self) -> None:
-        """Start every process and wait until all are at work."""
+        """Start every process and wait until all are ready."""
         for name in self.names:
             self.start(name)
         for name in self.names:
             self.await_ready(name)
 
     def stop_all(self) -> None:
-        """Stop every process; each must end as one that was asked to."""
+        """Stop every process; each must end with the exit code of a normal stop."""
         for name in list(self.processes):
             self.stop(name)
 
     def _ledger(self, name: str) -> str:
-        """Return what a process is told of the ledger; without a server the signer asks none."""
+        """Return a process's settings for the ledger; without a server the signer queries none."""
         if self.server is None:
             return "[clickhouse]\nport = 1\n[signer]\nledger_required = false\n"
         folder = self.folder
@@ -176,14 +178,14 @@ class Scaled:
         )
 
     def set_aside(self, name: str) -> "subprocess.Popen[bytes]":
-        """Leave a process running beside the next one of its name, which shows itself elsewhere."""
+        """Keep a process running beside the next one of its name, which gets another port."""
         process = self.processes.pop(name)
         self.aside.append(process)
         self.ports[name] = free_port()
         return process
 
     def put_back(self, name: str, process: "subprocess.Popen[bytes]", port: int) -> None:
-        """Let a process that was set aside be the one of its name again."""
+        """Restore a process that was set aside as the one of its name."""
         self.aside.remove(process)
         self.processes[name], self.ports[name] = process, port
 
@@ -193,21 +195,21 @@ class Scaled:
         assert process.wait() == -signal.SIGKILL, self.log(name)
 
     def stop(self, name: str) -> None:
-        """Stop a process as an operator would; from when it shows itself it listens to that."""
+        """Stop a process as an operator would; it handles signals once it serves metrics."""
         process = self.processes.pop(name)
         until(lambda: process.poll() is not None or listens(self.ports[name]), SETTLE_S_MAX)
         process.terminate()
         assert process.wait(SETTLE_S_MAX) == 0, self.log(name)
 
     def ends(self, name: str) -> int:
-        """Start a process that must end by itself; return its exit code."""
+        """Start a process that ends without a signal; return its exit code."""
         self.start(name)
         code = self.processes[name].wait(SETTLE_S_MAX)
         del self.processes[name]
         return code
 
     def log(self, name: str) -> str:
-        """Return the end of what a process's last life said."""
+        """Return the end of the log of a process's last run."""
         said = (self.folder.path / f"{name}.log").read_bytes()[self.began_at_byte[name] :]
         return said.decode()[-4_000:]
 
@@ -217,11 +219,11 @@ class Scaled:
             process.wait()
 
     def url(self, name: str) -> str:
-        """Return where a process shows itself."""
+        """Return the URL of a process's metrics."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
     def metrics(self, name: str) -> "Metrics":
-        """Return every sample a process shows, by its name and its labels but ``process``."""
+        """Return every sample of a process by name and labels, without the label ``process``."""
         with urlopen(f"{self.url(name)}/metrics", timeout=10) as answer:  # noqa: S310 - our own
             families = text_string_to_metric_families(answer.read().decode())
         samples = [sample for family in families for sample in family.samples]
@@ -240,18 +242,18 @@ class Scaled:
             time.sleep(LOOK_S / 5)
 
     def await_caught_up(self, *names: str) -> None:
-        """Wait until nothing waits before some processes; cheap, where ``settle`` reads it all."""
+        """Wait until some processes have no lag. This is cheap; ``settle`` reads every topic."""
         ends_at_s = time.monotonic() + CATCH_UP_S_MAX
         while not all(self._caught_up(name) for name in names):
             assert time.monotonic() < ends_at_s, "they do not catch up"
             time.sleep(LOOK_S)
 
     def _caught_up(self, name: str) -> bool:
-        """Tell whether nothing waits; a process that is being started again has not caught up."""
+        """Return whether a process has no lag; a process that restarts has not caught up."""
         self._refuse_end(name)
         try:
             return not any(self.metrics(name)["sixgate_lag_records"].values())
-        except (OSError, HTTPException):  # it ends, or is cut off in its answer
+        except (OSError, HTTPException):  # it ends, or the response is cut
             return False
 
     def _refuse_end(self, name: str) -> None:
@@ -266,7 +268,7 @@ class Scaled:
         self.send([Outgoing(Topic.REGISTRY, "", raw)])
 
     def registry(self) -> Registry:
-        """Return what is registered now."""
+        """Return the current registry."""
         registry = Registry(self.folder.trust().trust_root)
         for raw in on_kafka(self.broker)(Topic.REGISTRY):
             with suppress(RegistryRecordError):
@@ -274,7 +276,7 @@ class Scaled:
         return registry
 
     def audit(self) -> list[bytes]:
-        """Return what is on record beside the calls of KMSs, and keys that were opened to sign."""
+        """Return the audit actions, without KMS calls and accesses to signing keys."""
         records = on_kafka(self.broker)(Topic.AUDIT)
         return [raw for raw in records if not any(each in raw for each in EXPECTED)]
 
@@ -282,7 +284,7 @@ class Scaled:
         return read(on_kafka(self.broker))
 
     def settle(self, done: Callable[[Outside], bool]) -> Outside:
-        """Wait until ``done`` says so of what the topics hold."""
+        """Wait until ``done`` returns true for the topics' contents."""
         ends_at_s = time.monotonic() + SETTLE_S_MAX
         while not done(found := self.outside()):
             for name in list(self.processes):
@@ -293,13 +295,13 @@ class Scaled:
 
 
 def listens(port: int) -> bool:
-    """Tell whether anyone takes connections at a port."""
+    """Return whether a port accepts connections."""
     with closing(socket.socket()) as link:
         return link.connect_ex((HOST, port)) == 0
 
 
 def ready(port: int) -> bool:
-    """Tell whether the process that shows itself on a port has loaded what it needs."""
+    """Return whether the process with metrics on this port is ready."""
     try:
         with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
             return bool(answer.status == HTTPStatus.OK)
@@ -311,7 +313,7 @@ def ready(port: int) -> bool:
 def organisation(
     path: Path, agents: list[Ed25519Signer], policy: Policy = POLICY
 ) -> Iterator[Scaled]:
-    """Give an organisation with names of its own on the worker's servers, nothing started."""
+    """Yield an organisation with unique names on the worker's servers, not yet started."""
     kafka = shared_kafka()
     with (
         own_names(kafka) as names,
@@ -328,7 +330,7 @@ def organisation_on(
     policy: Policy = POLICY,
     prefix: str = "",
 ) -> Iterator[Scaled]:
-    """Give an organisation on a cluster, its ledger on the worker's ClickHouse server."""
+    """Yield an organisation on a cluster, with its ledger on the worker's ClickHouse server."""
     nodes = len(kafka.nodes)
     copies = Replication(min(3, nodes), max(1, min(3, nodes) - 1))
     folder = make_folder(path / "data", agents, policy)
@@ -344,7 +346,7 @@ def organisation_on(
 
 @contextmanager
 def without_ledger(folder: Folder) -> Iterator[Scaled]:
-    """Put a folder's organisation on the worker's broker, without a ledger, nothing started."""
+    """Publish a folder's organisation on the worker's broker, without a ledger, not yet started."""
     kafka = shared_kafka()
     with (
         own_names(kafka) as names,
@@ -355,14 +357,14 @@ def without_ledger(folder: Folder) -> Iterator[Scaled]:
 
 
 def all_ended(found: Outside) -> bool:
-    """Tell whether every intent has its outcome and everything else its event."""
+    """Return whether every intent has its outcome and every other input its event."""
     return len(found.outcomes) == len(found.intents) and found.strangers_ended()
 
 
 def on_kafka(broker: Broker | str, isolation: str = "read_committed") -> Values:
-    """Return what reads a topic's values from Kafka, in the order of partitions and offsets.
+    """Return a function that reads a topic's values from Kafka, by partition and offset.
 
-    A broker that is given as its address has topics without a prefix.
+    A broker given as an address has topics without a prefix.
     """
 
     def values(topic: str) -> list[bytes]:
@@ -372,7 +374,7 @@ def on_kafka(broker: Broker | str, isolation: str = "read_committed") -> Values:
 
 
 def raw_records(broker: Broker | str, topic: str, isolation: str = "read_committed") -> list[Raw]:
-    """Return a topic's records with partition and key, in the order of partitions and offsets."""
+    """Return a topic's records with partition and key, by partition and offset."""
     servers, names = (
         (broker, Names()) if isinstance(broker, str) else (broker.servers, broker.names)
     )

@@ -12,7 +12,7 @@ LEVEL_S_MAX = 120
 
 
 def ledger_level(scaled: Scaled) -> LedgerJudge:
-    """Wait until the ledger has every record there is; return who may judge it."""
+    """Wait until the ledger has every record; return its judge."""
     assert scaled.server is not None
     key = HeadKey(load_key_file(scaled.folder.key(LEDGER), LEDGER))
     partitions = scaled.folder.trust().partitions

@@ -18,7 +18,7 @@ from tests.harness.pipeline.embedded import make_folder
 
 
 class ScaledOrganisation(NamedTuple):
-    """One organisation; its folder is the operator's, the agents' and the processes'."""
+    """One organisation; operator, agents and processes share its folder."""
 
     processes: Processes
     folder: Folder
@@ -26,7 +26,7 @@ class ScaledOrganisation(NamedTuple):
 
 
 class _Started(NamedTuple):
-    """Processes that are founded before they start."""
+    """Processes whose topics and registry are published before they start."""
 
     processes: Processes
 
@@ -42,7 +42,7 @@ class _Started(NamedTuple):
 def scaled_organisation(
     path: Path, agents: Sequence[Ed25519Signer]
 ) -> Iterator[ScaledOrganisation]:
-    """Start everything around an organisation of ours; all of it ends with the block."""
+    """Start every process of a new organisation; all end with the block."""
     kafka, server = shared_kafka(), shared_clickhouse()
     known = path / "passwords.json"
     known.write_text(json.dumps({role: password(role) for role in ROLES}))

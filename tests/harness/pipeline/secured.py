@@ -1,7 +1,7 @@
-"""An organisation as in production: every link with certificates, rights as declared, roles.
+"""An organisation as in production: certificates on every link, declared ACLs, database roles.
 
-Its processes and commands are the real ones, each with the certificate and the files that are its
-own; tests take something away and see how they end.
+Its processes and commands are real, each with its own certificate and files; tests remove something
+and check how they end.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ OWN: dict[str, Principal] = {
 
 @dataclass
 class Secured:
-    """One organisation on one broker and one server."""
+    """One organisation on one broker and one ClickHouse server."""
 
     folder: Folder
     kafka: SecureKafka
@@ -52,12 +52,12 @@ class Secured:
 
     @property
     def admin(self) -> Broker:
-        """Return who may change topics and rights."""
+        """Return a broker connection that may change topics and ACLs."""
         tls = Tls(self.kafka.authority.file, self.kafka.admin, self.kafka.admin)
         return Broker(self.kafka.kafka.address, "admin", tls)
 
     def provision(self) -> None:
-        """Make topics and rights what they must be."""
+        """Create the declared topics and ACLs."""
         plan = TopicPlan(self.folder.trust().partitions, Replication(1, 1))
         asyncio.run(plan.apply(self.admin))
         asyncio.run(AccessPlan().apply(self.admin))
@@ -72,7 +72,7 @@ class Secured:
         clickhouse: int | None = None,
         monitor: int = 0,
     ) -> Path:
-        """Write the settings with which somebody speaks as ``principal``."""
+        """Write the settings of ``principal``, with its certificate."""
         own = identity or self.kafka.authority.issue(principal)
         user = USERS.get(principal, "ledger_reader")
         file = self.folder.path / f"{principal}.toml"
@@ -89,12 +89,12 @@ class Secured:
         return file
 
     def run(self, settings: Path, *words: str, stdin: str = "") -> Ended:
-        """Run a command to its end with some settings."""
+        """Run a command to its end with these settings."""
         more = {PASSWORD: self.password_of(settings), "SIXGATE_CONFIG": str(settings)}
         return ForkedCommandLine(None).run(*words, stdin=stdin, more=more)
 
     def process(self, name: str, settings: Path | None = None) -> Ended:
-        """Run a process that must end by itself."""
+        """Run a process that ends without a signal."""
         file = settings or self.settings(OWN[name])
         return self.run(file, *EVERY[name], "--config", str(file))
 
@@ -124,7 +124,7 @@ class Secured:
 
 @contextmanager
 def secured(path: Path, agents: Sequence[Ed25519Signer]) -> Iterator[Secured]:
-    """Give an organisation on servers of its own, its topics and rights made, nothing else."""
+    """Yield an organisation on its own servers, with topics and ACLs, no process started."""
     with (
         secure_kafka_in(path / "kafka") as kafka,
         running(lambda: server_with_roles(path / "clickhouse"), path / "clickhouse") as server,

@@ -1,4 +1,4 @@
-"""A signer with a disk of its own, which can die between any two steps and start again."""
+"""A signer with a simulated disk that can crash between any two steps and restart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ SLOT = "0"
 
 
 class Crash(StrEnum):
-    """Where a process dies."""
+    """The point at which a process crashes."""
 
     BEFORE_ALLOCATIONS = "before the allocations are committed"
     BEFORE_SIGNING = "after the allocations are committed"
@@ -35,12 +35,12 @@ class Crash(StrEnum):
 
 
 class Died(Exception):  # noqa: N818 - what happened, not an error of the code under test
-    """The process is gone; only its disk remains."""
+    """The process has crashed; only its disk remains."""
 
 
 @dataclass
 class Disk:
-    """What outlives a process: the sealed state and the published events, committed together."""
+    """What survives a crash: the sealed state and the published events, committed atomically."""
 
     state: DictStateStore = field(default_factory=DictStateStore)
     published: list[Outgoing] = field(default_factory=list)
@@ -65,9 +65,9 @@ class Disk:
 
 @dataclass
 class SignerProcess:
-    """One life of a signer. ``handed_out`` outlives it as nothing else of its memory does.
+    """One run of a signer. Of its memory only ``handed_out`` survives a crash, for the checks.
 
-    It holds every signature ever made, by the intent's digest, published or not.
+    It has every signature ever made, published or not, by the intent's digest.
     """
 
     disk: Disk
@@ -87,14 +87,14 @@ class SignerProcess:
         self.stage = SigningStage(SIGNER, case_builder, KeyUse(open_key))
 
     def start(self, now_ms: int, die: Crash | None = None) -> Batch:
-        """Finish what an earlier life allocated; return it."""
+        """Recover: finish what an earlier run allocated, and return it."""
         batch = self.stage.recover(self.stage.unfinished(), now_ms)
         if batch.pinned:
             self._finish(batch, now_ms, die)
         return batch
 
     def run(self, arrivals: Sequence[Arrival], now_ms: int, die: Crash | None = None) -> Batch:
-        """Take one batch all the way, or die on it."""
+        """Process one batch to the end, or crash at ``die``."""
         batch = self.stage.allocate(arrivals, now_ms)
         self._finish(batch, now_ms, die)
         return batch

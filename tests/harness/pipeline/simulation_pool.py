@@ -1,4 +1,4 @@
-"""A pool with hostile contracts, and a look at its worker processes from outside."""
+"""A simulation pool with hostile contracts, and observation of its worker processes."""
 
 import os
 import time
@@ -24,10 +24,12 @@ from tests.harness.builders.simulation import (
 
 ENDLESS_GAS = 2**63
 LIMITS = PoolLimits(timeout_ms=1_000)
-UNHURRIED = PoolLimits(timeout_ms=10_000)  # where nothing is to time out, however busy it is
+UNHURRIED = PoolLimits(
+    timeout_ms=10_000
+)  # for tests in which nothing may time out, however busy the machine is
 DEADLINE_MS = 30_000
-PATIENCE_S = 60  # far above every bound, far below what would happen without it
-BUSY_TICKS = 10  # of processor time: no transfer takes as many
+PATIENCE_S = 60  # far above every timeout, far below the time without one
+BUSY_TICKS = 10  # of CPU time: more than any transfer takes
 
 HOSTILE = genesis({CONTRACT: LOOP_FOREVER, OTHER: TOUCH_2_GIB_OF_MEMORY}, gas_limit=ENDLESS_GAS)
 LOOP = call(CONTRACT, gas_limit=ENDLESS_GAS)
@@ -44,7 +46,7 @@ def codes(answers: Sequence[Answer]) -> list[str]:
 
 
 def children(of: int | None = None) -> set[int]:
-    """Return the processes that run a worker for this process (or another)."""
+    """Return the worker processes of this process, or of process ``of``."""
     parent, found = of or os.getpid(), set()
     for folder in Path("/proc").iterdir():
         try:
@@ -77,7 +79,7 @@ def runs(pid: int) -> bool:
 
 @contextmanager
 def once_busy(worker: int, work: Callable[[], None]) -> Iterator[None]:
-    """Do something, in a thread, as soon as an idle worker is in the middle of a long call."""
+    """Run ``work`` in a thread as soon as an idle worker is busy with a long call."""
     idle = _ticks(worker)
 
     def watch() -> None:
@@ -93,7 +95,7 @@ def once_busy(worker: int, work: Callable[[], None]) -> Iterator[None]:
 
 
 def get_busy(workers: Sequence[int]) -> bool:
-    """Wait until idle workers are all in the middle of a long call."""
+    """Wait until all of these idle workers are busy with a long call."""
     idle = {worker: _ticks(worker) for worker in workers}
     return wait_until(
         lambda: all(_ticks(worker) >= idle[worker] + BUSY_TICKS for worker in workers), PATIENCE_S
@@ -101,6 +103,6 @@ def get_busy(workers: Sequence[int]) -> bool:
 
 
 def _ticks(pid: int) -> int:
-    """Return the processor time that a process had, in user mode and in the kernel."""
+    """Return the CPU time of a process in ticks, user mode and kernel."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return int(user) + int(system)

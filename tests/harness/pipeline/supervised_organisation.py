@@ -15,7 +15,7 @@ from tests.harness.pipeline.supervisor import Supervisor, supervised
 
 
 class SupervisedOrganisation(NamedTuple):
-    """The brokers, the organisation, its agent, and who watches its processes."""
+    """The brokers, the organisation, its agent, and the supervisor of its processes."""
 
     kafka: Kafka
     scaled: Scaled
@@ -25,7 +25,7 @@ class SupervisedOrganisation(NamedTuple):
 
 @contextmanager
 def supervised_organisation(path: Path, *, nodes: int = 1) -> Iterator[SupervisedOrganisation]:
-    """Start everything; all of it ends with the block."""
+    """Start brokers, processes and supervisor; all end with the block."""
     trader = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
     with (
         running(lambda: kafka_in(path / "kafka", nodes=nodes), path / "kafka") as kafka,

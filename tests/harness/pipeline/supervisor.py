@@ -1,4 +1,4 @@
-"""What starts a process again when it has ended, as docs/operations.md advises."""
+"""A supervisor that restarts ended processes, as docs/operations.md advises."""
 
 import threading
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.scaled.gates_process import IO_FAILED
 from tests.harness.pipeline.scaled import Scaled
 
-# An outage causes no other end: what ends otherwise stays ended, and that fails the test.
+# Exit codes of outages. A process that ends with another code is not restarted, so the test fails.
 STARTED_AGAIN = frozenset({ExitCode.UNREACHABLE, ExitCode.HALTED, IO_FAILED})
 LOOK_S = 0.2
 RESTART_S = 1.0
 
 
 class End(NamedTuple):
-    """A process that ended, and how."""
+    """A process that ended, with its exit code."""
 
     name: str
     code: int
@@ -25,14 +25,14 @@ class End(NamedTuple):
 
 @dataclass
 class Supervisor:
-    """Starts processes of an organisation again; ``ends`` tells how they had ended."""
+    """Restarts the processes of an organisation; ``ends`` has their exit codes."""
 
     scaled: Scaled
     ends: list[End] = field(default_factory=list)
     _done: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
-        """Look until told to stop."""
+        """Poll the processes until ``stop``."""
         while not self._done.wait(LOOK_S):
             for name, process in list(self.scaled.processes.items()):
                 code = process.poll()

@@ -37,13 +37,13 @@ def folder(tmp_path: Path, trader: Producer) -> Folder:
 
 
 def ends(events: Sequence[Outgoing]) -> list[str]:
-    """Name how intents and inputs ended: signed, or the reason."""
+    """Return ``signed`` or the reason for each intent and input."""
     ended = [e for e in events if e.topic in (Topic.OUTCOMES, Topic.UNATTRIBUTED)]
     return [orjson.loads(event.value).get("reason", "signed") for event in ended]
 
 
 def run_once(folder: Folder, *values: bytes) -> list[str]:
-    """Live one life: open, process, close."""
+    """Open the pipeline, process the intents, close it."""
     pipeline = open_pipeline(folder)
     pipeline.submit(*values)
     found = ends(pipeline.drain())
@@ -61,7 +61,7 @@ def outcomes(folder: Folder) -> list[dict[str, Any]]:
 
 
 def write(path: Path, statement: str, *values: object) -> None:
-    """Change a file behind the program's back."""
+    """Change a database file outside the program."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute(statement, values)
 
@@ -80,7 +80,7 @@ class Crash(Exception):  # noqa: N818 - stands for SIGKILL
 
 
 class DiesBeforeSigning(PipelineLog):
-    """Dies when the signed outcomes of a batch are to be committed."""
+    """Crashes when a batch's signed outcomes are about to be committed."""
 
     def commit(self, events: Sequence[Outgoing], writes: Sequence[Any], at_ms: int) -> None:
         if any(event.topic is Topic.OUTCOMES for event in events):

@@ -1,7 +1,7 @@
-"""``sixgate`` on a machine whose wall clock is wrong by as many seconds as a file says.
+"""Runs ``sixgate`` with a wall clock that is wrong by the seconds in a file.
 
 ``python -m tests.harness.pipeline.wrong_clock FILE WORD…``. Without the file the clock is right.
-Time since boot stays right, as on a machine whose clock an operator sets.
+The time since boot stays right, as when an operator sets the wall clock.
 """
 
 import sys
@@ -12,7 +12,7 @@ NS = 1_000_000_000
 
 
 def set_clock(file: Path) -> None:
-    """Replace this process's wall clock, whatever asks for it."""
+    """Replace this process's wall clock for all callers."""
     right_ns = time.time_ns
 
     def wrong_ns() -> int:

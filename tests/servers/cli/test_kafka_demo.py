@@ -16,7 +16,7 @@ import pytest
 import sixgate
 from infra.local.errors import ServerError
 from infra.local.processes import WATCHED
-from tests.harness.broker.servers import had, watched
+from tests.harness.broker.servers import start_or_skip, watched
 from tests.harness.builders.waiting import until
 from tests.harness.cli.command_line import Ended, InProcess
 
@@ -72,7 +72,7 @@ class MadeUp:
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
     place = tmp_path_factory.mktemp("made-up")
     with watched(place):
-        found = had(lambda: MadeUp(place))
+        found = start_or_skip(lambda: MadeUp(place))
         yield found
         found.stop()
         assert found.status() == {}
