@@ -1,4 +1,4 @@
-"""Who may do what on Kafka: an identity per process, everything else denied."""
+"""Kafka ACLs: one principal per process with the least rights; everything else is denied."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from streams.kafka.names import Names
 GATES_GROUP = "sixgate-gates"
 CONSUMER_GROUPS = "sixgate-consumers"
 SIGNER_TRANSACTIONS = "sixgate-signer"
-CLUSTER = "kafka-cluster"  # Kafka's own name of the one cluster resource
+CLUSTER = "kafka-cluster"  # Kafka's name of its only cluster resource
 
 
 class Resource(IntEnum):
-    """Kafka's codes of what rights are on."""
+    """Kafka's codes of resource types."""
 
     TOPIC = 2
     GROUP = 3
@@ -24,14 +24,14 @@ class Resource(IntEnum):
 
 
 class Pattern(IntEnum):
-    """Kafka's codes of how a resource is named; ``*`` as a literal names all."""
+    """Kafka's codes of resource pattern types; the literal ``*`` matches every name."""
 
     LITERAL = 3
     PREFIXED = 4
 
 
 class Operation(IntEnum):
-    """Kafka's codes of what may be done."""
+    """Kafka's codes of operations."""
 
     ALL = 2
     READ = 3
@@ -50,7 +50,7 @@ class Operation(IntEnum):
 
 
 class Acl(NamedTuple):
-    """One right, given from any host."""
+    """One right of a principal, by default from any host."""
 
     principal: str
     operation: Operation
@@ -67,7 +67,7 @@ class Acl(NamedTuple):
 
 
 class ResourcePattern(NamedTuple):
-    """What a right is on: one name, or all names that begin so."""
+    """The resources of a right: one name, or all names with a prefix."""
 
     resource: Resource
     name: str
@@ -76,26 +76,26 @@ class ResourcePattern(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MissingAcl:
-    """A right without which a process cannot work."""
+    """A declared right that is absent."""
 
     acl: Acl
 
     def __str__(self) -> str:
-        return f"{self.acl} is missing: give it"
+        return f"{self.acl} is missing: add it"
 
 
 @dataclass(frozen=True, slots=True)
 class SurplusAcl:
-    """A right on what is ours, or of who is ours, that nobody declared."""
+    """An undeclared right on our resources or of our principals."""
 
     acl: Acl
 
     def __str__(self) -> str:
-        return f"{self.acl} is not declared: take it away"
+        return f"{self.acl} is not declared: remove it"
 
 
 def declared_acls(names: Names) -> frozenset[Acl]:
-    """Return every right of an organisation; what is not in it is denied."""
+    """Return all rights of an organisation; everything else is denied."""
     return frozenset(
         [
             *_topic_acls(names),
@@ -109,22 +109,22 @@ def declared_acls(names: Names) -> frozenset[Acl]:
 def diff_acls(
     declared: Iterable[Acl], found: Iterable[Acl], names: Names
 ) -> list[MissingAcl | SurplusAcl]:
-    """Return the rights to give and to take; rights that are no concern of ours are left alone."""
-    wanted, there = frozenset(declared), frozenset(found)
-    missing = [MissingAcl(acl) for acl in sorted(wanted - there)]
-    surplus = relevant_acls(sorted(there - wanted), names)
+    """Return the rights to add and to remove; rights of other applications are left alone."""
+    wanted, present = frozenset(declared), frozenset(found)
+    missing = [MissingAcl(acl) for acl in sorted(wanted - present)]
+    surplus = relevant_acls(sorted(present - wanted), names)
     return [*missing, *map(SurplusAcl, surplus)]
 
 
 def relevant_acls(acls: Iterable[Acl], names: Names) -> list[Acl]:
-    """Return the rights that belong to a principal of ours, or reach a resource of ours."""
+    """Return the rights of our principals, or on our resources."""
     users = {names.user(principal) for principal in Principal}
     ours = resource_patterns(declared_acls(names))
     return [acl for acl in acls if acl.principal in users or covers_any(acl, ours)]
 
 
 def resource_patterns(acls: Iterable[Acl]) -> frozenset[ResourcePattern]:
-    """Return what some rights are on, but for the cluster, which all organisations share."""
+    """Return the resources of rights, without the cluster, which all organisations share."""
     return frozenset(
         ResourcePattern(acl.resource, acl.name, acl.pattern)
         for acl in acls
@@ -133,7 +133,7 @@ def resource_patterns(acls: Iterable[Acl]) -> frozenset[ResourcePattern]:
 
 
 def covers_any(acl: Acl, ours: Iterable[ResourcePattern]) -> bool:
-    """Tell whether a right is on one of our resource_patterns."""
+    """Return whether a right covers one of our resources."""
     return any(_covers(acl, one) for one in ours)
 
 
@@ -154,9 +154,10 @@ def _topic_acls(names: Names) -> Iterable[Acl]:
 
 
 def _on_topic(spec: TopicSpec) -> Iterable[tuple[Principal, Operation]]:
-    """Let a process also read the settings of its topics, so that it can refuse weaker ones.
+    """Return the declared rights on a topic.
 
-    Operators ask where the ledger's topics end, so that they know when the ledger is level.
+    A process also reads the settings of its topics, to refuse weaker ones. Operators read the ends
+    of the ledger's topics, to wait until the ledger has caught up.
     """
     for writer in spec.writers:
         yield writer, Operation.WRITE
@@ -177,7 +178,7 @@ def _group_acls(names: Names) -> Iterable[Acl]:
 
 
 def _transaction_acls(names: Names) -> Iterable[Acl]:
-    """DESCRIBE comes with WRITE."""
+    """WRITE implies DESCRIBE."""
     yield Acl(
         names.user(Principal.SIGNER),
         Operation.WRITE,
@@ -188,6 +189,6 @@ def _transaction_acls(names: Names) -> Iterable[Acl]:
 
 
 def _cluster_acls(names: Names) -> Iterable[Acl]:
-    """Let a process read the rights, so that it can refuse to start where others may write."""
+    """Let a process read all rights, so that it refuses to start if others can write."""
     for process in PROCESSES:
         yield Acl(names.user(process), Operation.DESCRIBE, Resource.CLUSTER, CLUSTER)

@@ -1,4 +1,4 @@
-"""Reads and changes topics and rights on Kafka; checks every answer's error code."""
+"""Kafka administration: reads and changes topics and rights; checks every error code."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -25,7 +25,7 @@ from streams.kafka.translation import translated
 
 
 class KafkaUnprotectedError(KafkaMisconfiguredError):
-    """The broker has no authorizer: whoever reaches it may do anything."""
+    """The broker has no authorizer: every client can do everything."""
 
 
 class Admin:
@@ -54,14 +54,15 @@ class Admin:
         await self._client.close()
 
     async def topics(self, wanted: Iterable[KafkaTopic]) -> dict[str, KafkaTopic]:
-        """Return those of the wanted topics that are there, with the settings that were named."""
+        """Return the wanted topics that exist, with the settings that ``wanted`` names."""
         with translated("reading topics", self._broker.names):
             answer = await self._send(MetadataRequest(None, allow_auto_topic_creation=False))
-            there = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
-            known = [topic for topic in wanted if topic.name in there]
+            present = {topic["topic"]: topic for topic in answer.to_object()["topics"]}
+            known = [topic for topic in wanted if topic.name in present]
             settings = await self._settings(known)
         return {
-            name: _topic(name, there[name]["partitions"], found) for name, found in settings.items()
+            name: _topic(name, present[name]["partitions"], found)
+            for name, found in settings.items()
         }
 
     async def create_topics(self, topics: Sequence[KafkaTopic]) -> None:
@@ -76,22 +77,22 @@ class Admin:
                 _check(code, f"{name}: {message}")
 
     async def alter_topics(self, settings: Mapping[str, Mapping[str, str]]) -> None:
-        """Set settings by topic and name; the others stay."""
+        """Change settings, by topic and name; others keep their values."""
         with translated("changing topics", self._broker.names):
             answer = await self._send(SetTopicSettings(settings))
             for code, message, _, name in answer.responses:
                 _check(code, f"{name}: {message}")
 
     async def acls(self) -> frozenset[Acl]:
-        """Return every right that is given.
+        """Return all ACLs of the cluster.
 
-        Raises ``KafkaUnprotectedError`` where rights do not exist.
+        Raises ``KafkaUnprotectedError`` if the broker has no authorizer.
         """
         with translated("reading rights", self._broker.names):
             answer = await self._send(DescribeAllowing())
             if answer.error_code == SecurityDisabled.errno:
                 raise KafkaUnprotectedError(
-                    "The broker has no authorizer, so whoever reaches it may do anything: set "
+                    "The broker has no authorizer, so every client can do everything: set "
                     "authorizer.class.name on the brokers and start again."
                 )
             _check(answer.error_code, answer.error_message)
@@ -103,30 +104,30 @@ class Admin:
         )
 
     async def own_acls(self, principal: str, topics: Iterable[str]) -> frozenset[Acl]:
-        """Return all that this connection may do on some topics and on the cluster.
+        """Return the effective rights of this connection on some topics and on the cluster.
 
-        They are told as rights of ``principal``, as whom we mean to speak; whichever rule gives
-        them counts: a super user's, a wildcard's, or none because there is no authorizer.
+        They include rights of super users and wildcards, and all rights if there is no authorizer.
+        ``principal`` only names them in the result.
         """
-        with translated("asking for our own rights", self._broker.names):
+        with translated("reading our own rights", self._broker.names):
             answer = (await self._send(DescribeOwnRights(topics))).to_object()
         found = [(Resource.TOPIC, one["topic"], one) for one in answer["topics"]]
         return frozenset(
             Acl(principal, operation, resource, name)
-            for resource, name, told in [*found, (Resource.CLUSTER, CLUSTER, answer)]
-            for operation in _operations(told["authorized_operations"])
+            for resource, name, described in [*found, (Resource.CLUSTER, CLUSTER, answer)]
+            for operation in _operations(described["authorized_operations"])
         )
 
     async def create_acls(self, acls: Iterable[Acl]) -> None:
-        """Give rights."""
-        with translated("giving rights", self._broker.names):
+        """Add rights."""
+        with translated("adding rights", self._broker.names):
             answer = await self._client._send_to_controller(CreateAcls(acls))  # noqa: SLF001 - no public call
             for code, message in answer.creation_responses:
                 _check(code, message)
 
     async def delete_acls(self, acls: Iterable[Acl]) -> None:
-        """Take rights away."""
-        with translated("taking rights away", self._broker.names):
+        """Remove rights."""
+        with translated("removing rights", self._broker.names):
             answer = await self._client._send_to_controller(DeleteAcls(acls))  # noqa: SLF001 - no public call
             for code, message, matching in answer.filter_responses:
                 _check(code, message)
@@ -148,9 +149,9 @@ class Admin:
 
 
 def settings_of(described: Iterable[Sequence[Any]]) -> dict[str, dict[str, str]]:
-    """Return each described topic's settings; raise what a broker refused with.
+    """Return the settings of each described topic; raise a broker's error.
 
-    A broker that does not know a topic yet of which another one told lacks it: they follow their
+    A topic that the answering broker does not know yet counts as absent: brokers follow their
     controller with a delay.
     """
     found: dict[str, dict[str, str]] = {}
@@ -170,7 +171,7 @@ def _topic(
 
 
 def _operations(bits: int) -> Iterable[Operation]:
-    """Read a bit field of operations; a negative one was not told."""
+    """Decode a bit field of operations; a negative one means unknown."""
     return [operation for operation in Operation if bits > 0 and bits >> operation & 1]
 
 

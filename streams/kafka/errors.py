@@ -1,20 +1,20 @@
-"""What can go wrong with Kafka, in sentences for an operator."""
+"""Errors of Kafka, with sentences for operators."""
 
 
 class KafkaBusError(Exception):
-    """Kafka cannot be used as it must be; the process ends and a new one goes on."""
+    """Kafka cannot be used as required; the process ends, and a new start continues."""
 
 
 class KafkaUnreachableError(KafkaBusError):
-    """No broker answers, or none in time."""
+    """No broker answers in time."""
 
 
 class KafkaDeniedError(KafkaBusError):
-    """The broker knows who we are and forbids it."""
+    """The broker rejects our certificate or denies an operation."""
 
 
 class KafkaTopicMissingError(KafkaBusError):
-    """A topic is not there."""
+    """A topic is missing or has too few partitions."""
 
 
 class KafkaMisconfiguredError(KafkaBusError):
@@ -22,42 +22,42 @@ class KafkaMisconfiguredError(KafkaBusError):
 
 
 class RegistryMissingError(KafkaBusError):
-    """Kafka holds no registry of the organisation that is trusted here."""
+    """Kafka holds no registry of the organisation that the data folder trusts."""
 
 
 class KafkaFencedError(KafkaBusError):
-    """A newer process has taken this one's place."""
+    """A newer process fenced this one."""
 
 
 class KafkaWriteUnknownError(KafkaBusError):
-    """A write may or may not have happened: only a new start can tell."""
+    """A write may or may not have happened; only a new start can find out."""
 
 
 class KafkaGapError(KafkaBusError):
-    """The log no longer holds what was not read yet."""
+    """The log no longer contains records that were not read yet."""
 
 
 def denied(what: str, command: str) -> KafkaDeniedError:
-    """Return the error of what a broker forbids; ``command`` verifies the rights."""
+    """Return the error of a denied operation; ``command`` verifies the rights."""
     return KafkaDeniedError(
-        f"Kafka refused {what}: check that this is the right certificate, and that {command} "
-        "finds its rights as declared."
+        f"Kafka refused {what}: check that this is the right certificate, and run {command} to "
+        "verify its rights."
     )
 
 
 def no_registry() -> RegistryMissingError:
-    """Return the error of a registry that holds nothing signed by who is trusted here."""
+    """Return the error of a registry without records of the trusted organisation."""
     return RegistryMissingError(
         "Kafka holds no registry of the organisation that this data folder trusts: run sixgate "
-        "publish, or check which folder and which brokers are meant."
+        "publish, or check the data folder and the address of the brokers."
     )
 
 
 def missing(topic: str, command: str) -> KafkaTopicMissingError:
-    """Return the error of a topic that is not there or has too few partitions.
+    """Return the error of a topic that is missing or has too few partitions.
 
-    ``command`` makes the topics: ``Names.topics_command``.
+    ``command`` creates the topics: ``Names.topics_command``.
     """
     return KafkaTopicMissingError(
-        f"Kafka lacks what is needed for {topic}: run {command}, then start again."
+        f"Kafka lacks {topic} or some of its partitions: run {command}, then start again."
     )

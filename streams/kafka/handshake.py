@@ -1,4 +1,4 @@
-"""Tells a certificate that is not believed from a broker that is not there."""
+"""TLS diagnosis: distinguishes a rejected certificate from an unreachable broker."""
 
 import asyncio
 import ssl
@@ -11,38 +11,38 @@ ANSWER_S_MAX = 2.0
 
 
 async def diagnose_tls(broker: Broker) -> None:
-    """Raise ``KafkaDeniedError`` where it is TLS that keeps a broker from answering.
+    """Raise ``KafkaDeniedError`` if the TLS handshake with the broker fails.
 
-    aiokafka does not say. Who hangs up without an alert may go away: ``KafkaUnreachableError``.
-    Where something else is wrong, nothing is raised.
+    aiokafka does not report the cause. A broker that closes the connection without an alert may be
+    shutting down: ``KafkaUnreachableError``. Other causes raise nothing.
     """
     if broker.tls is None:
         return
     server = broker.servers.split(",")[0]
     try:
         async with asyncio.timeout(ANSWER_S_MAX):
-            await _greet(server, broker.tls.context())
+            await _handshake(server, broker.tls.context())
     except ssl.SSLCertVerificationError as error:
         raise KafkaDeniedError(
-            f"The certificate of {server} is not believed ({error.verify_message}): see that "
-            f"{broker.tls.ca} is the authority of the brokers, and the address one they have."
+            f"The certificate of {server} is not trusted ({error.verify_message}): check that "
+            f"{broker.tls.ca} is the CA of the brokers, and that the certificate names the address."
         ) from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, EOFError) as error:
         raise KafkaUnreachableError(
-            f"{server} hangs up: it is being stopped, or it speaks no TLS, or does not take "
-            f"{broker.tls.certificate}."
+            f"{server} closed the connection during the TLS handshake: it may be shutting down, "
+            f"not use TLS, or reject {broker.tls.certificate}."
         ) from error
     except ssl.SSLError as error:
         raise KafkaDeniedError(
-            f"{server} does not take our certificate: see that {broker.tls.certificate} is valid "
-            "and of an authority that the brokers believe, and that they speak TLS there."
+            f"{server} rejects our certificate: check that {broker.tls.certificate} is valid and "
+            "signed by a CA that the brokers trust, and that they use TLS at this address."
         ) from error
-    except OSError:  # also TimeoutError: nobody is there, or it believes us and waits
+    except OSError:  # no broker answers; or TimeoutError: it accepts us and waits for a request
         return
 
 
-async def _greet(server: str, context: ssl.SSLContext) -> None:
-    """Shake hands and listen: with TLS 1.3 a certificate is refused after the handshake."""
+async def _handshake(server: str, context: ssl.SSLContext) -> None:
+    """Complete the handshake, then read: TLS 1.3 servers reject a certificate after it."""
     host, _, port = server.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
     with closing(writer):

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for a synchronous process that speaks to Kafka."""
+"""Event loop in its own thread, for synchronous code that uses Kafka."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for threads that have no loop; each call is waited for, within a bound."""
+    """Runs coroutines for threads without a loop; each call blocks, up to a timeout."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -21,22 +21,22 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T], s_max: float = CALL_S_MAX) -> T:
-        """Return what a coroutine returns, and raise what it raises.
+        """Return the coroutine's result or raise its error.
 
-        Raises ``KafkaUnreachableError`` if it is not done in time; it is cancelled then.
+        After ``s_max`` seconds, cancels it and raises ``KafkaUnreachableError``.
         """
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(s_max)
         except TimeoutError as error:
-            if not future.cancel():
+            if not future.cancel():  # the coroutine itself raised this TimeoutError
                 raise
             raise KafkaUnreachableError(
-                f"Kafka gave no answer for {s_max:g} s: check that a broker runs."
+                f"Kafka did not answer for {s_max:g} s: check that a broker runs."
             ) from error
 
     def call(self, function: Callable[[], T]) -> T:
-        """Return what a function returns inside the loop, where aiokafka's objects are made."""
+        """Call a function inside the loop: aiokafka's objects must be created there."""
 
         async def called() -> T:
             return function()
@@ -44,7 +44,7 @@ class LoopThread:
         return self.run(called())
 
     def close(self) -> None:
-        """Cancel what is at work yet, and end the loop and its thread."""
+        """Cancel running tasks, and end the loop and its thread."""
         asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -52,7 +52,7 @@ class LoopThread:
 
 
 async def _cancel_others() -> None:
-    """Let no connection outlive its loop: Python would tell whoever pressed Ctrl-C about it."""
+    """Cancel all tasks: Python warns about connections that outlive their loop after Ctrl-C."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

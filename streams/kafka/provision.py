@@ -1,4 +1,7 @@
-"""Plans, applies and verifies topics and rights: asks Kafka, decides purely, changes."""
+"""Plans, applies and verifies Kafka topics and rights.
+
+Applying is idempotent. *Die between two changes: the next ``apply`` makes the missing ones.*
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,11 +37,11 @@ _POLL_S = 0.1
 
 
 class KafkaUnrepairableError(KafkaBusError):
-    """Something differs that cannot be changed while records depend on it."""
+    """A difference cannot be changed, because existing records depend on it."""
 
 
 class KafkaNotAppliedError(KafkaBusError):
-    """Kafka took the changes and does not show them."""
+    """Kafka accepted the changes but does not report them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +50,23 @@ class TopicPlan:
 
     partitions: int
     replication: Replication
-    principal: Principal | None = None  # a process asks for the topics it uses
+    principal: Principal | None = None  # limits the plan to the topics of one process
 
     async def differences(self, broker: Broker) -> list[Difference]:
-        """Return in what the topics are not as declared; raises ``KafkaBusError``."""
+        """Return the differences from the declared topics; raises ``KafkaBusError``."""
         async with Admin(broker) as admin:
             return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[Difference]:
-        """Create what is missing, change what is weaker, and return what that was.
+        """Create missing topics, correct wrong settings, and return the differences.
 
-        Nothing is done where something cannot be changed: ``KafkaUnrepairableError`` says what.
+        Changes nothing and raises ``KafkaUnrepairableError`` if one of them cannot be changed.
         """
         async with Admin(broker) as admin:
             differences = await self._differences(admin, broker.names)
-            _refuse_fixed(differences, broker.names)
+            _refuse_immutable(differences, broker.names)
             await _change_topics(admin, differences)
-            await _settled(lambda: self._differences(admin, broker.names))
+            await _wait_until_applied(lambda: self._differences(admin, broker.names))
         return differences
 
     async def _differences(self, admin: Admin, names: Names) -> list[Difference]:
@@ -72,7 +75,7 @@ class TopicPlan:
 
 
 async def keyed_partitions(broker: Broker) -> int:
-    """Return how many partitions ``outcomes`` has: other keyed topics must have as many.
+    """Return the partition count of ``outcomes``; all keyed topics must have the same.
 
     Raises ``KafkaTopicMissingError``, ``KafkaBusError``.
     """
@@ -85,10 +88,10 @@ async def keyed_partitions(broker: Broker) -> int:
 
 
 async def rights_differences(broker: Broker, principal: Principal) -> list[RightDifference]:
-    """Return in what rights are not as declared, as far as it concerns who asks.
+    """Return the differences from the declared rights that concern ``principal``.
 
-    Raises ``KafkaDeniedError`` where it has none at all, ``KafkaUnprotectedError``,
-    ``KafkaBusError``.
+    Raises ``KafkaDeniedError`` if this connection has no rights at all, ``KafkaUnprotectedError``
+    and ``KafkaBusError``.
     """
     names = broker.names
     async with Admin(broker) as admin:
@@ -96,7 +99,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
         if not held:
             who = names.of(principal)
             raise KafkaDeniedError(
-                f"Kafka lets this process do nothing that {who} must: see that its "
+                f"This process has none of the rights of {who} on Kafka: check that its "
                 f"certificate is that of {who}, and run {names.topics_command('apply', acls=True)}."
             )
         given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()
@@ -109,32 +112,33 @@ class AccessPlan:
     """The rights of every principal."""
 
     async def differences(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
-        """Return the rights that are missing or too many; raises ``KafkaBusError``."""
+        """Return missing and surplus rights; raises ``KafkaBusError``."""
         async with Admin(broker) as admin:
             return await self._differences(admin, broker.names)
 
     async def apply(self, broker: Broker) -> list[MissingAcl | SurplusAcl]:
-        """Take what is too much, give what is missing, and return what that was."""
+        """Remove surplus rights, add missing ones, and return the differences."""
         async with Admin(broker) as admin:
             differences = await self._differences(admin, broker.names)
+            # Surplus first: if this fails half-way, there are too few rights rather than too many.
             if surplus := [one.acl for one in differences if isinstance(one, SurplusAcl)]:
                 await admin.delete_acls(surplus)
             if missing := [one.acl for one in differences if isinstance(one, MissingAcl)]:
                 await admin.create_acls(missing)
-            await _settled(lambda: self._differences(admin, broker.names))
+            await _wait_until_applied(lambda: self._differences(admin, broker.names))
         return differences
 
     async def _differences(self, admin: Admin, names: Names) -> list[MissingAcl | SurplusAcl]:
         return diff_acls(declared_acls(names), await admin.acls(), names)
 
 
-def _refuse_fixed(differences: Sequence[Difference], names: Names) -> None:
-    fixed = [one for one in differences if isinstance(one, ImmutableDifference)]
-    if fixed:
-        topics = ", ".join(dict.fromkeys(one.topic for one in fixed))
+def _refuse_immutable(differences: Sequence[Difference], names: Names) -> None:
+    immutable = [one for one in differences if isinstance(one, ImmutableDifference)]
+    if immutable:
+        topics = ", ".join(dict.fromkeys(one.topic for one in immutable))
         raise KafkaUnrepairableError(
-            f"Nothing was changed: {fixed[0]}. "
-            f"{names.topics_command('plan')} shows all of: {topics}."
+            f"Nothing was changed: {immutable[0]}. "
+            f"Run {names.topics_command('plan')} to see all differences of: {topics}."
         )
 
 
@@ -149,11 +153,11 @@ async def _change_topics(admin: Admin, differences: Sequence[Difference]) -> Non
         await admin.alter_topics(settings)
 
 
-async def _settled(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
-    """Wait until every change is seen: brokers follow their controller with a delay."""
+async def _wait_until_applied(differences: Callable[[], Awaitable[Sequence[D]]]) -> None:
+    """Wait until brokers report every change: they follow their controller with a delay."""
     loop = asyncio.get_running_loop()
     until = loop.time() + SETTLE_S_MAX
     while left := await differences():
         if loop.time() > until:
-            raise KafkaNotAppliedError(f"Kafka took the changes and still says: {left[0]}.")
+            raise KafkaNotAppliedError(f"Kafka accepted the changes but still reports: {left[0]}.")
         await asyncio.sleep(_POLL_S)

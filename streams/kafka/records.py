@@ -1,4 +1,4 @@
-"""Between Kafka's messages and our records."""
+"""Converts Kafka messages to records."""
 
 from aiokafka.structs import ConsumerRecord
 

@@ -1,4 +1,4 @@
-"""Registry and heads, followed behind the scenes: is what was registered all known, and now?"""
+"""Registry watch: follows registry and heads in the background, to prove freshness."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ HEADS: PartitionId = (Topic.REGISTRY_HEADS, 0)
 
 
 class RegistryWatch:
-    """A registry of its own and the newest heads; read to their end on entering."""
+    """Its own copy of the registry and the newest heads, read to their end on entry."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class RegistryWatch:
         now_ms: Callable[[], int],
         on_wait: Callable[[str], None],
     ) -> None:
-        """``on_wait`` hears why something has to wait for a head."""
+        """``on_wait`` receives the reason whenever ``fresh_head`` starts to wait."""
         self.registry = Registry(trust_root)
         self._heads = RegistryHeads()
         self._now_ms = now_ms
@@ -48,28 +48,25 @@ class RegistryWatch:
         await self._reader.__aexit__()
 
     async def read_to_end(self) -> None:
-        """Read registry and heads to where they end now."""
+        """Read registry and heads to their current end."""
         async for records in self._reader.read_to_end():
-            self._take(records)
+            self._apply(records)
 
     async def read(self) -> None:
-        """Read what comes within a moment."""
-        self._take(await self._reader.read(FOLLOW_COUNT_MAX))
+        """Read the next records, if any arrive within a second."""
+        self._apply(await self._reader.read(FOLLOW_COUNT_MAX))
 
     async def follow(self) -> None:
-        """Read what comes until cancelled."""
+        """Read new records until cancelled."""
         while True:
             await self.read()
 
     def head(self) -> RegistryHead:
-        """Return the head that is nearest to now.
-
-        Raise ``RegistryStaleError`` unless it is fresh.
-        """
+        """Return the head nearest to now; raise ``RegistryStaleError`` unless it is fresh."""
         return self._heads.newest(self.registry, self._now_ms())
 
     def has_fresh_head(self) -> bool:
-        """Tell whether ``head`` would return one."""
+        """Return whether ``head`` would return one."""
         try:
             self.head()
         except RegistryStaleError:
@@ -79,41 +76,41 @@ class RegistryWatch:
     async def fresh_head(
         self, wait_s_max: float, stop: asyncio.Event | None = None
     ) -> RegistryHead | None:
-        """Return a fresh head, waiting for one; None if ``stop`` is set before it comes.
+        """Wait for a fresh head and return it; None if ``stop`` is set first.
 
         Raises ``RegistryStaleError`` after ``wait_s_max``.
         """
-        ends_at_s, told = asyncio.get_running_loop().time() + wait_s_max, False
+        ends_at_s, reported = asyncio.get_running_loop().time() + wait_s_max, False
         while stop is None or not stop.is_set():
             try:
                 return self.head()
             except RegistryStaleError as error:
                 if asyncio.get_running_loop().time() > ends_at_s:
                     raise
-                if not told:
+                if not reported:
                     self._on_wait(str(error))
-                told = True
+                reported = True
             await asyncio.sleep(POLL_S)
         return None
 
     def heads(self) -> list[RegistryHead]:
-        """Return the newest heads of the registrars that count."""
+        """Return the newest head of each active registrar."""
         return list(self._heads.active(self.registry))
 
     def age_s(self) -> float:
-        """Return how old the newest head is by this clock; infinite where there is none."""
+        """Return the age of the newest head by this clock; infinite without a head."""
         ages_ms = [self._now_ms() - head.at_ms for head in self.heads()]
         return min(ages_ms, key=abs, default=float("inf")) / 1000
 
     def lag(self) -> Iterator[PartitionLag]:
-        """Tell how far registry and heads were read."""
+        """Yield position and end of the registry and of its heads."""
         return self._reader.lag()
 
-    def _take(self, records: Sequence[Record]) -> None:
-        """Take registry records first: a head counts once its registrar is known."""
+    def _apply(self, records: Sequence[Record]) -> None:
+        """Apply registry records first: a head counts once its registrar is registered."""
         for record in records:
             if record.topic is Topic.REGISTRY:
-                with suppress(RegistryRecordError):  # the signer puts what it refuses on record
+                with suppress(RegistryRecordError):  # the signer audits the refusal
                     self.registry.apply(record.value)
         for record in records:
             if record.topic is Topic.REGISTRY_HEADS:

@@ -1,4 +1,4 @@
-"""Requests that aiokafka's admin client lacks, in its own protocol layer (KIP-140, 339, 430)."""
+"""Admin requests that aiokafka lacks, built with its protocol layer (KIP-140, 339, 430)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -58,12 +58,12 @@ class _SetRequest(RequestStruct):  # type: ignore[misc]
 
 
 class SetTopicSettings(Request[_SetRequest]):  # type: ignore[misc]
-    """Set some settings of topics and leave the others, which AlterConfigs would reset."""
+    """Change some settings of topics (IncrementalAlterConfigs); AlterConfigs resets the others."""
 
     API_KEY = 44
 
     def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
-        """Take values by topic and name."""
+        """Take the new values, by topic and name."""
         self._resources = [
             (_TOPIC, topic, [(name, _SET, value) for name, value in changed.items()])
             for topic, changed in settings.items()
@@ -128,7 +128,7 @@ class _RightsRequest(RequestStruct):  # type: ignore[misc]
 
 
 class DescribeOwnRights(Request[_RightsRequest]):  # type: ignore[misc]
-    """Ask what we may do on some topics and on the cluster, by whichever rule (KIP-430)."""
+    """Read our effective rights on some topics and on the cluster (KIP-430)."""
 
     API_KEY = 3
 
@@ -141,7 +141,7 @@ class DescribeOwnRights(Request[_RightsRequest]):  # type: ignore[misc]
 
 
 class DescribeAllowing(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]
-    """Ask for every right that is given."""
+    """Read all ACLs that allow something."""
 
     API_KEY = 29
 
@@ -151,7 +151,7 @@ class DescribeAllowing(Request[DescribeAclsRequest_v1]):  # type: ignore[misc]
 
 
 class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
-    """Give rights."""
+    """Add ACLs."""
 
     API_KEY = 30
 
@@ -164,7 +164,7 @@ class CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
 
 
 class DeleteAcls(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
-    """Take rights away: each filter matches one right exactly."""
+    """Remove ACLs: each filter matches exactly one."""
 
     API_KEY = 31
 

@@ -1,4 +1,4 @@
-"""Whether a process may do what it must and no more, and nobody else what only it may; pure."""
+"""Start check of rights: a process has exactly its rights, and nobody else has them; pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias
@@ -19,14 +19,14 @@ from streams.kafka.access import (
 from streams.kafka.names import Names
 
 RightDifference: TypeAlias = MissingAcl | SurplusAcl
-# A broker tells its rights of these two when it is asked what the asker may do.
+# Resource types whose effective rights a broker reports to a client (KIP-430).
 REPORTED = {Resource.TOPIC, Resource.CLUSTER}
-# Kafka lets who may do any of these describe as well.
+# Each of these operations implies DESCRIBE.
 _DESCRIBING = {Operation.READ, Operation.WRITE, Operation.DELETE, Operation.ALTER}
 
 
 def may_read_rights(principal: Principal, held: Iterable[Acl], names: Names) -> bool:
-    """Tell whether a principal may ask for everybody's rights."""
+    """Return whether a principal can read the rights of all principals."""
     user = names.user(principal)
     return Acl(user, Operation.DESCRIBE, Resource.CLUSTER, CLUSTER) in set(held)
 
@@ -34,9 +34,9 @@ def may_read_rights(principal: Principal, held: Iterable[Acl], names: Names) -> 
 def own_differences(
     principal: Principal, held: Iterable[Acl], names: Names
 ) -> list[RightDifference]:
-    """Return what a principal lacks or has too much of what the broker tells it.
+    """Return the missing and surplus rights of a principal, as the broker reports them to it.
 
-    ``held`` is what it may do, whichever rule gives it, on every topic of ours and the cluster.
+    ``held`` are its effective rights on all our topics and the cluster.
     """
     declared = {acl for acl in _of(principal, names) if acl.resource in REPORTED}
     implied = {
@@ -50,18 +50,18 @@ def own_differences(
 def granted_differences(
     principal: Principal, given: Iterable[Acl], names: Names
 ) -> list[RightDifference]:
-    """Return the rights that a principal was not given, and those of others on what it uses.
+    """Return the rights that a principal lacks, and undeclared rights on the resources it uses.
 
-    Rights on what it does not use may belong to another version, and are not its concern.
+    Other resources may belong to another version and do not concern it.
     """
     used = resource_patterns(_of(principal, names))
 
-    def matters(one: RightDifference) -> bool:
+    def concerns(one: RightDifference) -> bool:
         if isinstance(one, MissingAcl):
             return one.acl.principal == names.user(principal)
         return covers_any(one.acl, used)
 
-    return [one for one in diff_acls(declared_acls(names), given, names) if matters(one)]
+    return [one for one in diff_acls(declared_acls(names), given, names) if concerns(one)]
 
 
 def _of(principal: Principal, names: Names) -> Iterator[Acl]:

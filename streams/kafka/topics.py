@@ -1,4 +1,4 @@
-"""What Kafka's topics must be, and how what is there differs from it."""
+"""Kafka topics as declared, and their differences from the existing ones; pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from streams.kafka.broker import MESSAGE_BYTES_MAX
 from streams.kafka.names import Names
 
 FRAMING_BYTES_MAX = MESSAGE_BYTES_MAX - INTERNAL_BYTES_MAX
-# State and heads are read to their end at every start, and only closed segments are compacted.
+# Every start reads state and heads to their end, and Kafka compacts closed segments only.
 STATE_SEGMENT_BYTES = 16 * 1024 * 1024
 STATE_SEGMENT_MS = 10 * 60 * 1000
 UNLIMITED = "-1"
@@ -18,7 +18,7 @@ _AT_LEAST = {"retention.ms", "retention.bytes", "min.insync.replicas"}
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """How many copies of a record there are, and how many must hold it before it counts."""
+    """The number of copies of a record, and how many must have it before it is acknowledged."""
 
     factor: int
     in_sync: int
@@ -26,7 +26,7 @@ class Replication:
 
 @dataclass(frozen=True, slots=True)
 class KafkaTopic:
-    """A topic as Kafka has it: partitions, copies of each, settings by Kafka's names."""
+    """A topic of Kafka: partitions, copies of each, settings by Kafka's names."""
 
     name: str
     partitions: int
@@ -36,7 +36,7 @@ class KafkaTopic:
 
 @dataclass(frozen=True, slots=True)
 class MissingTopic:
-    """A topic that is not there."""
+    """A topic that does not exist."""
 
     topic: KafkaTopic
 
@@ -61,7 +61,7 @@ class WrongSetting:
 
 @dataclass(frozen=True, slots=True)
 class ImmutableDifference:
-    """A difference that only a new topic could mend, because the records there depend on it."""
+    """A difference that cannot be changed, because the topic's records depend on it."""
 
     topic: str
     what: str
@@ -71,7 +71,7 @@ class ImmutableDifference:
     def __str__(self) -> str:
         return (
             f"{self.topic} has {self.what}={self.found}, not {self.declared}: "
-            "only a new topic can have that"
+            "this cannot be changed; only a new topic can have another number"
         )
 
 
@@ -81,9 +81,9 @@ Difference: TypeAlias = MissingTopic | WrongSetting | ImmutableDifference
 def declared(
     partitions: int, replication: Replication, names: Names, principal: Principal | None = None
 ) -> list[KafkaTopic]:
-    """Return every topic as it must be where keyed topics have ``partitions`` partitions.
+    """Return all topics as declared, with ``partitions`` partitions for keyed ones.
 
-    With ``principal`` only those that it writes or reads, which are all that it can see.
+    With ``principal``, only those that it writes or reads: it cannot see others.
     """
     return [
         KafkaTopic(
@@ -98,20 +98,20 @@ def declared(
 
 
 def diff(declared: Iterable[KafkaTopic], found: Mapping[str, KafkaTopic]) -> list[Difference]:
-    """Return in what the found topics are not, or are less than, the declared ones."""
+    """Return the differences of the found topics; more copies or retention is no difference."""
     differences: list[Difference] = []
     for topic in declared:
-        if there := found.get(topic.name):
-            differences += [*_fixed(topic, there), *_weaker(topic, there)]
+        if present := found.get(topic.name):
+            differences += [*_immutable(topic, present), *_wrong_settings(topic, present)]
         else:
             differences.append(MissingTopic(topic))
     return differences
 
 
 def _settings(spec: TopicSpec, replication: Replication) -> dict[str, str]:
-    kept = _compacted() if spec.compacted else {"cleanup.policy": "delete"}
+    cleanup = _compacted() if spec.compacted else {"cleanup.policy": "delete"}
     return {
-        **kept,
+        **cleanup,
         "retention.ms": str(spec.retention_ms),
         "retention.bytes": UNLIMITED,
         "max.message.bytes": str(spec.value_bytes_max + FRAMING_BYTES_MAX),
@@ -130,7 +130,7 @@ def _compacted() -> dict[str, str]:
     }
 
 
-def _fixed(declared: KafkaTopic, found: KafkaTopic) -> Iterable[ImmutableDifference]:
+def _immutable(declared: KafkaTopic, found: KafkaTopic) -> Iterable[ImmutableDifference]:
     if found.partitions != declared.partitions:
         yield ImmutableDifference(
             declared.name, "partitions", found.partitions, declared.partitions
@@ -139,15 +139,15 @@ def _fixed(declared: KafkaTopic, found: KafkaTopic) -> Iterable[ImmutableDiffere
         yield ImmutableDifference(declared.name, "copies", found.copies, declared.copies)
 
 
-def _weaker(declared: KafkaTopic, found: KafkaTopic) -> Iterable[WrongSetting]:
+def _wrong_settings(declared: KafkaTopic, found: KafkaTopic) -> Iterable[WrongSetting]:
     for setting, value in declared.settings.items():
-        there = found.settings.get(setting, "")
-        if not (_reaches if setting in _AT_LEAST else str.__eq__)(there, value):
-            yield WrongSetting(declared.name, setting, there, value)
+        present = found.settings.get(setting, "")
+        if not (_is_at_least if setting in _AT_LEAST else str.__eq__)(present, value):
+            yield WrongSetting(declared.name, setting, present, value)
 
 
-def _reaches(found: str, declared: str) -> bool:
-    """Compare counts of which -1 is the greatest."""
+def _is_at_least(found: str, declared: str) -> bool:
+    """Compare counts; -1 means unlimited."""
     if UNLIMITED in (found, declared):
         return found == UNLIMITED
     return found.isdecimal() and int(found) >= int(declared)

@@ -1,4 +1,4 @@
-"""From aiokafka's exceptions to ours."""
+"""Translates aiokafka's exceptions to ``KafkaBusError``."""
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -39,9 +39,9 @@ _UNREACHABLE = (
 
 @contextmanager
 def translated(doing: str, names: Names) -> Iterator[None]:
-    """Turn aiokafka's errors into ours; ``doing`` completes "Kafka failed while …".
+    """Translate aiokafka's errors; ``doing`` completes "Kafka failed while …".
 
-    ``names`` gives the prefix of the command that an error advises.
+    ``names`` has the prefix for the command that an error advises.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def translated(doing: str, names: Names) -> Iterator[None]:
         raise denied(f"{doing} ({_text(error)})", _verify(names)) from error
     except _FENCED as error:
         raise KafkaFencedError(
-            f"Another process took over while {doing}; this one has stopped, nothing is lost."
+            f"Another process fenced this one while {doing}; this one stopped, and nothing is lost."
         ) from error
     except errors.UnknownTopicOrPartitionError as error:
         raise missing(doing, names.topics_command("apply")) from error
@@ -63,7 +63,7 @@ def translated(doing: str, names: Names) -> Iterator[None]:
 
 
 def invisible_topic(topic: Topic, names: Names, unauthorized: Container[str]) -> KafkaBusError:
-    """Return the error of a topic of which Kafka tells nothing; it does not show all to all."""
+    """Return the error of a topic without metadata: it is missing, or we may not see it."""
     name = names.of(topic)
     if name in unauthorized:
         return denied(f"to show {name}", _verify(names))

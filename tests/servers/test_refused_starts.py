@@ -121,13 +121,13 @@ def test_a_wrong_address(here: Secured) -> None:
 def test_a_certificate_of_another_authority(here: Secured, tmp_path: Path) -> None:
     stranger = Authority(tmp_path).issue(EVE)
     ends = ended(here, identity=stranger)
-    all_say(ends, ExitCode.REFUSED, "does not take our certificate", str(stranger))
+    all_say(ends, ExitCode.REFUSED, str(stranger))
 
 
 def test_brokers_of_another_authority(here: Secured, tmp_path: Path) -> None:
     other = Authority(tmp_path).file
     ends = ended(here, ca=other)
-    all_say(ends, ExitCode.REFUSED, "is not believed", str(other))
+    all_say(ends, ExitCode.REFUSED, str(other))
 
 
 def test_a_certificate_of_nobody_we_know(here: Secured) -> None:
@@ -138,12 +138,12 @@ def test_a_certificate_of_nobody_we_know(here: Secured) -> None:
 def test_a_certificate_of_another_process(here: Secured) -> None:
     other = here.kafka.authority.issue(Principal.REGISTRAR)
     ends = ended(here, *(name for name in OWN if name != "registrar"), identity=other)
-    all_say(ends, ExitCode.WEAKER, "see that the certificate is that of {own}")
+    all_say(ends, ExitCode.WEAKER, "certificate is that of {own}")
 
 
 def test_a_certificate_that_may_do_everything(here: Secured) -> None:
     ends = ended(here, identity=here.kafka.admin)
-    all_say(ends, ExitCode.WEAKER, "is not declared", "see that the certificate is that of {own}")
+    all_say(ends, ExitCode.WEAKER, "is not declared", "certificate is that of {own}")
 
 
 def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
 
 def test_a_missing_topic(here: Secured) -> None:
     with changed(here, lambda _: delete(here, *WRITTEN.values())):
-        all_say(ended(here), ExitCode.WEAKER, "is missing: create it", "sixgate topics apply")
+        all_say(ended(here), ExitCode.WEAKER, "is missing", "sixgate topics apply")
 
 
 @pytest.mark.parametrize("command", [("services",), ("publish",)], ids=" ".join)
@@ -208,7 +208,7 @@ async def create(here: Secured, topic: Topic, partitions: int) -> None:
 def test_a_right_to_read_is_missing(here: Secured) -> None:
     with without(here, *(right(name, Operation.READ, READ[name]) for name in OWN)):
         ends = ended(here)
-    all_say(ends, ExitCode.WEAKER, "User:{own} READ on topic", "is missing: give it")
+    all_say(ends, ExitCode.WEAKER, "User:{own} READ on topic", "is missing")
 
 
 def test_a_right_to_write_is_missing(here: Secured) -> None:
@@ -228,20 +228,20 @@ def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
 
     with changed(here, take):
         ends = ended(here, "gates", "signer")
-    all_say(ends, ExitCode.WEAKER, "User:{own}", "sixgate-{name}", "is missing: give it")
+    all_say(ends, ExitCode.WEAKER, "User:{own}", "sixgate-{name}", "is missing")
 
 
 def test_a_process_may_write_what_it_should_only_read(here: Secured) -> None:
     with given(here, *(right(name, Operation.WRITE, READ[name]) for name in OWN)):
         ends = ended(here)
-    all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "not declared: take it away")
+    all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "not declared")
 
 
 def test_somebody_else_may_write_what_is_ours(here: Secured) -> None:
     acls = [Acl(f"User:{EVE}", Operation.WRITE, Resource.TOPIC, t) for t in WRITTEN.values()]
     with given(here, *acls):
         ends = ended(here)
-    all_say(ends, ExitCode.WEAKER, "User:eve WRITE on topic", "not declared: take it away")
+    all_say(ends, ExitCode.WEAKER, "User:eve WRITE on topic", "not declared")
 
 
 def test_a_broker_that_lets_everybody_do_everything(
@@ -257,7 +257,7 @@ def test_a_broker_that_lets_everybody_do_everything(
     for words in (["registrar"], ["gates"], ["signer"], ["custody"], ["ledger", "run"]):
         refused = ForkedCommandLine(None).run(*words, "--config", str(file))
         assert refused.code == ExitCode.WEAKER, refused.err
-        assert "The broker has no authorizer" in refused.sentence
+        assert "authorizer.class.name" in refused.sentence
     for words in (
         ["registrar"],
         ["gates"],
