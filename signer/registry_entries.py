@@ -76,7 +76,7 @@ def _open_account(registered: Registered, account: str) -> None:
         return  # a repetition: a tier that was set since must not create other vaults
     registered.accounts.add(account)
     for vault in initial_vaults(account, registered.settings.tier):
-        registered.vaults.setdefault(vault.place, vault)
+        registered.vaults.setdefault(vault.id, vault)
 
 
 def _claim(registered: Registered, entry: AddressClaimed) -> None:
@@ -91,7 +91,7 @@ def _create_vault(registered: Registered, entry: VaultCreated) -> None:
         vault = vault_from_record(entry, registered.settings.tier)
     except VaultRecordError as error:
         raise RegistryEntryError(str(error)) from None
-    if (before := registered.vaults.get(vault.place)) is not None:
+    if (before := registered.vaults.get(vault.id)) is not None:
         raise RegistryEntryError(
             f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
         )
@@ -99,17 +99,17 @@ def _create_vault(registered: Registered, entry: VaultCreated) -> None:
     # can exist yet.
     if not vault.holds_keys:
         _check_open(registered, entry.account)
-    registered.vaults[vault.place] = vault
+    registered.vaults[vault.id] = vault
 
 
 def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
     vault = registered.vaults.get((entry.account, entry.vault))
     if vault is None or vault.holds_keys:
         raise RegistryEntryError(f"{entry.account} has no vault {entry.vault} for secrets")
-    had = registered.customer_keys.get(vault.place, ())
+    had = registered.customer_keys.get(vault.id, ())
     if entry.fingerprint in had:
         raise RegistryEntryError(f"{entry.vault} has or had the customer's key {entry.fingerprint}")
-    registered.customer_keys[vault.place] = (*had, entry.fingerprint)
+    registered.customer_keys[vault.id] = (*had, entry.fingerprint)
 
 
 def _set_agent(registered: Registered, entry: AgentSet) -> None:

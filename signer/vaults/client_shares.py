@@ -1,4 +1,4 @@
-"""A vault's client: who gets its share of a version, and how a share comes back."""
+"""Client shares: sealed for the client when a version is made, opened when the client sends one."""
 
 from typing import Protocol
 
@@ -11,58 +11,58 @@ from signer.vaults.vault import Vault
 
 
 class ShareBoxes(Protocol):
-    """Who opens what clients seal for the signer."""
+    """Opens the shares that clients seal for the signer."""
 
     def open(self, share: ClientShare, context: bytes) -> bytearray:
-        """Return a client's share, in a buffer the caller wipes; raise ``CustodyError``."""
+        """Return a client share in a buffer the caller wipes; raise ``CustodyError``."""
         ...
 
 
 class NoShareBoxes:
-    """A signer to which nobody can seal a share."""
+    """The ``ShareBoxes`` of a signer that has no share key."""
 
     def open(self, share: ClientShare, context: bytes) -> bytearray:  # noqa: ARG002 - a port
-        """Refuse."""
-        raise ClientShareMissingError("This signer has no share key: no client's share opens.")
+        """Raise ``ClientShareMissingError``."""
+        raise ClientShareMissingError("This signer has no share key: it opens no client share.")
 
 
 def require_client(vault: Vault, share_for: X25519PublicKey | None) -> None:
-    """Raise ``ClientShareMissingError`` unless somebody is to get the share, if there is one."""
+    """Raise ``ClientShareMissingError`` unless an order names a client key exactly if needed."""
     if vault.plan.needs_client is not (share_for is not None):
+        verb = "must" if vault.plan.needs_client else "cannot"
         raise ClientShareMissingError(
-            f"An order in a vault of mode {vault.mode} names the client's public key exactly if "
-            "the mode has a client's share."
+            f"An order in a vault of mode {vault.mode} {verb} name the client's public key."
         )
 
 
 def seal_for_client(
     share_for: X25519PublicKey | None, context: SecretContext, share: bytearray | None
 ) -> bytes | None:
-    """Return the client's share sealed for the client; raise ``ClientShareMissingError``."""
+    """Return the client share, if any, sealed for the client; raise ``ClientShareMissingError``."""
     if share is None or share_for is None:
         return None
     return seal_share(share_for, context, share)
 
 
 def seal_share(share_for: X25519PublicKey, context: SecretContext, share: bytearray) -> bytes:
-    """Return a share sealed for the client; raise ``ClientShareMissingError``."""
+    """Return a share sealed for the client; raise ``ClientShareMissingError`` for a bad key."""
     try:
         return seal_for(share_for, share, _place(context).to_client())
     except ValueError:
         raise ClientShareMissingError(
-            "The client's public key that the order names is none: give the order again."
+            "The client key in the order is not a valid X25519 public key: fix it and order again."
         ) from None
 
 
 def share_info(share: ClientShare, context: SecretContext, agent: str) -> bytes:
-    """Return what an agent seals a share of a version under, for whoever is to open it.
+    """Return the HPKE ``info`` under which an agent seals its share of a version.
 
-    Raise ``ClientShareMissingError`` where it says that it is another version's.
+    Raises ``ClientShareMissingError`` if the share names another version.
     """
     if share.key_version != context.version:
         raise ClientShareMissingError(
-            f"The share is of version {share.key_version} of {context.path}, and version "
-            f"{context.version} is asked for: send that one's."
+            f"The share is of version {share.key_version} of {context.path}, but version "
+            f"{context.version} is needed: send the share of that version."
         )
     return _place(context).to_signer(agent)
 

@@ -1,4 +1,8 @@
-"""The signer carries out orders about vaults: versions of secrets, and new keys above them."""
+"""Execution of vault orders: new versions of secrets, rotations, recoveries, share migrations.
+
+The events are unsigned, and in effect once the caller has signed, loaded and committed them.
+*Die before that commit: the order is read and executed again.*
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,9 +35,9 @@ _CURVES: dict[SecretKind, Curve] = {"private_key": Curve.SECP256K1, "ssh_key": C
 
 @dataclass(slots=True)
 class VaultOrderExecutor:
-    """Answers orders about vaults; the register learns of what was made from the answers.
+    """Executes orders about vaults; the register changes only when the answers are loaded.
 
-    ``secret_holders`` hold the keys of vaults for secrets; without them ``holders`` do.
+    ``secret_holders`` hold the keys of vaults for secrets [default: ``holders``].
     """
 
     registry: Registry
@@ -50,23 +54,23 @@ class VaultOrderExecutor:
 
     @property
     def secret_sealing(self) -> SecretSealing:
-        """Who seals secrets that are no signing keys, and opens them."""
+        """Seals and opens secrets that are not signing keys."""
         return SecretSealing(
             self.registry, self.vault.secrets, self._holders(signing=False), self.random_bytes
         )
 
     @property
     def share_migration(self) -> ShareMigration:
-        """Who puts providers' shares under new roots."""
+        """Moves providers' shares to new root keys."""
         return ShareMigration(
             self.registry, self.vault, self._holders, self.random_bytes, self._stuck_shares
         )
 
     def execute(self, ordered: VaultOrdered, signer: str, now_ms: int) -> VaultAnswer:
-        """Return the unsigned answer to an order whose giver may give it.
+        """Return the unsigned answer to an order that ``authorize_order`` allowed.
 
-        Raises ``KeyOrderError`` where the order is impossible as things stand, and
-        ``CustodyError``; then nothing was made.
+        Raises ``KeyOrderError`` if the order is impossible in the current state, and
+        ``CustodyError``; then nothing was created.
         """
         order = ordered.order
         if isinstance(order, SecretOrder):
@@ -84,19 +88,19 @@ class VaultOrderExecutor:
         return rotation.change_key(ordered.envelope, root, root, self.random_bytes)
 
     def rewraps(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
-        """Return unsigned events of versions that a rotation has yet to come to, so many at most.
+        """Return unsigned events that rewrap outdated versions, at most ``count_max``.
 
-        Whoever takes them asks again until there is none. A version that does not open keeps no
-        other waiting, nor another vault; it is tried again after ``STUCK_MS``. Raises
-        ``CustodyError``.
+        Call it again after committing them until it returns no events. A version that does not
+        open blocks neither other versions nor other vaults; it is retried after ``STUCK_MS``.
+        Raises ``CustodyError``.
         """
-        self._try_again(now_ms)
+        self._retry_stuck(now_ms)
         if self._quiet_count == self.vault.count:
             return Rewraps()
         failed: CustodyError | None = None
         try:
-            made = self._keys_moved(signer, now_ms, count_max)
-        except CustodyError as error:  # of the root, which no share waits for
+            made = self._rewrap_keks(signer, now_ms, count_max)
+        except CustodyError as error:  # the root failed; shares do not depend on it
             made, failed = Rewraps(), error
         if not made.events:
             moved = self.share_migration.move_some_shares(signer, now_ms)
@@ -107,7 +111,7 @@ class VaultOrderExecutor:
             self._quiet_count = self.vault.count
         return made
 
-    def _try_again(self, now_ms: int) -> None:
+    def _retry_stuck(self, now_ms: int) -> None:
         if not self._stuck and not self._stuck_shares:
             self._stuck_since_ms = now_ms
         elif now_ms - self._stuck_since_ms >= STUCK_MS:
@@ -115,15 +119,15 @@ class VaultOrderExecutor:
             self._stuck_shares.clear()
             self._quiet_count = -1
 
-    def _keys_moved(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
+    def _rewrap_keks(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
         before = len(self._stuck)
-        for vault in self._behind():
-            events = self._bring_on(vault, signer, now_ms, count_max)
+        for vault in self._outdated_vaults():
+            events = self._rewrap_vault(vault, signer, now_ms, count_max)
             if events:
                 return Rewraps(events, tuple(self._stuck.items())[before:])
         return Rewraps((), tuple(self._stuck.items())[before:])
 
-    def _bring_on(
+    def _rewrap_vault(
         self, vault: Vault, signer: str, now_ms: int, count_max: int
     ) -> tuple[SecretRewrapped, ...]:
         rotation = self._rotation(vault, signer, now_ms)
@@ -131,35 +135,35 @@ class VaultOrderExecutor:
         events = rotation.rewrap_outdated(root, self.random_bytes, self._stuck)
         try:
             return tuple(islice(events, count_max))
-        except NOT_OPEN as error:  # the vault's newest key: nothing gets under it
-            behind = self.vault.wrappings_of(vault).outdated(vault.place)
-            self._stuck |= dict.fromkeys(behind, str(error))
+        except NOT_OPEN as error:  # the vault's newest KEK does not open: all versions are stuck
+            outdated = self.vault.wrappings_of(vault).outdated(vault.id)
+            self._stuck |= dict.fromkeys(outdated, str(error))
             return ()
 
     def _holders(self, *, signing: bool) -> Holders:
         return self.holders if signing or self.secret_holders is None else self.secret_holders
 
     def _require_layer(self, order: SecretOrder, value: bytearray) -> None:
-        """Refuse a value that is not under the newest key that the vault's customer enrolled."""
+        """Refuse a value that is not encrypted under the newest enrolled customer key, if any."""
         enrolled = self.registry.customer_keys.get((order.account, order.vault))
         if enrolled:
             require_layer(value, enrolled[-1])
 
-    def _behind(self) -> Iterator[Vault]:
-        """Yield the vaults in which something is under a former KEK.
+    def _outdated_vaults(self) -> Iterator[Vault]:
+        """Yield the vaults that have versions under a former KEK.
 
-        What is sealed later is under the KEK of that time, so a vault that is done stays so until
-        its KEK is the next one.
+        New versions are sealed under the current KEK, so a settled vault stays settled until its
+        KEK changes.
         """
         for wrappings in (self.vault.keys.wrappings, self.vault.secrets.wrappings):
-            for place, key in list(wrappings.keys.items()):
-                if max(key.newest) == 1 or self._settled.get(place) == key.current:
+            for vault_id, key in list(wrappings.keys.items()):
+                if max(key.newest) == 1 or self._settled.get(vault_id) == key.current:
                     continue
-                behind = list(wrappings.outdated(place))
-                if not behind:
-                    self._settled[place] = key.current
-                elif any(each not in self._stuck for each in behind):
-                    yield self.registry.vaults[place]
+                outdated = list(wrappings.outdated(vault_id))
+                if not outdated:
+                    self._settled[vault_id] = key.current
+                elif any(each not in self._stuck for each in outdated):
+                    yield self.registry.vaults[vault_id]
 
     def _rotation(self, vault: Vault, signer: str, now_ms: int) -> Rotation:
         wrappings = self.vault.wrappings_of(vault)

@@ -1,4 +1,4 @@
-"""An order about a vault or a secret in it: read, and proven to be whose it says; pure."""
+"""Vault orders: read, verify the signature, authorize; pure."""
 
 from dataclasses import dataclass, field
 
@@ -28,10 +28,10 @@ _PARCEL: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretD
 
 @dataclass(frozen=True, slots=True)
 class VaultOrdered:
-    """A proven order in its envelope; ``box`` holds the sealed value of a secret, else nothing.
+    """A verified order in its envelope; ``box`` is the sealed value of a secret, if it has one.
 
-    ``id`` is that of its one answer, ``vault`` the one it is about, ``actor`` the agent or admin
-    whose key signed it.
+    ``id`` is the id of its answer, ``vault`` the vault it is about, ``actor`` the agent or admin
+    who signed it.
     """
 
     order: VaultOrder
@@ -43,17 +43,17 @@ class VaultOrdered:
 
     @property
     def refused_id(self) -> str:
-        """What the record of its refusal is named by."""
+        """The request name of the audit record of its refusal."""
         return f"{self.id}/refused"
 
     @property
     def operation(self) -> Operation:
-        """What an order about a secret does, as access to that is judged and recorded."""
+        """The operation of an order about a secret, for its authorization and audit record."""
         return "rotate" if isinstance(self.order, SecretOrder) and self.order.version > 1 else "put"
 
 
 def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
-    """Return what a record of ``keys.requests`` has about a vault; None if it is about a key."""
+    """Return the vault order in a record of ``keys.requests``; None if it holds another order."""
     try:
         parcel = decode_as(_PARCEL.validate_json, raw)
     except MalformedError:
@@ -63,34 +63,36 @@ def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
 
 
 def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VaultOrdered:
-    """Return an order that an admin gave, or the agent that it names; raise ``KeyOrderError``.
+    """Verify an order that an admin signed, or the agent that it names; raise ``KeyOrderError``.
 
-    It is about a vault of the organisation that is fit for it. Whether an agent may is another
-    question, for ``judge``.
+    Its vault exists and can hold what it orders. ``authorize_order`` decides whether an agent may
+    give it.
     """
     delivery = parcel if isinstance(parcel, SecretDelivery) else None
     envelope = parcel if isinstance(parcel, Envelope) else parcel.request
-    (order, actor), body = _proven(envelope, registry), envelope.body()
+    (order, actor), body = _verified(envelope, registry), envelope.body()
     vault = registry.vaults.get((order.account, order.vault))
     if order.org != registry.org or vault is None:
         raise KeyOrderError(f"{order.account} has no vault {order.vault} in the organisation")
     if isinstance(order, SecretOrder) and vault.holds_keys:
-        raise KeyOrderError(f"{order.vault} is for keys alone: order a key, or name another vault")
+        raise KeyOrderError(
+            f"{order.vault} holds only signing keys: order a key, or name another vault"
+        )
     refuse_ahead(order, registry)
     box = _box(order, body, delivery)
     return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
 
 
 def read_vault_order(request: Envelope) -> VaultOrder:
-    """Return the order in an envelope, whoever signed that; raise ``KeyOrderError``."""
+    """Return the order in an envelope without verifying it; raise ``KeyOrderError``."""
     try:
         return decode_vault_order(request.body())
     except MalformedError as error:
         raise KeyOrderError(f"the order is malformed ({error})") from None
 
 
-def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
-    """Judge whether whoever ordered may: an admin always, an agent by its grants."""
+def authorize_order(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
+    """Decide whether the signer of an order may give it: admins always, agents by their grants."""
     order = ordered.order
     if not isinstance(order, SecretOrder) or order.agent is None:
         return Allowed()
@@ -100,18 +102,20 @@ def judge(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
 
 
 def check_timely(order: VaultOrder, now_ms: int) -> None:
-    """Raise ``KeyOrderError`` for an order that is of another time than now."""
+    """Raise ``KeyOrderError`` for an order that is expired or from the future."""
     if why := validity_problem(order.requested_at_ms, order.expires_at_ms, now_ms):
         raise KeyOrderError(why)
 
 
-def _proven(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
-    """Return an order, and whose it is."""
+def _verified(envelope: Envelope, registry: Registry) -> tuple[VaultOrder, str]:
+    """Return an order and the name of the admin or agent who signed it."""
     order = read_vault_order(envelope)
     try:
         return order, _signed_by(envelope, order, registry)
     except InvalidSignatureError:
-        raise KeyOrderError("nobody who may give the order signed it") from None
+        raise KeyOrderError(
+            "the order is signed neither by an admin nor by the agent that it names"
+        ) from None
 
 
 def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str:
@@ -119,7 +123,7 @@ def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str
         return registry.admin_of(envelope, VAULT_ORDER_TYPE)
     agent = registry.agents.get(order.agent)
     if agent is None:
-        raise InvalidSignatureError("there is no such agent")
+        raise InvalidSignatureError("the agent is not registered")
     open_envelope(envelope, VAULT_ORDER_TYPE, agent.public_key)
     return agent.agent
 
@@ -129,7 +133,7 @@ def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> byt
     if delivery is None and wanted is None:
         return b""
     if delivery is None:
-        raise KeyOrderError("an order came without the box that it names")
+        raise KeyOrderError("the order came without the box that it names")
     if (delivery.id, redacted_digest(delivery.box)) != (secret_delivery_id(body), wanted):
-        raise KeyOrderError("the box is not the one that the order names")
+        raise KeyOrderError("the box does not have the digest in the order")
     return bytes.fromhex(delivery.box[2:])

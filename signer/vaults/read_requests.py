@@ -1,4 +1,4 @@
-"""Prove who asks for a secret: a request is canonical, fresh, its agent's, and serves once."""
+"""Verification of read requests: canonical, fresh, signed by the agent it names, not replayed."""
 
 from dataclasses import dataclass, field
 
@@ -15,12 +15,12 @@ SEEN_MAX = 100_000
 
 
 class ReadRequestError(Exception):
-    """A request that proves nothing: nobody in particular asked, or not now."""
+    """A request that is malformed, unauthenticated, stale or replayed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenRequest:
-    """A proven request, its digest, who asks, and the vault it is about."""
+    """A verified request, its digest (``name``), the agent that signed it, and the vault."""
 
     request: SecretRequest
     name: str
@@ -30,28 +30,35 @@ class ProvenRequest:
 
 @dataclass(frozen=True, slots=True)
 class SeenRequests:
-    """The requests that are too young to be forgotten, and when each came, in order."""
+    """Replay protection: digests of recent requests with their arrival times, oldest first."""
 
-    came_at_ms: dict[str, int] = field(default_factory=dict)
+    seen_at_ms: dict[str, int] = field(default_factory=dict)
 
-    def take(self, name: str, asked_ms: int, now_ms: int) -> None:
-        """Remember a request; raise ``ReadRequestError`` for what is old or came before."""
-        if abs(now_ms - asked_ms) > FRESH_MS:
-            raise ReadRequestError("the request is over a minute old, or ahead: check the clock")
+    def add(self, name: str, requested_at_ms: int, now_ms: int) -> None:
+        """Remember a request; raise ``ReadRequestError`` if it is stale or a replay."""
+        if abs(now_ms - requested_at_ms) > FRESH_MS:
+            raise ReadRequestError(
+                "the request is over a minute old, or from the future: check the clock"
+            )
+        # A request is stale after FRESH_MS, and may be dated FRESH_MS ahead: twice that suffices.
         self._forget(now_ms - 2 * FRESH_MS)
-        if name in self.came_at_ms:
-            raise ReadRequestError("the request was answered before: sign another one")
-        if len(self.came_at_ms) >= SEEN_MAX:
-            raise ReadRequestError("too many secrets are asked for: try again in a minute")
-        self.came_at_ms[name] = now_ms
+        if name in self.seen_at_ms:
+            raise ReadRequestError("the request was already answered: sign a new one")
+        if len(self.seen_at_ms) >= SEEN_MAX:
+            raise ReadRequestError(
+                f"over {SEEN_MAX} read requests in two minutes: try again in a minute"
+            )
+        self.seen_at_ms[name] = now_ms
 
     def _forget(self, before_ms: int) -> None:
-        while self.came_at_ms and self.came_at_ms[next(iter(self.came_at_ms))] < before_ms:
-            del self.came_at_ms[next(iter(self.came_at_ms))]
+        while self.seen_at_ms and self.seen_at_ms[next(iter(self.seen_at_ms))] < before_ms:
+            del self.seen_at_ms[next(iter(self.seen_at_ms))]
 
 
-def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> ProvenRequest:
-    """Return a request once it is proven, and take it as seen; raise ``ReadRequestError``."""
+def verify_request(
+    raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int
+) -> ProvenRequest:
+    """Verify a request and remember it against replays; raise ``ReadRequestError``."""
     try:
         envelope = Envelope.decode(raw)
         request = SecretRequest.decode(envelope.body())
@@ -62,11 +69,11 @@ def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> Pr
     except InvalidSignatureError:
         raise ReadRequestError("the request is not signed by the agent that it names") from None
     if (request.path is None) is not (request.operation == "list"):
-        raise ReadRequestError("a list has no path, and everything else has one")
+        raise ReadRequestError("a list request has no path, every other request has one")
     name = secret_request_digest(envelope.body())
-    seen.take(name, request.requested_at_ms, now_ms)
+    seen.add(name, request.requested_at_ms, now_ms)
     known = registry.vaults.get((request.account, request.vault))
-    # A vault that is none is judged as one on which nobody has a grant.
+    # An unknown vault is authorized like an empty one, so an agent without a grant cannot tell.
     return ProvenRequest(
         request, name, agent, known or Vault(request.account, request.vault, "envelope")
     )
@@ -75,5 +82,5 @@ def prove(raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int) -> Pr
 def _agent(request: SecretRequest, registry: Registry) -> AgentSet:
     agent = registry.agents.get(request.agent)
     if agent is None or request.org != registry.org:
-        raise ReadRequestError(f"there is no agent {request.agent} in {request.org}")
+        raise ReadRequestError(f"{request.org} has no agent {request.agent}")
     return agent

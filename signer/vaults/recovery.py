@@ -1,4 +1,4 @@
-"""Carries out an order to replace a client's share that was lost; the secret stays what it is."""
+"""Execution of an order to replace a lost client share; the secret itself does not change."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from signer.vaults.wrappings import Wrappings
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Who may be asked, and what is known of the vault in which a share is replaced."""
+    """Replaces client shares in one vault, with the vault's key holders."""
 
     registry: Registry
     vault: Vault
@@ -33,19 +33,20 @@ class Recovery:
     ) -> SecretRecovered:
         """Return the unsigned answer, with the new share sealed for the client of the order.
 
-        Raise what ``recover`` raises, ``RecoveryRefusedError`` too where a later order overtook
-        this one, and ``ClientShareMissingError`` where the client's key is none; then every share
-        is what it was.
+        Raises what ``recover`` raises, ``RecoveryRefusedError`` also if a later order was executed
+        before, and ``ClientShareMissingError`` if the client's key is invalid; then no share
+        changed.
         """
-        place = VersionId(order.account, order.vault, order.path, order.version)
-        held = self.wrappings.versions.get(place)
+        version_id = VersionId(order.account, order.vault, order.path, order.version)
+        held = self.wrappings.versions.get(version_id)
         if held is None:
-            raise RecoveryRefusedError(f"There is no {place}: name a version that is there.")
-        if order.requested_at_ms < self.wrappings.recovery_ms.get(place, 0):
-            # Whoever held it back would have the share of a client that was given up since.
+            raise RecoveryRefusedError(f"{version_id} does not exist: name an existing version.")
+        if order.requested_at_ms < self.wrappings.recovery_ms.get(version_id, 0):
+            # Otherwise an attacker could hold an order back, and deliver it later to have the share
+            # sealed to a client key that has been given up since.
             raise RecoveryRefusedError(
-                f"By a later order the client's share of {place} was replaced before: give this "
-                "one again if it is still meant."
+                f"A later order already replaced the client share of {version_id}: order again if "
+                "you still want this one."
             )
         context = secret_context(self.registry.org, self.vault, order.path, order.version)
         approval = Approval(request, self.registry.admin_keys, at_ms)
@@ -53,7 +54,7 @@ class Recovery:
         made = recover(known, context, held.sealed, approval, self.random_bytes)
         with wiping(made.client_share) as share:
             handed = seal_share(made.share_for, context, share)
-        fields: dict[str, Any] = {**place._asdict(), **wrapping_fields(made.sealed)}
+        fields: dict[str, Any] = {**version_id._asdict(), **wrapping_fields(made.sealed)}
         return SecretRecovered(
             id=vault_answer_id(request.body()),
             request=request,

@@ -1,4 +1,4 @@
-"""All that signers said on ``vault``: keys, other secrets, and what both are sealed under; pure."""
+"""Register of the ``vault`` topic: keys, secrets, their wrapping keys, share keys; a pure fold."""
 
 from dataclasses import dataclass, field
 from itertools import chain
@@ -22,10 +22,10 @@ _ANNOUNCED = "share.key.announced"
 
 @dataclass(slots=True)
 class VaultRegister:
-    """What is known from ``vault``; an event goes to the register whose vault it is about.
+    """Everything that signers published on ``vault``; each event goes to the register of its vault.
 
-    ``share_keys`` has, by account, the share key that was announced last; ``announced`` all of
-    them by id.
+    ``share_keys`` maps an account to the share key that was announced last; ``announced`` maps
+    event ids to all announcements.
     """
 
     keys: KeyRegister = field(default_factory=KeyRegister)
@@ -36,14 +36,14 @@ class VaultRegister:
 
     @property
     def count(self) -> int:
-        """How many events were taken."""
+        """The number of loaded events."""
         return len(self.keys.answers) + len(self.secrets.events) + len(self.announced)
 
     def digest(self) -> str:
-        """Name all events together, in whatever order they came.
+        """Return a digest of all events that does not depend on their order.
 
-        A signer that dies before it commits answers an order anew. So there may be two answers
-        of which only one counts, both well signed, and their number does not tell them apart.
+        A signer that dies before it commits answers the order again. So two validly signed answers
+        may exist, of which only one is on the topic, and ``count`` cannot distinguish them.
         """
         if self._digest is None or self._digest[0] != self.count:
             every = (self.keys.answers, self.secrets.events, self.announced)
@@ -53,20 +53,20 @@ class VaultRegister:
         return self._digest[1]
 
     def wrappings_of(self, vault: Vault) -> Wrappings:
-        """Return how what lies in a vault is wrapped."""
+        """Return the wrappings of a vault's keys or secrets."""
         return self.keys.wrappings if vault.holds_keys else self.secrets.wrappings
 
     def sealed_for(self, account: str, registry: Registry) -> ShareKeyAnnounced | None:
-        """Return the share key that an account was told last, if a signer of now stands by it."""
-        told = self.share_keys.get(account)
-        return told if told and signed_by_active_key(told, registry) else None
+        """Return the share key last announced to an account, if an active signer key signed it."""
+        newest = self.share_keys.get(account)
+        return newest if newest and signed_by_active_key(newest, registry) else None
 
     def load(self, raw: bytes, registry: Registry) -> None:
-        """Take an event; raise ``KeyOrderError`` and stay as before unless it is proven and next.
+        """Load an event; idempotent.
 
-        The same event again changes nothing.
+        Raises ``KeyOrderError`` and changes nothing unless the event is verified and the next one.
         """
-        kind, vault = _about(raw)
+        kind, vault = _type_and_vault(raw)
         if kind == _ANNOUNCED:
             self._announce(raw, registry)
         elif kind == "secret.stored" or vault not in KEY_VAULTS:
@@ -91,21 +91,21 @@ def _announcement(raw: bytes, registry: Registry) -> ShareKeyAnnounced:
         raise KeyOrderError(f"the event is malformed ({error})") from None
     require_signer_event(event, registry)
     if event.id != announcement_id(event.account, event.version, event.public_key):
-        raise KeyOrderError("the event's id is not that of the share key")
+        raise KeyOrderError("the event's id does not match its share key")
     if event.account not in registry.accounts:
-        raise KeyOrderError(f"{event.account} is no open account of the organisation")
+        raise KeyOrderError(f"{event.account} is not an open account of the organisation")
     return event
 
 
-def _about(raw: bytes) -> tuple[object, object]:
-    """Return type and vault as an event gives them, to be judged by who takes it.
+def _type_and_vault(raw: bytes) -> tuple[object, object]:
+    """Return the unverified type and vault of an event; the register that loads it verifies them.
 
-    Only keys may be told of without a vault: by ``key.deactivated``.
+    Only ``key.deactivated`` names no vault, and it is always about a signing key.
     """
     try:
         event: Any = orjson.loads(raw)
     except orjson.JSONDecodeError:
         event = None
     if not isinstance(event, dict):
-        raise KeyOrderError("the event is malformed (no JSON object)")
+        raise KeyOrderError("the event is malformed (not a JSON object)")
     return event.get("type"), event.get("vault", AGENT_KEYS)

@@ -1,12 +1,12 @@
-"""What of a backup is to be appended to ``vault``: all that is missing at its end, or nothing.
+"""Restoration of vault backups: selects the backup's events that the ``vault`` topic lacks; pure.
 
-What is there may only be a beginning of what the backup has, vault by vault: so no version, no
-wrapping and no mode is ever rolled back, and restoring again changes nothing. Pure.
+For each vault, the events on the topic must be a prefix of the backup's. So no version, wrapping
+or mode is rolled back, and a second restore of the same backup appends nothing.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,62 +15,62 @@ from schemas.vault_backup import Backup
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-
-VaultOf: TypeAlias = tuple[str, str]
-"""An account and a vault of it; an empty name stands for what is about no vault."""
+from signer.vaults.vault import VaultId
 
 
 class RestoreError(Exception):
-    """A backup that does not continue what is there; nothing was restored."""
+    """A backup that does not continue the events on the topic; nothing was restored."""
 
 
 class VaultEventError(Exception):
-    """A record that no signer says on ``vault``; whoever starts a signer finds the same."""
+    """A record on ``vault`` that is not a vault event; a signer that starts halts at it too."""
 
 
 class VaultLine(NamedTuple):
-    """An event of ``vault``, and where it belongs."""
+    """An event of ``vault`` with its account and vault; the vault is empty if it names none."""
 
-    place: VaultOf
+    vault_id: VaultId
     raw: bytes
 
 
 def vault_lines(events: Iterable[bytes]) -> list[VaultLine]:
-    """Return events with where they belong; raise ``VaultEventError`` for what is none.
+    """Return events with their vaults; raise ``VaultEventError`` for a record that is no event.
 
-    That a key was deactivated names no vault: it stands in the one where the key was made.
+    ``key.deactivated`` names no vault: it belongs to the vault in which the key was made.
     """
     try:
         return list(_lines(events))
     except (ValueError, KeyError, TypeError):
-        raise VaultEventError("what is no event of a vault") from None
+        raise VaultEventError("a record that is not a vault event") from None
 
 
-def missing(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[VaultLine]:
-    """Return the events of a backup that are to be appended, in order; none if all are there.
+def missing_events(backup: Backup, known: Iterable[bytes], registry: Registry) -> list[VaultLine]:
+    """Return the events of a backup that the topic lacks, in order.
 
-    ``known`` is all of ``vault`` as it is. Raises ``RestoreError``, and ``VaultEventError`` where
-    ``known`` holds what is none.
+    ``known`` is every record of ``vault``. Raises ``RestoreError``; ``VaultEventError`` if
+    ``known`` has a record that is not a vault event.
     """
     if backup.header.org != registry.org:
-        raise RestoreError(f"it is a backup of {backup.header.org}, and this is {registry.org}")
+        raise RestoreError(
+            f"it is a backup of {backup.header.org}, but this organisation is {registry.org}"
+        )
     _check_modes(backup, registry)
-    here, told = vault_lines(known), _told(backup)
-    of_here, left = _by_vault(here), {}
-    for place, lines in _by_vault(told).items():
-        _check_continues(place, lines, of_here[place])
-        left[place] = len(of_here[place])
+    present, saved = vault_lines(known), _backup_lines(backup)
+    present_by_vault, skip = _by_vault(present), {}
+    for vault_id, lines in _by_vault(saved).items():
+        _check_continues(vault_id, lines, present_by_vault[vault_id])
+        skip[vault_id] = len(present_by_vault[vault_id])
     new: list[VaultLine] = []
-    for line in told:
-        if left[line.place]:
-            left[line.place] -= 1
+    for line in saved:
+        if skip[line.vault_id]:
+            skip[line.vault_id] -= 1
         else:
             new.append(line)
-    _prove((line.raw for line in (*here, *new)), registry)
+    _check_loadable((line.raw for line in (*present, *new)), registry)
     return new
 
 
-def _told(backup: Backup) -> list[VaultLine]:
+def _backup_lines(backup: Backup) -> list[VaultLine]:
     try:
         return vault_lines(backup.events)
     except VaultEventError as error:
@@ -81,13 +81,13 @@ def _lines(events: Iterable[bytes]) -> Iterator[VaultLine]:
     vaults: dict[tuple[str, str], str] = {}
     for raw in events:
         event: Any = orjson.loads(raw)
-        if canonical_bytes(event) != raw:  # an event of two lines would tear the backup
+        if canonical_bytes(event) != raw:  # a line break in an event would split its backup line
             raise ValueError("not canonical")
         key = _text(event["account"]), _text(event.get("path", ""))
         if event["type"] == "key.provisioned":
             vaults[key] = _text(event["vault"])
-        own = vaults.get(key, "") if event["type"] == "key.deactivated" else ""
-        yield VaultLine((key[0], _text(event.get("vault", own))), raw)
+        vault_of_key = vaults.get(key, "") if event["type"] == "key.deactivated" else ""
+        yield VaultLine((key[0], _text(event.get("vault", vault_of_key))), raw)
 
 
 def _text(value: Any) -> str:
@@ -97,40 +97,44 @@ def _text(value: Any) -> str:
 
 
 def _check_modes(backup: Backup, registry: Registry) -> None:
-    for told in backup.header.vaults:
-        vault = registry.vaults.get((told.account, told.vault))
+    for saved in backup.header.vaults:
+        vault = registry.vaults.get((saved.account, saved.vault))
         if vault is None:
-            raise RestoreError(f"{told.account} has no vault {told.vault}: it is not registered")
-        if (vault.mode, vault.providers) != (told.mode, told.providers):
+            raise RestoreError(f"{saved.account} has no vault {saved.vault} in the registry")
+        if (vault.mode, vault.providers) != (saved.mode, saved.providers):
             raise RestoreError(
-                f"{told.vault} of {told.account} is {vault.mode} for ever, and {told.mode} in it"
+                f"{saved.vault} of {saved.account} has the fixed mode {vault.mode}, but "
+                f"{saved.mode} in the backup, or other providers"
             )
 
 
-def _by_vault(lines: Iterable[VaultLine]) -> dict[VaultOf, list[VaultLine]]:
-    sorted_out: dict[VaultOf, list[VaultLine]] = defaultdict(list)
+def _by_vault(lines: Iterable[VaultLine]) -> dict[VaultId, list[VaultLine]]:
+    grouped: dict[VaultId, list[VaultLine]] = defaultdict(list)
     for line in lines:
-        sorted_out[line.place].append(line)
-    return sorted_out
+        grouped[line.vault_id].append(line)
+    return grouped
 
 
-def _check_continues(place: VaultOf, told: list[VaultLine], known: list[VaultLine]) -> None:
-    where = f"{place[1] or 'what is about no vault'} of {place[0]}"
-    if known == told[: len(known)]:
+def _check_continues(vault_id: VaultId, saved: list[VaultLine], present: list[VaultLine]) -> None:
+    account, vault = vault_id
+    where = f"{vault} of {account}" if vault else f"{account} (events that name no vault)"
+    if present == saved[: len(present)]:
         return
-    if told == known[: len(told)]:
+    if saved == present[: len(saved)]:
         raise RestoreError(
-            f"it is older than what is there: {where} has {len(known)} events and it has "
-            f"{len(told)}; nothing is rolled back"
+            f"it is older than the vault topic: {where} has {len(present)} events there and "
+            f"{len(saved)} in the backup; nothing is rolled back"
         )
-    raise RestoreError(f"{where} went on otherwise than in it: nothing is restored")
+    raise RestoreError(
+        f"{where} has other events on the vault topic than in the backup: nothing is restored"
+    )
 
 
-def _prove(events: Iterable[bytes], registry: Registry) -> None:
-    """Take every event as the signer will when it starts: what it would halt at is refused now."""
+def _check_loadable(events: Iterable[bytes], registry: Registry) -> None:
+    """Load every event as a signer does at its start; a signer would halt at what fails here."""
     register = VaultRegister()
     try:
         for raw in events:
             register.load(raw, registry)
     except KeyOrderError as error:
-        raise RestoreError(f"it holds what no signer said: {error}") from None
+        raise RestoreError(f"a signer would halt at one of its events: {error}") from None

@@ -1,4 +1,4 @@
-"""What a signer says of keys above secrets: is it the signer's, and what was ordered? Pure."""
+"""Rewrap events: verify that a signer signed them and an admin ordered them, then apply; pure."""
 
 from typing import TypeVar
 
@@ -25,10 +25,9 @@ Ordered = TypeVar("Ordered", bound=Order)
 
 
 def verify_rewrap(event: Rewrap, registry: Registry) -> Vault:
-    """Return the vault in which a registered signer re-wrapped something.
+    """Return the vault of an event that a registered signer signed; raise ``KeyOrderError``.
 
-    A changed KEK or root, and a share that was replaced, must be what an admin ordered. Raises
-    ``KeyOrderError``.
+    A changed KEK or root, and a replaced share, must match an admin's order.
     """
     vault = registry.vaults.get((event.account, event.vault))
     if vault is None:
@@ -45,7 +44,7 @@ def verify_rewrap(event: Rewrap, registry: Registry) -> Vault:
 
 
 def apply_rewrap(wrappings: Wrappings, vault: Vault, event: Rewrap) -> None:
-    """Take a proven event; raise ``WrappingError``."""
+    """Apply a verified event; raise ``WrappingError``."""
     if isinstance(event, SecretRewrapped | SecretRecovered):
         wrappings.rewrap(vault, event)
         if isinstance(event, SecretRecovered):
@@ -57,9 +56,9 @@ def apply_rewrap(wrappings: Wrappings, vault: Vault, event: Rewrap) -> None:
 
 
 def _note_ordered(wrappings: Wrappings, event: SecretRecovered) -> None:
-    place = VersionId(event.account, event.vault, event.path, event.version)
+    version_id = VersionId(event.account, event.vault, event.path, event.version)
     ordered_ms = RecoveryOrder.decode(event.request.body()).requested_at_ms
-    wrappings.recovery_ms[place] = max(ordered_ms, wrappings.recovery_ms.get(place, 0))
+    wrappings.recovery_ms[version_id] = max(ordered_ms, wrappings.recovery_ms.get(version_id, 0))
 
 
 def _answered(
@@ -67,7 +66,7 @@ def _answered(
     kind: type[Ordered],
     registry: Registry,
 ) -> tuple[Ordered, bytes]:
-    """Return the admin's order that a signer answered, and its bytes."""
+    """Return the admin's order that an event answers, and its bytes."""
     body = open_admin_order(event.request, registry)
     try:
         order = kind.decode(body)
@@ -78,11 +77,11 @@ def _answered(
 
 
 def _check_said(event: SecretRewrapped, registry: Registry) -> None:
-    """Nobody ordered it: a signer wraps anew what was ordered of the vault."""
+    """Verify an event without an order: a signer rewraps versions after an ordered key change."""
     require_signer_event(event, registry)
     name = rewrap_id(event.account, event.vault, event.path, event.version, event.sequence)
     if event.id != name:
-        raise KeyOrderError("the event's id is not that of what it wraps")
+        raise KeyOrderError("the event's id does not match the version that it rewraps")
 
 
 def _check_ordered(event: VaultKeyChanged, registry: Registry) -> None:
@@ -115,4 +114,4 @@ def _check_recovered(event: SecretRecovered, vault: Vault, registry: Registry) -
 
 def _check_id(name: str, body: bytes) -> None:
     if name != vault_answer_id(body):
-        raise KeyOrderError("the event's id is not its order's")
+        raise KeyOrderError("the event's id does not match its order")

@@ -1,7 +1,12 @@
-"""Carries out a change of the keys above a vault's versions, one event after the other.
+"""KEK and root key rotation of one vault: changes the key, then rewraps one version per event.
 
-Nothing is remembered here. What is left to do follows from the fold of the events, so a rotation
-that was killed goes on from the last event that was committed; no secret is decrypted.
+1. ``change_key`` answers an order with the new wrapped KEK.
+   *Die before the caller commits it: the order is executed again, with another KEK.*
+2. ``rewrap_outdated`` yields one event for each version that is still under a former KEK.
+   *Die here: the fold of the committed events shows which versions are left; rewrapping resumes
+   there. Versions under old and new KEKs open side by side.*
+
+This module keeps no state, and no secret is decrypted.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +28,11 @@ from signer.vaults.wrapping_fields import wrapping_fields
 from signer.vaults.wrappings import Wrappings
 
 Stuck: TypeAlias = tuple[VersionId, str]
-"""A version that stays under a former key, and why."""
+"""A version that cannot be rewrapped and stays under a former key, and why."""
 
 
 class Rewraps(NamedTuple):
-    """Some of what a rotation does, and which versions it found that it cannot bring on."""
+    """Events of a portion of a rotation, and the versions found that cannot be rewrapped."""
 
     events: Sequence[SecretRewrapped] = ()
     stuck: Sequence[Stuck] = ()
@@ -35,7 +40,7 @@ class Rewraps(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Who rotates what: a vault of an organisation, by the signer of that name, at that time."""
+    """Rotates the keys of one vault; ``signer`` and ``at_ms`` go into the events."""
 
     org: str
     vault: Vault
@@ -46,12 +51,13 @@ class Rotation:
     def change_key(
         self, order: Envelope, old: RootKms, new: RootKms, random_bytes: RandomBytes
     ) -> VaultKeyChanged:
-        """Return the unsigned answer to an order, of which it was proven that an admin signed it.
+        """Return the unsigned answer to an order whose admin signature was verified (step 1).
 
-        ``old`` is the root that the vault's KEK is under, ``new`` the one for what comes (the same
-        one for a new KEK). Raise ``KeyOrderError`` for an order that is not the next of this vault,
-        and what either root raises; then nothing changed.
+        ``old`` is the root that wraps the vault's KEK, ``new`` the root for the new wrapping; they
+        are the same for a new KEK. Raises ``KeyOrderError`` unless the order is the next one of
+        this vault, and what either root raises; then nothing changed.
         """
+        # 1. The new KEK exists in memory and in this answer only until the caller commits it.
         ordered = self._next(VaultKeyOrder.decode(order.body()))
         if ordered.change == "kek":
             wrapped_kek = new_vault_key(new, self._context, random_bytes)
@@ -73,63 +79,69 @@ class Rotation:
     def rewrap_outdated(
         self, root: RootKms, random_bytes: RandomBytes, stuck: dict[VersionId, str] | None = None
     ) -> Iterator[SecretRewrapped]:
-        """Yield an unsigned event for every version that is under a former KEK of the vault.
+        """Yield an unsigned event for every version under a former KEK of the vault (step 2).
 
-        Those in ``stuck`` are passed over, and one that does not open is put there, with the
-        reason; where there is no ``stuck`` it is raised, as is what ``rewrap_deks`` raises.
+        Versions in ``stuck`` are skipped; one that does not open is added to it with the reason.
+        Without ``stuck`` that error is raised, as is everything that ``rewrap_deks`` raises.
         """
+        # 2. Each event stands alone: a crash between two of them loses no committed wrapping.
         entries = [
-            (self._secret(place), sealed)
-            for place in self.wrappings.outdated(self.vault.place)
-            if place not in (stuck or ()) and (sealed := self.wrappings.sealed(place)) is not None
+            (self._secret(version_id), sealed)
+            for version_id in self.wrappings.outdated(self.vault.id)
+            if version_id not in (stuck or ())
+            and (sealed := self.wrappings.sealed(version_id)) is not None
         ]
 
         def failed(context: SecretContext, error: CustodyError) -> None:
             if stuck is None:
                 raise error
-            stuck[VersionId(*self.vault.place, context.path, context.version)] = str(error)
+            stuck[VersionId(*self.vault.id, context.path, context.version)] = str(error)
 
         moved = rewrap_deks(root, self._context, self._wrapped_kek(), entries, random_bytes, failed)
         for context, sealed in moved:
-            place = VersionId(*self.vault.place, context.path, context.version)
-            yield rewrapped(self.wrappings, place, sealed, self.signer, self.at_ms)
+            version_id = VersionId(*self.vault.id, context.path, context.version)
+            yield rewrapped(self.wrappings, version_id, sealed, self.signer, self.at_ms)
 
     def _next(self, order: VaultKeyOrder) -> VaultKeyOrder:
-        key = self.wrappings.keys.get(self.vault.place)
+        key = self.wrappings.keys.get(self.vault.id)
         ordered = (order.org, order.account, order.vault)
-        if key is None or ordered != (self.org, *self.vault.place):
+        if key is None or ordered != (self.org, *self.vault.id):
             raise KeyOrderError(f"the order is not about the key of {self.vault.name}")
         if order.sequence != key.changes + 1:
-            raise KeyOrderError(f"the key of {self.vault.name} was changed {key.changes} times")
-        if order.change == "root" and next(self.wrappings.outdated(self.vault.place), None):
             raise KeyOrderError(
-                f"{self.vault.name} is between two keys: finish that rotation first"
+                f"the key of {self.vault.name} was changed {key.changes} times, so the next change "
+                f"has sequence {key.changes + 1}, not {order.sequence}"
+            )
+        if order.change == "root" and next(self.wrappings.outdated(self.vault.id), None):
+            raise KeyOrderError(
+                f"{self.vault.name} has versions under a former key: wait until its rotation is "
+                "finished, then order again"
             )
         return order
 
     @property
     def _context(self) -> VaultContext:
-        account, name = self.vault.place
+        account, name = self.vault.id
         return VaultContext(org=self.org, account=account, vault=name, mode=self.vault.mode)
 
-    def _secret(self, place: VersionId) -> SecretContext:
-        return SecretContext(org=self.org, mode=self.vault.mode, **place._asdict())
+    def _secret(self, version_id: VersionId) -> SecretContext:
+        return SecretContext(org=self.org, mode=self.vault.mode, **version_id._asdict())
 
     def _wrapped_kek(self) -> bytes:
-        wrapped_kek = self.wrappings.wrapped_kek(self.vault.place)
+        wrapped_kek = self.wrappings.wrapped_kek(self.vault.id)
         if wrapped_kek is None:
-            raise KeyOrderError(f"{self.vault.name} has no key")
+            raise KeyOrderError(f"{self.vault.name} has no KEK")
         return wrapped_kek
 
 
 def rewrapped(
-    wrappings: Wrappings, place: VersionId, sealed: SealedSecret, signer: str, at_ms: int
+    wrappings: Wrappings, version_id: VersionId, sealed: SealedSecret, signer: str, at_ms: int
 ) -> SecretRewrapped:
-    """Return the unsigned event that a version's data key is wrapped anew, as ``sealed`` says."""
-    sequence = wrappings.versions[place].sequence + 1
-    fields: dict[str, Any] = {**place._asdict(), **wrapping_fields(sealed)}
+    """Return the unsigned event that a version's data key is rewrapped as in ``sealed``."""
+    sequence = wrappings.versions[version_id].sequence + 1
+    fields: dict[str, Any] = {**version_id._asdict(), **wrapping_fields(sealed)}
     return SecretRewrapped(
-        id=rewrap_id(*place, sequence),
+        id=rewrap_id(*version_id, sequence),
         sequence=sequence,
         rewrapped_at_ms=at_ms,
         signer=signer,

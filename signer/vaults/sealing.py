@@ -1,4 +1,4 @@
-"""Sealing and opening in a vault: its mode, its own holders in its order, its names."""
+"""Sealing in a vault: builds the context of a version and selects the vault's key holders."""
 
 from signer.custody.buffers import RandomBytes
 from signer.custody.context import SecretContext
@@ -10,7 +10,7 @@ from signer.vaults.vault import Vault, VersionId
 
 
 def secret_context(org: str, vault: Vault, path: str, version: int) -> SecretContext:
-    """Return what a version in a vault is sealed under."""
+    """Return the context that a version in a vault is sealed under."""
     return SecretContext(
         org=org,
         account=vault.account,
@@ -22,14 +22,14 @@ def secret_context(org: str, vault: Vault, path: str, version: int) -> SecretCon
 
 
 def version_id(context: SecretContext) -> VersionId:
-    """Return the version that a context is of."""
+    """Return the id of the version that a context names."""
     return VersionId(context.account, context.vault, context.path, context.version)
 
 
 def vault_holders(vault: Vault, known: Holders) -> Holders:
-    """Return those holders of a vault that this process knows, in the vault's order.
+    """Return the root and the vault's configured providers, in the vault's order.
 
-    One that is missing is one that fails, as far as opening goes.
+    Opening treats a provider that is not configured as one that fails.
     """
     by_name = {provider.name: provider for provider in known.providers}
     present = tuple(by_name[name] for name in vault.providers if name in by_name)
@@ -44,16 +44,16 @@ def seal_in_vault(
     secret: bytes | bytearray,
     random_bytes: RandomBytes,
 ) -> Sealing:
-    """Seal a version as ``seal`` does, under a new KEK where the vault wants one and has none.
+    """Seal a version as ``seal`` does; create the vault's KEK if it needs one and has no KEK yet.
 
-    Raise also ``QuorumError`` where the settings do not name all of the vault's providers.
+    Also raises ``QuorumError`` unless the settings name all of the vault's providers.
     """
     holders = vault_holders(vault, known)
     names = {provider.name for provider in holders.providers}
     absent = tuple(name for name in vault.providers if name not in names)
     if absent:
         raise QuorumError(
-            f"The vault {vault.name} wants {', '.join(absent)}: name them in the settings.",
+            f"The vault {vault.name} needs {', '.join(absent)}: add them to the settings.",
             tuple(ProviderFailure(name, Cause.NOT_CONFIGURED) for name in absent),
         )
     if vault.plan.has_vault_key and wrapped_kek is None:

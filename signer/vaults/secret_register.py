@@ -1,7 +1,7 @@
-"""Which secrets exist that are no signing keys: folded from the signer's events on ``vault``; pure.
+"""Register of secrets that are not signing keys; a pure fold of the signer's events on ``vault``.
 
-A version never changes, and a path keeps its kind for ever: nobody makes a private key readable by
-calling it something else.
+A version never changes, and a path never changes its kind: otherwise a private key could be made
+readable by declaring it a secret of another kind.
 """
 
 from dataclasses import dataclass, field
@@ -30,14 +30,14 @@ from signer.vaults.wrappings import WrappingError, Wrappings
 SecretEvent: TypeAlias = SecretStored | Rewrap
 VAULT_VERSIONS_MAX = 100_000
 VAULT_BYTES_MAX = 64 * 1024 * 1024
-"""What one vault holds: no version is ever deleted, and every signer has all of them in memory."""
+"""Limits of one vault: no version is ever deleted, and every signer keeps all of them in memory."""
 SecretId: TypeAlias = tuple[str, str, str]
-"""An account, a vault of it, and a path in that."""
+"""Account, vault and path of a secret."""
 _EVENTS: TypeAdapter[SecretEvent] = TypeAdapter(Annotated[SecretEvent, Field(discriminator="type")])
 
 
-class Used(NamedTuple):
-    """What lies in a vault."""
+class VaultUsage(NamedTuple):
+    """How much a vault holds."""
 
     versions: int = 0
     ciphertext_bytes: int = 0
@@ -45,28 +45,28 @@ class Used(NamedTuple):
 
 @dataclass(slots=True)
 class SecretRegister:
-    """The secrets of all accounts in every version, and how each is wrapped.
+    """All versions of the secrets of all accounts, and how each is wrapped.
 
-    ``used`` says how full vaults are. ``events`` has what was taken, by id, so that the same event
+    ``used`` is the fill of each vault. ``events`` maps ids to loaded events, so that loading one
     again changes nothing.
     """
 
     versions: dict[SecretId, list[SecretStored]] = field(default_factory=dict)
     events: dict[str, SecretEvent] = field(default_factory=dict)
     wrappings: Wrappings = field(default_factory=Wrappings)
-    used: dict[VaultId, Used] = field(default_factory=dict)
+    used: dict[VaultId, VaultUsage] = field(default_factory=dict)
 
     def load(self, raw: bytes, registry: Registry) -> None:
-        """Take an event.
+        """Load an event; idempotent.
 
-        Raise ``KeyOrderError`` and stay as before unless it is proven and next.
+        Raises ``KeyOrderError`` and changes nothing unless the event is verified and the next one.
         """
         try:
             event = decode_as(_EVENTS.validate_json, raw)
         except MalformedError as error:
             raise KeyOrderError(f"the event is malformed ({error})") from None
         if isinstance(event, SecretStored):
-            vault = _prove(event, registry)
+            vault = _verify(event, registry)
         else:
             vault = verify_rewrap(event, registry)
         if self.events.get(event.id) == event:
@@ -77,31 +77,34 @@ class SecretRegister:
             raise KeyOrderError(str(error)) from None
         self.events[event.id] = event
 
-    def history(self, place: SecretId) -> tuple[SecretStored, ...]:
-        """Return the versions of a secret, the first one first."""
-        return tuple(self.versions.get(place, ()))
+    def history(self, secret_id: SecretId) -> tuple[SecretStored, ...]:
+        """Return the versions of a secret, oldest first."""
+        return tuple(self.versions.get(secret_id, ()))
 
     def check_next(self, order: SecretOrder) -> None:
-        """Raise ``KeyOrderError`` unless an order is for the next version, and of the same kind."""
+        """Raise ``KeyOrderError`` unless an order is for the next version, of the same kind."""
         known = self.history((order.account, order.vault, order.path))
         if order.version != len(known) + 1:
             raise KeyOrderError(
                 f"version {order.version} of {order.path} does not follow {len(known)}"
             )
         if known and known[0].kind != order.kind:
-            raise KeyOrderError(f"{order.path} is of kind {known[0].kind}, for ever")
+            raise KeyOrderError(
+                f"{order.path} is of kind {known[0].kind}, which cannot be changed: use another "
+                "path"
+            )
 
     def check_room(self, order: SecretOrder, box_bytes: int) -> None:
-        """Raise ``KeyOrderError`` where a vault is full, for a value in a box of that size.
+        """Raise ``KeyOrderError`` if a vault has no room for a sealed value of that size.
 
-        Else an agent that may write to one path could have signers run out of memory, for ever.
+        Otherwise an agent with write access to one path could exhaust the memory of all signers.
         """
-        used = self.used.get((order.account, order.vault), Used())
+        used = self.used.get((order.account, order.vault), VaultUsage())
         full = used.ciphertext_bytes + box_bytes > VAULT_BYTES_MAX
         if full or used.versions >= VAULT_VERSIONS_MAX:
             raise KeyOrderError(
                 f"{order.vault} of {order.account} is full, with {used.versions} versions in "
-                f"{used.ciphertext_bytes} bytes: make another vault"
+                f"{used.ciphertext_bytes} bytes: create another vault"
             )
 
     def _fold(self, event: SecretEvent, vault: Vault) -> None:
@@ -109,37 +112,37 @@ class SecretRegister:
             apply_rewrap(self.wrappings, vault, event)
             return
         self.check_next(read_secret_order(event.request))
-        place = VersionId(event.account, event.vault, event.path, event.version)
+        version_id = VersionId(event.account, event.vault, event.path, event.version)
         sealed = sealed_from(event, bytes.fromhex(event.ciphertext[2:]))
-        self.wrappings.check_new(vault, place, sealed)
-        self.wrappings.add(vault, place, sealed)
-        self.versions.setdefault(place[:3], []).append(event)
-        used = self.used.get(vault.place, Used())
+        self.wrappings.check_new(vault, version_id, sealed)
+        self.wrappings.add(vault, version_id, sealed)
+        self.versions.setdefault(version_id[:3], []).append(event)
+        used = self.used.get(vault.id, VaultUsage())
         size_bytes = used.ciphertext_bytes + len(sealed.ciphertext)
-        self.used[vault.place] = Used(used.versions + 1, size_bytes)
+        self.used[vault.id] = VaultUsage(used.versions + 1, size_bytes)
 
 
 def read_secret_order(request: Envelope) -> SecretOrder:
-    """Return the order about a secret in an envelope, whoever signed that.
+    """Return the secret order in an envelope without verifying its signature.
 
-    Raise ``KeyOrderError``.
+    Raises ``KeyOrderError``.
     """
     order = read_vault_order(request)
     if not isinstance(order, SecretOrder):
-        raise KeyOrderError("the order is about no secret")
+        raise KeyOrderError("the order is not for a secret")
     return order
 
 
 def target_of(stored: SecretStored, vault: Vault) -> Target:
-    """Return a version as access to it is judged."""
+    """Return a version as the target of an access decision."""
     return Target(vault, stored.path, stored.kind, stored.generated)
 
 
-def _prove(event: SecretStored, registry: Registry) -> Vault:
-    """Return the vault of a version that a signer made as it was ordered; raise ``KeyOrderError``.
+def _verify(event: SecretStored, registry: Registry) -> Vault:
+    """Return the vault of a version that a signer made as ordered; raise ``KeyOrderError``.
 
-    An admin's order is proven here. An agent's was judged when it was given: its key and its grants
-    may be others by now, and the signer's word for it stays.
+    An admin's order is verified here. An agent's order is not: its key and grants may have changed
+    since the signer authorized it, so the signer's signature is the proof.
     """
     order = read_secret_order(event.request)
     require_answer_signature(event, order, registry)
@@ -151,7 +154,7 @@ def _prove(event: SecretStored, registry: Registry) -> Vault:
     _check_ordered(event, order, registry.org)
     client = event.client_share is not None
     if event.mode != vault.mode or vault.plan.needs_client is not client:
-        raise KeyOrderError(f"the version is not of mode {vault.mode}, as its vault is")
+        raise KeyOrderError(f"the version does not have its vault's mode {vault.mode}")
     return vault
 
 
@@ -159,6 +162,6 @@ def _check_ordered(event: SecretStored, order: SecretOrder, org: str) -> None:
     ordered = (order.org, order.account, order.vault, order.path, order.version, order.kind)
     given = (org, event.account, event.vault, event.path, event.version, event.kind)
     if ordered != given or event.generated is not (order.box is None):
-        raise KeyOrderError("the version is another than was ordered")
+        raise KeyOrderError("the version does not match its order")
     if event.id != vault_answer_id(event.request.body()):
-        raise KeyOrderError("the event's id is not its order's")
+        raise KeyOrderError("the event's id does not match its order")

@@ -1,4 +1,4 @@
-"""Seals and opens versions of secrets that are no signing keys, in the mode of their vault."""
+"""Seals and opens versions of secrets that are not signing keys, in the mode of their vault."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from signer.vaults.wrapping_fields import wrapping_fields
 
 @dataclass(frozen=True, slots=True)
 class SecretSealing:
-    """Whoever holds the ports to all holders; who may ask was decided before."""
+    """Seals and opens secrets through the key holders; callers authorize the access beforehand."""
 
     registry: Registry
     secrets: SecretRegister
@@ -31,17 +31,18 @@ class SecretSealing:
     def seal(
         self, request: Envelope, value: bytes | bytearray, signer: str, at_ms: int
     ) -> SecretStored:
-        """Return the unsigned version that a proven order makes of a value, which the caller wipes.
+        """Return the unsigned version that a verified order makes of ``value``.
 
-        It was opened once as it will be. Raise ``KeyOrderError`` for an order that is not for the
-        next version of a secret, and ``CustodyError``; then nothing was stored.
+        The caller wipes ``value``. The sealed version is opened once before it is returned. Raises
+        ``KeyOrderError`` unless the order is for the next version of a secret, and
+        ``CustodyError``; then nothing was stored.
         """
         order = read_secret_order(request)
         vault = self._vault(order.account, order.vault)
         self.secrets.check_next(order)
         require_client(vault, order.share_for)
         context = secret_context(self.registry.org, vault, order.path, order.version)
-        wrapped_kek = self.secrets.wrappings.wrapped_kek(vault.place)
+        wrapped_kek = self.secrets.wrappings.wrapped_kek(vault.id)
         sealing = seal_in_vault(vault, self.holders, wrapped_kek, context, value, self.random_bytes)
         lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
         with lent as share:
@@ -67,15 +68,15 @@ class SecretSealing:
         )
 
     def open(self, stored: SecretStored, share: bytes | bytearray | None = None) -> Opening:
-        """Open a version, with the client's share where the mode has one; raise ``CustodyError``.
+        """Open a version, with the client share if the mode has one; raise ``CustodyError``.
 
-        The caller wipes both, and records the access with the providers that failed.
+        The caller wipes secret and share, and records the access with the providers that failed.
         """
         vault = self._vault(stored.account, stored.vault)
         context = secret_context(self.registry.org, vault, stored.path, stored.version)
         sealed = self.secrets.wrappings.sealed(version_id(context))
         if sealed is None:
-            raise CorruptError(f"There is no version {stored.version} of {stored.path}.")
+            raise CorruptError(f"Version {stored.version} of {stored.path} does not exist.")
         return open_sealed(vault_holders(vault, self.holders), context, sealed, share)
 
     def _vault(self, account: str, name: str) -> Vault:

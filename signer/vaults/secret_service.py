@@ -1,10 +1,13 @@
-"""Where agents read secrets that are no signing keys: prove who asks, decide, open, seal.
+"""Secret service: agents read secrets that are not signing keys; verify, decide, open, seal.
 
-1. ``prove``: the request is canonical, fresh, not seen before, and the agent's that it names.
-2. ``judge``: ``signer.access`` decides. Nothing was opened yet, and whoever is refused learns no
-   more than the reason.
-3. ``serve``: what may be read is opened, and the answer sealed for the key that the signed request
-   names. However long the holders of shares take, nothing that changes is touched.
+1. ``verify``: the request is canonical, fresh, not a replay, and signed by the agent it names.
+2. ``authorize``: ``signer.access`` decides. Nothing is opened yet, and a refused agent learns only
+   the reason.
+3. ``serve``: opens what may be read, and seals the answer to the key in the signed request. This
+   step reads only immutable versions, so it may run beside updates, however long holders take.
+
+A crash loses the answer and the list of seen requests, which are in memory only. A request replayed
+within a minute is then served again, to the key of the same reader.
 """
 
 from collections.abc import Iterator
@@ -28,7 +31,12 @@ from signer.custody.hpke import HpkeKey, seal_for
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.client_shares import share_info
-from signer.vaults.read_requests import ProvenRequest, ReadRequestError, SeenRequests, prove
+from signer.vaults.read_requests import (
+    ProvenRequest,
+    ReadRequestError,
+    SeenRequests,
+    verify_request,
+)
 from signer.vaults.sealing import secret_context
 from signer.vaults.secret_register import target_of
 from signer.vaults.secret_sealing import SecretSealing
@@ -37,9 +45,9 @@ from signer.vaults.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class ReadDecision:
-    """What was decided; ``found`` are the versions to be told of, none where it was refused.
+    """A decision; ``found`` are the versions to return, empty if it was refused.
 
-    ``missing`` says that the agent may read, and nothing is there.
+    ``missing`` means that the agent may read, but no such secret or version exists.
     """
 
     access: Access
@@ -49,7 +57,7 @@ class ReadDecision:
 
 @dataclass(frozen=True, slots=True)
 class SealedAnswer:
-    """An answer sealed for the reader, and which providers failed on the way to it."""
+    """An answer sealed for the reader, and the providers that failed meanwhile."""
 
     box: bytes = field(repr=False)
     failures: tuple[ProviderFailure, ...] = ()
@@ -57,7 +65,7 @@ class SealedAnswer:
 
 @dataclass(slots=True)
 class SecretService:
-    """Serves agents; ``reading_key`` lives as long as this process and opens clients' shares."""
+    """Serves agents; ``reading_key`` opens client shares and exists only in this process."""
 
     registry: Registry
     keys: KeyRegister
@@ -65,93 +73,98 @@ class SecretService:
     reading_key: HpkeKey
     seen: SeenRequests = field(default_factory=SeenRequests)
 
-    def prove(self, raw: bytes, now_ms: int) -> ProvenRequest:
-        """Return a request once it is proven; raise ``ReadRequestError``. It serves once."""
-        return prove(raw, self.registry, self.seen, now_ms)
+    def verify(self, raw: bytes, now_ms: int) -> ProvenRequest:
+        """Verify a request, which is accepted once (step 1); raise ``ReadRequestError``."""
+        # 1.
+        return verify_request(raw, self.registry, self.seen, now_ms)
 
-    def judge(self, asked: ProvenRequest, now_ms: int) -> ReadDecision:
-        """Decide; whoever changes the register or the registry waits until it returns."""
-        accessor = Accessor(asked.agent, self.registry.access.get(asked.agent.agent, ()))
-        request, path = asked.request, asked.request.path
+    def authorize(self, proven: ProvenRequest, now_ms: int) -> ReadDecision:
+        """Decide (step 2); the caller keeps register and registry unchanged until it returns."""
+        # 2. The strictest version decides: one refused version refuses the whole request.
+        accessor = Accessor(proven.agent, self.registry.access.get(proven.agent.agent, ()))
+        request, path = proven.request, proven.request.path
         if path is None:
-            access = admit(accessor, asked.vault, now_ms)
+            access = admit(accessor, proven.vault, now_ms)
             if isinstance(access, Refused):
                 return ReadDecision(access)
-            return ReadDecision(access, tuple(self._listed(accessor, asked.vault, now_ms)))
-        found = self.secret_sealing.secrets.history((*asked.vault.place, path))
-        target = target_of(found[0], asked.vault) if found else self._unstored(asked.vault, path)
-        for each in [target_of(one, asked.vault) for one in found] or [target]:
+            return ReadDecision(access, tuple(self._listed(accessor, proven.vault, now_ms)))
+        found = self.secret_sealing.secrets.history((*proven.vault.id, path))
+        target = target_of(found[0], proven.vault) if found else self._unstored(proven.vault, path)
+        for each in [target_of(one, proven.vault) for one in found] or [target]:
             access = decide(accessor, each, request.operation, now_ms)
             if isinstance(access, Refused):
                 return ReadDecision(access)
-        if asked.vault.holds_keys:
-            return ReadDecision(_signing_key(asked.vault, path))
-        return _chosen(request, found)
+        if proven.vault.holds_keys:
+            return ReadDecision(_signing_key(proven.vault, path))
+        return _select(request, found)
 
-    def serve(self, asked: ProvenRequest, judged: ReadDecision) -> SealedAnswer:
-        """Return what was allowed; raise ``CustodyError`` where it does not open."""
-        if asked.request.operation in ("list", "history"):
-            return self._sealed(asked, tuple(_told(each) for each in judged.found), ())
-        (stored,) = judged.found
-        share = self._share(asked, stored)
+    def serve(self, proven: ProvenRequest, decision: ReadDecision) -> SealedAnswer:
+        """Open and seal what was allowed (step 3); raise ``CustodyError`` if it does not open."""
+        if proven.request.operation in ("list", "history"):
+            versions = tuple(_version_without_value(each) for each in decision.found)
+            return self._seal(proven, versions, ())
+        # 3. From here on only immutable data is read: no lock is needed while holders are asked.
+        (stored,) = decision.found
+        share = self._share(proven, stored)
         with wiping(share) if share is not None else nullcontext():
             opening = self.secret_sealing.open(stored, share)
         with wiping(opening.secret) as value:
-            told = SecretVersion(**_told(stored).model_dump() | {"value": f"0x{value.hex()}"})
-        return self._sealed(asked, (told,), opening.failures)
+            fields = _version_without_value(stored).model_dump() | {"value": f"0x{value.hex()}"}
+            version = SecretVersion(**fields)
+        return self._seal(proven, (version,), opening.failures)
 
     def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
-        """Yield the newest version of every secret that an agent may know of, at most so many."""
+        """Yield the newest version of each secret the agent may list, at most ``LISTED_MAX``."""
         count = 0
-        for place, versions in sorted(self.secret_sealing.secrets.versions.items()):
-            if place[:2] == vault.place and count < LISTED_MAX:
+        for secret_id, versions in sorted(self.secret_sealing.secrets.versions.items()):
+            if secret_id[:2] == vault.id and count < LISTED_MAX:
                 target = target_of(versions[-1], vault)
                 if isinstance(decide(accessor, target, "list", at_ms), Allowed):
                     count += 1
                     yield versions[-1]
 
     def _unstored(self, vault: Vault, path: str) -> Target:
-        """Return what a path is judged as where no secret is: a signing key, or nothing yet."""
+        """Return the target for a path without a secret: a signing key, or an empty path."""
         if not vault.holds_keys:
             return Target(vault, path, "note", generated=False)
         key = self.keys.find(vault.account, path)
         return Target(vault, path, "private_key", generated=key is None or not key.imported)
 
-    def _share(self, asked: ProvenRequest, stored: SecretStored) -> bytearray | None:
-        share = asked.request.client_share
+    def _share(self, proven: ProvenRequest, stored: SecretStored) -> bytearray | None:
+        share = proven.request.client_share
         if share is None:
             return None
         if share.share_key != f"0x{self.reading_key.public_key.hex()}":
             raise ClientShareMissingError(
-                "The client's share is sealed for another custody process: ask for its reading "
-                "key and seal again."
+                "The client share is sealed to the key of another custody process: fetch the "
+                "current reading key and seal the share again."
             )
-        context = secret_context(self.registry.org, asked.vault, stored.path, stored.version)
-        info = share_info(share, context, asked.agent.agent)
+        context = secret_context(self.registry.org, proven.vault, stored.path, stored.version)
+        info = share_info(share, context, proven.agent.agent)
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
-    def _sealed(
+    def _seal(
         self,
-        asked: ProvenRequest,
-        told: tuple[SecretVersion, ...],
+        proven: ProvenRequest,
+        versions: tuple[SecretVersion, ...],
         failures: tuple[ProviderFailure, ...],
     ) -> SealedAnswer:
-        body = SecretAnswer(request=asked.name, secrets=told).encode()
+        body = SecretAnswer(request=proven.name, secrets=versions).encode()
         try:
-            box = seal_for(asked.request.reply_to, body, answer_context(asked.name))
+            box = seal_for(proven.request.reply_to, body, answer_context(proven.name))
         except ValueError:
             raise ReadRequestError(
-                "reply_to is no key that an answer could be sealed for"
+                "reply_to is not a valid X25519 public key, so the answer cannot be sealed to it"
             ) from None
         return SealedAnswer(box, failures)
 
 
-def _chosen(request: SecretRequest, found: tuple[SecretStored, ...]) -> ReadDecision:
+def _select(request: SecretRequest, found: tuple[SecretStored, ...]) -> ReadDecision:
     if request.operation == "history":
         return ReadDecision(Allowed(), found[-LISTED_MAX:], missing=not found)
     version = request.version or len(found)
-    chosen = found[version - 1 : version] if version else ()
-    return ReadDecision(Allowed(), chosen, missing=not chosen)
+    selected = found[version - 1 : version] if version else ()
+    return ReadDecision(Allowed(), selected, missing=not selected)
 
 
 def _signing_key(vault: Vault, path: str) -> Refused:
@@ -159,7 +172,7 @@ def _signing_key(vault: Vault, path: str) -> Refused:
     return Refused(reason, f"{ACCESS_MEANING[reason]} ({path} in {vault.name})")
 
 
-def _told(stored: SecretStored) -> SecretVersion:
+def _version_without_value(stored: SecretStored) -> SecretVersion:
     return SecretVersion(
         path=stored.path,
         version=stored.version,

@@ -1,8 +1,13 @@
-"""Puts a provider's shares under the root key that it has now, one after the other.
+"""Share migration: rewraps the shares of one provider under that provider's new root key.
 
-Each share is unwrapped and wrapped at its own provider alone: no two of them ever meet, and no data
-key is put together. Nothing is remembered but what did not open. What is left to do follows from
-the fold of the events, so a move that was killed goes on from the last event that was committed.
+1. ``begin`` answers an order, once the new root key is proven to wrap and unwrap.
+   *Die before the caller commits it: the order is executed again.*
+2. ``move_some_shares`` rewraps a few shares per call, one event each.
+   *Die here: the fold of the committed events shows which shares are left; the migration resumes
+   there.*
+
+A share is unwrapped and wrapped at its own provider only: two shares never meet, and no data key is
+rebuilt. Only ``stuck`` is kept in memory.
 """
 
 from collections.abc import Iterator
@@ -27,25 +32,25 @@ from signer.vaults.vault import Vault, VersionId
 from signer.vaults.wrappings import ShareMove
 
 SHARES_MAX = 4
-"""How many shares are moved at a time: each is three calls of a KMS, and intents wait for them."""
+"""Shares moved per call: each takes three KMS calls, and intents wait for them."""
 NO_PATH = "/"
-"""Where no secret can be."""
+"""A path that no secret can have."""
 
 
 class HoldersFor(Protocol):
-    """Tells who holds the keys of vaults: of those with signing keys, and of the others."""
+    """Returns the key holders of vaults with signing keys, or of vaults with other secrets."""
 
     def __call__(self, *, signing: bool) -> Holders:
-        """Return them."""
+        """Return the holders."""
         ...
 
 
 @dataclass(slots=True)
 class ShareMigration:
-    """Carries out orders to move shares, and what they have yet to come to.
+    """Executes orders to move a provider's shares, and moves what is left of earlier orders.
 
-    ``stuck`` has the shares that do not open, by version and provider; who clears it has them tried
-    again.
+    ``stuck`` maps version and provider of shares that do not open to the reason; clear it to retry
+    them.
     """
 
     registry: Registry
@@ -57,19 +62,23 @@ class ShareMigration:
     def begin(
         self, ordered: VaultOrdered, order: ProviderRootOrder, signer: str, now_ms: int
     ) -> ProviderRootChanged:
-        """Return the unsigned answer to an order, once the root key is proven to wrap and unwrap.
+        """Return the unsigned answer to an order (step 1).
 
-        Raises ``KeyOrderError`` for an order that is not the provider's next in this vault, and
-        what the root raises; then nothing changed.
+        Raises ``KeyOrderError`` unless the order is the provider's next one in this vault, and what
+        the root raises; then nothing changed.
         """
         vault = ordered.vault
         if order.provider not in vault.providers:
             raise KeyOrderError(f"{order.provider} holds no share in {vault.name}")
-        moves = self.vault.wrappings_of(vault).moves.get((vault.place, order.provider))
+        moves = self.vault.wrappings_of(vault).moves.get((vault.id, order.provider))
         before = moves.changes if moves else 0
         if order.sequence != before + 1:
-            raise KeyOrderError(f"{order.provider} got {before} new roots in {vault.name} before")
+            raise KeyOrderError(
+                f"{order.provider} got {before} new roots in {vault.name}, so the next order has "
+                f"sequence {before + 1}, not {order.sequence}"
+            )
         kms = self._kms(vault, order.provider)
+        # 1. Every share will depend on this key, so it must unwrap what it wraps.
         prove_root(kms, self._proof_aad(vault, order.provider), self.random_bytes)
         return ProviderRootChanged(
             id=vault_answer_id(ordered.envelope.body()),
@@ -84,15 +93,17 @@ class ShareMigration:
         )
 
     def move_some_shares(self, signer: str, now_ms: int) -> Rewraps:
-        """Return unsigned events of some shares that are moved, and which newly found stuck.
+        """Return unsigned events of a few moved shares, and the shares newly found stuck (step 2).
 
-        A provider that fails keeps no other waiting; where none gets on, what the first one raised
-        is raised.
+        A provider that fails does not block the others. If no share could be moved, the first
+        provider's error is raised.
         """
         failed: CustodyError | None = None
         known = set(self.stuck)
-        for (place, provider), move in list(self._unfinished()):
-            events, error = self._moved(self.registry.vaults[place], provider, move, signer, now_ms)
+        # 2. Each event stands alone: a crash between two of them loses no committed wrapping.
+        for (vault_id, provider), move in list(self._unfinished()):
+            vault = self.registry.vaults[vault_id]
+            events, error = self._move(vault, provider, move, signer, now_ms)
             failed = failed or error
             if events:
                 return Rewraps(events, self._newly(known))
@@ -100,40 +111,40 @@ class ShareMigration:
             raise failed
         return Rewraps((), self._newly(known))
 
-    def _moved(
+    def _move(
         self, vault: Vault, provider: str, move: ShareMove, signer: str, now_ms: int
     ) -> tuple[list[SecretRewrapped], CustodyError | None]:
-        """Return what got on before a provider failed, and with what it did if it did."""
+        """Return the events of the shares moved, and the provider's error if it failed."""
         wrappings, events = self.vault.wrappings_of(vault), list[SecretRewrapped]()
         try:
-            kms = self._now(vault, provider, move)
-            for place in self._next(provider, move):
-                if (sealed := self._rewrapped(kms, vault, place, provider)) is not None:
-                    events.append(rewrapped(wrappings, place, sealed, signer, now_ms))
+            kms = self._target_kms(vault, provider, move)
+            for version_id in self._next(provider, move):
+                if (sealed := self._rewrap(kms, vault, version_id, provider)) is not None:
+                    events.append(rewrapped(wrappings, version_id, sealed, signer, now_ms))
         except CustodyError as error:
             return events, error
         return events, None
 
-    def _now(self, vault: Vault, provider: str, move: ShareMove) -> RootKms:
+    def _target_kms(self, vault: Vault, provider: str, move: ShareMove) -> RootKms:
         kms = self._kms(vault, provider)
         if kms.key_id != move.kms_key:
             raise KmsKeyNotFoundError(
-                f"The shares of {provider} in {vault.name} are to be under {move.kms_key}, and the "
-                f"settings name {kms.key_id}: set that one, or order the move again."
+                f"The shares of {provider} in {vault.name} are being moved to {move.kms_key}, but "
+                f"the settings name {kms.key_id}: set {move.kms_key}, or order the move again."
             )
         return kms
 
-    def _rewrapped(
-        self, kms: RootKms, vault: Vault, place: VersionId, provider: str
+    def _rewrap(
+        self, kms: RootKms, vault: Vault, version_id: VersionId, provider: str
     ) -> SealedSecret | None:
-        """Return a version with a share of it moved; None where that does not open, as is noted."""
-        context = secret_context(self.registry.org, vault, place.path, place.version)
-        sealed = self.vault.wrappings_of(vault).versions[place].sealed
+        """Return a version with its share moved; if the share does not open, note it as stuck."""
+        context = secret_context(self.registry.org, vault, version_id.path, version_id.version)
+        sealed = self.vault.wrappings_of(vault).versions[version_id].sealed
         try:
             moved = rewrap_share(kms, kms, context, sealed, provider)
-            _require_other(moved, sealed)
+            _require_changed(moved, sealed)
         except NOT_OPEN as error:
-            self.stuck[place, provider] = f"the share of {provider}: {error}"
+            self.stuck[version_id, provider] = f"the share of {provider}: {error}"
             return None
         return moved
 
@@ -147,21 +158,26 @@ class ShareMigration:
                     yield where, move
 
     def _newly(self, known: set[tuple[VersionId, str]]) -> tuple[Stuck, ...]:
-        return tuple((where[0], why) for where, why in self.stuck.items() if where not in known)
+        return tuple((share[0], why) for share, why in self.stuck.items() if share not in known)
 
     def _kms(self, vault: Vault, provider: str) -> RootKms:
         for each in self.holders(signing=vault.holds_keys).providers:
             if each.name == provider:
                 return each.kms
-        raise KmsKeyNotFoundError(f"The settings name no {provider}: name it, and order again.")
+        raise KmsKeyNotFoundError(
+            f"The settings do not name {provider}: add its section, and order again."
+        )
 
     def _proof_aad(self, vault: Vault, provider: str) -> bytes:
-        """Return the place of a share that is none: a release wraps nothing else for a provider."""
+        """Return the context of a share that cannot exist; releases wrap only provider shares."""
         context = secret_context(self.registry.org, vault, NO_PATH, 1)
         return context.share_aad(provider)
 
 
-def _require_other(moved: SealedSecret, before: SealedSecret) -> None:
-    """Raise ``CorruptError`` for what no KMS does, to wrap twice alike: nobody takes that event."""
+def _require_changed(moved: SealedSecret, before: SealedSecret) -> None:
+    """Raise ``CorruptError`` for an unchanged blob: registers refuse an event that changes nothing.
+
+    A KMS that works never wraps twice to the same blob.
+    """
     if moved == before:
-        raise CorruptError("its KMS gave the former blob for the new one")
+        raise CorruptError("its KMS returned the former blob instead of a new one")

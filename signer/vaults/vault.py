@@ -1,8 +1,7 @@
-"""Vaults as the registry has them: made once, never changed, and never gone; pure.
+"""Vaults as the registry defines them: created once, never changed or deleted; pure.
 
-That a vault's terms are for ever is a question of which record came first, and the registry alone
-has one order for it. As nothing about a vault ever changes, a key sealed in it on another topic is
-judged alike whenever it is read.
+The registry orders its records, so it alone decides which record created a vault. As a vault never
+changes, events of other topics about it are valid or not regardless of when they are read.
 """
 
 from collections.abc import Container, Iterator, Mapping
@@ -17,7 +16,7 @@ from signer.custody.modes import PLANS, Plan
 
 TREASURY_PATHS = "wallets/"
 RESERVED = "__"
-"""How the names of vaults begin that are made by themselves."""
+"""Prefix of the names of vaults that every account has automatically."""
 TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
     {
         "pro": "2of2_client_custody",
@@ -27,7 +26,7 @@ TREASURY_MODES: Mapping[Tier, CustodyMode] = MappingProxyType(
     }
 )
 VaultId: TypeAlias = tuple[str, str]
-"""An account and the name of a vault of it."""
+"""An account and the name of its vault."""
 
 
 class VersionId(NamedTuple):
@@ -43,12 +42,12 @@ class VersionId(NamedTuple):
 
 
 class VaultRecordError(ValueError):
-    """Terms that no vault can have; the message says which and why."""
+    """A record whose vault has an invalid name, mode or providers; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """One account's vault: its mode, and the providers that hold shares in it, in their order."""
+    """One account's vault: its custody mode, and its providers in the order of their shares."""
 
     account: str
     name: str
@@ -56,36 +55,38 @@ class Vault:
     providers: tuple[str, ...] = ()
 
     @property
-    def place(self) -> VaultId:
-        """Where it is."""
+    def id(self) -> VaultId:
+        """Its account and name."""
         return self.account, self.name
 
     @property
     def plan(self) -> Plan:
-        """How its mode holds a data key."""
+        """How its mode splits and wraps data keys."""
         return PLANS[self.mode]
 
     @property
     def holds_keys(self) -> bool:
-        """Whether signing keys lie in it, and nothing but them."""
+        """Whether it holds signing keys, and nothing else."""
         return self.name in KEY_VAULTS
 
 
 def vault_from_record(entry: VaultCreated, tier: Tier | None) -> Vault:
-    """Return the vault that a record makes; raise ``VaultRecordError`` for one that cannot be."""
+    """Return the vault that a record creates; raise ``VaultRecordError``."""
     if entry.vault.startswith(RESERVED) and entry.vault not in KEY_VAULTS:
         known = " and ".join(KEY_VAULTS)
-        raise VaultRecordError(f"names that begin with {RESERVED} are reserved: there are {known}")
+        raise VaultRecordError(
+            f"names that begin with {RESERVED} are reserved for {known}: choose another name"
+        )
     mode = entry.mode or default_mode(entry.vault, tier)
     if mode is None:
         raise VaultRecordError(
-            f"{entry.vault} has no mode: name one (--mode), or set org.tier first"
+            f"{entry.vault} has no custody mode: give one (--mode), or set org.tier first"
         )
     return Vault(entry.account, entry.vault, mode, _providers(mode, entry.providers))
 
 
 def initial_vaults(account: str, tier: Tier | None) -> Iterator[Vault]:
-    """Yield the vaults that an account has from when it is opened, unless they were set before."""
+    """Yield the vaults that a new account gets, unless records created them before."""
     for name in KEY_VAULTS:
         mode = default_mode(name, tier)
         if mode is not None:
@@ -93,21 +94,21 @@ def initial_vaults(account: str, tier: Tier | None) -> Iterator[Vault]:
 
 
 def default_mode(vault: str, tier: Tier | None) -> CustodyMode | None:
-    """Return the mode of a vault whose record names none; None for one that has no default."""
+    """Return the mode of a vault whose record names no mode; None if it has no default."""
     if vault == TREASURY_KEYS:
         return TREASURY_MODES[tier] if tier else None
     return "envelope"
 
 
 def default_vaults(path: str) -> tuple[str, ...]:
-    """Return the vaults that a key at a path may be in where its order names none."""
+    """Return the vaults that may hold a key at a path if its order names no vault."""
     return (AGENT_KEYS, TREASURY_KEYS) if path.startswith(TREASURY_PATHS) else (AGENT_KEYS,)
 
 
 def default_vault(account: str, path: str, vaults: Container[VaultId]) -> str:
-    """Return the vault that a key gets where its order names none: wallets are the treasury's.
+    """Return the vault of a key whose order names no vault: the treasury's for wallets.
 
-    An account that has no treasury vault keeps them with its agents' keys, as ever.
+    An account without a treasury vault keeps wallets with its agents' keys.
     """
     known = [name for name in default_vaults(path) if (account, name) in vaults]
     return known[-1] if known else AGENT_KEYS
@@ -117,8 +118,8 @@ def _providers(mode: CustodyMode, named: tuple[str, ...]) -> tuple[str, ...]:
     wanted = PLANS[mode].providers
     providers = named or PROVIDERS[:wanted]
     if SERVER in providers:
-        raise VaultRecordError(f"no provider is called {SERVER}: that holder is none")
+        raise VaultRecordError(f'"{SERVER}" is reserved and cannot be a provider name')
     if len(providers) != wanted or len(set(providers)) != wanted:
-        how = f"{wanted} different providers, or none" if wanted else "no providers"
-        raise VaultRecordError(f"a vault of mode {mode} names {how}")
+        how = f"{wanted} different providers or omit them" if wanted else "no providers"
+        raise VaultRecordError(f"a vault of mode {mode} must name {how}")
     return providers

@@ -1,14 +1,14 @@
-"""The keys of a vault that wrap the data keys in it; pure."""
+"""The KEKs of a vault, which wrap its data keys, with all their wrappings; pure."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class VaultKey:
-    """A vault's KEKs, numbered from 1 by what the last of them is.
+    """A vault's KEKs, numbered from 1; the highest number is in use.
 
-    ``numbers`` has every wrapping that a KEK ever had, ``newest`` the last one of each; ``changes``
-    counts new KEKs and new roots.
+    ``numbers`` maps every wrapping that a KEK ever had to the KEK's number; ``newest`` maps each
+    number to the newest wrapping. ``changes`` counts new KEKs and new roots.
     """
 
     numbers: dict[bytes, int] = field(repr=False)
@@ -17,11 +17,11 @@ class VaultKey:
 
     @property
     def current(self) -> bytes:
-        """The wrapping that is used for what is sealed next."""
+        """The wrapped KEK under which new versions are sealed."""
         return self.newest[max(self.newest)]
 
     def is_current(self, wrapped_kek: bytes) -> bool:
-        """Tell whether a wrapping, old or new, is one of the KEK that is used now."""
+        """Return whether a wrapping, old or new, is of the KEK in use."""
         return self.numbers.get(wrapped_kek) == max(self.newest)
 
     def changed(self, wrapped_kek: bytes, *, to_new_kek: bool) -> "VaultKey":

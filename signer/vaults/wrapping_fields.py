@@ -1,4 +1,4 @@
-"""Converts wrapped data keys between event fields and ``SealedSecret``; pure."""
+"""Conversion of wrapped data keys between event fields and ``SealedSecret``; pure."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""How the data keys of secrets are wrapped right now: a fold that goes one way; pure.
+"""Current wrappings of data keys: a pure, forward-only fold.
 
-What was sealed stays as it is; the keys above it change. Every change is counted, and one that is
-not the next is refused, so that no old event brings a former wrapping, KEK or root back.
+Ciphertexts never change, only the keys that wrap their data keys. Every change has a sequence
+number, and only the next one is accepted, so a replayed event cannot bring back a former wrapping,
+KEK or root.
 """
 
 from collections.abc import Iterator
@@ -17,12 +18,12 @@ from signer.vaults.wrapping_fields import sealed_from
 
 
 class WrappingError(ValueError):
-    """A wrapping that does not continue what is known of the vault; nothing was changed."""
+    """An event that does not continue the vault's current wrappings; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A version as it was sealed and last wrapped, and how often that was done again."""
+class WrappedVersion:
+    """A version with its newest wrapping; ``sequence`` counts how often it was rewrapped."""
 
     sealed: SealedSecret
     sequence: int = 0
@@ -30,9 +31,10 @@ class Held:
 
 @dataclass(slots=True)
 class ShareMove:
-    """On the way of a provider's shares to its root key of this name; ``left`` are not there yet.
+    """The migration of a provider's shares to root ``kms_key``; versions ``left`` are not moved.
 
-    ``changes`` counts the provider's new roots in the vault. What is sealed meanwhile is there.
+    ``changes`` counts the provider's new roots in the vault. Versions sealed meanwhile are under
+    the new root already.
     """
 
     changes: int
@@ -42,61 +44,61 @@ class ShareMove:
 
 @dataclass(slots=True)
 class Wrappings:
-    """The keys of vaults and of the versions in them, as the newest events leave them.
+    """The current keys of vaults and wrappings of their versions.
 
-    ``recovery_ms`` says when the newest order was given that replaced a client's share.
+    ``recovery_ms`` is the time of the newest executed order that replaced a client share.
     """
 
     keys: dict[VaultId, VaultKey] = field(default_factory=dict)
-    versions: dict[VersionId, Held] = field(default_factory=dict)
+    versions: dict[VersionId, WrappedVersion] = field(default_factory=dict)
     moves: dict[tuple[VaultId, str], ShareMove] = field(default_factory=dict)
     recovery_ms: dict[VersionId, int] = field(default_factory=dict)
 
-    def wrapped_kek(self, place: VaultId) -> bytes | None:
-        """Return the wrapped KEK under which the next version is sealed, once there is one."""
-        key = self.keys.get(place)
+    def wrapped_kek(self, vault_id: VaultId) -> bytes | None:
+        """Return the wrapped KEK under which new versions are sealed; None if there is no KEK."""
+        key = self.keys.get(vault_id)
         return key.current if key else None
 
-    def sealed(self, place: VersionId) -> SealedSecret | None:
-        """Return a version as it opens now, whatever became of the keys above it since."""
-        held = self.versions.get(place)
+    def sealed(self, version_id: VersionId) -> SealedSecret | None:
+        """Return a version with the newest wrapping of its KEK, as it opens now."""
+        held = self.versions.get(version_id)
         if held is None or not held.sealed.wrapped_kek:
             return held.sealed if held else None
-        key = self.keys[place.account, place.vault]
+        key = self.keys[version_id.account, version_id.vault]
         wrapped_kek = key.newest[key.numbers[held.sealed.wrapped_kek]]
         return replace(held.sealed, wrapped_kek=wrapped_kek)
 
     def outdated(self, vault: VaultId) -> Iterator[VersionId]:
-        """Yield the versions of a vault that a rotation of its KEK has yet to come to, in order."""
+        """Yield the versions of a vault that are still under a former KEK, in order."""
         if key := self.keys.get(vault):
-            for place, held in sorted(self.versions.items()):
-                if place[:2] == vault and not key.is_current(held.sealed.wrapped_kek):
-                    yield place
+            for version_id, held in sorted(self.versions.items()):
+                if version_id[:2] == vault and not key.is_current(held.sealed.wrapped_kek):
+                    yield version_id
 
-    def check_new(self, vault: Vault, place: VersionId, sealed: SealedSecret) -> None:
-        """Raise ``WrappingError`` for a version that is there, or not sealed as its vault is.
+    def check_new(self, vault: Vault, version_id: VersionId, sealed: SealedSecret) -> None:
+        """Raise ``WrappingError`` for a version that exists or is not sealed in its vault's mode.
 
-        It must be under the vault's key as that is now; the first version brings it.
+        It must be under the vault's current KEK; the first version defines the KEK.
         """
         check_shape(vault, sealed)
-        if place in self.versions:
-            raise WrappingError(f"{place} is there already, and no version changes")
-        key = self.keys.get(vault.place)
+        if version_id in self.versions:
+            raise WrappingError(f"{version_id} exists already, and versions never change")
+        key = self.keys.get(vault.id)
         if key and sealed.wrapped_kek != key.current:
-            raise WrappingError(f"{place} is not under the key that its vault has now")
+            raise WrappingError(f"{version_id} is not under the key that its vault has now")
 
-    def add(self, vault: Vault, place: VersionId, sealed: SealedSecret) -> None:
-        """Take a new version, of which ``check_new`` approved."""
-        if vault.plan.has_vault_key and vault.place not in self.keys:
-            self.keys[vault.place] = VaultKey({sealed.wrapped_kek: 1}, {1: sealed.wrapped_kek})
-        self.versions[place] = Held(sealed)
+    def add(self, vault: Vault, version_id: VersionId, sealed: SealedSecret) -> None:
+        """Add a new version that passed ``check_new``."""
+        if vault.plan.has_vault_key and vault.id not in self.keys:
+            self.keys[vault.id] = VaultKey({sealed.wrapped_kek: 1}, {1: sealed.wrapped_kek})
+        self.versions[version_id] = WrappedVersion(sealed)
 
     def change_key(self, vault: Vault, event: VaultKeyChanged) -> None:
-        """Take a vault's new KEK, or its KEK under a new root; raise ``WrappingError``.
+        """Apply a vault's new KEK, or its KEK under a new root; raise ``WrappingError``.
 
-        The root is changed once every version is under one KEK: only that one is wrapped anew.
+        The root changes only while every version is under one KEK, as only that KEK is rewrapped.
         """
-        key, wrapped_kek = self.keys.get(vault.place), bytes.fromhex(event.wrapped_kek[2:])
+        key, wrapped_kek = self.keys.get(vault.id), bytes.fromhex(event.wrapped_kek[2:])
         if key is None or not vault.plan.has_vault_key:
             raise WrappingError(f"{vault.name} of {vault.account} has no key that could change")
         if event.sequence != key.changes + 1:
@@ -104,68 +106,72 @@ class Wrappings:
                 f"change {event.sequence} of the key of {vault.name} does not follow {key.changes}"
             )
         if wrapped_kek in key.numbers:
-            raise WrappingError(f"{vault.name} had this key before: it would be rolled back")
-        if event.change == "root" and next(self.outdated(vault.place), None) is not None:
-            raise WrappingError(f"{vault.name} is between two keys: finish that rotation first")
-        self.keys[vault.place] = key.changed(wrapped_kek, to_new_kek=event.change == "kek")
+            raise WrappingError(f"{vault.name} had this key before: accepting it would roll back")
+        if event.change == "root" and next(self.outdated(vault.id), None) is not None:
+            raise WrappingError(
+                f"{vault.name} has versions under a former key: finish its rotation first"
+            )
+        self.keys[vault.id] = key.changed(wrapped_kek, to_new_kek=event.change == "kek")
 
     def rewrap(self, vault: Vault, event: SecretRewrapped | SecretRecovered) -> None:
-        """Take the new wrapping of a version's data key; raise ``WrappingError``.
+        """Apply the new wrapping of a version's data key; raise ``WrappingError``.
 
-        The ciphertext stays what it is: the event has none.
+        The event has no ciphertext, so the stored one is kept.
         """
-        place = VersionId(event.account, event.vault, event.path, event.version)
-        held = self.versions.get(place)
+        version_id = VersionId(event.account, event.vault, event.path, event.version)
+        held = self.versions.get(version_id)
         if held is None:
-            raise WrappingError(f"there is no {place} to be wrapped anew")
+            raise WrappingError(f"{version_id} does not exist, so it cannot be rewrapped")
         if event.sequence != held.sequence + 1:
             raise WrappingError(
-                f"wrapping {event.sequence} of {place} does not follow {held.sequence}"
+                f"wrapping {event.sequence} of {version_id} does not follow {held.sequence}"
             )
         sealed = sealed_from(event, held.sealed.ciphertext)
         check_shape(vault, sealed)
-        self._check_forward(vault, place, held.sealed, sealed)
-        self.versions[place] = Held(sealed, event.sequence)
+        self._check_forward(vault, version_id, held.sealed, sealed)
+        self.versions[version_id] = WrappedVersion(sealed, event.sequence)
         if isinstance(event, SecretRewrapped):
-            self._take_moved(vault, place, held.sealed, sealed)
+            self._take_moved(vault, version_id, held.sealed, sealed)
 
     def move_shares(self, vault: Vault, event: ProviderRootChanged) -> None:
-        """Take that a provider's shares come under another root; raise ``WrappingError``.
+        """Begin to move a provider's shares to another root; raise ``WrappingError``.
 
-        All that are there now: of a former move that was not finished, too.
+        All existing versions are to be moved, also those left over from an unfinished move.
         """
         if event.provider not in vault.providers:
             raise WrappingError(f"{event.provider} holds no share in {vault.name}")
-        before = self.moves.get((vault.place, event.provider))
+        before = self.moves.get((vault.id, event.provider))
         if event.sequence != (before.changes if before else 0) + 1:
             raise WrappingError(
                 f"root {event.sequence} of {event.provider} in {vault.name} is not the next"
             )
-        left = {place for place in self.versions if place[:2] == vault.place}
+        left = {each for each in self.versions if each[:2] == vault.id}
         move = ShareMove(event.sequence, event.kms_key, left)
-        self.moves[vault.place, event.provider] = move
+        self.moves[vault.id, event.provider] = move
 
     def _take_moved(
-        self, vault: Vault, place: VersionId, old: SealedSecret, new: SealedSecret
+        self, vault: Vault, version_id: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
         for was, now in zip(old.wrapped_shares, new.wrapped_shares, strict=True):
-            move = self.moves.get((vault.place, now.provider))
+            move = self.moves.get((vault.id, now.provider))
             if move is not None and was != now:
-                move.left.discard(place)
+                move.left.discard(version_id)
 
     def _check_forward(
-        self, vault: Vault, place: VersionId, old: SealedSecret, new: SealedSecret
+        self, vault: Vault, version_id: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
-        if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.place].current:
-            raise WrappingError(f"{place} would be under a key that its vault has no more")
+        if vault.plan.has_vault_key and new.wrapped_kek != self.keys[vault.id].current:
+            raise WrappingError(f"{version_id} would be under a former key of its vault")
         if new == old:
-            raise WrappingError(f"{place} would be wrapped as it is")
+            raise WrappingError(f"the event would not change the wrapping of {version_id}")
 
 
 def check_shape(vault: Vault, sealed: SealedSecret) -> None:
-    """Raise ``WrappingError`` unless the holders of a data key are those that the mode says."""
+    """Raise ``WrappingError`` unless a data key is wrapped by the holders of its vault's mode."""
     by_key = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
     neither = not sealed.wrapped_kek and not sealed.wrapped_dek
     providers = tuple(share.provider for share in sealed.wrapped_shares)
     if providers != vault.providers or not (by_key if vault.plan.has_vault_key else neither):
-        raise WrappingError(f"it is not sealed as {vault.mode} with the vault's providers seals")
+        raise WrappingError(
+            f"it is not wrapped as mode {vault.mode} with the vault's providers requires"
+        )

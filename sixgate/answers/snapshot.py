@@ -79,7 +79,7 @@ def vault_entry(found: Vault, registry: Registry) -> Json:
         "vault": found.name,
         "mode": found.mode,
         "providers": list(found.providers),
-        "customer_keys": list(registry.customer_keys.get(found.place, ())),
+        "customer_keys": list(registry.customer_keys.get(found.id, ())),
     }
 
 

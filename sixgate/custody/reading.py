@@ -64,19 +64,19 @@ def read(here: ReadEnvironment, desk: SecretService, raw: bytes, client_address:
     decided counts as of now.
     """
     with here.current() as now_ms:
-        asked = _proven(here, desk, raw, now_ms)
-        judged = desk.judge(asked, now_ms)
-    reading = _Reading(here, asked, judged, client_address, now_ms)
-    if isinstance(judged.access, Refused) or judged.missing:
+        proven = _proven(here, desk, raw, now_ms)
+        decision = desk.authorize(proven, now_ms)
+    reading = _Reading(here, proven, decision, client_address, now_ms)
+    if isinstance(decision.access, Refused) or decision.missing:
         reading.record()
-        raise _refusal(asked, judged)
+        raise _refusal(proven, decision)
     try:
-        served = desk.serve(asked, judged)
+        answer = desk.serve(proven, decision)
     except (CustodyError, ReadRequestError) as error:
         reading.record(_failures(error))
         raise ApiError(code_of(error), str(error)) from None
-    reading.record(served.failures)
-    return _answer(served)
+    reading.record(answer.failures)
+    return _answer(answer)
 
 
 def code_of(error: CustodyError | ReadRequestError) -> str:
@@ -98,18 +98,18 @@ class _Reading:
     def __init__(
         self,
         here: ReadEnvironment,
-        asked: ProvenRequest,
-        judged: ReadDecision,
+        proven: ProvenRequest,
+        decision: ReadDecision,
         client_address: str,
         at_ms: int,
     ) -> None:
-        request, found = asked.request, judged.found
+        request, found = proven.request, decision.found
         self._here = here
-        self._access = judged.access
+        self._access = decision.access
         self._use = Use(
-            request=asked.name,
+            request=proven.name,
             org=request.org,
-            vault=asked.vault,
+            vault=proven.vault,
             path=request.path,
             version=found[0].version if len(found) == 1 else request.version,
             operation=request.operation,
@@ -124,7 +124,7 @@ class _Reading:
 
 def _proven(here: ReadEnvironment, desk: SecretService, raw: bytes, now_ms: int) -> ProvenRequest:
     try:
-        return desk.prove(raw, now_ms)
+        return desk.verify(raw, now_ms)
     except ReadRequestError as error:
         name = input_digest(raw)
         source = f"read/{name}/{now_ms}"
@@ -133,18 +133,18 @@ def _proven(here: ReadEnvironment, desk: SecretService, raw: bytes, now_ms: int)
         raise ApiError("read_refused", str(error)) from None
 
 
-def _refusal(asked: ProvenRequest, judged: ReadDecision) -> ApiError:
-    if isinstance(judged.access, Refused):
-        return ApiError("access_refused", f"{judged.access.detail} ({judged.access.reason})")
-    path, version = asked.request.path, asked.request.version
+def _refusal(proven: ProvenRequest, decision: ReadDecision) -> ApiError:
+    if isinstance(decision.access, Refused):
+        return ApiError("access_refused", f"{decision.access.detail} ({decision.access.reason})")
+    path, version = proven.request.path, proven.request.version
     which = f"version {version} of {path}" if version else path
-    return ApiError("secret_unknown", f"there is no {which} in {asked.vault.name}")
+    return ApiError("secret_unknown", f"there is no {which} in {proven.vault.name}")
 
 
 def _failures(error: Exception) -> tuple[ProviderFailure, ...]:
     return error.failures if isinstance(error, QuorumError | SharesMismatchError) else ()
 
 
-def _answer(served: SealedAnswer) -> Json:
-    box = base64.b64encode(served.box).decode()
-    return {"box": box, "failed": [failure.provider for failure in served.failures]}
+def _answer(answer: SealedAnswer) -> Json:
+    box = base64.b64encode(answer.box).decode()
+    return {"box": box, "failed": [failure.provider for failure in answer.failures]}

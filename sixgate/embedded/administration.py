@@ -21,7 +21,7 @@ from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRecordError
 from signer.stage import HaltError
 from signer.vaults.client_shares import require_client
-from signer.vaults.orders import VaultOrdered, judge, open_vault_order, vault_parcel
+from signer.vaults.orders import VaultOrdered, authorize_order, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, bytes_of
@@ -98,7 +98,7 @@ def checked_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -
         raise ApiError("vault_refused", "the record is no order about a vault")
     try:
         ordered = open_vault_order(parcel, registry)
-        if isinstance(judge(ordered, registry, wall_ms()), AccessRefused):
+        if isinstance(authorize_order(ordered, registry, wall_ms()), AccessRefused):
             return ordered
         if isinstance(ordered.order, SecretOrder) and not snapshot.vault_answer(vaults, ordered.id):
             vaults.secrets.check_next(ordered.order)
@@ -120,7 +120,7 @@ def order_vault(pipeline: Pipeline, record: str) -> Json:
             pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
             pipeline.step()
         found = snapshot.vault_answer(vaults, ordered.id)
-        access = judge(ordered, registry, wall_ms())
+        access = authorize_order(ordered, registry, wall_ms())
     if found is None:
         why = access.detail if isinstance(access, AccessRefused) else _NOT_DONE
         raise ApiError("vault_refused", why)

@@ -6,7 +6,7 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from schemas.vault_backup import Backup
 from signer.registry import Registry, RegistryRecordError
-from signer.vaults.restoration import missing
+from signer.vaults.restoration import missing_events
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from streams.log.pipeline import PipelineLog
@@ -30,7 +30,9 @@ def restore(folder: Folder, backup: Backup) -> int:
             with suppress(RegistryRecordError):  # the signer recorded its refusal
                 registry.apply(record.value)
         known = (r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p))
-        new = missing(backup, known, registry)
+        new = missing_events(backup, known, registry)
         # One transaction: if we die before it, nothing was restored.
-        log.commit([Outgoing(Topic.VAULT, line.place[0], line.raw) for line in new], [], wall_ms())
+        log.commit(
+            [Outgoing(Topic.VAULT, line.vault_id[0], line.raw) for line in new], [], wall_ms()
+        )
     return len(new)

@@ -10,7 +10,7 @@ import copy
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from schemas.vault_backup import Backup
-from signer.vaults.restoration import missing
+from signer.vaults.restoration import missing_events
 from sixgate.data_folder.folder import Folder
 from sixgate.scaled.bus import Bus
 from sixgate.scaled.settings import Settings
@@ -31,8 +31,8 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
         pages = bus.pages(bus.first_offsets(bus.partition_ids(Topic.VAULT)))
         known = (record.value for page in pages for record in page)
         events = [
-            Outgoing(Topic.VAULT, line.place[0], line.raw)
-            for line in missing(backup, known, registry)
+            Outgoing(Topic.VAULT, line.vault_id[0], line.raw)
+            for line in missing_events(backup, known, registry)
         ]
         # 2.
         for first in range(0, len(events), APPENDED_COUNT):

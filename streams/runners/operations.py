@@ -34,7 +34,13 @@ from signer.signatures import Ed25519Signer
 from signer.stage import HaltError
 from signer.state import SlotState
 from signer.vaults.order_execution import VaultOrderExecutor
-from signer.vaults.orders import VaultOrdered, check_timely, judge, open_vault_order, vault_parcel
+from signer.vaults.orders import (
+    VaultOrdered,
+    authorize_order,
+    check_timely,
+    open_vault_order,
+    vault_parcel,
+)
 from signer.vaults.register import VaultRegister
 from streams.gates.admission import source_of
 from streams.runners.custody_maintenance import CustodyMaintenance
@@ -155,7 +161,7 @@ class Operations:
         # 2. Idempotent, as for key orders. An earlier answer is not an access, so no record.
         if (earlier := secrets.get(ordered.id) or keys.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
-        access = judge(ordered, self.registry, now_ms)
+        access = authorize_order(ordered, self.registry, now_ms)
         if isinstance(access, AccessRefused):
             return order_accesses(org, ordered, access, now_ms)
         # 3. Die here: the order is carried out again, and shares of this attempt open nothing.

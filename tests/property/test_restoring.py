@@ -21,7 +21,7 @@ from schemas.vault_events import SecretOrder, VaultKeyOrder
 from signer.custody.sealing import Holders
 from signer.registry import Registry
 from signer.vaults.register import VaultRegister
-from signer.vaults.restoration import RestoreError, VaultEventError, missing, vault_lines
+from signer.vaults.restoration import RestoreError, VaultEventError, missing_events, vault_lines
 from signer.vaults.rotation import Rotation
 from signer.vaults.secret_sealing import SecretSealing
 from tests.harness.builders.cases import ACCOUNT, ADMIN, NOW_MS, ORG, SIGNER, registered
@@ -107,7 +107,7 @@ def backup_of(events: list[bytes], org: str = ORG, **vault: str) -> Backup:
 
 def per_vault(events: list[bytes]) -> dict[str, list[bytes]]:
     lines = vault_lines(events)
-    return {name: [line.raw for line in lines if line.place[1] == name] for name in VAULTS}
+    return {name: [line.raw for line in lines if line.vault_id[1] == name] for name in VAULTS}
 
 
 @given(there=counts, saved=counts, mixed=st.lists(st.integers(0, 1), max_size=2 * LENGTH))
@@ -119,9 +119,9 @@ def test_the_log_grows_to_the_backup_or_stays(
     # A vault that the backup has nothing of is left alone.
     if any(0 < has < is_there for is_there, has in zip(there, saved, strict=True)):
         with pytest.raises(RestoreError, match="older"):
-            missing(backup, log, registry)
+            missing_events(backup, log, registry)
         return
-    restored = log + [line.raw for line in missing(backup, log, registry)]
+    restored = log + [line.raw for line in missing_events(backup, log, registry)]
     after = tuple(max(pair) for pair in zip(there, saved, strict=True))
     assert {name: len(found) for name, found in per_vault(restored).items()} == dict(
         zip(VAULTS, after, strict=True)
@@ -130,7 +130,7 @@ def test_the_log_grows_to_the_backup_or_stays(
         tuple(found) == history(name)[: len(found)] for name, found in per_vault(restored).items()
     )
     assert restored[: len(log)] == log
-    assert missing(backup, restored, registry) == []
+    assert missing_events(backup, restored, registry) == []
 
 
 @given(cut=st.integers(0), flip=st.integers(0), bit=st.integers(0, 7))
@@ -165,7 +165,7 @@ def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
 )
 def test_a_backup_of_elsewhere_or_of_another_mode_is_refused(backup: Backup, why: str) -> None:
     with pytest.raises(RestoreError, match=why):
-        missing(backup, [], organisation())
+        missing_events(backup, [], organisation())
 
 
 DEEP = b"[" * 1_000 + b"]" * 1_000
@@ -185,13 +185,13 @@ def test_what_no_signer_says_is_neither_saved_nor_built_upon(record: bytes) -> N
     with pytest.raises(VaultEventError):
         vault_lines([record])
     with pytest.raises(VaultEventError):
-        missing(backup_of([]), [record], organisation())
+        missing_events(backup_of([]), [record], organisation())
 
 
 def test_a_backup_that_went_on_otherwise_is_refused() -> None:
     one, *_, last = history("one")
     with pytest.raises(RestoreError, match="nothing is restored"):
-        missing(backup_of([last, one]), [one], organisation())
+        missing_events(backup_of([last, one]), [one], organisation())
     forged = [*history("one")[:2], history("one")[2].replace(b'"version":2', b'"version":3')]
     with pytest.raises(RestoreError, match="not signed"):
-        missing(backup_of(forged), [], organisation())
+        missing_events(backup_of(forged), [], organisation())

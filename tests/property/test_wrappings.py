@@ -116,4 +116,4 @@ def test_a_vault_is_what_reading_its_whole_history_finds(history: list[tuple[Any
             assert sealed.ciphertext == bytes((number,))
             assert sealed.wrapped_kek == bytes((whole.opens_under(number) or 0,))
             assert sealed.wrapped_dek == bytes((held[1],))
-    assert list(wrappings.outdated(VAULT.place)) == [place(number) for number in whole.outdated()]
+    assert list(wrappings.outdated(VAULT.id)) == [place(number) for number in whole.outdated()]

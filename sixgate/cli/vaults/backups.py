@@ -45,10 +45,10 @@ def backup(
     """Write what signers said of all vaults, or of one, into a new file; no secret is opened."""
     with session(data) as here:
         here.folder.check_outside(file)
-        place = None if vault is None else (here.account(account), vault)
-        if place is not None:
-            here.vault(*place)
-        lines = [line for line in _lines(here) if place in (None, line.place)]
+        vault_id = None if vault is None else (here.account(account), vault)
+        if vault_id is not None:
+            here.vault(*vault_id)
+        lines = [line for line in _lines(here) if vault_id in (None, line.vault_id)]
         header = _header(here, lines)
         with atomic_file(file, replace=False, mode=MODE_PRIVATE) as out:
             out.writelines(backup_lines(header, (line.raw for line in lines)))
@@ -92,11 +92,11 @@ def _counted(events: Iterable[Json], bar: Bar) -> Iterator[bytes]:
 
 
 def _header(here: Session, lines: list[VaultLine]) -> BackupHeader:
-    places = {line.place for line in lines}
+    vault_ids = {line.vault_id for line in lines}
     vaults = [
         entry(BackedUpVault, **{name: vault[name] for name in BackedUpVault.model_fields})
         for vault in here.registry["vaults"]
-        if (vault["account"], vault["vault"]) in places
+        if (vault["account"], vault["vault"]) in vault_ids
     ]
     return BackupHeader(
         org=here.registry["org"], made_at_ms=wall_ms(), events=len(lines), vaults=tuple(vaults)

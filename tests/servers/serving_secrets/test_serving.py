@@ -100,7 +100,7 @@ def test_an_answer_goes_over_the_wire_sealed_and_the_client_is_named(authority: 
             found = await here.ask(request())
             box = base64.b64decode(str(found["box"]))
             assert VALUE not in box
-            (name,) = here.desk.seen.came_at_ms
+            (name,) = here.desk.seen.seen_at_ms
             (told,) = SecretAnswer.decode(bytes(READER.open(box, answer_context(name)))).secrets
             assert told.value == f"0x{VALUE.hex()}"
             assert [record["client_address"] for record in here.place.records] == [HOST]
@@ -139,7 +139,7 @@ def test_who_has_no_certificate_of_ours_or_another_name_learns_nothing(
             with closing(CustodyLink(plain)) as link, pytest.raises(ApiError):
                 await asyncio.to_thread(link.reading_key)
             assert here.place.records == []
-            assert not here.desk.seen.came_at_ms
+            assert not here.desk.seen.seen_at_ms
 
     run(main)
 

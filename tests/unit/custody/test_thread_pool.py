@@ -14,7 +14,7 @@ from tests.harness.builders.waiting import until
 MANY = 3 * KEPT_MAX
 
 
-class Held:
+class WrappedVersion:
     """What a call has in its hands, a key for one."""
 
 
@@ -58,7 +58,7 @@ def test_a_thread_is_used_again() -> None:
 
 
 def test_a_thread_that_waits_holds_nothing_of_its_last_call() -> None:
-    held = Held()
+    held = WrappedVersion()
     seen, answer = weakref.ref(held), Future[bool]()
     run_in_thread(partial(lambda _held: answer.set_result(True), held))
     assert answer.result(60)

@@ -150,7 +150,7 @@ def test_two_providers_down_open_no_key_and_leave_none_open(mode: CustodyMode) -
 def test_a_provider_that_is_not_configured_makes_no_key(mode: CustodyMode) -> None:
     with fund(mode, configured=("aws", "azure")) as one:
         said = one.desk.order(KeyRequest(**terms(account=FUND, **one.to_client())))
-        assert "name them in the settings" in why(said)
+        assert "needs gcp" in why(said)
         assert not one.desk.keys.versions
 
 

@@ -41,7 +41,7 @@ def asked(desk: SecretService, raw: bytes, place: Place) -> tuple[SecretVersion,
     box = base64.b64decode(read(place, desk, raw, ADDRESS)["box"])
     name = place.records[-1]["id"]
     assert name
-    (context,) = [answer_context(seen) for seen in desk.seen.came_at_ms]
+    (context,) = [answer_context(seen) for seen in desk.seen.seen_at_ms]
     return SecretAnswer.decode(bytes(READER.open(box, context))).secrets
 
 

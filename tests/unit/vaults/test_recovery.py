@@ -174,8 +174,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an agent's": ({"by": ALICE}, "signed"),
     "another organisation": ({"org": "other"}, "no vault"),
     "no vault": ({"vault": "nothing"}, "no vault"),
-    "no version": ({"version": 2}, "There is no"),
-    "no path": ({"path": "keys/none"}, "There is no"),
+    "no version": ({"version": 2}, "hot, version 2"),
+    "no path": ({"path": "keys/none"}, "keys/none, version 1"),
     "expired": ({"requested_at_ms": NOW_MS - 9, "expires_at_ms": NOW_MS}, "has expired"),
     "from the future": (
         {"requested_at_ms": NOW_MS + AHEAD_MS_MAX + 1, "expires_at_ms": NOW_MS + 400_000},

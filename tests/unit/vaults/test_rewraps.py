@@ -159,7 +159,7 @@ def test_rolling_a_vault_back_to_a_key_that_it_had_is_refused(kind: Any) -> None
     register.load(changed(), registry)
     register.load(rewrapped(), registry)
     for former in ("0x01", "0x02"):
-        refuses(register, changed(kind, 2, former), registry, "rolled back")
+        refuses(register, changed(kind, 2, former), registry, "had this key before")
 
 
 def test_replaying_old_vault_events_changes_nothing() -> None:
@@ -191,7 +191,7 @@ def test_a_second_event_of_a_number_that_was_taken_is_refused() -> None:
 def test_putting_a_version_back_under_the_kek_that_was_replaced_is_refused() -> None:
     register, registry = keys_in("envelope")
     register.load(changed(), registry)
-    refuses(register, rewrapped(wrapped_kek="0x01", wrapped_dek="0x07"), registry, "no more")
+    refuses(register, rewrapped(wrapped_kek="0x01", wrapped_dek="0x07"), registry, "former key")
 
 
 def test_a_version_that_nobody_sealed_is_not_re_wrapped() -> None:
@@ -244,4 +244,4 @@ def test_a_providers_new_root_re_wraps_its_share_alone(mode: CustodyMode) -> Non
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_client_custody"])
 def test_a_vault_of_providers_gets_no_kek_by_re_wrapping(mode: CustodyMode) -> None:
     register, registry = keys_in(mode)
-    refuses(register, rewrapped(), registry, f"as {mode}")
+    refuses(register, rewrapped(), registry, f"mode {mode}")

@@ -146,7 +146,7 @@ def test_an_order_that_is_not_the_next_is_refused() -> None:
         change(one, "kek")
         with pytest.raises(KeyOrderError, match=r"\b1\b"):
             change(one, "kek")
-        with pytest.raises(KeyOrderError, match=r"finish .*rotation"):
+        with pytest.raises(KeyOrderError, match=r"former key.*rotation"):
             change(one, "root", 2)
 
 

@@ -126,12 +126,12 @@ def test_another_value_for_a_version_that_is_there_is_refused() -> None:
 def test_a_private_key_that_is_renamed_to_something_readable_is_refused(kind: SecretKind) -> None:
     register = holding(stored(order={"kind": "private_key"}))
     refuses(register, stored(2, order={"kind": kind}), "prod/db .*private_key")
-    refuses(holding(), stored(order={"kind": "private_key"}, kind=kind), " ordered")
+    refuses(holding(), stored(order={"kind": "private_key"}, kind=kind), "not match its order")
 
 
 def test_a_generated_key_that_is_passed_off_as_a_users_is_refused() -> None:
     generated: dict[str, Any] = {"kind": "ssh_key", "box": None}
-    refuses(holding(), stored(order=generated, generated=False), " ordered")
+    refuses(holding(), stored(order=generated, generated=False), "not match its order")
     (kept,) = holding(stored(order=generated)).history(PLACE)
     off = Accessor(agent(intents_api_enabled=False), (ALL,))
     target = target_of(kept, vaults().vaults[ACCOUNT, "main"])
@@ -169,7 +169,7 @@ def test_an_agents_order_is_the_signers_to_have_judged() -> None:
 
 
 def test_an_order_of_another_organisation_is_refused() -> None:
-    refuses(holding(), stored(order={"org": "other"}), " ordered")
+    refuses(holding(), stored(order={"org": "other"}), "not match its order")
 
 
 def test_an_order_serves_once() -> None:

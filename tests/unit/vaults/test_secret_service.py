@@ -44,8 +44,8 @@ READ_OPERATIONS = ("get", "export", "history")
 
 
 def judged(desk: SecretService, raw: bytes) -> tuple[ProvenRequest, ReadDecision]:
-    asked = desk.prove(raw, NOW_MS)
-    return asked, desk.judge(asked, NOW_MS)
+    asked = desk.verify(raw, NOW_MS)
+    return asked, desk.authorize(asked, NOW_MS)
 
 
 def told(desk: SecretService, raw: bytes) -> tuple[SecretVersion, ...]:
@@ -190,7 +190,7 @@ def test_another_accounts_vault_is_shut() -> None:
     [
         (request(by=MALLORY), "not signed"),
         (request(agent="mallory"), "mallory"),
-        (request(org="other"), "in other"),
+        (request(org="other"), "other .*agent alice"),
         (request(requested_at_ms=NOW_MS - FRESH_MS - 1), "minute"),
         (request(requested_at_ms=NOW_MS + FRESH_MS + 1), "minute"),
         (request(path=None), "path"),
@@ -201,7 +201,7 @@ def test_another_accounts_vault_is_shut() -> None:
 )
 def test_a_request_that_proves_nothing_is_refused(raw: bytes, why: str) -> None:
     with desk_of("envelope", ALL) as desk, pytest.raises(ReadRequestError, match=why):
-        desk.prove(raw, NOW_MS)
+        desk.verify(raw, NOW_MS)
 
 
 def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
@@ -209,12 +209,12 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
         put(desk.secret_sealing, order("envelope"))
         raw = request()
         assert told(desk, raw)
-        with pytest.raises(ReadRequestError, match="before"):
-            desk.prove(raw, NOW_MS + FRESH_MS)
+        with pytest.raises(ReadRequestError, match="already answered"):
+            desk.verify(raw, NOW_MS + FRESH_MS)
         for later_ms in (3 * FRESH_MS, 6 * FRESH_MS):
             at_ms = NOW_MS + later_ms
-            desk.prove(request(requested_at_ms=at_ms), at_ms)
-            assert len(desk.seen.came_at_ms) == 1, "what is too old to be sent again is forgotten"
+            desk.verify(request(requested_at_ms=at_ms), at_ms)
+            assert len(desk.seen.seen_at_ms) == 1, "what is too old to be sent again is forgotten"
 
 
 def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
