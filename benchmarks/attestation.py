@@ -28,7 +28,7 @@ _WORDS = struct.Struct(f"<{REPORT_BYTES // 4}I")
 
 def figures() -> Iterator[Figure]:
     """Yield the rows of this group."""
-    authority = SimulatedAuthority.found(AuthorityKeys.generate(), Generation.MILAN, AT)
+    authority = SimulatedAuthority.create(AuthorityKeys.generate(), Generation.MILAN, AT)
     chip = SimulatedChip.generate(Generation.MILAN, b"\x01" * 64)
     platform = SimulatedPlatform(authority, chip, SigningKey.VCEK, AT)
     report = platform.sign({"report_data": BINDING.report_data()})

@@ -21,7 +21,7 @@ from infra.local.ports import HOST, free_port
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.generations import Generation
 from signer.attestation.policy import VerificationPolicy
-from signer.attestation.release.client import Asking
+from signer.attestation.release.client import Requester
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
@@ -36,7 +36,7 @@ from signer.custody.context import SecretContext
 from signer.custody.hpke import HpkeKey
 from signer.custody.kms.local import LocalKms
 from signer.signatures import Ed25519Signer
-from sixgate.https.server import Listening
+from sixgate.https.server import ListenConfig
 from sixgate.releasing.link import ReleaseLink
 from sixgate.releasing.serving import ReleaseServer
 from sixgate.settings.release import ReleaseAddress
@@ -59,9 +59,14 @@ class ReleaseRig(NamedTuple):
     token: bytes
 
     def kms(self, transport: Transport) -> ReleasedKms:
-        asking = Asking("acme", "signer-0", "0x" + "0b" * 32, "0x" + "0c" * 32)
+        requester = Requester("acme", "signer-0", "0x" + "0b" * 32, "0x" + "0c" * 32)
         return ReleasedKms(
-            self.holder, asking, transport, self.evidence, lambda: self.token, secrets.token_bytes
+            self.holder,
+            requester,
+            transport,
+            self.evidence,
+            lambda: self.token,
+            secrets.token_bytes,
         )
 
 
@@ -69,7 +74,7 @@ class Machine:
     """A simulated confidential machine; its reports cost one signature, like those of firmware."""
 
     def __init__(self) -> None:
-        self.authority = SimulatedAuthority.found(AuthorityKeys.generate(), Generation.MILAN, AT)
+        self.authority = SimulatedAuthority.create(AuthorityKeys.generate(), Generation.MILAN, AT)
         chip = SimulatedChip.generate(Generation.MILAN, b"\x01" * 64)
         self._platform = SimulatedPlatform(self.authority, chip, SigningKey.VCEK, AT)
         self._crl = self.authority.revocation_list(AT)
@@ -120,7 +125,7 @@ def _listening(service: ReleaseService) -> Iterator[int]:
     stop = asyncio.Event()
 
     async def serve(threads: ThreadPoolExecutor) -> None:
-        listening = Listening("release", HOST, port, None, frozenset())
+        listening = ListenConfig("release", HOST, port, None, frozenset())
         async with ReleaseServer(service, listening, threads, print).serving():
             done.set()
             await stop.wait()

@@ -42,7 +42,7 @@ NO_KMS = KmsSettings()
 class ReleasedKeys(Protocol):
     """Key holders of a signer without a KMS of its own. The journal records every call."""
 
-    def starting(self, journal: KmsJournal) -> Holders:
+    def identity_holders(self, journal: KmsJournal) -> Holders:
         """Return the holders that open the signer's identity, before its boot is known."""
         ...
 
@@ -85,7 +85,7 @@ def open_signer_keys(
     journal = KmsJournal(wall_ms, log_kms_call)
     holders = released.holders(journal) if released else open_holders(folder, settings, journal)
     # A release binds every call to a boot. The identity is opened before there is one.
-    identity_holders = released.starting(journal) if released else holders
+    identity_holders = released.identity_holders(journal) if released else holders
     sealed = sealed or read_identity(folder)
     identity = open_identity(root_of(sealed, folder, identity_holders), sealed)
     secret_holders = None if released else open_secret_holders(settings, journal)

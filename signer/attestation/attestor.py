@@ -8,14 +8,14 @@ from schemas.boot import BootFacts, SignerBoot, start_id
 from signer.attestation.binding import Binding, Purpose
 from signer.attestation.boot import boot_binding, boot_record, customer_binding, signer_file
 from signer.attestation.evidence import EvidenceFile
-from signer.attestation.release.client import Asking
+from signer.attestation.release.client import Requester
 from signer.attestation.verify import Evidence
 from signer.registry import Registry
 
 UNIQUE_BYTES = 16
 
 
-class Speaker(Protocol):
+class AttestedIdentity(Protocol):
     """Name and public key of the attested signer; its private key need not be open."""
 
     @property
@@ -29,7 +29,7 @@ class Speaker(Protocol):
         ...
 
 
-class Source(NamedTuple):
+class EvidenceSource(NamedTuple):
     """Source of evidence: a platform with its certificates, real or simulated.
 
     ``evidence`` raises ``CollectionError``.
@@ -39,7 +39,7 @@ class Source(NamedTuple):
     simulated: bool
 
 
-class Bound(NamedTuple):
+class BoundClaims(NamedTuple):
     """Organisation, and the two digests (0x hex) that a signer binds in all its evidence."""
 
     org: str
@@ -52,9 +52,9 @@ class Attestor:
 
     def __init__(
         self,
-        identity: Speaker,
-        source: Source,
-        bound: Bound,
+        identity: AttestedIdentity,
+        source: EvidenceSource,
+        bound: BoundClaims,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
     ) -> None:
@@ -91,21 +91,21 @@ class Attestor:
             evidence = self._source.evidence(customer_binding(facts, nonce))
             return signer_file(facts, evidence, nonce)
 
-    def asking(self) -> Asking | None:
+    def requester(self) -> Requester | None:
         """Return this boot as requester of a key release; None before the boot record exists."""
         with self._lock:
             if self._boot is None:
                 return None
             bound, signer = self._bound, self._identity.keyid
-            return Asking(bound.org, signer, self._boot.id, bound.configuration)
+            return Requester(bound.org, signer, self._boot.id, bound.configuration)
 
-    def starting(self) -> Asking:
+    def start_requester(self) -> Requester:
         """Return this start as requester of the signer's identity, before the boot record exists.
 
         The request names the digest of ``unique``, which leads from the boot's facts to the grant.
         """
         bound, signer = self._bound, self._identity.keyid
-        return Asking(bound.org, signer, start_id(self._unique), bound.configuration)
+        return Requester(bound.org, signer, start_id(self._unique), bound.configuration)
 
     def release_evidence(self, binding: Binding) -> Evidence:
         """Return evidence for a release.

@@ -29,7 +29,7 @@ class BootVerificationError(Exception):
     """The record is not the expected signer's, contradicts itself, or has other evidence."""
 
 
-class Named(NamedTuple):
+class ExpectedSigner(NamedTuple):
     """The expected signer of a boot, with every public key (0x hex) ever registered for it."""
 
     org: str
@@ -72,7 +72,7 @@ def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> Sig
 
 
 def check_boot(
-    record: SignerBoot, named: Named, policy: VerificationPolicy, at_ms: int
+    record: SignerBoot, named: ExpectedSigner, policy: VerificationPolicy, at_ms: int
 ) -> Verified:
     """Verify a boot's record as of a time. No other code decides which boots are valid.
 

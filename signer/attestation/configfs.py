@@ -13,7 +13,7 @@ from signer.attestation.platform import (
     AnswerMalformedError,
     Collected,
     PlatformUnavailableError,
-    collected,
+    check_collected,
 )
 
 REPORTS = Path("/sys/kernel/config/tsm/report")
@@ -79,7 +79,7 @@ class ConfigfsPlatform:
         except OSError as error:
             message = f"cannot get a report from {self._folder.parent}: {error.strerror}"
             raise PlatformUnavailableError(message) from None
-        return collected(report, table, binding)
+        return check_collected(report, table, binding)
 
     def _report_and_table(self, binding: Binding) -> tuple[bytes, bytes]:
         if (provider := self._read("provider").strip()) != PROVIDER:

@@ -20,8 +20,8 @@ from signer.attestation.platform import (
     FirmwareRefusedError,
     PlatformBusyError,
     PlatformUnavailableError,
-    collected,
-    report_in,
+    check_collected,
+    report_of_response,
 )
 
 DEVICE = Path("/dev/sev-guest")
@@ -91,7 +91,7 @@ class SevGuestDevice:
         """Return a report with the host's certificates; raise ``CollectionError``."""
         with self._lock:
             report, table = self._extended(_report_request(binding))
-        return collected(report, table, binding)
+        return check_collected(report, table, binding)
 
     def collect_bare(self, binding: Binding) -> Collected:
         """Return a report without the host's certificates; raise ``CollectionError``."""
@@ -100,7 +100,7 @@ class SevGuestDevice:
             response, vmm_error = self._answer(SNP_GET_REPORT, request)
         if vmm_error:
             raise _vmm_failure(vmm_error)
-        return collected(report_in(response), b"", binding)
+        return check_collected(report_of_response(response), b"", binding)
 
     def _extended(self, request: ReportRequest) -> tuple[bytes, bytes]:
         """Request a report with certificates; the first call asks the host for their size."""
@@ -111,7 +111,7 @@ class SevGuestDevice:
             extended = ExtendedRequest(data=request, certs_address=address, certs_len=room)
             response, vmm_error = self._answer(SNP_GET_EXT_REPORT, extended)
             if not vmm_error:
-                return report_in(response), bytes(certificates)
+                return report_of_response(response), bytes(certificates)
             # The host asks for more room; one that asks for no more, or too much, is broken.
             if vmm_error != VMM_INVALID_LENGTH or not room < extended.certs_len <= TABLE_BYTES_MAX:
                 raise _vmm_failure(vmm_error)

@@ -52,7 +52,7 @@ class Platform(Protocol):
         ...
 
 
-def collected(report: bytes, table: bytes, binding: Binding) -> Collected:
+def check_collected(report: bytes, table: bytes, binding: Binding) -> Collected:
     """Check that a report answers the request; raise ``AnswerMalformedError``.
 
     This does not verify the report. It detects a broken device before a verifier does.
@@ -69,7 +69,7 @@ def collected(report: bytes, table: bytes, binding: Binding) -> Collected:
     return Collected(report, certificates)
 
 
-def report_in(response: bytes) -> bytes:
+def report_of_response(response: bytes) -> bytes:
     """Return the report in a firmware response (MSG_REPORT_RSP).
 
     Raises ``FirmwareRefusedError`` for an error status, ``AnswerMalformedError`` for a wrong size.

@@ -76,7 +76,7 @@ class SimulatedAuthority:
         self._product = PROFILES[generation].product
 
     @classmethod
-    def found(cls, keys: AuthorityKeys, generation: Generation, at: datetime) -> Self:
+    def create(cls, keys: AuthorityKeys, generation: Generation, at: datetime) -> Self:
         """Make an authority with new certificates, valid from ``at``."""
         product = PROFILES[generation].product
         name = f"ARK-{product}"

@@ -19,7 +19,7 @@ FILE_BYTES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Supplied:
+class SuppliedFiles:
     """Untrusted certificates and revocation list (DER) from files; each may be absent."""
 
     leaf: bytes | None = None
@@ -28,7 +28,7 @@ class Supplied:
     crl: bytes | None = None
 
 
-def supplied_in(folder: Path) -> Supplied:
+def read_supplied(folder: Path) -> SuppliedFiles:
     """Read ``leaf.der``, ``cert_chain`` (PEM: intermediate, then root) and ``crl.der``.
 
     Raises ``PlatformUnavailableError`` for a folder or file that cannot be read.
@@ -39,7 +39,7 @@ def supplied_in(folder: Path) -> Supplied:
         )
     leaf, chain, crl = (_read(folder / name) for name in (LEAF, CHAIN, REVOCATIONS))
     if chain is None:
-        return Supplied(leaf=leaf, crl=crl)
+        return SuppliedFiles(leaf=leaf, crl=crl)
     try:
         intermediate, root = (
             one.public_bytes(Encoding.DER) for one in load_pem_x509_certificates(chain)
@@ -47,10 +47,10 @@ def supplied_in(folder: Path) -> Supplied:
     except ValueError:
         message = f"{folder / CHAIN} is not a PEM file of intermediate and root: fetch it again"
         raise PlatformUnavailableError(message) from None
-    return Supplied(leaf, intermediate, root, crl)
+    return SuppliedFiles(leaf, intermediate, root, crl)
 
 
-def complete(collected: Collected, supplied: Supplied) -> Evidence:
+def complete_evidence(collected: Collected, supplied: SuppliedFiles) -> Evidence:
     """Return evidence; the host's certificates take precedence over those from files.
 
     Raises ``PlatformUnavailableError`` if neither has a certificate.

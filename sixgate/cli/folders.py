@@ -83,7 +83,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     log_json(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
     known_kinds()
 
-    with _stop_signal() as stop, folder.upheld(), ExitStack() as owning:
+    with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _own(folder, stop, owning):
             with running(folder) as node, serving(folder, node):
                 notices().print(
@@ -102,7 +102,7 @@ def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
     told = False
     while not stop.is_set():
         try:
-            owning.enter_context(folder.owned())
+            owning.enter_context(folder.ownership_lock())
         except FolderBusyError:
             if time.monotonic() > end:
                 raise

@@ -14,7 +14,7 @@ from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson, Data, check
 from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.data_folder.folder import ADMIN, SIGNER
-from sixgate.data_folder.key_files import own_public_key
+from sixgate.data_folder.key_files import ensure_public_key
 
 ROLE = "registrar"
 Registrar = Annotated[
@@ -49,7 +49,7 @@ def add(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
         others = {one["name"] for one in here.registry["services"] if one["role"] != ROLE}
         if name in others | {ADMIN}:
             usage(f"{name} is somebody else's name and key: name the registrar otherwise")
-        key = own_public_key(here.folder.key(name), name)
+        key = ensure_public_key(here.folder.key(name), name)
         here.register(entry(ServiceSet, role=ROLE, name=name, public_key=key, active=True))
         path = here.folder.key(name)
     notices().print(f"Registrar {name} counts; its key is {path}.", highlight=False, soft_wrap=True)

@@ -27,7 +27,7 @@ from sixgate.custody.reading import desk, read, reading_key
 from sixgate.custody.serving import CustodyServer
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.https.server import REQUESTS_MAX, Listening
+from sixgate.https.server import REQUESTS_MAX, ListenConfig
 from sixgate.https.tls import server_context
 from sixgate.logs import log_kms_call
 from sixgate.scaled.appender import Appender, sending
@@ -165,8 +165,8 @@ def _refuse_releases(settings: Settings) -> None:
         )
 
 
-def _listening(custody: CustodySettings) -> Listening:
+def _listening(custody: CustodySettings) -> ListenConfig:
     tls = server_context(custody.tls, SECTION) if custody.tls else None
     if tls is None:
         _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
-    return Listening(SECTION, custody.host, custody.port, tls, frozenset(custody.clients))
+    return ListenConfig(SECTION, custody.host, custody.port, tls, frozenset(custody.clients))

@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from sixgate.api import ApiError, Json
-from sixgate.https.server import BoundedServer, Listening, problem
+from sixgate.https.server import BoundedServer, ListenConfig, problem
 
 READS, READING_KEY = "/v1/reads", "/v1/reading-key"
 REQUEST_BYTES_MAX = 16 * 1024
@@ -41,7 +41,7 @@ class CustodyServer:
         self,
         reading_key: Json,
         read: Read,
-        listening: Listening,
+        listening: ListenConfig,
         threads: Executor,
         failed: Callable[[BaseException], None],
     ) -> None:

@@ -28,7 +28,7 @@ from sixgate.data_folder.folder import (
     FolderError,
     Trust,
 )
-from sixgate.data_folder.holder_files import make_local_holders
+from sixgate.data_folder.holder_files import create_local_holders
 from sixgate.data_folder.identity import create_identity
 from sixgate.data_folder.key_files import SEED_BYTES, create_key_file, load_key_file
 from streams.log.sqlite import SqliteLog
@@ -114,7 +114,7 @@ def _make_keys(folder: Folder, org: str, random_bytes: Callable[[int], bytes]) -
     for name in (ADMIN, *services):
         create_key_file(folder.key(name), random_bytes(SEED_BYTES))
     create_root_file(folder.root_key, random_bytes)
-    make_local_holders(folder.holder_keys, random_bytes)
+    create_local_holders(folder.holder_keys, random_bytes)
     kms = open_local_kms(folder.root_key, random_bytes)
     signer = create_identity(folder, org, kms, random_bytes)
     keys = {name: load_key_file(folder.key(name), name) for name in services}

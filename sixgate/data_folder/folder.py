@@ -153,18 +153,18 @@ class Folder:
 
         return load_key_file(self.key(ADMIN), ADMIN)
 
-    def place(self) -> tuple[int, int]:
-        """Return device and inode of the folder, for ``check_same``."""
+    def inode(self) -> tuple[int, int]:
+        """Return device and inode of the folder, for ``check_not_replaced``."""
         status = self.path.stat()
         return status.st_dev, status.st_ino
 
-    def check_same(self, place: tuple[int, int]) -> None:
+    def check_not_replaced(self, inode: tuple[int, int]) -> None:
         """Raise ``FolderError`` if the folder was removed or replaced.
 
         Open files that were deleted can still be written, but those writes are lost.
         """
         try:
-            same = self.place() == place
+            same = self.inode() == inode
         except OSError:
             same = False
         if not same:
@@ -179,18 +179,18 @@ class Folder:
             raise FolderError(f"{path} is in the data folder: choose a file outside of it")
 
     @contextmanager
-    def owned(self) -> Iterator[None]:
+    def ownership_lock(self) -> Iterator[None]:
         """Lock the folder until the block ends; raise ``FolderBusyError`` if it is locked."""
         # The folder itself is locked: a lock file could be deleted while it is held.
         with _locked(self.path, os.O_DIRECTORY, self.path):
             yield
 
     @contextmanager
-    def upheld(self) -> Iterator[None]:
-        """Hold the lock of ``sixgate up`` until the block ends, also while it waits for ``owned``.
+    def up_lock(self) -> Iterator[None]:
+        """Hold the lock of ``sixgate up`` until the block ends, also while it waits for ownership.
 
         Raises ``FolderBusyError`` if another ``up`` holds it, so that a second one fails fast. Only
-        ``owned`` protects the folder.
+        ``ownership_lock`` protects the folder.
         """
         with _locked(self.trust_file, 0, self.path):
             yield

@@ -12,7 +12,7 @@ from signer.custody.kms.root_file import create_root_file, open_local_kms
 from sixgate.data_folder.folder import Folder, FolderError
 
 
-def make_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> None:
+def create_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> None:
     """Create the files of all providers atomically; raise ``RootFileError``, ``OSError``.
 
     A partial set would be permanent: a missing file is never recreated.
@@ -28,14 +28,14 @@ def make_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> No
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def complete_holders(folder: Folder) -> None:
+def ensure_local_holders(folder: Folder) -> None:
     """Create the providers of a folder of an older version; raise ``FolderError``.
 
     If only some files are missing, they are not recreated: new keys would not open the shares.
     """
     try:
         if not folder.holder_keys.exists():
-            make_local_holders(folder.holder_keys, secrets.token_bytes)
+            create_local_holders(folder.holder_keys, secrets.token_bytes)
     except OSError as error:
         raise FolderError(f"{folder.holder_keys} cannot be created: {error.strerror}") from None
 

@@ -36,7 +36,7 @@ def create_key_file(path: Path, seed: bytes) -> None:
         raise KeyFileError(f"{path} cannot be created: {error.strerror}") from None
 
 
-def own_public_key(path: Path, keyid: str) -> str:
+def ensure_public_key(path: Path, keyid: str) -> str:
     """Return the public key of a key file; create the file if it is missing.
 
     Raises ``KeyFileError``.

@@ -6,14 +6,14 @@ from typing import Protocol, TypeVar
 
 from signer.attestation.attestor import Attestor
 from signer.registry import Registry
-from sixgate.attesting.opening import configuration, open_attestor
+from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.composition import SignerKeys, make_slot, open_signer_keys
 from sixgate.data_folder.folder import LEDGER, SIMULATOR, SLOT, Folder, Trust
-from sixgate.data_folder.holder_files import complete_holders
+from sixgate.data_folder.holder_files import ensure_local_holders
 from sixgate.data_folder.key_files import load_key_file
 from sixgate.embedded.ledger_service import LedgerService
-from sixgate.settings.attestation import OwnSettings
+from sixgate.settings.attestation import EmbeddedSettings
 from sixgate.settings.loading import load
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
@@ -80,7 +80,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
     """
     trust = folder.trust()
     folder.refuse_published()
-    complete_holders(folder)
+    ensure_local_holders(folder)
     signer_keys = open_signer_keys(folder)
     ledger_key = load_key_file(folder.key(LEDGER), LEDGER)
     simulator_key = load_key_file(folder.key(SIMULATOR), SIMULATOR)
@@ -114,7 +114,7 @@ def assemble(folder: Folder, on_commit: OnCommit) -> Parts:
 
 
 def _attestor(signer_keys: SignerKeys, trust: Trust, opened: ExitStack) -> Attestor:
-    settings = load(OwnSettings, None).attestation
+    settings = load(EmbeddedSettings, None).attestation
     slots = [int(SLOT)]
     bound = configuration(settings, trust, slots, ledger_required=True, head_required=False)
     return open_attestor(settings, signer_keys.identity, trust, bound, opened)

@@ -29,7 +29,7 @@ class Pipeline:
     """
 
     def __init__(self, folder: Folder, on_commit: Callable[[Sequence[Outgoing]], None]) -> None:
-        self._folder, self._place = folder, folder.place()
+        self._folder, self._folder_inode = folder, folder.inode()
         self._on_commit = on_commit
         self.parts: Parts = assemble(folder, self._publish_commit)
         self.lock = threading.RLock()
@@ -83,7 +83,7 @@ class Pipeline:
         # After a failure in mid-batch, memory and log may differ: only a new start may go on.
         self.check_running()
         with self.lock, self._failing():
-            self._folder.check_same(self._place)
+            self._folder.check_not_replaced(self._folder_inode)
             with log_slow(_LOG, "pipeline.batch_slow"):
                 read = self.parts.runner.step()
         self._busy = read > 0
@@ -156,7 +156,7 @@ class Pipeline:
     def _cause_of(self, error: BaseException) -> BaseException:
         """Return the folder's removal as the cause if it was removed, else the error itself."""
         try:
-            self._folder.check_same(self._place)
+            self._folder.check_not_replaced(self._folder_inode)
         except FolderError as removed:
             return removed
         return error

@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListenConfig:
     """Listen address; with ``tls``, ``clients`` are the accepted common names of certificates.
 
     ``section`` is the section of the settings, for error messages.
@@ -43,7 +43,7 @@ class BoundedServer:
     """Serves routes to known clients; a request body has at most ``body_bytes_max`` bytes."""
 
     def __init__(
-        self, routes: Sequence[web.RouteDef], listening: Listening, body_bytes_max: int
+        self, routes: Sequence[web.RouteDef], listening: ListenConfig, body_bytes_max: int
     ) -> None:
         self._routes = routes
         self._listening = listening

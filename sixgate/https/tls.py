@@ -26,5 +26,5 @@ def _context(files: TlsFiles, purpose: ssl.Purpose, where: str) -> ssl.SSLContex
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.load_cert_chain(files.certificate, files.key)
     except OSError:  # ssl.SSLError is one too
-        raise files.unusable(where) from None
+        raise files.unusable_error(where) from None
     return context

@@ -28,7 +28,7 @@ from signer.custody.process import forbid_inspection
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
-from sixgate.https.server import REQUESTS_MAX, Listening
+from sixgate.https.server import REQUESTS_MAX, ListenConfig
 from sixgate.https.tls import server_context
 from sixgate.kms.factory import providers
 from sixgate.releasing.keys import ReleaseName, exclusive_lock, open_keys
@@ -213,8 +213,8 @@ class ReleaseProcess:
             ) from None
 
 
-def _listening(release: ReleaseSettings) -> Listening:
+def _listening(release: ReleaseSettings) -> ListenConfig:
     tls = server_context(release.tls, SECTION) if release.tls else None
     if tls is None:
         _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})
-    return Listening(SECTION, release.host, release.port, tls, frozenset(release.clients))
+    return ListenConfig(SECTION, release.host, release.port, tls, frozenset(release.clients))

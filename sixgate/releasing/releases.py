@@ -10,7 +10,7 @@ from schemas.custody import PROVIDERS
 from signer.attestation.attestor import Attestor
 from signer.attestation.binding import Binding
 from signer.attestation.platform import PlatformUnavailableError
-from signer.attestation.release.client import Asking
+from signer.attestation.release.client import Requester
 from signer.attestation.release.kms import ReleasedKms, Transport
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify import Evidence
@@ -72,16 +72,16 @@ class SignerReleases:
         """Use this attestor for all later requests."""
         self._attestor = lambda: attestor
 
-    def starting(self, journal: KmsJournal) -> Holders:
+    def identity_holders(self, journal: KmsJournal) -> Holders:
         """Return holders for the signer's identity; requests name a start, not a boot."""
-        return self._make_holders(journal, Attestor.starting)
+        return self._make_holders(journal, Attestor.start_requester)
 
     def holders(self, journal: KmsJournal) -> Holders:
         """Return holders for the vaults' keys. The journal records every call."""
-        return self._make_holders(journal, Attestor.asking)
+        return self._make_holders(journal, Attestor.requester)
 
     def _make_holders(
-        self, journal: KmsJournal, requester_of: Callable[[Attestor], Asking | None]
+        self, journal: KmsJournal, requester_of: Callable[[Attestor], Requester | None]
     ) -> Holders:
         by_name = {
             name: JournaledRoot(self._holder(name, requester_of), journal)
@@ -93,17 +93,17 @@ class SignerReleases:
         )
 
     def _holder(
-        self, name: ProviderName, requester_of: Callable[[Attestor], Asking | None]
+        self, name: ProviderName, requester_of: Callable[[Attestor], Requester | None]
     ) -> ReleasedHolder:
         token = self._addresses[name].token
 
         def make_kms(holder: ReleaseHolder, transport: Transport) -> ReleasedKms:
             attestor = self._attestor()
-            asking = requester_of(attestor) if attestor else None
-            if asking is None:
+            requester = requester_of(attestor) if attestor else None
+            if requester is None:
                 raise KmsUnavailableError(NOT_ATTESTED)
             read, random_bytes = partial(read_token, token), secrets.token_bytes
-            return ReleasedKms(holder, asking, transport, self._attest, read, random_bytes)
+            return ReleasedKms(holder, requester, transport, self._attest, read, random_bytes)
 
         return ReleasedHolder(name, self._policy, self._links[name], make_kms)
 

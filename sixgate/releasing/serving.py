@@ -15,7 +15,7 @@ from aiohttp import web
 from schemas.canonical import canonical_bytes
 from signer.attestation.release.request import REQUEST_BYTES_MAX
 from signer.attestation.release.service import ReleaseService
-from sixgate.https.server import BoundedServer, Listening
+from sixgate.https.server import BoundedServer, ListenConfig
 
 NONCES, RELEASES = "/v1/nonces", "/v1/releases"
 
@@ -30,7 +30,7 @@ class ReleaseServer:
     def __init__(
         self,
         service: ReleaseService,
-        listening: Listening,
+        listening: ListenConfig,
         threads: Executor,
         failed: Callable[[BaseException], None],
     ) -> None:

@@ -42,7 +42,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
     budgets. Raises ``FolderError``, ``OtherOrganisationError``, ``KafkaBusError``.
     """
     trust = folder.trust()
-    with folder.owned():
+    with folder.ownership_lock():
         # 1.
         folder.refuse_used()
         registry, requests = _inbox_records(folder, trust.partitions)

@@ -44,7 +44,7 @@ def reseal(settings: Settings) -> Resealed:
 def _holders(prepared: PreparedSigner) -> Holders:
     journal = KmsJournal(wall_ms, log_kms_call)
     if prepared.releases:
-        return prepared.releases.starting(journal)
+        return prepared.releases.identity_holders(journal)
     return open_holders(prepared.folder, prepared.settings.kms, journal)
 
 

@@ -14,7 +14,7 @@ from sixgate.errors import SettingsError
 from sixgate.settings.attestation import AttestationSettings
 from sixgate.settings.custody import CustodyAddress, CustodySettings
 from sixgate.settings.kms import KmsSettings
-from sixgate.settings.loading import FROM_ENVIRONMENT, load, sentence
+from sixgate.settings.loading import FROM_ENVIRONMENT, invalid_setting, load
 from sixgate.settings.release import ReleaseSettings, ReleasesSettings
 from sixgate.settings.section import Section
 from sixgate.settings.sections import ClickHouseSettings, HeadSettings, KafkaSettings
@@ -125,7 +125,7 @@ def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
     try:
         signer = SignerSettings(**settings.signer.model_dump() | {"slots": slots})
     except ValidationError as error:
-        raise SettingsError(sentence(error, "signer")) from None
+        raise SettingsError(invalid_setting(error, "signer")) from None
     return settings.model_copy(update={"signer": signer})
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from signer.attestation.attestor import Attestor
 from signer.custody.process import forbid_inspection
 from signer.identity import SealedIdentity
-from sixgate.attesting.opening import configuration, open_attestor
+from sixgate.attesting.factory import configuration, open_attestor
 from sixgate.composition import SignerKeys, open_signer_keys
 from sixgate.data_folder.folder import Folder, Trust
 from sixgate.data_folder.identity import read_identity

@@ -40,7 +40,7 @@ class AttestationSettings(Section):
         return self
 
 
-class OwnSettings(BaseSettings):
+class EmbeddedSettings(BaseSettings):
     """Settings of an embedded pipeline; they come from the environment only."""
 
     model_config = FROM_ENVIRONMENT

@@ -45,7 +45,7 @@ def load(kind: type[S], file: Path | None) -> S:
     try:
         return FromFile()
     except ValidationError as error:
-        raise SettingsError(sentence(error)) from None
+        raise SettingsError(invalid_setting(error)) from None
 
 
 def _refuse_unreadable(file: Path) -> None:
@@ -63,7 +63,7 @@ def _refuse_unreadable(file: Path) -> None:
         )
 
 
-def sentence(error: ValidationError, *section: str) -> str:
+def invalid_setting(error: ValidationError, *section: str) -> str:
     """Describe the first invalid setting without its value, which may be secret."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = ".".join(map(str, (*section, *first["loc"])))

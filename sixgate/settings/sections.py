@@ -28,7 +28,7 @@ class TlsFiles(Section):
     certificate: Path
     key: Path
 
-    def unusable(self, where: str) -> SettingsError:
+    def unusable_error(self, where: str) -> SettingsError:
         """Return the error for unusable files; ``where`` names their settings."""
         return SettingsError(
             f"{self.ca}, {self.certificate} and {self.key} are not PEM files that belong together: "
@@ -68,7 +68,7 @@ class KafkaSettings(Section):
         files = self.tls
         tls = KafkaTls(files.ca, files.certificate, files.key) if files else None
         if files and tls and not tls.usable():
-            raise files.unusable("[kafka.tls]")
+            raise files.unusable_error("[kafka.tls]")
         return Broker(self.servers, client, tls, Names(self.prefix))
 
 

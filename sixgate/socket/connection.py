@@ -30,7 +30,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
     end = time.monotonic() + DIAL_S_MAX
     while True:
         try:
-            stack.enter_context(folder.owned())
+            stack.enter_context(folder.ownership_lock())
         except FolderBusyError:
             # The owner may still be starting, or just ending: then nothing listens yet.
             with suppress(ConnectionRefusedError, FileNotFoundError):

@@ -198,9 +198,9 @@ def test_a_folder_whose_trust_names_other_partitions_halts(
 
 
 def test_there_is_no_lock_file_to_delete_under_the_owner(folder: Folder) -> None:
-    with folder.owned():
+    with folder.ownership_lock():
         assert not (folder.path / "lock").exists()
-        with pytest.raises(FolderBusyError), folder.owned():
+        with pytest.raises(FolderBusyError), folder.ownership_lock():
             pass
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.release import ReleaseGranted, ReleaseReason, ReleaseRefused, decode_context
-from signer.attestation.release.client import Asking, Unwrapping
+from signer.attestation.release.client import Requester, UnwrapRequest
 from tests.harness.builders.attestation import AT_MS
 from tests.harness.builders.release import (
     BLOB,
@@ -12,10 +12,10 @@ from tests.harness.builders.release import (
     SHARE_PLACE,
     SHARED,
     Release,
-    asking,
     attest,
     exchange,
     release_policy,
+    requester,
     rs256,
 )
 from tests.harness.sizes import effort
@@ -35,16 +35,16 @@ REASONS = {
 """What can be wrong, in the order in which it is looked at, and what is said of it."""
 
 
-def asker(wrong: set[str]) -> Asking:
+def asker(wrong: set[str]) -> Requester:
     changes = {"org": "other"} if "other org" in wrong else {}
     if "configuration" in wrong:
         changes["configuration"] = "0x" + "0d" * 32
-    return asking(**changes)
+    return requester(**changes)
 
 
-def wanted(wrong: set[str]) -> Unwrapping:
+def wanted(wrong: set[str]) -> UnwrapRequest:
     elsewhere = decode_context(SHARED.share_aad("azure"))
-    return Unwrapping(BLOB, elsewhere if "place" in wrong else SHARE_PLACE)
+    return UnwrapRequest(BLOB, elsewhere if "place" in wrong else SHARE_PLACE)
 
 
 def use_up(release: Release, nonce: bytes) -> None:

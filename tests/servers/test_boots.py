@@ -11,7 +11,7 @@ import pytest
 
 from schemas.boot import SignerBoot
 from schemas.topics import Topic
-from signer.attestation.boot import Named, check_boot
+from signer.attestation.boot import ExpectedSigner, check_boot
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT
 from signer.signatures import Ed25519Signer
@@ -103,7 +103,7 @@ def test_the_page_s_query_leads_from_an_outcome_to_evidence_that_verifies(
     (key,) = (one["public_key"] for one in services if one["role"] == "signer")
     record = SignerBoot.decode(body.encode())
     assert (intent, record.id) == (ended["intent"], ended["boot"])
-    named = Named(record.facts.org, record.facts.signer, [key])
+    named = ExpectedSigner(record.facts.org, record.facts.signer, [key])
     assert check_boot(record, named, BELIEVING, wall_ms()).simulated
     assert record.facts.registry_sequence > 0
 

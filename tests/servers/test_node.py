@@ -153,7 +153,7 @@ def test_only_the_owner_may_use_the_socket(api: Api, folder: Folder) -> None:
 
 def test_a_second_owner_is_refused(api: Api, folder: Folder) -> None:
     assert api.status()
-    with pytest.raises(FolderBusyError), folder.owned():
+    with pytest.raises(FolderBusyError), folder.ownership_lock():
         pass
 
 

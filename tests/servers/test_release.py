@@ -19,7 +19,13 @@ from schemas.release import (
     request_digest,
 )
 from signer.attestation.binding import Purpose
-from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted, Wrapping
+from signer.attestation.release.client import (
+    Exchange,
+    KmsRequest,
+    Requester,
+    UnwrapRequest,
+    WrapRequest,
+)
 from signer.attestation.release.kms import ReleaseUnreachableError
 from signer.custody.errors import CorruptError, CustodyError, KmsDeniedError
 from signer.signatures import verify_event
@@ -33,16 +39,16 @@ from tests.harness.builders.release import (
     SHARE_AAD,
     SHARE_PLACE,
     SHARED,
-    asking,
     audience,
     base64_text,
     changed,
+    requester,
 )
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.release_process import Releasing, attest, releasing, token
 
-WRAPPING = Wrapping(SHARE, SHARE_PLACE)
+WRAPPING = WrapRequest(SHARE, SHARE_PLACE)
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +72,14 @@ def here(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Relea
 def exchange(
     here: Releasing,
     link: ReleaseLink,
-    *wanted: Wanted,
+    *wanted: KmsRequest,
     provider: str = "gcp",
-    asker: Asking | None = None,
+    asker: Requester | None = None,
     shown: bytes | None = None,
 ) -> Exchange:
     return Exchange(
         here.holders[provider],
-        asker or asking(),
+        asker or requester(),
         link.nonce(),
         wanted or (WRAPPING,),
         token(provider) if shown is None else shown,
@@ -108,7 +114,7 @@ class Case(NamedTuple):
     code: str | None = None
 
 
-def good(*wanted: Wanted, shown: bytes | None = None, asker: Asking | None = None) -> Made:
+def good(*wanted: KmsRequest, shown: bytes | None = None, asker: Requester | None = None) -> Made:
     def made(here: Releasing, link: ReleaseLink) -> bytes:
         with exchange(here, link, *wanted, shown=shown, asker=asker) as mine:
             return request(mine)
@@ -131,7 +137,9 @@ def with_report(**fields: object) -> Made:
 def with_a_nonce_of_ones_own(here: Releasing, _: ReleaseLink) -> bytes:
     holder = here.holders["gcp"]
     nonce = secrets.token_bytes(56)
-    with Exchange(holder, asking(), nonce, (WRAPPING,), token("gcp"), secrets.token_bytes) as mine:
+    with Exchange(
+        holder, requester(), nonce, (WRAPPING,), token("gcp"), secrets.token_bytes
+    ) as mine:
         return request(mine)
 
 
@@ -179,7 +187,7 @@ CASES = {
         ReleaseReason.EPHEMERAL_KEY_UNUSABLE,
     ),
     "another configuration": Case(
-        good(asker=asking(configuration=CONFIGURATION[:-2] + "ff")),
+        good(asker=requester(configuration=CONFIGURATION[:-2] + "ff")),
         ReleaseReason.CONFIGURATION_REFUSED,
     ),
     "a debugged machine": Case(with_report(policy=0x30000 | 1 << 19), EVIDENCE, "debug_allowed"),
@@ -199,9 +207,11 @@ CASES = {
         TOKEN,
         "token_audience_refused",
     ),
-    "another holder's share": Case(good(Wrapping(SHARE, AWS_PLACE)), ReleaseReason.CONTEXT_REFUSED),
+    "another holder's share": Case(
+        good(WrapRequest(SHARE, AWS_PLACE)), ReleaseReason.CONTEXT_REFUSED
+    ),
     "what nobody wrapped": Case(
-        good(Unwrapping(bytes(90), SHARE_PLACE)), ReleaseReason.KMS_CORRUPT
+        good(UnwrapRequest(bytes(90), SHARE_PLACE)), ReleaseReason.KMS_CORRUPT
     ),
 }
 

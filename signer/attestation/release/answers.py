@@ -12,18 +12,20 @@ from schemas.release import (
     decision_id,
 )
 from signer.attestation.release.identity import ReleaseIdentity
-from signer.attestation.release.operations import Allowed
+from signer.attestation.release.operations import AllowedRequest
 from signer.attestation.release.request import answer_box_info, join_frames
 from signer.custody.buffers import wiping
 from signer.custody.hpke import seal
 
 
-def grant(allowed: Allowed, results: Sequence[bytes | bytearray], at_ms: int) -> ReleaseGranted:
+def grant(
+    allowed: AllowedRequest, results: Sequence[bytes | bytearray], at_ms: int
+) -> ReleaseGranted:
     """Return an unsigned grant, with the KMS results sealed to the attested key.
 
     The caller wipes the results. Raise ``ValueError`` unless each operation has one result.
     """
-    if len(results) != len(allowed.work):
+    if len(results) != len(allowed.calls):
         raise ValueError("the number of results is not that of the operations")
     ask, binding, verified = allowed.ask, allowed.binding, allowed.verified
     ask_digest = ask.digest()

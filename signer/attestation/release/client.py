@@ -57,7 +57,7 @@ class ReleaseDeniedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Requester:
     """The requester: organisation, signer's name, its boot and configuration digest (0x hex)."""
 
     org: str
@@ -67,7 +67,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrapping:
+class WrapRequest:
     """A request to wrap a key of 1 to 64 bytes; the caller wipes it."""
 
     content: bytes | bytearray = field(repr=False)
@@ -75,14 +75,14 @@ class Wrapping:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwrapping:
+class UnwrapRequest:
     """A request to unwrap a blob."""
 
     blob: bytes = field(repr=False)
     context: Context
 
 
-Wanted: TypeAlias = Wrapping | Unwrapping
+KmsRequest: TypeAlias = WrapRequest | UnwrapRequest
 
 
 class Exchange:
@@ -91,9 +91,9 @@ class Exchange:
     def __init__(
         self,
         holder: ReleaseHolder,
-        asking: Asking,
+        requester: Requester,
         nonce: bytes,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[KmsRequest],
         token: bytes | bytearray,
         random_bytes: RandomBytes,
     ) -> None:
@@ -104,15 +104,15 @@ class Exchange:
         self._key = HpkeKey.generate(random_bytes)
         operations = tuple(map(_operation, wanted))
         ephemeral_key = f"0x{hashlib.sha256(self._key.spki).hexdigest()}"
-        info = ask_box_info(asking.org, holder.provider, nonce, ephemeral_key, operations)
-        contents = [one.content for one in wanted if isinstance(one, Wrapping)]
+        info = ask_box_info(requester.org, holder.provider, nonce, ephemeral_key, operations)
+        contents = [one.content for one in wanted if isinstance(one, WrapRequest)]
         with wiping(join_frames([token, *contents])) as joined:
             box = seal(bytes.fromhex(holder.sealing_key[2:]), joined, info)
         self._ask = ReleaseAsk(
-            org=asking.org,
+            org=requester.org,
             provider=holder.provider,
-            signer=asking.signer,
-            boot=asking.boot,
+            signer=requester.signer,
+            boot=requester.boot,
             operations=operations,
             box=base64.b64encode(box).decode(),
         )
@@ -120,7 +120,7 @@ class Exchange:
         self._claims = Claims(
             ephemeral_key=base64.b64encode(self._key.spki).decode(),
             key_set=self._ask.digest(),
-            configuration=asking.configuration,
+            configuration=requester.configuration,
         )
         self._request_digest = ""
         self.binding = Binding(
@@ -128,7 +128,7 @@ class Exchange:
             nonce,
             hashlib.sha256(self._key.spki).digest(),
             bytes.fromhex(self._claims.key_set[2:]),
-            bytes.fromhex(asking.configuration[2:]),
+            bytes.fromhex(requester.configuration[2:]),
         )
 
     def request(self, evidence: Evidence) -> bytes:
@@ -184,8 +184,8 @@ class Exchange:
             raise _untrusted(self._holder) from None
 
 
-def _operation(wanted: Wanted) -> Operation:
-    if isinstance(wanted, Wrapping):
+def _operation(wanted: KmsRequest) -> Operation:
+    if isinstance(wanted, WrapRequest):
         return Wrap(context=wanted.context)
     return Unwrap(context=wanted.context, blob=base64.b64encode(wanted.blob).decode())
 

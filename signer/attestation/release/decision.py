@@ -30,7 +30,7 @@ from signer.attestation.errors import AttestationError
 from signer.attestation.release.answers import refuse
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.nonces import NonceRefusedError, Nonces
-from signer.attestation.release.operations import Allowed, ToUnwrap, ToWrap, Work
+from signer.attestation.release.operations import AllowedRequest, KmsCall, KmsUnwrap, KmsWrap
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import (
     REQUEST_BYTES_MAX,
@@ -57,7 +57,7 @@ class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this mo
 
 def judge(
     raw: bytes, identity: ReleaseIdentity, nonces: Nonces, now_ms: int
-) -> tuple[Nonces, Allowed | ReleaseRefused]:
+) -> tuple[Nonces, AllowedRequest | ReleaseRefused]:
     """Decide a request: return the next state of the nonces, and the allowed work or a refusal."""
     name = request_digest(raw)
     try:
@@ -74,19 +74,19 @@ def judge(
         for operation in request.ask.operations:
             _check_held(operation.context, request.ask.signer, identity)
         # 5. On a cloud the report identifies the machine only; the token identifies the workload.
-        workload, work = _open_box(request.ask, binding, identity, now_ms)
+        workload, calls = _open_box(request.ask, binding, identity, now_ms)
     except _Refusal as refusal:
         return nonces, refuse(name, identity, refusal.reason, now_ms, refusal.code)
     except NonceRefusedError as refusal:
         return nonces, refuse(name, identity, refusal.reason, now_ms)
-    return nonces, Allowed(
+    return nonces, AllowedRequest(
         request=name,
         ask=request.ask,
         binding=binding,
         attested_key=attested_key,
         verified=verified,
         workload=workload,
-        work=work,
+        calls=calls,
         identity=identity,
     )
 
@@ -160,7 +160,7 @@ def _check_held(context: Context, signer: str, identity: ReleaseIdentity) -> Non
 
 def _open_box(
     ask: ReleaseAsk, binding: Binding, identity: ReleaseIdentity, now_ms: int
-) -> tuple[Workload, tuple[Work, ...]]:
+) -> tuple[Workload, tuple[KmsCall, ...]]:
     ephemeral_key = f"0x{binding.ephemeral_key_digest.hex()}"
     info = ask_box_info(ask.org, ask.provider, binding.nonce, ephemeral_key, ask.operations)
     wraps = sum(isinstance(operation, Wrap) for operation in ask.operations)
@@ -178,7 +178,7 @@ def _open_box(
                 identity.token_keys,
                 now_ms,
             )
-        return workload, _work(ask, contents)
+        return workload, _kms_calls(ask, contents)
     except Exception as error:
         wipe_all(contents)  # plaintexts of a refused request
         if isinstance(error, TokenError):
@@ -186,13 +186,13 @@ def _open_box(
         raise
 
 
-def _work(ask: ReleaseAsk, contents: list[bytearray]) -> tuple[Work, ...]:
+def _kms_calls(ask: ReleaseAsk, contents: list[bytearray]) -> tuple[KmsCall, ...]:
     if not all(0 < len(content) <= PLAINTEXT_BYTES_MAX for content in contents):
         raise _Refusal(ReleaseReason.BOX_UNREADABLE)
     to_wrap = iter(contents)
     return tuple(
-        ToWrap(next(to_wrap), operation.context.encode())
+        KmsWrap(next(to_wrap), operation.context.encode())
         if isinstance(operation, Wrap)
-        else ToUnwrap(base64.b64decode(operation.blob), operation.context.encode())
+        else KmsUnwrap(base64.b64decode(operation.blob), operation.context.encode())
         for operation in ask.operations
     )

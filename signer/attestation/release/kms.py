@@ -12,13 +12,13 @@ from schemas.release import Context, ReleaseReason, decode_context
 from signer.attestation.binding import NONCE_BYTES_MAX, NONCE_BYTES_MIN, Binding
 from signer.attestation.platform import CollectionError
 from signer.attestation.release.client import (
-    Asking,
     Exchange,
+    KmsRequest,
     ReleaseDeniedError,
+    Requester,
     UntrustedAnswerError,
-    Unwrapping,
-    Wanted,
-    Wrapping,
+    UnwrapRequest,
+    WrapRequest,
 )
 from signer.attestation.release.policy import ReleaseHolder
 from signer.attestation.verify import Evidence
@@ -73,14 +73,14 @@ class ReleasedKms:
     def __init__(
         self,
         holder: ReleaseHolder,
-        asking: Asking,
+        requester: Requester,
         transport: Transport,
         attest: Attest,
         read_token: Callable[[], bytes | bytearray],
         random_bytes: RandomBytes,
     ) -> None:
         self._holder = holder
-        self._asking = asking
+        self._requester = requester
         self._transport = transport
         self._attest = attest
         self._read_token = read_token
@@ -94,20 +94,20 @@ class ReleasedKms:
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
         """Wrap as specified by ``RootKms``; the plaintext is sealed to the release."""
         require_wrappable(plaintext)
-        blob = bytes(self._call(Wrapping(plaintext, _decoded(context))))
+        blob = bytes(self._call(WrapRequest(plaintext, _decoded(context))))
         require_wrapped(blob)
         return blob
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
         """Unwrap as specified by ``RootKms``; the result is sealed to the ephemeral key."""
         require_wrapped(wrapped)
-        content = self._call(Unwrapping(wrapped, _decoded(context)))
+        content = self._call(UnwrapRequest(wrapped, _decoded(context)))
         if not 0 < len(content) <= PLAINTEXT_BYTES_MAX:
             wipe(content)
             raise CorruptError(f"A release returned no key of 1 to {PLAINTEXT_BYTES_MAX} bytes.")
         return content
 
-    def _call(self, wanted: Wanted) -> bytearray:
+    def _call(self, wanted: KmsRequest) -> bytearray:
         name = self._holder.provider
         try:
             return self._exchange(wanted)
@@ -121,14 +121,14 @@ class ReleasedKms:
         except UntrustedAnswerError as error:
             raise CorruptError(str(error)) from None
 
-    def _exchange(self, wanted: Wanted) -> bytearray:
+    def _exchange(self, wanted: KmsRequest) -> bytearray:
         nonce = self._transport.nonce()
         if not NONCE_BYTES_MIN <= len(nonce) <= NONCE_BYTES_MAX:
             raise ReleaseUnreachableError
         token = bytearray(self._read_token())
         try:
             exchange = Exchange(
-                self._holder, self._asking, nonce, (wanted,), token, self._random_bytes
+                self._holder, self._requester, nonce, (wanted,), token, self._random_bytes
             )
         finally:
             wipe(token)

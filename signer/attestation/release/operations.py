@@ -1,4 +1,4 @@
-"""Work of a release's KMS for a request that passed every check."""
+"""KmsCall of a release's KMS for a request that passed every check."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from signer.attestation.verify import Verified
 
 
 @dataclass(frozen=True, slots=True)
-class ToUnwrap:
+class KmsUnwrap:
     """A blob for the KMS to unwrap under this context."""
 
     blob: bytes = field(repr=False)
@@ -20,18 +20,18 @@ class ToUnwrap:
 
 
 @dataclass(frozen=True, slots=True)
-class ToWrap:
-    """A plaintext for the KMS to wrap under this context; ``Allowed.wipe`` wipes it."""
+class KmsWrap:
+    """A plaintext for the KMS to wrap under this context; ``AllowedRequest.wipe`` wipes it."""
 
     content: bytearray = field(repr=False)
     context: bytes
 
 
-Work: TypeAlias = ToUnwrap | ToWrap
+KmsCall: TypeAlias = KmsUnwrap | KmsWrap
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedRequest:
     """A request that passed every check: the KMS work, and the attested key for its results."""
 
     request: str
@@ -40,9 +40,9 @@ class Allowed:
     attested_key: bytes
     verified: Verified
     workload: Workload
-    work: tuple[Work, ...]
+    calls: tuple[KmsCall, ...]
     identity: ReleaseIdentity
 
     def wipe(self) -> None:
         """Overwrite the plaintexts to be wrapped."""
-        wipe_all(item.content for item in self.work if isinstance(item, ToWrap))
+        wipe_all(item.content for item in self.calls if isinstance(item, KmsWrap))

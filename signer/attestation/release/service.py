@@ -20,7 +20,7 @@ from signer.attestation.release.answers import grant, refuse
 from signer.attestation.release.decision import judge
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.nonces import RANDOM_BYTES, SECRET_BYTES, Nonces
-from signer.attestation.release.operations import Allowed, ToWrap, Work
+from signer.attestation.release.operations import AllowedRequest, KmsCall, KmsWrap
 from signer.attestation.release.policy import ReleasePolicy
 from signer.attestation.release.request import wipe_all
 from signer.attestation.release.token_keys import TokenKey
@@ -118,7 +118,7 @@ class ReleaseService:
 
     def _judge(
         self, raw: bytes, identity: ReleaseIdentity, now_ms: int
-    ) -> Allowed | ReleaseRefused:
+    ) -> AllowedRequest | ReleaseRefused:
         try:
             self._nonces, judged = judge(raw, identity, self._nonces, now_ms)
         except Exception:  # noqa: BLE001 - an unexpected failure is a refusal
@@ -126,10 +126,10 @@ class ReleaseService:
             return refuse(name, identity, ReleaseReason.INTERNAL_ERROR, now_ms)
         return judged
 
-    def _execute(self, allowed: Allowed) -> AnyDecision:
+    def _execute(self, allowed: AllowedRequest) -> AnyDecision:
         results: list[bytes | bytearray] = []
         try:
-            for item in allowed.work:
+            for item in allowed.calls:
                 results.append(self._call_kms(item))  # noqa: PERF401 - a failure wipes earlier ones
             return grant(allowed, results, self._now_ms())
         except Exception as error:  # noqa: BLE001 - any failure of an adapter is a refusal
@@ -142,8 +142,8 @@ class ReleaseService:
             allowed.wipe()
             wipe_all(results)
 
-    def _call_kms(self, item: Work) -> bytes | bytearray:
-        if isinstance(item, ToWrap):
+    def _call_kms(self, item: KmsCall) -> bytes | bytearray:
+        if isinstance(item, KmsWrap):
             return self._kms.wrap(item.content, item.context)
         return self._kms.unwrap(item.blob, item.context)
 

@@ -16,7 +16,7 @@ from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Agent, AsJson, Da
 from sixgate.cli.session import not_found, session, usage
 from sixgate.cli.terminal import notices, print_json, screen
 from sixgate.clocks import wall_ms
-from sixgate.data_folder.key_files import own_public_key
+from sixgate.data_folder.key_files import ensure_public_key
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,7 +55,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
         if "public_key" not in said:
-            said["public_key"] = own_public_key(here.folder.agent_key(name), name)
+            said["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}
         new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed
         here.register(*records, _agent(new, said))

@@ -11,7 +11,7 @@ from schemas.boot import SignerBoot
 from schemas.canonical import MalformedError
 from schemas.redaction import signed_part
 from signer.attestation.binding import Purpose
-from signer.attestation.boot import BootVerificationError, Named, check_boot
+from signer.attestation.boot import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.errors import AttestationError
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.policy import VerificationPolicy
@@ -144,7 +144,7 @@ def _published(here: Session, boot: str) -> Published:
         raise CommandError(ExitCode.NOT_ATTESTED, told) from None
 
 
-def named_signer(registry: Json, outcome: Json) -> Named:
+def named_signer(registry: Json, outcome: Json) -> ExpectedSigner:
     """Return the signer that an outcome names with its keys, once one of them proved the outcome.
 
     A key that the signer has no more proves what it decided with it; and a life with a new key
@@ -159,10 +159,12 @@ def named_signer(registry: Json, outcome: Json) -> Named:
     if not any(signature_is_valid(key, signature, signed_part(outcome)) for key in keys):
         told = "the outcome is not signed by a key that was registered for the signer it names"
         raise CommandError(ExitCode.NOT_ATTESTED, told)
-    return Named(registry["org"], signer, keys)
+    return ExpectedSigner(registry["org"], signer, keys)
 
 
-def _verified(record: SignerBoot, named: Named, policy: VerificationPolicy, at_ms: int) -> Verified:
+def _verified(
+    record: SignerBoot, named: ExpectedSigner, policy: VerificationPolicy, at_ms: int
+) -> Verified:
     try:
         return check_boot(record, named, policy, at_ms)
     except BootVerificationError as error:

@@ -18,7 +18,7 @@ from sixgate.cli.failures import CommandError
 from sixgate.cli.session import Session
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
-from sixgate.data_folder.key_files import own_public_key
+from sixgate.data_folder.key_files import ensure_public_key
 from streams.simulators.example import LANDMARKS, example_genesis
 
 ORG = "sixgate-demo"
@@ -89,7 +89,7 @@ def _agent(here: Session, player: Player) -> AgentSet:
     return AgentSet(
         agent=player.name,
         account=player.account,
-        public_key=own_public_key(here.folder.agent_key(player.name), player.name),
+        public_key=ensure_public_key(here.folder.agent_key(player.name), player.name),
         policy_id=player.policy,
         active=player.active,
         intents_api_enabled=True,

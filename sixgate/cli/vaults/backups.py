@@ -117,7 +117,7 @@ def _restored(found: Backup, data: Path) -> int:
 
         folder = Folder(data)
         folder.trust()
-        with folder.owned():
+        with folder.ownership_lock():
             return into_folder(folder, found)
     from sixgate.scaled.restoring import restore as onto_kafka
     from sixgate.scaled.settings import load_settings

@@ -45,7 +45,7 @@ def other_keys() -> AuthorityKeys:
 
 @cache
 def _authorities() -> dict[Generation, SimulatedAuthority]:
-    return {one: SimulatedAuthority.found(authority_keys(), one, AT) for one in Generation}
+    return {one: SimulatedAuthority.create(authority_keys(), one, AT) for one in Generation}
 
 
 @cache

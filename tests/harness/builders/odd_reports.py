@@ -85,7 +85,7 @@ def platform_of(generation: Generation, kind: SigningKey) -> SimulatedPlatform:
 @cache
 def forger(generation: Generation) -> SimulatedAuthority:
     """Return another authority that uses AMD's names."""
-    return SimulatedAuthority.found(other_keys(), generation, AT)
+    return SimulatedAuthority.create(other_keys(), generation, AT)
 
 
 def odd_evidence(

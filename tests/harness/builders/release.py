@@ -22,7 +22,7 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release.client import Asking, Exchange, Unwrapping, Wanted
+from signer.attestation.release.client import Exchange, KmsRequest, Requester, UnwrapRequest
 from signer.attestation.release.identity import ReleaseIdentity
 from signer.attestation.release.kms import Attest, ReleasedKms
 from signer.attestation.release.policy import ReleaseHolder, ReleasePolicy
@@ -181,20 +181,20 @@ class Release:
         return decode_decision(self.send(request))
 
 
-def asking(**changes: str) -> Asking:
-    return replace(Asking(ORG, "signer-0", BOOT, CONFIGURATION), **changes)
+def requester(**changes: str) -> Requester:
+    return replace(Requester(ORG, "signer-0", BOOT, CONFIGURATION), **changes)
 
 
 def exchange(
     nonce: bytes,
-    *wanted: Wanted,
+    *wanted: KmsRequest,
     provider: str = NAMES[0],
     token: bytes | None = None,
-    asker: Asking | None = None,
+    asker: Requester | None = None,
     seed: str = "signer",
 ) -> Exchange:
     shown = rs256(aud=audience(provider)) if token is None else token
-    return Exchange(holder(provider), asker or asking(), nonce, wanted, shown, Stream(seed))
+    return Exchange(holder(provider), asker or requester(), nonce, wanted, shown, Stream(seed))
 
 
 def released(
@@ -207,7 +207,9 @@ def released(
     """Return the KMS of a signer whose only access is this release."""
     named = holder(release.provider)
     reading = read_token or (lambda: rs256(aud=named.audience))
-    return ReleasedKms(named, asking(), release, attesting, reading, random_bytes or Stream(seed))
+    return ReleasedKms(
+        named, requester(), release, attesting, reading, random_bytes or Stream(seed)
+    )
 
 
 def flips(raw: bytes, step: int) -> Iterator[bytes]:
@@ -223,7 +225,7 @@ SHARE_AAD = SHARED.share_aad("gcp")
 SHARE_PLACE = decode_context(SHARE_AAD)
 SHARE = bytes(range(100, 134))
 BLOB = cloud("gcp").wrap(SHARE, SHARE_AAD)
-WANTED = Unwrapping(BLOB, SHARE_PLACE)
+WANTED = UnwrapRequest(BLOB, SHARE_PLACE)
 
 
 def refused(

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from infra.local.ports import free_port
-from sixgate.https.server import Listening
+from sixgate.https.server import ListenConfig
 from sixgate.releasing.serving import ReleaseServer
 from tests.harness.builders.release import Release
 
@@ -49,7 +49,7 @@ async def served(
     release: Release | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Served]:
     found = Served(release or Release(), free_port())
-    listening = Listening("release", HOST, found.port, tls, frozenset({"signer"}))
+    listening = ListenConfig("release", HOST, found.port, tls, frozenset({"signer"}))
     with ThreadPoolExecutor(4) as threads:
         server = ReleaseServer(found.release.desk, listening, threads, found.failures.append)
         async with server.serving():

@@ -38,10 +38,10 @@ from tests.harness.builders.attestation import authority_keys
 from tests.harness.builders.release import (
     ADMIN,
     ORG,
-    asking,
     audience,
     base64url,
     release_policy,
+    requester,
     rs256,
     rsa_key,
     signed_policy,
@@ -60,7 +60,7 @@ CALL_MS_MAX = 20_000
 def machine() -> tuple[SimulatedAuthority, SimulatedPlatform]:
     """Return a simulated machine with current certificates."""
     at = datetime.fromtimestamp(wall_ms() // 1000 - 60, UTC)
-    authority = SimulatedAuthority.found(authority_keys(), Generation.MILAN, at)
+    authority = SimulatedAuthority.create(authority_keys(), Generation.MILAN, at)
     chip = SimulatedChip.generate(Generation.MILAN, b"\x05" * 64)
     return authority, SimulatedPlatform(authority, chip, SigningKey.VCEK, at)
 
@@ -241,7 +241,7 @@ class Releasing:
         """Return the KMS of a signer whose only access is a release."""
         holder = self.holders[provider]
         return ReleasedKms(
-            holder, asking(), link, attest, lambda: token(provider), secrets.token_bytes
+            holder, requester(), link, attest, lambda: token(provider), secrets.token_bytes
         )
 
     def records(self) -> list[AnyDecision]:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientResponse, ClientSession
 
 from infra.local.ports import free_port
-from signer.attestation.attestor import Attestor, Bound, Source
+from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding
 from signer.attestation.evidence import EvidenceFile
 from signer.attestation.platform import PlatformBusyError, PlatformUnavailableError
@@ -29,7 +29,7 @@ from sixgate.scaled.probe import Address
 from tests.harness.builders.attestation import crl, platform
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
-BOUND = Bound("acme", "0x" + "03" * 32, "0x" + "04" * 32)
+BOUND = BoundClaims("acme", "0x" + "03" * 32, "0x" + "04" * 32)
 NONCE = "0x" + "0a" * 32
 HOST = "127.0.0.1"
 
@@ -60,7 +60,7 @@ class Time:
 
 
 def opened(machine: Machine, time: Time, *, started: bool = True) -> EvidenceService:
-    source = Source(machine.evidence, simulated=True)
+    source = EvidenceSource(machine.evidence, simulated=True)
     attestor = Attestor(IDENTITY, source, BOUND, lambda: 0, secrets.token_bytes)
     if started:
         attestor.boot(Registry("0x" + "00" * 32))

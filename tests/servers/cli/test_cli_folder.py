@@ -100,7 +100,7 @@ def test_a_second_up_is_refused_in_a_sentence(upheld: InProcess) -> None:
 
 
 def test_up_waits_for_a_command_that_came_first_and_stops_cleanly(cli: InProcess) -> None:
-    with Folder(cli.data).owned():
+    with Folder(cli.data).ownership_lock():
         running = cli.start("up")
         assert running.stderr
         assert str(cli.data) in running.stderr.readline()  # it waits
@@ -112,7 +112,7 @@ def test_up_waits_for_a_command_that_came_first_and_stops_cleanly(cli: InProcess
 
 
 def test_up_that_waits_can_be_stopped(cli: InProcess) -> None:
-    with Folder(cli.data).owned():
+    with Folder(cli.data).ownership_lock():
         running = cli.start("up")
         assert running.stderr
         running.stderr.readline()

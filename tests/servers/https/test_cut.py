@@ -9,7 +9,7 @@ from aiohttp import web
 
 from infra.local.ports import HOST, free_port
 from sixgate.https.client import BoundedLink, NoResponseError
-from sixgate.https.server import BoundedServer, Listening
+from sixgate.https.server import BoundedServer, ListenConfig
 from tests.harness.broker.listener import answering
 
 BODY = b'{"nonce":"0x00"}'
@@ -53,7 +53,7 @@ def test_a_request_that_is_cut_is_not_handled_nor_told_of(
             handled.append(await server.body_of(asked))
             return web.Response()
 
-        listening = Listening("tests", HOST, free_port(), None, frozenset())
+        listening = ListenConfig("tests", HOST, free_port(), None, frozenset())
         server = BoundedServer([web.post("/x", page)], listening, 1024)
         async with server.serving():
             for passed in range(len(whole)):

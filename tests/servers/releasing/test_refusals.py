@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.release import ReleaseReason, ReleaseRefused, decode_context, decode_decision
-from signer.attestation.release.client import Unwrapping
+from signer.attestation.release.client import UnwrapRequest
 from signer.custody.errors import (
     CorruptError,
     KmsDeniedError,
@@ -24,11 +24,11 @@ from tests.harness.builders.release import (
     SHARED,
     WANTED,
     Release,
-    asking,
     base64_text,
     changed,
     exchange,
     request,
+    requester,
     signing_key,
 )
 from tests.harness.builders.release_server import served
@@ -88,7 +88,7 @@ def with_no_room(release: Release, nonce: bytes) -> bytes:
 
 
 def with_another_configuration(_: Release, nonce: bytes) -> bytes:
-    with exchange(nonce, WANTED, asker=asking(configuration="0x" + "0d" * 32)) as mine:
+    with exchange(nonce, WANTED, asker=requester(configuration="0x" + "0d" * 32)) as mine:
         return request(mine)
 
 
@@ -113,7 +113,7 @@ def without_a_token(_: Release, nonce: bytes) -> bytes:
 
 
 def for_another_holder(_: Release, nonce: bytes) -> bytes:
-    with exchange(nonce, Unwrapping(BLOB, ELSEWHERE)) as mine:
+    with exchange(nonce, UnwrapRequest(BLOB, ELSEWHERE)) as mine:
         return request(mine)
 
 

@@ -21,7 +21,7 @@ from sixgate.api import ApiError
 from sixgate.custody.link import CustodyLink
 from sixgate.custody.reading import read, reading_key
 from sixgate.custody.serving import REQUEST_BYTES_MAX, CustodyServer
-from sixgate.https.server import Listening
+from sixgate.https.server import ListenConfig
 from sixgate.https.tls import server_context
 from sixgate.settings.custody import CustodyAddress
 from sixgate.settings.sections import TlsFiles
@@ -77,7 +77,7 @@ async def served(authority: Authority) -> AsyncIterator[Served]:
         own = authority.issue("custody")
         files = TlsFiles(ca=authority.file, certificate=own, key=own)
         tls = server_context(files, "custody")
-        listening = Listening("custody", HOST, here.port, tls, frozenset({"operators"}))
+        listening = ListenConfig("custody", HOST, here.port, tls, frozenset({"operators"}))
         answer = partial(read, here.place, desk)
         server = CustodyServer(reading_key(desk), answer, listening, threads, here.failures.append)
         async with server.serving():

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from schemas.boot import KeySet, SignerBoot, SignerConfiguration, evidence_digest
-from signer.attestation.attestor import Attestor, Bound, Source
+from signer.attestation.attestor import Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.boot import BootVerificationError, Named, check_boot
+from signer.attestation.boot import BootVerificationError, ExpectedSigner, check_boot
 from signer.attestation.certificate_table import CertificateTable
 from signer.attestation.certificates import root_digest
 from signer.attestation.device import SevGuestDevice
@@ -21,24 +21,24 @@ from signer.attestation.evidence import EvidenceFile
 from signer.attestation.platform import Collected, PlatformUnavailableError
 from signer.attestation.policy import VerificationPolicy
 from signer.attestation.public_root import SIMULATED_ROOT, public_authority
-from signer.attestation.supplied_certificates import Supplied, complete
+from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence
 from signer.attestation.verify import Verified, verify
 from signer.registry import Registry
 from signer.signatures import Ed25519Signer
-from sixgate.attesting.opening import configuration, machine_source, open_attestor
+from sixgate.attesting.factory import configuration, machine_source, open_attestor
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust
-from sixgate.settings.attestation import AttestationSettings, OwnSettings, PlatformKind
+from sixgate.settings.attestation import AttestationSettings, EmbeddedSettings, PlatformKind
 from tests.harness.builders.attestation import BINDING, platform, simulated_policy
 from tests.harness.builders.sev_guest import PretendedDevice, encode_table
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
-NAMED = Named("acme", "signer-0", (IDENTITY.public_key,))
+NAMED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
 ROOT = "0x" + "07" * 32
 TRUST = Trust(org="acme", trust_root=ROOT, partitions=16, partitions_per_slot=4)
 SIMULATED = AttestationSettings(platform=PlatformKind.SIMULATED, insecure_dev=True)
 SAID = configuration(SIMULATED, TRUST, [0, 2], ledger_required=True, head_required=False)
-BOUND = Bound("acme", "0x" + "03" * 32, "0x" + "04" * 32)
+BOUND = BoundClaims("acme", "0x" + "03" * 32, "0x" + "04" * 32)
 NONCE = bytes(range(32))
 BELIEVING = VerificationPolicy(measurements="any", simulated_root=SIMULATED_ROOT)
 DEFAULT = VerificationPolicy(measurements="any")
@@ -162,9 +162,9 @@ def test_every_part_of_a_configuration_changes_its_digest(field: str) -> None:
 def test_a_folders_own_pipeline_is_simulated_unless_the_environment_says_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert OwnSettings().attestation == SIMULATED
+    assert EmbeddedSettings().attestation == SIMULATED
     monkeypatch.setenv("SIXGATE_ATTESTATION__PLATFORM", "configfs")
-    assert OwnSettings().attestation == AttestationSettings(platform=PlatformKind.CONFIGFS)
+    assert EmbeddedSettings().attestation == AttestationSettings(platform=PlatformKind.CONFIGFS)
 
 
 def test_a_machine_without_the_named_platform_starts_no_signer(tmp_path: Any) -> None:
@@ -183,12 +183,14 @@ def test_files_supply_the_certificates_that_the_host_does_not() -> None:
     """The device's report, the files' certificates: together they verify."""
     chip = platform()
     chain = chip.certificates
-    supplied = Supplied(chain.leaf, chain.intermediate, chain.root)
+    supplied = SuppliedFiles(chain.leaf, chain.intermediate, chain.root)
 
     def bare(binding: Binding) -> Collected:
         return replace(chip.collect(binding), certificates=CertificateTable())
 
-    source = Source(lambda binding: complete(bare(binding), supplied), simulated=True)
+    source = EvidenceSource(
+        lambda binding: complete_evidence(bare(binding), supplied), simulated=True
+    )
     made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
     made.boot(Registry(ROOT))
     file = made.evidence(NONCE)
@@ -222,8 +224,10 @@ def test_a_device_behind_a_busy_host_attests_with_or_without_its_certificates(
         busy=2,
     )
     device = SevGuestDevice(7, kernel.ioctl, kernel.pauses.append)
-    files = Supplied() if given else Supplied(chain.leaf, chain.intermediate, chain.root)
-    source = Source(lambda binding: complete(device.collect(binding), files), simulated=True)
+    files = SuppliedFiles() if given else SuppliedFiles(chain.leaf, chain.intermediate, chain.root)
+    source = EvidenceSource(
+        lambda binding: complete_evidence(device.collect(binding), files), simulated=True
+    )
     made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
     boot = SignerBoot.decode(IDENTITY.sign_event(made.boot(Registry(ROOT))))
     policy = simulated_policy(crl="optional")

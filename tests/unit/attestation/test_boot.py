@@ -13,7 +13,7 @@ from schemas.canonical import MalformedError
 from signer.attestation.binding import Purpose
 from signer.attestation.boot import (
     BootVerificationError,
-    Named,
+    ExpectedSigner,
     boot_binding,
     boot_record,
     check_boot,
@@ -28,7 +28,7 @@ from tests.harness.builders.release import CONFIGURATION, attest
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 OTHER = Ed25519Signer("signer-0", b"\x22" * 32)
-NAMED = Named("acme", "signer-0", (IDENTITY.public_key,))
+NAMED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
 
 
 def facts(**changes: Any) -> BootFacts:

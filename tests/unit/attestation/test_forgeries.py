@@ -48,7 +48,7 @@ MASKED = bytes(64)
 
 def test_a_root_of_ones_own_is_refused() -> None:
     """The forger's chain is perfect, and its root has AMD's name."""
-    forger = SimulatedAuthority.found(other_keys(), Generation.MILAN, AT)
+    forger = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT)
     chip = SimulatedPlatform(forger, CHIP, SigningKey.VCEK, AT)
     report = chip.sign({"report_data": BINDING.report_data()})
     evidence = Evidence(report, chip.certificates, forger.revocation_list(AT))
@@ -72,7 +72,7 @@ def endorsed_anew() -> SimulatedPlatform:
 
 def test_an_intermediate_of_ones_own_under_the_right_root_is_refused() -> None:
     """The root's certificate is public; only its key makes an intermediate."""
-    forger = SimulatedAuthority.found(other_keys(), Generation.MILAN, AT)
+    forger = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT)
     chip = SimulatedPlatform(forger, CHIP, SigningKey.VCEK, AT)
     report = chip.sign({"report_data": BINDING.report_data()})
     chain = replace(chip.certificates, root=simulated_evidence().certificates.root)

@@ -45,7 +45,7 @@ def test_evidence_without_a_list_is_refused_unless_the_policy_goes_without() -> 
 
 
 def test_a_list_by_another_root_is_refused_even_where_none_is_asked_for() -> None:
-    forged = SimulatedAuthority.found(other_keys(), Generation.MILAN, AT).revocation_list(AT)
+    forged = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT).revocation_list(AT)
     for policy in (simulated_policy(), simulated_policy(crl="optional")):
         refused(Code.CRL_UNTRUSTED, with_list(forged), policy)
         refused(Code.CRL_UNTRUSTED, with_list(crl(Generation.GENOA)), policy)

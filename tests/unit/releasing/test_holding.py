@@ -30,10 +30,10 @@ from tests.harness.builders.release import (
     SHARE,
     SHARE_AAD,
     Release,
-    asking,
     attest,
     holder,
     release_policy,
+    requester,
     rs256,
     signed_policy,
 )
@@ -61,7 +61,7 @@ class World:
 
 def made(named: ReleaseHolder, transport: Transport) -> ReleasedKms:
     return ReleasedKms(
-        named, asking(), transport, attest, lambda: rs256(aud=named.audience), Stream("signer")
+        named, requester(), transport, attest, lambda: rs256(aud=named.audience), Stream("signer")
     )
 
 

@@ -15,7 +15,7 @@ from signer.custody.kms.port import RootKms
 from signer.custody.kms.root_file import create_root_file
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
-from sixgate.data_folder.holder_files import complete_holders, make_local_holders
+from sixgate.data_folder.holder_files import create_local_holders, ensure_local_holders
 from sixgate.errors import SettingsError
 from sixgate.kms.holders import (
     open_holders,
@@ -48,7 +48,7 @@ def names(holders: Holders) -> list[str]:
 def test_a_folder_has_a_root_and_three_providers_of_different_keys_in_private_files(
     folder: Folder,
 ) -> None:
-    complete_holders(folder)
+    ensure_local_holders(folder)
     holders = opened(folder)
     assert names(holders) == list(PROVIDERS)
     roots = {holders.root.key_id, *(provider.kms.key_id for provider in holders.providers)}
@@ -60,10 +60,10 @@ def test_a_folder_has_a_root_and_three_providers_of_different_keys_in_private_fi
 
 def test_an_old_folder_opens_without_providers_and_gets_them_once(folder: Folder) -> None:
     assert names(opened(folder)) == []
-    complete_holders(folder)
+    ensure_local_holders(folder)
     before = [provider.kms.key_id for provider in opened(folder).providers]
     (folder.holder_keys / "aws.key").unlink()
-    complete_holders(folder)  # a lost one is not made anew
+    ensure_local_holders(folder)  # a lost one is not made anew
     assert names(opened(folder)) == ["gcp", "azure"]
     assert [p.kms.key_id for p in opened(folder).providers] == [before[0], before[2]]
 
@@ -79,21 +79,21 @@ def test_whoever_dies_while_they_are_made_leaves_no_part_of_them(
         return next(drawn)[:count]
 
     with pytest.raises(StopIteration):
-        make_local_holders(folder.holder_keys, dying)
+        create_local_holders(folder.holder_keys, dying)
     assert names(opened(folder)) == []
-    complete_holders(folder)
+    ensure_local_holders(folder)
     assert names(opened(folder)) == list(PROVIDERS)
 
 
 def test_a_providers_file_that_others_may_read_is_refused(folder: Folder) -> None:
-    complete_holders(folder)
+    ensure_local_holders(folder)
     (folder.holder_keys / "gcp.key").chmod(0o644)
     with pytest.raises(RootFileError):
         opened(folder)
 
 
 def test_one_key_never_holds_two_shares(folder: Folder) -> None:
-    complete_holders(folder)
+    ensure_local_holders(folder)
     (folder.holder_keys / "aws.key").write_bytes((folder.holder_keys / "gcp.key").read_bytes())
     with pytest.raises(SettingsError, match="the same key"):
         opened(folder)
@@ -127,7 +127,7 @@ def test_production_refuses_software_by_name_wherever_it_stands(place: str) -> N
 
 
 def test_a_new_root_opens_what_the_former_one_wrapped(folder: Folder) -> None:
-    make_local_holders(folder.holder_keys, secrets.token_bytes)
+    create_local_holders(folder.holder_keys, secrets.token_bytes)
     newer = folder.path / "newer.key"
     create_root_file(newer, secrets.token_bytes)
     wrapped = opened(folder).root.wrap(b"k" * 32, AAD)
@@ -149,9 +149,9 @@ def test_a_new_root_opens_what_the_former_one_wrapped(folder: Folder) -> None:
 def apart(folder: Folder) -> KmsSettings:
     """Say that secrets have a root and providers of their own, in software."""
     other = folder.path / "other"
-    make_local_holders(other, secrets.token_bytes)
+    create_local_holders(other, secrets.token_bytes)
     create_root_file(folder.path / "other.key", secrets.token_bytes)
-    complete_holders(folder)
+    ensure_local_holders(folder)
     local = {"root": folder.path / "other.key", "holders": other}
     return KmsSettings.model_validate(
         {"secrets": {"root": "local", "local": local}, "insecure_dev": True}

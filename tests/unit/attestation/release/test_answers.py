@@ -11,7 +11,11 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Binding, Purpose
-from signer.attestation.release.client import ReleaseDeniedError, UntrustedAnswerError, Unwrapping
+from signer.attestation.release.client import (
+    ReleaseDeniedError,
+    UntrustedAnswerError,
+    UnwrapRequest,
+)
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.errors import KmsDeniedError, KmsUnavailableError
 from signer.custody.hpke import seal
@@ -24,13 +28,13 @@ from tests.harness.builders.release import (
     SHARED,
     WANTED,
     Release,
-    asking,
     base64_text,
     changed,
     exchange,
     refused,
     release_policy,
     request,
+    requester,
     sealing_key,
     signing_key,
 )
@@ -40,7 +44,7 @@ def test_an_answer_opens_in_no_other_exchange_and_no_other_boot() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         answer = release.send(request(mine))
-        rebooted = asking(boot="0x" + "0e" * 32)
+        rebooted = requester(boot="0x" + "0e" * 32)
         for nonce, seed in ((release.nonce(), "signer"), (release.nonce(), "reboot")):
             with exchange(nonce, WANTED, asker=rebooted, seed=seed) as other:
                 request(other)
@@ -121,7 +125,7 @@ def test_a_kms_that_fails_is_told_by_its_reason_and_releases_nothing() -> None:
 def test_an_unwrapped_blob_of_another_place_is_refused() -> None:
     release = Release()
     elsewhere = SHARED.model_copy(update={"version": 9}).share_aad("gcp")
-    moved = Unwrapping(BLOB, decode_context(elsewhere))
+    moved = UnwrapRequest(BLOB, decode_context(elsewhere))
     with exchange(release.nonce(), moved) as mine:
         refused(release, request(mine), ReleaseReason.KMS_CORRUPT)
 

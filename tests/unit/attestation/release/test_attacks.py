@@ -20,7 +20,7 @@ from schemas.release import (
     decode_decision,
 )
 from signer.attestation.binding import Purpose
-from signer.attestation.release.client import Wrapping
+from signer.attestation.release.client import WrapRequest
 from signer.custody.hpke import HpkeKey
 from tests.harness.builders.attestation import AT_MS, simulated_policy
 from tests.harness.builders.custody_providers import cloud
@@ -32,7 +32,6 @@ from tests.harness.builders.release import (
     SHARE_PLACE,
     WANTED,
     Release,
-    asking,
     attest,
     base64_text,
     changed,
@@ -42,6 +41,7 @@ from tests.harness.builders.release import (
     refused,
     release_policy,
     request,
+    requester,
     rs256,
     token_keys,
 )
@@ -69,7 +69,7 @@ def test_a_good_request_is_granted_and_says_to_whom() -> None:
 
 def test_es256_tokens_count_too_and_several_things_are_done_at_once() -> None:
     release = Release()
-    wrapping = Wrapping(SHARE, SHARE_PLACE)
+    wrapping = WrapRequest(SHARE, SHARE_PLACE)
     with exchange(release.nonce(), wrapping, WANTED, wrapping, token=es256()) as mine:
         first, share, second = mine.open(release.send(request(mine)))
     assert share == SHARE
@@ -238,10 +238,10 @@ def test_what_is_asked_cannot_be_changed_under_way() -> None:
 def test_a_configuration_that_is_not_listed_is_refused() -> None:
     release = Release()
     other = "0x" + "0d" * 32
-    with exchange(release.nonce(), WANTED, asker=asking(configuration=other)) as mine:
+    with exchange(release.nonce(), WANTED, asker=requester(configuration=other)) as mine:
         refused(release, request(mine), ReleaseReason.CONFIGURATION_REFUSED)
     anything = Release(policy=release_policy(configurations="any"))
-    with exchange(anything.nonce(), WANTED, asker=asking(configuration=other)) as mine:
+    with exchange(anything.nonce(), WANTED, asker=requester(configuration=other)) as mine:
         assert mine.open(anything.send(request(mine))) == [SHARE]
 
 

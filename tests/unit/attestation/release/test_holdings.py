@@ -6,7 +6,7 @@ from schemas.release import (
     ReleaseReason,
     decode_context,
 )
-from signer.attestation.release.client import Unwrapping, Wrapping
+from signer.attestation.release.client import UnwrapRequest, WrapRequest
 from signer.custody.context import Layer
 from signer.custody.envelope import new_vault_key
 from signer.custody.errors import KmsDeniedError
@@ -18,13 +18,13 @@ from tests.harness.builders.release import (
     SHARE,
     SHARED,
     Release,
-    asking,
     exchange,
     holder,
     refused,
     release_policy,
     released,
     request,
+    requester,
 )
 
 KEK_PLACE = decode_context(HERE.vault_context.aad())
@@ -43,7 +43,7 @@ KEK_PLACE = decode_context(HERE.vault_context.aad())
 )
 def test_a_release_unwraps_only_what_it_holds(provider: str, context: bytes) -> None:
     release = Release(provider)
-    wanted = Unwrapping(cloud(provider).wrap(SHARE, context), decode_context(context))
+    wanted = UnwrapRequest(cloud(provider).wrap(SHARE, context), decode_context(context))
     with exchange(release.nonce(), wanted, provider=provider) as mine:
         refused(release, request(mine), ReleaseReason.CONTEXT_REFUSED)
 
@@ -68,8 +68,10 @@ def test_a_release_opens_an_identity_for_the_service_that_the_policy_names(
     others = tuple(holder(name) for name in ("aws", "azure"))
     release = Release(provider, policy=release_policy(holders=named + others))
     place, blob = decode_context(context), cloud(provider).wrap(SHARE, context)
-    wanted = Wrapping(SHARE, place) if wrapping else Unwrapping(blob, place)
-    with exchange(release.nonce(), wanted, provider=provider, asker=asking(signer=asker)) as mine:
+    wanted = WrapRequest(SHARE, place) if wrapping else UnwrapRequest(blob, place)
+    with exchange(
+        release.nonce(), wanted, provider=provider, asker=requester(signer=asker)
+    ) as mine:
         refused(release, request(mine), ReleaseReason.CONTEXT_REFUSED)
 
 
@@ -92,6 +94,6 @@ def test_no_layer_below_the_kms_can_be_asked_for() -> None:
 def test_a_vaults_key_goes_through_the_one_release_that_holds_it() -> None:
     release = Release("gcp")
     blob = new_vault_key(cloud("gcp"), HERE.vault_context, Stream())
-    with exchange(release.nonce(), Unwrapping(blob, KEK_PLACE)) as mine:
+    with exchange(release.nonce(), UnwrapRequest(blob, KEK_PLACE)) as mine:
         (kek,) = mine.open(release.send(request(mine)))
     assert kek == cloud("gcp").unwrap(blob, HERE.vault_context.aad())

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from signer.attestation.release.client import Unwrapping, Wrapping
+from signer.attestation.release.client import UnwrapRequest, WrapRequest
 from signer.attestation.release.decision import judge
 from signer.attestation.release.kms import ReleasedKms, ReleaseUnreachableError
 from signer.attestation.release.nonces import Nonces
-from signer.attestation.release.operations import Allowed
+from signer.attestation.release.operations import AllowedRequest
 from signer.custody.buffers import wiping
 from signer.custody.errors import CustodyError, KmsUnavailableError
 from tests.harness.builders.attestation import AT_MS
@@ -38,31 +38,31 @@ NONCES = Nonces(Stream("nonces")(32))
 SECRETS = (SHARE, EPHEMERAL, NONCES.secret, b"gcp".ljust(32, b"+"), b"gcp".ljust(32, b"="))
 
 
-def allowed() -> Allowed:
+def allowed() -> AllowedRequest:
     state, nonce = NONCES.issue(b"r" * 16, AT_MS)
-    wrapping, unwrapping = Wrapping(SHARE, SHARE_PLACE), Unwrapping(BLOB, SHARE_PLACE)
+    wrapping, unwrapping = WrapRequest(SHARE, SHARE_PLACE), UnwrapRequest(BLOB, SHARE_PLACE)
     with exchange(nonce, wrapping, unwrapping) as mine:
         _, judged = judge(request(mine), standing(), state, AT_MS)
-    assert isinstance(judged, Allowed)
+    assert isinstance(judged, AllowedRequest)
     return judged
 
 
 def things() -> list[object]:
-    mine = exchange(NONCES.issue(b"r" * 16, AT_MS)[1], Wrapping(SHARE, SHARE_PLACE))
+    mine = exchange(NONCES.issue(b"r" * 16, AT_MS)[1], WrapRequest(SHARE, SHARE_PLACE))
     release = Release()
     found = allowed()
     return [
         mine,
         mine._key,  # noqa: SLF001 - an attacker's look
         found,
-        found.work,
+        found.calls,
         NONCES,
         standing(),
         release,
         release.desk,
         released(release),
-        Wrapping(SHARE, SHARE_PLACE),
-        Unwrapping(BLOB, SHARE_PLACE),
+        WrapRequest(SHARE, SHARE_PLACE),
+        UnwrapRequest(BLOB, SHARE_PLACE),
     ]
 
 
@@ -79,7 +79,7 @@ def test_nothing_that_takes_part_prints_a_secret() -> None:
 
 def test_what_was_to_be_wrapped_is_wiped_once_it_is_done() -> None:
     found = allowed()
-    (content,) = (one.content for one in found.work if hasattr(one, "content"))
+    (content,) = (one.content for one in found.calls if hasattr(one, "content"))
     assert content == SHARE
     found.wipe()
     assert content == bytes(len(SHARE))
@@ -89,7 +89,7 @@ def test_what_was_to_be_wrapped_is_wiped_once_it_is_done() -> None:
 def test_what_holds_a_key_or_reaches_one_stays_where_it_is(
     leave: Callable[[object], object],
 ) -> None:
-    mine = exchange(b"\x01" * 32, Wrapping(SHARE, SHARE_PLACE))
+    mine = exchange(b"\x01" * 32, WrapRequest(SHARE, SHARE_PLACE))
     for keeper in (mine, mine._key, released(Release())):  # noqa: SLF001
         with pytest.raises(TypeError):
             leave(keeper)

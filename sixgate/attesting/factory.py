@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from schemas.boot import KeySet, SignerConfiguration
-from signer.attestation.attestor import Attestor, Bound, Source, Speaker
+from signer.attestation.attestor import AttestedIdentity, Attestor, BoundClaims, EvidenceSource
 from signer.attestation.binding import Binding
 from signer.attestation.configfs import ConfigfsPlatform
 from signer.attestation.device import open_device
@@ -20,7 +20,7 @@ from signer.attestation.platform import Platform
 from signer.attestation.public_root import GENERATION, public_authority
 from signer.attestation.report import SigningKey
 from signer.attestation.simulated import SimulatedChip, SimulatedPlatform
-from signer.attestation.supplied_certificates import Supplied, complete, supplied_in
+from signer.attestation.supplied_certificates import SuppliedFiles, complete_evidence, read_supplied
 from signer.attestation.verify import Evidence
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Trust
@@ -32,7 +32,7 @@ SIMULATED_BEFORE = timedelta(days=1)
 
 def open_attestor(
     settings: AttestationSettings,
-    identity: Speaker,
+    identity: AttestedIdentity,
     trust: Trust,
     configuration: SignerConfiguration,
     opened: ExitStack,
@@ -42,7 +42,7 @@ def open_attestor(
     Raises ``CollectionError`` if the platform is missing.
     """
     key_set = KeySet(org=trust.org, signer=identity.keyid, trust_root=trust.trust_root)
-    bound = Bound(trust.org, key_set.key_set_id(), configuration.configuration_digest())
+    bound = BoundClaims(trust.org, key_set.key_set_id(), configuration.configuration_digest())
     source = _source(settings, opened)
     return Attestor(identity, source, bound, wall_ms, secrets.token_bytes)
 
@@ -68,19 +68,19 @@ def configuration(
     )
 
 
-def _source(settings: AttestationSettings, opened: ExitStack) -> Source:
+def _source(settings: AttestationSettings, opened: ExitStack) -> EvidenceSource:
     if settings.platform is PlatformKind.SIMULATED:
-        return Source(_simulated(), simulated=True)
+        return EvidenceSource(_simulated(), simulated=True)
     return machine_source(_machine(settings.platform, opened), settings.certificates)
 
 
-def machine_source(machine: Platform, folder: Path | None) -> Source:
+def machine_source(machine: Platform, folder: Path | None) -> EvidenceSource:
     """Return a source of evidence of a machine, with certificates from ``folder`` if it is given.
 
     Raises ``PlatformUnavailableError`` for a missing folder or an unusable file.
     """
     _supplied(folder)
-    return Source(partial(_collected, machine, folder), simulated=False)
+    return EvidenceSource(partial(_collected, machine, folder), simulated=False)
 
 
 def _machine(kind: PlatformKind, opened: ExitStack) -> Platform:
@@ -92,12 +92,12 @@ def _machine(kind: PlatformKind, opened: ExitStack) -> Platform:
 
 
 def _collected(platform: Platform, folder: Path | None, binding: Binding) -> Evidence:
-    return complete(platform.collect(binding), _supplied(folder))
+    return complete_evidence(platform.collect(binding), _supplied(folder))
 
 
-def _supplied(folder: Path | None) -> Supplied:
+def _supplied(folder: Path | None) -> SuppliedFiles:
     """Read the files for each report: a revocation list expires long before the signer ends."""
-    return Supplied() if folder is None else supplied_in(folder)
+    return SuppliedFiles() if folder is None else read_supplied(folder)
 
 
 def _simulated() -> Callable[[Binding], Evidence]:
@@ -109,7 +109,7 @@ def _simulated() -> Callable[[Binding], Evidence]:
 
     def evidence(binding: Binding) -> Evidence:
         crl = authority.revocation_list(_now() - SIMULATED_BEFORE)
-        return complete(platform.collect(binding), Supplied(crl=crl))
+        return complete_evidence(platform.collect(binding), SuppliedFiles(crl=crl))
 
     return evidence
 
