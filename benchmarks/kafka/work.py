@@ -18,7 +18,7 @@ from sixgate.data_folder.folder import SLOT, Folder
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.clearance_decoding import receive
 from streams.gates.passage import GateProjections, RuleGate
-from streams.gates.stages import GATE_OF, Entered, enter, lead
+from streams.gates.stages import GATE_OF, Entered, enter, run_gates
 from streams.kafka.broker import Broker
 from streams.kafka.projections import Projections
 from streams.kafka.reader import replay
@@ -77,7 +77,7 @@ def one_hop(
     gate: RuleGate, entered: Entered, view: GateProjections, clearances: ClearanceCache
 ) -> Outgoing:
     """Return a gate's output for one record, with no later gate in the same process."""
-    (left,) = lead(gate, entered, view, clearances, lambda _: False)
+    (left,) = run_gates(gate, entered, view, clearances, lambda _: False)
     return left
 
 

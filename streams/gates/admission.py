@@ -1,4 +1,4 @@
-"""Admission: from bytes nobody vouches for to an authenticated intent, or to their end."""
+"""Admission: the first gate. Authenticates a submitted record, or records it as unattributed."""
 
 from schemas.audit import input_digest
 from schemas.canonical import MalformedError, event_id
@@ -19,7 +19,7 @@ GATE = RuleGate(Gate.ADMISSION, Topic.ADMITTED)
 
 
 class UnattributableError(Exception):
-    """The record is nobody's intent; ``reason`` and the message say why."""
+    """The record is not an authenticated intent; ``reason`` and the message say why."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -27,7 +27,7 @@ class UnattributableError(Exception):
 
 
 def admit(record: Record, view: GateProjections, at_ms: int) -> Passage | Unattributed:
-    """Authenticate a submitted record, in this order: form, agent, signature, route."""
+    """Authenticate a submitted record, in this order: form, agent, signature, partition."""
     try:
         return _authenticate(record, view, at_ms)
     except UnattributableError as error:
@@ -42,7 +42,7 @@ def admit(record: Record, view: GateProjections, at_ms: int) -> Passage | Unattr
 
 
 def source_of(record: Record) -> str:
-    """Name a record by where it lies."""
+    """Name a record by topic, partition and offset."""
     return f"{record.topic}/{record.partition}/{record.offset}"
 
 

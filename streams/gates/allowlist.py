@@ -1,3 +1,5 @@
+"""The allowlist gate: who may receive value, be called or be delegated to."""
+
 from schemas.clearance import Gate
 from schemas.topics import Topic
 from streams.gates.passage import RuleGate

@@ -1,4 +1,4 @@
-"""All gates in one go, for a runner that has them in one process; pure but for what it is given."""
+"""Cascade: runs all gates on a batch in one process; pure except for ``simulate``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ BEFORE_SIMULATION = IN_ORDER[: IN_ORDER.index(simulation.GATE)]
 
 @dataclass(slots=True)
 class Cascade:
-    """What a batch of submitted records came to: a trail of events, and what the signer judges."""
+    """The results of a batch: the gates' events, and the clearances for the signer."""
 
     events: list[Outgoing] = field(default_factory=list)
     decided: list[Passage] = field(default_factory=list)
@@ -25,16 +25,16 @@ class Cascade:
 def run(
     records: Sequence[Record], view: GateProjections, at_ms: int, simulate: Simulate
 ) -> Cascade:
-    """Lead records through the gates in order; ``simulate`` is asked once for all that need it."""
+    """Run records through the gates in order; ``simulate`` is called once for all that need it."""
     cascade = Cascade()
     passages = [p for record in records if (p := _admit(record, view, at_ms, cascade))]
-    led = [_lead(passage, BEFORE_SIMULATION, view, cascade) for passage in passages]
-    reports = _reports(led, simulate)
-    for topic, passage in led:
+    gated = [_run_gates(passage, BEFORE_SIMULATION, view, cascade) for passage in passages]
+    reports = _reports(gated, simulate)
+    for topic, passage in gated:
         report = reports.get(passage.source)
         decided = passage.with_report(report, view) if report else passage
         if topic is Topic.CHAIN_CLEARED:
-            _, decided = _lead(decided, (simulation.GATE,), view, cascade)
+            _, decided = _run_gates(decided, (simulation.GATE,), view, cascade)
         cascade.decided.append(decided)
     return cascade
 
@@ -47,7 +47,7 @@ def _admit(record: Record, view: GateProjections, at_ms: int, cascade: Cascade) 
     return None
 
 
-def _lead(
+def _run_gates(
     passage: Passage, gates: Sequence[RuleGate], view: GateProjections, cascade: Cascade
 ) -> tuple[Topic, Passage]:
     topic = Topic.SUBMITTED
@@ -59,10 +59,10 @@ def _lead(
     return topic, passage
 
 
-def _reports(led: Sequence[tuple[Topic, Passage]], simulate: Simulate) -> dict[str, Envelope]:
+def _reports(gated: Sequence[tuple[Topic, Passage]], simulate: Simulate) -> dict[str, Envelope]:
     waiting = [
         passage
-        for topic, passage in led
+        for topic, passage in gated
         if topic is Topic.CHAIN_CLEARED
         and required(passage.case.intent, passage.case.facts.settings)
     ]

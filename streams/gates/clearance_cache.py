@@ -1,4 +1,4 @@
-"""What the gates of one process wrote for each other, so that none decodes what another encoded."""
+"""Cache of clearances this process wrote, so that its next gate need not decode them."""
 
 from typing import NamedTuple
 
@@ -10,29 +10,29 @@ BYTES_MAX = 8 * 1024
 
 
 class Opened(NamedTuple):
-    """A clearance and the intent in its envelope, which it names."""
+    """A decoded clearance and the intent that it names and carries."""
 
     clearance: Clearance
     intent: AnyIntent
 
 
 class ClearanceCache:
-    """Clearances by their bytes; the oldest go first where there are too many.
+    """Decoded clearances by their bytes, at most ``COUNT_MAX``; the oldest are evicted first.
 
-    What bytes say does not depend on who put them on a topic, so whoever reads the same bytes may
-    take what is kept here: that the intent is proven and where it belongs is checked again.
+    Decoding depends on the bytes alone, so equal bytes from any writer may use an entry. The next
+    gate still checks agent and partition.
     """
 
     def __init__(self) -> None:
         self._opened: dict[bytes, Opened] = {}
 
-    def keep(self, value: bytes, opened: Opened) -> None:
-        """Keep what ``value`` is the encoding of."""
+    def put(self, value: bytes, opened: Opened) -> None:
+        """Add the decoded form of ``value``."""
         if len(value) <= BYTES_MAX:
             self._opened[value] = opened
             if len(self._opened) > COUNT_MAX:
                 del self._opened[next(iter(self._opened))]
 
     def take(self, value: bytes) -> Opened | None:
-        """Return what is kept of these bytes, once."""
+        """Remove and return the decoded form of ``value``, if cached."""
         return self._opened.pop(value, None)

@@ -1,4 +1,4 @@
-"""From a record between two gates back to the intent and the verdicts so far."""
+"""Decodes a record between two gates to its intent and the verdicts so far."""
 
 from typing import NamedTuple
 
@@ -15,13 +15,13 @@ from streams.gates.passage import GateProjections, Passage, case_of
 
 
 class ClearanceError(Exception):
-    """The record is no clearance of an intent that could have come here; it goes no further."""
+    """The record is not a valid clearance of an intent in this partition; it ends here."""
 
 
 class Received(NamedTuple):
-    """A clearance that names the intent it carries, where its account's records belong.
+    """A clearance in its account's partition that names the intent it carries.
 
-    Nothing in it is proven: whoever writes to the topic could have made it up.
+    Its content is not verified: any writer to the topic could have forged it.
     """
 
     source: str
@@ -29,9 +29,9 @@ class Received(NamedTuple):
     intent: AnyIntent
 
 
-def receive(record: Record, partitions: int, underway: ClearanceCache | None = None) -> Received:
-    """Decode a clearance, unless it is ``underway``; raise ``ClearanceError``."""
-    opened = (underway and underway.take(record.value)) or _open(record.value)
+def receive(record: Record, partitions: int, cache: ClearanceCache | None = None) -> Received:
+    """Decode a clearance, or take it from the cache; raise ``ClearanceError``."""
+    opened = (cache and cache.take(record.value)) or _open(record.value)
     if not well_routed(record, opened.intent.account, partitions):
         raise ClearanceError("the record is not where its account's belong")
     return Received(source_of(record), *opened)
@@ -50,7 +50,7 @@ def _open(value: bytes) -> Opened:
 
 
 def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:
-    """Return a received intent as it stands before the next gate; raise ``ClearanceError``."""
+    """Return a received intent for the next gate; raise ``ClearanceError`` for unknown agents."""
     source, clearance, intent = received
     try:
         agent = view.registry.agent_of(intent)

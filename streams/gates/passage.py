@@ -1,4 +1,4 @@
-"""An intent on its way: what a gate reads, asks and writes."""
+"""Passage: an intent between gates, and the gate that applies one rule to it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ Accounts: TypeAlias = Callable[[str], Account]
 
 @dataclass(frozen=True, slots=True)
 class GateProjections:
-    """What gates know: projections that may be late, because the signer decides."""
+    """The projections that gates use. They may lag, because the signer decides."""
 
     registry: Registry
     keys: KeyRegister
@@ -32,14 +32,14 @@ class GateProjections:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """An admitted intent between two gates; ``source`` names the record it was submitted in."""
+    """An admitted intent between two gates; ``source`` names its submitted record."""
 
     source: str
     case: Case
     clearance: Clearance
 
     def with_report(self, report: Envelope, view: GateProjections) -> "Passage":
-        """Return the passage carrying a simulator's report."""
+        """Return the passage with a simulator's report."""
         case, clearance = self.case, self.clearance
         found, problem = verified_report(report, view.registry, case.intent, case.digest)
         facts = replace(case.facts, simulation=found, simulation_problem=problem)
@@ -49,16 +49,16 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class RuleGate:
-    """One stage: it asks the rule for the intent's kind and writes what passed to the next topic.
+    """One gate: applies the rule for the intent's kind and passes the intent to the next topic.
 
-    What it rejects goes straight to ``intents.decided``.
+    A rejected intent goes directly to ``intents.decided``.
     """
 
     gate: Gate
     writes: Topic
 
     def judge(self, passage: Passage, accounts: Accounts) -> tuple[Topic, Passage]:
-        """Return where the intent goes next, with this gate's verdict added."""
+        """Return the next topic, and the passage with this gate's verdict added."""
         case = passage.case
         rule = RULES[case.intent.kind][self.gate]
         decision = apply_rule(rule, case, accounts(case.intent.account))
@@ -76,15 +76,15 @@ class RuleGate:
 
 
 def case_of(authentic: Authentic, view: GateProjections, at_ms: int) -> Case:
-    """Gather what a gate may know of an authenticated intent.
+    """Return the facts that gates know about an authenticated intent.
 
-    No gate opens keys or remembers intents: the rules that ask for either are the signer's.
+    Gates neither open keys nor remember intents, so only the signer applies rules that need these.
     """
     return registered_case(authentic, view.registry, view.keys, at_ms)
 
 
 def outgoing(topic: Topic, passage: Passage) -> Outgoing:
-    """Return the record that moves a passage to a topic."""
+    """Return the record that passes the intent to a topic."""
     return Outgoing(topic, passage.case.intent.account, passage.clearance.encode())
 
 

@@ -1,10 +1,11 @@
-"""How far a process may lead an intent at once, where the next gate is its own too.
+"""Pipelining: a process runs several gates on an intent before its own records are delivered.
 
-What one gate writes for the next lies on a topic all the same; whoever leads an intent on at once
-knows it again when it is delivered, and has nothing more to do with it. An intent must overtake
-nobody: it is led on only past a topic on which nothing waits.
+Every gate's record is still written to its topic. When a record that was pipelined is delivered,
+the process recognises its fingerprint and only acknowledges it. An intent must not overtake
+another: it is pipelined only past a partition in which nothing waits.
 
-How much is remembered is bounded: where delivery lags far behind, hops are single ones again.
+Memory is bounded: if delivery lags too far behind, each hop waits for its delivery again.
+*Die at any time: all of this is lost, and delivered records are judged again.*
 """
 
 from collections import Counter, defaultdict
@@ -17,14 +18,14 @@ from schemas.partition import partition_for
 from schemas.record import Outgoing, PartitionId
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import GateProjections, RuleGate
-from streams.gates.stages import Entered, lead
+from streams.gates.stages import Entered, run_gates
 
 PIPELINED_COUNT_MAX = 65_536
 WAITING_COUNT_MAX = 4_096
 
 
 class Fingerprint(NamedTuple):
-    """What a record is known by: where it lies, its key, and the SHA-256 of its bytes."""
+    """Identifies a record: its partition, its key, and the SHA-256 of its bytes."""
 
     place: PartitionId
     key: str
@@ -32,110 +33,111 @@ class Fingerprint(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A record for a place, and whether the gate that reads there has judged it already."""
+    """A record for a partition, and whether the gate that reads there already judged it."""
 
     place: PartitionId
     event: Outgoing
     pipelined: bool
 
     def fingerprint(self) -> Fingerprint:
-        """Return what it is known by once it is delivered."""
+        """Return the fingerprint of the record once it is delivered."""
         return fingerprint_of(self.place, self.event.key, self.event.value)
 
 
 def fingerprint_of(place: PartitionId, key: str, value: bytes) -> Fingerprint:
-    """Return what a record is known by."""
+    """Return the fingerprint of a record."""
     return Fingerprint(place, key, sha256(value).digest())
 
 
 @dataclass(slots=True)
 class InFlight:
-    """What one process sent to its own gates and was not delivered yet.
+    """The records that one process sent to its own gates and that were not delivered yet.
 
-    ``all_done`` tells of a place whether whatever lay there before is done with. It is asked until
-    that was so once: from then on nobody but this process writes there, until ``clear``.
+    ``is_drained`` returns whether every record of a partition is acknowledged. Once it was true,
+    only this process writes there, until a rebalance (``clear``); so it is not called again.
     """
 
-    all_done: Callable[[PartitionId], bool]
+    is_drained: Callable[[PartitionId], bool]
     pipelined_count_max: int = PIPELINED_COUNT_MAX
     waiting_count_max: int = WAITING_COUNT_MAX  # at one place
-    _known: set[PartitionId] = field(default_factory=set)
-    _left: defaultdict[PartitionId, Counter[Fingerprint]] = field(
+    _drained: set[PartitionId] = field(default_factory=set)
+    _waiting: defaultdict[PartitionId, Counter[Fingerprint]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
-    _led: Counter[Fingerprint] = field(default_factory=Counter)
+    _pipelined: Counter[Fingerprint] = field(default_factory=Counter)
 
     def is_open(self, place: PartitionId) -> bool:
-        """Tell whether nothing waits at a place, so that an intent may be led past it.
+        """Return whether nothing waits in a partition, so that an intent may be pipelined past it.
 
-        None is while too much that was led on is still to be delivered: forgotten, it would be
+        False while too many pipelined records are undelivered: one that is forgotten would be
         judged again at every gate.
         """
-        if len(self._led) >= self.pipelined_count_max:
+        if len(self._pipelined) >= self.pipelined_count_max:
             return False
-        if place not in self._known and self.all_done(place):
-            self._known.add(place)
-        return place in self._known and not self._left[place]
+        if place not in self._drained and self.is_drained(place):
+            self._drained.add(place)
+        return place in self._drained and not self._waiting[place]
 
     def sent(self, records: Iterable[Sent]) -> None:
-        """Note what is about to be sent to gates."""
+        """Note records that are about to be sent to gates."""
         for record in records:
-            noted = self._led if record.pipelined else self._left_at(record.place)
+            noted = self._pipelined if record.pipelined else self._waiting_at(record.place)
             noted[record.fingerprint()] += 1
 
     def was_pipelined(self, record: Fingerprint) -> bool:
-        """Tell of a delivered record whether it was led on, as often as it was sent."""
-        return _taken(self._led, record)
+        """Return whether a delivered record was pipelined; True once for each time it was sent."""
+        return _discount(self._pipelined, record)
 
     def done(self, record: Fingerprint) -> None:
-        """Note that what came of a delivered record was sent."""
-        _taken(self._left[record.place], record)
+        """Note that the results of a delivered record are sent."""
+        _discount(self._waiting[record.place], record)
 
     def clear(self) -> None:
-        """Forget everything: other processes may have written, or will."""
-        for kept in (self._known, self._left, self._led):
-            kept.clear()
+        """Forget everything after a rebalance: other processes may write to these partitions."""
+        for counted in (self._drained, self._waiting, self._pipelined):
+            counted.clear()
 
-    def _left_at(self, place: PartitionId) -> Counter[Fingerprint]:
-        """Return what waits at a place; where it is too much, ``all_done`` must tell again."""
-        left = self._left[place]
-        if len(left) >= self.waiting_count_max:
-            self._known.discard(place)
-            left.clear()
-        return left
+    def _waiting_at(self, place: PartitionId) -> Counter[Fingerprint]:
+        """Return what waits in a partition; if it is too much, forget it and drain again."""
+        waiting = self._waiting[place]
+        if len(waiting) >= self.waiting_count_max:
+            self._drained.discard(place)
+            waiting.clear()
+        return waiting
 
 
 def run_batch(
     gate: RuleGate,
     entered: Sequence[Entered],
     view: GateProjections,
-    underway: ClearanceCache,
-    ahead: InFlight,
+    cache: ClearanceCache,
+    in_flight: InFlight,
 ) -> list[Sent]:
-    """Lead a batch as far as it goes, in order: behind one that waits at a place all others wait.
+    """Run a gate and, where possible, the following ones on a batch, in order.
 
-    Nothing is noted yet: a batch may be judged again before it is sent.
+    Once an intent of the batch waits in a partition, later ones wait behind it. Changes nothing in
+    ``in_flight``: the batch may be judged again before it is sent.
     """
-    taken: set[PartitionId] = set()
+    occupied: set[PartitionId] = set()
 
     def place_of(event: Outgoing) -> PartitionId:
         return event.topic, partition_for(event, view.registry.partitions)
 
     def is_open(event: Outgoing) -> bool:
         place = place_of(event)
-        return place not in taken and ahead.is_open(place)
+        return place not in occupied and in_flight.is_open(place)
 
-    led: list[Sent] = []
+    results: list[Sent] = []
     for one in entered:
-        *passed, last = lead(gate, one, view, underway, is_open)
-        led += [Sent(place_of(event), event, pipelined=True) for event in passed]
-        led.append(Sent(place_of(last), last, pipelined=False))
-        taken.add(place_of(last))
-    return led
+        *passed, last = run_gates(gate, one, view, cache, is_open)
+        results += [Sent(place_of(event), event, pipelined=True) for event in passed]
+        results.append(Sent(place_of(last), last, pipelined=False))
+        occupied.add(place_of(last))
+    return results
 
 
-def _taken(counted: Counter[Fingerprint], record: Fingerprint) -> bool:
-    """Count a record once less; tell whether it was counted at all."""
+def _discount(counted: Counter[Fingerprint], record: Fingerprint) -> bool:
+    """Decrement the count of a record; return whether it was counted."""
     count = counted.pop(record, 0)
     if count > 1:
         counted[record] = count - 1

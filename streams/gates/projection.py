@@ -1,4 +1,4 @@
-"""What the gates know of accounts: the signer's outcomes, folded; late, and advice only."""
+"""Account projection of the gates: folds the signer's outcomes; it lags and is advice only."""
 
 from contextlib import suppress
 
@@ -11,18 +11,18 @@ from signer.signer_events import verify_signer_event
 
 
 class Projection:
-    """Accounts as their outcomes tell; outcomes that no signer signed count for nothing."""
+    """Accounts folded from their outcomes; outcomes without a signer's signature are ignored."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._accounts: dict[str, Account] = {}
 
     def account(self, name: str) -> Account:
-        """Return an account as far as its outcomes were followed."""
+        """Return an account as of the newest outcome that was read."""
         return self._accounts.get(name) or Account(account=name)
 
     def apply(self, raw: bytes) -> None:
-        """Fold in an outcome; one that came before, or proves nothing, changes nothing."""
+        """Fold in an outcome; ignore repeated and unproven ones."""
         with suppress(MalformedError, InvalidSignatureError):
             outcome = decode_outcome(raw)
             before = self.account(outcome.account)

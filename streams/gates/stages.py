@@ -1,4 +1,4 @@
-"""One gate at work on a record, for runners that have a topic between two gates."""
+"""Runs gates on single records, for runners with a topic between every two gates."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -31,24 +31,24 @@ IN_ORDER = (
 # Each gate reads what the one before it writes.
 GATE_OF = dict(zip((Topic.SUBMITTED, *(gate.writes for gate in IN_ORDER)), IN_ORDER, strict=False))
 CLEARANCE_BYTES_MAX = INTERNAL_BYTES_MAX // 2
-"""What no gate's own record comes near, and every gate can add to: a verdict, or a report too."""
+"""Far above any clearance of our gates, and leaves room for a verdict and a report."""
 Entered: TypeAlias = Passage | Outgoing
 IsOpen: TypeAlias = Callable[[Outgoing], bool]
 Simulate: TypeAlias = Callable[[Sequence[Passage]], Sequence[Envelope]]
 
 
 def enter(
-    gate: RuleGate, record: Record, view: GateProjections, at_ms: int, underway: ClearanceCache
+    gate: RuleGate, record: Record, view: GateProjections, at_ms: int, cache: ClearanceCache
 ) -> Entered:
-    """Return the intent in a record, or the end of a record that holds none."""
+    """Return the intent in a record, or the event that ends a record without a valid intent."""
     if gate is admission.GATE:
         admitted = admission.admit(record, view, at_ms)
         if isinstance(admitted, Passage):
             return admitted
         return Outgoing(Topic.UNATTRIBUTED, "", admitted.encode())
     try:
-        received = receive(record, view.registry.partitions, underway)
-        _refuse_grown(gate, record, received)
+        received = receive(record, view.registry.partitions, cache)
+        _check_size(gate, record, received)
         return resume(received, view, at_ms)
     except ClearanceError as error:
         source, subject = admission.source_of(record), input_digest(record.value)
@@ -57,8 +57,8 @@ def enter(
         )
 
 
-def _refuse_grown(gate: RuleGate, record: Record, received: Received) -> None:
-    """Raise ``ClearanceError`` unless a gate wrote it and it has room for our verdict."""
+def _check_size(gate: RuleGate, record: Record, received: Received) -> None:
+    """Raise ``ClearanceError`` for too many verdicts, or no room for another one."""
     if len(received.clearance.verdicts) > IN_ORDER.index(gate):
         raise ClearanceError("there are more verdicts than gates before this one")
     if len(record.value) > CLEARANCE_BYTES_MAX:
@@ -66,7 +66,7 @@ def _refuse_grown(gate: RuleGate, record: Record, received: Received) -> None:
 
 
 def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
-    """Return those that somebody wants simulated."""
+    """Return the passages that must be simulated."""
     return [
         passage
         for passage in entered
@@ -75,29 +75,29 @@ def waiting_for_simulation(entered: Sequence[Entered]) -> list[Passage]:
     ]
 
 
-def lead(
+def run_gates(
     gate: RuleGate,
     entered: Entered,
     view: GateProjections,
-    underway: ClearanceCache,
+    cache: ClearanceCache,
     is_open: IsOpen,
 ) -> Iterator[Outgoing]:
-    """Ask the gate's rule, and those behind it up to a topic that is not open.
+    """Run a gate, and the following gates up to a partition that is not open.
 
-    Yields the record of every gate; all but the last were judged by the next gate too. An intent
-    that is to be simulated waits for that on its topic.
+    Yields the record of every gate. The next gate has judged all of them but the last. An intent
+    that needs a simulation waits on the simulation gate's topic: simulations run in batches.
     """
     if isinstance(entered, Outgoing):
         yield entered
         return
-    passage, asked = entered, gate
+    passage, current = entered, gate
     while True:
-        topic, passage = asked.judge(passage, view.accounts)
-        left = outgoing(topic, passage)
-        yield left
+        topic, passage = current.judge(passage, view.accounts)
+        event = outgoing(topic, passage)
+        yield event
         if topic not in GATE_OF:
             return
-        asked = GATE_OF[topic]
-        if not is_open(left) or (asked is simulation.GATE and waiting_for_simulation([passage])):
-            underway.keep(left.value, Opened(passage.clearance, passage.case.intent))
+        current = GATE_OF[topic]
+        if not is_open(event) or (current is simulation.GATE and waiting_for_simulation([passage])):
+            cache.put(event.value, Opened(passage.clearance, passage.case.intent))
             return

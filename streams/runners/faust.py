@@ -1,13 +1,15 @@
-"""The gates on Kafka: one Faust agent per topic, all in one process, as many processes as wanted.
+"""The gates on Kafka: one Faust agent per topic; any number of processes share the partitions.
 
 One batch of a gate:
 
-1. Take what is ready, without what was led on by 2 of an earlier gate: that is acked at once.
-2. Judge it, and lead it on through the gates behind that are this process's too, where nothing
-   waits before them: six hops then cost one. Every gate's record is written all the same.
-3. Send every record and await every answer.
-4. Ack in order. If we die before, the batch is judged again, whatever of it was led on and acked
-   meanwhile; everything downstream knows a record by its event's id.
+1. Take the delivered records, except those that this process pipelined (step 2 of an earlier gate):
+   their work is done, so they are acknowledged immediately.
+2. Judge the batch, and pipeline it: run the next gates too, if their partitions are this process's
+   own and nothing waits there. Six hops then cost one. Every gate's record is written anyway.
+3. Send all records and await all acknowledgements.
+4. Acknowledge the batch in order.
+   *Die before step 4: the batch is judged and sent again, including records that were pipelined and
+   acknowledged meanwhile. Downstream readers recognise a repeated record by its event id.*
 """
 
 import asyncio
@@ -33,9 +35,9 @@ OnSent: TypeAlias = Callable[[Sequence[Outgoing]], None]
 
 
 class GateRunner:
-    """Judges batches of records and sends what comes of them; ``on_sent`` hears what was sent.
+    """Judges batches of records and sends the results; ``on_sent`` receives what was sent.
 
-    ``now_ms`` gives the time once it is to be believed, or raises.
+    ``now_ms`` returns the time once registry and clock are proven fresh, or raises.
     """
 
     def __init__(
@@ -45,47 +47,52 @@ class GateRunner:
         simulate: Simulate,
         now_ms: Callable[[], Awaitable[int]],
         on_sent: OnSent,
-        ahead: InFlight,
+        in_flight: InFlight,
     ) -> None:
         self._known = known
         self._sender = sender
         self._simulate = simulate
         self._now_ms = now_ms
         self._on_sent = on_sent
-        self._ahead = ahead
-        self._underway = ClearanceCache()
+        self._in_flight = in_flight
+        self._cache = ClearanceCache()
 
     async def process(self, gate: RuleGate, records: Sequence[Record]) -> None:
-        """Judge records and return once everything that came of them is on its topic.
-
-        What seems to be nobody's may rely on a registration that was not read yet.
-        """
+        """Judge records and return once all results are acknowledged by Kafka (steps 1 to 3)."""
+        # 1. A fingerprint counts once, so a copy that another process appends is judged.
         found = [(_fingerprint(one), one) for one in records]
-        waiting = [(known, one) for known, one in found if not self._ahead.was_pipelined(known)]
+        waiting = [(name, one) for name, one in found if not self._in_flight.was_pipelined(name)]
         if waiting:
-            led = await self._led(gate, [one for _, one in waiting])
-            self._ahead.sent(one for one in led if one.event.topic in GATE_OF)
-            judged = [one.event for one in led]
-            await self._sender.send(judged)
-            self._on_sent(judged)
-        for known, _ in waiting:
-            self._ahead.done(known)
+            # 2. Die here: nothing was sent.
+            results = await self._judge_known(gate, [one for _, one in waiting])
+            # Noted before sending: the records may be delivered before ``send`` returns.
+            self._in_flight.sent(one for one in results if one.event.topic in GATE_OF)
+            events = [one.event for one in results]
+            # 3. Die here: any of the records may be on its topic. All are sent again.
+            await self._sender.send(events)
+            self._on_sent(events)
+        for name, _ in waiting:
+            self._in_flight.done(name)
 
-    async def _led(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
+    async def _judge_known(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
+        """Judge records; judge them again with a newer registry if one would end unattributed.
+
+        Such a record may depend on a registration that this process has not read yet.
+        """
         before = self._known.known
-        led = await self._judge(gate, records)
-        if any(one.event.topic in ENDS for one in led):
+        results = await self._judge(gate, records)
+        if any(one.event.topic in ENDS for one in results):
             await self._known.refresh()
-            if self._known.known != before:  # read just now, or by whoever follows it meanwhile
-                led = await self._judge(gate, records)
-        return led
+            if self._known.known != before:  # read just now, or by the background task meanwhile
+                results = await self._judge(gate, records)
+        return results
 
     async def _judge(self, gate: RuleGate, records: Sequence[Record]) -> list[Sent]:
         view, now_ms = self._known.view, await self._now_ms()
-        entered = [enter(gate, record, view, now_ms, self._underway) for record in records]
+        entered = [enter(gate, record, view, now_ms, self._cache) for record in records]
         if gate.gate is Gate.SIMULATION:
             entered = await self._simulated(entered)
-        return run_batch(gate, entered, view, self._underway, self._ahead)
+        return run_batch(gate, entered, view, self._cache, self._in_flight)
 
     async def _simulated(self, entered: Sequence[Entered]) -> list[Entered]:
         waiting = waiting_for_simulation(entered)
@@ -98,7 +105,7 @@ class GateRunner:
 
 
 def add_gates(app: GatesApp, line: GateRunner, end_process: EndProcess) -> None:
-    """Give the app one agent for each gate."""
+    """Add one agent per gate to the app."""
     for reads, gate in GATE_OF.items():
         add_agent(
             app, app.names.of(reads), gate.gate.value, _work(gate, line, app.names), end_process
@@ -117,7 +124,7 @@ def _fingerprint(record: Record) -> Fingerprint:
 
 
 def _record(message: Message, names: Names) -> Record:
-    """Return what a message carries; its time decides nothing."""
+    """Return a message as a record; gates do not use its timestamp, so it is 0."""
     key = decoded_key(message.key)
     topic = names.topic(message.topic)
     return Record(topic, message.partition, message.offset, key, message.value or b"", 0)

@@ -30,7 +30,7 @@ REGISTRY = registered(
     AccountOpened(account="ops"),
     agent(agent="carol", account="ops", public_key=MALLORY.public_key),
 )[1]
-WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND = sealed(intent()).encode()
 
@@ -40,13 +40,13 @@ def record(value: bytes, key: str = ACCOUNT, partition: int = HOME, offset: int 
 
 
 def end(value: bytes, key: str = ACCOUNT, partition: int = HOME) -> Unattributed:
-    ended = admit(record(value, key, partition), WORLD, NOW_MS)
+    ended = admit(record(value, key, partition), VIEW, NOW_MS)
     assert isinstance(ended, Unattributed)
     return ended
 
 
 def test_a_sound_record_is_admitted_under_its_intent_s_name() -> None:
-    admitted = admit(record(SOUND), WORLD, NOW_MS)
+    admitted = admit(record(SOUND), VIEW, NOW_MS)
     assert isinstance(admitted, Passage)
     assert admitted.case.intent == intent()
     assert admitted.case.digest == admitted.clearance.intent == intent_digest(intent().encode())
@@ -131,7 +131,7 @@ def test_nobody_speaks_for_another(value: bytes, reason: Reason) -> None:
 
 def test_the_name_of_the_key_is_a_hint_and_proves_nothing() -> None:
     renamed = SOUND.replace(b'"keyid":"alice"', b'"keyid":"carol"')
-    assert isinstance(admit(record(renamed), WORLD, NOW_MS), Passage)
+    assert isinstance(admit(record(renamed), VIEW, NOW_MS), Passage)
 
 
 @pytest.mark.parametrize("key", ["", "ops", "alice", "treasury ", "TREASURY"])
@@ -150,7 +150,7 @@ def test_a_forgery_in_the_wrong_place_is_called_a_forgery() -> None:
 
 def test_the_end_of_an_input_is_named_by_where_it_lay() -> None:
     once, again = end(b"junk"), end(b"junk")
-    elsewhere = admit(record(b"junk", offset=8), WORLD, NOW_MS)
+    elsewhere = admit(record(b"junk", offset=8), VIEW, NOW_MS)
     assert isinstance(elsewhere, Unattributed)
     assert once == again
     assert once.id != elsewhere.id

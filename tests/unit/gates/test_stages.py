@@ -1,4 +1,4 @@
-"""Records between gates that no gate wrote: each ends, and none ends the process."""
+"""Forged records between gates: each ends, and no record ends the process."""
 
 import pytest
 
@@ -13,11 +13,11 @@ from schemas.topics import INTERNAL_BYTES_MAX, SUBMITTED_BYTES_MAX, Topic
 from signer.account import Account
 from streams.gates.clearance_cache import ClearanceCache
 from streams.gates.passage import GateProjections
-from streams.gates.stages import GATE_OF, IN_ORDER, enter, lead
+from streams.gates.stages import GATE_OF, IN_ORDER, enter, run_gates
 from tests.harness.builders.cases import ACCOUNT, NOW_MS, intent, provisioned, registered, sealed
 
 REGISTRY = registered()[1]
-WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 BETWEEN = [topic for topic in GATE_OF if topic is not Topic.SUBMITTED]
 EVIDENCE_MAX = {f"e-{n}": "x" * 1024 for n in range(1900)}
@@ -36,21 +36,21 @@ def forged(topic: Topic, *verdicts: Verdict) -> Record:
     return Record(topic, HOME, 0, ACCOUNT, clearance.encode(), 0)
 
 
-def led(record: Record, *, ahead: bool) -> list[Outgoing]:
-    gate, underway = GATE_OF[record.topic], ClearanceCache()
-    entered = enter(gate, record, WORLD, NOW_MS, underway)
-    return list(lead(gate, entered, WORLD, underway, lambda _: ahead))
+def led(record: Record, *, pipelined: bool) -> list[Outgoing]:
+    gate, cache = GATE_OF[record.topic], ClearanceCache()
+    entered = enter(gate, record, VIEW, NOW_MS, cache)
+    return list(run_gates(gate, entered, VIEW, cache, lambda _: pipelined))
 
 
-@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("pipelined", [False, True])
 @pytest.mark.parametrize("topic", BETWEEN)
 @pytest.mark.parametrize("more", [1, 2, 3])
 def test_more_verdicts_than_there_were_gates_are_refused(
-    topic: Topic, more: int, *, ahead: bool
+    topic: Topic, more: int, *, pipelined: bool
 ) -> None:
     before = IN_ORDER.index(GATE_OF[topic])
     verdicts = [verdict(Gate.ADMISSION)] * min(8, before + more)
-    (end,) = led(forged(topic, *verdicts), ahead=ahead)
+    (end,) = led(forged(topic, *verdicts), pipelined=pipelined)
     assert end.topic is Topic.AUDIT
     assert AuditRecord.decode(end.value).action == "record.refused"
 
@@ -58,7 +58,7 @@ def test_more_verdicts_than_there_were_gates_are_refused(
 @pytest.mark.parametrize("topic", BETWEEN)
 def test_as_many_verdicts_as_gates_go_on_and_so_do_fewer(topic: Topic) -> None:
     for count in range(IN_ORDER.index(GATE_OF[topic]) + 1):
-        *_, end = led(forged(topic, *[verdict(Gate.ADMISSION)] * count), ahead=True)
+        *_, end = led(forged(topic, *[verdict(Gate.ADMISSION)] * count), pipelined=True)
         assert end.topic is Topic.DECIDED
 
 
@@ -66,5 +66,5 @@ def test_as_many_verdicts_as_gates_go_on_and_so_do_fewer(topic: Topic) -> None:
 def test_nothing_is_written_that_is_longer_than_a_record_may_be(topic: Topic) -> None:
     record = forged(topic, verdict(Gate.ADMISSION, EVIDENCE_MAX))
     assert INTERNAL_BYTES_MAX - SUBMITTED_BYTES_MAX < len(record.value) <= INTERNAL_BYTES_MAX
-    for end in led(record, ahead=True):
+    for end in led(record, pipelined=True):
         assert len(end.value) < INTERNAL_BYTES_MAX - len(IN_ORDER) * 4 * TEXT_MAX

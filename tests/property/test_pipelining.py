@@ -1,4 +1,4 @@
-"""Gates that lead intents on ahead of their delivery, against gates that take one hop at a time."""
+"""Gates that pipeline intents write the same records as gates that take one hop at a time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -30,7 +30,7 @@ from tests.harness.builders.cases import (
 from tests.harness.sizes import effort
 
 REGISTRY = registered(under=policy(tx_to_allowlist=(RECIPIENT,)))[1]
-WORLD = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
+VIEW = GateProjections(REGISTRY, provisioned(REGISTRY), lambda name: Account(account=name))
 HOME = partition_of(ACCOUNT, REGISTRY.partitions)
 SOUND, REFUSED, SIMULATED, GARBAGE = "sound", "refused", "simulated", "garbage"
 TERMS: dict[str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ def value(kind: str, number: int) -> bytes:
 
 @dataclass
 class Chance:
-    """Numbers that decide whatever a run leaves open, over and over."""
+    """A cycle of numbers that makes every choice of a run."""
 
     numbers: Iterator[int]
 
@@ -66,7 +66,7 @@ FIRST = Chance(cycle([0]))
 
 @dataclass
 class Bus:
-    """The topics of one partition, how far each gate has acked, and what it took."""
+    """The topics of one partition, and how far each gate has acknowledged."""
 
     log: dict[Topic, list[Outgoing]] = field(default_factory=dict)
     acked: dict[Topic, int] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Bus:
             for n, event in enumerate(found)
         ]
 
-    def all_done(self, place: PartitionId) -> bool:
+    def is_drained(self, place: PartitionId) -> bool:
         return not self.unread(place[0])
 
     def busy(self) -> list[Topic]:
@@ -91,34 +91,36 @@ class Bus:
 
 @dataclass
 class Life:
-    """One life of a gates' process; it may end after any send, before the ack."""
+    """One gates process; it may die after any send, before the acknowledgement."""
 
     bus: Bus
-    ahead: InFlight
-    underway: ClearanceCache = field(default_factory=ClearanceCache)
+    in_flight: InFlight
+    cache: ClearanceCache = field(default_factory=ClearanceCache)
 
     def take(self, topic: Topic, count: int, *, dies: bool = False) -> None:
         batch = self.bus.unread(topic)[:count]
         named = [fingerprint_of((one.topic, one.partition), one.key, one.value) for one in batch]
-        waiting = [n for n, name in enumerate(named) if not self.ahead.was_pipelined(name)]
-        for sent in self._led(topic, [batch[n] for n in waiting]):
+        waiting = [n for n, name in enumerate(named) if not self.in_flight.was_pipelined(name)]
+        for sent in self._judge(topic, [batch[n] for n in waiting]):
             self.bus.append(sent.event)
         if dies:
             return
         for n in waiting:
-            self.ahead.done(named[n])
+            self.in_flight.done(named[n])
         self.bus.acked[topic] = self.bus.acked.get(topic, 0) + len(batch)
 
-    def _led(self, topic: Topic, records: list[Record]) -> list[Sent]:
+    def _judge(self, topic: Topic, records: list[Record]) -> list[Sent]:
         gate = GATE_OF[topic]
-        entered = [enter(gate, record, WORLD, NOW_MS, self.underway) for record in records]
-        led = run_batch(gate, entered, WORLD, self.underway, self.ahead)
-        self.ahead.sent(one for one in led if one.event.topic in GATE_OF)
-        return led
+        entered = [enter(gate, record, VIEW, NOW_MS, self.cache) for record in records]
+        results = run_batch(gate, entered, VIEW, self.cache, self.in_flight)
+        self.in_flight.sent(one for one in results if one.event.topic in GATE_OF)
+        return results
 
 
-def alive(bus: Bus, *, ahead: bool = True, count_max: int = PIPELINED_COUNT_MAX) -> Life:
-    return Life(bus, InFlight(bus.all_done if ahead else lambda _: False, count_max, count_max))
+def alive(bus: Bus, *, pipelined: bool = True, count_max: int = PIPELINED_COUNT_MAX) -> Life:
+    return Life(
+        bus, InFlight(bus.is_drained if pipelined else lambda _: False, count_max, count_max)
+    )
 
 
 def settled(bus: Bus, life: Life, chance: Chance) -> None:
@@ -135,7 +137,7 @@ def hop_by_hop(kinds: list[str]) -> Bus:
     bus = Bus()
     for event in submitted(kinds):
         bus.append(event)
-    settled(bus, alive(bus, ahead=False), FIRST)
+    settled(bus, alive(bus, pipelined=False), FIRST)
     return bus
 
 
@@ -148,7 +150,7 @@ KINDS = st.lists(st.sampled_from([SOUND, REFUSED, SIMULATED, GARBAGE]), max_size
 
 @effort(0.5, soak=1)
 @given(KINDS, CHANCES, st.one_of(st.just(PIPELINED_COUNT_MAX), st.integers(1, 12)))
-def test_it_writes_what_single_hops_write_and_nobody_overtakes(
+def test_pipelining_writes_what_single_hops_write_and_no_intent_overtakes(
     kinds: list[str], chance: Chance, count_max: int
 ) -> None:
     bus, coming = Bus(), list(submitted(kinds))
@@ -160,7 +162,7 @@ def test_it_writes_what_single_hops_write_and_nobody_overtakes(
             life.take(chance.of(busy), 1 + chance.below(5))
     for topic, events in hop_by_hop(kinds).log.items():
         ours = bus.log[topic]
-        if topic is Topic.DECIDED:  # who is refused leaves the line early, at any gate
+        if topic is Topic.DECIDED:  # a rejected intent leaves early, at any gate
             assert sorted(ours) == sorted(events)
         elif topic is not Topic.UNATTRIBUTED:
             assert ours == events
@@ -168,7 +170,7 @@ def test_it_writes_what_single_hops_write_and_nobody_overtakes(
 
 
 def passed(bus: Bus, kinds: list[str]) -> list[int]:
-    """Return the numbers of those that came to simulation, in the order of their decisions."""
+    """Return the numbers of the intents that reached simulation, in decision order."""
     led = hop_by_hop(kinds).log
     cleared = [event.value for event in led.get(Topic.CHAIN_CLEARED, [])]
     alone = {
@@ -184,7 +186,7 @@ def passed(bus: Bus, kinds: list[str]) -> list[int]:
 
 @effort(0.5, soak=1)
 @given(KINDS, CHANCES, st.integers(1, 4))
-def test_lives_that_end_between_send_and_ack_lose_nothing_and_keep_the_order(
+def test_processes_that_die_between_send_and_ack_lose_nothing_and_keep_the_order(
     kinds: list[str], chance: Chance, deaths: int
 ) -> None:
     bus = Bus()
@@ -205,7 +207,7 @@ def test_lives_that_end_between_send_and_ack_lose_nothing_and_keep_the_order(
 
 
 @given(CHANCES)
-def test_a_copy_that_somebody_else_appends_is_judged(chance: Chance) -> None:
+def test_a_copy_from_another_process_is_judged(chance: Chance) -> None:
     bus = Bus()
     for event in submitted([SOUND]):
         bus.append(event)
@@ -219,29 +221,29 @@ def test_a_copy_that_somebody_else_appends_is_judged(chance: Chance) -> None:
     assert len(set(bus.log[Topic.DECIDED])) == 1
 
 
-def test_after_partitions_moved_nothing_is_taken_for_done() -> None:
+def test_after_a_rebalance_nothing_counts_as_pipelined() -> None:
     bus = Bus()
     for event in submitted([SOUND, SOUND]):
         bus.append(event)
     life = alive(bus)
     life.take(Topic.SUBMITTED, 2)
-    life.ahead.clear()
+    life.in_flight.clear()
     settled(bus, life, FIRST)
     assert len(bus.log[Topic.DECIDED]) > 2
     assert len(set(bus.log[Topic.DECIDED])) == 2
 
 
 @given(st.sampled_from([SOUND, SIMULATED]), st.integers(1, 8))
-def test_what_waits_to_be_delivered_fills_no_memory(kind: str, count_max: int) -> None:
+def test_memory_is_bounded_while_delivery_lags(kind: str, count_max: int) -> None:
     bus = Bus()
     life = alive(bus, count_max=count_max)
     for event in submitted([kind] * 60):
         bus.append(event)
         life.take(Topic.SUBMITTED, 1)
-    assert remembered(life.ahead) <= 2 * count_max + 2 * len(GATE_OF)
+    assert remembered(life.in_flight) <= 2 * count_max + 2 * len(GATE_OF)
 
 
-def remembered(ahead: InFlight) -> int:
-    kept = [getattr(ahead, one.name) for one in fields(ahead)]
-    tables = [table for one in kept if isinstance(one, dict) for table in (one, *one.values())]
+def remembered(in_flight: InFlight) -> int:
+    values = [getattr(in_flight, one.name) for one in fields(in_flight)]
+    tables = [table for one in values if isinstance(one, dict) for table in (one, *one.values())]
     return sum(len(table) for table in tables if isinstance(table, dict))
