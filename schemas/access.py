@@ -48,14 +48,14 @@ class AccessReason(StrEnum):
 
 ACCESS_MEANING: dict[AccessReason, str] = {
     AccessReason.AGENT_INACTIVE: "The agent was deactivated.",
-    AccessReason.AGENT_EXPIRED: "The agent's registration has run out.",
-    AccessReason.VAULT_FOREIGN: "The vault is another account's.",
-    AccessReason.ACCESS_DENIED: "A grant of the agent denies it, whatever others allow.",
+    AccessReason.AGENT_EXPIRED: "The agent's registration has expired.",
+    AccessReason.VAULT_FOREIGN: "The vault belongs to another account.",
+    AccessReason.ACCESS_DENIED: "A deny grant of the agent applies; it overrides every allow.",
     AccessReason.NOT_GRANTED: "No grant of the agent allows it.",
-    AccessReason.KEY_NOT_GRANTED: "No grant of the agent allows to sign with the key.",
-    AccessReason.KEY_READ_BLOCKED: "An agent that may submit intents reads no private key.",
-    AccessReason.KEY_GENERATED: "A private key that was generated inside is read by nobody.",
-    AccessReason.KEY_SIGNS: "A signing key is read by nobody; the signer alone opens it.",
+    AccessReason.KEY_NOT_GRANTED: "No grant of the agent allows it to sign with the key.",
+    AccessReason.KEY_READ_BLOCKED: "An agent that may submit intents cannot read private keys.",
+    AccessReason.KEY_GENERATED: "A private key that Sixgate generated cannot be read.",
+    AccessReason.KEY_SIGNS: "A signing key cannot be read; only the signer opens it.",
 }
 
 

@@ -83,7 +83,7 @@ def decode_as(parse: Callable[[bytes], Value], raw: bytes) -> Value:
     except ValidationError as error:
         raise malformed(error) from None
     if value.encode() != raw:
-        raise MalformedError("bytes", "not the canonical encoding of their own content")
+        raise MalformedError("bytes", "not canonical: they re-encode to other bytes")
     return value
 
 
@@ -109,5 +109,5 @@ def malformed(error: ValidationError) -> MalformedError:
     """Convert pydantic's first error, without any value of the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(part for part in map(str, first["loc"]) if _FIELD.fullmatch(part))
-    why = "of no known type" if first["type"] == "union_tag_invalid" else first["msg"]
+    why = "of an unknown type" if first["type"] == "union_tag_invalid" else first["msg"]
     return MalformedError(where or "bytes", why[:WHY_MAX])

@@ -40,7 +40,7 @@ def read_json(raw: bytes | str) -> Any:
     except orjson.JSONDecodeError as error:
         raise JsonError(f"is not JSON: {error.msg} at character {error.pos + 1}") from None
     except RecursionError:
-        raise JsonError("is not JSON that anybody writes: it is nested too deeply") from None
+        raise JsonError("is not usable JSON: it is nested too deeply") from None
     except _RepeatedNameError:
         raise _repetition(body.decode()) from None
 

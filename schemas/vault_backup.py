@@ -77,14 +77,14 @@ def read_backup(lines: Iterable[bytes]) -> Backup:
         if len(events) == header.events:
             _check_end(line, hasher.hexdigest())
             if next(remaining, b""):
-                raise BackupError("goes on behind its end: it is no backup as it was written")
+                raise BackupError("has data after its end: it is not the file that was written")
             return Backup(header, tuple(events))
         if not line.endswith(b"\n"):
             break
         hasher.update(line)
         events.append(line[:-1])
     raise BackupError(
-        f"is torn: it has {len(events)} of {header.events} events and no end; take another copy"
+        f"is truncated: it has {len(events)} of {header.events} events and no end; use another copy"
     )
 
 
@@ -92,15 +92,15 @@ def _header(line: bytes) -> BackupHeader:
     try:
         return BackupHeader.decode(line.removesuffix(b"\n"))
     except MalformedError as error:
-        raise BackupError(f"is no backup of vaults ({error})") from None
+        raise BackupError(f"is not a backup of vaults ({error})") from None
 
 
 def _check_end(line: bytes, expected: str) -> None:
     if not line.endswith(b"\n"):
-        raise BackupError("is torn: its last line is cut; take another copy")
+        raise BackupError("is truncated: its last line is incomplete; use another copy")
     try:
         end = BackupEnd.decode(line[:-1])
     except MalformedError:
-        raise BackupError("has more lines than it says: take another copy") from None
+        raise BackupError("has more lines than its header says: use another copy") from None
     if end.digest != f"0x{expected}":
-        raise BackupError("was changed or damaged: its digest is another; take another copy")
+        raise BackupError("was changed or damaged: its digest does not match; use another copy")

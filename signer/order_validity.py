@@ -18,14 +18,14 @@ def validity_problem(requested_at_ms: int, expires_at_ms: int | None, now_ms: in
     if why := too_early(requested_at_ms, now_ms):
         return why
     if expires_at_ms - requested_at_ms > LIFETIME_MS_MAX:
-        return "the order is for more than 24 hours: give one that expires sooner"
+        return "the order is valid for more than 24 hours: sign one that expires sooner"
     if now_ms >= expires_at_ms:
-        return "the order has expired: give it again if it is still meant"
+        return "the order has expired: sign a new one if it is still needed"
     return None
 
 
 def too_early(requested_at_ms: int, now_ms: int) -> str | None:
     """Return why an order is not valid yet, or None."""
     if requested_at_ms > now_ms + AHEAD_MS_MAX:
-        return "the order is from the future: set the clock and give it again"
+        return "the order is from the future: correct the clock and sign a new one"
     return None

@@ -72,7 +72,7 @@ class Registry(Registered):
 
     def _check_chained(self, record: RegistryRecord, name: str) -> None:
         if self.sequence == 0 and name != self.trust_root:
-            raise RegistryRecordError("the first record is not the one this registry trusts")
+            raise RegistryRecordError("the digest of the first record is not the trust root")
         if record.sequence != self.sequence or record.previous != self.head:
             raise RegistryRecordError(f"the record does not continue record {self.sequence - 1}")
         if self.sequence and record.org != self.org:

@@ -45,7 +45,7 @@ def apply_entry(registered: Registered, entry: object, sequence: int) -> None:
         case ServiceSet():
             _set_service(registered, entry, sequence)
         case _:
-            raise RegistryEntryError("the record's entry is of no known type")
+            raise RegistryEntryError("the type of the record's entry is unknown")
 
 
 def _create(registered: Registered, entry: OrgCreated, sequence: int) -> None:
@@ -93,7 +93,7 @@ def _create_vault(registered: Registered, entry: VaultCreated) -> None:
         raise RegistryEntryError(str(error)) from None
     if (before := registered.vaults.get(vault.id)) is not None:
         raise RegistryEntryError(
-            f"{entry.account} has a vault {entry.vault} of mode {before.mode}, for ever"
+            f"{entry.account} has a vault {entry.vault} of mode {before.mode}, which cannot change"
         )
     # The mode of an automatic key vault may be chosen before its account is opened, when no key
     # can exist yet.
@@ -108,7 +108,9 @@ def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
         raise RegistryEntryError(f"{entry.account} has no vault {entry.vault} for secrets")
     had = registered.customer_keys.get(vault.id, ())
     if entry.fingerprint in had:
-        raise RegistryEntryError(f"{entry.vault} has or had the customer's key {entry.fingerprint}")
+        raise RegistryEntryError(
+            f"customer key {entry.fingerprint} was set for {entry.vault} before"
+        )
     registered.customer_keys[vault.id] = (*had, entry.fingerprint)
 
 
@@ -116,7 +118,7 @@ def _set_agent(registered: Registered, entry: AgentSet) -> None:
     _check_open(registered, entry.account)
     before = registered.agents.get(entry.agent)
     if before and before.account != entry.account:
-        raise RegistryEntryError(f"agent {entry.agent} acts for {before.account} for ever")
+        raise RegistryEntryError(f"agent {entry.agent} cannot leave account {before.account}")
     registered.agents[entry.agent] = entry
 
 

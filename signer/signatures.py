@@ -54,7 +54,7 @@ class Ed25519Signer:
 def verify(public_key: str, signature: bytes, message: bytes) -> None:
     """Raise ``InvalidSignatureError`` unless ``signature_is_valid``."""
     if not signature_is_valid(public_key, signature, message):
-        raise InvalidSignatureError("the signature is not this key's over these bytes")
+        raise InvalidSignatureError("the signature is not valid for this key and these bytes")
 
 
 def signature_is_valid(public_key: str, signature: bytes, message: bytes) -> bool:
@@ -103,7 +103,7 @@ def open_envelope_of_any(
     for public_key in public_keys:
         with suppress(InvalidSignatureError):
             return open_envelope(envelope, payload_type, public_key)
-    raise InvalidSignatureError("none of the keys that may sign this did")
+    raise InvalidSignatureError("no key that may sign this made the signature")
 
 
 def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
@@ -111,7 +111,7 @@ def verify_event_of_any(event: Canonical, public_keys: Iterable[str]) -> None:
     for public_key in public_keys:
         with suppress(InvalidSignatureError):
             return verify_event(event, public_key)
-    raise InvalidSignatureError("none of the keys that may sign this did")
+    raise InvalidSignatureError("no key that may sign this made the signature")
 
 
 def verify_event(event: Canonical, public_key: str) -> None:

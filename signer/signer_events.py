@@ -41,7 +41,7 @@ def require_answer_signature(event: SignerEvent, order: Order, registry: Registr
         verify_event_of_any(event, keys)
     except InvalidSignatureError:
         require_signer_event(event, registry)
-        detail = f"the key of the event was taken from {event.signer} before the order was given"
+        detail = f"the event's key was revoked from {event.signer} before the order was given"
         raise KeyOrderError(detail) from None
 
 

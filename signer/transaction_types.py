@@ -30,17 +30,17 @@ def type_problem(intent: TransactionIntent) -> TransactionProblem | None:
     wanted = type_of(intent)
     if wanted not in FIELDS:
         return TransactionProblem(
-            "tx_type_unknown", "tx_type", f"tx_type {wanted} is none of 0, 1, 2, 3, 4."
+            "tx_type_unknown", "tx_type", f"tx_type {wanted} is not 0, 1, 2, 3 or 4."
         )
     if intent.gas_price_wei is not None and intent.max_fee_per_gas_wei is not None:
         return TransactionProblem(
             "fee_fields_contradict",
             "gas_price_wei",
-            "gas_price_wei is there beside max_fee_per_gas_wei: say one of the two.",
+            "gas_price_wei and max_fee_per_gas_wei are both set: set only one.",
         )
     present = (name for name in _TYPED_FIELDS if getattr(intent, name) is not None)
     foreign = next((name for name in present if name not in FIELDS[wanted]), None)
     if foreign is None:
         return None
-    detail = f"{foreign} is no field of a transaction of type {wanted}."
+    detail = f"{foreign} is not a field of a transaction of type {wanted}."
     return TransactionProblem("field_of_another_type", foreign, detail)

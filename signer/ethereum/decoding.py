@@ -68,7 +68,7 @@ def _read_items(raw: bytes) -> tuple[TransactionType, list[RlpItem]]:
     legacy = prefix >= _LIST_TAG
     row = LEGACY if legacy else _TYPE_OF_PREFIX.get(prefix)
     if row is None:
-        raise TransactionDecodingError("type", "byte is not that of a known transaction type.")
+        raise TransactionDecodingError("type", "byte is not a known transaction type.")
     items = decode_item(raw if legacy else raw[1:])
     expected = len(row.fields) + _SIGNATURE_ITEMS
     if not isinstance(items, list) or len(items) != expected:
@@ -79,7 +79,7 @@ def _read_items(raw: bytes) -> tuple[TransactionType, list[RlpItem]]:
 def _read_v(item: RlpItem) -> tuple[int, int]:
     v = UINT.decode(item, "signature.v")
     if v in _UNPROTECTED_V:
-        reason = "is of a transaction without a chain id, which could be replayed on every chain."
+        reason = "has no chain id: the transaction could be replayed on every chain."
         raise TransactionDecodingError("signature.v", reason)
     chain_id, y_parity = divmod(v - EIP155_V_BASE, 2)
     if chain_id not in EIP155_CHAIN_IDS:

@@ -34,7 +34,7 @@ class FieldCodec(NamedTuple):
 def require_list(item: RlpItem, place: str) -> list[RlpItem]:
     """Return the item if it is a list; raise TransactionDecodingError otherwise."""
     if not isinstance(item, list):
-        raise TransactionDecodingError(place, "is bytes where a list belongs.")
+        raise TransactionDecodingError(place, "is bytes; it must be a list.")
     return item
 
 
@@ -58,7 +58,7 @@ def _encode_bytes(value: bytes, _place: str) -> bytes:
 
 def _decode_bytes(item: RlpItem, place: str) -> bytes:
     if not isinstance(item, bytes):
-        raise TransactionDecodingError(place, "is a list where bytes belong.")
+        raise TransactionDecodingError(place, "is a list; it must be bytes.")
     return item
 
 

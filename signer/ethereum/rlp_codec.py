@@ -63,7 +63,7 @@ def decode_item(encoded: bytes) -> RlpItem:
     except (rlp.DecodingError, IndexError) as error:
         raise TransactionDecodingError("transaction", "is not canonical RLP.") from error
     if end != len(encoded):
-        raise TransactionDecodingError("transaction", "does not end where its RLP list does.")
+        raise TransactionDecodingError("transaction", "does not end with its RLP list.")
     return item
 
 

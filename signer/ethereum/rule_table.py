@@ -39,7 +39,7 @@ _UINT64 = "must be 0 to 2^64 - 1"
 # EIP-2681 reserves 2^64 - 1: an account at that nonce could never send again.
 _NONCE = "must be 0 to 2^64 - 2"
 _UINT256 = "must be 0 to 2^256 - 1"
-_COST = "must keep gas, blobs and value together at most 2^256 - 1 wei"
+_COST = "must keep the sum of gas, blobs and value within 2^256 - 1 wei"
 _GAS_PRICED = (LegacyTransaction, AccessListTransaction)
 _FEE_MARKET = (FeeMarketTransaction, BlobTransaction, SetCodeTransaction)
 _EVERY = (*_GAS_PRICED, *_FEE_MARKET)
@@ -101,7 +101,7 @@ RULES: Final = (
     Rule(
         "recipient_missing",
         missing("to"),
-        "must be there in a transaction of types 3 and 4",
+        "must be set in a transaction of type 3 or 4",
         (*_BLOB, *_SET_CODE),
     ),
     Rule(
@@ -161,7 +161,7 @@ RULES: Final = (
     Rule(
         "transaction_too_large",
         finders.oversized,
-        f"must leave the signed transaction within {MAX_TRANSACTION_BYTES} bytes",
+        f"must keep the signed transaction within {MAX_TRANSACTION_BYTES} bytes",
         _EVERY,
     ),
     Rule(
@@ -174,7 +174,7 @@ RULES: Final = (
     Rule(
         "authorization_of_nobody",
         finders.unrecoverable_authorization,
-        "must be a signature with low s that a key made",
+        "must be a valid signature with low s",
         _SET_CODE,
     ),
 )

@@ -48,6 +48,6 @@ def sign_digest(digest: bytes, key: DigestSigner, address: bytes) -> bytes:
         raise SenderMismatchError(
             "sender",
             f"recovers to 0x{recovered.hex()}, not to 0x{address.hex()}: "
-            "the key is another's or signing failed; nothing was signed for this account.",
+            "the key is wrong or signing failed; nothing was signed for this account.",
         )
     return signature

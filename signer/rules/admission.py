@@ -48,7 +48,7 @@ def _expiry_problem(intent: Intent, facts: Facts) -> Rejected | None:
     if left_ms <= 0:
         return Rejected(Reason.EXPIRED, "the intent has expired", evidence)
     if left_ms > EXPIRY_MS_MAX:
-        return Rejected(Reason.EXPIRY_TOO_FAR, "the intent expires over 24 h ahead", evidence)
+        return Rejected(Reason.EXPIRY_TOO_FAR, "the intent expires more than 24 h ahead", evidence)
     return None
 
 
@@ -63,4 +63,4 @@ def _rate_problem(policy: Policy, account: Account, facts: Facts) -> Rejected | 
     limit = policy.intents_max
     if limit is None or account.intents_of(facts.agent.agent, facts.at_ms) < limit:
         return None
-    return Rejected(Reason.RATE_EXCEEDED, f"over {limit} intents a minute")
+    return Rejected(Reason.RATE_EXCEEDED, f"the agent exceeded {limit} intents per minute")

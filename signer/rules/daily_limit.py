@@ -18,7 +18,7 @@ def decide(intent: TransactionIntent, policy: Policy, account: Account, facts: F
     if spent + intent.value_wei <= limit:
         return Passed(evidence)
     detail = (
-        f"{wei_to_eth(spent)} spent in 24 h and {wei_to_eth(intent.value_wei)} more "
+        f"{wei_to_eth(spent)} spent in 24 h plus {wei_to_eth(intent.value_wei)} "
         f"is over the limit of {wei_to_eth(limit)}"
     )
     return Rejected(Reason.DAILY_LIMIT_EXCEEDED, detail, evidence)

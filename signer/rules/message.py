@@ -20,7 +20,7 @@ def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Fac
         return Rejected(Reason.MESSAGE_SIGNING_OFF, "the policy does not allow messages")
     message = bytes.fromhex(intent.message[2:])
     if len(message) > MESSAGE_BYTES_MAX:
-        detail = f"the message is {len(message)} bytes; {MESSAGE_BYTES_MAX} are the most"
+        detail = f"the message is {len(message)} bytes; the maximum is {MESSAGE_BYTES_MAX}"
         return Rejected(Reason.MESSAGE_TOO_LARGE, detail)
     digest = personal_message_hash(message)
     evidence = {"digest": f"0x{digest.hex()}"}

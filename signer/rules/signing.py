@@ -23,13 +23,13 @@ def decide(intent: TransactionIntent, _policy: Policy, account: Account, facts: 
     if isinstance(key, Rejected):
         return key
     if resolve(intent, estimate(facts), facts.chain) is None:
-        return Rejected(Reason.FEE_UNKNOWN, "nobody says gas or fees")
-    used_next = account.next_nonce(key.address, intent.chain_id)
-    following = nonce_next(intent, account, key, facts)
-    if following > used_next + PENDING_AHEAD_MAX:
-        detail = f"a simulator says nonce {following} is next, and the signer {used_next}"
+        return Rejected(Reason.FEE_UNKNOWN, "no source sets gas and fees")
+    signer_next = account.next_nonce(key.address, intent.chain_id)
+    next_nonce = nonce_next(intent, account, key, facts)
+    if next_nonce > signer_next + PENDING_AHEAD_MAX:
+        detail = f"the next nonce is {next_nonce} by the simulator, and {signer_next} by the signer"
         return Rejected(Reason.NONCE_TOO_HIGH, detail)
-    return _explicit(intent.nonce, following)
+    return _explicit(intent.nonce, next_nonce)
 
 
 def decide_delegation(
@@ -45,13 +45,13 @@ def decide_delegation(
         return key
     sender, chain_id = key.address, intent.chain_id
     if chain_id == ANY_CHAIN and account.delegations_for_every_chain(sender) >= ANY_CHAIN_MAX:
-        detail = f"{sender} has signed {ANY_CHAIN_MAX} for every chain, which are the most"
+        detail = f"{sender} has signed {ANY_CHAIN_MAX} for every chain, the maximum"
         return Rejected(Reason.ANY_CHAIN_DELEGATION, detail)
-    following = account.next_nonce(sender, chain_id)
-    behind = account.next_nonce(sender, chain_id, following + 1)
-    if intent.nonce == behind == following + 1:
+    next_nonce = account.next_nonce(sender, chain_id)
+    one_after = account.next_nonce(sender, chain_id, next_nonce + 1)
+    if intent.nonce == one_after == next_nonce + 1:
         return PASSED
-    return _explicit(intent.nonce, following)
+    return _explicit(intent.nonce, next_nonce)
 
 
 def decide_key(intent: Intent, _policy: Policy, _account: Account, facts: Facts) -> Decision:
@@ -66,7 +66,7 @@ def usable_key(intent: Intent, facts: Facts) -> KeyDescriptor | Rejected:
     if key is None:
         return Rejected(Reason.KEY_UNKNOWN, f"no key at {path}")
     if not may_sign(facts.agent, facts.grants, key.vault, path):
-        return Rejected(Reason.KEY_NOT_GRANTED, f"no right to the key at {path}")
+        return Rejected(Reason.KEY_NOT_GRANTED, f"no grant for the key at {path}")
     if not key.active:
         return Rejected(Reason.KEY_INACTIVE, f"the key at {path} is {key.state}")
     if not key.signs:
@@ -86,12 +86,12 @@ def nonce_next(
     return account.next_nonce(key.address, intent.chain_id, pending or 0)
 
 
-def _explicit(nonce: int | None, following: int) -> Decision:
+def _explicit(nonce: int | None, next_nonce: int) -> Decision:
     """Reject every nonce but the next; a higher one would leave a gap that nothing can fill."""
-    if nonce is None or nonce == following:
+    if nonce is None or nonce == next_nonce:
         return PASSED
-    below = nonce < following
+    below = nonce < next_nonce
     reason = Reason.NONCE_USED if below else Reason.NONCE_TOO_HIGH
     side = "below" if below else "above"
-    detail = f"nonce {nonce} is {side} the next one, {following}: use that or none"
+    detail = f"nonce {nonce} is {side} the next one, {next_nonce}: use that one, or omit it"
     return Rejected(reason, detail)

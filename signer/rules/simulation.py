@@ -23,9 +23,11 @@ def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts:
     if not required(intent, facts.settings):
         return PASSED
     if facts.simulation_problem is not None:
-        return Rejected(facts.simulation_problem, "no registered simulator vouches for the report")
+        return Rejected(
+            facts.simulation_problem, "no registered simulator signed the report for this intent"
+        )
     if facts.simulation is None:
-        return Rejected(Reason.SIMULATION_MISSING, "a simulation is required and there is none")
+        return Rejected(Reason.SIMULATION_MISSING, "a simulation is required and missing")
     return _judge_report(facts.simulation, facts)
 
 
@@ -57,6 +59,6 @@ def _judge_report(report: SimulationReport, facts: Facts) -> Decision:
         case "no_simulator":
             return Rejected(Reason.SIMULATION_MISSING, "no simulator serves the chain")
         case "timeout":
-            return Rejected(Reason.SIMULATION_FAILED, "the simulation took too long")
+            return Rejected(Reason.SIMULATION_FAILED, "the simulation timed out")
         case "failed":
             return Rejected(Reason.SIMULATION_FAILED, report.revert_reason or "simulation failed")

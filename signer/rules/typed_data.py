@@ -37,7 +37,7 @@ def _judge(typed_data: TypedData, policy: Policy, *, strict: bool) -> Decision:
     """
     # 1.
     if policy.chains is not None and not typed_data.domain.one_chain:
-        return _refuse(Reason.CHAIN_NOT_ALLOWED, typed_data, "is good on every chain")
+        return _refuse(Reason.CHAIN_NOT_ALLOWED, typed_data, "is valid on every chain")
     # 2.
     listing = [entry for entry in policy.eip712_domain_allowlist if _lists(entry, typed_data)]
     allowing = [entry for entry in listing if _allows(entry, typed_data.primary_type)]
@@ -57,7 +57,7 @@ def _judge_spending(
     if not allowing:
         why = "is not listed"
     elif not typed_data.domain.one_chain:
-        why = "is good on every chain, as its domain has no chainId"
+        why = "is valid on every chain, because its domain has no chainId"
     elif strict and all(entry.primary_types is None for entry in allowing):
         why = "is listed without its type"
     else:

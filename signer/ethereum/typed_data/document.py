@@ -63,7 +63,9 @@ def _read_parts(document: str) -> dict[str, Any]:
             raise TypedDataError(Code.MEMBER_MISSING, "is missing.", name)
     for name in tree:
         if name not in _PARTS:
-            raise TypedDataError(Code.MEMBER_UNKNOWN, "is no part of typed data.", shown_name(name))
+            raise TypedDataError(
+                Code.MEMBER_UNKNOWN, "is not a part of typed data.", shown_name(name)
+            )
     return tree
 
 

@@ -126,7 +126,9 @@ def _require_type_name(name: str) -> None:
         reason = f"must have names of up to {NAME_MAX} letters, digits, _, $ and colons."
         raise TypedDataError(Code.TYPE_NAME_INVALID, reason, "types")
     if _LIKE_ELEMENTARY.fullmatch(name):
-        raise TypedDataError(Code.TYPE_NAME_INVALID, "is no name for a struct.", _place(name))
+        raise TypedDataError(
+            Code.TYPE_NAME_INVALID, "is not a valid name of a struct.", _place(name)
+        )
 
 
 def _read_member(entry: Any, earlier: Mapping[str, Member]) -> Member:
@@ -188,7 +190,9 @@ def _require_short(definitions: Mapping[str, str], contained: Mapping[str, froze
     """Bound the bytes to hash: a type hash covers the definitions of all types it contains."""
     length = sum(len(definitions[name]) for below in contained.values() for name in below)
     if length > ENCODED_TYPES_LENGTH_MAX:
-        reason = f"repeat {length} characters of each other; {ENCODED_TYPES_LENGTH_MAX} are most."
+        reason = (
+            f"repeat {length} characters of each other; the maximum is {ENCODED_TYPES_LENGTH_MAX}."
+        )
         raise TypedDataError(Code.TOO_MANY_TYPES, reason, "types")
 
 

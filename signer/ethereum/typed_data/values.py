@@ -34,7 +34,7 @@ def _encode_address(value: Any) -> bytes:
     try:
         return parse_address(value).rjust(WORD_BYTES, b"\x00")
     except AddressError as error:
-        raise TypedDataError(Code.ADDRESS_INVALID, f"is no address: {error}") from None
+        raise TypedDataError(Code.ADDRESS_INVALID, f"is not an address: {error}") from None
 
 
 def _encode_string(value: Any) -> bytes:

@@ -143,7 +143,7 @@ ATTACKS: dict[str, tuple[str, Callable[[Operator], bytes]]] = {
     "a number past 2^53": ("sequence", lambda op: sealed_body(renumbered(op, 2**53))),
     "a number past 64 bits": ("sequence", lambda op: sealed_body(renumbered(op, 2**64))),
     "an unknown entry": (
-        "no known type",
+        "unknown",
         lambda op: sealed_body(op.record(OPEN_OPS).encode().replace(b"t.opened", b"t.stolen")),
     ),
     "no record": ("malformed", lambda _: sealed_body(b"{}")),
@@ -194,7 +194,7 @@ def test_only_the_trusted_first_record_founds_the_organisation() -> None:
     mallory = Operator(MALLORY)
     theirs = mallory.write(founding(admin_keys=(MALLORY.public_key,)))
     registry = Registry(operator.head)
-    refuses(registry, theirs, "trusts")
+    refuses(registry, theirs, "trust root")
     refuses(registry, operator.sealed(operator.record(OPEN_OPS)), "admin")
     registry.apply(genesis)
 
