@@ -126,8 +126,8 @@ def require_not_withheld(head: RegistryHead, registry: Registry) -> None:
         )
     if registry.digests[head.sequence] != head.digest:
         raise RegistryStaleError(
-            f"there are two registries: record {head.sequence} is not the one that the registrar "
-            f"signed; {_CHECK_BROKERS}"
+            f"there are two registries: record {head.sequence} has another digest than the "
+            f"registrar signed; {_CHECK_BROKERS}"
         )
 
 
