@@ -9,8 +9,8 @@ from signer.attestation.tcb import Tcb, Tcbs
 
 
 def check_guest(report: Report, policy: VerificationPolicy) -> None:
-    """Raise ``GuestPolicyError`` for a guest whose memory others can read (step 7)."""
-    # DEBUG and MIGRATE_MA are refused whatever the policy says: no setting accepts them.
+    """Raise ``GuestPolicyError`` for a refused guest policy or VMPL (step 7)."""
+    # No policy can accept DEBUG or MIGRATE_MA: both let another party read the guest's memory.
     if report.policy >> GUEST_POLICY_BITS["debug"] & 1:
         raise GuestPolicyError(
             Code.DEBUG_ALLOWED, "the host may debug this guest: read and write its memory"

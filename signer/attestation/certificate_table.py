@@ -37,7 +37,7 @@ class CertificateTable:
 def parse_table(raw: bytes) -> CertificateTable:
     """Parse the known certificates of a table; raise ``TableMalformedError``.
 
-    Zero bytes only, or no bytes, are an empty table. Unknown kinds are ignored.
+    A table that is absent or all zeros has no entries. Unknown kinds are ignored.
     """
     found: dict[str, bytes] = {}
     if not any(raw):

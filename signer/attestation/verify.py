@@ -86,7 +86,7 @@ def verify(
     generation = _generation(report, evidence.certificates)
     floor = _floor(generation, policy)
     tcbs = _tcbs(report, generation)
-    # 3. The certificate chain ends in the pinned root, is valid now and not revoked.
+    # 3. The certificate chain ends in the pinned root, is valid at that time and not revoked.
     chain = check_chain(evidence.certificates, generation, kind, policy.simulated_root, at)
     revocation_checked = check_revocation(
         evidence.crl, chain, at, required=policy.crl == "required"
@@ -101,7 +101,7 @@ def verify(
     check_provider(endorsement, policy.csp_ids)
     # 6. REPORT_DATA binds the verifier's nonce, so the report is fresh, and the claims.
     check_report_data(report, report_data)
-    # 7. Neither debugging nor migration exposes the guest's memory.
+    # 7. The guest policy allows neither debugging nor migration, and the VMPL is accepted.
     check_guest(report, policy)
     # 8. The policy lists the measurement and launch identity.
     check_workload(report, policy)

@@ -63,7 +63,7 @@ class Folder:
 
     @property
     def published(self) -> Path:
-        """The marker of an organisation whose pipeline runs on Kafka."""
+        """The marker that the organisation's pipeline runs on Kafka."""
         return self.path / "published"
 
     @property

@@ -2,7 +2,7 @@
 
 Before its handshake a client has proven nothing, so handshakes have a limit of their own. At that
 limit a new connection replaces the oldest handshake: a genuine client needs a few milliseconds, and
-a stalling one loses its slot.
+a stalling one is dropped.
 """
 
 import asyncio

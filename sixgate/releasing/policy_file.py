@@ -63,7 +63,7 @@ class PolicyFile:
     def load(self) -> ReleasePolicy:
         """Load, verify and mark the policy; raises ``SettingsError``.
 
-        A policy whose mark cannot be written is refused: a restart could accept an older one.
+        If the mark cannot be written, the policy is refused: a restart could accept an older one.
         """
         # 1. Read and verify.
         envelope = _envelope(self._file)

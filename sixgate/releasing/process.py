@@ -4,7 +4,7 @@
 2. Lock the keys against a second process; load the policy (``policy_file``).
 3. Serve nonces and answers. Each answer is on the topic ``releases`` before it is sent. A write
    with an unknown result ends the process without an answer.
-   *Die here: every nonce becomes invalid, and the signer retries with a new one.*
+   *Die here: all unused nonces become invalid; the signer's next request gets a new one.*
 4. Reload policy and token keys every ``RELOAD_S``.
 """
 

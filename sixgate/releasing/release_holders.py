@@ -106,7 +106,7 @@ def refuse_own_kms(kms: KmsSettings) -> None:
         named.append("secrets")
     if named:
         raise SettingsError(
-            "a signer that uses releases must not have KMS credentials of its own: remove "
+            "a signer that uses releases must not have KMS credentials: remove "
             f"[kms.{named[0]}] or [releases] from the settings"
         )
 

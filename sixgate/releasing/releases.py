@@ -115,4 +115,4 @@ class SignerReleases:
 
 
 def _ignore_failure(_failure: ProviderFailure) -> None:
-    """Ignore a failure that nobody waits for: journal and release have recorded the call."""
+    """Ignore a failure without a waiting caller: journal and release have recorded the call."""

@@ -5,8 +5,8 @@
 3. The report binds nonce, attested key, ask and configuration, and passes the nine steps
    (``signer.attestation.verify``). This uses up the nonce, whether or not the rest passes.
 4. The release holds the keys that the operations name.
-5. The token names an accepted workload. It is opened last, so that nobody can test stolen tokens
-   without an accepted machine.
+5. The token names an accepted workload. It is opened last, so that stolen tokens cannot be
+   tested without an accepted machine.
 """
 
 import base64
@@ -58,7 +58,7 @@ class _Refusal(Exception):  # noqa: N818 - ends the checks; never leaves this mo
 def judge(
     raw: bytes, identity: ReleaseIdentity, nonces: Nonces, now_ms: int
 ) -> tuple[Nonces, AllowedRequest | ReleaseRefused]:
-    """Decide a request: return the next state of the nonces, and the allowed work or a refusal."""
+    """Decide a request: return the next state of the nonces, and the request or a refusal."""
     name = request_digest(raw)
     try:
         # 1. Cheap checks on untrusted bytes, before any cryptography.

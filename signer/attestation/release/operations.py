@@ -1,4 +1,4 @@
-"""KmsCall of a release's KMS for a request that passed every check."""
+"""KMS calls for a request that passed every check of a release."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -32,7 +32,7 @@ KmsCall: TypeAlias = KmsUnwrap | KmsWrap
 
 @dataclass(frozen=True, slots=True)
 class AllowedRequest:
-    """A request that passed every check: the KMS work, and the attested key for its results."""
+    """A request that passed every check: the KMS calls, and the attested key for their results."""
 
     request: str
     ask: ReleaseAsk

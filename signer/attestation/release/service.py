@@ -5,8 +5,8 @@ One request:
    *Die here: nothing was released; the next process knows none of this one's nonces.*
 2. The KMS wraps or unwraps; results are sealed to the attested key, plaintexts wiped.
 3. Sign the decision and record it durably.
-   *Die after that: a grant is recorded whose answer nobody received. The signer asks again with
-   another nonce, so there may be more grants than answers, never fewer.*
+   *Die after that: a grant is recorded, but its answer was not received. The signer's next request
+   has another nonce, so there may be more grants than answers, never fewer.*
 4. Return the answer.
 """
 
