@@ -1,4 +1,4 @@
-"""``docs/attestation.md`` says what the code says."""
+"""The tables of ``docs/attestation.md`` match the code."""
 
 import re
 

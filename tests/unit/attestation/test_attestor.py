@@ -1,4 +1,4 @@
-"""One life of a signer: the record of its boot, and evidence for whoever asks."""
+"""Attestor: the record of a boot, and evidence for customers."""
 
 import base64
 import secrets
@@ -33,20 +33,20 @@ from tests.harness.builders.attestation import BINDING, platform, simulated_poli
 from tests.harness.builders.sev_guest import PretendedDevice, encode_table
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
-NAMED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
+EXPECTED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
 ROOT = "0x" + "07" * 32
 TRUST = Trust(org="acme", trust_root=ROOT, partitions=16, partitions_per_slot=4)
 SIMULATED = AttestationSettings(platform=PlatformKind.SIMULATED, insecure_dev=True)
-SAID = configuration(SIMULATED, TRUST, [0, 2], ledger_required=True, head_required=False)
+CONFIGURATION = configuration(SIMULATED, TRUST, [0, 2], ledger_required=True, head_required=False)
 BOUND = BoundClaims("acme", "0x" + "03" * 32, "0x" + "04" * 32)
 NONCE = bytes(range(32))
-BELIEVING = VerificationPolicy(measurements="any", simulated_root=SIMULATED_ROOT)
+ACCEPTING = VerificationPolicy(measurements="any", simulated_root=SIMULATED_ROOT)
 DEFAULT = VerificationPolicy(measurements="any")
 
 
 def attestor() -> Attestor:
     with ExitStack() as opened:
-        return open_attestor(SIMULATED, IDENTITY, TRUST, SAID, opened)
+        return open_attestor(SIMULATED, IDENTITY, TRUST, CONFIGURATION, opened)
 
 
 def booted() -> tuple[Attestor, SignerBoot]:
@@ -69,14 +69,14 @@ def code_of(file: EvidenceFile, nonce: bytes, policy: VerificationPolicy) -> Cod
     return caught.value.code
 
 
-def test_a_boot_says_whose_keys_how_started_and_how_far_the_registry_was_read() -> None:
+def test_a_boot_names_key_set_configuration_and_registry_position() -> None:
     _, boot = booted()
     key_set = KeySet(org="acme", signer="signer-0", trust_root=ROOT)
     facts = boot.facts
     assert facts.key_set == key_set.key_set_id()
-    assert facts.configuration == SAID.configuration_digest()
+    assert facts.configuration == CONFIGURATION.configuration_digest()
     assert (facts.registry, facts.registry_sequence) == (Registry(ROOT).head, 0)
-    assert check_boot(boot, NAMED, BELIEVING, wall_ms()).simulated
+    assert check_boot(boot, EXPECTED, ACCEPTING, wall_ms()).simulated
 
 
 def test_every_slot_of_a_process_gets_the_same_record() -> None:
@@ -84,34 +84,34 @@ def test_every_slot_of_a_process_gets_the_same_record() -> None:
     assert made.boot(Registry("0x" + "08" * 32)) == boot.model_copy(update={"signature": None})
 
 
-def test_two_lives_of_one_signer_have_two_names() -> None:
+def test_two_boots_of_one_signer_have_two_ids() -> None:
     assert booted()[1].id != booted()[1].id
 
 
 def test_the_default_policy_refuses_the_simulated_root() -> None:
     _, boot = booted()
     with pytest.raises(AttestationError) as caught:
-        check_boot(boot, NAMED, DEFAULT, wall_ms())
+        check_boot(boot, EXPECTED, DEFAULT, wall_ms())
     assert caught.value.code is Code.ROOT_UNPINNED
     assert root_digest(_file(boot).certificates.encoded()) == SIMULATED_ROOT[2:]
 
 
-def test_a_customers_evidence_answers_its_own_nonce_and_no_other() -> None:
+def test_a_customers_evidence_verifies_with_its_own_nonce_only() -> None:
     made, boot = booted()
     file = made.evidence(NONCE)
     assert file
-    found = judged(file, NONCE, BELIEVING)
+    found = judged(file, NONCE, ACCEPTING)
     assert (found.simulated, found.revocation_checked) == (True, True)
     assert file.claims == _file(boot).claims
-    assert code_of(file, bytes(32), BELIEVING) is Code.REPORT_DATA_MISMATCH
-    assert code_of(_file(boot), NONCE, BELIEVING) is Code.REPORT_DATA_MISMATCH
+    assert code_of(file, bytes(32), ACCEPTING) is Code.REPORT_DATA_MISMATCH
+    assert code_of(_file(boot), NONCE, ACCEPTING) is Code.REPORT_DATA_MISMATCH
 
 
 def test_a_customers_evidence_opens_no_keys() -> None:
     made, _ = booted()
     file = made.evidence(NONCE)
     assert file
-    release = BELIEVING.model_copy(update={"purpose": Purpose.KEY_RELEASE})
+    release = ACCEPTING.model_copy(update={"purpose": Purpose.KEY_RELEASE})
     assert code_of(file, NONCE, release) is Code.REPORT_DATA_MISMATCH
 
 
@@ -122,7 +122,7 @@ def test_a_nonce_of_another_size_is_refused(size: int) -> None:
 
 
 def test_evidence_for_the_id_of_an_invented_boot_makes_no_record_of_it() -> None:
-    """The nonce may be the id of facts that a customer invented, who may even have the key."""
+    """The nonce may be the id of invented facts, and the customer may have the signer's key."""
     made, boot = booted()
     invented = boot.facts.model_copy(update={"registry_sequence": 9})
     file = made.evidence(bytes.fromhex(invented.boot_id()[2:]))
@@ -131,10 +131,10 @@ def test_evidence_for_the_id_of_an_invented_boot_makes_no_record_of_it() -> None
     named = {"id": invented.boot_id(), "facts": invented, "evidence": text}
     forged = boot.model_copy(update=named | {"evidence_digest": evidence_digest(file.encode())})
     with pytest.raises(BootVerificationError, match="sign"):
-        check_boot(forged, NAMED, BELIEVING, wall_ms())
+        check_boot(forged, EXPECTED, ACCEPTING, wall_ms())
     by_thief = SignerBoot.decode(IDENTITY.sign_event(forged))
     with pytest.raises(AttestationError) as caught:
-        check_boot(by_thief, NAMED, BELIEVING, wall_ms())
+        check_boot(by_thief, EXPECTED, ACCEPTING, wall_ms())
     assert caught.value.code is Code.REPORT_DATA_MISMATCH
 
 
@@ -155,11 +155,11 @@ def test_every_part_of_a_configuration_changes_its_digest(field: str) -> None:
         "ledger_required": False,
         "head_required": True,
     }
-    other = SAID.model_copy(update={field: others[field]})
-    assert other.configuration_digest() != SAID.configuration_digest()
+    other = CONFIGURATION.model_copy(update={field: others[field]})
+    assert other.configuration_digest() != CONFIGURATION.configuration_digest()
 
 
-def test_a_folders_own_pipeline_is_simulated_unless_the_environment_says_otherwise(
+def test_an_embedded_pipeline_is_simulated_unless_the_environment_names_a_platform(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert EmbeddedSettings().attestation == SIMULATED
@@ -167,16 +167,16 @@ def test_a_folders_own_pipeline_is_simulated_unless_the_environment_says_otherwi
     assert EmbeddedSettings().attestation == AttestationSettings(platform=PlatformKind.CONFIGFS)
 
 
-def test_a_machine_without_the_named_platform_starts_no_signer(tmp_path: Any) -> None:
+def test_a_signer_does_not_start_without_its_platform(tmp_path: Any) -> None:
     settings = AttestationSettings(platform=PlatformKind.SEV_GUEST)
     with ExitStack() as opened, pytest.raises(PlatformUnavailableError, match="/dev/sev-guest"):
-        open_attestor(settings, IDENTITY, TRUST, SAID, opened)
+        open_attestor(settings, IDENTITY, TRUST, CONFIGURATION, opened)
     missing = AttestationSettings(platform=PlatformKind.CONFIGFS, certificates=tmp_path / "no")
     with (
         ExitStack() as opened,
         pytest.raises(PlatformUnavailableError, match=r"attestation\.certificates"),
     ):
-        open_attestor(missing, IDENTITY, TRUST, SAID, opened)
+        open_attestor(missing, IDENTITY, TRUST, CONFIGURATION, opened)
 
 
 def test_files_supply_the_certificates_that_the_host_does_not() -> None:
@@ -219,7 +219,7 @@ def test_a_device_behind_a_busy_host_attests_with_or_without_its_certificates(
     chip = platform()
     chain, table = chip.certificates, chip.collect(BINDING).certificates
     kernel = PretendedDevice(
-        lambda said, vmpl: chip.sign({"report_data": said, "vmpl": vmpl}),
+        lambda report_data, vmpl: chip.sign({"report_data": report_data, "vmpl": vmpl}),
         table=encode_table(table) if given else b"",
         busy=2,
     )
@@ -231,11 +231,11 @@ def test_a_device_behind_a_busy_host_attests_with_or_without_its_certificates(
     made = Attestor(IDENTITY, source, BOUND, wall_ms, secrets.token_bytes)
     boot = SignerBoot.decode(IDENTITY.sign_event(made.boot(Registry(ROOT))))
     policy = simulated_policy(crl="optional")
-    assert check_boot(boot, NAMED, policy, wall_ms()).report.vmpl == 0
+    assert check_boot(boot, EXPECTED, policy, wall_ms()).report.vmpl == 0
     assert (len(kernel.pauses), len(kernel.calls)) == (2, 4 if given else 3)
 
 
-def test_the_public_root_is_the_one_that_is_named() -> None:
+def test_the_public_root_has_the_documented_digest() -> None:
     assert public_authority().root_digest == SIMULATED_ROOT
 
 

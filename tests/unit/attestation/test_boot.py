@@ -28,7 +28,7 @@ from tests.harness.builders.release import CONFIGURATION, attest
 
 IDENTITY = Ed25519Signer("signer-0", b"\x21" * 32)
 OTHER = Ed25519Signer("signer-0", b"\x22" * 32)
-NAMED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
+EXPECTED = ExpectedSigner("acme", "signer-0", (IDENTITY.public_key,))
 
 
 def facts(**changes: Any) -> BootFacts:
@@ -56,7 +56,7 @@ def booted(evidence: Evidence | None = None, **changes: Any) -> SignerBoot:
 
 
 def check(record: SignerBoot, policy: VerificationPolicy | None = None) -> Verified:
-    return check_boot(record, NAMED, policy or simulated_policy(), AT_MS)
+    return check_boot(record, EXPECTED, policy or simulated_policy(), AT_MS)
 
 
 def unproven(record: SignerBoot, why: str) -> None:
@@ -93,7 +93,7 @@ def test_a_record_of_another_signer_under_a_key_of_this_one_is_refused(
 
 
 def test_a_boot_under_a_replaced_key_of_the_signer_still_verifies() -> None:
-    rotated = NAMED._replace(keys=(OTHER.public_key, IDENTITY.public_key))
+    rotated = EXPECTED._replace(keys=(OTHER.public_key, IDENTITY.public_key))
     assert check_boot(signed(booted()), rotated, simulated_policy(), AT_MS).simulated
 
 

@@ -21,7 +21,7 @@ def entry(guid: bytes, offset: int, length: int) -> bytes:
 
 
 @given(CERTIFICATES, CERTIFICATES, CERTIFICATES, CERTIFICATES)
-def test_a_table_comes_back(
+def test_a_table_round_trips(
     vcek: bytes | None, vlek: bytes | None, intermediate: bytes | None, root: bytes | None
 ) -> None:
     table = CertificateTable(vcek, vlek, intermediate, root)
@@ -29,20 +29,20 @@ def test_a_table_comes_back(
     assert parse_table(encode_table(table).ljust(4096, b"\x00")) == table
 
 
-def test_unknown_kinds_are_passed_over() -> None:
+def test_unknown_kinds_are_ignored() -> None:
     raw = entry(UNKNOWN, 72, 1) + entry(VCEK, 72, 2) + bytes(24) + b"ab"
     assert parse_table(raw) == CertificateTable(vcek=b"ab")
 
 
-def test_the_order_of_entries_and_of_certificates_says_nothing() -> None:
-    """A host need not sort: by kind, by place, or without holes."""
+def test_the_order_of_entries_and_certificates_is_free() -> None:
+    """A host need not sort by kind or offset, and may leave gaps."""
     raw = entry(VLEK, 90, 2) + entry(VCEK, 72 + 4, 3) + bytes(24) + b"----abc-----------de---"
     assert parse_table(raw) == CertificateTable(vcek=b"abc", vlek=b"de")
     swapped = entry(VCEK, 76, 3) + entry(VLEK, 90, 2) + raw[48:]
     assert parse_table(swapped) == parse_table(raw)
 
 
-def test_certificates_that_share_bytes_are_what_they_are() -> None:
+def test_certificates_may_overlap() -> None:
     raw = entry(VLEK, 72, 3) + entry(VCEK, 73, 2) + bytes(24) + b"abc"
     assert parse_table(raw) == CertificateTable(vcek=b"bc", vlek=b"abc")
 
@@ -67,13 +67,13 @@ def test_a_table_that_is_cut_short_is_refused(cut: int) -> None:
         b"\x01" * (64 * 1024 + 1),
     ],
 )
-def test_a_table_that_leads_out_of_itself_is_refused(raw: bytes) -> None:
+def test_an_entry_outside_of_the_table_is_refused(raw: bytes) -> None:
     with pytest.raises(TableMalformedError):
         parse_table(raw)
 
 
 @given(st.binary(max_size=400))
-def test_garbage_is_a_table_or_refused(raw: bytes) -> None:
+def test_any_bytes_are_a_table_or_refused(raw: bytes) -> None:
     try:
         table = parse_table(raw)
     except TableMalformedError:

@@ -1,4 +1,4 @@
-"""``/dev/sev-guest`` and configfs-tsm, beside the kernel's numbers and against a broken kernel."""
+"""``/dev/sev-guest`` and configfs-tsm: the kernel's numbers, and broken kernels."""
 
 import ctypes
 import errno
@@ -66,7 +66,7 @@ def test_the_numbers_are_the_kernels() -> None:
 
 @pytest.mark.parametrize("source", [pretended()[1], configfs()[1], platform()])
 def test_what_a_platform_collects_verifies(source: Platform) -> None:
-    """The same contract for both ways to the kernel and for the simulated platform."""
+    """Both kernel interfaces and the simulated platform have the same contract."""
     found = source.collect(BINDING)
     held = found.certificates
     assert held.vcek
@@ -96,13 +96,13 @@ def test_a_bare_report_asks_for_no_certificates() -> None:
     assert kernel.calls == [device.SNP_GET_REPORT]
 
 
-def test_a_busy_host_is_asked_again_with_pauses() -> None:
+def test_a_request_to_a_busy_host_is_retried_with_pauses() -> None:
     kernel, guest = pretended(busy=3)
     guest.collect(BINDING)
     assert kernel.pauses == [device.BUSY_PAUSE_S] * 3
 
 
-def test_a_host_that_stays_busy_is_left_alone() -> None:
+def test_retries_to_a_busy_host_are_limited() -> None:
     kernel, guest = pretended(busy=99)
     with pytest.raises(PlatformBusyError):
         guest.collect(BINDING)
@@ -127,20 +127,20 @@ def test_a_host_that_stays_busy_is_left_alone() -> None:
         ({"table": b"\x01" * 48}, AnswerMalformedError),
     ],
 )
-def test_a_broken_device_is_found(terms: dict[str, Any], error: type[CollectionError]) -> None:
+def test_a_broken_device_is_detected(terms: dict[str, Any], error: type[CollectionError]) -> None:
     _, guest = pretended(**terms)
     with pytest.raises(error):
         guest.collect(BINDING)
 
 
-def test_a_bare_report_of_a_broken_host_is_found() -> None:
+def test_a_bare_report_of_a_broken_host_is_detected() -> None:
     _, guest = pretended(vmm_error=1)
     with pytest.raises(PlatformUnavailableError):
         guest.collect_bare(BINDING)
 
 
 @pytest.mark.parametrize("wrong", [{"report_data": b"\x09" * 64}, {"vmpl": 1}])
-def test_an_answer_to_another_question_is_found(wrong: dict[str, Any]) -> None:
+def test_an_answer_to_another_request_is_detected(wrong: dict[str, Any]) -> None:
     def answer(report_data: bytes, vmpl: int) -> bytes:
         return platform().sign({"report_data": report_data, "vmpl": vmpl} | wrong)
 
@@ -172,7 +172,7 @@ def test_whatever_a_device_answers_is_a_report_or_an_error(report: bytes, found:
         ({"failing": {"outblob": errno.EWOULDBLOCK}}, PlatformUnavailableError),
     ],
 )
-def test_a_broken_configfs_is_found_and_left_clean(
+def test_a_broken_configfs_is_detected_and_its_folder_removed(
     terms: dict[str, Any], error: type[CollectionError]
 ) -> None:
     kernel, folder = configfs(**terms)
@@ -187,7 +187,7 @@ def test_configfs_is_asked_for_vmpl_0_and_this_binding() -> None:
     assert kernel.written == {"privlevel": b"0", "inblob": BINDING.report_data()}
 
 
-def test_a_machine_without_the_device_says_so(tmp_path: Path) -> None:
+def test_a_missing_device_is_named(tmp_path: Path) -> None:
     kernel = PretendedDevice(sign)
     missing = tmp_path / "sev-guest"
     with (
@@ -199,7 +199,7 @@ def test_a_machine_without_the_device_says_so(tmp_path: Path) -> None:
         ConfigfsPlatform("sixgate-1", tmp_path / "report").collect(BINDING)
 
 
-def test_a_file_that_is_no_device_is_found(tmp_path: Path) -> None:
+def test_an_ordinary_file_as_device_is_detected(tmp_path: Path) -> None:
     """The real ioctl on an ordinary file."""
     import fcntl  # noqa: PLC0415 - only here
 

@@ -18,7 +18,7 @@ CLAIMS = Claims(
 )
 
 
-def test_evidence_comes_back_from_its_file_and_verifies() -> None:
+def test_evidence_round_trips_through_its_file_and_verifies() -> None:
     evidence = simulated_evidence()
     raw = evidence_file(evidence, NONCE, CLAIMS).encode()
     found = EvidenceFile.decode(raw)
@@ -26,22 +26,22 @@ def test_evidence_comes_back_from_its_file_and_verifies() -> None:
     verified(found.evidence())
 
 
-def test_the_file_says_what_is_bound_and_not_for_what() -> None:
-    """The purpose is the verifier's to say: a file could call itself anything."""
+def test_the_file_has_the_claims_but_not_the_purpose() -> None:
+    """The verifier chooses the purpose: a file could name any."""
     file = evidence_file(simulated_evidence(), NONCE, CLAIMS)
     digest = hashlib.sha256(KEY).digest()
     wanted = Binding(Purpose.KEY_RELEASE, NONCE, digest, b"\x06" * 32, b"\x07" * 32)
     assert file.binding(Purpose.KEY_RELEASE) == wanted
 
 
-def test_the_verifiers_own_nonce_counts_and_not_the_files() -> None:
+def test_the_verifiers_nonce_overrides_the_files() -> None:
     file = evidence_file(simulated_evidence(), NONCE, CLAIMS)
     asked = file.binding(Purpose.KEY_RELEASE, b"\x08" * 32)
     assert asked
     assert asked.nonce == b"\x08" * 32
 
 
-def test_a_file_without_claims_binds_nothing() -> None:
+def test_a_file_without_claims_has_no_binding() -> None:
     assert evidence_file(simulated_evidence(), NONCE).binding(Purpose.KEY_RELEASE) is None
     assert evidence_file(simulated_evidence(), None, CLAIMS).binding(Purpose.KEY_RELEASE) is None
 
@@ -57,7 +57,7 @@ def test_a_file_without_claims_binds_nothing() -> None:
         {"v": 2},
     ],
 )
-def test_a_file_that_is_anything_else_is_refused(change: dict[str, Any]) -> None:
+def test_a_malformed_file_is_refused(change: dict[str, Any]) -> None:
     whole = evidence_file(simulated_evidence(), NONCE, CLAIMS)
     with pytest.raises(MalformedError):
         EvidenceFile.decode(canonical_bytes(whole.plain() | change))

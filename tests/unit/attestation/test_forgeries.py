@@ -1,4 +1,4 @@
-"""What somebody would try who wants a guest believed that should not be."""
+"""Forged evidence: each step of the verification refuses its forgery with its code."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,8 +46,8 @@ CHIP = SimulatedChip.generate(Generation.MILAN, b"\x05" * 64)
 MASKED = bytes(64)
 
 
-def test_a_root_of_ones_own_is_refused() -> None:
-    """The forger's chain is perfect, and its root has AMD's name."""
+def test_a_forged_root_is_refused() -> None:
+    """The forger's chain is consistent, and its root has AMD's name."""
     forger = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT)
     chip = SimulatedPlatform(forger, CHIP, SigningKey.VCEK, AT)
     report = chip.sign({"report_data": BINDING.report_data()})
@@ -58,19 +58,19 @@ def test_a_root_of_ones_own_is_refused() -> None:
 
 @pytest.mark.parametrize("odd", [with_one_bit_unused, with_one_byte_less])
 def test_another_encoding_of_a_leaf_is_refused(odd: Callable[..., tuple[bytes, bytes]]) -> None:
-    """The X.509 library takes both."""
-    chip = endorsed_anew()
-    der, other = odd(lambda: endorsed_anew().certificates.leaf)
+    """The X.509 library accepts both."""
+    chip = with_new_chip()
+    der, other = odd(lambda: with_new_chip().certificates.leaf)
     evidence = Evidence(chip.sign({"report_data": BINDING.report_data()}), chip.certificates, crl())
     verified(with_chain(evidence, leaf=der))
     refused(Code.CERTIFICATE_MALFORMED, with_chain(evidence, leaf=other))
 
 
-def endorsed_anew() -> SimulatedPlatform:
+def with_new_chip() -> SimulatedPlatform:
     return SimulatedPlatform(authority(), CHIP, SigningKey.VCEK, AT)
 
 
-def test_an_intermediate_of_ones_own_under_the_right_root_is_refused() -> None:
+def test_a_forged_intermediate_under_the_pinned_root_is_refused() -> None:
     """The root's certificate is public; only its key makes an intermediate."""
     forger = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT)
     chip = SimulatedPlatform(forger, CHIP, SigningKey.VCEK, AT)
@@ -107,7 +107,7 @@ def test_swapped_certificates_are_refused() -> None:
     refused(Code.ROOT_UNPINNED, with_chain(evidence, root=chain.intermediate))
 
 
-def test_a_vlek_is_refused_where_only_vceks_count() -> None:
+def test_a_vlek_is_refused_if_the_policy_accepts_only_vceks() -> None:
     evidence = simulated_evidence(kind=SigningKey.VLEK)
     refused(Code.SIGNING_KEY_REFUSED, evidence)
     verified(evidence, simulated_policy(**VLEK_TERMS))
@@ -119,7 +119,7 @@ def test_a_vlek_that_calls_itself_a_vcek_is_refused() -> None:
 
 def test_a_vlek_of_another_provider_is_refused() -> None:
     evidence = simulated_evidence(kind=SigningKey.VLEK)
-    terms = VLEK_TERMS | {"csp_ids": ("CN=somebody.example",)}
+    terms = VLEK_TERMS | {"csp_ids": ("CN=other.example",)}
     refused(Code.CSP_REFUSED, evidence, simulated_policy(**terms))
 
 
@@ -146,7 +146,7 @@ def test_a_signature_out_of_range_is_refused(r: int) -> None:
 
 
 def test_a_malleable_signature_makes_no_second_report() -> None:
-    """Anybody can turn s into n - s: it verifies, so nothing may be named by all the bytes."""
+    """Anyone can turn s into n - s, and it verifies: no digest may cover the signature."""
     evidence = simulated_evidence()
     s = int.from_bytes(evidence.report[0x2E8:0x318], "little")
     report = bytearray(evidence.report)
@@ -157,13 +157,13 @@ def test_a_malleable_signature_makes_no_second_report() -> None:
 
 
 def test_a_stale_tcb_under_its_own_leaf_is_refused() -> None:
-    """A chip put back to old firmware has a genuine leaf for it."""
+    """A chip with rolled-back firmware has a genuine leaf for it."""
     old = replace(CHIP, tcb=CHIP.tcb._replace(snp=0x17))
     refused(Code.TCB_LOW, evidence_of(old))
 
 
 def test_a_stale_tcb_that_claims_to_be_newer_is_refused() -> None:
-    """The key of the old TCB signs a report that says the new one."""
+    """The key of the old TCB signs a report with the new TCB."""
     old = SimulatedPlatform(
         authority(), replace(CHIP, tcb=CHIP.tcb._replace(snp=3)), SigningKey.VCEK, AT
     )
@@ -173,7 +173,7 @@ def test_a_stale_tcb_that_claims_to_be_newer_is_refused() -> None:
     refused(Code.TCB_MISMATCH, Evidence(report, old.certificates, crl()))
 
 
-def test_firmware_that_may_go_back_is_refused() -> None:
+def test_uncommitted_firmware_is_refused() -> None:
     refused(Code.TCB_LOW, simulated_evidence(committed_tcb=bytes((10, 0, 0, 0, 0, 0, 3, 222))))
     launched = simulated_evidence(launch_tcb=bytes((10, 0, 0, 0, 0, 0, 3, 222)))
     verified(launched)
@@ -183,13 +183,13 @@ def test_firmware_that_may_go_back_is_refused() -> None:
     refused(Code.TCB_UNCOMMITTED, ahead, simulated_policy(current_tcb_committed=True))
 
 
-@pytest.mark.parametrize("said", [{}, {"microcode_min": 1}, {"tee_min": 0}])
+@pytest.mark.parametrize("fields", [{}, {"microcode_min": 1}, {"tee_min": 0}])
 @pytest.mark.parametrize("generation", [Generation.MILAN, Generation.GENOA])
-def test_to_name_a_generation_is_not_to_accept_any_firmware(
-    generation: Generation, said: dict[str, int]
+def test_naming_a_generation_does_not_accept_any_firmware(
+    generation: Generation, fields: dict[str, int]
 ) -> None:
-    """What a policy leaves out is the known floor, not none."""
-    floor = GenerationFloor.model_validate({"generation": generation} | said)
+    """An omitted minimum is the known floor, not 0."""
+    floor = GenerationFloor.model_validate({"generation": generation} | fields)
     policy = simulated_policy(generation, generations=(floor,))
     verified(simulated_evidence(generation), policy)
     committed: dict[str, Any] = {"committed_tcb": bytes((10, 0, 0, 0, 0, 0, 0x16, 222))}
@@ -219,7 +219,7 @@ def test_a_report_of_a_higher_vmpl_is_refused(vmpl: int) -> None:
     refused(Code.VMPL_REFUSED, simulated_evidence(vmpl=vmpl))
 
 
-def test_a_guest_policy_that_is_not_asked_for_is_refused() -> None:
+def test_a_guest_policy_outside_the_masks_is_refused() -> None:
     refused(Code.GUEST_POLICY_REFUSED, simulated_evidence(policy=0x230000))
     single = simulated_policy(guest_policy_must_set="0x100000")
     refused(Code.GUEST_POLICY_REFUSED, simulated_evidence(), single)
@@ -249,7 +249,7 @@ def test_another_launch_identity_is_refused(field: str, member: str, size: int) 
     verified(simulated_evidence(key_info=1, **terms), policy)
 
 
-def test_an_author_key_that_is_not_enabled_means_nothing() -> None:
+def test_an_author_key_that_is_not_enabled_is_refused() -> None:
     policy = simulated_policy(author_key_digests=(f"0x{'07' * 48}",))
     evidence = simulated_evidence(author_key_digest=b"\x07" * 48)
     refused(Code.LAUNCH_IDENTITY_REFUSED, evidence, policy)
@@ -290,7 +290,7 @@ def test_a_report_that_names_no_processor_is_refused() -> None:
 
 
 def test_a_masked_chip_is_refused() -> None:
-    """Who it is can then neither be compared with the leaf nor denied."""
+    """Its identity can neither be compared with the leaf nor denied."""
     refused(Code.CHIP_ID_MASKED, simulated_evidence(chip_id=MASKED))
     refused(Code.CHIP_ID_MASKED, simulated_evidence(key_info=2))
     lenient = simulated_policy(masked_chip_allowed=True)
@@ -313,7 +313,7 @@ def test_a_chip_that_is_denied_is_refused() -> None:
 
 @pytest.mark.parametrize("generation", Generation)
 def test_another_chips_leaf_is_refused(generation: Generation) -> None:
-    """On Turin the id is eight bytes, and what stands behind them must be zero."""
+    """On Turin the id has eight bytes, and the bytes after them must be zero."""
     turin = bytes(range(1, 9)) + b"\x01".ljust(56, b"\x00")
     chip_id = turin if generation is Generation.TURIN else bytes(range(2, 66))
     evidence = simulated_evidence(generation, chip_id=chip_id)
@@ -328,7 +328,7 @@ def test_a_leaf_that_has_expired_is_refused() -> None:
     refused(Code.CERTIFICATE_EARLY, evidence, lenient, at_ms=AT_MS - 1)
 
 
-def test_a_time_beyond_all_certificates_proves_nothing() -> None:
+def test_a_time_outside_all_validity_periods_is_refused() -> None:
     far = int(datetime(2999, 1, 1, tzinfo=UTC).timestamp() * 1000)
     for at_ms in (far, 2**53, 2**64, 10**400):
         refused(Code.CERTIFICATE_EXPIRED, simulated_evidence(), at_ms=at_ms)

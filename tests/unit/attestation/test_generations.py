@@ -1,4 +1,4 @@
-"""What holds of one generation of processors and not of the next, for each pair of them."""
+"""Differences between processor generations, for each pair of them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +49,7 @@ def test_each_version_of_each_generation_verifies(
 
 
 @pytest.mark.parametrize(("generation", "kind"), KINDS)
-def test_every_byte_of_each_generations_report_counts(
+def test_every_byte_of_each_generations_report_is_verified(
     generation: Generation, kind: SigningKey, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, policy = simulated_evidence(generation, kind), simulated_policy(generation, **terms(kind))
@@ -86,10 +86,10 @@ def test_another_generations_revocation_list_is_refused(
 def test_a_tcb_in_another_generations_layout_is_refused_or_read_as_its_own(
     mine: Generation, other: Generation, field: str
 ) -> None:
-    """The same bytes: a loader's level on one generation stands where FMC's does on the next."""
+    """The byte of the boot loader on one generation is that of FMC on another."""
     fmc = 1 if other is Generation.TURIN else None
-    levels = Tcb(boot_loader=10, tee=3, snp=27, microcode=222, fmc=fmc)
-    raw = encode_tcb(levels, PROFILES[other].layout)
+    tcb = Tcb(boot_loader=10, tee=3, snp=27, microcode=222, fmc=fmc)
+    raw = encode_tcb(tcb, PROFILES[other].layout)
     fields: dict[str, Any] = {field: raw}
     evidence = simulated_evidence(mine, **fields)
     if PROFILES[mine].layout == PROFILES[other].layout:
@@ -103,20 +103,18 @@ def test_a_tcb_in_another_generations_layout_is_refused_or_read_as_its_own(
 
 
 @pytest.mark.parametrize("size", [0, 32, 63, 65])
-def test_an_expectation_of_another_length_is_met_by_nothing(size: int) -> None:
+def test_expected_bytes_of_another_length_never_match(size: int) -> None:
     refused(Code.REPORT_DATA_MISMATCH, simulated_evidence(), report_data=bytes(size))
 
 
-def test_a_beginning_of_what_is_bound_is_not_enough() -> None:
+def test_a_prefix_of_the_expected_bytes_does_not_match() -> None:
     begun = BINDING.report_data()[:48]
     refused(Code.REPORT_DATA_MISMATCH, simulated_evidence(), report_data=begun)
 
 
 @pytest.mark.parametrize("generation", Generation)
 @pytest.mark.parametrize("more", [b"\x00", b"\x30\x00", bytes(24)])
-def test_trailing_bytes_are_refused_wherever_they_stand(
-    generation: Generation, more: bytes
-) -> None:
+def test_trailing_bytes_are_refused_everywhere(generation: Generation, more: bytes) -> None:
     good, policy = simulated_evidence(generation), simulated_policy(generation)
     chain = good.certificates
     longer: list[Evidence] = [

@@ -1,4 +1,4 @@
-"""Leaves that the intermediate signed, each wrong in one point."""
+"""Leaves that the intermediate signed, each with one error."""
 
 import pytest
 from cryptography import x509
@@ -40,15 +40,15 @@ def leaf(
     issuer: str = "SEV-Milan",
     padding: PSS = AMD_PSS,
 ) -> bytes:
-    said = amd_extensions(GOOD, Generation.MILAN) if extensions is None else extensions
+    content = amd_extensions(GOOD, Generation.MILAN) if extensions is None else extensions
     subject = (name, key or CHIP.key.public_key())
     signer = (issuer, authority_keys().intermediates[SigningKey.VCEK])
-    made = issue(subject, signer, AT, 1, said, padding=padding)
+    made = issue(subject, signer, AT, 1, content, padding=padding)
     return made.public_bytes(Encoding.DER)
 
 
 def changed(**values: bytes | None) -> bytes:
-    """Return a leaf in which AMD's extensions of these numbers hold something else, or are not."""
+    """Return a leaf in which these AMD extensions have other values or are missing."""
     held = {
         extension.oid.dotted_string: extension.value
         for extension, _ in amd_extensions(GOOD, Generation.MILAN)
@@ -68,7 +68,7 @@ def with_leaf(der: bytes) -> Evidence:
     return with_chain(evidence_of(CHIP), leaf=der)
 
 
-def test_the_leaf_that_these_are_made_of_is_good() -> None:
+def test_the_unchanged_leaf_is_accepted() -> None:
     verified(with_leaf(leaf()))
     verified(with_leaf(changed(**{HWID: b"\x04\x40" + CHIP.chip_id})))
 
@@ -104,14 +104,14 @@ def test_the_leaf_that_these_are_made_of_is_good() -> None:
         (Code.CHIP_ID_MISMATCH, {HWID: b"\x06" * 64}),
     ],
 )
-def test_a_leaf_that_says_something_else_is_refused(
+def test_a_leaf_with_other_extensions_is_refused(
     code: Code, values: dict[str, bytes | None]
 ) -> None:
     refused(code, with_leaf(changed(**values)))
 
 
 def test_a_duplicated_extension_is_refused() -> None:
-    """Two values of one name: one for whoever reads the first, one for whoever reads the last."""
+    """Parsers differ in whether they use the first or the last of two values."""
     single = changed(**{"3_7": None, "9": b"\x02\x01\x03"})
     first, last = (oid(f"{ARC}{number}") for number in ("9", "1"))
     assert single.count(first) == 1
@@ -120,12 +120,12 @@ def test_a_duplicated_extension_is_refused() -> None:
 
 
 def oid(dotted: str) -> bytes:
-    """Return the DER of an OID below AMD's arc, whose last part is one byte."""
+    """Return the DER of an OID below AMD's arc; its last part is one byte."""
     return bytes.fromhex("06092b060104019c7801") + bytes((int(dotted.rpartition(".")[2]),))
 
 
 def signed_again(der: bytes) -> bytes:
-    """Return a certificate of one's own bytes with the intermediate's signature over them."""
+    """Return a certificate with these bytes and the intermediate's signature over them."""
     key = authority_keys().intermediates[SigningKey.VCEK]
     signed = x509.load_der_x509_certificate(der).tbs_certificate_bytes
     signature = key.sign(signed, AMD_PSS, SHA384())

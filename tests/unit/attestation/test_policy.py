@@ -10,7 +10,7 @@ from signer.attestation.report import SigningKey
 from tests.harness.builders.attestation import simulated_policy
 
 
-def test_what_is_not_said_is_productions() -> None:
+def test_the_defaults_are_strict() -> None:
     policy = VerificationPolicy()
     assert policy.versions == (3, 5)
     assert policy.signing_keys == (SigningKey.VCEK,)
@@ -54,7 +54,7 @@ def test_every_field_changes_the_digest() -> None:
     assert len(digests | {VerificationPolicy().digest()}) == len(changes) + 1
 
 
-def test_a_policy_comes_back_from_its_bytes() -> None:
+def test_a_policy_round_trips() -> None:
     policy = simulated_policy()
     assert VerificationPolicy.decode(policy.encode()) == policy
 
@@ -76,12 +76,12 @@ def test_a_policy_comes_back_from_its_bytes() -> None:
         {"debug_allowed": True},
     ],
 )
-def test_a_policy_that_says_nothing_clear_is_refused(members: dict[str, Any]) -> None:
+def test_an_invalid_policy_is_refused(members: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         VerificationPolicy(**members)
 
 
 @pytest.mark.parametrize("firmware", ["1.55", "1.55.256", "1.055.1", "01.55.1", "1.55.1 "])
-def test_a_firmware_that_is_no_version_is_refused(firmware: str) -> None:
+def test_a_malformed_firmware_version_is_refused(firmware: str) -> None:
     with pytest.raises(ValidationError):
         GenerationFloor(generation=Generation.MILAN, snp_min=1, firmware_min=firmware)

@@ -22,7 +22,7 @@ from signer.attestation.simulated import encode_report
 from tests.harness.builders.attestation import platform, refused, simulated_evidence
 
 MINIMAL = {"policy": 0x20000, "signature_algorithm": 1}
-# The reference's ranges, written down a second time.
+# The ranges of the specification, independent of the code.
 RESERVED = {
     2: [(0x4C, 0x50), (0x188, 0x1A0), (0x1EB, 0x1EC), (0x1EF, 0x1F0), (0x1F8, 0x2A0)],
     3: [(0x4C, 0x50), (0x18B, 0x1A0), (0x1EB, 0x1EC), (0x1EF, 0x1F0), (0x1F8, 0x2A0)],
@@ -48,7 +48,7 @@ def test_the_table_is_in_the_order_of_the_fields_and_never_overlaps() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_reserved_ranges_are_the_specifications(version: int) -> None:
+def test_reserved_ranges_match_the_specification(version: int) -> None:
     reserved = {at for start, end in reserved_ranges(version) for at in range(start, end)}
     wanted = {at for start, end in RESERVED[version] + UNSIGNED for at in range(start, end)}
     assert reserved == wanted
@@ -64,7 +64,7 @@ def test_every_reserved_byte_is_enforced(version: int) -> None:
             assert code_of(bytes(raw)) is Code.RESERVED_SET, hex(at)
 
 
-def test_every_field_comes_out_as_it_went_in() -> None:
+def test_every_field_round_trips() -> None:
     wanted = {}
     for number, field in enumerate(FIELDS):
         size = struct.calcsize(field.code)
@@ -78,22 +78,22 @@ def test_every_field_comes_out_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, SIGNED_BYTES, REPORT_BYTES - 1, REPORT_BYTES + 1, 4000])
-def test_another_size_is_no_report(size: int) -> None:
+def test_another_size_is_refused(size: int) -> None:
     assert code_of(bytes(minimal(5)).ljust(size, b"\x00")[:size]) is Code.REPORT_SIZE
 
 
 @pytest.mark.parametrize("version", [0, 1, 4, 6, 2**32 - 1])
-def test_another_version_is_unknown(version: int) -> None:
+def test_an_unknown_version_is_refused(version: int) -> None:
     assert code_of(bytes(minimal(version))) is Code.VERSION_UNKNOWN
 
 
 @pytest.mark.parametrize("algorithm", [0, 2, 0x10001])
-def test_another_algorithm_is_unknown(algorithm: int) -> None:
+def test_an_unknown_algorithm_is_refused(algorithm: int) -> None:
     assert code_of(bytes(minimal(5, signature_algorithm=algorithm))) is Code.ALGORITHM_UNKNOWN
 
 
 @pytest.mark.parametrize("bit", range(5, 32))
-def test_reserved_bits_of_the_key_word_are_enforced(bit: int) -> None:
+def test_reserved_bits_of_the_key_information_are_enforced(bit: int) -> None:
     assert code_of(bytes(minimal(5, key_info=1 << bit))) is Code.RESERVED_SET
 
 
@@ -108,19 +108,19 @@ def test_bit_17_of_the_guest_policy_must_be_one() -> None:
 
 
 @pytest.mark.parametrize("number", range(2, 8))
-def test_what_no_known_key_signed_has_no_signing_key(number: int) -> None:
+def test_an_unknown_kind_of_key_is_no_signing_key(number: int) -> None:
     assert parse(bytes(minimal(5, key_info=number << 2))).signing_key is None
     refused(Code.SIGNING_KEY_UNKNOWN, simulated_evidence(key_info=number << 2))
 
 
 @given(st.binary(min_size=REPORT_BYTES, max_size=REPORT_BYTES))
-def test_garbage_is_refused_or_parsed_and_never_anything_else(raw: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused_with_a_code(raw: bytes) -> None:
     with suppress(ReportFormError):
         parse(raw)
 
 
-def test_a_report_is_named_by_what_is_signed_alone() -> None:
-    """Whoever has a report can make a second signature of it, (r, n - s), that verifies too."""
+def test_the_digest_of_a_report_covers_only_signed_bytes() -> None:
+    """Anyone can make a second valid signature of a report: (r, n - s)."""
     raw = simulated_evidence().report
     tail = bytearray(raw)
     tail[SIGNED_BYTES] ^= 1

@@ -1,4 +1,4 @@
-"""Lists of what a root revoked."""
+"""Revocation lists: required, trusted, in force, complete, and what they revoke."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -39,12 +39,12 @@ def with_list(der: bytes | None) -> Evidence:
     return replace(simulated_evidence(), crl=der)
 
 
-def test_evidence_without_a_list_is_refused_unless_the_policy_goes_without() -> None:
+def test_evidence_without_a_list_is_refused_unless_the_list_is_optional() -> None:
     refused(Code.CRL_MISSING, with_list(None))
     assert not verified(with_list(None), simulated_policy(crl="optional")).revocation_checked
 
 
-def test_a_list_by_another_root_is_refused_even_where_none_is_asked_for() -> None:
+def test_a_list_of_another_root_is_refused_even_if_optional() -> None:
     forged = SimulatedAuthority.create(other_keys(), Generation.MILAN, AT).revocation_list(AT)
     for policy in (simulated_policy(), simulated_policy(crl="optional")):
         refused(Code.CRL_UNTRUSTED, with_list(forged), policy)
@@ -67,20 +67,20 @@ def test_a_revoked_ask_is_refused() -> None:
 
 
 @pytest.mark.parametrize("padding", [PSS(MGF1(SHA384()), 32), None])
-def test_a_list_that_is_signed_otherwise_is_refused(padding: PSS | None) -> None:
+def test_a_list_with_another_signature_algorithm_is_refused(padding: PSS | None) -> None:
     refused(Code.CERTIFICATE_ALGORITHM, with_list(own_list(padding=padding)))
 
 
 @pytest.mark.parametrize("odd", [with_one_bit_unused, with_one_byte_less])
 def test_another_encoding_of_a_list_is_refused(odd: Callable[..., tuple[bytes, bytes]]) -> None:
-    """The X.509 library takes both."""
+    """The X.509 library accepts both."""
     der, other = odd(lambda: authority().revocation_list(AT))
     verified(with_list(der))
     refused(Code.CRL_MALFORMED, with_list(other))
 
 
 def test_a_partial_list_is_refused() -> None:
-    """A delta may leave out whatever was revoked before."""
+    """A delta list may omit earlier revocations."""
     refused(Code.CRL_MALFORMED, with_list(own_list(x509.DeltaCRLIndicator(1))))
 
 

@@ -7,7 +7,7 @@ RAW = bytes((1, 2, 0, 0, 0, 0, 7, 8))
 TURIN_RAW = bytes((1, 2, 3, 4, 0, 0, 0, 8))
 
 
-def test_the_same_bytes_mean_something_else_on_turin() -> None:
+def test_turin_has_another_layout() -> None:
     assert decode_tcb(RAW, FIRST_LAYOUT) == Tcb(1, 2, 7, 8)
     assert decode_tcb(TURIN_RAW, TURIN_LAYOUT) == Tcb(2, 3, 4, 8, fmc=1)
     assert decode_tcb(RAW, TURIN_LAYOUT) is None
@@ -17,7 +17,7 @@ def test_the_same_bytes_mean_something_else_on_turin() -> None:
 
 
 def test_a_high_microcode_does_not_hide_a_low_loader() -> None:
-    """As one number the stale TCB would be the greater."""
+    """Compared as one number, the stale TCB would be greater."""
     floor, stale = Tcb(4, 0, 24, 217), Tcb(3, 0, 24, 222)
     assert encode_tcb(stale, FIRST_LAYOUT)[::-1] > encode_tcb(floor, FIRST_LAYOUT)[::-1]
     assert stale.below(floor) == ("boot_loader",)

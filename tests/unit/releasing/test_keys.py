@@ -1,4 +1,4 @@
-"""A release's own keys: under its root key, made once, opened by nobody else."""
+"""Keys of a release: wrapped by its root key, created once, locked by one process."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def made(path: Path, kms: RootKms | None = None, release: ReleaseName = RELEASE)
     return folder
 
 
-def test_the_same_keys_open_again_and_lie_in_no_file_in_clear(tmp_path: Path) -> None:
+def test_the_same_keys_open_again_and_no_file_has_them_in_plaintext(tmp_path: Path) -> None:
     folder = made(tmp_path)
     first, again = (open_keys(folder, RELEASE, cloud("gcp")) for _ in range(2))
     assert first.signer.public_key == again.signer.public_key
@@ -41,7 +41,7 @@ def test_keys_are_never_replaced(tmp_path: Path) -> None:
     assert RELEASE.file(folder).read_bytes() == before
 
 
-def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None:
+def test_no_other_root_key_or_context_opens_them(tmp_path: Path) -> None:
     folder, raw = made(tmp_path), b""
     with pytest.raises(KmsKeyNotFoundError):
         open_keys(folder, RELEASE, cloud("aws"))
@@ -52,7 +52,7 @@ def test_no_other_root_key_and_no_other_place_opens_them(tmp_path: Path) -> None
             open_keys(folder, other, cloud("gcp"))
 
 
-def test_every_changed_byte_is_seen(tmp_path: Path) -> None:
+def test_every_changed_byte_is_detected(tmp_path: Path) -> None:
     folder = made(tmp_path)
     file = RELEASE.file(folder)
     raw = file.read_bytes()
@@ -62,14 +62,14 @@ def test_every_changed_byte_is_seen(tmp_path: Path) -> None:
             open_keys(folder, RELEASE, cloud("gcp"))
 
 
-def test_no_request_can_name_their_place() -> None:
-    """Else a signer could have the release unwrap the release's own keys."""
+def test_no_request_can_name_their_context() -> None:
+    """Otherwise a signer could have the release unwrap its own keys."""
     with pytest.raises(MalformedError):
         decode_context(RELEASE.context())
 
 
 class Forgetful:
-    """A root that unwraps to something else than it wrapped."""
+    """A root key that does not unwrap to what it wrapped."""
 
     key_id = "local:forgetful"
 
@@ -80,7 +80,7 @@ class Forgetful:
         return bytearray(reversed(cloud("gcp").unwrap(wrapped, context)))
 
 
-def test_keys_that_would_not_open_again_are_not_kept(tmp_path: Path) -> None:
+def test_keys_that_do_not_unwrap_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(CorruptError, match="local:forgetful"):
         made(tmp_path, Forgetful())
     assert not RELEASE.file(Folder(tmp_path / "gcp")).exists()

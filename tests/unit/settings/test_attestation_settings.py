@@ -1,4 +1,4 @@
-"""Production refuses by name what proves nothing and what guards nothing."""
+"""Production refuses the simulated platform and the software KMS by name."""
 
 import pytest
 from pydantic import ValidationError
@@ -20,11 +20,11 @@ def test_production_refuses_the_software_kms() -> None:
 
 
 @pytest.mark.parametrize("platform", ["sev-guest", "configfs"])
-def test_genuine_platforms_need_no_word_of_development(platform: str) -> None:
+def test_genuine_platforms_need_no_insecure_dev(platform: str) -> None:
     assert AttestationSettings.model_validate({"platform": platform}).platform == platform
 
 
 @pytest.mark.parametrize("wrong", [{}, {"platform": "sgx"}, {"platform": "configfs", "x": 1}])
-def test_what_is_no_platform_is_refused(wrong: dict[str, object]) -> None:
+def test_an_unknown_platform_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AttestationSettings.model_validate(wrong)

@@ -1,4 +1,4 @@
-"""What custody and its askers may be told: nothing that other machines reach without mutual TLS."""
+"""Settings of custody and its clients: beyond loopback only with mutual TLS."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TLS = {"ca": "ca.pem", "certificate": "own.pem", "key": "own.pem"}
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {},
         {"host": ANYWHERE, "tls": TLS},
@@ -21,21 +21,21 @@ TLS = {"ca": "ca.pem", "certificate": "own.pem", "key": "own.pem"}
         {"host": ANYWHERE, "insecure_dev": True},
     ],
 )
-def test_custody_may_listen(said: dict[str, Any]) -> None:
-    assert CustodySettings(**said)
+def test_custody_may_listen(fields: dict[str, Any]) -> None:
+    assert CustodySettings(**fields)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [{"host": ANYWHERE}, {"host": "10.0.0.1"}, {"clients": []}, {"port": 0}, {"password": "x"}],
 )
-def test_custody_may_not_listen(said: dict[str, Any]) -> None:
+def test_custody_may_not_listen(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        CustodySettings(**said)
+        CustodySettings(**fields)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {"url": "http://10.0.0.1:9450"},
         {"url": "https://custody:9450"},
@@ -45,11 +45,11 @@ def test_custody_may_not_listen(said: dict[str, Any]) -> None:
         {"url": "custody:9450"},
     ],
 )
-def test_custody_is_not_asked_there(said: dict[str, Any]) -> None:
+def test_an_unprotected_address_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        CustodyAddress(**said)
+        CustodyAddress(**fields)
 
 
-def test_custody_is_asked_over_tls_or_on_this_machine() -> None:
+def test_custody_is_reached_over_tls_or_on_loopback() -> None:
     assert CustodyAddress(url="https://custody:9450", tls=TLS).tls
     assert CustodyAddress(url="http://127.0.0.1:9450")

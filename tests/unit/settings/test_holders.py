@@ -1,4 +1,4 @@
-"""Who holds the keys of vaults, by settings and by folder; software only where it is said."""
+"""Key holders by settings and by folder; software keys only with ``insecure_dev``."""
 
 import secrets
 import stat
@@ -63,16 +63,14 @@ def test_an_old_folder_opens_without_providers_and_gets_them_once(folder: Folder
     ensure_local_holders(folder)
     before = [provider.kms.key_id for provider in opened(folder).providers]
     (folder.holder_keys / "aws.key").unlink()
-    ensure_local_holders(folder)  # a lost one is not made anew
+    ensure_local_holders(folder)  # a lost one is not recreated
     assert names(opened(folder)) == ["gcp", "azure"]
     assert [p.kms.key_id for p in opened(folder).providers] == [before[0], before[2]]
 
 
 @pytest.mark.parametrize("draws", range(4))
-def test_whoever_dies_while_they_are_made_leaves_no_part_of_them(
-    folder: Folder, draws: int
-) -> None:
-    """A full disk, too, would else leave a folder whose vaults of shares take nothing for ever."""
+def test_a_crash_during_creation_leaves_no_partial_set(folder: Folder, draws: int) -> None:
+    """With a partial set, after a full disk too, vaults with shares could never store anything."""
     drawn = iter([secrets.token_bytes(32) for _ in range(draws)])
 
     def dying(count: int) -> bytes:
@@ -85,7 +83,7 @@ def test_whoever_dies_while_they_are_made_leaves_no_part_of_them(
     assert names(opened(folder)) == list(PROVIDERS)
 
 
-def test_a_providers_file_that_others_may_read_is_refused(folder: Folder) -> None:
+def test_a_provider_file_that_others_can_read_is_refused(folder: Folder) -> None:
     ensure_local_holders(folder)
     (folder.holder_keys / "gcp.key").chmod(0o644)
     with pytest.raises(RootFileError):
@@ -120,7 +118,7 @@ def test_a_root_whose_section_is_missing_is_refused(root: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["local", "former", "secrets"])
-def test_production_refuses_software_by_name_wherever_it_stands(place: str) -> None:
+def test_production_refuses_software_in_every_section(place: str) -> None:
     local = {"root": "/root.key"}
     with pytest.raises(ValueError, match="software KMS"):
         KmsSettings.model_validate({place: local if place == "local" else {"local": local}})
@@ -147,7 +145,7 @@ def test_a_new_root_opens_what_the_former_one_wrapped(folder: Folder) -> None:
 
 @pytest.fixture
 def apart(folder: Folder) -> KmsSettings:
-    """Say that secrets have a root and providers of their own, in software."""
+    """Return settings in which secrets have a separate software root and providers."""
     other = folder.path / "other"
     create_local_holders(other, secrets.token_bytes)
     create_root_file(folder.path / "other.key", secrets.token_bytes)
@@ -158,7 +156,7 @@ def apart(folder: Folder) -> KmsSettings:
     )
 
 
-def test_secrets_have_holders_of_their_own_where_the_settings_say_so(
+def test_secrets_have_separate_holders_if_the_settings_name_them(
     folder: Folder, apart: KmsSettings
 ) -> None:
     assert open_secret_holders(KmsSettings(), JOURNAL) is None
@@ -185,7 +183,7 @@ def test_a_key_that_holds_signing_keys_holds_no_secrets(folder: Folder, apart: K
 
 @dataclass(frozen=True)
 class Named:
-    """A key that has nothing but a name."""
+    """A KMS key with only a name."""
 
     key_id: str
 

@@ -1,4 +1,4 @@
-"""What a process may be told of its KMSs, and what production refuses."""
+"""KMS settings of a process, and settings that production refuses."""
 
 from pathlib import Path
 
@@ -40,13 +40,13 @@ def written(folder: Path, text: str) -> Path:
         ("[kms.vault]\nkey = 1", "kms.vault"),
     ],
 )
-def test_a_wrong_section_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_section_is_named_in_one_line(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence) as refused:
         load_settings(written(tmp_path, text))
     assert "\n" not in str(refused.value)
 
 
-def test_every_provider_that_is_named_can_be_opened(tmp_path: Path) -> None:
+def test_every_named_provider_can_be_opened(tmp_path: Path) -> None:
     text = f"[kms.gcp]\n{GCP}\n[kms.aws]\n{AWS}\n[kms.azure]\n{AZURE}\n"
     kms = load_settings(written(tmp_path, text)).kms
     assert list(providers(kms)) == ["gcp", "aws", "azure"]
@@ -54,14 +54,14 @@ def test_every_provider_that_is_named_can_be_opened(tmp_path: Path) -> None:
     assert kms.aws.region_name == "eu-central-2"
 
 
-def test_without_credentials_google_is_told_of_in_one_sentence(tmp_path: Path) -> None:
+def test_missing_google_credentials_are_named_in_one_line(tmp_path: Path) -> None:
     text = f'[kms.gcp]\n{GCP}\ncredentials_file = "{tmp_path}/nowhere.json"\n'
     open_kms = providers(load_settings(written(tmp_path, text)).kms)["gcp"]
     with pytest.raises(SettingsError, match=r"kms.gcp: .*nowhere.json"):
         open_kms()
 
 
-def test_a_key_that_no_hsm_guards_is_refused() -> None:
+def test_a_key_outside_of_an_hsm_is_refused() -> None:
     require_hsm("gcp:k", KeyStatus(KeyState.ENABLED, ProtectionLevel.HSM))
     with pytest.raises(KmsKeyWeakError, match=r"gcp:k .*software"):
         require_hsm("gcp:k", KeyStatus(KeyState.ENABLED, ProtectionLevel.SOFTWARE))

@@ -1,4 +1,4 @@
-"""A signer's identity under the root of its settings: where it opens, and where it is refused."""
+"""Resealing a signer's identity under the root key of its settings."""
 
 import secrets
 from contextlib import ExitStack
@@ -34,9 +34,9 @@ def settings(folder: Folder, root: Path | None, former: Path | None = None) -> S
     return Settings(data=folder.path, kms=KmsSettings.model_validate(kms))
 
 
-def started(told: Settings) -> SignerKeys:
+def started(current: Settings) -> SignerKeys:
     with ExitStack() as opened:
-        return prepare_signer(told, opened).keys()
+        return prepare_signer(current, opened).keys()
 
 
 def another(tmp_path: Path, name: str) -> Path:
@@ -44,21 +44,19 @@ def another(tmp_path: Path, name: str) -> Path:
     return tmp_path / name
 
 
-def test_it_is_the_same_signer_under_each_root_that_it_is_moved_to(
-    folder: Folder, tmp_path: Path
-) -> None:
+def test_the_identity_is_the_same_under_each_new_root(folder: Folder, tmp_path: Path) -> None:
     first, second = another(tmp_path, "first.key"), another(tmp_path, "second.key")
     made = started(settings(folder, None))
-    for told in (settings(folder, first), settings(folder, second, former=first)):
-        moved = reseal(told)
+    for current in (settings(folder, first), settings(folder, second, former=first)):
+        moved = reseal(current)
         assert (moved.changed, moved.sealed.public_key) == (True, made.identity.public_key)
         folder.root_key.unlink(missing_ok=True)
-        opened = started(told)
+        opened = started(current)
         assert opened.identity.public_key == made.identity.public_key
         assert opened.state_key == made.state_key
 
 
-def test_it_opens_under_a_former_root_until_it_is_moved(folder: Folder, tmp_path: Path) -> None:
+def test_it_opens_under_a_former_root_until_it_is_resealed(folder: Folder, tmp_path: Path) -> None:
     first, second = another(tmp_path, "first.key"), another(tmp_path, "second.key")
     made = reseal(settings(folder, first)).sealed
     turning = settings(folder, second, former=first)
@@ -69,25 +67,25 @@ def test_it_opens_under_a_former_root_until_it_is_moved(folder: Folder, tmp_path
         started(settings(folder, first))
 
 
-def test_what_is_there_already_is_proven_and_left_alone(folder: Folder, tmp_path: Path) -> None:
-    told = settings(folder, another(tmp_path, "first.key"))
-    reseal(told)
+def test_resealing_is_idempotent(folder: Folder, tmp_path: Path) -> None:
+    current = settings(folder, another(tmp_path, "first.key"))
+    reseal(current)
     before = folder.signer_identity.read_bytes()
-    assert not reseal(told).changed
+    assert not reseal(current).changed
     assert folder.signer_identity.read_bytes() == before
 
 
-def test_a_root_that_is_only_claimed_is_found_out(folder: Folder, tmp_path: Path) -> None:
-    told = settings(folder, another(tmp_path, "first.key"))
+def test_a_falsely_named_root_is_detected(folder: Folder, tmp_path: Path) -> None:
+    current = settings(folder, another(tmp_path, "first.key"))
     claimed = open_local_kms(tmp_path / "first.key", secrets.token_bytes).key_id
     replace_identity(folder, read_identity(folder).model_copy(update={"root": claimed}))
     with pytest.raises(KmsKeyNotFoundError):
-        reseal(told)
+        reseal(current)
     with pytest.raises(KmsKeyNotFoundError):
-        started(told)
+        started(current)
 
 
-def test_an_older_file_is_rewritten_for_its_place(folder: Folder) -> None:
+def test_an_older_file_is_rewritten_with_its_context(folder: Folder) -> None:
     before = started(settings(folder, None))
     own = open_local_kms(folder.root_key, secrets.token_bytes)
     sealed = read_identity(folder)
@@ -105,9 +103,9 @@ def test_production_refuses_an_identity_that_is_sealed_in_software(folder: Folde
     with pytest.raises(SettingsError, match=r"sixgate services reseal.*insecure_dev = true"):
         refuse_software_identity(sealed, KmsSettings())
     cloud = {"root": "aws", "aws": {"key": "01234567-89ab-cdef-0123-456789abcdef"}}
-    told = Settings(data=folder.path, kms=KmsSettings.model_validate(cloud))
+    current = Settings(data=folder.path, kms=KmsSettings.model_validate(cloud))
     with pytest.raises(SettingsError, match="sixgate services reseal"):
-        started(told)
+        started(current)
 
 
 def test_without_any_kms_production_reseals_nothing(folder: Folder) -> None:

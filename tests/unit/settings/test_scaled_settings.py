@@ -1,4 +1,4 @@
-"""What a scaled process takes from a file and the environment, and what it refuses."""
+"""Settings of scaled processes from file and environment."""
 
 import re
 from pathlib import Path
@@ -24,14 +24,14 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
-def test_without_anything_it_is_this_machine() -> None:
+def test_the_defaults_are_loopback() -> None:
     settings = load_settings(None)
     assert settings.clickhouse.server().host == "127.0.0.1"
     with pytest.raises(SettingsError, match=r"\[ledger\]"):
         settings.sink()
 
 
-def test_the_environment_stands_over_the_file(
+def test_the_environment_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(
@@ -63,7 +63,7 @@ def test_the_environment_stands_over_the_file(
         ("[custody]\nhead_wait_s_max = 0", "custody.head_wait_s_max"),
     ],
 )
-def test_a_wrong_file_is_said_in_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_file_is_described_in_one_line(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence) as refused:
         load_settings(written(tmp_path, text))
     assert "\n" not in str(refused.value)
@@ -75,14 +75,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "nowhere.toml")
 
 
-def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIXGATE_CLICKHOUSE__PORT", SECRET)
     with pytest.raises(SettingsError, match=r"clickhouse\.port") as refused:
         load_settings(None)
     assert SECRET not in str(refused.value)
 
 
-def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
+def test_other_machines_need_tls(tmp_path: Path) -> None:
     authority = Authority(tmp_path / "identities")
     own = authority.issue("gates")
     files = f'tls = {{ca = "{authority.file}", certificate = "{own}", key = "{own}"}}'
@@ -105,7 +105,7 @@ def test_other_machines_are_reached_over_tls(tmp_path: Path) -> None:
         settings.kafka.broker("tests")
 
 
-def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> None:
+def test_a_password_may_be_in_a_private_file(tmp_path: Path) -> None:
     secret = tmp_path / "password"
     secret.write_text("hunter2\n")
     settings = ClickHouseSettings(password_file=secret)
@@ -120,7 +120,7 @@ def test_a_password_may_lie_in_a_file_that_nobody_else_reads(tmp_path: Path) -> 
         settings.server()
 
 
-def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_slot_is_refused_before_the_start(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data", [])
     settings = Settings(data=folder.path, signer=SignerSettings(slots="0-1"))
     with pytest.raises(SettingsError, match=r"slot 1: 4 partitions.*--slots"):
@@ -128,9 +128,7 @@ def test_a_slot_that_is_not_there_is_said_before_anything_starts(tmp_path: Path)
 
 
 @pytest.mark.parametrize("slots", ["", "x", "0,", "0,,1", "3-1", "0,3-1", "-1", "99999", "٣"])
-def test_slots_that_name_nothing_are_refused_wherever_they_are_said(
-    tmp_path: Path, slots: str
-) -> None:
+def test_malformed_slots_are_refused_in_settings_and_options(tmp_path: Path, slots: str) -> None:
     refused = r"signer\.slots .*0-3 or 0,2"
     with pytest.raises(SettingsError, match=refused):
         load_settings(written(tmp_path, f'[signer]\nslots = "{slots}"\n'))

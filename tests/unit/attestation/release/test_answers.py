@@ -1,4 +1,4 @@
-"""What comes back from a release: for whom it opens, whose word it is, and what failed."""
+"""Answers of a release: sealed to one exchange, signed by the release, recorded first."""
 
 from typing import cast
 
@@ -53,8 +53,8 @@ def test_an_answer_opens_in_no_other_exchange_and_no_other_boot() -> None:
         assert mine.open(answer) == [SHARE]
 
 
-def test_an_answer_that_was_sealed_by_somebody_else_is_not_believed() -> None:
-    """Anybody can seal for a public key: a vault key of the thief's own would lock new secrets."""
+def test_an_answer_that_is_sealed_but_not_signed_by_the_release_is_refused() -> None:
+    """Anyone can seal to a public key: new secrets would be sealed under a thief's vault key."""
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         granted = decode_decision(release.send(request(mine)))
@@ -68,7 +68,7 @@ def test_an_answer_that_was_sealed_by_somebody_else_is_not_believed() -> None:
             mine.open(granted.model_copy(update={"sealed": base64_text(box)}).encode())
 
 
-def test_a_refusal_that_is_forged_or_of_another_request_is_not_believed() -> None:
+def test_a_refusal_that_is_forged_or_replayed_is_not_trusted() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED, token=b"") as mine:
         answer = release.send(request(mine))
@@ -91,7 +91,7 @@ def test_a_closed_exchange_opens_nothing() -> None:
         mine.open(answer)
 
 
-def test_a_key_of_low_order_is_not_sealed_for() -> None:
+def test_nothing_is_sealed_to_a_key_of_low_order() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         spki = mine._key.spki  # noqa: SLF001 - it is public
@@ -111,7 +111,7 @@ def test_a_key_of_low_order_is_not_sealed_for() -> None:
             refused(release, raw, ReleaseReason.EPHEMERAL_KEY_UNUSABLE)
 
 
-def test_a_kms_that_fails_is_told_by_its_reason_and_releases_nothing() -> None:
+def test_an_error_of_the_kms_is_a_refusal_with_its_reason() -> None:
     for error, reason in (
         (KmsUnavailableError("x"), ReleaseReason.KMS_UNAVAILABLE),
         (KmsDeniedError("x"), ReleaseReason.KMS_DENIED),
@@ -122,7 +122,7 @@ def test_a_kms_that_fails_is_told_by_its_reason_and_releases_nothing() -> None:
             refused(release, request(mine), reason)
 
 
-def test_an_unwrapped_blob_of_another_place_is_refused() -> None:
+def test_a_blob_of_another_context_is_refused() -> None:
     release = Release()
     elsewhere = SHARED.model_copy(update={"version": 9}).share_aad("gcp")
     moved = UnwrapRequest(BLOB, decode_context(elsewhere))
@@ -130,13 +130,13 @@ def test_an_unwrapped_blob_of_another_place_is_refused() -> None:
         refused(release, request(mine), ReleaseReason.KMS_CORRUPT)
 
 
-def test_a_desk_of_another_key_than_the_policys_does_not_open() -> None:
+def test_a_service_with_another_key_than_the_policys_does_not_start() -> None:
     for wrong in ({"kms": cloud("aws")}, {"provider": "oracle"}):
         with pytest.raises(ValueError, match="policy"):
             Release(**wrong)
 
 
-def test_a_record_that_is_not_written_leaves_no_answer() -> None:
+def test_a_failed_record_prevents_the_answer() -> None:
     class FullDisk(Release):
         def record(self, event: bytes) -> None:
             raise OSError(f"no room for {len(event)} bytes")
@@ -146,7 +146,7 @@ def test_a_record_that_is_not_written_leaves_no_answer() -> None:
         release.send(request(mine))
 
 
-def test_the_ledger_can_check_a_grant_without_what_was_granted() -> None:
+def test_the_ledger_verifies_a_grant_without_its_sealed_field() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         granted = decode_decision(release.send(request(mine)))
@@ -155,8 +155,8 @@ def test_the_ledger_can_check_a_grant_without_what_was_granted() -> None:
         verify_event(granted.model_copy(update={"at_ms": 1}), signing_key("gcp").public_key)
 
 
-def test_the_binding_of_a_release_is_not_for_raw_bytes() -> None:
-    """What a signer asks its platform for is a ``Binding`` of its own key and ask."""
+def test_the_platform_gets_a_binding_and_no_free_bytes() -> None:
+    """A signer requests a report only with a ``Binding`` of its own key and ask."""
     with exchange(b"\x01" * 32, WANTED) as mine:
         assert isinstance(mine.binding, Binding)
         assert mine.binding.purpose is Purpose.KEY_RELEASE
@@ -164,15 +164,15 @@ def test_the_binding_of_a_release_is_not_for_raw_bytes() -> None:
     assert sealing_key("gcp").public_key
 
 
-def test_what_cannot_be_judged_is_refused() -> None:
-    """A key that is none stands for whatever nobody thought of."""
+def test_an_unexpected_failure_is_a_refusal() -> None:
+    """An invalid token key causes an exception that no check expects."""
     release = Release()
     release.desk.renew(release.policy, (cast(TokenKey, None),))
     with exchange(release.nonce(), WANTED) as mine:
         refused(release, request(mine), ReleaseReason.INTERNAL_ERROR)
 
 
-def test_a_time_that_no_calendar_has_is_refused_as_any_other() -> None:
+def test_a_time_outside_the_calendar_is_a_refusal() -> None:
     year_285000_ms = 2**53 - 2
     release = Release(policy=release_policy(valid_until_ms=2**53 - 1), now_ms=year_285000_ms)
     with exchange(release.nonce(), WANTED) as mine:

@@ -1,4 +1,4 @@
-"""What somebody would try who wants a key that is released to an attested signer alone."""
+"""Attacks on a release: replay, swapped parts, foreign machines, stolen tokens."""
 
 import json
 import secrets
@@ -47,7 +47,7 @@ from tests.harness.builders.release import (
 )
 
 
-def test_a_good_request_is_granted_and_says_to_whom() -> None:
+def test_a_valid_request_is_granted_and_the_grant_names_the_signer() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         answer = release.send(request(mine))
@@ -67,7 +67,7 @@ def test_a_good_request_is_granted_and_says_to_whom() -> None:
     assert release.records == [answer]
 
 
-def test_es256_tokens_count_too_and_several_things_are_done_at_once() -> None:
+def test_es256_tokens_are_accepted_and_one_request_has_several_operations() -> None:
     release = Release()
     wrapping = WrapRequest(SHARE, SHARE_PLACE)
     with exchange(release.nonce(), wrapping, WANTED, wrapping, token=es256()) as mine:
@@ -84,7 +84,7 @@ def test_a_replayed_request_is_refused() -> None:
         refused(release, raw, ReleaseReason.NONCE_USED)
 
 
-def test_a_nonce_serves_no_second_request() -> None:
+def test_a_nonce_is_not_accepted_for_a_second_request() -> None:
     release = Release()
     nonce = release.nonce()
     with exchange(nonce, WANTED) as mine, exchange(nonce, WANTED, seed="another") as second:
@@ -94,7 +94,7 @@ def test_a_nonce_serves_no_second_request() -> None:
 
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    """Let threads take turns as often as they can."""
+    """Switch threads as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -102,8 +102,8 @@ def impatient() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_of_many_at_once_on_one_nonce_one_is_granted() -> None:
-    """Some send the very same bytes, some an exchange of their own."""
+def test_one_of_many_concurrent_requests_with_one_nonce_is_granted() -> None:
+    """Some send identical bytes, others a different exchange."""
     release, start = Release(random_bytes=secrets.token_bytes), Barrier(8)
 
     def decided(raw: bytes) -> AnyDecision:
@@ -128,7 +128,7 @@ def test_a_nonce_is_used_up_by_a_genuine_report_even_if_the_token_fails() -> Non
         refused(release, request(second), ReleaseReason.NONCE_USED)
 
 
-def test_somebody_without_a_machine_cannot_use_up_a_nonce() -> None:
+def test_a_forged_report_does_not_use_up_a_nonce() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         forged = request(mine, report_data=bytes(64))
@@ -136,21 +136,21 @@ def test_somebody_without_a_machine_cannot_use_up_a_nonce() -> None:
         assert mine.open(release.send(request(mine))) == [SHARE]
 
 
-def test_a_nonce_of_ones_own_is_refused() -> None:
+def test_an_invented_nonce_is_refused() -> None:
     release = Release()
     for nonce in (b"\x01" * 32, b"\x01" * 56, release.nonce()[:-1] + b"\x00"):
         with exchange(nonce, WANTED) as mine:
             refused(release, request(mine), ReleaseReason.NONCE_UNKNOWN)
 
 
-def test_an_old_nonce_is_refused() -> None:
+def test_an_expired_nonce_is_refused() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         release.now_ms += 60_001
         refused(release, request(mine), ReleaseReason.NONCE_EXPIRED)
 
 
-def test_a_policy_that_was_over_once_stays_over_when_the_clock_goes_back() -> None:
+def test_an_expired_policy_stays_expired_when_the_clock_goes_back() -> None:
     release = Release(policy=release_policy(valid_until_ms=AT_MS + 1_000))
     release.now_ms += 1_000
     with exchange(release.nonce(), WANTED) as mine:
@@ -160,7 +160,7 @@ def test_a_policy_that_was_over_once_stays_over_when_the_clock_goes_back() -> No
         refused(release, request(mine), ReleaseReason.POLICY_NOT_IN_FORCE)
 
 
-def test_a_token_that_had_expired_once_stays_so_when_the_clock_goes_back() -> None:
+def test_an_expired_token_stays_expired_when_the_clock_goes_back() -> None:
     release = Release()
     token = rs256(exp=AT_MS // 1_000 + 1)
     for step_ms in (1_000, -1_000):
@@ -184,7 +184,7 @@ def test_a_report_for_customers_or_for_a_boot_opens_nothing(purpose: Purpose) ->
 
 
 def test_another_providers_request_is_refused() -> None:
-    """One release never serves another's share, even to the genuine signer."""
+    """One release never opens another's share, even for the genuine signer."""
     gcp, aws = Release("gcp"), Release("aws")
     with exchange(aws.nonce(), WANTED, provider="aws") as mine:
         raw = request(mine)
@@ -209,7 +209,7 @@ def test_evidence_of_another_signer_is_refused() -> None:
         refused(release, raw, ReleaseReason.EVIDENCE_REFUSED, "report_data_mismatch")
 
 
-def test_a_key_of_ones_own_under_anothers_evidence_is_refused() -> None:
+def test_a_thiefs_key_under_genuine_evidence_is_refused() -> None:
     release = Release()
     thief = HpkeKey(b"\x05" * 32)
     with exchange(release.nonce(), WANTED) as mine:
@@ -219,7 +219,7 @@ def test_a_key_of_ones_own_under_anothers_evidence_is_refused() -> None:
         refused(release, swapped, ReleaseReason.EVIDENCE_REFUSED, "report_data_mismatch")
 
 
-def test_what_is_asked_cannot_be_changed_under_way() -> None:
+def test_operations_changed_in_transit_are_refused() -> None:
     release = Release()
     other = {"type": "unwrap", "context": SHARE_PLACE.plain(), "blob": base64_text(b"another")}
     with exchange(release.nonce(), WANTED) as mine:
@@ -245,14 +245,14 @@ def test_a_configuration_that_is_not_listed_is_refused() -> None:
         assert mine.open(anything.send(request(mine))) == [SHARE]
 
 
-def test_a_policy_at_its_end_releases_nothing() -> None:
+def test_an_expired_policy_releases_nothing() -> None:
     release = Release(policy=release_policy(valid_until_ms=AT_MS + 10))
     with exchange(release.nonce(), WANTED) as mine:
         release.now_ms = AT_MS + 10
         refused(release, request(mine), ReleaseReason.POLICY_NOT_IN_FORCE)
 
 
-def test_what_a_new_policy_refuses_is_refused_from_then_on() -> None:
+def test_a_stricter_policy_takes_effect_immediately() -> None:
     release = Release()
     stricter = simulated_policy(purpose=Purpose.KEY_RELEASE, guest_svn_min=3)
     with exchange(release.nonce(), WANTED) as mine:
@@ -263,7 +263,7 @@ def test_what_a_new_policy_refuses_is_refused_from_then_on() -> None:
         refused(release, request(mine), ReleaseReason.EVIDENCE_REFUSED, "guest_svn_low")
 
 
-def test_a_machine_whose_host_looks_in_gets_nothing() -> None:
+def test_a_machine_that_its_host_may_debug_gets_nothing() -> None:
     release = Release()
     with exchange(release.nonce(), WANTED) as mine:
         refused(
@@ -292,8 +292,8 @@ def test_without_the_workloads_token_an_attested_machine_gets_nothing(
         refused(release, request(mine), ReleaseReason.TOKEN_REFUSED, code)
 
 
-def test_a_token_that_was_sent_once_cannot_be_taken_out_and_sent_again() -> None:
-    """Its box is for one nonce and one attested key; the thief has a genuine machine too."""
+def test_the_box_of_a_request_cannot_be_replayed_in_another() -> None:
+    """It is bound to nonce and ephemeral key, even if the thief has a genuine machine."""
     release = Release()
     with (
         exchange(release.nonce(), WANTED) as mine,
@@ -307,16 +307,16 @@ def test_a_token_that_was_sent_once_cannot_be_taken_out_and_sent_again() -> None
         refused(release, thief.request(attest(bound)), ReleaseReason.BOX_UNREADABLE)
 
 
-def test_a_token_that_was_shown_to_one_release_is_worth_nothing_at_another() -> None:
-    """A release is given tokens in clear, and whoever holds one can rent a machine like ours."""
+def test_a_token_for_one_release_is_refused_by_another() -> None:
+    """A release sees tokens in plaintext, and anyone can rent a machine like ours."""
     gcp = Release("gcp")
     shown = rs256(aud=holder("aws").audience)
     with exchange(gcp.nonce(), WANTED, token=shown, seed="another release") as theirs:
         refused(gcp, request(theirs), ReleaseReason.TOKEN_REFUSED, "token_audience_refused")
 
 
-def test_a_nonce_handed_on_by_one_release_serves_no_other() -> None:
-    """The signer believes that it speaks to the first, and its report says so."""
+def test_a_nonce_that_one_release_passes_on_opens_nothing_at_another() -> None:
+    """The signer addresses the first, and its report binds that."""
     gcp = Release("gcp")
     with exchange(gcp.nonce(), WANTED, provider="aws") as fooled:
         refused(gcp, request(fooled), ReleaseReason.PROVIDER_WRONG)
@@ -332,7 +332,7 @@ def test_a_nonce_handed_on_by_one_release_serves_no_other() -> None:
         refused(gcp, rebound, ReleaseReason.EVIDENCE_REFUSED, "report_data_mismatch")
 
 
-def test_what_is_no_request_is_refused_and_on_record() -> None:
+def test_malformed_bytes_are_refused_and_recorded() -> None:
     release = Release()
     for raw in (b"", b"{}", b"\xff" * 10, b" " * 600_000):
         refused(release, raw, ReleaseReason.MALFORMED)

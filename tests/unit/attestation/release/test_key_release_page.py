@@ -1,4 +1,4 @@
-"""``docs/key-release.md`` says what the code says."""
+"""The tables of ``docs/key-release.md`` match the code."""
 
 import re
 

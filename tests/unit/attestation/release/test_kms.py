@@ -1,4 +1,4 @@
-"""A signer without credentials of any KMS: custody works through releases as with a root key."""
+"""Custody of a signer without KMS credentials: releases act as root keys."""
 
 import io
 import logging
@@ -56,7 +56,7 @@ from tests.harness.builders.secrecy import shows
 
 
 def without_credentials() -> tuple[Clouds, dict[str, Release]]:
-    """Return holders of which each is a release of its own, and the vault keys' is the first."""
+    """Return one release per holder; the first one holds the vault keys."""
     releases = {name: Release(name) for name in NAMES}
     roots: dict[str, RootKms] = {
         name: released(release, seed=f"signer {name}") for name, release in releases.items()
@@ -82,12 +82,12 @@ def test_every_custody_mode_seals_proves_and_opens_through_releases(mode: Custod
     opening = open_sealed(holders, context, sealing.sealed, sealing.client_share)
     assert opening.secret == SECRET
     assert sum(len(release.records) for release in releases.values()) > sum(before.values())
-    told = "".join(record.decode() for one in releases.values() for record in one.records)
-    assert shows(told, SECRET) == []
+    records = "".join(record.decode() for one in releases.values() for record in one.records)
+    assert shows(records, SECRET) == []
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
-def test_a_fresh_share_is_proven_by_a_second_exchange(mode: CustodyMode) -> None:
+def test_a_new_share_is_proven_by_a_second_exchange(mode: CustodyMode) -> None:
     used, releases = without_credentials()
     seal(used.holders(mode), b"", in_mode(mode), SECRET, Stream("seal"))
     for name in NAMES[: PLANS[mode].providers]:
@@ -96,7 +96,7 @@ def test_a_fresh_share_is_proven_by_a_second_exchange(mode: CustodyMode) -> None
         assert b'"operations":["unwrap"]' in unwrapped
 
 
-def test_a_provider_that_wraps_something_else_is_found_before_anything_is_stored() -> None:
+def test_a_provider_that_wraps_another_value_is_detected_before_storage() -> None:
     used, _ = without_credentials()
     lying = LyingKms(cloud("aws"), lambda share: share[:-1] + b"x")
     used.roots["aws"] = released(Release("aws", kms=lying))
@@ -110,7 +110,7 @@ def test_one_release_alone_opens_no_split_secret() -> None:
     mode: CustodyMode = "2of3_multi_hsm"
     sealing = seal(used.holders(mode), b"", in_mode(mode), SECRET, Stream())
     for name in NAMES[1:]:
-        releases[name].now_ms += 86_400_000  # their policies are not in force any more
+        releases[name].now_ms += 86_400_000  # their policies have expired
     with pytest.raises(QuorumError):
         open_sealed(used.holders(mode), in_mode(mode), sealing.sealed)
 
@@ -244,7 +244,7 @@ def test_no_share_and_no_token_shows_in_requests_records_errors_or_logs(
         assert secret not in text
 
 
-def test_every_size_that_a_kms_promises_comes_back_in_a_buffer_to_wipe() -> None:
+def test_every_size_unwraps_into_a_buffer_that_can_be_wiped() -> None:
     kms = released(Release())
     for size_bytes in (1, 33, PLAINTEXT_BYTES_MAX):
         plaintext = bytes(range(size_bytes))
@@ -264,8 +264,8 @@ def test_many_threads_share_one_release() -> None:
     assert len({ReleaseGranted.decode(record).nonce for record in release.records}) == 40
 
 
-def test_a_signers_ask_is_its_own_each_time() -> None:
-    """Two exchanges share no nonce, no ephemeral key and no box, whatever they ask."""
+def test_two_exchanges_have_nothing_in_common() -> None:
+    """They share no nonce, no ephemeral key and no box, even for the same operation."""
     release = Release()
     kms = released(release)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Which release policy a release takes, and which ones somebody would like it to take."""
+"""Acceptance of release policies: signature, rollback, validity, development settings."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def test_a_policy_that_no_admin_signed_is_refused() -> None:
         assert caught.value.code is PolicyCode.UNSIGNED
 
 
-def test_bytes_that_are_no_policy_are_refused_under_any_signature() -> None:
+def test_malformed_bytes_are_refused_under_a_valid_signature() -> None:
     envelope = ADMIN.seal("application/vnd.sixgate.release-policy.v1+json", b"{}")
     with pytest.raises(ReleasePolicyRefusedError) as caught:
         accept_policy(envelope, TRUST, None, AT_MS)
@@ -133,7 +133,7 @@ def test_a_sealing_key_of_low_order_is_refused(first: str) -> None:
         {"sequence": 0},
     ],
 )
-def test_a_policy_that_makes_no_sense_is_none(changes: dict[str, Any]) -> None:
+def test_an_inconsistent_policy_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         release_policy(**changes)
 

@@ -1,4 +1,4 @@
-"""Nothing of a release prints a share, a token or a key, nor lets itself be copied."""
+"""No object of a release shows a share, token or key when printed, and none can be copied."""
 
 import copy
 import pickle
@@ -70,14 +70,14 @@ def token_parts() -> list[str]:
     return rs256().decode().split(".")[1:]
 
 
-def test_nothing_that_takes_part_prints_a_secret() -> None:
+def test_no_object_prints_a_secret() -> None:
     for thing in things():
         text = printed(thing)
         assert shows(text, *SECRETS) == [], type(thing)
         assert not any(part in text for part in token_parts()), type(thing)
 
 
-def test_what_was_to_be_wrapped_is_wiped_once_it_is_done() -> None:
+def test_plaintexts_are_wiped_after_wrapping() -> None:
     found = allowed()
     (content,) = (one.content for one in found.calls if hasattr(one, "content"))
     assert content == SHARE
@@ -86,7 +86,7 @@ def test_what_was_to_be_wrapped_is_wiped_once_it_is_done() -> None:
 
 
 @pytest.mark.parametrize("leave", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_what_holds_a_key_or_reaches_one_stays_where_it_is(
+def test_objects_with_keys_cannot_be_copied_or_pickled(
     leave: Callable[[object], object],
 ) -> None:
     mine = exchange(b"\x01" * 32, WrapRequest(SHARE, SHARE_PLACE))
@@ -96,7 +96,7 @@ def test_what_holds_a_key_or_reaches_one_stays_where_it_is(
 
 
 class Away(Release):
-    """A release that takes a request and never answers."""
+    """A release that receives a request and never answers."""
 
     def send(self, request: bytes) -> bytes:
         super().send(request)
@@ -135,7 +135,7 @@ def test_no_failure_shows_a_share_or_a_token_even_with_every_local_variable(
 
 
 def rendered(error: BaseException) -> str:
-    """Return every local of every frame but the tests' own, causes included, and what they say."""
+    """Render error, causes and all local variables of their frames, except the tests' own."""
     shown = []
     seen: BaseException | None = error
     while seen is not None:

@@ -1,4 +1,4 @@
-"""An issuer's set of keys, and what in it signs no token."""
+"""Parsing of an issuer's key set; unusable keys are ignored or refused."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ def test_an_issuers_keys_are_read() -> None:
         assert check_token(token, TERMS, AUDIENCE, keys, AT_MS).subject == SUBJECT
 
 
-def test_keys_of_other_kinds_and_uses_are_passed_over() -> None:
+def test_keys_of_other_types_and_uses_are_ignored() -> None:
     assert (
         read(
             {"kty": "oct", "kid": "r1", "k": "AA", "alg": "HS256"},
@@ -82,7 +82,7 @@ def test_keys_of_other_kinds_and_uses_are_passed_over() -> None:
         b" " * 70_000,
     ],
 )
-def test_a_set_of_keys_that_is_wrong_is_refused_whole(raw: bytes) -> None:
+def test_a_malformed_key_set_is_refused(raw: bytes) -> None:
     with pytest.raises(TokenKeysError):
         read_token_keys(raw)
 

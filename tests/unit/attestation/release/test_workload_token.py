@@ -1,4 +1,4 @@
-"""A workload's token, and what somebody would try who has none."""
+"""Workload tokens: verification, and attempts to forge them."""
 
 import base64
 import hashlib
@@ -69,8 +69,8 @@ def test_an_unsigned_token_is_refused() -> None:
         refused(TokenCode.KEY_UNKNOWN, part({"alg": alg}) + b"." + body + b".")
 
 
-def test_a_public_key_is_no_shared_secret() -> None:
-    """The classic: HS256 under the bytes of the RSA key that everybody may fetch."""
+def test_hs256_with_the_public_key_is_refused() -> None:
+    """Algorithm confusion: HS256 with the bytes of the public RSA key as secret."""
     public = rsa_key().public_key()
     for secret in (
         public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -81,7 +81,7 @@ def test_a_public_key_is_no_shared_secret() -> None:
         refused(TokenCode.ALGORITHM_REFUSED, message + b"." + base64url(mac))
 
 
-def test_a_key_signs_with_its_own_algorithm_alone() -> None:
+def test_a_key_accepts_only_its_own_algorithm() -> None:
     for alg in ("ES256", "PS256", "RS384", "RS512", "rs256", ["RS256"], None, 256):
         refused(TokenCode.ALGORITHM_REFUSED, rs256({"alg": alg, "kid": "r1"}))
     refused(TokenCode.ALGORITHM_REFUSED, es256({"alg": "RS256", "kid": "e1"}))
@@ -93,7 +93,7 @@ def test_a_key_signs_with_its_own_algorithm_alone() -> None:
     "kid",
     ["../../dev/null", "r1' OR '1'='1", "R1", "r1 ", "", None, ["r1"], {"r1": 1}, 1, "r1\x00"],
 )
-def test_a_kid_only_names_a_given_key(kid: object) -> None:
+def test_a_kid_must_name_a_key_of_the_set(kid: object) -> None:
     refused(TokenCode.KEY_UNKNOWN, rs256({"alg": "RS256", "kid": kid}))
 
 
@@ -112,7 +112,7 @@ def test_a_kid_only_names_a_given_key(kid: object) -> None:
         {"typ": None},
     ],
 )
-def test_a_header_says_nothing_on_how_to_be_believed(extra: dict[str, Any]) -> None:
+def test_a_header_cannot_choose_its_verification(extra: dict[str, Any]) -> None:
     refused(TokenCode.HEADER_REFUSED, rs256({"alg": "RS256", "kid": "r1"} | extra))
 
 
@@ -142,13 +142,11 @@ def test_a_header_says_nothing_on_how_to_be_believed(extra: dict[str, Any]) -> N
         ({"exp": NOW_S + 3600}, TokenCode.LIFETIME_REFUSED),
     ],
 )
-def test_a_token_for_somebody_or_some_time_else_is_refused(
-    changes: dict[str, Any], code: TokenCode
-) -> None:
+def test_a_token_with_other_claims_is_refused(changes: dict[str, Any], code: TokenCode) -> None:
     refused(code, rs256(**changes))
 
 
-def test_times_are_exact_and_the_skew_prolongs_nothing() -> None:
+def test_times_are_exact_and_skew_extends_no_token() -> None:
     token = rs256()
     check_token(token, TERMS, AUDIENCE, token_keys(), (NOW_S + 600) * 1000 - 1)
     refused(TokenCode.EXPIRED, token, (NOW_S + 600) * 1000, skew_ms_max=60_000)
@@ -176,7 +174,7 @@ def test_times_are_exact_and_the_skew_prolongs_nothing() -> None:
         base64url(b'{"alg":NaN}') + rs256()[rs256().index(b".") :],
     ],
 )
-def test_what_is_no_compact_token_is_refused(token: bytes) -> None:
+def test_a_malformed_token_is_refused(token: bytes) -> None:
     refused(TokenCode.MALFORMED, token)
 
 
@@ -184,13 +182,13 @@ def test_an_ecdsa_signature_in_der_or_of_another_size_is_refused() -> None:
     message, _, signature = es256().rpartition(b".")
     der = ec_key().sign(message, ec.ECDSA(SHA256()))
     raw = base64.urlsafe_b64decode(signature + b"==")
-    padded = raw[:32] + b"\x00" + raw[32:]  # the same numbers
+    padded = raw[:32] + b"\x00" + raw[32:]  # the same r and s
     for wrong in (der, b"", bytes(64), raw[:-1], raw + b"\x00", padded):
         refused(TokenCode.SIGNATURE_INVALID, message + b"." + base64url(wrong))
 
 
-def test_a_second_spelling_of_a_signature_is_refused() -> None:
-    """The last character of 256 bytes has four bits that mean nothing."""
+def test_a_non_canonical_encoding_of_a_signature_is_refused() -> None:
+    """The last base64url character of 256 bytes has four unused bits."""
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     token = rs256()
     spelled = token[:-1] + alphabet[alphabet.index(token[-1:]) + 1 :][:1]
@@ -201,6 +199,6 @@ def test_a_second_spelling_of_a_signature_is_refused() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_it_fail_otherwise(token: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused_with_a_code(token: bytes) -> None:
     with pytest.raises(TokenError):
         check_token(token, TERMS, AUDIENCE, token_keys(), AT_MS)

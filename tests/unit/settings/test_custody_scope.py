@@ -1,4 +1,4 @@
-"""What custody does not ask the holders of keys for, whatever they would let it do."""
+"""Custody requests only the keys of secrets, whatever its KMS rights."""
 
 import pytest
 

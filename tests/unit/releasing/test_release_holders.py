@@ -1,4 +1,4 @@
-"""What a signer has instead of KMSs: releases, by the policy of now."""
+"""Key holders of a signer without a KMS: releases of the current policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -89,7 +89,7 @@ def test_a_share_goes_to_the_release_that_the_policy_names(world: World) -> None
     assert kms.key_id == holder("gcp").kms_key
 
 
-def test_a_newer_policy_counts_without_a_restart(world: World) -> None:
+def test_a_newer_policy_needs_no_restart(world: World) -> None:
     kms = world.held()
     world.publish(release_policy(sequence=6, holders=(holder("aws"),)))
     world.now_ms += RELOAD_MS
@@ -97,7 +97,7 @@ def test_a_newer_policy_counts_without_a_restart(world: World) -> None:
         kms.wrap(SHARE, SHARE_AAD)
 
 
-def test_an_older_or_unsigned_policy_leaves_the_one_before_in_force(world: World) -> None:
+def test_an_older_or_unsigned_policy_leaves_the_previous_one_in_force(world: World) -> None:
     world.publish(release_policy(sequence=6))
     kms = world.held()
     forged = Ed25519Signer("admin", b"\x08" * 32)
@@ -108,7 +108,7 @@ def test_an_older_or_unsigned_policy_leaves_the_one_before_in_force(world: World
         assert kms.wrap(SHARE, SHARE_AAD)
 
 
-def test_an_older_policy_does_not_come_back_with_a_restart(world: World) -> None:
+def test_rollback_to_an_older_policy_is_refused_after_a_restart(world: World) -> None:
     world.publish(release_policy(sequence=6))
     world.held()
     world.publish(release_policy())
@@ -116,24 +116,24 @@ def test_an_older_policy_does_not_come_back_with_a_restart(world: World) -> None
         world.held()
 
 
-def test_a_mark_that_cannot_be_read_is_no_first_start(world: World) -> None:
+def test_a_damaged_mark_is_not_a_first_start(world: World) -> None:
     world.held()
     (world.path / "mark").write_bytes(b"{}")
     with pytest.raises(SettingsError, match="damaged"):
         world.held()
 
 
-def test_after_the_policys_end_nothing_is_asked_of_any_release(world: World) -> None:
+def test_an_expired_policy_sends_no_request(world: World) -> None:
     kms = world.held()
     world.now_ms = release_policy().valid_until_ms
     before = list(world.releases["gcp"].records)
     with pytest.raises(KmsDeniedError, match="No release policy in force"):
         kms.unwrap(b"blob", SHARE_AAD)
-    assert kms.key_id == holder("gcp").kms_key, "what failed is still told by its name"
+    assert kms.key_id == holder("gcp").kms_key, "the error still names the key"
     assert world.releases["gcp"].records == before
 
 
-def test_a_signer_with_releases_has_no_kms_of_its_own(tmp_path: Path) -> None:
+def test_a_signer_with_releases_and_kms_credentials_is_refused(tmp_path: Path) -> None:
     refuse_own_kms(KmsSettings())
     with pytest.raises(SettingsError, match=r"\[kms\.local\].*\[releases\]"):
         refuse_own_kms(KmsSettings(local=LocalSection(root=tmp_path), insecure_dev=True))
@@ -159,18 +159,16 @@ def test_production_refuses_a_software_kms_and_a_simulated_platform_by_name(worl
         ("http://127.0.0.1:1/v1", "https://HOST:PORT"),
     ],
 )
-def test_a_release_elsewhere_is_reached_with_certificates_alone(
-    tmp_path: Path, url: str, why: str
-) -> None:
+def test_a_release_on_another_machine_needs_mutual_tls(tmp_path: Path, url: str, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         ReleaseAddress(url=url, token=tmp_path)
 
 
 @pytest.mark.parametrize("in_the_way", [Path.mkdir, lambda mark: mark.symlink_to("nowhere")])
-def test_a_policy_that_cannot_be_remembered_does_not_count(
+def test_a_policy_whose_mark_cannot_be_written_is_refused(
     tmp_path: Path, in_the_way: Callable[[Path], None]
 ) -> None:
-    """Else the older one could come back after a restart."""
+    """Otherwise a restart could accept an older one."""
     world = World(tmp_path)
     world.publish(release_policy())
     held = world.held()
@@ -184,7 +182,7 @@ def test_a_policy_that_cannot_be_remembered_does_not_count(
         world.file().load()
 
 
-def test_a_mark_without_a_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_mark_without_a_folder_is_a_settings_error(tmp_path: Path) -> None:
     World(tmp_path).publish(release_policy())
     trust = settings(tmp_path).trust()
     file = PolicyFile(tmp_path / "policy.json", tmp_path / "no" / "mark", trust, lambda: AT_MS)

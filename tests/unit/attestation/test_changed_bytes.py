@@ -1,4 +1,4 @@
-"""No byte of what is verified may differ."""
+"""Every flipped, missing or extra byte of evidence is detected."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,7 +37,7 @@ def flipped(raw: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_byte_that_is_flipped_is_found(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_flipped_byte_is_detected(part: str, capsys: pytest.CaptureFixture[str]) -> None:
     evidence, policy = simulated_evidence(), simulated_policy()
     verified(evidence, policy)
     get, put = PARTS[part]
@@ -51,7 +51,7 @@ def test_every_byte_that_is_flipped_is_found(part: str, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("change", [lambda raw: raw[:-1], lambda raw: raw + b"\x00", lambda _: b""])
-def test_what_is_cut_short_or_made_longer_is_refused(
+def test_truncated_and_extended_evidence_is_refused(
     part: str, change: Callable[[bytes], bytes]
 ) -> None:
     evidence = simulated_evidence()

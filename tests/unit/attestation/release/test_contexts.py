@@ -1,4 +1,4 @@
-"""Which keys a release holds: a context that is none of its own opens nothing there."""
+"""The keys that a release holds: it refuses every other context."""
 
 import pytest
 
@@ -33,10 +33,10 @@ KEK_PLACE = decode_context(HERE.vault_context.aad())
 @pytest.mark.parametrize(
     ("provider", "context"),
     [
-        ("aws", HERE.vault_context.aad()),  # its root wraps no vault's key
+        ("aws", HERE.vault_context.aad()),  # its root key wraps no vault keys
         ("gcp", SHARED.share_aad("aws")),
         ("gcp", SHARED.share_aad("server")),
-        ("gcp", SHARED.vault_context.aad()),  # a mode without such a key
+        ("gcp", SHARED.vault_context.aad()),  # a mode without a vault key
         ("gcp", HERE.share_aad("gcp")),  # a mode without shares
         ("gcp", SHARED.model_copy(update={"org": "other"}).share_aad("gcp")),
     ],
@@ -54,9 +54,9 @@ IDENTITY = identity_context(ORG, "signer-0")
 @pytest.mark.parametrize(
     ("provider", "context", "asker"),
     [
-        ("aws", IDENTITY, "signer-0"),  # a holder that opens none
-        ("gcp", IDENTITY, "signer-1"),  # somebody else's
-        ("gcp", identity_context(ORG, "signer-2"), "signer-2"),  # one that nobody named
+        ("aws", IDENTITY, "signer-0"),  # a holder that opens no identity
+        ("gcp", IDENTITY, "signer-1"),  # another service's
+        ("gcp", identity_context(ORG, "signer-2"), "signer-2"),  # not in the policy
         ("gcp", identity_context("other", "signer-0"), "signer-0"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_release_opens_an_identity_for_the_service_that_the_policy_names(
         refused(release, request(mine), ReleaseReason.CONTEXT_REFUSED)
 
 
-def test_an_identity_goes_through_a_release_and_opens_for_nobody_else() -> None:
+def test_an_identity_opens_through_a_release_for_its_service_only() -> None:
     named = (holder("gcp", identities=("signer-0",)), holder("aws"), holder("azure"))
     release = Release("gcp", policy=release_policy(holders=named))
     made = seal_identity(released(release), ORG, "signer-0", bytearray(range(64)))
@@ -85,13 +85,13 @@ def test_an_identity_goes_through_a_release_and_opens_for_nobody_else() -> None:
         open_identity(released(Release("gcp")), made)
 
 
-def test_no_layer_below_the_kms_can_be_asked_for() -> None:
+def test_a_context_of_a_lower_layer_is_refused() -> None:
     for layer in (Layer.DEK, Layer.SECRET):
         with pytest.raises(ValueError, match="type"):
             decode_context(HERE.aad(layer))
 
 
-def test_a_vaults_key_goes_through_the_one_release_that_holds_it() -> None:
+def test_a_vault_key_opens_through_the_release_that_holds_it() -> None:
     release = Release("gcp")
     blob = new_vault_key(cloud("gcp"), HERE.vault_context, Stream())
     with exchange(release.nonce(), UnwrapRequest(blob, KEK_PLACE)) as mine:

@@ -1,4 +1,4 @@
-"""Where customers ask for evidence: few at a time, and never for bytes of their own."""
+"""Evidence service: rate limit, nonces, and its endpoint on the monitor port."""
 
 import asyncio
 import secrets
@@ -36,7 +36,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Machine:
-    """A platform that counts, and waits or fails where a test says so."""
+    """A platform that counts requests, and waits or fails on demand."""
 
     count: int = 0
     failure: Exception | None = None
@@ -68,16 +68,18 @@ def opened(machine: Machine, time: Time, *, started: bool = True) -> EvidenceSer
     return EvidenceService(attestor, time.now_ms)
 
 
-def refused(desk: EvidenceService, nonce: str = NONCE) -> str:
+def refused(service: EvidenceService, nonce: str = NONCE) -> str:
     with pytest.raises(ApiError) as caught:
-        desk.attestation(nonce)
+        service.attestation(nonce)
     assert caught.value.code in API_CODES
     return caught.value.code
 
 
 def test_a_nonce_gets_evidence_that_names_it() -> None:
-    desk = opened(Machine(), Time())
-    file = EvidenceFile.decode(orjson.dumps(desk.attestation(NONCE), option=orjson.OPT_SORT_KEYS))
+    service = opened(Machine(), Time())
+    file = EvidenceFile.decode(
+        orjson.dumps(service.attestation(NONCE), option=orjson.OPT_SORT_KEYS)
+    )
     assert file.nonce == NONCE
 
 
@@ -94,16 +96,16 @@ def test_a_nonce_gets_evidence_that_names_it() -> None:
         chr(0x660) * 64,
     ],
 )
-def test_what_is_no_nonce_costs_the_machine_nothing(nonce: str) -> None:
+def test_a_malformed_nonce_requests_no_report(nonce: str) -> None:
     machine, time = Machine(), Time()
-    desk = opened(machine, time)
-    assert refused(desk, nonce) == "nonce_malformed"
+    service = opened(machine, time)
+    assert refused(service, nonce) == "nonce_malformed"
     assert machine.count == 0
-    desk.attestation(NONCE)
+    service.attestation(NONCE)
 
 
-def test_a_nonce_of_64_bytes_is_not_what_the_report_holds() -> None:
-    """Whoever chose REPORT_DATA freely could make a report that says anything."""
+def test_a_nonce_of_64_bytes_is_not_used_as_report_data() -> None:
+    """Anyone who could choose REPORT_DATA could forge bindings."""
     chosen = "ab" * 64
     found = opened(Machine(), Time()).attestation(chosen)
     report = EvidenceFile.model_validate_json(orjson.dumps(found)).evidence().report
@@ -112,12 +114,12 @@ def test_a_nonce_of_64_bytes_is_not_what_the_report_holds() -> None:
 
 def test_there_is_one_report_in_two_seconds() -> None:
     machine, time = Machine(), Time()
-    desk = opened(machine, time)
-    desk.attestation(NONCE)
+    service = opened(machine, time)
+    service.attestation(NONCE)
     time.ms += PAUSE_MS_MIN - 1
-    assert (refused(desk), machine.count) == ("attestation_busy", 1)
+    assert (refused(service), machine.count) == ("attestation_busy", 1)
     time.ms += 1
-    desk.attestation(NONCE)
+    service.attestation(NONCE)
     assert machine.count == 2
 
 
@@ -138,46 +140,46 @@ def test_a_platform_that_fails_is_told_and_left_alone_for_a_while(
     failure: Exception, code: str
 ) -> None:
     machine, time = Machine(), Time()
-    desk = opened(machine, time)
+    service = opened(machine, time)
     machine.failure = failure
-    assert refused(desk) == code
+    assert refused(service) == code
     machine.failure = None
-    assert (refused(desk), machine.count) == ("attestation_busy", 1)
+    assert (refused(service), machine.count) == ("attestation_busy", 1)
     time.ms += PAUSE_MS_MIN
-    desk.attestation(NONCE)
+    service.attestation(NONCE)
 
 
 def test_a_second_customer_does_not_wait_behind_the_first() -> None:
     begun, go_on = threading.Event(), threading.Event()
     machine = Machine()
-    desk = opened(machine, Time())
+    service = opened(machine, Time())
 
     def wait() -> None:
         begun.set()
         assert go_on.wait(30)
 
     machine.wait = wait
-    first = threading.Thread(target=desk.attestation, args=(NONCE,))
+    first = threading.Thread(target=service.attestation, args=(NONCE,))
     first.start()
     assert begun.wait(30)
-    assert refused(desk) == "attestation_busy"
+    assert refused(service) == "attestation_busy"
     go_on.set()
     first.join()
     assert machine.count == 1
 
 
 @asynccontextmanager
-async def page(desk: EvidenceService | None) -> AsyncIterator[int]:
+async def page(service: EvidenceService | None) -> AsyncIterator[int]:
     monitor, port = Monitor("signer", lambda: ()), free_port()
-    if desk:
-        monitor.add_page(attestation_page(desk))
+    if service:
+        monitor.add_page(attestation_page(service))
     async with serving(monitor, HOST, port):
         yield port
 
 
-def answered(desk: EvidenceService, ask: Callable[[Address], Any]) -> Any:
+def answered(service: EvidenceService, ask: Callable[[Address], Any]) -> Any:
     async def asked() -> Any:
-        async with page(desk) as port:
+        async with page(service) as port:
             return await asyncio.to_thread(ask, Address(HOST, port))
 
     return asyncio.run(asked())
@@ -190,8 +192,8 @@ async def post(port: int, body: bytes) -> tuple[ClientResponse, bytes]:
 
 
 def test_the_health_port_hands_out_evidence() -> None:
-    desk = opened(Machine(), Time())
-    found: Json = answered(desk, lambda at: fetch(at, NONCE))
+    service = opened(Machine(), Time())
+    found: Json = answered(service, lambda at: fetch(at, NONCE))
     assert found["nonce"] == NONCE
 
 
@@ -203,11 +205,11 @@ def test_a_refusal_comes_over_the_port_as_it_is(nonce: str) -> None:
 
 
 def test_refusals_are_problems_with_their_status() -> None:
-    desk = opened(Machine(), Time())
+    service = opened(Machine(), Time())
 
     async def asked() -> list[tuple[int, str, str | None]]:
         found = []
-        async with page(desk) as port:
+        async with page(service) as port:
             good = b'{"nonce": "%s"}' % NONCE.encode()
             more = good[:-1] + b', "report_data": "0x"}'
             for body in (good, good, b"{}", b"[1]", b'{"nonce": 1}', b"\xff", more):
@@ -223,10 +225,10 @@ def test_refusals_are_problems_with_their_status() -> None:
 
 def test_a_body_that_is_too_large_is_not_read() -> None:
     machine = Machine()
-    desk = opened(machine, Time())
+    service = opened(machine, Time())
 
     async def asked() -> int:
-        async with page(desk) as port:
+        async with page(service) as port:
             answer, _ = await post(port, b" " * (BODY_BYTES_MAX + 1))
             return answer.status
 
