@@ -1,4 +1,4 @@
-"""Who gained and lost what in one simulated transaction: its logs and the balances it left."""
+"""Balance changes of one simulated transaction, from its logs and the balances after it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from schemas.fields import UINT256_MAX
 from streams.simulators.simulation import NATIVE, BalanceChange
 
 ZERO_ADDRESS = "0x" + "00" * 20
-# keccak-256 of event signatures: EIP-20's one, and WETH9's two for what it mints and burns.
+# keccak-256 of event signatures: Transfer of EIP-20, and Deposit and Withdrawal of WETH9.
 _TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 _DEPOSIT = bytes.fromhex("e1fffcc4923d04b559f4d29a8bfc6cda04eb5b0d3c460751c2402c5c5cc9109c")
 _WITHDRAWAL = bytes.fromhex("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65")
@@ -33,11 +33,11 @@ def balance_changes(
     before_wei: Mapping[str, int],
     after_wei: Mapping[str, int],
 ) -> tuple[BalanceChange, ...]:
-    """Add up all changes, sorted by address and asset, zeros left out.
+    """Add up all changes, sorted by address and asset, without zeros.
 
-    Token changes are what the token itself says in its logs, so a dishonest token can lie about
-    itself and about no other asset; sums that no honest token can reach are cut to 2^256 - 1.
-    An address that `before_wei` lacks held nothing.
+    Token changes come from the token's own logs, so a dishonest token can lie about itself but not
+    about other assets. Sums that no honest token can reach are capped at 2^256 - 1. An address that
+    `before_wei` lacks had a balance of 0.
     """
     deltas: Deltas = Counter()
     for log in logs:
@@ -70,7 +70,7 @@ def _add_log(deltas: Deltas, log: Log, wrapped_native: str | None) -> None:
 
 
 def _move(deltas: Deltas, log: Log, sender: bytes, recipient: bytes) -> None:
-    """Book one transfer; the zero address is no holder: tokens come from it and go to it."""
+    """Add one transfer; the zero address has no balance: it means minting or burning."""
     amount = int.from_bytes(log.data)
     for topic, sign in ((sender, -1), (recipient, 1)):
         address = "0x" + topic[12:].hex()

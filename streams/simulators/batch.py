@@ -1,26 +1,26 @@
-"""The calls of one run and their answers, in words where there is no simulation."""
+"""A batch of calls and their answers, and the errors that can replace a simulation."""
 
 import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from streams.simulators.fair_queue import Turns
+from streams.simulators.fair_queue import FairQueue
 from streams.simulators.simulation import Call, Simulation, SimulationError
 
 Answer: TypeAlias = Simulation | SimulationError
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
-    """A call that runs: its index in the batch, and when its time is over (monotonic)."""
+class RunningCall:
+    """A running call: its index in the batch, and its deadline (monotonic seconds)."""
 
     index: int
     ends_at_s: float
 
 
 class Batch:
-    """The calls of one run, and their answers so far; `chains` are those that can be simulated."""
+    """The calls of one run and their answers so far; `chains` can be simulated."""
 
     def __init__(self, calls: Sequence[Call], chains: Container[int]) -> None:
         self.calls = calls
@@ -29,23 +29,23 @@ class Batch:
             for index, call in enumerate(calls)
             if call.chain_id not in chains
         }
-        self.turns = Turns(
+        self.queue = FairQueue(
             (index, call.account) for index, call in enumerate(calls) if index not in self._answers
         )
 
     @property
     def open(self) -> bool:
-        """Tell whether a call has no answer yet."""
+        """Whether a call has no answer yet."""
         return len(self._answers) < len(self.calls)
 
-    def land(self, flight: Flight, answer: Answer) -> None:
-        """Take the answer to a call that ran."""
-        self._answers[flight.index] = answer
-        self.turns.finish(flight.index, time.monotonic())
+    def finish(self, running: RunningCall, answer: Answer) -> None:
+        """Record the answer to a running call."""
+        self._answers[running.index] = answer
+        self.queue.finish(running.index, time.monotonic())
 
-    def give_up(self, answer: Answer) -> None:
-        """Answer everything that has not started."""
-        self._answers |= dict.fromkeys(self.turns.drain(), answer)
+    def answer_waiting(self, answer: Answer) -> None:
+        """Give all calls that have not started the same answer."""
+        self._answers |= dict.fromkeys(self.queue.drain(), answer)
 
     def answers(self) -> list[Answer]:
         """Return all answers in the order of their calls."""
@@ -53,24 +53,24 @@ class Batch:
 
 
 def no_simulator(chain_id: int) -> SimulationError:
-    """Say that nobody simulates a chain."""
+    """Return the error for a chain without a genesis."""
     return SimulationError(
-        code="no_simulator", detail=f"No simulator holds chain {chain_id}; add a genesis for it."
+        code="no_simulator", detail=f"No simulator has chain {chain_id}; add a genesis for it."
     )
 
 
 def timeout(detail: str) -> SimulationError:
-    """Say that a simulation took too long."""
+    """Return the error for a simulation that took too long."""
     return SimulationError(code="simulation_timeout", detail=detail)
 
 
 def failed(detail: str) -> SimulationError:
-    """Say that a simulation came to nothing."""
+    """Return the error for a simulation that failed."""
     return SimulationError(code="simulation_failed", detail=detail)
 
 
 def ended(how: str) -> SimulationError:
-    """Read how a worker ended in the middle of a call; SIGALRM is its own guard against time."""
+    """Return the error for a worker that ended during a call; SIGALRM is its own timeout."""
     if how.startswith("SIGALRM"):
-        return timeout("The worker's own alarm ended it.")
+        return timeout("The worker ended itself: the call took too long.")
     return failed(f"The worker ended with {how}.")

@@ -1,12 +1,12 @@
-"""When a simulator is no longer asked, and when it is asked again; a circuit breaker, pure.
+"""Circuit breaker of a simulator; pure.
 
-Closed, it is asked. After some failures in a row, half open: one probe asks it something that
-every simulator can answer. If it does, closed again; if not, open: nobody asks it for a while, then
-half open.
+- Closed: the simulator is called. After some failures in a row: half open.
+- Half open: one probe that every simulator can answer. Success: closed. Failure: open.
+- Open: no calls for a while, then half open.
 
-Whoever sends an intent chooses what is simulated, so calls that fail prove nothing: one agent could
-take simulations from all others. Only a probe, which nobody but us has a hand in, opens it. Shape
-after Nygard, Release It!, Circuit Breaker.
+Agents choose what is simulated, so failing calls alone must not open it: one agent could deny
+simulations to all others. Only a probe opens it, and agents do not influence probes. Pattern:
+Nygard, Release It!, Circuit Breaker.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from enum import IntEnum
 
 
 class State(IntEnum):
-    """Whether a simulator is asked; the numbers are what the metric shows."""
+    """The state of a breaker; the numbers are the values of the metric."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -23,7 +23,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerLimits:
-    """After how many failures in a row it is probed, and how long it is left alone then."""
+    """The failures in a row before a probe, and how long the breaker stays open."""
 
     failed_count_max: int = 5
     open_ms: int = 10_000
@@ -31,14 +31,14 @@ class BreakerLimits:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What is remembered of one simulator; times come from one clock that never goes back."""
+    """The record of one simulator; times come from one monotonic clock."""
 
     limits: BreakerLimits = BreakerLimits()
     failed_count: int = 0
     opened_at_ms: int | None = None
 
     def state(self, now_ms: int) -> State:
-        """Return whether the simulator is to be asked, probed, or left alone."""
+        """Return whether to call the simulator, probe it, or do neither."""
         if self.failed_count < self.limits.failed_count_max:
             return State.CLOSED
         if self.opened_at_ms is None or now_ms - self.opened_at_ms >= self.limits.open_ms:
@@ -46,9 +46,9 @@ class Breaker:
         return State.OPEN
 
     def called(self, *, failed: bool) -> "Breaker":
-        """Fold in how one call ended."""
+        """Record the result of one call."""
         return replace(self, failed_count=self.failed_count + 1) if failed else Breaker(self.limits)
 
     def probed(self, now_ms: int, *, failed: bool) -> "Breaker":
-        """Fold in how a probe ended."""
+        """Record the result of a probe."""
         return replace(self, opened_at_ms=now_ms) if failed else Breaker(self.limits)

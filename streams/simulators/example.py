@@ -1,7 +1,7 @@
-"""An example genesis: real addresses of Ethereum, Base and Sepolia, our own small contracts.
+"""Example genesis: small contracts at real addresses of Ethereum, Base and Sepolia.
 
-At the addresses of USDC, WETH and Uniswap's SwapRouter02 on each chain stand the contracts of
-`contracts/`, so calldata made for the real ones runs unchanged; prices and balances are invented.
+The contracts of `contracts/` are at the addresses of USDC, WETH and Uniswap's SwapRouter02 of each
+chain, so calldata for the real ones runs unchanged. Prices and balances are invented.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from signer.ethereum.keccak import keccak256
 from streams.simulators.contracts import contracts
 from streams.simulators.genesis import GAS_LIMIT_DEFAULT, GenesisError
 
-# The same on every chain, in a range where no real account lives.
+# The same on every chain, in a range without real accounts.
 REVERTS_WITH_ERROR = "0x00000000000000000000000000000000000e0001"
 REVERTS_WITH_REASON = "0x00000000000000000000000000000000000e0002"
 BURNS_GAS = "0x00000000000000000000000000000000000e0003"
@@ -25,7 +25,7 @@ TIMESTAMP_S = 1_767_225_600  # 2026-01-01T00:00:00Z
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Where the well-known contracts of one chain stand, and its usual base fee."""
+    """Addresses of the well-known contracts of one chain, and its usual base fee."""
 
     usdc: str
     weth: str
@@ -62,15 +62,15 @@ def example_genesis(
 
     `funded` maps addresses (lower-case hex) to balances in wei; each also holds
     FUNDED_USDC_BASE_UNITS. The router holds WETH and USDC to swap at about 2,500 USDC per ETH.
-    Raises GenesisError: the chain has no example, or a funded address is one of the contracts'.
+    Raises GenesisError: the chain has no example, or a funded address is a contract's.
     """
     if chain_id not in LANDMARKS:
         known = ", ".join(map(str, LANDMARKS))
         raise GenesisError(f"There is no example genesis for chain {chain_id}, only for {known}.")
     marks = LANDMARKS[chain_id]
     deployed = _deployed(marks, funded)
-    if taken := deployed.keys() & funded.keys():
-        raise GenesisError(f"{min(taken)} is a contract's address; fund another one.")
+    if clashing := deployed.keys() & funded.keys():
+        raise GenesisError(f"{min(clashing)} is a contract's address; fund another one.")
     accounts = {address: {"balance_wei": str(wei)} for address, wei in funded.items()}
     return {
         "version": 1,

@@ -1,11 +1,14 @@
-"""Run one transaction in pyrevm and say what happened, in our terms.
+"""Runs one transaction in pyrevm and translates the result.
 
-What pyrevm 0.3.7 does, as seen: `message_call` and `deploy` change the state (so every run stands
-between a snapshot and its revert, after which addresses and slots are cold again); `gas_used`
-includes the intrinsic 21,000 and calldata, with refunds taken off; a revert, a halt and a refusal
-before execution are all RuntimeError, told apart by `result`, which only a refusal leaves None;
-revert data are only in the exception's text. No fee is charged, and GASPRICE and BASEFEE read 0.
-The rules are Cancun's: an unknown name in `spec_id` is silently taken for the newest.
+Observed behaviour of pyrevm 0.3.7:
+
+- `message_call` and `deploy` change the state. So every run is between a snapshot and its revert,
+  which also makes addresses and slots cold again.
+- `gas_used` includes the intrinsic 21,000 and calldata, minus refunds.
+- A revert, a halt and a refusal before execution all raise RuntimeError; only after a refusal
+  `result` is None. Revert data are only in the exception's text.
+- No fee is charged, and GASPRICE and BASEFEE read 0.
+- The rules are Cancun's: an unknown name in `spec_id` silently means the newest rules.
 """
 
 import re
@@ -38,7 +41,7 @@ _REVERT_DATA = re.compile(r"output: 0x([0-9a-f]*)")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one run did. A `balances_wei` entry is an address that the run looked at."""
+    """The result of one run; `balances_wei` has the addresses that the run accessed."""
 
     status: Status
     reason: Reason | None = None
@@ -50,22 +53,22 @@ class Execution:
     created: str | None = None
 
     def same_effects(self, other: "Execution") -> bool:
-        """Tell whether two runs did the same, whatever gas they took."""
+        """Return whether two runs had the same effects, apart from gas."""
         mine = (self.status, self.logs, self.balances_wei, self.created)
         return mine == (other.status, other.logs, other.balances_wei, other.created)
 
 
 class Machine:
-    """An EVM that holds one genesis and always returns to it."""
+    """An EVM with one genesis, to which every run returns."""
 
     def __init__(self, genesis: Genesis) -> None:
         self._evm = _load(genesis)
 
     def run(self, call: Call, gas_limit: int) -> Execution:
-        """Execute `call` with `gas_limit` and undo it.
+        """Execute `call` with `gas_limit` and revert its changes.
 
-        Whatever pyrevm raises beyond RuntimeError (a Rust panic, a failed allocation) passes
-        through and leaves this machine without its state: drop it.
+        Errors of pyrevm other than RuntimeError (a Rust panic, a failed allocation) are not caught
+        and lose the machine's state: discard the machine.
         """
         created, message = None, ""
         checkpoint = self._evm.snapshot()
@@ -138,8 +141,8 @@ def _load(genesis: Genesis) -> EVM:
     env = Env(cfg=CfgEnv(chain_id=genesis.chain_id), block=block)
     evm = EVM(env=env, gas_limit=genesis.block.gas_limit, spec_id="CANCUN")
     for address, account in genesis.alloc.items():
-        # Not set_balance: it loads the account, and every simulation would find it warm.
-        info = AccountInfo(  # type: ignore[call-arg]  # pyrevm's stub forgets balance
+        # Not set_balance: it loads the account, which would be warm in every simulation.
+        info = AccountInfo(  # type: ignore[call-arg]  # pyrevm's stub lacks balance
             balance=account.balance_wei, nonce=account.nonce, code=account.byte_code()
         )
         evm.insert_account_info(address, info)
@@ -149,10 +152,10 @@ def _load(genesis: Genesis) -> EVM:
 
 
 def _store(evm: EVM, address: str, slot: int, word: int) -> None:
-    """Write one storage slot into the state that lies under the journal.
+    """Write one storage slot into the state below the journal.
 
-    insert_account_storage writes there only while the account is not loaded, and loads it: without
-    the revert the account stays warm, and its next slot looks changed by a running transaction.
+    insert_account_storage does so only while the account is not loaded, and then loads it. Without
+    the revert the account stays warm, and its next slot would look like a transaction's change.
     """
     checkpoint = evm.snapshot()
     evm.insert_account_storage(address, slot, word)

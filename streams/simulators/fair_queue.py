@@ -1,4 +1,4 @@
-"""Whose call is next: the account that has the fewest running and has had the least time."""
+"""Fair queue: next is the account with the fewest running calls, then the least time used."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class _Share:
-    """What one account waits for and has had."""
+    """The waiting and running calls of one account, and the time it has used."""
 
     waiting: deque[int] = field(default_factory=deque)
     started_s: dict[int, float] = field(default_factory=dict)
     served_s: float = 0.0
     last_turn: int = -1
 
-    def had_s(self, now_s: float) -> float:
+    def used_s(self, now_s: float) -> float:
         return self.served_s + sum(now_s - started_s for started_s in self.started_s.values())
 
 
-class Turns:
-    """Shares workers between accounts, first by calls that run, then by time had.
+class FairQueue:
+    """Shares workers between accounts, first by running calls, then by time used.
 
-    Accounts whose calls take equal time get their turns round robin. One with slow calls never
-    takes a second worker while others wait, and waits until they have had as much time, so it
-    delays nobody longer than one of its calls. Calls of one account keep their order. Calls are
-    known by index; time is an input.
+    Accounts whose calls take equal time are served round robin. An account with slow calls never
+    gets a second worker while others wait, and waits until they have used as much time, so it
+    delays others by at most one of its calls. Calls of one account keep their order. Calls are
+    identified by index; time is an input.
     """
 
     def __init__(self, calls: Iterable[tuple[int, str]]) -> None:
@@ -32,7 +32,7 @@ class Turns:
         self._account_of: dict[int, str] = {}
         self._turn = 0
         self.waiting = 0
-        """How many calls have not started."""
+        """Number of calls that have not started."""
         for index, account in calls:
             self._shares.setdefault(account, _Share()).waiting.append(index)
             self._account_of[index] = account
@@ -40,12 +40,12 @@ class Turns:
         self._waiting = dict(self._shares)
 
     def start(self, now_s: float) -> int:
-        """Take the next of the waiting calls and note when it starts."""
+        """Start the next waiting call and return its index."""
         account, share = min(
             self._waiting.items(),
             key=lambda item: (
                 len(item[1].started_s),
-                item[1].had_s(now_s),
+                item[1].used_s(now_s),
                 item[1].last_turn,
             ),
         )
@@ -63,7 +63,7 @@ class Turns:
         share.served_s += now_s - share.started_s.pop(index)
 
     def put_back(self, index: int) -> None:
-        """Let a call wait again, first of its account, as if it had never started."""
+        """Return a call to the front of its account's queue, as if it had never started."""
         account = self._account_of[index]
         share = self._shares[account]
         del share.started_s[index]
@@ -72,7 +72,7 @@ class Turns:
         self.waiting += 1
 
     def drain(self) -> list[int]:
-        """Give up all calls that have not started."""
+        """Remove and return all calls that have not started."""
         indices = [index for share in self._waiting.values() for index in share.waiting]
         self._waiting.clear()
         self.waiting = 0

@@ -1,26 +1,26 @@
-"""Messages between the pool and a worker: a four-byte big-endian length, then that many bytes."""
+"""Framing between pool and worker: a four-byte big-endian length, then that many bytes."""
 
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 _HEADER_BYTES = 4
 
 
 class FrameError(Exception):
-    """The other side announced a message longer than FRAME_BYTES_MAX."""
+    """The peer announced a message longer than FRAME_BYTES_MAX."""
 
 
 def frame(payload: bytes) -> bytes:
-    """Put the length before a payload."""
+    """Prefix a payload with its length."""
     return len(payload).to_bytes(_HEADER_BYTES) + payload
 
 
 class FrameBuffer:
-    """Collects what a socket gives until a whole message is there."""
+    """Collects received bytes until a message is complete."""
 
     def __init__(self) -> None:
         self._received = bytearray()
 
     def feed(self, chunk: bytes) -> bytes | None:
-        """Add a chunk; return the message when it is complete, and keep what follows it.
+        """Add a chunk; return the message once it is complete, and keep the bytes after it.
 
         Raises FrameError: the message would be longer than FRAME_BYTES_MAX.
         """

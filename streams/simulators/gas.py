@@ -1,4 +1,4 @@
-"""How much gas a transaction needs: the floor for its calldata, the smallest limit that works."""
+"""Gas of a transaction: the floor for its calldata, and a search for a sufficient limit."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ _TOLERANCE_PER_MILLE = 15
 def calldata_floor_gas(data: bytes) -> int:
     """Return the least gas that a transaction with this calldata is charged (EIP-7623).
 
-    The EVM behind pyrevm is older than this rule, so it is applied beside it. (The signer has it
-    too; a worker loads nothing of the signer.)
+    pyrevm's EVM is older than this rule, so it is applied separately. The signer has this function
+    too, but a worker loads no code of the signer.
     """
     zero_bytes = data.count(0)
     tokens = zero_bytes + (len(data) - zero_bytes) * _TOKENS_PER_NONZERO_BYTE
@@ -21,12 +21,12 @@ def calldata_floor_gas(data: bytes) -> int:
 
 
 def search_gas_limit(works: Callable[[int], bool], spent: int, high: int) -> int:
-    """Find a gas limit that works, at least `spent` and at most `high`, which is known to work.
+    """Return a gas limit that works, from `spent` to `high`, which is known to work.
 
-    What a run spent (before refunds) is enough for almost every transaction. It is not when a
-    contract looks at the gas it has left, or an inner call needed more than the 63/64 of it that
-    the caller may pass on (EIP-150): then search, as go-ethereum's eth_estimateGas does, until the
-    answer is at most 1.5 % too high.
+    The gas that a run spent, before refunds, suffices for almost every transaction. It does not if
+    a contract reads its remaining gas, or if an inner call needed more than the 63/64 that a caller
+    can pass on (EIP-150). Then search, like go-ethereum's eth_estimateGas, until the answer is at
+    most 1.5 % too high.
     """
     if works(spent):
         return spent

@@ -1,4 +1,4 @@
-"""The local genesis: one JSON file per chain with the accounts and contracts to simulate on.
+"""Local genesis: one JSON file per chain with the accounts and contracts to simulate on.
 
     {"version": 1, "chain_id": 8453, "wrapped_native": "0x4200...0006",
      "block": {"number": 1, "timestamp_s": 1767225600, "base_fee_wei": "1000000",
@@ -89,14 +89,14 @@ class GenesisAccount(_Section):
     storage: dict[Word, Word] = {}
 
     def byte_code(self) -> bytes:
-        """Return the account's code, b"" for an account without."""
+        """Return the account's code, b"" if it has no code."""
         if self.code.startswith("0x"):
             return bytes.fromhex(self.code[2:])
         return contracts()[self.code].runtime_code
 
 
 class Genesis(_Section):
-    """The whole starting state of one chain."""
+    """The initial state of one chain."""
 
     version: Literal[1] = 1
     chain_id: Annotated[Uint64, Field(gt=0)]
@@ -119,7 +119,7 @@ def load_genesis(path: Path) -> Genesis:
 
 
 def parse_genesis(document: Any, source: str = "The genesis") -> Genesis:
-    """Check a genesis that was read from JSON; `source` begins the sentence of a GenesisError."""
+    """Validate a genesis that was read from JSON; `source` starts the message of GenesisError."""
     try:
         return Genesis.model_validate(document)
     except ValidationError as error:
@@ -127,7 +127,7 @@ def parse_genesis(document: Any, source: str = "The genesis") -> Genesis:
         place = printable(".".join(map(str, first["loc"])).encode("utf-8", "backslashreplace"))
         problem = first["msg"].removeprefix("Value error, ")
         raise GenesisError(
-            f"{source} is wrong at {place or 'its top level'}: {problem}; correct it."
+            f"{source} is invalid at {place or 'the root'}: {problem}; correct it."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A simulator behind a circuit breaker: one that does not answer delays no batch for long."""
+"""A simulator behind a circuit breaker: an unresponsive one does not delay every batch."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -15,9 +15,9 @@ _NO_SIMULATOR = "no_simulator"
 
 
 class GuardedSimulator:
-    """Asks a simulator while it answers, and refuses at once while it does not.
+    """Calls a simulator while it answers, and refuses immediately while it does not.
 
-    ``clock_ms`` never goes back. For one thread at a time, but for ``state``.
+    ``clock_ms`` is monotonic. Use it from one thread at a time, except ``state``.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class GuardedSimulator:
 
     @property
     def state(self) -> State:
-        """Whether the simulator is asked now; any thread may look."""
+        """The breaker's state now; safe from any thread."""
         return self._breaker.state(self._clock_ms())
 
     def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Answer]:
@@ -45,7 +45,9 @@ class GuardedSimulator:
             self._probe(deadline_ms)
             self._log_change()
         if self.state is not State.CLOSED:
-            return [failed(f"The simulator does not answer, lastly: {self._why}") for _ in calls]
+            return [
+                failed(f"The simulator does not answer; last error: {self._why}") for _ in calls
+            ]
         answers = self._simulator.run(calls, max(1, ends_at_ms - self._clock_ms()))
         self._note(zip(calls, answers, strict=True))
         self._log_change()
@@ -58,7 +60,7 @@ class GuardedSimulator:
             _LOG.warning("simulator.breaker", extra=facts)
 
     def _note(self, ended: Iterable[tuple[Call, Answer]]) -> None:
-        """Fold in how calls ended; that nobody holds a chain says nothing of who holds others."""
+        """Record the results of calls, but not of calls for chains without a simulator."""
         for call, answer in ended:
             error = answer if isinstance(answer, SimulationError) else None
             if error and error.code == _NO_SIMULATOR:
@@ -68,7 +70,7 @@ class GuardedSimulator:
             self._breaker = self._breaker.called(failed=error is not None)
 
     def _probe(self, deadline_ms: int) -> None:
-        """Ask for the cheapest thing there is on the chain where the last call failed."""
+        """Make the cheapest possible call on the chain of the last failed call."""
         chain = self._failed_chain
         probe = Call(
             account="",
@@ -79,6 +81,6 @@ class GuardedSimulator:
         )
         (answer,) = self._simulator.run([probe], deadline_ms)
         error = answer if isinstance(answer, SimulationError) else None
-        lost = error is not None and error.code != _NO_SIMULATOR
+        is_down = error is not None and error.code != _NO_SIMULATOR
         self._why = error.detail if error else ""
-        self._breaker = self._breaker.probed(self._clock_ms(), failed=lost)
+        self._breaker = self._breaker.probed(self._clock_ms(), failed=is_down)

@@ -1,4 +1,4 @@
-"""Simulation on a folder of genesis files, read again whenever one changes."""
+"""Simulator on a folder of genesis files; reloads them when one changes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,12 @@ from streams.simulators.pool import PoolLimits, SimulatorPool
 from streams.simulators.simulation import Call, Simulation, SimulationError
 
 LIMITS = PoolLimits(workers_max=2, timeout_ms=500)
-DEADLINE_MS = 2_000  # of one batch, whatever is in it
+DEADLINE_MS = 2_000  # for one batch of any size
 Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 
 
 class LocalSimulator:
-    """Answers for the chains whose genesis lies in ``folder`` as ``*.json``."""
+    """Simulates the chains that have a genesis ``*.json`` in ``folder``."""
 
     def __init__(self, folder: Path, limits: PoolLimits) -> None:
         self._folder = folder
@@ -22,7 +22,7 @@ class LocalSimulator:
         self._stamp: Stamp = ()
 
     def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
-        """Simulate all calls; an unreadable genesis file fails them all, and says so."""
+        """Simulate all calls; an unreadable genesis file fails all of them, with its error."""
         try:
             self._refresh()
         except (GenesisError, OSError) as error:

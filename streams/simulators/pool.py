@@ -1,4 +1,4 @@
-"""Simulations in worker processes: bounded time, bounded memory, a fair share for every account."""
+"""Pool of simulation workers: limits time and memory, and shares workers fairly by account."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class PoolClosedError(SimulatorError):
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """What a pool may use.
+    """The limits of a pool.
 
-    `timeout_ms` bounds one call, `start_timeout_ms` the start of a worker process,
+    `timeout_ms` limits one call, `start_timeout_ms` the start of a worker process,
     `memory_bytes_max` the address space of one.
     """
 
@@ -33,31 +33,30 @@ class PoolLimits:
 class SimulatorPool:
     """Simulates on local geneses in up to `limits.workers_max` processes.
 
-    Workers start when first needed, then wait idle, and die with the process that owns the pool.
-    For one thread at a time; a context manager.
+    Workers start when first needed, then wait idle, and end with the process that owns the pool.
+    Use it from one thread at a time; it is a context manager.
     """
 
     def __init__(self, geneses: Iterable[Genesis], limits: PoolLimits | None = None) -> None:
         self._limits = limits or PoolLimits()
         self._workers: Workers | None = None
-        self._employ(geneses)
+        self._open(geneses)
 
     def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Answer]:
-        """Simulate all calls; the answers are in their order.
+        """Simulate all calls and return their answers in order.
 
-        A call that takes over `limits.timeout_ms`, or is not done (perhaps not started) when
-        `deadline_ms` are over, is `simulation_timeout`; one whose worker dies is
-        `simulation_failed`; one for a chain without genesis is `no_simulator`. The deadline counts
-        from when a worker is ready: when none is yet, `limits.start_timeout_ms` come before it.
-        Raises PoolClosedError.
+        Errors: `simulation_timeout` for a call that takes over `limits.timeout_ms` or is not done
+        (perhaps not started) after `deadline_ms`; `simulation_failed` if its worker dies;
+        `no_simulator` for a chain without genesis. The deadline counts from the moment a worker is
+        ready, which takes up to `limits.start_timeout_ms`. Raises PoolClosedError.
         """
         batch = Batch(calls, self._chains)
         run = BatchRun(self._open_workers(), batch, self._limits.timeout_ms)
         try:
             if batch.open:
                 run.warm_up(self._limits.workers_max)
-            run.work_off(deadline_ms)
-        except BaseException:  # Ctrl-C, say: what still runs must not answer to the next batch
+            run.run(deadline_ms)
+        except BaseException:  # such as Ctrl-C: a running call must not answer the next batch
             self.reload(self._chains.values())
             raise
         return batch.answers()
@@ -65,10 +64,10 @@ class SimulatorPool:
     def reload(self, geneses: Iterable[Genesis]) -> None:
         """Replace all geneses; workers with the old ones end. Raises PoolClosedError."""
         self._open_workers().close()
-        self._employ(geneses)
+        self._open(geneses)
 
     def close(self) -> None:
-        """End all workers; harmless when done twice."""
+        """End all workers; idempotent."""
         if self._workers is not None:
             self._workers.close()
             self._workers = None
@@ -84,7 +83,7 @@ class SimulatorPool:
     ) -> None:
         self.close()
 
-    def _employ(self, geneses: Iterable[Genesis]) -> None:
+    def _open(self, geneses: Iterable[Genesis]) -> None:
         self._chains = {genesis.chain_id: genesis for genesis in geneses}
         self._workers = Workers(
             tuple(self._chains.values()),

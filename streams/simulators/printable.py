@@ -1,12 +1,12 @@
-"""Show bytes of unknown origin to people: on a terminal, in a log, in a signed report."""
+"""Makes untrusted bytes printable for terminals, logs and signed reports."""
 
 CHARACTERS_MAX = 200
 
 
 def printable(raw: bytes) -> str:
-    """Show bytes as printable ASCII, everything else escaped, cut to CHARACTERS_MAX.
+    """Return bytes as printable ASCII, other characters escaped, at most CHARACTERS_MAX.
 
-    So neither terminal escapes nor letters that look like others get through.
+    This removes terminal escapes and letters that look like others.
     """
     text = raw[:CHARACTERS_MAX].decode("utf-8", errors="backslashreplace")
     shown = "".join(

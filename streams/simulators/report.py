@@ -1,4 +1,4 @@
-"""From passages that need a simulation to signed reports, whatever simulates them."""
+"""Simulation reports: simulates passages and signs the results, with any simulator."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -19,7 +19,7 @@ NO_KEY = "0x" + "00" * 20
 
 
 class Simulator(Protocol):
-    """Tries transactions within a bound of time; it answers every call, if only with an error."""
+    """Simulates transactions within a deadline; answers every call, with an error if need be."""
 
     def run(self, calls: Sequence[Call], deadline_ms: int) -> list[Simulation | SimulationError]:
         """Return one answer for each call, in order, before the deadline."""
@@ -27,7 +27,7 @@ class Simulator(Protocol):
 
 
 class Reporter:
-    """Has intents simulated and signs what came of each, for this intent and a short time."""
+    """Simulates intents and signs a report for each, valid for ``VALID_MS``."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Reporter:
             simulated_at_ms=now_ms,
             expires_at_ms=now_ms + VALID_MS,
         )
-        update = _error(answer) if isinstance(answer, SimulationError) else _found(answer)
+        update = _error(answer) if isinstance(answer, SimulationError) else _result(answer)
         report = head.model_copy(update=update)
         return self._identity.seal(SIMULATION_TYPE, report.encode())
 
@@ -68,7 +68,7 @@ def _call(passage: Passage) -> Call:
     return Call(
         account=intent.account,
         chain_id=intent.chain_id,
-        sender=key.address if key and key.signs else NO_KEY,  # others' addresses are none here
+        sender=key.address if key and key.signs else NO_KEY,  # other chains' addresses do not fit
         to=intent.to,
         value_wei=intent.value_wei,
         data=bytes.fromhex(intent.data[2:]),
@@ -88,8 +88,8 @@ def _error(answer: SimulationError) -> dict[str, object]:
     return {"revert_reason": answer.detail[:TEXT_MAX]}
 
 
-def _found(answer: Simulation) -> dict[str, object]:
-    """Leave out fees and the pending nonce: a local chain knows nothing of the real one's."""
+def _result(answer: Simulation) -> dict[str, object]:
+    """Return fields of the report, without fee and nonce: a local chain has no real ones."""
     changes = tuple(
         BalanceChange(address=c.address, asset=c.asset, delta=str(c.delta_base_units))
         for c in answer.balance_changes[:CHANGES_COUNT_MAX]

@@ -1,4 +1,4 @@
-"""Read why a contract reverted. The bytes are the contract's own: bounded, escaped, not trusted."""
+"""Decodes revert data. The contract chose the bytes: they are bounded, escaped and untrusted."""
 
 from collections.abc import Mapping
 
@@ -26,11 +26,11 @@ _PANICS = {
 
 
 def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[Reason, str]:
-    """Name the reason in revert data, with a detail of printable ASCII.
+    """Return the reason in revert data, and a detail in printable ASCII.
 
-    Error(string) gives its text, Panic(uint256) its name, any other error its selector and, if
-    `known_errors` (selector → signature) has it, its signature. Data that pretends to be an
-    Error(string) or a Panic and is not encoded as one is a custom error.
+    The detail is the text of Error(string), the name of Panic(uint256), or another error's selector
+    and, if `known_errors` (selector → signature) has it, its signature. Data that starts like an
+    Error(string) or a Panic but is not encoded as one is a custom error.
     """
     if not output:
         return Reason.NO_REASON, ""
@@ -45,7 +45,7 @@ def decode_revert(output: bytes, known_errors: Mapping[str, str]) -> tuple[Reaso
 
 
 def _abi_string(body: bytes) -> bytes | None:
-    """Decode the one `string` argument; None when it is not encoded as the ABI says."""
+    """Decode the only argument, a `string`; None if it is not ABI-encoded."""
     if len(body) < 2 * _WORD or int.from_bytes(body[:_WORD]) != _WORD:
         return None
     length = int.from_bytes(body[_WORD : 2 * _WORD])

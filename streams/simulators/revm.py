@@ -1,7 +1,7 @@
-"""Simulate transactions on a local genesis with pyrevm.
+"""Simulator on a local genesis with pyrevm.
 
-The rules are Cancun's and EIP-7623's. What later forks added (the precompiles for BLS12-381 and
-P-256, CLZ, dearer MODEXP) is not there, nor is the data fee that a rollup adds to gas.
+The rules are Cancun's and EIP-7623's. Changes of later forks (the precompiles for BLS12-381 and
+P-256, CLZ, MODEXP prices) are missing, and so is the data fee that a rollup adds to gas.
 """
 
 from streams.simulators.balances import balance_changes
@@ -21,8 +21,8 @@ from streams.simulators.simulation import (
 class Revm:
     """The simulator of one chain. Simulations see the genesis, never each other.
 
-    `gas_run` grows with every run; the EVM remembers each address and slot that was ever looked
-    at (at most one per 2,100 gas), so an owner that lives long makes a new one in time.
+    `gas_run` grows with every run. The EVM keeps every address and slot that was ever accessed (at
+    most one per 2,100 gas), so a long-lived owner must replace it in time.
     """
 
     def __init__(self, genesis: Genesis) -> None:
@@ -34,29 +34,33 @@ class Revm:
         }
 
     def simulate(self, call: Call) -> Simulation:
-        """Try one transaction and say what it would do.
+        """Simulate one transaction.
 
         1. The sender must hold the value, and the fee for the transaction's own gas limit.
-        2. Run it with that limit, or with the most that a transaction may have.
-        3. If it works and has no limit of its own, find one that gives the same effects.
-        4. The sender must hold the value and the fee for that one.
+        2. Run it with that limit, or with the largest limit of a transaction.
+        3. If it succeeds and has no limit, find a limit with the same effects.
+        4. The sender must hold the value and the fee for that limit.
 
         Raises WrongChainError: the call is for another chain.
         """
         if call.chain_id != self._genesis.chain_id:
             raise WrongChainError(
-                f"This simulator holds chain {self._genesis.chain_id}; "
-                f"ask the one of chain {call.chain_id}."
+                f"This simulator has chain {self._genesis.chain_id}, "
+                f"but the call is for chain {call.chain_id}."
             )
+        # 1.
         if (shortage := self._shortage(call, call.gas_limit or 0)) is not None:
             return self._answer(call, shortage)
+        # 2.
         most = min(TRANSACTION_GAS_MAX, self._genesis.block.gas_limit)
         gas_limit = most if call.gas_limit is None else call.gas_limit
         execution = self._run(call, gas_limit)
         if execution.status is not Status.SUCCEEDED:
             return self._answer(call, execution)
+        # 3.
         if call.gas_limit is None:
             gas_limit = self._search(call, execution, gas_limit)
+        # 4.
         if (shortage := self._shortage(call, gas_limit)) is not None:
             return self._answer(call, shortage)
         return self._answer(call, execution, gas_limit)
@@ -71,9 +75,9 @@ class Revm:
         return execution
 
     def _search(self, call: Call, first: Execution, high: int) -> int:
-        """Find a limit under which the effects are those of the first run.
+        """Find a limit with the same effects as the first run.
 
-        Success alone is not enough: a contract may swallow that an inner call ran out of gas.
+        Success alone is not enough: a contract can ignore that an inner call ran out of gas.
         """
         spent = first.gas_used + first.gas_refunded
         return search_gas_limit(
@@ -83,7 +87,7 @@ class Revm:
         )
 
     def _shortage(self, call: Call, gas_limit: int) -> Execution | None:
-        """Refuse what no block would include: the sender must hold value and fee beforehand."""
+        """Return a failure unless the sender holds value and fee: no block would include it."""
         held_wei = self._balances_wei.get(call.sender, 0)
         needed_wei = call.value_wei + gas_limit * call.max_fee_per_gas_wei
         if held_wei >= needed_wei:

@@ -1,4 +1,4 @@
-"""What a simulator is asked and what it answers, whichever simulator it is."""
+"""Calls to a simulator and its answers, the same for all simulators."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from schemas.fields import UINT256_MAX, Address
 
 DATA_BYTES_MAX = 2 * 1024 * 1024
 TRANSACTION_GAS_MAX = 1 << 24
-"""No transaction may ask for more gas than this (EIP-7825)."""
+"""Largest gas limit of a transaction (EIP-7825)."""
 
 NATIVE = "native"
 """The asset name of the chain's own unit in a `BalanceChange`."""
@@ -19,7 +19,7 @@ Uint256 = Annotated[int, Field(ge=0, le=UINT256_MAX)]
 
 
 class SimulatorError(Exception):
-    """A simulator was set up or used wrongly; what a transaction does is never an exception."""
+    """A simulator was set up or used wrongly; results of transactions are never exceptions."""
 
 
 class WrongChainError(SimulatorError):
@@ -33,11 +33,11 @@ class _Value(BaseModel):
 
 
 class Call(_Value):
-    """One transaction to try.
+    """One transaction to simulate.
 
-    `account` only decides whose turn it is in a pool. `to` is None for a contract creation.
-    `gas_limit` is the transaction's own; None asks for one up to TRANSACTION_GAS_MAX or the
-    block's. With `max_fee_per_gas_wei` the sender must hold gas limit times fee as well.
+    `account` is used for fair sharing in a pool only. `to` is None for a contract creation.
+    `gas_limit` is the transaction's; None asks for one up to TRANSACTION_GAS_MAX or the block's.
+    With `max_fee_per_gas_wei` the sender must also hold gas limit times fee.
     """
 
     account: str
@@ -53,8 +53,8 @@ class Call(_Value):
 class Status(StrEnum):
     """How a simulated transaction ended.
 
-    `reverted`: it ran and undid itself; mined, it would cost gas and change nothing.
-    `failed`: it ran out of gas or hit an invalid instruction, or no block could include it.
+    `reverted`: it ran and reverted; mined, it would cost gas and change nothing.
+    `failed`: it ran out of gas or into an invalid instruction, or no block could include it.
     """
 
     SUCCEEDED = "succeeded"
@@ -81,7 +81,7 @@ class Reason(StrEnum):
 
 
 class BalanceChange(_Value):
-    """What one address gained (negative: lost) of one asset, `native` or a token's address."""
+    """Change of one address's balance of one asset: `native` or a token's address."""
 
     address: Address
     asset: str
@@ -89,12 +89,12 @@ class BalanceChange(_Value):
 
 
 class Simulation(_Value):
-    """What one transaction did on a copy of the chain that is thrown away.
+    """The result of one transaction on a temporary copy of the chain.
 
-    `reason` and `detail` (printable ASCII, bounded) say why it did not succeed. `gas_used` is
-    what its receipt would say, `gas_limit` what to send it with, known only when it succeeded.
+    `reason` and `detail` (printable ASCII, bounded) say why it did not succeed. `gas_used` is that
+    of its receipt; `gas_limit` is the one to send it with, known only if it succeeded.
     `balance_changes` is sorted by address and asset, without zeros and without the fee for gas.
-    `created` is the new contract's address. The block is the one it ran in.
+    `created` is the new contract's address. The block is the one in which it ran.
     """
 
     chain_id: Uint64
@@ -111,21 +111,21 @@ class Simulation(_Value):
 
 
 class SimulationError(_Value):
-    """There is no answer: which of the three kinds, and one sentence for people."""
+    """No simulation result: one of three codes, and one sentence for people."""
 
     code: Literal["no_simulator", "simulation_timeout", "simulation_failed"]
     detail: str
 
 
 class Task(_Value):
-    """A call with the time it may take, as a pool hands it to a worker."""
+    """A call and its time limit, as a pool sends it to a worker."""
 
     call: Call
     timeout_ms: Annotated[int, Field(gt=0)]
 
 
 class Done(_Value):
-    """A worker's answer to a task; a `worn` worker wants to be replaced after it."""
+    """A worker's answer to a task; a `worn` worker must be replaced after it."""
 
     simulation: Simulation
     worn: bool

@@ -1,10 +1,10 @@
-"""The program of one worker process: reads calls from a socket, simulates, writes answers.
+"""Worker process: reads calls from a socket, simulates them, and writes the answers.
 
     python -m streams.simulators.worker SOCKET_FD GENESES_FD MEMORY_BYTES_MAX
 
-Foreign byte code runs here and nowhere else, with nothing to steal: an empty environment, no
-files but the geneses, bounded memory. The worker ends when the pool's end of the socket closes.
-An alarm of the kernel ends it in the middle of a call as well, should nobody be left to kill it.
+Untrusted byte code runs only here, where there is nothing to steal: almost no environment, no files
+but the geneses, limited memory. The worker ends when the pool's end of the socket closes. A kernel
+alarm also ends it during a call, in case the pool died and cannot kill it.
 """
 
 import os
@@ -24,7 +24,7 @@ from streams.simulators.simulation import Done, Task
 READY = b"ready"
 _ALARM_AFTER_BOUND_S = 1.0
 _GAS_PER_WORKER = 1 << 29
-"""Some 250,000 remembered addresses at most (see Revm), then the worker asks to be replaced."""
+"""At most some 250,000 cached addresses (see Revm), then the worker asks to be replaced."""
 _CHUNK_BYTES = 1 << 16
 _GENESES = TypeAdapter(tuple[Genesis, ...])
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
             connection.sendall(frame(READY))
             _serve(connection, simulators)
         except (BrokenPipeError, ConnectionResetError):
-            return  # the pool has gone
+            return  # the pool ended
 
 
 def _serve(connection: socket.socket, simulators: Mapping[int, Revm]) -> None:
@@ -61,7 +61,7 @@ def _messages(connection: socket.socket) -> Iterator[bytes]:
 
 
 def _set_limits(memory_bytes_max: int) -> None:
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool's process may have it ignored
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the pool's process may ignore it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

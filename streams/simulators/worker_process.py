@@ -1,4 +1,4 @@
-"""One worker process as the pool sees it: start, send, receive without blocking, kill."""
+"""Handle of one worker process: start, send, non-blocking receive, kill."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from typing import IO
 from streams.simulators.frames import FrameBuffer, frame
 from streams.simulators.printable import printable
 
-_ENVIRONMENT_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _CHUNK_BYTES = 1 << 20
 _LAST_WORDS_BYTES = 2_000
 
@@ -24,9 +24,9 @@ class WorkerEndedError(Exception):
 class WorkerProcess:
     """A child process that runs `streams.simulators.worker`.
 
-    It is started by exec, never by fork alone, in a process group of its own, inherits its socket
-    and `geneses` and nothing else, and ends when this end of the socket closes, however that comes.
-    Raises OSError: it cannot be started.
+    It is started by exec, never by fork alone, in its own process group. It inherits only its
+    socket and `geneses`, and ends when this end of the socket closes for any reason. Raises OSError
+    if it cannot be started.
     """
 
     def __init__(self, geneses: IO[bytes], memory_bytes_max: int) -> None:
@@ -48,7 +48,7 @@ class WorkerProcess:
             stderr=self._stderr,
             pass_fds=fds,
             process_group=0,
-            env={name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ},
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         )
 
     @property
@@ -61,14 +61,14 @@ class WorkerProcess:
         return self.connection.fileno()
 
     def send(self, payload: bytes, timeout_s: float) -> None:
-        """Send one message. Raises OSError: the worker has gone, or TimeoutError: it is stuck."""
+        """Send one message. Raises OSError if the worker ended, TimeoutError if it is stuck."""
         self.connection.settimeout(timeout_s)
         self.connection.sendall(frame(payload))
 
     def receive(self) -> bytes | None:
-        """Read what is there; return a message once it is complete.
+        """Read available bytes; return a message once it is complete.
 
-        Raises WorkerEndedError, or FrameError: the worker talks nonsense.
+        Raises WorkerEndedError, and FrameError for an invalid message.
         """
         self.connection.settimeout(0)
         try:
@@ -82,9 +82,9 @@ class WorkerProcess:
         return self._buffer.feed(chunk)
 
     def kill(self) -> str:
-        """End the process now, unless it has ended, and say in a few words how it ended.
+        """Kill the process, unless it has ended, and return how it ended.
 
-        A worker has nothing to save, so there is no gentler way.
+        A worker has no state to save, so there is no gentler way.
         """
         self._process.kill()
         code = self._process.wait()
@@ -94,7 +94,7 @@ class WorkerProcess:
         return f"{ending} ({last_words})" if last_words else ending
 
     def _last_words(self) -> str:
-        """Return the last line of standard error but for the advice that Rust appends."""
+        """Return the last line of standard error, without the notes that Rust appends."""
         with self._stderr as stderr:
             size = stderr.seek(0, os.SEEK_END)
             stderr.seek(max(0, size - _LAST_WORDS_BYTES))

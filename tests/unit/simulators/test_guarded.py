@@ -8,7 +8,7 @@ import pytest
 from streams.simulators.batch import Answer, failed, no_simulator, timeout
 from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
-from streams.simulators.simulation import Call, Simulation, Status
+from streams.simulators.simulation import Call, Simulation, SimulationError, Status
 from tests.harness.builders.simulation import BOB, CONTRACT, call
 
 DEADLINE_MS = 2_000
@@ -102,7 +102,9 @@ def test_a_refusal_at_once_is_the_refusal_of_a_simulator_that_failed_and_says_wh
     guarded.remote.answer = dead
     assert guarded.run(*[TRANSFER] * 3) == ["simulation_failed"] * 3
     [refused] = guarded.simulator.run([TRANSFER], DEADLINE_MS)
-    assert refused == failed("The simulator does not answer, lastly: the worker ended with SIGKILL")
+    assert isinstance(refused, SimulationError)
+    assert refused.code == "simulation_failed"
+    assert "the worker ended with SIGKILL" in refused.detail
 
 
 def test_a_simulator_that_recovered_is_used_again(guarded: Guarded) -> None:

@@ -5,31 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.simulators.fair_queue import Turns
+from streams.simulators.fair_queue import FairQueue
 
 
 def _serve(calls: Sequence[tuple[str, float]], workers: int) -> list[float]:
     """Work calls off by (account, seconds each takes); return when each started."""
-    turns = Turns((index, account) for index, (account, _) in enumerate(calls))
+    queue = FairQueue((index, account) for index, (account, _) in enumerate(calls))
     started_s = [-1.0] * len(calls)
     now_s, running = 0.0, list[tuple[float, int]]()
-    while turns.waiting or running:
-        while turns.waiting and len(running) < workers:
-            index = turns.start(now_s)
+    while queue.waiting or running:
+        while queue.waiting and len(running) < workers:
+            index = queue.start(now_s)
             started_s[index] = now_s
             heapq.heappush(running, (now_s + calls[index][1], index))
         now_s, index = heapq.heappop(running)
-        turns.finish(index, now_s)
+        queue.finish(index, now_s)
     return started_s
 
 
 def test_equal_calls_of_several_accounts_go_round_robin() -> None:
-    turns = Turns(enumerate(["a", "a", "a", "b", "b", "c"]))
+    queue = FairQueue(enumerate(["a", "a", "a", "b", "b", "c"]))
     order = []
 
     for now_s in range(6):
-        index = turns.start(now_s)
-        turns.finish(index, now_s + 1)
+        index = queue.start(now_s)
+        queue.finish(index, now_s + 1)
         order.append(index)
 
     assert order == [0, 3, 5, 1, 4, 2]
@@ -46,44 +46,44 @@ def test_a_hundred_slow_calls_delay_another_account_by_one_of_them_at_most() -> 
 
 
 def test_calls_that_run_count_before_they_end() -> None:
-    turns = Turns(enumerate(["slow", "slow", "quick", "quick"]))
+    queue = FairQueue(enumerate(["slow", "slow", "quick", "quick"]))
 
-    assert turns.start(0.0) == 0
-    assert turns.start(0.0) == 2
-    turns.finish(2, 0.01)
-    assert turns.start(0.2) == 3  # slow has had 0.2 s by now, though none of its calls has ended
+    assert queue.start(0.0) == 0
+    assert queue.start(0.0) == 2
+    queue.finish(2, 0.01)
+    assert queue.start(0.2) == 3  # slow has had 0.2 s by now, though none of its calls has ended
 
 
 def test_giving_up_returns_what_has_not_started() -> None:
-    turns = Turns(enumerate(["a", "b", "a"]))
+    queue = FairQueue(enumerate(["a", "b", "a"]))
 
-    turns.start(0.0)
+    queue.start(0.0)
 
-    assert sorted(turns.drain()) == [1, 2]
-    assert turns.waiting == 0
+    assert sorted(queue.drain()) == [1, 2]
+    assert queue.waiting == 0
 
 
 def test_a_call_that_is_put_back_is_its_accounts_next_and_costs_nothing() -> None:
-    turns = Turns(enumerate(["a", "a", "b"]))
+    queue = FairQueue(enumerate(["a", "a", "b"]))
 
-    turns.put_back(turns.start(0.0))
+    queue.put_back(queue.start(0.0))
 
-    assert turns.waiting == 3
-    order = [turns.start(0.1) for _ in range(3)]
+    assert queue.waiting == 3
+    order = [queue.start(0.1) for _ in range(3)]
     assert sorted(order) == [0, 1, 2]
     assert order.index(0) < order.index(1)
 
 
 def test_the_only_call_of_an_account_can_be_put_back() -> None:
-    turns = Turns([(0, "a")])
+    queue = FairQueue([(0, "a")])
 
-    turns.put_back(turns.start(0.0))
+    queue.put_back(queue.start(0.0))
 
-    assert (turns.start(0.1), turns.waiting) == (0, 0)
+    assert (queue.start(0.1), queue.waiting) == (0, 0)
 
 
 def test_nothing_waits_in_an_empty_batch() -> None:
-    assert Turns([]).waiting == 0
+    assert FairQueue([]).waiting == 0
 
 
 CALLS = st.lists(
