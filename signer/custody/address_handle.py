@@ -1,4 +1,4 @@
-"""A key of a chain whose transactions and messages are not signed here."""
+"""Handle of a key on a chain for which Sixgate derives addresses but does not sign."""
 
 from typing import NoReturn
 
@@ -9,10 +9,10 @@ from signer.custody.errors import SigningNotOfferedError
 
 
 class AddressHandle:
-    """A key that has an address and proves that it opens; it signs nothing.
+    """A key that has an address and cannot sign; making the handle proves that the key opens.
 
-    It takes over the buffer it is given and wipes it at once: nothing here would ever use it.
-    Raise ``CorruptError`` for what is no key of the curve.
+    It takes over the buffer it is given and wipes it immediately, as nothing uses the key. Raises
+    ``CorruptError`` for bytes that are not a key of the curve.
     """
 
     __slots__ = ("_public_key",)
@@ -30,7 +30,7 @@ class AddressHandle:
         return self._public_key
 
     def close(self) -> None:
-        """Do nothing: the key was wiped when its public half was known."""
+        """Do nothing: the key was wiped as soon as its public key was derived."""
 
     def __repr__(self) -> str:
         return "<AddressHandle>"

@@ -1,8 +1,8 @@
 """AES-256-GCM with 96-bit nonces and 128-bit tags (NIST SP 800-38D), and the blobs made of it.
 
-A blob is ``header || nonce || ciphertext || tag``. Its header is in clear, begins with a format
-byte, and is authenticated in front of the AAD, so that no blob passes for one of another format.
-Random nonces allow 2^32 blobs under one key (SP 800-38D, 8.3).
+A blob is ``header || nonce || ciphertext || tag``. The header is in clear, begins with a format
+byte, and is authenticated in front of the AAD, so a blob cannot be read as another format. Random
+nonces allow 2^32 blobs under one key (SP 800-38D, 8.3).
 """
 
 from cryptography.exceptions import InvalidTag
@@ -18,10 +18,10 @@ FORMAT_1 = b"\x01"
 
 
 def load_key(key: bytes | bytearray) -> AESGCM:
-    """Load 32 bytes into a cipher that prints nothing of them; the caller may wipe its copy.
+    """Load 32 bytes into a cipher that never prints them; the caller may wipe its copy.
 
-    The cipher's own copy is OpenSSL's, which clears it when the object is dropped. Raise
-    ``ValueError`` for another length, AES-128 included.
+    OpenSSL clears the cipher's own copy when the object is dropped. Raises ``ValueError`` for
+    another length, AES-128 included.
     """
     if len(key) != KEY_BYTES:
         raise ValueError(f"An AES-256 key is {KEY_BYTES} bytes, not {len(key)}.")
@@ -39,7 +39,7 @@ def encrypt(
 def decrypt(key: AESGCM, nonce: bytes | bytearray, ciphertext: bytes, aad: bytes) -> bytearray:
     """Return the plaintext in a buffer the caller owns; raise ``CorruptError`` if the tag is wrong.
 
-    It is decrypted straight into that buffer: no other copy is made.
+    It is decrypted directly into that buffer: no other copy is made.
     """
     _require_nonce(nonce)
     if len(ciphertext) < TAG_BYTES:
@@ -48,9 +48,9 @@ def decrypt(key: AESGCM, nonce: bytes | bytearray, ciphertext: bytes, aad: bytes
     try:
         key.decrypt_into(nonce, ciphertext, aad, plaintext)
     except InvalidTag:
-        wipe(plaintext)  # OpenSSL has already written what it could not authenticate
+        wipe(plaintext)  # OpenSSL has already written the unauthenticated plaintext
         raise CorruptError(
-            "An encrypted value fails its tag: it was changed, moved, or is of another key; "
+            "An encrypted value fails its tag: it was modified, moved, or is under another key; "
             "restore it from a backup."
         ) from None
     return plaintext
@@ -71,12 +71,12 @@ def unseal(key: AESGCM, blob: bytes, aad: bytes, header: bytes = FORMAT_1) -> by
     """Decrypt a blob of exactly this header and AAD; raise ``CorruptError`` for any other."""
     body = len(header) + NONCE_BYTES
     if not blob.startswith(header) or len(blob) < body:
-        raise CorruptError("An encrypted value has no known format; restore it from a backup.")
+        raise CorruptError("An encrypted value has an unknown format; restore it from a backup.")
     return decrypt(key, blob[len(header) : body], blob[body:], _bind(header, aad))
 
 
 def _bind(header: bytes, aad: bytes) -> bytes:
-    # The length first, so that no byte can wander from the header to the AAD.
+    # The length comes first, so that header and AAD have only one encoding.
     return bytes((len(header),)) + header + aad
 
 

@@ -1,4 +1,9 @@
-"""Files that appear whole and on disk, or not at all."""
+"""Atomic, durable file writes.
+
+1. Write a draft next to the target. *Die here: a hidden draft is left; the target is untouched.*
+2. Sync the draft. 3. Rename or link it to the target. 4. Sync the folder.
+   *Die after 3: the target is complete, but its name may be lost with a power failure.*
+"""
 
 import errno
 import os
@@ -13,37 +18,41 @@ MODE_DEFAULT, MODE_PRIVATE = 0o666, 0o600
 
 @contextmanager
 def atomic_file(path: Path, *, replace: bool, mode: int = MODE_DEFAULT) -> Iterator[BinaryIO]:
-    """Lend a file that stands at ``path`` when the block ends, durable; nothing if it raises.
+    """Yield a file that replaces ``path`` durably when the block ends, unless the block raises.
 
-    ``mode`` is subject to the umask. Raises ``OSError``, ``FileExistsError`` for a name that is
-    taken and must not be replaced, which no folder, device or pipe may be.
+    ``mode`` is subject to the umask. Raises ``OSError``; ``FileExistsError`` if the name exists and
+    may not be replaced. Folders, devices and pipes are never replaced.
     """
-    with _drafted(path, mode, replace=replace) as handle, open(handle, "wb", closefd=False) as file:
+    with _draft(path, mode, replace=replace) as handle, open(handle, "wb", closefd=False) as file:
         yield file
 
 
 def write_atomic(
     path: Path, content: bytes | bytearray, *, replace: bool, mode: int = MODE_DEFAULT
 ) -> None:
-    """Write a file as ``atomic_file`` does, from the caller's buffer and through no other."""
-    with _drafted(path, mode, replace=replace) as handle, memoryview(content) as rest:
+    """Write a file as ``atomic_file`` does, directly from the caller's buffer, without a copy."""
+    with _draft(path, mode, replace=replace) as handle, memoryview(content) as rest:
         written = 0
         while written < len(rest):
             written += os.write(handle, rest[written:])
 
 
 @contextmanager
-def _drafted(path: Path, mode: int, *, replace: bool) -> Iterator[int]:
-    _refuse_no_file(path)
+def _draft(path: Path, mode: int, *, replace: bool) -> Iterator[int]:
+    _require_replaceable(path)
+    # 1.
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = _create(draft, mode, path)
     try:
         yield handle
+        # 2. Before the rename: otherwise a power failure could leave the name with an empty file.
         os.fsync(handle)
+        # 3.
         if replace:
             draft.replace(path)
         else:
             _link(draft, path)
+        # 4.
         sync_folder(path.parent)
     finally:
         os.close(handle)
@@ -51,7 +60,7 @@ def _drafted(path: Path, mode: int, *, replace: bool) -> Iterator[int]:
 
 
 def _create(draft: Path, mode: int, path: Path) -> int:
-    """Open a new file; what fails is told of the name that was asked for."""
+    """Open a new file; errors name the target, not the draft."""
     try:
         return os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
@@ -67,8 +76,8 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def _refuse_no_file(path: Path) -> None:
-    """Raise for what is there and no file: a rename would put ours in a device's place."""
+def _require_replaceable(path: Path) -> None:
+    """Raise ``OSError`` for a folder, device or pipe: a rename would replace it."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
@@ -76,7 +85,7 @@ def _refuse_no_file(path: Path) -> None:
 
 
 def _link(draft: Path, path: Path) -> None:
-    """Give a file a second name; unlike a rename, this refuses a name that is taken."""
+    """Link the draft to the target; unlike a rename, this fails if the name exists."""
     try:
         path.hardlink_to(draft)
     except FileExistsError as error:

@@ -1,7 +1,7 @@
-"""Secrets live in bytearrays, because nothing else in Python can be overwritten.
+"""Wipeable buffers: secrets are stored in bytearrays, as Python can overwrite nothing else.
 
-What this cannot reach: the immutable ``bytes`` that a source of randomness or a cloud SDK hands
-over, which stay in freed memory until it is used again, and pages the system has swapped out.
+Limits: the immutable ``bytes`` that a source of randomness or a cloud SDK returns stay in freed
+memory until it is reused, and wiping does not reach pages that were swapped out.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from signer.custody.errors import RandomnessError
 
 RandomBytes = Callable[[int], bytes]
-"""A source of randomness: returns exactly as many unpredictable bytes as it is asked for."""
+"""A source of randomness: returns exactly the requested number of unpredictable bytes."""
 
 
 def draw(random_bytes: RandomBytes, size_bytes: int) -> bytearray:
@@ -19,7 +19,8 @@ def draw(random_bytes: RandomBytes, size_bytes: int) -> bytearray:
     if len(drawn) != size_bytes:
         wipe(drawn)
         raise RandomnessError(
-            f"The source of randomness gave {len(drawn)} bytes instead of {size_bytes}; repair it."
+            f"The source of randomness returned {len(drawn)} bytes instead of {size_bytes}: "
+            "repair it."
         )
     return drawn
 
@@ -31,9 +32,9 @@ def wipe(buffer: bytearray) -> None:
 
 @contextmanager
 def wiping(buffer: bytearray) -> Iterator[bytearray]:
-    """Lend a buffer and wipe it afterwards, also under an exception.
+    """Yield a buffer and wipe it afterwards, also if the block raises.
 
-    A traceback that prints local variables is rendered later, and then finds zeros.
+    A traceback that prints local variables is rendered later and shows zeros.
     """
     try:
         yield buffer

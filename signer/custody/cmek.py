@@ -1,10 +1,10 @@
-"""The customer's own layer (CMEK) over a value: what the server sees of it, and insists on.
+"""The customer layer (CMEK) of a value: its format, and the checks that the server can make.
 
-The customer encrypts before the value is sent, under a key that the server never has; the server
-knows the key's fingerprint, which is plain SHA-256 of its 32 uniformly random bytes and tells
-nothing of them. A value with the layer is ``format || fingerprint || nonce || ciphertext || tag``:
-AES-256-GCM, with everything in clear authenticated (``signer.custody.aead``). The server cannot
-check the tag; it can refuse a value that has no such layer, or one under a foreign key.
+The customer encrypts a value before sending it, under a key that the server never has. The server
+knows the key's fingerprint: the SHA-256 of its 32 uniformly random bytes, which reveals nothing
+about them. A layered value is ``format || fingerprint || nonce || ciphertext || tag``: AES-256-GCM,
+with the clear part authenticated (``signer.custody.aead``). The server cannot verify the tag; it
+can refuse a value without a layer, or with another key's layer.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _Label = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class CmekContext(Canonical):
-    """The version of a secret that a value is, as its layer is authenticated with it."""
+    """The version of a secret with which a customer layer is authenticated."""
 
     org: _Label
     account: _Label
@@ -33,7 +33,7 @@ class CmekContext(Canonical):
     version: Ordinal
 
     def aad(self, fingerprint: str) -> bytes:
-        """Return the canonical bytes that are authenticated with the layer under that key."""
+        """Return the canonical bytes that are authenticated with the layer of that key."""
         return canonical_bytes(
             {"type": "cmek.layer", "v": 1, "fingerprint": fingerprint, **self.model_dump()}
         )
@@ -45,27 +45,27 @@ def fingerprint_of(key: bytes | bytearray) -> str:
 
 
 def header(fingerprint: str) -> bytes:
-    """Return what every value under the key of that fingerprint begins with."""
+    """Return the first bytes of every value under the key of that fingerprint."""
     return FORMAT + bytes.fromhex(fingerprint[2:])
 
 
 def layer_of(value: bytes | bytearray) -> Digest | None:
-    """Return the fingerprint of the key that a value says it is under; None without the layer."""
+    """Return the key fingerprint in a value's layer; None if the value has no layer."""
     if len(value) < _OVERHEAD_BYTES or not value.startswith(FORMAT):
         return None
     return f"0x{value[len(FORMAT) : len(FORMAT) + _FINGERPRINT_BYTES].hex()}"
 
 
 def require_layer(value: bytes | bytearray, enrolled: str) -> None:
-    """Raise ``CmekRefusedError`` unless a value is under the key of the enrolled fingerprint."""
+    """Raise ``CmekRefusedError`` unless a value's layer names the enrolled fingerprint."""
     under = layer_of(value)
     if under is None:
         raise CmekRefusedError(
-            "This vault takes values under the customer's key alone, and this one is under none: "
-            "encrypt it with the client's helper."
+            "This vault accepts only values encrypted under the customer key, and this value is "
+            "not encrypted: encrypt it with the client's helper."
         )
     if under != enrolled:
         raise CmekRefusedError(
-            f"This vault takes values under the customer's key {enrolled}, and this one is under "
-            f"{under}: encrypt it with the key that is enrolled."
+            f"This vault accepts only values encrypted under customer key {enrolled}, and this "
+            f"value is under {under}: encrypt it with the enrolled key."
         )

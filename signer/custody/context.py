@@ -1,4 +1,4 @@
-"""Where a blob belongs: the names that are authenticated with it at every layer.
+"""Contexts of blobs: the names that are authenticated with a blob at every layer.
 
 A blob opens only under the names it was sealed under, so it cannot be moved to another path or
 vault, swapped with another version, or read in another custody mode.
@@ -13,12 +13,12 @@ from schemas.canonical import Canonical, canonical_bytes
 from schemas.custody import CustodyMode
 from schemas.fields import SAFE_INTEGER_MAX
 
-# Any text is safe here, since canonical JSON keeps fields apart. The length keeps the whole AAD
-# under the 8 KiB that cloud KMSs take.
+# Any text is safe here, since canonical JSON separates fields. The length keeps the whole AAD
+# under the 8 KiB limit of cloud KMSs.
 _Label = Annotated[str, Field(min_length=1, max_length=256)]
 
 SERVER = "server"
-"""The holder of a share that is no provider's; no provider has this name."""
+"""The holder name of the server's half; reserved, so no provider has this name."""
 
 
 class Layer(StrEnum):
@@ -31,7 +31,7 @@ class Layer(StrEnum):
 
 
 class VaultContext(Canonical):
-    """A vault, which is what one KEK belongs to."""
+    """A vault: the context of its KEK."""
 
     org: _Label
     account: _Label
@@ -44,7 +44,7 @@ class VaultContext(Canonical):
 
 
 class SecretContext(Canonical):
-    """One version of one secret, which is what one DEK belongs to. Versions count from 1."""
+    """One version of one secret: the context of its DEK. Versions count from 1."""
 
     org: _Label
     account: _Label
@@ -61,8 +61,8 @@ class SecretContext(Canonical):
     def aad(self, layer: Layer) -> bytes:
         """Return the canonical bytes that are authenticated with this secret's blob of a layer.
 
-        The KEK is shared by the whole vault, so its AAD names no path and no version. A share that
-        the KEK wraps is the server's.
+        The KEK is shared by the whole vault, so its AAD names no path and no version. A share
+        wrapped under the KEK is the server's half.
         """
         if layer is Layer.KEK:
             return self.vault_context.aad()

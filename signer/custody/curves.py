@@ -1,4 +1,4 @@
-"""What the two curves have in common: a secret is drawn, and tells its public key."""
+"""Key generation and public keys on both curves."""
 
 from schemas.key_chains import Curve
 from signer.custody import ed25519, secp256k1
@@ -17,11 +17,11 @@ def new_secret(curve: Curve, random_bytes: RandomBytes) -> bytearray:
 def public_key(curve: Curve, secret: bytearray) -> bytes:
     """Return a secret's public key: a point of 65 bytes (SEC 1), or 32 bytes (RFC 8032).
 
-    Raise ``CorruptError`` for what is no key of the curve.
+    Raises ``CorruptError`` for bytes that are not a key of the curve.
     """
     try:
         if curve is Curve.SECP256K1:
             return secp256k1.public_key(secp256k1.point_at(secret))
         return ed25519.public_key(secret)
     except ValueError:
-        raise CorruptError(f"A secret is no {curve} key; check which path was opened.") from None
+        raise CorruptError(f"A secret is not a {curve} key; check which path was opened.") from None

@@ -1,4 +1,4 @@
-"""A data key in parts, as a mode's plan wants them, and back."""
+"""Splits a data key into the parts of a custody mode, and rebuilds it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from signer.custody.share import Share
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A data key in parts, which ``wipe`` wipes all.
+    """The parts of a data key; ``wipe`` wipes all of them.
 
-    ``kept`` is what the client's half leaves (without one, the whole key); where the plan has
-    providers it goes to them in ``shares``, each provider's at its place. ``client`` is what the
-    client holds.
+    ``kept`` is the server's half, or the whole key if the client has no half. If the plan has
+    providers, ``kept`` is split into ``shares``, in the order of the providers. ``client`` is the
+    client's half or share.
     """
 
     kept: bytearray = field(repr=False)
@@ -32,15 +32,15 @@ class Parts:
 
 
 def split_data_key(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
-    """Split a data key as the plan says, proven to be rebuilt by all who may.
+    """Split a data key as the plan says, and verify that every sufficient set of parts rebuilds it.
 
-    Raise ``RandomnessError``; ``CorruptError`` if some of the parts would not give it back.
+    Raises ``RandomnessError``; ``CorruptError`` if a set of parts does not rebuild it.
     """
-    parts = _halve(plan, dek, random_bytes)
+    parts = _split_client_half(plan, dek, random_bytes)
     try:
         if plan.providers:
-            parts = _share_out(plan, parts, random_bytes)
-        _prove(plan, dek, parts)
+            parts = _split_shares(plan, parts, random_bytes)
+        _verify_parts(plan, dek, parts)
     except BaseException:
         parts.wipe()
         raise
@@ -48,9 +48,10 @@ def split_data_key(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Par
 
 
 def rebuild_data_key(plan: Plan, shares: Sequence[Share], client: Share | None) -> bytearray:
-    """Return the data key of these providers' shares, and the client's part where it has one.
+    """Return the data key rebuilt from providers' shares and the client's part, if there is one.
 
-    The caller wipes it. Wrong shares give a wrong key; ``SharesMismatchError`` as ``combine``.
+    The caller wipes it. Wrong shares give a wrong key; raises ``SharesMismatchError`` as
+    ``combine`` does.
     """
     if plan.client is ClientPart.SHARE and client is not None:
         return shamir.combine([*shares, client])
@@ -58,7 +59,7 @@ def rebuild_data_key(plan: Plan, shares: Sequence[Share], client: Share | None) 
 
 
 def join_client_half(plan: Plan, kept: bytearray, client: Share | None) -> bytearray:
-    """Return the data key of what was kept and the client's half, if the plan has one.
+    """Return the data key from the server's half and the client's, if the plan has a client half.
 
     ``kept`` is wiped unless it is itself the key.
     """
@@ -68,29 +69,29 @@ def join_client_half(plan: Plan, kept: bytearray, client: Share | None) -> bytea
         return xor_split.join(kept, client.value)
 
 
-def _halve(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
+def _split_client_half(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
     if plan.client is not ClientPart.HALF:
         return Parts(bytearray(dek))
     kept, half = xor_split.split(dek, random_bytes)
     return Parts(kept, client=Share(CLIENT_HALF, half))
 
 
-def _share_out(plan: Plan, parts: Parts, random_bytes: RandomBytes) -> Parts:
+def _split_shares(plan: Plan, parts: Parts, random_bytes: RandomBytes) -> Parts:
     shares = shamir.split(parts.kept, plan.shares, plan.threshold, random_bytes)
     client = shares[-1] if plan.client is ClientPart.SHARE else parts.client
     return Parts(parts.kept, shares[: plan.providers], client)
 
 
-def _prove(plan: Plan, dek: bytearray, parts: Parts) -> None:
+def _verify_parts(plan: Plan, dek: bytearray, parts: Parts) -> None:
     with wiping(join_client_half(plan, bytearray(parts.kept), parts.client)) as proof:
         require_same(proof, dek)
     if plan.providers:
-        for shares in combinations(_of_the_split(plan, parts), plan.threshold):
+        for shares in combinations(_shamir_shares(plan, parts), plan.threshold):
             with wiping(shamir.combine(shares)) as proof:
                 require_same(proof, parts.kept)
 
 
-def _of_the_split(plan: Plan, parts: Parts) -> list[Share]:
+def _shamir_shares(plan: Plan, parts: Parts) -> list[Share]:
     if plan.client is ClientPart.SHARE and parts.client is not None:
         return [*parts.shares, parts.client]
     return [*parts.shares]

@@ -1,9 +1,9 @@
-"""The envelope: a root key in a KMS wraps a vault's KEK, the KEK a DEK, the DEK one secret.
+"""Envelope encryption: a root key in a KMS wraps a vault's KEK, the KEK a DEK, the DEK one secret.
 
-Every layer is authenticated with the names of where it belongs (``signer.custody.context``), and
-whatever is sealed is opened again before it is returned. Nothing here reads a clock or draws
-randomness of its own; the only thing called is the KMS. The other custody modes build on the same
-layers (``signer.custody.sealing``, ``signer.custody.opening``).
+Every layer is authenticated with the context it belongs to (``signer.custody.context``), and
+everything sealed is opened once before it is returned. The module takes randomness as an argument,
+reads no clock, and calls only the KMS. The other custody modes build on the same layers
+(``signer.custody.sealing``, ``signer.custody.opening``).
 """
 
 import hmac
@@ -32,9 +32,9 @@ class WrappedShare:
 class SealedSecret:
     """One version of a secret as it is stored; useless without the root and its context.
 
-    ``wrapped_kek`` is what the KMS made of the vault's KEK; ``wrapped_dek``, of the DEK or its
-    half, and ``ciphertext`` are blobs of ``signer.custody.aead``. Where providers hold the DEK,
-    both of them are empty, and the shares are numbered as they stand, from 1.
+    ``wrapped_kek`` is the vault's KEK as the KMS wrapped it. ``wrapped_dek`` (of the DEK or the
+    server's half) and ``ciphertext`` are blobs of ``signer.custody.aead``. If providers hold the
+    DEK, ``wrapped_kek`` and ``wrapped_dek`` are empty, and the shares are numbered in order from 1.
     """
 
     wrapped_kek: bytes = field(repr=False)
@@ -44,9 +44,9 @@ class SealedSecret:
 
 
 def new_vault_key(kms: RootKms, context: VaultContext, random_bytes: RandomBytes) -> bytes:
-    """Make a vault's KEK and return it wrapped by the root, proven to unwrap to the same key.
+    """Create a vault's KEK; return it wrapped by the root, after unwrapping it once.
 
-    Raise what ``RootKms`` raises; ``CorruptError`` when the KMS gives back another key.
+    Raises what ``RootKms`` raises; ``CorruptError`` if the KMS unwraps to another key.
     """
     with wiping(draw(random_bytes, aead.KEY_BYTES)) as kek:
         wrapped_kek = kms.wrap(kek, context.aad())
@@ -62,10 +62,10 @@ def seal_secret(
     secret: bytes | bytearray,
     random_bytes: RandomBytes,
 ) -> SealedSecret:
-    """Seal one version of a secret (at most ``SECRET_BYTES_MAX`` bytes) under a DEK of its own.
+    """Seal one version of a secret (at most ``SECRET_BYTES_MAX`` bytes) under a new DEK.
 
-    Raise what ``open_secret`` raises, and ``SecretSizeError``; the caller still owns ``secret`` and
-    wipes it. For mode ``envelope`` alone: ``ValueError`` for any other.
+    Raises what ``open_secret`` raises, and ``SecretSizeError``; the caller still owns ``secret``
+    and wipes it. Only for mode ``envelope``: ``ValueError`` for any other.
     """
     _require_envelope(context)
     kek = open_vault_key(kms, wrapped_kek, context.vault_context)
@@ -78,8 +78,8 @@ def seal_secret(
 def open_secret(kms: RootKms, context: SecretContext, sealed: SealedSecret) -> bytearray:
     """Return the secret in a buffer the caller wipes.
 
-    Raise what ``RootKms`` raises; ``CorruptError`` when any layer was changed, cut short, sealed
-    under another context, or under another key. For mode ``envelope`` alone: ``ValueError``.
+    Raises what ``RootKms`` raises; ``CorruptError`` if any layer was modified, truncated, or sealed
+    under another context or key. Only for mode ``envelope``: ``ValueError`` for any other.
     """
     _require_envelope(context)
     kek = open_vault_key(kms, sealed.wrapped_kek, context.vault_context)
@@ -95,7 +95,7 @@ def open_vault_key(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> A
 def seal_under_dek(
     dek: bytearray, context: SecretContext, secret: bytes | bytearray, random_bytes: RandomBytes
 ) -> bytes:
-    """Return the innermost layer; raise ``SecretSizeError``, ``CorruptError``."""
+    """Encrypt a secret under its DEK; raise ``SecretSizeError``, ``CorruptError``."""
     if len(secret) > SECRET_BYTES_MAX:
         raise SecretSizeError(
             f"A secret of {len(secret)} bytes is over the limit of {SECRET_BYTES_MAX}; split it."
@@ -104,14 +104,14 @@ def seal_under_dek(
 
 
 def open_under_dek(dek: bytearray, context: SecretContext, ciphertext: bytes) -> bytearray:
-    """Return the secret, and wipe the DEK; raise ``CorruptError`` when it is another's."""
+    """Return the secret, and wipe the DEK; raise ``CorruptError`` if it is the wrong DEK."""
     return unseal_layer(load_key(dek), ciphertext, context, Layer.SECRET)
 
 
 def seal_layer(
     key: AESGCM, content: bytes | bytearray, aad: bytes, random_bytes: RandomBytes
 ) -> bytes:
-    """Return a layer as a blob that is proven to open to the same; raise ``CorruptError``."""
+    """Encrypt a layer, and open it once before returning it; raise ``CorruptError``."""
     blob = aead.seal(key, draw(random_bytes, aead.NONCE_BYTES), content, aad)
     with wiping(aead.unseal(key, blob, aad)) as proof:
         require_same(proof, content)
@@ -119,29 +119,32 @@ def seal_layer(
 
 
 def unseal_layer(key: AESGCM, blob: bytes, context: SecretContext, layer: Layer) -> bytearray:
-    """Return what a layer holds; raise ``CorruptError`` that says where it was to be."""
+    """Decrypt a layer; raise ``CorruptError`` with its layer, path, version and vault."""
     try:
         return aead.unseal(key, blob, context.aad(layer))
     except CorruptError as error:
         raise CorruptError(
             f"The {layer} of {context.path}, version {context.version}, in vault {context.vault} "
-            "does not open: it was changed, cut short, moved, or is of another key; "
+            "does not open: it was modified, truncated, moved, or is under another key; "
             "restore it from a backup."
         ) from error
 
 
 def load_key(unwrapped: bytearray) -> AESGCM:
-    """Return a key as a cipher, and wipe it; raise ``CorruptError`` for what is no key."""
+    """Return a key as a cipher, and wipe it; raise ``CorruptError`` unless it is 32 bytes."""
     with wiping(unwrapped):
         if len(unwrapped) != aead.KEY_BYTES:
-            raise CorruptError("A blob unwrapped to something that is no key; restore the vault.")
+            raise CorruptError(
+                f"A blob unwrapped to {len(unwrapped)} bytes, and a key has {aead.KEY_BYTES}; "
+                "restore the vault."
+            )
         return aead.load_key(unwrapped)
 
 
 def require_same(proof: bytes | bytearray, original: bytes | bytearray) -> None:
-    """Raise ``CorruptError`` unless what was sealed opened to the same."""
+    """Raise ``CorruptError`` unless a value that was just sealed opened to the same bytes."""
     if not hmac.compare_digest(proof, original):
-        raise CorruptError("What was just sealed does not open to the same; nothing was stored.")
+        raise CorruptError("A newly sealed value does not open to the same; nothing was stored.")
 
 
 def _unwrap(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> bytearray:
@@ -152,4 +155,4 @@ def _unwrap(kms: RootKms, wrapped_kek: bytes, context: VaultContext) -> bytearra
 
 def _require_envelope(context: SecretContext) -> None:
     if context.mode != "envelope":
-        raise ValueError(f"A secret of mode {context.mode} is in parts: it is no envelope.")
+        raise ValueError(f"The mode of this secret is {context.mode}, not envelope.")

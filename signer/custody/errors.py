@@ -1,43 +1,43 @@
-"""What can go wrong in custody: one small tree, whatever cloud or library failed below it.
+"""Exceptions of custody: one small tree that hides which cloud or library failed.
 
-No message carries key material, plaintext, or the text of a foreign exception.
+No message contains key material, plaintext, or the text of a foreign exception.
 """
 
 from signer.custody.failures import ProviderFailure
 
 
 class CustodyError(Exception):
-    """Anything custody refuses or cannot do; the root of this tree."""
+    """The base class: custody refused or failed."""
 
 
 class KmsUnavailableError(CustodyError):
-    """The KMS gave no answer in time, or is throttling; the same call may succeed later."""
+    """The KMS did not answer in time, or throttles this caller; a retry may succeed."""
 
 
 class KmsDeniedError(CustodyError):
-    """The KMS answered that this caller may not use this key."""
+    """The KMS denied this caller the use of this key."""
 
 
 class KmsKeyDisabledError(CustodyError):
-    """The KMS key exists but is disabled, destroyed or waiting to be; nothing under it opens."""
+    """The KMS key is disabled, destroyed or scheduled for destruction; nothing under it opens."""
 
 
 class KmsKeyNotFoundError(CustodyError):
-    """The KMS has no key of that name, or the blob was wrapped by another key than this one."""
+    """The KMS has no such key, or the blob was wrapped by another key."""
 
 
 class KmsKeyWeakError(CustodyError):
-    """The KMS key is guarded by less than the settings demand."""
+    """The KMS key has a lower protection level than the settings require."""
 
 
 class CorruptError(CustodyError):
-    """Bytes that fail their proof: changed, cut short, moved elsewhere, or of another key."""
+    """Bytes that fail authentication: modified, truncated, moved, or of another key."""
 
 
 class SharesMismatchError(CorruptError):
-    """Shares that do not belong together: of another secret or version, changed, or mixed.
+    """Shares that do not belong together: of another secret or version, modified, or mixed.
 
-    ``failures`` has what else is known of the providers that were asked.
+    ``failures`` lists the providers that failed besides.
     """
 
     def __init__(self, sentence: str, failures: tuple[ProviderFailure, ...] = ()) -> None:
@@ -46,7 +46,7 @@ class SharesMismatchError(CorruptError):
 
 
 class QuorumError(CustodyError):
-    """Too few providers gave their share; ``failures`` says which did not, and why."""
+    """Too few providers returned their share; ``failures`` says which ones failed, and why."""
 
     def __init__(self, sentence: str, failures: tuple[ProviderFailure, ...]) -> None:
         super().__init__(sentence)
@@ -54,15 +54,15 @@ class QuorumError(CustodyError):
 
 
 class ClientShareMissingError(CustodyError):
-    """The mode of the vault wants the client's share, and none came."""
+    """The vault's mode needs a client share, and a usable one is missing."""
 
 
 class RecoveryRefusedError(CustodyError):
-    """A secret is not recovered: the mode has no recovery, or no valid order asks for this one."""
+    """A recovery is refused: the mode has no recovery, or no valid order names this version."""
 
 
 class CmekRefusedError(CustodyError):
-    """A value without the customer's own layer, or under a key that is not enrolled."""
+    """A value without a customer layer, or under a customer key that is not enrolled."""
 
 
 class HandleClosedError(CustodyError):
@@ -70,26 +70,26 @@ class HandleClosedError(CustodyError):
 
 
 class SigningNotOfferedError(CustodyError):
-    """A key was asked to sign that only holds an address."""
+    """A key that only has an address was asked to sign."""
 
 
 class PrivateFileError(CustodyError):
-    """A file with a secret is missing or not private enough; whoever reads it names it."""
+    """A file with a secret is missing or not private; the caller adds the file's name."""
 
     def __init__(self, problem: str, advice: str) -> None:
-        """Say what is wrong with the file, and what to do."""
+        """Take what is wrong with the file, and what to do."""
         super().__init__(f"{problem}; {advice}")
         self.problem = problem
         self.advice = advice
 
 
 class RootFileError(CustodyError):
-    """The file of a software root key is missing, open to others, or not a root key."""
+    """The file of a software root key is missing, accessible to others, or not a root key."""
 
 
 class RandomnessError(CustodyError):
-    """The source of randomness broke its contract; nothing it gave may become a key."""
+    """The source of randomness broke its contract; none of its output may become a key."""
 
 
 class SecretSizeError(CustodyError):
-    """A secret is larger than an envelope holds."""
+    """A secret exceeds the size limit of an envelope."""

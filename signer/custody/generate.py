@@ -1,4 +1,4 @@
-"""New signing keys, made inside."""
+"""Generation of private keys."""
 
 from signer.custody import ed25519, secp256k1
 from signer.custody.buffers import RandomBytes, draw
@@ -10,27 +10,27 @@ DRAWS_MAX = 4
 def new_secp256k1_secret(random_bytes: RandomBytes) -> bytearray:
     """Draw a secp256k1 secret key, 32 bytes, uniform from 1 to n - 1; the caller wipes it.
 
-    What is 0 or not below n is drawn again, never reduced, so that no key is likelier than
-    another (FIPS 186-5, A.2.2). A good source needs a second draw once in 2^127 keys; after
-    ``DRAWS_MAX`` the source is broken and ``RandomnessError`` is raised.
+    A value that is 0 or not below n is drawn again, never reduced, so that all keys are equally
+    likely (FIPS 186-5, A.2.2). A good source needs a second draw once in 2^127 keys; after
+    ``DRAWS_MAX`` draws the source must be broken, and ``RandomnessError`` is raised.
     """
     for _ in range(DRAWS_MAX):
         secret = draw(random_bytes, secp256k1.SECRET_BYTES)
         if secp256k1.is_secret(secp256k1.point_at(secret)):
             return secret
     raise RandomnessError(
-        f"The source of randomness gave no usable key in {DRAWS_MAX} draws, which chance does "
-        "not explain; repair it."
+        f"The source of randomness returned no valid key in {DRAWS_MAX} draws, which is not "
+        "chance: repair it."
     )
 
 
 def new_ed25519_secret(random_bytes: RandomBytes) -> bytearray:
     """Draw an Ed25519 secret key, 32 bytes, which the caller wipes.
 
-    Every 32 bytes are a key (RFC 8032, 5.1.5). All of them zero is a source that gives nothing,
-    not chance, and raises ``RandomnessError``.
+    Any 32 bytes are a key (RFC 8032, 5.1.5). All zeros are not chance but a broken source, and
+    raise ``RandomnessError``.
     """
     secret = draw(random_bytes, ed25519.SECRET_BYTES)
     if not any(secret):
-        raise RandomnessError("The source of randomness gave nothing but zeros; repair it.")
+        raise RandomnessError("The source of randomness returned only zeros: repair it.")
     return secret

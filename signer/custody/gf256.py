@@ -1,13 +1,12 @@
 """Arithmetic of GF(2^8) modulo x^8 + x^4 + x^3 + x + 1 (0x11b), the field of AES and of Vault.
 
-Whole secrets are multiplied at once, every byte a lane of one integer, and always by an element
-that is public (the number of a share, or what follows from such numbers). So nothing secret indexes
-a table or decides a branch; the logarithms below are looked up for public elements alone.
+A whole secret is multiplied in one operation, every byte a lane of one integer, and always by a
+public element (the number of a share, or derived from such numbers). So nothing secret indexes a
+table or decides a branch; the logarithms below are looked up for public elements only.
 
-What Python does not give: integers are stored in digits of 30 bits without leading zeros, so the
-time of an operation tells how many of a secret's *first* digits are zero (one secret in 2^30 has
-one), and every intermediate result is an immutable object that stays in freed memory until that is
-used again.
+Limits of Python: integers are stored in digits of 30 bits without leading zeros, so the time of an
+operation reveals how many of a secret's *first* digits are zero (one secret in 2^30 has one). Every
+intermediate result is an immutable object that stays in freed memory until that memory is reused.
 """
 
 from collections.abc import Sequence
@@ -64,8 +63,8 @@ def weighted_sums(
 ) -> list[bytearray]:
     """Return for each row of public weights the sum of the secrets, each times its weight.
 
-    ``secrets`` are the lanes of secrets of ``size_bytes`` bytes; the sums are buffers of as many,
-    which the caller wipes. All rows are reduced in one go.
+    ``secrets`` are the lanes of secrets of ``size_bytes`` bytes; the sums are buffers of that size,
+    which the caller wipes. All rows are reduced in one operation.
     """
     total, row_bits = 0, 16 * size_bytes
     for weights in rows:
@@ -85,7 +84,7 @@ def _products(weights: Sequence[int], secrets: Sequence[int]) -> int:
 
 
 def _fold(lanes: int, low: int) -> int:
-    """Bring down what is above the eighth bit of each lane: x^8 is x^4 + x^3 + x + 1."""
+    """Reduce the bits above the eighth of each lane: x^8 is x^4 + x^3 + x + 1."""
     high = lanes >> 8 & low
     return lanes & low ^ high ^ high << 1 ^ high << 3 ^ high << 4
 

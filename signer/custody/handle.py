@@ -1,4 +1,4 @@
-"""The only form in which the rest of the signer sees a private key."""
+"""Key handles: the only form in which the rest of the signer gets a private key."""
 
 import weakref
 from typing import Any, NoReturn
@@ -12,13 +12,14 @@ class KeyHandle:
     """A secp256k1 key that signs digests and cannot be exported, printed, copied or pickled.
 
     It takes over the buffer it is given (32 bytes) and wipes it on ``close``, when it is dropped,
-    and at interpreter exit; one that holds no key is wiped at once and raises ``CorruptError``.
+    and at interpreter exit. Bytes that are not a key are wiped immediately (``CorruptError``).
 
-    What that is worth: libsecp256k1 reads the key in that buffer through a pointer and clears its
-    own stack, so no copy is made here, and after ``close`` a search of the process's memory finds
-    none (``tests/servers/custody/test_memory.py``). Copies made before are beyond it: a key that
-    was generated in this process passed through immutable bytes. And while the handle is open,
-    Python hides nothing from code in its own process: ``signer.custody.process`` keeps others out.
+    Guarantee: libsecp256k1 reads the key in that buffer through a pointer and clears its own stack,
+    so no copy is made here, and after ``close`` a search of the process's memory finds no copy
+    (``tests/servers/custody/test_memory.py``). Limits: earlier copies are out of reach, as a key
+    that was generated in this process passed through immutable bytes. While the handle is open,
+    Python hides nothing from code in its own process; ``signer.custody.process`` keeps other
+    processes out.
     """
 
     __slots__ = ("__weakref__", "_pointer", "_public_key", "_wipe")
@@ -38,7 +39,7 @@ class KeyHandle:
         return secp256k1.sign(self._pointer, digest32)
 
     def public_key(self) -> bytes:
-        """Return the public key, 65 bytes uncompressed; it stays known after ``close``."""
+        """Return the public key, 65 bytes uncompressed; also after ``close``."""
         return self._public_key
 
     def close(self) -> None:
@@ -58,4 +59,4 @@ def _read(secret: bytearray) -> tuple[Any, bytes]:
         if secp256k1.is_secret(pointer):
             return pointer, secp256k1.public_key(pointer)
     wipe(secret)
-    raise CorruptError("A secret is no secp256k1 key; check which path was opened.")
+    raise CorruptError("A secret is not a secp256k1 key; check which path was opened.")

@@ -1,8 +1,8 @@
-"""HPKE (RFC 9180): base mode, X25519, HKDF-SHA-256, AES-256-GCM, one message to a key.
+"""HPKE (RFC 9180): base mode, X25519, HKDF-SHA-256, AES-256-GCM, one message per encapsulation.
 
-What a message belongs to is given as ``info``: it goes into the key schedule, so that a box opens
-under exactly the same ``info`` or not at all, as it would under another AAD. Base mode does not
-say who sealed: whoever relies on that wants a signature over the box.
+``info`` binds a message to its context: it goes into the key schedule, so a box opens only under
+exactly the same ``info``, like an AAD. Base mode does not authenticate the sender: sign the box if
+that matters.
 """
 
 from typing import NoReturn
@@ -21,7 +21,7 @@ _SPKI = bytes.fromhex("302a300506032b656e032100")
 
 
 class HpkeKey:
-    """A key that opens boxes, until it is closed."""
+    """A private key that opens boxes until it is closed."""
 
     __slots__ = ("_private", "public_key")
 
@@ -42,21 +42,21 @@ class HpkeKey:
         return _SPKI + self.public_key
 
     def open(self, box: bytes, info: bytes) -> bytearray:
-        """Return what was sealed for this key under this ``info``, in a buffer the caller wipes.
+        """Return the content of a box sealed to this key and ``info``; the caller wipes it.
 
-        Raise ``CorruptError`` for anything else, and once the key is closed.
+        Raises ``CorruptError`` for any other box, and after ``close``.
         """
         if self._private is None:
-            raise CorruptError("The key that a box was sealed for is closed; ask anew.")
+            raise CorruptError("The key that a box was sealed to is closed; send a new request.")
         try:
             return bytearray(SUITE.decrypt(box, self._private, info))
         except (InvalidTag, ValueError):
             raise CorruptError(
-                "A sealed box does not open: it is for another key or purpose, or was changed."
+                "A sealed box does not open: it is for another key or purpose, or was modified."
             ) from None
 
     def close(self) -> None:
-        """Drop the key: nothing opens any more. OpenSSL clears its copy."""
+        """Drop the key; OpenSSL clears its copy. No box opens afterwards."""
         self._private = None
 
     def __repr__(self) -> str:
@@ -69,22 +69,22 @@ class HpkeKey:
 def seal(public_key: bytes, content: bytes | bytearray, info: bytes) -> bytes:
     """Return a box for this public key (32 bytes): encapsulated key, ciphertext, tag.
 
-    Raise ``ValueError`` for a public key that is none. One of low order is none: it would give
-    everybody the same secret.
+    Raises ``ValueError`` for an invalid public key, also one of low order, which would make the
+    shared secret predictable.
     """
     try:
         return SUITE.encrypt(content, X25519PublicKey.from_public_bytes(public_key), info)
     except ValueError:
-        raise ValueError("not a public key of X25519 that one can seal for") from None
+        raise ValueError("not a valid X25519 public key") from None
 
 
 def seal_for(public_key: str, content: bytes | bytearray, info: bytes) -> bytes:
-    """Return a box for a public key that is written as 0x hex; raise what ``seal`` raises."""
+    """Return a box for a public key in 0x hex; raise what ``seal`` raises."""
     return seal(bytes.fromhex(public_key[2:]), content, info)
 
 
 def public_key_of(spki: bytes) -> bytes:
-    """Return the 32 bytes of an X25519 key in DER; ``ValueError`` unless one can seal for it."""
+    """Return the 32 bytes of an X25519 key in DER; ``ValueError`` unless it is valid."""
     public_key = spki.removeprefix(_SPKI)
     if len(spki) != len(_SPKI) + KEY_BYTES or len(public_key) != KEY_BYTES:
         raise ValueError("not the SubjectPublicKeyInfo of an X25519 key")

@@ -1,4 +1,4 @@
-"""The keys that are open right now: few, for a short time, for a bounded number of signatures."""
+"""Cache of open keys, bounded in number, age, idle time and signatures per key."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -30,7 +30,7 @@ _AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 class KeyringLimits(BaseModel):
-    """How many keys stay open, and for how long; each bound is inclusive."""
+    """Limits of the cache: keys, idle time and age in ms, signatures per key; all inclusive."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class RingKey(Generic[KeyName]):
-    """One key of a ring; it signs through the ring, which may close the handle at any time."""
+    """A key of a keyring; it signs through the keyring, which may close the handle at any time."""
 
     ring: "Keyring[KeyName]" = field(repr=False)
     name: KeyName
@@ -65,11 +65,11 @@ class RingKey(Generic[KeyName]):
 
 
 class Keyring(Generic[KeyName]):
-    """A cache of key handles that closes what it evicts and never lends a handle out.
+    """A cache of key handles that closes evicted handles and never hands a handle out.
 
     ``open_key`` opens a key by its name and may raise; then nothing is cached and no other key is
-    given up. ``clock_ms`` must be monotonic. Time is looked at on use, so an idle process calls
-    ``close_expired`` now and then. Not for several threads: the signer has one.
+    evicted. ``clock_ms`` must be monotonic. Keys expire on use only, so an idle process must call
+    ``close_expired`` periodically. Not thread-safe: the signer uses one thread.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Keyring(Generic[KeyName]):
         self._entries: OrderedDict[KeyName, _Entry] = OrderedDict()  # least recently used first
 
     def key(self, name: KeyName) -> RingKey[KeyName]:
-        """Open a key if it is not open, and return what signs with it.
+        """Open a key if it is not open, and return a ``RingKey`` that signs with it.
 
-        This is how a batch makes sure that its keys open before anything is charged.
+        A batch calls this to make sure that its keys open before anything is charged.
         """
         self._use(name)
         return RingKey(self, name)
@@ -106,7 +106,7 @@ class Keyring(Generic[KeyName]):
         return self._use(name).handle.public_key()
 
     def drop(self, which: Callable[[KeyName], bool]) -> None:
-        """Close every open key that is one of these. A later use opens it again."""
+        """Close every open key whose name matches. A later use opens it again."""
         for name in [name for name in self._entries if which(name)]:
             self._close(name)
 
@@ -138,7 +138,7 @@ class Keyring(Generic[KeyName]):
         return entry
 
     def _admit(self, name: KeyName, now_ms: int) -> _Entry:
-        # Open first: with the KMS down, a key that is open must not go for one that cannot be.
+        # Open first: while the KMS is down, a key that cannot be opened must not evict an open one.
         entry = _Entry(self._open_key(name), opened_at_ms=now_ms, used_at_ms=now_ms)
         if len(self._entries) >= self._limits.handles_max:
             self._entries.popitem(last=False)[1].handle.close()
@@ -146,7 +146,7 @@ class Keyring(Generic[KeyName]):
         return entry
 
     def _expired(self, entry: _Entry, now_ms: int) -> bool:
-        # Also when the clock went back: an age that cannot be told is too old.
+        # A clock that went back makes the age unknown, so the key counts as expired.
         return not (
             now_ms - entry.opened_at_ms <= self._limits.age_ms_max
             and 0 <= now_ms - entry.used_at_ms <= self._limits.idle_ms_max

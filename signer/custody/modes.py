@@ -1,6 +1,6 @@
-"""The custody modes: into how many parts a data key goes, who holds them, who must take part.
+"""The custody modes: how a data key is split, who holds the parts, how many parts open it.
 
-A mode is chosen once per vault, and every layer is authenticated with its name.
+A vault's mode never changes, and every layer is authenticated with the mode's name.
 """
 
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ SERVER_HALF, CLIENT_HALF = 1, 2
 
 
 class ClientPart(StrEnum):
-    """What the client holds of a data key."""
+    """The client's part of a data key."""
 
     NONE = "none"
-    HALF = "half"  # of an xor split; the other half is held as a whole data key would be
-    SHARE = "share"  # one share of the same Shamir split as the providers'
+    HALF = "half"  # of an xor split; the other half is held like a whole data key
+    SHARE = "share"  # one share of the same Shamir split as the providers' shares
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a mode holds a data key.
+    """How a mode splits a data key.
 
-    Without ``providers`` the vault's KEK wraps it (or the half that is not the client's). With
-    them it is split, ``threshold`` of all shares give it back, and each provider wraps one share.
+    Without ``providers``, the vault's KEK wraps it (or the half that is not the client's). With
+    providers, it is split, ``threshold`` shares rebuild it, and each provider wraps one share.
     """
 
     providers: int = 0
@@ -36,22 +36,22 @@ class Plan:
 
     @property
     def has_vault_key(self) -> bool:
-        """Whether a KEK of the vault takes part."""
+        """Whether the vault has a KEK."""
         return self.providers == 0
 
     @property
     def needs_client(self) -> bool:
-        """Whether a read must bring the client's share."""
+        """Whether opening needs the client's part."""
         return self.client is not ClientPart.NONE
 
     @property
     def shares(self) -> int:
-        """How many Shamir shares there are; the client's, if it has one, is the last."""
+        """The number of Shamir shares; the client's, if it has one, is the last."""
         return self.providers + (self.client is ClientPart.SHARE)
 
     @property
     def client_number(self) -> int:
-        """The number of what the client holds: of two halves the second, of shares the last."""
+        """The number of the client's part: 2 of two halves, or the last share."""
         return CLIENT_HALF if self.client is ClientPart.HALF else self.shares
 
 

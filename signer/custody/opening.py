@@ -1,7 +1,7 @@
-"""Opening in every custody mode: the parts of the DEK come from their holders, all at once.
+"""Opening in every custody mode: collects the parts of the DEK from their holders concurrently.
 
-A provider may be down, hang or lie: ``signer.custody.share_combination`` finds the shares that open
-the secret, and nobody waits for the others.
+A provider may be down, hang, or return a wrong share: ``signer.custody.share_combination`` finds
+the shares that open the secret, and the calls that are left are abandoned.
 """
 
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ from signer.custody.modes import PLANS, SERVER_HALF, Plan
 from signer.custody.provider import Answer, Provider, Work, ask_all
 from signer.custody.sealing import Holders
 from signer.custody.share import Share, decode_share
-from signer.custody.share_combination import ShareCombination, Yields, mismatch
+from signer.custody.share_combination import ShareCombination, UseKey, mismatch
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An opened secret, in a buffer the caller wipes, and which providers failed on the way.
+    """An opened secret in a buffer the caller wipes, and the providers that failed meanwhile.
 
-    A provider that had not answered when the others sufficed is not among them; should it fail
-    later, the report of its ``Provider`` is told.
+    A provider that had not answered when the others sufficed is not among them; if it fails later,
+    its ``Provider`` reports that.
     """
 
     secret: bytearray = field(repr=False)
@@ -43,15 +43,15 @@ def open_sealed(
 ) -> Opening:
     """Open a secret in the mode of its context; the caller wipes ``client_share``.
 
-    Raise what ``RootKms`` raises for a vault's KEK; ``QuorumError`` when too few providers give a
-    share, ``ClientShareMissingError``, ``SharesMismatchError`` for a client's share that is wrong
-    or that the mode does not have, and ``CorruptError``.
+    Raises what ``RootKms`` raises for a vault's KEK; ``QuorumError`` if too few providers return a
+    share; ``ClientShareMissingError``; ``SharesMismatchError`` for a wrong client share, or one in
+    a mode without client shares; and ``CorruptError``.
     """
     plan = PLANS[context.mode]
-    client = _read_client_share(plan, client_share)
+    client = _decode_client_share(plan, client_share)
     try:
         if plan.has_vault_key:
-            return Opening(_open_kept(plan, holders.root, context, sealed, client))
+            return Opening(_open_with_vault_key(plan, holders.root, context, sealed, client))
         return open_by_providers(holders, context, sealed, client)
     finally:
         if client is not None:
@@ -63,69 +63,69 @@ def open_by_providers(
     context: SecretContext,
     sealed: SealedSecret,
     client: Share | None,
-    yields: Yields = open_under_dek,
+    use_key: UseKey = open_under_dek,
 ) -> Opening:
-    """Open with the client's part, if it takes part, and as many providers as that leaves to ask.
+    """Open with providers' shares and the client's part, if given; return what ``use_key`` returns.
 
-    For ``open_sealed``, which insists on the client's part, and for a recovery, which does not and
-    wants something else than the secret.
+    Used by ``open_sealed``, which requires the client's part, and by a recovery, which opens
+    without it and takes the DEK instead of the secret.
     """
     plan = PLANS[context.mode]
     if len(sealed.wrapped_shares) != plan.providers or sealed.wrapped_kek or sealed.wrapped_dek:
-        raise _of_another_mode(context)
-    rebuilding = ShareCombination(plan, context, sealed.ciphertext, client, yields)
+        raise _wrong_mode(context)
+    combination = ShareCombination(plan, context, sealed.ciphertext, client, use_key)
     try:
-        return _gather(rebuilding, holders, context, sealed)
+        return _combine_shares(combination, holders, context, sealed)
     finally:
-        rebuilding.close()
+        combination.close()
 
 
-def _gather(
-    rebuilding: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
+def _combine_shares(
+    combination: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Opening:
-    asked = list(_to_ask(rebuilding, holders, context, sealed))
+    asked = list(_requests(combination, holders, context, sealed))
     with ask_all([(provider, work) for _, provider, work in asked]) as answers:
         for answer in answers:
-            number, provider, _ = asked[answer.place]
-            secret = _take(rebuilding, provider.name, number, answer)
+            number, provider, _ = asked[answer.index]
+            secret = _add(combination, provider.name, number, answer)
             if secret is not None:
-                return Opening(secret, tuple(rebuilding.failures))
-    raise rebuilding.lost()
+                return Opening(secret, tuple(combination.failures))
+    raise combination.error()
 
 
-def _to_ask(
-    rebuilding: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
+def _requests(
+    combination: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Iterator[tuple[int, Provider, Work]]:
-    """Yield each share's number, its provider and what that is to unwrap."""
+    """Yield each share's number, its provider, and the call that unwraps it."""
     by_name = {provider.name: provider for provider in holders.providers}
     for number, share in enumerate(sealed.wrapped_shares, 1):
         if share.provider in by_name:
             work = partial(_unwrap, blob=share.blob, aad=context.share_aad(share.provider))
             yield number, by_name[share.provider], work
         else:
-            rebuilding.fail(share.provider, Cause.NOT_CONFIGURED)
+            combination.fail(share.provider, Cause.NOT_CONFIGURED)
 
 
-def _take(
-    rebuilding: ShareCombination, provider: str, number: int, answer: Answer
+def _add(
+    combination: ShareCombination, provider: str, number: int, answer: Answer
 ) -> bytearray | None:
     if answer.failure is not None:
-        rebuilding.fail(provider, answer.failure.cause)
+        combination.fail(provider, answer.failure.cause)
         return None
     with wiping(answer.buffer()) as encoded:
-        return rebuilding.take(provider, number, encoded)
+        return combination.add(provider, number, encoded)
 
 
 def _unwrap(kms: RootKms, blob: bytes, aad: bytes) -> bytearray:
     return kms.unwrap(blob, aad)
 
 
-def _open_kept(
+def _open_with_vault_key(
     plan: Plan, root: RootKms, context: SecretContext, sealed: SealedSecret, client: Share | None
 ) -> bytearray:
-    """Open with what the vault's KEK wraps: the whole DEK, or the half beside the client's."""
+    """Open with the vault's KEK, which wraps the whole DEK or the server's half of it."""
     if sealed.wrapped_shares:
-        raise _of_another_mode(context)
+        raise _wrong_mode(context)
     kek = open_vault_key(root, sealed.wrapped_kek, context.vault_context)
     if client is None:
         dek = unseal_layer(kek, sealed.wrapped_dek, context, Layer.DEK)
@@ -139,22 +139,22 @@ def _open_kept(
         raise mismatch(context) from None
 
 
-def _read_client_share(plan: Plan, encoded: bytes | bytearray | None) -> Share | None:
+def _decode_client_share(plan: Plan, encoded: bytes | bytearray | None) -> Share | None:
     if encoded is None:
         if plan.needs_client:
             raise ClientShareMissingError(
-                "This vault opens only with the client's share: bring it too (--share)."
+                "This vault opens only with the client share: add it with --share."
             )
         return None
     if not plan.needs_client:
         raise SharesMismatchError(
-            "The shares do not belong together: this vault's mode has no client's share."
+            "The shares do not belong together: this vault's mode has no client share."
         )
     return decode_share(encoded, plan.client_number, KEY_BYTES)
 
 
-def _of_another_mode(context: SecretContext) -> CorruptError:
+def _wrong_mode(context: SecretContext) -> CorruptError:
     return CorruptError(
-        f"{context.path}, version {context.version}, in vault {context.vault} is not sealed as "
-        f"{context.mode} seals: it was changed; restore it from a backup."
+        f"{context.path}, version {context.version}, in vault {context.vault} is not sealed in "
+        f"mode {context.mode}: it was modified; restore it from a backup."
     )

@@ -1,4 +1,4 @@
-"""Files with secrets: regular, their owner's, closed to everybody else, and of a bounded size."""
+"""Reads files with secrets: regular, owned by this user, private (0600), of bounded size."""
 
 import os
 import stat
@@ -13,11 +13,11 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def read_private(path: Path, bytes_max: int) -> bytearray:
     """Read a file with a secret into a buffer that the caller wipes.
 
-    Raises ``PrivateFileError`` for what is missing, no regular file, another user's, open to
-    others, or longer than ``bytes_max``.
+    Raises ``PrivateFileError`` for a file that is missing, not regular, owned by another user,
+    accessible to others, or longer than ``bytes_max``.
     """
     try:
-        # NONBLOCK: a pipe in the file's place must not hang the start.
+        # NONBLOCK: a FIFO at this path must not hang the start.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise PrivateFileError(f"cannot be opened ({error.strerror})", "restore it") from None
@@ -34,20 +34,20 @@ def _read(descriptor: int, bytes_max: int) -> bytearray:
     content = bytearray(status.st_size)
     if os.readv(descriptor, [content]) != status.st_size:
         wipe(content)
-        raise PrivateFileError("changed while it was read", "try again")
+        raise PrivateFileError("changed while it was read", "retry")
     return content
 
 
 def _require_private(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise PrivateFileError("is no regular file", "name the file itself")
+        raise PrivateFileError("is not a regular file", "name the file itself")
     if status.st_uid != os.geteuid():
         problem = f"belongs to user {status.st_uid}"
         raise PrivateFileError(problem, "run as its owner or chown it")
     if status.st_mode & OTHERS:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         problem = f"can be read or written by others (mode {mode})"
-        advice = "run chmod 600 on it, and replace what it holds if somebody may have read it"
+        advice = "run chmod 600 on it, and replace its secret if another user may have read it"
         raise PrivateFileError(problem, advice)
 
 

@@ -1,7 +1,7 @@
-"""A provider that holds one share of every data key, asked beside the others.
+"""Providers, which hold one share of every data key and are asked concurrently.
 
-How long a call may take is the adapter's to bound, as ``RootKms`` promises, and nobody else's. Each
-piece of work has a thread to itself, so one provider that hangs keeps nobody else waiting.
+The adapter bounds the time of a call, as ``RootKms`` promises; there is no timeout here. Each call
+runs in its own thread, so a provider that hangs does not delay the others.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -38,35 +38,37 @@ _CAUSES = {
 
 
 class Provider:
-    """A root key under the name that vaults know it by.
+    """A root key under the provider name that vaults use.
 
-    ``report`` is told, from a thread of this provider, when it fails after nobody waited for it any
-    more.
+    If a call fails after it was abandoned, ``report`` is called with the failure, in the thread of
+    that call.
     """
 
     __slots__ = ("_report", "kms", "name")
 
     def __init__(self, name: str, kms: RootKms, report: Report) -> None:
         if name == SERVER:
-            raise ValueError(f"A provider cannot be named {SERVER}: that holder is no provider.")
+            raise ValueError(f'"{SERVER}" is reserved and cannot be a provider name.')
         self.name = name
         self.kms = kms
         self._report = report
 
     def start(self, work: Work) -> "Future[bytes | bytearray]":
-        """Start work with the KMS; what it raises is raised by the future's ``result``."""
+        """Start work with the KMS; the future's ``result`` raises what the work raises."""
         future: Future[bytes | bytearray] = Future()
         try:
             run_in_thread(partial(_work, work, self.kms, future))
         except RuntimeError:  # the system has no thread left
-            future.set_exception(KmsUnavailableError(f"No thread is left to ask {self.name}."))
+            future.set_exception(
+                KmsUnavailableError(f"The system has no thread left for a call to {self.name}.")
+            )
         return future
 
     def abandon(self, future: "Future[bytes | bytearray]") -> None:
-        """Wait for work no more; what it still brings is wiped, how it fails is reported."""
-        future.add_done_callback(self._drop)
+        """Stop waiting for work: wipe a late result, report a late failure."""
+        future.add_done_callback(self._discard)
 
-    def _drop(self, future: "Future[bytes | bytearray]") -> None:
+    def _discard(self, future: "Future[bytes | bytearray]") -> None:
         cause = _cause(future)
         if cause is not None:
             self._report(ProviderFailure(self.name, cause))
@@ -80,55 +82,55 @@ class Provider:
 def _work(work: Work, kms: RootKms, future: "Future[bytes | bytearray]") -> None:
     try:
         future.set_result(work(kms))
-    except Exception as error:  # noqa: BLE001 - told by the future
+    except Exception as error:  # noqa: BLE001 - the future raises it
         future.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a provider answered, at the place at which it was asked; empty if it failed."""
+    """A provider's answer, empty if it failed; ``index`` is the position of its call."""
 
-    place: int
+    index: int
     content: bytes | bytearray = field(repr=False)
     failure: ProviderFailure | None = None
 
     def buffer(self) -> bytearray:
-        """Return the content as a buffer to wipe: the KMS's own, where it gave one."""
+        """Return the content as a buffer to wipe; the KMS's own buffer if it returned one."""
         return self.content if isinstance(self.content, bytearray) else bytearray(self.content)
 
 
 @contextmanager
 def ask_all(calls: Sequence[tuple[Provider, Work]]) -> Iterator[Iterator[Answer]]:
-    """Ask all providers at once and lend their answers in the order in which they come.
+    """Ask all providers concurrently and yield their answers in order of arrival.
 
-    At the end nobody waits for those that have not answered.
+    Calls that have not answered when the block ends are abandoned.
     """
     with closing(_answers(calls)) as answers:
         yield answers
 
 
 def _answers(calls: Sequence[tuple[Provider, Work]]) -> Generator[Answer, None, None]:
-    waiting = {provider.start(work): place for place, (provider, work) in enumerate(calls)}
+    waiting = {provider.start(work): index for index, (provider, work) in enumerate(calls)}
     try:
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                place = waiting.pop(future)
-                yield _answer(place, calls[place][0], future)
+                index = waiting.pop(future)
+                yield _answer(index, calls[index][0], future)
     finally:
-        for future, place in waiting.items():
-            calls[place][0].abandon(future)
+        for future, index in waiting.items():
+            calls[index][0].abandon(future)
 
 
-def _answer(place: int, provider: Provider, future: "Future[bytes | bytearray]") -> Answer:
+def _answer(index: int, provider: Provider, future: "Future[bytes | bytearray]") -> Answer:
     cause = _cause(future)
     if cause is not None:
-        return Answer(place, b"", ProviderFailure(provider.name, cause))
-    return Answer(place, future.result())
+        return Answer(index, b"", ProviderFailure(provider.name, cause))
+    return Answer(index, future.result())
 
 
 def _cause(future: "Future[bytes | bytearray]") -> Cause | None:
-    """Return why work that has ended gave nothing, or None if it gave something."""
+    """Return why finished work failed; None if it succeeded."""
     error = future.exception()
     if error is None:
         return None

@@ -1,7 +1,7 @@
-"""Changing the keys above a secret without opening it.
+"""Rewraps data keys, KEKs and shares under new keys without opening any secret.
 
-A rotation may stop anywhere: every sealed secret names the KEK that it is under, so old and new
-ones open side by side, and going on means to skip those that are done.
+A rotation may stop anywhere: every sealed secret names its KEK, so secrets under old and new KEKs
+open side by side, and a resumed rotation skips those that are done.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,9 +27,9 @@ from signer.custody.kms.port import RootKms
 from signer.custody.modes import PLANS
 
 Entry = tuple[SecretContext, SealedSecret]
-Failed: TypeAlias = Callable[[SecretContext, CustodyError], None]
+OnFailure: TypeAlias = Callable[[SecretContext, CustodyError], None]
 NOT_OPEN = (CorruptError, KmsKeyNotFoundError)
-"""How one layer fails whatever becomes of the others: it is not what it should be."""
+"""Errors of a single layer that say nothing about the other secrets, so a rotation continues."""
 
 
 def _raise(_context: SecretContext, error: CustodyError) -> None:
@@ -42,29 +42,31 @@ def rewrap_deks(
     new_wrapped_kek: bytes,
     entries: Iterable[Entry],
     random_bytes: RandomBytes,
-    failed: Failed = _raise,
+    failed: OnFailure = _raise,
 ) -> Iterator[Entry]:
     """Yield a vault's secrets with their DEKs, or the server's halves, under the vault's new KEK.
 
-    Each is proven to unwrap to the same before it is yielded; one that is under the new KEK already
-    is left out, and no secret is decrypted. One of which a layer does not open is told to
-    ``failed``, which raises unless it is left out too. Raise what ``RootKms`` raises otherwise,
-    ``ValueError`` for a secret of another vault or of a mode without KEK.
+    Each is unwrapped once before it is yielded; secrets already under the new KEK are skipped, and
+    no secret is decrypted. If a layer does not open, ``failed`` is called; the secret is skipped
+    unless it raises. Also raises what ``RootKms`` raises, and ``ValueError`` for a secret of
+    another vault or of a mode without KEK.
     """
-    new_kek, former = open_vault_key(kms, new_wrapped_kek, context), _opened_once(kms, context)
+    new_kek, former = open_vault_key(kms, new_wrapped_kek, context), _kek_cache(kms, context)
     for secret_context, sealed in entries:
         _require_vault(context, secret_context)
         if sealed.wrapped_kek == new_wrapped_kek:
             continue
         try:
-            blob = _moved(former(sealed.wrapped_kek), new_kek, secret_context, sealed, random_bytes)
+            blob = _rewrap_dek(
+                former(sealed.wrapped_kek), new_kek, secret_context, sealed, random_bytes
+            )
         except NOT_OPEN as error:
             failed(secret_context, error)
             continue
         yield secret_context, replace(sealed, wrapped_kek=new_wrapped_kek, wrapped_dek=blob)
 
 
-def _moved(
+def _rewrap_dek(
     old_kek: AESGCM,
     new_kek: AESGCM,
     context: SecretContext,
@@ -76,8 +78,8 @@ def _moved(
         return seal_layer(new_kek, dek, context.aad(layer), random_bytes)
 
 
-def _opened_once(kms: RootKms, context: VaultContext) -> Callable[[bytes], AESGCM]:
-    """Return what opens each former KEK once, also one that does not open: thousands wait there."""
+def _kek_cache(kms: RootKms, context: VaultContext) -> Callable[[bytes], AESGCM]:
+    """Return a function that opens former KEKs and caches results and errors, for many versions."""
 
     @cache
     def tried(wrapped_kek: bytes) -> AESGCM | CustodyError:
@@ -96,9 +98,9 @@ def _opened_once(kms: RootKms, context: VaultContext) -> Callable[[bytes], AESGC
 
 
 def rewrap_vault_key(old: RootKms, new: RootKms, context: VaultContext, wrapped: bytes) -> bytes:
-    """Return a vault's KEK wrapped by another root, proven to unwrap there to the same.
+    """Return a vault's KEK wrapped by another root, after unwrapping it there once.
 
-    The KEK stays what it was, so nothing under it changes. Raise what either root raises.
+    The KEK itself does not change, so nothing under it changes. Raises what either root raises.
     """
     return _rewrap(old, new, wrapped, context.aad())
 
@@ -106,10 +108,10 @@ def rewrap_vault_key(old: RootKms, new: RootKms, context: VaultContext, wrapped:
 def rewrap_share(
     old: RootKms, new: RootKms, context: SecretContext, sealed: SealedSecret, provider: str
 ) -> SealedSecret:
-    """Return a secret with one provider's share wrapped by that provider's new root, proven.
+    """Return a secret with one provider's share rewrapped by that provider's new root.
 
-    The other shares stay untouched, and no DEK is rebuilt. Raise what either root raises,
-    ``ValueError`` where the provider holds no share.
+    The other shares do not change, and no DEK is rebuilt. Raises what either root raises, and
+    ``ValueError`` if the provider holds no share.
     """
     held = [share.provider for share in sealed.wrapped_shares]
     at, shares = held.index(provider), list(sealed.wrapped_shares)
@@ -118,8 +120,8 @@ def rewrap_share(
     return replace(sealed, wrapped_shares=tuple(shares))
 
 
-def prove_root(kms: RootKms, aad: bytes, random_bytes: RandomBytes) -> None:
-    """Raise what a root raises, or ``CorruptError``, unless it unwraps what it wraps under this."""
+def verify_root(kms: RootKms, aad: bytes, random_bytes: RandomBytes) -> None:
+    """Verify that a root unwraps what it wraps; raise what it raises, or ``CorruptError``."""
     with wiping(draw(random_bytes, KEY_BYTES)) as drawn:
         wrapped = kms.wrap(drawn, aad)
         with wiping(kms.unwrap(wrapped, aad)) as proof:
@@ -136,4 +138,4 @@ def _rewrap(old: RootKms, new: RootKms, wrapped: bytes, aad: bytes) -> bytes:
 
 def _require_vault(context: VaultContext, secret_context: SecretContext) -> None:
     if secret_context.vault_context != context or not PLANS[context.mode].has_vault_key:
-        raise ValueError("A KEK is rotated for the secrets of its own vault alone.")
+        raise ValueError("A KEK is rotated only for the secrets of its own vault.")

@@ -1,7 +1,7 @@
-"""Sealing in every custody mode: the DEK goes into parts, and every part to its holder.
+"""Sealing in every custody mode: splits the DEK and wraps each part at its holder.
 
-Whoever wraps unwraps once before anything relies on it: some clouds wrap with a public key and
-never ask whether the key that unwraps is there.
+Every wrapped part is unwrapped once before anything relies on it: some clouds wrap with a public
+key and never check whether the private key exists.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from signer.custody.share import Share
 
 @dataclass(frozen=True, slots=True)
 class Holders:
-    """Who may hold the keys of vaults: the root of their KEKs, and providers in a vault's order."""
+    """Key holders of vaults: the root of their KEKs, and providers in a vault's order."""
 
     root: RootKms
     providers: tuple[Provider, ...] = ()
@@ -36,9 +36,9 @@ class Holders:
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """A sealed secret; with it, once and never again, what the client must keep to open it.
+    """A sealed secret, and the only copy of the client share, if the mode has one.
 
-    The client's share is encoded as ``Share.encode`` says; whoever hands it over wipes it.
+    The share is encoded by ``Share.encode``; the caller seals it for the client and wipes it.
     """
 
     sealed: SealedSecret
@@ -54,9 +54,9 @@ def seal(
 ) -> Sealing:
     """Seal one version of a secret in the mode of its context; the caller wipes ``secret``.
 
-    ``wrapped_kek`` is the vault's, and empty in modes whose DEKs providers hold; those want exactly
-    the plan's number of ``holders.providers`` (``ValueError``), and every one of them to answer
-    (``QuorumError``). Raise also what ``RootKms`` raises, ``CorruptError``, ``SecretSizeError``.
+    ``wrapped_kek`` is the vault's, and empty in modes whose DEKs providers hold; those modes need
+    exactly the plan's number of ``holders.providers`` (``ValueError``), and all of them must answer
+    (``QuorumError``). Also raises what ``RootKms`` raises, ``CorruptError``, ``SecretSizeError``.
     """
     plan = PLANS[context.mode]
     _require_holders(plan, holders, wrapped_kek)
@@ -65,7 +65,9 @@ def seal(
         parts = split_data_key(plan, dek, random_bytes)
     try:
         if plan.has_vault_key:
-            wrapped_dek = _wrap_kept(holders.root, wrapped_kek, context, parts, random_bytes)
+            wrapped_dek = _wrap_with_vault_key(
+                holders.root, wrapped_kek, context, parts, random_bytes
+            )
             sealed = SealedSecret(wrapped_kek, wrapped_dek, ciphertext)
         else:
             shares = wrap_shares(holders.providers, context, parts.shares)
@@ -80,20 +82,20 @@ def _require_holders(plan: Plan, holders: Holders, wrapped_kek: bytes) -> None:
     roots = {provider.kms.key_id for provider in holders.providers}
     if plan.providers and not len(names) == len(roots) == len(holders.providers) == plan.providers:
         raise ValueError(
-            f"This custody mode wants {plan.providers} providers of different names and root keys."
+            f"This custody mode needs {plan.providers} providers of different names and root keys."
         )
     if bool(wrapped_kek) is not plan.has_vault_key:
-        raise ValueError("A vault has a key of its own, or providers that hold its data keys.")
+        raise ValueError("A vault has either a KEK, or providers that hold its data keys.")
 
 
-def _wrap_kept(
+def _wrap_with_vault_key(
     root: RootKms,
     wrapped_kek: bytes,
     context: SecretContext,
     parts: Parts,
     random_bytes: RandomBytes,
 ) -> bytes:
-    """Wrap under the vault's KEK the whole DEK, or the half that the client's leaves."""
+    """Wrap the whole DEK, or the server's half of it, under the vault's KEK."""
     kek = open_vault_key(root, wrapped_kek, context.vault_context)
     if parts.client is None:
         return seal_layer(kek, parts.kept, context.aad(Layer.DEK), random_bytes)
@@ -104,19 +106,19 @@ def _wrap_kept(
 def wrap_shares(
     providers: tuple[Provider, ...], context: SecretContext, shares: tuple[Share, ...]
 ) -> tuple[WrappedShare, ...]:
-    """Return every provider's share as it wrapped it, proven; raise ``QuorumError``."""
+    """Have each provider wrap and unwrap its share; return the blobs; raise ``QuorumError``."""
     calls: list[tuple[Provider, Work]] = [
         (provider, partial(_wrap_and_prove, share=share, aad=context.share_aad(provider.name)))
         for provider, share in zip(providers, shares, strict=True)
     ]
     with ask_all(calls) as answers:
-        given = sorted(answers, key=lambda answer: answer.place)
+        given = sorted(answers, key=lambda answer: answer.index)
     failures = tuple(answer.failure for answer in given if answer.failure)
     if failures:
         missing = ", ".join(f"{failure.provider} ({failure.cause})" for failure in failures)
         raise QuorumError(
-            f"A secret is sealed only if every provider holds its share; failed: {missing}. "
-            "Nothing was stored: try again when all answer.",
+            f"Every provider must wrap its share of a secret; failed: {missing}. Nothing was "
+            "stored: retry when all providers answer.",
             failures,
         )
     return tuple(

@@ -1,12 +1,13 @@
-"""Shamir's secret sharing over GF(256): any ``threshold`` shares give the secret, fewer nothing.
+"""Shamir's secret sharing over GF(256): ``threshold`` shares rebuild it, fewer reveal nothing.
 
-Each byte of the secret is the constant term of a polynomial of its own, whose other coefficients
-are uniform, zero included: that is what makes fewer shares independent of the secret. A share is
-the number of a point (1 to 255) and the polynomials' values there. Source: A. Shamir, "How to
-share a secret", 1979; shares interoperate with HashiCorp Vault's, which append the number.
+Each byte of the secret is the constant term of a separate polynomial, whose other coefficients are
+uniform, zero included: this makes fewer shares independent of the secret. A share is the number of
+a point (1 to 255) and the polynomials' values there. Source: A. Shamir, "How to share a secret",
+1979; shares interoperate with HashiCorp Vault's, which append the number.
 
-Nothing here tells right shares from wrong ones: that needs a proof over the secret, such as the
-tag of what it encrypts. For what is constant-time and what is not, see ``signer.custody.gf256``.
+This module cannot distinguish right shares from wrong ones: that needs a proof over the secret, as
+the tag of a value encrypted under it. ``signer.custody.gf256`` says which operations are
+constant-time.
 """
 
 from collections.abc import Sequence
@@ -29,14 +30,16 @@ def split(
 ) -> tuple[Share, ...]:
     """Split 1 to ``SECRET_BYTES_MAX`` bytes into shares numbered from 1, which the caller wipes.
 
-    Raise ``ValueError`` unless ``THRESHOLD_MIN`` <= threshold <= shares <= ``SHARES_MAX``, and
+    Raises ``ValueError`` unless ``THRESHOLD_MIN`` <= threshold <= shares <= ``SHARES_MAX``, and
     ``RandomnessError``.
     """
     size_bytes = len(secret)
     if not 0 < size_bytes <= SECRET_BYTES_MAX:
         raise ValueError(f"A secret to share is 1 to {SECRET_BYTES_MAX} bytes, not {size_bytes}.")
     if not THRESHOLD_MIN <= threshold <= shares <= SHARES_MAX:
-        raise ValueError(f"{threshold} of {shares} is no threshold: 2 <= it <= shares <= 255.")
+        raise ValueError(
+            f"{threshold} of {shares} is not a valid threshold: 2 <= threshold <= shares <= 255."
+        )
     with wiping(draw(random_bytes, size_bytes * (threshold - 1))) as drawn:
         starts = range(0, len(drawn), size_bytes)
         lanes = [lanes_of(memoryview(drawn)[at : at + size_bytes]) for at in starts]
@@ -46,17 +49,18 @@ def split(
 
 
 def combine(shares: Sequence[Share]) -> bytearray:
-    """Return the secret of which these are shares, in a buffer the caller wipes.
+    """Return the secret rebuilt from shares, in a buffer the caller wipes.
 
-    Give as many as the threshold; with fewer, or with foreign ones, the result is another secret
-    that looks as random. Raise ``SharesMismatchError`` for shares that cannot belong together:
-    none, one twice, of different lengths or no length of a share, or numbered 0.
+    Pass as many shares as the threshold; with fewer, or with shares of another secret, the result
+    is another value that looks as random. Raises ``SharesMismatchError`` for shares that cannot
+    belong together: an empty list, a duplicate, an invalid or different length, or the number 0.
     """
     numbers = tuple(share.number for share in shares)
     size_bytes = _size_of_all(shares)
     if not size_bytes or len(set(numbers)) != len(numbers) or not _NUMBERS.issuperset(numbers):
         raise SharesMismatchError(
-            "The shares do not belong together: one came twice, has another length, or is none."
+            "The shares do not belong together: one is a duplicate or not a share, or the lengths "
+            "differ."
         )
     lanes = [lanes_of(share.value) for share in shares]
     (secret,) = weighted_sums([_weights_at_zero(numbers)], lanes, size_bytes)
@@ -64,7 +68,7 @@ def combine(shares: Sequence[Share]) -> bytearray:
 
 
 def _size_of_all(shares: Sequence[Share]) -> int:
-    """Return the length that all shares have, or 0 if there is no such length."""
+    """Return the common length of all shares; 0 if they have no common, valid length."""
     sizes = {len(share.value) for share in shares}
     size_bytes = sizes.pop() if len(sizes) == 1 else 0
     return size_bytes if size_bytes <= SECRET_BYTES_MAX else 0
@@ -72,7 +76,7 @@ def _size_of_all(shares: Sequence[Share]) -> int:
 
 @lru_cache(maxsize=256)
 def _powers_of_all(shares: int, threshold: int) -> tuple[tuple[int, ...], ...]:
-    """Return for each share the powers of its number, the highest first and its 0th last."""
+    """Return for each share the powers of its number, from the highest to the 0th."""
     return tuple(_powers(number, threshold) for number in range(1, shares + 1))
 
 

@@ -1,4 +1,4 @@
-"""One share of a data key, and the bytes in which it is wrapped or handed over."""
+"""One share of a data key, and its encoding."""
 
 from dataclasses import dataclass, field
 
@@ -11,13 +11,13 @@ _HEADER_BYTES = 2
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share's number among its siblings, from 1, and its value, which its owner wipes."""
+    """A share's number, from 1, and its value, which its owner wipes."""
 
     number: int
     value: bytearray = field(repr=False)
 
     def encode(self) -> bytearray:
-        """Return ``format || number || value``: the number is wrapped with what it numbers."""
+        """Return ``format || number || value``, so that the number is wrapped with the value."""
         return bytearray((_FORMAT, self.number)) + self.value
 
     def wipe(self) -> None:

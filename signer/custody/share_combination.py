@@ -1,4 +1,4 @@
-"""Finding the shares that open a secret, as they come in; pure, whoever brings them."""
+"""Share combination: finds, as shares arrive, a set of them that opens the secret; pure."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -13,18 +13,18 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.modes import ClientPart, Plan
 from signer.custody.share import Share, decode_share
 
-Yields: TypeAlias = Callable[[bytearray, SecretContext, bytes], bytearray]
-"""Makes something of a DEK that proved to be right; raises ``CorruptError`` for any other."""
+UseKey: TypeAlias = Callable[[bytearray, SecretContext, bytes], bytearray]
+"""Takes a candidate DEK, context and ciphertext; raises ``CorruptError`` if the DEK is wrong."""
 
 
 class ShareCombination:
-    """The shares of one DEK that are here, and what is known of those who did not bring theirs.
+    """The shares of one DEK that have arrived, and the failures of the other providers.
 
-    ``yields`` says what comes of the DEK: usually the secret.
+    ``use_key`` turns the DEK into the result, usually the secret. ``client`` is the client's part,
+    or None if it has none or does not take part.
 
-    ``client`` is the client's part, and None where it has none or does not take part. What proves
-    a DEK is the tag of the secret that it opens, so every set of shares that is large enough is
-    tried, and the first that opens the secret tells whose other share was a lie.
+    Only the AEAD tag of the secret shows that a DEK is right. So every sufficiently large set of
+    shares is tried, and the first set that opens the secret reveals which other shares were wrong.
     """
 
     def __init__(
@@ -33,24 +33,24 @@ class ShareCombination:
         context: SecretContext,
         ciphertext: bytes,
         client: Share | None,
-        yields: Yields = open_under_dek,
+        use_key: UseKey = open_under_dek,
     ) -> None:
         self.failures: list[ProviderFailure] = []
         self._plan = plan
         self._context = context
         self._ciphertext = ciphertext
         self._client = client
-        self._yields = yields
+        self._use_key = use_key
         in_the_split = plan.client is ClientPart.SHARE and client is not None
         self._needed = plan.threshold - in_the_split
         self._held: dict[str, Share] = {}
 
     def fail(self, provider: str, cause: Cause) -> None:
-        """Note that a provider brought nothing."""
+        """Record that a provider returned no share."""
         self.failures.append(ProviderFailure(provider, cause))
 
-    def take(self, provider: str, number: int, encoded: bytes | bytearray) -> bytearray | None:
-        """Take a provider's share of this number; return what the DEK yields once it is right."""
+    def add(self, provider: str, number: int, encoded: bytes | bytearray) -> bytearray | None:
+        """Add a provider's share; return the result once a set of shares opens the secret."""
         try:
             share = decode_share(encoded, number, KEY_BYTES)
         except SharesMismatchError:
@@ -61,25 +61,25 @@ class ShareCombination:
         for chosen in combinations(others, self._needed - 1):
             secret = self._try((*chosen, provider))
             if secret is not None:
-                self._accuse(set(others) - set(chosen))
+                self._mark_wrong(set(others) - set(chosen))
                 return secret
         return None
 
-    def lost(self) -> CustodyError:
-        """Return why the secret is not opened, once all who were asked have answered."""
+    def error(self) -> CustodyError:
+        """Return why the secret did not open, once all providers have answered."""
         where = f"{self._context.path}, version {self._context.version}, in {self._context.vault}"
         failures = tuple(self.failures)
         if len(self._held) >= self._needed:
             return mismatch(self._context, failures)
-        said = ", ".join(f"{each.provider} ({each.cause})" for each in failures)
+        reasons = ", ".join(f"{each.provider} ({each.cause})" for each in failures)
         return QuorumError(
-            f"Too few providers gave their share of {where}: {len(self._held)} of the "
-            f"{self._needed} that it takes; failed: {said}. Nothing was opened: try again later.",
+            f"Too few providers returned their share of {where}: {len(self._held)} of "
+            f"{self._needed}; failed: {reasons}. Nothing was opened: retry later.",
             failures,
         )
 
     def close(self) -> None:
-        """Wipe the shares that are here."""
+        """Wipe all shares."""
         for share in self._held.values():
             share.wipe()
 
@@ -87,11 +87,11 @@ class ShareCombination:
         shares = [self._held[provider] for provider in providers]
         try:
             dek = rebuild_data_key(self._plan, shares, self._client)
-            return self._yields(dek, self._context, self._ciphertext)
+            return self._use_key(dek, self._context, self._ciphertext)
         except CorruptError:
             return None
 
-    def _accuse(self, providers: set[str]) -> None:
+    def _mark_wrong(self, providers: set[str]) -> None:
         for provider in sorted(providers):
             self.fail(provider, Cause.LIED)
 
@@ -99,10 +99,10 @@ class ShareCombination:
 def mismatch(
     context: SecretContext, failures: tuple[ProviderFailure, ...] = ()
 ) -> SharesMismatchError:
-    """Return the error for parts that are all here and give no DEK that opens the secret."""
+    """Return the error for parts that are complete, but do not rebuild the secret's DEK."""
     return SharesMismatchError(
-        f"The shares do not belong together that came for {context.path}, version "
-        f"{context.version}, in vault {context.vault}: one is of another secret or version or was "
-        "changed, or the secret was. Nothing was opened: check the client's share and the backup.",
+        f"The shares for {context.path}, version {context.version}, in vault {context.vault} do "
+        "not belong together: one is of another secret or version, or a share or the secret was "
+        "modified. Nothing was opened: check the client share and the backup.",
         failures,
     )

@@ -1,9 +1,9 @@
-"""Threads that are kept for the next call, and never keep one waiting.
+"""Unbounded pool of daemon threads; idle ones are reused.
 
-Starting a thread waits until it runs, behind every other that wants the interpreter: for a read
-that asks three providers, longer than the answer of one takes. A pool of a fixed size would queue
-calls behind those that hang. So a call runs in a thread that has nothing to do, or else in a new
-one; how many there may be is for whoever asks to bound.
+Starting a thread blocks until it runs, behind every thread that waits for the interpreter: for a
+read that asks three providers, longer than one provider's answer takes. A pool of fixed size would
+queue calls behind calls that hang. So work runs in an idle thread, or in a new one if there is no
+idle thread; callers bound the number of calls.
 """
 
 import threading
@@ -11,18 +11,18 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TypeAlias
 
-KEPT_MAX = 32
+IDLE_MAX = 32
 NAME = "custody-call"
 
 Work: TypeAlias = Callable[[], None]
 
-_idle: list[SimpleQueue[Work]] = []  # of the process: what one provider leaves, another takes
+_idle: list[SimpleQueue[Work]] = []  # one list per process: providers share the idle threads
 
 
 def run_in_thread(work: Work) -> None:
-    """Run work that raises nothing in another thread; ``RuntimeError`` if the system has none left.
+    """Run work that never raises in another thread; ``RuntimeError`` if no thread can be started.
 
-    The thread is a daemon: work that never ends must not keep the process from its end.
+    The thread is a daemon: work that hangs must not keep the process from exiting.
     """
     try:
         inbox = _idle.pop()
@@ -34,6 +34,6 @@ def run_in_thread(work: Work) -> None:
 
 def _serve(inbox: SimpleQueue[Work]) -> None:
     inbox.get()()
-    while len(_idle) < KEPT_MAX:
+    while len(_idle) < IDLE_MAX:
         _idle.append(inbox)
-        inbox.get()()  # bound to no name: a thread that waits holds nothing of its last call
+        inbox.get()()  # not bound to a name: an idle thread keeps no reference to its last work

@@ -1,4 +1,4 @@
-"""A secret in two halves: a uniform one, and its xor with the secret. Either alone says nothing."""
+"""Splits a secret into a uniform half and its xor with the secret; one half reveals nothing."""
 
 from signer.custody.buffers import RandomBytes, draw
 from signer.custody.errors import SharesMismatchError
@@ -13,8 +13,8 @@ def split(secret: bytes | bytearray, random_bytes: RandomBytes) -> tuple[bytearr
 def join(one: bytes | bytearray, other: bytes | bytearray) -> bytearray:
     """Return the secret of two halves, in a buffer the caller wipes.
 
-    Raise ``SharesMismatchError`` for halves of different lengths. The integers that are made on
-    the way are what ``signer.custody.gf256`` says of its own.
+    Raises ``SharesMismatchError`` for halves of different lengths. The intermediate integers have
+    the limits described in ``signer.custody.gf256``.
     """
     if len(one) != len(other):
         raise SharesMismatchError("The shares do not belong together: their lengths differ.")

@@ -20,7 +20,7 @@ from signer.custody.buffers import RandomBytes
 from signer.custody.envelope import SealedSecret
 from signer.custody.errors import CorruptError, CustodyError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
-from signer.custody.rewrapping import NOT_OPEN, prove_root, rewrap_share
+from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
@@ -79,7 +79,7 @@ class ShareMigration:
             )
         kms = self._kms(vault, order.provider)
         # 1. Every share will depend on this key, so it must unwrap what it wraps.
-        prove_root(kms, self._proof_aad(vault, order.provider), self.random_bytes)
+        verify_root(kms, self._proof_aad(vault, order.provider), self.random_bytes)
         return ProviderRootChanged(
             id=vault_answer_id(ordered.envelope.body()),
             request=ordered.envelope,

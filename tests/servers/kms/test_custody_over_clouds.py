@@ -261,7 +261,7 @@ def test_two_clouds_down_open_nothing_and_leave_nothing_for_the_next_read(
     with clouds.on(dict.fromkeys(down, Fault.CLOSE)):
         for _ in range(2):
             before = asked.asked
-            with pytest.raises(QuorumError, match="1 of the 2") as caught:
+            with pytest.raises(QuorumError, match="1 of 2") as caught:
                 read(holders, sealing)
             assert {each.provider for each in caught.value.failures} == set(down)
             assert asked.asked > before  # no share was kept from the read before

@@ -92,7 +92,7 @@ def test_the_der_of_a_key_is_the_librarys_and_comes_back() -> None:
 @pytest.mark.parametrize("low", [bytes(32), b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f"])
 def test_a_key_of_low_order_is_refused(low: bytes) -> None:
     spki = HpkeKey(PRIVATE).spki[:12] + low
-    with pytest.raises(ValueError, match="public key of X25519"):
+    with pytest.raises(ValueError, match="X25519"):
         public_key_of(spki)
 
 

@@ -121,7 +121,7 @@ def test_an_order_that_proves_nothing_recovers_nothing_and_asks_no_provider(why:
 @pytest.mark.parametrize("name", ["gcp", "aws"])
 def test_a_recovery_needs_both_providers(name: str) -> None:
     failing, given = RaisingKms(KmsUnavailableError("no")), approval(envelope(order()))
-    with clouds(**{name: failing}) as some, pytest.raises(QuorumError, match="1 of the 2"):
+    with clouds(**{name: failing}) as some, pytest.raises(QuorumError, match="1 of 2"):
         recover(some.holders(MODE), HERE, sealed_in(MODE).sealed, given, Stream())
 
 

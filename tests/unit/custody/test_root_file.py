@@ -142,13 +142,13 @@ def test_a_missing_root_is_refused(root_path: Path) -> None:
 
 def test_a_folder_in_its_place_is_refused(root_path: Path) -> None:
     root_path.mkdir(mode=0o700)
-    assert "no regular file" in refusal(root_path)
+    assert "not a regular file" in refusal(root_path)
 
 
 @pytest.mark.timeout(10)
 def test_a_pipe_in_its_place_is_refused_without_waiting_for_a_writer(root_path: Path) -> None:
     os.mkfifo(root_path, 0o600)
-    assert "no regular file" in refusal(root_path)
+    assert "not a regular file" in refusal(root_path)
 
 
 def test_a_socket_in_its_place_is_refused(root_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from functools import partial
 
 from signer.custody import thread_pool
-from signer.custody.thread_pool import KEPT_MAX, NAME, run_in_thread
+from signer.custody.thread_pool import IDLE_MAX, NAME, run_in_thread
 from tests.harness.builders.waiting import until
 
-MANY = 3 * KEPT_MAX
+MANY = 3 * IDLE_MAX
 
 
 class WrappedVersion:
@@ -46,15 +46,15 @@ def test_a_call_never_waits_behind_those_that_hang() -> None:
 def test_after_a_burst_only_so_many_threads_are_kept() -> None:
     before = running()
     test_a_call_never_waits_behind_those_that_hang()
-    until(lambda: running() <= max(before, KEPT_MAX) + 2)
+    until(lambda: running() <= max(before, IDLE_MAX) + 2)
 
 
 def test_a_thread_is_used_again() -> None:
     used = set()
-    for _ in range(2 * KEPT_MAX):
+    for _ in range(2 * IDLE_MAX):
         used.add(done(threading.current_thread))
         until(lambda: bool(thread_pool._idle))  # noqa: SLF001 - the thread is idle again
-    assert len(used) <= KEPT_MAX + 1
+    assert len(used) <= IDLE_MAX + 1
 
 
 def test_a_thread_that_waits_holds_nothing_of_its_last_call() -> None:

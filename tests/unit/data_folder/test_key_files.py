@@ -39,7 +39,7 @@ def test_a_key_of_another_user_is_refused(key_file: Path) -> None:
 def test_a_pipe_at_its_path_does_not_block(key_file: Path) -> None:
     key_file.unlink()
     os.mkfifo(key_file, 0o600)
-    assert "is no regular file" in refusal(key_file)
+    assert "is not a regular file" in refusal(key_file)
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\n"])

@@ -204,7 +204,7 @@ def test_no_other_mode_has_a_recovery(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
         said = give(one.desk.operations, sealed())
         assert trail(said)[-1] == "recovery.refused"
-        assert "recovery" in AuditRecord.decode(said[-1].value).detail
+        assert "cannot be recovered" in AuditRecord.decode(said[-1].value).detail
 
 
 def test_an_old_order_that_was_carried_out_is_refused_when_it_comes_again_too_late() -> None:

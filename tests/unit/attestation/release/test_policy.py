@@ -118,7 +118,7 @@ def test_a_sealing_key_of_low_order_is_refused(first: str) -> None:
     """Everyone could open a box that is sealed to it."""
     last = "7f" if first == "ec" else "00"
     middle = ("ff" if first == "ec" else "00") * 30
-    with pytest.raises(ValidationError, match="public key of X25519"):
+    with pytest.raises(ValidationError, match="X25519"):
         holder("gcp", sealing_key=f"0x{first}{middle}{last}")
 
 
