@@ -43,7 +43,7 @@ class Catalog:
 
     def no_table(self, name: str) -> str:
         """Return the error for an unknown table, with the names of all tables."""
-        return f"There is no table {name}: there are {', '.join(self.columns)}."
+        return f"Unknown table {name}; known tables: {', '.join(self.columns)}."
 
     def explain(self, sql: str, sentence: str) -> str:
         """Return the engine's error; for an unknown name, an error that lists the known names."""
@@ -52,7 +52,7 @@ class Catalog:
         if column := _NO_COLUMN.search(sentence):
             named = [name for name in self.columns if re.search(rf"\b{name}\b", sql)]
             known = "; ".join(f"{name} has {self._names(name)}" for name in named)
-            return f"There is no column {column[1] or column[2]}{known and ': '}{known}."
+            return f"Unknown column {column[1] or column[2]}{known and '; '}{known}."
         return sentence
 
     def _names(self, table: str) -> str:

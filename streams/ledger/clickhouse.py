@@ -63,7 +63,7 @@ class ClickHouse:
     def in_memory(cls) -> Self:
         """Open an in-memory engine inside this process, which must not hold a folder."""
         engine = Embedded(IN_MEMORY)
-        with translated("ClickHouse's own engine could not be started", engine):
+        with translated("The embedded ClickHouse engine could not be started", engine):
             return cls(engine, "sixgate", {})
 
     @classmethod
@@ -78,7 +78,7 @@ class ClickHouse:
 
     def new_connection(self, settings: Settings | None = None) -> "ClickHouse":
         """Open a second connection to the same database, with its own settings."""
-        with translated("The ledger could not be opened a second time", self._engine):
+        with translated("A second connection to the ledger could not be opened", self._engine):
             return ClickHouse(self._engine, self.database, settings or {})
 
     @property
@@ -94,7 +94,7 @@ class ClickHouse:
         """Create the database if it is absent."""
         sql = f"CREATE DATABASE IF NOT EXISTS {self.database}"
         self._run(
-            "The ledger's database could not be made",
+            "The ledger's database could not be created",
             lambda client: client.command(sql, use_database=False),
         )
 
@@ -140,7 +140,7 @@ class ClickHouse:
         target = table if self.in_process else _guarded(table, columns, only_if)
         names = list(columns) if self.in_process else None
         self._run(
-            "The ledger could not be appended to",
+            "Appending to the ledger failed",
             lambda client: client.raw_insert(
                 target, names, stream, settings=settings, fmt="ArrowStream"
             ),
@@ -193,5 +193,6 @@ def _guarded(table: str, columns: Mapping[str, str], only_if: str) -> str:
     """Return the INSERT target with a guard: inserts all rows, or fails if ``only_if`` is false."""
     names = ", ".join(f"`{name}`" for name in columns)
     types = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
-    guard = f"throwIf(NOT ifNull({only_if}, 0), 'the table has moved on') = 0"
+    refusal = "the chain no longer ends at the base of this batch"
+    guard = f"throwIf(NOT ifNull({only_if}, 0), '{refusal}') = 0"
     return f"{table} ({names}) SELECT {names} FROM input('{types}') WHERE {guard}"  # noqa: S608

@@ -72,7 +72,7 @@ class Embedded:
 
     def unreachable_advice(self) -> str:
         """Return what to check: the folder."""
-        return f"look at {self.path}"
+        return f"check the folder {self.path}"
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def refuse_held(path: Path) -> None:
     except BlockingIOError:
         if _holder(status) != str(os.getpid()):
             raise LedgerBusyError(
-                f"The ledger in {path} is held by process {_holder(status)}: "
-                "stop that one, or work through it."
+                f"The ledger in {path} is in use by process {_holder(status)}: "
+                "stop that process, or use the ledger through it."
             ) from None
     except OSError as error:
         raise LedgerUnavailableError(

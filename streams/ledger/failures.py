@@ -36,7 +36,7 @@ def failure_of(what_failed: str, error: Exception, advice: str) -> LedgerUnavail
     begun = isinstance(error, StreamFailureError)
     code = error.code if isinstance(error, Error) and not begun else None
     if code == _WRONG_PASSWORD:
-        return LedgerDeniedError(f"{what_failed}: it knows no such user with this password.")
+        return LedgerDeniedError(f"{what_failed}: the server rejects this user or password.")
     if code == _NOT_GRANTED:
         return LedgerDeniedError(f"{what_failed}: {reason_of(error)}.")
     if code in (_NO_DATABASE, _NO_TABLE):
@@ -53,7 +53,7 @@ def reason_of(error: Exception) -> str:
     if any(mark in text for mark in _DISK_FULL):
         return "the disk is full; free some space and start again"
     if "codec can't decode" in text:
-        return "the engine refused a row and quotes it as bytes; most likely its hash is wrong"
+        return "the engine refused a row, most likely because its hash is wrong"
     return _REST.split(_CODE.sub("", text))[0].strip(" .:")[:300] or "the engine gave no reason"
 
 
@@ -72,11 +72,11 @@ def _lost(error: BaseException) -> HTTPError | None:
 
 def _transport(lost: HTTPError) -> str:
     if isinstance(lost, SSLError):
-        return "the TLS handshake failed, one side does not trust the other's certificate"
+        return "the TLS handshake failed; one side does not trust the other's certificate"
     if isinstance(lost, ReadTimeoutError):
-        return "it took the request and gave no answer in time"
+        return "it accepted the request but did not answer before the timeout"
     if isinstance(lost, ConnectTimeoutError | NewConnectionError):
-        return "nothing answers there"
+        return "the connection failed"
     if isinstance(lost, UnexpectedResponseError):
-        return "what answers there is no ClickHouse server"
-    return "the connection was lost before the whole answer came"
+        return "the server at this address is not ClickHouse"
+    return "the connection was lost before the answer was complete"

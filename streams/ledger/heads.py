@@ -54,7 +54,7 @@ def open_head(envelope: Envelope, public_key: str) -> LedgerHead:
         return LedgerHead.decode(open_envelope(envelope, HEAD_TYPE, public_key))
     except (InvalidSignatureError, MalformedError) as error:
         raise LedgerRewrittenError(
-            "A published head is not signed by the ledger's key: it was changed, or it belongs to "
+            "A published head is not signed by the ledger's key: it was modified, or it belongs to "
             "another ledger."
         ) from error
 
@@ -97,7 +97,7 @@ class HeadFile:
             return Envelope.decode(newest) if newest else None
         except MalformedError as error:
             raise LedgerRewrittenError(
-                f"The last line of {self._path} is no head: the file was changed."
+                f"The last line of {self._path} is not a ledger head: the file was modified."
             ) from error
 
     def heads(self) -> Iterator[Envelope]:

@@ -124,8 +124,8 @@ class KafkaSource:
         except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
             await self._refuse_gaps()
             raise LedgerGapError(
-                f"The log does not reach where the ledger has read up to ({error}): it is older "
-                "than the ledger; restore the newer one."
+                f"The log ends before the ledger's position ({error}): it is older than the "
+                "ledger; restore the newer log."
             ) from error
         for at, messages in found.items():
             self._fetch_offsets[at] = messages[-1].offset + 1

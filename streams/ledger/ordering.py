@@ -45,8 +45,8 @@ def advance(
         offsets = [expected - 1, *(record.offset for record in group)]
         if any(later <= former for former, later in pairwise(offsets)):
             raise LedgerGapError(
-                f"The log gave an offset of {place[0]}/{place[1]} below {expected} again: it is "
-                "not the log that this ledger was made from."
+                f"The log returned an offset of {place[0]}/{place[1]} below {expected} again: it "
+                "is not the log that this ledger was made from."
             )
         advanced[place] = group[-1].offset + 1
     return advanced

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from streams.ledger.chain import Tip
 from streams.ledger.clickhouse import ClickHouse, Settings
 from streams.ledger.derived import PIECE, expressions, first_faults
+from streams.ledger.verifier import faults
 
 Ends = dict[tuple[str, int], int]
 
@@ -17,7 +18,6 @@ SETTINGS: Settings = {
     "optimize_use_projections": 0,
     "short_circuit_function_evaluation": "disable",
 }
-_OFFSET = "its offset is not above the former one of its partition"
 _LINKS = f"""
 SELECT seq, expected FROM (
     SELECT seq, prev_hash,
@@ -88,9 +88,9 @@ class Piece:
             yield _link_finding(seq, expected)
         for topic, partition, seq, offset, end, lower in self._rows(_PLACES):
             if offset <= ends.get((topic, partition), -1):
-                yield Finding(seq, Check.OFFSET, _OFFSET)
+                yield Finding(seq, Check.OFFSET, faults.OFFSET)
             if lower is not None:
-                yield Finding(lower, Check.OFFSET, _OFFSET)
+                yield Finding(lower, Check.OFFSET, faults.OFFSET)
             ends[topic, partition] = end
 
     def tip(self) -> Tip:
@@ -104,13 +104,13 @@ class Piece:
 
 def _link_finding(seq: int, expected: int) -> Finding:
     if seq > expected:
-        return Finding(expected, Check.NUMBER, f"the row is missing; the next one is {seq}")
+        return Finding(expected, Check.NUMBER, faults.missing(seq))
     if seq < expected:
         return Finding(seq, Check.NUMBER, "there is a second row with this number")
-    return Finding(seq, Check.LINK, "its link is not the hash of the row before")
+    return Finding(seq, Check.LINK, faults.LINK)
 
 
 def _content_finding(column: str, seq: int) -> Finding:
     if column == "hash":
-        return Finding(seq, Check.HASH, "its hash is not the hash of its content")
-    return Finding(seq, Check.DERIVED, f"its column {column} is not what the body says")
+        return Finding(seq, Check.HASH, faults.HASH)
+    return Finding(seq, Check.DERIVED, f"its column {column} does not match its body")

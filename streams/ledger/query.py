@@ -119,7 +119,7 @@ def _parser(connection: ClickHouse) -> ClickHouse:
     if connection.rows("SELECT toUInt64(getSetting('readonly'))") == [(0,)]:
         connection.close()
         raise LedgerDeniedError(
-            "Queries of users run only as a user whose profile is read-only: connect as "
+            "Users' queries require a database user with a read-only profile: connect as "
             "ledger_reader."
         )
     return ClickHouse.in_memory()

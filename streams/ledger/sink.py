@@ -173,7 +173,7 @@ class Sink:
             if end < position:
                 raise LedgerGapError(
                     f"The log of {topic}/{partition} ends at offset {end} but the ledger has read "
-                    f"up to {position}: the log is older than the ledger; restore the newer one."
+                    f"up to {position}: the log is older than the ledger; restore the newer log."
                 )
 
     def _published_rows(self) -> int:
@@ -196,13 +196,13 @@ def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
     found = table.hash_at(head.sequence)
     if found is None:
         raise LedgerRewrittenError(
-            f"Row {head.sequence} was published and is missing: the ledger has only "
-            f"{table.tip().rows} rows; it was cut or restored from an older copy."
+            f"Row {head.sequence} is missing, but its head was published: the ledger has only "
+            f"{table.tip().rows} rows; it was truncated or restored from an older copy."
         )
     if _hex(found) != head.hash:
         raise LedgerRewrittenError(
-            f"Row {head.sequence} has another hash than the head that was published: the ledger "
-            "was rewritten."
+            f"Row {head.sequence} has another hash than its published head: the ledger was "
+            "rewritten."
         )
 
 
@@ -212,7 +212,7 @@ def refuse_miscount(table: LedgerTable) -> None:
     if stored != rows:
         raise LedgerRewrittenError(
             f"The ledger has {stored} rows but its last one is number {rows - 1}: "
-            "rows were deleted or inserted; verification names the first."
+            "rows were deleted or inserted; run sixgate ledger verify to find the first."
         )
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from streams.ledger.errors import QueryRefusedError
 
 Node = dict[str, Any]
-ONLY_SELECT = "Only SELECT is accepted here, and SHOW TABLES and DESCRIBE with a table's name."
-_WORDS = {"QueryParameter": "A parameter in braces", "ExplainQuery": "EXPLAIN"}
+ONLY_SELECT = "Only SELECT, SHOW TABLES and DESCRIBE of a table are allowed."
+_WORDS = {"QueryParameter": "A query parameter in braces", "ExplainQuery": "EXPLAIN"}
 _UNKNOWN = "A part of this query"
 
 _KINDS = frozenset({
@@ -95,15 +95,15 @@ def check(tree: Node, grammar: Grammar) -> None:
     for node in _nodes(tree):
         kind = node["type"]
         if kind == "SetQuery":
-            raise QueryRefusedError("SETTINGS are not accepted here: the limits are fixed.")
+            raise QueryRefusedError("SETTINGS are not allowed: the limits are fixed.")
         if kind not in _KINDS:
-            raise QueryRefusedError(f"{_WORDS.get(kind, _UNKNOWN)} is not accepted here.")
+            raise QueryRefusedError(f"{_WORDS.get(kind, _UNKNOWN)} is not allowed.")
         if "out_file" in node or "format_ast" in node:
-            raise QueryRefusedError("INTO OUTFILE and FORMAT are not accepted here: use export.")
-        if "table_function" in node:
             raise QueryRefusedError(
-                "Table functions are not accepted here, only the ledger's tables."
+                "INTO OUTFILE and FORMAT are not allowed: use sixgate ledger export."
             )
+        if "table_function" in node:
+            raise QueryRefusedError("Table functions are not allowed, only the ledger's tables.")
         if kind == "TableIdentifier":
             _check_table(node, grammar)
         elif kind == "Identifier":
@@ -129,23 +129,19 @@ def _nodes(tree: object) -> Iterator[Node]:
 def _check_table(node: Node, grammar: Grammar) -> None:
     parts = node.get("name_parts") or [node.get("name", "")]
     if len(parts) > 1 and parts[0] != grammar.database:
-        raise QueryRefusedError(
-            f"The database {parts[0]!r} is not accepted here, only the ledger's."
-        )
+        raise QueryRefusedError(f"The database {parts[0]!r} is not allowed, only the ledger's.")
 
 
 def _check_identifier(node: Node, grammar: Grammar) -> None:
     """Refuse identifiers that can name a table after IN, or a function passed as an argument."""
     parts = node.get("name_parts") or [node.get("name", "")]
     if len(parts) > 1 and parts[0] in grammar.databases and parts[0] != grammar.database:
-        raise QueryRefusedError(
-            f"The database {parts[0]!r} is not accepted here, only the ledger's."
-        )
+        raise QueryRefusedError(f"The database {parts[0]!r} is not allowed, only the ledger's.")
     if len(parts) == 1 and str(parts[0]).lower() in grammar.refused:
-        raise QueryRefusedError(f"The name {parts[0]!r} is that of a function not accepted here.")
+        raise QueryRefusedError(f"The name {parts[0]!r} is a function that is not allowed.")
 
 
 def _check_function(node: Node, grammar: Grammar) -> None:
     name = node.get("name") or node.get("func_name")
     if name and not grammar.computes(str(name)):
-        raise QueryRefusedError(f"The function {name!r} is not accepted here.")
+        raise QueryRefusedError(f"The function {name!r} is not allowed.")

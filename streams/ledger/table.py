@@ -153,8 +153,8 @@ class LedgerTable:
             if tip != batch.base:
                 raise _conflict(batch)
         raise LedgerUnavailableError(
-            f"The ledger's engine took {ATTEMPTS_MAX} inserts of one batch and stored none: "
-            "look at its log and start again."
+            f"The ledger's engine accepted {ATTEMPTS_MAX} inserts of one batch but stored nothing: "
+            "check its log and start again."
         )
 
     def _insert(self, batch: Batch, attempt: int) -> None:
@@ -205,5 +205,5 @@ def ends_at(tip: Tip) -> str:
 def _conflict(batch: Batch) -> LedgerConflictError:
     return LedgerConflictError(
         f"The ledger no longer ends at row {batch.base.rows - 1}: another process appends to it, "
-        "and there may be one writer only."
+        "but only one writer is allowed."
     )

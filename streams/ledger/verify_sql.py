@@ -18,6 +18,7 @@ from streams.ledger.chain import EMPTY, Tip
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerVerificationError
 from streams.ledger.piece import SETTINGS, Ends, Piece
+from streams.ledger.verifier.faults import HEAD_WITH_OTHER_HASH, HEAD_WITHOUT_ROW
 
 PIECE_ROWS = 500_000
 HEADS_PER_QUERY = 10_000
@@ -96,10 +97,6 @@ def _refuse_other_heads(
         found = dict(clickhouse.rows(_HASHES, {"table": table, "numbers": numbers}, SETTINGS))
         for head in page:
             if head.sequence not in found:
-                raise LedgerVerificationError(
-                    head.sequence, "a head vouches for the row, and it is missing"
-                )
+                raise LedgerVerificationError(head.sequence, HEAD_WITHOUT_ROW)
             if "0x" + found[head.sequence].hex() != head.hash:
-                raise LedgerVerificationError(
-                    head.sequence, "its hash is not the one that a head vouches for"
-                )
+                raise LedgerVerificationError(head.sequence, HEAD_WITH_OTHER_HASH)

@@ -20,11 +20,11 @@ class LogWriteError(LogError):
 
 _UNWRITABLE = {
     sqlite3.SQLITE_FULL: "the disk is full: free space and start again",
-    sqlite3.SQLITE_READONLY: "it may not be written: give this user write permission",
+    sqlite3.SQLITE_READONLY: "permission to write it is missing: give this user write permission",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: check that the folder exists and is writable",
-    sqlite3.SQLITE_PERM: "it may not be opened: give this user permission",
+    sqlite3.SQLITE_PERM: "permission to open it is missing: give this user permission",
     sqlite3.SQLITE_IOERR: "the disk reported an error: check the disk and start again",
-    sqlite3.SQLITE_BUSY: "another program holds it locked: close that program",
+    sqlite3.SQLITE_BUSY: "another program has locked it: stop that program",
 }
 
 
@@ -39,6 +39,6 @@ def translated(path: Path) -> Iterator[None]:
             raise LogWriteError(f"{path.name}: {_UNWRITABLE[code]}") from error
         name = getattr(error, "sqlite_errorname", "unreadable")
         raise LogDamagedError(
-            f"{path.name} is damaged or no database of this program ({name}): "
+            f"{path.name} is damaged or not a database of this program ({name}): "
             "restore it from a good copy"
         ) from error

@@ -66,7 +66,7 @@ class PipelineLog(SqliteLog):
         if version != self._version_seen:
             raise StateIntegrityError(
                 f"{self.path.name} was changed by another program while the signer ran: stop that "
-                "program, and restore the data folder if it was no sixgate"
+                "program, and restore the data folder unless it was sixgate"
             )
 
     def signed_after(self, position: int, count_max: int) -> list[tuple[int, bytes]]:

@@ -62,7 +62,7 @@ def test_a_ledger_put_back_from_an_older_copy_is_noticed(tmp_path: Path) -> None
     shutil.rmtree(tmp_path / "ledger")
     (tmp_path / "older").rename(tmp_path / "ledger")
     said = LedgerProcess(tmp_path, 10).finish()
-    assert said.startswith("LedgerRewrittenError: Row 87 was published and is missing")
+    assert said.startswith("LedgerRewrittenError: Row 87 is missing")
 
 
 def test_tokens_that_dead_engines_spent_hold_nothing_up(tmp_path: Path) -> None:

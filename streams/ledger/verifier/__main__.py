@@ -12,8 +12,9 @@ from .reading import read_heads, read_rows
 
 PUBLIC_KEY_BYTES = 32
 CODES = (
-    "exit codes: 0 it holds; 1 it does not, and the first bad row is named; 2 something cannot be "
-    "read or is asked for wrongly; 3 it holds, but events on outcome topics are no --signer's"
+    "exit codes: 0 the ledger is valid; 1 it is not, and the first bad row is named; 2 a file or "
+    "an option is invalid; 3 it is valid, but some events on outcome topics are not outcomes "
+    "signed by a --signer"
 )
 
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _options()
     options = parser.parse_args(arguments)
     if options.ledger_key and not options.head:
-        parser.error("--ledger-key proves remembered heads: name their file with --head")
+        parser.error("--ledger-key verifies remembered heads: give their file with --head")
     try:
         report = _verify_files(options)
     except VerificationError as fault:
@@ -41,13 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options() -> argparse.ArgumentParser:
     about = "Verify an exported ledger."
     parser = argparse.ArgumentParser("verifier", description=about, epilog=CODES)
-    parser.add_argument("file", help="export in JSON lines or CSV; - reads standard input")
-    parser.add_argument("--head", type=Path, help="remembered heads, one envelope to a line")
-    parser.add_argument("--ledger-key", type=_key, help="the public key of the heads, 0x hex")
+    parser.add_argument("file", help="export as JSON lines or CSV; - for standard input")
+    parser.add_argument("--head", type=Path, help="file of remembered heads, one envelope per line")
+    parser.add_argument("--ledger-key", type=_key, help="public key that signed the heads (hex)")
     parser.add_argument(
-        "--signer", type=_key, action="append", default=[], help="a signer's public key, 0x hex"
+        "--signer",
+        type=_key,
+        action="append",
+        default=[],
+        help="public key of a signer (hex, repeatable)",
     )
-    parser.add_argument("--part", action="store_true", help="the export begins at any row")
+    parser.add_argument(
+        "--part", action="store_true", help="accept an export that begins at any row"
+    )
     return parser
 
 
@@ -83,20 +90,20 @@ def _show(done: int) -> None:
 
 def _summary(report: Report) -> str:
     lines = [
-        f"Rows {report.first} to {report.first + report.rows - 1} hold, the last hash is "
+        f"Rows {report.first} to {report.first + report.rows - 1} are valid; the last hash is "
         f"0x{report.hash.hex()}."
         if report.rows
-        else "There are no rows.",
+        else "The export has no rows.",
         f"{_counted(report.heads, 'remembered head is', 'remembered heads are')} in the chain.",
         (
             f"{_counted(report.outcomes, 'outcome', 'outcomes')} of "
-            f"{_counted(report.accounts, 'account', 'accounts')}, one per intent, none missing."
+            f"{_counted(report.accounts, 'account', 'accounts')}, one per intent, without gaps."
         ),
     ]
     if report.forged:
         lines.append(
-            f"{report.forged} events on the outcome topics are no signer's, the first in row "
-            f"{report.first_forged}: readers ignore them."
+            f"{report.forged} events on outcome topics are not outcomes signed by a --signer, the "
+            f"first in row {report.first_forged}: readers ignore them."
         )
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from . import faults
 from .format import GENESIS, Row, VerificationError, event_of, row_hash
 from .outcomes import Outcomes
 
@@ -56,14 +57,14 @@ class Verifier:
             raise _out_of_order(seq, self._next)
         # 2. The hash covers number, link and content: any changed byte shows here.
         if row_hash(row) != row[2]:
-            raise VerificationError(seq, "its hash is not the hash of its content")
+            raise VerificationError(seq, faults.HASH)
         # 3. The link is the previous row's hash. The first row of a part has no predecessor here.
         if self._hash is not None and row[1] != self._hash:
-            raise VerificationError(seq, "its link is not the hash of the row before")
+            raise VerificationError(seq, faults.LINK)
         # 4. Offsets increase within a partition: no record was appended twice or out of order.
         place = (row[3], row[4])
         if row[5] <= self._offsets.get(place, -1):
-            raise VerificationError(seq, "its offset is not above the former one of its partition")
+            raise VerificationError(seq, faults.OFFSET)
         # 5. The event id is that of the body, so that a lookup by id finds the true event.
         event = event_of(row)
         # 6. One outcome per intent, and a dense sequence per account: a missing outcome shows.
@@ -80,7 +81,7 @@ class Verifier:
         end = self._next or 0
         missing = [seq for seq in self.heads if seq >= end]
         if missing:
-            raise VerificationError(min(missing), "a head vouches for the row, and it is missing")
+            raise VerificationError(min(missing), faults.HEAD_WITHOUT_ROW)
         report = self._report
         report.rows, report.hash = end - report.first, self._hash or GENESIS
         report.outcomes, report.accounts = self._outcomes.count, len(self._outcomes.next)
@@ -89,7 +90,7 @@ class Verifier:
 
     def _refuse_other_head(self, row: Row) -> None:
         if row.hash != self.heads[row.seq]:
-            raise VerificationError(row.seq, "its hash is not the one that a head vouches for")
+            raise VerificationError(row.seq, faults.HEAD_WITH_OTHER_HASH)
         self._report.heads += 1
 
 
@@ -113,5 +114,5 @@ def verify(
 
 def _out_of_order(seq: int, expected: int) -> VerificationError:
     if seq > expected:
-        return VerificationError(expected, f"the row is missing; the next one is {seq}")
-    return VerificationError(seq, f"the row is out of order, {expected} was to come")
+        return VerificationError(expected, faults.missing(seq))
+    return VerificationError(seq, f"the row is out of order; row {expected} was expected")

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from . import faults
+
 GENESIS = bytes(32)
 PAYLOAD_TAGS = {
     "application/vnd.sixgate.intent.v1+json": b"sixgate/intent/v1",
@@ -66,7 +68,7 @@ def event_of(row: Row) -> dict[str, Any]:
         else:
             name = event["digest"] if event["type"] == "opaque" else event["id"]
     except (ValueError, KeyError, TypeError):
-        raise VerificationError(row.seq, "its body is no event of the format") from None
+        raise VerificationError(row.seq, faults.BODY) from None
     if name != row.event_id:
-        raise VerificationError(row.seq, "its event id is not that of its body")
+        raise VerificationError(row.seq, faults.EVENT_ID)
     return event  # type: ignore[no-any-return]  # subscripted with text above, so a dict

@@ -10,13 +10,14 @@ from typing import IO, Any
 
 import orjson
 
+from . import faults
 from .format import Row, VerificationError
 from .signatures import public_key, verifies
 
 HEAD_TYPE = "application/vnd.sixgate.ledger-head.v1+json"
 
 _IN_ORDER = itemgetter(*Row._fields)
-_NO_HEAD = "a line of the file of heads is no ledger head"
+_NOT_A_HEAD = "a line of the heads file is not a ledger head"
 
 
 def read_rows(file: IO[bytes]) -> Iterator[Row]:
@@ -27,13 +28,13 @@ def read_rows(file: IO[bytes]) -> Iterator[Row]:
     first = file.readline()
     if first.startswith(b"seq,"):
         if first.decode().strip().split(",") != list(Row._fields):
-            raise ValueError("the header is not that of a ledger export")
+            raise ValueError("the header line is not that of a ledger export")
         csv.field_size_limit(2**31 - 1)
         text = io.TextIOWrapper(file, "utf-8", newline="")
         try:
             yield from map(_row, csv.reader(text, strict=True))
         except csv.Error as error:
-            raise ValueError(f"a line is no row of the ledger ({error})") from None
+            raise ValueError(f"a line is not a ledger row ({error})") from None
     else:
         for line in chain([first] if first else [], file):
             yield _row(_fields(line))
@@ -43,7 +44,7 @@ def _fields(line: bytes) -> tuple[Any, ...]:
     try:
         return tuple(_IN_ORDER(orjson.loads(line)))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"a line is no row of the ledger ({error})") from None
+        raise ValueError(f"a line is not a ledger row ({error})") from None
 
 
 def _row(fields: Sequence[Any]) -> Row:
@@ -54,7 +55,7 @@ def _row(fields: Sequence[Any]) -> Row:
             int(offset), key, int(at_ms), event_id, body.encode(),
         )  # fmt: skip
     except (TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"a line is no row of the ledger ({error})") from None
+        raise ValueError(f"a line is not a ledger row ({error})") from None
 
 
 def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, bytes]:
@@ -70,9 +71,9 @@ def read_heads(file: IO[bytes], ledger_key: bytes | None = None) -> dict[int, by
         if ledger_key is not None:
             _refuse_unsigned(payload, signature, ledger_key)
         if heads.setdefault(sequence, value) != value:
-            raise VerificationError(sequence, "two heads vouch for different hashes of the row")
+            raise VerificationError(sequence, faults.CONTRADICTING_HEADS)
     if not heads:
-        raise ValueError("there is no ledger head in the file of heads")
+        raise ValueError("the heads file contains no ledger head")
     return heads
 
 
@@ -86,9 +87,9 @@ def _head(line: bytes) -> tuple[int, bytes, bytes, bytes]:
         head, kind = orjson.loads(payload), envelope["payloadType"]
         claimed = int(head["sequence"]), bytes.fromhex(head["hash"][2:])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        raise ValueError(_NO_HEAD) from None
+        raise ValueError(_NOT_A_HEAD) from None
     if kind != HEAD_TYPE:
-        raise ValueError(_NO_HEAD)
+        raise ValueError(_NOT_A_HEAD)
     return (*claimed, payload, signature)
 
 

@@ -87,7 +87,7 @@ def test_a_server_that_hangs_within_an_answer_is_unreachable(
     hurried = Server(HOST, proxy.port, ADMIN, answer_s_max=HURRIED_S)
     with closing(ClickHouse.server(hurried, written.database)) as hasty:
         proxy.cut_after(int(part * size), hang=True)
-        with pytest.raises(LedgerUnreachableError, match=" in time"):
+        with pytest.raises(LedgerUnreachableError, match="timeout"):
             ask(hasty)
         proxy.pass_all()
 

@@ -19,10 +19,8 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     clickhouse = ClickHouse.embedded(tmp_path / "ledger")
     said = LedgerProcess(tmp_path, 1).finish()
     clickhouse.close()
-    assert said == (
-        f"LedgerBusyError: The ledger in {tmp_path / 'ledger'} is held by process {os.getpid()}: "
-        "stop that one, or work through it."
-    )
+    assert said.startswith(f"LedgerBusyError: The ledger in {tmp_path / 'ledger'} ")
+    assert f"process {os.getpid()}: " in said
     assert LedgerProcess(tmp_path, 1).finish() == DONE
 
 

@@ -14,7 +14,7 @@ from streams.ledger.errors import LedgerRewrittenError, LedgerVerificationError
 from streams.ledger.heads import HeadFile
 from streams.ledger.sink import Sink
 from streams.ledger.table import LedgerTable, batch_of
-from streams.ledger.verifier import Row, VerificationError
+from streams.ledger.verifier import Row, VerificationError, faults
 from streams.ledger.verifier import verify as verify_rows
 from tests.harness.builders.ledger import (
     HEAD_KEY,
@@ -122,7 +122,7 @@ def test_an_untouched_ledger_holds(clickhouse: ClickHouse) -> None:
 def test_an_empty_ledger_holds_until_a_head_says_otherwise(fresh: Fresh) -> None:
     empty = fresh()
     assert found(empty) == Found(None, None)
-    assert found(empty, head(3)) == both((3, "a head vouches for the row, and it is missing"))
+    assert found(empty, head(3)) == both((3, faults.HEAD_WITHOUT_ROW))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_empty_ledger_holds_until_a_head_says_otherwise(fresh: Fresh) -> None
 )
 def test_one_edited_value_is_named(clickhouse: ClickHouse, change: str) -> None:
     edit(clickhouse, change, "seq = 12")
-    assert found(clickhouse) == both((12, "its hash is not the hash of its content"))
+    assert found(clickhouse) == both((12, faults.HASH))
 
 
 @pytest.mark.parametrize("column", MATERIALIZED)
@@ -157,14 +157,14 @@ def test_an_edited_query_aid_is_named_in_sql_and_is_no_part_of_the_chain(
     other = "'forged'" if "String" in kind else "7"
     clickhouse.command(f"ALTER TABLE ledger MODIFY COLUMN `{column}` REMOVE MATERIALIZED")
     edit(clickhouse, f"`{column}` = {other}", "seq = 12")
-    expected = (12, f"its column {column} is not what the body says")
+    expected = (12, f"its column {column} does not match its body")
     assert found(clickhouse) == Found(expected, None)
 
 
 def test_a_changed_definition_of_the_query_aids_does_not_help(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger MODIFY COLUMN agent MATERIALIZED 'nobody'")
     clickhouse.command("ALTER TABLE ledger MATERIALIZE COLUMN agent SETTINGS mutations_sync = 1")
-    assert found(clickhouse).sql == (0, "its column agent is not what the body says")
+    assert found(clickhouse).sql == (0, "its column agent does not match its body")
 
 
 def test_a_changed_alias_changes_no_verdict(clickhouse: ClickHouse) -> None:
@@ -173,13 +173,13 @@ def test_a_changed_alias_changes_no_verdict(clickhouse: ClickHouse) -> None:
     if not clickhouse.in_process:
         return  # an edited copy takes the changed alias in, and is named for that
     edit(clickhouse, "at_ms = 7", "seq = 3")
-    assert found(clickhouse) == both((3, "its hash is not the hash of its content"))
+    assert found(clickhouse) == both((3, faults.HASH))
 
 
 @pytest.mark.parametrize("seq", [0, 12, 13])
 def test_a_deleted_row_is_named(clickhouse: ClickHouse, seq: int) -> None:
     alter(clickhouse, f"DELETE WHERE seq = {seq}")
-    assert found(clickhouse) == both((seq, f"the row is missing; the next one is {seq + 1}"))
+    assert found(clickhouse) == both((seq, faults.missing(seq + 1)))
 
 
 def test_a_row_inserted_under_a_taken_number_is_named(clickhouse: ClickHouse) -> None:
@@ -192,13 +192,13 @@ def test_a_row_inserted_under_a_taken_number_is_named(clickhouse: ClickHouse) ->
 
 def test_a_row_inserted_far_behind_the_end_is_named(clickhouse: ClickHouse) -> None:
     put(clickhouse, chained([entry(12)], Tip(10**15, ROWS[11].hash))[0])
-    missing = (len(ROWS), f"the row is missing; the next one is {10**15}")
+    missing = (len(ROWS), faults.missing(10**15))
     assert found(clickhouse) == both(missing)
 
 
 def test_a_row_under_the_largest_number_there_is_hangs_nobody(clickhouse: ClickHouse) -> None:
     put(clickhouse, chained([entry(12)], Tip(2**64 - 1, ROWS[11].hash))[0])
-    missing = (len(ROWS), f"the row is missing; the next one is {2**64 - 1}")
+    missing = (len(ROWS), faults.missing(2**64 - 1))
     assert found(clickhouse) == both(missing)
     with pytest.raises(VerificationError, match="missing"):
         verify_rows(LedgerTable(clickhouse, ORG).rows())  # type: ignore[arg-type]  # the same fields
@@ -232,20 +232,20 @@ def test_two_swapped_rows_are_named(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger DROP CONSTRAINT chained")
     put(clickhouse, ROWS[12]._replace(seq=13))
     put(clickhouse, ROWS[13]._replace(seq=12))
-    assert found(clickhouse) == both((12, "its hash is not the hash of its content"))
+    assert found(clickhouse) == both((12, faults.HASH))
 
 
 def test_two_swapped_entries_rehashed_break_the_next_link(clickhouse: ClickHouse) -> None:
     alter(clickhouse, "DELETE WHERE seq IN (12, 13)")
     for row in chained([entry(13), entry(12)], Tip(12, ROWS[11].hash)):
         put(clickhouse, row)
-    assert found(clickhouse) == both((14, "its link is not the hash of the row before"))
+    assert found(clickhouse) == both((14, faults.LINK))
 
 
 def test_a_truncated_ledger_is_told_by_a_remembered_head(clickhouse: ClickHouse) -> None:
     alter(clickhouse, "DELETE WHERE seq >= 30")
     assert found(clickhouse, head(29)) == Found(None, None)
-    missing = both((LAST, "a head vouches for the row, and it is missing"))
+    missing = both((LAST, faults.HEAD_WITHOUT_ROW))
     assert found(clickhouse, head(LAST)) == missing
 
 
@@ -256,7 +256,7 @@ def test_a_rewritten_suffix_is_told_by_a_remembered_head(clickhouse: ClickHouse)
     suffix[0] = suffix[0]._replace(at_ms=1)
     LedgerTable(clickhouse, ORG, "other").append(batch_of(Tip(20, ROWS[19].hash), suffix))
     assert found(clickhouse, head(19)) == Found(None, None)
-    other = both((30, "its hash is not the one that a head vouches for"))
+    other = both((30, faults.HEAD_WITH_OTHER_HASH))
     assert found(clickhouse, head(30)) == other
 
 
@@ -280,7 +280,7 @@ def test_an_offset_taken_twice_is_named(fresh: Fresh) -> None:
     entries[9] = entries[9]._replace(offset=0)
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
-    what = (9, "its offset is not above the former one of its partition")
+    what = (9, faults.OFFSET)
     assert found(table.clickhouse) == both(what)
 
 
@@ -290,8 +290,8 @@ def test_an_event_under_a_foreign_id_is_named(fresh: Fresh) -> None:
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
     in_sql, in_python = found(table.clickhouse)
-    assert in_sql == (7, "its column event_id is not what the body says")
-    assert in_python == (7, "its event id is not that of its body")
+    assert in_sql == (7, "its column event_id does not match its body")
+    assert in_python == (7, faults.EVENT_ID)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 8, 44, 45])
@@ -307,7 +307,7 @@ def test_the_size_of_pieces_changes_no_finding(
     alter(clickhouse, "DELETE WHERE seq IN (7, 8)")
     for row in chained([entry(8), entry(7)], Tip(7, ROWS[6].hash)):
         put(clickhouse, row)
-    assert found(clickhouse).sql == (9, "its link is not the hash of the row before")
+    assert found(clickhouse).sql == (9, faults.LINK)
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -319,14 +319,14 @@ def test_an_offset_taken_in_an_earlier_piece_is_named(
     entries[9] = entries[9]._replace(offset=0)
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
-    what = (9, "its offset is not above the former one of its partition")
+    what = (9, faults.OFFSET)
     assert found(table.clickhouse).sql == what
 
 
 def test_the_first_of_several_faults_is_named(clickhouse: ClickHouse) -> None:
     edit(clickhouse, "at_ms = 1", "seq IN (30, 17, 25)")
     alter(clickhouse, "DELETE WHERE seq = 20")
-    assert found(clickhouse) == both((17, "its hash is not the hash of its content"))
+    assert found(clickhouse) == both((17, faults.HASH))
 
 
 def test_a_verdict_is_about_the_rows_of_now(clickhouse: ClickHouse) -> None:
@@ -334,7 +334,7 @@ def test_a_verdict_is_about_the_rows_of_now(clickhouse: ClickHouse) -> None:
     for _ in range(3):
         assert found(clickhouse) == Found(None, None)
     edit(clickhouse, "at_ms = 1", "seq = 17")
-    assert found(clickhouse) == both((17, "its hash is not the hash of its content"))
+    assert found(clickhouse) == both((17, faults.HASH))
 
 
 @pytest.mark.parametrize("cut", ["seq >= 30", f"seq = {LAST}", "1"])

@@ -62,7 +62,7 @@ def test_a_function_may_not_be_handed_to_another_by_name() -> None:
 
 
 def test_a_kind_of_node_nobody_knows_is_refused() -> None:
-    with pytest.raises(QueryRefusedError, match="A part of this query is not accepted"):
+    with pytest.raises(QueryRefusedError, match="part of this query"):
         check(select({"type": "NodeOfTomorrow"}), GRAMMAR)
 
 
@@ -79,7 +79,7 @@ def test_only_select_is_accepted(kind: str) -> None:
 
 @pytest.mark.parametrize("key", ["out_file", "format_ast"])
 def test_answers_go_to_the_caller_only(key: str) -> None:
-    with pytest.raises(QueryRefusedError, match="use export"):
+    with pytest.raises(QueryRefusedError, match="ledger export"):
         check(select() | {key: {"type": "Literal"}}, GRAMMAR)
 
 

@@ -10,7 +10,7 @@ from schemas.outcome import decode_outcome
 from schemas.record import Record
 from schemas.topics import Topic
 from streams.ledger.chain import Entry, Tip
-from streams.ledger.verifier import Row, VerificationError, verify
+from streams.ledger.verifier import Row, VerificationError, faults, verify
 from tests.harness.builders.ledger import (
     OTHER_KEY,
     ROWS,
@@ -46,7 +46,7 @@ def test_any_changed_field_is_found_by_the_hash(field: str) -> None:
     value = getattr(ROWS[30], field)
     other = value + 1 if isinstance(value, int) else value[:-1] + value[:1]
     fault = fault_of(changed(30, **{field: other}))
-    assert (fault.seq, fault.what) == (30, "its hash is not the hash of its content")
+    assert (fault.seq, fault.what) == (30, faults.HASH)
 
 
 @pytest.mark.parametrize("field", ["prev_hash", "hash"])
@@ -64,7 +64,7 @@ def test_every_bit_of_a_body_counts(bit: int) -> None:
 
 def test_a_deleted_row_is_named() -> None:
     fault = fault_of(ROWS[:30] + ROWS[31:])
-    assert (fault.seq, fault.what) == (30, "the row is missing; the next one is 31")
+    assert (fault.seq, fault.what) == (30, faults.missing(31))
 
 
 def test_a_deleted_first_row_is_named() -> None:
@@ -89,12 +89,12 @@ def test_a_row_rehashed_alone_breaks_the_next_link() -> None:
     forged = entry(30)._replace(at_ms=1)
     own = chained([forged], Tip(30, ROWS[29].hash))
     fault = fault_of([*ROWS[:30], *own, *ROWS[31:]])
-    assert (fault.seq, fault.what) == (31, "its link is not the hash of the row before")
+    assert (fault.seq, fault.what) == (31, faults.LINK)
 
 
 def test_a_truncated_ledger_is_found_by_whoever_remembers_a_head() -> None:
     fault = fault_of(ROWS[:30], heads={40: ROWS[40].hash})
-    assert (fault.seq, fault.what) == (40, "a head vouches for the row, and it is missing")
+    assert (fault.seq, fault.what) == (40, faults.HEAD_WITHOUT_ROW)
 
 
 def test_a_rewritten_suffix_is_found_by_whoever_remembers_a_head() -> None:
@@ -103,7 +103,7 @@ def test_a_rewritten_suffix_is_found_by_whoever_remembers_a_head() -> None:
     rewritten = [*ROWS[:30], *chained(entries, Tip(30, ROWS[29].hash))]
     assert verify(rewritten).rows == len(ROWS)
     fault = fault_of(rewritten, heads={40: ROWS[40].hash})
-    assert (fault.seq, fault.what) == (40, "its hash is not the one that a head vouches for")
+    assert (fault.seq, fault.what) == (40, faults.HEAD_WITH_OTHER_HASH)
 
 
 def test_an_older_head_holds_in_a_longer_ledger() -> None:
@@ -115,21 +115,19 @@ def test_an_offset_taken_twice_is_found() -> None:
     entries[9] = entries[9]._replace(offset=0)
     fault = fault_of(chained(entries))
     assert fault.seq == 9
-    assert fault.what == "its offset is not above the former one of its partition"
+    assert fault.what == faults.OFFSET
 
 
 def test_an_event_id_that_is_not_the_bodys_is_found() -> None:
     entries = [entry(0), entry(1)._replace(event_id="0x" + "00" * 32)]
-    assert fault_of(chained(entries)).what == "its event id is not that of its body"
+    assert fault_of(chained(entries)).what == faults.EVENT_ID
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"garbage", b"[]", b"1", b"{}", b'{"payloadType":[]}', b'{"type":"opaque"}']
 )
 def test_a_body_that_is_no_event_is_found(body: bytes) -> None:
-    assert fault_of(chained([entry(0)._replace(body=body)])).what == (
-        "its body is no event of the format"
-    )
+    assert fault_of(chained([entry(0)._replace(body=body)])).what == faults.BODY
 
 
 def test_opaque_rows_verify() -> None:

@@ -13,7 +13,7 @@ from schemas.heads import LedgerHead
 from signer.signatures import Ed25519Signer
 from streams.ledger import verifier
 from streams.ledger.heads import HeadKey
-from streams.ledger.verifier import Row, VerificationError, read_heads, read_rows
+from streams.ledger.verifier import Row, VerificationError, faults, read_heads, read_rows
 from streams.ledger.verifier.__main__ import main
 from tests.harness.builders.ledger import (
     HEAD_KEY,
@@ -53,7 +53,7 @@ def test_an_empty_file_has_no_rows(raw: bytes) -> None:
     "raw", [b"x\n", b"[]\n", b"{}\n", b'{"seq":"x"}\n', b"seq,hash\n1,2\n", as_csv(ROWS[:1])[:-30]]
 )
 def test_a_line_that_is_no_row_is_said(raw: bytes) -> None:
-    with pytest.raises(ValueError, match=r"row of the ledger|header|JSON|unexpected"):
+    with pytest.raises(ValueError, match=r"ledger row|header|JSON|unexpected"):
         list(read_rows(io.BytesIO(raw)))
 
 
@@ -71,7 +71,7 @@ def test_heads_are_read_and_their_signature_checked() -> None:
 
 def test_a_head_that_somebody_else_signed_is_no_head() -> None:
     forged = head(3, key=HeadKey(Ed25519Signer("ledger-1", b"o" * 32)))
-    with pytest.raises(ValueError, match="not signed by the ledger's key"):
+    with pytest.raises(ValueError, match="not signed"):
         read_heads(io.BytesIO(forged), LEDGER_PUBLIC)
 
 
@@ -89,14 +89,15 @@ def test_the_command_line_says_what_holds(
     keys = ["--ledger-key", "0x" + LEDGER_PUBLIC.hex(), "--signer", "0x" + SIGNER_PUBLIC.hex()]
     assert main(arguments + keys) == 0
     said = capsys.readouterr().out
-    assert f"Rows 0 to {len(ROWS) - 1} hold, the last hash is 0x{ROWS[-1].hash.hex()}." in said
-    assert "2 remembered heads are in the chain." in said
+    assert f"Rows 0 to {len(ROWS) - 1} " in said
+    assert f"0x{ROWS[-1].hash.hex()}" in said
+    assert "2 remembered heads" in said
 
 
 def test_a_key_that_would_prove_nothing_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ledger.jsonl", "--ledger-key", LEDGER_PUBLIC.hex()])
-    assert "name their file with --head" in capsys.readouterr().err
+    assert "--head" in capsys.readouterr().err
 
 
 def test_the_command_line_names_the_first_bad_row(
@@ -104,7 +105,7 @@ def test_the_command_line_names_the_first_bad_row(
 ) -> None:
     (tmp_path / "ledger.csv").write_bytes(as_csv(changed(30, at_ms=1)))
     assert main([str(tmp_path / "ledger.csv")]) == 1
-    assert capsys.readouterr().err == "FAULT. Row 30: its hash is not the hash of its content.\n"
+    assert capsys.readouterr().err == f"FAULT. Row 30: {faults.HASH}.\n"
 
 
 def test_the_command_line_tells_forged_outcomes_apart(
@@ -113,7 +114,9 @@ def test_the_command_line_tells_forged_outcomes_apart(
     (tmp_path / "ledger.jsonl").write_bytes(jsonl(outcomes(outcome(0, 1, OTHER_KEY))))
     signer = ["--signer", SIGNER_PUBLIC.hex()]
     assert main([str(tmp_path / "ledger.jsonl"), *signer]) == 3
-    assert "1 events on the outcome topics are no signer's" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "1 events on outcome topics" in shown
+    assert "first in row 0" in shown
 
 
 @pytest.mark.parametrize("content", [b"garbage\n", b"{}\n", b"\xff\n", None])
@@ -142,7 +145,7 @@ def test_what_is_no_head_is_not_mistaken_for_a_fault_of_the_ledger_nor_for_a_pro
     assert main([str(tmp_path / "ledger.jsonl"), "--head", str(tmp_path / "heads.jsonl")]) == 2
     said = capsys.readouterr()
     assert said.err.startswith("The input could not be read: ")
-    assert "no ledger head" in said.err
+    assert "ledger head" in said.err
 
 
 @pytest.mark.parametrize("key", ["0x12", "zz", "", "signer-0"])
