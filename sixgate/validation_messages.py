@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_WORDS = {"extra_forbidden": "is no field that is known here", "missing": "is missing"}
+_WORDS = {"extra_forbidden": "is not a known field", "missing": "is missing"}
 
 
 def validation_message(problem: Mapping[str, Any]) -> str:

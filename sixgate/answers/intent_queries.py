@@ -55,7 +55,7 @@ class IntentQueries(NamedTuple):
         """
         found = self._named(prefix) or self._signed(prefix)
         if len(found) != 1:
-            what = "no intent or transaction begins" if not found else "several begin"
+            what = "no intent or transaction begins" if not found else "several intents begin"
             raise ApiError("intent_unknown", f"{what} with {prefix}: see sixgate intents list")
         return [
             {"topic": e.topic, "at_ms": e.at_ms, "event": orjson.loads(e.body)}

@@ -73,7 +73,10 @@ class LedgerAnswers:
     def export(self, path: Path, form: str, since_ms: int, until_ms: int) -> Iterator[Json]:
         """Export rows to a file, written atomically."""
         if form not in tuple(Format) or not (path.is_absolute() and path.name):
-            raise ApiError("request_malformed", f"{path} as {form!a} cannot be exported")
+            raise ApiError(
+                "request_malformed",
+                f"cannot export to {path} as {form!a}: name an absolute path and a known form",
+            )
 
         def write(progress: Progress) -> int:
             with atomic_file(path, replace=True) as out:
@@ -90,4 +93,4 @@ def _envelope(plain: Json) -> Envelope:
     try:
         return Envelope.decode(canonical_bytes(plain))
     except MalformedError as error:
-        raise ApiError("head_malformed", f"the head is no signed head ({error})") from None
+        raise ApiError("head_malformed", f"the head is not a signed head ({error})") from None

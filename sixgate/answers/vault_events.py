@@ -10,5 +10,5 @@ def vault_event(record: Record) -> Json:
         return {"event": record.value.decode()}
     except UnicodeDecodeError:
         where = f"record {record.offset} of partition {record.partition}"
-        why = f"{where} of the vault topic is no event of a signer: restore the topic"
+        why = f"{where} of the vault topic is not a signer's event: restore the topic"
         raise ApiError("halted", why) from None

@@ -30,7 +30,9 @@ def submitted_pair(record: Json) -> tuple[str, bytes]:
     match record:
         case {"key": str(key), "value": str(value)} if len(key) <= KEY_LENGTH_MAX:
             return key, bytes_of(value)
-    raise ApiError("request_malformed", "a record has no account's name as its key, or no value")
+    raise ApiError(
+        "request_malformed", "a record must have an account's name as its key, and a value"
+    )
 
 
 class Api(Protocol):

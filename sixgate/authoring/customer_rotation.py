@@ -92,8 +92,8 @@ def under_old(old: str, new: str, values: Mapping[VersionId, bytes]) -> list[Ver
         under = layer_of(value)
         if under not in (old, new):
             raise CmekRefusedError(
-                f"{name[0]}, version {name[1]}, is under neither key of the rotation: put it under "
-                "the enrolled key first."
+                f"{name[0]}, version {name[1]}, is under neither key of the rotation: encrypt it "
+                "under the enrolled key first."
             )
         if under == old:
             behind.append(name)

@@ -100,7 +100,7 @@ def _quoted(value: Any) -> str:
             return value
         case float():
             raise ValueError('a float, which is not exact; put it in quotes, such as "0.5"')
-    raise ValueError('no decimal in quotes, such as "0.5"')
+    raise ValueError('not a decimal in quotes, such as "0.5"')
 
 
 def wei(value: Any) -> Any:
@@ -175,7 +175,7 @@ def text_message(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be text in quotes")  # noqa: TRY004 - for pydantic
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("must be text: write other bytes as message_hex")
+        raise ValueError("must be valid text: write other bytes as message_hex")
     return str(whole_bytes(f"0x{value.encode().hex()}"))
 
 

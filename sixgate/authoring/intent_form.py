@@ -49,7 +49,7 @@ class IntentForm(BaseModel):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield fields that are valid alone but contradict another one, and why."""
         if self.expires_at_ms is not None and "expires_in_s" in self.model_fields_set:
-            yield "expires_at_ms", "is there beside expires_in_s: say one of the two"
+            yield "expires_at_ms", "contradicts expires_in_s: give only one of the two"
 
 
 class TransactionForm(IntentForm):
@@ -87,7 +87,7 @@ class TransactionForm(IntentForm):
         """Yield contradictions between fields."""
         empty = self.data == "0x" and not self.authorization_list
         if self.value is not None and self.value_wei is not None:
-            yield "value_wei", "is there beside value: say one of the two"
+            yield "value_wei", "contradicts value: give only one of the two"
         if self.value is None and self.value_wei is None and empty:
             yield "value", "is missing: without value and data the transaction would do nothing"
         if self.to is None and self.data == "0x":
@@ -105,7 +105,7 @@ class MessageForm(IntentForm):
     def contradictions(self) -> Iterator[tuple[str, str]]:
         """Yield contradictions between fields."""
         if (self.message is None) == (self.message_hex is None):
-            yield "message", "or message_hex is needed: say one of the two"
+            yield "message", "or message_hex is required: give exactly one of the two"
         yield from super().contradictions()
 
 
@@ -163,7 +163,7 @@ def _problem(form_type: type[AnyForm], problem: dict[str, Any]) -> tuple[str, st
             return field, form_type.MISSING.get(field, "is missing")
         case "extra_forbidden":
             meant = did_you_mean(field, form_type.model_fields)
-            return ascii(field), f"is no field of an intent{meant}"
+            return ascii(field), f"is not a field of an intent{meant}"
         case "literal_error":
             return field, str(problem["msg"]).replace("Input should", "must")
     return field, str(problem["msg"]).removeprefix("Value error, ")

@@ -16,8 +16,8 @@ class KeyFormatError(Exception):
 
 
 ON_THE_COMMAND_LINE = (
-    "looks like a private key: what stands on a command line is in the shell's history and open to "
-    "others, so trust that key no more"
+    "looks like a private key: a command line is kept in the shell's history and visible to all, "
+    "so consider that key compromised"
 )
 """Printed instead of the argument."""
 
@@ -35,7 +35,7 @@ def read_key_text(text: bytearray) -> bytearray:
     with wiping(text):
         found = _TEXT.fullmatch(text)
         if found is None:
-            raise KeyFormatError("holds no private key: that is 64 hexadecimal digits")
+            raise KeyFormatError("holds no private key, which is 64 hexadecimal digits")
         start, secret = found.start(1), bytearray(SECRET_BYTES)
         # Digit by digit: ``bytes.fromhex`` would leave an immutable copy that cannot be wiped.
         for n in range(SECRET_BYTES):

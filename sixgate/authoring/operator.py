@@ -141,7 +141,7 @@ def _sealed_to(recipient: str, secret: bytearray, context: bytes) -> bytes:
     try:
         return seal_for(recipient, secret, context)
     except ValueError:
-        why = "what the signer told to seal for is no key: restore the vault topic"
+        why = "the signer's share key is invalid: restore the vault topic"
         raise ApiError("key_refused", why) from None
 
 

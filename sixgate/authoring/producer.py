@@ -64,7 +64,7 @@ class Directory:
         """Return an agent's account; raise ``IntentFormError`` for an unregistered agent."""
         if agent not in self.accounts:
             hint = did_you_mean(agent, self.accounts)
-            hint = hint or f": sixgate agents add {agent} registers one"
+            hint = hint or f": register it with sixgate agents add {agent}"
             raise IntentFormError([("agent", f"no agent {agent} is registered{hint}")])
         return self.accounts[agent]
 
@@ -73,7 +73,7 @@ class Directory:
         if isinstance(chain, int):
             return chain
         if chain not in self.chains:
-            hint = did_you_mean(chain, self.chains) or ": sixgate chains list has those that are"
+            hint = did_you_mean(chain, self.chains) or ": see sixgate chains list"
             raise IntentFormError([("chain", f"no chain {chain} is registered{hint}")])
         return self.chains[chain]
 
@@ -101,7 +101,7 @@ class Directory:
 def _why_no_path(found: Unresolved, network: str) -> str:
     if found.code == "chain_unknown":
         default = network_key_path(network)
-        return f"must be named: the chain's name makes no path, {default} is none"
+        return f"is required: the chain's name makes no valid path ({default})"
     return f"{found.detail}: name another"
 
 
@@ -113,11 +113,11 @@ def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
         others = [other for other in chain_keys if (account, other) in before.keys]
         if path == own and others:
             yield (
-                f"{agent} now signs with {own}, another address than {', '.join(others)}: "
-                "an intent takes one of those only if it names it as key_path"
+                f"{agent} now signs with {own}, which has another address than "
+                f"{', '.join(others)}: to use one of those, an intent must name it as key_path"
             )
         if path in chain_keys and (account, own) in before.keys:
-            yield f"{agent} goes on signing with {own}: an intent takes {path} if it names key_path"
+            yield f"{agent} still signs with {own}: to use {path}, an intent names it as key_path"
 
 
 def resolve(

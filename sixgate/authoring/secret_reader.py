@@ -102,7 +102,7 @@ def _opened(reply: HpkeKey, request: str, box: bytes) -> tuple[SecretVersion, ..
         with wiping(reply.open(box, answer_context(request))) as body:
             answer = SecretAnswer.decode(bytes(body))
     except (CorruptError, MalformedError):
-        raise ApiError("internal", "custody's answer is not to this request: ask again") from None
+        raise ApiError("internal", "custody's answer does not match this request: retry") from None
     if answer.request != request:
-        raise ApiError("internal", "custody's answer is to another request: ask again")
+        raise ApiError("internal", "custody's answer belongs to another request: retry")
     return answer.secrets

@@ -21,7 +21,7 @@ def current_share_key(api: Api, account: str) -> str:
         if time.monotonic() > until_s:
             raise ApiError(
                 "halted",
-                f"the signer has told {account} no key to seal for in {WAIT_S_MAX:.0f} s: see that "
-                "it runs and its root key can be used, then give the order again",
+                f"the signer has announced no share key to {account} for {WAIT_S_MAX:.0f} s: check "
+                "that it is running and can use its root key, then repeat the order",
             )
         time.sleep(POLL_S)

@@ -112,7 +112,7 @@ def _box(recipient: str, value: bytes | bytearray, context: bytes) -> str:
     try:
         return f"0x{seal_for(recipient, value, context).hex()}"
     except ValueError:
-        why = "what the signer told to seal for is no key: restore the vault topic"
+        why = "the signer's share key is invalid: restore the vault topic"
         raise ApiError("vault_refused", why) from None
 
 

@@ -28,7 +28,7 @@ from sixgate.api import ApiError, Json, bytes_of
 from sixgate.clocks import wall_ms
 from sixgate.embedded.pipeline import Pipeline
 
-_NOT_DONE = "the signer could not do it: see the audit records"
+_NOT_DONE = "the signer did not execute the order: see the audit records"
 
 
 def check_record(
@@ -95,7 +95,7 @@ def checked_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -
     """
     _check_size(raw, "vault_refused")
     if (parcel := vault_parcel(raw)) is None:
-        raise ApiError("vault_refused", "the record is no order about a vault")
+        raise ApiError("vault_refused", "the record is not a vault order")
     try:
         ordered = open_vault_order(parcel, registry)
         if isinstance(authorize_order(ordered, registry, wall_ms()), AccessRefused):

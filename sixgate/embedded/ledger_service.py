@@ -67,7 +67,9 @@ class LedgerService:
         try:
             return [self.answers.opened(head) for head in self._heads.heads()]
         except MalformedError:
-            raise ApiError("ledger_wrong", "a line of heads.jsonl is no head: restore it") from None
+            raise ApiError(
+                "ledger_wrong", "a line of heads.jsonl is not a head: restore it"
+            ) from None
 
     def close(self) -> None:
         """Close the engine and the log."""

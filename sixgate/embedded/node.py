@@ -128,7 +128,10 @@ class Node:
     def signed_or_tick(self, *, after: Position, follow: bool) -> Iterator[Json | None]:
         """Yield signed transactions, and None as a tick while there are none."""
         if not isinstance(after, int):
-            raise ApiError("position_unknown", f"{after!a} is no position of this folder's")
+            raise ApiError(
+                "position_unknown",
+                f"{after!a} is not a position of this folder: use 0 or a printed one",
+            )
         return self._feed.read(self.pipeline, after, follow=follow)
 
     def attestation(self, nonce: str) -> Json:

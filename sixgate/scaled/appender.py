@@ -50,7 +50,7 @@ class Appender:
         try:
             waiting.result(RECORD_S_MAX)
         except TimeoutError:
-            raise self._unknown(f"Kafka gave no answer for {RECORD_S_MAX:g} s.") from None
+            raise self._unknown(f"Kafka did not answer within {RECORD_S_MAX:g} s.") from None
         except KafkaDeniedError:
             raise
         except KafkaBusError as error:

@@ -53,11 +53,11 @@ def fetch(at: Address, nonce: str) -> Json:
         status, body = answer.status, body_of(answer, ANSWER_BYTES_MAX)
     except (OSError, HTTPException, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
-        raise ApiError("connection_lost", f"{at} gives no answer ({why})") from None
+        raise ApiError("connection_lost", f"{at} did not answer ({why})") from None
     finally:
         connection.close()
     if status == HTTPStatus.NOT_FOUND:
-        why = f"what answers at {at} is no attested signer: name one, or give it [attestation]"
+        why = f"{at} is not an attested signer: name another URL, or give the signer [attestation]"
         raise ApiError("not_attested", why)
     found = _object(body, at)
     if status != HTTPStatus.OK:
@@ -73,7 +73,7 @@ def _nonce_in(body: bytes) -> str:
     match request:
         case {"nonce": str(nonce)} if len(request) == 1:
             return nonce
-    raise ApiError("request_malformed", 'the body is not {"nonce": "0x…"} and nothing else')
+    raise ApiError("request_malformed", 'the body must be {"nonce": "0x…"} and nothing else')
 
 
 def _problem(error: ApiError) -> web.Response:
@@ -92,7 +92,7 @@ def _object(body: bytes, at: Address) -> Json:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise ApiError("not_attested", f"what answers at {at} is no signer: name another URL")
+        raise ApiError("not_attested", f"{at} is not a signer: name another URL")
     return found
 
 
@@ -101,4 +101,4 @@ def _refusal(problem: Json, at: Address) -> ApiError:
     code, detail = problem.get("code"), problem.get("detail")
     if isinstance(code, str) and _CODE.fullmatch(code) and isinstance(detail, str):
         return ApiError(code, detail[:500])
-    return ApiError("not_attested", f"what answers at {at} is no signer: name another URL")
+    return ApiError("not_attested", f"{at} is not a signer: name another URL")

@@ -28,10 +28,10 @@ from streams.kafka.access import GATES_GROUP
 from streams.ledger.clickhouse import ClickHouse
 
 CLIENT = "sixgate-front-door"
-NOT_ATTESTED = "on Kafka each signer attests itself: name one with --url http://HOST:PORT"
+NOT_ATTESTED = "on Kafka each signer serves its own evidence: name one with --url http://HOST:PORT"
 _NO_CUSTODY = (
-    "the settings name no process that serves secrets: run sixgate custody, and add a section "
-    "[custody_at] with its url"
+    "the settings name no custody process: run sixgate custody, and add a section [custody_at] "
+    "with its url"
 )
 
 

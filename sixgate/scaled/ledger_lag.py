@@ -35,8 +35,8 @@ class LedgerLag:
         while lag := _lag(self._table.positions(), wanted):
             if time.monotonic() > until_s:
                 raise LedgerUnavailableError(
-                    f"The ledger is {lag} records behind Kafka and does not get level: see that "
-                    "sixgate ledger runs."
+                    f"The ledger is {lag} records behind Kafka and does not catch up: check that "
+                    "sixgate ledger run is running."
                 )
             time.sleep(POLL_S)
 

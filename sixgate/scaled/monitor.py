@@ -35,28 +35,30 @@ class Monitor:
         self._is_loaded = False
         self._condition: Callable[[], bool] = lambda: True
         self._pages: list[web.RouteDef] = []
-        self._ready = self._metric(Gauge, "ready", "1 while the process has what it needs")
-        self._lag = self._metric(Gauge, "lag_records", "Records that wait", "partition")
+        self._ready = self._metric(Gauge, "ready", "1 while the process is ready")
+        self._lag = self._metric(Gauge, "lag_records", "Lag of a partition in records", "partition")
         self._stalled = self._metric(
-            Gauge, "stalled_seconds", "Seconds since the last progress while records wait"
+            Gauge, "stalled_seconds", "Seconds without progress of the slowest partition with lag"
         )
-        self._decisions = self._metric(Counter, "decisions", "What was decided", "type", "reason")
+        self._decisions = self._metric(
+            Counter, "decisions", "Decisions by type and reason", "type", "reason"
+        )
         self._audits = self._metric(
-            Counter, "audit_records", "What was no intent, or one again, and is on record", "action"
+            Counter, "audit_records", "Audit records: refused input and repeated intents", "action"
         )
-        self._rows = self._metric(Counter, "ledger_rows", "Rows that were appended to the ledger")
+        self._rows = self._metric(Counter, "ledger_rows", "Rows appended to the ledger")
         self._head_age = self._metric(
-            Gauge, "registry_head_age_seconds", "Age of the registry's newest head by this clock"
+            Gauge, "registry_head_age_seconds", "Age of the newest registry head by this clock"
         )
         self._breaker = self._metric(
             Gauge,
             "simulation_breaker",
-            "Whether the simulator is asked: 0 yes, 1 after the next probe, 2 not now",
+            "Circuit breaker of the simulator: 0 closed, 1 half open, 2 open",
         )
         self._latency = self._metric(
             Histogram,
             "end_to_end_seconds",
-            "From admission, by the gate's clock, to a committed outcome",
+            "From admission (the gate's clock) to the committed outcome",
             buckets=BUCKETS_S,
         )
         self._ready.labels(process).set_function(self.is_ready)

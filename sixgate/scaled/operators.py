@@ -36,7 +36,7 @@ def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
         check_record(raw, registry)
         sequence = registry.sequence
         bus.append([Outgoing(Topic.REGISTRY, "", raw)])
-        for record in _records_until(reading, wait_s, "the registry does not show the record"):
+        for record in _records_until(reading, wait_s, "the record did not appear in the registry"):
             try:
                 registry.apply(record.value)
             except RegistryRecordError as error:
@@ -57,7 +57,7 @@ def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
                 return snapshot.key_answer(key)
         bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
         for record in _records_until(
-            reading, wait_s, "the signer does not answer: see that it runs"
+            reading, wait_s, "the signer does not answer: check that it is running"
         ):
             if record.topic is Topic.AUDIT:
                 _raise_refusal(record, raw)
@@ -65,7 +65,7 @@ def order_key(bus: Bus, raw: bytes, wait_s: float) -> Json:
             with bus.refreshed() as projections:
                 if key := projections.keys.answered(ordered.id):
                     return snapshot.key_answer(key)
-    raise AssertionError("it waits for an answer or raises")
+    raise AssertionError("unreachable: the loop returns an answer or raises")
 
 
 def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
@@ -77,7 +77,7 @@ def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
                 return found
         bus.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
         for record in _records_until(
-            reading, wait_s, "the signer does not answer: see that it runs"
+            reading, wait_s, "the signer does not answer: check that it is running"
         ):
             if record.topic is Topic.AUDIT:
                 _raise_refusal(record, raw, "vault_refused")
@@ -86,7 +86,7 @@ def order_vault(bus: Bus, raw: bytes, wait_s: float) -> Json:
             with bus.refreshed():
                 if found := snapshot.vault_answer(bus.vaults, ordered.id):
                     return found
-    raise AssertionError("it waits for an answer or raises")
+    raise AssertionError("unreachable: the loop returns an answer or raises")
 
 
 def _raise_refusal(record: Record, raw: bytes, code: str = "key_refused") -> None:
@@ -111,4 +111,4 @@ def _records_until(reading: Reading, wait_s: float, why: str) -> Iterator[Record
     until_s = time.monotonic() + wait_s
     while time.monotonic() < until_s:
         yield from reading.read(READ_COUNT_MAX, POLL_MS)
-    raise ApiError("connection_lost", f"{why}; what was sent may still be taken")
+    raise ApiError("connection_lost", f"{why}; the record may still take effect")

@@ -49,8 +49,8 @@ def _notices(bus: Bus, reading: Reading, idle_s: float) -> Iterator[Notice]:
         elif time.monotonic() - last_s > idle_s:
             raise ApiError(
                 "halted",
-                f"nothing was judged for {idle_s:.0f} s: see that sixgate gates and sixgate signer "
-                "run; what was accepted will be judged then",
+                f"no intent was decided for {idle_s:.0f} s: check that sixgate gates and sixgate "
+                "signer are running; accepted intents are decided once they run",
             )
         for record in page:
             if _is_authentic(bus, record):

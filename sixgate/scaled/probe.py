@@ -54,11 +54,11 @@ def check_health(at: Address, stalled_s_max: float) -> Health:
         connection.request("GET", "/metrics")
         page = body_of(connection.getresponse(), PAGE_BYTES_MAX)
     except TimeoutError:
-        waited = f"it gave no answer for {stalled_s_max:g} s"
+        waited = f"it did not answer within {stalled_s_max:g} s"
         return Health(State.STALLED, f"The process at {at} is stalled: {waited}.")
     except (OSError, IncompleteRead) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
-        return Health(State.ABSENT, f"There is no process at {at} ({why}): start it.")
+        return Health(State.ABSENT, f"No process answers at {at} ({why}): start it.")
     except (HTTPException, ValueError):
         page = b""
     finally:
@@ -72,12 +72,10 @@ def evaluate(at: Address, page: str, stalled_s_max: float) -> Health:
         families = list(text_string_to_metric_families(page))
     except ValueError:
         families = []
-    found_s = [s.value for family in families for s in family.samples if s.name == STALLED]
-    if not found_s:
-        return Health(
-            State.UNEXPECTED, f"What answers at {at} shows no {STALLED}: name another URL."
-        )
-    if max(found_s) >= stalled_s_max:
-        why = f"records wait and nothing moved for {max(found_s):.0f} s"
+    stalled_s = [s.value for family in families for s in family.samples if s.name == STALLED]
+    if not stalled_s:
+        return Health(State.UNEXPECTED, f"{at} does not export {STALLED}: name another URL.")
+    if max(stalled_s) >= stalled_s_max:
+        why = f"it has lag and made no progress for {max(stalled_s):.0f} s"
         return Health(State.STALLED, f"The process at {at} is stalled: {why}.")
-    return Health(State.HEALTHY, f"The process at {at} gets on.")
+    return Health(State.HEALTHY, f"The process at {at} is healthy.")

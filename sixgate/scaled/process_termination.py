@@ -42,7 +42,7 @@ def terminate(pid: int, at: Address, term_s_max: float) -> str:
             if select.select([process], [], [], term_s_max)[0]:
                 return number.name
     raise WrongProcessError(
-        f"process {pid} outlived SIGKILL for {term_s_max:g} s: look at its machine"
+        f"process {pid} still runs {term_s_max:g} s after SIGKILL: inspect its machine"
     )
 
 

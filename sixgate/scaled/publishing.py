@@ -88,7 +88,7 @@ def _shared_count(trust_root: str, ours: Sequence[Outgoing], there: Sequence[byt
     continued = registry.sequence > len(ours) or not shared or registry.head == names[shared - 1]
     if (there and not registry.sequence) or not continued:
         raise OtherOrganisationError(
-            "Kafka holds another organisation's registry: nothing was sent; use other brokers, or "
-            "the data folder that this registry was made in."
+            "Kafka holds another organisation's registry, so nothing was sent: use other brokers, "
+            "or the data folder in which that registry was made."
         )
     return shared

@@ -84,6 +84,6 @@ def _key(folder: Folder, name: str) -> Ed25519Signer:
     path = folder.key(name)
     if not path.exists():
         raise FolderError(
-            f"{path} is missing: sixgate services add {name} makes it and registers it"
+            f"{path} is missing: run sixgate services add {name}, which makes and registers it"
         )
     return load_key_file(path, name)

@@ -36,7 +36,9 @@ def _spans(text: str) -> list[range]:
     found = [_SLOTS.fullmatch(part) for part in text.split(",")]
     spans = [range(int(one[1]), int(one[2] or one[1]) + 1) for one in found if one]
     if len(spans) < len(found) or not all(spans):
-        raise ValueError("must be numbers and ascending ranges between commas, as 0-3 or 0,2")
+        raise ValueError(
+            "must be numbers and ascending ranges separated by commas, such as 0-3 or 0,2"
+        )
     return spans
 
 
@@ -102,7 +104,7 @@ class Settings(BaseSettings):
         """Return the section ``[release]``; raises ``SettingsError`` if it is missing."""
         if self.release is None:
             raise SettingsError(
-                "the settings say nothing of a release: add a section [release] with org, "
+                "the settings have no section [release]: add one with org, "
                 "provider, audience, policy, token_keys and admins"
             )
         return self.release
@@ -111,8 +113,7 @@ class Settings(BaseSettings):
         """Return the section ``[ledger]``; raises ``SettingsError`` if it is missing."""
         if self.ledger is None:
             raise SettingsError(
-                "the settings say nothing of the ledger: add a section [ledger] with org, key and "
-                "heads"
+                "the settings have no section [ledger]: add one with org, key and heads"
             )
         return self.ledger
 

@@ -52,8 +52,8 @@ class SignedTopic:
             if not firsts[partition] <= offset <= ends[partition]:
                 raise ApiError(
                     "position_unknown",
-                    f"{after!a} is not within what {Topic.SIGNED} holds: begin with 0, and leave "
-                    "out what you have",
+                    f"position {after!a} is outside the records that {Topic.SIGNED} still holds: "
+                    "start from 0 and skip what you already have",
                 )
         return wanted
 
@@ -103,5 +103,8 @@ def _oldest_first(page: Sequence[Record]) -> Iterator[Record]:
 def _offsets(position: Position, count: int) -> list[int]:
     parts = str(position).split(".")
     if len(parts) != count or not all(part.isdecimal() and part.isascii() for part in parts):
-        raise ApiError("position_unknown", f"{position!a} is no position of {Topic.SIGNED}")
+        raise ApiError(
+            "position_unknown",
+            f"{position!a} is not a position of {Topic.SIGNED}: use 0 or a printed one",
+        )
     return [int(part) for part in parts]

@@ -60,9 +60,9 @@ def refuse_software_identity(sealed: SealedIdentity, settings: KmsSettings) -> N
     """Raise ``SettingsError`` for an identity that a copy of the folder discloses."""
     if sealed.in_software and not settings.insecure_dev:
         raise SettingsError(
-            "the signer's identity is sealed under a root key in a file, which whoever copies both "
-            "has: run sixgate services reseal with these settings, or set insecure_dev = true in "
-            "[kms]"
+            "the signer's identity is sealed under a root key in a file, so a copy of both files "
+            "discloses it: run sixgate services reseal with these settings, or set insecure_dev = "
+            "true in [kms]"
         )
 
 
@@ -74,7 +74,7 @@ def _releases(settings: Settings, opened: ExitStack) -> SignerReleases | None:
     refuse_own_kms(settings.kms)
     if settings.attestation is None:
         raise SettingsError(
-            "a signer that goes through releases attests itself: add a section [attestation]"
+            "a signer that uses releases must attest itself: add a section [attestation]"
         )
     return SignerReleases(settings.releases, settings.data, opened)
 

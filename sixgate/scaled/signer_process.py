@@ -93,7 +93,7 @@ class SignerProcess:
         try:
             return [slot_partitions(number, width, partitions) for number in numbers]
         except ValueError as error:
-            raise SettingsError(f"{error}: mend --slots or signer.slots") from None
+            raise SettingsError(f"{error}: fix --slots or signer.slots") from None
 
     async def _run_slot(self, at: SlotPartitions, fresh: Freshness, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust

@@ -26,7 +26,7 @@ async def refuse_weaker(
         return
     rights = await rights_differences(broker, principal)
     who = broker.names.of(principal)
-    identity = f"see that the certificate is that of {who}"
+    identity = f"check that the certificate is that of {who}"
     grant = broker.names.topics_command("apply", acls=True)
     _refuse(rights, f"{identity}, run {grant} and start again")
     count = await keyed_partitions(broker) if partitions is None else partitions

@@ -140,7 +140,9 @@ class RemoteApi:
                     yield orjson.loads(line)
         except (OSError, orjson.JSONDecodeError):
             pass  # a truncated response gets the same error
-        raise ApiError("connection_lost", "the owner of the folder went away: run this again")
+        raise ApiError(
+            "connection_lost", "the connection to the folder's owner was lost: run this again"
+        )
 
 
 def dial(folder: Folder) -> socket.socket:

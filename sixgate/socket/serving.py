@@ -20,7 +20,7 @@ REQUEST_BYTES_MAX = 64 * 1024 * 1024
 REQUEST_S_MAX = 60.0
 # A client that follows takes a thread and four open files; a process may be limited to 1,024.
 CLIENTS_MAX = 128
-_BUSY = f"{CLIENTS_MAX} clients are connected already: run this again when one has gone"
+_BUSY = f"{CLIENTS_MAX} clients are connected already: retry when one has disconnected"
 
 
 @contextmanager
@@ -110,7 +110,9 @@ def _request(line: bytes) -> tuple[str, list[Any], Json]:
     match _json(line):
         case {"method": str(method), "values": list(values), "named": dict(named)}:
             return method, values, named
-    raise ApiError("request_malformed", "the request is no object with method, values and named")
+    raise ApiError(
+        "request_malformed", "the request must be an object with method, values and named"
+    )
 
 
 def _json(line: bytes) -> Any:

@@ -116,8 +116,9 @@ def test_a_forged_end_does_not_end_a_wait(
         next(ends)
         wrong = signed_by_the_wrong_key(forged, intent=names_of(value, ACCOUNT)[1])
         send(world, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
-        with pytest.raises(ApiError, match="nothing was judged"):
+        with pytest.raises(ApiError, match="sixgate signer") as caught:
             next(ends)
+        assert caught.value.code == "halted"
     assert results(submit(api, value)) == ["signed"]
 
 

@@ -141,9 +141,9 @@ def test_another_form_of_url_is_refused(url: str) -> None:
 
 
 def test_nobody_there_is_said_so() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    code, told = probed(url, os.getpid())
-    assert (code, url in told) == (ExitCode.UNREACHABLE, True)
+    address = f"127.0.0.1:{free_port()}"
+    code, told = probed(f"http://{address}", os.getpid())
+    assert (code, address in told) == (ExitCode.UNREACHABLE, True)
 
 
 @contextmanager

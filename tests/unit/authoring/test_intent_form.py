@@ -49,14 +49,14 @@ def problems(**changes: Any) -> dict[str, str]:
         ("to", ..., "is missing: name the recipient"),
         ("to", None, "there is no data to create it from"),
         ("value", 0.5, "is a float, which is not exact"),
-        ("value", 1, "no decimal in quotes"),
-        ("value", True, "no decimal in quotes"),
+        ("value", 1, "decimal in quotes"),
+        ("value", True, "decimal in quotes"),
         ("value", "-0.5", "not a plain decimal"),
         ("value", "1e3", "not a plain decimal"),
         ("value", "0.0000000000000000001", "not a plain decimal"),
         ("value", "\u0661", "not a plain decimal"),
         ("value", ..., "is missing: without value and data"),
-        ("value_wei", "1", "beside value"),
+        ("value_wei", "1", "contradicts value"),
         ("data", "0xa", "whole bytes in hex"),
         ("data", "a9059cbb", "whole bytes in hex"),
         ("data", "0x" + "00" * (128 * 1024 + 1), "at most 128 KiB"),
@@ -68,7 +68,7 @@ def problems(**changes: Any) -> dict[str, str]:
         ("gas_limit", 21000.0, "whole number without quotes"),
         ("gas_limit", True, "whole number without quotes"),
         ("gas_limit", 2**53, "2^53 - 1"),
-        ("max_fee_gwei", 3, "no decimal in quotes"),
+        ("max_fee_gwei", 3, "decimal in quotes"),
         ("max_fee_gwei", "0.0000000001", "finer than a wei"),
         ("max_priority_fee_gwei", "-1", "not a plain decimal"),
         ("nonce", -1, "whole number"),
@@ -107,7 +107,7 @@ def test_a_field_name_with_a_look_alike_letter_is_spelt_out() -> None:
 
 
 def test_two_expiries_contradict_each_other() -> None:
-    assert "beside expires_in_s" in problems(expires_in_s=5, expires_at_ms=5)["expires_at_ms"]
+    assert "expires_in_s" in problems(expires_in_s=5, expires_at_ms=5)["expires_at_ms"]
 
 
 @pytest.mark.parametrize("line", [[], "text", 5, None, True])

@@ -47,10 +47,11 @@ def test_a_new_key_says_whom_it_makes_sign_with_another_address() -> None:
     known = registry()
     known["keys"].append({"account": "trading", "path": "keys/base-signer"})
     (sentence,) = key_changes(Directory.of(known), "trading", own)
-    assert sentence.startswith(f"trader now signs with {own}, another address than keys/base-sig")
-    assert sentence.endswith("only if it names it as key_path")
+    assert sentence.startswith("trader now ")
+    assert sentence.index(own) < sentence.index("keys/base-signer") < sentence.index("key_path")
     (sentence,) = key_changes(directory(), "treasury", "keys/base-signer")
-    assert sentence.startswith("payroll goes on signing with agents/payroll/")
+    assert sentence.startswith("payroll still ")
+    assert sentence.index("agents/payroll/") < sentence.index("keys/base-signer")
     assert list(key_changes(directory(), "trading", own)) == []
     assert list(key_changes(directory(), "trading", "keys/base-signer")) == []
     assert list(key_changes(directory(), "treasury", "keys/other")) == []
@@ -73,22 +74,20 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "why"),
+    ("members", "field", "hint"),
     [
-        ({"agent": "payrol"}, "agent: no agent payrol is registered: did you mean payroll?"),
-        (
-            {"agent": "x"},
-            "agent: no agent x is registered: sixgate agents add x registers one",
-        ),
-        ({"chain": "bsae"}, "chain: no chain bsae is registered: did you mean base?"),
+        ({"agent": "payrol"}, "agent", "did you mean payroll?"),
+        ({"agent": "x"}, "agent", "sixgate agents add x"),
+        ({"chain": "bsae"}, "chain", "did you mean base?"),
     ],
 )
 def test_names_that_nobody_registered_are_refused_before_anything_is_signed(
-    members: dict[str, Any], why: str
+    members: dict[str, Any], field: str, hint: str
 ) -> None:
     with pytest.raises(IntentFormError) as caught:
         resolved(**members)
-    assert str(caught.value) == why
+    [(wrong, why)] = caught.value.problems
+    assert (wrong, members[field] in why, hint in why) == (field, True, True)
 
 
 def test_an_unknown_chain_id_is_the_gates_to_refuse() -> None:

@@ -1,4 +1,4 @@
-"""What comes from outside is sealed for a key that the signer told, or not at all."""
+"""Imported values are sealed to the share key that the signer announced, or not at all."""
 
 from typing import Any, cast
 
@@ -11,33 +11,36 @@ from sixgate.authoring.share_key import current_share_key
 KEY = "0x" + "09" * 32
 
 
-class Telling:
-    """A node whose signer tells its key after so many looks."""
+class AnnouncingNode:
+    """A node whose signer announces its share key after some queries."""
 
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
+    def __init__(self, queries: int) -> None:
+        self.queries = queries
 
     def registry(self) -> dict[str, Any]:
-        self.looks -= 1
+        self.queries -= 1
         old = {"role": "import", "name": "signer-0", "public_key": "0x" + "07" * 32}
-        told = {"main": KEY} if self.looks < 0 else {}
-        return {"share_keys": told | {"other": "0x" + "05" * 32}, "services": [old]}
+        announced = {"main": KEY} if self.queries < 0 else {}
+        return {"share_keys": announced | {"other": "0x" + "05" * 32}, "services": [old]}
 
 
-def asked(looks: int) -> str:
-    return current_share_key(cast("Api", Telling(looks)), "main")
+def found(queries: int) -> str:
+    return current_share_key(cast("Api", AnnouncingNode(queries)), "main")
 
 
-def test_the_key_is_the_one_that_the_account_was_told() -> None:
-    assert asked(0) == KEY
+def test_the_key_announced_to_the_account_is_returned() -> None:
+    assert found(0) == KEY
 
 
-def test_the_first_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_announcement_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(share_key, "POLL_S", 0.0)
-    assert asked(3) == KEY
+    assert found(3) == KEY
 
 
-def test_without_one_nothing_is_sealed_for_anybody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_announcement_the_pipeline_counts_as_halted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(share_key, "WAIT_S_MAX", -1.0)
-    with pytest.raises(ApiError, match="told main no key to seal for"):
-        asked(1)
+    with pytest.raises(ApiError, match=r"\bmain\b") as caught:
+        found(1)
+    assert caught.value.code == "halted"
