@@ -28,7 +28,7 @@ settings.load_profile("ci" if os.environ.get("CI") and not SOAK else "usual")
 pytest_plugins = [
     "tests.harness.broker.servers",
     "tests.harness.broker.shared",
-    "tests.harness.pipeline.trading",
+    "tests.harness.pipeline.embedded_fixtures",
     "tests.harness.pipeline.scaled_fixtures",
     "tests.harness.pipeline.release_fixtures",
 ]

@@ -24,27 +24,29 @@ FROZEN_S = max(REQUEST_MS_MAX / 1_000, TRANSACTION_MS_MAX / 1_000, SESSION_S) + 
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
+def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
     """One organisation for all tests: each goes on where the one before ended."""
-    with supervised_organisation(tmp_path_factory.mktemp("outages")) as world:
-        yield world
+    with supervised_organisation(tmp_path_factory.mktemp("outages")) as organised:
+        yield organised
 
 
-def test_a_killed_broker_costs_no_intent_and_no_limit(world: SupervisedOrganisation) -> None:
-    with under_load(world.scaled, world.trader, "killed") as load:
+def test_a_killed_broker_costs_no_intent_and_no_limit(organised: SupervisedOrganisation) -> None:
+    with under_load(organised.scaled, organised.trader, "killed") as load:
         for down_s in (0, DOWN_S):
             load.await_decided()
-            world.kafka.kill()
+            organised.kafka.kill()
             time.sleep(down_s)  # the length of the outage
-            world.kafka.start()
-    judge(world.scaled, load)
+            organised.kafka.start()
+    judge(organised.scaled, load)
 
 
-def test_a_broker_that_freezes_costs_no_intent_and_no_limit(world: SupervisedOrganisation) -> None:
-    with under_load(world.scaled, world.trader, "frozen") as load:
+def test_a_broker_that_freezes_costs_no_intent_and_no_limit(
+    organised: SupervisedOrganisation,
+) -> None:
+    with under_load(organised.scaled, organised.trader, "frozen") as load:
         load.await_decided()
-        world.kafka.pause()
+        organised.kafka.pause()
         time.sleep(FROZEN_S)  # the length of the outage
-        world.kafka.resume()
+        organised.kafka.resume()
         load.await_decided()
-    judge(world.scaled, load)
+    judge(organised.scaled, load)

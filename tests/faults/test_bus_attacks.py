@@ -16,11 +16,11 @@ from schemas.record import Outgoing
 from schemas.registry import AccountOpened, PolicySet
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
-from tests.harness.broker.bus import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
-from tests.harness.judge.outside import Values, check, proven, read_registered
+from tests.harness.broker.hostile_records import OTHER_ACCOUNT, OTHER_KEY_PATH, Attacker, Message
+from tests.harness.judge.promises import Values, check, proven, read_registered
 from tests.harness.pipeline.embedded import ACCOUNT, POLICY, Producer, key_order
+from tests.harness.pipeline.ledger_wait import await_ledger
 from tests.harness.pipeline.scaled import Scaled, on_kafka
-from tests.harness.pipeline.scaled_ledger import ledger_level
 from tests.harness.sizes import BUS_MESSAGES, show
 
 IN_FLIGHT = 1_000
@@ -131,7 +131,7 @@ def test_whatever_is_written_to_any_topic_nothing_is_signed_against_policy(
     assert found.strangers_ended()
     counted = {action: n for (action,), n in audit_metrics(scaled).items()}
     assert counted == audits(values)
-    ledger_level(scaled).judge()
+    await_ledger(scaled).judge()
 
 
 def audit_metrics(scaled: Scaled) -> dict[tuple[str, ...], float]:

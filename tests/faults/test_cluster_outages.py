@@ -9,27 +9,27 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.local.server import Server
 from schemas.topics import Topic
 from tests.harness.judge.judgement import judge
+from tests.harness.pipeline.embedded_fixtures import HOME
 from tests.harness.pipeline.load import under_load
 from tests.harness.pipeline.supervised_organisation import (
     SupervisedOrganisation,
     supervised_organisation,
 )
-from tests.harness.pipeline.trading import HOME
 
 NODES = 3
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
-    with supervised_organisation(tmp_path_factory.mktemp("cluster"), nodes=NODES) as world:
-        yield world
+def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
+    with supervised_organisation(tmp_path_factory.mktemp("cluster"), nodes=NODES) as organised:
+        yield organised
 
 
-def leader(world: SupervisedOrganisation, topic: Topic) -> Server:
+def leader(organised: SupervisedOrganisation, topic: Topic) -> Server:
     """Return the node that leads our account's partition of a topic."""
 
     async def number() -> int:
-        admin = AIOKafkaAdminClient(bootstrap_servers=world.kafka.address)
+        admin = AIOKafkaAdminClient(bootstrap_servers=organised.kafka.address)
         await admin.start()
         try:
             (found,) = await admin.describe_topics([topic.value])
@@ -38,15 +38,17 @@ def leader(world: SupervisedOrganisation, topic: Topic) -> Server:
         finally:
             await admin.close()
 
-    return world.kafka.nodes[asyncio.run(number()) - 1]
+    return organised.kafka.nodes[asyncio.run(number()) - 1]
 
 
-def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(world: SupervisedOrganisation) -> None:
-    with under_load(world.scaled, world.trader, "lost") as load:
+def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(
+    organised: SupervisedOrganisation,
+) -> None:
+    with under_load(organised.scaled, organised.trader, "lost") as load:
         load.await_decided()
-        lost = leader(world, Topic.STATE)
+        lost = leader(organised, Topic.STATE)
         lost.kill()
         load.await_decided(bursts=4)
         lost.start()
         load.await_decided()
-    judge(world.scaled, load)
+    judge(organised.scaled, load)

@@ -14,7 +14,7 @@ from signer.state import StateIntegrityError, StateRollbackError
 from sixgate.data_folder.folder import Folder, FolderBusyError
 from sixgate.socket.connection import connect
 from streams.log.sqlite import READ_BYTES_MAX, SqliteLog, number
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     ALLOWED,
@@ -23,7 +23,7 @@ from tests.harness.pipeline.embedded import (
     agent_entry,
     open_pipeline,
 )
-from tests.harness.pipeline.trading import (
+from tests.harness.pipeline.embedded_fixtures import (
     HOME,
     Crash,
     DiesBeforeSigning,

@@ -34,7 +34,7 @@ from tests.harness.pipeline.embedded import (
     Producer,
     agent_entry,
 )
-from tests.harness.pipeline.trading import (
+from tests.harness.pipeline.embedded_fixtures import (
     HOME,
     outcomes,
     registry_record,

@@ -20,7 +20,7 @@ from signer.signatures import Ed25519Signer
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.key_files import create_key_file
 from streams.log.sqlite import SqliteLog
-from tests.harness.judge.outside import check, in_folder, read
+from tests.harness.judge.promises import check, in_folder, read
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     ALLOWED,

@@ -49,7 +49,7 @@ def test_a_full_disk_hides_no_row_from_who_reads(rig: Rig) -> None:
     assert isinstance(server, SmallDiskServer)
     sink = rig.start()
     rig.write(50)
-    rows = rig.await_level(sink)
+    rows = rig.await_ledger(sink)
     rig.end(sink)
     server.fill()  # for good: the last test of the server
     assert rig.judge.rows() == rows

@@ -59,7 +59,7 @@ def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
     for _ in range(2):
         rig.write(20)
         sink = rig.start()
-        rig.await_level(sink)
+        rig.await_ledger(sink)
         assert rig.end(sink)[0] == ExitCode.OK
     rig.judge.judge()
 
@@ -69,7 +69,7 @@ def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
     for topic in (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT):
         for key, value in ((b"\xff", b"x"), (b"k", None), (None, b"{}"), (b"", b"y" * 1_000_000)):
             rig.writer.send_raw(topic, 0, key, value)
-    rig.await_level(sink)
+    rig.await_ledger(sink)
     assert rig.end(sink)[0] == ExitCode.OK
     rig.judge.judge()
 
@@ -101,7 +101,7 @@ def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     with closing(LossyProxy(server.port)) as proxy:
         sink = rig.start(rig.config(port=proxy.port, answer_s_max=10))
         rig.write(20)
-        rig.await_level(sink)
+        rig.await_ledger(sink)
         proxy.before(INSERT, server.pause)
         try:
             rig.write(40)
@@ -116,12 +116,12 @@ def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: Local
     with closing(LossyProxy(server.port)) as proxy:
         sink = rig.start(rig.config(port=proxy.port))
         rig.write(20)
-        rig.await_level(sink)
+        rig.await_ledger(sink)
         proxy.lose_answer_to(INSERT)
         rig.write(20)
-        rig.await_level(sink)
+        rig.await_ledger(sink)
         rig.write(20)
-        rig.await_level(sink)
+        rig.await_ledger(sink)
         assert proxy.lost == 1
         assert rig.end(sink)[0] == ExitCode.OK
     rig.judge.judge()
@@ -132,13 +132,13 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     """The first is stopped as if its machine hung; a second takes over; then the first wakes."""
     zombie = rig.start()
     rig.write(100)
-    before = rig.await_level(zombie)
+    before = rig.await_ledger(zombie)
     rig.write(100)
     _wait_for(partial(_grown, rig, before))  # it has appended before, and knows that it has
     zombie.send_signal(signal.SIGSTOP)
     successor = rig.start()
     rig.write(100)
-    rig.await_level(successor)
+    rig.await_ledger(successor)
     time.sleep(asleep_s)  # how long the zombie is frozen
     zombie.send_signal(signal.SIGCONT)
     rig.write(100)
@@ -147,7 +147,7 @@ def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) ->
     assert code == ExitCode.TAKEN_OVER
     assert "another process appends" in told
     left = successor if ended is zombie else zombie
-    rig.await_level(left)
+    rig.await_ledger(left)
     rig.end(left)
     rig.judge.judge()
 

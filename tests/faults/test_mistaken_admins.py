@@ -25,7 +25,7 @@ from tests.harness.pipeline.embedded import (
     key_order,
     open_pipeline,
 )
-from tests.harness.pipeline.trading import (
+from tests.harness.pipeline.embedded_fixtures import (
     ends,
     registry_record,
     run_once,

@@ -10,7 +10,7 @@ from schemas.record import Outgoing
 from schemas.topics import TOPICS, Topic
 from streams.gates.stages import GATE_OF
 from streams.kafka.access import GATES_GROUP
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.load import DEAR_WEI
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records

@@ -17,7 +17,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.socket.connection import connect
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     POLICY,
@@ -28,12 +28,12 @@ from tests.harness.pipeline.embedded import (
     make_folder,
     open_pipeline,
 )
-from tests.harness.pipeline.simulation_pool import UNHURRIED
-from tests.harness.pipeline.trading import (
+from tests.harness.pipeline.embedded_fixtures import (
     ends,
     nonces,
     submitted,
 )
+from tests.harness.pipeline.simulation_pool import UNHURRIED
 
 PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 DAY_MS = 24 * 60 * 60 * 1000

@@ -25,7 +25,7 @@ from streams.simulators.breaker import BreakerLimits, State
 from streams.simulators.guarded import GuardedSimulator
 from streams.simulators.local import LocalSimulator
 from streams.simulators.report import Reporter
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     KEY_PATH,
@@ -33,12 +33,12 @@ from tests.harness.pipeline.embedded import (
     no_simulation,
     open_pipeline,
 )
-from tests.harness.pipeline.simulation_pool import UNHURRIED
-from tests.harness.pipeline.trading import (
+from tests.harness.pipeline.embedded_fixtures import (
     HOME,
     ends,
     nonces,
 )
+from tests.harness.pipeline.simulation_pool import UNHURRIED
 
 PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 

@@ -8,10 +8,10 @@ import time
 
 from schemas.record import Outgoing
 from schemas.topics import Topic
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
+from tests.harness.pipeline.ledger_wait import await_ledger
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
-from tests.harness.pipeline.scaled_ledger import ledger_level
 from tests.harness.sizes import SCALED_INTENTS, SCALED_KILLS, SEED, drawn, show
 
 LIFE_MS_MIN, LIFE_MS_MAX = 200, 3_000
@@ -58,5 +58,5 @@ def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_
     assert len(found.intents) == submitted, f"seed {SEED}"
     large = min(SCALED_KILLS * LARGE_PER_LIFE, LARGE_SIGNED_MAX)
     assert len(found.signed) == SCALED_KILLS * SCALED_INTENTS + large, f"seed {SEED}"
-    ledger_level(scaled).judge()
+    await_ledger(scaled).judge()
     scaled.stop_all()

@@ -11,10 +11,10 @@ from streams.kafka.provision import TopicPlan
 from streams.kafka.topics import Replication
 from tests.harness.broker.ledger_kafka import delete_topics
 from tests.harness.broker.raw_records import Raw
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.ledger_wait import await_ledger
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
-from tests.harness.pipeline.scaled_ledger import ledger_level
 
 
 def sign(scaled: Scaled, trader: Producer, key: str) -> None:
@@ -42,7 +42,7 @@ def test_state_put_back_to_an_older_point_is_noticed_by_the_ledger(
     sign(scaled, trader, "first")
     older = raw_records(scaled.broker, Topic.STATE)
     sign(scaled, trader, "second")
-    ledger_level(scaled)
+    await_ledger(scaled)
     scaled.stop("signer")
     asyncio.run(put_back(scaled, Topic.STATE, older))
     assert scaled.ends("signer") == ExitCode.HALTED

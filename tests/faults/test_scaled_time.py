@@ -3,7 +3,7 @@
 Real processes on a real broker, each with a wall clock of its own; judged from what the topics say.
 All tests share one organisation, and each has an agent of its own: no rate and no count of one test
 depends on another. Each starts the processes that it finds ended. The tests after the one without a
-registrar run ``LATER_S`` ahead of the world's time, because no signer goes back.
+registrar run ``LATER_S`` ahead of real time, because no signer goes back.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ NAMES = ("registrar", "clock", "advice", "dated", "leaver", "forged", "waiter", 
 REFUSED = "recipient_not_allowed"
 
 
-class World(NamedTuple):
+class TimedOrganisation(NamedTuple):
     """An organisation, and its agents by name; each may submit ``RATE`` intents a minute."""
 
     scaled: Scaled
@@ -63,20 +63,22 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedOrganisation]:
     """Give an organisation with a ledger, which a signer asks about intents that have expired."""
     signers = {name: Ed25519Signer(name, secrets.token_bytes(32)) for name in NAMES}
     folder = tmp_path_factory.mktemp("time")
     with organisation(folder, list(signers.values()), LIMITED) as scaled:
         scaled.more = dict(HALTS_SOON)
-        yield World(scaled, {name: Producer(signer) for name, signer in signers.items()})
+        yield TimedOrganisation(
+            scaled, {name: Producer(signer) for name, signer in signers.items()}
+        )
 
 
 def test_a_registrar_whose_clock_is_wrong_halts_gates_and_signer_until_it_is_right(
-    world: World,
+    organised: TimedOrganisation,
 ) -> None:
     """Also what waits for a head meanwhile stops when it is told to."""
-    scaled, agent = world.scaled, world.agents["registrar"]
+    scaled, agent = organised.scaled, organised.agents["registrar"]
     before = written(scaled)
     scaled.set_clock("registrar", DAY_S)
     scaled.start("registrar")
@@ -106,12 +108,14 @@ def _await_line(scaled: Scaled, name: str, line: str) -> None:
     until(lambda: line in scaled.log(name), WAIT_S_MAX)
 
 
-def test_gates_and_a_signer_whose_clock_is_wrong_halt_and_lose_nothing(world: World) -> None:
+def test_gates_and_a_signer_whose_clock_is_wrong_halt_and_lose_nothing(
+    organised: TimedOrganisation,
+) -> None:
     """Their clocks are set while they work; started again, each is wrong the other way.
 
     The gates go on while the signer's clock is wrong, so that intents wait for it.
     """
-    scaled, agent = world.scaled, world.agents["clock"]
+    scaled, agent = organised.scaled, organised.agents["clock"]
     at_work(scaled)
     scaled.set_clock("signer", -HOUR_S)
     intents = submit(scaled, agent, "a")
@@ -134,9 +138,11 @@ def test_gates_and_a_signer_whose_clock_is_wrong_halt_and_lose_nothing(world: Wo
     check_ends(scaled, agent, 6, [REFUSED] * 2)
 
 
-def test_no_verdict_of_gates_whose_clock_is_wrong_ends_a_good_intent(world: World) -> None:
+def test_no_verdict_of_gates_whose_clock_is_wrong_ends_a_good_intent(
+    organised: TimedOrganisation,
+) -> None:
     """Gates that ask for no head go on, find intents expired or too far ahead, and only advise."""
-    scaled, agent = world.scaled, world.agents["advice"]
+    scaled, agent = organised.scaled, organised.agents["advice"]
     at_work(scaled)
     scaled.kill("gates")
     scaled.set_clock("gates", HOUR_S)
@@ -154,10 +160,10 @@ def test_no_verdict_of_gates_whose_clock_is_wrong_ends_a_good_intent(world: Worl
 
 
 def test_a_producer_that_dates_records_days_back_or_ahead_gains_and_loses_nothing(
-    world: World,
+    organised: TimedOrganisation,
 ) -> None:
     """Also where somebody has let producers say what the time is, against the declaration."""
-    scaled, agent = world.scaled, world.agents["dated"]
+    scaled, agent = organised.scaled, organised.agents["dated"]
     at_work(scaled)
     dear = [agent.signed(f"dear-{n}", value_wei=DEAR_WEI) for n in range(9)]
     days = [0, -40, 40, -1, 1, -2, 2]
@@ -196,9 +202,9 @@ async def _send_dated(scaled: Scaled, dated: list[tuple[bytes, int]]) -> None:
 
 
 def test_a_deactivated_agent_is_refused_though_it_is_the_registrys_last_record(
-    world: World,
+    organised: TimedOrganisation,
 ) -> None:
-    scaled, agent = world.scaled, world.agents["leaver"]
+    scaled, agent = organised.scaled, organised.agents["leaver"]
     at_work(scaled)
     submit(scaled, agent, "a", 1)
     check_ends(scaled, agent, 1, [REFUSED])
@@ -221,8 +227,8 @@ def forged_heads(scaled: Scaled) -> list[bytes]:
     ]
 
 
-def test_forged_heads_do_not_halt_a_signer(world: World) -> None:
-    scaled, agent = world.scaled, world.agents["forged"]
+def test_forged_heads_do_not_halt_a_signer(organised: TimedOrganisation) -> None:
+    scaled, agent = organised.scaled, organised.agents["forged"]
     at_work(scaled)
     for n in range(3):
         send_heads(scaled, *forged_heads(scaled) * 10)
@@ -231,14 +237,14 @@ def test_forged_heads_do_not_halt_a_signer(world: World) -> None:
 
 
 def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_back(
-    world: World,
+    organised: TimedOrganisation,
 ) -> None:
     """Old and forged heads are sent all the while; ``expires_at_ms`` alone judges what waited.
 
     The last head expires at once where clocks are as far ahead as they may be. Gates and signer are
     frozen until it has expired and the backlog is there, so that neither halts before it has work.
     """
-    scaled, agent = world.scaled, world.agents["waiter"]
+    scaled, agent = organised.scaled, organised.agents["waiter"]
     at_work(scaled)
     submit(scaled, agent, "first", RATE - 1)
     check_ends(scaled, agent, RATE - 1, [REFUSED])
@@ -276,10 +282,10 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
 
 
 def test_a_registry_without_its_last_records_halts_gates_signer_and_registrar(
-    world: World,
+    organised: TimedOrganisation,
 ) -> None:
     """The head names a record that the broker keeps back, so nothing works behind this test."""
-    scaled, agent = world.scaled, world.agents["cut"]
+    scaled, agent = organised.scaled, organised.agents["cut"]
     at_work(scaled)
     for name in ("signer", "gates", "registrar"):
         scaled.kill(name)

@@ -7,7 +7,7 @@ from functools import partial
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from sixgate.cli.exit_codes import ExitCode
-from tests.harness.judge.outside import Json, Outside, check
+from tests.harness.judge.promises import Json, TopicContents, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.load import DEAR_WEI
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
@@ -64,7 +64,7 @@ def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
     assert [o["reason"] for o in refused] == ["daily_limit_exceeded"] * (FIGHTS * PRODUCERS - UNITS)
 
 
-def ended(found: Outside, value_wei: int) -> tuple[list[Json], list[Json]]:
+def ended(found: TopicContents, value_wei: int) -> tuple[list[Json], list[Json]]:
     """Return what was signed and what was refused of the intents of one value."""
     of_value = [o for o in found.outcomes if int(o["value_wei"]) == value_wei]
     signed = [o for o in of_value if o["type"] == "transaction.signed"]

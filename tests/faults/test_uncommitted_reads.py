@@ -15,7 +15,7 @@ import orjson
 from schemas.record import Outgoing
 from schemas.topics import Topic
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
 

@@ -27,7 +27,7 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import Folder
 from tests.harness.broker.servers import running
 from tests.harness.builders.compose import ROOT, Service, image_environment, services, variables_in
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, make_folder
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 

@@ -11,14 +11,16 @@ from schemas.topics import Topic
 from signer.signatures import verify_event
 from signer.stage import Arrival
 from tests.harness.builders.cases import NOW_MS, SIGNER
-from tests.harness.builders.signer_lives import Life, arrivals_of, ask, batches
+from tests.harness.builders.crashing_signer import SignerRun, arrivals_of, ask, batches
 from tests.harness.builders.signer_records import life
 from tests.harness.pipeline.signer_process import Died, Disk
 from tests.harness.sizes import effort
 
 
-def attested(disk: Disk, handed_out: dict[str, set[bytes]], unique: int, dies_at: int = -1) -> Life:
-    made = Life(disk, handed_out, dies_at)
+def attested(
+    disk: Disk, handed_out: dict[str, set[bytes]], unique: int, dies_at: int = -1
+) -> SignerRun:
+    made = SignerRun(disk, handed_out, dies_at)
     made.slot.attest(life(unique))
     return made
 
@@ -72,7 +74,7 @@ def test_what_an_earlier_life_pinned_keeps_that_lifes_name() -> None:
 
 def test_outcomes_of_before_there_were_boots_stand_beside_those_that_name_one() -> None:
     disk, read = Disk(), [[ask("alice", "a", 1)], [ask("alice", "b", 1)]]
-    Life(disk, {}).run(read[:1])
+    SignerRun(disk, {}).run(read[:1])
     attested(disk, {}, 1).run(read)
     assert [outcome.boot for outcome in disk.outcomes] == [None, life(1).id]
 

@@ -31,7 +31,7 @@ from tests.harness.builders.cases import (
     intent,
     sealed,
 )
-from tests.harness.builders.signer_lives import (
+from tests.harness.builders.crashing_signer import (
     AGENTS,
     EVERY_CHAIN,
     HOT,

@@ -29,7 +29,7 @@ def test_no_changed_request_is_granted(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(raw) - 1))
     changed[at] ^= data.draw(st.integers(1, 255))
     decided = Release(now_ms=sent()[0].now_ms).decided(bytes(changed))
-    # Outside of the signed part a report has bytes that must be zero, and a certificate has none.
+    # Outside the signed part a report has bytes that must be zero, and a certificate has none.
     assert isinstance(decided, ReleaseRefused), (at, raw[at - 10 : at + 10])
 
 

@@ -17,9 +17,9 @@ from signer.stage import Arrival, HaltError
 from signer.window import SIGN_MS_MAX
 from streams.runners import slot
 from tests.harness.builders.cases import NOW_MS
-from tests.harness.builders.signer_lives import (
+from tests.harness.builders.crashing_signer import (
     AGENTS,
-    Life,
+    SignerRun,
     arrivals_of,
     ask,
     batches,
@@ -39,9 +39,9 @@ def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
     for dies_at in count():
         disk, handed_out = Disk(), dict[str, set[bytes]]()
         try:
-            Life(disk, handed_out, dies_at).run(read)
+            SignerRun(disk, handed_out, dies_at).run(read)
         except Died:
-            Life(disk, handed_out).run(read)
+            SignerRun(disk, handed_out).run(read)
             assert all(len(versions) == 1 for versions in handed_out.values())
             yield disk
         else:
@@ -59,12 +59,12 @@ def test_wherever_it_dies_the_same_outcomes_are_published_once(
     for disk in interrupted:
         check_settled(disk.outcomes)
         assert by_account(disk) == by_account(whole)
-        assert Life(disk, {}).slot.stage.memory.slot.positions == {"decided/0": len(read)}
+        assert SignerRun(disk, {}).slot.stage.memory.slot.positions == {"decided/0": len(read)}
     assert {o.intent for o in whole.outcomes} == {a.clearance.intent for b in read for a in b}
 
 
 def test_outcomes_go_with_the_next_batch_and_alone_where_there_is_none() -> None:
-    life = Life(Disk(), {})
+    life = SignerRun(Disk(), {})
     first = life.slot.pin([ask("alice", "a", 1)], [], NOW_MS, {})
     life.slot.sign()
     assert life.slot.has_unpublished
@@ -81,7 +81,7 @@ def test_outcomes_go_with_the_next_batch_and_alone_where_there_is_none() -> None
 
 @pytest.mark.parametrize("batches_read", [1, 2, 3])
 def test_nothing_is_signed_before_its_commit(batches_read: int) -> None:
-    life = Life(Disk(), {})
+    life = SignerRun(Disk(), {})
     for number in range(batches_read):
         commit = life.slot.pin([ask("bob", str(number), 1)], [], NOW_MS, {})
         made = [decode_outcome(e.value) for e in commit.events if e.topic is Topic.OUTCOMES]
@@ -93,7 +93,7 @@ def test_nothing_is_signed_before_its_commit(batches_read: int) -> None:
 def test_what_took_too_long_to_sign_leaves_the_process_no_more(
     late_ms: int, *, halts: bool
 ) -> None:
-    life = Life(Disk(), {})
+    life = SignerRun(Disk(), {})
     open_key = life.slot.stage.key_use.open_key
 
     def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
@@ -107,7 +107,7 @@ def test_what_took_too_long_to_sign_leaves_the_process_no_more(
     assert life.slot.has_unpublished != halts
 
 
-def open_slowly(life: Life) -> set[str]:
+def open_slowly(life: SignerRun) -> set[str]:
     """Have every key take long to open, once; return the addresses of those that are open."""
     open_key, opened = life.slot.stage.key_use.open_key, set[str]()
 
@@ -123,7 +123,7 @@ def open_slowly(life: Life) -> set[str]:
 
 def test_a_batch_whose_keys_open_slowly_is_charged_when_they_are_open() -> None:
     disk, asked = Disk(), [ask(agent, name, 1) for agent in AGENTS for name in "ab"]
-    life = Life(disk, {})
+    life = SignerRun(disk, {})
     opened = open_slowly(life)
     life.run([asked])
     check_settled(disk.outcomes)
@@ -139,9 +139,9 @@ def test_a_start_with_a_slow_kms_finishes_what_was_pinned(
 ) -> None:
     disk = Disk()
     asked = [ask(agent, name, 1) for agent in AGENTS for name in "ab"]
-    disk.commit(*Life(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
+    disk.commit(*SignerRun(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
 
-    life = Life(disk, {})
+    life = SignerRun(disk, {})
     opened = open_slowly(life)
     monkeypatch.setattr(slot, "RECOVERED_COUNT_MAX", count_max)
     life.run([asked])
@@ -153,8 +153,8 @@ def test_a_start_with_a_slow_kms_finishes_what_was_pinned(
 def test_a_start_finishes_where_keys_close_before_a_slower_kms_has_opened_them_all() -> None:
     disk = Disk()
     asked = [ask("alice", "a", 1), ask("carol", "a", 1)]  # of two accounts, with a key each
-    disk.commit(*Life(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
-    life, used_ms = Life(disk, {}), dict[str, int]()
+    disk.commit(*SignerRun(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
+    life, used_ms = SignerRun(disk, {}), dict[str, int]()
     open_key, open_ms = life.slot.stage.key_use.open_key, LIMITS.idle_ms_max + 1
 
     def closing(key: KeyDescriptor, *asker: Any) -> DigestSigner:

@@ -46,10 +46,10 @@ def served(
             yield api, folder
     else:
         with (
-            scaled_organisation(path, [TRADER.signer]) as world,
-            open_kafka_api(world.settings, world.folder) as api,
+            scaled_organisation(path, [TRADER.signer]) as organised,
+            open_kafka_api(organised.settings, organised.folder) as api,
         ):
-            yield api, world.folder
+            yield api, organised.folder
 
 
 @pytest.fixture

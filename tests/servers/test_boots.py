@@ -20,7 +20,7 @@ from sixgate.data_folder.folder import Folder
 from sixgate.embedded.node import Node, running
 from sixgate.fatal_errors import FATAL_ERRORS
 from tests.harness.builders.attestation import repository_page
-from tests.harness.judge.outside import Json, check, in_folder
+from tests.harness.judge.promises import Json, check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder, open_pipeline
 
 BELIEVING = VerificationPolicy(measurements="any", simulated_root=SIMULATED_ROOT)

@@ -11,11 +11,15 @@ from signer.custody.modes import PLANS
 from sixgate.scaled.settings import load_settings
 from sixgate.settings.kms import KmsSettings
 from tests.harness.broker.servers import watched
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.kms.faults import Fault
 from tests.harness.kms.peers import Peers
+from tests.harness.pipeline.custody_organisation import (
+    MODES,
+    CustodyOrganisation,
+    make_custody_organisation,
+)
 from tests.harness.pipeline.custody_pipeline import ask_all, send
-from tests.harness.pipeline.custody_world import MODES, CustodyWorld, custody_world
 from tests.harness.pipeline.embedded import open_pipeline
 
 
@@ -27,8 +31,8 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> CustodyWorld:
-    return custody_world(tmp_path / "data")
+def organised(tmp_path: Path) -> CustodyOrganisation:
+    return make_custody_organisation(tmp_path / "data")
 
 
 def settings(tmp_path: Path, text: str) -> KmsSettings:
@@ -37,46 +41,46 @@ def settings(tmp_path: Path, text: str) -> KmsSettings:
     return load_settings(file).kms
 
 
-def lived(world: CustodyWorld, kms: KmsSettings, key: str) -> dict[CustodyMode, str]:
+def lived(organised: CustodyOrganisation, kms: KmsSettings, key: str) -> dict[CustodyMode, str]:
     """Let a life of the signer carry out what is ordered, and ask it once in every mode."""
-    pipeline = open_pipeline(world.folder, kms=kms)
+    pipeline = open_pipeline(organised.folder, kms=kms)
     try:
         pipeline.drain()
-        return ask_all(world, pipeline, key)
+        return ask_all(organised, pipeline, key)
     finally:
         pipeline.close()
 
 
-def ordered(world: CustodyWorld, kms: KmsSettings) -> list[str]:
-    pipeline = open_pipeline(world.folder, kms=kms)
+def ordered(organised: CustodyOrganisation, kms: KmsSettings) -> list[str]:
+    pipeline = open_pipeline(organised.folder, kms=kms)
     try:
-        send(pipeline, *world.orders())
+        send(pipeline, *organised.orders())
         return pipeline.audits()
     finally:
         pipeline.close()
 
 
 def test_every_mode_signs_over_three_clouds_and_survives_what_it_promises(
-    peers: Peers, world: CustodyWorld, tmp_path: Path
+    peers: Peers, organised: CustodyOrganisation, tmp_path: Path
 ) -> None:
     kms = settings(tmp_path, peers.settings())
-    assert "key.refused" not in ordered(world, kms)
-    assert set(lived(world, kms, "all-up").values()) == {"signed"}
+    assert "key.refused" not in ordered(organised, kms)
+    assert set(lived(organised, kms, "all-up").values()) == {"signed"}
     for fault in (Fault.DENY, Fault.HANG, Fault.OTHER_PLAINTEXT):
         with peers.aws.faults.on(fault):
-            assert set(lived(world, kms, f"aws-{fault}").values()) == {"signed"}
+            assert set(lived(organised, kms, f"aws-{fault}").values()) == {"signed"}
     with peers.aws.faults.on(Fault.DENY), peers.azure.faults.on(Fault.DENY):
-        assert lived(world, kms, "two-deny") == {
+        assert lived(organised, kms, "two-deny") == {
             mode: "key_unavailable" if PLANS[mode].providers == 3 else "signed" for mode in MODES
         }
-    check(in_folder(world.folder.path), settled=True)
+    check(in_folder(organised.folder.path), settled=True)
 
 
 def test_a_holder_whose_key_no_hsm_guards_holds_nothing(
-    peers: Peers, world: CustodyWorld, tmp_path: Path
+    peers: Peers, organised: CustodyOrganisation, tmp_path: Path
 ) -> None:
     weak = peers.gcp.add_key("software-holder", ProtectionLevel.SOFTWARE)
     kms = settings(tmp_path, peers.settings().replace(peers.gcp_key, weak))
-    refused = ordered(world, kms)
-    orders = len(list(world.orders()))
+    refused = ordered(organised, kms)
+    orders = len(list(organised.orders()))
     assert refused.count("key.refused") + refused.count("recovery.refused") == orders

@@ -17,30 +17,30 @@ from signer.share_key_rotation import ERASE_AFTER_MS, ROTATE_AFTER_MS
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
-from tests.harness.judge.outside import check, in_folder
-from tests.harness.pipeline.custody_pipeline import ask_all, life, send, vault_of
-from tests.harness.pipeline.custody_world import (
+from tests.harness.judge.promises import check, in_folder
+from tests.harness.pipeline.custody_organisation import (
     HOLDERS_NEEDED,
     MODES,
     STORED_AT,
-    CustodyWorld,
+    CustodyOrganisation,
     account_of,
-    custody_world,
+    make_custody_organisation,
 )
+from tests.harness.pipeline.custody_pipeline import ask_all, life, send, vault_of
 from tests.harness.pipeline.embedded import ManualTime, Pipeline
-from tests.harness.pipeline.trading import Crash, ends
+from tests.harness.pipeline.embedded_fixtures import Crash, ends
 
 WITH_CLIENT = [mode for mode in MODES if PLANS[mode].needs_client]
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> CustodyWorld:
-    return custody_world(tmp_path / "data")
+def organised(tmp_path: Path) -> CustodyOrganisation:
+    return make_custody_organisation(tmp_path / "data")
 
 
-def stock(world: CustodyWorld) -> None:
-    with life(world) as pipeline:
-        send(pipeline, *world.orders())
+def stock(organised: CustodyOrganisation) -> None:
+    with life(organised) as pipeline:
+        send(pipeline, *organised.orders())
         assert pipeline.audits().count("key.refused") == 0
 
 
@@ -51,56 +51,58 @@ def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes
     return [bytes(keeper.open(e).secret) for p in places for e in keeper.secrets.history(p)]
 
 
-def test_in_every_mode_an_agent_signs_and_a_next_life_signs_again(world: CustodyWorld) -> None:
-    stock(world)
+def test_in_every_mode_an_agent_signs_and_a_next_life_signs_again(
+    organised: CustodyOrganisation,
+) -> None:
+    stock(organised)
     for key in ("first", "second"):
-        with life(world) as pipeline:
-            assert set(ask_all(world, pipeline, key).values()) == {"signed"}
-    assert len(check(in_folder(world.folder.path), settled=True).signed) == 2 * len(MODES)
+        with life(organised) as pipeline:
+            assert set(ask_all(organised, pipeline, key).values()) == {"signed"}
+    assert len(check(in_folder(organised.folder.path), settled=True).signed) == 2 * len(MODES)
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_a_share_that_is_missing_or_wrong_is_refused_with_its_reason_and_nothing_is_charged(
-    world: CustodyWorld, mode: CustodyMode
+    organised: CustodyOrganisation, mode: CustodyMode
 ) -> None:
-    stock(world)
-    with life(world) as pipeline:
+    stock(organised)
+    with life(organised) as pipeline:
         vault = vault_of(pipeline)
-        share = world.share(mode, vault)
-        wrong = world.sent(mode, share[:-1] + bytes((share[-1] ^ 1,)), vault)
-        other = world.sent(next(each for each in WITH_CLIENT if each != mode), share, vault)
+        share = organised.share(mode, vault)
+        wrong = organised.sent(mode, share[:-1] + bytes((share[-1] ^ 1,)), vault)
+        other = organised.sent(next(each for each in WITH_CLIENT if each != mode), share, vault)
         for number, sent, reason in (
             (1, None, "client_share_missing"),
             (2, wrong, "client_share_wrong"),
             (3, other, "client_share_wrong"),
         ):
-            one = world.intent(mode, f"bad-{number}", vault, client_share=sent)
+            one = organised.intent(mode, f"bad-{number}", vault, client_share=sent)
             assert send(pipeline, one) == [reason]
         account = pipeline.runner.stage.memory.account(account_of(mode))
         assert (account.spent_wei(10**15), account.nonces) == (0, {})
-        assert send(pipeline, world.intent(mode, "good", vault)) == ["signed"]
+        assert send(pipeline, organised.intent(mode, "good", vault)) == ["signed"]
 
 
 @pytest.mark.parametrize("down", [["aws"], ["gcp", "aws"]])
 def test_with_holders_down_every_mode_that_has_enough_signs_and_the_others_refuse(
-    world: CustodyWorld, down: list[str]
+    organised: CustodyOrganisation, down: list[str]
 ) -> None:
-    stock(world)
+    stock(organised)
     for name in down:
-        (world.folder.holder_keys / f"{name}.key").unlink()
-    with life(world) as pipeline:
-        found = ask_all(world, pipeline, "asked")
+        (organised.folder.holder_keys / f"{name}.key").unlink()
+    with life(organised) as pipeline:
+        found = ask_all(organised, pipeline, "asked")
         left = {mode: PLANS[mode].providers - len(down) for mode in MODES}
         expected = {
             mode: "signed" if max(0, left[mode]) >= HOLDERS_NEEDED[mode] else "key_unavailable"
             for mode in MODES
         }
         assert found == expected
-    check(in_folder(world.folder.path), settled=True)
+    check(in_folder(organised.folder.path), settled=True)
 
 
-def test_a_queued_share_is_signed_by_the_life_after_a_death(world: CustodyWorld) -> None:
-    stock(world)
+def test_a_queued_share_is_signed_by_the_life_after_a_death(organised: CustodyOrganisation) -> None:
+    stock(organised)
 
     class DiesSigning(PipelineLog):
         def commit(
@@ -110,18 +112,18 @@ def test_a_queued_share_is_signed_by_the_life_after_a_death(world: CustodyWorld)
                 raise Crash
             super().commit(events, writes, at_ms)
 
-    with life(world, DiesSigning) as pipeline:
-        queued = [world.intent(mode, "queued", vault_of(pipeline)) for mode in WITH_CLIENT]
+    with life(organised, DiesSigning) as pipeline:
+        queued = [organised.intent(mode, "queued", vault_of(pipeline)) for mode in WITH_CLIENT]
         with pytest.raises(Crash):
             send(pipeline, *queued)
-    with life(world) as pipeline:
+    with life(organised) as pipeline:
         assert Counter(ends(pipeline.committed)) == {"signed": len(WITH_CLIENT)}
-    check(in_folder(world.folder.path), settled=True)
+    check(in_folder(organised.folder.path), settled=True)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
-    world: CustodyWorld, when: str
+    organised: CustodyOrganisation, when: str
 ) -> None:
     class Dies(PipelineLog):
         """Each life of it dies at its second commit, before or after that is durable."""
@@ -140,17 +142,17 @@ def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
             if self.commits == 2:
                 raise Crash
 
-    inbox = SqliteLog(world.folder.inbox, world.folder.trust().partitions)
+    inbox = SqliteLog(organised.folder.inbox, organised.folder.trust().partitions)
     deaths = 0
-    for order in world.orders():
+    for order in organised.orders():
         inbox.append([order], 0)
         try:
-            with life(world, Dies) as pipeline:
+            with life(organised, Dies) as pipeline:
                 pipeline.drain()
         except Crash:
             deaths += 1
     inbox.close()
-    with life(world) as pipeline:
+    with life(organised) as pipeline:
         pipeline.drain()
         vault = vault_of(pipeline)
         ids = [orjson.loads(raw)["id"] for raw in vault()]
@@ -164,41 +166,43 @@ def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
             "secret.recovered": 1,
             "share.key.announced": len(MODES),
         }
-        assert set(ask_all(world, pipeline, "after").values()) == {"signed"}
+        assert set(ask_all(organised, pipeline, "after").values()) == {"signed"}
         opened = open_secrets(pipeline, [mode for mode in MODES if mode not in WITH_CLIENT])
         assert len(set(opened)) == 4
     assert deaths > 0
 
 
 def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_that_is_over(
-    world: CustodyWorld,
+    organised: CustodyOrganisation,
 ) -> None:
-    stock(world)
+    stock(organised)
     at, mode = ManualTime(), WITH_CLIENT[0]
-    world.traders[mode].now_ms = lambda: at.wall
-    with life(world, clock=at.clock()) as pipeline:
+    organised.traders[mode].now_ms = lambda: at.wall
+    with life(organised, clock=at.clock()) as pipeline:
         vault = vault_of(pipeline)
-        queued = world.sent(mode, world.share(mode, vault), vault)
+        queued = organised.sent(mode, organised.share(mode, vault), vault)
     at.forward(ROTATE_AFTER_MS)
-    with life(world, clock=at.clock()) as pipeline:
+    with life(organised, clock=at.clock()) as pipeline:
         pipeline.drain()  # the next key takes its turn
-        in_time = world.intent(mode, "in-time", vault_of(pipeline), client_share=queued)
+        in_time = organised.intent(mode, "in-time", vault_of(pipeline), client_share=queued)
         assert send(pipeline, in_time) == ["signed"]
     at.forward(OVERLAP_MS + 60_000)
-    with life(world, clock=at.clock()) as pipeline:
+    with life(organised, clock=at.clock()) as pipeline:
         vault = vault_of(pipeline)
-        late = world.intent(mode, "late", vault, client_share=queued)
+        late = organised.intent(mode, "late", vault, client_share=queued)
         assert send(pipeline, late) == ["client_share_missing"]
-        assert send(pipeline, world.intent(mode, "anew", vault)) == ["signed"]
+        assert send(pipeline, organised.intent(mode, "anew", vault)) == ["signed"]
     at.forward(ERASE_AFTER_MS)
-    with life(world, clock=at.clock()) as pipeline:
+    with life(organised, clock=at.clock()) as pipeline:
         pipeline.drain()
         kept = pipeline.runner.stage.memory.slot_record("shares", ShareKeys)
         assert kept is not None
         assert [key.version for key in kept.keys] == [2]
 
 
-def test_the_records_of_an_order_are_durable_with_its_answer(world: CustodyWorld) -> None:
+def test_the_records_of_an_order_are_durable_with_its_answer(
+    organised: CustodyOrganisation,
+) -> None:
     commits: list[Sequence[Outgoing]] = []
 
     class Watched(PipelineLog):
@@ -208,8 +212,8 @@ def test_the_records_of_an_order_are_durable_with_its_answer(world: CustodyWorld
             super().commit(events, writes, at_ms)
             commits.append(events)
 
-    with life(world, Watched) as pipeline:
-        for order in world.orders():
+    with life(organised, Watched) as pipeline:
+        for order in organised.orders():
             send(pipeline, order)
     answering = [one for one in commits if any(b"key.provisioned" in e.value for e in one)]
     assert len(answering) == len(MODES)
@@ -217,9 +221,11 @@ def test_the_records_of_an_order_are_durable_with_its_answer(world: CustodyWorld
         assert any(b'"action":"kms.call"' in event.value for event in events)
 
 
-def test_every_order_hand_over_and_call_of_a_kms_is_on_record(world: CustodyWorld) -> None:
-    with life(world) as pipeline:
-        send(pipeline, *world.orders())
+def test_every_order_hand_over_and_call_of_a_kms_is_on_record(
+    organised: CustodyOrganisation,
+) -> None:
+    with life(organised) as pipeline:
+        send(pipeline, *organised.orders())
         audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
         uses = Counter(a["operation"] for a in audits if a["type"] == "secret.access")
         clients = len(WITH_CLIENT)
@@ -232,10 +238,12 @@ def test_every_order_hand_over_and_call_of_a_kms_is_on_record(world: CustodyWorl
         assert all(a["at_ms"] > 0 for a in audits)
 
 
-def test_a_folder_from_before_there_were_holders_opens_and_signs(world: CustodyWorld) -> None:
-    shutil.rmtree(world.folder.holder_keys)
-    with life(world) as pipeline:
+def test_a_folder_from_before_there_were_holders_opens_and_signs(
+    organised: CustodyOrganisation,
+) -> None:
+    shutil.rmtree(organised.folder.holder_keys)
+    with life(organised) as pipeline:
         vault = vault_of(pipeline)
-        orders = [order for order in world.orders() if order.key == account_of("envelope")]
+        orders = [order for order in organised.orders() if order.key == account_of("envelope")]
         send(pipeline, *orders)
-        assert send(pipeline, world.intent("envelope", "old", vault)) == ["signed"]
+        assert send(pipeline, organised.intent("envelope", "old", vault)) == ["signed"]

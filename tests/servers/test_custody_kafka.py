@@ -11,8 +11,13 @@ import pytest
 from schemas.custody import CustodyMode
 from schemas.topics import Topic
 from signer.custody.modes import PLANS
-from tests.harness.judge.outside import check
-from tests.harness.pipeline.custody_world import HOLDERS_NEEDED, MODES, CustodyWorld, custody_world
+from tests.harness.judge.promises import check
+from tests.harness.pipeline.custody_organisation import (
+    HOLDERS_NEEDED,
+    MODES,
+    CustodyOrganisation,
+    make_custody_organisation,
+)
 from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, on_kafka, without_ledger
 
 SAID = {
@@ -28,10 +33,10 @@ HOLDERS_DOWN = ("aws", "gcp")
 
 
 @pytest.fixture
-def scaled(tmp_path: Path) -> Iterator[tuple[Scaled, CustodyWorld]]:
-    world = custody_world(tmp_path / "data")
-    with without_ledger(world.folder) as scaled:
-        yield scaled, world
+def scaled(tmp_path: Path) -> Iterator[tuple[Scaled, CustodyOrganisation]]:
+    organised = make_custody_organisation(tmp_path / "data")
+    with without_ledger(organised.folder) as scaled:
+        yield scaled, organised
 
 
 def vault(scaled: Scaled) -> list[bytes]:
@@ -52,21 +57,21 @@ def await_said(scaled: Scaled) -> None:
         time.sleep(0.5)
 
 
-def asked(scaled: Scaled, world: CustodyWorld, key: str) -> dict[CustodyMode, str]:
+def asked(scaled: Scaled, organised: CustodyOrganisation, key: str) -> dict[CustodyMode, str]:
     """Submit an intent to the account of every mode; return how each ended."""
-    before = len(scaled.outside().outcomes)
-    scaled.send([world.intent(mode, key, lambda: vault(scaled)) for mode in MODES])
+    before = len(scaled.contents().outcomes)
+    scaled.send([organised.intent(mode, key, lambda: vault(scaled)) for mode in MODES])
     found = scaled.settle(lambda found: len(found.outcomes) == before + len(MODES))
-    by_agent = {world.traders[mode].signer.keyid: mode for mode in MODES}
+    by_agent = {organised.traders[mode].signer.keyid: mode for mode in MODES}
     newest = [one for one in found.outcomes if one["idempotency_key"] == key]
     return {by_agent[one["agent"]]: one.get("reason", "signed") for one in newest}
 
 
 def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
-    scaled: tuple[Scaled, CustodyWorld],
+    scaled: tuple[Scaled, CustodyOrganisation],
 ) -> None:
-    organisation, world = scaled
-    orders = list(world.orders())
+    organisation, organised = scaled
+    orders = list(organised.orders())
     organisation.start("gates")
     for number in range(KILLS):
         organisation.start("signer")
@@ -79,14 +84,14 @@ def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
     organisation.start("signer")
     organisation.await_ready("signer")
     await_said(organisation)
-    assert set(asked(organisation, world, "all").values()) == {"signed"}
+    assert set(asked(organisation, organised, "all").values()) == {"signed"}
     for down, name in enumerate(HOLDERS_DOWN, 1):
         organisation.stop("signer")
-        (world.folder.holder_keys / f"{name}.key").unlink()
+        (organised.folder.holder_keys / f"{name}.key").unlink()
         organisation.start("signer")
         organisation.await_ready("signer")
         left = {mode: max(0, PLANS[mode].providers - down) for mode in MODES}
-        assert asked(organisation, world, f"without-{name}") == {
+        assert asked(organisation, organised, f"without-{name}") == {
             mode: "signed" if left[mode] >= HOLDERS_NEEDED[mode] else "key_unavailable"
             for mode in MODES
         }

@@ -17,7 +17,7 @@ from sixgate.data_folder.folder import Folder, FolderError
 from streams.log.errors import LogDamagedError
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import ClockError
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import (
     ALLOWED,
     STRANGER,
@@ -28,7 +28,7 @@ from tests.harness.pipeline.embedded import (
     misplaced,
     open_pipeline,
 )
-from tests.harness.pipeline.trading import Crash, ends
+from tests.harness.pipeline.embedded_fixtures import Crash, ends
 
 DAY_MS = 24 * 60 * 60 * 1000
 

@@ -36,7 +36,7 @@ from streams.log.errors import LogError
 from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import number
 from tests.harness.cli.clients import record, results, submit, verified
-from tests.harness.judge.outside import check, in_folder
+from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 
 NOW_MS = 1

@@ -17,10 +17,10 @@ from schemas.registry import AccountOpened
 from schemas.topics import Topic
 from sixgate.authoring.operator import record_envelope
 from sixgate.clocks import wall_ms
-from tests.harness.broker.bus import BETWEEN_GATES, cleared
+from tests.harness.broker.hostile_records import BETWEEN_GATES, cleared
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.ledger_wait import await_ledger
 from tests.harness.pipeline.scaled import Scaled
-from tests.harness.pipeline.scaled_ledger import ledger_level
 
 Change: TypeAlias = Callable[[bytes], bytes]
 
@@ -57,7 +57,7 @@ def test_they_end_as_events_and_everything_else_goes_on(
     assert sorted(refused) == sorted(
         ["key.refused", "registry.refused"] + ["record.refused"] * (1 + len(BETWEEN_GATES))
     )
-    ledger_level(scaled).judge()
+    await_ledger(scaled).judge()
     for name in ("signer", "gates", "ledger"):
         scaled.stop(name)
         scaled.start(name)

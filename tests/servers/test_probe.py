@@ -69,7 +69,7 @@ def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None
     """Whatever lies before them: work moves, so nobody is stalled."""
     values = [trader.signed(f"{n}", value_wei=10) for n in range(INTENTS)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
-    while len(scaled.outside().outcomes) < INTENTS:
+    while len(scaled.contents().outcomes) < INTENTS:
         for name, process in scaled.processes.items():
             code, _ = probed(scaled.url(name), process.pid, PROBE_S_MAX / 2)
             assert code == ExitCode.OK

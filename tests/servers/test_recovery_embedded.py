@@ -17,32 +17,32 @@ from schemas.topics import Topic
 from signer.custody.hpke import HpkeKey
 from signer.state import StateWrite
 from streams.log.pipeline import PipelineLog
-from tests.harness.judge.outside import check, in_folder
-from tests.harness.pipeline.custody_pipeline import life, send, vault_of
-from tests.harness.pipeline.custody_world import (
-    CustodyWorld,
+from tests.harness.judge.promises import check, in_folder
+from tests.harness.pipeline.custody_organisation import (
+    CustodyOrganisation,
     account_of,
-    custody_world,
+    make_custody_organisation,
     now_ms,
     place,
     told,
 )
+from tests.harness.pipeline.custody_pipeline import life, send, vault_of
 from tests.harness.pipeline.embedded import KEY_PATH
-from tests.harness.pipeline.trading import Crash
+from tests.harness.pipeline.embedded_fixtures import Crash
 
 MODE: CustodyMode = "2of3_client_custody"
 NEW_CLIENT = HpkeKey(b"n" * 32)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> CustodyWorld:
-    made = custody_world(tmp_path / "data")
+def organised(tmp_path: Path) -> CustodyOrganisation:
+    made = make_custody_organisation(tmp_path / "data")
     with life(made) as pipeline:
         send(pipeline, *(order for order in made.orders() if order.key == account_of(MODE)))
     return made
 
 
-def recovery(world: CustodyWorld, **changes: Any) -> Outgoing:
+def recovery(organised: CustodyOrganisation, **changes: Any) -> Outgoing:
     terms: dict[str, Any] = {
         "org": "acme",
         "account": account_of(MODE),
@@ -56,7 +56,7 @@ def recovery(world: CustodyWorld, **changes: Any) -> Outgoing:
         "expires_at_ms": now_ms() + 600_000,
     }
     order = RecoveryOrder(**(terms | changes))
-    raw = world.folder.admin().seal(VAULT_ORDER_TYPE, order.encode()).encode()
+    raw = organised.folder.admin().seal(VAULT_ORDER_TYPE, order.encode()).encode()
     return Outgoing(Topic.KEY_REQUESTS, order.account, raw)
 
 
@@ -90,40 +90,44 @@ def dying_at(commit: int, when: str) -> type[PipelineLog]:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("commit", range(1, 5))
 def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
-    world: CustodyWorld, commit: int, when: str
+    organised: CustodyOrganisation, commit: int, when: str
 ) -> None:
     """What was decided with the former share is signed with it, and what comes later is not."""
-    with life(world) as pipeline:
+    with life(organised) as pipeline:
         vault = vault_of(pipeline)
-        lost = world.share(MODE, vault)
-        before = world.intent(MODE, "before", vault, client_share=world.sent(MODE, lost, vault))
+        lost = organised.share(MODE, vault)
+        before = organised.intent(
+            MODE, "before", vault, client_share=organised.sent(MODE, lost, vault)
+        )
     try:
-        with life(world, dying_at(commit, when)) as pipeline:
+        with life(organised, dying_at(commit, when)) as pipeline:
             pipeline.inbox.append([before], 0)
             pipeline.drain()
-            pipeline.inbox.append([recovery(world)], 0)
+            pipeline.inbox.append([recovery(organised)], 0)
             pipeline.drain()
     except Crash:
         pass
-    with life(world) as pipeline:
+    with life(organised) as pipeline:
         pipeline.drain()
         if not recovered_keys(vault_of(pipeline)):  # it died before that was sent
-            send(pipeline, recovery(world))
+            send(pipeline, recovery(organised))
         vault = vault_of(pipeline)
         fresh = new_share(vault)
-        late = world.intent(MODE, "late", vault, client_share=world.sent(MODE, lost, vault))
+        late = organised.intent(MODE, "late", vault, client_share=organised.sent(MODE, lost, vault))
         assert send(pipeline, late) == ["client_share_wrong"]
-        after = world.intent(MODE, "after", vault, client_share=world.sent(MODE, fresh, vault))
+        after = organised.intent(
+            MODE, "after", vault, client_share=organised.sent(MODE, fresh, vault)
+        )
         assert send(pipeline, after) == ["signed"]
-    seen = check(in_folder(world.folder.path), settled=True)
+    seen = check(in_folder(organised.folder.path), settled=True)
     assert len(seen.signed) == 2
 
 
 def test_what_was_asked_for_approved_of_and_done_or_refused_is_committed(
-    world: CustodyWorld,
+    organised: CustodyOrganisation,
 ) -> None:
-    with life(world) as pipeline:
-        send(pipeline, recovery(world), recovery(world, version=2))
+    with life(organised) as pipeline:
+        send(pipeline, recovery(organised), recovery(organised, version=2))
         audits = [orjson.loads(e.value) for e in pipeline.committed if e.topic is Topic.AUDIT]
     actions = Counter(a["action"] for a in audits if a.get("action", "").startswith("recovery."))
     assert actions == {

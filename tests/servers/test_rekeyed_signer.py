@@ -33,7 +33,7 @@ from streams.log.pipeline import PipelineLog
 from streams.log.sqlite import SqliteLog
 from tests.harness.broker.kafka_proxy import Api, KafkaProxy, Point, When
 from tests.harness.builders.waiting import until
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import (
     ACCOUNT,
     BASE,
@@ -44,8 +44,14 @@ from tests.harness.pipeline.embedded import (
     make_folder,
     open_pipeline,
 )
+from tests.harness.pipeline.embedded_fixtures import (
+    Crash,
+    DiesBeforeSigning,
+    ends,
+    registry_record,
+    run_once,
+)
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
-from tests.harness.pipeline.trading import Crash, DiesBeforeSigning, ends, registry_record, run_once
 
 CHARGED = Point(1, Api.END, When.AFTER)
 

@@ -17,7 +17,7 @@ from sixgate.scaled.resealing import reseal
 from sixgate.scaled.settings import load_settings
 from tests.harness.builders.release import ADMIN, ORG
 from tests.harness.cli.forked import ForkedCommandLine
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.kms.peers import Peers
 from tests.harness.pipeline.embedded import ACCOUNT, KEY_PATH, Producer, agent_entry, key_order
 from tests.harness.pipeline.release_process import Releasing, releasing, token

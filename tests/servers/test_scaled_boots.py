@@ -12,7 +12,7 @@ from schemas.topics import Topic
 from signer.attestation.public_root import SIMULATED_ROOT
 from sixgate.cli.exit_codes import ExitCode
 from tests.harness.cli.forked import ForkedCommandLine
-from tests.harness.judge.outside import Json, check
+from tests.harness.judge.promises import Json, check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
 from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
 

@@ -16,7 +16,7 @@ from schemas.topics import TOPICS, Topic
 from signer.freshness import HEAD_SKEW_MS_MAX
 from signer.signatures import Ed25519Signer
 from streams.simulators.breaker import State
-from tests.harness.judge.outside import Json, check
+from tests.harness.judge.promises import Json, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.scaled import COMMANDS, Scaled, all_ended, on_kafka, organisation
 

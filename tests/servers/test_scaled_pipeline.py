@@ -16,8 +16,8 @@ from streams.gates.stages import GATE_OF
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
 from streams.runners.faust import GateRunner
-from tests.harness.broker.bus import cleared
-from tests.harness.judge.outside import Outside, check
+from tests.harness.broker.hostile_records import cleared
+from tests.harness.judge.promises import TopicContents, check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer, agent_entry
 from tests.harness.pipeline.scaled import SETTLE_S_MAX, Scaled, all_ended, on_kafka
 
@@ -34,7 +34,7 @@ def events(scaled: Scaled, name: str) -> list[str]:
     return [line["event"] for line in lines if line["event"] != "library.message"]
 
 
-def reasons(found: Outside) -> list[str]:
+def reasons(found: TopicContents) -> list[str]:
     return [outcome.get("reason", "signed") for outcome in found.outcomes]
 
 

@@ -15,10 +15,10 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from signer.signatures import Ed25519Signer
 from tests.harness.broker.shared import own_names, shared_kafka
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, Producer
+from tests.harness.pipeline.ledger_wait import await_ledger
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, organisation_on
-from tests.harness.pipeline.scaled_ledger import ledger_level
 
 PREFIXES = ("north.", "south.eu-")
 INTENTS = 8
@@ -74,13 +74,13 @@ def test_both_sign_at_once_and_neither_fences_the_other(members: list[Member]) -
     for member in members:
         assert member.has_signed(2 * INTENTS)
         assert all(process.poll() is None for process in member.scaled.processes.values())
-    ours = {outcome["intent"] for outcome in one.scaled.outside().outcomes}
-    assert ours.isdisjoint(outcome["intent"] for outcome in other.scaled.outside().outcomes)
+    ours = {outcome["intent"] for outcome in one.scaled.contents().outcomes}
+    assert ours.isdisjoint(outcome["intent"] for outcome in other.scaled.contents().outcomes)
 
 
 def test_both_ledgers_verify_and_name_topics_without_a_prefix(members: list[Member]) -> None:
     for member in members:
-        judge = ledger_level(member.scaled)
+        judge = await_ledger(member.scaled)
         judge.judge()
         assert {record.topic for record in judge.records()} <= set(Topic)
         check(on_kafka(member.scaled.broker), settled=True)

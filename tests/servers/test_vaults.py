@@ -43,10 +43,10 @@ def served(
             yield founded(api, folder), folder
     else:
         with (
-            scaled_organisation(path, [TRADER]) as world,
-            open_kafka_api(world.settings, world.folder) as api,
+            scaled_organisation(path, [TRADER]) as organised,
+            open_kafka_api(organised.settings, organised.folder) as api,
         ):
-            yield founded(api, world.folder), world.folder
+            yield founded(api, organised.folder), organised.folder
 
 
 def founded(api: Api, folder: Folder) -> Api:

@@ -21,26 +21,26 @@ DOWN_MS_MAX = 30_000
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
-    with supervised_organisation(tmp_path_factory.mktemp("soak")) as world:
-        yield world
+def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
+    with supervised_organisation(tmp_path_factory.mktemp("soak")) as organised:
+        yield organised
 
 
-def suffer(world: SupervisedOrganisation, number: int) -> str:
+def suffer(organised: SupervisedOrganisation, number: int) -> str:
     """Let the broker be gone for a drawn time; return what happened."""
     down_s = drawn(f"outage-{number}-ms", DOWN_MS_MAX) / 1_000
     frozen = bool(drawn(f"outage-{number}-kind", 2))
-    (world.kafka.pause if frozen else world.kafka.kill)()
+    (organised.kafka.pause if frozen else organised.kafka.kill)()
     time.sleep(down_s)  # the length of the outage
-    (world.kafka.resume if frozen else world.kafka.start)()
+    (organised.kafka.resume if frozen else organised.kafka.start)()
     return f"{'frozen' if frozen else 'killed'} for {down_s:.1f} s"
 
 
 def test_outages_one_after_another_cost_no_intent_and_no_limit(
-    world: SupervisedOrganisation,
+    organised: SupervisedOrganisation,
 ) -> None:
-    with under_load(world.scaled, world.trader, "soak") as load:
+    with under_load(organised.scaled, organised.trader, "soak") as load:
         for number in range(OUTAGES):
             load.await_decided()
-            show(number + 1, OUTAGES, suffer(world, number))
-    judge(world.scaled, load)
+            show(number + 1, OUTAGES, suffer(organised, number))
+    judge(organised.scaled, load)

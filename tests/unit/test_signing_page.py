@@ -13,7 +13,7 @@ from signer.ethereum.typed_data.errors import MEANING
 from signer.rules.spending import SPENDING_TYPES
 from sixgate.authoring.form_fields import authorization_list
 from tests.harness.builders.cases import SECRET
-from tests.harness.builders.kinds import delegation, delegation_by, made
+from tests.harness.builders.intent_kinds import delegation, delegation_by, made
 
 PAGE = (Path(__file__).parents[2] / "docs" / "signing.md").read_text().splitlines()
 NAMES = {

@@ -19,7 +19,7 @@ from signer.keys.descriptor import KeyDescriptor
 from tests.harness.builders.cases import AGENT, KEY_PATH, ORG, SIGNER
 from tests.harness.builders.custody_material import Stream, root_kms
 from tests.harness.builders.custody_providers import NAMES, Clouds, clouds
-from tests.harness.builders.key_desk import Desk, terms, why
+from tests.harness.builders.order_executor import OrderExecutor, terms, why
 from tests.harness.builders.vault_events import FUND
 
 CLIENT = HpkeKey(b"c" * 32)
@@ -34,14 +34,14 @@ class Fund:
     mode: CustodyMode
     clouds: Clouds
     configured: tuple[str, ...] = NAMES
-    desk: Desk = field(init=False)
+    desk: OrderExecutor = field(init=False)
     now_ms: int = 0
 
     def __post_init__(self) -> None:
         known = self.clouds.holders("2of3_multi_hsm").providers
         providers = tuple(each for each in known if each.name in self.configured)
         made = VaultCreated(account=FUND, vault=AGENT_KEYS, mode=self.mode)
-        self.desk = Desk(
+        self.desk = OrderExecutor(
             entries=(made, AccountOpened(account=FUND)),
             holders=Holders(self.clouds.root, providers),
         )

@@ -79,7 +79,7 @@ ALL = Grant(effect="allow", vault="*", paths="**", rights=("read", "write", "sig
 
 
 @contextmanager
-def desk_of(
+def secret_service(
     mode: CustodyMode = "envelope", *grants: Grant, intents: bool = True, **changes: Any
 ) -> Iterator[SecretService]:
     """Yield a read service of the vault ``main``; the agent has these grants."""

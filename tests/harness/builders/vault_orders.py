@@ -26,9 +26,9 @@ from streams.runners.operations import Operations
 from tests.harness.builders.cases import ACCOUNT, ADMIN, AGENT, NOW_MS, ORG
 from tests.harness.builders.custody_client import CLIENT
 from tests.harness.builders.custody_providers import clouds
-from tests.harness.builders.key_desk import (
+from tests.harness.builders.order_executor import (
     IMPORT_KEY,
-    Desk,
+    OrderExecutor,
     fresh,
     registry_records,
     seen_by,
@@ -39,11 +39,11 @@ from tests.harness.builders.secret_vaults import VALUE
 
 
 @contextmanager
-def desk(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[Desk]:
+def desk(mode: CustodyMode = "envelope", *grants: Grant) -> Iterator[OrderExecutor]:
     main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        made = Desk(entries=(main, AccessSet(agent=AGENT, grants=grants)), holders=holders)
+        made = OrderExecutor(entries=(main, AccessSet(agent=AGENT, grants=grants)), holders=holders)
         yield made
         made.keychain.close()
 
@@ -94,7 +94,7 @@ def stored(said: Outgoing) -> SecretStored:
     return SecretStored.decode(said.value)
 
 
-def opened(one: Desk, event: SecretStored) -> bytes:
+def opened(one: OrderExecutor, event: SecretStored) -> bytes:
     share = None
     if event.client_share:
         place = {name: getattr(event, name) for name in ("account", "vault", "path", "version")}
@@ -103,7 +103,7 @@ def opened(one: Desk, event: SecretStored) -> bytes:
     return bytes(one.operations.vaults.secret_sealing.open(event, share).secret)
 
 
-def seen_by_vault(one: Desk) -> Any:
+def seen_by_vault(one: OrderExecutor) -> Any:
     """Return the state of a restarted signer that loads the committed vault events."""
     committed = fresh(one)
     for record in registry_records(one):
@@ -114,7 +114,7 @@ def seen_by_vault(one: Desk) -> Any:
     return seen_by(one).model_copy(update=update)
 
 
-def fork(one: Desk, holders: Holders) -> Operations:
+def fork(one: OrderExecutor, holders: Holders) -> Operations:
     """Return a copy of the signer; the original does not see the copy's events."""
     other = fresh(one)
     other.load(registry_records(one), vault_records(one), seen_by(one))

@@ -8,9 +8,9 @@ from schemas.record import Outgoing
 from schemas.topics import Topic
 from streams.log.pipeline import PipelineLog
 from streams.runners.clock import SteadyClock
-from tests.harness.pipeline.custody_world import MODES, CustodyWorld
+from tests.harness.pipeline.custody_organisation import MODES, CustodyOrganisation
 from tests.harness.pipeline.embedded import Pipeline, open_pipeline
-from tests.harness.pipeline.trading import ends
+from tests.harness.pipeline.embedded_fixtures import ends
 
 
 def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
@@ -20,11 +20,11 @@ def vault_of(pipeline: Pipeline) -> Callable[[], list[bytes]]:
 
 @contextmanager
 def life(
-    world: CustodyWorld,
+    organised: CustodyOrganisation,
     log: type[PipelineLog] = PipelineLog,
     clock: SteadyClock | None = None,
 ) -> Iterator[Pipeline]:
-    pipeline = open_pipeline(world.folder, clock, log)
+    pipeline = open_pipeline(organised.folder, clock, log)
     try:
         yield pipeline
     finally:
@@ -37,7 +37,9 @@ def send(pipeline: Pipeline, *events: Outgoing) -> list[str]:
     return ends(pipeline.drain())
 
 
-def ask_all(world: CustodyWorld, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
+def ask_all(organised: CustodyOrganisation, pipeline: Pipeline, key: str) -> dict[CustodyMode, str]:
     """Send one intent per mode; return ``signed`` or the reason of each."""
     vault = vault_of(pipeline)
-    return {mode: send(pipeline, world.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES}
+    return {
+        mode: send(pipeline, organised.intent(mode, f"{key}-{mode}", vault))[0] for mode in MODES
+    }

@@ -14,7 +14,7 @@ from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelop
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.data_folder.folder import REGISTRAR
 from sixgate.data_folder.key_files import load_key_file
-from tests.harness.judge.outside import check
+from tests.harness.judge.promises import check
 from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 

@@ -18,7 +18,7 @@ from tests.harness.builders.ledger import HEAD_KEY, ORG, Pipeline
 from tests.harness.cli.forked import Forked, fork
 from tests.harness.judge.ledger_judge import LedgerJudge
 
-LEVEL_S_MAX = 120
+CAUGHT_UP_S_MAX = 120
 
 
 class Rig:
@@ -59,9 +59,9 @@ class Rig:
         self._sinks[sink] = log
         return sink
 
-    def await_level(self, sink: Forked | None = None) -> int:
+    def await_ledger(self, sink: Forked | None = None) -> int:
         """Wait until the ledger has every record; return the number of rows."""
-        wanted, until = len(self.judge.records()), time.monotonic() + LEVEL_S_MAX
+        wanted, until = len(self.judge.records()), time.monotonic() + CAUGHT_UP_S_MAX
         while (rows := self.judge.rows()) < wanted:
             sink = sink and self._living(sink)
             assert time.monotonic() < until, f"the ledger has {rows} of {wanted} records"
@@ -82,14 +82,14 @@ class Rig:
         return self.await_end(sink)
 
     def await_end(self, sink: Forked) -> tuple[int, str]:
-        code = sink.wait(LEVEL_S_MAX)
+        code = sink.wait(CAUGHT_UP_S_MAX)
         return code, self._sinks.pop(sink).read_text()
 
     def sentence_of_end(self, outage: Callable[[], None], code: ExitCode) -> str:
         """Return the one-line error of a sink that an outage hits between records."""
         sink = self.start()
         self.write(50)
-        self.await_level(sink)
+        self.await_ledger(sink)
         outage()
         self.write(50)
         ended, told = self.await_end(sink)
@@ -102,7 +102,7 @@ class Rig:
 
         If nothing was missing, the signal may arrive before the sink handles signals.
         """
-        self.await_level(self.start())
+        self.await_ledger(self.start())
         code = self.end(list(self._sinks)[-1])[0]
         self.judge.judge()
         return code
@@ -110,5 +110,5 @@ class Rig:
     def close(self) -> None:
         for sink in self._sinks:
             sink.kill()
-            sink.wait(LEVEL_S_MAX)
+            sink.wait(CAUGHT_UP_S_MAX)
         self.writer.close()

@@ -42,7 +42,7 @@ class Load:
 
     def await_decided(self, bursts: int = 2) -> None:
         """Wait until some more bursts have their outcomes, so that the pipeline is busy."""
-        wanted = len(self.scaled.outside().outcomes) + bursts * BURST
+        wanted = len(self.scaled.contents().outcomes) + bursts * BURST
         self.scaled.settle(lambda found: len(found.outcomes) >= wanted)
 
     def stop(self) -> None:

@@ -41,7 +41,7 @@ from tests.harness.broker.raw_records import Raw, records_on
 from tests.harness.broker.shared import own_database, own_names, shared_clickhouse, shared_kafka
 from tests.harness.builders.waiting import until
 from tests.harness.cli.forked import fork
-from tests.harness.judge.outside import Outside, Values, read
+from tests.harness.judge.promises import TopicContents, Values, read
 from tests.harness.pipeline.embedded import POLICY, make_folder
 
 SETTLE_S_MAX = 120
@@ -280,13 +280,13 @@ class Scaled:
         records = on_kafka(self.broker)(Topic.AUDIT)
         return [raw for raw in records if not any(each in raw for each in EXPECTED)]
 
-    def outside(self) -> Outside:
+    def contents(self) -> TopicContents:
         return read(on_kafka(self.broker))
 
-    def settle(self, done: Callable[[Outside], bool]) -> Outside:
+    def settle(self, done: Callable[[TopicContents], bool]) -> TopicContents:
         """Wait until ``done`` returns true for the topics' contents."""
         ends_at_s = time.monotonic() + SETTLE_S_MAX
-        while not done(found := self.outside()):
+        while not done(found := self.contents()):
             for name in list(self.processes):
                 self._refuse_end(name)
             assert time.monotonic() < ends_at_s, f"{len(found.outcomes)} of {len(found.intents)}"
@@ -356,7 +356,7 @@ def without_ledger(folder: Folder) -> Iterator[Scaled]:
         yield scaled
 
 
-def all_ended(found: Outside) -> bool:
+def all_ended(found: TopicContents) -> bool:
     """Return whether every intent has its outcome and every other input its event."""
     return len(found.outcomes) == len(found.intents) and found.strangers_ended()
 

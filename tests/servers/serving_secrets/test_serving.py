@@ -32,10 +32,10 @@ from tests.harness.builders.secret_vaults import (
     READER,
     VALUE,
     Place,
-    desk_of,
     order,
     put,
     request,
+    secret_service,
 )
 
 
@@ -71,7 +71,7 @@ class Served:
 
 @asynccontextmanager
 async def served(authority: Authority) -> AsyncIterator[Served]:
-    with desk_of("envelope", ALL) as desk, ThreadPoolExecutor(4) as threads:
+    with secret_service("envelope", ALL) as desk, ThreadPoolExecutor(4) as threads:
         put(desk.secret_sealing, order("envelope"))
         here = Served(authority, desk)
         own = authority.issue("custody")
@@ -118,7 +118,7 @@ def test_a_refusal_is_what_the_embedded_form_says(authority: Authority) -> None:
             ):
                 error = await refusal(here, raw)
                 assert error.code == code
-                with pytest.raises(ApiError) as ours, desk_of("envelope", ALL) as desk:
+                with pytest.raises(ApiError) as ours, secret_service("envelope", ALL) as desk:
                     read(Place(), desk, raw, "")
                 assert str(error) == str(ours.value)
             assert here.failures == []

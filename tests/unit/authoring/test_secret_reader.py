@@ -10,7 +10,15 @@ from sixgate.api import Json
 from sixgate.authoring.secret_reader import SecretReader
 from sixgate.custody.reading import read, reading_key
 from tests.harness.builders.cases import ACCOUNT, ALICE, NOW_MS, ORG
-from tests.harness.builders.secret_vaults import ADDRESS, ALL, VALUE, Place, desk_of, order, put
+from tests.harness.builders.secret_vaults import (
+    ADDRESS,
+    ALL,
+    VALUE,
+    Place,
+    order,
+    put,
+    secret_service,
+)
 
 
 @dataclass
@@ -31,7 +39,7 @@ class Served:
 @pytest.mark.parametrize("failed", [(), ("gcp",), ("gcp", "aws")])
 def test_a_reader_is_told_which_providers_the_others_replaced(failed: tuple[str, ...]) -> None:
     told: list[str] = []
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         served = Served(desk, failed)
         reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, told.extend)

@@ -45,7 +45,7 @@ CELLS = list(table())
 
 
 @dataclass
-class World:
+class VaultSecrets:
     """Three secrets in two vaults of one mode; the root of their KEKs is in the first cloud."""
 
     mode: CustodyMode
@@ -56,12 +56,12 @@ class World:
     wrapped_keks: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, mode: CustodyMode) -> "World":
-        world = cls(mode)
+    def of(cls, mode: CustodyMode) -> "VaultSecrets":
+        stored = cls(mode)
         with clouds() as sound:
             for place in (MINE, BESIDE, ELSEWHERE):
-                world.put(sound, place)
-        return world
+                stored.put(sound, place)
+        return stored
 
     def put(self, sound: Clouds, place: tuple[str, str]) -> None:
         vault, path = place
@@ -148,11 +148,11 @@ class Loot:
                     yield Share(encoded[1], encoded[2:])
 
 
-def got(world: World, loot: Loot) -> str:
+def got(stored: VaultSecrets, loot: Loot) -> str:
     opened = {
         place
-        for place, context in world.contexts.items()
-        if loot.opens(context, world.sealings[place].sealed) == secret_at(place)
+        for place, context in stored.contexts.items()
+        if loot.opens(context, stored.sealings[place].sealed) == secret_at(place)
     }
     words = {
         frozenset[tuple[str, str]](): "nothing",
@@ -163,61 +163,66 @@ def got(world: World, loot: Loot) -> str:
     return words[frozenset(opened)]
 
 
-def by_clouds(world: World, count: int) -> str:
+def by_clouds(stored: VaultSecrets, count: int) -> str:
     """What the clouds give that hurt most: of all choices the one that opens most."""
     outcomes = [
-        got(world, Loot({name: cloud(name) for name in chosen}))
+        got(stored, Loot({name: cloud(name) for name in chosen}))
         for chosen in combinations(NAMES, count)
     ]
     return max(outcomes, key=["nothing", "one version", "the vault", "every vault"].index)
 
 
-def with_gcp_lying(world: World) -> str:
+def with_gcp_lying(stored: VaultSecrets) -> str:
     def lies(unwrapped: bytearray) -> bytearray:
         return unwrapped[:-1] + bytes((unwrapped[-1] ^ 1,))
 
     with clouds(gcp=LyingKms(cloud("gcp"), lies)) as some:
-        return "reads go on" if world.reads(some) else "reads stop"
+        return "reads go on" if stored.reads(some) else "reads stop"
 
 
-def with_gcp_gone(world: World) -> str:
+def with_gcp_gone(stored: VaultSecrets) -> str:
     with clouds(gcp=cloud("a root that wrapped nothing")) as some:
-        return "reads go on" if world.reads(some) else "reads stop"
+        return "reads go on" if stored.reads(some) else "reads stop"
 
 
-def the_key_of_main(world: World) -> dict[str, bytes]:
-    return {vault: kek for vault, kek in world.keks.items() if vault == "main"}
+def the_key_of_main(stored: VaultSecrets) -> dict[str, bytes]:
+    return {vault: kek for vault, kek in stored.keks.items() if vault == "main"}
 
 
-def as_operator(world: World) -> str:
+def as_operator(stored: VaultSecrets) -> str:
     place = {"vault": MINE[0], "path": MINE[1]}
     with clouds() as sound:
         try:
             found = recover(
-                vault_holders(sound, world.mode), world.contexts[MINE], world.sealings[MINE].sealed,
-                approval(envelope(order(**place))), Stream("a recovery"),
-            )  # fmt: skip
+                vault_holders(sound, stored.mode),
+                stored.contexts[MINE],
+                stored.sealings[MINE].sealed,
+                approval(envelope(order(**place))),
+                Stream("a recovery"),
+            )
         except RecoveryRefusedError:
-            return got(world, Loot())
-    world.sealings[MINE] = Sealing(found.sealed)
+            return got(stored, Loot())
+    stored.sealings[MINE] = Sealing(found.sealed)
     share = Share(found.client_share[1], found.client_share[2:])
-    assert got(world, Loot(client_shares=[share])) == "nothing"
+    assert got(stored, Loot(client_shares=[share])) == "nothing"
     return "the client's share of one version, by an order on record"
 
 
-def as_client(world: World) -> str:
-    encoded = [each.client_share for each in world.sealings.values() if each.client_share]
-    return got(world, Loot(client_shares=[Share(each[1], each[2:]) for each in encoded]))
+def as_client(stored: VaultSecrets) -> str:
+    encoded = [each.client_share for each in stored.sealings.values() if each.client_share]
+    return got(stored, Loot(client_shares=[Share(each[1], each[2:]) for each in encoded]))
 
 
 STEALING = {
-    "database": lambda world: got(world, Loot()),
-    "one vault's KEK": lambda world: got(world, Loot(keks=the_key_of_main(world))),
-    "one secret's DEK": lambda world: got(world, Loot(deks=[world.deks[MINE]])),
-    "one cloud": lambda world: by_clouds(world, 1),
-    "two clouds": lambda world: by_clouds(world, 2),
-    "one provider seized": lambda world: f"{by_clouds(world, 1)}; {with_gcp_gone(world)}",
-    "one provider's supply chain": lambda world: f"{by_clouds(world, 1)}; {with_gcp_lying(world)}",
+    "database": lambda stored: got(stored, Loot()),
+    "one vault's KEK": lambda stored: got(stored, Loot(keks=the_key_of_main(stored))),
+    "one secret's DEK": lambda stored: got(stored, Loot(deks=[stored.deks[MINE]])),
+    "one cloud": lambda stored: by_clouds(stored, 1),
+    "two clouds": lambda stored: by_clouds(stored, 2),
+    "one provider seized": lambda stored: f"{by_clouds(stored, 1)}; {with_gcp_gone(stored)}",
+    "one provider's supply chain": lambda stored: (
+        f"{by_clouds(stored, 1)}; {with_gcp_lying(stored)}"
+    ),
     "operator": as_operator,
     "client": as_client,
 }
@@ -225,7 +230,7 @@ STEALING = {
 
 @pytest.mark.parametrize(("stolen", "mode", "cell"), CELLS, ids=[f"{m}-{s}" for s, m, _ in CELLS])
 def test_stolen(stolen: str, mode: CustodyMode, cell: str) -> None:
-    assert STEALING[stolen](World.of(mode)) == cell
+    assert STEALING[stolen](VaultSecrets.of(mode)) == cell
 
 
 def test_the_table_has_every_mode_and_every_theft() -> None:
@@ -244,11 +249,11 @@ def test_what_the_page_says_opens_together_with_the_clients_shares_does(
     mode: CustodyMode, count: int
 ) -> None:
     """Also the proof that this thief is no fool: it finds the key where it can be found."""
-    world = World.of(mode)
-    share = world.sealings[MINE].client_share
+    stored = VaultSecrets.of(mode)
+    share = stored.sealings[MINE].client_share
     assert share is not None
     loot = Loot(client_shares=[Share(share[1], share[2:])])
     loot.roots = {name: cloud(name) for name in NAMES[: count - 1]}
-    assert got(world, loot) == "nothing"
+    assert got(stored, loot) == "nothing"
     loot.roots = {name: cloud(name) for name in NAMES[:count]}
-    assert got(world, loot) == "one version"
+    assert got(stored, loot) == "one version"

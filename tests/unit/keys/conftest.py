@@ -3,11 +3,11 @@ from contextlib import closing
 
 import pytest
 
-from tests.harness.builders.key_desk import Desk
+from tests.harness.builders.order_executor import OrderExecutor
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    desk = Desk()
+def desk() -> Iterator[OrderExecutor]:
+    desk = OrderExecutor()
     with closing(desk.keychain):
         yield desk

@@ -24,7 +24,7 @@ from tests.harness.builders.custody_providers import (
     WITH_CLIENT,
     RaisingKms,
 )
-from tests.harness.builders.key_desk import terms, why
+from tests.harness.builders.order_executor import terms, why
 from tests.harness.builders.vault_events import FUND
 
 WITHOUT_CLIENT = tuple(mode for mode in MODES if not PLANS[mode].needs_client)

@@ -20,11 +20,11 @@ from signer.ethereum.keccak import keccak256
 from signer.keys.register import KeyRegister
 from signer.registry import RegistryRecordError
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, MALLORY, ORG, SECRET, sealed_request
-from tests.harness.builders.key_desk import (
+from tests.harness.builders.order_executor import (
     NOBODYS,
     ORDER,
     OTHER_IMPORT_KEY,
-    Desk,
+    OrderExecutor,
     address_for,
     delivery,
     terms,
@@ -33,7 +33,9 @@ from tests.harness.builders.key_desk import (
 
 
 @pytest.mark.parametrize("chain", [KeyChain.ETHEREUM, KeyChain.TRON, KeyChain.SOLANA])
-def test_a_key_is_imported_and_opens_to_the_key_it_was(desk: Desk, chain: KeyChain) -> None:
+def test_a_key_is_imported_and_opens_to_the_key_it_was(
+    desk: OrderExecutor, chain: KeyChain
+) -> None:
     address = address_for(chain, NOBODYS)
     desk.claim(address)
     answer = KeyProvisioned.decode(desk.send(delivery(chain=chain)).value)
@@ -49,7 +51,7 @@ def test_a_key_is_imported_and_opens_to_the_key_it_was(desk: Desk, chain: KeyCha
         )
 
 
-def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: Desk) -> None:
+def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: OrderExecutor) -> None:
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     raw = delivery()
     said = desk.send(raw)
@@ -59,13 +61,13 @@ def test_neither_the_request_nor_the_answer_carries_an_imported_key(desk: Desk) 
     assert box not in said.value  # the answer has its digest alone
 
 
-def test_an_import_again_gets_the_same_answer(desk: Desk) -> None:
+def test_an_import_again_gets_the_same_answer(desk: OrderExecutor) -> None:
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     raw = delivery()
     assert desk.send(raw) == desk.send(raw)
 
 
-def test_an_import_that_nobody_claimed_is_refused(desk: Desk) -> None:
+def test_an_import_that_nobody_claimed_is_refused(desk: OrderExecutor) -> None:
     assert "did not claim" in why(desk.send(delivery()))
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS), "ops")
     assert "did not claim" in why(desk.send(delivery()))
@@ -90,7 +92,7 @@ def test_an_import_that_nobody_claimed_is_refused(desk: Desk) -> None:
     ],
 )
 def test_a_box_that_is_not_the_imports_own_is_refused(
-    desk: Desk, changes: dict[str, Any], because: str
+    desk: OrderExecutor, changes: dict[str, Any], because: str
 ) -> None:
     secret, chain = changes.pop("secret", NOBODYS), changes.get("chain", KeyChain.ETHEREUM)
     address = address_for(chain, changes.pop("claimed", secret))
@@ -110,7 +112,7 @@ def test_a_box_that_is_not_the_imports_own_is_refused(
     ],
 )
 def test_a_box_that_was_sealed_for_another_order_does_not_open(
-    desk: Desk, other: dict[str, Any]
+    desk: OrderExecutor, other: dict[str, Any]
 ) -> None:
     names: dict[str, Any] = {
         "org": ORG,
@@ -124,7 +126,9 @@ def test_a_box_that_was_sealed_for_another_order_does_not_open(
     assert desk.send(delivery(context=import_context(**names))).topic is Topic.VAULT
 
 
-def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(desk: Desk) -> None:
+def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
+    desk: OrderExecutor,
+) -> None:
     desk.claim(address_for(KeyChain.ETHEREUM, NOBODYS))
     parcel = KeyDelivery.decode(delivery())
     assert "without its box" in why(desk.send(parcel.request.encode()))
@@ -135,14 +139,14 @@ def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(desk:
     assert "not the one" in why(desk.send(renamed.encode()))
 
 
-def test_a_delivery_that_no_admin_signed_is_refused(desk: Desk) -> None:
+def test_a_delivery_that_no_admin_signed_is_refused(desk: OrderExecutor) -> None:
     parcel = KeyDelivery.decode(delivery())
     order = KeyImport.decode(parcel.request.body())
     forged = parcel.model_copy(update={"request": sealed_request(order, MALLORY)})
     assert "admin key" in why(desk.send(forged.encode()))
 
 
-def test_an_address_that_the_signer_has_is_not_imported_again(desk: Desk) -> None:
+def test_an_address_that_the_signer_has_is_not_imported_again(desk: OrderExecutor) -> None:
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
     desk.claim(address)
     desk.send(delivery())
@@ -150,7 +154,7 @@ def test_an_address_that_the_signer_has_is_not_imported_again(desk: Desk) -> Non
 
 
 def test_an_address_is_claimed_by_one_account_for_ever() -> None:
-    desk = Desk()
+    desk = OrderExecutor()
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
     desk.claim(address)
     desk.claim(address)
@@ -160,4 +164,4 @@ def test_an_address_is_claimed_by_one_account_for_ever() -> None:
 
 def test_an_account_that_is_not_open_claims_nothing() -> None:
     with pytest.raises(RegistryRecordError, match="account nowhere"):
-        Desk().claim(address_for(KeyChain.TRON, NOBODYS), "nowhere")
+        OrderExecutor().claim(address_for(KeyChain.TRON, NOBODYS), "nowhere")

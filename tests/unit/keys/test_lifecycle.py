@@ -33,7 +33,7 @@ from tests.harness.builders.cases import (
     registered,
     sealed_request,
 )
-from tests.harness.builders.key_desk import SECOND, THIRD, ended, order, rotated
+from tests.harness.builders.order_executor import SECOND, THIRD, ended, order, rotated
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from signer.keys.register import KeyRegister
 from signer.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, KEY_PATH, NOW_MS, sealed_request
 from tests.harness.builders.custody_material import FailingKms, root_kms
-from tests.harness.builders.key_desk import (
-    Desk,
+from tests.harness.builders.order_executor import (
+    OrderExecutor,
     fresh,
     registry_records,
     seen_by,
@@ -32,7 +32,7 @@ from tests.harness.builders.key_desk import (
 
 @pytest.mark.parametrize("chain", KeyChain)
 def test_a_key_of_each_chain_is_made_with_its_address_and_opens(
-    desk: Desk, chain: KeyChain
+    desk: OrderExecutor, chain: KeyChain
 ) -> None:
     said = desk.order(KeyRequest(**terms(chain=chain)))
     answer = KeyProvisioned.decode(said.value)
@@ -44,7 +44,9 @@ def test_a_key_of_each_chain_is_made_with_its_address_and_opens(
 
 
 @pytest.mark.parametrize("chain", [chain for chain in KeyChain if chain is not KeyChain.ETHEREUM])
-def test_a_key_of_another_chain_than_ethereum_signs_nothing(desk: Desk, chain: KeyChain) -> None:
+def test_a_key_of_another_chain_than_ethereum_signs_nothing(
+    desk: OrderExecutor, chain: KeyChain
+) -> None:
     desk.order(KeyRequest(**terms(chain=chain)))
     key = desk.keys.by_path[ACCOUNT, KEY_PATH]
     assert not key.signs
@@ -55,13 +57,13 @@ def test_a_key_of_another_chain_than_ethereum_signs_nothing(desk: Desk, chain: K
 @pytest.mark.parametrize("call", range(1, 5))
 def test_a_key_that_does_not_open_again_is_not_made(call: int) -> None:
     down = KmsUnavailableError("The KMS does not answer; try again.")
-    desk = Desk(kms=FailingKms(root_kms(), down, call))
+    desk = OrderExecutor(kms=FailingKms(root_kms(), down, call))
     assert "does not answer" in why(desk.order(KeyRequest(**terms())))
     assert desk.keys == KeyRegister()
     assert desk.order(KeyRequest(**terms())).topic is Topic.VAULT
 
 
-def test_a_rotation_makes_a_new_key_and_the_old_handle_is_closed(desk: Desk) -> None:
+def test_a_rotation_makes_a_new_key_and_the_old_handle_is_closed(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     first = desk.keys.by_path[ACCOUNT, KEY_PATH]
     desk.keychain.use(first)
@@ -73,7 +75,9 @@ def test_a_rotation_makes_a_new_key_and_the_old_handle_is_closed(desk: Desk) -> 
     assert len(signature) == 65
 
 
-def test_what_was_pinned_before_a_rotation_still_opens_as_it_was_pinned(desk: Desk) -> None:
+def test_what_was_pinned_before_a_rotation_still_opens_as_it_was_pinned(
+    desk: OrderExecutor,
+) -> None:
     desk.order(KeyRequest(**terms()))
     first = desk.keys.by_path[ACCOUNT, KEY_PATH]
     public_key = desk.keychain.use(first).public_key()
@@ -83,14 +87,14 @@ def test_what_was_pinned_before_a_rotation_still_opens_as_it_was_pinned(desk: De
     assert desk.keychain.use(pinned).public_key() == public_key
 
 
-def test_a_rotated_key_keeps_its_chain(desk: Desk) -> None:
+def test_a_rotated_key_keeps_its_chain(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms(chain=KeyChain.XRP)))
     desk.order(KeyRotation(**terms(), version=1))
     key = desk.keys.by_path[ACCOUNT, KEY_PATH]
     assert (key.chain, key.address[0]) == (KeyChain.XRP, "r")
 
 
-def test_the_same_order_again_gets_the_same_answer_and_makes_nothing(desk: Desk) -> None:
+def test_the_same_order_again_gets_the_same_answer_and_makes_nothing(desk: OrderExecutor) -> None:
     orders = [
         KeyRequest(**terms()),
         KeyRotation(**terms(), version=1),
@@ -102,14 +106,14 @@ def test_the_same_order_again_gets_the_same_answer_and_makes_nothing(desk: Desk)
     assert [key.state for key in desk.keys.all()] == [KeyState.ROTATED, KeyState.DEACTIVATED]
 
 
-def test_an_old_rotation_in_a_new_envelope_does_nothing_more(desk: Desk) -> None:
+def test_an_old_rotation_in_a_new_envelope_does_nothing_more(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyRotation(**terms(), version=1))
     later = KeyRotation(**terms(requested_at_ms=NOW_MS + 1), version=1)
     assert "newest version" in why(desk.order(later))
 
 
-def test_a_deactivated_key_rotates_into_a_new_one(desk: Desk) -> None:
+def test_a_deactivated_key_rotates_into_a_new_one(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyDeactivation(**terms(), version=1))
     assert "deactivated already" in why(
@@ -119,7 +123,7 @@ def test_a_deactivated_key_rotates_into_a_new_one(desk: Desk) -> None:
     assert desk.keys.by_path[ACCOUNT, KEY_PATH].active
 
 
-def test_a_rotation_held_back_does_not_bring_a_deactivated_path_back(desk: Desk) -> None:
+def test_a_rotation_held_back_does_not_bring_a_deactivated_path_back(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     held_back = KeyRotation(**terms(requested_at_ms=NOW_MS + 1), version=1)
     desk.order(KeyDeactivation(**terms(requested_at_ms=NOW_MS + 2), version=1))
@@ -133,33 +137,35 @@ def test_a_rotation_held_back_does_not_bring_a_deactivated_path_back(desk: Desk)
     assert desk.keys.by_path[ACCOUNT, KEY_PATH].active
 
 
-def test_a_deactivation_is_never_too_late(desk: Desk) -> None:
+def test_a_deactivation_is_never_too_late(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyDeactivation(**terms(requested_at_ms=1), version=1))
     assert not desk.keys.by_path[ACCOUNT, KEY_PATH].active
 
 
-def test_an_order_from_the_future_binds_nobody(desk: Desk) -> None:
+def test_an_order_from_the_future_binds_nobody(desk: OrderExecutor) -> None:
     far = NOW_MS + 300_001
     assert "from the future" in why(desk.order(KeyRequest(**terms(requested_at_ms=far))))
     assert desk.order(KeyRequest(**terms(requested_at_ms=far - 1))).topic is Topic.VAULT
 
 
 @pytest.mark.parametrize("partition", range(4))
-def test_an_order_put_where_another_signer_reads_is_refused(desk: Desk, partition: int) -> None:
+def test_an_order_put_where_another_signer_reads_is_refused(
+    desk: OrderExecutor, partition: int
+) -> None:
     raw = sealed_request(KeyRequest(**terms())).encode()
     said = desk.send(raw, partition=partition)
     assert (said.topic is Topic.VAULT) == (partition == partition_of(ACCOUNT, 4))
 
 
-def test_an_order_under_another_accounts_key_is_refused(desk: Desk) -> None:
+def test_an_order_under_another_accounts_key_is_refused(desk: OrderExecutor) -> None:
     raw = sealed_request(KeyRequest(**terms())).encode()
     assert "not where its account's belong" in why(desk.send(raw, "ops"))
 
 
 @pytest.mark.parametrize("order", [KeyRequest(**terms()), KeyRotation(**terms(), version=1)])
 def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(order: Any) -> None:
-    desk = Desk()
+    desk = OrderExecutor()
     desk.order(KeyRequest(**terms()))
     before = copy.deepcopy(desk.said)
     lived = LIFETIME_MS_MAX
@@ -176,7 +182,7 @@ def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(orde
 
 
 def test_that_a_key_signs_no_more_is_never_too_late() -> None:
-    desk = Desk()
+    desk = OrderExecutor()
     desk.order(KeyRequest(**terms()))
     raw = sealed_request(KeyDeactivation(**terms(), version=1)).encode()
     at_ms = NOW_MS + 10 * LIFETIME_MS_MAX

@@ -11,8 +11,8 @@ from signer.keys.register import KeyRegister
 from signer.state import StateIntegrityError, StateRollbackError
 from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds
-from tests.harness.builders.key_desk import (
-    Desk,
+from tests.harness.builders.order_executor import (
+    OrderExecutor,
     fresh,
     registry_records,
     said_by,
@@ -22,7 +22,7 @@ from tests.harness.builders.key_desk import (
 )
 
 
-def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: Desk) -> None:
+def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyRotation(**terms(), version=1))
     seen, whole = seen_by(desk), vault_records(desk)
@@ -34,7 +34,7 @@ def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: Desk) -> None:
         fresh(desk).load(registry_records(desk), whole[1:], seen)
 
 
-def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Desk) -> None:
+def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: OrderExecutor) -> None:
     """The bus kept what a signer answered and could not commit, and shows it for a deactivation."""
     desk.order(KeyRequest(**terms()))
     spare = KeyRequest(**terms(path="keys/spare"))
@@ -45,7 +45,9 @@ def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Desk)
         fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
 
 
-def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(desk: Desk) -> None:
+def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(
+    desk: OrderExecutor,
+) -> None:
     order = KeyRequest(**terms())
     uncommitted = said_by(fresh(desk), desk, order)
     counted = desk.order(order)
@@ -55,7 +57,7 @@ def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(desk: De
         fresh(desk).load(registry_records(desk), [uncommitted], seen_by(desk))
 
 
-def test_answers_have_one_digest_in_whatever_order_they_came(desk: Desk) -> None:
+def test_answers_have_one_digest_in_whatever_order_they_came(desk: OrderExecutor) -> None:
     for n in range(3):
         desk.order(KeyRequest(**terms(path=f"keys/k{n}")))
     again = fresh(desk)
@@ -65,7 +67,7 @@ def test_answers_have_one_digest_in_whatever_order_they_came(desk: Desk) -> None
     assert again.vault.digest() != desk.said.digest()
 
 
-def test_a_state_from_before_answers_had_a_digest_is_taken(desk: Desk) -> None:
+def test_a_state_from_before_answers_had_a_digest_is_taken(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     old = seen_by(desk).model_copy(update={"key_digest": None})
     assert b"key_digest" not in old.encode()
@@ -87,7 +89,7 @@ def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
     tiers = (SettingSet(name="org.tier", value=tier),) if tier else ()
     with clouds() as some:
         holders = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        desk = Desk(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
+        desk = OrderExecutor(entries=(*tiers, AccountOpened(account="fund")), holders=holders)
         said = desk.order(KeyRequest(**terms(account="fund", path=path)))
         answer = KeyProvisioned.decode(said.value)
         assert (answer.vault, answer.mode) == (
@@ -99,7 +101,7 @@ def test_a_key_whose_order_names_no_vault_is_in_the_usual_one_of_its_path(
 
 
 def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_keys() -> None:
-    desk = Desk()
+    desk = OrderExecutor()
     old = desk.order(KeyRequest(**terms(path="wallets/old")))
     assert KeyProvisioned.decode(old.value).vault == AGENT_KEYS
     treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
@@ -114,7 +116,7 @@ def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_k
 
 
 def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> None:
-    desk = Desk()
+    desk = OrderExecutor()
     treasury = VaultCreated(account=ACCOUNT, vault=TREASURY_KEYS, mode="envelope")
     desk.registry.apply(desk.operator.write(treasury))
     made = KeyProvisioned.decode(desk.order(KeyRequest(**terms())).value)

@@ -30,10 +30,10 @@ from tests.harness.builders.secret_vaults import (
     READER,
     VALUE,
     Place,
-    desk_of,
     order,
     put,
     request,
+    secret_service,
 )
 
 
@@ -56,7 +56,7 @@ def refused(desk: SecretService, raw: bytes, place: Place) -> str:
 
 
 def test_what_is_granted_is_on_record_and_answered() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         place = Place()
         (told,) = asked(desk, request(), place)
@@ -106,14 +106,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_whoever_gets_nothing_is_on_record_and_told_why(name: str) -> None:
     case, place = CASES[name], Place()
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         assert refused(desk, case.raw, place) == case.code
     (record,) = place.records
     assert record | case.record == record
 
 
 def test_a_request_serves_once() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         place = Place()
         assert asked(desk, request(), place)
@@ -123,7 +123,7 @@ def test_a_request_serves_once() -> None:
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_without_the_clients_share_it_is_refused_and_on_record(mode: CustodyMode) -> None:
-    with desk_of(mode, ALL) as desk:
+    with secret_service(mode, ALL) as desk:
         put(desk.secret_sealing, order(mode))
         place = Place()
         assert refused(desk, request(), place) == "custody_failed"
@@ -159,7 +159,7 @@ def test_who_asked_is_told_whether_to_ask_again(
 )
 def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Exception) -> None:
     """Neither a value nor a refusal: what is raised ends the process."""
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         place = Place(unwritable=error)
         with pytest.raises(type(error)):
@@ -167,5 +167,5 @@ def test_what_cannot_be_put_on_record_is_not_answered(raw: bytes, error: Excepti
 
 
 def test_two_processes_have_two_reading_keys() -> None:
-    with desk_of() as desk:
+    with secret_service() as desk:
         assert reading_key(desk) == {"public_key": f"0x{desk.reading_key.public_key.hex()}"}

@@ -32,7 +32,7 @@ from tests.harness.builders.cases import (
     intent,
     policy,
 )
-from tests.harness.builders.kinds import FRESH, delegation, delegation_by, made, open_policy
+from tests.harness.builders.intent_kinds import FRESH, delegation, delegation_by, made, open_policy
 from tests.harness.builders.signer_records import judge, refused
 
 HASH_OF_BLOB = "0x01" + "6b" * 31

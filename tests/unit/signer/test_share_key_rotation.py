@@ -30,7 +30,7 @@ from tests.harness.builders.cases import NOW_MS, SIGNER, service
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import Stream, root_kms
 from tests.harness.builders.custody_providers import RaisingKms
-from tests.harness.builders.key_desk import Desk, terms
+from tests.harness.builders.order_executor import OrderExecutor, terms
 from tests.harness.builders.state_store import DictStateStore
 from tests.harness.builders.vault_events import FUND
 
@@ -48,7 +48,7 @@ class Life:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.disk, SEALER, "0")
-        self.desk = Desk(entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk)
+        self.desk = OrderExecutor(entries=(CLIENTS, AccountOpened(account=FUND)), disk=self.disk)
         self.share_keys = ShareKeyRotation(
             self.memory, root_kms(), Stream(f"turns at {self.now_ms}"), lambda: self.now_ms
         )
@@ -98,7 +98,7 @@ def test_a_key_is_made_once_announced_once_and_in_force_until_its_turn_is_over()
 
 def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> None:
     life = Life()
-    life.desk = Desk()
+    life.desk = OrderExecutor()
     life.desk.operations.maintenance.shares = life.share_keys
     assert life.maintenance() == []
     assert life.share_keys.current is None
@@ -108,7 +108,7 @@ def test_a_signer_without_clients_has_no_share_key_and_asks_no_kms_for_one() -> 
 
 def test_a_vault_of_an_account_to_come_stops_no_signer_and_is_told_once_that_is_open() -> None:
     life = Life()
-    life.desk = Desk(entries=(CLIENTS,), disk=life.disk)
+    life.desk = OrderExecutor(entries=(CLIENTS,), disk=life.disk)
     life.desk.operations.maintenance.shares = life.share_keys
     assert life.maintenance() == []
     life.desk.registry.apply(life.desk.operator.write(AccountOpened(account=FUND)))
@@ -297,7 +297,9 @@ def test_many_accounts_are_told_some_at_a_time_also_by_a_signer_with_another_key
 
 
 def test_a_share_that_is_handed_over_is_on_record() -> None:
-    desk = Desk(entries=(CLIENTS, AccountOpened(account=FUND)), holders=Holders(root_kms()))
+    desk = OrderExecutor(
+        entries=(CLIENTS, AccountOpened(account=FUND)), holders=Holders(root_kms())
+    )
     said = desk.order(KeyRequest(**terms(account=FUND, share_for=FOR_CLIENT)))
     assert KeyProvisioned.decode(said.value).client_share
     (record,) = desk.records

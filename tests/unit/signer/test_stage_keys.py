@@ -30,7 +30,7 @@ from tests.harness.builders.cases import (
     provisioned,
     registered,
 )
-from tests.harness.builders.key_desk import SECOND, ended, rotated
+from tests.harness.builders.order_executor import SECOND, ended, rotated
 from tests.harness.pipeline.signer_process import Crash, Died, Disk, SignerProcess
 
 _, REGISTRY = registered(

@@ -5,7 +5,7 @@ from schemas.dsse import Envelope
 from schemas.vault_events import SecretDelivery
 from tests.harness.builders.cases import AGENT
 from tests.harness.builders.custody_client import FOR_CLIENT
-from tests.harness.builders.key_desk import why
+from tests.harness.builders.order_executor import why
 from tests.harness.builders.vault_orders import desk, put, stored
 
 

@@ -9,7 +9,7 @@ from schemas.record import Record
 from schemas.topics import Topic
 from signer.order_validity import LIFETIME_MS_MAX
 from tests.harness.builders.cases import ACCOUNT, NOW_MS
-from tests.harness.builders.key_desk import why
+from tests.harness.builders.order_executor import why
 from tests.harness.builders.vault_orders import desk, generate, put, rotate
 
 

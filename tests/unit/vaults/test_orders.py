@@ -28,9 +28,9 @@ from streams.runners.custody_maintenance import RETRY_MS
 from tests.harness.builders.cases import ACCOUNT, AGENT, ALICE, MALLORY, NOW_MS
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_providers import MODES, RaisingKms
-from tests.harness.builders.key_desk import (
+from tests.harness.builders.order_executor import (
     OTHER_IMPORT_KEY,
-    Desk,
+    OrderExecutor,
     fresh,
     registry_records,
     seen_by,
@@ -137,7 +137,7 @@ def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
         assert said.topic is Topic.VAULT
 
 
-def damage(one: Desk, place: VersionId, sealed: SealedSecret) -> SealedSecret:
+def damage(one: OrderExecutor, place: VersionId, sealed: SealedSecret) -> SealedSecret:
     """Put how a version is wrapped in place of what is there, and return that."""
     versions = one.said.secrets.wrappings.versions
     before = versions[place].sealed

@@ -30,7 +30,7 @@ from tests.harness.builders.cases import ADMIN, AGENT, ALICE, KEY_PATH, MALLORY,
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import FailingKms
 from tests.harness.builders.custody_providers import MODES, cloud
-from tests.harness.builders.key_desk import fresh, registry_records, seen_by, vault_records
+from tests.harness.builders.order_executor import fresh, registry_records, seen_by, vault_records
 from tests.harness.builders.vault_events import FUND
 
 MODE: CustodyMode = "2of3_client_custody"

@@ -20,7 +20,7 @@ from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import ADMIN, NOW_MS, ORG, SIGNER
 from tests.harness.builders.custody_client import DIGEST, Fund, fund
 from tests.harness.builders.custody_material import OTHER_ROOT, FailingKms, Stream, root_kms
-from tests.harness.builders.key_desk import vault_records
+from tests.harness.builders.order_executor import vault_records
 from tests.harness.builders.vault_events import FUND
 
 PATHS = ("keys/a", "keys/b", "wallets/c")

@@ -15,7 +15,7 @@ from tests.harness.builders.cases import ACCOUNT, NOW_MS, ORG
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import root_kms
 from tests.harness.builders.custody_providers import MODES, NAMES
-from tests.harness.builders.key_desk import terms, why
+from tests.harness.builders.order_executor import terms, why
 from tests.harness.builders.secret_vaults import VALUE
 from tests.harness.builders.vault_orders import desk, opened, put, rotate, stored
 

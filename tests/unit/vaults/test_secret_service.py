@@ -33,11 +33,11 @@ from tests.harness.builders.secret_vaults import (
     ALL,
     READER,
     VALUE,
-    desk_of,
     order,
     put,
     received,
     request,
+    secret_service,
 )
 
 READ_OPERATIONS = ("get", "export", "history")
@@ -73,7 +73,7 @@ def share_for(desk: SecretService, share: bytearray | None, **changes: Any) -> C
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
-    with desk_of(mode, ALL) as desk:
+    with secret_service(mode, ALL) as desk:
         stored = put(desk.secret_sealing, order(mode))
         share = share_for(desk, received(stored)) if stored.client_share else None
         (secret,) = told(desk, request(client_share=share))
@@ -83,7 +83,7 @@ def test_a_granted_agent_reads_in_every_mode(mode: CustodyMode) -> None:
 
 
 def test_versions_are_told_in_order_and_read_by_number() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         for number in (1, 2):
             put(desk.secret_sealing, order("envelope", number), VALUE + bytes((number,)))
         assert [each.version for each in told(desk, request("history"))] == [1, 2]
@@ -99,7 +99,7 @@ def test_versions_are_told_in_order_and_read_by_number() -> None:
 
 def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signer.vaults.secret_service.LISTED_MAX", 2)
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         for number in (1, 2, 3):
             put(desk.secret_sealing, order("envelope", number))
         assert [each.version for each in told(desk, request("history"))] == [2, 3]
@@ -109,7 +109,7 @@ def test_a_long_history_is_told_from_its_newest_end(monkeypatch: pytest.MonkeyPa
 def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
     operation: str,
 ) -> None:
-    with desk_of() as desk:
+    with secret_service() as desk:
         put(desk.secret_sealing, order("envelope"))
         assert reason(desk, request(operation)) == "not_granted"
         assert reason(desk, request(operation, path="prod/none")) == "not_granted"
@@ -120,7 +120,7 @@ def test_nothing_is_granted_by_default_and_a_path_that_is_none_tells_no_more(
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
 def test_a_deny_wins_over_every_grant(operation: str) -> None:
     deny = Grant(effect="deny", vault="main", paths="prod/*", rights=("read",))
-    with desk_of("envelope", ALL, deny) as desk:
+    with secret_service("envelope", ALL, deny) as desk:
         put(desk.secret_sealing, order("envelope"))
         assert reason(desk, request(operation)) == "access_denied"
 
@@ -130,7 +130,7 @@ def test_a_deny_wins_over_every_grant(operation: str) -> None:
 def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
     operation: str, kind: str
 ) -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope", kind=kind))
         assert reason(desk, request(operation)) == "key_read_blocked"
         assert [each.value for each in told(desk, request("list"))] == [None]
@@ -141,7 +141,7 @@ def test_an_agent_that_submits_intents_reads_no_private_key_on_any_way(
 def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents(
     operation: str, kind: str
 ) -> None:
-    with desk_of("envelope", ALL, intents=False) as desk:
+    with secret_service("envelope", ALL, intents=False) as desk:
         put(desk.secret_sealing, order("envelope", kind=kind, box=None))
         assert reason(desk, request(operation)) == "key_generated"
         put(desk.secret_sealing, order("envelope", kind=kind, path="prod/mine"))
@@ -151,7 +151,7 @@ def test_a_key_that_was_generated_is_read_by_nobody_a_stored_one_without_intents
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
 @pytest.mark.parametrize("intents", [True, False])
 def test_a_signing_key_is_served_to_nobody(operation: str, intents: bool) -> None:  # noqa: FBT001
-    with desk_of("envelope", ALL, intents=intents) as desk:
+    with secret_service("envelope", ALL, intents=intents) as desk:
         found = reason(desk, request(operation, vault="__agent-keys", path="keys/base-signer"))
         assert found == ("key_read_blocked" if intents else "key_generated")
         assert told(desk, request("list", vault="__agent-keys")) == ()
@@ -159,7 +159,7 @@ def test_a_signing_key_is_served_to_nobody(operation: str, intents: bool) -> Non
 
 @pytest.mark.parametrize("operation", READ_OPERATIONS)
 def test_a_signing_key_from_outside_is_served_to_nobody_either(operation: str) -> None:
-    with desk_of("envelope", ALL, intents=False) as desk:
+    with secret_service("envelope", ALL, intents=False) as desk:
         desk.keys.by_path[ACCOUNT, KEY_PATH] = replace(key(), imported=True)
         assert reason(desk, request(operation, vault="__agent-keys", path=KEY_PATH)) == "key_signs"
 
@@ -175,12 +175,12 @@ def test_a_signing_key_from_outside_is_served_to_nobody_either(operation: str) -
 def test_an_agent_that_is_no_more_is_told_nothing(
     operation: str, changes: dict[str, Any], why: str
 ) -> None:
-    with desk_of("envelope", ALL, **changes) as desk:
+    with secret_service("envelope", ALL, **changes) as desk:
         assert reason(desk, request(operation)) == why
 
 
 def test_another_accounts_vault_is_shut() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         assert reason(desk, request("list", account="other")) == "vault_foreign"
         assert reason(desk, request("get", account="other")) == "vault_foreign"
 
@@ -200,12 +200,12 @@ def test_another_accounts_vault_is_shut() -> None:
     ],
 )
 def test_a_request_that_proves_nothing_is_refused(raw: bytes, why: str) -> None:
-    with desk_of("envelope", ALL) as desk, pytest.raises(ReadRequestError, match=why):
+    with secret_service("envelope", ALL) as desk, pytest.raises(ReadRequestError, match=why):
         desk.verify(raw, NOW_MS)
 
 
 def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         raw = request()
         assert told(desk, raw)
@@ -218,7 +218,7 @@ def test_a_request_that_is_sent_again_gets_no_second_answer() -> None:
 
 
 def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         asked, found = judged(desk, request())
         served = desk.serve(asked, found)
@@ -230,7 +230,7 @@ def test_an_answer_opens_for_its_reader_and_its_request_alone() -> None:
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
 def test_a_clients_secret_stays_shut_without_its_share_or_with_another(mode: CustodyMode) -> None:
-    with desk_of(mode, ALL) as desk:
+    with secret_service(mode, ALL) as desk:
         stored = put(desk.secret_sealing, order(mode))
         other = share_for(desk, received(stored), agent="other")
         foreign = share_for(desk, received(stored), share_key="0x" + "05" * 32)
@@ -242,7 +242,7 @@ def test_a_clients_secret_stays_shut_without_its_share_or_with_another(mode: Cus
 
 
 def test_a_reply_key_of_low_order_gets_nothing() -> None:
-    with desk_of("envelope", ALL) as desk:
+    with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
         asked, found = judged(desk, request(reply_to="0x" + "00" * 32))
         with pytest.raises(ReadRequestError):

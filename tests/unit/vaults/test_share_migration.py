@@ -34,8 +34,8 @@ from tests.harness.builders.cases import ACCOUNT, ADMIN, ALICE, MALLORY, NOW_MS,
 from tests.harness.builders.custody_client import FOR_CLIENT
 from tests.harness.builders.custody_material import FailingKms, root_kms
 from tests.harness.builders.custody_providers import PROVIDED, RaisingKms, cloud
-from tests.harness.builders.key_desk import (
-    Desk,
+from tests.harness.builders.order_executor import (
+    OrderExecutor,
     fresh,
     registry_records,
     vault_records,
@@ -78,10 +78,10 @@ def without_others() -> Holders:
 
 
 @contextmanager
-def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[Desk]:
+def desk(mode: CustodyMode = "2of3_multi_hsm", versions: int = 3) -> Iterator[OrderExecutor]:
     """Lend a desk with secrets in a vault of providers, all under their former roots."""
     main = VaultCreated(account=ACCOUNT, vault="main", mode=mode)
-    made = Desk(entries=(main,), holders=holders())
+    made = OrderExecutor(entries=(main,), holders=holders())
     for number in range(versions):
         give(made.operations, secret(mode, f"prod/{number}"), keep_in=made)
     made.operations.vaults.holders = both()
@@ -110,7 +110,7 @@ def move(by: Ed25519Signer = ADMIN, **changes: Any) -> bytes:
 
 
 def give(
-    operations: Operations, raw: bytes, keep_in: Desk | None = None, now_ms: int = NOW_MS
+    operations: Operations, raw: bytes, keep_in: OrderExecutor | None = None, now_ms: int = NOW_MS
 ) -> Outgoing:
     record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
     said, *_ = operations.execute_order(record, now_ms)
@@ -140,7 +140,7 @@ def opened_by(operations: Operations, event: Any) -> bytes:
     return opened(shown, event)
 
 
-def finish(one: Desk, operations: Operations | None = None) -> int:
+def finish(one: OrderExecutor, operations: Operations | None = None) -> int:
     maintenance, count = (operations or one.operations).maintenance, 0
     for _ in range(ROUNDS_MAX):
         said = maintenance.rewrap(NOW_MS)

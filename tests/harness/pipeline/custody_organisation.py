@@ -43,7 +43,7 @@ def account_of(mode: CustodyMode) -> str:
 
 
 @dataclass
-class CustodyWorld:
+class CustodyOrganisation:
     """The folder and its agents; ``client`` receives the client shares of all accounts."""
 
     folder: Folder
@@ -130,7 +130,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def custody_world(path: Path) -> CustodyWorld:
+def make_custody_organisation(path: Path) -> CustodyOrganisation:
     """Make the folder, without orders."""
     traders = {
         mode: Producer(Ed25519Signer(f"trader-{number}", secrets.token_bytes(32)), account_of(mode))
@@ -146,4 +146,4 @@ def custody_world(path: Path) -> CustodyWorld:
             agent_entry(trader.signer, account=account),
         ]
     folder = create(path, Founding("acme", entries), now_ms(), secrets.token_bytes)
-    return CustodyWorld(folder, traders)
+    return CustodyOrganisation(folder, traders)

@@ -13,15 +13,15 @@ from signer.attestation.generations import Generation
 from signer.attestation.report import SigningKey
 from signer.attestation.verify import verify
 from tests.harness.builders.attestation import BINDING, authority_keys, with_chain
-from tests.harness.builders.odd_reports import HARMLESS, ODDITIES, Odd, odd_evidence
+from tests.harness.builders.evidence_defects import HARMLESS, ODDITIES, Defect, defective_evidence
 from tests.harness.sizes import effort
 
 KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]
 
 
-def failed_at(generation: Generation, kind: SigningKey, odd: list[Odd]) -> int | None:
+def failed_at(generation: Generation, kind: SigningKey, odd: list[Defect]) -> int | None:
     """Return the step at which evidence with these in it is refused."""
-    evidence, policy, at_ms = odd_evidence(generation, kind, odd)
+    evidence, policy, at_ms = defective_evidence(generation, kind, odd)
     try:
         found = verify(evidence, policy, BINDING.report_data(), at_ms)
     except AttestationError as error:
@@ -30,11 +30,11 @@ def failed_at(generation: Generation, kind: SigningKey, odd: list[Odd]) -> int |
     return None
 
 
-def wanted(odd: list[Odd]) -> int | None:
+def wanted(odd: list[Defect]) -> int | None:
     return min((one.step for one in odd if one.step), default=None)
 
 
-def among(oddities: tuple[Odd, ...], generation: Generation, kind: SigningKey) -> list[Odd]:
+def among(oddities: tuple[Defect, ...], generation: Generation, kind: SigningKey) -> list[Defect]:
     return [one for one in oddities if generation in one.of and kind in one.kinds]
 
 
@@ -74,7 +74,7 @@ def test_whatever_bytes_the_intermediate_signed_nothing_but_a_refusal_is_raised(
     data: st.DataObject, of: tuple[Generation, SigningKey]
 ) -> None:
     """An odd leaf is verified or refused by its step; what a library thinks of it stays inside."""
-    evidence, policy, at_ms = odd_evidence(*of, [])
+    evidence, policy, at_ms = defective_evidence(*of, [])
     good = evidence.certificates.leaf
     signed = bytearray(x509.load_der_x509_certificate(good).tbs_certificate_bytes)
     begins = good.index(signed)

@@ -89,7 +89,7 @@ def no_shares(disk: DictStateStore, holders: Holders) -> ShareKeyRotation:
 
 
 @dataclass
-class Desk:
+class OrderExecutor:
     """Executes operators' orders as a signer does, with a real register, keychain and root."""
 
     kms: RootKms = field(default_factory=root_kms)
@@ -174,7 +174,7 @@ def delivery(
     return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()
 
 
-def said_by(operations: Operations, desk: Desk, order: KeyOrder) -> Record:
+def said_by(operations: Operations, desk: OrderExecutor, order: KeyOrder) -> Record:
     """Return the event of the same signer in another run for an order."""
     operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
     raw = sealed_request(order).encode()
@@ -185,7 +185,7 @@ def said_by(operations: Operations, desk: Desk, order: KeyOrder) -> Record:
     return Record(said.topic, at, 9, said.key, said.value, 0)
 
 
-def seen_by(desk: Desk) -> SlotState:
+def seen_by(desk: OrderExecutor) -> SlotState:
     return SlotState(
         registry_sequence=desk.registry.sequence,
         key_count=desk.said.count,
@@ -193,16 +193,16 @@ def seen_by(desk: Desk) -> SlotState:
     )
 
 
-def vault_records(desk: Desk) -> list[Record]:
+def vault_records(desk: OrderExecutor) -> list[Record]:
     return [Record(s.topic, 0, n, s.key, s.value, 0) for n, s in enumerate(desk.vault)]
 
 
-def registry_records(desk: Desk) -> list[Record]:
+def registry_records(desk: OrderExecutor) -> list[Record]:
     written = enumerate(desk.operator.written)
     return [Record(Topic.REGISTRY, 0, n, "", raw, 0) for n, raw in written]
 
 
-def fresh(desk: Desk) -> Operations:
+def fresh(desk: OrderExecutor) -> Operations:
     """Return the same signer after a restart, before it loads anything."""
     registry, said, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
     holders = holders or Holders(root_kms())

@@ -43,7 +43,7 @@ from tests.harness.builders.cases import (
     registered,
     sealed,
 )
-from tests.harness.builders.key_desk import ImportKey
+from tests.harness.builders.order_executor import ImportKey
 from tests.harness.pipeline.signer_process import Died, Disk, SignerProcess
 
 LIMITED = policy(
@@ -111,7 +111,7 @@ asked = st.tuples(
 batches = st.lists(st.lists(asked, min_size=1, max_size=4), min_size=1, max_size=5)
 
 
-class Life:
+class SignerRun:
     """Runs batches as the signer on Kafka does, and crashes before step ``dies_at``."""
 
     def __init__(self, disk: Disk, handed_out: dict[str, set[bytes]], dies_at: int = -1) -> None:

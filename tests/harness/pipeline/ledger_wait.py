@@ -8,16 +8,16 @@ from streams.ledger.heads import HeadKey
 from tests.harness.judge.ledger_judge import LedgerJudge
 from tests.harness.pipeline.scaled import Scaled
 
-LEVEL_S_MAX = 120
+CAUGHT_UP_S_MAX = 120
 
 
-def ledger_level(scaled: Scaled) -> LedgerJudge:
+def await_ledger(scaled: Scaled) -> LedgerJudge:
     """Wait until the ledger has every record; return its judge."""
     assert scaled.server is not None
     key = HeadKey(load_key_file(scaled.folder.key(LEDGER), LEDGER))
     partitions = scaled.folder.trust().partitions
     judge = LedgerJudge(scaled.broker, scaled.server, key, partitions, scaled.database)
-    wanted, ends_at_s = len(judge.records()), time.monotonic() + LEVEL_S_MAX
+    wanted, ends_at_s = len(judge.records()), time.monotonic() + CAUGHT_UP_S_MAX
     while judge.rows() < wanted:
         assert time.monotonic() < ends_at_s, scaled.log("ledger")
         time.sleep(0.2)

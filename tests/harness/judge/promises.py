@@ -76,7 +76,7 @@ class Registered:
 
 
 @dataclass
-class Outside:
+class TopicContents:
     """The contents of one organisation's topics."""
 
     registered: Registered
@@ -110,7 +110,7 @@ def read_registered(values: Values) -> Registered:
     return registered
 
 
-def read(values: Values) -> Outside:
+def read(values: Values) -> TopicContents:
     registered = read_registered(values)
     intents, strangers = {}, []
     for raw in values("intents.submitted"):
@@ -119,7 +119,7 @@ def read(values: Values) -> Outside:
             strangers.append(raw)
         else:
             intents[digest("sixgate/intent/v1", body)] = orjson.loads(body)
-    return Outside(
+    return TopicContents(
         registered,
         intents,
         strangers,
@@ -159,7 +159,7 @@ def decoded(raw: HexBytes) -> tuple[Json, str]:
     return TypedTransaction.from_bytes(raw).as_dict(), Account.recover_transaction(raw).lower()
 
 
-def check(values: Values, *, settled: bool) -> Outside:
+def check(values: Values, *, settled: bool) -> TopicContents:
     """Assert promises 2, 3 and 4; with ``settled`` also that nothing is missing."""
     found = read(values)
     check_one_outcome_each(found)
@@ -173,7 +173,7 @@ def check(values: Values, *, settled: bool) -> Outside:
     return found
 
 
-def check_one_outcome_each(found: Outside) -> None:
+def check_one_outcome_each(found: TopicContents) -> None:
     names = [outcome["intent"] for outcome in found.outcomes]
     assert len(names) == len(set(names)), "an intent has two outcomes"
     assert set(names) <= set(found.intents), "an outcome of an intent that nobody signed"
@@ -185,7 +185,7 @@ def check_one_outcome_each(found: Outside) -> None:
     assert [o["id"] for o in hashes] == [s["id"] for s in found.signed]
 
 
-def check_signatures(found: Outside) -> None:
+def check_signatures(found: TopicContents) -> None:
     assert all(proven(one, one["signer"], found.registered) for one in found.outcomes)
 
 
@@ -200,7 +200,7 @@ def proven(event: Json, signer: str, registered: Registered) -> bool:
     return verifies(public_key, bytes.fromhex(event["signature"][2:]), message)
 
 
-def check_boots(found: Outside) -> None:
+def check_boots(found: TopicContents) -> None:
     """Assert that the boot that an outcome names is on record and belongs to its signer."""
     known = {boot["id"]: boot for boot in found.boots}
     for boot in found.boots:
@@ -211,7 +211,7 @@ def check_boots(found: Outside) -> None:
             assert known[outcome["boot"]]["facts"]["signer"] == outcome["signer"], "no such boot"
 
 
-def check_transactions(found: Outside) -> None:
+def check_transactions(found: TopicContents) -> None:
     for signed in found.signed:
         intent = found.intents[signed["intent"]]
         tx, sender = decoded(HexBytes(signed["raw_transaction"]))
@@ -223,12 +223,12 @@ def check_transactions(found: Outside) -> None:
         assert sender == signed["sender"]
 
 
-def check_nonces(found: Outside) -> None:
+def check_nonces(found: TopicContents) -> None:
     used = [(s["sender"], s["chain_id"], s["nonce"]) for s in found.signed]
     assert len(used) == len(set(used)), "a nonce was used twice"
 
 
-def check_limits(found: Outside) -> None:
+def check_limits(found: TopicContents) -> None:
     by_account: dict[str, list[Json]] = defaultdict(list)
     for signed in found.signed:
         policy = policy_of(found, signed)
@@ -240,7 +240,7 @@ def check_limits(found: Outside) -> None:
         check_windows(found, sorted(spends, key=lambda s: s["decided_at_ms"]))
 
 
-def check_windows(found: Outside, spends: list[Json]) -> None:
+def check_windows(found: TopicContents, spends: list[Json]) -> None:
     """Assert for every spend that the 24 hours before it stay within its agent's limit."""
     first = total = 0
     for last, spend in enumerate(spends):
@@ -251,12 +251,12 @@ def check_windows(found: Outside, spends: list[Json]) -> None:
         assert total <= wei(policy_of(found, spend).get("tx_daily_limit_eth")), f"spend {last}"
 
 
-def check_nothing_missing(found: Outside) -> None:
+def check_nothing_missing(found: TopicContents) -> None:
     assert {o["intent"] for o in found.outcomes} == set(found.intents), "an intent has no outcome"
     assert found.strangers_ended(), "garbage has no event"
 
 
-def policy_of(found: Outside, signed: Json) -> Json:
+def policy_of(found: TopicContents, signed: Json) -> Json:
     return found.registered.policies[found.registered.agents[signed["agent"]]["policy_id"]]
 
 

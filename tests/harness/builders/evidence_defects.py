@@ -48,7 +48,7 @@ List = Callable[[Generation], bytes | None]
 
 
 @dataclass(frozen=True)
-class Odd:
+class Defect:
     """A difference from good evidence; two defects of one ``slot`` exclude each other.
 
     ``leaf`` has AMD's extensions by number, None to omit one. ``policy`` has changes of the
@@ -88,8 +88,8 @@ def forger(generation: Generation) -> SimulatedAuthority:
     return SimulatedAuthority.create(other_keys(), generation, AT)
 
 
-def odd_evidence(
-    generation: Generation, kind: SigningKey, odd: Iterable[Odd]
+def defective_evidence(
+    generation: Generation, kind: SigningKey, odd: Iterable[Defect]
 ) -> tuple[Evidence, VerificationPolicy, int]:
     """Return evidence with all of these defects, the verifier's policy and its time (ms)."""
     chip = platform_of(generation, kind)
@@ -109,14 +109,16 @@ def odd_evidence(
         fields["key_info"] = fields.get("key_info", 0) | 1 << 2
     report, chain = chip.sign(fields), chip.certificates
     if said:
-        chain = EncodedChain(odd_leaf(generation, kind, said), chain.intermediate, chain.root)
+        chain = EncodedChain(defective_leaf(generation, kind, said), chain.intermediate, chain.root)
     for one in odd:
         report = one.raw(report) if one.raw else report
         chain = one.swap(chain, generation, kind) if one.swap else chain
     return Evidence(report, chain, revoked), simulated_policy(generation, **terms), at_ms
 
 
-def odd_leaf(generation: Generation, kind: SigningKey, said: dict[str, bytes | None]) -> bytes:
+def defective_leaf(
+    generation: Generation, kind: SigningKey, said: dict[str, bytes | None]
+) -> bytes:
     """Return a leaf signed by the intermediate, with these values of AMD's extensions."""
     chip, middle = platform_of(generation, kind), authority_keys().intermediates[kind]
     held: dict[str, bytes | None] = {
@@ -197,20 +199,24 @@ def revoking(*kinds: SigningKey) -> List:
 
 
 HARMLESS = (
-    Odd("version 3", "version", None, {"version": 3}),
-    Odd("a high s", "signature", None, raw=high_s),
-    Odd("every known permission but CXL's", "guest", None, {"policy": 0x3D3001F}),
-    Odd("an author key", "key", None, {"key_info": 1, "author_key_digest": b"\x07" * 48}),
-    Odd("unknown platform bits", "platform", None, {"platform_info": 2**64 - 1}),
-    Odd("firmware that is not committed", "firmware", None, {"current_build": 90}),
-    Odd("an old launch", "launch", None, {"launch_tcb": bytes(8)}),
-    Odd("a stepping", "product", None, leaf={"2": b"\x16\x08Milan-B1"}, of=(MILAN,)),
-    Odd("an unknown extension", "more", None, leaf={"6": b"\x05\x00"}),
-    Odd("no reserved levels", "more", None, leaf=dict.fromkeys(("3.4", "3.5", "3.6", "3.7"))),
-    Odd("the other kind's intermediate revoked", "list", None, crl=revoking(VLEK), kinds=(VCEK,)),
-    Odd("no list that is asked for", "list", None, crl=lambda _: None, policy={"crl": "optional"}),
-    Odd("the last day of the list", "time", None, days=30),
-    Odd(
+    Defect("version 3", "version", None, {"version": 3}),
+    Defect("a high s", "signature", None, raw=high_s),
+    Defect("every known permission but CXL's", "guest", None, {"policy": 0x3D3001F}),
+    Defect("an author key", "key", None, {"key_info": 1, "author_key_digest": b"\x07" * 48}),
+    Defect("unknown platform bits", "platform", None, {"platform_info": 2**64 - 1}),
+    Defect("firmware that is not committed", "firmware", None, {"current_build": 90}),
+    Defect("an old launch", "launch", None, {"launch_tcb": bytes(8)}),
+    Defect("a stepping", "product", None, leaf={"2": b"\x16\x08Milan-B1"}, of=(MILAN,)),
+    Defect("an unknown extension", "more", None, leaf={"6": b"\x05\x00"}),
+    Defect("no reserved levels", "more", None, leaf=dict.fromkeys(("3.4", "3.5", "3.6", "3.7"))),
+    Defect(
+        "the other kind's intermediate revoked", "list", None, crl=revoking(VLEK), kinds=(VCEK,)
+    ),
+    Defect(
+        "no list that is asked for", "list", None, crl=lambda _: None, policy={"crl": "optional"}
+    ),
+    Defect("the last day of the list", "time", None, days=30),
+    Defect(
         "a chip that may be masked",
         "chip",
         None,
@@ -220,25 +226,25 @@ HARMLESS = (
     ),
 )
 IN_THE_REPORT = (
-    Odd("version 4", "version", 1, {"version": 4}),
-    Odd("version 6", "version", 1, {"version": 6}),
-    Odd("version 2", "version", 1, {"version": 2, "cpu_family": 0, "cpu_model": 0}),
-    Odd("another algorithm", "algorithm", 1, {"signature_algorithm": 2}),
-    Odd("a reserved bit of the keys", "key", 1, {"key_info": 1 << 5}),
-    Odd("an unknown permission", "guest", 1, {"policy": 0x4030000}),
-    Odd("no bit 17", "guest", 1, {"policy": 0x10000}),
-    Odd("a reserved byte", "reserved", 1, raw=put(0x4C, b"\x01")),
-    Odd("the last reserved byte that is signed", "reserved", 1, raw=put(0x29F, b"\x01")),
-    Odd("bytes behind r", "reserved", 1, raw=put(R + 48, b"\x01")),
-    Odd("bytes that nobody signed", "reserved", 1, raw=put(0x49F, b"\x01")),
-    Odd("a report that is cut short", "reserved", 1, raw=lambda raw: raw[:-1]),
-    Odd("a table behind the report", "reserved", 1, raw=lambda raw: raw + bytes(24)),
-    Odd("no signing key", "key", 2, {"key_info": 7 << 2}),
-    Odd("a reserved signing key", "key", 2, {"key_info": 3 << 2}),
-    Odd("a processor to come", "cpu", 2, {"cpu_family": 0x1A, "cpu_model": 0x50}),
-    Odd("an older processor", "cpu", 2, {"cpu_family": 0x17, "cpu_model": 1}),
-    Odd("a level that no layout has", "launch", 2, {"launch_tcb": b"\0\0\0\0\0\1\0\0"}),
-    Odd(
+    Defect("version 4", "version", 1, {"version": 4}),
+    Defect("version 6", "version", 1, {"version": 6}),
+    Defect("version 2", "version", 1, {"version": 2, "cpu_family": 0, "cpu_model": 0}),
+    Defect("another algorithm", "algorithm", 1, {"signature_algorithm": 2}),
+    Defect("a reserved bit of the keys", "key", 1, {"key_info": 1 << 5}),
+    Defect("an unknown permission", "guest", 1, {"policy": 0x4030000}),
+    Defect("no bit 17", "guest", 1, {"policy": 0x10000}),
+    Defect("a reserved byte", "reserved", 1, raw=put(0x4C, b"\x01")),
+    Defect("the last reserved byte that is signed", "reserved", 1, raw=put(0x29F, b"\x01")),
+    Defect("bytes behind r", "reserved", 1, raw=put(R + 48, b"\x01")),
+    Defect("bytes that nobody signed", "reserved", 1, raw=put(0x49F, b"\x01")),
+    Defect("a report that is cut short", "reserved", 1, raw=lambda raw: raw[:-1]),
+    Defect("a table behind the report", "reserved", 1, raw=lambda raw: raw + bytes(24)),
+    Defect("no signing key", "key", 2, {"key_info": 7 << 2}),
+    Defect("a reserved signing key", "key", 2, {"key_info": 3 << 2}),
+    Defect("a processor to come", "cpu", 2, {"cpu_family": 0x1A, "cpu_model": 0x50}),
+    Defect("an older processor", "cpu", 2, {"cpu_family": 0x17, "cpu_model": 1}),
+    Defect("a level that no layout has", "launch", 2, {"launch_tcb": b"\0\0\0\0\0\1\0\0"}),
+    Defect(
         "a kind that does not count",
         "kind",
         2,
@@ -247,46 +253,46 @@ IN_THE_REPORT = (
     ),
 )
 IN_THE_CHAIN = (
-    Odd("the next generation's chain", "chain", 3, swap=next_chain),
-    Odd("the other kind's intermediate", "chain", 3, swap=other_middle),
-    Odd("a forged intermediate", "chain", 3, swap=forged_middle),
-    Odd("a forged root", "chain", 3, swap=forged_root),
-    Odd("a forged chain", "chain", 3, swap=forged_chain),
-    Odd("no simulated root believed", "root", 3, policy={"simulated_root": None}),
-    Odd("another root's list", "list", 3, crl=lambda one: forger(one).revocation_list(AT)),
-    Odd("no list", "list", 3, crl=lambda _: None),
-    Odd("an old list", "list", 3, crl=of_days(-31)),
-    Odd("a list to come", "list", 3, crl=of_days(31)),
-    Odd("a list that is none", "list", 3, crl=lambda _: b"\x30\x00"),
-    Odd("a revoked intermediate", "list", 3, crl=revoking(VCEK, VLEK)),
-    Odd("a time before the certificates", "time", 3, days=-1),
-    Odd("a time after the certificates", "time", 3, days=30 * 365),
-    Odd("another chip's signature", "signature", 4, raw=strangers),
-    Odd("a turned bit of r", "signature", 4, raw=turned(R)),
-    Odd("a turned bit of s", "signature", 4, raw=turned(S + 47)),
-    Odd("r of zero", "signature", 4, raw=put(R, bytes(48))),
-    Odd("s of the order", "signature", 4, raw=put(S, ORDER.to_bytes(48, "little"))),
-    Odd("no signature", "signature", 4, raw=put(R, bytes(96))),
-    Odd("a signature the other way round", "signature", 4, raw=big_endian),
-    Odd("what was signed changed", "signed", 4, raw=turned(0x00C0)),
+    Defect("the next generation's chain", "chain", 3, swap=next_chain),
+    Defect("the other kind's intermediate", "chain", 3, swap=other_middle),
+    Defect("a forged intermediate", "chain", 3, swap=forged_middle),
+    Defect("a forged root", "chain", 3, swap=forged_root),
+    Defect("a forged chain", "chain", 3, swap=forged_chain),
+    Defect("no simulated root believed", "root", 3, policy={"simulated_root": None}),
+    Defect("another root's list", "list", 3, crl=lambda one: forger(one).revocation_list(AT)),
+    Defect("no list", "list", 3, crl=lambda _: None),
+    Defect("an old list", "list", 3, crl=of_days(-31)),
+    Defect("a list to come", "list", 3, crl=of_days(31)),
+    Defect("a list that is none", "list", 3, crl=lambda _: b"\x30\x00"),
+    Defect("a revoked intermediate", "list", 3, crl=revoking(VCEK, VLEK)),
+    Defect("a time before the certificates", "time", 3, days=-1),
+    Defect("a time after the certificates", "time", 3, days=30 * 365),
+    Defect("another chip's signature", "signature", 4, raw=strangers),
+    Defect("a turned bit of r", "signature", 4, raw=turned(R)),
+    Defect("a turned bit of s", "signature", 4, raw=turned(S + 47)),
+    Defect("r of zero", "signature", 4, raw=put(R, bytes(48))),
+    Defect("s of the order", "signature", 4, raw=put(S, ORDER.to_bytes(48, "little"))),
+    Defect("no signature", "signature", 4, raw=put(R, bytes(96))),
+    Defect("a signature the other way round", "signature", 4, raw=big_endian),
+    Defect("what was signed changed", "signed", 4, raw=turned(0x00C0)),
 )
 IN_THE_LEAF = (
-    Odd("another product", "product", 5, leaf={"2": b"\x16\x06Venice"}),
-    Odd("a product that only begins so", "product", 5, leaf={"2": b"\x16\x08Milanese"}),
-    Odd("a product in UTF-8", "product", 5, leaf={"2": b"\x0c\x05Milan"}),
-    Odd("another structure", "structure", 5, leaf={"1": b"\x02\x01\x02"}),
-    Odd("no structure", "structure", 5, leaf={"1": None}),
-    Odd("a higher level", "level", 5, leaf={"3.3": b"\x02\x01\x1c"}),
-    Odd("a level in two bytes", "level", 5, leaf={"3.3": b"\x02\x02\x00\x1b"}),
-    Odd("a negative level", "level", 5, leaf={"3.8": b"\x02\x01\xde"}),
-    Odd("a level in BER", "level", 5, leaf={"3.3": b"\x02\x81\x01\x1b"}),
-    Odd("no level", "level", 5, leaf={"3.2": None}),
-    Odd("a level of FMC", "level", 5, leaf={"3.9": b"\x02\x01\x01"}, of=FIRST),
-    Odd("no level of FMC", "level", 5, leaf={"3.9": None}, of=(TURIN,)),
-    Odd("a reserved level that is set", "more", 5, leaf={"3.5": b"\x02\x01\x01"}),
-    Odd("a level that nobody knows", "more", 5, leaf={"3.10": b"\x02\x01\x01"}),
-    Odd("another chip", "identity", 5, leaf={"4": b"\x05" * 64}, of=FIRST, kinds=(VCEK,)),
-    Odd(
+    Defect("another product", "product", 5, leaf={"2": b"\x16\x06Venice"}),
+    Defect("a product that only begins so", "product", 5, leaf={"2": b"\x16\x08Milanese"}),
+    Defect("a product in UTF-8", "product", 5, leaf={"2": b"\x0c\x05Milan"}),
+    Defect("another structure", "structure", 5, leaf={"1": b"\x02\x01\x02"}),
+    Defect("no structure", "structure", 5, leaf={"1": None}),
+    Defect("a higher level", "level", 5, leaf={"3.3": b"\x02\x01\x1c"}),
+    Defect("a level in two bytes", "level", 5, leaf={"3.3": b"\x02\x02\x00\x1b"}),
+    Defect("a negative level", "level", 5, leaf={"3.8": b"\x02\x01\xde"}),
+    Defect("a level in BER", "level", 5, leaf={"3.3": b"\x02\x81\x01\x1b"}),
+    Defect("no level", "level", 5, leaf={"3.2": None}),
+    Defect("a level of FMC", "level", 5, leaf={"3.9": b"\x02\x01\x01"}, of=FIRST),
+    Defect("no level of FMC", "level", 5, leaf={"3.9": None}, of=(TURIN,)),
+    Defect("a reserved level that is set", "more", 5, leaf={"3.5": b"\x02\x01\x01"}),
+    Defect("a level that nobody knows", "more", 5, leaf={"3.10": b"\x02\x01\x01"}),
+    Defect("another chip", "identity", 5, leaf={"4": b"\x05" * 64}, of=FIRST, kinds=(VCEK,)),
+    Defect(
         "another chip of eight bytes",
         "identity",
         5,
@@ -294,33 +300,35 @@ IN_THE_LEAF = (
         of=(TURIN,),
         kinds=(VCEK,),
     ),
-    Odd("a chip of another size", "identity", 5, leaf={"4": b"\x05" * 32}, kinds=(VCEK,)),
-    Odd("no chip", "identity", 5, leaf={"4": None}, kinds=(VCEK,)),
-    Odd("a VCEK of a provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VCEK,)),
-    Odd("a VLEK of a chip", "identity", 5, leaf={"4": b"\x05" * 8}, kinds=(VLEK,)),
-    Odd("another provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VLEK,)),
-    Odd("a report of another TCB", "tcb", 5, {"reported_tcb": bytes(8)}),
-    Odd("a report of another chip", "chip", 5, {"chip_id": b"\x0f" * 64}, kinds=(VCEK,)),
-    Odd("a chip that is masked", "chip", 5, {"chip_id": bytes(64)}),
-    Odd("a key that is masked", "key", 5, {"key_info": 2}),
+    Defect("a chip of another size", "identity", 5, leaf={"4": b"\x05" * 32}, kinds=(VCEK,)),
+    Defect("no chip", "identity", 5, leaf={"4": None}, kinds=(VCEK,)),
+    Defect("a VCEK of a provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VCEK,)),
+    Defect("a VLEK of a chip", "identity", 5, leaf={"4": b"\x05" * 8}, kinds=(VLEK,)),
+    Defect("another provider", "identity", 5, leaf={"5": b"\x16\x04CN=x"}, kinds=(VLEK,)),
+    Defect("a report of another TCB", "tcb", 5, {"reported_tcb": bytes(8)}),
+    Defect("a report of another chip", "chip", 5, {"chip_id": b"\x0f" * 64}, kinds=(VCEK,)),
+    Defect("a chip that is masked", "chip", 5, {"chip_id": bytes(64)}),
+    Defect("a key that is masked", "key", 5, {"key_info": 2}),
 )
 IN_THE_GUEST = (
-    Odd("another binding", "data", 6, {"report_data": bytes(64)}),
-    Odd("half a binding", "data", 6, {"report_data": BINDING.report_data()[:32] + bytes(32)}),
-    Odd("a debugger", "guest", 7, {"policy": 0xB0000}),
-    Odd("a migration agent", "guest", 7, {"policy": 0x70000}),
-    Odd("CXL memory", "guest", 7, {"policy": 0x230000}),
-    Odd("VMPL 1", "vmpl", 7, {"vmpl": 1}),
-    Odd("VMPL 2**32 - 1", "vmpl", 7, {"vmpl": 2**32 - 1}),
-    Odd("one socket that is asked for", "socket", 7, policy={"guest_policy_must_set": "0x100000"}),
-    Odd("another measurement", "measurement", 8, {"measurement": bytes(48)}),
-    Odd("no measurement listed", "listed", 8, policy={"measurements": ()}),
-    Odd("another host's data", "host", 8, policy={"host_data": "0x" + "07" * 32}),
-    Odd("no author", "author", 8, policy={"author_key_digests": ("0x" + "00" * 48,)}),
-    Odd("an old guest", "svn", 8, policy={"guest_svn_min": 1}),
-    Odd("a committed level below the floor", "committed", 9, {"committed_tcb": bytes(8)}),
-    Odd("old committed firmware", "firmware", 9, {"committed_minor": 1}, of=FIRST),
-    Odd("no check for aliases", "platform", 9, {"platform_info": 0x5}),
-    Odd("hyper-threads that may not be", "threads", 9, policy={"platform_must_clear": "0x1"}),
+    Defect("another binding", "data", 6, {"report_data": bytes(64)}),
+    Defect("half a binding", "data", 6, {"report_data": BINDING.report_data()[:32] + bytes(32)}),
+    Defect("a debugger", "guest", 7, {"policy": 0xB0000}),
+    Defect("a migration agent", "guest", 7, {"policy": 0x70000}),
+    Defect("CXL memory", "guest", 7, {"policy": 0x230000}),
+    Defect("VMPL 1", "vmpl", 7, {"vmpl": 1}),
+    Defect("VMPL 2**32 - 1", "vmpl", 7, {"vmpl": 2**32 - 1}),
+    Defect(
+        "one socket that is asked for", "socket", 7, policy={"guest_policy_must_set": "0x100000"}
+    ),
+    Defect("another measurement", "measurement", 8, {"measurement": bytes(48)}),
+    Defect("no measurement listed", "listed", 8, policy={"measurements": ()}),
+    Defect("another host's data", "host", 8, policy={"host_data": "0x" + "07" * 32}),
+    Defect("no author", "author", 8, policy={"author_key_digests": ("0x" + "00" * 48,)}),
+    Defect("an old guest", "svn", 8, policy={"guest_svn_min": 1}),
+    Defect("a committed level below the floor", "committed", 9, {"committed_tcb": bytes(8)}),
+    Defect("old committed firmware", "firmware", 9, {"committed_minor": 1}, of=FIRST),
+    Defect("no check for aliases", "platform", 9, {"platform_info": 0x5}),
+    Defect("hyper-threads that may not be", "threads", 9, policy={"platform_must_clear": "0x1"}),
 )
 ODDITIES = HARMLESS + IN_THE_REPORT + IN_THE_CHAIN + IN_THE_LEAF + IN_THE_GUEST

@@ -37,29 +37,29 @@ STRANGER = Ed25519Signer("signer-0", secrets.token_bytes(32))
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaledOrganisation]:
-    with scaled_organisation(tmp_path_factory.mktemp("world"), [TRADER.signer]) as found:
+def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaledOrganisation]:
+    with scaled_organisation(tmp_path_factory.mktemp("organised"), [TRADER.signer]) as found:
         yield found
 
 
 @pytest.fixture
-def api(world: ScaledOrganisation) -> Iterator[Api]:
-    with open_kafka_api(world.settings, world.folder) as found:
+def api(organised: ScaledOrganisation) -> Iterator[Api]:
+    with open_kafka_api(organised.settings, organised.folder) as found:
         yield found
 
 
 @pytest.fixture
-def impatient(world: ScaledOrganisation) -> Iterator[Api]:
+def impatient(organised: ScaledOrganisation) -> Iterator[Api]:
     """Give a front door that soon says what does not come."""
-    with open_kafka_api(world.settings, world.folder, IMPATIENT) as found:
+    with open_kafka_api(organised.settings, organised.folder, IMPATIENT) as found:
         yield found
 
 
-def send(world: ScaledOrganisation, *events: Outgoing) -> None:
+def send(organised: ScaledOrganisation, *events: Outgoing) -> None:
     """Write what an attacker writes who may write to every topic."""
 
     async def sent() -> None:
-        async with Sender(world.settings.kafka.broker("attacker"), lambda: 4) as sender:
+        async with Sender(organised.settings.kafka.broker("attacker"), lambda: 4) as sender:
             await sender.send(events)
 
     loop = LoopThread("attacker")
@@ -78,8 +78,8 @@ def paused(server: Server) -> Iterator[None]:
         server.resume()
 
 
-def process(world: ScaledOrganisation, name: str) -> Server:
-    return next(server for server in world.processes.all if server.folder.name == name)
+def process(organised: ScaledOrganisation, name: str) -> Server:
+    return next(server for server in organised.processes.all if server.folder.name == name)
 
 
 def signed_by_the_wrong_key(raw: bytes, **wish: object) -> bytes:
@@ -97,25 +97,25 @@ def outcome_of(api: Api) -> bytes:
 
 
 def test_outcomes_that_no_signer_signed_are_told_to_nobody(
-    world: ScaledOrganisation, api: Api
+    organised: ScaledOrganisation, api: Api
 ) -> None:
     forged = signed_by_the_wrong_key(outcome_of(api))
     seen, budgets = list(api.signed(after=0, follow=False)), api.budgets()
-    send(world, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
+    send(organised, *(Outgoing(t, ACCOUNT, forged) for t in (Topic.OUTCOMES, Topic.SIGNED)))
     assert list(api.signed(after=0, follow=False)) == seen
     assert api.budgets() == budgets
     assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
 
 
 def test_a_forged_end_does_not_end_a_wait(
-    world: ScaledOrganisation, api: Api, impatient: Api
+    organised: ScaledOrganisation, api: Api, impatient: Api
 ) -> None:
     value, forged = TRADER.signed(uuid4().hex), outcome_of(api)
-    with paused(process(world, "signer")):
+    with paused(process(organised, "signer")):
         ends = impatient.submit([record(value)], wait=True)
         next(ends)
         wrong = signed_by_the_wrong_key(forged, intent=names_of(value, ACCOUNT)[1])
-        send(world, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
+        send(organised, Outgoing(Topic.OUTCOMES, ACCOUNT, wrong))
         with pytest.raises(ApiError, match="sixgate signer") as caught:
             next(ends)
         assert caught.value.code == "halted"
@@ -124,34 +124,34 @@ def test_a_forged_end_does_not_end_a_wait(
 
 @pytest.mark.parametrize("garbage", [b"", b"{}", b"\xff", b'{"type":"audit"}', b"[" * 10_000])
 def test_garbage_on_every_topic_that_is_read_stops_nobody(
-    world: ScaledOrganisation, api: Api, garbage: bytes
+    organised: ScaledOrganisation, api: Api, garbage: bytes
 ) -> None:
     topics = (Topic.OUTCOMES, Topic.UNATTRIBUTED, Topic.AUDIT, Topic.SIGNED, Topic.HEADS)
     ends = api.submit([record(TRADER.signed(uuid4().hex))], wait=True)
     next(ends)
-    send(world, *(Outgoing(topic, ACCOUNT, garbage) for topic in topics))
+    send(organised, *(Outgoing(topic, ACCOUNT, garbage) for topic in topics))
     assert results(list(ends)) == ["signed"]
     assert api.budgets()
     assert list(api.signed(after=0, follow=False))
     assert api.head()
-    send(world, Outgoing(Topic.REGISTRY, "", garbage))
+    send(organised, Outgoing(Topic.REGISTRY, "", garbage))
     before = api.registry()["sequence"]
     entry = AccountOpened(account=f"a{uuid4().hex[:20]}")
-    operator.register(api, world.folder.admin(), [entry], NOW_MS)
+    operator.register(api, organised.folder.admin(), [entry], NOW_MS)
     assert api.registry()["sequence"] == before + 1
 
 
 def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
-    world: ScaledOrganisation, api: Api, impatient: Api
+    organised: ScaledOrganisation, api: Api, impatient: Api
 ) -> None:
     value = TRADER.signed(uuid4().hex)
-    with paused(process(world, "signer")):
+    with paused(process(organised, "signer")):
         with pytest.raises(ApiError, match="sixgate signer") as caught:
             submit(impatient, value)
         assert caught.value.code == "halted"
         with pytest.raises(ApiError, match="signer") as caught:
             operator.provision(
-                operator.Admin(impatient, world.folder.admin(), NOW_MS),
+                operator.Admin(impatient, organised.folder.admin(), NOW_MS),
                 operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
             )
         assert caught.value.code == "connection_lost"
@@ -159,9 +159,9 @@ def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
 
 
 def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
-    world: ScaledOrganisation, api: Api, impatient: Api
+    organised: ScaledOrganisation, api: Api, impatient: Api
 ) -> None:
-    with paused(process(world, "ledger")):
+    with paused(process(organised, "ledger")):
         (end,) = submit(api, TRADER.signed(uuid4().hex))
         assert results([end]) == ["signed"]
         with pytest.raises(ApiError, match="ledger") as caught:
@@ -170,10 +170,10 @@ def test_a_ledger_that_is_gone_keeps_nobody_from_submitting(
     assert api.trail(end["intent"])
 
 
-def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
-    gone = world.settings.clickhouse.model_copy(update={"port": free_port()})
-    settings = world.settings.model_copy(update={"clickhouse": gone})
-    with open_kafka_api(settings, world.folder) as api:
+def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(organised: ScaledOrganisation) -> None:
+    gone = organised.settings.clickhouse.model_copy(update={"port": free_port()})
+    settings = organised.settings.model_copy(update={"clickhouse": gone})
+    with open_kafka_api(settings, organised.folder) as api:
         assert results(submit(api, TRADER.signed(uuid4().hex))) == ["signed"]
         with pytest.raises(ApiError) as caught:
             api.sql("SELECT 1")
@@ -181,75 +181,75 @@ def test_a_clickhouse_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisati
     assert "\n" not in str(caught.value)
 
 
-def test_a_kafka_that_is_gone_is_told_in_a_sentence(world: ScaledOrganisation) -> None:
+def test_a_kafka_that_is_gone_is_told_in_a_sentence(organised: ScaledOrganisation) -> None:
     gone = KafkaSettings(servers=f"127.0.0.1:{free_port()}")
-    settings = world.settings.model_copy(update={"kafka": gone})
-    with pytest.raises(ApiError) as caught, open_kafka_api(settings, world.folder):
+    settings = organised.settings.model_copy(update={"kafka": gone})
+    with pytest.raises(ApiError) as caught, open_kafka_api(settings, organised.folder):
         pass
     assert caught.value.code == "connection_lost"
 
 
 def test_another_organisations_folder_finds_no_registry(
-    world: ScaledOrganisation, tmp_path: Path
+    organised: ScaledOrganisation, tmp_path: Path
 ) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
     no_registry = pytest.raises(ApiError, match="registry")
-    with no_registry as caught, open_kafka_api(world.settings, other):
+    with no_registry as caught, open_kafka_api(organised.settings, other):
         pass
     assert caught.value.code == "halted"
 
 
-def published(world: ScaledOrganisation, folder: Folder) -> tuple[int, int]:
+def published(organised: ScaledOrganisation, folder: Folder) -> tuple[int, int]:
     loop = LoopThread("publish")
     try:
-        return loop.run(publish(world.settings.kafka.broker("tests"), folder))
+        return loop.run(publish(organised.settings.kafka.broker("tests"), folder))
     finally:
         loop.close()
 
 
-def test_publishing_again_sends_nothing(world: ScaledOrganisation, api: Api) -> None:
+def test_publishing_again_sends_nothing(organised: ScaledOrganisation, api: Api) -> None:
     before = api.registry()
-    assert published(world, world.folder) == (0, 0)
+    assert published(organised, organised.folder) == (0, 0)
     assert api.registry() == before
 
 
 def test_another_organisation_is_not_published_over_the_first(
-    world: ScaledOrganisation, tmp_path: Path
+    organised: ScaledOrganisation, tmp_path: Path
 ) -> None:
     other = make_folder(tmp_path / "other", [TRADER.signer])
     with pytest.raises(OtherOrganisationError):
-        published(world, other)
+        published(organised, other)
     assert not other.published.exists()
     with connect(other.path) as embedded:
         assert embedded.status()["org"] == "acme"
 
 
 def test_a_folder_whose_pipeline_ran_is_not_published(
-    world: ScaledOrganisation, tmp_path: Path
+    organised: ScaledOrganisation, tmp_path: Path
 ) -> None:
     used = make_folder(tmp_path / "used", [TRADER.signer])
     with connect(used.path) as embedded:
         submit(embedded, TRADER.signed("a"))
     with pytest.raises(FolderError, match="keys, nonces and budgets"):
-        published(world, used)
+        published(organised, used)
 
 
 def test_a_published_folder_runs_no_second_pipeline(
-    world: ScaledOrganisation, tmp_path: Path
+    organised: ScaledOrganisation, tmp_path: Path
 ) -> None:
     """The attack: the same limits again, from a copy of the folder."""
     copy = tmp_path / "copy"
-    shutil.copytree(world.folder.path, copy)
+    shutil.copytree(organised.folder.path, copy)
     with pytest.raises(FolderError, match="runs on Kafka"), connect(copy):
         pass
 
 
-def test_the_password_is_in_no_command_line(world: ScaledOrganisation) -> None:
-    secret = world.settings.clickhouse.server().password
+def test_the_password_is_in_no_command_line(organised: ScaledOrganisation) -> None:
+    secret = organised.settings.clickhouse.server().password
     assert secret
-    for server in world.processes.all:
+    for server in organised.processes.all:
         assert server.process
         line = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
         assert secret.encode() not in line
         assert secret not in server.log.read_text()
-    assert world.processes.config.stat().st_mode & 0o077 == 0
+    assert organised.processes.config.stat().st_mode & 0o077 == 0
