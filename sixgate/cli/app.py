@@ -1,4 +1,4 @@
-"""The whole command line, and how a command ends."""
+"""The root command: parses global options, runs one command and maps its end to an exit code."""
 
 import logging
 import os
@@ -23,11 +23,11 @@ app = typer.Typer(
     cls=LazyGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    epilog="Try it: sixgate demo\n\nBegin: sixgate init --org acme && sixgate agents add --help",
+    epilog="Try it: sixgate demo\n\nStart: sixgate init --org acme && sixgate agents add --help",
 )
 
 
-def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's own signature
     if wanted:
         from importlib.metadata import version
 
@@ -43,24 +43,27 @@ def root(
         typer.Option(
             "--data",
             metavar="DIR",
-            help=f"The data folder; or {DATA_VARIABLE}; else ./{DATA_DEFAULT}.",
+            show_default=f"{DATA_VARIABLE}, otherwise ./{DATA_DEFAULT}",
+            help="Data folder.",
         ),
     ] = None,
     config: Config = None,
     _version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version."),
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Sign blockchain transactions for software agents that never hold a key."""
     if data is not None:
-        os.environ[DATA_VARIABLE] = str(data)  # where each command's own --data looks
+        os.environ[DATA_VARIABLE] = str(data)  # each command's own --data reads it
     use_config(config)
 
 
 def main() -> NoReturn:
     """Set up this process, run the command line and exit."""
-    _mend_streams()
+    _repair_streams()
     tune()
     for name in ("sixgate", "aiokafka"):  # a short command prints one sentence instead of logs
         logging.getLogger(name).addHandler(logging.NullHandler())
@@ -71,14 +74,14 @@ def main() -> NoReturn:
 def run() -> int:
     """Run one command and return its exit code; every failure is one sentence and a code.
 
-    A caller may run another command in the same process: garbage collection and signal handlers
-    stay as they are, which only ``main`` sets. ``--data`` and ``--config`` stay in ``os.environ``.
+    A caller may run several commands in one process: only ``main`` changes garbage collection and
+    signal handlers. ``--data`` and ``--config`` stay in ``os.environ``.
     """
     try:
         return _run()
-    except BaseException as error:  # noqa: BLE001 - the end of a command: told, then its code
-        ignore()  # explaining it imports for a third of a second
-        return _tell(error)
+    except BaseException as error:  # noqa: BLE001 - the end of a command: report, then exit
+        ignore()  # the imports for the report take a third of a second
+        return _report(error)
 
 
 def _run() -> int:
@@ -91,7 +94,7 @@ def _run() -> int:
     return ExitCode.OK
 
 
-def _tell(error: BaseException) -> int:
+def _report(error: BaseException) -> int:
     failure = failure_of(error)
     try:
         if os.environ.get(TRACEBACK_VARIABLE):
@@ -104,7 +107,7 @@ def _tell(error: BaseException) -> int:
 
 
 def _discard(stream: int) -> None:
-    """Let nothing that is still buffered for a lost stream raise again."""
+    """Redirect a lost stream to /dev/null, so that flushing its buffer does not raise again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
@@ -112,15 +115,15 @@ def _print_error(sentence: str) -> None:
     try:
         from sixgate.cli.terminal import notices, safe
 
-        told = safe("Error: ", "bold red").append(safe(sentence, "default not bold"))
-        notices().print(told, soft_wrap=True)
-    except (ImportError, OSError):  # upgraded meanwhile, or no descriptor left to import with
+        line = safe("Error: ", "bold red").append(safe(sentence, "default not bold"))
+        notices().print(line, soft_wrap=True)
+    except (ImportError, OSError):  # the installation was upgraded, or no file descriptor is left
         plain = "".join(c if c.isprintable() else "?" for c in sentence)
         sys.stderr.write(f"Error: {plain}\n")
 
 
-def _mend_streams() -> None:
-    """Give closed standard streams a harmless file, and let no character be unprintable."""
+def _repair_streams() -> None:
+    """Replace closed standard streams by /dev/null, and unencodable characters by ``?``."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as the process
@@ -128,7 +131,7 @@ def _mend_streams() -> None:
 
 
 def _exit_quietly(code: int) -> NoReturn:
-    """Exit without a last flush to a reader that went away."""
+    """Exit; a reader that closed the pipe causes no error at the last flush."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()

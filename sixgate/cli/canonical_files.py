@@ -1,4 +1,4 @@
-"""Files that people write or pass on: strict JSON of a known shape, bounded."""
+"""JSON input files: strict, validated against a model, bounded in size."""
 
 import json
 from pathlib import Path
@@ -11,20 +11,20 @@ from schemas.strict_json import JsonError, read_json
 from sixgate.cli.session import usage
 from sixgate.validation_messages import validation_message
 
-FIELDS = "docs/attestation.md has the fields"
+FIELDS = "docs/attestation.md lists the fields"
 FILE_BYTES_MAX = 1024 * 1024
 Value = TypeVar("Value", bound=Canonical)
 
 
 def read_canonical(file: Path, model: type[Value], advice: str = FIELDS) -> Value:
-    """Return what a file says, in whatever spelling of JSON; end the command if it is none.
+    """Return a file's content as ``model``, in any JSON formatting; a wrong file ends the command.
 
-    ``advice`` says where its fields are told.
+    ``advice`` is the part of the error that names the documentation of the fields.
     """
-    with file.open("rb") as opened:  # whatever it is, it may have no end
+    with file.open("rb") as opened:  # a device may have no end
         raw = opened.read(FILE_BYTES_MAX + 1)
     if len(raw) > FILE_BYTES_MAX:
-        usage(f"{file} has more than {FILE_BYTES_MAX} bytes")
+        usage(f"{file} is larger than {FILE_BYTES_MAX} bytes: choose the right file")
     try:
         return model.model_validate_json(json.dumps(read_json(raw)))
     except JsonError as error:

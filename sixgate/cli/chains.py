@@ -1,4 +1,4 @@
-"""``sixgate chains``: which chains exist, and what a transaction may cost where nobody says."""
+"""``sixgate chains``: the registered chains and their default fees."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from sixgate.cli.terminal import notices, print_json, screen
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The chains that intents may name.",
+    help="Manage the chains that intents may name.",
     epilog="Example: sixgate chains list",
 )
 _FEES = "Default fees"
@@ -32,25 +32,31 @@ def _fee(flag: str, text: str) -> Any:
 _with_details = with_options(
     "details",
     {
-        "symbol": Annotated[str | None, typer.Option(help="Of its native unit, such as ETH.")],
-        "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Its explorer.")],
+        "symbol": Annotated[
+            str | None, typer.Option(help="Symbol of the native unit, such as ETH.")
+        ],
+        "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Block explorer.")],
         "aliases": Annotated[
             list[str] | None,
             typer.Option(
                 "--alias",
                 metavar="NAME",
                 callback=checked_names,
-                help="Another name (repeatable); replaces.",
+                help="Alias (repeatable). Replaces the current list.",
             ),
         ],
-        "testnet": Annotated[bool | None, typer.Option("--testnet/--mainnet", help="Which?")],
-        "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="A node of it.")],
+        "testnet": Annotated[
+            bool | None, typer.Option("--testnet/--mainnet", help="Kind of network.")
+        ],
+        "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="RPC node.")],
         "gas_limit": Annotated[
             int | None,
-            typer.Option(min=1, metavar="GAS", help="Of a plain transfer.", rich_help_panel=_FEES),
+            typer.Option(
+                min=1, metavar="GAS", help="Gas limit of a plain transfer.", rich_help_panel=_FEES
+            ),
         ],
-        "max_fee_per_gas_wei": _fee("--max-fee-gwei", "Most per unit of gas."),
-        "max_priority_fee_per_gas_wei": _fee("--priority-fee-gwei", "For the block's builder."),
+        "max_fee_per_gas_wei": _fee("--max-fee-gwei", "Maximum fee per gas."),
+        "max_priority_fee_per_gas_wei": _fee("--priority-fee-gwei", "Priority fee per gas."),
     },
 )
 _FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei")
@@ -59,7 +65,7 @@ _FEE_FIELDS = ("gas_limit", "max_fee_per_gas_wei", "max_priority_fee_per_gas_wei
 @app.command("list", epilog="Example: sixgate chains list --aliases")
 def list_(
     *,
-    aliases: Annotated[bool, typer.Option("--aliases", help="Also their other names.")] = False,
+    aliases: Annotated[bool, typer.Option("--aliases", help="Show aliases.")] = False,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
@@ -79,10 +85,12 @@ def list_(
 @_with_details
 def add(
     *,
-    chain_id: Annotated[int, typer.Argument(min=1, metavar="CHAIN_ID", help="Its EIP-155 id.")],
+    chain_id: Annotated[int, typer.Argument(min=1, metavar="CHAIN_ID", help="EIP-155 chain id.")],
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", callback=checked_name, help="Lower case, with hyphens."),
+        typer.Argument(
+            metavar="NAME", callback=checked_name, help="Name in lower case, with hyphens."
+        ),
     ],
     data: Data = DATA_DEFAULT,
     details: Json,
@@ -92,7 +100,7 @@ def add(
     with session(data) as here:
         taken = [c["name"] for c in here.registry["chains"] if c["chain_id"] == chain_id]
         if taken:
-            usage(f"chain {chain_id} is {taken[0]}: change it with sixgate chains update")
+            usage(f"chain {chain_id} is already {taken[0]}: change it with sixgate chains update")
         here.register(_chain(base, details))
     notices().print(f"Chain {name} is registered.", highlight=False)
 
@@ -102,9 +110,11 @@ def add(
 )
 @_with_details
 def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
-    """Change a chain; what is not named stays."""
+    """Change the given properties of a chain."""
     if not details:
-        usage("nothing to change: say what, such as --max-fee-gwei (sixgate chains update --help)")
+        usage(
+            "nothing to change: give an option (sixgate chains update --help), such as --alias NAME"
+        )
     with session(data) as here:
         before = here.chain(chain)
         here.register(_chain(before, details))
@@ -113,7 +123,7 @@ def update(*, chain: Chain, data: Data = DATA_DEFAULT, details: Json) -> None:
 
 @app.command(epilog="Example: sixgate chains remove fantom")
 def remove(*, chain: Chain, data: Data = DATA_DEFAULT) -> None:
-    """Refuse intents on a chain from now on; its record stays in the registry."""
+    """Remove a chain: its intents are refused. The record stays in the registry."""
     with session(data) as here:
         before = here.chain(chain)
         here.register(ChainRemoved(chain_id=before["chain_id"]))
@@ -130,21 +140,21 @@ def _chain(before: Json, details: Json) -> ChainSet:
 
 
 def _check_fees(fees: Json) -> None:
-    """End the command for fees that are not whole, or that no transaction could carry."""
+    """End the command if a fee is missing, or the max fee is below the priority fee."""
     if not fees:
         return
     if set(fees) != set(_FEE_FIELDS):
-        usage("a first fee needs --gas-limit, --max-fee-gwei and --priority-fee-gwei together")
+        usage("new default fees need --gas-limit, --max-fee-gwei and --priority-fee-gwei together")
     most, tip = (int(fees[field]) for field in _FEE_FIELDS[1:])
     if most < tip:
         usage(
-            f"the max fee ({_gwei(most)}) is below the priority fee ({_gwei(tip)}), which is a "
-            "part of it: raise --max-fee-gwei or lower --priority-fee-gwei"
+            f"the max fee ({_gwei(most)}) is below the priority fee ({_gwei(tip)}), which it "
+            "includes: raise --max-fee-gwei or lower --priority-fee-gwei"
         )
 
 
 def _amount(value: int | str) -> int | str:
-    """Return gas as it is, gwei as wei."""
+    """Return gas unchanged, and gwei converted to wei."""
     if isinstance(value, int):
         return value
     try:

@@ -1,7 +1,7 @@
-"""Command table: help texts, and the module of each command.
+"""Command table: help text and module of each command, so that commands load lazily.
 
 Importing all commands costs a second of CPU. ``sixgate --help`` therefore reads only this table,
-and a command's module is imported when it runs. A test compares the texts with the commands' own.
+and a command's module is imported when it runs. A test compares the texts with the commands' help.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from sixgate.cli.config_option import offer_config
-from sixgate.cli.interrupts import raise_again
+from sixgate.cli.interrupts import raise_on_interrupt
 from sixgate.gc_tuning import freeze_gc
 
 WITHOUT_CONFIG = {"init"}
-"""Commands with ``--data`` whose data folder no settings file can name."""
+"""Commands with ``--data`` that take no ``--config``."""
 
 
 class Command(NamedTuple):
-    """Where a command is: ``module:name`` in ``sixgate.cli``; a Typer app says its own epilog."""
+    """A command's location ``module:name`` in ``sixgate.cli``; a Typer app has its own epilog."""
 
     at: str
     help: str
@@ -37,24 +37,24 @@ COMMANDS = {
     ),
     "init": Command(
         "folders:init",
-        "Make a data folder: an organisation, its admin key, the known chains, one account.",
+        "Create a data folder: an organisation, its admin key, the known chains, one account.",
         "Example: sixgate init --org acme --data ./acme",
     ),
     "up": Command(
         "folders:up",
-        "Run the pipeline until SIGTERM or Ctrl-C; other commands go through it meanwhile.",
+        "Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it.",
         "Example: sixgate up --data ./acme",
     ),
     "submit": Command(
         "intents.submit:submit",
-        "Sign intents with their agents' keys, submit them, and show what came of each.",
+        "Sign intents with their agents' keys, submit them, and show the outcomes.",
         "Examples: sixgate submit intents.jsonl --save sent.jsonl\n\n"
         """echo '{"agent": "payroll", "chain": "base", "to": "0x…", "value": "0.5"}' """
         "| sixgate submit -",
     ),
     "signed": Command(
         "intents.command:signed",
-        "Print what was signed, oldest first, one a line; raw bytes are in --json.",
+        "List signed transactions and messages, oldest first; --json has the raw bytes.",
         "Example: sixgate signed --follow --json",
     ),
     "gates": Command(
@@ -69,66 +69,71 @@ COMMANDS = {
     ),
     "registrar": Command(
         "processes:registrar",
-        "Sign again and again how far the registry goes, until SIGTERM.",
+        "Sign registry heads until SIGTERM.",
         "Example: sixgate registrar --config sixgate.toml",
     ),
     "custody": Command(
         "processes:custody",
-        "Serve secrets that are no signing keys to the agents that are granted them, until "
-        "SIGTERM.",
+        "Serve secrets to agents with a grant until SIGTERM; signing keys are never served.",
         "Example: sixgate custody --config custody.toml",
     ),
     "probe": Command(
         "probing:probe",
-        "Say in one sentence whether a process gets on; exit with 13 if it is stalled.",
+        "Report whether a process is healthy. Exit code 13 means stalled.",
         "Example: sixgate probe --url http://127.0.0.1:9101 --pid 4711",
     ),
     "config": Command(
         "processes:config",
-        "Print the settings of the scaled processes as they are now, secrets masked.",
+        "Print the effective settings of the processes on Kafka, secrets masked.",
         "Example: sixgate config --config sixgate.toml",
     ),
     "publish": Command(
         "processes:publish",
-        "Put the organisation that sixgate init founded in the data folder on Kafka, for ever.",
+        "Copy the organisation of the data folder to Kafka. Cannot be undone.",
         "Example: sixgate publish --config sixgate.toml",
     ),
-    "agents": Command("agents.command:app", "Who may submit intents, and within which policy."),
+    "agents": Command("agents.command:app", "Manage agents and their policies."),
     "access": Command(
         "agents.access:app",
-        "What agents may do with secrets; nothing unless granted, and a deny wins.",
+        "Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
     ),
-    "keys": Command("keys.command:app", "Signing keys of six chains; kept inside, never shown."),
+    "keys": Command(
+        "keys.command:app",
+        "Manage signing keys of six chains; private keys never leave the signer.",
+    ),
     "vaults": Command(
-        "vaults.command:app", "Vaults of secrets and keys; a vault's custody mode is for ever."
+        "vaults.command:app",
+        "Manage vaults and their custody modes, which cannot be changed later.",
     ),
     "secrets": Command(
-        "secrets.command:app", "Secrets in vaults; read by agents alone, as they are granted."
+        "secrets.command:app", "Store secrets, and read them as an agent with a grant."
     ),
     "cmek": Command(
         "secrets.cmek:app",
-        "The customer's own key over a vault's values; it never leaves the customer.",
+        "Manage the customer's own key over a vault's values; it never leaves the customer.",
     ),
-    "kms": Command("kms:app", "The key management services that guard root keys."),
-    "tx": Command("signing.transactions:app", "Sign one transaction, or take a signed one apart."),
+    "kms": Command("kms:app", "Check the key management services that hold root keys."),
+    "tx": Command("signing.transactions:app", "Sign a transaction, or decode a signed one."),
     "message": Command("signing.messages:message", "Sign personal messages (EIP-191)."),
     "typed-data": Command("signing.messages:typed_data", "Sign typed data (EIP-712)."),
     "authorization": Command(
-        "signing.messages:authorization", "Delegate a key's address (EIP-7702)."
+        "signing.messages:authorization", "Sign delegations of a key's address (EIP-7702)."
     ),
-    "intents": Command("intents.command:app", "What was asked, and what came of it."),
+    "intents": Command("intents.command:app", "Show intents and their outcomes."),
     "ledger": Command("ledger.command:app", "Verify, query and export the ledger."),
     "attest": Command(
         "attest.command:app",
-        "Fetch a signer's evidence for a nonce, verify it, show the boots that decided.",
+        "Fetch a signer's evidence for a nonce, verify evidence, list signer boots.",
     ),
-    "chains": Command("chains:app", "The chains that intents may name."),
-    "settings": Command("settings:app", "What the organisation chose."),
+    "chains": Command("chains:app", "Manage the chains that intents may name."),
+    "settings": Command("settings:app", "Show and change the organisation's settings."),
     "services": Command(
-        "services:app", "The processes whose signatures count, with their public keys."
+        "services:app", "List services with trusted signatures; add and revoke registrars."
     ),
     "release": Command("release:app", "Use one provider's root key for attested signers."),
-    "topics": Command("topics:app", "Kafka's topics and, with --acls, the rights on them."),
+    "topics": Command(
+        "topics:app", "Plan, apply and verify Kafka's topics or, with --acls, rights."
+    ),
 }
 """Every command, in the order of ``sixgate --help``."""
 
@@ -150,44 +155,44 @@ class Commands(Mapping[str, Any]):
 
 
 class LazyGroup(TyperGroup):
-    """The group of all commands; it imports the one that runs and lists the others."""
+    """The group of all commands; imports only the command that runs."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = Commands()  # type: ignore[assignment]  # nobody adds to it
+        self.commands = Commands()  # type: ignore[assignment]  # read-only
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Typer's own signature
         """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
-        """Return what help and completion list of a command, without importing it."""
-        place = COMMANDS.get(cmd_name)
-        return place and TyperCommand(cmd_name, help=place.help)
+        """Return a stand-in for help and completion, without importing the command."""
+        entry = COMMANDS.get(cmd_name)
+        return entry and TyperCommand(cmd_name, help=entry.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Import the command that runs; Ctrl-C raises from then on.
+        """Import the command that runs; only then let Ctrl-C raise ``KeyboardInterrupt``.
 
-        A module that an exception leaves half imported fails in ways that say nothing of Ctrl-C.
+        Raised during an import, it would leave a half-initialised module.
         """
         name, listed, rest = super().resolve_command(ctx, args)
         command = listed and loaded(args[0])
-        raise_again()
+        raise_on_interrupt()
         freeze_gc()
         return name, command, rest
 
 
 @cache
 def loaded(name: str) -> Any:
-    """Import a command and return it as Typer runs it; raise ``KeyError`` if there is none."""
-    place = COMMANDS[name]
-    module, _, attribute = place.at.partition(":")
+    """Import a command and return its Typer command; raise ``KeyError`` for an unknown name."""
+    entry = COMMANDS[name]
+    module, _, attribute = entry.at.partition(":")
     part = getattr(import_module(f"sixgate.cli.{module}"), attribute)
     alone = typer.Typer()
     if isinstance(part, typer.Typer):
         alone.add_typer(part, name=name)
     else:
-        alone.command(name, epilog=place.epilog)(part)
+        alone.command(name, epilog=entry.epilog)(part)
     if name not in WITHOUT_CONFIG:
         offer_config(alone)
     return get_group(alone).commands[name]

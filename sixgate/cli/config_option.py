@@ -17,7 +17,8 @@ Config = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help=f"Settings: of a pipeline on Kafka, or of KMSs; or {CONFIG_VARIABLE}.",
+        show_default=CONFIG_VARIABLE,
+        help="Settings file of a pipeline on Kafka, or of KMSs.",
     ),
 ]
 
@@ -26,31 +27,31 @@ InsecureDev = Annotated[
     bool,
     typer.Option(
         "--insecure-dev",
-        help="Start without TLS, and on topics and rights that are weaker than declared.",
+        help="Allow missing TLS, and topics and rights that are weaker than declared.",
     ),
 ]
 
 
-def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option as it was said
+def use_insecure_dev(wanted: bool) -> None:  # noqa: FBT001 - an option's value
     """Set ``insecure_dev`` over all settings, as its environment variable does."""
     if wanted:
         os.environ[INSECURE_DEV_VARIABLE] = "true"
 
 
 def use_config(file: Path | None) -> None:
-    """Let the command work through the pipeline that a file names; None leaves it as it was."""
+    """Use the settings in ``file`` for this command; None changes nothing."""
     if file is not None:
         os.environ[CONFIG_VARIABLE] = str(file)
 
 
 def config_file() -> Path | None:
-    """Return the settings file that was said."""
-    said = os.environ.get(CONFIG_VARIABLE)
-    return Path(said) if said else None
+    """Return the settings file, if one was given."""
+    name = os.environ.get(CONFIG_VARIABLE)
+    return Path(name) if name else None
 
 
 def offer_config(app: typer.Typer) -> None:
-    """Give ``--config`` to every command of an app, and of those within, that takes ``--data``."""
+    """Add ``--config`` to every command of an app and its groups that takes ``--data``."""
     for group in app.registered_groups:
         if group.typer_instance is not None:
             offer_config(group.typer_instance)

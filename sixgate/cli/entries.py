@@ -1,4 +1,4 @@
-"""Registry entries from what operators type; a wrong field ends the command."""
+"""Registry entries built from command-line input; a wrong field ends the command."""
 
 import json
 from typing import Any, TypeVar
@@ -20,13 +20,13 @@ RULES = {
     "grants": "must be at most 128 grants",
     "chain_id": "must be a positive chain id, below 2^53",
 }
-"""What a field must be, in words; a wrong value is repeated before them."""
+"""The rest of the error for a wrong field, after its name and value."""
 
 EntryT = TypeVar("EntryT", bound=Canonical)
 
 
 def entry(kind: type[EntryT], **fields: Any) -> EntryT:
-    """Build an entry of plain JSON values; a None is absent."""
+    """Build an entry from JSON values; a None is omitted."""
     known = {name: value for name, value in fields.items() if value is not None}
     try:
         return kind.model_validate_json(json.dumps(known))

@@ -1,4 +1,4 @@
-"""The exit codes of every command; ``docs/cli.md`` repeats this table and a test compares them."""
+"""Exit codes of all commands; ``docs/cli.md`` has the same table, and a test compares them."""
 
 from enum import IntEnum
 
@@ -27,22 +27,22 @@ class ExitCode(IntEnum):
 
 
 MEANING: dict[ExitCode, str] = {
-    ExitCode.OK: "Done; every submitted intent was signed, or ended as its line expects.",
-    ExitCode.INTERNAL: "A defect in sixgate: please report the sentence.",
-    ExitCode.USAGE: "The command line or an input file is wrong; nothing wrong was sent.",
-    ExitCode.REJECTED: "A submitted intent ended otherwise than expected; mostly, it was rejected.",
-    ExitCode.REFUSED: "Registry, signer or custody refused it, or a server forbids it.",
+    ExitCode.OK: "Success; every submitted intent was signed, or ended as its line expects.",
+    ExitCode.INTERNAL: "A defect in Sixgate: please report the message.",
+    ExitCode.USAGE: "The command line or an input file is invalid; nothing invalid was sent.",
+    ExitCode.REJECTED: "A submitted intent did not end as expected; usually it was rejected.",
+    ExitCode.REFUSED: "The registry, the signer, custody or a server refused the request.",
     ExitCode.FOLDER: "A file or the data folder cannot be read, written or created.",
-    ExitCode.UNREACHABLE: "A server or the folder's owner does not answer, or has another version.",
-    ExitCode.HALTED: "The pipeline halted (state, clock, disk, keys) or its ledger is not read.",
+    ExitCode.UNREACHABLE: "A server or the folder's owner does not answer or has another version.",
+    ExitCode.HALTED: "The pipeline halted (state, clock, disk, keys) or cannot read its ledger.",
     ExitCode.LEDGER_WRONG: "The ledger does not verify.",
-    ExitCode.NOT_FOUND: "There is no agent, chain, intent, key, secret, setting or vault so named.",
-    ExitCode.SQL_REFUSED: "The query is wrong, not read-only, or over its bounds.",
+    ExitCode.NOT_FOUND: "No agent, chain, intent, key, secret, setting or vault has this name.",
+    ExitCode.SQL_REFUSED: "The SQL query is invalid, not read-only, or exceeds a limit.",
     ExitCode.WEAKER: "Kafka's topics or rights, or a KMS key, are missing or weaker than declared.",
-    ExitCode.TAKEN_OVER: "A newer process took this one's place; nothing is lost.",
-    ExitCode.STALLED: "The process that was probed is stalled; with --pid it was ended.",
+    ExitCode.TAKEN_OVER: "A newer process fenced this one; nothing is lost.",
+    ExitCode.STALLED: "The probed process is stalled; with --pid it was ended.",
     ExitCode.NOT_ATTESTED: "Attestation evidence does not verify under the policy.",
-    ExitCode.GATES_FAILED: "The gates could not send or read; what was not sent is read again.",
-    ExitCode.INTERRUPTED: "Interrupted from the keyboard; what was accepted goes on.",
-    ExitCode.OUTPUT_CLOSED: "Whoever read the output closed it.",
+    ExitCode.GATES_FAILED: "The gates could not read or send; unsent records are read again.",
+    ExitCode.INTERRUPTED: "Interrupted by Ctrl-C; accepted intents are still decided.",
+    ExitCode.OUTPUT_CLOSED: "The reader of the output closed it.",
 }

@@ -25,7 +25,7 @@ from streams.ledger.errors import (
     LedgerVerificationError,
 )
 
-# The first row that fits counts, so a special case stands before its base.
+# The first matching row applies, so a subclass stands before its base.
 KINDS: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (FolderBusyError, ExitCode.UNREACHABLE),
     (FolderError, ExitCode.FOLDER),

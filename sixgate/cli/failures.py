@@ -1,4 +1,4 @@
-"""From any exception to one sentence for the user and an exit code: never a traceback."""
+"""Failures: maps any exception to one sentence and an exit code, never a traceback."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ TRACEBACK_VARIABLE = "SIXGATE_TRACEBACK"
 
 
 class CommandError(Exception):
-    """A command cannot go on: its exit code and the sentence that says why and what to do."""
+    """Ends a command with an exit code and a sentence: what happened, why, the next step."""
 
     def __init__(self, code: ExitCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -22,7 +22,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a command ends; an empty sentence says nothing."""
+    """How a command ends; an empty sentence prints nothing."""
 
     code: ExitCode
     sentence: str
@@ -63,24 +63,24 @@ API_CODES: dict[str, ExitCode] = {
 ADVICE: dict[int, str] = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
-    errno.EISDIR: "name a file in it",
-    errno.EACCES: "run as who may, or name another place",
-    errno.EPERM: "run as who may, or name another place",
-    errno.EROFS: "name another place",
-    errno.EEXIST: "name another file, or move this one away",
-    errno.ENOSPC: "free some space and run this again",
-    errno.EDQUOT: "free some space and run this again",
-    errno.EMFILE: "raise the limit of open files (ulimit -n) and run this again",
+    errno.EISDIR: "choose a file in it",
+    errno.EACCES: "run as a user with permission, or choose another path",
+    errno.EPERM: "run as a user with permission, or choose another path",
+    errno.EROFS: "choose another path",
+    errno.EEXIST: "choose another file, or move this one",
+    errno.ENOSPC: "free some space and retry",
+    errno.EDQUOT: "free some space and retry",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and retry",
 }
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Translate an exception; one that nobody foresaw is a defect and says so."""
+    """Translate an exception; an unexpected one is reported as a defect."""
     match error:
         case OutputClosedError():
             return Failure(ExitCode.OUTPUT_CLOSED, "")
         case KeyboardInterrupt():
-            return Failure(ExitCode.INTERRUPTED, "interrupted: what was accepted goes on")
+            return Failure(ExitCode.INTERRUPTED, "interrupted: accepted intents are still decided")
         case CommandError():
             return Failure(error.code, str(error))
         case ApiError():
@@ -90,10 +90,10 @@ def failure_of(error: BaseException) -> Failure:
 
 @cache
 def known_kinds() -> tuple[tuple[type[BaseException], ExitCode], ...]:
-    """Import the table of exceptions: with it comes all that a whole pipeline raises.
+    """Import the table of expected exceptions, which imports the whole pipeline.
 
-    A process that runs for weeks calls this before it starts. When it fails, its installation may
-    have been upgraded, or its file descriptors exhausted, and the import would fail too.
+    A long-running process calls this before it starts: weeks later the import could fail because
+    the installation was upgraded or no file descriptor is left.
     """
     from sixgate.cli.failure_kinds import KINDS
 
@@ -105,7 +105,7 @@ def _foreign(error: BaseException) -> Failure:
     sentence = _defect(error)
     try:
         kinds = known_kinds()
-    except Exception as unloadable:  # noqa: BLE001 - whatever it is, the command ends in a sentence
+    except Exception as unloadable:  # noqa: BLE001 - the command must end with a sentence
         sentence = _unexplained(error, unloadable)
     for kind, code in kinds:
         if isinstance(error, kind):
@@ -118,20 +118,19 @@ def _foreign(error: BaseException) -> Failure:
 def _system_error(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     why = error.strerror or type(error).__name__
-    return f"{where}{why}: {ADVICE.get(error.errno or 0, 'mend that and run this again')}"
+    return f"{where}{why}: {ADVICE.get(error.errno or 0, 'fix the problem and retry')}"
 
 
 def _unexplained(error: BaseException, unloadable: Exception) -> str:
-    """Name both errors without their messages, which may quote anything."""
+    """Name the types of both errors; their messages could contain a secret."""
     return (
-        f"{type(error).__name__} ended the command, and sixgate could not load its explanation "
+        f"{type(error).__name__} ended the command, and Sixgate could not load the explanation "
         f"({type(unloadable).__name__}): check the installation and the limit of open files "
-        "(ulimit -n), then run this again"
+        "(ulimit -n), then retry"
     )
 
 
 def _defect(error: BaseException) -> str:
-    """Name the defect without its message, which may quote anything."""
-    shown = os.environ.get(TRACEBACK_VARIABLE)
-    how = "" if shown else f"; {TRACEBACK_VARIABLE}=1 shows where"
-    return f"a defect in sixgate ({type(error).__name__}): please report it{how}"
+    """Name the type of the error; its message could contain a secret."""
+    hint = "" if os.environ.get(TRACEBACK_VARIABLE) else f"; {TRACEBACK_VARIABLE}=1 shows where"
+    return f"a defect in Sixgate ({type(error).__name__}): please report it{hint}"

@@ -1,4 +1,4 @@
-"""``sixgate init`` and ``sixgate up``: make a data folder, and run its pipeline."""
+"""``sixgate init`` and ``sixgate up``: create a data folder, and run its pipeline."""
 
 import os
 import secrets
@@ -26,8 +26,8 @@ from sixgate.clocks import wall_ms
 from sixgate.data_folder.creation import Founding, create
 from sixgate.data_folder.folder import ADMIN, Folder, FolderBusyError
 
-OWN_S_MAX = 30.0
-OWN_PAUSE_S = 0.05
+OWNERSHIP_TIMEOUT_S = 30.0
+RETRY_S = 0.05
 LOG_LEVEL_VARIABLE = "SIXGATE_MONITOR__LOG_LEVEL"  # as for the processes on Kafka
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -35,45 +35,49 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def init(
     *,
     org: Annotated[
-        str, typer.Option(metavar="NAME", callback=checked_name, help="The organisation's name.")
+        str, typer.Option(metavar="NAME", callback=checked_name, help="Name of the organisation.")
     ],
     account: MaybeAccount = ACCOUNT_DEFAULT,
     partitions: Annotated[
         int,
         typer.Option(
-            min=1, max=PARTITIONS_MAX, help="Of the log, for ever; they bound how it scales."
+            min=1,
+            max=PARTITIONS_MAX,
+            help="Number of partitions. Cannot be changed later; limits parallelism.",
         ),
     ] = 4,
     partitions_per_slot: Annotated[
         int | None,
-        typer.Option(min=1, max=PARTITIONS_MAX, help="That one signer decides for; all of them."),
+        typer.Option(
+            min=1, max=PARTITIONS_MAX, show_default="all", help="Partitions per signer slot."
+        ),
     ] = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Make a data folder: an organisation, its admin key, the known chains, one account."""
+    """Create a data folder: an organisation, its admin key, the known chains, one account."""
     entries: list[Entry] = [entry(AccountOpened, account=account), *default_chains()]
-    with progress("making the data folder"):
+    with progress("creating the data folder"):
         founding = Founding(org, entries, partitions, partitions_per_slot)
         folder = create(data, founding, wall_ms(), secrets.token_bytes)
     out = screen()
     where = "" if data == DATA_DEFAULT else f" --data {shlex.quote(str(data))}"
     limits = "--max-value-eth 1 --daily-limit-eth 5 --allow-to ADDRESS --chains base"
     for line in (
-        f"Organisation {org} is in {data}, with account {account}.",
-        f"Its admin key is {folder.key(ADMIN)}: whoever has it may change everything.",
+        f"Created organisation {org} in {data}, with account {account}.",
+        f"The admin key is {folder.key(ADMIN)}: it can change everything, so keep it private.",
         f"Next: sixgate agents add NAME --account {account} {limits}{where}",
     ):
         out.print(safe(line), soft_wrap=True)
 
 
 def up(*, data: Data = DATA_DEFAULT) -> None:
-    """Run the pipeline until SIGTERM or Ctrl-C; other commands go through it meanwhile."""
+    """Run the pipeline until SIGTERM or Ctrl-C; other commands connect to it."""
     if config_file() is not None:
         usage(
-            "a pipeline on Kafka runs as processes of its own: start sixgate gates, sixgate signer "
-            "and sixgate ledger run with their settings, or leave --config and SIXGATE_CONFIG out"
+            "a pipeline on Kafka runs as separate processes: start sixgate gates, sixgate signer "
+            "and sixgate ledger run with their settings, or omit --config and SIXGATE_CONFIG"
         )
-    # The ledger's engine takes a while to load: a folder that is none is told before.
+    # Check the folder before the ledger's engine loads, which takes a while.
     folder = Folder(data)
     folder.trust()
     from sixgate.embedded.node import running
@@ -84,7 +88,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     known_kinds()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
-        if _own(folder, stop, owning):
+        if _take_ownership(folder, stop, owning):
             with running(folder) as node, serving(folder, node):
                 notices().print(
                     f"Serving {data} at {folder.socket}; stop with Ctrl-C.", highlight=False
@@ -93,24 +97,25 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     notices().print("Stopped cleanly.", highlight=False)
 
 
-def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
-    """Own the folder, after a short command if one runs on it; return False if told to stop.
+def _take_ownership(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
+    """Take ownership of the folder, waiting for a short command; return False on a stop signal.
 
-    No other ``up`` runs on it. Raises ``FolderBusyError`` when it is not free in time.
+    The caller made sure that no other ``up`` runs. Raises ``FolderBusyError`` after the timeout.
     """
-    end = time.monotonic() + OWN_S_MAX
-    told = False
+    end = time.monotonic() + OWNERSHIP_TIMEOUT_S
+    announced = False
     while not stop.is_set():
         try:
             owning.enter_context(folder.ownership_lock())
         except FolderBusyError:
             if time.monotonic() > end:
                 raise
-            if not told:
-                what = f"Waiting for another command on {folder.path}, at most {OWN_S_MAX:g} s."
-                notices().print(what, highlight=False)
-                told = True
-            stop.wait(OWN_PAUSE_S)
+            if not announced:
+                limit = f"at most {OWNERSHIP_TIMEOUT_S:g} s"
+                line = f"Waiting for another command on {folder.path}, {limit}."
+                notices().print(line, highlight=False)
+                announced = True
+            stop.wait(RETRY_S)
         else:
             return True
     return False
@@ -118,7 +123,7 @@ def _own(folder: Folder, stop: threading.Event, owning: ExitStack) -> bool:
 
 @contextmanager
 def _stop_signal() -> Iterator[threading.Event]:
-    """Lend an event that SIGTERM and SIGINT set instead of ending the process."""
+    """Yield an event that SIGTERM and SIGINT set instead of ending the process."""
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""As whom a command speaks to Kafka; ``docs/operations.md`` repeats this, a test compares them."""
+"""Kafka identity of each command; ``docs/operations.md`` has the table, a test compares them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from streams.kafka.errors import KafkaDeniedError
 
-# Agents' machines are the least trusted, so who only submits may read nothing. A command that shows
-# how an intent ended speaks as operators: agents sign their intents whoever brings them.
+# Agents' machines are the least trusted, so producers have no right to read. A command that shows
+# outcomes connects as operators: it may submit intents too, because agents sign them.
 COMMANDS: dict[Principal, tuple[str, ...]] = {
     Principal.PRODUCERS: (),
     Principal.GATES: ("gates",),
@@ -53,17 +53,17 @@ COMMANDS: dict[Principal, tuple[str, ...]] = {
     ),
     Principal.CONSUMERS: (),
 }
-"""Commands, or groups of them; those that are not here do not speak to Kafka, but ``topics``."""
+"""Commands or groups by identity. Others do not use Kafka, except ``topics`` (ADMINISTRATOR)."""
 ADMINISTRATOR = "an administrator of the brokers"
 
 
 @contextmanager
-def speaking_as(who: str) -> Iterator[None]:
-    """Say, where Kafka refuses something meanwhile, whose certificate the command needs."""
+def connected_as(who: str) -> Iterator[None]:
+    """Add to an authorisation error of Kafka which certificate the command needs."""
     try:
         yield
     except (KafkaDeniedError, ApiError) as error:
         if isinstance(error, ApiError) and error.code != "denied":
             raise
-        told = f"{error} This command needs the certificate of {who}."
-        raise CommandError(ExitCode.REFUSED, told) from None
+        needed = f"This command needs the certificate of {who}."
+        raise CommandError(ExitCode.REFUSED, f"{error} {needed}") from None

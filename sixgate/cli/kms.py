@@ -1,4 +1,4 @@
-"""``sixgate kms``: the key management services that guard root keys."""
+"""``sixgate kms``: checks the key management services that hold root keys."""
 
 import secrets
 from pathlib import Path
@@ -34,16 +34,16 @@ CODES: dict[type[CustodyError], ExitCode] = {
 COLUMNS = ("provider", "state", "protection", "wrap ms", "unwrap ms", "result")
 app = typer.Typer(
     no_args_is_help=True,
-    help="The key management services that guard root keys.",
+    help="Check the key management services that hold root keys.",
     epilog="Example: sixgate kms check --config sixgate.toml",
 )
 
 
 @app.command(epilog="Examples: sixgate kms check\n\nsixgate kms check --config sixgate.toml --json")
 def check(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """Show of each KMS its key's state and protection level, and how long a round trip takes.
+    """Show state and protection level of each KMS key, and the time of a round trip.
 
-    Without settings it is the software KMS of the data folder.
+    Without settings, checks the software KMS of the data folder.
     """
     settings = _settings(data)
     opened, required = providers(settings), not settings.insecure_dev
@@ -66,9 +66,9 @@ def _settings(data: Path) -> KmsSettings:
     file = config_file()
     if file is None:
         folder = Folder(data)
-        folder.trust()  # a folder that is none lacks no key that could be restored
+        folder.trust()  # report a missing folder before a missing root key
         return KmsSettings(local=LocalSection(root=folder.root_key), insecure_dev=True)
-    from sixgate.scaled.settings import load_settings  # Kafka takes a while to load
+    from sixgate.scaled.settings import load_settings  # slow: imports Kafka
 
     return load_settings(file).kms
 
@@ -100,9 +100,9 @@ def _row(found: Finding) -> Row:
 
 
 def _refuse(found: list[Finding]) -> None:
-    """Fail as the first of those that failed did."""
+    """End the command with the first failure, if there is one."""
     failures = [finding.failure for finding in found if finding.failure]
     if failures:
-        more = f" ({len(failures) - 1} more failed, see above)" if len(failures) > 1 else ""
+        more = f" ({len(failures) - 1} more failed: see above)" if len(failures) > 1 else ""
         code = CODES.get(type(failures[0]), ExitCode.HALTED)
         raise CommandError(code, f"{failures[0]}{more}")

@@ -1,8 +1,7 @@
-"""Rows whose codes, names, hashes and numbers are never split, however narrow the terminal is.
+"""Listings and sheets: output that never splits a word, at any terminal width.
 
-A table folds what does not fit in the middle of a word, and a digest that is cut in two cannot be
-copied. Here the cells of a row stay whole on one line, and its details follow on lines of their
-own, broken between words only.
+Rich's tables fold long words, and a folded digest cannot be copied. Here the cells of a row stay on
+one line; its details follow on separate lines that break only between words.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,7 @@ LABEL_WIDTH_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of one row, and what is said about it below."""
+    """The cells of one row, and details that follow below."""
 
     cells: Sequence[object]
     details: Sequence[object] = ()
@@ -58,7 +57,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One thing's properties: a label, and its value beside it, or below it where it needs room."""
+    """Labelled values of one object; a value too long for its line is shown below its label."""
 
     title: str
     pairs: Sequence[tuple[str, object]]
@@ -70,17 +69,17 @@ class Sheet:
         lengths = [len(label) for label, _ in self.pairs if len(label) <= LABEL_WIDTH_MAX]
         width = max(lengths, default=0)
         for label, value in self.pairs:
-            said, shown = safe(label, "dim"), text_of(value)
-            room = Text(" " * (max(0, width - said.cell_len) + GAP))
-            if said.cell_len + len(room) + shown.cell_len <= options.max_width:
-                yield said + room + shown
+            name, shown = safe(label, "dim"), text_of(value)
+            room = Text(" " * (max(0, width - name.cell_len) + GAP))
+            if name.cell_len + len(room) + shown.cell_len <= options.max_width:
+                yield name + room + shown
             else:
-                yield said
+                yield name
                 yield from below(shown, console, options)
 
 
 def below(text: Text, console: Console, options: ConsoleOptions) -> Iterable[Text]:
-    """Yield a text on indented lines, broken between words; a longer word stays whole."""
+    """Yield a text on indented lines, broken only between words."""
     width = max(options.max_width - len(INDENT), max(map(len, text.plain.split()), default=1))
     for line in text.wrap(console, width):
         line.rstrip()
@@ -88,10 +87,10 @@ def below(text: Text, console: Console, options: ConsoleOptions) -> Iterable[Tex
 
 
 def show(view: Listing | Sheet, out: Console) -> None:
-    """Print a view; a line that is too long is the terminal's to break, and is never cropped."""
+    """Print a view; the terminal wraps long lines, and none is cropped."""
     out.print(view, soft_wrap=True)
 
 
 def text_of(cell: object) -> Text:
-    """Return a cell as text; what is no ``Text`` yet is made safe."""
+    """Return a cell as ``Text``, escaped unless it is one already."""
     return cell if isinstance(cell, Text) else safe(cell)

@@ -1,4 +1,4 @@
-"""Long-running commands: loads what explains a failure, then runs a process until it is stopped."""
+"""Long-running commands: run a process until it is stopped."""
 
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def run_until_stopped(kind: "type[Process]", settings: "Settings") -> None:
-    """Run a process until SIGTERM or SIGINT; raise the first thing that failed."""
-    from sixgate.scaled.process import run_process  # asyncio and metrics take a while to load
+    """Run a process until SIGTERM or SIGINT; raise its first failure."""
+    from sixgate.scaled.process import run_process  # slow: imports asyncio and metrics
 
     known_kinds()
     run_process(kind, settings)

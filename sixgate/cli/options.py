@@ -13,7 +13,7 @@ CONFIG_VARIABLE = "SIXGATE_CONFIG"
 
 
 def checked_name(value: str | None) -> str | None:
-    """Return a name as Typer's callback, or say what is wrong with it."""
+    """Validate a name (a Typer callback)."""
     if value is None:
         return None
     from sixgate.authoring import form_fields
@@ -25,12 +25,12 @@ def checked_name(value: str | None) -> str | None:
 
 
 def checked_names(values: list[str] | None) -> list[str] | None:
-    """Return names as Typer's callback; a list that was not said stays absent."""
+    """Validate names (a Typer callback); an option that was not given stays None."""
     return [name for name in map(checked_name, values) if name] if values else None
 
 
 def _paths(values: list[str] | None) -> list[str]:
-    """Check key paths; one empty word stands for none, as Typer takes an empty list for unsaid."""
+    """Validate key paths; one empty word means no path: Typer cannot pass an empty list."""
     found = values or []
     return found if found == NO_PATHS else [path for value in found if (path := _path(value))]
 
@@ -50,21 +50,23 @@ def _path(value: str | None) -> str | None:
 
 
 Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", envvar=DATA_VARIABLE, help="The data folder.")
+    Path, typer.Option("--data", metavar="DIR", envvar=DATA_VARIABLE, help="Data folder.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Agent = Annotated[
-    str, typer.Argument(metavar="AGENT", callback=checked_name, help="The agent's name.")
+    str, typer.Argument(metavar="AGENT", callback=checked_name, help="Name of the agent.")
 ]
 MaybeAgent = Annotated[
-    str | None, typer.Option("--agent", metavar="NAME", callback=checked_name, help="An agent.")
+    str | None,
+    typer.Option("--agent", metavar="NAME", callback=checked_name, help="Name of an agent."),
 ]
 MaybeAccount = Annotated[
-    str | None, typer.Option("--account", metavar="NAME", callback=checked_name, help="An account.")
+    str | None,
+    typer.Option("--account", metavar="NAME", callback=checked_name, help="Name of an account."),
 ]
 KeyPath = Annotated[
     str | None,
-    typer.Argument(metavar="PATH", callback=_path, help="Where the key stands."),
+    typer.Argument(metavar="PATH", callback=_path, help="Path of the key."),
 ]
 KeyPaths = Annotated[
     list[str] | None,
@@ -72,7 +74,7 @@ KeyPaths = Annotated[
         "--key-path",
         metavar="PATH",
         callback=_paths,
-        help="A key it may use (repeatable); replaces; '' takes all back.",
+        help="Key path the agent may use (repeatable). Replaces the current list; '' clears it.",
     ),
 ]
-Chain = Annotated[str, typer.Argument(metavar="CHAIN", help="A chain's name, alias or id.")]
+Chain = Annotated[str, typer.Argument(metavar="CHAIN", help="Name, alias or id of a chain.")]

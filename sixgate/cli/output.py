@@ -1,14 +1,14 @@
-"""Standard output without a console's looks: whole lines, and an end when nobody reads them."""
+"""Unformatted standard output; ends the command when the reader closes it."""
 
 import sys
 
 
 class OutputClosedError(Exception):
-    """Whoever read our output went away; there is nobody to tell."""
+    """The reader of standard output closed it, so no error is printed."""
 
 
 def write_line(line: str) -> None:
-    """Write a line and flush it; raise ``OutputClosedError`` if its reader went away."""
+    """Write a line and flush it; raise ``OutputClosedError`` if the reader closed the pipe."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""``sixgate probe``: does a process get on with its work, and if not, an end of it."""
+"""``sixgate probe``: health check of a process; optionally ends a stalled one."""
 
 from typing import Annotated
 
@@ -16,19 +16,19 @@ CODES = {"STALLED": ExitCode.STALLED, "ABSENT": ExitCode.UNREACHABLE, "UNEXPECTE
 def probe(
     *,
     url: Annotated[
-        str, typer.Option(metavar="http://HOST:PORT", help="Where it shows its metrics.")
+        str, typer.Option(metavar="http://HOST:PORT", help="Metrics address of the process.")
     ],
     stalled_s: Annotated[
         float,
         typer.Option(
-            min=0.1, max=3_600, help="Longest time without an answer, or without progress."
+            min=0.1, max=3_600, help="Seconds without an answer or progress until it is stalled."
         ),
     ] = 30,
     pid: Annotated[
-        int | None, typer.Option(min=2, help="End this process if it is that one and is stalled.")
+        int | None, typer.Option(min=2, help="End this process if it is stalled and owns the URL.")
     ] = None,
 ) -> None:
-    """Say in one sentence whether a process gets on; exit with 13 if it is stalled."""
+    """Report whether a process is healthy. Exit code 13 means stalled."""
     from sixgate.scaled.probe import State, check_health, parse_address
     from sixgate.scaled.process_termination import (
         WrongProcessError,
@@ -46,7 +46,7 @@ def probe(
     ended = ""
     if pid is not None and found.state is State.STALLED:
         try:
-            ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: start it again."
+            ended = f" {terminate(pid, at, TERM_S_MAX)} ended process {pid}: restart it."
         except WrongProcessError as error:
             usage(str(error))
     raise CommandError(CODES[found.state.name], found.sentence + ended)

@@ -1,4 +1,4 @@
-"""The pipeline as separate processes: ``sixgate gates``, ``signer``, ``registrar``, …."""
+"""Commands that run one process of a pipeline on Kafka, and ``config`` and ``publish``."""
 
 import asyncio
 from pathlib import Path
@@ -9,19 +9,21 @@ import typer
 
 from schemas.topics import Principal
 from sixgate.cli.config_option import InsecureDev, config_file, use_insecure_dev
-from sixgate.cli.identities import speaking_as
+from sixgate.cli.identities import connected_as
 from sixgate.cli.long_running import run_until_stopped
 from sixgate.cli.terminal import notices, screen
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Settings (TOML); SIXGATE_… overrides them."),
+    typer.Option(
+        "--config", metavar="FILE", help="Settings file (TOML). SIXGATE_… variables override it."
+    ),
 ]
 
 
 def gates(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
     """Run the gates on Kafka until SIGTERM."""
-    from sixgate.scaled.gates_process import GatesProcess  # Faust takes a while to load
+    from sixgate.scaled.gates_process import GatesProcess  # slow: imports Faust
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
@@ -33,7 +35,8 @@ def signer(
     *,
     config: Config = None,
     slots: Annotated[
-        str | None, typer.Option(metavar="0-3", help="Which slots; over the settings.")
+        str | None,
+        typer.Option(metavar="0-3", show_default="the settings'", help="Slots to run."),
     ] = None,
     insecure_dev: InsecureDev = False,
 ) -> None:
@@ -47,7 +50,7 @@ def signer(
 
 
 def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
-    """Sign again and again how far the registry goes, until SIGTERM."""
+    """Sign registry heads until SIGTERM."""
     from sixgate.scaled.registrar_process import RegistrarProcess
     from sixgate.scaled.settings import load_settings
 
@@ -57,8 +60,8 @@ def registrar(*, config: Config = None, insecure_dev: InsecureDev = False) -> No
 
 
 def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
-    """Serve secrets that are no signing keys to the agents that are granted them, until SIGTERM."""
-    from sixgate.custody.process import CustodyProcess  # loads a cloud's SDK
+    """Serve secrets to agents with a grant until SIGTERM; signing keys are never served."""
+    from sixgate.custody.process import CustodyProcess  # slow: imports a cloud SDK
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
@@ -67,7 +70,7 @@ def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None
 
 
 def config(*, config: Config = None) -> None:
-    """Print the settings of the scaled processes as they are now, secrets masked."""
+    """Print the effective settings of the processes on Kafka, secrets masked."""
     from sixgate.scaled.settings import load_settings, shown
 
     plain = orjson.dumps(shown(load_settings(config or config_file())), option=orjson.OPT_INDENT_2)
@@ -75,14 +78,15 @@ def config(*, config: Config = None) -> None:
 
 
 def publish(*, config: Config = None) -> None:
-    """Put the organisation that sixgate init founded in the data folder on Kafka, for ever."""
+    """Copy the organisation of the data folder to Kafka. Cannot be undone."""
     from sixgate.data_folder.folder import Folder
     from sixgate.scaled.publishing import publish as send
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config or config_file())
     folder = Folder(settings.data)
-    with speaking_as(Principal.OPERATORS):
+    with connected_as(Principal.OPERATORS):
         sent = asyncio.run(send(settings.kafka.broker("sixgate-publish"), folder))
-    told = f"{sent.records} registry records and {sent.requests} key requests were sent to Kafka."
-    notices().print(told if any(sent) else "All of it is on Kafka already.", highlight=False)
+    counts = f"{sent.records} registry records and {sent.requests} key requests"
+    done = f"Sent {counts} to Kafka." if any(sent) else "Everything is on Kafka already."
+    notices().print(done, highlight=False)

@@ -1,4 +1,4 @@
-"""Progress on standard error: only on a terminal, and only for what takes over a second."""
+"""Progress bars on standard error: only on a terminal, and only after one second."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -7,23 +7,23 @@ from typing import Any, TypeVar
 
 from sixgate.cli.terminal import Screen, notices
 
-PATIENCE_S = 1.0
+DELAY_S = 1.0
 WAITING = "waiting for the signer"
 Item = TypeVar("Item")
 
 
 class Bar:
-    """One bar, which ``update`` moves; until a total is known it only shows that there is life."""
+    """A progress bar; without a total it only shows activity."""
 
     def __init__(self, update: Callable[..., Any]) -> None:
         self._update = update
 
     def show(self, done: int, total: int | None = None, title: str | None = None) -> None:
-        """Set how much is done, and of how much."""
+        """Set the number of items done, and the total."""
         self._update(completed=done, total=total, description=title)
 
     def track(self, items: Sequence[Item]) -> Iterator[Item]:
-        """Yield items, counting those that are done."""
+        """Yield items and count those done."""
         for done, item in enumerate(items):
             self.show(done, len(items))
             yield item
@@ -32,32 +32,32 @@ class Bar:
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Bar]:
-    """Lend a bar that appears after a second and is gone at the end."""
+    """Yield a bar that appears after a second and is erased at the end."""
     console = notices()
     if not console.is_terminal:
-        yield Bar(_unseen)
+        yield Bar(_no_update)
         return
     with _shown(console, title, total) as bar:
         yield bar
 
 
-def _unseen(**_: object) -> None:
-    """Show nothing: there is no terminal."""
+def _no_update(**_: object) -> None:
+    """Do nothing: there is no terminal."""
 
 
 @contextmanager
 def _shown(console: Screen, title: str, total: int | None) -> Iterator[Bar]:
-    from rich import progress as looks  # only a terminal needs it
+    from rich import progress as bars  # slow, and only needed on a terminal
 
     columns = (
-        looks.TextColumn("{task.description}"),
-        looks.BarColumn(),
-        looks.MofNCompleteColumn(),
-        looks.TimeElapsedColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
     )
-    shown = looks.Progress(*columns, console=console, transient=True)
+    shown = bars.Progress(*columns, console=console, transient=True)
     task = shown.add_task(title, total=total)
-    timer = threading.Timer(PATIENCE_S, shown.start)
+    timer = threading.Timer(DELAY_S, shown.start)
     timer.daemon = True
     timer.start()
     try:

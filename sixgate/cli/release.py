@@ -1,4 +1,4 @@
-"""``sixgate release``: one provider's key release, and what it takes to set one up."""
+"""``sixgate release``: runs one provider's key release, makes its keys, signs its policy."""
 
 import secrets
 from pathlib import Path
@@ -17,7 +17,7 @@ from sixgate.cli.session import usage
 from sixgate.cli.terminal import notices, print_json
 from sixgate.data_folder.folder import Folder
 
-FIELDS = "docs/key-release.md has the fields"
+FIELDS = "docs/key-release.md lists the fields"
 app = typer.Typer(
     help="Use one provider's root key for attested signers.",
     epilog="Examples: sixgate release --config gcp.toml\n\nsixgate release keys --config gcp.toml",
@@ -28,7 +28,7 @@ app = typer.Typer(
 def release(
     *, context: typer.Context, config: Config = None, insecure_dev: InsecureDev = False
 ) -> None:
-    """Run the release of the provider that the settings name until SIGTERM."""
+    """Run the key release of the provider in the settings until SIGTERM."""
     use_config(config)
     use_insecure_dev(insecure_dev)
     if context.invoked_subcommand is None:
@@ -38,11 +38,15 @@ def release(
 @app.command(epilog="Example: sixgate release keys --config gcp.toml")
 def keys(
     *,
-    show: Annotated[bool, typer.Option("--show", help="Print those that are there.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the existing keys.")] = False,
     config: Config = None,
 ) -> None:
-    """Make a release's own two keys, wrapped by its root key; print the holder for the policy."""
-    from sixgate.releasing.keys import ReleaseName, create_keys, open_keys  # loads an SDK
+    """Create the two keys of a release, wrapped by its root key; print the policy entry for it."""
+    from sixgate.releasing.keys import (  # slow: imports a cloud SDK
+        ReleaseName,
+        create_keys,
+        open_keys,
+    )
     from sixgate.releasing.process import only_kms
     from sixgate.scaled.settings import load_settings
 
@@ -69,24 +73,27 @@ def keys(
 @app.command(epilog="Example: sixgate release policy policy.json --out release-policy.json")
 def policy(
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write it signed.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policy to sign.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File for the signed policy.")],
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Sign a release policy as the admin whose key is in the data folder."""
+    """Sign a release policy with the admin key of the data folder."""
     folder = Folder(data)
     folder.check_outside(out)
     wanted = read_canonical(file, ReleasePolicy, FIELDS)
     if wanted.org != folder.trust().org:
-        usage(f"{file} is {wanted.org}'s, and the data folder {folder.trust().org}'s")
+        usage(
+            f"{file} is for organisation {wanted.org}, but the data folder belongs to "
+            f"{folder.trust().org}: choose another file or --data"
+        )
     admin = folder.admin()
     write_atomic(out, admin.seal(RELEASE_POLICY_TYPE, wanted.encode()).encode(), replace=True)
-    said = f"Policy {wanted.sequence} ({wanted.digest()}) is signed by {admin.public_key}: {out}."
-    notices().print(said, highlight=False, soft_wrap=True)
+    signed = f"Signed policy {wanted.sequence} ({wanted.digest()}) with {admin.public_key}: {out}."
+    notices().print(signed, highlight=False, soft_wrap=True)
 
 
 def _run() -> None:
-    from sixgate.releasing.process import ReleaseProcess  # loads a cloud's SDK
+    from sixgate.releasing.process import ReleaseProcess  # slow: imports a cloud SDK
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(config_file())

@@ -1,4 +1,4 @@
-"""``sixgate services``: whose signatures to believe, and what operators may add to them."""
+"""``sixgate services``: lists trusted services, adds and revokes registrars, reseals the signer."""
 
 import os
 from pathlib import Path
@@ -18,10 +18,10 @@ from sixgate.data_folder.key_files import ensure_public_key
 
 ROLE = "registrar"
 Registrar = Annotated[
-    str, typer.Argument(metavar="NAME", callback=checked_name, help="A registrar's name.")
+    str, typer.Argument(metavar="NAME", callback=checked_name, help="Name of the registrar.")
 ]
 app = typer.Typer(
-    help="The processes whose signatures count, with their public keys.",
+    help="List services with trusted signatures; add and revoke registrars.",
     epilog="Examples: sixgate services --json\n\nsixgate services add registrar-1",
 )
 
@@ -34,55 +34,55 @@ def services(
     data: Data = DATA_DEFAULT,
     config: Config = None,
 ) -> None:
-    """List the processes whose signatures count; or change which registrars do, and more."""
+    """List the services whose signatures are trusted, with their public keys."""
     use_config(config)
     if data != DATA_DEFAULT:
-        os.environ[DATA_VARIABLE] = str(data)  # where a command within looks
+        os.environ[DATA_VARIABLE] = str(data)  # the subcommands read it
     if context.invoked_subcommand is None:
         _list(data, as_json=as_json)
 
 
 @app.command(epilog="Example: sixgate services add registrar-1")
 def add(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
-    """Register a registrar with its key file, which is made where there is none."""
+    """Register a registrar with its key file, which is created if missing."""
     with session(data) as here:
         others = {one["name"] for one in here.registry["services"] if one["role"] != ROLE}
         if name in others | {ADMIN}:
-            usage(f"{name} is somebody else's name and key: name the registrar otherwise")
+            usage(f"{name} is the name of another service or admin: choose another name")
         key = ensure_public_key(here.folder.key(name), name)
         here.register(entry(ServiceSet, role=ROLE, name=name, public_key=key, active=True))
         path = here.folder.key(name)
-    notices().print(f"Registrar {name} counts; its key is {path}.", highlight=False, soft_wrap=True)
+    notices().print(
+        f"Registrar {name} is active; its key is {path}.", highlight=False, soft_wrap=True
+    )
 
 
 @app.command(epilog="Example: sixgate services deactivate registrar-0")
 def deactivate(*, name: Registrar, data: Data = DATA_DEFAULT) -> None:
-    """Believe a registrar no longer; services add takes it back."""
+    """Revoke a registrar. Undo with `services add`."""
     with session(data) as here:
         known = {one["name"]: one for one in here.registry["services"] if one["role"] == ROLE}
         if name not in known:
             not_found(ROLE, name, known)
         here.register(entry(ServiceSet, **known[name] | {"active": False}))
-    notices().print(f"Registrar {name} counts no more.", highlight=False)
+    notices().print(f"Registrar {name} is revoked.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate services reseal --config signer.toml")
 def reseal(*, config: Config = None) -> None:
-    """Seal the signer's own identity under the root key that the settings name; it stays the same.
+    """Reseal the signer's identity under the root key in the settings; the identity stays the same.
 
-    Run it where the signer runs, with its settings. What it was sealed under has to open still.
+    Run it on the signer's machine with its settings. The former root key must still be usable.
     """
-    from sixgate.scaled.resealing import reseal as resealed  # loads an SDK
+    from sixgate.scaled.resealing import reseal as resealed  # slow: imports a cloud SDK
     from sixgate.scaled.settings import load_settings
 
     use_config(config)
     sealed, before, changed = resealed(load_settings(config_file()))
-    told = f"{SIGNER} ({sealed.public_key}) is sealed under {sealed.root}"
+    line = f"{SIGNER} ({sealed.public_key}) is sealed under {sealed.root}"
     if changed and before != sealed.root:
-        told += (
-            f", and was under {before}: a copy of its former file opens as long as that is there"
-        )
-    notices().print(f"{told}.", highlight=False, soft_wrap=True)
+        line += f", formerly under {before}: copies of the former file open while that key exists"
+    notices().print(f"{line}.", highlight=False, soft_wrap=True)
 
 
 def _list(data: Path, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""One command's time with a data folder."""
+"""Session: a command's access to a data folder and to the API of its pipeline."""
 
 import secrets
 from collections.abc import Iterable, Iterator
@@ -19,23 +19,23 @@ from sixgate.cli.terminal import notices
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
-if TYPE_CHECKING:  # most commands only read
+if TYPE_CHECKING:  # slow to import, and commands that only read do not need it
     from schemas.registry import Entry
     from sixgate.authoring.operator import Admin
 
 IDEMPOTENCY_KEY_BYTES = 16
 NEXT = {
-    "agent": ": sixgate agents list has those there are, sixgate agents add {name} makes one",
-    "setting": ": sixgate settings get has those there are",
-    "key": ": sixgate keys list has those there are",
-    "vault": ": sixgate vaults list has those there are, sixgate vaults create makes one",
-    "chain": ": sixgate chains list has those there are, sixgate chains add makes one",
+    "agent": ": see sixgate agents list, or create it with sixgate agents add {name}",
+    "setting": ": see sixgate settings get",
+    "key": ": see sixgate keys list",
+    "vault": ": see sixgate vaults list, or create it with sixgate vaults create",
+    "chain": ": see sixgate chains list, or add it with sixgate chains add",
 }
-"""What to do about a name that nobody registered."""
+"""The next step for an unregistered name."""
 
 
 def new_idempotency_key() -> str:
-    """Mint a key that nobody used before."""
+    """Return a new random idempotency key."""
     return secrets.token_hex(IDEMPOTENCY_KEY_BYTES)
 
 
@@ -48,7 +48,7 @@ class Session:
 
     @cached_property
     def registry(self) -> Json:
-        """What was registered when it was first asked for, or asked for since our last record."""
+        """The registry; cached until this session registers an entry."""
         return self.api.registry()
 
     def register(self, *entries: "Entry") -> None:
@@ -59,13 +59,13 @@ class Session:
         self.__dict__.pop("registry", None)
 
     def admin(self) -> "Admin":
-        """Return the operator that the folder's admin key is."""
+        """Return the folder's admin, to order keys now."""
         from sixgate.authoring.operator import Admin
 
         return Admin(self.api, self.folder.admin(), wall_ms())
 
     def agent(self, name: str) -> Json:
-        """Return a registered agent's record; end the command if there is none."""
+        """Return a registered agent's record; an unknown name ends the command."""
         agents: Json = self.registry["agents"]
         if name not in agents:
             not_found("agent", name, agents)
@@ -73,18 +73,18 @@ class Session:
         return agent
 
     def chain(self, name: str) -> Json:
-        """Return a registered chain by name, alias or id; end the command if there is none."""
+        """Return a registered chain by name, alias or id; an unknown one ends the command."""
         known: dict[str, Json] = {}
         for chain in self.registry["chains"]:
             names = (chain["name"], str(chain["chain_id"]), *chain.get("aliases", ()))
             known |= dict.fromkeys(names, chain)
         return known[name] if name in known else not_found("chain", name, known)
 
-    def account(self, said: str | None) -> str:
-        """Return the account that is meant: the one named, else main, else the only one."""
+    def account(self, name: str | None) -> str:
+        """Return ``name``, or by default main, or the only account if there is no main."""
         known: list[str] = self.registry["accounts"]
-        if said is not None:
-            return said
+        if name is not None:
+            return name
         if ACCOUNT_DEFAULT in known or len(known) != 1:
             return ACCOUNT_DEFAULT
         return known[0]
@@ -93,11 +93,14 @@ class Session:
         """End the command if an account is not open."""
         known: list[str] = self.registry["accounts"]
         if account not in known:
-            hint = did_you_mean(account, known) or f": there are {', '.join(known)}; say --account"
+            hint = (
+                did_you_mean(account, known)
+                or f": the accounts are {', '.join(known)}; choose one with --account"
+            )
             raise CommandError(ExitCode.NOT_FOUND, f"there is no account {account}{hint}")
 
     def vault(self, account: str, name: str) -> Json:
-        """Return a registered vault of an account; end the command if there is none."""
+        """Return a registered vault of an account; an unknown one ends the command."""
         every: dict[tuple[str, str], Json]
         every = {(vault["account"], vault["vault"]): vault for vault in self.registry["vaults"]}
         if (account, name) in every:
@@ -109,23 +112,23 @@ class Session:
             raise CommandError(ExitCode.NOT_FOUND, f"{why}: did you mean --account {others[0]}?")
         return not_found("vault", name, [named for owner, named in every if owner == account])
 
-    def tell_waiting(self) -> None:
-        """Say what an answer that is asked for next may lack: submitted and not judged yet."""
+    def warn_pending(self) -> None:
+        """Warn if submitted records are undecided, so that the next answer may lack them."""
         if waiting := self.api.status()["waiting"]:
-            what = "1 record waits" if waiting == 1 else f"{waiting} records wait"
+            what = "1 record is" if waiting == 1 else f"{waiting} records are"
             notices().print(
-                f"{what} to be judged and may be missing here; a running pipeline judges all.",
+                f"{what} not decided yet and may be missing here; a running pipeline decides them.",
                 highlight=False,
             )
 
 
 @contextmanager
 def session(data: Path) -> Iterator[Session]:
-    """Lend the folder's node: the one that runs, or one of our own for as long as we need it.
+    """Connect to the folder's running node, or run one for the duration of the command.
 
-    Where ``--config`` names a pipeline on Kafka, lend its front door; the keys are the folder's.
+    With ``--config``, connect to a pipeline on Kafka; signing keys still come from the folder.
     """
-    # The ledger's engine takes a while to load: wrong input and --help need not wait for it.
+    # Imports are local: the ledger's engine loads slowly, and --help need not wait for it.
     if (file := config_file()) is not None:
         with _scaled(file, data) as here:
             yield here
@@ -141,27 +144,27 @@ def session(data: Path) -> Iterator[Session]:
 @contextmanager
 def _scaled(file: Path, data: Path) -> Iterator[Session]:
     from schemas.topics import Principal
-    from sixgate.cli.identities import speaking_as
+    from sixgate.cli.identities import connected_as
     from sixgate.scaled.kafka_api import open_kafka_api
     from sixgate.scaled.settings import load_settings
 
     settings = load_settings(file)
     if "kafka" not in settings.model_fields_set:
-        usage(f"{file} names no brokers: add a section [kafka] with servers")
+        usage(f"{file} has no section [kafka]: add it with servers")
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
     with ExitStack() as stack:
-        stack.enter_context(speaking_as(Principal.OPERATORS))
-        with progress("reading what is registered"):
+        stack.enter_context(connected_as(Principal.OPERATORS))
+        with progress("reading the registry"):
             api = stack.enter_context(open_kafka_api(settings, folder))
         yield Session(folder, api)
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NoReturn:
-    """End the command for a name that nobody registered."""
+    """End the command because a name is not registered."""
     hint = did_you_mean(name, known) or NEXT.get(what, "").format(name=name)
     raise CommandError(ExitCode.NOT_FOUND, f"there is no {what} {name}{hint}")
 
 
 def usage(sentence: str) -> NoReturn:
-    """End the command because it was asked for wrongly."""
+    """End the command because its input is wrong."""
     raise CommandError(ExitCode.USAGE, sentence)

@@ -1,4 +1,4 @@
-"""``sixgate settings``: what the organisation chose."""
+"""``sixgate settings``: the settings of the organisation."""
 
 from typing import Annotated, get_args
 
@@ -13,14 +13,14 @@ from sixgate.cli.terminal import notices, print_json, rows, safe, screen, table
 from streams.simulators.report import VALID_MS
 
 MEANING = {
-    "policies.require_explicit": "true: a policy must say any or unlimited in words; or false",
-    "simulation.required": "requested: where an intent asks for it; or always",
-    "simulation.age_ms_max": f"how old a simulation may be, 1000 to {VALID_MS} milliseconds",
-    "org.tier": "pro, team, business or enterprise: the mode of new vaults of treasury keys",
+    "policies.require_explicit": "true: a policy must set every limit or say unlimited; or false",
+    "simulation.required": "requested: if an intent asks for it; or always",
+    "simulation.age_ms_max": f"maximum age of a simulation, 1000 to {VALID_MS} ms",
+    "org.tier": "pro, team, business or enterprise: sets the mode of new treasury vaults",
 }
 app = typer.Typer(
     no_args_is_help=True,
-    help="What the organisation chose.",
+    help="Show and change the organisation's settings.",
     epilog="Example: sixgate settings get",
 )
 
@@ -28,11 +28,13 @@ app = typer.Typer(
 @app.command(epilog="Example: sixgate settings get simulation.required")
 def get(
     *,
-    name: Annotated[str | None, typer.Argument(help="One setting; all if left out.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(show_default="all", help="Name of a setting.")
+    ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Show one setting or all."""
+    """Show one setting, or all."""
     with session(data) as here:
         settings = dict.fromkeys(get_args(SettingName)) | here.registry["settings"]
     if name is not None and name not in settings:
@@ -49,8 +51,8 @@ def get(
 @app.command("set", epilog="Example: sixgate settings set simulation.required always")
 def set_(
     *,
-    name: Annotated[str, typer.Argument(help="The setting.")],
-    value: Annotated[str, typer.Argument(help="Its new value.")],
+    name: Annotated[str, typer.Argument(help="Name of the setting.")],
+    value: Annotated[str, typer.Argument(help="New value.")],
     data: Data = DATA_DEFAULT,
 ) -> None:
     """Change a setting for the whole organisation."""
@@ -68,9 +70,9 @@ def set_(
 
 
 def _check(name: str, value: bool | int | str) -> None:  # noqa: FBT001 - a setting's value
-    """Raise ``ValueError`` for a value that a setting cannot take, or that would change nothing."""
+    """Raise ``ValueError`` for a value that is invalid, or above the validity of simulations."""
     if checked_setting(Settings(), name, value).simulation_age_ms_max > VALID_MS:
-        raise ValueError(f"a simulation is worth nothing after {VALID_MS} ms, whatever {name} says")
+        raise ValueError(f"a simulation expires after {VALID_MS} ms, so {name} cannot be longer")
 
 
 def _typed(value: str) -> bool | int | str:

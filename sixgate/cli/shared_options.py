@@ -1,4 +1,4 @@
-"""Options that several commands take together, as one value."""
+"""Groups of options shared by several commands, passed as one dictionary."""
 
 import functools
 import inspect
@@ -9,10 +9,10 @@ Command: TypeAlias = Callable[..., None]
 
 
 def with_options(into: str, options: Mapping[str, Any]) -> Callable[[Command], Command]:
-    """Give a command more options; those that were said arrive as the dictionary ``into``.
+    """Add options to a command; it gets those that were given as the dictionary ``into``.
 
-    ``options`` maps names to annotations. Typer reads options from a signature, so they are added
-    to the command's own.
+    ``options`` maps names to annotations. Typer reads options from the signature, so they are added
+    to the command's signature.
     """
 
     def decorate(command: Command) -> Command:
@@ -21,8 +21,8 @@ def with_options(into: str, options: Mapping[str, Any]) -> Callable[[Command], C
         @functools.wraps(command)
         def wrapped(**values: Any) -> None:
             known = {name: values.pop(name) for name in options}
-            said = {name: value for name, value in known.items() if value is not None}
-            command(**values, **{into: said})
+            given = {name: value for name, value in known.items() if value is not None}
+            command(**values, **{into: given})
 
         kept = [parameter for name, parameter in own.parameters.items() if name != into]
         both = [*kept, *map(_parameter, options, options.values())]

@@ -1,7 +1,7 @@
-"""What people and programs see: tables on a terminal, JSON for programs, and nothing raw.
+"""Output: consoles and tables for people, JSON for programs.
 
-Text from the bus may hold anything, so it never reaches the terminal with markup or control
-characters in it.
+Text from the bus is untrusted: markup and control characters are escaped before they reach the
+terminal.
 """
 
 import os
@@ -21,7 +21,7 @@ WIDTH_MAX, WIDTH_PIPED = 120, 120
 
 
 class Screen(Console):
-    """A console that ends the command, and not only the output, when its reader goes away."""
+    """A console that ends the command when the reader closes the output."""
 
     def on_broken_pipe(self) -> NoReturn:
         """Raise ``OutputClosedError``."""
@@ -29,14 +29,14 @@ class Screen(Console):
 
 
 def screen() -> Screen:
-    """Return the console of results."""
+    """Return the console for results (standard output)."""
     return _console(sys.stdout)
 
 
 def notices() -> Screen:
-    """Return the console of errors, notices and progress."""
+    """Return the console for errors, notices and progress (standard error)."""
     made = _console(sys.stderr)
-    made.soft_wrap = not made.is_terminal  # a log's reader looks for a sentence in one line
+    made.soft_wrap = not made.is_terminal  # in a log, one sentence is one line
     return made
 
 
@@ -46,13 +46,13 @@ def print_json(value: Any) -> None:
 
 
 def print_json_line(value: Any) -> None:
-    """Write one value of a stream as a line and flush it, so that a reader need not wait."""
+    """Write one JSON value as a line and flush it."""
     write_line(orjson.dumps(value).decode())
 
 
 def safe(text: object, style: str = "") -> Text:
-    """Return text as it is, without markup, its control characters spelt out."""
-    shown = "".join(c if c.isprintable() else _spelt(c) for c in str(text))
+    """Return text without markup interpretation, its control characters escaped."""
+    shown = "".join(c if c.isprintable() else _escaped(c) for c in str(text))
     return Text(shown, style=style)
 
 
@@ -66,14 +66,14 @@ def table(*columns: str, right: Sequence[str] = (), tight: bool = False) -> Tabl
 
 
 def rows(made: Table, cells: Iterable[Sequence[object]]) -> Table:
-    """Fill a table; a cell that is no ``Text`` yet is made safe."""
+    """Fill a table; cells are escaped unless they are ``Text``."""
     for row in cells:
         made.add_row(*(cell if isinstance(cell, Text) else safe(cell) for cell in row))
     return made
 
 
 def short(digest: str, length: int = 10) -> str:
-    """Return the beginning of a digest, enough to find it by."""
+    """Return the start of a digest, long enough to find it by."""
     return digest[: 2 + length]
 
 
@@ -86,5 +86,5 @@ def _console(file: Any) -> Screen:
     return made
 
 
-def _spelt(character: str) -> str:
+def _escaped(character: str) -> str:
     return " " if character in "\n\t" else f"\\u{ord(character):04x}"

@@ -1,4 +1,4 @@
-"""Times as people write and read them; all in UTC."""
+"""Times and durations: parsing and formatting, all in UTC."""
 
 import re
 from datetime import UTC, datetime
@@ -8,15 +8,15 @@ _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def span_ms(text: str) -> int:
-    """Read ``90s``, ``10m``, ``24h`` or ``30d``; raise ``ValueError`` for anything else."""
+    """Parse ``90s``, ``10m``, ``24h`` or ``30d``; raise ``ValueError`` for anything else."""
     found = _SPAN.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!a} is no span of time such as 10m, 24h or 30d")
+        raise ValueError(f"{text!a} is not a duration such as 10m, 24h or 30d")
     return int(found[1]) * _UNIT_MS[found[2]]
 
 
 def moment_ms(text: str, now_ms: int) -> int:
-    """Read a moment: ``now``, a span before now, or an ISO 8601 date or time (UTC if it says none).
+    """Parse a time: ``now``, a duration ago, or an ISO 8601 date or time (by default in UTC).
 
     Raises ``ValueError``.
     """
@@ -28,17 +28,17 @@ def moment_ms(text: str, now_ms: int) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(
-            f"{text!a} is no time: write 7d (ago), 2026-01-31 or 2026-01-31T12:00:00+00:00"
+            f"{text!a} is not a time: write 7d (ago), 2026-01-31 or 2026-01-31T12:00:00+00:00"
         ) from None
     known = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, round(known.timestamp() * 1000))
 
 
 def moment(at_ms: int) -> str:
-    """Write a time for people, to the second."""
+    """Format a time to the second."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def precise(at_ms: int) -> str:
-    """Write a time for people, to the millisecond."""
+    """Format a time to the millisecond."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "Z"

@@ -1,4 +1,4 @@
-"""``sixgate topics``: make Kafka's topics and rights what they must be, or say what is not."""
+"""``sixgate topics``: plans, applies and verifies Kafka's topics and rights."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -11,7 +11,7 @@ import typer
 from schemas.registry import PARTITIONS_MAX
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.identities import ADMINISTRATOR, speaking_as
+from sixgate.cli.identities import ADMINISTRATOR, connected_as
 from sixgate.cli.session import usage
 from sixgate.cli.shared_options import with_options
 from sixgate.cli.terminal import notices, safe, screen
@@ -30,31 +30,31 @@ KAFKA_VARIABLE = "SIXGATE_KAFKA__SERVERS"
 PREFIX_VARIABLE = "SIXGATE_KAFKA__PREFIX"
 app = typer.Typer(
     no_args_is_help=True,
-    help="Kafka's topics and, with --acls, the rights on them.",
+    help="Plan, apply and verify Kafka's topics or, with --acls, rights.",
     epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16",
 )
 
 
 class Plan(Protocol):
-    """What topics and rights have in common."""
+    """A declaration of topics or of rights."""
 
     async def differences(self, broker: Broker) -> Sequence[object]:
-        """Return what is not as declared."""
+        """Return the differences between Kafka and the declaration."""
 
     async def apply(self, broker: Broker) -> Sequence[object]:
-        """Change what is not as declared."""
+        """Remove the differences; return what was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A cluster and what it must hold, as the options say."""
+    """The brokers and the declaration that the options name."""
 
     broker: Broker
     plan: Plan
 
 
-def _option(flag: str, what: str, **more: Any) -> Any:
-    return typer.Option(flag, help=what, **more)
+def _option(flag: str, text: str, **more: Any) -> Any:
+    return typer.Option(flag, help=text, **more)
 
 
 _with_target = with_options(
@@ -62,48 +62,54 @@ _with_target = with_options(
     {
         "kafka": Annotated[
             str | None,
-            _option("--kafka", "The brokers.", metavar="HOST:PORT,…", envvar=KAFKA_VARIABLE),
+            _option("--kafka", "Broker addresses.", metavar="HOST:PORT,…", envvar=KAFKA_VARIABLE),
         ],
         "prefix": Annotated[
             str | None,
             _option(
                 "--prefix",
-                "Prefix of every name, as [kafka] prefix in the settings [default: none].",
+                "Prefix of every name, as in section kafka of the settings.",
                 envvar=PREFIX_VARIABLE,
+                show_default="no prefix",
             ),
         ],
         "partitions": Annotated[
             int | None,
             _option(
                 "--partitions",
-                "Of topics keyed by account: the organisation's own number, for ever.",
+                "The organisation's number of partitions. Cannot be changed later.",
                 min=1,
                 max=PARTITIONS_MAX,
             ),
         ],
         "copies": Annotated[
             int | None,
-            _option("--replication-factor", "Copies of each record; 3.", min=1, max=FACTOR_MAX),
+            _option(
+                "--replication-factor",
+                "Replicas of each record.",
+                min=1,
+                max=FACTOR_MAX,
+                show_default=str(FACTOR_DEFAULT),
+            ),
         ],
         "in_sync": Annotated[
             int | None,
             _option(
                 "--min-insync-replicas",
-                "Copies that must be written before a record counts; one less than all.",
+                "Replicas that must have a record before it is acknowledged.",
                 min=1,
                 max=FACTOR_MAX,
+                show_default="one less than the replicas",
             ),
         ],
-        "acls": Annotated[bool | None, _option("--acls", "The rights instead of the topics.")],
+        "acls": Annotated[bool | None, _option("--acls", "Rights instead of topics.")],
         "ca": Annotated[
-            Path | None, _option("--ca", "Whom to believe (PEM); with TLS.", metavar="FILE")
+            Path | None, _option("--ca", "CA certificate for TLS (PEM).", metavar="FILE")
         ],
         "certificate": Annotated[
-            Path | None, _option("--certificate", "Who we are (PEM).", metavar="FILE")
+            Path | None, _option("--certificate", "Client certificate (PEM).", metavar="FILE")
         ],
-        "key": Annotated[
-            Path | None, _option("--key", "The certificate's key (PEM).", metavar="FILE")
-        ],
+        "key": Annotated[Path | None, _option("--key", "Client key (PEM).", metavar="FILE")],
     },
 )
 
@@ -111,10 +117,10 @@ _with_target = with_options(
 @app.command(epilog="Example: sixgate topics plan --kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def plan(*, target: dict[str, Any]) -> None:
-    """Show what apply would change; change nothing."""
+    """Show what `apply` would change."""
     where = _target(target)
     differences = _run(where.plan.differences(where.broker))
-    _tell(differences)
+    _print(differences)
     if not differences:
         notices().print("Everything is as declared.")
 
@@ -122,60 +128,63 @@ def plan(*, target: dict[str, Any]) -> None:
 @app.command(epilog="Example: sixgate topics apply --kafka 127.0.0.1:9092 --partitions 16")
 @_with_target
 def apply(*, target: dict[str, Any]) -> None:
-    """Create and change what the plan shows; never delete a topic or change its partitions."""
+    """Apply the plan. Never deletes a topic or changes its partitions."""
     where = _target(target)
     done = _run(where.plan.apply(where.broker))
-    _tell(done)
-    notices().print(f"{len(done)} changes made; everything is as declared.")
+    _print(done)
+    notices().print(f"Made {len(done)} changes; everything is as declared.")
 
 
 @app.command(epilog="Example: sixgate topics verify --acls --kafka kafka.example.org:9092 …")
 @_with_target
 def verify(*, target: dict[str, Any]) -> None:
-    """Name everything that is missing or weaker than declared, and exit with 11 if there is any."""
+    """List what is missing or weaker than declared. Exit code 11 means there is a difference."""
     where = _target(target)
     differences = _run(where.plan.differences(where.broker))
-    _tell(differences)
+    _print(differences)
     if differences:
         raise CommandError(
             ExitCode.WEAKER,
-            f"{len(differences)} differences between Kafka and what is declared: "
+            f"Kafka differs from the declaration in {len(differences)} places: "
             "run sixgate topics apply with the same options",
         )
     notices().print("Everything is as declared.")
 
 
-def _tell(differences: Sequence[object]) -> None:
+def _print(differences: Sequence[object]) -> None:
     for difference in differences:
         screen().print(safe(difference), soft_wrap=True)
 
 
-def _target(said: dict[str, Any]) -> Target:
-    if not said.get("kafka"):
-        usage(f"say which brokers: --kafka HOST:PORT, or {KAFKA_VARIABLE}")
-    broker = Broker(said["kafka"], CLIENT, _tls(said), _names(said.get("prefix") or ""))
-    return Target(broker, AccessPlan() if said.get("acls") else _topic_plan(said))
+def _target(given: dict[str, Any]) -> Target:
+    if not given.get("kafka"):
+        usage(f"no brokers: give --kafka HOST:PORT or set {KAFKA_VARIABLE}")
+    broker = Broker(given["kafka"], CLIENT, _tls(given), _names(given.get("prefix") or ""))
+    return Target(broker, AccessPlan() if given.get("acls") else _topic_plan(given))
 
 
 def _names(prefix: str) -> Names:
     try:
         return Names(prefix)
     except ValueError as error:
-        usage(f"--prefix {prefix!a} cannot be used: {error}")
+        usage(f"invalid --prefix {prefix!a}: {error}")
 
 
-def _topic_plan(said: dict[str, Any]) -> TopicPlan:
-    if not said.get("partitions"):
-        usage("say how many partitions a keyed topic has: --partitions, as the registry says")
-    copies = said.get("copies", FACTOR_DEFAULT)
-    in_sync = said.get("in_sync", max(1, copies - 1))
+def _topic_plan(given: dict[str, Any]) -> TopicPlan:
+    if not given.get("partitions"):
+        usage("no number of partitions: give --partitions, as the organisation was created with")
+    copies = given.get("copies", FACTOR_DEFAULT)
+    in_sync = given.get("in_sync", max(1, copies - 1))
     if in_sync > copies:
-        usage(f"--min-insync-replicas {in_sync} is more than there are copies ({copies})")
-    return TopicPlan(said["partitions"], Replication(copies, in_sync))
+        usage(
+            f"--min-insync-replicas {in_sync} is more than the {copies} replicas: lower it, or "
+            "raise --replication-factor"
+        )
+    return TopicPlan(given["partitions"], Replication(copies, in_sync))
 
 
-def _tls(said: dict[str, Any]) -> Tls | None:
-    files = [said.get(name) for name in ("ca", "certificate", "key")]
+def _tls(given: dict[str, Any]) -> Tls | None:
+    files = [given.get(name) for name in ("ca", "certificate", "key")]
     if not any(files):
         return None
     ca, certificate, key = files
@@ -183,7 +192,7 @@ def _tls(said: dict[str, Any]) -> Tls | None:
         usage("TLS needs all three: --ca, --certificate and --key")
     tls = Tls(ca, certificate, key)
     if not tls.usable():
-        usage(f"{ca}, {certificate} and {key} are not PEM files that belong together")
+        usage(f"{ca}, {certificate} and {key} are not a CA, a certificate and its key in PEM")
     return tls
 
 
@@ -192,7 +201,7 @@ def _run(work: Awaitable[T]) -> T:
         return await work
 
     try:
-        with speaking_as(ADMINISTRATOR):
+        with connected_as(ADMINISTRATOR):
             return asyncio.run(awaited())
     except KafkaUnreachableError as error:
         raise CommandError(ExitCode.UNREACHABLE, str(error)) from None

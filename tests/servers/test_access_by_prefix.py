@@ -97,4 +97,4 @@ def test_the_command_takes_the_prefix(both: SecureKafka) -> None:
     assert elsewhere.out.startswith("west.intents.submitted is missing")
     assert len(elsewhere.out.splitlines()) == len(Topic)
     refused = CLI.run("topics", "plan", *where, "--prefix", "west")
-    assert "--prefix 'west' cannot be used: a prefix begins with" in refused.sentence
+    assert "--prefix 'west'" in refused.sentence

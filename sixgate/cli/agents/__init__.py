@@ -1,1 +1,1 @@
-"""``sixgate agents`` and ``access``: who may submit intents, use keys and read secrets."""
+"""``sixgate agents`` and ``access``: agents, their policies and their rights on vaults."""

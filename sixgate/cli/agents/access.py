@@ -1,4 +1,4 @@
-"""``sixgate access``: what agents may do with the secrets of their account's vaults."""
+"""``sixgate access``: agents' rights on the vaults of their account."""
 
 import json
 from pathlib import Path
@@ -21,21 +21,24 @@ from sixgate.cli.terminal import notices, print_json, screen
 ANY = "*"
 ALL = "read,write,sign"
 WRONG = {
-    "vault": "must be a vault's name, or '*' for every vault of the agent's account",
-    "paths": "must be parts between slashes, in which * stands for characters and ** for parts",
-    "rights": "must be read, write or sign, between commas",
+    "vault": "must be the name of a vault, or '*' for all vaults of the agent's account",
+    "paths": "must be parts separated by slashes, where * matches characters and ** matches parts",
+    "rights": "must be read, write or sign, separated by commas",
 }
 _GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
 Vault = Annotated[
-    str, typer.Argument(metavar="VAULT", help="A vault of the agent's account; '*': every one.")
+    str, typer.Argument(metavar="VAULT", help="Vault of the agent's account; '*' means all.")
 ]
-Paths = Annotated[str, typer.Argument(metavar="PATHS", help="Such as 'db/*' or '**'.")]
+Paths = Annotated[
+    str, typer.Argument(metavar="PATHS", help="Pattern of paths, such as 'db/*' or '**'.")
+]
 Rights = Annotated[
-    str, typer.Option("--rights", metavar="R,R", help="Of read, write, sign; between commas.")
+    str,
+    typer.Option("--rights", metavar="R,R", help="Any of read, write, sign, separated by commas."),
 ]
 app = typer.Typer(
     no_args_is_help=True,
-    help="What agents may do with secrets; nothing unless granted, and a deny wins.",
+    help="Manage agents' rights on vaults: nothing is granted by default, and a deny wins.",
     epilog="Example: sixgate access list",
 )
 
@@ -44,7 +47,7 @@ app = typer.Typer(
 def grant(
     *, name: Agent, vault: Vault, paths: Paths, rights: Rights = "read", data: Data = DATA_DEFAULT
 ) -> None:
-    """Let an agent read, write, or sign with what lies on the paths of a vault."""
+    """Grant an agent rights on paths of a vault."""
     _add(name, _grant("allow", vault, paths, rights), data)
 
 
@@ -52,26 +55,26 @@ def grant(
 def deny(
     *, name: Agent, vault: Vault, paths: Paths, rights: Rights = ALL, data: Data = DATA_DEFAULT
 ) -> None:
-    """Keep an agent from the paths of a vault, whatever else it is granted."""
+    """Deny an agent rights on paths of a vault. Overrides every grant."""
     _add(name, _grant("deny", vault, paths, rights), data)
 
 
 @app.command(epilog="Example: sixgate access revoke payroll prod 'db/**'")
 def revoke(*, name: Agent, vault: Vault, paths: Paths, data: Data = DATA_DEFAULT) -> None:
-    """Take back every grant, and every deny, that was given in exactly these words."""
+    """Remove every grant and deny with exactly this vault and pattern."""
     with session(data) as here:
         before = _grants(here, name)
         kept = [one for one in before if (one["vault"], one["paths"]) != (vault, paths)]
         if len(kept) == len(before):
-            said = f"agent {name} has no grant on {paths} of {vault}"
-            raise CommandError(ExitCode.NOT_FOUND, f"{said}: sixgate access list has all")
+            why = f"agent {name} has no grant or deny on {paths} of {vault}"
+            raise CommandError(ExitCode.NOT_FOUND, f"{why}: see sixgate access list")
         here.register(entry(AccessSet, agent=name, grants=kept))
-    notices().print(f"{len(before) - len(kept)} of {name} taken back.", highlight=False)
+    notices().print(f"Removed {len(before) - len(kept)} of {name}.", highlight=False)
 
 
 @app.command("list", epilog="Example: sixgate access list --agent payroll --json")
 def list_(*, agent: MaybeAgent = None, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """List what agents are granted and denied; what is not here, and not their own key, is not."""
+    """List grants and denies. An agent may also sign with its own key; nothing else is granted."""
     with session(data) as here:
         names = sorted(here.registry["agents"]) if agent is None else [agent]
         found = {name: _grants(here, name) for name in names}
@@ -94,13 +97,13 @@ def _grants(here: Session, name: str) -> list[Json]:
 
 
 def _grant(effect: str, vault: str, paths: str, rights: str) -> Json:
-    said = {"vault": vault, "paths": paths, "rights": rights}
+    given = {"vault": vault, "paths": paths, "rights": rights}
     named = [right.strip() for right in rights.split(",")]
     try:
-        checked = _GRANT.validate_json(json.dumps(said | {"effect": effect, "rights": named}))
+        checked = _GRANT.validate_json(json.dumps(given | {"effect": effect, "rights": named}))
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
-        usage(f"{field} {said[field]!a} {WRONG[field]}")
+        usage(f"{field} {given[field]!a} {WRONG[field]}")
     return checked.model_dump(mode="json")
 
 
@@ -110,7 +113,7 @@ def _add(name: str, new: Json, data: Path) -> None:
         if new["vault"] != ANY:
             here.vault(account, new["vault"])
         if new in before:
-            usage(f"agent {name} has that already: sixgate access list has all")
+            usage(f"agent {name} already has it: see sixgate access list")
         here.register(entry(AccessSet, agent=name, grants=[*before, new]))
     verb = "may" if new["effect"] == "allow" else "may not"
     what = f"{', '.join(new['rights'])} {new['paths']} in {new['vault']} of {account}"

@@ -1,4 +1,4 @@
-"""``sixgate agents``: who may submit intents, and within which policy."""
+"""``sixgate agents``: registers, changes and shows agents with their policies."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from sixgate.data_folder.key_files import ensure_public_key
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Who may submit intents, and within which policy.",
+    help="Manage agents and their policies.",
     epilog="Example: sixgate agents list",
 )
 
@@ -38,13 +38,13 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
     policy: PolicyFile = None,
     policy_id: PolicyId = None,
     data: Data = DATA_DEFAULT,
-    said: Json,
+    options: Json,
     flags: Json,
 ) -> None:
-    """Register an agent: its account (opened if new), its policy, its key file."""
+    """Register an agent with its account (opened if new), policy and key file."""
     with session(data) as here:
         if name in here.registry["agents"]:
-            usage(f"agent {name} exists: change it with sixgate agents update {name}")
+            usage(f"agent {name} already exists: change it with sixgate agents update {name}")
         records: list[Entry] = []
         opened = account not in here.registry["accounts"]
         if opened:
@@ -54,13 +54,13 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
             records.append(PolicySet(policy_id=policy_id or name, policy=content))
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
-        if "public_key" not in said:
-            said["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
+        if "public_key" not in options:
+            options["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}
         new = {"agent": name, "account": account, "policy_id": policy_id or name} | allowed
-        here.register(*records, _agent(new, said))
-    news = ", opened with it" if opened else ""
-    notices().print(f"Agent {name} acts for account {account}{news}.", highlight=False)
+        here.register(*records, _agent(new, options))
+    new_account = ", which was opened" if opened else ""
+    notices().print(f"Agent {name} acts for account {account}{new_account}.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate agents update payroll --daily-limit-eth 2 --rate 10")
@@ -72,18 +72,18 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
     policy: PolicyFile = None,
     policy_id: PolicyId = None,
     active: Annotated[
-        bool | None, typer.Option("--activate/--deactivate", help="May it submit intents?")
+        bool | None, typer.Option("--activate/--deactivate", help="Allow or refuse its intents.")
     ] = None,
     data: Data = DATA_DEFAULT,
-    said: Json,
+    options: Json,
     flags: Json,
 ) -> None:
-    """Change an agent; what is not named stays. Its account is for ever.
+    """Change the given properties of an agent. Its account cannot be changed.
 
-    A policy that several agents share changes for all of them.
+    A change of a shared policy applies to every agent that has it.
     """
-    if not (policy or policy_id or said or flags) and active is None:
-        usage("nothing to change: say what, such as --rate (sixgate agents update --help)")
+    if not (policy or policy_id or options or flags) and active is None:
+        usage("nothing to change: give an option (sixgate agents update --help), such as --rate")
     with session(data) as here:
         before = here.agent(name)
         records: list[Entry] = []
@@ -96,13 +96,13 @@ def update(  # noqa: PLR0913 - Typer reads the options from the signature
         elif earlier is None:
             not_found("policy", used, here.registry["policies"])
         switched = {} if active is None else {"active": active}
-        here.register(*records, _agent(before | {"policy_id": used} | switched, said))
+        here.register(*records, _agent(before | {"policy_id": used} | switched, options))
     notices().print(f"Agent {name} is changed.", highlight=False)
 
 
 @app.command(epilog="Example: sixgate agents deactivate payroll")
 def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
-    """Refuse all intents of an agent from now on; agents update --activate takes it back."""
+    """Revoke an agent: all its intents are refused. Undo with `agents update --activate`."""
     with session(data) as here:
         here.register(_agent(here.agent(name) | {"active": False}, {}))
     notices().print(f"Agent {name} is inactive.", highlight=False)
@@ -110,7 +110,7 @@ def deactivate(*, name: Agent, data: Data = DATA_DEFAULT) -> None:
 
 @app.command("show", epilog="Example: sixgate agents show payroll --json")
 def show_(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """Show an agent with its policy, its keys and what is left of its limit."""
+    """Show an agent with its policy, keys and remaining daily limit."""
     with session(data) as here:
         agent = here.agent(name)
         policy = here.registry["policies"].get(agent["policy_id"])
@@ -125,9 +125,9 @@ def show_(*, name: Agent, as_json: AsJson = False, data: Data = DATA_DEFAULT) ->
 
 @app.command("list", epilog="Example: sixgate agents list --json")
 def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """List all agents with what is left of their limits."""
+    """List all agents with their remaining daily limits."""
     with session(data) as here:
-        here.tell_waiting()
+        here.warn_pending()
         agents = here.registry["agents"]
         found = [row | {"record": agents[row["agent"]]} for row in here.api.budgets()]
     if as_json:
@@ -136,5 +136,5 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
         show(agent_list(found), screen())
 
 
-def _agent(before: Json, said: Json) -> AgentSet:
-    return entry(AgentSet, **before | fields(said, wall_ms()))
+def _agent(before: Json, options: Json) -> AgentSet:
+    return entry(AgentSet, **before | fields(options, wall_ms()))

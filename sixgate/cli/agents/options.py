@@ -1,4 +1,4 @@
-"""The options that make an agent, shared by the commands that add and change one."""
+"""Options for the fields of an agent, shared by ``agents add`` and ``agents update``."""
 
 from typing import Annotated
 
@@ -17,33 +17,34 @@ def _expiry(value: str | None) -> str | None:
         try:
             span_ms(value)
         except ValueError as error:
-            raise typer.BadParameter(f"{error}, nor {NEVER}") from None
+            raise typer.BadParameter(f"{error}, or {NEVER}") from None
     return value
 
 
 with_fields = with_options(
-    "said",
+    "options",
     {
         "key_paths": KeyPaths,
         "public_key": Annotated[
-            str | None, typer.Option(metavar="HEX", help="Its Ed25519 key, if made elsewhere.")
+            str | None,
+            typer.Option(metavar="HEX", help="Ed25519 public key, if the key was made elsewhere."),
         ],
         "expires_in": Annotated[
             str | None,
-            typer.Option(metavar="SPAN", callback=_expiry, help="Such as 30d; or never."),
+            typer.Option(metavar="SPAN", callback=_expiry, help="Expiry, such as 30d, or never."),
         ],
         "intents_api_enabled": Annotated[
             bool | None,
-            typer.Option("--intents-api/--no-intents-api", help="May it use the Intents API?"),
+            typer.Option("--intents-api/--no-intents-api", help="Allow the Intents API."),
         ],
     },
 )
-"""Give a command one option for each field of an agent; what was said arrives as ``said``."""
+"""Add an option for each field of an agent; those given arrive as ``options``."""
 
 
-def fields(said: Json, now_ms: int) -> Json:
-    """Return the fields of an agent that its options name; a None takes a field away."""
-    named = dict(said)
+def fields(options: Json, now_ms: int) -> Json:
+    """Return the fields that the options set; a None removes a field."""
+    named = dict(options)
     if named.get("key_paths") == NO_PATHS:
         named["key_paths"] = []
     span = named.pop("expires_in", None)

@@ -1,4 +1,4 @@
-"""Policies as operators write them: from flags, from a file, or one laid over another."""
+"""Policies built from flags, a policy file and the current policy."""
 
 import json
 from collections.abc import Callable
@@ -19,24 +19,24 @@ from sixgate.cli.session import Session, usage
 
 
 def compose(session: Session, before: Json, file: Path | None, flags: Json) -> Policy:
-    """Return the policy that flags, laid over a file, laid over an earlier policy make.
+    """Return the policy: flags override the file, which overrides the earlier policy.
 
-    Ends the command where a field is wrong, or open although the organisation wants words.
+    Ends the command if a field is wrong, or missing although ``policies.require_explicit`` is set.
     """
     base = _read(file) if file else {} if before else {"intents_per_minute": RATE_NEW}
-    said = base | flags
-    members = before | _normal(session, said, flags)
+    given = base | flags
+    members = before | _normal(session, given, flags)
     try:
         policy = Policy.model_validate_json(json.dumps(members))
     except ValidationError as error:
         wrong = malformed(error)
         field = wrong.where.split(".")[0]
-        shown = f" {said[field]!a}" if field in said else ""
+        shown = f" {given[field]!a}" if field in given else ""
         usage(f"{_named(field, flags)}{shown}: {wrong.why}")
     if session.registry["settings"]["policies.require_explicit"] and policy.open_fields:
         open_flags = ", ".join(FLAGS[field] for field in policy.open_fields)
-        words = "any (--allow-to, --chains) and unlimited (amounts)"
-        usage(f"the policy leaves open {open_flags}: give limits, or the words {words}")
+        words = "any (--allow-to, --chains) or unlimited (amounts)"
+        usage(f"the policy does not set {open_flags}: give a limit, or the word {words}")
     return policy
 
 
@@ -51,12 +51,12 @@ def _read(file: Path) -> Json:
 
 
 def _named(field: str, flags: Json) -> str:
-    """Name a field as whoever said it did: as a flag, or as a member of the file."""
+    """Name a field as the user wrote it: as a flag, or as a member of the file."""
     return FLAGS[field] if field in flags else f"the policy's {field}"
 
 
 def _normal(session: Session, members: Json, flags: Json) -> Json:
-    """Bring amounts, addresses and chain names into their one form."""
+    """Normalise amounts, addresses and chain names."""
     normal = dict(members)
     for field in members.keys() & _NORMAL.keys():
         try:
@@ -67,7 +67,7 @@ def _normal(session: Session, members: Json, flags: Json) -> Json:
 
 
 def _typed(value: Any) -> Any:
-    """Return what was typed: a list of one comes from one flag."""
+    """Return the value as typed: a list of one comes from a single flag."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
@@ -75,25 +75,25 @@ def _amount(_session: Session, value: Any) -> Any:
     if not isinstance(value, str) or value == "unlimited":
         return value
     if value == "any":
-        raise ValueError("an amount without a limit is unlimited, in words")
+        raise ValueError("for an amount without a limit write unlimited")
     return wei_to_eth(eth_to_wei(value))
 
 
 def _recipients(_session: Session, value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    said = _between_commas(value)
-    return "any" if said == ["any"] else [f"0x{parse_address(one).hex()}" for one in said]
+    given = _split_commas(value)
+    return "any" if given == ["any"] else [f"0x{parse_address(one).hex()}" for one in given]
 
 
 def _delegates(_session: Session, value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    return [f"0x{parse_address(one).hex()}" for one in _between_commas(value)]
+    return [f"0x{parse_address(one).hex()}" for one in _split_commas(value)]
 
 
 def _domains(_session: Session, value: Any) -> Any:
-    """Bring the contracts of entries that name one into their form; the model checks the rest."""
+    """Normalise the contract addresses; the model validates the rest."""
     if not isinstance(value, list):
         return value
     return [_domain(entry) if isinstance(entry, dict) else entry for entry in value]
@@ -109,11 +109,11 @@ def _domain(entry: Json) -> Json:
 def _chains(session: Session, value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    names = _between_commas(value)
+    names = _split_commas(value)
     return "any" if names == ["any"] else [session.chain(name)["name"] for name in names]
 
 
-def _between_commas(values: list[Any]) -> list[str]:
+def _split_commas(values: list[Any]) -> list[str]:
     return [one.strip() for text in values for one in str(text).split(",")]
 
 
@@ -121,7 +121,7 @@ def _rate(_session: Session, value: Any) -> Any:
     if not isinstance(value, str) or value == "unlimited":
         return value
     if not (value.isdecimal() and value.isascii()):
-        raise ValueError("a rate is a whole number of intents a minute, or unlimited")
+        raise ValueError("a rate is a whole number of intents per minute, or unlimited")
     return int(value)
 
 

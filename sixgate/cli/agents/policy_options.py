@@ -1,4 +1,4 @@
-"""The options that make a policy, shared by the commands that add and change agents."""
+"""Options for the fields of a policy, shared by ``agents add`` and ``agents update``."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ import typer
 from sixgate.cli.shared_options import with_options
 
 PANEL = "Policy"
-PANEL_NEEDED = "Policy: what a new one must say"
+PANEL_NEEDED = "Policy: required for a new one"
 RATE_NEW = 60
-"""What a new policy made of flags alone allows a minute, unless a flag says it."""
+"""Intents per minute of a new policy without a file, unless a flag sets it."""
 
 
-# Typed data's domains are written in a policy's file: an entry has five fields.
+# No flag for eip712_domain_allowlist: an entry has five fields, so it needs a policy file.
 FLAGS = {
     "tx_max_value_eth": "--max-value-eth",
     "tx_daily_limit_eth": "--daily-limit-eth",
@@ -40,50 +40,55 @@ def _option(field: str, text: str, metavar: str | None = None) -> Any:
 
 _OPTIONS: dict[str, Any] = {
     "tx_max_value_eth": Annotated[
-        str | None, _option("tx_max_value_eth", "Most of one value, or unlimited.", "ETH")
+        str | None,
+        _option("tx_max_value_eth", "Maximum value per transaction, or unlimited.", "ETH"),
     ],
     "tx_daily_limit_eth": Annotated[
-        str | None, _option("tx_daily_limit_eth", "Most of any 24 h, or unlimited.", "ETH")
+        str | None, _option("tx_daily_limit_eth", "Maximum value in 24 hours, or unlimited.", "ETH")
     ],
     "tx_max_fee_eth": Annotated[
         str | None,
-        _option("tx_max_fee_eth", "Most that gas and blobs may cost, or unlimited.", "ETH"),
+        _option("tx_max_fee_eth", "Maximum cost of gas and blobs, or unlimited.", "ETH"),
     ],
     "tx_to_allowlist": Annotated[
         list[str] | None,
-        _option("tx_to_allowlist", "Recipients between commas, or any.", "ADDRESSES"),
+        _option("tx_to_allowlist", "Recipients separated by commas, or any.", "ADDRESSES"),
     ],
     "tx_allowed_chains": Annotated[
         list[str] | None,
-        _option("tx_allowed_chains", "Chains between commas, or any.", "NAMES"),
+        _option("tx_allowed_chains", "Chains separated by commas, or any.", "NAMES"),
     ],
     "intents_per_minute": Annotated[
         str | None,
         _option(
-            "intents_per_minute", f"Most intents of a minute, or unlimited. New: {RATE_NEW}.", "N"
+            "intents_per_minute",
+            f"Intents per minute, or unlimited. A new policy starts with {RATE_NEW}.",
+            "N",
         ),
     ],
     "allow_contract_creation": Annotated[
-        bool | None, _option("allow_contract_creation", "May it create contracts?")
+        bool | None, _option("allow_contract_creation", "Allow contract creation.")
     ],
     "message_signing_enabled": Annotated[
-        bool | None, _option("message_signing_enabled", "May it sign messages?")
+        bool | None, _option("message_signing_enabled", "Allow signing messages.")
     ],
     "allow_raw_hashes": Annotated[
-        bool | None, _option("allow_raw_hashes", "Messages that are hashes, too?")
+        bool | None, _option("allow_raw_hashes", "Allow messages that could be a hash.")
     ],
     "eip712_default_policy": Annotated[
         str | None,
         _option(
-            "eip712_default_policy", "Typed data of contracts not listed: deny, allow.", "WORD"
+            "eip712_default_policy", "Typed data of unlisted contracts: deny or allow.", "WORD"
         ),
     ],
     "delegate_allowlist": Annotated[
         list[str] | None,
-        _option("delegate_allowlist", "Contracts to delegate to, between commas.", "ADDRESSES"),
+        _option(
+            "delegate_allowlist", "Contracts to delegate to, separated by commas.", "ADDRESSES"
+        ),
     ],
     "allow_any_chain_delegation": Annotated[
-        bool | None, _option("allow_any_chain_delegation", "Delegations on every chain?")
+        bool | None, _option("allow_any_chain_delegation", "Allow delegations for every chain.")
     ],
 }
 
@@ -92,15 +97,15 @@ PolicyFile = Annotated[
     typer.Option(
         "--policy",
         metavar="FILE",
-        help="The whole policy in JSON; flags win.",
+        help="Whole policy in JSON. Flags override it.",
         rich_help_panel=PANEL,
     ),
 ]
 PolicyId = Annotated[
     str | None,
-    typer.Option("--policy-id", metavar="ID", help="The policy's name.", rich_help_panel=PANEL),
+    typer.Option("--policy-id", metavar="ID", help="Name of the policy.", rich_help_panel=PANEL),
 ]
 
 
 with_limits = with_options("flags", _OPTIONS)
-"""Give a command one option for each field of a policy; they arrive together as ``flags``."""
+"""Add an option for each field of a policy; those given arrive as ``flags``."""

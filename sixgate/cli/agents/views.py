@@ -1,4 +1,4 @@
-"""Agents and keys as people see them."""
+"""Listings of agents and keys."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from sixgate.cli.times import moment
 
 
 def agent_list(budgets: Sequence[Json]) -> Listing:
-    """Return all agents; rows are budgets with the agent's record."""
+    """Return a listing of agents; ``budgets`` are budget rows with the agent's record."""
     found = [
         Row(
             (
@@ -34,7 +34,7 @@ def agent_list(budgets: Sequence[Json]) -> Listing:
 
 
 def agent_sheet(found: Json) -> Sheet:
-    """Return everything about one agent."""
+    """Return all properties of one agent."""
     agent, policy = found["agent"], found["policy"]
     about = {
         "agent": agent["agent"],
@@ -60,14 +60,14 @@ def agent_sheet(found: Json) -> Sheet:
 
 
 def key_list(keys: Sequence[Json], agents: Json) -> Listing:
-    """Return all keys and who may sign with each."""
+    """Return a listing of keys with the agents that may use each."""
     found = [
         Row(
             (key_address(key), key["account"], key["chain"], str(key["version"]), key["state"]),
             (
                 key["path"] if key["vault"] == AGENT_KEYS else f"{key['path']} in {key['vault']}",
                 ability(key),
-                f"agents: {', '.join(users(key, agents)) or 'nobody'}",
+                f"agents: {', '.join(users(key, agents)) or '-'}",
             ),
         )
         for key in keys
@@ -82,46 +82,44 @@ def users(key: Json, agents: Json) -> list[str]:
 
 
 def ability(key: Json) -> str:
-    """Say what a key can do today."""
+    """Return what a key can do now, as ``keys list`` prints it."""
     if key["state"] != "active":
         return "signs no more" if _signs(key) else "holds an address no more"
     return "signs transactions and messages" if _signs(key) else "holds an address only"
 
 
 def key_address(key: Json) -> str:
-    """Write a key's address as its chain's people do."""
+    """Format a key's address in its chain's notation."""
     return _shown(KeyChain(key["chain"]), key["address"])
 
 
 def address(lower: str) -> str:
-    """Write an Ethereum address with its checksum (EIP-55)."""
+    """Format an Ethereum address with its checksum (EIP-55)."""
     return _shown(KeyChain.ETHEREUM, lower)
 
 
 def _shown(chain: KeyChain, address: str) -> str:
-    from signer.addresses.derivation import (
-        display_address,  # a list of intents shows no address in full
-    )
+    from signer.addresses.derivation import display_address  # slow; lists of intents do not need it
 
     return display_address(chain, address)
 
 
 def left(budget: Json) -> str:
-    """Return what a limit leaves, in the chain's native unit."""
+    """Return the rest of a daily limit, in the chain's native unit."""
     return "unlimited" if budget["left_wei"] is None else wei_to_eth(int(budget["left_wei"]))
 
 
 def limit(value: Any) -> str:
-    """Write a policy's field."""
+    """Format a field of a policy."""
     if isinstance(value, bool):
-        return str(value).lower()  # as a policy's file has it
+        return str(value).lower()  # as in a policy file
     if not isinstance(value, list):
         return str(value)
     return ", ".join(one if isinstance(one, str) else json.dumps(one) for one in value)
 
 
 def activity(agent: Json) -> Any:
-    """Tell whether an agent is active, with a colour."""
+    """Return whether an agent is active, coloured."""
     return safe("yes", "green") if agent["active"] else safe("no", "red")
 
 

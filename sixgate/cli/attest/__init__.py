@@ -1,1 +1,1 @@
-"""``sixgate attest``: evidence fetched and verified, and the lives of signers on record."""
+"""``sixgate attest``: fetches and verifies evidence, and verifies recorded signer boots."""

@@ -1,4 +1,4 @@
-"""A verification's result as plain data and as lines; pure."""
+"""Verification results as JSON data and as rows; pure."""
 
 import base64
 import hashlib
@@ -14,21 +14,21 @@ from sixgate.cli.listing import Row
 from sixgate.cli.times import moment
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
-_STALE = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"
-_UNREVOKED = "not looked at: the policy goes without a list, and the evidence has none"
+_UNPROVEN = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"
+_NOT_CHECKED = "not checked: the evidence has no revocation list, and the policy needs none"
 _WIDE = {"policy", "platform_info", "launch_mitigations", "current_mitigations"}
-"""Words of bits, which pass 2^53: in hex."""
+"""Bit fields, shown in hex because they can exceed 2^53."""
 
 
 def steps(error: AttestationError | None) -> list[Json]:
-    """Return each step's result: passed, failed, or not reached."""
+    """Return the result of each step: passed, FAILED or not reached."""
     return [
         {"step": int(step), "shows": PROVES[step], "result": _result(step, error)} for step in Step
     ]
 
 
 def step_rows(error: AttestationError | None) -> list[Row]:
-    """Return the steps as rows; what failed has its reason below."""
+    """Return the steps as rows; the failed one has its reason below."""
     return [
         Row(
             (step["step"], step["result"], step["shows"]),
@@ -39,7 +39,7 @@ def step_rows(error: AttestationError | None) -> list[Row]:
 
 
 def plain(found: Verified) -> Json:
-    """Return every decoded field; bytes and words of bits in 0x hex."""
+    """Return every decoded field; bytes and bit fields in 0x hex."""
     report = found.report
     fields = {field.name: getattr(report, field.name) for field in FIELDS}
     tcbs = found.tcbs
@@ -71,7 +71,7 @@ def plain(found: Verified) -> Json:
 
 
 def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, object]]:
-    """Return what people want to see of it."""
+    """Return the properties to show."""
     report = found.report
     return [
         ("platform", "simulated, not a machine" if found.simulated else "AMD SEV-SNP"),
@@ -81,8 +81,8 @@ def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, objec
         ("report data", _hex(report.report_data)),
         ("reported TCB", _levels(found.tcbs.reported)),
         ("firmware", ".".join(map(str, report.committed_firmware))),
-        ("freshness", "bound to your nonce" if nonce_is_ours else _STALE),
-        ("revocation", "looked up" if found.revocation_checked else _UNREVOKED),
+        ("freshness", "bound to your nonce" if nonce_is_ours else _UNPROVEN),
+        ("revocation", "checked" if found.revocation_checked else _NOT_CHECKED),
         ("report", report.digest),
         ("policy", found.policy_digest),
         ("at", moment(found.at_ms)),
@@ -90,7 +90,7 @@ def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, objec
 
 
 def claimed(evidence: EvidenceFile) -> list[tuple[str, object]]:
-    """Return what the signer bound beside the nonce: proven once its REPORT_DATA is."""
+    """Return the claims that REPORT_DATA binds besides the nonce: proven if REPORT_DATA is."""
     if evidence.claims is None:
         return []
     key = hashlib.sha256(base64.b64decode(evidence.claims.ephemeral_key)).hexdigest()

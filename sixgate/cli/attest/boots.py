@@ -1,4 +1,4 @@
-"""``sixgate attest boots`` and ``boot``: from an outcome to the machine that decided it."""
+"""``sixgate attest boots`` and ``boot``: verifies the machine that decided an outcome."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ from sixgate.cli.attest.evidence import Out, keep
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.intents.trail import way_of
+from sixgate.cli.intents.trail import trail_of
 from sixgate.cli.listing import Listing, Row, Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.session import Session, session, usage
@@ -41,8 +41,8 @@ GROUP BY event_id ORDER BY min(seq) DESC LIMIT {limit}"""
 _DIGEST = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 
 
-class Published(NamedTuple):
-    """The record of a boot, and when it was written to the log."""
+class PublishedBoot(NamedTuple):
+    """The record of a boot, and the time of its log entry."""
 
     record: SignerBoot
     at_ms: int
@@ -50,41 +50,44 @@ class Published(NamedTuple):
 
 def list_(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of boots.")] = 20,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """List the lives of signers that decided anything, newest first; it verifies none."""
+    """List signer boots that decided intents, newest first, without verifying them."""
     with session(data) as here:
         found = here.api.sql(LISTED.format(limit=limit))["rows"]
-    lives = [
+    listed = [
         {"boot": boot, "signer": signer, "started_at_ms": at_ms, "simulated": bool(simulated)}
         for boot, signer, at_ms, simulated in found
     ]
     if as_json:
-        print_json(lives)
+        print_json(listed)
         return
     rows = [
-        Row((life["boot"], life["signer"], moment(life["started_at_ms"]), _platform(life)))
-        for life in lives
+        Row((one["boot"], one["signer"], moment(one["started_at_ms"]), _platform(one)))
+        for one in listed
     ]
-    show(Listing(("boot", "signer", "started", "says of itself"), rows), screen())
+    show(Listing(("boot", "signer", "started", "claims"), rows), screen())
 
 
 def show_(
     *,
     intent: Annotated[
-        str, typer.Argument(metavar="INTENT", help="Its digest, or the beginning of it.")
+        str, typer.Argument(metavar="INTENT", help="Digest of the intent, or its start.")
     ],
-    policy: Annotated[Path, typer.Option(metavar="FILE", help="What is accepted.")],
+    policy: Annotated[Path, typer.Option(metavar="FILE", help="Verification policy.")],
     out: Out = None,
     at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="At this time; else when it was published.")
+        str | None,
+        typer.Option(
+            metavar="TIME", show_default="the boot's publication", help="Time of verification."
+        ),
     ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Verify the evidence of the boot that decided an intent; exit with 14 where it fails."""
+    """Verify the evidence of the boot that decided an intent. Exit code 14 means it fails."""
     accepted = read_canonical(policy, VerificationPolicy)
     with session(data) as here:
         outcome = _outcome(here, intent.rstrip("….").lower())
@@ -95,19 +98,19 @@ def show_(
     if out:
         file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
         keep(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
-    _tell(outcome, published, verified, as_json=as_json)
+    _print(outcome, published, verified, as_json=as_json)
 
 
-def _tell(outcome: Json, published: Published, verified: Verified, *, as_json: bool) -> None:
+def _print(outcome: Json, published: PublishedBoot, verified: Verified, *, as_json: bool) -> None:
     facts = published.record.facts
     if as_json:
-        told = {"intent": outcome["intent"], "boot": published.record.id}
-        print_json(told | {"facts": facts.plain()} | plain(verified))
+        named = {"intent": outcome["intent"], "boot": published.record.id}
+        print_json(named | {"facts": facts.plain()} | plain(verified))
         return
     out = screen()
     if verified.simulated:
         out.print(safe(SIMULATED, "bold red"), soft_wrap=True)
-    life = [
+    boot = [
         ("intent", outcome["intent"]),
         ("boot", published.record.id),
         ("signer", f"{facts.signer}, with key {facts.public_key}"),
@@ -116,39 +119,39 @@ def _tell(outcome: Json, published: Published, verified: Verified, *, as_json: b
         ("key set", facts.key_set),
         ("configuration", facts.configuration),
     ]
-    show(Sheet("The boot that decided", life), out)
+    show(Sheet("Deciding boot", boot), out)
     machine = [pair for pair in properties(verified, nonce_is_ours=True) if pair[0] != "freshness"]
-    show(Sheet("Its machine", machine), out)
+    show(Sheet("Machine", machine), out)
 
 
 def _outcome(here: Session, intent: str) -> Json:
-    outcome = way_of(here.api.trail(intent)).outcome
+    outcome = trail_of(here.api.trail(intent)).outcome
     if outcome is None:
-        raise CommandError(ExitCode.NOT_FOUND, "the intent has no outcome yet: ask again later")
+        raise CommandError(ExitCode.NOT_FOUND, "the intent has no outcome yet: retry later")
     if not _DIGEST.fullmatch(str(outcome.get("boot", ""))):
-        told = "the outcome names no boot: the signer that decided it was not attested"
-        raise CommandError(ExitCode.NOT_FOUND, told)
+        why = "the outcome names no boot: the signer that decided it was not attested"
+        raise CommandError(ExitCode.NOT_FOUND, why)
     return outcome
 
 
-def _published(here: Session, boot: str) -> Published:
+def _published(here: Session, boot: str) -> PublishedBoot:
     rows = here.api.sql(BOOT.format(boot=boot))["rows"]
     if not rows:
-        told = f"the ledger has no record of boot {boot}: somebody left it out, or it is on its way"
-        raise CommandError(ExitCode.NOT_ATTESTED, told)
+        why = f"the ledger has no record of boot {boot}: it was omitted, or has not arrived yet"
+        raise CommandError(ExitCode.NOT_ATTESTED, f"{why}; retry")
     body, at_ms = rows[0]
     try:
-        return Published(SignerBoot.decode(str(body).encode()), int(at_ms))
+        return PublishedBoot(SignerBoot.decode(str(body).encode()), int(at_ms))
     except MalformedError as error:
-        told = f"the record of boot {boot} is malformed: {error}"
-        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
+        why = f"the record of boot {boot} is malformed: {error}"
+        raise CommandError(ExitCode.NOT_ATTESTED, why) from None
 
 
 def named_signer(registry: Json, outcome: Json) -> ExpectedSigner:
-    """Return the signer that an outcome names with its keys, once one of them proved the outcome.
+    """Return the signer that an outcome names and its keys, if one of them signed the outcome.
 
-    A key that the signer has no more proves what it decided with it; and a life with a new key
-    publishes what one with the old key decided, so the boot's key may be another than this.
+    Former keys count: outcomes stay signed with the key of their time. The boot's key may differ
+    from the outcome's, because after a key rotation a boot publishes what the previous one decided.
     """
     signer = str(outcome.get("signer"))
     keys = tuple(registry["signer_keys"].get(signer, ()))
@@ -157,8 +160,8 @@ def named_signer(registry: Json, outcome: Json) -> ExpectedSigner:
     except ValueError:
         signature = b""
     if not any(signature_is_valid(key, signature, signed_part(outcome)) for key in keys):
-        told = "the outcome is not signed by a key that was registered for the signer it names"
-        raise CommandError(ExitCode.NOT_ATTESTED, told)
+        why = "the outcome is not signed by a registered key of the signer that it names"
+        raise CommandError(ExitCode.NOT_ATTESTED, why)
     return ExpectedSigner(registry["org"], signer, keys)
 
 
@@ -170,13 +173,13 @@ def _verified(
     except BootVerificationError as error:
         raise CommandError(ExitCode.NOT_ATTESTED, str(error)) from None
     except AttestationError as error:
-        said = ", which calls itself simulated," if record.simulated else ""
-        told = f"the boot's evidence{said} fails at step {error.step}: {error} ({error.code})"
-        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
+        evidence = "simulated evidence" if record.simulated else "evidence"
+        why = f"the boot's {evidence} fails at step {error.step}: {error} ({error.code})"
+        raise CommandError(ExitCode.NOT_ATTESTED, why) from None
 
 
-def _platform(life: Json) -> str:
-    return "simulated, proves nothing" if life["simulated"] else "a machine: verify it"
+def _platform(boot: Json) -> str:
+    return "simulated, proves nothing" if boot["simulated"] else "a machine: verify it"
 
 
 def _moment(text: str) -> int:

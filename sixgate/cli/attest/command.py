@@ -1,4 +1,4 @@
-"""``sixgate attest verify``: evidence verified offline, with no server of anybody's."""
+"""``sixgate attest verify``: verifies evidence offline, without any server."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -44,22 +44,24 @@ app.command(
 )
 def verify(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The evidence.")],
-    policy: Annotated[Path, typer.Option(metavar="FILE", help="What is accepted.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Evidence.")],
+    policy: Annotated[Path, typer.Option(metavar="FILE", help="Verification policy.")],
     nonce: Annotated[
-        str | None, typer.Option(metavar="HEX", help="The nonce you asked with; else the file's.")
+        str | None,
+        typer.Option(metavar="HEX", show_default="the file's", help="Nonce you sent."),
     ] = None,
     report_data: Annotated[
         str | None,
-        typer.Option(metavar="HEX", help="What REPORT_DATA must be, where Sixgate did not bind."),
+        typer.Option(metavar="HEX", help="Expected REPORT_DATA, for evidence not from Sixgate."),
     ] = None,
     purpose: Annotated[
-        Purpose | None, typer.Option(help="What it must be for; else what the policy says.")
+        Purpose | None,
+        typer.Option(show_default="the policy's", help="Expected purpose of the evidence."),
     ] = None,
-    at: Annotated[str, typer.Option(metavar="TIME", help="At this time.")] = "now",
+    at: Annotated[str, typer.Option(metavar="TIME", help="Time of verification.")] = "now",
     as_json: AsJson = False,
 ) -> None:
-    """Verify evidence step by step, without any server; exit with 14 where it fails."""
+    """Verify evidence offline, step by step. Exit code 14 means it fails."""
     evidence = read_canonical(file, EvidenceFile)
     accepted = read_canonical(policy, VerificationPolicy)
     if purpose is not None:
@@ -91,15 +93,15 @@ def _refuse(file: Path, error: AttestationError, *, simulated: bool, as_json: bo
         print_json({"verified": False, "simulated": simulated, "steps": steps(error)} | why)
     else:
         _show_steps(error, simulated=simulated)
-    told = f"{file} does not verify at step {error.step}: {error} ({error.code})"
-    raise CommandError(ExitCode.NOT_ATTESTED, told)
+    sentence = f"{file} fails verification at step {error.step}: {error} ({error.code})"
+    raise CommandError(ExitCode.NOT_ATTESTED, sentence)
 
 
 def _show_steps(error: AttestationError | None, *, simulated: bool) -> None:
     out = screen()
     if simulated:
         out.print(safe(SIMULATED, "bold red"), soft_wrap=True)
-    show(Listing(("step", "result", "what it shows"), step_rows(error), right=("step",)), out)
+    show(Listing(("step", "result", "proves"), step_rows(error), right=("step",)), out)
 
 
 def _expected(
@@ -109,11 +111,11 @@ def _expected(
     nonce: str | None,
     report_data: str | None,
 ) -> bytes:
-    """Return what REPORT_DATA must be; the evidence is no authority on it, only on its parts."""
+    """Return the expected REPORT_DATA. The evidence supplies the claims, but never the result."""
     if report_data is not None:
         expected = _bytes("--report-data", report_data)
         if len(expected) != REPORT_DATA_BYTES or nonce is not None:
-            usage(f"--report-data is {REPORT_DATA_BYTES} bytes in hex, and goes without --nonce")
+            usage(f"--report-data takes {REPORT_DATA_BYTES} bytes in hex, and excludes --nonce")
         return expected
     asked = None if nonce is None else _bytes("--nonce", nonce)
     try:
@@ -121,7 +123,7 @@ def _expected(
     except ValueError as error:
         usage(f"--nonce: {error}")
     if binding is None:
-        usage(f"{file} lacks a nonce or claims: say what REPORT_DATA must be with --report-data")
+        usage(f"{file} lacks a nonce or claims: give the expected REPORT_DATA with --report-data")
     return binding.report_data()
 
 
@@ -129,7 +131,7 @@ def _bytes(option: str, text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        usage(f"{option} is not whole bytes in hex")
+        usage(f"{option} is not hex with two digits per byte")
 
 
 def _moment(text: str) -> int:

@@ -1,4 +1,4 @@
-"""``sixgate attest``: a signer's evidence, fetched for a nonce of one's own."""
+"""``sixgate attest``: fetches a signer's evidence for the caller's nonce."""
 
 import json
 from pathlib import Path
@@ -22,32 +22,32 @@ from sixgate.cli.session import session, usage
 from sixgate.cli.terminal import notices, print_json, safe
 from sixgate.data_folder.folder import Folder
 
-Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the evidence here.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="File for the evidence.")]
 
 
 def attest(
     context: typer.Context,
     *,
     nonce: Annotated[
-        str | None, typer.Option(metavar="HEX", help="32 to 64 random bytes of your own.")
+        str | None, typer.Option(metavar="HEX", help="Your nonce: 32 to 64 random bytes.")
     ] = None,
     out: Out = None,
     url: Annotated[
         str | None,
-        typer.Option(metavar="http://HOST:PORT", help="A signer on Kafka, by its health port."),
+        typer.Option(metavar="http://HOST:PORT", help="Health port of a signer on Kafka."),
     ] = None,
     data: Data = DATA_DEFAULT,
     config: Config = None,
 ) -> None:
-    """Fetch a signer's evidence for a nonce, verify it, show the boots that decided."""
+    """Fetch a signer's evidence for a nonce, verify evidence, list signer boots."""
     use_config(config)
     if context.invoked_subcommand is not None:
         return
     if nonce is None:
-        usage("evidence is made for a nonce of yours: --nonce HEX, 32 to 64 random bytes")
+        usage("evidence needs your nonce: give --nonce HEX, 32 to 64 random bytes")
     if out:
         Folder(data).check_outside(out)
-    file = _checked(_asked(url, nonce, data), nonce)
+    file = _checked(_fetched(url, nonce, data), nonce)
     if is_simulated(file):
         notices().print(safe(SIMULATED, "bold red"), soft_wrap=True)
     if out is None:
@@ -57,22 +57,22 @@ def attest(
 
 
 def keep(file: EvidenceFile, out: Path, more: str) -> None:
-    """Write evidence to a file and say what proves it."""
+    """Write evidence to a file and print the command that verifies it."""
     write_atomic(out, file.encode(), replace=True)
-    told = f"The evidence is in {out}: sixgate attest verify {out} --policy FILE{more}"
-    notices().print(safe(told), soft_wrap=True)
+    command = f"sixgate attest verify {out} --policy FILE{more}"
+    notices().print(safe(f"The evidence is in {out}. Verify it: {command}"), soft_wrap=True)
 
 
 def is_simulated(file: EvidenceFile) -> bool:
-    """Tell whether evidence comes from the simulated platform that everybody has the keys of."""
+    """Return whether evidence comes from the simulated platform, whose keys are public."""
     return f"0x{root_digest(file.certificates.encoded())}" == SIMULATED_ROOT
 
 
-def _asked(url: str | None, nonce: str, data: Path) -> Json:
+def _fetched(url: str | None, nonce: str, data: Path) -> Json:
     if url is None:
         with session(data) as here:
             return here.api.attestation(nonce)
-    from sixgate.scaled.attestation_page import fetch  # not for every command
+    from sixgate.scaled.attestation_page import fetch  # slow
     from sixgate.scaled.probe import parse_address
 
     try:
@@ -83,13 +83,13 @@ def _asked(url: str | None, nonce: str, data: Path) -> Json:
 
 
 def _checked(answer: Json, nonce: str) -> EvidenceFile:
-    """Return the evidence if it is for this nonce: a wrong one is told before it is kept."""
+    """Return the evidence if it is for this nonce; nothing else is written to a file."""
     try:
         file = EvidenceFile.model_validate_json(json.dumps(answer))
     except ValidationError as error:
-        told = f"what was answered is no evidence: {malformed(error)}"
-        raise CommandError(ExitCode.NOT_ATTESTED, told) from None
+        why = f"the signer's response is not evidence: {malformed(error)}"
+        raise CommandError(ExitCode.NOT_ATTESTED, why) from None
     if file.nonce != f"0x{nonce.removeprefix('0x').lower()}":
-        told = "the evidence is for another nonce than was asked with: ask again"
-        raise CommandError(ExitCode.NOT_ATTESTED, told)
+        why = "the evidence is for another nonce than the one sent: retry"
+        raise CommandError(ExitCode.NOT_ATTESTED, why)
     return file

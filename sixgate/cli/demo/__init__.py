@@ -1,1 +1,1 @@
-"""``sixgate demo``: the whole pipeline once, from nothing to a verified ledger."""
+"""``sixgate demo``: runs the whole pipeline once, up to a verified ledger."""

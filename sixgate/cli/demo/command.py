@@ -1,4 +1,4 @@
-"""The command ``sixgate demo``."""
+"""``sixgate demo``: creates an organisation, submits example intents and shows the results."""
 
 import secrets
 import tempfile
@@ -18,8 +18,8 @@ from sixgate.authoring.producer import Directory
 from sixgate.cli.config_option import config_file
 from sixgate.cli.demo.local import find_local
 from sixgate.cli.demo.organisation import complete, create_folder
-from sixgate.cli.demo.run import Show, play
-from sixgate.cli.demo.script import Stage, acts_of
+from sixgate.cli.demo.run import DemoRun, run_demo
+from sixgate.cli.demo.script import RecordBuilder, build_records
 from sixgate.cli.demo.views import closing, views
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson
@@ -39,17 +39,17 @@ def demo(
         typer.Option(
             metavar="DIR",
             envvar=DATA_VARIABLE,
-            show_default="a temporary one",
-            help="The demo's own data folder; it may be used again.",
+            show_default="a temporary folder",
+            help="Data folder of the demo; can be reused.",
         ),
     ] = None,
     examples: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="The folder of intents.jsonl and policies/."),
+        typer.Option(metavar="DIR", help="Folder with intents.jsonl and policies/."),
     ] = EXAMPLES,
     kafka: Annotated[
         bool,
-        typer.Option("--kafka", help="Play on what make up started, or on what --config names."),
+        typer.Option("--kafka", help="Use the pipeline of make up, or of --config."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,20 +58,24 @@ def demo(
     lines = list(split((examples / "intents.jsonl").read_bytes()))
     if kafka:
         find_local()
-    with _folder(data) as folder, progress("setting the stage") as bar, session(folder) as here:
+    with (
+        _folder(data) as folder,
+        progress("preparing the organisation") as bar,
+        session(folder) as here,
+    ):
         complete(here, examples / "policies")
-        acts = acts_of(lines, _stage(Session(here.folder, here.api)))
-        show = play(here, acts, bar)
+        records = build_records(lines, _builder(Session(here.folder, here.api)))
+        found = run_demo(here, records, bar)
     if as_json:
-        print_json(_plain(show))
+        print_json(_plain(found))
     else:
-        _print(show, _where(data), time.monotonic() - started_s)
-    raise typer.Exit(ExitCode.OK if show.as_expected else ExitCode.REJECTED)
+        _print(found, _where(data), time.monotonic() - started_s)
+    raise typer.Exit(ExitCode.OK if found.as_expected else ExitCode.REJECTED)
 
 
 @contextmanager
 def _folder(data: Path | None) -> Iterator[Path]:
-    """Lend the demo's folder, made if it is absent; on Kafka it is the settings' own."""
+    """Yield the demo's folder, created if missing; on Kafka the settings name it."""
     if config_file() is not None:
         yield data or DATA_DEFAULT
         return
@@ -88,52 +92,54 @@ def _temporary(stack: ExitStack) -> Path:
 
 
 def _where(data: Path | None) -> str | None:
-    """Return the option that finds what was played again; None if it is gone."""
+    """Return the option that selects the demo's pipeline again; None for a temporary folder."""
     if (file := config_file()) is not None:
         return f"--config {file}"
     return None if data is None else f"--data {data}"
 
 
-def _stage(here: Session) -> Stage:
+def _builder(here: Session) -> RecordBuilder:
     @cache
     def signer(agent: str) -> Ed25519Signer:
         return load_key_file(here.folder.agent_key(agent), agent)
 
     stranger = Ed25519Signer("stranger", secrets.token_bytes(SEED_BYTES))
-    return Stage(Directory.of(here.registry), signer, stranger, wall_ms(), new_idempotency_key)
+    return RecordBuilder(
+        Directory.of(here.registry), signer, stranger, wall_ms(), new_idempotency_key
+    )
 
 
-def _print(show: Show, where: str | None, took_s: float) -> None:
+def _print(found: DemoRun, where: str | None, took_s: float) -> None:
     out = screen()
-    for heading, table in views(show):
+    for heading, table in views(found):
         out.print(heading, table, "", sep="\n")
-    out.print(closing(show).append(safe(f"  {took_s:.1f} s", "dim")))
+    out.print(closing(found).append(safe(f"  {took_s:.1f} s", "dim")))
     if where is None:
-        out.print(safe("The folder was a temporary one; --data DIR keeps it.", "dim"))
+        out.print(safe("The data folder was temporary. Keep it with --data DIR.", "dim"))
     else:
-        digest = next(scene.act.digest for scene in show.scenes if scene.act.digest)
-        closer = f"Look closer: sixgate intents show {digest[:12]} {where}"
-        out.print(safe(closer, "dim"), soft_wrap=True)  # a command that is broken is not copied
+        digest = next(one.record.digest for one in found.results if one.record.digest)
+        hint = f"Details: sixgate intents show {digest[:12]} {where}"
+        out.print(safe(hint, "dim"), soft_wrap=True)  # unbroken, so that it can be copied
 
 
-def _plain(show: Show) -> dict[str, object]:
+def _plain(found: DemoRun) -> dict[str, object]:
     return {
         "intents": [
             {
-                "label": scene.act.label,
-                "demo": scene.act.kind,
-                "expect": scene.act.expect,
-                "ended": scene.ending,
-                "repeated": scene.repeated,
-                "took_ms": scene.took_ms,
-                "intent": scene.act.digest or None,
-                "result": scene.result,
+                "label": one.record.label,
+                "demo": one.record.kind,
+                "expect": one.record.expect,
+                "ended": one.ending,
+                "repeated": one.repeated,
+                "took_ms": one.took_ms,
+                "intent": one.record.digest or None,
+                "result": one.event,
             }
-            for scene in show.scenes
+            for one in found.results
         ],
-        "senders": {proof.scene.act.label: proof.recovered for proof in show.proofs},
-        "budgets": list(show.budgets),
-        "verified": show.verified,
-        "head": show.head,
-        "as_expected": show.as_expected,
+        "senders": {check.result.record.label: check.recovered for check in found.checks},
+        "budgets": list(found.budgets),
+        "verified": found.verified,
+        "head": found.head,
+        "as_expected": found.as_expected,
     }

@@ -1,4 +1,4 @@
-"""Where ``make up`` leaves the settings of the pipeline that it starts."""
+"""The settings file that ``make up`` writes for its pipeline."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ LOCAL = Path(sixgate.__file__).parents[1] / "build" / "local" / "sixgate" / "six
 
 
 def find_local() -> None:
-    """Work through what --config names, else through what ``make up`` started."""
+    """Use the pipeline of ``--config``, otherwise the one that ``make up`` started."""
     if config_file() is not None:
         return
     if not LOCAL.exists():
         raise CommandError(
             ExitCode.UNREACHABLE,
-            "no pipeline on Kafka is known here: run make up first, or name one with --config FILE",
+            "no pipeline on Kafka found: run make up, or name its settings with --config FILE",
         )
     use_config(LOCAL)

@@ -1,4 +1,4 @@
-"""Who plays: the demo's organisation, made in a folder where it is not there yet."""
+"""The demo's organisation: accounts, agents, policies and keys, created where missing."""
 
 import json
 import secrets
@@ -24,12 +24,12 @@ from streams.simulators.example import LANDMARKS, example_genesis
 ORG = "sixgate-demo"
 FUNDED_WEI = 10_000 * WEI_PER_ETH
 FOREIGN_KEY = ("treasury", "wallets/treasury/cold")
-"""A key that no agent of its account may use."""
+"""A key that no agent has a grant for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
-    """An agent of the demo; its policy is the file of that name."""
+class DemoAgent:
+    """An agent of the demo; its policy is the file with that name."""
 
     name: str
     account: str
@@ -42,30 +42,30 @@ class Player:
         return self.account, agent_key_path(self.name)
 
 
-CAST = (
-    Player("payroll", "treasury", "payroll"),
-    Player("trader", "trading", "trader"),
-    Player("intern", "sandbox", "intern"),
-    Player("contractor", "treasury", "payroll", active=False),
+AGENTS = (
+    DemoAgent("payroll", "treasury", "payroll"),
+    DemoAgent("trader", "trading", "trader"),
+    DemoAgent("intern", "sandbox", "intern"),
+    DemoAgent("contractor", "treasury", "payroll", active=False),
 )
 
 
 def create_folder(data: Path) -> None:
-    """Make the demo's data folder: an organisation with its admin key and all known chains."""
+    """Create the demo's data folder: an organisation with its admin key and all known chains."""
     create(data, Founding(ORG, default_chains()), wall_ms(), secrets.token_bytes)
 
 
 def complete(here: Session, policies: Path) -> None:
-    """Register whoever is missing, provision their keys, fund them where intents are simulated.
+    """Register missing agents, provision their keys, and fund these in the simulators' geneses.
 
-    Ends the command in a folder of another organisation: the demo spends only its own budget.
+    A folder of another organisation ends the command: the demo spends only its own budget.
     """
     if here.registry["org"] != ORG:
-        why = f"{here.folder.path} belongs to {here.registry['org']}: give the demo its own folder"
+        why = f"{here.folder.path} belongs to {here.registry['org']}: choose another --data"
         raise CommandError(ExitCode.FOLDER, why)
     here.register(*_missing(here, policies))
     keys = {(key["account"], key["path"]): key for key in here.registry["keys"]}
-    for place in (*(player.key for player in CAST), FOREIGN_KEY):
+    for place in (*(agent.key for agent in AGENTS), FOREIGN_KEY):
         if place not in keys:
             keys[place] = operator.provision(here.admin(), operator.KeyPlace(*place))
     _fund(here.folder.genesis, [key["address"] for key in keys.values()])
@@ -73,31 +73,31 @@ def complete(here: Session, policies: Path) -> None:
 
 def _missing(here: Session, policies: Path) -> Iterator[Entry]:
     known = here.registry
-    for account in dict.fromkeys(player.account for player in CAST):
+    for account in dict.fromkeys(agent.account for agent in AGENTS):
         if account not in known["accounts"]:
             yield AccountOpened(account=account)
-    for name in dict.fromkeys(player.policy for player in CAST):
+    for name in dict.fromkeys(agent.policy for agent in AGENTS):
         if name not in known["policies"]:
             content = compose(here, {}, policies / f"{name}.json", {})
             yield PolicySet(policy_id=name, policy=content)
-    for player in CAST:
-        if player.name not in known["agents"]:
-            yield _agent(here, player)
+    for agent in AGENTS:
+        if agent.name not in known["agents"]:
+            yield _agent(here, agent)
 
 
-def _agent(here: Session, player: Player) -> AgentSet:
+def _agent(here: Session, agent: DemoAgent) -> AgentSet:
     return AgentSet(
-        agent=player.name,
-        account=player.account,
-        public_key=ensure_public_key(here.folder.agent_key(player.name), player.name),
-        policy_id=player.policy,
-        active=player.active,
+        agent=agent.name,
+        account=agent.account,
+        public_key=ensure_public_key(here.folder.agent_key(agent.name), agent.name),
+        policy_id=agent.policy,
+        active=agent.active,
         intents_api_enabled=True,
     )
 
 
 def _fund(folder: Path, addresses: list[str]) -> None:
-    """Write the geneses that intents are simulated on, unless they are there as they should be."""
+    """Write the geneses for simulations, unless they are up to date."""
     funded = dict.fromkeys(sorted(addresses), FUNDED_WEI)
     for chain_id in LANDMARKS:
         path, content = folder / f"{chain_id}.json", example_genesis(chain_id, funded)

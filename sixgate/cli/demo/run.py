@@ -1,7 +1,6 @@
-"""Plays the acts through a node and gathers what the audience sees; nothing here is believed.
+"""Runs the demo's records through a pipeline and collects results; outcomes are not trusted.
 
-Senders are recovered from the signatures, and what was signed is compared with what its intent
-asked for.
+Senders are recovered from the signatures, and the signed content is compared with the intent.
 """
 
 from collections.abc import Sequence
@@ -9,101 +8,101 @@ from dataclasses import dataclass
 
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, ended_as
-from sixgate.cli.demo.script import Act
-from sixgate.cli.demo.signature_checks import as_asked, recovered
-from sixgate.cli.intents.trail import Way, way_of
+from sixgate.cli.demo.script import DemoRecord
+from sixgate.cli.demo.signature_checks import matches_intent, recovered
+from sixgate.cli.intents.trail import Trail, trail_of
 from sixgate.cli.progress import Bar
 from sixgate.cli.session import Session
 from sixgate.clocks import wall_ms
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """An act, how it ended, and its way where it was an intent.
+class DemoResult:
+    """A record, its terminal event, and its trail if it was an intent.
 
-    ``took_ms`` is what its producer waited from sending to the end.
+    ``took_ms`` is the producer's wait, from sending to the terminal event.
     """
 
-    act: Act
-    result: Json
+    record: DemoRecord
+    event: Json
     repeated: bool
-    way: Way | None
+    trail: Trail | None
     took_ms: int
 
     @property
     def ending(self) -> str:
-        """Return ``signed`` or the code of the reason."""
-        return ended_as(self.result)
+        """Return ``signed`` or the reason's code."""
+        return ended_as(self.event)
 
     @property
     def as_expected(self) -> bool:
-        """Tell whether the act ended as its line says."""
-        return self.ending == self.act.expect
+        """Return whether the record ended as its line expects."""
+        return self.ending == self.record.expect
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a signature says by itself."""
+class SignatureCheck:
+    """The address recovered from a signature, and whether it signs what the intent requested."""
 
-    scene: Scene
+    result: DemoResult
     recovered: str
     genuine: bool
 
     @property
     def of_transaction(self) -> bool:
-        """Tell whether it is a transaction's, not a message's."""
-        return "transaction_hash" in self.scene.result
+        """Return whether a transaction was signed, not a message."""
+        return "transaction_hash" in self.result.event
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
-    """Everything that happened."""
+class DemoRun:
+    """All results of one demo."""
 
     registry: Json
-    scenes: Sequence[Scene]
-    proofs: Sequence[Proof]
+    results: Sequence[DemoResult]
+    checks: Sequence[SignatureCheck]
     budgets: Sequence[Json]
     verified: Json
     head: Json
 
     @property
     def as_expected(self) -> bool:
-        """Tell whether every act ended as expected and every signature is genuine."""
-        endings = all(scene.as_expected for scene in self.scenes)
-        return endings and all(proof.genuine for proof in self.proofs)
+        """Return whether every record ended as expected and every signature is genuine."""
+        endings = all(one.as_expected for one in self.results)
+        return endings and all(check.genuine for check in self.checks)
 
 
-def play(here: Session, acts: Sequence[Act], bar: Bar) -> Show:
-    """Send all acts, wait for their ends, follow their trails, verify the ledger."""
-    scenes = []
-    for act, (answer, took_ms) in zip(acts, _answers(here, acts, bar), strict=True):
-        scenes.append(_scene(here, act, answer, took_ms))
-        bar.show(len(acts) + len(scenes), title="reading the trails")
-    signed = [scene for scene in scenes if scene.ending == SIGNED and not scene.repeated]
-    bar.show(2 * len(acts), title="verifying the ledger")
+def run_demo(here: Session, records: Sequence[DemoRecord], bar: Bar) -> DemoRun:
+    """Send all records, wait for their terminal events, read the trails, verify the ledger."""
+    results = []
+    for record, (answer, took_ms) in zip(records, _answers(here, records, bar), strict=True):
+        results.append(_result(here, record, answer, took_ms))
+        bar.show(len(records) + len(results), title="reading the trails")
+    signed = [one for one in results if one.ending == SIGNED and not one.repeated]
+    bar.show(2 * len(records), title="verifying the ledger")
     verified = [item["verified"] for item in here.api.verify(head=None) if "verified" in item]
-    proofs = [_proof(scene) for scene in signed]
+    checks = [_check(one) for one in signed]
     head = here.api.head()["head"]
-    return Show(here.api.registry(), scenes, proofs, here.api.budgets(), verified[-1], head)
+    return DemoRun(here.api.registry(), results, checks, here.api.budgets(), verified[-1], head)
 
 
-def _answers(here: Session, acts: Sequence[Act], bar: Bar) -> list[tuple[Json, int]]:
-    """Return the answer to each act, and after how many milliseconds it came."""
+def _answers(here: Session, records: Sequence[DemoRecord], bar: Bar) -> list[tuple[Json, int]]:
+    """Return the answer to each record, with its latency in milliseconds."""
     sent_ms = wall_ms()
     answers: dict[int, tuple[Json, int]] = {}
-    for answer in here.api.submit([act.record() for act in acts], wait=True):
+    for answer in here.api.submit([record.record() for record in records], wait=True):
         if "index" in answer:
             answers[answer["index"]] = answer, wall_ms() - sent_ms
-            bar.show(len(answers), 2 * len(acts), "waiting for outcomes")
-    return [answers[index] for index in range(len(acts))]
+            bar.show(len(answers), 2 * len(records), "waiting for outcomes")
+    return [answers[index] for index in range(len(records))]
 
 
-def _scene(here: Session, act: Act, answer: Json, took_ms: int) -> Scene:
-    way = way_of(here.api.trail(answer["intent"])) if answer["intent"] else None
-    return Scene(act, answer["result"], answer["repeated"], way, took_ms)
+def _result(here: Session, record: DemoRecord, answer: Json, took_ms: int) -> DemoResult:
+    trail = trail_of(here.api.trail(answer["intent"])) if answer["intent"] else None
+    return DemoResult(record, answer["result"], answer["repeated"], trail, took_ms)
 
 
-def _proof(scene: Scene) -> Proof:
-    found, intent = recovered(scene.result), scene.act.intent
-    genuine = intent is not None and as_asked(intent, scene.result)
-    return Proof(scene, found, genuine and found == scene.result["sender"])
+def _check(one: DemoResult) -> SignatureCheck:
+    found, intent = recovered(one.event), one.record.intent
+    genuine = intent is not None and matches_intent(intent, one.event)
+    return SignatureCheck(one, found, genuine and found == one.event["sender"])

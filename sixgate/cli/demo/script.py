@@ -1,9 +1,9 @@
-"""What the demo plays: the lines of ``examples/intents.jsonl`` as records for the bus; pure.
+"""The demo's records: builds them from the lines of ``examples/intents.jsonl``; pure.
 
-A line without ``demo`` is an intent like anybody's. One with it says what is done to an intent on
-its way: ``replay`` and ``changed`` take the earlier line labelled ``of``; ``expired`` and ``far``
-shift its time; ``forged`` signs with a key nobody knows; ``misrouted`` puts it in the place of the
-account it names; ``malformed`` sends ``bytes`` as they are.
+A line without ``demo`` is a normal intent. With it, the line is an attack: ``replay`` and
+``changed`` reuse the earlier line labelled ``of``; ``expired`` and ``far`` shift the expiry;
+``forged`` signs with an unknown key; ``misrouted`` sends the intent under another account's key;
+``malformed`` sends ``bytes`` unchanged.
 """
 
 import base64
@@ -27,8 +27,8 @@ HOUR_MS = 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """One record to be sent; ``intent`` is None for what is none, ``kind`` the line's ``demo``."""
+class DemoRecord:
+    """A record to send; ``kind`` is the line's ``demo``, ``intent`` is None if malformed."""
 
     label: str
     kind: str
@@ -39,100 +39,100 @@ class Act:
 
     @property
     def digest(self) -> str:
-        """Return the name of the act's intent."""
+        """Return the digest of the intent; empty without one."""
         return intent_digest(self.intent.encode()) if self.intent else ""
 
     def record(self) -> Json:
-        """Return what ``Api.submit`` takes."""
+        """Return the record in the form of ``Api.submit``."""
         return {"key": self.account, "value": base64.b64encode(self.value).decode()}
 
 
 @dataclass(slots=True)
-class Stage:
-    """What acts are made with, and those that were made before."""
+class RecordBuilder:
+    """Builds records; remembers earlier ones by label."""
 
     directory: Directory
     signers: Signers
     stranger: Ed25519Signer
     now_ms: int
     new_key: Callable[[], str]
-    acts: dict[str, Act] = field(default_factory=dict)
+    records: dict[str, DemoRecord] = field(default_factory=dict)
 
-    def plain(self, members: Json, late_ms: int = 0) -> Act:
-        """Make an act of an intent as it is, written ``late_ms`` from now."""
+    def plain(self, members: Json, late_ms: int = 0) -> DemoRecord:
+        """Build a record of an unchanged intent, created ``late_ms`` from now."""
         form = read_form(members)
         intent = producer.resolve(form, self.directory, self.now_ms + late_ms, self.new_key)
         return self.signed(intent, form.label or "", form.expect)
 
-    def signed(self, intent: AnyIntent, label: str, expect: str) -> Act:
-        """Make an act of an intent that its agent signs."""
+    def signed(self, intent: AnyIntent, label: str, expect: str) -> DemoRecord:
+        """Build a record of an intent signed by its agent."""
         value = producer.sign(intent, self.signers(intent.agent))
-        return Act(label, PLAIN, expect, intent.account, value, intent)
+        return DemoRecord(label, PLAIN, expect, intent.account, value, intent)
 
-    def earlier(self, members: Json) -> Act:
-        """Return the act of the line that ``of`` names."""
+    def earlier(self, members: Json) -> DemoRecord:
+        """Return the record of the line that ``of`` names."""
         name = members.get("of")
-        if name not in self.acts:
+        if name not in self.records:
             raise IntentFormError([("of", f"no earlier line has the label {name!a}")])
-        return self.acts[name]
+        return self.records[name]
 
 
-def acts_of(lines: Iterable[tuple[int, bytes]], stage: Stage) -> list[Act]:
-    """Make all acts, in order.
+def build_records(lines: Iterable[tuple[int, bytes]], builder: RecordBuilder) -> list[DemoRecord]:
+    """Build all records, in order.
 
-    Raise ``IntentFormError`` or ``JsonError`` for a line that is none.
+    Raises ``IntentFormError`` or ``JsonError`` for an invalid line.
     """
     made = []
     for _, line in lines:
         members: Json = read_json(line)
         kind = members.pop(DEMO, PLAIN)
-        if kind not in _PLAYERS:
-            raise IntentFormError([(DEMO, f"must be one of {', '.join(_PLAYERS)}")])
-        act = replace(_PLAYERS[kind](stage, members), kind=kind)
-        stage.acts[act.label] = act
-        made.append(act)
+        if kind not in _BUILDERS:
+            raise IntentFormError([(DEMO, f"must be one of {', '.join(_BUILDERS)}")])
+        record = replace(_BUILDERS[kind](builder, members), kind=kind)
+        builder.records[record.label] = record
+        made.append(record)
     return made
 
 
-def _replay(stage: Stage, members: Json) -> Act:
-    return replace(stage.earlier(members), label=members["label"], expect=members["expect"])
+def _replay(builder: RecordBuilder, members: Json) -> DemoRecord:
+    return replace(builder.earlier(members), label=members["label"], expect=members["expect"])
 
 
-def _changed(stage: Stage, members: Json) -> Act:
-    first = stage.earlier(members).intent
+def _changed(builder: RecordBuilder, members: Json) -> DemoRecord:
+    first = builder.earlier(members).intent
     if first is None:
-        raise IntentFormError([("of", "names a line that is no intent")])
+        raise IntentFormError([("of", "names a line that is not an intent")])
     changed = first.model_copy(update={"value_wei": eth_to_wei(members["value"])})
-    return stage.signed(changed, members["label"], members["expect"])
+    return builder.signed(changed, members["label"], members["expect"])
 
 
-def _expired(stage: Stage, members: Json) -> Act:
-    return stage.plain(members, -HOUR_MS)
+def _expired(builder: RecordBuilder, members: Json) -> DemoRecord:
+    return builder.plain(members, -HOUR_MS)
 
 
-def _far(stage: Stage, members: Json) -> Act:
-    return stage.plain(members, EXPIRY_MS_MAX)
+def _far(builder: RecordBuilder, members: Json) -> DemoRecord:
+    return builder.plain(members, EXPIRY_MS_MAX)
 
 
-def _forged(stage: Stage, members: Json) -> Act:
-    act = stage.plain(members)
-    body = act.intent.encode() if act.intent else b""
-    return replace(act, value=stage.stranger.seal(INTENT_TYPE, body).encode())
+def _forged(builder: RecordBuilder, members: Json) -> DemoRecord:
+    record = builder.plain(members)
+    body = record.intent.encode() if record.intent else b""
+    return replace(record, value=builder.stranger.seal(INTENT_TYPE, body).encode())
 
 
-def _misrouted(stage: Stage, members: Json) -> Act:
+def _misrouted(builder: RecordBuilder, members: Json) -> DemoRecord:
     account = members.pop("account")
-    return replace(stage.plain(members), account=account)
+    return replace(builder.plain(members), account=account)
 
 
-def _malformed(_stage: Stage, members: Json) -> Act:
+def _malformed(_builder: RecordBuilder, members: Json) -> DemoRecord:
     raw = str(members["bytes"]).encode()
-    return Act(members["label"], "", members["expect"], members["account"], raw)
+    return DemoRecord(members["label"], "", members["expect"], members["account"], raw)
 
 
-Player: TypeAlias = Callable[[Stage, Any], Act]
-_PLAYERS: Mapping[str, Player] = {
-    PLAIN: Stage.plain,
+Build: TypeAlias = Callable[[RecordBuilder, Any], DemoRecord]
+_BUILDERS: Mapping[str, Build] = {
+    PLAIN: RecordBuilder.plain,
     "replay": _replay,
     "changed": _changed,
     "expired": _expired,

@@ -1,4 +1,4 @@
-"""What signatures say by themselves: whose they are, and of what; nothing here is believed."""
+"""Signature checks of the demo: recovers senders and compares signed content with intents."""
 
 import json
 from typing import Final
@@ -20,16 +20,16 @@ from signer.ethereum.typed_data.document import read_typed_data
 from signer.transactions import transaction_of
 from sixgate.api import Json
 
-STATED: Final = (
+COMPARED: Final = (
     *("chain_id", "to", "value_wei", "data", "nonce", "gas_limit", "gas_price_wei"),
     *("max_fee_per_gas_wei", "max_priority_fee_per_gas_wei", "max_fee_per_blob_gas_wei"),
     *("access_list", "blob_versioned_hashes", "authorization_list"),
 )
-"""What an intent may say of its transaction; what it leaves out, the signer chose."""
+"""Fields that an intent may set; the signer chooses those that are absent."""
 
 
 def recovered(event: Json) -> str:
-    """Return the address that a signature comes from, as its bytes tell."""
+    """Return the address recovered from the signature of an outcome."""
     if event["type"] == "transaction.signed":
         return f"0x{sender(bytes.fromhex(event['raw_transaction'][2:])).hex()}"
     signature = bytes.fromhex(event["message_signature"][2:])
@@ -38,21 +38,21 @@ def recovered(event: Json) -> str:
     return f"0x{recover_address(digest, signature[:64] + parity).hex()}"
 
 
-def as_asked(intent: AnyIntent, event: Json) -> bool:
-    """Tell whether what was signed is what the event says, and all that the intent asked for."""
+def matches_intent(intent: AnyIntent, event: Json) -> bool:
+    """Return whether the signed bytes match both the event and the intent."""
     if not isinstance(intent, TransactionIntent):
         return bool(event["signed_digest"] == f"0x{_signed_digest(intent, event).hex()}")
     outcome = TransactionSigned.model_validate_json(json.dumps(event))
     signed, _ = decode_signed(bytes.fromhex(event["raw_transaction"][2:]))
-    asked = {name: getattr(intent, name) for name in STATED}
-    stated = {name for name, value in asked.items() if value is not None} | {"to"}
+    wanted = {name: getattr(intent, name) for name in COMPARED}
+    stated = {name for name, value in wanted.items() if value is not None} | {"to"}
     return signed == transaction_of(outcome) and all(
-        getattr(outcome, name) == asked[name] for name in stated
+        getattr(outcome, name) == wanted[name] for name in stated
     )
 
 
 def _signed_digest(intent: AnyIntent, event: Json) -> bytes:
-    """Return what is signed for an intent that is no transaction."""
+    """Return the digest to sign for an intent other than a transaction."""
     match intent:
         case MessageIntent():
             return personal_message_hash(bytes.fromhex(intent.message[2:]))
@@ -62,4 +62,4 @@ def _signed_digest(intent: AnyIntent, event: Json) -> bytes:
             nonce = event["nonce"] if intent.nonce is None else intent.nonce
             return delegation(intent, nonce).digest
         case TransactionIntent():
-            raise ValueError("a transaction is no message")
+            raise ValueError("a transaction is not a message")

@@ -1,4 +1,4 @@
-"""The demo as its audience sees it."""
+"""The demo's tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -11,7 +11,7 @@ from schemas.money import wei_to_eth
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED
 from sixgate.cli.agents.views import address
-from sixgate.cli.demo.run import Proof, Scene, Show
+from sixgate.cli.demo.run import DemoResult, DemoRun, SignatureCheck
 from sixgate.cli.intents.intent_summary import KINDS, chain_name, fee_wei_max
 from sixgate.cli.terminal import rows, safe, short, table
 
@@ -25,46 +25,46 @@ HEADS = {
     Gate.SIGNING: "sig",
 }
 BAR_WIDTH = 16
-Numbered: TypeAlias = Sequence[tuple[int, Scene]]
+Numbered: TypeAlias = Sequence[tuple[int, DemoResult]]
 
 
-def views(show: Show) -> Iterator[tuple[Text, Table]]:
-    """Yield headings and tables, from top to bottom."""
-    chains = {chain["chain_id"]: chain for chain in show.registry["chains"]}
-    numbered = list(enumerate(show.scenes, start=1))
-    numbers = {scene.act.label: number for number, scene in numbered}
-    yield _heading("1  Who may do what", "agents, and their policies' limits"), _cast(show.registry)
-    yield _heading("2  The way of every intent", "admission, then six gates"), _matrix(numbered)
-    yield _heading("3  Why not", "what the signer itself found"), _refusals(numbered)
+def views(run: DemoRun) -> Iterator[tuple[Text, Table]]:
+    """Yield headings and tables in order."""
+    chains = {chain["chain_id"]: chain for chain in run.registry["chains"]}
+    numbered = list(enumerate(run.results, start=1))
+    numbers = {one.record.label: number for number, one in numbered}
+    yield _heading("1  Agents", "and the limits of their policies"), _agents(run.registry)
+    yield _heading("2  Intents", "admission, then six gates"), _matrix(numbered)
+    yield _heading("3  Rejections", "as the signer decided"), _refusals(numbered)
     yield (
-        _heading("4  Signed transactions", "✓ sender recovered, content as asked"),
-        _signed([p for p in show.proofs if p.of_transaction], numbers, chains),
+        _heading("4  Signed transactions", "✓ sender recovered, content as requested"),
+        _signed([p for p in run.checks if p.of_transaction], numbers, chains),
     )
     yield (
-        _heading("5  Signed messages", "✓ signer recovered, digest as asked"),
-        _messages([p for p in show.proofs if not p.of_transaction], numbers, chains),
+        _heading("5  Signed messages", "✓ signer recovered, digest as requested"),
+        _messages([p for p in run.checks if not p.of_transaction], numbers, chains),
     )
-    yield _heading("6  Budgets", "what the last 24 hours came to"), _budgets(show.budgets)
-    yield _heading("7  The ledger", "every event, chained by hashes"), _ledger(show)
+    yield _heading("6  Budgets", "charges of the last 24 hours"), _budgets(run.budgets)
+    yield _heading("7  The ledger", "a hash chain of all events"), _ledger(run)
 
 
-def closing(show: Show) -> Text:
-    """Return the last line: did everything end as it should?"""
-    right = sum(scene.as_expected for scene in show.scenes)
-    text = f"{right} of {len(show.scenes)} intents ended as expected; the ledger verifies."
-    return safe(text, "bold green" if show.as_expected else "bold red")
+def closing(run: DemoRun) -> Text:
+    """Return the last line: how many records ended as expected."""
+    right = sum(one.as_expected for one in run.results)
+    text = f"{right} of {len(run.results)} intents ended as expected; the ledger verifies."
+    return safe(text, "bold green" if run.as_expected else "bold red")
 
 
 def _heading(title: str, what: str) -> Text:
     return safe(title, "bold").append(safe(f"  {what}", "dim not bold"))
 
 
-def _cast(registry: Json) -> Table:
+def _agents(registry: Json) -> Table:
     made = table("agent", "account", "each", "24 h", "recipients", "chains", tight=True)
-    return rows(made, (_player(agent, registry) for agent in registry["agents"].values()))
+    return rows(made, (_agent_row(agent, registry) for agent in registry["agents"].values()))
 
 
-def _player(agent: Json, registry: Json) -> tuple[object, ...]:
+def _agent_row(agent: Json, registry: Json) -> tuple[object, ...]:
     policy = registry["policies"][agent["policy_id"]]["policy"]
     allowed = policy["tx_to_allowlist"]
     return (
@@ -81,35 +81,35 @@ def _matrix(numbered: Numbered) -> Table:
     made = table("", "intent", *HEADS.values(), "ended", "ms", right=("", "ms"), tight=True)
     for column in made.columns[2 : 2 + len(HEADS)]:
         column.justify = "center"
-    return rows(made, (_row(number, scene) for number, scene in numbered))
+    return rows(made, (_row(number, one) for number, one in numbered))
 
 
-def _row(number: int, scene: Scene) -> tuple[object, ...]:
-    color = "green" if scene.ending == SIGNED else "red"
-    again = ", as before" if scene.repeated else ""
-    ending = safe(scene.ending + again, color if scene.as_expected else "bold reverse red")
-    return (number, scene.act.label, *_marks(scene), ending, scene.took_ms)
+def _row(number: int, one: DemoResult) -> tuple[object, ...]:
+    color = "green" if one.ending == SIGNED else "red"
+    again = ", as before" if one.repeated else ""
+    ending = safe(one.ending + again, color if one.as_expected else "bold reverse red")
+    return (number, one.record.label, *_marks(one), ending, one.took_ms)
 
 
-def _marks(scene: Scene) -> list[Text]:
-    if scene.way is None:
+def _marks(one: DemoResult) -> list[Text]:
+    if one.trail is None:
         return [safe("✗", "red"), *[safe("·", "dim")] * (len(HEADS) - 1)]
     marks = {None: safe("·", "dim"), True: safe("✓", "green"), False: safe("✗", "red")}
-    return [marks[step.passed] for step in scene.way.steps]
+    return [marks[step.passed] for step in one.trail.steps]
 
 
 def _refusals(numbered: Numbered) -> Table:
     cells = (
-        (number, scene.result.get("gate", "admission"), scene.ending, scene.result["detail"])
-        for number, scene in numbered
-        if scene.ending != SIGNED
+        (number, one.event.get("gate", "admission"), one.ending, one.event["detail"])
+        for number, one in numbered
+        if one.ending != SIGNED
     )
     made = table("", "gate", "reason", "detail", right=("",), tight=True)
     return rows(made, cells)
 
 
 def _signed(
-    proofs: Sequence[Proof], numbers: Mapping[str, int], chains: Mapping[int, Json]
+    checks: Sequence[SignatureCheck], numbers: Mapping[str, int], chains: Mapping[int, Json]
 ) -> Table:
     made = table(
         "",
@@ -125,19 +125,19 @@ def _signed(
         right=("", "type", "nonce", "gas"),
         tight=True,
     )
-    return rows(made, (_transaction(proof, numbers, chains) for proof in proofs))
+    return rows(made, (_transaction(check, numbers, chains) for check in checks))
 
 
 def _transaction(
-    proof: Proof, numbers: Mapping[str, int], chains: Mapping[int, Json]
+    check: SignatureCheck, numbers: Mapping[str, int], chains: Mapping[int, Json]
 ) -> tuple[object, ...]:
-    event, chain = proof.scene.result, chains[proof.scene.result["chain_id"]]
+    event, chain = check.result.event, chains[check.result.event["chain_id"]]
     return (
-        numbers[proof.scene.act.label],
+        numbers[check.result.record.label],
         chain["name"],
         event.get("tx_type", 2),
         event["nonce"],
-        _signer(proof),
+        _signer(check),
         f"{event['gas_limit']:,}",
         _source(event["gas_from"]),
         wei_to_eth(fee_wei_max(event)),
@@ -147,31 +147,31 @@ def _transaction(
 
 
 def _messages(
-    proofs: Sequence[Proof], numbers: Mapping[str, int], chains: Mapping[int, Json]
+    checks: Sequence[SignatureCheck], numbers: Mapping[str, int], chains: Mapping[int, Json]
 ) -> Table:
     made = table("", "on", "what", "about", "signer", "digest", right=("",), tight=True)
-    return rows(made, (_message(proof, numbers, chains) for proof in proofs))
+    return rows(made, (_message(check, numbers, chains) for check in checks))
 
 
 def _message(
-    proof: Proof, numbers: Mapping[str, int], chains: Mapping[int, Json]
+    check: SignatureCheck, numbers: Mapping[str, int], chains: Mapping[int, Json]
 ) -> tuple[object, ...]:
-    event = proof.scene.result
+    event = check.result.event
     subject = event.get("verifying_contract") or event.get("delegate")
     about = (event.get("primary_type"), subject and f"{address(subject)[:8]}…")
     return (
-        numbers[proof.scene.act.label],
+        numbers[check.result.record.label],
         chain_name(event["chain_id"], chains),
         KINDS[event["kind"]],
         " of ".join(part for part in about if part),
-        _signer(proof),
+        _signer(check),
         f"{short(event['signed_digest'], 8)}…",
     )
 
 
-def _signer(proof: Proof) -> Text:
-    mark = safe(" ✓", "green") if proof.genuine else safe(" ✗ NOT what was asked", "bold red")
-    return safe(f"{address(proof.recovered)[:8]}…").append(mark)
+def _signer(check: SignatureCheck) -> Text:
+    mark = safe(" ✓", "green") if check.genuine else safe(" ✗ NOT as requested", "bold red")
+    return safe(f"{address(check.recovered)[:8]}…").append(mark)
 
 
 def _source(source: str) -> str:
@@ -184,7 +184,7 @@ def _budgets(budgets: Sequence[Json]) -> Table:
 
 
 def _by_account(budgets: Sequence[Json]) -> list[Json]:
-    """Join the agents that spend from one account under one limit."""
+    """Merge agents that share an account and a limit."""
     joined: dict[tuple[str, str | None], Json] = {}
     for row in budgets:
         place = (row["account"], row["limit_wei"])
@@ -205,13 +205,13 @@ def _budget(row: Json) -> tuple[object, ...]:
     return (row["account"], names, used, f"{left} ETH", f"{limit} ETH", gauge)
 
 
-def _ledger(show: Show) -> Table:
-    found = show.verified
+def _ledger(run: DemoRun) -> Table:
+    found = run.verified
     cells = (
-        ("rows", f"{found['rows']:,}, every hash and every derived column right"),
+        ("rows", f"{found['rows']:,}, every hash and derived column correct"),
         ("outcomes", f"{found['outcomes']} of {found['accounts']} accounts, none missing"),
-        ("heads", f"{found['heads']}, signed by the ledger's key and outside of it"),
-        ("verifiers", "SQL in the engine, and Python without it: they agree"),
+        ("heads", f"{found['heads']}, signed by the ledger's key and stored outside"),
+        ("verifiers", "SQL in the engine and Python outside it agree"),
         ("hash", found["hash"]),
     )
     return rows(table("verified", ""), cells)

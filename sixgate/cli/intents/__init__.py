@@ -1,1 +1,1 @@
-"""``sixgate submit``, ``intents`` and ``signed``: what is asked, and what came of it."""
+"""``sixgate submit``, ``intents`` and ``signed``: submits intents and shows their outcomes."""

@@ -1,4 +1,4 @@
-"""``sixgate intents`` and ``sixgate signed``: what was asked, and what came of it."""
+"""``sixgate intents`` and ``sixgate signed``: shows intents, trails and signed outcomes."""
 
 import re
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from sixgate.api import Position
-from sixgate.cli.intents.trail import way_of
-from sixgate.cli.intents.views import intent_list, signed_line, way_views
+from sixgate.cli.intents.trail import trail_of
+from sixgate.cli.intents.views import intent_list, signed_line, trail_views
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
 from sixgate.cli.session import session, usage
@@ -15,7 +15,7 @@ from sixgate.cli.terminal import print_json, print_json_line, screen
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What was asked, and what came of it.",
+    help="Show intents and their outcomes.",
     epilog="Example: sixgate intents list",
 )
 
@@ -25,7 +25,7 @@ def list_(
     *,
     agent: MaybeAgent = None,
     account: MaybeAccount = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of intents.")] = 20,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
@@ -35,7 +35,7 @@ def list_(
             here.agent(agent)
         if account is not None:
             here.require_account(account)
-        here.tell_waiting()
+        here.warn_pending()
         found = here.api.intents(limit=limit, account=account, agent=agent)
         chains = here.registry["chains"]
     if as_json:
@@ -50,22 +50,22 @@ def show_(
     intent: Annotated[
         str,
         typer.Argument(
-            metavar="INTENT", help="Its digest or its transaction's hash, or the beginning of one."
+            metavar="INTENT", help="Digest or transaction hash of the intent, or its start."
         ),
     ],
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Show an intent's whole trail: every gate's verdict, its reason and its time."""
+    """Show all events of an intent, with each gate's verdict, reason and time."""
     with session(data) as here:
-        here.tell_waiting()
+        here.warn_pending()
         events = here.api.trail(intent.rstrip("….").lower())
         chains = here.registry["chains"]
     if as_json:
         print_json(events)
         return
     out = screen()
-    for number, view in enumerate(way_views(way_of(events), events, chains)):
+    for number, view in enumerate(trail_views(trail_of(events), events, chains)):
         if number:
             out.print()
         show(view, out)
@@ -73,18 +73,19 @@ def show_(
 
 def signed(
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new ones.")] = False,
     after: Annotated[
-        str, typer.Option(metavar="POSITION", help="Begin after what was printed with it.")
+        str,
+        typer.Option(metavar="POSITION", help="Start after this position (first column)."),
     ] = "0",
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Print what was signed, oldest first, one a line; raw bytes are in --json."""
+    """List signed transactions and messages, oldest first; --json has the raw bytes."""
     with session(data) as here:
         out = screen()
         if not follow:
-            here.tell_waiting()
+            here.warn_pending()
         for item in here.api.signed(after=_position(after), follow=follow):
             if as_json:
                 print_json_line(item)
@@ -92,7 +93,7 @@ def signed(
                 out.print(signed_line(item), soft_wrap=True)
 
 
-def _position(said: str) -> Position:
-    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,19})*", said):
-        usage(f"--after {said!a} is no position: take the first word of a line that was printed")
-    return said if "." in said else int(said)
+def _position(value: str) -> Position:
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,19})*", value):
+        usage(f"invalid --after {value!a}: use a position from the first column of the output")
+    return value if "." in value else int(value)

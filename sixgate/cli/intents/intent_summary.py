@@ -1,4 +1,4 @@
-"""What an intent asks for, in a few words and in full; pure."""
+"""Summaries of intents: one line, or all fields; pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,12 +27,12 @@ KINDS = {
 
 
 def native(value_wei: int | str, unit: str) -> str:
-    """Write an amount in a chain's native unit; ``unit`` is empty where the chain is unknown."""
+    """Format an amount in a chain's native unit; ``unit`` is empty for an unknown chain."""
     return f"{wei_to_eth(int(value_wei))} {unit}".strip()
 
 
 def fee_wei_max(event: Json) -> int:
-    """Return the most that a signed transaction can cost beside its value, blobs too."""
+    """Return the maximum fee of a signed transaction in wei, including blobs."""
     from signer.ethereum.gas import cost_wei_max
     from signer.transactions import transaction_of
 
@@ -43,7 +43,7 @@ def fee_wei_max(event: Json) -> int:
 def transfer(
     chain_id: int, to: str | None, value_wei: int, data: str, chains: Mapping[int, Json]
 ) -> str:
-    """Say in a few words what a transaction does."""
+    """Summarise a transaction in one line."""
     chain = chains.get(chain_id, {"name": f"chain {chain_id}", "symbol": ""})
     call = f" + {len(data) // 2 - 1} bytes" if data != "0x" else ""
     value = native(value_wei, chain["symbol"])
@@ -51,27 +51,27 @@ def transfer(
 
 
 def message(kind: str, chain_id: int, chains: Mapping[int, Json]) -> str:
-    """Say in a few words what a message is."""
+    """Summarise a message in one line."""
     return f"{KINDS.get(kind, kind)} for {chain_name(chain_id, chains)}"
 
 
 def chain_name(chain_id: int, chains: Mapping[int, Json]) -> str:
-    """Return a chain's name; 0 is every chain."""
+    """Return the name of a chain; id 0 means every chain."""
     unknown = f"chain {chain_id}" if chain_id else "every chain"
     return str(chains.get(chain_id, {}).get("name", unknown))
 
 
-def asked(intent: AnyIntent, chains: Mapping[int, Json]) -> str:
-    """Say in a few words what an intent asks for."""
+def summary(intent: AnyIntent, chains: Mapping[int, Json]) -> str:
+    """Summarise an intent in one line."""
     if isinstance(intent, TransactionIntent):
         return transfer(intent.chain_id, intent.to, intent.value_wei, intent.data, chains)
     return message(intent.kind, intent.chain_id, chains)
 
 
-def asked_in_full(
+def intent_rows(
     intent: AnyIntent, chains: Mapping[int, Json], unit: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield names and values of what an intent says."""
+    """Yield names and values of an intent's fields."""
     yield "intent", intent_digest(intent.encode())
     yield "agent", f"{intent.agent} of account {intent.account}"
     yield "chain", f"{chain_name(intent.chain_id, chains)} ({intent.chain_id})"
@@ -90,11 +90,11 @@ def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
             yield "to", address(intent.to) if intent.to else "new contract"
             yield "value", native(intent.value_wei, unit)
             if intent.data != "0x":
-                yield "data", _begun(intent.data)
+                yield "data", _truncated(intent.data)
         case MessageIntent():
-            yield "message", _begun(_text(intent.message))
+            yield "message", _truncated(_text(intent.message))
         case TypedDataIntent():
-            yield "typed data", _begun(intent.typed_data)
+            yield "typed data", _truncated(intent.typed_data)
         case AuthorizationIntent():
             yield "delegate to", address(intent.delegate)
             if intent.nonce is not None:
@@ -102,7 +102,7 @@ def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(message: str) -> str:
-    """Return a message as text where it is printable, else as it is on the wire."""
+    """Return a message as text if printable, otherwise in hex."""
     try:
         text = bytes.fromhex(message[2:]).decode()
     except UnicodeDecodeError:
@@ -110,5 +110,5 @@ def _text(message: str) -> str:
     return text if text.isprintable() else message
 
 
-def _begun(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"

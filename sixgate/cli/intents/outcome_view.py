@@ -1,4 +1,4 @@
-"""What came of one intent, line by line, as people see it; pure."""
+"""Rows of an outcome; pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -19,7 +19,7 @@ def outcome_rows(
 ) -> Rows:
     """Yield names and values of a terminal event.
 
-    ``redacted`` is whether it comes from the ledger, which holds digests in place of signed bytes.
+    ``redacted`` means it comes from the ledger, which has digests instead of signed bytes.
     """
     yield "result", outcome_of(outcome["type"])
     if "sequence" in outcome:
@@ -41,7 +41,7 @@ def _refused(outcome: Json, intent: AnyIntent | None, chains: Mapping[int, Json]
     yield "detail", outcome["detail"]
     if intent:
         chain = chain_name(intent.chain_id, chains)
-        yield "what helps", advice(outcome["reason"], intent, chain)
+        yield "next step", advice(outcome["reason"], intent, chain)
 
 
 def _transaction(outcome: Json, chains: Mapping[int, Json]) -> Rows:

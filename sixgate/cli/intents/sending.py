@@ -1,4 +1,4 @@
-"""Sending signed intents in parts, and telling what came of them, however that ends."""
+"""Sending: submits signed intents in parts and reports outcomes, even if interrupted."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,26 +19,26 @@ from sixgate.cli.terminal import notices, print_json_line, safe, screen
 
 @dataclass(slots=True)
 class Sending:
-    """Intents on their way, and how far they have come."""
+    """A submission in progress."""
 
     here: Session
     ready: Sequence[Submission]
-    far: SubmissionProgress
+    counts: SubmissionProgress
     as_json: bool = False
 
     def accept(self) -> ExitCode:
-        """Send all and end when they are durable."""
+        """Send all intents and return when they are durable."""
         for part in parts(self.ready):
             for _ in self._submitted(part, wait=False):
                 pass
             for one in part:
-                self._tell_accepted(one)
+                self._print_accepted(one)
         count = count_of(len(self.ready))
-        notices().print(f"{count} accepted: sixgate intents list shows what came of it.")
+        notices().print(f"{count} accepted: sixgate intents list shows the outcomes.")
         return ExitCode.OK
 
     def follow(self) -> ExitCode:
-        """Send all and wait for every outcome."""
+        """Send all intents and wait for their outcomes."""
         results: list[tuple[Submission, Json]] = []
         try:
             with progress("waiting for outcomes", len(self.ready)) as bar:
@@ -47,32 +47,32 @@ class Sending:
                     bar.show(len(results))
                     if self.as_json:
                         print_json_line(result_line(one, answer))
-        finally:  # also when the pipeline halts or the user has waited enough
+        finally:  # also if the pipeline halts or the user presses Ctrl-C
             if results:
-                self._tell(results)
+                self._print(results)
         as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
         return ExitCode.OK if as_expected else ExitCode.REJECTED
 
     def answers(self) -> Iterator[tuple[Submission, Json]]:
-        """Send all; yield the end of each intent as it comes."""
+        """Send all intents; yield each terminal event as it arrives."""
         for part in parts(self.ready):
             for answer in self._submitted(part, wait=True):
                 yield part[answer["index"]], answer
 
     def _submitted(self, part: Sequence[Submission], *, wait: bool) -> Iterator[Json]:
-        """Send a part; yield what its ends are once it is durable."""
+        """Send a part; once it is durable, yield its terminal events."""
         answers = self.here.api.submit([one.record() for one in part], wait=wait)
-        self.far.sent += len(part)  # before the request: from here on it may be accepted
-        self.far.accepted += next(answers)["accepted"]
+        self.counts.sent += len(part)  # before the request: from here on it may be accepted
+        self.counts.accepted += next(answers)["accepted"]
         yield from answers
 
-    def _tell_accepted(self, one: Submission) -> None:
+    def _print_accepted(self, one: Submission) -> None:
         if self.as_json:
             print_json_line({"line": one.line, "label": one.label, "intent": one.digest})
         else:
             screen().print(one.digest, highlight=False, soft_wrap=True)
 
-    def _tell(self, results: list[tuple[Submission, Json]]) -> None:
+    def _print(self, results: list[tuple[Submission, Json]]) -> None:
         if not self.as_json:
             results.sort(key=lambda pair: pair[0].line)
             show(result_list(results, self.here.registry["chains"]), screen())
@@ -89,27 +89,27 @@ class Sending:
 
 def _summary(results: Sequence[tuple[Submission, Json]]) -> str:
     signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
-    told = f"{signed} of {count_of(len(results))} signed"
+    line = f"{signed} of {count_of(len(results))} signed"
     if all(one.expect == SIGNED for one, _ in results):
-        return f"{told}."
+        return f"{line}."
     met = sum(ended_as(answer["result"]) == one.expect for one, answer in results)
-    return f"{met} of {len(results)} ended as their lines expect; {told}."
+    return f"{met} of {len(results)} ended as their lines expect; {line}."
 
 
 def count_of(intents: int) -> str:
-    """Return a count of intents with the verb that belongs to it."""
+    """Return a count of intents with its verb."""
     return "1 intent is" if intents == 1 else f"{intents} intents are"
 
 
 @contextmanager
-def telling(far: SubmissionProgress) -> Iterator[None]:
-    """End the command with how far it came, where the user or the folder's owner ends it early."""
+def reporting_interruption(counts: SubmissionProgress) -> Iterator[None]:
+    """Report what was accepted if Ctrl-C or a lost connection ends the command."""
     try:
         yield
     except KeyboardInterrupt:
-        raise CommandError(ExitCode.INTERRUPTED, f"interrupted: {far.sentence()}") from None
+        raise CommandError(ExitCode.INTERRUPTED, f"interrupted: {counts.sentence()}") from None
     except ApiError as error:
         if error.code != "connection_lost":
             raise
-        why = f"the owner of the folder went away: {far.sentence()}"
+        why = f"the process that owns the folder closed the connection: {counts.sentence()}"
         raise CommandError(ExitCode.UNREACHABLE, why) from None

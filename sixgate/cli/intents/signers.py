@@ -1,4 +1,4 @@
-"""Agents' own keys, as far as they lie in this data folder."""
+"""Agents' signing identities from the key files of a data folder."""
 
 from functools import cache
 
@@ -11,16 +11,16 @@ from sixgate.data_folder.key_files import load_key_file
 
 
 def signers_of(folder: Folder, directory: Directory) -> Signers:
-    """Return what opens an agent's key file, each once.
+    """Return a function that loads an agent's key file, each file once.
 
-    It raises ``IntentFormError`` without one.
+    It raises ``IntentFormError`` if the file is missing.
     """
 
     @cache
     def signer(agent: str) -> Ed25519Signer:
         path = folder.agent_key(agent)
         if agent in directory.accounts and not path.exists():
-            why = f"the key of {agent} is not in this folder: sign where it is, submit envelopes"
+            why = f"the key of {agent} is not in this folder: sign elsewhere and submit envelopes"
             raise IntentFormError([("agent", why)])
         return load_key_file(path, agent)
 

@@ -1,4 +1,4 @@
-"""``sixgate submit``: sign intents from a file, send them, show their outcomes."""
+"""``sixgate submit``: signs intents from a file, sends them and shows their outcomes."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sixgate.authoring.intent_lines import (
 )
 from sixgate.authoring.producer import Directory
 from sixgate.cli.exit_codes import ExitCode
-from sixgate.cli.intents.sending import Sending, telling
+from sixgate.cli.intents.sending import Sending, reporting_interruption
 from sixgate.cli.intents.signers import signers_of
 from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -34,28 +34,32 @@ SHOWN_COUNT_MAX = 20
 def submit(
     *,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE|-", allow_dash=True, help="JSON lines; - reads stdin.")
+        Path,
+        typer.Argument(
+            metavar="FILE|-", allow_dash=True, help="JSON lines; - reads standard input."
+        ),
     ],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for every outcome.")] = True,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Send the right lines although others are wrong.")
+        bool, typer.Option("--keep-going", help="Send the valid lines even if others are invalid.")
     ] = False,
     save: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="First write what is sent; submitting that again is safe."
+            metavar="FILE", help="Write the envelopes first. Submitting this file again is safe."
         ),
     ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Sign intents with their agents' keys, submit them, and show what came of each.
+    """Sign intents with their agents' keys, submit them, and show the outcomes.
 
-    One wrong line refuses the whole file before anything is sent, unless --keep-going. A line may
-    say how it should end ("expect": "signed" or a reason's code); the exit code tells if it did.
+    One invalid line refuses the whole file before anything is sent, unless --keep-going. A line may
+    name its expected result ("expect": "signed" or a reason's code); the exit code reports a miss.
     """
-    far = SubmissionProgress(0, save)
-    with telling(far):
+    # 1. Read, sign and save. Die here: nothing was sent.
+    counts = SubmissionProgress(0, save)
+    with reporting_interruption(counts):
         drafts, wrong = _drafts(file)
         if not drafts:
             _refuse(wrong, drafts, keep_going=keep_going)
@@ -65,8 +69,10 @@ def submit(
             _refuse(wrong, ready, keep_going=keep_going)
             if save:
                 _save(save, ready)
-            far.total = len(ready)
-            sending = Sending(here, ready, far, as_json)
+            counts.total = len(ready)
+            # 2. Send. Die here: up to ``counts.sent`` intents may be accepted. Submitting a saved
+            # file again is safe: the same envelopes are the same intents.
+            sending = Sending(here, ready, counts, as_json)
             code = sending.follow() if wait else sending.accept()
     raise typer.Exit(ExitCode.USAGE if wrong else code)
 
@@ -75,28 +81,28 @@ def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
     raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     lines = list(split(raw))
     if len(lines) > LINES_MAX:
-        usage(f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX}")
+        usage(f"{file} has {len(lines)} lines: split it into files of at most {LINES_MAX} lines")
     with progress("reading") as bar:
         drafts, wrong, demo = read(bar.track(lines))
     if not drafts and not wrong:
-        usage(f"{file} has no intent to submit: write one JSON object a line")
+        usage(f"{file} has no intent to submit: write one JSON object per line")
     if demo:
         what = "1 line" if len(demo) == 1 else f"{len(demo)} lines"
-        notices().print(f"Left out {what} that only sixgate demo plays.", highlight=False)
+        notices().print(f"Skipped {what} that only sixgate demo can run.", highlight=False)
     return drafts, wrong
 
 
 def _refuse(wrong: Sequence[WrongLine], right: Sequence[object], *, keep_going: bool) -> None:
-    """Tell of the wrong lines; end the command unless it goes on with right ones."""
+    """Report invalid lines; end the command unless ``keep_going`` and there are valid ones."""
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
         console.print(safe(f"line {one.line}: ", "bold red"), safe(one.why), sep="", soft_wrap=True)
     if len(wrong) > SHOWN_COUNT_MAX:
-        console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more are wrong.", highlight=False)
+        console.print(f"{len(wrong) - SHOWN_COUNT_MAX} more lines are invalid.", highlight=False)
     if wrong and not (keep_going and right):
         what, them = ("1 line is", "it") if len(wrong) == 1 else (f"{len(wrong)} lines are", "them")
         hint = "" if keep_going else ", or add --keep-going"
-        usage(f"{what} wrong and nothing was sent: mend {them}{hint}")
+        usage(f"{what} invalid and nothing was sent: fix {them}{hint}")
 
 
 def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:
@@ -107,6 +113,6 @@ def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], l
 
 
 def _save(path: Path, ready: Sequence[Submission]) -> None:
-    """Write the envelopes to a new file, durably: they are the way to repeat this safely."""
+    """Write the envelopes to a new file, durably, so that the submission can be repeated."""
     with atomic_file(path, replace=False) as file:
         file.writelines(one.envelope + b"\n" for one in ready)

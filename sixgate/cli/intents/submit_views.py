@@ -1,4 +1,4 @@
-"""What came of submitted intents, for people and for programs."""
+"""Results of a submission, as JSON lines and as a listing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,11 +9,11 @@ from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, ended_as
 from sixgate.cli.intents.advice import advice
-from sixgate.cli.intents.intent_summary import asked, chain_name
+from sixgate.cli.intents.intent_summary import chain_name, summary
 from sixgate.cli.listing import Listing, Row
 from sixgate.cli.terminal import safe, short
 
-if TYPE_CHECKING:  # what was submitted long ago is shown too
+if TYPE_CHECKING:  # slow, and lists of old intents do not need it
     from sixgate.authoring.intent_lines import Submission
 
 OUTCOMES = {
@@ -26,7 +26,7 @@ _STYLES = {"signed": "green", "rejected": "red", "unattributed": "red"}
 
 
 def result_line(one: "Submission", answer: Json) -> Json:
-    """Return one result for programs; ``result`` is the terminal event in full."""
+    """Return one result as JSON; ``result`` is the whole terminal event."""
     return {
         "line": one.line,
         "label": one.label,
@@ -40,19 +40,19 @@ def result_line(one: "Submission", answer: Json) -> Json:
 
 
 def missed_expectation(one: "Submission", answer: Json) -> bool:
-    """Tell whether an intent was to be rejected with a reason and ended otherwise."""
+    """Return whether an intent that should be rejected did not end with that reason."""
     return one.expect not in (SIGNED, ended_as(answer["result"]))
 
 
 def result_list(results: Iterable[tuple["Submission", Json]], chains: Sequence[Json]) -> Listing:
-    """Return all results, each with what was asked and why it ended so."""
+    """Return a listing of results, each with a summary of the intent and the reason."""
     known = {chain["chain_id"]: chain for chain in chains}
     columns = ("line", "intent", "outcome", "reason or hash")
     return Listing(columns, [_row(one, answer, known) for one, answer in results], right=("line",))
 
 
 def outcome_of(kind: str) -> Text:
-    """Return the outcome that an event's type stands for, with its colour."""
+    """Return the outcome for an event type, coloured."""
     name = OUTCOMES.get(kind, kind)
     return safe(name, _STYLES.get(name, "yellow"))
 
@@ -61,7 +61,7 @@ def _row(one: "Submission", answer: Json, chains: Mapping[int, Json]) -> Row:
     outcome, result = outcome_of(answer["result"]["type"]), answer["result"]
     outcome.append(", as before" if answer["repeated"] else "")
     cells = (one.line, f"{short(one.digest)}…", outcome, _ending(result))
-    what = f"{one.label or one.intent.agent}: {asked(one.intent, chains)}"
+    what = f"{one.label or one.intent.agent}: {summary(one.intent, chains)}"
     chain = chain_name(one.intent.chain_id, chains)
     return Row(cells, [what, *_why(one, answer, chain)])
 
@@ -80,7 +80,7 @@ def _why(one: "Submission", answer: Json, chain: str) -> Iterator[object]:
     result = answer["result"]
     if result["type"] not in SIGNED_TYPES:
         yield result["detail"]
-        if one.expect != result["reason"]:  # else there is nothing to mend
+        if one.expect != result["reason"]:  # else nothing needs fixing
             yield safe(f"→ {advice(result['reason'], one.intent, chain)}", "cyan")
     if missed_expectation(one, answer):
         yield safe(f"expected {one.expect}", "bold red")

@@ -1,4 +1,4 @@
-"""An intent's whole way, from the events of its trail; pure."""
+"""Trails: an intent with each gate's verdict and its outcome, from its events; pure."""
 
 import base64
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ENDS = (*SIGNED_TYPES, "intent.rejected")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One gate's verdict: ``passed`` is None where the intent never came there."""
+    """One gate's verdict; ``passed`` is None if the intent did not reach the gate."""
 
     gate: Gate
     passed: bool | None
@@ -27,18 +27,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """What was asked, each gate's step, and the outcome if there is one."""
+class Trail:
+    """The intent, each gate's step, and the outcome if it is decided."""
 
     intent: AnyIntent | None
     steps: tuple[Step, ...]
     outcome: Json | None
 
 
-def way_of(events: Sequence[Json]) -> Way:
-    """Fold a trail's events, in their order, into the intent's way.
+def trail_of(events: Sequence[Json]) -> Trail:
+    """Build an intent's trail from its events, in their order.
 
-    The gates' verdicts are advice; the signing step is the signer's own finding over all rules.
+    The gates' verdicts are advice; the signing step is the signer's own decision over all rules.
     """
     verdicts: dict[str, Json] = {}
     outcome: Json | None = None
@@ -49,7 +49,7 @@ def way_of(events: Sequence[Json]) -> Way:
             outcome = event
     steps = [_step(gate, verdicts.get(gate)) for gate in Gate if gate is not Gate.SIGNING]
     steps.append(_signing(outcome))
-    return Way(_intent(events), tuple(steps), outcome)
+    return Trail(_intent(events), tuple(steps), outcome)
 
 
 def _step(gate: Gate, verdict: Json | None) -> Step:
@@ -81,7 +81,7 @@ def _signing(outcome: Json | None) -> Step:
 
 
 def _intent(events: Sequence[Json]) -> AnyIntent | None:
-    """Return the intent that the trail is about, from the first envelope that holds it."""
+    """Return the trail's intent, from the first envelope that contains it."""
     for record in events:
         envelope = record["event"].get("envelope", record["event"])
         if envelope.get("payloadType") == INTENT_TYPE:

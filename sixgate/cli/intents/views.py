@@ -1,4 +1,4 @@
-"""Intents, their ways and signed transactions as people see them."""
+"""Listings of intents, trails and signed outcomes."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from rich.text import Text
 from schemas.clearance import Gate
 from schemas.money import wei_to_eth
 from sixgate.api import Json
-from sixgate.cli.intents.intent_summary import KINDS, asked_in_full, message, native, transfer
+from sixgate.cli.intents.intent_summary import KINDS, intent_rows, message, native, transfer
 from sixgate.cli.intents.outcome_view import outcome_rows
 from sixgate.cli.intents.submit_views import outcome_of
-from sixgate.cli.intents.trail import Step, Way
+from sixgate.cli.intents.trail import Step, Trail
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.terminal import safe, short
 from sixgate.cli.times import moment, precise
@@ -26,21 +26,23 @@ PASSED, REJECTED, SKIPPED = (
 )
 
 
-def way_views(way: Way, events: Sequence[Json], chains: Sequence[Json]) -> Iterator[View]:
-    """Yield what was asked, how each gate judged it, what came of it, and every record."""
+def trail_views(trail: Trail, events: Sequence[Json], chains: Sequence[Json]) -> Iterator[View]:
+    """Yield the intent, each gate's verdict, the outcome, and all records."""
     units = {chain["chain_id"]: chain for chain in chains}
-    unit = units.get(way.intent.chain_id, {}).get("symbol", "") if way.intent else ""
-    if way.intent is not None:
-        yield Sheet("Asked", list(asked_in_full(way.intent, units, unit)))
-    yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in way.steps])
-    if way.outcome is not None:
-        yield Sheet("Outcome", list(outcome_rows(way.outcome, way.intent, units, redacted=True)))
+    unit = units.get(trail.intent.chain_id, {}).get("symbol", "") if trail.intent else ""
+    if trail.intent is not None:
+        yield Sheet("Intent", list(intent_rows(trail.intent, units, unit)))
+    yield Listing(("gate", "verdict", "time"), [_step(step, unit) for step in trail.steps])
+    if trail.outcome is not None:
+        yield Sheet(
+            "Outcome", list(outcome_rows(trail.outcome, trail.intent, units, redacted=True))
+        )
     records = [Row((event["topic"], precise(event["at_ms"]))) for event in events]
     yield Listing(("record", "time"), records)
 
 
 def signed_line(item: Json) -> Text:
-    """Return one signed transaction or message as a line."""
+    """Format one signed transaction or message as a line."""
     event = item["event"]
     begin = (str(item["position"]), moment(event["decided_at_ms"]), event["account"])
     return safe("  ".join((*begin, f"chain {event['chain_id']}", *_signed_parts(event))))
@@ -54,7 +56,7 @@ def _signed_parts(event: Json) -> tuple[str, ...]:
 
 
 def verdict(step: Step) -> Text:
-    """Return a step's verdict with its mark and colour."""
+    """Return a step's verdict as coloured text."""
     if step.passed is None:
         return SKIPPED
     return PASSED if step.passed else REJECTED
@@ -64,7 +66,7 @@ def _step(step: Step, unit: str) -> Row:
     evidence = ", ".join(_evidence(*pair, unit) for pair in step.evidence.items())
     why = ": ".join(part for part in (step.reason, step.detail or evidence) if part)
     if step.passed and step.gate is Gate.SIMULATION and not step.evidence:
-        why = "not asked for"
+        why = "not requested"
     at = precise(step.at_ms) if step.at_ms is not None else ""
     return Row((step.gate, verdict(step), at), (why,) if why else ())
 
@@ -75,7 +77,7 @@ def _evidence(name: str, value: str, unit: str) -> str:
 
 
 def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Listing:
-    """Return the ledger's newest intents."""
+    """Return a listing of intents."""
     known = {chain["chain_id"]: chain for chain in chains}
     columns = ("submitted", "intent", "outcome", "reason or hash")
     return Listing(columns, [_row(row, known) for row in found])

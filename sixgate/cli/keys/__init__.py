@@ -1,1 +1,1 @@
-"""``sixgate keys``: signing keys, which stay inside."""
+"""``sixgate keys``: signing keys."""

@@ -1,4 +1,4 @@
-"""Which key a command is about: whose, where, and of which chain."""
+"""Options that select a key: its path, agent, account and chain."""
 
 from typing import Annotated
 
@@ -16,40 +16,42 @@ from sixgate.cli.session import Session, not_found, usage
 from sixgate.cli.shared_options import with_options
 
 with_choice = with_options(
-    "said",
+    "options",
     {
         "path": KeyPath,
         "agent": MaybeAgent,
         "account": MaybeAccount,
         "chain": Annotated[
             str | None,
-            typer.Option(metavar="NAME", help="The key of a chain; with a path, of which chain."),
+            typer.Option(metavar="NAME", help="Chain of the key; without a path, selects its key."),
         ],
     },
 )
-"""Give a command the arguments that name a key; what was said arrives as ``said``."""
+"""Add the options that select a key; those given arrive as ``options``."""
 
 
-def choose(here: Session, said: Json) -> KeyPlace:
-    """Return the key that a path, an agent, an account and a chain's name mean together.
+def choose(here: Session, options: Json) -> KeyPlace:
+    """Return the key that path, agent, account and chain select together.
 
-    Without a path it is the chain's, else the agent's own. Ends the command where they disagree.
+    Without a path it is the chain's key, otherwise the agent's own. A conflict ends the command.
     """
-    path, agent, account, chain = map(said.get, ("path", "agent", "account", "chain"))
+    path, agent, account, chain = map(options.get, ("path", "agent", "account", "chain"))
     owner = _account(here, agent, account)
     network = _network(here, chain) if chain else None
     if path is None and network:
         return KeyPlace(owner, _default(network_key_path(network[0])), network[1])
     if path is None and agent is None:
-        usage("which key is it? Say a path, --chain or --agent")
+        usage("no key selected: give a path, --chain or --agent")
     if path and network and network[1] is KeyChain.ETHEREUM:
-        usage("say a path or --chain, not both: keys are Ethereum's unless --chain names another")
+        usage(
+            "a path excludes an EVM --chain: a key is an Ethereum key by default, so omit --chain"
+        )
     place = path or _default(agent_key_path(str(agent)))
     return KeyPlace(owner, place, _chain(place, network[1] if network else None))
 
 
 def newest(here: Session, key: KeyPlace) -> Json:
-    """Return the newest version of a key; end the command if there is none."""
+    """Return the newest version of a key; an unknown key ends the command."""
     keys: list[Json] = here.registry["keys"]
     own = [each for each in keys if each["account"] == key.account]
     versions = [each for each in own if each["path"] == key.path]
@@ -58,8 +60,8 @@ def newest(here: Session, key: KeyPlace) -> Json:
     return versions[-1]
 
 
-def before(here: Session, key: Json) -> Json | None:
-    """Return the version of a key that came before one; None before its first."""
+def previous(here: Session, key: Json) -> Json | None:
+    """Return the previous version of a key, or None for the first."""
     wanted = key["account"], key["path"], key["version"] - 1
     keys: list[Json] = here.registry["keys"]
     found = (each for each in keys if (each["account"], each["path"], each["version"]) == wanted)
@@ -69,12 +71,12 @@ def before(here: Session, key: Json) -> Json | None:
 def _account(here: Session, agent: str | None, account: str | None) -> str:
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
-        usage(f"agent {agent} acts for {own}: leave --account out")
-    return own or account or usage("whose key is it? Say --agent or --account")
+        usage(f"agent {agent} acts for {own}: omit --account")
+    return own or account or usage("no account selected: give --agent or --account")
 
 
 def _network(here: Session, name: str) -> tuple[str, KeyChain]:
-    """Return a network's name and whose keys it takes; a registered chain is an EVM network."""
+    """Return a network's name and kind of key; every registered chain is an EVM network."""
     registered = {
         alias: chain["name"]
         for chain in here.registry["chains"]
@@ -89,16 +91,16 @@ def _network(here: Session, name: str) -> tuple[str, KeyChain]:
 
 
 def _default(path: str) -> str:
-    """Return the path that a name makes; names may have dots, and paths none."""
+    """Validate a path built from a name: a name may contain dots, but a path may not."""
     try:
         return str(form_fields.key_path(path))
     except ValueError:
-        usage(f"{path} is no key path, as it has a dot: name another, such as keys/hot")
+        usage(f"{path} is not a valid key path, as it has a dot: give a path, such as keys/hot")
 
 
-def _chain(path: str, said: KeyChain | None) -> KeyChain:
+def _chain(path: str, chain: KeyChain | None) -> KeyChain:
     bound = chain_at(path)
-    if said and bound and said != bound:
-        why = f"a key of {said} cannot stand at {path}, where intents look for one of {bound}"
-        raise CommandError(ExitCode.USAGE, f"{why}: name another path")
-    return said or bound or KeyChain.ETHEREUM
+    if chain and bound and chain != bound:
+        why = f"{path} is reserved for a {bound} key, so it cannot hold a {chain} key"
+        raise CommandError(ExitCode.USAGE, f"{why}: choose another path")
+    return chain or bound or KeyChain.ETHEREUM

@@ -1,4 +1,4 @@
-"""``sixgate keys``: signing keys, kept inside; nobody ever sees a private one."""
+"""``sixgate keys``: makes, rotates, imports and lists signing keys; private keys stay sealed."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ from sixgate.authoring.operator import KeyPlace
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.agents.views import ability, key_address, key_list, users
 from sixgate.cli.entries import entry
-from sixgate.cli.keys.choice import before, choose, newest, with_choice
+from sixgate.cli.keys.choice import choose, newest, previous, with_choice
 from sixgate.cli.keys.shares import sealed_share, share_of_key
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
@@ -37,7 +37,7 @@ from sixgate.cli.vaults.options import KeyVault
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Signing keys of six chains; kept inside, never shown.",
+    help="Manage signing keys of six chains; private keys never leave the signer.",
     epilog="Example: sixgate keys list",
 )
 
@@ -49,25 +49,25 @@ app = typer.Typer(
 )
 @with_choice
 def provision(
-    said: Json,
+    options: Json,
     *,
     vault: KeyVault = None,
     share_out: ShareOut = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Generate a key: an agent's own, a chain's, or at a path; grant it to the agent named."""
+    """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
     with session(data) as here:
-        share = share_of_key(here, choose(here, said), vault, share_out)
+        share = share_of_key(here, choose(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
         key = share.made(here, lambda: operator.provision(here.admin(), place))
-        _grant(here, said.get("agent"), place.path)
-    _tell_new(place, key, directory, as_json=as_json)
+        _grant(here, options.get("agent"), place.path)
+    _print_new(place, key, directory, as_json=as_json)
 
 
 @app.command("list", epilog="Example: sixgate keys list --json")
 def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """List every version of all keys: the address, what it can do, and who may sign with it."""
+    """List all key versions with address, abilities, and the agents that may use them."""
     with session(data) as here:
         keys, agents = here.registry["keys"], here.registry["agents"]
     if as_json:
@@ -79,33 +79,33 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
 @app.command(epilog="Example: sixgate keys rotate --agent payroll")
 @with_choice
 def rotate(
-    said: Json,
+    options: Json,
     *,
     share_out: ShareOut = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Generate a new version of a key, with a new address; the old one signs no more.
+    """Generate a new version of a key, with a new address. The old version can no longer sign.
 
-    Move what the old address holds before: nobody can afterwards.
+    Move the old address's funds first: afterwards this is impossible.
     """
     with session(data) as here:
-        place = choose(here, said)
+        place = choose(here, options)
         last = newest(here, place)
         share = share_of_key(here, place, last["vault"], share_out)
         key = share.made(here, lambda: operator.rotate(here.admin(), share.place, last["version"]))
-        old = before(here, key)
+        old = previous(here, key)
     if old is not None:
-        notices().print(f"{key_address(old)} is rotated out and signs no more.", highlight=False)
-    _tell(place, key, as_json=as_json)
+        notices().print(f"{key_address(old)} is rotated and can no longer sign.", highlight=False)
+    _print(place, key, as_json=as_json)
 
 
 @app.command(epilog="Example: sixgate keys deactivate keys/base-signer --account treasury")
 @with_choice
-def deactivate(said: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """Let a key sign no more; keys rotate puts a new version, of another address, there."""
+def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
+    """Deactivate a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     with session(data) as here:
-        place = choose(here, said)
+        place = choose(here, options)
         key = operator.deactivate(here.admin(), place, newest(here, place)["version"])
     if as_json:
         print_json(key)
@@ -123,23 +123,25 @@ def import_(
     *,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE|-", allow_dash=True, help="64 hex digits; - reads stdin."),
+        typer.Argument(
+            metavar="FILE|-", allow_dash=True, help="64 hex digits; - reads standard input."
+        ),
     ],
-    said: Json,
+    options: Json,
     vault: KeyVault = None,
     share_out: ShareOut = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Take in a private key that was made elsewhere, sealed so that only the signer opens it."""
-    forbid_inspection()  # before the key is here
+    """Import a private key, sealed to the signer before it leaves this command."""
+    forbid_inspection()  # before the key is in memory
     with wiping(_secret(file)) as secret, session(data) as here:
-        share = share_of_key(here, choose(here, said), vault, share_out)
+        share = share_of_key(here, choose(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
-        key = share.made(here, lambda: _bring(here, place, secret, file))
-        _grant(here, said.get("agent"), place.path)
-    _tell_new(place, key, directory, as_json=as_json)
-    notices().print("Whoever has a copy of it signs past every rule: destroy all copies.")
+        key = share.made(here, lambda: _import_key(here, place, secret, file))
+        _grant(here, options.get("agent"), place.path)
+    _print_new(place, key, directory, as_json=as_json)
+    notices().print("Any copy of this key can sign without Sixgate's rules: destroy all copies.")
 
 
 @app.command(
@@ -150,26 +152,26 @@ def import_(
 def seal_share(
     *,
     share: Annotated[
-        Path, typer.Option("--share", metavar="FILE", help="The client's share of the key.")
+        Path, typer.Option("--share", metavar="FILE", help="Client share of the key.")
     ],
-    said: Json,
+    options: Json,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Seal the client's share of a key for one agent's intents; what is printed goes into them.
+    """Seal the client share of a key for one agent; the output goes into its intents.
 
-    It serves until the signer's share key is erased, a day after the next one came.
+    It is valid until the signer erases this share key, one day after the next one is published.
     """
-    agent = said.get("agent") or usage("whose intents bring it? Say --agent")
+    agent = options.get("agent") or usage("no agent selected: give --agent")
     with session(data) as here:
-        key = newest(here, choose(here, said))
+        key = newest(here, choose(here, options))
         print_json(sealed_share(here, agent, key, share))
 
 
-def _bring(here: Session, place: KeyPlace, secret: bytearray, file: Path) -> Json:
+def _import_key(here: Session, place: KeyPlace, secret: bytearray, file: Path) -> Json:
     try:
         return operator.import_key(here.admin(), place, secret)
     except CorruptError:
-        usage(f"{file} holds no key of {place.chain}")
+        usage(f"{file} does not contain a valid {place.chain} key: check the file and --chain")
 
 
 def _secret(file: Path) -> bytearray:
@@ -184,15 +186,15 @@ def _secret(file: Path) -> bytearray:
 
 def _no_file(file: Path) -> str:
     if looks_like_a_key(str(file)):
-        return f"FILE {ON_THE_COMMAND_LINE}; name a file of your own, or pipe a key in"
+        return f"FILE {ON_THE_COMMAND_LINE}; put another key into a private file, or pipe it in"
     return f"{file} cannot be opened (No such file or directory): check the path"
 
 
 def _piped() -> bytearray:
     if sys.stdin.isatty():
-        usage("a key is not typed where it is seen: pipe it in, or name a file")
+        usage("a key is not read from a terminal: pipe it in, or name a file")
     text, size_bytes = bytearray(TEXT_BYTES_MAX), 0
-    # Past Python's own buffer, which would keep a copy.
+    # Bypass Python's buffer, which would keep a copy of the key.
     while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
         size_bytes += read
     return text
@@ -207,15 +209,15 @@ def _grant(here: Session, agent: str | None, path: str) -> None:
         here.register(entry(AgentSet, **record | {"key_paths": [*granted, path]}))
 
 
-def _tell_new(place: KeyPlace, key: Json, before: Directory, *, as_json: bool) -> None:
-    _tell(place, key, as_json=as_json)
+def _print_new(place: KeyPlace, key: Json, before: Directory, *, as_json: bool) -> None:
+    _print(place, key, as_json=as_json)
     for change in key_changes(before, place.account, place.path):
         notices().print(safe(change, "yellow"))
 
 
-def _tell(place: KeyPlace, key: Json, *, as_json: bool) -> None:
+def _print(place: KeyPlace, key: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(key)
         return
-    notices().print(f"{place.path} of account {place.account} has the address:", highlight=False)
+    notices().print(f"Address of {place.path} in account {place.account}:", highlight=False)
     screen().print(key_address(key), highlight=False)

@@ -1,4 +1,4 @@
-"""The client's share of a key, where the key's vault is in a mode that has one."""
+"""Client shares of signing keys, in vaults whose custody mode has one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from sixgate.cli.session import Session
 
 @dataclass(frozen=True, slots=True)
 class KeyShare:
-    """Where a key is to be made, and who gets its client's share, if there is one."""
+    """Where a key is to be made, and the client that gets its share, if the mode has one."""
 
     place: KeyPlace
     client: Client | None
 
     def made(self, here: Session, make: Callable[[], Json]) -> Json:
-        """Return the key that is made, or that a stopped command had made; its share is kept."""
+        """Return the key that is made now or was by an interrupted command; its share is saved."""
         if self.client is None:
             with progress(WAITING):
                 return make()
@@ -40,15 +40,15 @@ class KeyShare:
 
 
 def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
-    """Return the client's share of a version of a key, sealed for the signer and one agent."""
+    """Return the client share of a key version, sealed to the signer for one agent."""
     account = key["account"]
     recipient: str | None = here.registry["share_keys"].get(account)
     if recipient is None:
-        why = f"the signer has told {account} no share key: it does once a vault of it wants one"
-        raise CommandError(ExitCode.NOT_FOUND, f"{why}; try again in a moment")
+        why = f"the signer has published no share key for {account} yet"
+        raise CommandError(ExitCode.NOT_FOUND, f"{why}: retry in a moment")
     terms = {name: key[name] for name in ("account", "vault", "path", "version")}
     place = ClientShareContext(org=here.registry["org"], **terms)
-    forbid_inspection()  # before the share is here
+    forbid_inspection()  # before the share is in memory
     with wiping(read_hex(file, "share")) as share:
         box = seal_for(recipient, share, place.to_signer(agent))
     sealed = ClientShare(key_version=key["version"], share_key=recipient, box=f"0x{box.hex()}")
@@ -56,9 +56,9 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
 
 
 def share_of_key(here: Session, place: KeyPlace, vault: str | None, out: Path | None) -> KeyShare:
-    """Return where a key is made: in a vault that is named, or the usual one of its path.
+    """Return where a key is made: in the named vault, or the default one of its path.
 
-    Ends the command where its client's share would go nowhere.
+    Ends the command if the client share has no destination.
     """
     vaults = {(one["account"], one["vault"]): one for one in here.registry["vaults"]}
     name = vault or default_vault(place.account, place.path, vaults)

@@ -1,1 +1,1 @@
-"""``sixgate ledger``: the ledger verified, asked, taken away and served."""
+"""``sixgate ledger``: verifies, queries, exports and serves the ledger."""

@@ -1,4 +1,4 @@
-"""``sixgate ledger``: verify it, remember its head, ask it, take it away."""
+"""``sixgate ledger``: verifies and queries the ledger, saves its head, exports rows."""
 
 import json
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ app.command(epilog="Example: sixgate ledger migrate --config ddl.toml")(server.m
 def verify(
     *,
     head: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A head that ledger head --out kept.")
+        Path | None, typer.Option(metavar="FILE", help="Head saved by `ledger head --out`.")
     ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Verify every row with both verifiers; name the first wrong one, exit with 8."""
+    """Verify every row with both verifiers; name the first wrong one. Exit code 8 means wrong."""
     remembered = _read_head(head) if head else None
     with session(data) as here, progress("verifying") as bar:
         found: Json = {}
@@ -64,19 +64,20 @@ def verify(
 def head(
     *,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep it here, away from this machine.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File for the head; keep it off this machine."),
     ] = None,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Show the newest signed head; who remembers it can prove a rewritten past."""
+    """Show the newest signed ledger head. A saved head proves a later rewrite of the ledger."""
     if out:
         Folder(data).check_outside(out)
     with session(data) as here:
         found = here.api.head()
     if out:
         write_atomic(out, json.dumps(found).encode() + b"\n", replace=True)
-        notices().print(safe(f"The head is in {out}: keep it where nobody can change it."))
+        notices().print(safe(f"Saved the head in {out}: keep it where nobody can change it."))
     if as_json:
         print_json(found)
     elif not out:
@@ -89,13 +90,13 @@ def head(
 )
 def sql(
     *,
-    query: Annotated[str, typer.Argument(metavar="QUERY", help="One read-only query.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="A read-only query.")],
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Ask the ledger in ClickHouse SQL: ledger, intents, trail and other views."""
+    """Query the ledger in ClickHouse SQL: ledger, intents, trail and other views."""
     with session(data) as here, progress("querying"):
-        here.tell_waiting()
+        here.warn_pending()
         found = here.api.sql(query)
     if as_json:
         print_json(found)
@@ -109,24 +110,32 @@ def sql(
 )
 def export(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=".csv, .jsonl or .parquet")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Output file: .csv, .jsonl or .parquet.")
+    ],
     form: Annotated[
-        str | None, typer.Option("--format", metavar="FORM", help="csv, jsonl or parquet.")
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="FORM",
+            show_default="by the file's name",
+            help="csv, jsonl or parquet.",
+        ),
     ] = None,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="7d (ago), or ISO 8601.")
+        str, typer.Option(metavar="TIME", help="Start: 7d (ago), or ISO 8601.")
     ] = SINCE_DEFAULT,
-    until: Annotated[str, typer.Option(metavar="TIME", help="Before this time.")] = "now",
-    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    until: Annotated[str, typer.Option(metavar="TIME", help="End, exclusive.")] = "now",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Write the ledger's rows of a time to a file."""
+    """Export the ledger's rows of a period to a file."""
     chosen = form or FORMS.get(file.suffix, "")
     if chosen not in FORMS.values():
-        usage(f"{file}: say --format csv, jsonl or parquet, or let the name end so")
+        usage(f"unknown format of {file}: give --format csv, jsonl or parquet, or such a file name")
     if file.exists() and not force:
-        raise CommandError(ExitCode.FOLDER, f"{file} exists: choose another name, or add --force")
+        raise CommandError(ExitCode.FOLDER, f"{file} exists: choose another file, or add --force")
     Folder(data).check_outside(file)
     since_ms, until_ms = _range(since, until)
     with session(data) as here, progress("exporting") as bar:
@@ -137,7 +146,7 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
     if as_json:
         print_json(done)
     else:
-        notices().print(safe(f"{done['rows']} rows are in {file}."))
+        notices().print(safe(f"Exported {done['rows']} rows to {file}."))
 
 
 def _range(since: str, until: str) -> tuple[int, int]:
@@ -147,7 +156,7 @@ def _range(since: str, until: str) -> tuple[int, int]:
     except ValueError as error:
         usage(str(error))
     if since_ms >= until_ms:
-        usage(f"--since {moment(since_ms)} is not before --until {moment(until_ms)}")
+        usage(f"--since {moment(since_ms)} must be before --until {moment(until_ms)}")
     return since_ms, until_ms
 
 
@@ -157,7 +166,7 @@ def _read_head(file: Path) -> Json:
     except JsonError as error:
         usage(f"{file} {error}")
     if not isinstance(found, dict) or not isinstance(found.get("envelope"), dict):
-        usage(f"{file} holds no head: take one that sixgate ledger head --out wrote")
+        usage(f"{file} is not a ledger head: use a file written by sixgate ledger head --out")
     envelope: Json = found["envelope"]
     return envelope
 
@@ -165,9 +174,9 @@ def _read_head(file: Path) -> Json:
 def _verified(found: Json) -> Iterator[tuple[str, object]]:
     remembered = found.pop("remembered")
     yield from _flat(found)
-    yield "verifiers", "SQL in the engine, and Python without it: they agree"
+    yield "verifiers", "SQL in the engine and Python outside it agree"
     if remembered is not None:
-        yield "remembered head", f"row {remembered} is in the ledger as the head says"
+        yield "remembered head", f"row {remembered} is in the ledger, with the head's hash"
 
 
 def _flat(value: Json, before: str = "") -> Iterator[tuple[str, object]]:

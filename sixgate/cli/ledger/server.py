@@ -1,4 +1,4 @@
-"""``sixgate ledger run`` and ``sixgate ledger migrate``: the ledger on a ClickHouse server."""
+"""``sixgate ledger run`` and ``migrate``: the ledger on a ClickHouse server."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +11,15 @@ from sixgate.cli.terminal import notices
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Settings (TOML); SIXGATE_… overrides them."),
+    typer.Option(
+        "--config", metavar="FILE", help="Settings file (TOML). SIXGATE_… variables override it."
+    ),
 ]
 
 
 def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
-    """Carry every record from Kafka into the ledger's server until SIGTERM."""
-    from sixgate.scaled.ledger_process import LedgerProcess  # Kafka takes a while to load
+    """Copy all records from Kafka to the ledger's server until SIGTERM."""
+    from sixgate.scaled.ledger_process import LedgerProcess  # slow: imports Kafka
     from sixgate.scaled.settings import load_settings
 
     use_insecure_dev(insecure_dev)
@@ -26,10 +28,10 @@ def run(*, config: Config = None, insecure_dev: InsecureDev = False) -> None:
 
 
 def migrate(*, config: Config = None) -> None:
-    """Make the ledger's tables on the server, as user ledger_ddl."""
+    """Create or update the ledger's tables on the server, as user ledger_ddl."""
     from sixgate.scaled.ledger_process import migrate_ledger
     from sixgate.scaled.settings import load_settings
 
     count = migrate_ledger(load_settings(config))
-    told = f"{count} migrations applied." if count else "The ledger's tables are up to date."
-    notices().print(told, highlight=False)
+    done = f"{count} migrations applied." if count else "The ledger's tables are up to date."
+    notices().print(done, highlight=False)

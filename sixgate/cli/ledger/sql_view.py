@@ -1,4 +1,4 @@
-"""An answer to SQL as people can read it, however wide it is."""
+"""SQL results as a table, or as labelled fields if the table is too wide."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ WIDTH_UNBOUNDED = 1_000_000
 def answer_view(
     columns: Sequence[str], found: Iterable[Sequence[object]], out: Console
 ) -> Table | Sheet:
-    """Return a table, or one field a line where the table would not fit."""
+    """Return a table, or one field per line if the table does not fit."""
     listed = list(found)
     made = rows(table(*columns), listed)
     if len(columns) == 1 or _width(made, out) <= out.width:

@@ -1,1 +1,1 @@
-"""``sixgate secrets`` and ``cmek``: values of vaults, and the customer's own key over them."""
+"""``sixgate secrets`` and ``cmek``: secrets in vaults, and the customer's own key over them."""

@@ -1,4 +1,13 @@
-"""A client's share of a secret: taken out of the answer once, kept in a file, and sent sealed."""
+"""Client shares: saves the share of a new version to a file, and sends it sealed on reads.
+
+1. ``client_of`` writes a new sealing key next to the share's file, durably.
+   *Die before step 2: nothing was ordered; the next run uses the same key.*
+2. ``Client.made`` orders the version; the signer seals the client share to that key.
+   *Die after it: the next run finds the version on the topic and continues with step 3.*
+3. ``Client.save`` opens the share and writes it to its file, durably.
+   *Die after it: the share is safe; only the sealing key is left over.*
+4. It deletes the sealing key.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,95 +26,98 @@ from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.progress import WAITING, progress
 from sixgate.cli.secrets.files import read_hex, write_hex
-from sixgate.cli.secrets.sealing_keys import kept_beside, kept_sealing_key, new_sealing_key
+from sixgate.cli.secrets.sealing_keys import create_sealing_key, load_sealing_key, sealing_key_file
 from sixgate.cli.session import Session, usage
 from sixgate.cli.terminal import notices
 from sixgate.data_folder.folder import Folder
 
 REFUSALS = frozenset({"key_refused", "vault_refused", "access_refused", "registry_refused"})
-"""Answers after which nothing was made, and nothing will be."""
+"""Error codes that prove that nothing was made and nothing will be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whom a client's share is sealed for: a key on disk until the share is.
+    """The recipient of a client share: a sealing key that stays on disk until the share is saved.
 
-    ``kept`` is its file, and ``stopped`` whether a command that was stopped left it there.
+    ``key_file`` is the sealing key's file; ``interrupted`` means an earlier command left it there.
     """
 
     key: HpkeKey
     vault: Json
     path: str
     out: Path
-    kept: Path
-    stopped: bool = field(default=False)
+    key_file: Path
+    interrupted: bool = field(default=False)
 
     @property
     def share_for(self) -> str:
-        """Return the public key that the share is to be sealed for."""
+        """Return the public key to which the share is sealed."""
         return f"0x{self.key.public_key.hex()}"
 
     def made(self, here: Session, make: Callable[[], Json], again: str = "rotate it") -> Json:
-        """Return what is made, or what a stopped command had made, once its share is kept.
+        """Return the version made now, or by an interrupted command, once its share is saved.
 
-        ``again`` says what to do where the answer holds no share.
+        ``again`` is the advice if the share does not open.
         """
         org = here.registry["org"]
-        forbid_inspection()  # before the share is here
+        forbid_inspection()  # before the share is in memory
         place = str(self.vault["account"]), str(self.vault["vault"]), self.path
-        if self.stopped and (found := self.left(here.api.client_shares(*place), org)):
-            self.keep(org, found, again)
-            told = f"A command that was stopped had made version {found['version']}: its share is"
-            notices().print(f"{told} in {self.out} now, and nothing else was made.", soft_wrap=True)
+        if self.interrupted and (found := self.made_earlier(here.api.client_shares(*place), org)):
+            self.save(org, found, again)
+            made = f"An interrupted command had already made version {found['version']}"
+            notices().print(f"{made}: saved its share in {self.out}.", soft_wrap=True)
             return found
-        with self._on_disk(), progress(WAITING):
+        # 2. Die here: the key file tells the next run to look for the version first.
+        with self._deleting_unused_key(), progress(WAITING):
             found = make()
-        self.keep(org, found, again)
+        self.save(org, found, again)
         return found
 
-    def left(self, made: Sequence[Json], org: str) -> Json | None:
-        """Return the newest version that was made for this key, of ``Api.client_shares``.
+    def made_earlier(self, made: Sequence[Json], org: str) -> Json | None:
+        """Return the newest of ``Api.client_shares`` whose share opens with this key.
 
-        Only what is proven counts, and by a key that the signer had when it was ordered: whoever
-        writes to the bus could seal a share of his own for this key, and the real one would be
-        lost with it.
+        ``made`` has only events signed with a key that the signer had when the version was ordered.
+        Otherwise anyone with write access to the bus could seal a false share to this key, and the
+        real one would be lost.
         """
         return next((each for each in reversed(made) if self._opens(each, org)), None)
 
-    def keep(self, org: str, made: Json, again: str) -> None:
-        """Write the client's share of what was made into its file; then its key can go."""
+    def save(self, org: str, made: Json, again: str) -> None:
+        """Write the client share of a version to its file, then delete the sealing key."""
+        # 3. The sealing key stays until the share is durable. Die here: the next run repeats this.
         try:
             with wiping(self._opened(made, org)) as share:
                 write_hex(self.out, share)
         except CorruptError:
-            told = f"the client's share of {made['path']}, version {made['version']}, does not open"
-            why = f"{told}, and nobody else has it: {again}, and do not use what was made"
-            raise CommandError(ExitCode.FOLDER, why) from None
+            what = f"the client share of {made['path']}, version {made['version']},"
+            why = f"{what} does not open, and there is no copy of it: {again}, and do not use this"
+            raise CommandError(ExitCode.FOLDER, f"{why} version") from None
         except OSError as error:
-            why = f"the client's share could not be kept in {self.out} ({error.strerror})"
+            why = f"cannot write the client share to {self.out} ({error.strerror})"
             raise CommandError(
-                ExitCode.FOLDER, f"{why}: mend that and run this again; {self.kept} opens it"
+                ExitCode.FOLDER, f"{why}: fix the problem and retry; {self.key_file} opens it"
             ) from None
-        self.kept.unlink(missing_ok=True)
+        # 4. Die before this line: the key file is left over and useless.
+        self.key_file.unlink(missing_ok=True)
 
     @contextmanager
-    def _on_disk(self) -> Iterator[None]:
-        """Leave the key on disk unless it is known that nothing was made for it."""
+    def _deleting_unused_key(self) -> Iterator[None]:
+        """Delete the sealing key if it is certain that no version was made; otherwise keep it."""
         try:
             yield
         except (ApiError, CommandError) as error:
-            if _is_sure(error) and not self.stopped:
-                self.kept.unlink(missing_ok=True)
+            if _nothing_was_made(error) and not self.interrupted:
+                self.key_file.unlink(missing_ok=True)
             else:
-                self._tell()
+                self._advise_retry()
             raise
         except KeyboardInterrupt:
-            self._tell()
+            self._advise_retry()
             raise
 
-    def _tell(self) -> None:
-        told = f"{self.kept} opens the client's share of what may have been made"
-        notices().print(f"{told}: run the same command again.", highlight=False, soft_wrap=True)
+    def _advise_retry(self) -> None:
+        why = f"A version may have been made, and {self.key_file} opens its client share"
+        notices().print(f"{why}: run the same command again.", highlight=False, soft_wrap=True)
 
     def _opens(self, made: Json, org: str) -> bool:
         try:
@@ -120,46 +132,48 @@ class Client:
         return self.key.open(bytes.fromhex(str(made["client_share"])[2:]), place.to_client())
 
 
-def _is_sure(error: ApiError | CommandError) -> bool:
-    """Tell whether nothing was made: any process may write to ``audit`` that something was not."""
+def _nothing_was_made(error: ApiError | CommandError) -> bool:
+    """Return whether it is certain that nothing was made; a remote refusal could be forged."""
+    # Any process may write to the topic ``audit``, where remote refusals come from.
     if isinstance(error, RemoteApiError):
         return False
     return isinstance(error, CommandError) or error.code in REFUSALS
 
 
 def client_of(folder: Folder, vault: Json, path: str, share_out: Path | None) -> Client | None:
-    """Return the client of what is made in a vault, where its mode has one.
+    """Return the client for a new version in a vault; None if the mode has no client share.
 
-    Ends the command where the share would go nowhere, or into the data folder: who has that would
-    have all parts of the key.
+    Ends the command if the share has no destination, or one in the data folder: a copy of the
+    folder would then contain every share of the key.
     """
     if not PLANS[vault["mode"]].needs_client:
         if share_out is not None:
-            usage(f"no client has a share in {vault['mode']}: leave --share-out out")
+            usage(f"mode {vault['mode']} has no client share: omit --share-out")
         return None
     if share_out is None:
-        usage(f"who reads in {vault['mode']} brings the client's share: say --share-out FILE")
+        usage(f"mode {vault['mode']} has a client share: give a file for it with --share-out FILE")
     if share_out.exists() or not share_out.parent.is_dir():
-        usage(f"{share_out} is there already, or its folder is not: name a new file")
+        usage(f"{share_out} already exists, or its folder does not: choose a new file")
     folder.check_outside(share_out)
-    kept = kept_beside(share_out)
+    # 1. Die after the new key is written: nothing was ordered, and the next run loads this key.
+    key_file = sealing_key_file(share_out)
     about = f"{vault['account']} {vault['vault']} {path}"
-    stopped = kept.exists()
-    key = kept_sealing_key(kept, about) if stopped else new_sealing_key(kept, about)
-    return Client(key, vault, path, share_out, kept, stopped)
+    interrupted = key_file.exists()
+    key = load_sealing_key(key_file, about) if interrupted else create_sealing_key(key_file, about)
+    return Client(key, vault, path, share_out, key_file, interrupted)
 
 
-def was_stopped(share_out: Path | None) -> bool:
-    """Return whether a command that was to fill this file was stopped before it did."""
-    return share_out is not None and kept_beside(share_out).exists()
+def was_interrupted(share_out: Path | None) -> bool:
+    """Return whether a command was interrupted before it wrote this share."""
+    return share_out is not None and sealing_key_file(share_out).exists()
 
 
-def brought(
+def sealed_client_share(
     reader: SecretReader, vault: str, path: str, version: int | None, file: Path | None
 ) -> tuple[int | None, ClientShare | None]:
-    """Return which version to ask for and the client's share of it, sealed, if there is a file.
+    """Return the version to request, and its client share, sealed, if ``file`` is given.
 
-    A share is one version's, so the newest one's number is asked for first.
+    A share belongs to one version, so the number of the newest one is requested first.
     """
     if file is None:
         return version, None

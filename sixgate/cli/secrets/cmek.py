@@ -1,4 +1,13 @@
-"""``sixgate cmek``: the customer's own key over a vault's values, known by its fingerprint."""
+"""``sixgate cmek``: enrols and rotates the customer's own key over a vault's values.
+
+A rotation:
+1. Create the new key's file if it is missing.
+   *Die after it: the registry is unchanged; the next run uses the same file.*
+2. Enrol the new key. From here on the vault refuses values under the old key.
+   *Die after it: every value opens under one of the two keys; the next run continues with step 3.*
+3. Store the newest version of each secret again under the new key.
+   *Die in it: moved versions stay; the next run moves the others.*
+"""
 
 import secrets
 from pathlib import Path
@@ -33,16 +42,16 @@ from sixgate.cli.vaults.options import Account, Vault
 from sixgate.clocks import wall_ms
 
 KeyFile = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="The customer's key, in hexadecimal digits.")
+    Path, typer.Option("--key", metavar="FILE", help="Customer key, in hexadecimal digits.")
 ]
 NewKeyFile = Annotated[
-    Path, typer.Option("--new-key", metavar="FILE", help="The next one; made if it is not there.")
+    Path, typer.Option("--new-key", metavar="FILE", help="Next customer key; created if missing.")
 ]
 OPERATIONS: tuple[Operation, ...] = ("export", "rotate")
-"""What a rotation does with each secret."""
+"""The operations of a rotation on each secret, which the agent must be allowed."""
 app = typer.Typer(
     no_args_is_help=True,
-    help="The customer's own key over a vault's values; it never leaves the customer.",
+    help="Manage the customer's own key over a vault's values; it never leaves the customer.",
     epilog="Example: sixgate cmek enrol prod --account treasury --key customer.key",
 )
 
@@ -51,24 +60,24 @@ app = typer.Typer(
 def enrol(
     *, vault: Vault, key: KeyFile, account: Account = None, data: Data = DATA_DEFAULT
 ) -> None:
-    """Let a vault take values under the customer's key alone; the key is made if it is not there.
+    """Make a vault accept only values encrypted with the customer's key, created if missing.
 
-    Before the first secret: what lies in the vault without the layer would stay without it.
+    Only for a vault without secrets: existing values would stay without the customer's layer.
     """
-    forbid_inspection()  # before the key is here
+    forbid_inspection()  # before the key is in memory
     with session(data) as here:
         owner = here.account(account)
         if here.vault(owner, vault)["customer_keys"]:
-            usage(f"{vault} has a customer's key: sixgate cmek rotate moves it to the next one")
+            usage(f"{vault} already has a customer key: rotate it with sixgate cmek rotate")
         if here.api.vault(owner, vault)["secrets"]:
-            why = f"{vault} has secrets without the customer's layer: make another vault for it"
+            why = f"{vault} already has secrets without the key: create another vault for it"
             raise CommandError(ExitCode.REFUSED, why)
         here.folder.check_outside(key)
-        fingerprint = _made(key).fingerprint
+        fingerprint = _load_or_create(key).fingerprint
         here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
-    told = f"{vault} of {owner} takes values under {fingerprint} alone; the key is in {key}."
-    notices().print(told, highlight=False, soft_wrap=True)
-    notices().print("Nobody else has it: without it every value is lost.", highlight=False)
+    done = f"{vault} of {owner} now accepts only values under {fingerprint}; the key is in {key}."
+    notices().print(done, highlight=False, soft_wrap=True)
+    notices().print("There is no other copy: without it every value is lost.", highlight=False)
 
 
 @app.command(
@@ -77,23 +86,23 @@ def enrol(
 def rotate(
     *, vault: Vault, agent: Reader, key: KeyFile, new_key: NewKeyFile, data: Data = DATA_DEFAULT
 ) -> None:
-    """Move a vault to the customer's next key: the newest version of each secret becomes another.
+    """Rotate a vault's customer key: store the newest version of each secret under the next key.
 
-    The agent reads and writes them; what is done stays, so the command may be run again.
+    The agent reads and writes the secrets. Run an interrupted rotation again to continue it.
     """
     forbid_inspection()
     with session(data) as here:
         rotation = _rotation(here, agent, vault, key, new_key)
         _begin(here, rotation, agent)
         count = _count_moved(here, rotation)
-    _tell_left(rotation)
+    _require_complete(rotation)
     what = "1 secret" if count == 1 else f"{count} secrets"
-    told = f"Moved {what} of {vault} to {rotation.new.fingerprint}."
-    notices().print(told, highlight=False, soft_wrap=True)
-    notices().print(f"Former versions stay under {key}: keep it as long as they count.")
+    done = f"Moved {what} of {vault} to {rotation.new.fingerprint}."
+    notices().print(done, highlight=False, soft_wrap=True)
+    notices().print(f"Former versions stay under {key}: keep it while you need them.")
 
 
-def _made(file: Path) -> CustomerKey:
+def _load_or_create(file: Path) -> CustomerKey:
     if not file.exists():
         with wiping(bytearray(secrets.token_bytes(KEY_BYTES))) as made:
             write_hex(file, made)
@@ -103,52 +112,55 @@ def _made(file: Path) -> CustomerKey:
 def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -> CustomerRotation:
     account = here.agent(agent)["account"]
     if PLANS[here.vault(account, vault)["mode"]].needs_client:
-        usage(f"{vault} wants a client's share with every read: get and rotate one at a time")
+        usage(f"{vault} needs a client share per read: get and rotate its secrets one at a time")
     here.folder.check_outside(new_key)
     by, place = reader(here, agent), VaultId(account, vault)
 
     def read(path: str, version: int) -> bytes:
-        (told,) = by.ask("export", vault, path, version)
-        return bytes.fromhex(str(told.value)[2:])  # under the customer's key: nothing to be wiped
+        (answer,) = by.ask("export", vault, path, version)
+        return bytes.fromhex(str(answer.value)[2:])  # encrypted with the customer's key: no wipe
 
     def stored(new: NewSecret) -> Json:
         return store(orderer(here, agent), place, new)
 
     old, had = customer_key(key), here.vault(*place)["customer_keys"]
-    if not new_key.exists():  # or it would be made for nothing
+    if not new_key.exists():  # check first, or a useless key file would be created
         _require_current(old.fingerprint, had)
-    new = _made(new_key)
+    # 1. Die after it: the registry is unchanged, and the next run uses this file.
+    new = _load_or_create(new_key)
     others = frozenset(had) - {old.fingerprint, new.fingerprint}
     return CustomerRotation(by.org, place, old, new, read, stored, secrets.token_bytes, others)
 
 
 def _begin(here: Session, rotation: CustomerRotation, agent: str) -> None:
-    """Enrol the new key, unless that was done before: then the rotation goes on.
+    """Enrol the new key, unless an earlier run did; then the rotation continues.
 
-    From any key that was enrolled before: a rotation that never ended may have left values under
-    it. From then on the former key writes nothing, so the agent's rights are looked at first.
+    A continued rotation may start from any formerly enrolled key, because an unfinished one may
+    have left values under it. After enrolment the old key cannot write, so the agent's rights are
+    checked before.
     """
     old, new = rotation.old.fingerprint, rotation.new.fingerprint
     enrolled: list[str] = here.vault(*rotation.place)["customer_keys"]
     if enrolled[-1:] == [new] and old in enrolled[:-1]:
         return
     if old == new:
-        usage("--key and --new-key hold the same key: name a file that is not there, to have one")
+        usage("--key and --new-key contain the same key: name a missing file to create a new key")
     _require_current(old, enrolled)
     _require_rights(here, rotation.place, agent)
+    # 2. Die after it: every value opens under one of the two keys; run the rotation again.
     here.register(entry(CustomerKeySet, **rotation.place._asdict(), fingerprint=new))
 
 
 def _require_current(old: str, enrolled: list[str]) -> None:
     if not enrolled:
-        usage("the vault has no customer's key yet: sixgate cmek enrol gives it one")
+        usage("the vault has no customer key: enrol one with sixgate cmek enrol")
     if enrolled[-1] != old:
-        why = f"--key holds {old}, and the vault takes values under {enrolled[-1]}"
-        usage(f"{why}: name the file with that key")
+        why = f"--key contains {old}, but the vault accepts values under {enrolled[-1]}"
+        usage(f"{why}: give the file with that key")
 
 
 def _require_rights(here: Session, place: VaultId, agent: str) -> None:
-    """End the command where the agent may not read and write all that is to be moved."""
+    """End the command if the agent may not read and write every secret of the vault."""
     accessor = Accessor(entry(AgentSet, **here.agent(agent)), _granted(here, agent))
     vault = KnownVault(*place, mode=here.vault(*place)["mode"])
     for one in here.api.vault(*place)["secrets"]:
@@ -156,29 +168,30 @@ def _require_rights(here: Session, place: VaultId, agent: str) -> None:
         for operation in OPERATIONS:
             access = decide(accessor, target, operation, wall_ms())
             if isinstance(access, Refused):
-                raise CommandError(ExitCode.REFUSED, f"{access.detail} Nothing was begun.")
+                raise CommandError(ExitCode.REFUSED, f"{access.detail} The rotation did not start.")
 
 
 def _granted(here: Session, agent: str) -> tuple[Grant, ...]:
     return tuple(entry(Grant, **one) for one in here.registry["access"].get(agent, ()))
 
 
-def _tell_left(rotation: CustomerRotation) -> None:
-    """Fail where values are still under a key from before."""
+def _require_complete(rotation: CustomerRotation) -> None:
+    """End the command if values are still under an older key."""
     if rotation.left:
         raise CommandError(
             ExitCode.REFUSED,
-            f"{len(rotation.left)} secrets are still under a key from before, {rotation.left[0]} "
-            f"for one: run sixgate cmek rotate with that key as --key. What was moved stays so.",
+            f"{len(rotation.left)} secrets are still under an older key, for example "
+            f"{rotation.left[0]}: run sixgate cmek rotate with that key as --key",
         )
 
 
 def _count_moved(here: Session, rotation: CustomerRotation) -> int:
+    # 3. Die in it: moved versions stay, and the next run moves the others.
     found, count = here.api.vault(*rotation.place)["secrets"], 0
     try:
         with progress(f"moving {len({one['path'] for one in found})} secrets") as bar:
             for count, _ in enumerate(rotation.move(found), 1):
                 bar.show(count)
     except (CmekRefusedError, CorruptError) as error:
-        raise CommandError(ExitCode.REFUSED, f"{error} What was moved stays so.") from None
+        raise CommandError(ExitCode.REFUSED, f"{error} Moved secrets stay.") from None
     return count

@@ -1,4 +1,4 @@
-"""``sixgate secrets``: admins and agents store them; agents alone read them, as granted."""
+"""``sixgate secrets``: stores secrets as admin or agent, reads them as an agent with a grant."""
 
 from contextlib import ExitStack
 from typing import cast
@@ -12,20 +12,20 @@ from signer.custody.process import forbid_inspection
 from sixgate.api import Json
 from sixgate.authoring.vault_orders import NewSecret, VaultId
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeAgent
-from sixgate.cli.secrets.client_shares import brought, was_stopped
+from sixgate.cli.secrets.client_shares import sealed_client_share, was_interrupted
 from sixgate.cli.secrets.customer_layer import unlayered
 from sixgate.cli.secrets.files import write_value
-from sixgate.cli.secrets.new_versions import store_version, vault_meant, with_value
+from sixgate.cli.secrets.new_versions import store_version, vault_place, with_value
 from sixgate.cli.secrets.options import CustomerKey, Kind, Out, Reader, SecretPath, Share, Version
 from sixgate.cli.secrets.parties import reader
-from sixgate.cli.secrets.views import tell_listed, tell_stored
+from sixgate.cli.secrets.views import print_listed, print_stored
 from sixgate.cli.session import Session, not_found, session, usage
 from sixgate.cli.vaults.options import Vault
 
 KIND = "password"
 app = typer.Typer(
     no_args_is_help=True,
-    help="Secrets in vaults; read by agents alone, as they are granted.",
+    help="Store secrets, and read them as an agent with a grant.",
     epilog="Example: sixgate secrets list prod --account treasury",
 )
 
@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 @with_value
 def put(
-    said: Json,
+    options: Json,
     *,
     vault: Vault,
     path: SecretPath,
@@ -45,14 +45,14 @@ def put(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Store a new secret, sealed so that only the signer opens it; of kind password unless said."""
+    """Store a new secret, sealed to the signer before it leaves this command."""
     with session(data) as here:
-        place = vault_meant(here, said, vault)
-        if _versions(here, place, path) and not was_stopped(said.get("share_out")):
-            usage(f"{path} is in {vault} already: sixgate secrets rotate makes its next version")
+        place = vault_place(here, options, vault)
+        if _versions(here, place, path) and not was_interrupted(options.get("share_out")):
+            usage(f"{path} already exists in {vault}: add a version with sixgate secrets rotate")
         new = NewSecret(path, 1, cast(SecretKind, kind or KIND))
-        made = store_version(here, said, place, new)
-    tell_stored(made, as_json=as_json)
+        made = store_version(here, options, place, new)
+    print_stored(made, as_json=as_json)
 
 
 @app.command(
@@ -61,22 +61,22 @@ def put(
 )
 @with_value
 def rotate(
-    said: Json,
+    options: Json,
     *,
     vault: Vault,
     path: SecretPath,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Store the next version of a secret; former versions stay, and are read by their number."""
+    """Store the next version of a secret. Former versions stay readable by number."""
     with session(data) as here:
-        place = vault_meant(here, said, vault)
+        place = vault_place(here, options, vault)
         before = _versions(here, place, path)
         if not before:
             not_found("secret", path, _paths(here, place))
         new = NewSecret(path, len(before) + 1, before[0]["kind"])
-        made = store_version(here, said, place, new)
-    tell_stored(made, as_json=as_json)
+        made = store_version(here, options, place, new)
+    print_stored(made, as_json=as_json)
 
 
 @app.command(
@@ -94,15 +94,15 @@ def get(  # noqa: PLR0913 - Typer reads the options from the signature
     out: Out = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Read a secret as an agent that is granted it; it goes to standard output byte by byte."""
-    forbid_inspection()  # before the secret is here
+    """Read a secret as an agent with a grant; the value is written unchanged to standard output."""
+    forbid_inspection()  # before the secret is in memory
     with session(data) as here, ExitStack() as opened:
         by = reader(here, agent)
-        asked, sealed = brought(by, vault, path, version, share)
-        (told,) = by.ask("get", vault, path, asked, sealed)
-        value = opened.enter_context(wiping(bytearray.fromhex(str(told.value)[2:])))
+        wanted, sealed = sealed_client_share(by, vault, path, version, share)
+        (answer,) = by.ask("get", vault, path, wanted, sealed)
+        value = opened.enter_context(wiping(bytearray.fromhex(str(answer.value)[2:])))
         place = CmekContext(
-            org=by.org, account=by.account, vault=vault, path=path, version=told.version
+            org=by.org, account=by.account, vault=vault, path=path, version=answer.version
         )
         write_value(out, opened.enter_context(unlayered(value, place, customer_key)))
 
@@ -120,14 +120,14 @@ def list_(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """List the newest version of every secret in a vault; with --agent, what that one may know."""
+    """List the newest version of each secret in a vault, or of those an --agent may list."""
     with session(data) as here:
         if agent:
-            found = [told.model_dump() for told in reader(here, agent).ask("list", vault)]
+            found = [one.model_dump() for one in reader(here, agent).ask("list", vault)]
         else:
             every = _known(here, VaultId(here.account(account), vault))
             found = list({one["path"]: one for one in every}.values())
-    tell_listed(found, as_json=as_json)
+    print_listed(found, as_json=as_json)
 
 
 @app.command(
@@ -143,15 +143,15 @@ def history(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """List every version of a secret, and no value."""
+    """List all versions of a secret, without values."""
     with session(data) as here:
         if agent:
-            told = reader(here, agent).ask("history", vault, path)
-            found = [each.model_dump() for each in told]
+            answer = reader(here, agent).ask("history", vault, path)
+            found = [each.model_dump() for each in answer]
         else:
             place = VaultId(here.account(account), vault)
             found = _versions(here, place, path) or not_found("secret", path, _paths(here, place))
-    tell_listed(found, as_json=as_json)
+    print_listed(found, as_json=as_json)
 
 
 def _known(here: Session, place: VaultId) -> list[Json]:

@@ -1,4 +1,4 @@
-"""The customer's own layer over values (CMEK), as commands put it on and take it off."""
+"""The customer's layer (CMEK): encrypts and decrypts values with the customer's own key."""
 
 import secrets
 from collections.abc import Iterator
@@ -16,46 +16,49 @@ from sixgate.cli.session import usage
 
 
 def customer_key(file: Path) -> CustomerKey:
-    """Open a customer's key from its private file."""
+    """Load a customer key from its private file."""
     with wiping(read_key(file)) as key:
         return CustomerKey(key)
 
 
 def require_customer_key(vault: Json, file: Path | None) -> None:
-    """End the command unless a value will be under the key that the vault's customer enrolled."""
+    """End the command unless ``file`` has the customer key that the vault has enrolled, if any."""
     enrolled: list[str] = vault["customer_keys"]
     if not enrolled and file is not None:
-        usage(f"{vault['vault']} has no customer's key: leave --customer-key out, or enrol it")
+        usage(f"{vault['vault']} has no customer key: omit --customer-key, or enrol the key")
     if enrolled and file is None:
-        usage(f"{vault['vault']} takes values under its customer's key alone: say --customer-key")
+        usage(f"{vault['vault']} accepts only values under its customer key: give --customer-key")
     if file is not None and customer_key(file).fingerprint != enrolled[-1]:
-        usage(f"{file} holds another key than {vault['vault']} has enrolled, {enrolled[-1]}")
+        usage(f"{file} is not the customer key of {vault['vault']}, {enrolled[-1]}: give that key")
 
 
 def layered(value: bytes | bytearray, place: CmekContext, file: Path | None) -> bytes | bytearray:
-    """Return a value under the customer's key, if a file names one."""
+    """Return a value encrypted with the customer key in ``file``, or unchanged without a file."""
     if file is None:
         return value
     sealed = customer_key(file).seal(place, value, secrets.token_bytes)
     if len(sealed) > VALUE_BYTES_MAX:
         most = VALUE_BYTES_MAX - (len(sealed) - len(value))
-        usage(f"under the customer's key a value has at most {most} bytes: split it")
+        usage(f"under a customer key a value has at most {most} bytes: split it")
     return sealed
 
 
 @contextmanager
 def unlayered(value: bytearray, place: CmekContext, file: Path | None) -> Iterator[bytearray]:
-    """Lend a value without the customer's layer, if a file names the key; it is wiped."""
+    """Yield a value decrypted with the customer key in ``file``, if given; wipe it afterwards."""
     if file is None:
         yield value
         return
     key = customer_key(file)
     if layer_of(value) != key.fingerprint:
-        found = layer_of(value) or "none"
-        usage(f"{file} holds the key {key.fingerprint}, and the value is under {found}")
+        found = layer_of(value) or "no customer key"
+        usage(
+            f"{file} contains key {key.fingerprint}, but the value is under {found}: give the file "
+            "of that key, or omit --customer-key"
+        )
     try:
         opened = key.open(place, bytes(value))
     except CorruptError:
-        usage(f"the value does not open under the key in {file}: it was changed or moved")
+        usage(f"the value does not open with the key in {file}: it was changed or moved")
     with wiping(opened):
         yield opened

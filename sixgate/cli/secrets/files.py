@@ -1,4 +1,4 @@
-"""What commands about secrets read from files and pipes, and write to them; never on a terminal."""
+"""Reading and writing of secrets: private files and pipes, never a terminal's input."""
 
 import os
 import sys
@@ -16,18 +16,18 @@ _KEY_BYTES = 32
 
 
 def read_value(file: Path) -> bytearray:
-    """Return a value byte by byte, in a buffer the caller wipes; ``-`` is standard input."""
+    """Return a value unchanged, in a buffer that the caller wipes; ``-`` is standard input."""
     if str(file) != "-" and not os.path.exists(file):  # noqa: PTH110 - False for a long name too
-        # Not named: what was typed in the file's place may be the value itself.
-        usage("the value's file cannot be opened, as there is none: name one, or - for a pipe")
+        # Do not repeat the name: the user may have typed the value itself.
+        usage("the file with the value does not exist: give an existing file, or - for a pipe")
     value = _piped() if str(file) == "-" else read_own(file, VALUE_BYTES_MAX)
     if not value:
-        usage(f"{_named(file)} is empty: there is no value in it")
+        usage(f"{_named(file)} is empty: give a value")
     return value
 
 
 def read_own(file: Path, bytes_max: int) -> bytearray:
-    """Return what a private file holds; the caller wipes it."""
+    """Return the content of a private file; the caller wipes it."""
     try:
         return read_private(file, bytes_max)
     except PrivateFileError as error:
@@ -35,12 +35,12 @@ def read_own(file: Path, bytes_max: int) -> bytearray:
 
 
 def read_hex(file: Path, what: str) -> bytearray:
-    """Return what a private file holds in hexadecimal digits; the caller wipes it."""
+    """Return the bytes of a private file in hexadecimal digits; the caller wipes them."""
     text = read_own(file, SHARE_BYTES_MAX)
     try:
         return bytearray.fromhex(text.decode("ascii").strip().removeprefix("0x"))
     except ValueError:
-        usage(f"{file} holds no {what}: hexadecimal digits are wanted")
+        usage(f"{file} contains no {what} in hexadecimal digits: choose the right file")
     finally:
         wipe(text)
 
@@ -50,12 +50,14 @@ def read_key(file: Path) -> bytearray:
     key = read_hex(file, "key")
     if len(key) != _KEY_BYTES:
         wipe(key)
-        usage(f"{file} holds no key: that is {2 * _KEY_BYTES} hexadecimal digits")
+        usage(
+            f"{file} contains no key of {2 * _KEY_BYTES} hexadecimal digits: choose the right file"
+        )
     return key
 
 
 def write_hex(file: Path, secret: bytes | bytearray) -> None:
-    """Write a new private file; raises ``OSError`` for a name that is taken."""
+    """Write a new private file in hexadecimal digits; raise ``OSError`` if it exists."""
     text = bytearray(secret.hex().encode() + b"\n")
     try:
         write_atomic(file, text, replace=False, mode=MODE_PRIVATE)
@@ -64,7 +66,7 @@ def write_hex(file: Path, secret: bytes | bytearray) -> None:
 
 
 def write_value(file: Path | None, value: bytes | bytearray) -> None:
-    """Write a value byte by byte: to a new private file, or to standard output."""
+    """Write a value unchanged to a new private file, or to standard output."""
     if file is not None:
         write_atomic(file, value, replace=False, mode=MODE_PRIVATE)
         return
@@ -77,16 +79,16 @@ def write_value(file: Path | None, value: bytes | bytearray) -> None:
 
 def _piped() -> bytearray:
     if sys.stdin.isatty():
-        usage("a secret is not typed where it is seen: pipe it in, or name a file")
+        usage("a secret is not read from a terminal: pipe it in, or name a file")
     text, size_bytes = bytearray(VALUE_BYTES_MAX + 1), 0
-    # Past Python's own buffer, which would keep a copy.
+    # Bypass Python's buffer, which would keep a copy of the value.
     while read := os.readv(sys.stdin.fileno(), [memoryview(text)[size_bytes:]]):
         size_bytes += read
     value = text[:size_bytes]
     wipe(text)
     if size_bytes > VALUE_BYTES_MAX:
         wipe(value)
-        usage(f"a value has at most {VALUE_BYTES_MAX} bytes")
+        usage(f"the value is larger than {VALUE_BYTES_MAX} bytes: split it")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The next version of a secret: where it goes, what its value is, and who stores it."""
+"""Stores a new version of a secret: selects its vault, reads its value, seals and orders it."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from sixgate.cli.session import Session, usage
 from sixgate.cli.shared_options import with_options
 
 with_value = with_options(
-    "said",
+    "options",
     {
         "value": Value,
         "generate": Generate,
@@ -27,41 +27,41 @@ with_value = with_options(
         "customer_key": CustomerKey,
     },
 )
-"""Give a command what is said of a new version: its value, and who stores it."""
+"""Add the options for a new version: its value, and who stores it; they arrive as ``options``."""
 
 
-def vault_meant(here: Session, said: Json, vault: str) -> VaultId:
-    """Return the vault that is meant: the agent's account's, or that of the account named."""
-    agent, account = said.get("agent"), said.get("account")
+def vault_place(here: Session, options: Json, vault: str) -> VaultId:
+    """Return the vault of the agent's account, or of the named account."""
+    agent, account = options.get("agent"), options.get("account")
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
-        usage(f"agent {agent} acts for {own}: leave --account out")
+        usage(f"agent {agent} acts for {own}: omit --account")
     place = VaultId(own or here.account(account), vault)
     here.vault(*place)
     return place
 
 
-def store_version(here: Session, said: Json, place: VaultId, new: NewSecret) -> Json:
-    """Store a version as was said, keep the client's share of it, and return the answer."""
-    if bool(said.get("generate")) is ("value" in said):
-        usage("which value is it? Name a file, - for standard input, or say --generate")
+def store_version(here: Session, options: Json, place: VaultId, new: NewSecret) -> Json:
+    """Store a version, save its client share if it has one, and return the signer's answer."""
+    if bool(options.get("generate")) is ("value" in options):
+        usage("give one value: a file, - for standard input, or --generate")
     vault = here.vault(*place)
-    require_customer_key(vault, said.get("customer_key"))
-    client = client_of(here.folder, vault, new.path, said.get("share_out"))
+    require_customer_key(vault, options.get("customer_key"))
+    client = client_of(here.folder, vault, new.path, options.get("share_out"))
     share_for = client.share_for if client else None
 
     def made() -> Json:
-        return _ordered(here, said, place, replace(new, share_for=share_for))
+        return _ordered(here, options, place, replace(new, share_for=share_for))
 
     return client.made(here, made) if client else made()
 
 
-def _ordered(here: Session, said: Json, place: VaultId, new: NewSecret) -> Json:
-    org, by = here.registry["org"], orderer(here, said.get("agent"))
-    if "value" not in said:
+def _ordered(here: Session, options: Json, place: VaultId, new: NewSecret) -> Json:
+    org, by = here.registry["org"], orderer(here, options.get("agent"))
+    if "value" not in options:
         return store(by, place, new)
-    forbid_inspection()  # before the value is here
-    with wiping(read_value(said["value"])) as read:
+    forbid_inspection()  # before the value is in memory
+    with wiping(read_value(options["value"])) as read:
         layer = CmekContext(org=org, **place._asdict(), path=new.path, version=new.version)
-        value = layered(read, layer, said.get("customer_key"))
+        value = layered(read, layer, options.get("customer_key"))
         return store(by, place, replace(new, value=value))

@@ -1,4 +1,4 @@
-"""Options and arguments of the commands about secrets."""
+"""Options and arguments for secrets."""
 
 from pathlib import Path
 from typing import Annotated, get_args
@@ -12,7 +12,8 @@ from sixgate.cli.options import checked_name
 
 KINDS = get_args(SecretKind)
 _secret_path = matching(
-    fields.SecretPath, "must be a path such as db/password: up to 8 parts, none begins with a dot"
+    fields.SecretPath,
+    "must be a path such as db/password: up to 8 parts that do not begin with a dot",
 )
 
 
@@ -26,54 +27,67 @@ def _checked_path(value: str) -> str:
 def _checked_kind(value: str | None) -> str | None:
     if value is None or value in KINDS:
         return value
-    raise typer.BadParameter(f"{value!a} is no kind: there are {', '.join(KINDS)}")
+    raise typer.BadParameter(f"{value!a} is not a kind: choose one of {', '.join(KINDS)}")
 
 
 SecretPath = Annotated[
-    str, typer.Argument(metavar="PATH", callback=_checked_path, help="Where the secret lies.")
+    str, typer.Argument(metavar="PATH", callback=_checked_path, help="Path of the secret.")
 ]
 Reader = Annotated[
     str,
     typer.Option(
-        "--agent", metavar="NAME", callback=checked_name, help="Who reads; its key signs for it."
+        "--agent",
+        metavar="NAME",
+        callback=checked_name,
+        help="Agent that reads; its key in the folder signs.",
     ),
 ]
 Kind = Annotated[
     str | None,
     typer.Option(
-        "--kind", metavar="KIND", callback=_checked_kind, help=f"One of {', '.join(KINDS)}."
+        "--kind",
+        metavar="KIND",
+        callback=_checked_kind,
+        show_default="password",
+        help=f"One of {', '.join(KINDS)}.",
     ),
 ]
 Value = Annotated[
     Path | None,
     typer.Argument(
-        metavar="FILE|-", allow_dash=True, help="The value, byte by byte; - reads stdin."
+        metavar="FILE|-", allow_dash=True, help="File with the value; - reads standard input."
     ),
 ]
 Generate = Annotated[
     bool | None,
-    typer.Option("--generate", help="Let the signer draw the value; a key is read by nobody."),
+    typer.Option(
+        "--generate", help="Let the signer generate the value. A generated key cannot be read."
+    ),
 ]
 Version = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Which version; else the newest.")
+    int | None, typer.Option(min=1, metavar="N", show_default="the newest", help="Version.")
 ]
 ShareOut = Annotated[
     Path | None,
     typer.Option(
         "--share-out",
         metavar="FILE",
-        help="Where the client's share goes, in a mode that has one.",
+        help="New file for the client share, in a mode that has one.",
     ),
 ]
 Share = Annotated[
     Path | None,
-    typer.Option("--share", metavar="FILE", help="The client's share, in a mode that has one."),
+    typer.Option(
+        "--share", metavar="FILE", help="File with the client share, in a mode that has one."
+    ),
 ]
 CustomerKey = Annotated[
     Path | None,
-    typer.Option("--customer-key", metavar="FILE", help="The customer's own key (sixgate cmek)."),
+    typer.Option(
+        "--customer-key", metavar="FILE", help="File with the customer key (sixgate cmek)."
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="A new private file; else standard output."),
+    typer.Option("--out", metavar="FILE", show_default="standard output", help="New private file."),
 ]

@@ -1,4 +1,4 @@
-"""As whom a command orders, stores and reads: an admin of the folder, or one of its agents."""
+"""Identities for orders and reads: the folder's admin, or one of its agents."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,20 @@ from sixgate.data_folder.key_files import load_key_file
 
 
 def orderer(here: Session, agent: str | None = None) -> Orderer:
-    """Return who orders at this time: the agent named, else the folder's admin."""
+    """Return the sender of an order: the named agent, otherwise the folder's admin."""
     if agent is None:
         return Orderer(here.api, here.folder.admin(), wall_ms())
     return Orderer(here.api, load_key_file(here.folder.agent_key(agent), agent), wall_ms(), agent)
 
 
 def reader(here: Session, agent: str) -> SecretReader:
-    """Return an agent as it reads; end the command if it is none, or has no key here."""
+    """Return a reader for an agent; an unknown one, or one without a key file, ends the command."""
     account = here.agent(agent)["account"]
     key = load_key_file(here.folder.agent_key(agent), agent)
-    return SecretReader(here.api, here.registry["org"], account, key, wall_ms, _tell_failed)
+    return SecretReader(here.api, here.registry["org"], account, key, wall_ms, _warn_failed)
 
 
-def _tell_failed(providers: Sequence[str]) -> None:
-    """Warn before one more is down: the next failure may be one too many."""
+def _warn_failed(providers: Sequence[str]) -> None:
+    """Warn about failed providers: one more failure may block reads."""
     names = " and ".join(providers)
-    notices().print(safe(f"{names} gave no share; the others sufficed: sixgate kms check says why"))
+    notices().print(safe(f"{names} returned no share; the others sufficed. See sixgate kms check."))

@@ -1,4 +1,4 @@
-"""What commands about secrets show: versions, and never a value."""
+"""Listings of secret versions, without values."""
 
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, show
@@ -8,18 +8,18 @@ from sixgate.cli.times import moment
 COLUMNS = ("path", "version", "kind", "generated", "stored at")
 
 
-def tell_stored(made: Json, *, as_json: bool) -> None:
-    """Say which version was stored; as JSON on standard output, else as a notice."""
+def print_stored(made: Json, *, as_json: bool) -> None:
+    """Print the stored version as JSON, or as a notice."""
     if as_json:
         print_json(made)
         return
-    how = "generated inside" if made["generated"] else "stored"
-    told = f"{made['path']} in {made['vault']} of {made['account']}, version {made['version']}"
-    notices().print(f"{told}, is {how}.", highlight=False)
+    how = "Generated" if made["generated"] else "Stored"
+    version = f"version {made['version']} of {made['path']}"
+    notices().print(f"{how} {version} in {made['vault']} of {made['account']}.", highlight=False)
 
 
-def tell_listed(found: list[Json], *, as_json: bool) -> None:
-    """Show versions as a table or as JSON, without their values."""
+def print_listed(found: list[Json], *, as_json: bool) -> None:
+    """Print versions as JSON or as a table, without values."""
     plain = [{name: one[name] for name in one if name != "value"} for one in found]
     if as_json:
         print_json(plain)

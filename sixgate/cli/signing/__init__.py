@@ -1,1 +1,1 @@
-"""``sixgate tx``, ``message``, ``typed-data`` and ``authorization``: one signature at a time."""
+"""``sixgate tx``, ``message``, ``typed-data`` and ``authorization``: single signatures."""

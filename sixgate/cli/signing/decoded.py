@@ -1,4 +1,4 @@
-"""A signed transaction taken apart, as plain data; pure."""
+"""Decodes a signed transaction into JSON data; pure."""
 
 from dataclasses import fields
 from typing import Any
@@ -15,7 +15,7 @@ from sixgate.api import Json
 def decoded(raw: bytes) -> Json:
     """Return type, hash, sender, every field and the signature of a signed transaction.
 
-    Bytes are hex, integers that pass 2^53 decimal strings. Raises ``EthereumError`` with the place.
+    Bytes are in hex, integers above 2^53 decimal strings. Raises ``EthereumError`` with the place.
     """
     tx, signature = decode_signed(raw)
     return {
@@ -45,7 +45,7 @@ def _authorization(signed: SignedAuthorization) -> Json:
     try:
         by = _plain(authority(signed))
     except SignatureError:
-        by = None  # a chain passes over such an entry
+        by = None  # a chain skips such an entry
     return {
         "authority": by,
         **{field.name: _plain(getattr(terms, field.name)) for field in fields(terms)},

@@ -1,4 +1,4 @@
-"""``sixgate message``, ``typed-data`` and ``authorization``: signatures that are no transaction."""
+"""``sixgate message``, ``typed-data`` and ``authorization``: signs messages and delegations."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ typed_data = typer.Typer(
 )
 authorization = typer.Typer(
     no_args_is_help=True,
-    help="Delegate a key's address (EIP-7702).",
+    help="Sign delegations of a key's address (EIP-7702).",
     epilog="Example: sixgate authorization sign --help",
 )
 
@@ -35,18 +35,20 @@ authorization = typer.Typer(
 def sign_message(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     agent: Agent,
-    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="The message; - reads stdin.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT|-", help="Message; - reads standard input.")],
     chain: ChainName,
-    as_hex: Annotated[bool, typer.Option("--hex", help="TEXT is bytes in hex with 0x.")] = False,
+    as_hex: Annotated[
+        bool, typer.Option("--hex", help="Read TEXT as bytes in hex with 0x.")
+    ] = False,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
-    said: Json,
+    options: Json,
 ) -> None:
-    """Ask for a signature over a message, wait, and print it."""
+    """Request the signature of a message, wait for it and print it."""
     named = {"message_hex" if as_hex else "message": text}
     if text == "-":
         named = {"message_hex": _standard_input(as_hex=as_hex)}
-    sign_one(_members("personal_sign", agent, chain, said, named), as_json=as_json, data=data)
+    sign_one(_members("personal_sign", agent, chain, options, named), as_json=as_json, data=data)
 
 
 @typed_data.command(
@@ -58,20 +60,22 @@ def sign_typed_data(
     agent: Agent,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE|-", allow_dash=True, help="JSON as wallets take it."),
+        typer.Argument(
+            metavar="FILE|-", allow_dash=True, help="EIP-712 JSON; - reads standard input."
+        ),
     ],
     chain: ChainName,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
-    said: Json,
+    options: Json,
 ) -> None:
-    """Ask for a signature over typed data, wait, and print it."""
+    """Request the signature of typed data, wait for it and print it."""
     raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     try:
         named = {"typed_data": read_json(raw)}
     except JsonError as error:
         usage(f"{file} {error}")
-    sign_one(_members("typed_data", agent, chain, said, named), as_json=as_json, data=data)
+    sign_one(_members("typed_data", agent, chain, options, named), as_json=as_json, data=data)
 
 
 @authorization.command(
@@ -82,25 +86,28 @@ def sign_typed_data(
 def sign_authorization(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     agent: Agent,
-    delegate: Annotated[str, typer.Option(metavar="ADDRESS", help="The contract whose code.")],
+    delegate: Annotated[str, typer.Option(metavar="ADDRESS", help="Contract to delegate to.")],
     nonce: Annotated[
-        int | None, typer.Option(metavar="N", help="Else the next one; or that one + 1.")
+        int | None,
+        typer.Option(
+            metavar="N", show_default="next free", help="Nonce; the next + 1 is also accepted."
+        ),
     ] = None,
     chain: ChainName,
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
-    said: Json,
+    options: Json,
 ) -> None:
-    """Ask for a signed delegation of the key's address to a contract's code, and print it."""
+    """Request a signed delegation of the key's address to a contract, and print it."""
     named = {"delegate": delegate, "nonce": nonce}
-    sign_one(_members("authorization", agent, chain, said, named), as_json=as_json, data=data)
+    sign_one(_members("authorization", agent, chain, options, named), as_json=as_json, data=data)
 
 
 def _standard_input(*, as_hex: bool) -> str:
-    """Return what is piped in as hex; bytes that are no text are signed as the bytes they are."""
+    """Return standard input in hex; it may contain any bytes, not only text."""
     raw = sys.stdin.buffer.read()
     return raw.decode("ascii", "replace").strip() if as_hex else f"0x{raw.hex()}"
 
 
-def _members(kind: str, agent: str, chain: str, said: Json, named: dict[str, Any]) -> Json:
-    return {"kind": kind, "agent": agent, "chain": named_chain(chain)} | said | named
+def _members(kind: str, agent: str, chain: str, options: Json, named: dict[str, Any]) -> Json:
+    return {"kind": kind, "agent": agent, "chain": named_chain(chain)} | options | named

@@ -1,4 +1,4 @@
-"""One intent from the command line: made, signed by its agent, sent, and what came of it shown."""
+"""Signs and submits one intent from the command line and prints its outcome."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ from sixgate.authoring.intent_lines import Draft, Submission, finish
 from sixgate.authoring.producer import Directory
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.intents.intent_summary import asked
+from sixgate.cli.intents.intent_summary import summary
 from sixgate.cli.intents.outcome_view import outcome_rows
-from sixgate.cli.intents.sending import Sending, telling
+from sixgate.cli.intents.sending import Sending, reporting_interruption
 from sixgate.cli.intents.signers import signers_of
 from sixgate.cli.intents.submission_progress import SubmissionProgress
 from sixgate.cli.listing import Sheet, show
@@ -25,9 +25,9 @@ from sixgate.clocks import wall_ms
 
 
 def sign_one(members: Json, *, as_json: bool, data: Path) -> None:
-    """Submit the intent that ``members`` write, wait for its outcome and print it.
+    """Submit the intent with these members, wait for its outcome and print it.
 
-    Options that were not given are None. Ends with ``REJECTED`` unless it is signed.
+    Options that were not given are None. Exits with ``REJECTED`` unless the intent is signed.
     """
     form = read_form({name: value for name, value in members.items() if value is not None})
     with session(data) as here:
@@ -42,21 +42,22 @@ def sign_one(members: Json, *, as_json: bool, data: Path) -> None:
     if as_json:
         print_json(result)
     else:
-        _tell(ready[0], result, chains)
+        _print(ready[0], result, chains)
     if result["type"] not in SIGNED_TYPES:
         raise typer.Exit(ExitCode.REJECTED)
 
 
 def _ended(here: Session, one: Submission) -> Json:
-    far = SubmissionProgress(1, None)
-    with telling(far), progress("waiting for the outcome"):
-        for _, answer in Sending(here, [one], far).answers():
+    counts = SubmissionProgress(1, None)
+    with reporting_interruption(counts), progress("waiting for the outcome"):
+        for _, answer in Sending(here, [one], counts).answers():
             result: Json = answer["result"]
             return result
-    raise CommandError(ExitCode.INTERNAL, "the outcome did not come: look at sixgate intents list")
+    raise CommandError(ExitCode.INTERNAL, "the outcome did not arrive: see sixgate intents list")
 
 
-def _tell(one: Submission, result: Json, chains: Mapping[int, Json]) -> None:
-    sheet: list[tuple[str, object]] = [("asked", asked(one.intent, chains)), ("intent", one.digest)]
+def _print(one: Submission, result: Json, chains: Mapping[int, Json]) -> None:
+    sheet: list[tuple[str, object]] = [("request", summary(one.intent, chains))]
+    sheet.append(("intent", one.digest))
     sheet += outcome_rows(result, one.intent, chains, redacted=False)
     show(Sheet("", sheet), screen())

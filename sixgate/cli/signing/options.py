@@ -1,4 +1,4 @@
-"""Options that every command that asks for one signature takes."""
+"""Options shared by all commands for a single signature."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,50 +10,67 @@ from sixgate.api import Json
 from sixgate.cli.shared_options import with_options
 
 ChainName = Annotated[
-    str, typer.Option("--chain", metavar="NAME", help="A chain's name, alias or id.")
+    str, typer.Option("--chain", metavar="NAME", help="Name, alias or id of the chain.")
 ]
 
 
 def _sealed(file: str) -> Json:
-    """Read what a file says of a client's share; the intent's form judges it."""
+    """Read a sealed client share from a file; the intent form validates it."""
     try:
         found: Json = read_json(Path(file).read_bytes())
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
     except JsonError as error:
-        raise typer.BadParameter(f"{file} {error}: name what keys seal-share printed") from None
+        raise typer.BadParameter(
+            f"{file} {error}: give a file with the output of keys seal-share"
+        ) from None
     return found
 
 
 with_common = with_options(
-    "said",
+    "options",
     {
         "key_path": Annotated[
-            str | None, typer.Option(metavar="PATH", help="Another key than the chain's.")
+            str | None,
+            typer.Option(
+                metavar="PATH", show_default="the agent's or chain's", help="Path of the key."
+            ),
         ],
         "idempotency_key": Annotated[
-            str | None, typer.Option(metavar="TEXT", help="The same again is the same intent.")
+            str | None,
+            typer.Option(
+                metavar="TEXT",
+                show_default="a new one",
+                help="Name of the request; repeating it repeats the intent.",
+            ),
         ],
         "expires_in_s": Annotated[
-            int | None, typer.Option("--expires-in-s", metavar="S", help="Default 600.")
+            int | None,
+            typer.Option(
+                "--expires-in-s", metavar="S", show_default="600", help="Validity in seconds."
+            ),
         ],
         "client_share": Annotated[
             Json | None,
             typer.Option(
                 metavar="FILE",
                 parser=_sealed,
-                help="What keys seal-share printed, for a key in client custody.",
+                help="Output of keys seal-share, for a key in client custody.",
             ),
         ],
         "mode": Annotated[
             str | None,
-            typer.Option(metavar="MODE", help="sign_only, or submit, which is recorded only."),
+            typer.Option(
+                metavar="MODE",
+                show_default="sign_only",
+                help="sign_only or submit (recorded; nothing is broadcast).",
+            ),
         ],
     },
 )
-"""Give a command the options of any intent; what was said arrives as ``said``."""
+"""Add the options of every intent; those given arrive as ``options``."""
 
 
 def named_chain(chain: str) -> str | int:
-    """Return a chain as forms take it: a whole number is its id."""
+    """Return a chain for the intent form: an integer if it is an id."""
     return int(chain) if chain.isdecimal() and chain.isascii() else chain

@@ -1,4 +1,4 @@
-"""``sixgate tx``: one transaction signed from the command line, and signed ones taken apart."""
+"""``sixgate tx``: signs one transaction, or decodes a signed one."""
 
 import json
 import sys
@@ -21,38 +21,52 @@ from sixgate.cli.terminal import print_json, screen
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Sign one transaction, or take a signed one apart.",
+    help="Sign a transaction, or decode a signed one.",
     epilog="Example: sixgate tx decode 0x02f8…",
 )
 
 
-def _option(flag: str, metavar: str, text: str) -> Any:
-    return typer.Option(flag, metavar=metavar, help=text)
+def _option(flag: str, metavar: str, text: str, default: str | None = None) -> Any:
+    return typer.Option(flag, metavar=metavar, help=text, show_default=default or True)
 
 
 _OPTIONS: dict[str, Any] = {
-    "value": Annotated[str | None, _option("--value", "ETH", "How much, in decimals.")],
+    "value": Annotated[str | None, _option("--value", "ETH", "Value, a decimal.")],
     "data": Annotated[str | None, _option("--data", "HEX", "Call data or init code.")],
-    "tx_type": Annotated[int | None, _option("--type", "N", "0 to 4; else the fees say it.")],
-    "gas_limit": Annotated[int | None, _option("--gas-limit", "N", "Units of gas.")],
-    "gas_price_gwei": Annotated[str | None, _option("--gas-price-gwei", "GWEI", "Types 0, 1.")],
-    "max_fee_gwei": Annotated[str | None, _option("--max-fee-gwei", "GWEI", "Types 2 to 4.")],
+    "tx_type": Annotated[
+        int | None, _option("--type", "N", "Transaction type, 0 to 4.", "by the fees")
+    ],
+    "gas_limit": Annotated[int | None, _option("--gas-limit", "N", "Gas limit.")],
+    "gas_price_gwei": Annotated[
+        str | None, _option("--gas-price-gwei", "GWEI", "Gas price, types 0 and 1.")
+    ],
+    "max_fee_gwei": Annotated[
+        str | None, _option("--max-fee-gwei", "GWEI", "Max fee, types 2 to 4.")
+    ],
     "max_priority_fee_gwei": Annotated[
-        str | None, _option("--priority-fee-gwei", "GWEI", "Types 2 to 4.")
+        str | None, _option("--priority-fee-gwei", "GWEI", "Priority fee, types 2 to 4.")
     ],
     "access_list": Annotated[
-        Path | None, _option("--access-list", "FILE", "JSON: address, storage_keys.")
+        Path | None,
+        _option("--access-list", "FILE", "Access list: JSON with address, storage_keys."),
     ],
-    "max_blob_fee_gwei": Annotated[str | None, _option("--blob-fee-gwei", "GWEI", "Type 3.")],
+    "max_blob_fee_gwei": Annotated[
+        str | None, _option("--blob-fee-gwei", "GWEI", "Max blob fee, type 3.")
+    ],
     "blob_versioned_hashes": Annotated[
-        list[str] | None, _option("--blob-hash", "HASH", "Type 3, repeatable.")
+        list[str] | None,
+        _option("--blob-hash", "HASH", "Versioned hash of a blob, type 3 (repeatable)."),
     ],
     "authorization_list": Annotated[
-        Path | None, _option("--authorizations", "FILE", "Type 4: signed ones, in JSON.")
+        Path | None, _option("--authorizations", "FILE", "Signed authorizations in JSON, type 4.")
     ],
-    "nonce": Annotated[int | None, _option("--nonce", "N", "Else the next one.")],
+    "nonce": Annotated[int | None, _option("--nonce", "N", "Nonce.", "next free")],
     "simulate_first": Annotated[
-        bool | None, typer.Option("--simulate/--no-simulate", help="Only if it succeeds there.")
+        bool | None,
+        typer.Option(
+            "--simulate/--no-simulate",
+            help="Require a successful simulation before signing.",
+        ),
     ],
 }
 _FILES = ("access_list", "authorization_list")
@@ -66,22 +80,25 @@ def sign(  # noqa: PLR0913 - Typer reads the options from the signature
     *,
     agent: Agent,
     to: Annotated[
-        str, typer.Option(metavar="ADDRESS", help=f"The recipient, or {_CREATE} for a contract.")
+        str, typer.Option(metavar="ADDRESS", help=f"Recipient, or {_CREATE} for a new contract.")
     ],
     chain: ChainName,
     as_json: AsJson = False,
     folder: Annotated[
         Path,
         typer.Option(
-            "--folder", metavar="DIR", envvar=DATA_VARIABLE, help="Elsewhere this is --data."
+            "--folder",
+            metavar="DIR",
+            envvar=DATA_VARIABLE,
+            help="Data folder (--data of other commands).",
         ),
     ] = DATA_DEFAULT,
-    said: Json,
+    options: Json,
     fields: Json,
 ) -> None:
-    """Ask for one transaction, wait, and print it signed."""
+    """Request the signature of a transaction, wait for it and print the signed transaction."""
     named = fields | {name: _content(fields[name]) for name in _FILES if name in fields}
-    members: Json = {"agent": agent, "chain": named_chain(chain)} | said | named
+    members: Json = {"agent": agent, "chain": named_chain(chain)} | options | named
     members["to"] = None if to == _CREATE else to
     sign_one(members, as_json=as_json, data=folder)
 
@@ -96,17 +113,19 @@ def _content(file: Path) -> Any:
 @app.command("decode", epilog="Example: sixgate tx decode 0x02f8… --json")
 def decode(
     *,
-    raw: Annotated[str, typer.Argument(metavar="HEX|-", help="Signed bytes; - reads stdin.")],
+    raw: Annotated[
+        str, typer.Argument(metavar="HEX|-", help="Signed transaction; - reads standard input.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Take a signed transaction apart; what is not exactly one is refused with its place."""
+    """Decode a signed transaction. Invalid bytes are refused with the place of the error."""
     text = (sys.stdin.read() if raw == "-" else raw).strip()
     try:
         found = decoded(bytes.fromhex(text.removeprefix("0x")))
     except ValueError:
-        usage("HEX is not whole bytes in hex")
+        usage("HEX is not hex with two digits per byte")
     except EthereumError as error:
-        usage(f"this is no signed transaction: {error}")
+        usage(f"HEX is not a signed transaction: {error}")
     if as_json:
         print_json(found)
     else:

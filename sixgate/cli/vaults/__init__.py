@@ -1,1 +1,1 @@
-"""``sixgate vaults``: what holds secrets and keys, and the keys above it."""
+"""``sixgate vaults``: vaults, their keys, backups and recoveries."""

@@ -1,4 +1,4 @@
-"""``sixgate vaults backup`` and ``restore``: ciphertext and wrapped shares, to a file and back."""
+"""``sixgate vaults backup`` and ``restore``: vault events to a file and back."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
-from sixgate.cli.identities import speaking_as
+from sixgate.cli.identities import connected_as
 from sixgate.cli.options import DATA_DEFAULT, Data
 from sixgate.cli.progress import Bar, progress
 from sixgate.cli.session import Session, session, usage
@@ -32,7 +32,7 @@ from sixgate.cli.vaults.options import Account, MaybeVault
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="Backup file.")]
 
 
 def backup(
@@ -42,7 +42,7 @@ def backup(
     account: Account = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Write what signers said of all vaults, or of one, into a new file; no secret is opened."""
+    """Write the events of all vaults, or of one, to a new file; secrets stay encrypted."""
     with session(data) as here:
         here.folder.check_outside(file)
         vault_id = None if vault is None else (here.account(account), vault)
@@ -52,34 +52,34 @@ def backup(
         header = _header(here, lines)
         with atomic_file(file, replace=False, mode=MODE_PRIVATE) as out:
             out.writelines(backup_lines(header, (line.raw for line in lines)))
-    notices().print(f"{len(lines)} events are in {file}.", highlight=False, soft_wrap=True)
+    notices().print(f"Wrote {len(lines)} events to {file}.", highlight=False, soft_wrap=True)
 
 
 def restore(*, file: File, data: Data = DATA_DEFAULT) -> None:
-    """Append what is missing on the vault topic; nothing is ever rolled back.
+    """Append the missing events of a backup to the vault topic; nothing is rolled back.
 
-    The same file again changes nothing. Stop sixgate up, or the signers, before.
+    The command is idempotent. Stop sixgate up, or the signers, first.
     """
     found = _read(file)
     try:
-        with progress("restoring what is missing"):
+        with progress("restoring"):
             count = _restored(found, data)
     except RestoreError as error:
         raise CommandError(ExitCode.REFUSED, f"{file}: {error}") from None
     except VaultEventError as error:
         raise _halted(error) from None
-    told = f"{count} events are restored." if count else "All of it is there already."
-    notices().print(told, highlight=False)
+    done = f"Restored {count} events." if count else "Nothing to restore: all events exist."
+    notices().print(done, highlight=False)
 
 
 def _halted(error: VaultEventError) -> CommandError:
-    told = f"the vault topic holds {error}: signers halt at it too, so restore the topic"
-    return CommandError(ExitCode.HALTED, told)
+    why = f"the vault topic holds {error}: signers halt there too, so restore the topic first"
+    return CommandError(ExitCode.HALTED, why)
 
 
 def _lines(here: Session) -> list[VaultLine]:
     try:
-        with progress("reading what signers said") as bar:
+        with progress("reading vault events") as bar:
             return vault_lines(_counted(here.api.vault_events(), bar))
     except VaultEventError as error:
         raise _halted(error) from None
@@ -124,5 +124,5 @@ def _restored(found: Backup, data: Path) -> int:
 
     settings = load_settings(settings_file)
     folder = Folder(settings.data if data == DATA_DEFAULT else data)
-    with speaking_as(Principal.SIGNER):
+    with connected_as(Principal.SIGNER):
         return onto_kafka(settings, folder, found)

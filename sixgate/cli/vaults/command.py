@@ -1,4 +1,4 @@
-"""``sixgate vaults``: what holds secrets and keys, each in a custody mode that is for ever."""
+"""``sixgate vaults``: creates and shows vaults; a custody mode cannot be changed later."""
 
 import typer
 
@@ -23,10 +23,10 @@ NEEDS: dict[CustodyMode, str] = {
     "2of3_client_custody": "one provider and the client's share",
     "2of3_multi_hsm_client": "two providers and the client's share",
 }
-"""Who takes part in a read; ``docs/custody-modes.md`` says more."""
+"""Parties needed for a read; details are in ``docs/custody-modes.md``."""
 app = typer.Typer(
     no_args_is_help=True,
-    help="Vaults of secrets and keys; a vault's custody mode is for ever.",
+    help="Manage vaults and their custody modes, which cannot be changed later.",
     epilog="Example: sixgate vaults list",
 )
 
@@ -54,13 +54,13 @@ def create(
     providers: Providers = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Make a vault of an account; its mode, envelope unless said, is chosen now and for ever."""
+    """Create a vault of an account. Its custody mode cannot be changed later."""
     with session(data) as here:
         owner = here.account(account)
-        if vault not in KEY_VAULTS:  # theirs is chosen before their account is opened
+        if vault not in KEY_VAULTS:  # key vaults are created before their account is opened
             here.require_account(owner)
         made = _create(here, owner, vault, mode, providers)
-    _tell(made)
+    _print_created(made)
 
 
 @app.command("list", epilog="Example: sixgate vaults list --account treasury --json")
@@ -90,7 +90,7 @@ def show_(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Show a vault: its mode, what reading needs, and which agents have grants on it."""
+    """Show a vault: its mode, the parties needed for a read, and agents with grants."""
     with session(data) as here:
         owner = here.account(account)
         found = here.vault(owner, vault)
@@ -103,13 +103,13 @@ def show_(
         ("account", owner),
         ("mode", found["mode"]),
         ("reading needs", found["reading_needs"]),
-        ("providers", ", ".join(found["providers"]) or "none: the vault has a key of its own"),
-        ("customer's key", (found["customer_keys"] or ["none"])[-1]),
+        ("providers", ", ".join(found["providers"]) or "- (the vault has its own key)"),
+        ("customer key", (found["customer_keys"] or ["-"])[-1]),
         ("versions of secrets", str(len(content["secrets"]))),
         ("key changes", str(content["key_changes"] or 0)),
         ("under a former key", str(content["behind"])),
-        ("under a former root", _under_former_roots(content) or "none"),
-        ("agents", ", ".join(agents) or "none has a grant"),
+        ("under a former root", _under_former_roots(content) or "-"),
+        ("agents", ", ".join(agents) or "no grants"),
     ]
     show(Sheet(f"Vault {vault}", pairs), screen())
 
@@ -123,20 +123,20 @@ def set_mode(
     providers: Providers = None,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Choose the mode of a vault that is made by itself, before it is made.
+    """Choose the mode of an automatically created vault before it is created.
 
-    Of __agent-keys, and under a tier of __treasury-keys, before the account is opened. No vault
-    that is there changes its mode.
+    For __agent-keys, and with a tier for __treasury-keys, before the account is opened. The mode of
+    an existing vault cannot be changed.
     """
     with session(data) as here:
         known = here.api.registry()["vaults"]
         owner = here.account(account)
         own = [one for one in known if (one["account"], one["vault"]) == (owner, vault)]
-        if own and (own[0]["mode"] != mode or _others(own[0], providers)):
+        if own and (own[0]["mode"] != mode or _differs(own[0], providers)):
             raise CommandError(ExitCode.REFUSED, _immutable(own[0]))
         if not own:
             own.append(_create(here, owner, vault, mode, providers))
-    _tell(own[0])
+    _print_created(own[0])
 
 
 app.command(
@@ -161,8 +161,8 @@ def _named(providers: str | None) -> list[str] | None:
     return [name.strip() for name in providers.split(",")] if providers else None
 
 
-def _others(found: Json, providers: str | None) -> bool:
-    """Tell whether other providers are wanted than a vault has, or another order of them."""
+def _differs(found: Json, providers: str | None) -> bool:
+    """Return whether providers are given and differ from the vault's, or in another order."""
     return providers is not None and found["providers"] != _named(providers)
 
 
@@ -183,17 +183,19 @@ def _under_former_roots(content: Json) -> str:
 def _immutable(found: Json) -> str:
     terms = " of ".join(filter(None, (found["mode"], ",".join(found["providers"]))))
     return (
-        f"{found['vault']} of {found['account']} is {terms}, for ever: every secret is sealed "
-        "under its vault's terms, and terms that could change could be made weaker; make another "
-        "vault with sixgate vaults create"
+        f"{found['vault']} of {found['account']} is {terms}, which cannot be changed: its secrets "
+        "are sealed under these terms, and a change could weaken them; create another vault with "
+        "sixgate vaults create"
     )
 
 
-def _tell(made: Json) -> None:
-    told = f"Vault {made['vault']} of {made['account']} is {made['mode']}, for ever."
-    notices().print(f"{told} Reading needs {NEEDS[made['mode']]}.", highlight=False)
+def _print_created(made: Json) -> None:
+    line = (
+        f"Vault {made['vault']} of {made['account']} has mode {made['mode']}, which is permanent."
+    )
+    notices().print(f"{line} Reading needs {NEEDS[made['mode']]}.", highlight=False)
     plan = PLANS[made["mode"]]
     if plan.needs_client:
-        lost = "sixgate vaults recover makes another" if plan.recoverable else "so is the secret"
-        told = "A secret in it comes with a share that its client alone keeps"
-        notices().print(f"{told}: if that is lost, {lost}.", highlight=False)
+        lost = "replace it with sixgate vaults recover" if plan.recoverable else "so is the secret"
+        line = "Each secret has a share that only the client holds"
+        notices().print(f"{line}. If it is lost, {lost}.", highlight=False)

@@ -1,4 +1,4 @@
-"""``sixgate vaults rotate-key``: new keys above what lies in a vault, and how far that has come."""
+"""``sixgate vaults rotate-key``: orders a key rotation and waits while the signer rewraps."""
 
 import time
 from collections.abc import Callable
@@ -21,9 +21,9 @@ from sixgate.cli.terminal import notices, print_json
 from sixgate.cli.vaults.options import Account, Provider, Root, Vault
 
 POLL_S = 0.1
-STILL_S = 10.0
-"""How long nothing may get on before the command ends and leaves the rest to the signer."""
-Left: TypeAlias = Callable[[Json], int]
+STALL_TIMEOUT_S = 10.0
+"""Time without progress after which the command ends; the signer continues alone."""
+Remaining: TypeAlias = Callable[[Json], int]
 
 
 def rotate_key(
@@ -35,32 +35,34 @@ def rotate_key(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Give a vault a new key; what lies in it is wrapped anew, and stays readable all the while.
+    """Rotate a vault's key (KEK) and rewrap its contents, which stay readable.
 
-    With --root the vault keeps its key, and that is wrapped by the root which the signer's settings
-    name now; with --root --provider it is this provider's shares that come under its new root.
+    With --root, keep the key and rewrap it under the root key in the signer's settings. With --root
+    --provider, rewrap that provider's shares under its new root key.
     """
     if provider is not None and not root:
-        usage("a provider holds shares under its root: say --root besides --provider")
+        usage("--provider selects shares under a root key: add --root")
     with session(data) as here:
         place = VaultId(here.account(account), vault)
         found = here.vault(*place)
         by = orderer(here)
         if provider is not None:
-            made, left = _move_shares(by, found, place, provider)
+            made, remaining = _move_shares(by, found, place, provider)
         else:
-            made, left = _change_key(by, found, place, root=root)
-        rest = _watch(here, place, left)
+            made, remaining = _change_key(by, found, place, root=root)
+        rest = _wait_for_rewrap(here, place, remaining)
     if as_json:
         print_json(made | {"left": rest})
         return
-    told = _told(root=root, provider=provider)
-    notices().print(f"{vault} of {place.account} has {told}.", highlight=False)
+    done = _summary(root=root, provider=provider)
+    notices().print(f"{vault} of {place.account} has {done}.", highlight=False)
     if rest:
-        notices().print(f"{rest} are yet to come: the signer goes on, see sixgate vaults show.")
+        notices().print(
+            f"{rest} are not rewrapped yet: the signer continues, see sixgate vaults show."
+        )
 
 
-def _change_key(by: Orderer, found: Json, place: VaultId, *, root: bool) -> tuple[Json, Left]:
+def _change_key(by: Orderer, found: Json, place: VaultId, *, root: bool) -> tuple[Json, Remaining]:
     changes = by.api.vault(*place)["key_changes"]
     if changes is None:
         raise CommandError(ExitCode.REFUSED, _without_key(found))
@@ -68,45 +70,46 @@ def _change_key(by: Orderer, found: Json, place: VaultId, *, root: bool) -> tupl
     return made, lambda now: int(now["behind"])
 
 
-def _move_shares(by: Orderer, found: Json, place: VaultId, provider: str) -> tuple[Json, Left]:
+def _move_shares(by: Orderer, found: Json, place: VaultId, provider: str) -> tuple[Json, Remaining]:
     if provider not in found["providers"]:
-        raise CommandError(ExitCode.REFUSED, _holds_none(found, provider))
+        raise CommandError(ExitCode.REFUSED, _holds_no_share(found, provider))
     before = by.api.vault(*place)["roots"].get(provider, {"changes": 0})
     made = change_provider_root(by, place, provider, before["changes"] + 1)
     return made, lambda now: int(now["roots"][provider]["left"])
 
 
-def _watch(here: Session, place: VaultId, left: Left) -> int:
-    """Show what gets on until all did, or nothing does for a while; return how much is left."""
-    total = least = left(here.api.vault(*place))
-    until_s = time.monotonic() + STILL_S
-    with progress("wrapping anew", total) as bar:
+def _wait_for_rewrap(here: Session, place: VaultId, remaining: Remaining) -> int:
+    """Show progress until all is rewrapped or the timeout passes; return the remaining number."""
+    total = least = remaining(here.api.vault(*place))
+    until_s = time.monotonic() + STALL_TIMEOUT_S
+    with progress("rewrapping", total) as bar:
         while least and time.monotonic() < until_s:
             time.sleep(POLL_S)
-            now = left(here.api.vault(*place))
+            now = remaining(here.api.vault(*place))
             if now < least:
-                least, until_s = now, time.monotonic() + STILL_S
+                least, until_s = now, time.monotonic() + STALL_TIMEOUT_S
                 bar.show(total - least, total)
     return least
 
 
-def _told(*, root: bool, provider: str | None) -> str:
+def _summary(*, root: bool, provider: str | None) -> str:
     if provider is not None:
-        return f"the shares of {provider} under the root that the settings name now"
+        return f"the shares of {provider} under the root key in the signer's settings"
     if root:
-        return "its key under the root that the settings name now"
-    return "a new key; what it has is wrapped anew"
+        return "its key under the root key in the signer's settings"
+    return "a new key; its contents are rewrapped"
 
 
 def _without_key(found: Json) -> str:
     if found["providers"]:
         return (
-            f"{found['vault']} has no key of its own: its providers hold shares of every secret; "
-            "--root --provider NAME puts one provider's shares under its new root"
+            f"{found['vault']} has no vault key, as its providers hold shares of each secret: "
+            "use --root --provider NAME to move a provider's shares under its new root key"
         )
-    return f"{found['vault']} has no key yet: it gets one with the first secret"
+    return f"{found['vault']} has no key yet: it gets one with the first secret, so store one"
 
 
-def _holds_none(found: Json, provider: str) -> str:
-    held = ", ".join(found["providers"]) or "no provider does, as it has a key of its own"
-    return f"{provider} holds no share in {found['vault']}: {held}"
+def _holds_no_share(found: Json, provider: str) -> str:
+    held = ", ".join(found["providers"])
+    why = f"the holders are {held}" if held else "the vault has its own key and no shares"
+    return f"{provider} holds no share in {found['vault']}: {why}"

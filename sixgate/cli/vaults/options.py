@@ -1,4 +1,4 @@
-"""Options and arguments that commands about vaults and secrets share."""
+"""Options and arguments for vaults."""
 
 from typing import Annotated, get_args
 
@@ -25,28 +25,34 @@ def _checked_vault(value: str | None) -> str | None:
 def _checked_mode(value: str | None) -> str | None:
     if value is None or value in MODES:
         return value
-    raise typer.BadParameter(f"{value!a} is no custody mode: there are {', '.join(MODES)}")
+    raise typer.BadParameter(f"{value!a} is not a custody mode: choose one of {', '.join(MODES)}")
 
 
 def _checked_providers(value: str | None) -> str | None:
     for name in value.split(",") if value else ():
-        if name.strip() not in PROVIDERS:  # a vault of a name that no settings can mean stays shut
+        if name.strip() not in PROVIDERS:  # no settings could open such a vault
             known = ", ".join(PROVIDERS)
-            raise typer.BadParameter(f"{name.strip()!a} is no provider: there are {known}")
+            raise typer.BadParameter(f"{name.strip()!a} is not a provider: choose from {known}")
     return value
 
 
 Vault = Annotated[
-    str, typer.Argument(metavar="VAULT", callback=_checked_vault, help="The vault's name.")
+    str, typer.Argument(metavar="VAULT", callback=_checked_vault, help="Name of the vault.")
 ]
 MaybeVault = Annotated[
     str | None,
-    typer.Option("--vault", metavar="VAULT", callback=_checked_vault, help="One vault; else all."),
+    typer.Option(
+        "--vault", metavar="VAULT", callback=_checked_vault, show_default="all", help="One vault."
+    ),
 ]
 KeyVault = Annotated[
     str | None,
     typer.Option(
-        "--vault", metavar="VAULT", callback=_checked_vault, help="Of keys; else the usual one."
+        "--vault",
+        metavar="VAULT",
+        callback=_checked_vault,
+        show_default="by the path",
+        help="Vault for the key.",
     ),
 ]
 Account = Annotated[
@@ -55,16 +61,24 @@ Account = Annotated[
         "--account",
         metavar="NAME",
         callback=checked_name,
-        help=f"Whose vault; else {ACCOUNT_DEFAULT}'s, or that of the only account.",
+        show_default=f"{ACCOUNT_DEFAULT}, or the only account",
+        help="Account of the vault.",
     ),
 ]
 Mode = Annotated[
-    str, typer.Argument(metavar="MODE", callback=_checked_mode, help="A custody mode.")
+    str,
+    typer.Argument(
+        metavar="MODE", callback=_checked_mode, help=f"Custody mode: {', '.join(MODES)}."
+    ),
 ]
 MaybeMode = Annotated[
     str | None,
     typer.Option(
-        "--mode", metavar="MODE", callback=_checked_mode, help=f"One of {', '.join(MODES)}."
+        "--mode",
+        metavar="MODE",
+        callback=_checked_mode,
+        show_default="envelope",
+        help=f"One of {', '.join(MODES)}.",
     ),
 ]
 Providers = Annotated[
@@ -72,11 +86,13 @@ Providers = Annotated[
     typer.Option(
         metavar="A,B,C",
         callback=_checked_providers,
-        help="Who holds shares, in this order; else gcp,aws,azure.",
+        show_default="gcp,aws,azure",
+        help="Providers that hold shares, in this order.",
     ),
 ]
 Root = Annotated[
-    bool, typer.Option("--root", help="Keep the key, and wrap it by the root that is set now.")
+    bool,
+    typer.Option("--root", help="Keep the key and rewrap it under the root key in the settings."),
 ]
 Provider = Annotated[
     str | None,
@@ -84,6 +100,6 @@ Provider = Annotated[
         "--provider",
         metavar="NAME",
         callback=checked_name,
-        help="With --root: the provider whose shares come under its new root.",
+        help="With --root: the provider whose shares are rewrapped under its new root key.",
     ),
 ]

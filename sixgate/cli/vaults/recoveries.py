@@ -1,4 +1,4 @@
-"""``sixgate vaults recover``: a client that lost its share of a secret gets another one."""
+"""``sixgate vaults recover``: replaces a client's lost share of a secret or key."""
 
 from typing import Annotated
 
@@ -32,12 +32,12 @@ def _checked_client(value: str | None) -> str | None:
 def _checked_why(value: str) -> str:
     if len(value.strip()) > 0 and len(value) <= fields.TEXT_MAX:
         return value
-    raise typer.BadParameter(f"say why, in at most {fields.TEXT_MAX} characters")
+    raise typer.BadParameter(f"give a reason of 1 to {fields.TEXT_MAX} characters")
 
 
 Why = Annotated[
     str,
-    typer.Option(metavar="TEXT", callback=_checked_why, help="Why; it is on record for ever."),
+    typer.Option(metavar="TEXT", callback=_checked_why, help="Reason; recorded permanently."),
 ]
 ShareFor = Annotated[
     str | None,
@@ -45,7 +45,7 @@ ShareFor = Annotated[
         "--share-for",
         metavar="KEY",
         callback=_checked_client,
-        help="The client's own X25519 key, instead of a file here.",
+        help="Seal the share to the client's X25519 key instead of writing a file.",
     ),
 ]
 
@@ -62,14 +62,14 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Replace a client's lost share of a secret or key, in 2of3_client_custody; nobody reads it."""
+    """Replace a lost client share of a secret or key, in mode 2of3_client_custody."""
     with session(data) as here:
         place = VaultId(here.account(account), vault)
         found = here.vault(*place)
         if not PLANS[found["mode"]].recoverable:
             raise CommandError(ExitCode.REFUSED, _unrecoverable(found))
         if share_for and share_out:
-            usage("the share goes to one client: say --share-for or --share-out")
+            usage("the share goes to one client: give --share-for or --share-out, not both")
         newest = _newest(here, place, path)
         client = None if share_for else client_of(here.folder, found, path, share_out)
         to = share_for or (client.share_for if client else "")
@@ -79,12 +79,12 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
         def ordered() -> Json:
             return recover_share(by, place, lost)
 
-        made = client.made(here, ordered, "recover it once more") if client else ordered()
-    _tell(made, as_json=as_json, boxed=share_for is not None)
+        made = client.made(here, ordered, "run the recovery again") if client else ordered()
+    _print(made, as_json=as_json, sealed=share_for is not None)
 
 
 def _newest(here: Session, place: VaultId, path: str) -> int:
-    """Return the newest version of a secret, or of a key; end the command where there is none."""
+    """Return the newest version of a secret or key; an unknown path ends the command."""
     secrets = here.api.vault(*place)["secrets"]
     keys = [k for k in here.registry["keys"] if (k["account"], k["vault"]) == place]
     versions = {one["path"]: int(one["version"]) for one in (*secrets, *keys)}
@@ -94,19 +94,18 @@ def _newest(here: Session, place: VaultId, path: str) -> int:
 
 
 def _unrecoverable(found: Json) -> str:
-    told = f"{found['vault']} is {found['mode']}, which has no recovery"
+    why = f"{found['vault']} has mode {found['mode']}, which has no recovery"
     if not PLANS[found["mode"]].needs_client:
-        return f"{told}: no client has a share in it that could be lost"
+        return f"{why}: it has no client share that could be lost"
     return (
-        f"{told}: without the client's share its secrets open for nobody; a vault of mode "
-        "2of3_client_custody has one"
+        f"{why}: without the client share its secrets cannot be opened; use a vault of mode "
+        "2of3_client_custody for new secrets"
     )
 
 
-def _tell(made: Json, *, as_json: bool, boxed: bool) -> None:
-    if as_json or boxed:
+def _print(made: Json, *, as_json: bool, sealed: bool) -> None:
+    if as_json or sealed:
         print_json(made)
         return
-    told = f"The client's share of {made['path']}, version {made['version']}, is a new one"
-    fits = "the former one fits none of the shares that count now"
-    notices().print(f"{told}; {fits}.", highlight=False)
+    done = f"Replaced the client share of {made['path']}, version {made['version']}"
+    notices().print(f"{done}; the former share no longer fits.", highlight=False)

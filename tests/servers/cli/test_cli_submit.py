@@ -208,7 +208,7 @@ def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
     (result,) = quick.submit(INTENT | {"chain": "polygon"})
     shown = quick.ok("intents", "show", result["intent"][:12]).out
     assert shown.splitlines()[1] == f"intent           {result['intent']}"
-    assert "not asked for" in quick.ok("intents", "show", quick.submit(INTENT)[0]["intent"]).out
+    assert "not requested" in quick.ok("intents", "show", quick.submit(INTENT)[0]["intent"]).out
     for word in (
         "0.5 POL",
         "admission",

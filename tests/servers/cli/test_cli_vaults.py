@@ -9,7 +9,7 @@ import pytest
 from sixgate.authoring import operator
 from sixgate.authoring.operator import Admin, KeyPlace
 from sixgate.cli.secrets.client_shares import Client, client_of
-from sixgate.cli.secrets.sealing_keys import kept_beside
+from sixgate.cli.secrets.sealing_keys import sealing_key_file
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 from sixgate.socket.connection import connect
@@ -210,8 +210,8 @@ def stopped(path: str, file: Path) -> Client:
     """Do what a command does before it is killed: its key is on disk, and nothing else of it."""
     client = client_of(Folder(file.parent / "data"), TREASURY, path, file)
     assert client is not None
-    assert kept_beside(file).stat().st_mode & 0o777 == 0o600
-    assert client.share_for.removeprefix("0x") not in kept_beside(file).read_text()
+    assert sealing_key_file(file).stat().st_mode & 0o777 == 0o600
+    assert client.share_for.removeprefix("0x") not in sealing_key_file(file).read_text()
     return client
 
 
@@ -240,7 +240,7 @@ def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
     )
     assert made["address"] == again.out.strip().lower()
     assert "version 1" in again.err
-    assert (file.stat().st_mode & 0o777, kept_beside(file).exists()) == (0o600, False)
+    assert (file.stat().st_mode & 0o777, sealing_key_file(file).exists()) == (0o600, False)
     keys = [k for k in cli.ok("keys", "list", "--json").json if k["path"] == "wallets/taken"]
     assert [key["version"] for key in keys] == [1]
 
@@ -252,6 +252,6 @@ def test_a_command_that_was_killed_before_it_ordered_is_begun_anew(
     stopped("wallets/begun", file)
     provision = ("keys", "provision", "wallets/begun", "--account", "main", "--share-out")
     assert cli.ok(*provision, str(file)).out.startswith("0x")
-    assert not kept_beside(file).exists()
+    assert not sealing_key_file(file).exists()
     refused = cli.run(*provision, str(tmp_path / "second"))
-    assert (refused.code, kept_beside(tmp_path / "second").exists()) == (4, False)
+    assert (refused.code, sealing_key_file(tmp_path / "second").exists()) == (4, False)

@@ -21,14 +21,14 @@ main()
 """
 INTERRUPTED = """
 import os, signal, sys
-from sixgate.cli.interrupts import raise_again
+from sixgate.cli.interrupts import raise_on_interrupt
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
         if name == {loading!r}:
             os.kill(os.getpid(), signal.SIGINT)
 import sixgate.cli.app as cli
 def app(**_):
-    raise_again()
+    raise_on_interrupt()
     sys.meta_path.insert(0, Interrupting())
     raise OSError(2, "no such file")
 cli.app = app

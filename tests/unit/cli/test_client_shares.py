@@ -36,7 +36,9 @@ REPLACED = service(Ed25519Signer(SIGNER.keyid, b"2" * 32), "signer")
 KNOWN = registered(*FUNDED)[1].sequence
 """How far the registry went before the signer got another key."""
 ANSWER = answered(MODE)
-HERE = Client(KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("out"), Path("kept"))
+HERE = Client(
+    KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("out"), Path("key_file")
+)
 
 
 def told(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
@@ -58,7 +60,7 @@ def left(events: Sequence[bytes], *entries: Entry) -> Json | None:
     for event in events:
         with suppress(KeyOrderError):
             said.load(event, registry)
-    return HERE.left(client_shares(said, (FUND, ANSWER.vault), ANSWER.path), "acme")
+    return HERE.made_earlier(client_shares(said, (FUND, ANSWER.vault), ANSWER.path), "acme")
 
 
 def test_what_the_signer_made_for_a_stopped_command_is_found() -> None:
@@ -112,10 +114,10 @@ def test_the_key_for_a_share_goes_only_if_it_is_certain_that_nothing_was_made(
     tmp_path: Path, error: ApiError, *, stays: bool
 ) -> None:
     """A thief of any process could write a refusal, and the share of what is made be lost."""
-    kept = tmp_path / "kept"
-    kept.write_text("a key")
-    client = replace(HERE, kept=kept)
+    key_file = tmp_path / "key_file"
+    key_file.write_text("a key")
+    client = replace(HERE, key_file=key_file)
 
-    with pytest.raises(ApiError), client._on_disk():  # noqa: SLF001
+    with pytest.raises(ApiError), client._deleting_unused_key():  # noqa: SLF001
         raise error
-    assert kept.exists() is stays
+    assert key_file.exists() is stays

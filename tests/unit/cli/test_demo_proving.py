@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
-from sixgate.cli.demo.signature_checks import STATED, as_asked, recovered
+from sixgate.cli.demo.signature_checks import COMPARED, matches_intent, recovered
 from tests.harness.builders.cases import (
     ACCOUNT,
     GWEI,
@@ -43,16 +43,16 @@ def event_of(one: TransactionIntent) -> dict[str, Any]:
 
 def test_what_was_asked_for_is_genuine() -> None:
     event = event_of(ASKED)
-    assert as_asked(ASKED, event)
+    assert matches_intent(ASKED, event)
     assert recovered(event) == address_of(SECRET)
 
 
-@pytest.mark.parametrize("field", STATED)
+@pytest.mark.parametrize("field", COMPARED)
 def test_any_other_field_is_not_what_was_asked_for(field: str) -> None:
     other = ASKED.model_copy(update={field: OTHER[field]})
-    assert not as_asked(other, event_of(ASKED))
+    assert not matches_intent(other, event_of(ASKED))
 
 
 def test_bytes_that_are_not_what_the_event_says_are_not_genuine() -> None:
     event, another = event_of(ASKED), event_of(ASKED.model_copy(update={"value_wei": 4}))
-    assert not as_asked(ASKED, event | {"raw_transaction": another["raw_transaction"]})
+    assert not matches_intent(ASKED, event | {"raw_transaction": another["raw_transaction"]})

@@ -1,4 +1,4 @@
-"""The acts of the demo do what their lines say."""
+"""The records of the demo do what their lines say."""
 
 import base64
 import json
@@ -16,33 +16,33 @@ from schemas.reasons import Reason
 from signer.signatures import Ed25519Signer, InvalidSignatureError, open_envelope
 from sixgate.authoring.intent_form import IntentFormError
 from sixgate.authoring.intent_lines import split
-from sixgate.cli.demo.script import Act, Stage, acts_of
+from sixgate.cli.demo.script import DemoRecord, RecordBuilder, build_records
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 EXAMPLES = Path(sixgate.__file__).parent / "examples" / "intents.jsonl"
 FIRST = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1", "label": "first"}
 
 
-def acts(*lines: dict[str, Any]) -> list[Act]:
+def records(*lines: dict[str, Any]) -> list[DemoRecord]:
     keys = iter(range(100))
     stranger = Ed25519Signer("stranger", b"s" * 32)
-    stage = Stage(directory(), signers, stranger, NOW_MS, lambda: f"key-{next(keys)}")
-    return acts_of(split(b"\n".join(json.dumps(line).encode() for line in lines)), stage)
+    builder = RecordBuilder(directory(), signers, stranger, NOW_MS, lambda: f"key-{next(keys)}")
+    return build_records(split(b"\n".join(json.dumps(line).encode() for line in lines)), builder)
 
 
-def played(kind: str, **more: Any) -> tuple[Act, Act]:
+def built(kind: str, **more: Any) -> tuple[DemoRecord, DemoRecord]:
     line = {"demo": kind, "label": kind, "expect": "expired"} | more
-    first, second = acts(FIRST, line)
+    first, second = records(FIRST, line)
     return first, second
 
 
 def test_a_replay_is_the_same_bytes() -> None:
-    first, replay = played("replay", of="first")
+    first, replay = built("replay", of="first")
     assert (replay.value, replay.account) == (first.value, first.account)
 
 
 def test_a_changed_replay_keeps_the_key_and_is_signed_by_its_agent() -> None:
-    first, changed = played("changed", of="first", value="0.75")
+    first, changed = built("changed", of="first", value="0.75")
     assert isinstance(first.intent, TransactionIntent)
     assert isinstance(changed.intent, TransactionIntent)
     assert changed.intent.idempotency_key == first.intent.idempotency_key
@@ -54,26 +54,26 @@ def test_a_changed_replay_keeps_the_key_and_is_signed_by_its_agent() -> None:
 def test_times_are_shifted_beyond_what_is_accepted() -> None:
     line = {name: value for name, value in FIRST.items() if name != "label"}
     for kind, least, most in (("expired", -EXPIRY_MS_MAX, 0), ("far", EXPIRY_MS_MAX, 2**53)):
-        _, act = played(kind, **line)
-        assert act.intent
-        assert least < act.intent.expires_at_ms - NOW_MS < most
+        _, record = built(kind, **line)
+        assert record.intent
+        assert least < record.intent.expires_at_ms - NOW_MS < most
 
 
-def test_a_forged_act_does_not_carry_its_agents_signature() -> None:
-    _, forged = played("forged", **{k: v for k, v in FIRST.items() if k != "label"})
+def test_a_forged_record_does_not_carry_its_agents_signature() -> None:
+    _, forged = built("forged", **{k: v for k, v in FIRST.items() if k != "label"})
     with pytest.raises(InvalidSignatureError):
         open_envelope(Envelope.decode(forged.value), INTENT_TYPE, signers("payroll").public_key)
 
 
-def test_a_misrouted_act_lies_in_another_accounts_place() -> None:
+def test_a_misrouted_record_has_another_accounts_key() -> None:
     line = {k: v for k, v in FIRST.items() if k != "label"} | {"account": "trading"}
-    _, misrouted = played("misrouted", **line)
+    _, misrouted = built("misrouted", **line)
     assert misrouted.intent
     assert (misrouted.record()["key"], misrouted.intent.account) == ("trading", "treasury")
 
 
-def test_a_malformed_act_is_sent_as_it_is() -> None:
-    _, broken = played("malformed", account="treasury", bytes='{"agent":')
+def test_a_malformed_record_is_sent_unchanged() -> None:
+    _, broken = built("malformed", account="treasury", bytes='{"agent":')
     assert base64.b64decode(broken.record()["value"]) == b'{"agent":'
     with pytest.raises(MalformedError):
         Envelope.decode(broken.value)
@@ -82,9 +82,9 @@ def test_a_malformed_act_is_sent_as_it_is() -> None:
 @pytest.mark.parametrize(
     "line", [{"demo": "bribe"}, {"demo": "replay", "of": "nobody", "label": "x", "expect": "y"}]
 )
-def test_a_line_that_cannot_be_played_is_refused(line: dict[str, Any]) -> None:
+def test_an_invalid_line_is_refused(line: dict[str, Any]) -> None:
     with pytest.raises(IntentFormError):
-        acts(FIRST, line)
+        records(FIRST, line)
 
 
 def test_the_examples_reach_every_gate_and_name_real_reasons() -> None:

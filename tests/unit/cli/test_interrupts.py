@@ -11,7 +11,7 @@ from schemas.fields import Uint256
 from schemas.outcome import TransactionSigned
 from signer.account import LiveIntent
 from sixgate.cli import interrupts
-from sixgate.cli.interrupts import AGAIN_S, leave_at_once, raise_again
+from sixgate.cli.interrupts import RETRY_S, exit_on_interrupt, raise_on_interrupt
 from tests.harness.builders.cases import intent, signed
 from tests.harness.builders.signer_records import live_of
 
@@ -29,11 +29,11 @@ class Pressed(int):
 @pytest.fixture(autouse=True)
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Answer signals as a command does, but come again only when the test says so."""
-    monkeypatch.setattr(interrupts, "AGAIN_S", 3_600)
+    monkeypatch.setattr(interrupts, "RETRY_S", 3_600)
     before = {number: signal.getsignal(number) for number in NUMBERS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    leave_at_once()
-    raise_again()
+    exit_on_interrupt()
+    raise_on_interrupt()
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
@@ -70,7 +70,7 @@ def ended_by_the_clock() -> bool:
 
 
 def test_it_comes_again_before_anybody_waits_for_it() -> None:
-    assert 0 < AGAIN_S <= 0.1
+    assert 0 < RETRY_S <= 0.1
 
 
 def test_anywhere_else_it_is_answered_at_once() -> None:
@@ -80,6 +80,6 @@ def test_anywhere_else_it_is_answered_at_once() -> None:
 
 def test_whoever_ignores_it_goes_on_doing_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    leave_at_once()
-    raise_again()
+    exit_on_interrupt()
+    raise_on_interrupt()
     assert str(Pressed(5)) == "5"

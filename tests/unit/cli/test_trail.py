@@ -6,7 +6,7 @@ import pytest
 from schemas.clearance import Gate
 from sixgate.api import Json
 from sixgate.authoring.intent_lines import finish, read, split
-from sixgate.cli.intents.trail import way_of
+from sixgate.cli.intents.trail import trail_of
 from tests.harness.builders.directories import ADDRESS, NOW_MS, directory, signers
 
 LINE = {"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"}
@@ -38,7 +38,7 @@ REJECTED = {
 }
 
 
-def trail(*more: Json) -> list[Json]:
+def events(*more: Json) -> list[Json]:
     sealed = envelope()
     return [
         event("intents.submitted", 10, sealed),
@@ -49,35 +49,35 @@ def trail(*more: Json) -> list[Json]:
 
 
 def test_each_gate_has_its_verdict_and_those_behind_a_refusal_have_none() -> None:
-    way = way_of(trail(event("outcomes", 15, REJECTED)))
-    found = {step.gate: (step.passed, step.at_ms, step.reason) for step in way.steps}
+    trail = trail_of(events(event("outcomes", 15, REJECTED)))
+    found = {step.gate: (step.passed, step.at_ms, step.reason) for step in trail.steps}
     assert list(found) == list(Gate)
     assert found[Gate.ADMISSION] == (True, 11, "")
     assert found[Gate.VALUE_CAP] == (False, 12, "value_too_high")
     assert found[Gate.SIMULATION] == (None, None, "")
     assert found[Gate.SIGNING] == (False, 14, "value_too_high")
-    assert way.steps[-1].detail == "value-cap: over"
+    assert trail.steps[-1].detail == "value-cap: over"
 
 
 def test_what_was_asked_is_read_from_the_agents_own_bytes() -> None:
-    intent = way_of(trail()).intent
+    intent = trail_of(events()).intent
     assert intent is not None
     assert (intent.agent, intent.chain_id) == ("payroll", 8453)
 
 
 def test_an_intent_under_way_has_no_outcome_yet() -> None:
-    way = way_of(trail())
-    assert way.outcome is None
-    assert way.steps[-1].passed is None
+    trail = trail_of(events())
+    assert trail.outcome is None
+    assert trail.steps[-1].passed is None
 
 
 def test_the_first_outcome_counts() -> None:
     later = REJECTED | {"reason": "expired"}
-    way = way_of(trail(event("outcomes", 15, REJECTED), event("outcomes", 16, later)))
-    assert way.outcome == REJECTED
+    trail = trail_of(events(event("outcomes", 15, REJECTED), event("outcomes", 16, later)))
+    assert trail.outcome == REJECTED
 
 
 @pytest.mark.parametrize("payload", ["e30=", "eyJ2IjoxfQ=="])
 def test_an_envelope_without_an_intent_tells_nothing(payload: str) -> None:
     broken = envelope() | {"payload": payload}
-    assert way_of([event("intents.submitted", 10, broken)]).intent is None
+    assert trail_of([event("intents.submitted", 10, broken)]).intent is None
