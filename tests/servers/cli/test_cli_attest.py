@@ -1,4 +1,4 @@
-"""A customer's way: fetch evidence from a running signer, verify it offline, follow an outcome."""
+"""Attestation commands: fetch evidence, verify it offline, verify the boot of an outcome."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ BELIEVING = DEFAULT | {"simulated_root": SIMULATED_ROOT}
 def running(
     organisation: InProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InProcess]:
-    """Serve a folder whose signer decided in two lives."""
+    """Serve a folder whose signer decided in two boots."""
     cli = organisation.copy(tmp_path_factory.mktemp("attested") / "data")
     cli.submit(INTENT)
     with served(cli) as at_work:
@@ -44,7 +44,7 @@ def policy(folder: Path, content: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Evidence as ``attest`` wrote it to a file, and what the command said."""
+    """Evidence as ``attest`` wrote it to a file, and the command's output."""
 
     nonce: str
     file: Path
@@ -77,9 +77,7 @@ def test_evidence_is_fetched_and_verifies_for_its_nonce_alone(
     assert (wrong.code, "(report_data_mismatch)" in wrong.sentence) == (14, True)
 
 
-def test_the_default_policy_refuses_what_is_simulated_and_says_so(
-    evidence: Fetched, tmp_path: Path
-) -> None:
+def test_the_default_policy_refuses_simulated_evidence(evidence: Fetched, tmp_path: Path) -> None:
     words = ("attest", "verify", str(evidence.file), "--policy", policy(tmp_path, DEFAULT))
     ended = InProcess(None).run(*words, "--json")
     assert ended.code == ExitCode.NOT_ATTESTED
@@ -87,7 +85,7 @@ def test_the_default_policy_refuses_what_is_simulated_and_says_so(
     assert ended.json["code"] == "root_unpinned"
 
 
-def test_who_asks_again_at_once_is_told_to_wait(running: InProcess) -> None:
+def test_attestation_is_rate_limited(running: InProcess) -> None:
     ended: list[Ended] = []
 
     def answered_and_refused() -> bool:
@@ -102,33 +100,31 @@ def test_who_asks_again_at_once_is_told_to_wait(running: InProcess) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "0x00", "ab" * 65, "xyz", "0x" + "g" * 64])
-def test_what_is_no_nonce_is_told(running: InProcess, wrong: str) -> None:
+def test_an_invalid_nonce_is_refused(running: InProcess, wrong: str) -> None:
     ended = running.run("attest", "--nonce", wrong)
     assert (ended.code, "32 to 64" in ended.sentence) == (ExitCode.USAGE, True)
 
 
-def test_no_nonce_at_all_is_told(running: InProcess, tmp_path: Path) -> None:
+def test_a_missing_nonce_is_refused(running: InProcess, tmp_path: Path) -> None:
     ended = running.run("attest", "--out", str(tmp_path / "file"))
     assert (ended.code, "--nonce" in ended.sentence) == (ExitCode.USAGE, True)
 
 
-def test_evidence_is_not_kept_among_the_folders_own_files(running: InProcess) -> None:
+def test_evidence_is_not_written_into_the_data_folder(running: InProcess) -> None:
     ended = running.run("attest", "--nonce", nonce(), "--out", str(running.data / "evidence.json"))
     assert ended.code != 0
     assert not (running.data / "evidence.json").exists()
 
 
-def test_every_life_that_decided_is_listed_once(running: InProcess) -> None:
-    lives = running.ok("attest", "boots", "--json").json
-    assert [life["signer"] for life in lives] == ["signer-0", "signer-0"]
-    assert [life["simulated"] for life in lives] == [True, True]
+def test_every_boot_that_decided_is_listed_once(running: InProcess) -> None:
+    boots = running.ok("attest", "boots", "--json").json
+    assert [boot["signer"] for boot in boots] == ["signer-0", "signer-0"]
+    assert [boot["simulated"] for boot in boots] == [True, True]
     shown = running.ok("attest", "boots").out
-    assert all(str(safe(life["boot"])) in shown for life in lives)
+    assert all(str(safe(boot["boot"])) in shown for boot in boots)
 
 
-def test_an_outcome_leads_to_the_machine_that_decided_it(
-    running: InProcess, tmp_path: Path
-) -> None:
+def test_the_deciding_boot_of_an_outcome_is_verified(running: InProcess, tmp_path: Path) -> None:
     believed, strict = policy(tmp_path, BELIEVING), tmp_path / "strict.json"
     strict.write_text(json.dumps(DEFAULT))
     file = tmp_path / "boot.json"
@@ -137,8 +133,8 @@ def test_an_outcome_leads_to_the_machine_that_decided_it(
         running.ok("attest", "boot", one["intent"], "--policy", believed, "--json").json
         for one in (newest, oldest)
     ]
-    lives = running.ok("attest", "boots", "--json").json
-    assert [one["boot"] for one in found] == [life["boot"] for life in lives]
+    boots = running.ok("attest", "boots", "--json").json
+    assert [one["boot"] for one in found] == [boot["boot"] for boot in boots]
     words = ("attest", "boot", oldest["intent"][:12], "--policy")
     assert running.ok(*words, believed, "--out", str(file)).out.startswith("SIMULATED: ")
     boot = found[1]["boot"]
@@ -149,6 +145,6 @@ def test_an_outcome_leads_to_the_machine_that_decided_it(
     assert (ended.code, "simulated" in ended.sentence) == (14, True)
 
 
-def test_an_intent_that_nobody_knows_is_told(running: InProcess, tmp_path: Path) -> None:
+def test_an_unknown_intent_is_refused(running: InProcess, tmp_path: Path) -> None:
     ended = running.run("attest", "boot", "0xffff", "--policy", policy(tmp_path, BELIEVING))
     assert ended.code == ExitCode.NOT_FOUND

@@ -1,4 +1,4 @@
-"""A vault topic that was lost and is put back: everything opens again, and nothing goes back."""
+"""Vault backups: a lost topic is restored, and nothing is rolled back."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def kept(
         cli.ok("secrets", "put", "prod", "token", "--generate", *OWNED)
         cli.ok("vaults", "rotate-key", "prod", *OWNED)
         show = ("vaults", "show", "prod", *OWNED, "--json")
-        until(lambda: cli.ok(*show).json["behind"] == 0)  # what is wrapped anew is said later
+        until(lambda: cli.ok(*show).json["behind"] == 0)  # rewraps are published later
         cli.ok("vaults", "backup", str(newer))
     return cli, older, newer
 
@@ -57,7 +57,7 @@ def value_of(cli: CommandLine) -> str:
 
 
 @pytest.mark.parametrize("from_offset", [0, 2])
-def test_what_was_lost_is_put_back_and_everything_opens_again(
+def test_lost_events_are_restored_and_secrets_open(
     cli: CommandLine, kept: tuple[CommandLine, Path, Path], from_offset: int
 ) -> None:
     lose(cli, from_offset)
@@ -86,7 +86,7 @@ def test_an_older_backup_rolls_nothing_back(
     assert value_of(cli) == VALUE
 
 
-def test_a_torn_or_changed_file_says_so_and_restores_nothing(
+def test_a_torn_or_changed_file_restores_nothing(
     cli: CommandLine, kept: tuple[CommandLine, Path, Path], tmp_path: Path
 ) -> None:
     whole = kept[2].read_bytes()
@@ -99,12 +99,12 @@ def test_a_torn_or_changed_file_says_so_and_restores_nothing(
         assert refused.code == 2
         assert str(file) in refused.sentence
         assert ("digest" in refused.sentence) is complete
-    missing = cli.run("vaults", "restore", str(tmp_path / "none"))
+    missing = cli.run("vaults", "restore", str(tmp_path / "missing"))
     assert missing.code == 5
     assert cli.run("agents", "list").code == 7
 
 
-def test_a_topic_that_holds_what_no_signer_said_is_not_the_backups_fault(
+def test_a_malformed_topic_is_not_blamed_on_the_backup(
     cli: CommandLine, kept: tuple[CommandLine, Path, Path]
 ) -> None:
     with sqlite3.connect(cli.data / "pipeline.db") as log:
@@ -116,7 +116,7 @@ def test_a_topic_that_holds_what_no_signer_said_is_not_the_backups_fault(
     assert str(kept[2]) not in halted.sentence
 
 
-def test_a_backup_has_no_secret_in_it_and_stays_private(
+def test_a_backup_contains_no_secret_and_is_private(
     kept: tuple[CommandLine, Path, Path],
 ) -> None:
     cli, _, newer = kept
@@ -130,9 +130,7 @@ def test_a_backup_has_no_secret_in_it_and_stays_private(
     assert (inside.code, str(cli.data / "x") in inside.sentence) == (5, True)
 
 
-def test_one_vault_is_saved_alone_and_restored_beside_the_others(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_one_vault_is_backed_up_and_restored(cli: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "prod.jsonl"
     cli.ok("vaults", "backup", str(file), "--vault", "prod", *OWNED)
     header = json.loads(file.read_bytes().splitlines()[0])

@@ -1,4 +1,4 @@
-"""The customer's own key: the server refuses what is not under it and never has it."""
+"""Customer keys: the signer refuses values without them and never has the key."""
 
 import secrets
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def enrolled(cli: CommandLine, vault: str, key: Path, *paths: str) -> None:
 
 
 def began(cli: CommandLine, vault: str, key: Path) -> None:
-    """Do what a rotation does first, and no more: it was killed right after."""
+    """Do the first steps of a rotation: create and enrol the new key."""
     secret = secrets.token_bytes(KEY_BYTES)
     key.touch(mode=0o600)
     key.write_text(secret.hex())
@@ -57,9 +57,7 @@ def began(cli: CommandLine, vault: str, key: Path) -> None:
         operator.register(api, Folder(cli.data).admin(), [record], wall_ms())
 
 
-def test_the_server_takes_values_under_the_enrolled_key_alone(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_only_values_under_the_enrolled_key_are_accepted(cli: CommandLine, tmp_path: Path) -> None:
     key, other = tmp_path / "key", tmp_path / "other"
     enrolled(cli, "one", key, "db")
     assert key.stat().st_mode & 0o777 == 0o600
@@ -79,9 +77,7 @@ def test_the_server_takes_values_under_the_enrolled_key_alone(
     assert len(fingerprint) == 1
 
 
-def test_a_value_is_opened_by_whoever_has_the_customers_key(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_a_value_opens_only_with_the_customer_key(cli: CommandLine, tmp_path: Path) -> None:
     key, out = tmp_path / "key", tmp_path / "out"
     enrolled(cli, "two", key, "db")
     assert get(cli, "two", "db", "--customer-key", str(key)).out == f"{VALUE} db"
@@ -106,7 +102,7 @@ def test_no_customers_key_is_in_any_file_of_a_folder_at_rest(
         assert VALUE.encode() not in content
 
 
-def test_a_rotation_that_was_stopped_goes_on_and_all_is_readable_meanwhile(
+def test_an_interrupted_rotation_continues_and_values_stay_readable(
     cli: CommandLine, tmp_path: Path
 ) -> None:
     old, new, paths = tmp_path / "old", tmp_path / "new", ("a", "b", "c", "d")
@@ -130,9 +126,7 @@ def test_a_rotation_that_was_stopped_goes_on_and_all_is_readable_meanwhile(
         assert first.out == f"{VALUE} {path}"
 
 
-def test_a_rotation_that_the_agent_could_not_finish_is_not_begun(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_a_rotation_does_not_start_without_all_rights(cli: CommandLine, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     enrolled(cli, "six", old, "a", "b")
     rotate = ("cmek", "rotate", "six", "--agent", "payroll", "--key", str(old))
@@ -146,7 +140,7 @@ def test_a_rotation_that_the_agent_could_not_finish_is_not_begun(
     assert len(shown["secrets"]) == 2
 
 
-def test_values_that_a_rotation_left_behind_are_not_lost_to_the_next_one(
+def test_values_left_by_an_unfinished_rotation_are_reported(
     cli: CommandLine, tmp_path: Path
 ) -> None:
     first, second, third = (tmp_path / name for name in ("first", "second", "third"))
@@ -161,9 +155,7 @@ def test_values_that_a_rotation_left_behind_are_not_lost_to_the_next_one(
         assert get(cli, "seven", path, "--customer-key", str(third)).out == f"{VALUE} {path}"
 
 
-def test_a_key_that_is_not_enrolled_rotates_nothing_and_a_former_one_never_returns(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_unknown_and_former_keys_are_refused(cli: CommandLine, tmp_path: Path) -> None:
     old, new, third = (tmp_path / name for name in ("old", "new", "third"))
     enrolled(cli, "four", old, "a")
     rotate = ("cmek", "rotate", "four", "--agent", "payroll")
@@ -177,7 +169,7 @@ def test_a_key_that_is_not_enrolled_rotates_nothing_and_a_former_one_never_retur
     assert cli.run("cmek", "enrol", "four", *OWNED, "--key", str(third)).code == 2
 
 
-def test_a_vault_with_secrets_takes_no_customers_key(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_vault_with_secrets_cannot_enrol_a_key(cli: CommandLine, tmp_path: Path) -> None:
     cli.ok("vaults", "create", "five", *OWNED)
     assert put(cli, "five", "a").code == 0
     refused = cli.run("cmek", "enrol", "five", *OWNED, "--key", str(tmp_path / "key"))

@@ -1,4 +1,4 @@
-"""The demo: in a temporary folder, again on the same one, and checked by other people's code."""
+"""The demo: in a temporary folder, repeated on one folder, and checked with eth_account."""
 
 import json
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def played(cli: CommandLine) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the demo told of its runs on one folder, and what a producer got there afterwards."""
+    """The demo's output for its runs on one folder, and a producer's result afterwards."""
 
     runs: list[dict[str, Any]]
     submitted: Ended
@@ -50,7 +50,7 @@ def show(shown: Shown) -> dict[str, Any]:
     return shown.runs[0]
 
 
-def test_by_default_nothing_stays_behind(tmp_path: Path) -> None:
+def test_by_default_no_files_remain(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     ended = CommandLine(None).run("demo", more={"TMPDIR": str(temporary)})
@@ -82,7 +82,7 @@ def signed(show: dict[str, Any], kind: str) -> dict[str, Any]:
     }
 
 
-def test_senders_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+def test_senders_match_eth_account(show: dict[str, Any]) -> None:
     transactions = signed(show, "transaction.signed")
     assert {result.get("tx_type", 2) for result in transactions.values()} == {0, 1, 2, 3, 4}
     for label, result in transactions.items():
@@ -90,7 +90,7 @@ def test_senders_are_those_that_eth_account_recovers(show: dict[str, Any]) -> No
         assert recovered == show["senders"][label] == result["sender"]
 
 
-def test_signers_of_messages_are_those_that_eth_account_recovers(show: dict[str, Any]) -> None:
+def test_message_signers_match_eth_account(show: dict[str, Any]) -> None:
     asked = {line["label"]: line for line in LINES}
     messages = signed(show, "message.signed")
     assert {r["kind"] for r in messages.values()} == {
@@ -117,7 +117,7 @@ def recovered_by_eth_account(line: dict[str, Any], result: dict[str, Any]) -> st
     return str(Account.recover_message(message, signature=signature)).lower()
 
 
-def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
+def test_fees_name_their_source(show: dict[str, Any]) -> None:
     sources = {
         (i["result"]["gas_from"], i["result"]["fees_from"])
         for i in show["intents"]
@@ -127,7 +127,7 @@ def test_fees_say_where_they_came_from(show: dict[str, Any]) -> None:
     assert {fees for _, fees in sources} == {"intent", "chain-defaults"}
 
 
-def test_it_keeps_out_of_other_organisations(cli: InProcess) -> None:
+def test_a_folder_of_another_organisation_is_refused(cli: InProcess) -> None:
     ended = cli.run("demo")
     assert ended.code == 5
     assert "acme" in ended.sentence
@@ -139,7 +139,7 @@ def test_its_intents_can_be_submitted_by_a_producer(shown: Shown) -> None:
     assert "sixgate demo" in shown.submitted.err
 
 
-def test_lines_that_cannot_be_played_are_told(tmp_path: Path) -> None:
+def test_invalid_demo_lines_are_refused(tmp_path: Path) -> None:
     examples = tmp_path / "examples"
     examples.mkdir()
     (examples / "policies").symlink_to(ROOT / "examples" / "policies")

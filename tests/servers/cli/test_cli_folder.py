@@ -1,4 +1,4 @@
-"""Data folders: made, served, shared, damaged."""
+"""Data folders: created, served, shared, damaged."""
 
 import ctypes
 import json
@@ -33,7 +33,7 @@ def upheld(
         yield running
 
 
-def test_a_folder_is_made_whole_and_private(tmp_path: Path) -> None:
+def test_a_new_folder_is_complete_and_private(tmp_path: Path) -> None:
     cli = InProcess(tmp_path / "data")
     cli.processes.ok("init", "--org", "acme", "--account", "treasury")
     assert stat.S_IMODE(cli.data.stat().st_mode) == 0o700
@@ -46,7 +46,7 @@ def test_a_folder_is_made_whole_and_private(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Acme", "\u0430cme", "", "a" * 64, "../acme"])
-def test_a_name_that_is_none_makes_no_folder(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_creates_no_folder(tmp_path: Path, name: str) -> None:
     cli = InProcess(tmp_path / "data")
     assert cli.run("init", "--org", name).code == 2
     assert not cli.data.exists()
@@ -93,7 +93,7 @@ def test_a_client_of_up_does_not_load_the_engine(upheld: InProcess) -> None:
     assert "sixgate.embedded.node" not in loaded
 
 
-def test_a_second_up_is_refused_in_a_sentence(upheld: InProcess) -> None:
+def test_a_second_up_is_refused(upheld: InProcess) -> None:
     second = upheld.run("up")
     assert (second.code, str(upheld.data) in second.sentence) == (6, True)
     assert upheld.ok("agents", "list").out
@@ -111,7 +111,7 @@ def test_up_waits_for_a_command_that_came_first_and_stops_cleanly(cli: InProcess
     assert not (cli.data / "sixgate.sock").exists()
 
 
-def test_up_that_waits_can_be_stopped(cli: InProcess) -> None:
+def test_a_waiting_up_can_be_stopped(cli: InProcess) -> None:
     with Folder(cli.data).ownership_lock():
         running = cli.start("up")
         assert running.stderr
@@ -139,7 +139,7 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: InProcess) -> None:
+def test_a_folder_deleted_under_up_ends_it(cli: InProcess) -> None:
     running = cli.up()
     shutil.rmtree(cli.data.rename(cli.data.with_name("deleted")))  # gone at once, then bit by bit
     _, err = running.communicate(timeout=60)
@@ -148,7 +148,7 @@ def test_a_folder_that_is_deleted_under_up_is_one_sentence(cli: InProcess) -> No
     assert str(cli.data) in sentence
 
 
-def test_a_killed_up_leaves_nothing_in_the_way(cli: InProcess) -> None:
+def test_after_a_killed_up_commands_work(cli: InProcess) -> None:
     running = cli.up()
     first = cli.submit(INTENT)
     stopped(running, signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_a_killed_up_leaves_nothing_in_the_way(cli: InProcess) -> None:
     cli.ok("ledger", "verify")
 
 
-def test_only_one_line_is_said_where_there_is_no_folder(tmp_path: Path) -> None:
+def test_without_a_folder_commands_name_sixgate_init(tmp_path: Path) -> None:
     cli = InProcess(tmp_path / "nothing")
     for words in ("up", "agents list", "ledger verify", "signed", "settings get"):
         ended = cli.run(*words.split())
@@ -166,7 +166,7 @@ def test_only_one_line_is_said_where_there_is_no_folder(tmp_path: Path) -> None:
         assert "sixgate init" in ended.sentence
 
 
-def test_the_option_is_taken_before_and_after_the_command(
+def test_the_data_option_works_before_and_after_the_command(
     upheld: InProcess, tmp_path: Path
 ) -> None:
     other = InProcess(tmp_path / "nothing")
@@ -176,7 +176,7 @@ def test_the_option_is_taken_before_and_after_the_command(
 
 
 @pytest.mark.parametrize("name", ["inbox.db", "pipeline.db", "trust.json"])
-def test_a_damaged_file_is_one_sentence(cli: InProcess, name: str) -> None:
+def test_a_damaged_file_is_named(cli: InProcess, name: str) -> None:
     cli.submit(INTENT)
     path = cli.data / name
     path.write_bytes(os.urandom(path.stat().st_size))
@@ -185,7 +185,7 @@ def test_a_damaged_file_is_one_sentence(cli: InProcess, name: str) -> None:
     assert name in ended.sentence
 
 
-def test_a_state_of_yesterday_halts(cli: InProcess, tmp_path: Path) -> None:
+def test_an_older_state_halts(cli: InProcess, tmp_path: Path) -> None:
     yesterday = cli.copy(tmp_path / "yesterday")
     cli.submit(INTENT)
     for path in cli.data.glob("pipeline.db*"):
@@ -205,7 +205,7 @@ def obey_permissions() -> None:
         LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-def test_a_folder_that_may_only_be_read_is_one_sentence(cli: InProcess) -> None:
+def test_a_read_only_folder_fails_without_damage(cli: InProcess) -> None:
     everything = [cli.data, *cli.data.rglob("*")]
     for path in everything:
         path.chmod(0o500 if path.is_dir() else 0o400)
@@ -219,7 +219,7 @@ def test_a_folder_that_may_only_be_read_is_one_sentence(cli: InProcess) -> None:
     cli.ok("ledger", "verify")
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(cli: InProcess) -> None:
+def test_a_full_disk_fails_without_damage(cli: InProcess) -> None:
     cli.submit(INTENT)
 
     def no_space() -> None:
@@ -241,7 +241,7 @@ def test_a_key_that_others_can_read_is_not_used(cli: InProcess) -> None:
     assert "chmod 600" in ended.sentence
 
 
-def test_a_stranger_on_the_socket_learns_nothing_and_breaks_nothing(upheld: InProcess) -> None:
+def test_malformed_requests_on_the_socket_get_errors(upheld: InProcess) -> None:
     for line in (b"\n", b"{}\n", b'{"method": "stop"}\n', b"\x00\xff\n", b'{"method": "_step"}\n'):
         with socket.socket(socket.AF_UNIX) as link:
             with socket_address(Folder(upheld.data)) as address:

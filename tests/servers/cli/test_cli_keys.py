@@ -1,4 +1,4 @@
-"""Operators at work on keys: six chains, rotation, ends, and keys from outside."""
+"""Key commands: six chains, rotation, deactivation and import."""
 
 import secrets
 from collections.abc import Iterator
@@ -60,11 +60,11 @@ def test_a_rotated_key_signs_with_its_new_address_and_both_stay_visible(cli: Com
     cli.ok("keys", "provision", "wallets/turning", "--agent", "payroll")
     use = INTENT | {"key_path": "wallets/turning"}
     before = cli.submit(use)[0]["result"]
-    told = cli.ok("keys", "rotate", "wallets/turning", "--agent", "payroll")
+    rotated = cli.ok("keys", "rotate", "wallets/turning", "--agent", "payroll")
     after = cli.submit(use)[0]["result"]
     assert (before["key_version"], after["key_version"]) == (1, 2)
-    assert before["sender"] != after["sender"] == told.out.strip().lower()
-    assert before["sender"] in told.err.lower()
+    assert before["sender"] != after["sender"] == rotated.out.strip().lower()
+    assert before["sender"] in rotated.err.lower()
     first, second = versions(cli, "wallets/turning")
     assert (first["address"], first["state"], first["can"]) == (
         before["sender"], "rotated", "signs no more",
@@ -91,9 +91,9 @@ def test_a_key_is_imported_from_a_private_file_and_signs(cli: CommandLine, tmp_p
     file = tmp_path / "key"
     file.touch(mode=0o600)
     file.write_text(secret.to_hex().rjust(64, "0") + "\n")
-    told = import_(cli, str(file), "wallets/mine", "--agent", "payroll")
-    assert (told.code, told.out.strip()) == (0, address), told.err
-    assert "copies" in told.err
+    imported = import_(cli, str(file), "wallets/mine", "--agent", "payroll")
+    assert (imported.code, imported.out.strip()) == (0, address), imported.err
+    assert "copies" in imported.err
     assert versions(cli, "wallets/mine")[0]["imported"] is True
     signed = cli.submit(INTENT | {"key_path": "wallets/mine"})[0]["result"]
     assert signed["sender"] == canonical_address(KeyChain.ETHEREUM, address)
@@ -107,17 +107,17 @@ def test_a_key_is_imported_from_a_private_file_and_signs(cli: CommandLine, tmp_p
 
 def test_a_key_is_imported_from_a_pipe(cli: CommandLine) -> None:
     digits = secrets.token_hex(32)
-    told = import_(
+    imported = import_(
         cli, "-", "--chain", "solana", "--account", "main", "--json", stdin=f"0x{digits}\n"
     )
-    assert told.code == 0, told.err
-    assert (told.json["chain"], told.json["imported"]) == ("solana", True)
-    assert digits not in told.out + told.err
+    assert imported.code == 0, imported.err
+    assert (imported.json["chain"], imported.json["imported"]) == ("solana", True)
+    assert digits not in imported.out + imported.err
 
 
 @pytest.mark.parametrize("stdin", ["", "zz", "00" * 31, "00" * 33, "00" * 500])
-def test_what_is_no_key_is_refused_and_never_repeated(cli: CommandLine, stdin: str) -> None:
-    ended = import_(cli, "-", "wallets/none", "--account", "main", stdin=stdin)
+def test_invalid_key_text_is_refused_and_not_repeated(cli: CommandLine, stdin: str) -> None:
+    ended = import_(cli, "-", "wallets/missing", "--account", "main", stdin=stdin)
     assert ended.code == 2
     assert "standard input" in ended.sentence
     assert not stdin or stdin not in ended.err
@@ -129,7 +129,7 @@ def test_a_key_on_the_command_line_is_not_repeated(
     cli: CommandLine, cut: int, order: tuple[int, int]
 ) -> None:
     secret = secrets.token_hex(32)[cut:]
-    words = (secret, "wallets/none")
+    words = (secret, "wallets/missing")
     ended = import_(cli, *(words[n] for n in order), "--account", "main")
     assert (ended.code, "private key" in ended.err) == (2, True), ended.err
     assert secret[:16] not in ended.err + ended.out
@@ -147,7 +147,7 @@ ORDER = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
         ("solana", "00" * 32),
     ],
 )
-def test_zero_and_what_is_not_below_the_groups_order_are_no_keys(
+def test_a_key_outside_the_groups_order_is_refused(
     cli: CommandLine, chain: str, digits: str
 ) -> None:
     ended = import_(cli, "-", "--chain", chain, "--account", "main", stdin=digits)
@@ -155,7 +155,7 @@ def test_zero_and_what_is_not_below_the_groups_order_are_no_keys(
     assert (ended.code, kind in ended.sentence) == (2, True)
 
 
-def test_a_name_that_makes_no_path_is_told(cli: CommandLine) -> None:
+def test_a_name_that_makes_an_invalid_path_is_refused(cli: CommandLine) -> None:
     cli.ok("agents", "add", "pay.roll", "--account", "main", *NARROW)
     for word in ("provision", "rotate", "deactivate"):
         ended = cli.run("keys", word, "--agent", "pay.roll")
@@ -175,8 +175,6 @@ def test_a_name_that_makes_no_path_is_told(cli: CommandLine) -> None:
         ("import /nonexistent wallets/x --account main", 2, "/nonexistent"),
     ],
 )
-def test_a_wrong_order_is_refused_in_a_sentence(
-    cli: CommandLine, words: str, code: int, why: str
-) -> None:
+def test_a_wrong_order_is_refused(cli: CommandLine, words: str, code: int, why: str) -> None:
     ended = cli.run("keys", *words.split())
     assert (ended.code, why in ended.sentence) == (code, True), ended.err

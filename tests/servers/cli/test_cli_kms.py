@@ -48,9 +48,7 @@ def test_every_provider_shows_state_level_and_latency(config: Path) -> None:
     ]
 
 
-def test_a_key_below_hsm_is_refused_unless_the_settings_let_it_in(
-    peers: Peers, config: Path
-) -> None:
+def test_a_software_key_is_refused_without_insecure_dev(peers: Peers, config: Path) -> None:
     weak = peers.gcp.add_key("software", ProtectionLevel.SOFTWARE)
     config.write_text(peers.settings().replace(peers.gcp_key, weak))
     ended = InProcess(None).run(*check(config))
@@ -61,9 +59,7 @@ def test_a_key_below_hsm_is_refused_unless_the_settings_let_it_in(
     assert "software" in InProcess(None).ok(*check(config)).out
 
 
-def test_the_first_failure_is_the_sentence_and_the_others_are_still_asked(
-    peers: Peers, config: Path
-) -> None:
+def test_the_first_failure_is_reported_and_all_kms_are_checked(peers: Peers, config: Path) -> None:
     with peers.aws.faults.on(Fault.DENY), peers.azure.faults.on(Fault.THROTTLE):
         ended = InProcess(None).run(*check(config, "--json"))
     assert ended.code == 4
@@ -84,7 +80,7 @@ def test_a_key_that_cannot_be_used_has_its_code(
     assert key in ended.sentence
 
 
-def test_a_token_that_others_may_read_is_no_authentication(peers: Peers, config: Path) -> None:
+def test_a_token_file_readable_by_others_is_refused(peers: Peers, config: Path) -> None:
     peers.azure.token_file.chmod(0o644)
     try:
         ended = InProcess(None).run(*check(config))
@@ -102,23 +98,21 @@ def test_settings_without_a_kms_are_wrong(tmp_path: Path) -> None:
     assert "[kms.gcp]" in ended.sentence
 
 
-def test_without_settings_it_is_the_folder_s_own_root(organisation: InProcess) -> None:
+def test_without_settings_the_folders_root_key_is_checked(organisation: InProcess) -> None:
     (found,) = organisation.ok("kms", "check", "--json").json
     assert (found["provider"], found["protection"]) == ("local", "software")
     ended = InProcess(organisation.data / "nowhere").run("kms", "check")
     assert (ended.code, "sixgate init" in ended.sentence) == (5, True)
 
 
-def test_a_folder_that_lost_its_root_key_is_told_so(
-    organisation: InProcess, tmp_path: Path
-) -> None:
+def test_a_missing_root_key_is_reported(organisation: InProcess, tmp_path: Path) -> None:
     lost = organisation.copy(tmp_path / "data")
     (lost.data / "keys" / "root.key").unlink()
     ended = lost.run("kms", "check")
     assert (ended.code, "root.key" in ended.sentence) == (7, True)
 
 
-def test_a_command_that_asks_no_kms_loads_no_client_of_one() -> None:
+def test_importing_the_command_loads_no_kms_client() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", "import sys, sixgate.cli.kms; print(*sys.modules)"],
         capture_output=True,

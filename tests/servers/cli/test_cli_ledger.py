@@ -1,4 +1,4 @@
-"""The ledger from the command line: proven, remembered, asked, taken away, and found out."""
+"""Ledger commands: verify, head, sql and export."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from tests.harness.cli.intents import INTENT
 
 @pytest.fixture(scope="module")
 def written(organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    """Make a folder whose ledger has intents in it; tests that change it work on copies."""
+    """Make a folder with intents in its ledger; tests that change it work on copies."""
     cli = organisation.copy(tmp_path_factory.mktemp("written") / "data")
     cli.submit(INTENT, INTENT | {"value": "5"})
     return cli
@@ -32,9 +32,7 @@ def readable(
         yield running
 
 
-def test_a_ledger_verifies_against_a_head_that_was_taken_away(
-    written: CommandLine, tmp_path: Path
-) -> None:
+def test_a_ledger_verifies_against_a_saved_head(written: CommandLine, tmp_path: Path) -> None:
     cli, head = written.copy(tmp_path / "data"), tmp_path / "head.json"
     cli.ok("ledger", "head", "--out", str(head))
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -46,7 +44,7 @@ def test_a_ledger_verifies_against_a_head_that_was_taken_away(
     assert f"row {before} " in shown
 
 
-def test_an_export_verifies_where_there_is_no_folder(written: CommandLine, tmp_path: Path) -> None:
+def test_an_export_verifies_without_a_data_folder(written: CommandLine, tmp_path: Path) -> None:
     rows, head = tmp_path / "export.jsonl", tmp_path / "head.json"
     written.ok("ledger", "export", str(rows), "--since", "2020-01-01")
     written.ok("ledger", "head", "--out", str(head))
@@ -58,7 +56,7 @@ def test_an_export_verifies_where_there_is_no_folder(written: CommandLine, tmp_p
     assert (cut.returncode, cut.stderr.startswith("FAULT.")) == (1, True)
 
 
-def test_a_ledger_that_was_cut_does_not_verify_against_it(
+def test_a_truncated_ledger_does_not_verify_against_a_saved_head(
     written: CommandLine, tmp_path: Path
 ) -> None:
     older, head = written.copy(tmp_path / "older"), tmp_path / "head.json"
@@ -87,7 +85,7 @@ def test_one_changed_byte_is_found_and_its_row_named(written: CommandLine, tmp_p
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"envelope": {}}', '{"envelope": 1}', "\x00"])
-def test_a_file_that_is_no_head_is_told(
+def test_a_file_without_a_head_is_refused(
     readable: CommandLine, tmp_path: Path, content: str
 ) -> None:
     head = tmp_path / "head.json"
@@ -112,7 +110,7 @@ def test_an_export_holds_every_row(readable: CommandLine, tmp_path: Path, form: 
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-def test_an_export_keeps_to_its_times(readable: CommandLine, tmp_path: Path) -> None:
+def test_an_export_respects_its_period(readable: CommandLine, tmp_path: Path) -> None:
     file = str(tmp_path / "rows.jsonl")
     past = ("--since", "2020-01-01", "--until", "2020-02-01")
     assert readable.ok("ledger", "export", file, *past, "--json").json["rows"] == 0
@@ -131,7 +129,7 @@ def test_an_export_keeps_to_its_times(readable: CommandLine, tmp_path: Path) -> 
         ("missing/rows.csv", 5),
     ],
 )
-def test_a_wrong_export_is_told_and_leaves_nothing(
+def test_a_wrong_export_is_refused_and_leaves_no_file(
     readable: CommandLine, tmp_path: Path, words: str, code: int
 ) -> None:
     name, *rest = words.split()
@@ -143,7 +141,7 @@ def test_a_wrong_export_is_told_and_leaves_nothing(
 @pytest.mark.parametrize(
     "words", ["head --out", "export --format csv --force"], ids=["head", "export"]
 )
-def test_a_file_of_the_data_folder_is_not_written_over(
+def test_a_file_in_the_data_folder_is_not_overwritten(
     readable: CommandLine, tmp_path: Path, words: str
 ) -> None:
     root = readable.data / "keys" / "root.key"
@@ -173,14 +171,14 @@ def test_sql_only_reads(readable: CommandLine, query: str) -> None:
     assert (ended.code, bool(ended.sentence)) == (10, True)
 
 
-def test_analysts_ask_in_sql(readable: CommandLine) -> None:
+def test_sql_queries_return_rows(readable: CommandLine) -> None:
     query = "SELECT outcome, count() AS n FROM intents GROUP BY outcome ORDER BY outcome"
     found = readable.ok("ledger", "sql", query, "--json").json
     assert found["columns"] == ["outcome", "n"]
     assert [row[0] for row in found["rows"]] == ["intent.rejected", "transaction.signed"]
 
 
-def test_a_wide_answer_has_a_line_for_each_field(readable: CommandLine) -> None:
+def test_a_wide_result_has_a_line_for_each_field(readable: CommandLine) -> None:
     query = "SELECT * FROM ledger ORDER BY seq LIMIT 2"
     shown = readable.ok("ledger", "sql", query).out
     assert "— row 2" in shown

@@ -1,4 +1,4 @@
-"""Operators at work: agents, policies, keys, chains, settings."""
+"""Operator commands: agents, policies, keys, chains, settings, services."""
 
 import json
 import stat
@@ -17,7 +17,7 @@ from tests.harness.cli.intents import INTENT, NARROW, TO
 def cli(
     organisation: CommandLine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CommandLine]:
-    """Serve one folder to all these tests; each has its own names there and mends its changes."""
+    """Serve one folder to all these tests; each uses its own names and reverts its changes."""
     with served(organisation.copy(tmp_path_factory.mktemp("operators") / "data")) as running:
         yield running
 
@@ -27,7 +27,7 @@ def policy(cli: CommandLine, agent: str) -> dict[str, object]:
     return found
 
 
-def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
+def test_flags_become_a_normalised_policy(cli: CommandLine) -> None:
     cli.ok("agents", "add", "bot", "--account", "main", *NARROW)
     assert policy(cli, "bot") == {
         "tx_to_allowlist": [TO.lower()],
@@ -42,28 +42,28 @@ def test_flags_become_a_policy_in_its_one_form(cli: CommandLine) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_an_account_that_is_new_is_told_as_it_may_be_misspelt(cli: CommandLine) -> None:
+def test_a_new_account_is_reported_as_opened(cli: CommandLine) -> None:
     new = ("--account", "tresury", *NARROW)
     first, second = (cli.ok("agents", "add", name, *new) for name in ("ann", "bo"))
     assert ["opened" in ended.err for ended in (first, second)] == [True, False]
     assert all("tresury" in ended.err for ended in (first, second))
 
 
-def test_recipients_are_taken_between_commas(cli: CommandLine) -> None:
+def test_recipients_are_separated_by_commas(cli: CommandLine) -> None:
     other = "0x" + "11" * 20
     limits = [*NARROW[:4], "--chains", "base", "--allow-to", f"{TO}, {other}"]
     cli.ok("agents", "add", "comma", *limits)
     assert policy(cli, "comma")["tx_to_allowlist"] == [TO.lower(), other]
 
 
-def test_a_wrong_file_is_told_by_its_own_field(cli: CommandLine, tmp_path: Path) -> None:
+def test_a_wrong_policy_file_is_refused_by_field(cli: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps({"tx_max_value_eth": "1,5"}))
     ended = cli.run("agents", "add", "refused", "--policy", str(file))
     assert (ended.code, "tx_max_value_eth '1,5'" in ended.sentence) == (2, True)
 
 
-def test_an_update_changes_what_it_names_and_nothing_else(cli: CommandLine) -> None:
+def test_an_update_changes_only_the_given_fields(cli: CommandLine) -> None:
     cli.ok("agents", "add", "changed", *NARROW)
     cli.ok("chains", "remove", "zora")
     before = cli.ok("agents", "show", "changed", "--json").json
@@ -82,7 +82,7 @@ def test_an_update_without_a_change_is_refused(cli: CommandLine) -> None:
     assert cli.ok("ledger", "sql", "SELECT count() FROM ledger", "--json").json["rows"] == sequence
 
 
-def test_a_policy_file_is_taken_and_flags_win(cli: CommandLine, tmp_path: Path) -> None:
+def test_flags_override_a_policy_file(cli: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps({
         "tx_to_allowlist": "any", "tx_max_value_eth": "1", "tx_daily_limit_eth": "unlimited",
@@ -113,9 +113,7 @@ def test_a_policy_file_is_taken_and_flags_win(cli: CommandLine, tmp_path: Path) 
         ("payroll --rate 1", 2, "sixgate agents update payroll"),
     ],
 )
-def test_a_wrong_agent_is_refused_in_a_sentence(
-    cli: CommandLine, words: str, code: int, why: str
-) -> None:
+def test_a_wrong_agent_is_refused(cli: CommandLine, words: str, code: int, why: str) -> None:
     ended = cli.run("agents", "add", *words.split())
     assert (ended.code, why in ended.sentence) == (code, True), ended.err
     assert not (cli.data / "keys" / "agents" / "refused.pem").exists()
@@ -129,9 +127,7 @@ def test_a_wrong_agent_is_refused_in_a_sentence(
         ("vaults list --account trasury", "did you mean treasury?"),
     ],
 )
-def test_a_list_of_a_misspelt_name_is_not_an_empty_one(
-    cli: CommandLine, words: str, why: str
-) -> None:
+def test_a_list_of_an_unknown_name_is_refused(cli: CommandLine, words: str, why: str) -> None:
     ended = cli.run(*words.split())
     assert (ended.code, why in ended.sentence) == (9, True), ended.err
 
@@ -143,7 +139,7 @@ def test_a_deactivated_agent_is_refused_until_it_is_activated(cli: CommandLine) 
     assert cli.submit(INTENT)[0]["outcome"] == "signed"
 
 
-def test_a_chains_key_is_granted_to_the_agent_that_is_named(cli: CommandLine) -> None:
+def test_a_chains_key_needs_a_grant(cli: CommandLine) -> None:
     use = INTENT | {"key_path": "keys/base-signer"}
     made = cli.ok("keys", "provision", "--chain", "base", "--account", "treasury")
     assert "agents/payroll/" in made.err
@@ -161,7 +157,7 @@ def agent(cli: CommandLine, name: str) -> dict[str, object]:
     return found
 
 
-def test_a_granted_key_is_taken_back(cli: CommandLine) -> None:
+def test_a_key_grant_is_revoked(cli: CommandLine) -> None:
     paths = ["keys/granted", "keys/other"]
     granted = [word for path in paths for word in ("--key-path", path)]
     cli.ok("agents", "add", "granted", *NARROW[:6], "--chains", "base", *granted)
@@ -177,7 +173,7 @@ def test_a_granted_key_is_taken_back(cli: CommandLine) -> None:
     assert agent(cli, "granted")["key_paths"] == []
 
 
-def test_an_expiry_is_lifted(cli: CommandLine) -> None:
+def test_an_expiry_is_removed(cli: CommandLine) -> None:
     cli.ok("agents", "add", "lasting", "--policy-id", "payroll", "--expires-in", "1s")
     intent = INTENT | {"agent": "lasting"}
     until(lambda: cli.submit(intent)[0]["result"]["reason"] == "agent_expired")
@@ -207,15 +203,13 @@ def test_an_agent_whose_key_was_made_elsewhere_gets_no_key_file(cli: CommandLine
         ("", 2, "--account"),
         ("--account treasury", 2, "--chain"),
         ("--agent payroll --account main keys/x", 2, "treasury"),
-        ("--agent nobody", 9, "agent nobody"),
+        ("--agent ghost", 9, "agent ghost"),
         ("--account nowhere keys/x", 4, "nowhere"),
         ("--agent payroll --chain base keys/x", 2, "Ethereum"),
         ("--agent payroll", 4, "agents/payroll/chains/ethereum"),
     ],
 )
-def test_a_wrong_key_request_is_refused_in_a_sentence(
-    cli: CommandLine, words: str, code: int, why: str
-) -> None:
+def test_a_wrong_key_request_is_refused(cli: CommandLine, words: str, code: int, why: str) -> None:
     ended = cli.run("keys", "provision", *words.split())
     assert (ended.code, why in ended.sentence) == (code, True), ended.err
 
@@ -223,7 +217,7 @@ def test_a_wrong_key_request_is_refused_in_a_sentence(
 @pytest.mark.parametrize(
     "path", ["keys/../x", "/keys/x", "secret/x", "keys/a%2Fb", "keys/A", "keys"]
 )
-def test_no_key_stands_at_a_path_that_is_none(cli: CommandLine, path: str) -> None:
+def test_an_invalid_key_path_is_refused(cli: CommandLine, path: str) -> None:
     assert cli.run("keys", "provision", path, "--account", "treasury").code == 2
 
 
@@ -270,9 +264,7 @@ def test_a_chain_is_added_changed_and_removed(cli: CommandLine) -> None:
         ("remove nine", 9, "chain nine"),
     ],
 )
-def test_a_wrong_chain_is_refused_in_a_sentence(
-    cli: CommandLine, words: str, code: int, why: str
-) -> None:
+def test_a_wrong_chain_is_refused(cli: CommandLine, words: str, code: int, why: str) -> None:
     ended = cli.run("chains", *words.split())
     assert (ended.code, why in " ".join(ended.err.split())) == (code, True), ended.err
     assert "pattern" not in ended.err
@@ -287,14 +279,14 @@ def test_a_wrong_chain_is_refused_in_a_sentence(
         ("simulation.age_ms_max", "60000", "60000"),
     ],
 )
-def test_settings_are_kept(cli: CommandLine, name: str, value: str, shown: str) -> None:
+def test_settings_are_stored(cli: CommandLine, name: str, value: str, shown: str) -> None:
     before = cli.ok("settings", "get", name).out.strip()
     cli.ok("settings", "set", name, value)
     assert cli.ok("settings", "get", name).out.strip() == shown
     cli.ok("settings", "set", name, before)
 
 
-def test_a_setting_that_nobody_chose_is_shown_as_not_set(cli: CommandLine) -> None:
+def test_an_unset_setting_is_shown_as_not_set(cli: CommandLine) -> None:
     assert cli.ok("settings", "get", "org.tier").out.strip() == "not set"
     assert cli.ok("settings", "get", "--json").json["org.tier"] is None
     assert "org.tier" in cli.ok("settings", "get").out
@@ -311,7 +303,7 @@ def test_a_setting_that_nobody_chose_is_shown_as_not_set(cli: CommandLine) -> No
         ("get nothing", 9),
     ],
 )
-def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, code: int) -> None:
+def test_a_wrong_setting_is_refused(cli: CommandLine, words: str, code: int) -> None:
     ended = cli.run("settings", *words.split())
     assert (ended.code, bool(ended.sentence)) == (code, True)
     assert (code == 9) == (
@@ -319,7 +311,7 @@ def test_a_wrong_setting_is_refused_in_a_sentence(cli: CommandLine, words: str, 
     )
 
 
-def test_a_public_key_stays_whole_in_a_narrow_terminal(cli: CommandLine) -> None:
+def test_a_public_key_is_not_split_in_a_narrow_terminal(cli: CommandLine) -> None:
     keys = {one["public_key"] for one in cli.ok("services", "--json").json}
     shown = cli.run("services", more={"COLUMNS": "80"}).out.splitlines()
     assert keys <= {line.strip() for line in shown}
@@ -331,7 +323,7 @@ def registrars(cli: CommandLine) -> dict[str, bool]:
     return {one["name"]: one["active"] for one in found if one["role"] == "registrar"}
 
 
-def test_a_registrar_is_added_with_a_key_of_its_own_and_taken_back(cli: CommandLine) -> None:
+def test_a_registrar_is_added_and_revoked(cli: CommandLine) -> None:
     assert registrars(cli) == {"registrar-0": True}
     cli.ok("services", "add", "registrar-1")
     assert registrars(cli) == {"registrar-0": True, "registrar-1": True}
@@ -345,7 +337,7 @@ def test_a_registrar_is_added_with_a_key_of_its_own_and_taken_back(cli: CommandL
     assert key.read_bytes() == before
 
 
-def test_no_other_service_is_made_a_registrar_or_taken_back(cli: CommandLine) -> None:
+def test_other_services_cannot_be_added_or_revoked(cli: CommandLine) -> None:
     before = cli.ok("services", "--json").json
     assert cli.run("services", "add", "signer-0").code == 2
     assert cli.run("services", "add", "admin-0").code == 2

@@ -1,4 +1,4 @@
-"""What the command line writes: help, JSON, and what happens to output that nobody reads."""
+"""Output: help, JSON, closed pipes and full disks."""
 
 import subprocess
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def node(organisation: InProcess, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-def test_every_command_is_there_and_no_other() -> None:
+def test_the_set_of_commands_is_complete() -> None:
     wanted = """init up submit signed demo agents keys intents ledger chains settings
     agents-add agents-show agents-update agents-deactivate agents-list keys-provision keys-rotate
     keys-deactivate keys-import keys-list keys-seal-share kms kms-check
@@ -95,7 +95,7 @@ def test_help_is_shown_without_loading_the_engine() -> None:
     assert "sixgate demo" in done.stdout
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"sixgate {version('sixgate')}\n"
 
@@ -127,7 +127,7 @@ def test_results_and_notices_go_to_different_places(node: InProcess) -> None:
     assert "treasury" in ended.err
 
 
-def test_a_reader_that_goes_away_is_no_error_to_talk_about(node: InProcess) -> None:
+def test_a_closed_pipe_prints_no_error(node: InProcess) -> None:
     node.submit(*[INTENT | {"value": "0.001"}] * 300)  # many times what a pipe holds
     for words in ("signed --json", "signed"):
         done = shell(node, f"sixgate {words} | head -1; echo ${{PIPESTATUS[0]}} >&2")
@@ -144,7 +144,7 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about(node: InProcess) -> N
         ("sixgate chains list >&-", 0),
         ("sixgate chains list --json >&-", 0),
         ("sixgate submit - <&-", 2),
-        ("sixgate agents show nobody 2>&-", 9),
+        ("sixgate agents show ghost 2>&-", 9),
         ("PYTHONIOENCODING=ascii sixgate demo --data demo-in-ascii", 0),
     ],
 )
@@ -157,7 +157,7 @@ def test_bad_streams_end_in_a_code_and_never_in_a_traceback(
     assert "Exception ignored" not in done.stderr
 
 
-def test_the_pages_first_steps_work_as_they_are_written(tmp_path: Path) -> None:
+def test_the_pages_first_steps_work(tmp_path: Path) -> None:
     steps = PAGE.read_text().split("```sh\n")[1].split("```")[0]
     assert "sixgate submit -" in steps
     done = shell(CommandLine(tmp_path / "data"), steps)

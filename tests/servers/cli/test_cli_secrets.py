@@ -1,4 +1,4 @@
-"""Secrets through the command line: stored, read as granted, and by nobody else; all on record."""
+"""Secret commands: values are stored, read only with a grant, and every use is recorded."""
 
 import json
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def cli(
 
 
 def put(cli: CommandLine, path: str, value: str = VALUE, *words: str, vault: str = "prod") -> Ended:
-    said = words or OWNED
-    return cli.run("secrets", "put", vault, path, "-", *said, stdin=value)
+    who = words or OWNED
+    return cli.run("secrets", "put", vault, path, "-", *who, stdin=value)
 
 
 def get(cli: CommandLine, path: str, agent: str, *words: str, vault: str = "prod") -> Ended:
@@ -59,7 +59,7 @@ def accesses(cli: CommandLine, path: str) -> list[dict[str, Any]]:
     return [event for event in events if event.get("path") == path]
 
 
-def test_a_secret_is_read_by_who_is_granted_it_and_every_use_is_on_record(
+def test_only_granted_agents_read_and_every_use_is_recorded(
     cli: CommandLine,
 ) -> None:
     stored(cli, "shared/db")
@@ -76,14 +76,14 @@ def test_a_secret_is_read_by_who_is_granted_it_and_every_use_is_on_record(
     cli.ok("access", "revoke", "reader", "prod", "shared/db")
 
 
-def test_nothing_is_granted_by_default_and_what_is_not_there_looks_the_same(
+def test_nothing_is_granted_by_default_and_missing_paths_look_alike(
     cli: CommandLine,
 ) -> None:
     stored(cli, "private/db")
-    for path in ("private/db", "private/none"):
+    for path in ("private/db", "private/missing"):
         refused = get(cli, path, "payroll")
         assert (refused.code, "not_granted" in refused.sentence) == (4, True)
-    assert get(cli, "shared/none", "reader").code == 9
+    assert get(cli, "shared/missing", "reader").code == 9
 
 
 def test_versions_are_rotated_listed_and_read_by_number(cli: CommandLine) -> None:
@@ -95,11 +95,11 @@ def test_versions_are_rotated_listed_and_read_by_number(cli: CommandLine) -> Non
     assert get(cli, "shared/token", "reader", "--version", "1").out == "one"
     assert get(cli, "shared/token", "reader", "--version", "3").code == 9
     for who in (OWNED, ("--agent", "reader")):
-        told = cli.ok("secrets", "history", "prod", "shared/token", *who, "--json")
-        assert [one["version"] for one in told.json] == [1, 2]
+        history = cli.ok("secrets", "history", "prod", "shared/token", *who, "--json")
+        assert [one["version"] for one in history.json] == [1, 2]
         listed = cli.ok("secrets", "list", "prod", *who, "--json")
         assert ("shared/token", 2) in [(one["path"], one["version"]) for one in listed.json]
-        assert "two" not in told.out + listed.out
+        assert "two" not in history.out + listed.out
     assert "shared/token" in cli.ok("secrets", "list", "prod", *OWNED).out
 
 
@@ -112,7 +112,7 @@ def test_an_agent_writes_where_it_is_granted_and_nowhere_else(cli: CommandLine) 
 
 
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
-def test_an_agent_that_submits_intents_reads_no_key_on_any_way(cli: CommandLine, kind: str) -> None:
+def test_an_agent_with_the_intents_api_cannot_read_keys(cli: CommandLine, kind: str) -> None:
     path = f"shared/{kind}"
     stored(cli, path, "ab" * 32, "--kind", kind, *OWNED)
     refused = get(cli, path, "payroll")
@@ -125,7 +125,7 @@ def test_an_agent_that_submits_intents_reads_no_key_on_any_way(cli: CommandLine,
 
 
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
-def test_a_key_that_was_generated_inside_is_read_by_nobody(cli: CommandLine, kind: str) -> None:
+def test_a_generated_key_cannot_be_read(cli: CommandLine, kind: str) -> None:
     path = f"shared/made-{kind}"
     cli.ok("secrets", "put", "prod", path, "--generate", "--kind", kind, *OWNED)
     for agent, why in (("payroll", "key_read_blocked"), ("reader", "key_generated")):
@@ -135,7 +135,7 @@ def test_a_key_that_was_generated_inside_is_read_by_nobody(cli: CommandLine, kin
     assert len(get(cli, f"{path}-token", "reader").out) == 64
 
 
-def test_a_signing_key_is_no_secret_that_anybody_reads(cli: CommandLine) -> None:
+def test_a_signing_key_cannot_be_read_as_a_secret(cli: CommandLine) -> None:
     path = "agents/payroll/chains/ethereum/private_key"
     cli.ok("access", "grant", "reader", "__agent-keys", "**")
     refused = get(cli, path, "reader", vault="__agent-keys")
@@ -154,7 +154,7 @@ def test_a_secret_is_stored_and_read_in_every_mode(
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
-def test_a_clients_secret_opens_with_its_share_alone(
+def test_a_secret_in_client_custody_needs_its_share(
     cli: CommandLine, mode: str, tmp_path: Path
 ) -> None:
     vault, share, other = f"v-{mode}", tmp_path / "share", tmp_path / "other"
@@ -170,7 +170,7 @@ def test_a_clients_secret_opens_with_its_share_alone(
     assert (mixed.code, "do not belong together" in mixed.sentence) == (4, True)
 
 
-def test_a_vaults_new_key_leaves_every_secret_readable(cli: CommandLine) -> None:
+def test_after_a_vault_key_rotation_every_secret_is_readable(cli: CommandLine) -> None:
     stored(cli, "shared/before")
     cli.ok("vaults", "rotate-key", "prod", *OWNED)
     assert get(cli, "shared/before", "reader").out == VALUE
@@ -184,7 +184,7 @@ def test_a_vaults_new_key_leaves_every_secret_readable(cli: CommandLine) -> None
         assert ("--provider" in refused.sentence) is split
 
 
-def test_a_vaults_key_is_put_under_the_root_of_now_and_stays_that_key(cli: CommandLine) -> None:
+def test_a_vault_key_is_rewrapped_under_the_current_root_key(cli: CommandLine) -> None:
     cli.ok("vaults", "create", "rooted", *OWNED)
     assert put(cli, "shared/rooted", vault="rooted").code == 0
     ended = cli.ok("vaults", "rotate-key", "rooted", *OWNED, "--root", "--json")
@@ -193,7 +193,7 @@ def test_a_vaults_key_is_put_under_the_root_of_now_and_stays_that_key(cli: Comma
     assert get(cli, "shared/rooted", "reader", vault="rooted").out == VALUE
 
 
-def test_a_providers_shares_come_under_its_root_of_now_and_every_secret_stays_readable(
+def test_a_providers_shares_are_rewrapped_under_its_current_root_key(
     cli: CommandLine,
 ) -> None:
     vault = "v-2of3_multi_hsm"
@@ -209,9 +209,7 @@ def test_a_providers_shares_come_under_its_root_of_now_and_every_secret_stays_re
     assert (without.code, "--root" in without.sentence) == (2, True)
 
 
-def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_a_recovered_share_replaces_the_lost_one(cli: CommandLine, tmp_path: Path) -> None:
     vault, lost, new = "v-2of3_client_custody", tmp_path / "lost", tmp_path / "new"
     words = (*OWNED, "--share-out", str(lost))
     assert put(cli, "shared/lost", VALUE, *words, vault=vault).code == 0
@@ -222,7 +220,7 @@ def test_a_client_that_lost_its_share_gets_another_and_the_former_opens_nothing(
     assert get(cli, "shared/lost", "reader", "--share", str(new), vault=vault).out == VALUE
     boxed = cli.ok(*recover, "--share-for", "0x" + "c1" * 32).json
     assert boxed["client_share"].startswith("0x")
-    assert cli.run(*recover).code == 2  # to nobody
+    assert cli.run(*recover).code == 2  # without a recipient
     refused = cli.run("vaults", "recover", "prod", "shared/before", *OWNED, "--why", "x")
     assert (refused.code, "envelope" in refused.sentence) == (4, True)
 
@@ -240,7 +238,7 @@ def test_no_value_is_in_any_file_of_a_folder_at_rest(
 
 
 @pytest.mark.parametrize("value", ["hunter2", "x" * 300])
-def test_a_value_on_the_command_line_is_not_said_again(cli: CommandLine, value: str) -> None:
+def test_a_value_on_the_command_line_is_not_repeated(cli: CommandLine, value: str) -> None:
     ended = cli.run("secrets", "put", "prod", "a", value, *OWNED)
     assert (ended.code, value in ended.err + ended.out) == (2, False)
     assert "pipe" in ended.sentence
@@ -252,14 +250,14 @@ def test_a_value_on_the_command_line_is_not_said_again(cli: CommandLine, value: 
         (("put", "prod", "a/b", *OWNED), 2, "--generate"),
         (("put", "prod", "../b", "-"), 2, "db/password"),
         (("put", "prod", "a", "-", "--kind", "x"), 2, "api_key"),
-        (("put", "none", "a", "--generate"), 9, "vault none"),
+        (("put", "missing", "a", "--generate"), 9, "vault missing"),
         (("rotate", "prod", "a", "--generate", *OWNED), 9, "secret a"),
-        (("get", "prod", "a", "--agent", "nobody"), 9, "agent nobody"),
+        (("get", "prod", "a", "--agent", "ghost"), 9, "agent ghost"),
         (("put", "prod", "a", "/nothing", *OWNED), 2, "pipe"),
         (("list", "prode", *OWNED), 9, "prod"),
     ],
 )
-def test_what_is_said_wrong_is_one_sentence(
+def test_a_wrong_command_is_refused(
     cli: CommandLine, words: tuple[str, ...], code: int, why: str
 ) -> None:
     ended = cli.run("secrets", *words)

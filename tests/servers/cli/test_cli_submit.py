@@ -1,4 +1,4 @@
-"""Intents through the command line: right ones, wrong ones, repeated ones, interrupted ones."""
+"""``sixgate submit``: valid, invalid, repeated and interrupted submissions."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def test_lines_that_are_not_shown_are_counted(quick: CommandLine) -> None:
     assert quick.run("submit", "-", stdin="{").sentence.startswith("1 line ")
 
 
-def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> None:
+def test_an_unregistered_name_refuses_the_file(quick: CommandLine) -> None:
     text = json.dumps(INTENT) + "\n" + json.dumps(INTENT | {"agent": "payrol"})
     before = intents(quick)
     ended = quick.run("submit", "-", stdin=text)
@@ -87,8 +87,8 @@ def test_a_name_nobody_registered_refuses_the_file_too(quick: CommandLine) -> No
     assert intents(quick) == before
 
 
-def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> None:
-    text = json.dumps(INTENT) + "\n{\n" + json.dumps(INTENT | {"agent": "nobody"})
+def test_keep_going_sends_valid_lines_and_reports_the_others(quick: CommandLine) -> None:
+    text = json.dumps(INTENT) + "\n{\n" + json.dumps(INTENT | {"agent": "ghost"})
     ended = quick.run("submit", "-", "--keep-going", "--json", stdin=text)
     assert ended.code == 2
     assert [line["outcome"] for line in ended.lines] == ["signed"]
@@ -96,7 +96,7 @@ def test_keep_going_sends_the_others_and_still_says_so(quick: CommandLine) -> No
     assert "line 3: " in ended.err
 
 
-def test_keep_going_with_nothing_to_send_tells_each_line_once(quick: CommandLine) -> None:
+def test_keep_going_reports_each_invalid_line_once(quick: CommandLine) -> None:
     ended = quick.run("submit", "-", "--keep-going", stdin="{\n{\n")
     assert (ended.code, ended.err.count("line 1: ")) == (2, 1)
     assert ended.sentence.startswith("2 lines ")
@@ -123,7 +123,7 @@ def test_an_expectation_that_is_missed_is_shown(quick: CommandLine) -> None:
     assert ended.err.splitlines()[-1].startswith("1 ")
 
 
-def test_what_was_saved_can_be_sent_again_and_signs_nothing_twice(
+def test_a_saved_file_can_be_sent_again_without_signing_twice(
     quick: CommandLine, tmp_path: Path
 ) -> None:
     saved = tmp_path / "sent.jsonl"
@@ -156,7 +156,7 @@ def test_a_submit_that_is_killed_can_be_sent_again(cli: CommandLine, tmp_path: P
     cli.ok("ledger", "verify")
 
 
-def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) -> None:
+def test_accepted_intents_are_decided_by_the_next_process(cli: CommandLine) -> None:
     (accepted,) = cli.submit(INTENT, words=("--no-wait",))
     (row,) = [
         row
@@ -167,7 +167,7 @@ def test_accepted_intents_are_judged_when_something_runs_next(cli: CommandLine) 
     assert len(cli.ok("signed", "--json").lines) == 1
 
 
-def test_what_is_not_waited_for_is_named_in_the_order_of_its_lines(cli: CommandLine) -> None:
+def test_no_wait_prints_digests_in_the_order_of_the_lines(cli: CommandLine) -> None:
     text = "".join(json.dumps(INTENT | {"value": f"0.0{n}"}) + "\n" for n in range(1, 9))
     digests = cli.ok("submit", "-", "--no-wait", stdin=text).out.split()
     cli.submit(INTENT)
@@ -177,7 +177,7 @@ def test_what_is_not_waited_for_is_named_in_the_order_of_its_lines(cli: CommandL
     assert [values[digest] for digest in digests] == [f"{n}0000000000000000" for n in range(1, 9)]
 
 
-def test_a_list_says_what_is_not_in_it_yet(cli: CommandLine) -> None:
+def test_a_list_reports_undecided_records(cli: CommandLine) -> None:
     text = "".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(1000))
     cli.ok("submit", "-", "--no-wait", stdin=text)
     ended = cli.ok("intents", "list", "--limit", "10000", "--json")
@@ -198,13 +198,13 @@ def test_an_agent_whose_key_is_elsewhere_sends_envelopes(
 
 
 @pytest.mark.parametrize("words", [("submit", "-"), ("submit", "missing.jsonl")])
-def test_no_intents_are_told_in_a_sentence(quick: CommandLine, words: tuple[str, ...]) -> None:
+def test_an_empty_or_missing_file_is_refused(quick: CommandLine, words: tuple[str, ...]) -> None:
     ended = quick.run(*words)
     assert ended.code in (2, 5)
     assert ended.sentence
 
 
-def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
+def test_a_trail_is_shown_gate_by_gate(quick: CommandLine) -> None:
     (result,) = quick.submit(INTENT | {"chain": "polygon"})
     shown = quick.ok("intents", "show", result["intent"][:12]).out
     assert shown.splitlines()[1] == f"intent           {result['intent']}"
@@ -222,7 +222,7 @@ def test_a_way_is_shown_gate_by_gate(quick: CommandLine) -> None:
     assert [event["topic"] for event in events][:2] == ["intents.submitted", "intents.admitted"]
 
 
-def test_an_intent_is_found_by_what_submit_printed_of_it(quick: CommandLine) -> None:
+def test_an_intent_is_found_by_its_printed_digest(quick: CommandLine) -> None:
     ended = quick.ok("submit", "-", stdin=json.dumps(INTENT))
     digest = next(word for word in ended.out.split() if word.startswith("0x") and "…" in word)
     (*_, newest) = quick.ok("signed", "--json").lines
@@ -254,9 +254,7 @@ def test_ctrl_c_in_submit_says_how_many_were_accepted(
     assert (f"sixgate submit {saved} " in err) is bool(option)
 
 
-def test_an_answer_that_never_came_is_not_taken_for_a_refusal(
-    cli: CommandLine, tmp_path: Path
-) -> None:
+def test_a_missing_answer_is_not_reported_as_a_refusal(cli: CommandLine, tmp_path: Path) -> None:
     source = tmp_path / "intents.jsonl"
     source.write_text("".join(json.dumps(INTENT | {"value": "0.001"}) + "\n" for _ in range(MANY)))
     with served(cli) as quick:

@@ -1,4 +1,4 @@
-"""Operators at work on vaults and grants: modes are for ever, nothing is granted by default."""
+"""Vault and access commands: modes are permanent, nothing is granted by default."""
 
 import json
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ def mode_of(cli: CommandLine, vault: str, account: str = "treasury") -> str:
 
 def test_a_vault_is_made_and_shown(cli: CommandLine) -> None:
     words = ("--account", "treasury", "--mode", "2of3_multi_hsm", "--providers", "aws,gcp,azure")
-    told = cli.ok("vaults", "create", "cold", *words)
-    assert "2of3_multi_hsm" in told.err
+    created = cli.ok("vaults", "create", "cold", *words)
+    assert "2of3_multi_hsm" in created.err
     shown = cli.ok("vaults", "show", "cold", "--account", "treasury", "--json").json
     assert (shown["mode"], shown["providers"]) == ("2of3_multi_hsm", ["aws", "gcp", "azure"])
     assert "two providers" in cli.ok("vaults", "show", "cold", "--account", "treasury").out
@@ -58,7 +58,7 @@ def test_creating_a_vault_tells_whether_a_lost_share_can_be_recovered(
     assert ("sixgate vaults recover" in " ".join(made.err.split())) is recoverable
 
 
-def test_a_mode_that_is_chosen_never_changes(cli: CommandLine) -> None:
+def test_a_custody_mode_cannot_be_changed(cli: CommandLine) -> None:
     refused = cli.run("vaults", "set-mode", "prod", "2of3_multi_hsm", "--account", "treasury")
     assert (refused.code, "envelope" in refused.sentence) == (4, True)
     again = cli.run("vaults", "create", "prod", "--account", "treasury", "--mode", "2of3_multi_hsm")
@@ -67,13 +67,13 @@ def test_a_mode_that_is_chosen_never_changes(cli: CommandLine) -> None:
     cli.ok("vaults", "set-mode", "prod", "envelope", "--account", "treasury")
 
 
-def test_the_vault_of_keys_takes_a_mode_before_its_account_is_opened_and_not_after(
+def test_a_key_vaults_mode_is_chosen_before_its_account_is_opened(
     cli: CommandLine,
 ) -> None:
     set_mode = ("vaults", "set-mode", "__agent-keys", "2of3_multi_hsm", "--account")
     assert cli.run(*set_mode, "treasury").code == 4
-    told = cli.ok(*set_mode, "later")
-    assert "two providers" in told.err
+    created = cli.ok(*set_mode, "later")
+    assert "two providers" in created.err
     assert mode_of(cli, "__agent-keys", "later") == "2of3_multi_hsm"
 
 
@@ -82,7 +82,7 @@ def test_the_vault_of_keys_takes_a_mode_before_its_account_is_opened_and_not_aft
     [
         (("create", "Prod"), 2, "'Prod'"),
         (("create", "__mine", "--account", "treasury"), 4, "__agent-keys"),
-        (("create", "x", "--account", "nobody"), 9, "main, treasury"),
+        (("create", "x", "--account", "ghost"), 9, "main, treasury"),
         (("create", "x", "--mode", "best"), 2, "envelope"),
         (("create", "x", "--mode", "2of3_multi_hsm", "--providers", "gcp,aws"), 4, "providers"),
         (
@@ -97,7 +97,7 @@ def test_the_vault_of_keys_takes_a_mode_before_its_account_is_opened_and_not_aft
         (("show", "prod", "--account", "treasure"), 9, "did you mean treasury?"),
     ],
 )
-def test_a_wrong_vault_is_one_sentence(
+def test_a_wrong_vault_is_refused(
     cli: CommandLine, words: tuple[str, ...], code: int, why: str
 ) -> None:
     ended = cli.run("vaults", *words)
@@ -115,11 +115,11 @@ def test_a_deny_that_names_no_right_denies_all(cli: CommandLine) -> None:
     cli.ok("access", "revoke", "payroll", "prod", "db/root")
 
 
-def test_grants_are_given_listed_and_taken_back(cli: CommandLine) -> None:
+def test_grants_are_added_listed_and_revoked(cli: CommandLine) -> None:
     assert grants(cli) == []
     cli.ok("access", "grant", "payroll", "prod", "db/**", "--rights", "read, write")
-    told = cli.ok("access", "deny", "payroll", "*", "db/root", "--rights", "read")
-    assert "db/root" in told.err
+    denied = cli.ok("access", "deny", "payroll", "*", "db/root", "--rights", "read")
+    assert "db/root" in denied.err
     assert [(g["effect"], g["vault"], g["rights"]) for g in grants(cli)] == [
         ("allow", "prod", ["read", "write"]),
         ("deny", "*", ["read"]),
@@ -138,13 +138,13 @@ def test_grants_are_given_listed_and_taken_back(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        (("nobody", "prod", "**"), 9, "agent nobody"),
+        (("ghost", "prod", "**"), 9, "agent ghost"),
         (("payroll", "nothing", "**"), 9, "vault nothing"),
         (("payroll", "prod", "../x"), 2, "'../x'"),
         (("payroll", "prod", "x", "--rights", "own"), 2, "read, write or sign"),
     ],
 )
-def test_a_wrong_grant_is_one_sentence(
+def test_a_wrong_grant_is_refused(
     cli: CommandLine, words: tuple[str, ...], code: int, why: str
 ) -> None:
     ended = cli.run("access", "grant", *words)
@@ -184,17 +184,17 @@ def test_a_key_in_client_custody_comes_with_its_share(cli: CommandLine, tmp_path
     box = tmp_path / "box.json"
     box.write_text(json.dumps(sealed[second]))
     one = ("tx", "sign", "payroll", "--to", INTENT["to"], "--value", "0.1", "--chain", "base")
-    brought = (*one, "--key-path", "wallets/cold", "--client-share")
-    assert cli.ok(*brought, str(box), "--json").json["type"] == "transaction.signed"
-    assert cli.run(*brought, str(first)).code == 2
-    assert cli.run(*brought, str(tmp_path / "none")).code == 2
+    with_share = (*one, "--key-path", "wallets/cold", "--client-share")
+    assert cli.ok(*with_share, str(box), "--json").json["type"] == "transaction.signed"
+    assert cli.run(*with_share, str(first)).code == 2
+    assert cli.run(*with_share, str(tmp_path / "missing")).code == 2
     aside = ("keys", "provision", "keys/x", "--account", "treasury", "--vault", "__agent-keys")
     unwanted = cli.run(*aside, "--share-out", str(tmp_path / "x"))
     assert (unwanted.code, "--share-out" in unwanted.sentence) == (2, True)
     cli.ok(*aside)
 
 
-def test_without_main_the_only_account_is_meant(tmp_path: Path) -> None:
+def test_without_main_the_only_account_is_the_default(tmp_path: Path) -> None:
     cli = InProcess(tmp_path / "data")
     cli.ok("init", "--org", "acme", "--account", "desk")
     cli.ok("vaults", "create", "prod")
@@ -207,7 +207,7 @@ TREASURY = {"account": "main", "vault": "__treasury-keys", "mode": "2of2_client_
 
 
 def stopped(path: str, file: Path) -> Client:
-    """Do what a command does before it is killed: its key is on disk, and nothing else of it."""
+    """Do what a command does before its order: only its sealing key is on disk."""
     client = client_of(Folder(file.parent / "data"), TREASURY, path, file)
     assert client is not None
     assert sealing_key_file(file).stat().st_mode & 0o777 == 0o600
@@ -217,13 +217,13 @@ def stopped(path: str, file: Path) -> Client:
 
 @pytest.fixture(scope="module")
 def treasury(cli: CommandLine) -> CommandLine:
-    """Make the vault that a command is killed over."""
+    """Create the vault for interrupted commands."""
     words = ("--account", TREASURY["account"], "--mode", TREASURY["mode"])
     cli.ok("vaults", "create", TREASURY["vault"], *words)
     return cli
 
 
-def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
+def test_a_command_killed_before_it_saved_the_share_is_continued(
     treasury: CommandLine, tmp_path: Path
 ) -> None:
     cli = treasury
@@ -245,7 +245,7 @@ def test_a_command_that_was_killed_before_it_kept_the_share_is_taken_up(
     assert [key["version"] for key in keys] == [1]
 
 
-def test_a_command_that_was_killed_before_it_ordered_is_begun_anew(
+def test_a_command_killed_before_its_order_starts_again(
     treasury: CommandLine, tmp_path: Path
 ) -> None:
     cli, file = treasury, tmp_path / "cold"

@@ -1,4 +1,4 @@
-"""What ``make up`` starts: the demo, every command and README's own clients, on real servers."""
+"""The pipeline of ``make up``: the demo, commands and the README's clients on real servers."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
 
 
 def run(made_up: MadeUp, *words: str) -> Ended:
-    """Run a command as somebody who exported ``SIXGATE_CONFIG``."""
+    """Run a command with ``SIXGATE_CONFIG`` set."""
     return InProcess(None).run(*words, more={"SIXGATE_CONFIG": str(made_up.config)})
 
 
@@ -99,7 +99,7 @@ def test_the_demo_ends_on_kafka_as_it_does_in_a_folder(show: dict[str, Any]) -> 
 
 
 @pytest.mark.usefixtures("show")
-def test_it_is_shown_in_the_same_tables(made_up: MadeUp) -> None:
+def test_the_demo_prints_the_same_tables(made_up: MadeUp) -> None:
     ended = run(made_up, "demo")
     assert ended.code == 0, ended.err
     assert "37 of 37 " in ended.out
@@ -134,7 +134,7 @@ def test_commands_work_unchanged(
 
 
 @pytest.mark.parametrize("name", WATCHED)
-def test_where_a_process_shows_itself_is_told(made_up: MadeUp, name: str) -> None:
+def test_every_process_answers_a_probe(made_up: MadeUp, name: str) -> None:
     url = made_up.status()[name]["address"]
     ended = run(made_up, "probe", "--url", url)
     assert (ended.code, url in ended.out) == (0, True)
@@ -150,12 +150,12 @@ def lag_at(url: str) -> float:
 
 @pytest.mark.usefixtures("show")
 @pytest.mark.parametrize("name", WATCHED)
-def test_what_is_idle_does_not_look_stalled(made_up: MadeUp, name: str) -> None:
+def test_an_idle_process_has_no_lag(made_up: MadeUp, name: str) -> None:
     url = made_up.status()[name]["address"]
     until(lambda: lag_at(url) == 0)
 
 
-def test_up_is_refused_in_a_sentence(made_up: MadeUp) -> None:
+def test_up_is_refused_on_kafka(made_up: MadeUp) -> None:
     ended = run(made_up, "up")
     assert ended.code == 2
     assert "sixgate gates" in ended.sentence
@@ -174,10 +174,10 @@ def clients(made_up: MadeUp) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if "SIXGATE" not in name} | known
 
 
-def test_the_clients_in_the_readme_run_as_they_stand(made_up: MadeUp, show: dict[str, Any]) -> None:
+def test_the_clients_in_the_readme_run_unchanged(made_up: MadeUp, show: dict[str, Any]) -> None:
     environment = clients(made_up)
     results = [intent["result"] for intent in show["intents"]]
-    told = {one.get("raw_transaction", one.get("message_signature")) for one in results} - {None}
+    signed = {one.get("raw_transaction", one.get("message_signature")) for one in results} - {None}
     sent = subprocess.run(
         [sys.executable, "-W", "ignore::ResourceWarning", "-c", PRODUCER],
         capture_output=True,
@@ -190,7 +190,7 @@ def test_the_clients_in_the_readme_run_as_they_stand(made_up: MadeUp, show: dict
     assert sent.returncode == 0, sent.stderr
     newest = _newest_value(made_up)
     assert newest["value_wei"] == str(10**15)
-    missing = told | {newest["raw_transaction"]}
+    missing = signed | {newest["raw_transaction"]}
     for _ in range(CONSUMER_LIVES):
         missing -= set(_consumed(made_up, environment, missing))
     assert not missing, f"{len(missing)} signed transactions never reached the consumer"
@@ -234,7 +234,7 @@ def _newest_value(made_up: MadeUp) -> dict[str, Any]:
     raise AssertionError("it ended before")
 
 
-def test_starting_again_what_runs_changes_nothing(made_up: MadeUp) -> None:
+def test_starting_running_servers_changes_nothing(made_up: MadeUp) -> None:
     before = made_up.status()
     made_up.start()
     assert made_up.status() == before

@@ -1,4 +1,4 @@
-"""Promise 7: after a whole demo, and after crashes, no private key stands where it should not."""
+"""Promise 7: after a whole demo, and after crashes, no private key is where it should not be."""
 
 import base64
 import contextlib
@@ -53,21 +53,21 @@ def spellings(key: bytes) -> list[bytes]:
 
 @dataclass
 class Run:
-    """A data folder and all that commands on it wrote, each in a folder of its own to crash in."""
+    """A data folder, and all output of commands on it; they run in a separate folder."""
 
     data: Path
     here: Path
     written: dict[str, bytes] = field(default_factory=dict)
 
     def run(self, *words: str, stdin: str = "", code: int = 0) -> None:
-        """Run a command in this process and keep all that it wrote."""
+        """Run a command in this process and keep its output."""
         with contextlib.chdir(self.here):
             ended = InProcess(self.data).run(*words, stdin=stdin, more=TRACEBACKS)
         assert ended.code == code, ended.err
         self.written[" ".join(words)] = (ended.out + ended.err).encode()
 
     def process(self, *words: str, stdin: bytes = b"") -> None:
-        """Run a command in a process of its own and keep all that it wrote."""
+        """Run a command in a separate process and keep its output."""
         done = subprocess.run(
             self._command(*words), input=stdin, capture_output=True, cwd=self.here, check=False,
             preexec_fn=_allow_core_files, env=os.environ | TRACEBACKS,
@@ -150,7 +150,7 @@ def opened(kms: LocalKms, org: str, answer: KeyProvisioned) -> bytes:
 
 
 def filed_keys(folder: Folder) -> Iterator[tuple[bytes, Path | None]]:
-    """Yield the keys of people and processes with the one file that each may stand in."""
+    """Yield the keys of people and processes with the only file that may contain each."""
     for file in folder.path.rglob("*.pem"):
         yield load_pem_private_key(file.read_bytes(), None).private_bytes_raw(), file  # type: ignore[union-attr]
     yield folder.root_key.read_bytes(), folder.root_key
@@ -197,7 +197,7 @@ def test_no_file_and_no_output_holds_a_key_of_a_vault(ended: Run) -> None:
         assert [name for name, content in everything.items() if spelling in content] == []
 
 
-def test_keys_of_people_and_processes_stand_in_their_own_files_alone(ended: Run) -> None:
+def test_other_private_keys_are_only_in_their_own_files(ended: Run) -> None:
     everything = ended.everything()
     found = list(filed_keys(Folder(ended.data)))
     assert len(found) >= 8

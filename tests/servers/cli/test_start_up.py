@@ -1,4 +1,4 @@
-"""A command imports its own parts and no other's: what is loaded when it ends."""
+"""Lazy imports: each command loads only the libraries that it needs."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ print("loaded", *sys.modules, file=sys.stderr)
 
 
 def loaded_by(cli: CommandLine, *words: str, stdin: str = "") -> set[str]:
-    """Run a command to its end; return which libraries it imported, by their top-level names."""
+    """Run a command; return the top-level names of the libraries it imported."""
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *words],
         input=stdin,
@@ -49,11 +49,11 @@ def loaded_by(cli: CommandLine, *words: str, stdin: str = "") -> set[str]:
     return tops - sys.stdlib_module_names - OUR_OWN
 
 
-def test_the_version_needs_the_command_line_alone() -> None:
+def test_the_version_loads_only_the_command_line() -> None:
     assert loaded_by(CommandLine(None), "--version") <= TYPER
 
 
-def test_help_needs_what_shows_it() -> None:
+def test_help_loads_only_the_terminal() -> None:
     assert loaded_by(CommandLine(None), "--help") <= TERMINAL
 
 
@@ -65,11 +65,11 @@ def node(
         yield running
 
 
-def test_a_list_of_a_running_pipeline_needs_no_part_of_one(node: CommandLine) -> None:
+def test_a_list_from_a_running_pipeline_loads_no_pipeline(node: CommandLine) -> None:
     assert loaded_by(node, "intents", "list") <= TERMINAL | MODELS
 
 
-def test_submitting_to_a_running_pipeline_needs_no_part_of_one(node: CommandLine) -> None:
+def test_submitting_to_a_running_pipeline_loads_no_pipeline(node: CommandLine) -> None:
     loaded = loaded_by(node, "submit", "-", stdin=json.dumps(INTENT))
     assert loaded <= TERMINAL | MODELS | SIGNING
 
@@ -91,6 +91,6 @@ def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[s
     assert tops & (foreign | CLOUDS | ENGINES) == set()
 
 
-def test_the_table_says_of_every_command_what_it_says_of_itself() -> None:
+def test_the_command_table_has_the_commands_help() -> None:
     own = {name: loaded(name).help.split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
     assert own == {name: place.help for name, place in COMMANDS.items()}

@@ -29,12 +29,12 @@ def test_every_reason_has_a_next_step() -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> None:
-    said = advice(reason, INTENT, "base")
-    assert "{" not in said
+    step = advice(reason, INTENT, "base")
+    assert "{" not in step
     assert not re.search(
-        r"(?<!sixgate )\b(agents|keys|chains|settings) (add|update|rotate|set)\b", said
+        r"(?<!sixgate )\b(agents|keys|chains|settings) (add|update|rotate|set)\b", step
     )
-    for group, name, rest in re.findall(r"sixgate ([a-z-]+)(?: ([a-z-]+))?([^,;)]*)", said):
+    for group, name, rest in re.findall(r"sixgate ([a-z-]+)(?: ([a-z-]+))?([^,;)]*)", step):
         command = get_command(app).commands[group]  # type: ignore[attr-defined]
         command = command.commands[name] if hasattr(command, "commands") else command
         known = {
@@ -45,9 +45,9 @@ def test_a_next_step_names_commands_and_options_that_exist(reason: Reason) -> No
 
 @pytest.mark.parametrize("reason", Reason)
 def test_a_next_step_that_replaces_a_list_says_so(reason: Reason) -> None:
-    said = advice(reason, INTENT, "base")
-    if re.search(r"--(allow-to|chains|delegates|key-path)\b", said):
-        assert "replace" in said
+    step = advice(reason, INTENT, "base")
+    if re.search(r"--(allow-to|chains|delegates|key-path)\b", step):
+        assert "replace" in step
 
 
 def test_a_next_step_names_the_intents_own_agent_and_key() -> None:

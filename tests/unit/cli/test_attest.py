@@ -1,4 +1,4 @@
-"""``sixgate attest verify``: offline, step by step, with an exit code of its own."""
+"""``sixgate attest verify``: offline, step by step, with a separate exit code."""
 
 import base64
 import hashlib
@@ -68,7 +68,7 @@ def test_json_has_every_decoded_field(tmp_path: Path) -> None:
     assert found["tcb"]["reported"] == {"boot_loader": 10, "tee": 0, "snp": 27, "microcode": 222}
 
 
-def test_a_failure_is_one_sentence_with_its_step_and_a_code_of_its_own(tmp_path: Path) -> None:
+def test_a_failure_names_its_step_and_code(tmp_path: Path) -> None:
     write(tmp_path, policy=simulated_policy(), vmpl=1)
     ended = verify(tmp_path)
     assert ended.code == ExitCode.NOT_ATTESTED
@@ -78,7 +78,7 @@ def test_a_failure_is_one_sentence_with_its_step_and_a_code_of_its_own(tmp_path:
     assert (ended.out.count("passed"), ended.out.count("not reached")) == (6, 2)
 
 
-def test_a_failure_in_json_says_which_steps_passed(tmp_path: Path) -> None:
+def test_a_failure_in_json_lists_the_passed_steps(tmp_path: Path) -> None:
     write(tmp_path, vmpl=1)
     ended = verify(tmp_path, "--json")
     assert ended.code == ExitCode.NOT_ATTESTED
@@ -87,13 +87,13 @@ def test_a_failure_in_json_says_which_steps_passed(tmp_path: Path) -> None:
     assert results == ["passed"] * 6 + ["FAILED"] + ["not reached"] * 2
 
 
-def test_a_replayed_report_is_refused_by_the_nonce_that_was_asked_with(tmp_path: Path) -> None:
+def test_a_replayed_report_is_refused_by_its_nonce(tmp_path: Path) -> None:
     write(tmp_path)
     ended = verify(tmp_path, "--nonce", "09" * 32)
     assert (ended.code, "(report_data_mismatch)" in ended.sentence) == (14, True)
 
 
-def test_a_report_for_the_release_of_keys_is_no_customers(tmp_path: Path) -> None:
+def test_a_report_for_key_release_fails_as_a_customers(tmp_path: Path) -> None:
     write(tmp_path, replace(BOUND, purpose=Purpose.KEY_RELEASE))
     assert "(report_data_mismatch)" in verify(tmp_path).sentence
     write(
@@ -105,13 +105,11 @@ def test_a_report_for_the_release_of_keys_is_no_customers(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_who_verifies_says_the_purpose_and_it_comes_before_the_policys(
-    tmp_path: Path, purpose: Purpose
-) -> None:
+def test_the_purpose_option_overrides_the_policys(tmp_path: Path, purpose: Purpose) -> None:
     write(tmp_path, replace(BOUND, purpose=purpose))
-    for said in Purpose:
-        ended = verify(tmp_path, "--purpose", said, "--json")
-        assert ended.json["verified"] == (said is purpose)
+    for wanted in Purpose:
+        ended = verify(tmp_path, "--purpose", wanted, "--json")
+        assert ended.json["verified"] == (wanted is purpose)
     found = verify(tmp_path, "--purpose", purpose, "--json").json
     assert found["policy_digest"] == simulated_policy(purpose=purpose).digest()
 
@@ -122,7 +120,7 @@ def test_the_simulated_root_is_refused_unless_the_policy_names_it(tmp_path: Path
     assert "(root_unpinned)" in ended.sentence
 
 
-def test_evidence_of_others_is_verified_by_the_report_data_that_is_expected(tmp_path: Path) -> None:
+def test_foreign_evidence_is_verified_by_its_report_data(tmp_path: Path) -> None:
     write(tmp_path)
     file = tmp_path / "evidence.json"
     members = json.loads(file.read_bytes())
@@ -158,7 +156,7 @@ def test_the_page_s_program_writes_evidence_that_verifies(
         (b'{"v": 1, "measurement": "any"}', "report"),
     ],
 )
-def test_what_is_no_evidence_is_told_where_the_fields_are(
+def test_invalid_evidence_is_refused_with_a_link_to_the_fields(
     tmp_path: Path, text: bytes, why: str
 ) -> None:
     write(tmp_path)
@@ -185,7 +183,7 @@ def test_a_policy_s_unknown_field_is_named(tmp_path: Path) -> None:
         ("--at", "yesterday"),
     ],
 )
-def test_a_wrong_word_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_wrong_option_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
     write(tmp_path)
     ended = verify(tmp_path, *words)
     assert ended.code == ExitCode.USAGE
@@ -194,7 +192,7 @@ def test_a_wrong_word_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"v": 1, "v": 1}', "x" * 2_000_000])
 @pytest.mark.parametrize("name", ["evidence.json", "policy.json"])
-def test_a_wrong_file_is_told(tmp_path: Path, name: str, content: str) -> None:
+def test_a_wrong_file_is_refused(tmp_path: Path, name: str, content: str) -> None:
     write(tmp_path)
     (tmp_path / name).write_text(content)
     wanted = ExitCode.NOT_ATTESTED if (name, content) == ("policy.json", "{}") else ExitCode.USAGE
@@ -202,11 +200,11 @@ def test_a_wrong_file_is_told(tmp_path: Path, name: str, content: str) -> None:
     assert verify(tmp_path).sentence
 
 
-def test_a_file_without_end_is_told(tmp_path: Path) -> None:
+def test_an_endless_file_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     ended = CLI.run("attest", "verify", "/dev/zero", "--policy", str(tmp_path / "policy.json"))
     assert (ended.code, str(FILE_BYTES_MAX) in ended.sentence) == (ExitCode.USAGE, True)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert verify(tmp_path).code == ExitCode.FOLDER

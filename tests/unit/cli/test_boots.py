@@ -1,4 +1,4 @@
-"""Whose word an outcome is, before its boot is believed."""
+"""The signature of an outcome is verified before its boot is trusted."""
 
 import json
 from typing import Any
@@ -16,8 +16,8 @@ from tests.harness.builders.signer_records import life
 OTHER = Ed25519Signer(SIGNER.keyid, b"\x31" * 32)
 
 
-def said(by: Ed25519Signer = SIGNER, **changes: Any) -> dict[str, Any]:
-    """Return an event that a signer signed, then changed."""
+def outcome_of(by: Ed25519Signer = SIGNER, **changes: Any) -> dict[str, Any]:
+    """Return an event signed by ``by``, then changed."""
     event: dict[str, Any] = json.loads(by.sign_event(life(1)))
     del event["signature"]
     event |= {"signer": by.keyid}
@@ -33,37 +33,37 @@ def registry(*keys: str, name: str = SIGNER.keyid) -> dict[str, Any]:
 KNOWN = registry(SIGNER.public_key)
 
 
-def test_the_registered_signers_outcome_is_its_own() -> None:
-    assert named_signer(KNOWN, said()) == ("acme", SIGNER.keyid, (SIGNER.public_key,))
+def test_an_outcome_of_a_registered_signer_is_accepted() -> None:
+    assert named_signer(KNOWN, outcome_of()) == ("acme", SIGNER.keyid, (SIGNER.public_key,))
 
 
-def test_what_a_signer_decided_with_a_key_that_it_has_no_more_still_leads_to_its_boot() -> None:
+def test_a_signers_former_key_still_proves_its_outcomes() -> None:
     rotated = registry(SIGNER.public_key, OTHER.public_key)
     for by in (SIGNER, OTHER):
-        assert named_signer(rotated, said(by)).keys == (SIGNER.public_key, OTHER.public_key)
+        assert named_signer(rotated, outcome_of(by)).keys == (SIGNER.public_key, OTHER.public_key)
 
 
 @pytest.mark.parametrize(
     "outcome",
     [
-        said(OTHER),
-        said(boot="0x" + "00" * 32),
-        said(signature="0x"),
-        said(signature="no hex"),
-        said(signature="0x" + "00" * 64),
-        said(signature=None),
-        said(signer="signer-9"),
-        said(signer=None),
+        outcome_of(OTHER),
+        outcome_of(boot="0x" + "00" * 32),
+        outcome_of(signature="0x"),
+        outcome_of(signature="no hex"),
+        outcome_of(signature="0x" + "00" * 64),
+        outcome_of(signature=None),
+        outcome_of(signer="signer-9"),
+        outcome_of(signer=None),
     ],
 )
-def test_an_outcome_that_somebody_else_wrote_leads_nowhere(outcome: dict[str, Any]) -> None:
+def test_an_outcome_with_another_signature_is_refused(outcome: dict[str, Any]) -> None:
     with pytest.raises(CommandError) as caught:
         named_signer(KNOWN, outcome)
     assert caught.value.code == ExitCode.NOT_ATTESTED
 
 
-def test_a_signer_that_nobody_registered_leads_nowhere() -> None:
-    elsewhere = registry(SIGNER.public_key, name="signer-9")
-    for known in (registry(), registry(OTHER.public_key), elsewhere):
+def test_an_unregistered_signer_is_refused() -> None:
+    other = registry(SIGNER.public_key, name="signer-9")
+    for known in (registry(), registry(OTHER.public_key), other):
         with pytest.raises(CommandError):
-            named_signer(known, said())
+            named_signer(known, outcome_of())

@@ -1,4 +1,4 @@
-"""A client's share that a stopped command left behind is a signer's, or it is none."""
+"""Client shares after an interrupted command: only a share from the signer is accepted."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,15 +34,15 @@ MODE: Final = "2of2_client_custody"
 FUNDED = (VaultCreated(account=FUND, vault=AGENT_KEYS, mode=MODE), AccountOpened(account=FUND))
 REPLACED = service(Ed25519Signer(SIGNER.keyid, b"2" * 32), "signer")
 KNOWN = registered(*FUNDED)[1].sequence
-"""How far the registry went before the signer got another key."""
+"""The registry's sequence before the signer got another key."""
 ANSWER = answered(MODE)
 HERE = Client(
     KEY, {"account": FUND, "vault": ANSWER.vault}, ANSWER.path, Path("out"), Path("key_file")
 )
 
 
-def told(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
-    """Return an answer with a share that is sealed for the client, as everybody can seal one."""
+def share_event(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
+    """Return an answer whose share is sealed to the client; anyone can seal one."""
     terms = {name: getattr(ANSWER, name) for name in ("account", "vault", "path", "version")}
     place = ClientShareContext(org="acme", **terms)
     box = f"0x{seal_for(FOR_KEY, share, place.to_client()).hex()}"
@@ -51,54 +51,57 @@ def told(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
     return by.sign_event(ANSWER.model_copy(update={**same, "client_share": box, "signature": None}))
 
 
-REAL = told(SIGNER, b"real")
+REAL = share_event(SIGNER, b"real")
 
 
-def left(events: Sequence[bytes], *entries: Entry) -> Json | None:
-    """Return what a stopped command finds where these events are on the topic."""
-    said, registry = VaultRegister(), registered(*FUNDED, *entries)[1]
+def found_after(events: Sequence[bytes], *entries: Entry) -> Json | None:
+    """Return what an interrupted command finds among these events on the topic."""
+    register, registry = VaultRegister(), registered(*FUNDED, *entries)[1]
     for event in events:
         with suppress(KeyOrderError):
-            said.load(event, registry)
-    return HERE.made_earlier(client_shares(said, (FUND, ANSWER.vault), ANSWER.path), "acme")
+            register.load(event, registry)
+    return HERE.made_earlier(client_shares(register, (FUND, ANSWER.vault), ANSWER.path), "acme")
 
 
-def test_what_the_signer_made_for_a_stopped_command_is_found() -> None:
-    found = left([REAL])
+def test_a_version_of_an_interrupted_command_is_found() -> None:
+    found = found_after([REAL])
     assert found is not None
     assert found["version"] == ANSWER.version
 
 
-def test_a_share_that_somebody_else_sealed_for_the_client_is_not_kept_instead_of_its_own() -> None:
-    forged = [told(MALLORY, b"forged"), told(Ed25519Signer(SIGNER.keyid, b"!" * 32), b"forged")]
+def test_a_share_from_anyone_but_the_signer_is_ignored() -> None:
+    forged = [
+        share_event(MALLORY, b"forged"),
+        share_event(Ed25519Signer(SIGNER.keyid, b"!" * 32), b"forged"),
+    ]
     swapped = REAL.replace(b"client_share", b"client_sharf")
-    assert left([*forged, swapped]) is None
+    assert found_after([*forged, swapped]) is None
     for events in ([REAL, *forged], [*forged, REAL]):
-        found = left(events)
+        found = found_after(events)
         assert found is not None
         assert found["client_share"].encode() in REAL
 
 
-def test_nor_one_that_a_former_signer_sealed_for_an_order_that_was_given_since() -> None:
-    """Its key signed once, so it says nothing wrong; but it was not asked."""
-    theirs = told(SIGNER, b"forged", known=KNOWN + 1)
-    assert left([theirs], REPLACED) is None
-    assert left([theirs]) is None  # an order that knows of what is not there yet
-    assert left([told(SIGNER, b"real", known=KNOWN)], REPLACED) is not None
+def test_a_former_signers_share_for_a_newer_order_is_ignored() -> None:
+    """Its key was registered once, but the order is newer."""
+    theirs = share_event(SIGNER, b"forged", known=KNOWN + 1)
+    assert found_after([theirs], REPLACED) is None
+    assert found_after([theirs]) is None  # the order names a later registry record
+    assert found_after([share_event(SIGNER, b"real", known=KNOWN)], REPLACED) is not None
 
 
-def test_nor_one_that_answers_no_order_or_comes_second() -> None:
+def test_a_share_without_an_order_or_for_an_answered_one_is_ignored() -> None:
     unordered = SIGNER.sign_event(ANSWER.model_copy(update={"request": None, "signature": None}))
-    assert left([unordered]) is None
-    again = told(SIGNER, b"again")
-    found = left([REAL, again])
+    assert found_after([unordered]) is None
+    again = share_event(SIGNER, b"again")
+    found = found_after([REAL, again])
     assert found is not None
     assert found["client_share"].encode() in REAL
 
 
-def test_what_is_no_event_on_the_topic_stops_nobody() -> None:
+def test_malformed_events_on_the_topic_are_skipped() -> None:
     odd = ["", "[]", "{", "null", f'{{"account":"{FUND}"}}', "[" * 5000]
-    assert left([*(text.encode() for text in odd), REAL[:-9], b"\xff", REAL]) is not None
+    assert found_after([*(text.encode() for text in odd), REAL[:-9], b"\xff", REAL]) is not None
 
 
 @pytest.mark.parametrize(
@@ -107,13 +110,13 @@ def test_what_is_no_event_on_the_topic_stops_nobody() -> None:
         (ApiError("key_refused", "there is a key at this path"), False),
         (RemoteApiError("key_refused", "an audit record says so"), True),
         (RemoteApiError("vault_refused", "an audit record says so"), True),
-        (ApiError("connection_lost", "nobody knows"), True),
+        (ApiError("connection_lost", "no answer"), True),
     ],
 )
-def test_the_key_for_a_share_goes_only_if_it_is_certain_that_nothing_was_made(
+def test_the_sealing_key_is_deleted_only_if_nothing_was_made(
     tmp_path: Path, error: ApiError, *, stays: bool
 ) -> None:
-    """A thief of any process could write a refusal, and the share of what is made be lost."""
+    """Any compromised process could forge a remote refusal; the share would be lost."""
     key_file = tmp_path / "key_file"
     key_file.write_text("a key")
     client = replace(HERE, key_file=key_file)

@@ -1,4 +1,4 @@
-"""The customer's layer as commands put it on: what it makes too large is refused in a sentence."""
+"""The customer's layer: sizes, and values without a key."""
 
 from pathlib import Path
 
@@ -30,5 +30,5 @@ def test_the_largest_value_fits_with_its_layer_and_one_byte_more_is_refused(key:
         layered(bytes(MOST + 1), PLACE, key)
 
 
-def test_without_a_key_nothing_is_put_on() -> None:
+def test_without_a_key_a_value_stays_unchanged() -> None:
     assert layered(b"value", PLACE, None) == b"value"

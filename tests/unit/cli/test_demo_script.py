@@ -51,7 +51,7 @@ def test_a_changed_replay_keeps_the_key_and_is_signed_by_its_agent() -> None:
     open_envelope(Envelope.decode(changed.value), INTENT_TYPE, key)
 
 
-def test_times_are_shifted_beyond_what_is_accepted() -> None:
+def test_shifted_expiries_are_outside_the_accepted_range() -> None:
     line = {name: value for name, value in FIRST.items() if name != "label"}
     for kind, least, most in (("expired", -EXPIRY_MS_MAX, 0), ("far", EXPIRY_MS_MAX, 2**53)):
         _, record = built(kind, **line)
@@ -80,7 +80,7 @@ def test_a_malformed_record_is_sent_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [{"demo": "bribe"}, {"demo": "replay", "of": "nobody", "label": "x", "expect": "y"}]
+    "line", [{"demo": "bribe"}, {"demo": "replay", "of": "ghost", "label": "x", "expect": "y"}]
 )
 def test_an_invalid_line_is_refused(line: dict[str, Any]) -> None:
     with pytest.raises(IntentFormError):

@@ -1,4 +1,4 @@
-"""Every error ends as one sentence and a documented code; none as a traceback or a secret."""
+"""Every error ends as one sentence and a documented code, never a traceback or a secret."""
 
 import ast
 import os
@@ -85,11 +85,11 @@ def test_a_known_error_keeps_its_sentence_and_has_its_code(
     ],
     ids=repr,
 )
-def test_a_command_behind_the_front_door_ends_as_a_process_does(error: KafkaBusError) -> None:
+def test_a_bus_error_behind_the_api_fails_like_one_in_a_process(error: KafkaBusError) -> None:
     assert failure_of(api_error(error)) == failure_of(error)
 
 
-def test_errors_that_make_their_own_sentence() -> None:
+def test_verification_and_form_errors_keep_their_facts() -> None:
     fault = failure_of(LedgerVerificationError(7, "its hash is wrong"))
     assert fault.code is ExitCode.LEDGER_WRONG
     assert "7" in fault.sentence
@@ -119,7 +119,7 @@ def test_a_defect_does_not_quote_its_message() -> None:
     assert "ValueError" in failure.sentence
 
 
-def test_an_installation_that_went_away_costs_the_explanation_and_gives_no_traceback(
+def test_a_missing_installation_gives_an_error_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fenced(*_: object, **__: object) -> None:
@@ -146,17 +146,17 @@ def test_every_long_running_command_loads_the_explanations_first() -> None:
         assert "    known_kinds()\n" in path.read_text(), path
 
 
-def test_a_closed_output_says_nothing() -> None:
+def test_a_closed_output_prints_nothing() -> None:
     assert failure_of(OutputClosedError()) == failures.Failure(ExitCode.OUTPUT_CLOSED, "")
 
 
-def test_no_special_case_stands_behind_its_base() -> None:
+def test_no_subclass_follows_its_base_class() -> None:
     kinds = [kind for kind, _ in failure_kinds.KINDS]
     for place, kind in enumerate(kinds):
         assert not any(issubclass(kind, earlier) for earlier in kinds[:place]), kind
 
 
-def test_every_code_that_the_front_door_raises_has_an_exit_code() -> None:
+def test_every_api_error_code_has_an_exit_code() -> None:
     raised = {
         node.args[0].value
         for path in PACKAGE.rglob("*.py")
@@ -170,7 +170,7 @@ def test_every_code_that_the_front_door_raises_has_an_exit_code() -> None:
     assert raised <= API_CODES.keys()
 
 
-def test_the_gates_own_exit_code_is_in_the_table() -> None:
+def test_the_gates_exit_code_is_in_the_table() -> None:
     assert ExitCode.GATES_FAILED == IO_FAILED
 
 

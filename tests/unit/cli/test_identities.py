@@ -1,4 +1,4 @@
-"""Every command has one certificate with which it works, and the operators' page says which."""
+"""Every command has one Kafka identity, and the operations page lists it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,13 +29,13 @@ WITHOUT_KAFKA = {
 ADMINISTRATORS = {"topics plan", "topics apply", "topics verify"}
 
 
-def test_every_command_speaks_as_somebody() -> None:
-    speaking = [name for names in COMMANDS.values() for name in names]
-    assert len(set(speaking)) == len(speaking)
+def test_every_command_has_one_identity() -> None:
+    assigned = [name for names in COMMANDS.values() for name in names]
+    assert len(set(assigned)) == len(assigned)
     left = {
         command
         for command in commands(get_command(app))
-        if not any(command == name or command.startswith(f"{name} ") for name in speaking)
+        if not any(command == name or command.startswith(f"{name} ") for name in assigned)
     }
     assert left == WITHOUT_KAFKA | ADMINISTRATORS
 
@@ -49,15 +49,15 @@ def commands(group: object, before: str = "") -> Iterator[str]:
             yield before + name
 
 
-def test_the_page_says_whose_certificate_and_what_it_may_do() -> None:
+def test_the_page_lists_identities_and_their_rights() -> None:
     lines = PAGE.read_text().splitlines()
     for row in map(row_of, Principal):
         assert row in lines, row
 
 
 def row_of(principal: Principal) -> str:
-    whose = ", ".join(f"`{name}`" for name in COMMANDS[principal]) or PROGRAMS[principal]
+    commands_named = ", ".join(f"`{name}`" for name in COMMANDS[principal]) or PROGRAMS[principal]
     writes = [topic for topic, spec in TOPICS.items() if principal in spec.writers]
     reads = [topic for topic, spec in TOPICS.items() if principal in spec.readers]
     named = (", ".join(f"`{topic}`" for topic in topics) or "nothing" for topics in (writes, reads))
-    return f"| `{principal}` | {whose} | {' | '.join(named)} |"
+    return f"| `{principal}` | {commands_named} | {' | '.join(named)} |"

@@ -1,4 +1,4 @@
-"""Ctrl-C is neither lost nor taken for a defect, wherever it comes."""
+"""Ctrl-C always ends a command, and never looks like a defect."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ NUMBERS = (signal.SIGINT, signal.SIGALRM)
 
 
 class Pressed(int):
-    """An amount during whose encoding the user presses Ctrl-C."""
+    """An amount that sends SIGINT while it is encoded."""
 
     def __str__(self) -> str:
         signal.raise_signal(signal.SIGINT)
@@ -28,7 +28,7 @@ class Pressed(int):
 
 @pytest.fixture(autouse=True)
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Answer signals as a command does, but come again only when the test says so."""
+    """Handle signals as a command does, but repeat one only when the test does it."""
     monkeypatch.setattr(interrupts, "RETRY_S", 3_600)
     before = {number: signal.getsignal(number) for number in NUMBERS}
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -49,36 +49,36 @@ def in_a_union(spent_wei: int) -> LiveIntent:
 
 
 @pytest.mark.parametrize("made", [outcome, in_a_union])
-def test_an_encoding_is_finished_before_ctrl_c_ends_the_command(
+def test_ctrl_c_waits_for_a_model_to_be_encoded(
     made: Callable[[int], Canonical],
 ) -> None:
     assert made(Pressed(5)).encode() == made(5).encode()
     assert ended_by_the_clock()
 
 
-def test_what_is_no_model_is_finished_too() -> None:
+def test_ctrl_c_waits_for_other_encodings_too() -> None:
     assert TypeAdapter(list[Uint256]).dump_json([Pressed(5)]) == b'["5"]'
     assert ended_by_the_clock()
 
 
 def ended_by_the_clock() -> bool:
-    """Tell whether a signal was ordered that ends the command; let it come."""
+    """Return whether the timer was set to repeat the signal; deliver the signal."""
     ordered_s, _ = signal.getitimer(signal.ITIMER_REAL)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGALRM)
     return ordered_s > 0
 
 
-def test_it_comes_again_before_anybody_waits_for_it() -> None:
+def test_the_signal_is_repeated_soon() -> None:
     assert 0 < RETRY_S <= 0.1
 
 
-def test_anywhere_else_it_is_answered_at_once() -> None:
+def test_outside_pydantic_ctrl_c_raises_immediately() -> None:
     with pytest.raises(KeyboardInterrupt):
         str(Pressed(5))
 
 
-def test_whoever_ignores_it_goes_on_doing_so() -> None:
+def test_an_ignored_ctrl_c_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_on_interrupt()
     raise_on_interrupt()

@@ -33,14 +33,14 @@ def test_no_word_is_ever_split(
         assert {*words, *(value for _, value in cells)} <= set(there)
 
 
-def test_details_stand_below_their_row_and_fit() -> None:
+def test_details_follow_their_row_and_fit() -> None:
     listing = Listing(("id", "outcome"), [Row((HASH, "signed"), ("one " * 30,)), Row(("b", "c"))])
     lines = shown(listing).splitlines()
     assert [line.split()[0] for line in lines] == ["id", lines[1], HASH, "one", "one", "b"]
     assert max(map(len, lines)) <= 80
 
 
-def test_numbers_stand_under_each_other() -> None:
+def test_numbers_are_right_aligned() -> None:
     listing = Listing(("gas",), [Row(("21,000",)), Row(("400,000,000",))], right=("gas",))
     assert shown(listing).splitlines()[2:] == ["     21,000", "400,000,000"]
 

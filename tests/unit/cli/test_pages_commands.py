@@ -1,4 +1,4 @@
-"""What pages and sentences tell a user to type is there: commands, options, variables."""
+"""Commands, options and variables that pages and sentences mention exist."""
 
 import re
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ SOURCES = [
 
 def options(command: object, words: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
     """Yield every command with its options."""
-    said = getattr(command, "params", ())
-    yield " ".join(words), {name for one in said for name in (*one.opts, *one.secondary_opts)}
+    params = getattr(command, "params", ())
+    yield " ".join(words), {name for one in params for name in (*one.opts, *one.secondary_opts)}
     for name, inner in getattr(command, "commands", {}).items():
         yield from options(inner, (*words, name))
 
@@ -41,27 +41,29 @@ def variables(section: type[BaseModel], prefix: str = "SIXGATE_") -> Iterator[st
 
 
 COMMANDS = dict(options(get_command(app)))
-KNOWN = set(variables(Settings)) | {"SIXGATE_SECTION__NAME"}  # which stands for all of them
+KNOWN = set(variables(Settings)) | {"SIXGATE_SECTION__NAME"}  # a placeholder for all of them
 
 
 def command_in(words: str) -> str | None:
     """Return the longest beginning of these words that is a command."""
-    said = words.split()
-    return next((c for n in range(len(said), 0, -1) if (c := " ".join(said[:n])) in COMMANDS), None)
+    split = words.split()
+    return next(
+        (c for n in range(len(split), 0, -1) if (c := " ".join(split[:n])) in COMMANDS), None
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_and_option_on_a_page_is_there(page: Path) -> None:
+def test_every_command_and_option_on_a_page_exists(page: Path) -> None:
     text = page.read_text()
-    assert [said for said in NAMED.findall(text) if command_in(said) is None] == []
+    assert [one for one in NAMED.findall(text) if command_in(one) is None] == []
     for words, rest in LINE.findall(text):
         if command := command_in(words):
-            said = OPTION.findall(INNER.sub("", rest))
-            assert set(said) <= COMMANDS[command], (words, rest)
+            named = OPTION.findall(INNER.sub("", rest))
+            assert set(named) <= COMMANDS[command], (words, rest)
 
 
-def test_every_variable_in_a_sentence_is_read_by_somebody() -> None:
+def test_every_variable_in_a_sentence_is_read() -> None:
     texts = [path.read_text() for path in SOURCES]
     read = {one for text in texts for one in READ.findall(text)}
-    told = {one for text in texts for one in VARIABLE.findall(text)}
-    assert told - KNOWN - read == set()
+    mentioned = {one for text in texts for one in VARIABLE.findall(text)}
+    assert mentioned - KNOWN - read == set()

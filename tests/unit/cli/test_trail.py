@@ -48,7 +48,7 @@ def events(*more: Json) -> list[Json]:
     ]
 
 
-def test_each_gate_has_its_verdict_and_those_behind_a_refusal_have_none() -> None:
+def test_gates_after_a_rejection_have_no_verdict() -> None:
     trail = trail_of(events(event("outcomes", 15, REJECTED)))
     found = {step.gate: (step.passed, step.at_ms, step.reason) for step in trail.steps}
     assert list(found) == list(Gate)
@@ -59,13 +59,13 @@ def test_each_gate_has_its_verdict_and_those_behind_a_refusal_have_none() -> Non
     assert trail.steps[-1].detail == "value-cap: over"
 
 
-def test_what_was_asked_is_read_from_the_agents_own_bytes() -> None:
+def test_the_intent_is_decoded_from_the_agents_bytes() -> None:
     intent = trail_of(events()).intent
     assert intent is not None
     assert (intent.agent, intent.chain_id) == ("payroll", 8453)
 
 
-def test_an_intent_under_way_has_no_outcome_yet() -> None:
+def test_an_undecided_intent_has_no_outcome() -> None:
     trail = trail_of(events())
     assert trail.outcome is None
     assert trail.steps[-1].passed is None
@@ -78,6 +78,6 @@ def test_the_first_outcome_counts() -> None:
 
 
 @pytest.mark.parametrize("payload", ["e30=", "eyJ2IjoxfQ=="])
-def test_an_envelope_without_an_intent_tells_nothing(payload: str) -> None:
+def test_an_envelope_without_an_intent_yields_none(payload: str) -> None:
     broken = envelope() | {"payload": payload}
     assert trail_of([event("intents.submitted", 10, broken)]).intent is None
