@@ -144,7 +144,7 @@ def test_a_folder_deleted_under_up_ends_it(cli: InProcess) -> None:
     shutil.rmtree(cli.data.rename(cli.data.with_name("deleted")))  # gone at once, then bit by bit
     _, err = running.communicate(timeout=60)
     assert running.returncode == 5, err
-    (sentence,) = err.splitlines()
+    (sentence,) = (line for line in err.splitlines() if line.startswith("Error: "))
     assert str(cli.data) in sentence
 
 
