@@ -79,7 +79,7 @@ class HeadFile:
                 # 2. The newline is last: a line without it was never published.
                 file.write(head.encode() + b"\n")
                 file.flush()
-                # 3. Die before the sync: the head may be lost; the next start publishes another.
+                # 3. Die before the sync: if the head is lost, the next start publishes another.
                 os.fsync(file.fileno())
                 self._ends_with_line = True
         except OSError as error:

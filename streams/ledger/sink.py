@@ -7,7 +7,8 @@ because a crash can leave rows that were never acknowledged.
 2. ``step`` reads records behind the table's positions and puts them in order.
    *Die up to here: nothing was written.*
 3. It appends them in batches. Each batch is stored as a whole or not at all.
-   *Die here: every prefix of the batches is a valid chain; the next start continues behind it.*
+   *Die here: every prefix of the batches is a valid chain; the next start continues behind it.
+   A server may still finish the last insert later: see ``_insert``.*
 4. It publishes the signed head of the last row.
    *Die before: the table is ahead of the last head; that is allowed, the next start catches up.*
 """
@@ -78,8 +79,8 @@ class Sink:
         """Check the table against the log and the last published head (step 1).
 
         Publishes a head if the table is ahead of the last one. Raises ``LedgerRewrittenError`` if
-        the table is behind the last head, contradicts it, or its row count differs from its last
-        number; ``LedgerGapError`` if the log starts after or ends before the table's positions.
+        the table is behind the last head, contradicts it, or lacks or repeats rows;
+        ``LedgerGapError`` if the log starts after or ends before the table's positions.
         """
         self._source = source
         self._table = table
@@ -140,7 +141,7 @@ class Sink:
         self._tip = tip
 
     def _insert(self, batch: Batch) -> None:
-        """Append a batch; raise ``LedgerUnavailableError`` if a conflict proves no second writer.
+        """Append a batch; raise ``LedgerUnavailableError`` for a conflict without a second writer.
 
         A server that hangs may finish an insert of a dead process while this one starts. So a
         conflict proves a second writer only after this process has appended a batch.

@@ -146,7 +146,7 @@ class LedgerTable:
         for attempt in range(ATTEMPTS_MAX):
             # 2. Die here: the next start finds the batch in the table, or not.
             self._insert(batch, attempt)
-            # 3. Three cases: stored; another writer's batch is there; dropped as a duplicate.
+            # 3. Stored; or another writer's batch is there; or dropped as a duplicate: retry.
             tip = self.tip()
             if tip == batch.tip:
                 return

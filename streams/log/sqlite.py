@@ -190,7 +190,8 @@ class Transaction:
 
     def __exit__(self, kind: object, _value: object, _trace: object) -> None:
         if kind is None:
-            # 3. Returns after the sync: what is committed survives a power failure.
+            # 3. Returns after the sync, so the commit survives a power failure. If the sync or a
+            # write fails, SQLite rolls back automatically.
             self._db.execute("COMMIT")
         elif self._db.in_transaction:
             self._db.execute("ROLLBACK")

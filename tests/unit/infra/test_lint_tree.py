@@ -1,4 +1,4 @@
-"""Each rule of the tree's lint finds a bad source, and lets a good one pass."""
+"""Each lint rule reports a bad source and accepts a good one."""
 
 import ast
 import subprocess
@@ -42,7 +42,7 @@ def found(
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the rules look at an empty tree."""
+    """Run the rules on an empty tree."""
     monkeypatch.setattr(lint_tree, "ROOT", tmp_path)
     return tmp_path
 
@@ -60,7 +60,7 @@ def test_a_file_or_a_function_that_is_too_long() -> None:
     assert found(check_length, "x = 1\n" * (FILE_LINES_MAX + 1))
 
 
-def test_a_name_that_says_nothing() -> None:
+def test_a_meaningless_file_name() -> None:
     assert found(check_name, "", "tests/harness/utils.py")
     assert not found(check_name, "", "tests/harness/waiting.py")
 
@@ -82,7 +82,7 @@ def test_an_import_from_a_test_module(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["from . import conftest", "from tests.harness import judge"])
-def test_an_import_from_what_tests_share(text: str) -> None:
+def test_an_import_from_the_harness(text: str) -> None:
     assert not found(check_test_imports, text)
 
 
@@ -95,7 +95,7 @@ def test_an_import_from_what_tests_share(text: str) -> None:
         "time.sleep(5)  # noqa",
         "time.sleep(5)  # noqa: ASYNC251",
         "time.sleep(5)  # noqa: ASYNC251, S101",
-        'time.sleep(told("# why"))',
+        'time.sleep(text("# why"))',
         LOOPED + "time.sleep(30)",
         LOOPED + "time.sleep(delay_s)",
         "DELAY_S = 30\n" + LOOPED + "sleep(DELAY_S)",
@@ -155,12 +155,12 @@ def test_a_generated_file_that_git_tracks(tree: Path) -> None:
     write(tree / "x/__pycache__/x.pyc", "")
     write(tree / "x/x.py", "")
     for words in (["init", "-q"], ["add", "-f", "."]):
-        subprocess.run(["git", *words], cwd=tree, check=True)  # noqa: S607 - our own words
+        subprocess.run(["git", *words], cwd=tree, check=True)  # noqa: S607 - the installed git
     (finding,) = check_generated_files()
     assert finding.path.name == "x.pyc"
 
 
-def test_a_promise_whose_test_is_not_there(tree: Path) -> None:
+def test_a_promise_that_names_a_missing_test(tree: Path) -> None:
     write(tree / "tests/servers/test_x.py", "")
     write(tree / "docs/promises.md", "`test_x.py` `tests/servers/` `test_y.py` `tests/faults/`\n")
     assert {finding.what.split()[0] for finding in check_promises()} == {

@@ -1,4 +1,4 @@
-"""The chain's bytes, put together here by hand as docs/format.md says."""
+"""The chain's bytes, compared with bytes built by hand from docs/format.md."""
 
 import hashlib
 import struct
@@ -73,6 +73,6 @@ def test_a_number_outside_64_bits_is_an_error(number: int) -> None:
             entry_bytes(wrong)
 
 
-def test_hashes_go_on_from_any_tip() -> None:
+def test_hashes_continue_from_any_tip() -> None:
     whole = hashes(EMPTY, [ENTRY] * 5)
     assert hashes(Tip(2, whole[1]), [ENTRY] * 3) == whole[2:]

@@ -1,4 +1,4 @@
-"""What the ledger keeps of friendly and hostile records."""
+"""Ledger entries of valid, malformed and hostile records."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ def is_opaque(made: Entry, raw: bytes) -> bool:
     return (made.event_id, made.body) == (name, body)
 
 
-def test_place_time_and_key_are_kept() -> None:
+def test_place_time_and_key_are_stored() -> None:
     made = entry(b"{}")
     assert made[:5] == ("intents.decided", 1, 9, "treasury", 1234)
 
@@ -124,7 +124,7 @@ NO_EVENTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("raw", NO_EVENTS.values(), ids=NO_EVENTS)
-def test_what_is_no_canonical_event_leaves_digest_and_size(raw: bytes) -> None:
+def test_other_input_than_canonical_events_is_stored_as_digest_and_size(raw: bytes) -> None:
     assert is_opaque(entry(raw), raw)
 
 
@@ -155,11 +155,11 @@ NO_ENVELOPES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("raw", NO_ENVELOPES.values(), ids=NO_ENVELOPES)
-def test_what_is_no_envelope_leaves_digest_and_size(raw: bytes) -> None:
+def test_an_invalid_envelope_is_stored_as_digest_and_size(raw: bytes) -> None:
     assert is_opaque(entry(raw, Topic.SUBMITTED), raw)
 
 
-def test_the_sample_envelope_itself_is_one() -> None:
+def test_the_unchanged_sample_envelope_is_valid() -> None:
     assert entry(envelope()).body == envelope() == Envelope.decode(envelope()).encode()
 
 
@@ -179,7 +179,7 @@ def test_names_stay_as_keys(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["Treasury", "a b", "x" * 64, "\x00", "é", "a\n", "\udcff", ID])
-def test_a_key_that_is_no_name_leaves_its_digest(key: str) -> None:
+def test_a_key_that_is_not_a_name_is_stored_as_its_digest(key: str) -> None:
     raw = key.encode("utf-8", "surrogateescape")  # a log's bytes that are no UTF-8, as they are
     assert entry(b"{}", key=key).key == (
         "0x" + hashlib.sha256(b"sixgate/opaque/v1\x00" + raw).hexdigest()

@@ -1,4 +1,4 @@
-"""What the library raises, told as one of ours."""
+"""Translation of clickhouse-connect's exceptions into ledger errors."""
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
@@ -12,12 +12,12 @@ WRONG_PASSWORD, NO_TABLE = 516, 60
 @pytest.mark.parametrize(
     ("code", "kind"), [(WRONG_PASSWORD, LedgerDeniedError), (NO_TABLE, LedgerMissingError)]
 )
-def test_a_refusal_is_told_by_its_code(code: int, kind: type[LedgerUnavailableError]) -> None:
+def test_the_error_code_selects_the_error(code: int, kind: type[LedgerUnavailableError]) -> None:
     assert type(failure_of("It failed", DatabaseError("x", code=code), "look")) is kind
 
 
 @pytest.mark.parametrize("code", [WRONG_PASSWORD, NO_TABLE])
-def test_a_code_among_rows_counts_for_nothing(code: int) -> None:
-    """The library looks for it in the last bytes it read, where an agent's text may stand."""
+def test_an_error_code_inside_rows_is_ignored(code: int) -> None:
+    """The library searches the last bytes it read for a code; they may be an agent's text."""
     error = StreamFailureError("Code: 516. DB::Exception: says the agent", code=code)
     assert type(failure_of("It failed", error, "look")) is LedgerUnavailableError

@@ -1,4 +1,4 @@
-"""The example in docs/format.md is what writer and verifier make and accept."""
+"""The writer produces the example in docs/format.md, and the verifier accepts it."""
 
 import hashlib
 import io
@@ -41,13 +41,13 @@ def test_the_rows_and_the_head_verify() -> None:
     assert (report.rows, report.heads, report.outcomes, report.forged) == (3, 1, 1, 0)
 
 
-def test_the_parts_of_row_0_are_the_writers() -> None:
+def test_entry_bytes_and_leaf_of_row_0_match_the_writer() -> None:
     entry = Entry(*rows()[0][3:])
     assert hashlib.sha256(entry_bytes(entry)).digest() == raw(EXAMPLE["row_0_entry_sha256"])
     assert leaf(entry) == raw(EXAMPLE["row_0_leaf"])
 
 
-def test_names_are_the_writers() -> None:
+def test_digests_and_event_ids_match_the_writer() -> None:
     body = EXAMPLE["intent"].encode()
     assert TransactionIntent.decode(body).encode() == body
     assert intent_digest(body) == EXAMPLE["intent_digest"] == EXAMPLE["rows"][0]["event_id"]
@@ -55,7 +55,7 @@ def test_names_are_the_writers() -> None:
     assert own_id == EXAMPLE["outcome_event_id"] == EXAMPLE["rows"][2]["event_id"]
 
 
-def test_signatures_are_over_what_the_page_says() -> None:
+def test_signed_bytes_match_the_page() -> None:
     envelope = Envelope.decode(EXAMPLE["rows"][0]["body"].encode())
     agent = Ed25519PublicKey.from_public_bytes(raw(EXAMPLE["agent_public_key"]))
     agent.verify(envelope.signature(), envelope.signed_bytes(INTENT_TYPE))

@@ -1,4 +1,4 @@
-"""Signed heads and the file that keeps them."""
+"""Signed ledger heads and the head file."""
 
 import json
 import resource
@@ -35,7 +35,7 @@ def test_a_head_of_another_key_is_refused() -> None:
         HEAD_KEY.open(other.seal(head()))
 
 
-def test_a_signature_over_another_type_is_no_head() -> None:
+def test_a_signature_over_another_payload_type_is_refused() -> None:
     body = head().encode()
     forged = seal(INTENT_TYPE, body, "ledger-1", LEDGER_KEY.sign(pae(INTENT_TYPE, body)))
     with pytest.raises(LedgerRewrittenError):
@@ -97,19 +97,19 @@ def test_a_first_line_that_is_torn_leaves_an_empty_file(tmp_path: Path) -> None:
     assert list(HeadFile(path).heads()) == [sealed(3)]
 
 
-def test_a_whole_line_that_is_no_head_was_changed_by_somebody(tmp_path: Path) -> None:
+def test_a_complete_line_that_is_not_a_head_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     path.write_bytes(b"{}\n")
     with pytest.raises(LedgerRewrittenError, match=r"last line of .*heads\.jsonl"):
         HeadFile(path).last()
 
 
-def test_a_folder_that_takes_no_file_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_a_head_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(LedgerUnavailableError, match=r"heads\.jsonl: No such file"):
         HeadFile(tmp_path / "absent" / "heads.jsonl").publish(sealed())
 
 
-def test_a_head_is_readable_without_our_code(tmp_path: Path) -> None:
+def test_a_head_is_readable_as_plain_json(tmp_path: Path) -> None:
     path = tmp_path / "heads.jsonl"
     HeadFile(path).publish(sealed())
     envelope = json.loads(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Which record comes first, where a batch ends, and what counts as loss."""
+"""Order of records, bounds of batches, and detection of lost records."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def from_start(_topic: Topic, _partition: int) -> int:
     return 0
 
 
-def test_state_and_heads_are_not_kept_and_all_else_is() -> None:
+def test_all_topics_except_state_and_heads_are_in_the_ledger() -> None:
     assert set(TOPICS) - set(LEDGER_TOPICS) == {Topic.STATE, Topic.HEADS, Topic.REGISTRY_HEADS}
 
 
@@ -43,12 +43,12 @@ def test_a_clock_that_steps_back_does_not_reorder_a_partition() -> None:
     assert in_order(by_place(reversed(backward))) == backward
 
 
-def test_holes_of_transaction_markers_are_no_loss() -> None:
+def test_gaps_of_transaction_markers_are_accepted() -> None:
     groups = by_place([record(3), record(5)])
     assert advance(groups, {OUT: 1}, from_start) == {OUT: 6}
 
 
-def test_a_hole_where_the_log_begins_later_is_loss() -> None:
+def test_a_gap_at_the_start_of_the_log_is_loss() -> None:
     with pytest.raises(LedgerGapError, match=r"outcomes/0 .*\b3\b.*\b1\b"):
         advance(by_place([record(3)]), {OUT: 1}, lambda _topic, _partition: 3)
 
@@ -59,7 +59,7 @@ def test_a_new_partition_must_be_there_from_its_first_record() -> None:
 
 
 @pytest.mark.parametrize("offsets", [[0], [1, 1], [4, 2, 2]])
-def test_an_offset_given_again_is_another_log(offsets: list[int]) -> None:
+def test_an_offset_that_repeats_is_refused(offsets: list[int]) -> None:
     groups = by_place(record(offset) for offset in offsets)
     with pytest.raises(LedgerGapError, match=r"outcomes/0 below 1|not the log"):
         advance(groups, {OUT: 1}, from_start)
@@ -70,13 +70,13 @@ def test_positions_of_silent_partitions_stay() -> None:
     assert advance(by_place([record(0)]), {other: 9}, from_start) == {other: 9, OUT: 1}
 
 
-def test_a_log_that_reaches_back_far_enough_is_no_gap() -> None:
+def test_a_log_that_holds_the_next_offset_has_no_gap() -> None:
     refuse_gap(OUT, 5, 5)
     with pytest.raises(LedgerGapError):
         refuse_gap(OUT, 5, 6)
 
 
-def test_no_batch_lies_in_two_table_partitions() -> None:
+def test_a_batch_never_spans_two_table_partitions() -> None:
     records = [record(offset) for offset in range(6)]
     cut = list(batches(records, PARTITION_ROWS - 2))
     assert [len(batch) for batch in cut] == [2, 4]

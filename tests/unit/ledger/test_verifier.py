@@ -1,4 +1,4 @@
-"""The stand-alone verifier on rows a writer made and attackers changed."""
+"""The stand-alone verifier, with rows of the writer and rows changed by attackers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def fault_of(rows: Sequence[Row], **options: Any) -> VerificationError:
     return caught.value
 
 
-def test_what_the_writer_made_verifies() -> None:
+def test_rows_of_the_writer_verify() -> None:
     report = verify(ROWS, signers=[SIGNER_PUBLIC])
     assert (report.rows, report.hash) == (len(ROWS), ROWS[-1].hash)
     assert (report.outcomes, report.accounts, report.forged) == (20, 4, 0)
@@ -92,12 +92,12 @@ def test_a_row_rehashed_alone_breaks_the_next_link() -> None:
     assert (fault.seq, fault.what) == (31, faults.LINK)
 
 
-def test_a_truncated_ledger_is_found_by_whoever_remembers_a_head() -> None:
+def test_a_remembered_head_detects_truncation() -> None:
     fault = fault_of(ROWS[:30], heads={40: ROWS[40].hash})
     assert (fault.seq, fault.what) == (40, faults.HEAD_WITHOUT_ROW)
 
 
-def test_a_rewritten_suffix_is_found_by_whoever_remembers_a_head() -> None:
+def test_a_remembered_head_detects_a_rewritten_suffix() -> None:
     entries = [entry(n) for n in range(30, len(ROWS))]
     entries[0] = entries[0]._replace(at_ms=1)
     rewritten = [*ROWS[:30], *chained(entries, Tip(30, ROWS[29].hash))]
@@ -106,7 +106,7 @@ def test_a_rewritten_suffix_is_found_by_whoever_remembers_a_head() -> None:
     assert (fault.seq, fault.what) == (40, faults.HEAD_WITH_OTHER_HASH)
 
 
-def test_an_older_head_holds_in_a_longer_ledger() -> None:
+def test_older_heads_stay_valid_in_a_longer_ledger() -> None:
     assert verify(ROWS, {0: ROWS[0].hash, 12: ROWS[12].hash}).heads == 2
 
 
@@ -126,7 +126,7 @@ def test_an_event_id_that_is_not_the_bodys_is_found() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"garbage", b"[]", b"1", b"{}", b'{"payloadType":[]}', b'{"type":"opaque"}']
 )
-def test_a_body_that_is_no_event_is_found(body: bytes) -> None:
+def test_a_body_that_is_not_an_event_is_found(body: bytes) -> None:
     assert fault_of(chained([entry(0)._replace(body=body)])).what == faults.BODY
 
 
@@ -138,7 +138,7 @@ def test_opaque_rows_verify() -> None:
 # outcomes
 
 
-def test_a_hole_in_an_accounts_sequence_is_found() -> None:
+def test_a_gap_in_an_accounts_sequence_is_found() -> None:
     fault = fault_of(outcomes(outcome(0, 1), outcome(1, 3)))
     assert (fault.seq, fault.what) == (1, "outcome 2 of account treasury is missing before it")
 
@@ -157,7 +157,7 @@ def test_a_second_outcome_of_an_intent_is_found() -> None:
     assert fault.what.startswith("it is a second, different outcome of intent 0x")
 
 
-def test_a_redelivered_outcome_is_no_second_one() -> None:
+def test_a_redelivered_outcome_is_accepted() -> None:
     twice = outcomes(outcome(0, 1), outcome(1, 2), outcome(0, 1))
     assert verify(twice, signers=[SIGNER_PUBLIC]).outcomes == 2
 
@@ -178,24 +178,24 @@ def test_a_signed_transaction_may_come_before_its_outcome() -> None:
     assert verify(rows, signers=[SIGNER_PUBLIC]).outcomes == 1
 
 
-def test_outcomes_nobody_signed_are_counted_and_ignored() -> None:
+def test_outcomes_without_a_valid_signature_are_counted_and_ignored() -> None:
     rows = outcomes(outcome(0, 1), outcome(5, 9, OTHER_KEY), outcome(1, 2))
     report = verify(rows, signers=[SIGNER_PUBLIC])
     assert (report.outcomes, report.forged, report.first_forged) == (2, 1, 1)
 
 
-def test_an_edited_outcome_leaves_a_hole_whatever_hashes_were_recomputed() -> None:
+def test_an_edited_outcome_leaves_a_gap_even_if_hashes_are_recomputed() -> None:
     edited = outcome(0, 1).replace(b'"nonce":0', b'"nonce":9')
     fault = fault_of(outcomes(edited, outcome(1, 2)), signers=[SIGNER_PUBLIC])
     assert fault.what == "outcome 1 of account treasury is missing before it"
 
 
-def test_without_any_signer_no_outcome_is_right() -> None:
+def test_without_signers_every_outcome_is_forged() -> None:
     report = verify(ROWS, signers=[])
     assert (report.outcomes, report.forged > 0) == (0, True)
 
 
-def test_any_of_several_signers_will_do() -> None:
+def test_any_of_several_signers_is_accepted() -> None:
     rows = outcomes(outcome(0, 1), outcome(1, 2, OTHER_KEY))
     keys = [SIGNER_PUBLIC, OTHER_KEY.public_key().public_bytes_raw()]
     assert verify(rows, signers=keys).outcomes == 2
@@ -214,14 +214,14 @@ def test_any_of_several_signers_will_do() -> None:
         {"type": "intent.imagined"},
     ],
 )
-def test_what_only_looks_like_an_outcome_is_counted_as_forged(change: dict[str, object]) -> None:
+def test_a_malformed_outcome_is_counted_as_forged(change: dict[str, object]) -> None:
     event = orjson.loads(outcome(0, 1)) | change
     rows = outcomes(orjson.dumps(event, option=orjson.OPT_SORT_KEYS))
     report = verify(rows, signers=[SIGNER_PUBLIC])
     assert (report.outcomes, report.forged) == (0, 1)
 
 
-def test_the_ledgers_form_of_an_outcome_decodes_and_its_signature_holds() -> None:
+def test_the_redacted_form_of_an_outcome_decodes() -> None:
     body = next(row.body for row in ROWS if row.topic == Topic.OUTCOMES)
     decode_outcome(body)
 
@@ -230,13 +230,13 @@ def test_the_ledgers_form_of_an_outcome_decodes_and_its_signature_holds() -> Non
 
 
 @pytest.mark.parametrize("start", [1, 7, 8, 100])
-def test_a_part_verifies_when_it_is_called_one(start: int) -> None:
+def test_a_part_verifies_with_the_option_part(start: int) -> None:
     report = verify(ROWS[start:], signers=[SIGNER_PUBLIC], part=True)
     assert (report.first, report.rows) == (start, len(ROWS) - start)
     assert fault_of(ROWS[start:]).seq == 0
 
 
-def test_a_part_with_a_hole_does_not() -> None:
+def test_a_part_with_a_gap_is_refused() -> None:
     assert fault_of([*ROWS[50:60], *ROWS[61:]], part=True).seq == 60
 
 

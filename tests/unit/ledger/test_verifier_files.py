@@ -1,4 +1,4 @@
-"""What the stand-alone verifier reads from files, and says on its command line."""
+"""Files and command line of the stand-alone verifier."""
 
 import ast
 import csv
@@ -52,15 +52,15 @@ def test_an_empty_file_has_no_rows(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "raw", [b"x\n", b"[]\n", b"{}\n", b'{"seq":"x"}\n', b"seq,hash\n1,2\n", as_csv(ROWS[:1])[:-30]]
 )
-def test_a_line_that_is_no_row_is_said(raw: bytes) -> None:
+def test_a_line_that_is_not_a_row_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"ledger row|header|JSON|unexpected"):
         list(read_rows(io.BytesIO(raw)))
 
 
 def head(seq: int, *, key: HeadKey = HEAD_KEY, value: bytes = b"") -> bytes:
     own = "0x" + (value or ROWS[seq].hash).hex()
-    told = LedgerHead(org=ORG, chain="main", sequence=seq, hash=own, at_ms=1)
-    return key.seal(told).encode() + b"\n"
+    content = LedgerHead(org=ORG, chain="main", sequence=seq, hash=own, at_ms=1)
+    return key.seal(content).encode() + b"\n"
 
 
 def test_heads_are_read_and_their_signature_checked() -> None:
@@ -69,7 +69,7 @@ def test_heads_are_read_and_their_signature_checked() -> None:
     assert read_heads(io.BytesIO(lines), LEDGER_PUBLIC) == expected
 
 
-def test_a_head_that_somebody_else_signed_is_no_head() -> None:
+def test_a_head_signed_by_another_key_is_refused() -> None:
     forged = head(3, key=HeadKey(Ed25519Signer("ledger-1", b"o" * 32)))
     with pytest.raises(ValueError, match="not signed"):
         read_heads(io.BytesIO(forged), LEDGER_PUBLIC)
@@ -80,7 +80,7 @@ def test_two_heads_that_contradict_each_other_are_a_fault() -> None:
         read_heads(io.BytesIO(head(3) + head(3, value=bytes(32))))
 
 
-def test_the_command_line_says_what_holds(
+def test_the_command_line_summarises_a_valid_ledger(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ledger.jsonl").write_bytes(jsonl(ROWS))
@@ -88,13 +88,13 @@ def test_the_command_line_says_what_holds(
     arguments = [str(tmp_path / "ledger.jsonl"), "--head", str(tmp_path / "heads.jsonl")]
     keys = ["--ledger-key", "0x" + LEDGER_PUBLIC.hex(), "--signer", "0x" + SIGNER_PUBLIC.hex()]
     assert main(arguments + keys) == 0
-    said = capsys.readouterr().out
-    assert f"Rows 0 to {len(ROWS) - 1} " in said
-    assert f"0x{ROWS[-1].hash.hex()}" in said
-    assert "2 remembered heads" in said
+    shown = capsys.readouterr().out
+    assert f"Rows 0 to {len(ROWS) - 1} " in shown
+    assert f"0x{ROWS[-1].hash.hex()}" in shown
+    assert "2 remembered heads" in shown
 
 
-def test_a_key_that_would_prove_nothing_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ledger_key_without_heads_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ledger.jsonl", "--ledger-key", LEDGER_PUBLIC.hex()])
     assert "--head" in capsys.readouterr().err
@@ -108,7 +108,7 @@ def test_the_command_line_names_the_first_bad_row(
     assert capsys.readouterr().err == f"FAULT. Row 30: {faults.HASH}.\n"
 
 
-def test_the_command_line_tells_forged_outcomes_apart(
+def test_forged_outcomes_have_their_own_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ledger.jsonl").write_bytes(jsonl(outcomes(outcome(0, 1, OTHER_KEY))))
@@ -120,7 +120,7 @@ def test_the_command_line_tells_forged_outcomes_apart(
 
 
 @pytest.mark.parametrize("content", [b"garbage\n", b"{}\n", b"\xff\n", None])
-def test_the_command_line_says_that_it_cannot_read(
+def test_unreadable_input_has_its_own_exit_code(
     tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "ledger.jsonl"
@@ -137,21 +137,19 @@ def test_the_command_line_says_that_it_cannot_read(
         b'{"payload":"e30=","payloadType":"x","signatures":[]}\n',
     ],
 )  # fmt: skip
-def test_what_is_no_head_is_not_mistaken_for_a_fault_of_the_ledger_nor_for_a_proof(
+def test_an_invalid_heads_file_is_an_input_error(
     tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ledger.jsonl").write_bytes(jsonl(ROWS))
     (tmp_path / "heads.jsonl").write_bytes(content)
     assert main([str(tmp_path / "ledger.jsonl"), "--head", str(tmp_path / "heads.jsonl")]) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith("The input could not be read: ")
-    assert "ledger head" in said.err
+    shown = capsys.readouterr()
+    assert shown.err.startswith("The input could not be read: ")
+    assert "ledger head" in shown.err
 
 
 @pytest.mark.parametrize("key", ["0x12", "zz", "", "signer-0"])
-def test_what_is_no_public_key_is_refused_in_words(
-    key: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_public_key_is_refused(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["ledger.jsonl", "--signer", key])
     error = capsys.readouterr().err
@@ -159,7 +157,7 @@ def test_what_is_no_public_key_is_refused_in_words(
     assert "64 hexadecimal digits" in error
 
 
-def test_it_imports_nothing_of_ours() -> None:
+def test_the_verifier_imports_nothing_of_sixgate() -> None:
     for file in Path(verifier.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):

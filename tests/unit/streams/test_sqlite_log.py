@@ -47,7 +47,7 @@ def test_records_of_an_account_get_dense_offsets_in_its_partition(log: SqliteLog
     assert (log.end(Topic.SUBMITTED, HOME), log.earliest(Topic.SUBMITTED, HOME)) == (3, 0)
 
 
-def test_topics_and_partitions_count_apart(log: SqliteLog) -> None:
+def test_every_partition_counts_its_own_offsets(log: SqliteLog) -> None:
     other = next(k for k in "abcdefgh" if partition_of(k, PARTITIONS) != HOME)
     log.append([out(0), out(1, key=other), out(2, topic=Topic.REGISTRY, key="")], 1)
     assert log.end(Topic.SUBMITTED, HOME) == 1
@@ -74,7 +74,7 @@ def test_two_connections_appending_never_share_an_offset(tmp_path: Path) -> None
     assert len({r.value for r in records}) == 40
 
 
-def test_a_batch_that_fails_leaves_nothing(pipeline: PipelineLog) -> None:
+def test_a_failed_batch_is_rolled_back(pipeline: PipelineLog) -> None:
     bad = StateWrite(StateKey("a", "live", "k"), value=object())  # type: ignore[arg-type] # what SQLite refuses
     with pytest.raises(LogDamagedError):
         pipeline.commit([out(0, Topic.DECIDED)], [bad], 1)
@@ -91,7 +91,7 @@ def test_signed_transactions_are_found_by_position(pipeline: PipelineLog) -> Non
     assert pipeline.signed_after(found[1][0], 10) == found[2:]
 
 
-def test_a_follower_of_signed_transactions_misses_none_when_time_went_back(
+def test_a_follower_of_signed_transactions_misses_none_when_the_clock_steps_back(
     pipeline: PipelineLog,
 ) -> None:
     for n, at_ms in enumerate((5, 9, 3, 9, 1)):
@@ -136,7 +136,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path, pragma: str, value
         SqliteLog(tmp_path / "log.db", PARTITIONS)
 
 
-def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_database_is_refused_and_not_changed(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "log.db")
     db.execute("CREATE TABLE theirs (x)")
     db.commit()
@@ -145,6 +145,6 @@ def test_a_foreign_database_is_refused_and_left_alone(tmp_path: Path) -> None:
         SqliteLog(tmp_path / "log.db", PARTITIONS)
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LogWriteError, match=r"cannot be opened|writable"):
         SqliteLog(tmp_path / "nowhere" / "log.db", PARTITIONS)
