@@ -56,7 +56,8 @@ def _authenticate(record: Record, view: GateProjections, at_ms: int) -> Passage:
     except InvalidSignatureError as error:
         raise UnattributableError(Reason.SIGNATURE_INVALID, str(error)) from None
     if not well_routed(record, intent.account, view.registry.partitions):
-        raise UnattributableError(Reason.MISROUTED, "the record is not where its account's belong")
+        detail = "the key or partition of the record does not match its account"
+        raise UnattributableError(Reason.MISROUTED, detail)
     name = intent_digest(body)
     clearance = Clearance(
         id=event_id(Topic.SUBMITTED, name), intent=name, envelope=envelope, verdicts=()

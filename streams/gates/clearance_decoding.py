@@ -33,7 +33,7 @@ def receive(record: Record, partitions: int, cache: ClearanceCache | None = None
     """Decode a clearance, or take it from the cache; raise ``ClearanceError``."""
     opened = (cache and cache.take(record.value)) or _open(record.value)
     if not well_routed(record, opened.intent.account, partitions):
-        raise ClearanceError("the record is not where its account's belong")
+        raise ClearanceError("the key or partition of the record does not match its account")
     return Received(source_of(record), *opened)
 
 

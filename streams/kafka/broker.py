@@ -1,8 +1,8 @@
 """Kafka connections: the only module that sets aiokafka's options.
 
-Two options carry promises: consumers read committed records only, so nobody acts on a transaction
-that is aborted later; producers wait for all in-sync replicas (``acks=all``) and are idempotent, so
-an acknowledged record survives the loss of a broker and a retry does not append it twice.
+Two options carry promises. Consumers read committed records only, so no reader acts on a
+transaction that is aborted later. Producers wait for all in-sync replicas (``acks=all``) and are
+idempotent, so an acknowledged record survives the loss of a broker, and no retry appends it twice.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Broker:
     names: Names = field(default_factory=Names)
 
     def consumer(self, *, group_id: str | None = None, **options: Any) -> AIOKafkaConsumer:
-        """Return a consumer of committed records that never commits offsets by itself."""
+        """Return a consumer of committed records that never commits offsets automatically."""
         settings: dict[str, Any] = {
             "isolation_level": "read_committed",
             "enable_auto_commit": False,

@@ -127,7 +127,7 @@ async def _start(producer: AIOKafkaProducer, doing: str, names: Names) -> None:
 
 
 def _retrieved(sent: "asyncio.Future[object]") -> "asyncio.Future[object]":
-    """Mark the future's exception as retrieved: asyncio warns about futures that nobody awaits."""
+    """Mark the future's exception as retrieved: asyncio warns about others."""
     sent.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return sent
 

@@ -1,6 +1,6 @@
 """Projections of the gates: registry, keys and accounts, read from Kafka without a consumer group.
 
-They lag behind the topics. Every record is verified all the same, and the signer decides.
+They lag behind the topics. Every record is verified, and the signer decides again.
 """
 
 import asyncio

@@ -56,7 +56,7 @@ class Reader:
         self._done: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer = broker.consumer(fetch_max_wait_ms=fetch_wait_ms)
         # A broker answers the requests of one connection in order. On the fetching connection an
-        # offset request would wait behind a fetch, so it has a connection of its own.
+        # offset request would wait behind a fetch, so it has its own connection.
         self._offsets: AIOKafkaConsumer = broker.consumer()
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Start check of rights: a process has exactly its rights, and nobody else has them; pure."""
+"""Start check of rights: a process has exactly its rights, and no other principal has them."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeAlias

@@ -1,7 +1,7 @@
 """Runs one slot of the signer on Kafka.
 
 1. Wait for a fresh registry head: here, after loading, and before every batch. So a process with a
-   wrong clock fences nobody and writes nothing.
+   wrong clock neither fences nor writes anything.
 2. Fence: starting the slot's transactional producer locks out the slot's former signer.
    *Die from here on: the next process fences in the same way.*
 3. Read the slot's state to its end, then registry and vault as far as the state has seen them, and

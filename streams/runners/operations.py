@@ -133,7 +133,7 @@ class Operations:
     def _check_routed(self, record: Record, account: str) -> None:
         """Refuse an order in another slot: its signer does not know all keys of the account."""
         if not well_routed(record, account, self.registry.partitions):
-            raise KeyOrderError("the record is not where its account's belong")
+            raise KeyOrderError("the key or partition of the record does not match its account")
 
     def _answer_key_order(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
         account, path = ordered.order.account, ordered.order.path

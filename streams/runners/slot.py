@@ -73,7 +73,7 @@ class Slot:
         """Finish what earlier boots pinned but did not publish, in portions.
 
         The registry must have been read to its end. Raises ``HaltError`` if there is something to
-        finish and the registry does not name this signer; no other change stops recovery.
+        finish and the registry does not name this signer; its other changes do not stop recovery.
         """
         unfinished = self.stage.unfinished()
         if unfinished:

@@ -13,7 +13,7 @@ from streams.simulators.simulation import Call, Simulation, SimulationError
 
 VALID_MS = 60_000
 CHANGES_COUNT_MAX = 256
-# A local chain stands in for the real one, where the same call may cost somewhat more.
+# On the real chain the same call may cost somewhat more than on the local one.
 GAS_MARGIN_PERCENT = 25
 NO_KEY = "0x" + "00" * 20
 

@@ -1,4 +1,4 @@
-"""Admission: every authenticated intent goes on, everything else ends with its digest."""
+"""Admission: authenticated intents pass, other records end with their digest."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def end(value: bytes, key: str = ACCOUNT, partition: int = HOME) -> Unattributed
     return ended
 
 
-def test_a_sound_record_is_admitted_under_its_intent_s_name() -> None:
+def test_a_valid_record_is_admitted_under_its_intents_digest() -> None:
     admitted = admit(record(SOUND), VIEW, NOW_MS)
     assert isinstance(admitted, Passage)
     assert admitted.case.intent == intent()
@@ -77,7 +77,7 @@ def test_a_sound_record_is_admitted_under_its_intent_s_name() -> None:
         ),
     ],
 )
-def test_malformed_bytes_end_with_their_digest_and_where_they_are_wrong(
+def test_malformed_bytes_end_with_their_digest_and_the_invalid_field(
     value: bytes, where: str
 ) -> None:
     ended = end(value)
@@ -99,7 +99,7 @@ def test_the_largest_body_that_may_be_submitted_is_read() -> None:
 @pytest.mark.parametrize(
     "junk", [b'"' + b"Z" * 9_000 + b'":1,"agent"', b'"\\u001b[2J\\u0000":1,"agent"']
 )
-def test_what_is_said_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> None:
+def test_the_detail_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> None:
     lie = intent().encode().replace(b'"agent"', junk)
     ended = end(ALICE.seal(INTENT_TYPE, lie).encode())
     assert ended.reason is Reason.MALFORMED
@@ -125,7 +125,7 @@ def test_what_is_said_of_malformed_bytes_repeats_none_of_them(junk: bytes) -> No
         (sealed(intent(agent="carol"), MALLORY).encode(), Reason.AGENT_UNKNOWN),
     ],
 )
-def test_nobody_speaks_for_another(value: bytes, reason: Reason) -> None:
+def test_an_agent_cannot_sign_for_another(value: bytes, reason: Reason) -> None:
     assert end(value).reason is reason
 
 
@@ -144,11 +144,11 @@ def test_a_record_in_another_partition_is_misrouted() -> None:
         assert end(SOUND, partition=partition).reason is Reason.MISROUTED
 
 
-def test_a_forgery_in_the_wrong_place_is_called_a_forgery() -> None:
+def test_a_misrouted_forgery_has_the_reason_of_a_forgery() -> None:
     assert end(sealed(intent(), MALLORY).encode(), key="ops").reason is Reason.SIGNATURE_INVALID
 
 
-def test_the_end_of_an_input_is_named_by_where_it_lay() -> None:
+def test_the_id_of_an_unattributed_input_depends_on_its_place() -> None:
     once, again = end(b"junk"), end(b"junk")
     elsewhere = admit(record(b"junk", offset=8), VIEW, NOW_MS)
     assert isinstance(elsewhere, Unattributed)

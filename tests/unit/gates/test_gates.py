@@ -1,4 +1,4 @@
-"""The way of intents through the gates: a verdict per gate, and nothing lost or made up."""
+"""The cascade of gates: one verdict per gate, and no intent lost or invented."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -106,7 +106,7 @@ def trail(events: Sequence[Outgoing]) -> list[tuple[Topic, Clearance]]:
     return [(event.topic, Clearance.decode(event.value)) for event in events]
 
 
-def test_a_sound_intent_leaves_one_event_per_gate_with_the_verdicts_so_far() -> None:
+def test_a_valid_intent_leaves_one_event_per_gate_with_the_verdicts_so_far() -> None:
     led = run(intent())
     events = trail(led.events)
     assert [topic for topic, _ in events] == list(WAY)
@@ -144,7 +144,7 @@ def test_a_gate_that_rejects_sends_the_intent_straight_to_the_signer(
     assert all(verdict.passed for verdict in decided.clearance.verdicts[:-1])
 
 
-def test_what_is_no_intent_ends_here_and_the_others_go_on() -> None:
+def test_a_record_that_is_no_intent_ends_and_the_others_continue() -> None:
     led = run(b"junk", intent(), sealed(intent(), MALLORY).encode(), intent(value_wei=2))
     assert len(led.decided) == 2
     ended = [event for event in led.events if event.topic is Topic.UNATTRIBUTED]
@@ -153,7 +153,7 @@ def test_what_is_no_intent_ends_here_and_the_others_go_on() -> None:
     assert [event.key for event in ended] == ["", ""]
 
 
-def test_every_record_comes_to_exactly_one_end() -> None:
+def test_every_record_has_exactly_one_end() -> None:
     mixed = [intent(value_wei=n % 3 * ETH, idempotency_key=f"{n}") for n in range(9)]
     led = run(*mixed, b"", b"{}", account=SPENT)
     ends = [event.topic for event in led.events]
@@ -161,7 +161,7 @@ def test_every_record_comes_to_exactly_one_end() -> None:
     assert ends.count(Topic.UNATTRIBUTED) == 2
 
 
-def test_only_what_passed_all_other_gates_is_simulated_and_all_at_once() -> None:
+def test_intents_that_passed_all_other_gates_are_simulated_in_one_batch() -> None:
     calls: list[list[int]] = []
 
     def simulate(passages: Sequence[Passage]) -> Sequence[Envelope]:
@@ -191,7 +191,7 @@ def test_only_what_passed_all_other_gates_is_simulated_and_all_at_once() -> None
         (lambda one: sealed_report(report(one), ALICE), Reason.SIMULATION_UNTRUSTED),
     ],
 )
-def test_a_report_is_judged_and_travels_on_as_it_came(answer: Any, reason: Reason | None) -> None:
+def test_a_report_is_judged_and_passed_on_unchanged(answer: Any, reason: Reason | None) -> None:
     asked = intent(simulate_first=True)
     envelope = answer(asked)
     led = run(asked, simulate=lambda _: [envelope])
@@ -221,13 +221,13 @@ def test_a_rule_that_raises_is_a_rejection_and_not_the_end_of_the_process() -> N
     assert verdict.detail == "ZeroDivisionError"
 
 
-def test_the_gates_stand_in_the_order_of_the_signer_s_own_rules() -> None:
+def test_the_gates_have_the_order_of_the_signers_rules() -> None:
     for rules in RULES.values():
         assert [gate.gate for gate in GATES] == list(rules)[:-1]
     assert [gate.writes for gate in GATES] == list(WAY)
 
 
-def test_a_long_reason_is_cut_to_what_a_record_holds() -> None:
+def test_a_long_detail_is_cut_to_the_limit_of_a_record() -> None:
     told = "no" * 512
     led = run(
         intent(simulate_first=True),

@@ -56,14 +56,14 @@ def test_more_verdicts_than_there_were_gates_are_refused(
 
 
 @pytest.mark.parametrize("topic", BETWEEN)
-def test_as_many_verdicts_as_gates_go_on_and_so_do_fewer(topic: Topic) -> None:
+def test_at_most_one_verdict_per_gate_before_this_one_is_accepted(topic: Topic) -> None:
     for count in range(IN_ORDER.index(GATE_OF[topic]) + 1):
         *_, end = led(forged(topic, *[verdict(Gate.ADMISSION)] * count), pipelined=True)
         assert end.topic is Topic.DECIDED
 
 
 @pytest.mark.parametrize("topic", BETWEEN)
-def test_nothing_is_written_that_is_longer_than_a_record_may_be(topic: Topic) -> None:
+def test_no_gate_writes_a_record_above_the_size_limit(topic: Topic) -> None:
     record = forged(topic, verdict(Gate.ADMISSION, EVIDENCE_MAX))
     assert INTERNAL_BYTES_MAX - SUBMITTED_BYTES_MAX < len(record.value) <= INTERNAL_BYTES_MAX
     for end in led(record, pipelined=True):

@@ -1,4 +1,4 @@
-"""Rights: exactly the table's, and what others must not have."""
+"""ACLs: exactly the declared ones, compared with those of the cluster."""
 
 import pytest
 
@@ -43,7 +43,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("topic", Topic)
 @pytest.mark.parametrize("principal", Principal)
-def test_a_principal_has_on_a_topic_what_the_table_says(principal: Principal, topic: Topic) -> None:
+def test_a_principal_has_the_declared_rights_on_a_topic(principal: Principal, topic: Topic) -> None:
     given = {
         acl.operation
         for acl in DECLARED
@@ -57,7 +57,7 @@ def test_a_principal_has_on_a_topic_what_the_table_says(principal: Principal, to
     assert given <= {Operation.WRITE, Operation.READ, *HARMLESS}
 
 
-def test_no_right_is_given_on_all_of_anything() -> None:
+def test_no_right_covers_all_resources_of_a_type() -> None:
     assert not [acl for acl in DECLARED if acl.name == "*" or acl.operation is Operation.ALL]
 
 
@@ -66,7 +66,7 @@ def test_only_the_signer_may_open_transactions() -> None:
     assert holders == {NAMES.user(Principal.SIGNER)}
 
 
-def test_what_is_declared_differs_in_nothing() -> None:
+def test_declared_rights_have_no_differences() -> None:
     assert diff_acls(DECLARED, DECLARED, NAMES) == []
 
 
@@ -76,10 +76,10 @@ def test_a_missing_right_is_named(acl: Acl) -> None:
 
 
 @pytest.mark.parametrize("acl", SURPLUS, ids=str)
-def test_a_right_that_nobody_declared_is_named(acl: Acl) -> None:
+def test_an_undeclared_right_is_named(acl: Acl) -> None:
     assert diff_acls(DECLARED, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
 
 
 @pytest.mark.parametrize("acl", OTHERS, ids=str)
-def test_rights_that_are_no_concern_of_ours_are_left_alone(acl: Acl) -> None:
+def test_rights_of_other_applications_are_left_alone(acl: Acl) -> None:
     assert diff_acls(DECLARED, DECLARED | {acl}, NAMES) == []

@@ -1,4 +1,4 @@
-"""What brokers answer about topics that they do not all know yet."""
+"""Answers of brokers that do not know a new topic yet."""
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
@@ -13,7 +13,7 @@ def refused(error: type[Exception]) -> tuple[object, ...]:
     return (error.errno, "", TOPIC, "registry", [])  # type: ignore[attr-defined]
 
 
-def test_a_topic_that_one_broker_does_not_know_yet_is_not_there() -> None:
+def test_a_topic_unknown_to_the_answering_broker_counts_as_absent() -> None:
     described = [refused(UnknownTopicOrPartitionError), KNOWN]
     assert settings_of(described) == {"outcomes": {"retention.ms": "-1"}}
 

@@ -1,4 +1,4 @@
-"""A prefix before every name: translated both ways, and no two organisations ever meet."""
+"""Prefixes of Kafka names: translated both ways, and separate for every organisation."""
 
 import re
 import string
@@ -60,7 +60,7 @@ def test_two_organisations_share_no_name(one: str, other: str) -> None:
 
 @settings(max_examples=40)
 @given(PREFIXES, PREFIXES, st.sampled_from(sorted(PROCESSES)))
-def test_two_organisations_on_a_cluster_are_no_concern_of_each_other(
+def test_two_organisations_on_a_cluster_ignore_each_other(
     one: str, other: str, process: Principal
 ) -> None:
     assume(one != other)
@@ -72,7 +72,7 @@ def test_two_organisations_on_a_cluster_are_no_concern_of_each_other(
 
 
 @given(PREFIXES)
-def test_another_organisations_right_on_what_is_ours_is_surplus(prefix: str) -> None:
+def test_another_organisations_right_on_our_resources_is_surplus(prefix: str) -> None:
     names, eve = Names(prefix), Names("eve.").user(Principal.SIGNER)
     assume(prefix != "eve.")
     ours = declared_acls(names)
@@ -83,7 +83,7 @@ def test_another_organisations_right_on_what_is_ours_is_surplus(prefix: str) -> 
 
 
 @given(PREFIXES)
-def test_kafka_takes_every_name(prefix: str) -> None:
+def test_kafka_accepts_every_name(prefix: str) -> None:
     names = Names(prefix)
     for topic in Topic:
         assert LEGAL.fullmatch(names.of(topic))
@@ -98,7 +98,7 @@ def test_the_same_topics_without_the_prefix_are_missing() -> None:
     assert diff(wanted, there) == [MissingTopic(topic) for topic in wanted]
 
 
-def test_rights_on_all_that_begins_so_begin_with_the_prefix() -> None:
+def test_prefixed_rights_begin_with_the_prefix() -> None:
     acls = declared_acls(Names("acme."))
     named = {acl.name for acl in acls if acl.pattern is Pattern.PREFIXED}
     assert named == {"acme.sixgate-consumers", "acme.sixgate-signer"}
@@ -112,7 +112,7 @@ def test_another_organisations_topic_is_refused() -> None:
 
 
 @pytest.mark.parametrize("prefix", [*WRONG, TOO_LONG, "sixgate-signer-", "acme.sixgate-gates."])
-def test_a_prefix_that_cannot_be_used_is_refused(prefix: str) -> None:
+def test_an_invalid_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix "):
         Names(prefix)
     with pytest.raises(ValueError, match="prefix "):

@@ -1,4 +1,4 @@
-"""What a process is told of rights: what it lacks or has too much, and what others may do."""
+"""The start check of rights: missing and surplus rights, and rights of others."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def held_by(principal: Principal) -> set[Acl]:
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
-def test_what_is_declared_differs_in_nothing(process: Principal) -> None:
+def test_declared_rights_have_no_differences(process: Principal) -> None:
     assert own_differences(process, held_by(process), NAMES) == []
     assert granted_differences(process, DECLARED, NAMES) == []
 
@@ -47,14 +47,14 @@ def test_each_right_that_is_missing_is_named(process: Principal) -> None:
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
-def test_writing_where_one_should_only_read_is_too_much(process: Principal) -> None:
+def test_a_right_to_write_where_only_reading_is_declared_is_surplus(process: Principal) -> None:
     for topic, spec in TOPICS.items():
         if process not in spec.writers:
             acl = Acl(NAMES.user(process), Operation.WRITE, Resource.TOPIC, topic)
             assert SurplusAcl(acl) in own_differences(process, held_by(process) | {acl}, NAMES)
 
 
-def test_whoever_may_change_the_cluster_is_no_process() -> None:
+def test_a_process_that_can_alter_the_cluster_has_a_surplus_right() -> None:
     acl = Acl(GATES, Operation.ALTER, Resource.CLUSTER, CLUSTER)
     held = held_by(Principal.GATES) | {acl}
     assert own_differences(Principal.GATES, held, NAMES) == [SurplusAcl(acl)]
@@ -73,7 +73,7 @@ def test_whoever_may_change_the_cluster_is_no_process() -> None:
         ),
     ],
 )
-def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: Acl) -> None:
+def test_rights_of_others_on_our_resources_are_named(process: Principal, acl: Acl) -> None:
     assert granted_differences(process, DECLARED | {acl}, NAMES) == [SurplusAcl(acl)]
 
 
@@ -85,10 +85,10 @@ def test_what_others_may_do_with_what_is_ours_is_named(process: Principal, acl: 
         Acl(EVE, Operation.WRITE, Resource.TOPIC, "payments"),
     ],
 )
-def test_what_a_process_does_not_use_does_not_keep_it_from_starting(acl: Acl) -> None:
+def test_rights_on_resources_that_a_process_does_not_use_are_ignored(acl: Acl) -> None:
     assert granted_differences(Principal.GATES, DECLARED | {acl}, NAMES) == []
 
 
-def test_what_others_lack_is_their_own_concern() -> None:
+def test_missing_rights_of_others_are_ignored() -> None:
     others = {acl for acl in DECLARED if acl.principal == GATES}
     assert granted_differences(Principal.GATES, others, NAMES) == []

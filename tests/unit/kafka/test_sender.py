@@ -1,4 +1,4 @@
-"""What a sender says of a topic of which Kafka's library learned nothing in time."""
+"""The idempotent sender: missing topics, late metadata and acknowledgements."""
 
 import asyncio
 from collections.abc import Collection
@@ -60,7 +60,7 @@ class Library:
     ],
     ids=["answers again", "silent", "missing", "denied"],
 )
-def test_a_topic_is_said_to_be_missing_by_a_broker_alone(
+def test_a_topic_is_missing_only_if_a_broker_says_so(
     there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaBusError]
 ) -> None:
     library: Any = Library(there, denied, answers=answers)

@@ -1,4 +1,4 @@
-"""What a signer's producer says of a transaction that ends while records are sent in it."""
+"""The slot producer: errors of a transaction that ends while records are sent."""
 
 import asyncio
 from types import SimpleNamespace
@@ -63,7 +63,7 @@ class Ending(Library):
         (0, KafkaError("the log is full"), KafkaWriteUnknownError),
     ],
 )
-def test_the_end_of_a_transaction_is_named_by_what_was_sent_before(
+def test_the_error_of_an_earlier_record_explains_the_end_of_a_transaction(
     taken: int, why: KafkaError, said: type[KafkaBusError]
 ) -> None:
     with pytest.raises(said):

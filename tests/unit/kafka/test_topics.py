@@ -1,4 +1,4 @@
-"""What counts as weaker."""
+"""Differences between declared and existing topics."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def differences(one: KafkaTopic) -> list[object]:
     return list(diff(DECLARED, {**THERE, one.name: one}))
 
 
-def test_what_is_as_declared_differs_in_nothing() -> None:
+def test_declared_topics_have_no_differences() -> None:
     assert diff(DECLARED, THERE) == []
 
 
@@ -55,7 +55,7 @@ def test_every_topic_of_the_table_is_declared() -> None:
         ("retention_ms", "soon"),
     ],
 )
-def test_a_weaker_setting_is_named(setting: str, value: str) -> None:
+def test_a_wrong_setting_is_named(setting: str, value: str) -> None:
     outcomes = THERE[Topic.OUTCOMES]
     name = setting.replace("_", ".")
     assert differences(found(outcomes, **{setting: value})) == [
@@ -63,7 +63,7 @@ def test_a_weaker_setting_is_named(setting: str, value: str) -> None:
     ]
 
 
-def test_what_must_stay_for_ever_is_weaker_with_any_other_retention() -> None:
+def test_any_finite_retention_is_wrong_for_a_topic_that_is_kept_for_ever() -> None:
     registry = THERE[Topic.REGISTRY]
     assert registry.settings["retention.ms"] == str(RETAIN_FOREVER)
     assert differences(found(registry, retention_ms=str(10**15)))
@@ -77,12 +77,12 @@ def test_a_stronger_setting_is_left_alone(setting: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("count", [15, 17])
-def test_another_partition_count_cannot_be_mended(count: int) -> None:
+def test_another_partition_count_cannot_be_changed(count: int) -> None:
     other = replace(THERE[Topic.OUTCOMES], partitions=count)
     assert differences(other) == [ImmutableDifference(Topic.OUTCOMES, "partitions", count, 16)]
 
 
-def test_fewer_copies_cannot_be_mended_and_more_are_left_alone() -> None:
+def test_fewer_copies_cannot_be_changed_and_more_are_left_alone() -> None:
     outcomes = THERE[Topic.OUTCOMES]
     assert differences(replace(outcomes, copies=2)) == [
         ImmutableDifference(Topic.OUTCOMES, "copies", 2, 3)
@@ -96,7 +96,7 @@ def test_state_and_heads_are_compacted_in_small_segments_and_nothing_else_is() -
     assert {int(topic.settings["segment.bytes"]) for topic in compacted} == {16 * 1024 * 1024}
 
 
-def test_a_whole_value_fits_with_its_key_and_framing() -> None:
+def test_the_largest_value_fits_with_its_key_and_framing() -> None:
     for topic in DECLARED:
         bytes_max = int(topic.settings["max.message.bytes"])
         assert bytes_max == TOPICS[Topic(topic.name)].value_bytes_max + FRAMING_BYTES_MAX

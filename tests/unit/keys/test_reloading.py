@@ -1,4 +1,4 @@
-"""What the signer answered is loaded again exactly as it was, or the signer halts."""
+"""Start checks of the vault: exactly the committed answers are loaded, or the signer halts."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from tests.harness.builders.order_executor import (
 )
 
 
-def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: OrderExecutor) -> None:
+def test_a_vault_without_its_last_rotation_is_detected(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyRotation(**terms(), version=1))
     seen, whole = seen_by(desk), vault_records(desk)
@@ -34,8 +34,8 @@ def test_a_vault_from_which_a_rotation_was_cut_is_told(desk: OrderExecutor) -> N
         fresh(desk).load(registry_records(desk), whole[1:], seen)
 
 
-def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: OrderExecutor) -> None:
-    """The bus kept what a signer answered and could not commit, and shows it for a deactivation."""
+def test_a_vault_with_an_answer_that_was_never_committed_is_detected(desk: OrderExecutor) -> None:
+    """The bus kept an uncommitted answer and serves it in place of a deactivation."""
     desk.order(KeyRequest(**terms()))
     spare = KeyRequest(**terms(path="keys/spare"))
     uncommitted = said_by(fresh(desk), desk, spare)
@@ -45,9 +45,7 @@ def test_a_vault_rewritten_with_an_answer_that_never_counted_is_told(desk: Order
         fresh(desk).load(registry_records(desk), rewritten, seen_by(desk))
 
 
-def test_a_second_answer_to_one_order_is_told_from_the_one_that_counted(
-    desk: OrderExecutor,
-) -> None:
+def test_an_uncommitted_answer_to_the_same_order_is_detected(desk: OrderExecutor) -> None:
     order = KeyRequest(**terms())
     uncommitted = said_by(fresh(desk), desk, order)
     counted = desk.order(order)

@@ -30,11 +30,11 @@ def _changes(*logs: Log) -> Mapping[tuple[str, str], int]:
     return {(c.address, c.asset): c.delta_base_units for c in changes}
 
 
-def test_a_transfer_takes_and_gives() -> None:
+def test_a_transfer_changes_both_balances() -> None:
     assert _changes(_transfer(ALICE, BOB, 5)) == {(ALICE, TOKEN): -5, (BOB, TOKEN): 5}
 
 
-def test_what_comes_back_in_full_is_no_change() -> None:
+def test_an_amount_that_is_returned_in_full_is_no_change() -> None:
     assert _changes(_transfer(ALICE, BOB, 5), _transfer(BOB, ALICE, 5)) == {}
     assert _changes(_transfer(ALICE, ALICE, 5)) == {}
     assert _changes(_transfer(ALICE, BOB, 0)) == {}
@@ -67,11 +67,11 @@ def test_wrapping_counts_only_for_the_chains_wrapped_native(signature: bytes, de
     ],
     ids=["anonymous", "bare", "one-holder", "empty", "short", "long", "erc-721", "other-event"],
 )
-def test_logs_that_only_look_like_an_erc20_transfer_are_left_out(log: Log) -> None:
+def test_logs_that_resemble_an_erc20_transfer_are_ignored(log: Log) -> None:
     assert _changes(log) == {}
 
 
-def test_a_token_that_claims_impossible_sums_is_cut_off() -> None:
+def test_impossible_sums_of_a_token_are_capped() -> None:
     greedy = [_transfer(ZERO_ADDRESS, ALICE, UINT256_MAX)] * 3
 
     assert _changes(*greedy) == {(ALICE, TOKEN): UINT256_MAX}
@@ -93,7 +93,7 @@ TRANSFERS = st.lists(
 
 
 @given(TRANSFERS)
-def test_sums_agree_with_books_kept_by_hand_and_are_sorted(
+def test_sums_agree_with_a_simple_ledger_and_are_sorted(
     transfers: list[tuple[str, str, int, str]],
 ) -> None:
     books = {(holder, token): 0 for holder in (ALICE, BOB, TOKEN, WETH) for token in (TOKEN, WETH)}

@@ -1,4 +1,4 @@
-"""The circuit breaker against the whole history of what a simulator did."""
+"""The circuit breaker against a model that uses the whole history of a simulator."""
 
 from dataclasses import dataclass, field
 
@@ -31,7 +31,7 @@ class History:
 
 
 @given(st.builds(BreakerLimits, st.integers(1, 6), st.integers(1, 20)), events)
-def test_the_breaker_is_what_its_history_says(
+def test_the_breakers_state_follows_from_its_history(
     limits: BreakerLimits, wanted: list[tuple[str, bool, int]]
 ) -> None:
     breaker, history, now_ms = Breaker(limits), History(limits), 0

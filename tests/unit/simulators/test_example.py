@@ -76,7 +76,7 @@ def test_landmarks_are_the_published_addresses() -> None:
 
 
 @ON_EVERY_CHAIN
-def test_a_usdc_transfer_moves_what_it_says_and_no_more(chain: Chain) -> None:
+def test_a_usdc_transfer_moves_exactly_its_amount(chain: Chain) -> None:
     data = calldata("Usdc", "transfer(address,uint256)", BOB, 250_000_000)
 
     simulation = chain.try_call(chain.marks.usdc, data)
@@ -148,7 +148,9 @@ def test_a_swap_pays_the_constant_product_price(chain: Chain) -> None:
         (0, 0, "ERC20: transfer amount exceeds allowance"),
     ],
 )
-def test_a_bad_swap_says_why(chain: Chain, minimum: int, value_wei: int, complaint: str) -> None:
+def test_a_failed_swap_has_a_reason(
+    chain: Chain, minimum: int, value_wei: int, complaint: str
+) -> None:
     order = (chain.marks.weth, chain.marks.usdc, 3000, ALICE, ETHER, minimum, 0)
     signature = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint160))"
 
@@ -158,7 +160,7 @@ def test_a_bad_swap_says_why(chain: Chain, minimum: int, value_wei: int, complai
 
 
 @ON_EVERY_CHAIN
-def test_the_contracts_that_refuse_and_burn_do(chain: Chain) -> None:
+def test_the_reverting_and_gas_burning_contracts_work(chain: Chain) -> None:
     with_error = chain.try_call(REVERTS_WITH_ERROR)
     with_reason = chain.try_call(REVERTS_WITH_REASON)
     burnt = chain.try_call(BURNS_GAS)
@@ -190,6 +192,6 @@ def test_there_is_no_example_of_an_unknown_chain() -> None:
         example_genesis(5, {})
 
 
-def test_a_contract_cannot_be_funded_away() -> None:
+def test_a_contracts_address_cannot_be_funded() -> None:
     with pytest.raises(GenesisError, match="0xa0b8"):
         example_genesis(1, {LANDMARKS[1].usdc: 1})

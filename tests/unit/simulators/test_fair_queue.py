@@ -54,7 +54,7 @@ def test_calls_that_run_count_before_they_end() -> None:
     assert queue.start(0.2) == 3  # slow has had 0.2 s by now, though none of its calls has ended
 
 
-def test_giving_up_returns_what_has_not_started() -> None:
+def test_draining_returns_the_calls_that_have_not_started() -> None:
     queue = FairQueue(enumerate(["a", "b", "a"]))
 
     queue.start(0.0)

@@ -25,6 +25,6 @@ def test_messages_do_not_run_into_each_other() -> None:
     assert buffer.feed(frame(b"second")[3:]) == b"second"
 
 
-def test_an_announcement_of_gigabytes_is_refused_before_they_come() -> None:
+def test_a_length_of_gigabytes_is_refused_before_they_arrive() -> None:
     with pytest.raises(FrameError, match=r"\b16777216\b"):
         FrameBuffer().feed(FRAME_BYTES_MAX.to_bytes(4) + b"...")

@@ -53,5 +53,5 @@ def test_the_search_takes_few_runs(spent: int, smallest: int) -> None:
     assert len(runs) <= 20
 
 
-def test_what_never_works_below_the_limit_keeps_the_limit() -> None:
+def test_a_transaction_that_needs_the_whole_limit_keeps_it() -> None:
     assert search_gas_limit(lambda gas_limit: gas_limit == 10**6, 21_000, 10**6) == 10**6

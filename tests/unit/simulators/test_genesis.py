@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "base.json"
 
 
-def test_a_file_gives_what_was_written(document: Document, path: Path) -> None:
+def test_a_file_is_read_as_it_was_written(document: Document, path: Path) -> None:
     path.write_text(json.dumps(document))
 
     genesis = load_genesis(path)
@@ -87,7 +87,7 @@ def _set(*keys_and_value: Any) -> Callable[[Document], None]:
         (_set("alloc", "9" * 10**6, {}), " at alloc."),
     ],
 )
-def test_a_wrong_value_is_named_with_its_place(
+def test_an_invalid_value_is_named_with_its_field(
     document: Document, path: Path, change: Callable[[Document], None], complaint: str
 ) -> None:
     change(document)
@@ -112,7 +112,7 @@ def test_the_largest_balance_is_held_exactly(document: Document, path: Path) -> 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"chain_id":1,"chain_id":2}']
 )
-def test_what_is_not_json_is_refused(path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_json_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     with pytest.raises(GenesisError, match=r"is (not JSON|ambiguous)"):
@@ -127,7 +127,7 @@ def test_an_account_that_is_funded_twice_is_refused(document: Document, path: Pa
         load_genesis(path)
 
 
-def test_a_missing_file_and_a_folder_are_said_in_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_have_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(GenesisError, match="No such file"):
         load_genesis(tmp_path / "missing.json")
     with pytest.raises(GenesisError, match="Is a directory"):

@@ -96,7 +96,7 @@ def test_a_hanging_simulator_costs_one_time_out_for_each_probe_and_not_one_for_e
     assert len(guarded.remote.asked) == 3 + 1 + 2
 
 
-def test_a_refusal_at_once_is_the_refusal_of_a_simulator_that_failed_and_says_why(
+def test_an_immediate_refusal_has_the_code_and_the_last_error_of_the_simulator(
     guarded: Guarded,
 ) -> None:
     guarded.remote.answer = dead
@@ -120,13 +120,13 @@ def test_a_simulator_that_recovered_is_used_again(guarded: Guarded) -> None:
     assert guarded.state() is State.CLOSED
 
 
-def test_an_agent_whose_calls_never_end_takes_the_simulator_from_nobody(guarded: Guarded) -> None:
+def test_an_agent_with_endless_calls_cannot_deny_the_simulator_to_others(guarded: Guarded) -> None:
     for _ in range(20):
         assert guarded.run(*[HOSTILE] * 10) == ["simulation_timeout"] * 10
         assert guarded.run(TRANSFER) == ["succeeded"]
 
 
-def test_a_chain_that_nobody_holds_hides_no_failure(guarded: Guarded) -> None:
+def test_calls_for_an_unknown_chain_hide_no_failure(guarded: Guarded) -> None:
     guarded.remote.answer = lambda one: hung(one) if one.chain_id == 1 else no_simulator(137)
     for _ in range(3):
         assert guarded.run(TRANSFER, ELSEWHERE) == ["simulation_timeout", "no_simulator"]
@@ -140,7 +140,7 @@ def test_failures_that_are_not_in_a_row_are_not_added_up(guarded: Guarded) -> No
     assert {one.account for one in guarded.remote.asked} == {TRANSFER.account}  # never a probe
 
 
-def test_what_is_left_of_the_deadline_after_a_probe_is_the_batch_s() -> None:
+def test_a_probe_uses_part_of_the_batchs_deadline() -> None:
     given_ms: list[int] = []
 
     class Slow(Remote):

@@ -1,4 +1,4 @@
-"""Random programs on a machine that is used again, against a new machine for every run."""
+"""Random programs on a reused machine, against a new machine for every run."""
 
 from hypothesis import given
 from hypothesis import strategies as st

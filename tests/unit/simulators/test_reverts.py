@@ -46,7 +46,7 @@ def test_a_custom_error_is_its_selector_and_its_signature_if_known() -> None:
     )
 
 
-def test_nothing_is_no_reason() -> None:
+def test_empty_revert_data_has_no_reason() -> None:
     assert decode_revert(b"", KNOWN) == (Reason.NO_REASON, "")
 
 
@@ -62,16 +62,16 @@ def test_nothing_is_no_reason() -> None:
         (2**256 - 1).to_bytes(32) + (1).to_bytes(32) + b"x" * 32,
     ],
 )
-def test_what_pretends_to_be_a_reason_string_is_not_read_as_one(body: bytes) -> None:
+def test_a_malformed_reason_string_is_a_custom_error(body: bytes) -> None:
     assert decode_revert(ERROR + body, {}) == (Reason.CUSTOM_ERROR, "0x08c379a0")
 
 
 @pytest.mark.parametrize("body", [b"", b"\x11", (0x11).to_bytes(32) + b"\x00"])
-def test_what_pretends_to_be_a_panic_is_not_read_as_one(body: bytes) -> None:
+def test_a_malformed_panic_is_a_custom_error(body: bytes) -> None:
     assert decode_revert(PANIC + body, {}) == (Reason.CUSTOM_ERROR, "0x4e487b71")
 
 
-def test_terminal_escapes_and_look_alike_letters_are_shown_as_what_they_are() -> None:
+def test_terminal_escapes_and_look_alike_letters_are_escaped() -> None:
     assert printable(b"\x1b[2Jpaid\r\nraw \xff") == r"\x1b[2Jpaid\r\nraw \xff"
     assert printable("\u0440\u0430id \u202e".encode()) == r"\u0440\u0430id \u202e"
 

@@ -62,7 +62,7 @@ def test_a_transfer_to_oneself_changes_nothing() -> None:
     assert (simulation.status, simulation.balance_changes) == (Status.SUCCEEDED, ())
 
 
-def test_ether_that_a_contract_passes_on_is_seen() -> None:
+def test_ether_that_a_contract_forwards_is_counted() -> None:
     code = call_to(BOB, value=9) + STOP
 
     simulation = _run(code, value_wei=10)
@@ -74,7 +74,7 @@ def test_ether_that_a_contract_passes_on_is_seen() -> None:
     }
 
 
-def test_a_contract_is_created_where_nonce_and_sender_say() -> None:
+def test_the_address_of_a_new_contract_follows_from_sender_and_nonce() -> None:
     simulation = Revm(genesis()).simulate(call(None, data=DEPLOY_STOP))
 
     assert simulation.status is Status.SUCCEEDED
@@ -99,7 +99,7 @@ def test_a_contract_is_created_where_nonce_and_sender_say() -> None:
     ],
     ids=["revert", "custom", "invalid", "stack", "unknown", "loop"],
 )
-def test_every_bad_end_has_its_name_and_changes_nothing(
+def test_every_failure_has_its_reason_and_changes_nothing(
     code: bytes, status: Status, reason: Reason
 ) -> None:
     simulation = _run(code, value_wei=5)
@@ -162,7 +162,7 @@ def test_a_contract_that_spends_more_than_it_has_does_not_fail_the_sender() -> N
         ({"data": b"\x01" * 100, "gas_limit": 25_000}, None),
     ],
 )
-def test_what_no_block_would_include_is_refused(
+def test_a_transaction_that_no_block_would_include_fails(
     fields: dict[str, object], reason: Reason | None
 ) -> None:
     simulation = Revm(genesis()).simulate(call(BOB, **fields))
@@ -216,7 +216,7 @@ def test_accounts_and_slots_of_the_genesis_start_cold(storage: dict[int, int]) -
         assert revm.simulate(call(CONTRACT)).gas_used == expected
 
 
-def test_an_inner_call_that_ran_dry_and_was_swallowed_is_not_a_gas_limit_that_works() -> None:
+def test_a_limit_under_which_an_inner_call_runs_out_of_gas_does_not_work() -> None:
     # The outer contract ignores whether the inner one succeeds; the inner one sends Bob a wei,
     # and only 63/64 of the gas reach it.
     waste = _burn(rounds=60) + call_to(BOB, value=1) + STOP
@@ -239,7 +239,7 @@ def _burn(rounds: int) -> bytes:
     return bytes.fromhex("610400 5f 20 50") * rounds
 
 
-def test_a_contract_that_wants_gas_left_over_gets_it() -> None:
+def test_a_contract_that_requires_remaining_gas_gets_it() -> None:
     revm = Revm(genesis({CONTRACT: NEEDS_GAS_LEFT}))
 
     simulation = revm.simulate(call(CONTRACT))
@@ -251,7 +251,7 @@ def test_a_contract_that_wants_gas_left_over_gets_it() -> None:
     assert revm.simulate(call(CONTRACT, gas_limit=121_000)).status is Status.REVERTED
 
 
-def test_one_simulation_leaves_nothing_to_the_next() -> None:
+def test_one_simulation_does_not_affect_the_next() -> None:
     revm = Revm(genesis({CONTRACT: COUNT_AND_LOG}, storage={CONTRACT: {0: 7}}))
     first = revm.simulate(call(CONTRACT, value_wei=ETHER))
 

@@ -65,7 +65,7 @@ def test_slow_drift_adds_up_until_it_halts(clock: SteadyClock, time: ManualTime)
         drift(clock, time, 1)
 
 
-def test_a_clock_behind_the_state_of_an_earlier_life_halts(
+def test_a_clock_behind_the_state_of_an_earlier_boot_halts(
     clock: SteadyClock, time: ManualTime
 ) -> None:
     clock.last_ms = time.wall + BACKWARD_MS_MAX + 1

@@ -1,4 +1,4 @@
-"""What a gate takes together: everything that is ready, in order, and never waiting for more."""
+"""Batches of the Faust agents: all ready events, in order, without waiting for more."""
 
 import asyncio
 from collections.abc import Sequence
@@ -45,15 +45,15 @@ def test_nothing_is_lost_doubled_or_out_of_order(together: int) -> None:
     assert max(map(len, found)) <= BATCH_COUNT_MAX
 
 
-def test_what_comes_turn_by_turn_is_taken_together() -> None:
+def test_events_of_consecutive_turns_form_one_batch() -> None:
     assert len(asyncio.run(taken(10 * BATCH_COUNT_MAX, 10))) < 20
 
 
-def test_nobody_waits_for_more() -> None:
+def test_a_batch_does_not_wait_for_more_events() -> None:
     assert asyncio.run(taken(1, 1)) == [[0]]
 
 
-def test_what_a_gate_takes_ends_when_faust_stops_its_queue() -> None:
+def test_batches_end_when_faust_stops_its_queue() -> None:
     async def until_stopped() -> list[list[int]]:
         queue: ThrowableQueue[int] = ThrowableQueue(flow_control=FlowControlEvent())
         queue.put_nowait(1)
@@ -89,12 +89,12 @@ async def accepted(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any]
     return app.accept(delivered), set(consumer.unacked)
 
 
-def test_what_was_delivered_before_partitions_moved_is_left_to_whoever_has_them() -> None:
+def test_events_delivered_before_a_rebalance_are_dropped() -> None:
     ours, old = event(7), event(6)
     assert asyncio.run(accepted([old, ours], moving=False)) == ([ours], {ours.message})
 
 
-def test_nothing_begins_while_partitions_move() -> None:
+def test_no_work_begins_during_a_rebalance() -> None:
     assert asyncio.run(accepted([event(7)], moving=True)) == ([], set())
 
 
@@ -128,7 +128,7 @@ def agent_on(delivered: Delivered, work: Work, end_process: EndProcess = end) ->
     return agents[0](SimpleNamespace(channel=SimpleNamespace(queue=queue)))
 
 
-def test_nothing_is_acked_before_its_work_is_done() -> None:
+def test_no_event_is_acknowledged_before_its_work_is_done() -> None:
     async def acked_early() -> bool:
         delivered, working, done = Delivered(), asyncio.Event(), asyncio.Event()
 
@@ -151,7 +151,7 @@ def test_nothing_is_acked_before_its_work_is_done() -> None:
     assert not asyncio.run(acked_early())
 
 
-def test_work_that_fails_ends_the_process_and_acks_nothing() -> None:
+def test_failing_work_ends_the_process_and_acknowledges_nothing() -> None:
     delivered = Delivered()
 
     async def work(_: Sequence[Message]) -> None:
