@@ -64,7 +64,9 @@ def check_platform(
         raise PlatformError(Code.TCB_UNCOMMITTED, message)
     if report.committed_firmware < _version(floor.firmware_min):
         shown = ".".join(map(str, report.committed_firmware))
-        message = f"the committed firmware is {shown}, the policy requires {floor.firmware_min}"
+        message = (
+            f"the committed firmware is {shown}, the policy requires at least {floor.firmware_min}"
+        )
         raise PlatformError(Code.FIRMWARE_LOW, message)
     must_set, must_clear = policy.platform_must_set, policy.platform_must_clear
     if wrong := _wrong_bits(report.platform_info, must_set, must_clear):

@@ -143,8 +143,8 @@ class Folder:
         """Raise ``FolderError`` if the organisation's pipeline runs on Kafka."""
         if self.published.exists():
             raise FolderError(
-                f"the pipeline of {self.path} runs on Kafka, and a second one would not know its "
-                "budgets: name it with --config FILE"
+                f"the pipeline of {self.path} runs on Kafka, and one here would not know its "
+                "budgets: use it with --config FILE"
             )
 
     def admin(self) -> "Ed25519Signer":

@@ -1,4 +1,4 @@
-"""A request with any set of things wrong is granted exactly if the set is empty."""
+"""A request with any set of defects is granted if and only if the set is empty."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +32,7 @@ REASONS = {
     "place": ReleaseReason.CONTEXT_REFUSED,
     "token": ReleaseReason.TOKEN_REFUSED,
 }
-"""What can be wrong, in the order in which it is looked at, and what is said of it."""
+"""The defects in the order of the checks, each with its reason."""
 
 
 def asker(wrong: set[str]) -> Requester:
@@ -54,7 +54,7 @@ def use_up(release: Release, nonce: bytes) -> None:
 
 @given(st.sets(st.sampled_from(list(REASONS))))
 @effort(0.75)
-def test_granted_exactly_if_nothing_is_wrong(wrong: set[str]) -> None:
+def test_granted_if_and_only_if_nothing_is_wrong(wrong: set[str]) -> None:
     ends_ms = AT_MS + 61_000 + ("policy ended" not in wrong)
     release = Release(policy=release_policy(valid_until_ms=ends_ms))
     nonce = release.nonce()
@@ -81,7 +81,7 @@ def test_granted_exactly_if_nothing_is_wrong(wrong: set[str]) -> None:
 
 
 def expected(wrong: set[str]) -> set[ReleaseReason]:
-    """Return what may be said: the first that is wrong, or that the nonce was used before."""
+    """Return the possible reasons: that of the first defect, or a used nonce."""
     first = next(reason for what, reason in REASONS.items() if what in wrong)
     early = {ReleaseReason.NONCE_USED} if "nonce used" in wrong else set()
     return early | {first}

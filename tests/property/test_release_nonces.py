@@ -1,4 +1,4 @@
-"""Nonces against any clock and any order: none counts twice, none is older than it may be."""
+"""Nonces with any clock and order: none is accepted twice or after it expired."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ def nonces(secret: bytes = SECRET) -> Nonces:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """A release whose clock goes where it likes, asked by somebody who keeps every nonce."""
+    """A release with an arbitrary clock, and a client that keeps every nonce."""
 
     made = Bundle("made")
 
@@ -75,7 +75,7 @@ class AnyOrder(RuleBasedStateMachine):
 TestAnyOrder = AnyOrder.TestCase
 
 
-def test_a_clock_that_goes_back_does_not_make_a_forgotten_use_undone() -> None:
+def test_a_clock_that_goes_back_does_not_revive_a_forgotten_nonce() -> None:
     state, first = nonces().issue(b"1" * 16, 0)
     state = state.burn(first, 0)
     state, second = state.issue(b"2" * 16, AGE_MS + 1)
@@ -86,13 +86,13 @@ def test_a_clock_that_goes_back_does_not_make_a_forgotten_use_undone() -> None:
 
 
 @given(st.binary(max_size=80))
-def test_no_bytes_of_ones_own_are_a_nonce(forged: bytes) -> None:
+def test_forged_bytes_are_no_nonce(forged: bytes) -> None:
     with pytest.raises(NonceRefusedError, match="nonce_unknown"):
         nonces().check(forged, 0)
 
 
 @given(st.integers(0, 55), st.integers(1, 255))
-def test_a_changed_nonce_is_none(at: int, turned: int) -> None:
+def test_a_changed_nonce_is_refused(at: int, turned: int) -> None:
     state, nonce = nonces().issue(b"1" * 16, 5)
     changed = bytearray(nonce)
     changed[at] ^= turned
@@ -100,13 +100,13 @@ def test_a_changed_nonce_is_none(at: int, turned: int) -> None:
         state.check(bytes(changed), 5)
 
 
-def test_another_lifes_nonces_are_unknown() -> None:
+def test_the_nonces_of_another_process_are_unknown() -> None:
     _, nonce = nonces().issue(b"1" * 16, 5)
     with pytest.raises(NonceRefusedError, match="nonce_unknown"):
         nonces(bytes(32)).check(nonce, 5)
 
 
-def test_when_too_many_were_used_the_next_waits_until_they_expire() -> None:
+def test_with_too_many_used_nonces_the_next_is_refused_until_they_expire() -> None:
     state = nonces()
     for number in range(USED_MAX + 1):
         state, nonce = state.issue(bytes([number]) * 16, 0)
@@ -118,7 +118,7 @@ def test_when_too_many_were_used_the_next_waits_until_they_expire() -> None:
     assert set(state.burn(late, AGE_MS + 1).used) == {late}
 
 
-def test_the_secret_is_not_shown() -> None:
+def test_the_secret_is_not_printed() -> None:
     state, nonce = nonces().issue(b"1" * 16, 5)
     shown = repr(state.burn(nonce, 5))
     assert SECRET.hex() not in shown

@@ -1,4 +1,4 @@
-"""Lives of a folder's own signer: old folders open, and every outcome leads to what decided it."""
+"""Boots of an embedded signer: every outcome leads to the boot that decided it."""
 
 import base64
 import re
@@ -33,7 +33,7 @@ def trader() -> Producer:
 
 @pytest.fixture
 def folder(tmp_path: Path, trader: Producer) -> Folder:
-    """Make a folder as it was before signers attested themselves, with one outcome."""
+    """Make a folder of a version without attestation, with one outcome."""
     folder = make_folder(tmp_path / "data", [trader.signer])
     pipeline = open_pipeline(folder)
     pipeline.submit(trader.signed("before"))
@@ -47,11 +47,11 @@ def submit(node: Node, *values: bytes) -> list[Json]:
     return [item["result"] for item in node.submit(records, wait=True) if "result" in item]
 
 
-def lives(folder: Folder) -> list[Any]:
+def boots(folder: Folder) -> list[Any]:
     return [orjson.loads(raw) for raw in in_folder(folder.path)(Topic.BOOTS)]
 
 
-def test_an_old_folder_opens_and_its_outcomes_stay_what_they_were(
+def test_a_folder_of_an_older_version_opens_with_unchanged_outcomes(
     folder: Folder, trader: Producer
 ) -> None:
     before = in_folder(folder.path)(Topic.OUTCOMES)
@@ -61,12 +61,12 @@ def test_an_old_folder_opens_and_its_outcomes_stay_what_they_were(
     outcomes = in_folder(folder.path)(Topic.OUTCOMES)
     assert outcomes[:1] == before
     assert b'"boot"' not in outcomes[0]
-    assert [life["id"] for life in lives(folder)] == [ended["boot"]]
+    assert [life["id"] for life in boots(folder)] == [ended["boot"]]
     assert (last["verified"]["outcomes"], last["verified"]["forged"]) == (2, 0)
     check(in_folder(folder.path), settled=True)
 
 
-def test_a_record_is_written_once_a_life_and_only_for_what_it_decided(
+def test_a_record_is_written_once_per_boot_and_only_with_a_decision(
     folder: Folder, trader: Producer
 ) -> None:
     with running(folder) as node:
@@ -74,24 +74,22 @@ def test_a_record_is_written_once_a_life_and_only_for_what_it_decided(
         assert submit(node, trader.signed("b"))[0]["boot"] == first
     with running(folder) as node:
         node.settle()
-    assert [life["id"] for life in lives(folder)] == [first]
+    assert [life["id"] for life in boots(folder)] == [first]
     with running(folder) as node:
         second = submit(node, trader.signed("c"))[0]["boot"]
-    assert [life["id"] for life in lives(folder)] == [first, second]
+    assert [life["id"] for life in boots(folder)] == [first, second]
 
 
-def test_what_was_submitted_again_keeps_the_life_that_decided_it(
-    folder: Folder, trader: Producer
-) -> None:
+def test_a_duplicate_keeps_the_boot_that_decided_it(folder: Folder, trader: Producer) -> None:
     sent = trader.signed("a")
     with running(folder) as node:
         first = submit(node, sent)
     with running(folder) as node:
         assert submit(node, sent)[0]["boot"] == first[0]["boot"]
-    assert len(lives(folder)) == 1
+    assert len(boots(folder)) == 1
 
 
-def test_the_page_s_query_leads_from_an_outcome_to_evidence_that_verifies(
+def test_the_documented_query_leads_from_an_outcome_to_valid_evidence(
     folder: Folder, trader: Producer
 ) -> None:
     (query,) = re.findall(r"(?s)```sql\n(.*?)\n```", repository_page("attestation.md"))
@@ -108,7 +106,7 @@ def test_the_page_s_query_leads_from_an_outcome_to_evidence_that_verifies(
     assert record.facts.registry_sequence > 0
 
 
-def test_a_folder_without_the_platform_that_it_is_told_to_use_opens_for_nobody(
+def test_a_folder_does_not_open_without_its_platform(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIXGATE_ATTESTATION__PLATFORM", "sev-guest")

@@ -1,4 +1,4 @@
-"""One provider's release as a process, seen from outside: what it gives, and what it refuses."""
+"""``sixgate release`` as a process: grants, refusals, crashes around the record."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ WRAPPING = WrapRequest(SHARE, SHARE_PLACE)
 def running(
     tmp_path_factory: pytest.TempPathFactory, release_broker: Broker, peers: Peers
 ) -> Iterator[Releasing]:
-    """Give a release for gcp at work."""
+    """Run a release for gcp."""
     path = tmp_path_factory.mktemp("running") / "releases"
     with releasing(path, release_broker, peers) as found:
         found.found("gcp")
@@ -91,7 +91,7 @@ def request(mine: Exchange, **fields: object) -> bytes:
     return mine.request(attest(mine.binding, **fields))
 
 
-def test_a_fresh_share_is_wrapped_and_proven_through_a_release(running: Releasing) -> None:
+def test_a_new_share_is_wrapped_and_proven_through_a_release(running: Releasing) -> None:
     share, before = secrets.token_bytes(len(SHARE)), len(running.records())
     with running.link("gcp") as link:
         kms = running.released("gcp", link)
@@ -107,7 +107,7 @@ Made: TypeAlias = Callable[[Releasing, ReleaseLink], bytes]
 
 
 class Case(NamedTuple):
-    """What somebody sends, and why it is refused."""
+    """A request, and the reason of its refusal."""
 
     made: Made
     reason: ReleaseReason
@@ -134,7 +134,7 @@ def with_report(**fields: object) -> Made:
     return made
 
 
-def with_a_nonce_of_ones_own(here: Releasing, _: ReleaseLink) -> bytes:
+def with_an_invented_nonce(here: Releasing, _: ReleaseLink) -> bytes:
     holder = here.holders["gcp"]
     nonce = secrets.token_bytes(56)
     with Exchange(
@@ -155,10 +155,10 @@ def for_customers(here: Releasing, link: ReleaseLink) -> bytes:
 
 
 def with_a_broken_box(here: Releasing, link: ReleaseLink) -> bytes:
-    """Sealed for nobody, bound by the machine itself."""
+    """Return a request with a box of zeros that the report binds."""
     with exchange(here, link) as mine:
         ask = mine._ask.model_copy(update={"box": base64_text(bytes(200))})  # noqa: SLF001
-        mine._ask = ask  # noqa: SLF001 - what a signer of another make builds
+        mine._ask = ask  # noqa: SLF001 - as a modified signer builds it
         mine._claims = mine._claims.model_copy(update={"key_set": ask.digest()})  # noqa: SLF001
         key_set = bytes.fromhex(ask.digest()[2:])
         return mine.request(attest(replace(mine.binding, key_set=key_set)))
@@ -177,12 +177,12 @@ CASES = {
     "another provider's": Case(
         with_changed("ask", "provider", to="aws"), ReleaseReason.PROVIDER_WRONG
     ),
-    "a nonce of one's own": Case(with_a_nonce_of_ones_own, ReleaseReason.NONCE_UNKNOWN),
+    "a nonce of one's own": Case(with_an_invented_nonce, ReleaseReason.NONCE_UNKNOWN),
     "sent again": Case(replayed, ReleaseReason.NONCE_USED),
     "changed under way": Case(
         with_changed("ask", "boot", to="0x" + "00" * 32), ReleaseReason.ASK_UNBOUND
     ),
-    "a key that nobody can seal for": Case(
+    "an unusable ephemeral key": Case(
         with_changed("evidence", "claims", "ephemeral_key", to=base64_text(bytes(44))),
         ReleaseReason.EPHEMERAL_KEY_UNUSABLE,
     ),
@@ -195,7 +195,7 @@ CASES = {
         with_report(measurement=b"other".ljust(48)), EVIDENCE, "measurement_refused"
     ),
     "evidence for customers": Case(for_customers, EVIDENCE, "report_data_mismatch"),
-    "a box for nobody": Case(with_a_broken_box, ReleaseReason.BOX_UNREADABLE),
+    "an unreadable box": Case(with_a_broken_box, ReleaseReason.BOX_UNREADABLE),
     "no token": Case(good(shown=b""), TOKEN, "token_malformed"),
     "an old token": Case(
         good(shown=token("gcp", exp=1_700_000_000, iat=1_600_000_000)),
@@ -210,14 +210,14 @@ CASES = {
     "another holder's share": Case(
         good(WrapRequest(SHARE, AWS_PLACE)), ReleaseReason.CONTEXT_REFUSED
     ),
-    "what nobody wrapped": Case(
+    "an invented blob": Case(
         good(UnwrapRequest(bytes(90), SHARE_PLACE)), ReleaseReason.KMS_CORRUPT
     ),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_request_is_refused_by_name_and_on_record(running: Releasing, case: str) -> None:
+def test_a_refusal_has_its_reason_and_is_recorded(running: Releasing, case: str) -> None:
     made, reason, code = CASES[case]
     with running.link("gcp") as link:
         raw = made(running, link)
@@ -237,7 +237,7 @@ def test_a_request_is_refused_by_name_and_on_record(running: Releasing, case: st
         (Fault.BAD_CHECKSUM, ReleaseReason.KMS_CORRUPT),
     ],
 )
-def test_a_kms_that_fails_is_told_by_its_reason(
+def test_an_error_of_the_kms_has_its_reason(
     running: Releasing, fault: Fault, reason: ReleaseReason
 ) -> None:
     with running.link("gcp") as link, running.peers.gcp.faults.on(fault):
@@ -280,10 +280,10 @@ def test_a_request_from_before_a_restart_is_refused(here: Releasing) -> None:
 
 
 @pytest.mark.parametrize("when", When)
-def test_killed_about_its_record_it_has_given_no_answer(
+def test_killed_around_its_record_it_sends_no_answer(
     here: Releasing, kafka: Kafka, when: When
 ) -> None:
-    """With a record the answer is lost, and asked for anew; without one there never was any."""
+    """With a record the answer is lost and requested again; without one nothing was granted."""
     here.found("gcp")
     with closing(KafkaProxy(int(kafka.address.rpartition(":")[2]))) as proxy:
         here.doors["gcp"] = f"127.0.0.1:{proxy.port}"
@@ -304,10 +304,8 @@ def test_killed_about_its_record_it_has_given_no_answer(
             assert here.released("gcp", link).wrap(SHARE, SHARE_AAD)
 
 
-def test_without_an_answer_of_kafkas_there_is_none_of_the_release(
-    here: Releasing, kafka: Kafka
-) -> None:
-    """Whether the record was written only Kafka knows, so the process ends."""
+def test_without_an_answer_of_kafka_the_release_sends_none(here: Releasing, kafka: Kafka) -> None:
+    """It is unknown whether the record was written, so the process ends."""
     here.found("gcp")
     here.start("gcp")
     with here.link("gcp") as link:

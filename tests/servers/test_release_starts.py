@@ -1,4 +1,4 @@
-"""What a release refuses to start on, or to go on with."""
+"""Starts of a release, and files and settings that it refuses."""
 
 import shutil
 import time
@@ -26,7 +26,7 @@ def here(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Relea
         yield found
 
 
-def test_an_older_policy_does_not_come_back_with_a_restart(here: Releasing) -> None:
+def test_rollback_to_an_older_policy_is_refused_after_a_restart(here: Releasing) -> None:
     older = here.policy()
     here.publish(here.policy(sequence=6))
     here.start("gcp")
@@ -39,7 +39,7 @@ def test_an_older_policy_does_not_come_back_with_a_restart(here: Releasing) -> N
     assert "another release policy 6" in here.run("gcp").sentence
 
 
-def test_a_policy_that_is_not_taken_leaves_the_one_before_in_force(here: Releasing) -> None:
+def test_a_refused_policy_leaves_the_previous_one_in_force(here: Releasing) -> None:
     here.start("gcp")
     here.publish(here.policy(sequence=7), Ed25519Signer("admin", b"\x08" * 32))
     await_log(here, "gcp", "no admin of the organisation signed")
@@ -49,7 +49,7 @@ def test_a_policy_that_is_not_taken_leaves_the_one_before_in_force(here: Releasi
     assert last.policy != here.policy(sequence=7).digest()
 
 
-def test_a_newer_policy_counts_without_a_restart(here: Releasing) -> None:
+def test_a_newer_policy_needs_no_restart(here: Releasing) -> None:
     here.start("gcp")
     other = "0x" + "0d" * 32
     here.publish(here.policy(sequence=6, configurations=(other,)))
@@ -60,14 +60,14 @@ def test_a_newer_policy_counts_without_a_restart(here: Releasing) -> None:
 
 
 def wrap_on(kms: RootKms) -> None:
-    """Wrap again and again, until that is refused or took too long."""
+    """Wrap repeatedly until it is refused, or a timeout."""
     ends_at_s = time.monotonic() + START_S_MAX
     while time.monotonic() < ends_at_s:
         kms.wrap(SHARE, SHARE_AAD)
 
 
 def test_a_release_that_a_newer_policy_no_longer_names_ends(here: Releasing) -> None:
-    """To go on under the older one would be to overrule the admin who took it out."""
+    """Continuing under the older policy would overrule the admin."""
     here.start("gcp")
     gone = here.holders["gcp"].model_copy(update={"provider": "aws"})
     here.publish(here.policy(sequence=6, holders=(gone,)))
@@ -82,8 +82,8 @@ def test_a_second_release_on_the_same_keys_does_not_start(here: Releasing) -> No
     assert "another sixgate release runs" in second.sentence
 
 
-def test_two_on_copies_of_the_keys_do_not_know_each_others_nonces(here: Releasing) -> None:
-    """So a request is answered by the one that gave its nonce, and by no other."""
+def test_two_releases_with_copied_keys_refuse_each_others_nonces(here: Releasing) -> None:
+    """Only the release that issued a nonce answers a request with it."""
     here.start("gcp")
     shutil.copytree(here.folder("gcp"), here.folder("copy"))
     first_port = here.ports.pop("gcp")
@@ -106,7 +106,7 @@ def test_two_on_copies_of_the_keys_do_not_know_each_others_nonces(here: Releasin
 
 
 class _Crossed:
-    """Takes its nonces from one release and asks another."""
+    """Gets nonces from one release and sends requests to another."""
 
     def __init__(self, gives: Transport, answers: Transport) -> None:
         self.nonce, self.send = gives.nonce, answers.send
@@ -118,7 +118,7 @@ def test_production_refuses_a_simulated_platform_by_name(here: Releasing) -> Non
     assert "simulated platform" in ended.sentence
 
 
-def test_a_release_that_other_machines_reach_wants_certificates(here: Releasing) -> None:
+def test_a_release_on_a_public_address_needs_mutual_tls(here: Releasing) -> None:
     ended = here.run("gcp", host="0.0.0.0")  # noqa: S104 - what is refused
     assert ended.code == ExitCode.USAGE
     assert "needs mutual TLS" in ended.sentence
@@ -138,7 +138,7 @@ def test_a_policy_for_another_audience_is_refused(here: Releasing) -> None:
     assert "wants tokens for https://gcp.release.example" in ended.sentence
 
 
-def test_keys_are_never_made_twice(here: Releasing) -> None:
+def test_keys_are_never_replaced(here: Releasing) -> None:
     before = (here.folder("gcp") / "keys" / "release-gcp.sealed").read_bytes()
     assert here.run("gcp", "keys").code == ExitCode.FOLDER
     assert here.run("gcp", "keys", "--show").code == ExitCode.OK
@@ -153,7 +153,7 @@ def guarded(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Re
         yield found
 
 
-def test_only_the_signers_certificate_is_let_in(guarded: Releasing, tmp_path: Path) -> None:
+def test_only_the_signers_certificate_is_accepted(guarded: Releasing, tmp_path: Path) -> None:
     with guarded.link("gcp") as link:
         assert guarded.released("gcp", link).wrap(SHARE, SHARE_AAD)
     with guarded.link("gcp", client="producers") as stranger:

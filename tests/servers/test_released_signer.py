@@ -1,4 +1,4 @@
-"""A signer without any KMS: it attests itself, and three releases hold its keys."""
+"""A signer without a KMS: it attests itself, and three releases hold its keys."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ WALLET, TREASURY = "wallets/hot", "__treasury-keys"
 
 @pytest.fixture
 def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing]:
-    """Give three releases at work, whose policy believes the simulated platform of signers."""
+    """Run three releases with a policy that accepts the simulated platform."""
     with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as found:
         found.found(*PROVIDERS)
         gcp = found.holders["gcp"]
@@ -44,19 +44,19 @@ def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing
 
 
 def section(here: Releasing) -> str:
-    """Return what a signer is told of them."""
-    told = (
+    """Return a signer's settings for the releases."""
+    text = (
         f'[releases]\norg = "{ORG}"\npolicy = "{here.policy_file}"\nroot = "gcp"\n'
         f'admins = ["{ADMIN.public_key}"]\ninsecure_dev = true\n'
     )
     for provider in PROVIDERS:
-        told += f'[releases.at.{provider}]\nurl = "http://127.0.0.1:{here.ports[provider]}"\n'
-        told += f'token = "{here.path}/{provider}.token"\n'
-    return told
+        text += f'[releases.at.{provider}]\nurl = "http://127.0.0.1:{here.ports[provider]}"\n'
+        text += f'token = "{here.path}/{provider}.token"\n'
+    return text
 
 
 def move_the_identity(scaled: Scaled, here: Releasing, file: Path) -> None:
-    """Seal the signer's identity under the root of a release, and take its former root away."""
+    """Reseal the signer's identity under a release's root key, and remove its former root key."""
     attested = '[attestation]\nplatform = "simulated"\ninsecure_dev = true\n'
     file.write_text(f'data = "{scaled.folder.path}"\n{attested}{section(here)}')
     moved = reseal(load_settings(file))
@@ -65,13 +65,13 @@ def move_the_identity(scaled: Scaled, here: Releasing, file: Path) -> None:
 
 
 def starts(scaled: Scaled) -> set[str]:
-    """Return the names of the starts of all boots on record."""
+    """Return the start ids of all recorded boots."""
     boots = on_kafka(scaled.broker)(Topic.BOOTS)
     return {start_id(SignerBoot.decode(boot).facts.unique) for boot in boots}
 
 
 def order_a_wallet(scaled: Scaled, trader: Producer) -> None:
-    """Let the account have a key of which each of three providers holds a share."""
+    """Order a key for the account, with one share at each of three providers."""
     scaled.register(VaultCreated(account=ACCOUNT, vault=TREASURY, mode="2of3_multi_hsm"))
     scaled.register(agent_entry(trader.signer, key_paths=(KEY_PATH, WALLET)))
     scaled.send([key_order(scaled.folder, path=WALLET, vault=TREASURY)])
@@ -111,9 +111,7 @@ def test_a_signer_without_a_kms_signs_with_keys_that_releases_hold(
     assert found.outcomes[-1]["type"] == "transaction.signed"
 
 
-def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
-    scaled: Scaled, tmp_path: Path
-) -> None:
+def test_production_refuses_a_software_identity(scaled: Scaled, tmp_path: Path) -> None:
     root = tmp_path / "root.toml"
     root.write_text(
         f'data = "{scaled.folder.path}"\n[kafka]\ninsecure_dev = true\n'
@@ -125,12 +123,12 @@ def test_a_signer_in_production_with_an_identity_in_software_does_not_start(
     assert "run sixgate services reseal with these settings" in ended.sentence
 
 
-def test_a_signer_with_releases_and_a_kms_of_its_own_does_not_start(
+def test_a_signer_with_releases_and_kms_credentials_does_not_start(
     scaled: Scaled, tmp_path: Path, peers: Peers
 ) -> None:
     with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as here:
         here.ports = dict.fromkeys(PROVIDERS, 1)
         scaled.more["signer"] = section(here) + here.kms("aws")
         assert scaled.ends("signer") == ExitCode.USAGE
-        assert "no KMS credentials of its own" in scaled.log("signer")
+        assert "remove [kms." in scaled.log("signer")
         assert "[kms.aws]" in scaled.log("signer")

@@ -136,7 +136,7 @@ def signed_policy(policy: ReleasePolicy, signer: Ed25519Signer = ADMIN) -> Envel
     return signer.seal(RELEASE_POLICY_TYPE, policy.encode())
 
 
-def standing(provider: str = NAMES[0], **changes: Any) -> ReleaseIdentity:
+def release_identity(provider: str = NAMES[0], **changes: Any) -> ReleaseIdentity:
     return ReleaseIdentity(provider, release_policy(**changes), token_keys(), sealing_key(provider))
 
 
@@ -159,7 +159,7 @@ class Release:
     records: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.desk = ReleaseService(
+        self.service = ReleaseService(
             ReleaseIdentity(self.provider, self.policy, token_keys(), sealing_key(self.provider)),
             self.kms or cloud(self.provider),
             signing_key(self.provider),
@@ -169,10 +169,10 @@ class Release:
         )
 
     def nonce(self) -> bytes:
-        return self.desk.nonce()
+        return self.service.nonce()
 
     def send(self, request: bytes) -> bytes:
-        return self.desk.answer(request)
+        return self.service.answer(request)
 
     def record(self, event: bytes) -> None:
         self.records.append(event)

@@ -51,6 +51,6 @@ async def served(
     found = Served(release or Release(), free_port())
     listening = ListenConfig("release", HOST, found.port, tls, frozenset({"signer"}))
     with ThreadPoolExecutor(4) as threads:
-        server = ReleaseServer(found.release.desk, listening, threads, found.failures.append)
+        server = ReleaseServer(found.release.service, listening, threads, found.failures.append)
         async with server.serving():
             yield found

@@ -1,4 +1,4 @@
-"""The signer's own secrets: sealed on disk for one place, and wiped where they were unwrapped."""
+"""The signer's identity: sealed on disk for one organisation and service, wiped in memory."""
 
 import os
 import secrets
@@ -20,7 +20,7 @@ ORG = "acme"
 
 
 class Watched(LocalKms):
-    """The attack: whoever reads memory later finds what was handed out and not wiped."""
+    """Attack: later memory reads find unwrapped values that were not wiped."""
 
     handed_out: list[bytearray]
 
@@ -30,7 +30,7 @@ class Watched(LocalKms):
 
 
 class Elsewhere(LocalKms):
-    """A root that is not the folder's."""
+    """A root key that is not the folder's."""
 
     @property
     def key_id(self) -> str:
@@ -55,7 +55,7 @@ def own_root(folder: Folder) -> LocalKms:
     return open_local_kms(folder.root_key, secrets.token_bytes)
 
 
-def test_what_was_created_is_opened_and_its_buffer_wiped(folder: Folder) -> None:
+def test_a_new_identity_opens_and_its_buffer_is_wiped(folder: Folder) -> None:
     kms = root(Watched)
     made = create_identity(folder, ORG, kms, secrets.token_bytes)
     assert kms.handed_out == [bytearray(64)]
@@ -66,7 +66,7 @@ def test_what_was_created_is_opened_and_its_buffer_wiped(folder: Folder) -> None
 
 
 @pytest.mark.parametrize("changed", [{"org": "other"}, {"service": "signer-1"}])
-def test_it_opens_for_its_own_organisation_and_service_alone(
+def test_it_opens_only_for_its_organisation_and_service(
     folder: Folder, changed: dict[str, str]
 ) -> None:
     kms = root()
@@ -78,8 +78,8 @@ def test_it_opens_for_its_own_organisation_and_service_alone(
         read_identity(folder)
 
 
-def test_no_other_purpose_of_the_same_root_gives_an_identity(folder: Folder) -> None:
-    """Whoever may have anything wrapped, as a vault's key, makes no identity of it."""
+def test_a_value_wrapped_for_another_purpose_is_no_identity(folder: Folder) -> None:
+    """An attacker who can have a vault key wrapped cannot make an identity of it."""
     kms = root()
     made = create_identity(folder, ORG, kms, secrets.token_bytes)
     wrapped = kms.wrap(bytearray(64), canonical_bytes({"type": "kms.check", "v": 1}))
@@ -96,7 +96,7 @@ def test_a_file_that_claims_another_public_key_does_not_open(folder: Folder) -> 
         open_identity(kms, claimed)
 
 
-def test_every_bit_of_the_sealed_secrets_counts(folder: Folder) -> None:
+def test_every_flipped_bit_of_the_sealed_secrets_is_detected(folder: Folder) -> None:
     kms = root()
     made = create_identity(folder, ORG, kms, secrets.token_bytes)
     sealed = bytes.fromhex(made.sealed[2:])
@@ -113,7 +113,7 @@ def test_another_root_opens_nothing(folder: Folder) -> None:
         open_identity(root(), made)
 
 
-def test_a_file_is_read_within_bounds_and_whole(folder: Folder) -> None:
+def test_damaged_and_oversized_files_are_refused(folder: Folder) -> None:
     sealed = create_identity(folder, ORG, root(), secrets.token_bytes).encode()
     for content, why in (
         (sealed[:-1], "damaged"),
@@ -125,7 +125,7 @@ def test_a_file_is_read_within_bounds_and_whole(folder: Folder) -> None:
             read_identity(folder)
 
 
-def test_what_an_older_version_sealed_opens_and_is_in_software(folder: Folder) -> None:
+def test_an_identity_of_an_older_version_opens_as_software(folder: Folder) -> None:
     both = bytearray(range(64))
     blob = own_root(folder).wrap(both, b"sixgate/signer-identity/v1")
     folder.signer_identity.write_bytes(blob)
@@ -138,7 +138,7 @@ def test_what_an_older_version_sealed_opens_and_is_in_software(folder: Folder) -
     assert open_identity(own_root(folder), read_identity(folder)).state_key == bytes(both[32:])
 
 
-def test_a_root_that_gives_back_something_else_seals_nothing(folder: Folder) -> None:
+def test_a_root_key_that_does_not_unwrap_seals_nothing(folder: Folder) -> None:
     class Lying(LocalKms):
         def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
             return bytearray(len(super().unwrap(wrapped, context)))
@@ -153,7 +153,7 @@ STEPS = ("open", "write", "fsync", "replace", "unlink", "close")
 
 
 def _dying_at(step: int) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield what stands in for each call of the system: the step-th one ends the process."""
+    """Yield replacements of system calls; the ``step``-th call ends the process."""
     left = [step]
 
     def ending(name: str) -> Callable[..., Any]:
@@ -172,7 +172,7 @@ def _dying_at(step: int) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 def _killed_at(step: int, folder: Folder, sealed: SealedIdentity) -> bool:
-    """Replace the file in a process of its own that dies at a step; tell whether it did."""
+    """Replace the file in another process that dies at a step; return whether it died."""
     child = os.fork()
     if child == 0:
         for name, call in list(_dying_at(step)):
@@ -182,7 +182,7 @@ def _killed_at(step: int, folder: Folder, sealed: SealedIdentity) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
-def test_killed_at_any_step_it_opens_under_one_root_or_the_other(folder: Folder) -> None:
+def test_after_a_kill_at_any_step_it_opens_under_one_of_both_roots(folder: Folder) -> None:
     before, after = own_root(folder), root(Elsewhere)
     made = create_identity(folder, ORG, before, secrets.token_bytes)
     moved, roots, found = reseal_identity(before, after, made), {}, set()
@@ -201,7 +201,7 @@ def test_killed_at_any_step_it_opens_under_one_root_or_the_other(folder: Folder)
     assert read_identity(folder).root == after.key_id
 
 
-def test_what_cannot_be_written_leaves_the_file_as_it_was(
+def test_a_failed_write_leaves_the_old_file(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = create_identity(folder, ORG, own_root(folder), secrets.token_bytes)
@@ -220,7 +220,7 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(
     ]
 
 
-def test_an_identity_is_resealed_as_it_is() -> None:
+def test_resealing_keeps_the_identity() -> None:
     before, after = root(), root(Elsewhere)
     made = seal_identity(before, ORG, SIGNER, bytearray(range(64)))
     moved = reseal_identity(before, after, made)

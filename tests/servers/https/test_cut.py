@@ -1,4 +1,4 @@
-"""Requests and answers of our own HTTP that end too early."""
+"""Truncated requests and responses between Sixgate's own processes."""
 
 import asyncio
 import logging
@@ -22,19 +22,19 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("whole", ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_that_is_cut_is_none(whole: bytes) -> None:
+def test_a_truncated_response_is_no_answer(whole: bytes) -> None:
     for passed in range(len(whole)):
-        with suppress(NoResponseError):  # what ends the last chunk is not missed
+        with suppress(NoResponseError):  # the end of the last chunk may be missing
             assert answer_to_a_call(whole[:passed]) == BODY
 
 
-def test_an_answer_that_ends_with_its_connection_is_none() -> None:
+def test_a_response_without_a_length_is_no_answer() -> None:
     with pytest.raises(NoResponseError):
         answer_to_a_call(b"HTTP/1.1 200 OK\r\n\r\n" + BODY)
 
 
 def answer_to_a_call(answer: bytes) -> bytes:
-    """Return what a call makes of these bytes, after which the server hangs up."""
+    """Return the result of a call to a server that sends these bytes and closes."""
     with answering(answer) as port:
         url = f"http://{HOST}:{port}"
         with closing(BoundedLink(url, None, call_s_max=30, answer_bytes_max=99)) as link:
@@ -43,7 +43,7 @@ def answer_to_a_call(answer: bytes) -> bytes:
 
 @pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("whole", REQUESTS.values(), ids=REQUESTS)
-def test_a_request_that_is_cut_is_not_handled_nor_told_of(
+def test_a_truncated_request_is_neither_handled_nor_logged(
     *, whole: bytes, resets: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     handled: list[bytes] = []
@@ -65,12 +65,12 @@ def test_a_request_that_is_cut_is_not_handled_nor_told_of(
 
 
 async def ask(port: int, request: bytes, *, resets: bool) -> None:
-    """Send a request that ends with its connection."""
+    """Send a request and close the connection."""
     reader, writer = await asyncio.open_connection(HOST, port)
     writer.write(request)
     await writer.drain()
     if resets:
-        await asyncio.sleep(0.01)  # most are being read by then
+        await asyncio.sleep(0.01)  # by then the server reads most of them
         writer.transport.abort()
     else:
         writer.write_eof()

@@ -1,4 +1,4 @@
-"""A signer before a release that is not one, or not well."""
+"""Client of a release: silent, slow, cut and malformed servers."""
 
 import socket
 import time
@@ -27,13 +27,13 @@ def link_to(port: int) -> Iterator[ReleaseLink]:
 
 
 def silent(client: socket.socket) -> None:
-    """Say nothing until the client gives up."""
+    """Send nothing until the client gives up."""
     while client.recv(1 << 16):
         pass
 
 
 def dripping(client: socket.socket) -> None:
-    """Send a byte now and then, so that no single wait is long."""
+    """Send single bytes with pauses, so that no single wait is long."""
     client.sendall(OK % (20 * LONG_S))
     while True:
         client.sendall(b" ")
@@ -64,7 +64,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_whatever_comes_instead_of_an_answer_is_none_and_in_time(name: str) -> None:
+def test_an_invalid_response_fails_in_time(name: str) -> None:
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
             ANSWERS[name](client)
@@ -80,7 +80,7 @@ def test_whatever_comes_instead_of_an_answer_is_none_and_in_time(name: str) -> N
     [b"", b"[]", b'{"nonce":1}', b'{"nonce":"0x0"}', b'{"once":""}', b"[" * 100_000, b"\xff"],
     ids=range(7),
 )
-def test_a_nonce_that_is_none_is_no_answer(body: bytes) -> None:
+def test_a_malformed_nonce_is_no_answer(body: bytes) -> None:
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
             saying(OK % len(body) + body)(client)
@@ -93,7 +93,7 @@ def test_a_nonce_that_is_none_is_no_answer(body: bytes) -> None:
         link.nonce()
 
 
-def test_nobody_there_is_no_answer_and_neither_is_a_closed_link() -> None:
+def test_an_absent_server_and_a_closed_link_are_no_answer() -> None:
     with link_to(free_port()) as link:
         with pytest.raises(ReleaseUnreachableError):
             link.nonce()

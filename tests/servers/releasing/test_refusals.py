@@ -1,4 +1,4 @@
-"""Every reason for which a release refuses, asked for over HTTP."""
+"""Every refusal reason of a release, over HTTP."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ ELSEWHERE = decode_context(SHARED.share_aad("aws"))
 
 
 class Failing:
-    """A KMS that fails as it is told."""
+    """A KMS that raises a given error."""
 
     key_id = cloud("gcp").key_id
 
@@ -82,8 +82,8 @@ def used_up(release: Release, nonce: bytes) -> bytes:
 
 
 def with_no_room(release: Release, nonce: bytes) -> bytes:
-    nonces = release.desk._nonces  # noqa: SLF001 - four thousand machines at once
-    release.desk._nonces = replace(nonces, used_max=0)  # noqa: SLF001
+    nonces = release.service._nonces  # noqa: SLF001 - four thousand machines at once
+    release.service._nonces = replace(nonces, used_max=0)  # noqa: SLF001
     return good(release, nonce)
 
 
@@ -100,7 +100,7 @@ def debugged(_: Release, nonce: bytes) -> bytes:
 def with_a_box_of_another_exchange(_: Release, nonce: bytes) -> bytes:
     with exchange(nonce, WANTED, seed="first") as first, exchange(nonce, WANTED) as mine:
         box = json.loads(request(first))["ask"]["box"]
-        ask = mine._ask.model_copy(update={"box": box})  # noqa: SLF001 - what a thief builds
+        ask = mine._ask.model_copy(update={"box": box})  # noqa: SLF001 - as an attacker builds it
         mine._ask = ask  # noqa: SLF001
         mine._claims = mine._claims.model_copy(update={"key_set": ask.digest()})  # noqa: SLF001
         mine.binding = replace(mine.binding, key_set=bytes.fromhex(ask.digest()[2:]))
@@ -153,12 +153,12 @@ CASES: dict[ReleaseReason, Made] = {
 }
 
 
-def test_no_reason_is_left_out() -> None:
+def test_every_reason_has_a_case() -> None:
     assert list(CASES) == list(ReleaseReason)
 
 
 @pytest.mark.parametrize("reason", CASES)
-def test_it_is_told_signed_and_on_record_and_gives_nothing(reason: ReleaseReason) -> None:
+def test_a_refusal_is_signed_and_recorded_and_releases_nothing(reason: ReleaseReason) -> None:
     async def main() -> tuple[Release, bytes]:
         release = Release(kms=Failing())
         async with served(release) as here:

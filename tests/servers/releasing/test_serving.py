@@ -1,4 +1,4 @@
-"""A release over HTTP, attacked by whoever reaches its port."""
+"""HTTP server of a release: limits, slow and malformed clients, shutdown."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def run(attack: Callable[[], Coroutine[None, None, None]]) -> None:
     asyncio.run(attack())
 
 
-async def under_way(here: Served) -> asyncio.StreamWriter:
+async def pending(here: Served) -> asyncio.StreamWriter:
     """Begin a request; return when the server waits for the rest of its body."""
     reader, writer = await asyncio.open_connection(HOST, here.port)
     head = posting(RELEASES, 100).replace(b"Host: x", b"Host: x\r\nExpect: 100-continue")
@@ -68,9 +68,7 @@ def test_nonce_and_answer_go_over_http_and_end_their_connections() -> None:
         ),
     ],
 )
-def test_what_is_no_request_of_ours_is_a_problem_and_leaves_no_record(
-    raw: bytes, status: int
-) -> None:
+def test_an_unknown_request_is_a_problem_and_leaves_no_record(raw: bytes, status: int) -> None:
     async def main() -> None:
         async with served() as here:
             got, headers, body = await here.say(raw)
@@ -83,7 +81,7 @@ def test_what_is_no_request_of_ours_is_a_problem_and_leaves_no_record(
     run(main)
 
 
-def test_who_sends_a_body_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "BODY_S_MAX", 0.3)
 
     async def main() -> None:
@@ -95,7 +93,7 @@ def test_who_sends_a_body_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     run(main)
 
 
-def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_head_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptor, "CONNECTION_S_MAX", 0.3)
 
     async def main() -> None:
@@ -108,13 +106,13 @@ def test_who_sends_a_head_slowly_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     run(main)
 
 
-def test_no_more_connections_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acceptor, "CONNECTIONS_MAX", 2)
     monkeypatch.setattr(server, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:
-            held = [await under_way(here) for _ in range(2)]
+            held = [await pending(here) for _ in range(2)]
             assert await status_of_post(here) is None
             for writer in held:
                 writer.close()
@@ -128,10 +126,10 @@ def test_no_more_connections_than_there_are_places(monkeypatch: pytest.MonkeyPat
     run(main)
 
 
-def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
+def test_stalled_handshakes_do_not_block_new_clients(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nobody has proven anything yet, so the one who waited longest has to go."""
+    """No client is authenticated yet, so the oldest handshake is dropped."""
     monkeypatch.setattr(acceptor, "HANDSHAKES_MAX", 2)
     monkeypatch.setattr(acceptor, "HANDSHAKE_S_MAX", 3_600.0)
     authority = Authority(tmp_path)
@@ -154,13 +152,13 @@ def test_who_never_ends_a_handshake_keeps_no_place_from_who_does(
     run(main)
 
 
-def test_who_comes_when_all_are_busy_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_above_the_limit_get_503(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUESTS_MAX", 1)
     monkeypatch.setattr(server, "BODY_S_MAX", 600)
 
     async def main() -> None:
         async with served() as here:
-            writer = await under_way(here)
+            writer = await pending(here)
             assert await status_of_post(here) == 503
             writer.close()
 
@@ -168,13 +166,13 @@ def test_who_comes_when_all_are_busy_is_told_so(monkeypatch: pytest.MonkeyPatch)
 
 
 class Unwritable(Release):
-    """A release whose decisions cannot be written."""
+    """A release that cannot record its decisions."""
 
     def record(self, event: bytes) -> None:
         raise OSError(f"{len(event)} bytes were lost")
 
 
-def test_an_answer_that_is_not_on_record_is_never_given() -> None:
+def test_an_unrecorded_answer_is_never_sent() -> None:
     async def main() -> None:
         async with served(Unwritable()) as here:
             _, _, body = await here.post(NONCES)
@@ -187,7 +185,7 @@ def test_an_answer_that_is_not_on_record_is_never_given() -> None:
     run(main)
 
 
-def test_a_request_under_way_gets_its_answer_when_the_server_ends() -> None:
+def test_a_pending_request_is_answered_when_the_server_ends() -> None:
     entered, let_go = threading.Event(), threading.Event()
 
     class Slow(Release):

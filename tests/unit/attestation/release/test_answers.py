@@ -167,7 +167,7 @@ def test_the_platform_gets_a_binding_and_no_free_bytes() -> None:
 def test_an_unexpected_failure_is_a_refusal() -> None:
     """An invalid token key causes an exception that no check expects."""
     release = Release()
-    release.desk.renew(release.policy, (cast(TokenKey, None),))
+    release.service.renew(release.policy, (cast(TokenKey, None),))
     with exchange(release.nonce(), WANTED) as mine:
         refused(release, request(mine), ReleaseReason.INTERNAL_ERROR)
 

@@ -256,10 +256,10 @@ def test_a_stricter_policy_takes_effect_immediately() -> None:
     release = Release()
     stricter = simulated_policy(purpose=Purpose.KEY_RELEASE, guest_svn_min=3)
     with exchange(release.nonce(), WANTED) as mine:
-        release.desk.renew(release_policy(sequence=6, evidence=stricter), ())
+        release.service.renew(release_policy(sequence=6, evidence=stricter), ())
         for older in (release_policy(), release_policy(sequence=7, holders=(holder("aws"),))):
             with pytest.raises(ValueError, match="policy"):
-                release.desk.renew(older, token_keys())
+                release.service.renew(older, token_keys())
         refused(release, request(mine), ReleaseReason.EVIDENCE_REFUSED, "guest_svn_low")
 
 

@@ -232,7 +232,7 @@ def test_no_share_and_no_token_shows_in_requests_records_errors_or_logs(
     kms = released(release)
     kms._transport = Watched(release, watched)  # noqa: SLF001 - the port under test
     kms.unwrap(kms.wrap(SHARE, SHARE_AAD), SHARE_AAD)
-    seen.write("".join(map(bytes.decode, release.records)) + repr(kms) + repr(release.desk))
+    seen.write("".join(map(bytes.decode, release.records)) + repr(kms) + repr(release.service))
     release.now_ms = 0
     try:
         kms.wrap(SHARE, SHARE_AAD)

@@ -25,10 +25,10 @@ from tests.harness.builders.release import (
     SHARE_PLACE,
     Release,
     exchange,
+    release_identity,
     released,
     request,
     rs256,
-    standing,
 )
 from tests.harness.builders.secrecy import printed, shows
 
@@ -42,7 +42,7 @@ def allowed() -> AllowedRequest:
     state, nonce = NONCES.issue(b"r" * 16, AT_MS)
     wrapping, unwrapping = WrapRequest(SHARE, SHARE_PLACE), UnwrapRequest(BLOB, SHARE_PLACE)
     with exchange(nonce, wrapping, unwrapping) as mine:
-        _, judged = judge(request(mine), standing(), state, AT_MS)
+        _, judged = judge(request(mine), release_identity(), state, AT_MS)
     assert isinstance(judged, AllowedRequest)
     return judged
 
@@ -57,9 +57,9 @@ def things() -> list[object]:
         found,
         found.calls,
         NONCES,
-        standing(),
+        release_identity(),
         release,
-        release.desk,
+        release.service,
         released(release),
         WrapRequest(SHARE, SHARE_PLACE),
         UnwrapRequest(BLOB, SHARE_PLACE),
