@@ -75,7 +75,7 @@ class Organisation:
 
     def ledger_settings(self) -> SinkSettings:
         """Return the settings of the ledger process."""
-        return load_settings(self.processes.config.with_name("ledger.toml")).sink()
+        return load_settings(self.processes.config.with_name("ledger.toml")).ledger_section()
 
     def relays(self, kind: str) -> list[Server]:
         """Return a relay in as many processes as the pipeline; ``kind``: ``plain``, ``working``."""

@@ -12,7 +12,7 @@ from schemas.heads import LedgerHead
 from signer.custody.atomic_write import atomic_file
 from sixgate.answers.intent_queries import IntentQueries
 from sixgate.answers.plain_rows import plain
-from sixgate.answers.progress_stream import Progress, progressing
+from sixgate.answers.progress_stream import Progress, stream_progress
 from sixgate.answers.verification import Verification
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
@@ -83,7 +83,7 @@ class LedgerAnswers:
                 return export(self._clickhouse, out, Format(form), since_ms, until_ms, progress)
 
         try:
-            rows = yield from progressing(write)
+            rows = yield from stream_progress(write)
         except OSError as error:
             raise ApiError("export_failed", f"{path} cannot be written: {error.strerror}") from None
         yield {"rows": rows, "path": str(path)}

@@ -11,7 +11,9 @@ Progress: TypeAlias = Callable[[int, int], None]
 Result = TypeVar("Result")
 
 
-def progressing(work: Callable[[Progress], Result], **named: str) -> Generator[Json, None, Result]:
+def stream_progress(
+    work: Callable[[Progress], Result], **named: str
+) -> Generator[Json, None, Result]:
     """Run work in a thread; return its result or raise its error.
 
     Yields ``{"progress": done, "of": total, **named}`` for each callback. Closing the stream early
@@ -25,7 +27,7 @@ def progressing(work: Callable[[Progress], Result], **named: str) -> Generator[J
         finally:
             steps.put(None)
 
-    with ThreadPoolExecutor(1, "progressing") as executor:
+    with ThreadPoolExecutor(1, "stream_progress") as executor:
         result = executor.submit(run)
         while step := steps.get():
             yield {"progress": step[0], "of": step[1], **named}

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.heads import LedgerHead
-from sixgate.answers.progress_stream import Progress, progressing
+from sixgate.answers.progress_stream import Progress, stream_progress
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
 from streams.ledger.errors import LedgerVerificationError
@@ -53,7 +53,7 @@ class Verification:
         def work(progress: Progress) -> Verified:
             return verify_sql(self.clickhouse, list(self.heads), progress)
 
-        return (yield from progressing(work, verifier="sql"))
+        return (yield from stream_progress(work, verifier="sql"))
 
     def _in_python(self, in_sql: Verified) -> Generator[Json, None, Report]:
         """Verify again in Python; the last row that SQL verified must have the same hash.
@@ -73,7 +73,7 @@ class Verification:
                 progress=lambda done: progress(done, in_sql.rows),
             )
 
-        return (yield from progressing(work, verifier="python"))
+        return (yield from stream_progress(work, verifier="python"))
 
 
 def _row(row: Row) -> VerifierRow:

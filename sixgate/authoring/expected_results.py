@@ -6,6 +6,6 @@ from sixgate.api import Json
 SIGNED = "signed"
 
 
-def ended_as(event: Json) -> str:
+def result_of(event: Json) -> str:
     """Return the result of a terminal event: ``signed`` or its reason code."""
     return SIGNED if event["type"] in SIGNED_TYPES else str(event["reason"])

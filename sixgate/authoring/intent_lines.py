@@ -34,7 +34,7 @@ Signers: TypeAlias = Callable[[str], Ed25519Signer]
 
 
 @dataclass(frozen=True, slots=True)
-class WrongLine:
+class InvalidLine:
     """An invalid line and the reason."""
 
     line: int
@@ -79,10 +79,10 @@ def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[WrongLine], list[int]]:
+def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[InvalidLine], list[int]]:
     """Parse all lines; return valid drafts, invalid lines, and line numbers for the demo."""
     drafts: list[Draft] = []
-    wrong: list[WrongLine] = []
+    wrong: list[InvalidLine] = []
     demo: list[int] = []
     for number, line in lines:
         try:
@@ -92,7 +92,7 @@ def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[WrongLin
             else:
                 drafts.append(Draft(number, _content(members)))
         except (JsonError, IntentFormError) as error:
-            wrong.append(WrongLine(number, str(error)))
+            wrong.append(InvalidLine(number, str(error)))
     return drafts, wrong, demo
 
 
@@ -102,15 +102,15 @@ def finish(
     signers: Signers,
     now_ms: int,
     new_key: Callable[[], str],
-) -> tuple[list[Submission], list[WrongLine]]:
+) -> tuple[list[Submission], list[InvalidLine]]:
     """Resolve and sign drafts; return the signed intents and the invalid lines."""
     ready: list[Submission] = []
-    wrong: list[WrongLine] = []
+    wrong: list[InvalidLine] = []
     for draft in drafts:
         try:
             ready.append(_finished(draft, directory, signers, now_ms, new_key))
         except IntentFormError as error:
-            wrong.append(WrongLine(draft.line, str(error)))
+            wrong.append(InvalidLine(draft.line, str(error)))
     return ready, wrong
 
 

@@ -63,7 +63,7 @@ class Admin(NamedTuple):
     at_ms: int
 
 
-class KeyPlace(NamedTuple):
+class KeyTarget(NamedTuple):
     """A key's account, path and chain, and its vault if not the default one.
 
     The client share, if the vault's mode has one, is sealed to ``share_for``.
@@ -76,23 +76,23 @@ class KeyPlace(NamedTuple):
     share_for: X25519PublicKey | None = None
 
 
-def provision(admin: Admin, key: KeyPlace) -> Json:
+def provision(admin: Admin, key: KeyTarget) -> Json:
     """Order a key and return its descriptor; raises ``key_refused``."""
     return _order(admin, KeyRequest(**_terms(admin, key), **_vault_fields(key), chain=key.chain))
 
 
-def rotate(admin: Admin, key: KeyPlace, version: int) -> Json:
+def rotate(admin: Admin, key: KeyTarget, version: int) -> Json:
     """Order a new version of a key whose newest is ``version``, and return its descriptor."""
     about = _terms(admin, key)
     return _order(admin, KeyRotation(**about, version=version, share_for=key.share_for))
 
 
-def deactivate(admin: Admin, key: KeyPlace, version: int) -> Json:
+def deactivate(admin: Admin, key: KeyTarget, version: int) -> Json:
     """Order the deactivation of a key whose newest version is ``version``."""
     return _order(admin, KeyDeactivation(**_about(admin, key), version=version))
 
 
-def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
+def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
     """Import a key made elsewhere and return its descriptor. The caller wipes ``secret``.
 
     1. Claim its address in the registry. *Die here: only this account can import the key.*
@@ -123,17 +123,17 @@ def import_key(admin: Admin, key: KeyPlace, secret: bytearray) -> Json:
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())
 
 
-def _about(admin: Admin, key: KeyPlace) -> dict[str, Any]:
+def _about(admin: Admin, key: KeyTarget) -> dict[str, Any]:
     registry = admin.api.registry()
     about = {"org": registry["org"], "account": key.account, "path": key.path}
     return about | {"requested_at_ms": admin.at_ms, "registry_sequence": registry["sequence"]}
 
 
-def _terms(admin: Admin, key: KeyPlace) -> dict[str, Any]:
+def _terms(admin: Admin, key: KeyTarget) -> dict[str, Any]:
     return _about(admin, key) | {"expires_at_ms": admin.at_ms + ORDER_MS}
 
 
-def _vault_fields(key: KeyPlace) -> dict[str, Any]:
+def _vault_fields(key: KeyTarget) -> dict[str, Any]:
     return {"vault": key.vault, "share_for": key.share_for}
 
 

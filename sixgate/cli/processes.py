@@ -71,9 +71,9 @@ def custody(*, config: Config = None, insecure_dev: InsecureDev = False) -> None
 
 def config(*, config: Config = None) -> None:
     """Print the effective settings of the processes on Kafka, secrets masked."""
-    from sixgate.scaled.settings import load_settings, shown
+    from sixgate.scaled.settings import load_settings, masked
 
-    plain = orjson.dumps(shown(load_settings(config or config_file())), option=orjson.OPT_INDENT_2)
+    plain = orjson.dumps(masked(load_settings(config or config_file())), option=orjson.OPT_INDENT_2)
     screen().print(plain.decode(), highlight=False, soft_wrap=True)
 
 

@@ -52,7 +52,8 @@ def keys(
 
     use_config(config)
     settings = load_settings(config_file())
-    released, folder, kms = settings.released(), Folder(settings.data), only_kms(settings.kms)
+    released, folder = settings.release_section(), Folder(settings.data)
+    kms = only_kms(settings.kms)
     place = ReleaseName(released.org, released.provider)
     if not show:
         create_keys(folder, place, kms, secrets.token_bytes)

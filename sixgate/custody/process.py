@@ -35,7 +35,7 @@ from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from sixgate.settings.custody import CustodySettings
 from streams.kafka.projections import Projections
 from streams.kafka.reader import PartitionLag
@@ -75,7 +75,7 @@ class CustodyProcess:
         """Raise what ends the process."""
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
-        await refuse_weaker(kafka, broker, trust.partitions, Principal.CUSTODY)
+        await check_declared(kafka, broker, trust.partitions, Principal.CUSTODY)
         async with AsyncExitStack() as opened:
             fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.custody)
             await opened.enter_async_context(fresh)

@@ -44,7 +44,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Verify the state, recover, then run; raises the error that halts the pipeline."""
-        with self._failing():
+        with self._halting_on_error():
             self.parts.start()
         _LOG.info("pipeline.started")
         self._committed = self.parts.runner.stage.memory.slot.positions
@@ -82,7 +82,7 @@ class Pipeline:
         """Step the runner; return how many records it read. A failure halts the node for good."""
         # After a failure in mid-batch, memory and log may differ: only a new start may go on.
         self.check_running()
-        with self.lock, self._failing():
+        with self.lock, self._halting_on_error():
             self._folder.check_not_replaced(self._folder_inode)
             with log_slow(_LOG, "pipeline.batch_slow"):
                 read = self.parts.runner.step()
@@ -98,7 +98,7 @@ class Pipeline:
     def publish(self, events: Sequence[Outgoing]) -> None:
         """Append events outside a batch to the pipeline's log, durable on return."""
         self.check_running()
-        with self.lock, self._failing():
+        with self.lock, self._halting_on_error():
             self.parts.runner.publish(events)
 
     def waiting(self) -> int:
@@ -139,7 +139,7 @@ class Pipeline:
         return self._busy and boot_ms() - self._appended_at_ms < LEDGER_LAG_MS_MAX
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _halting_on_error(self) -> Iterator[None]:
         """Halt on any error in the block: nothing more is decided or recorded after it."""
         try:
             yield

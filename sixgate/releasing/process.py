@@ -39,7 +39,7 @@ from sixgate.scaled.appender import Appender, sending
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from sixgate.settings.kms import KmsSettings
 from sixgate.settings.release import ReleaseSettings
 
@@ -92,7 +92,7 @@ class ReleaseProcess:
         # Before the first key is in memory: no other process of this user can read it there.
         forbid_inspection()
         lock_memory_or_warn()
-        release = settings.released()
+        release = settings.release_section()
         self._settings, self._release = settings, release
         self._name = ReleaseName(release.org, release.provider)
         self._folder = Folder(settings.data)
@@ -108,7 +108,7 @@ class ReleaseProcess:
         """Serve until ``stop`` is set; raise the error that ends the process."""
         kafka = self._settings.kafka
         broker = kafka.broker(CLIENT)
-        await refuse_weaker(kafka, broker, 1, Principal.RELEASE)
+        await check_declared(kafka, broker, 1, Principal.RELEASE)
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         async with AsyncExitStack() as opened:

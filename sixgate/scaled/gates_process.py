@@ -28,7 +28,7 @@ from sixgate.gc_tuning import freeze_gc
 from sixgate.scaled.freshness import Freshness
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from streams.gates.pipelining import InFlight
 from streams.kafka.producer import Sender
 from streams.kafka.projections import Projections
@@ -64,7 +64,7 @@ class GatesProcess:
         """Run until ``stop`` is set; raise errors of the start. A failing gate ends the process."""
         # 1. Nothing is written before step 3.
         partitions = self._trust.partitions
-        await refuse_weaker(self._kafka, self._broker, partitions, Principal.GATES)
+        await check_declared(self._kafka, self._broker, partitions, Principal.GATES)
         async with AsyncExitStack() as opened:
             local = opened.enter_context(closing(LocalSimulator(self._folder.genesis, LIMITS)))
             simulator = GuardedSimulator(local, boot_ms)
@@ -79,10 +79,10 @@ class GatesProcess:
             # 2. Every batch checks freshness again (``fresh.now_ms``).
             await fresh.head(stop)
             app = self._app = gates_app(self._broker, self._settings.instance)
-            ahead = InFlight(app.is_drained)
-            app.on_rebalance(ahead.clear)
-            line = GateRunner(known, sender, simulate, fresh.now_ms, self._sent, ahead)
-            add_gates(app, line, end_process)
+            in_flight = InFlight(app.is_drained)
+            app.on_rebalance(in_flight.clear)
+            runner = GateRunner(known, sender, simulate, fresh.now_ms, self._count_ends, in_flight)
+            add_gates(app, runner, end_process)
             # 3. Registered before the start, so that a start that fails half-way is stopped too.
             opened.push_async_callback(app.stop)
             await app.start()
@@ -90,9 +90,9 @@ class GatesProcess:
             opened.callback(following.cancel)
             freeze_gc()
             self.monitor.ready()
-            await _either(stop, following)
+            await _first_of(stop, following)
 
-    def _sent(self, events: Sequence[Outgoing]) -> None:
+    def _count_ends(self, events: Sequence[Outgoing]) -> None:
         """Count intents that end at a gate. After a crash a resent record is counted again."""
         for event in events:
             if event.topic is Topic.AUDIT:
@@ -105,7 +105,7 @@ class GatesProcess:
         return self._app.lag() if self._app else iter(())
 
 
-async def _either(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
+async def _first_of(stop: asyncio.Event, task: "asyncio.Task[None]") -> None:
     """Wait for ``stop`` or for the task to end; raise the task's error."""
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait({stopping, task}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.gc_tuning import freeze_gc
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from streams.kafka.loop import LoopThread
 from streams.kafka.reader import PartitionLag
 from streams.ledger.heads import HeadFile, HeadKey
@@ -43,8 +43,8 @@ class LedgerProcess:
     def __init__(self, settings: Settings) -> None:
         """Open the ledger's key; raises ``SettingsError``, ``KeyFileError``."""
         self._settings = settings
-        self._own = settings.sink()
-        self._key = HeadKey(load_key_file(self._own.key, self._own.key_name))
+        self._section = settings.ledger_section()
+        self._key = HeadKey(load_key_file(self._section.key, self._section.key_name))
         self._source: KafkaSource | None = None
         self.monitor = Monitor(self.role, self._lag)
 
@@ -55,7 +55,7 @@ class LedgerProcess:
         """
         # 1.
         kafka = self._settings.kafka
-        await refuse_weaker(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
+        await check_declared(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
         await asyncio.to_thread(self._append, stop.is_set)
 
     def _append(self, stopped: Callable[[], bool]) -> None:
@@ -72,14 +72,16 @@ class LedgerProcess:
 
     def _sink(self, opened: ExitStack) -> Sink:
         """Return a sink that continues after the table's last row; ``opened`` closes its parts."""
-        own, broker = self._own, self._settings.kafka.broker(CLIENT)
+        section, broker = self._section, self._settings.kafka.broker(CLIENT)
         clickhouse = opened.enter_context(closing(self._settings.clickhouse.connected()))
         refuse_unmigrated(clickhouse)
         loop = opened.enter_context(closing(LoopThread("ledger-kafka")))
         source = self._source = opened.enter_context(closing(KafkaSource(loop, broker)))
         kafka = opened.enter_context(closing(KafkaHeads(loop, broker)))
-        heads = PublishedHeads(HeadFile(own.heads), kafka, self._key.open)
-        sink = Sink(source, LedgerTable(clickhouse, own.org, own.chain), heads, self._key, wall_ms)
+        heads = PublishedHeads(HeadFile(section.heads), kafka, self._key.open)
+        sink = Sink(
+            source, LedgerTable(clickhouse, section.org, section.chain), heads, self._key, wall_ms
+        )
         opened.callback(sink.close)
         return sink
 

@@ -11,12 +11,12 @@ from streams.ledger.migrations import refuse_unmigrated
 from streams.ledger.verified_outcomes import ProvenOutcomes
 
 
-class LedgerProofs:
+class LedgerQueries:
     """Queries the ledger's server; connects at the first query. For one thread at a time.
 
-    ``seen`` is the number of registry records that the signer's state had seen when it was loaded.
-    A signer key that those records revoked signed nothing later, so an outcome beyond the state
-    with such a key comes from a thief. It must not halt the signer and is ignored.
+    ``registry_seen`` is the number of registry records that the signer's state had seen when it was
+    loaded. A signer key that those records revoked signed nothing later, so an outcome beyond the
+    state with such a key comes from a thief. It must not halt the signer and is ignored.
     """
 
     def __init__(self, settings: ClickHouseSettings, registry: Registry, *, required: bool) -> None:
@@ -24,16 +24,16 @@ class LedgerProofs:
         self._settings = settings
         self._registry = registry
         self._required = required
-        self.seen = 0
+        self.registry_seen = 0
 
-    def refuse_absent(self) -> None:
+    def check_available(self) -> None:
         """Raise ``LedgerError`` if the ledger is required and cannot be queried."""
         if self._required:
             refuse_unmigrated(self._outcomes.clickhouse)
 
     def newest(self, accounts: Sequence[str]) -> Mapping[str, int]:
         """Return the sequence of each account's newest outcome in the ledger, if it has one."""
-        keys = self._registry.all_signer_keys_since(self.seen)
+        keys = self._registry.all_signer_keys_since(self.registry_seen)
         if self._required:
             return self._outcomes.newest_sequences(accounts, keys)
         with suppress(LedgerUnavailableError):

@@ -111,13 +111,13 @@ class Monitor:
         """Update lag and stall metrics from the current positions."""
         self._progress.update(self._read_lag(), now_s)
         self._lag.clear()
-        for place, lag in self._progress.lags.items():
-            self._lag.labels(self._process, place).set(lag)
+        for partition, lag in self._progress.lags.items():
+            self._lag.labels(self._process, partition).set(lag)
         self._stalled.labels(self._process).set(self._progress.stalled_s(now_s))
 
-    def _metric(self, kind: type[M], name: str, what: str, *labels: str, **more: Any) -> M:
+    def _metric(self, kind: type[M], name: str, help_text: str, *labels: str, **more: Any) -> M:
         names = ["process", *labels]
-        return kind(f"sixgate_{name}", what, names, registry=self.registry, **more)
+        return kind(f"sixgate_{name}", help_text, names, registry=self.registry, **more)
 
     def app(self) -> web.Application:
         """Return the pages ``/metrics``, ``/healthz``, ``/readyz`` and the additional ones."""

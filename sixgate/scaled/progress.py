@@ -17,20 +17,20 @@ class Progress:
     def update(self, partitions: Iterable[PartitionLag], now_s: float) -> None:
         """Record the current position and end of all partitions."""
         now = {one.place: one for one in partitions}
-        for place in self._positions.keys() - now.keys():
-            self._forget(place)
-        for place, position, end in now.values():
+        for partition in self._positions.keys() - now.keys():
+            self._forget(partition)
+        for partition, position, end in now.values():
             lag = max(0, end - position)
-            if lag == 0 or self._positions.get(place) != position:
-                self._since_s[place] = now_s
-            self.lags[place], self._positions[place] = lag, position
+            if lag == 0 or self._positions.get(partition) != position:
+                self._since_s[partition] = now_s
+            self.lags[partition], self._positions[partition] = lag, position
 
     def stalled_s(self, now_s: float) -> float:
         """Return how long the slowest partition with lag has not advanced; 0 without lag."""
-        waiting = [now_s - self._since_s[place] for place, lag in self.lags.items() if lag]
+        waiting = [now_s - self._since_s[partition] for partition, lag in self.lags.items() if lag]
         return max(waiting, default=0.0)
 
-    def _forget(self, place: str) -> None:
+    def _forget(self, partition: str) -> None:
         """Drop a partition that was reassigned to another process."""
         for known in (self.lags, self._positions, self._since_s):
-            known.pop(place, None)
+            known.pop(partition, None)

@@ -24,7 +24,7 @@ from sixgate.data_folder.key_files import load_key_file
 from sixgate.scaled.freshness import log_stale_head
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.settings import Settings
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from streams.kafka.producer import Sender
 from streams.kafka.reader import PartitionLag
 from streams.kafka.registry_watch import RegistryWatch
@@ -52,7 +52,7 @@ class RegistrarProcess:
     async def run(self, stop: asyncio.Event) -> None:
         """Run; raises ``RegistryStaleError``, ``ClockError``, ``KafkaBusError``."""
         trust, broker = self._trust, self._kafka.broker(CLIENT)
-        await refuse_weaker(self._kafka, broker, trust.partitions, Principal.REGISTRAR)
+        await check_declared(self._kafka, broker, trust.partitions, Principal.REGISTRAR)
         clock = SteadyClock(wall_ms, boot_ms)
         watch = RegistryWatch(broker, trust.trust_root, wall_ms, log_stale_head)
         async with watch, Sender(broker, lambda: trust.partitions) as sender:

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     release: ReleaseSettings | None = None
     releases: ReleasesSettings | None = None
 
-    def released(self) -> ReleaseSettings:
+    def release_section(self) -> ReleaseSettings:
         """Return the section ``[release]``; raises ``SettingsError`` if it is missing."""
         if self.release is None:
             raise SettingsError(
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
             )
         return self.release
 
-    def sink(self) -> SinkSettings:
+    def ledger_section(self) -> SinkSettings:
         """Return the section ``[ledger]``; raises ``SettingsError`` if it is missing."""
         if self.ledger is None:
             raise SettingsError(
@@ -130,12 +130,12 @@ def load_settings(file: Path | None, *, slots: str | None = None) -> Settings:
     return settings.model_copy(update={"signer": signer})
 
 
-def shown(settings: Settings) -> dict[str, Any]:
+def masked(settings: Settings) -> dict[str, Any]:
     """Return the settings as plain data, secrets masked."""
     return settings.model_dump(mode="json")
 
 
 def settings_digest(settings: Settings) -> str:
     """Return the SHA-256 of the settings without secrets, to compare processes by their logs."""
-    plain = orjson.dumps(shown(settings), option=orjson.OPT_SORT_KEYS)
+    plain = orjson.dumps(masked(settings), option=orjson.OPT_SORT_KEYS)
     return "0x" + hashlib.sha256(plain).hexdigest()

@@ -30,12 +30,12 @@ from sixgate.errors import SettingsError
 from sixgate.gc_tuning import freeze_gc
 from sixgate.scaled.attestation_page import attestation_page
 from sixgate.scaled.freshness import Freshness
-from sixgate.scaled.ledger_queries import LedgerProofs
+from sixgate.scaled.ledger_queries import LedgerQueries
 from sixgate.scaled.monitor import Monitor
 from sixgate.scaled.process import lock_memory_or_warn
 from sixgate.scaled.settings import Settings
 from sixgate.scaled.signer_keys import prepare_signer
-from sixgate.scaled.start_checks import refuse_weaker
+from sixgate.scaled.start_checks import check_declared
 from streams.kafka.access import SIGNER_TRANSACTIONS
 from streams.kafka.reader import PartitionLag
 from streams.kafka.state import StateTable
@@ -76,7 +76,7 @@ class SignerProcess:
         # 2.
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
-        await refuse_weaker(kafka, broker, trust.partitions, Principal.SIGNER)
+        await check_declared(kafka, broker, trust.partitions, Principal.SIGNER)
         fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
         with self._opened:
             # 3.
@@ -98,15 +98,15 @@ class SignerProcess:
     async def _run_slot(self, at: SlotPartitions, fresh: Freshness, stop: asyncio.Event) -> None:
         settings, trust = self._settings, self._trust
         required, registry = settings.signer.ledger_required, Registry(trust.trust_root)
-        proofs = LedgerProofs(settings.clickhouse, registry, required=required)
+        queries = LedgerQueries(settings.clickhouse, registry, required=required)
         clock = SteadyClock(wall_ms, boot_ms)
-        with closing(proofs):
+        with closing(queries):
 
             def make(table: StateTable) -> Slot:
                 number = str(at.number)
-                known = proofs.has_outcome
+                known = queries.has_outcome
                 slot = make_slot(self._keys, registry, table, number, known, clock.now_ms)
-                proofs.seen = slot.stage.memory.slot.registry_sequence
+                queries.registry_seen = slot.stage.memory.slot.registry_sequence
                 slot.operations.maintenance.owns = lambda account: (
                     partition_of(account, trust.partitions) in at.partitions
                 )
@@ -114,14 +114,14 @@ class SignerProcess:
 
             broker = settings.kafka.broker(f"{CLIENT}-{at.number}")
             # Before the slot is taken over: a signer that could not prove its state fences nobody.
-            await asyncio.to_thread(proofs.refuse_absent)
+            await asyncio.to_thread(queries.check_available)
             signer = KafkaSigner(
                 broker,
                 at,
                 make,
                 clock,
                 Callbacks(
-                    proofs.newest, self._on_commit, self._on_loaded, fresh.head, self._attest
+                    queries.newest, self._on_commit, self._on_loaded, fresh.head, self._attest
                 ),
             )
             self._signers.append(signer)

@@ -13,7 +13,7 @@ from streams.kafka.topics import Replication
 _LOG = logging.getLogger("sixgate.declared")
 
 
-async def refuse_weaker(
+async def check_declared(
     settings: KafkaSettings, broker: Broker, partitions: int | None, principal: Principal
 ) -> None:
     """Raise ``KafkaMisconfiguredError`` unless topics and rights are as declared for a principal.

@@ -120,7 +120,7 @@ def test_settings_are_production_s(settings: dict[str, Settings]) -> None:
     assert [name for name, told in settings.items() if told.kms != Settings().kms] == [
         "release-gcp"
     ]
-    release, releases = settings["release-gcp"].released(), settings["signer"].releases
+    release, releases = settings["release-gcp"].release_section(), settings["signer"].releases
     assert (release.insecure_dev, release.tls is not None) == (False, True)
     assert releases is not None
     # Nobody's keys: the operator has to name the admins.
@@ -191,14 +191,14 @@ def test_the_signer_alone_has_the_device_and_tokens_and_each_is_for_one_release(
     }
     (token,) = tokens.pop("signer")
     assert not any(tokens.values())
-    assert token["audience"] == settings["release-gcp"].released().audience
+    assert token["audience"] == settings["release-gcp"].release_section().audience
     assert token["expirationSeconds"] <= 600
 
 
 def test_the_signer_asks_the_release_that_runs_with_the_token_for_it_and_no_kms(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
-    told, released = settings["signer"], settings["release-gcp"].released()
+    told, released = settings["signer"], settings["release-gcp"].release_section()
     assert told.attestation is not None
     assert (told.attestation.platform, told.attestation.insecure_dev) == ("sev-guest", False)
     assert told.releases is not None

@@ -161,7 +161,7 @@ def provision(
     api: Api, folder: Folder, path: str, account: str = ACCOUNT, at_ms: int = NOW_MS
 ) -> Json:
     admin = operator.Admin(api, folder.admin(), at_ms)
-    return operator.provision(admin, operator.KeyPlace(account, path))
+    return operator.provision(admin, operator.KeyTarget(account, path))
 
 
 def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:

@@ -152,7 +152,7 @@ def test_a_signer_that_is_gone_is_told_and_nothing_accepted_is_lost(
         with pytest.raises(ApiError, match="signer") as caught:
             operator.provision(
                 operator.Admin(impatient, organised.folder.admin(), NOW_MS),
-                operator.KeyPlace(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
+                operator.KeyTarget(ACCOUNT, f"keys/k{uuid4().hex[:9]}"),
             )
         assert caught.value.code == "connection_lost"
     assert results(submit(api, value)) == ["signed"]

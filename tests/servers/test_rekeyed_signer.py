@@ -163,7 +163,7 @@ def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folde
     """So that what a former key answers to it is known for a thief's."""
     with connect(folder.path) as node:
         admin = operator.Admin(node, folder.admin(), wall_ms())
-        operator.provision(admin, operator.KeyPlace(ACCOUNT, "keys/new"))
+        operator.provision(admin, operator.KeyTarget(ACCOUNT, "keys/new"))
         place = vault_orders.VaultId(ACCOUNT, AGENT_KEYS)
         vault_orders.change_key(vault_orders.Orderer(*admin), place, "kek", 1)
         answers = [orjson.loads(each["event"]) for each in node.vault_events()]

@@ -67,7 +67,7 @@ def complete(here: Session, policies: Path) -> None:
     keys = {(key["account"], key["path"]): key for key in here.registry["keys"]}
     for place in (*(agent.key for agent in AGENTS), FOREIGN_KEY):
         if place not in keys:
-            keys[place] = operator.provision(here.admin(), operator.KeyPlace(*place))
+            keys[place] = operator.provision(here.admin(), operator.KeyTarget(*place))
     _fund(here.folder.genesis, [key["address"] for key in keys.values()])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sixgate.api import Json
-from sixgate.authoring.expected_results import SIGNED, ended_as
+from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.demo.script import DemoRecord
 from sixgate.cli.demo.signature_checks import matches_intent, recovered
 from sixgate.cli.intents.trail import Trail, trail_of
@@ -32,7 +32,7 @@ class DemoResult:
     @property
     def ending(self) -> str:
         """Return ``signed`` or the reason's code."""
-        return ended_as(self.event)
+        return result_of(self.event)
 
     @property
     def as_expected(self) -> bool:

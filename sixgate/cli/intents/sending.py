@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sixgate.api import ApiError, Json
-from sixgate.authoring.expected_results import SIGNED, ended_as
+from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.authoring.intent_lines import Submission, parts
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
@@ -50,7 +50,7 @@ class Sending:
         finally:  # also if the pipeline halts or the user presses Ctrl-C
             if results:
                 self._print(results)
-        as_expected = all(one.expect == ended_as(answer["result"]) for one, answer in results)
+        as_expected = all(one.expect == result_of(answer["result"]) for one, answer in results)
         return ExitCode.OK if as_expected else ExitCode.REJECTED
 
     def answers(self) -> Iterator[tuple[Submission, Json]]:
@@ -88,11 +88,11 @@ class Sending:
 
 
 def _summary(results: Sequence[tuple[Submission, Json]]) -> str:
-    signed = sum(ended_as(answer["result"]) == SIGNED for _, answer in results)
+    signed = sum(result_of(answer["result"]) == SIGNED for _, answer in results)
     line = f"{signed} of {count_of(len(results))} signed"
     if all(one.expect == SIGNED for one, _ in results):
         return f"{line}."
-    met = sum(ended_as(answer["result"]) == one.expect for one, answer in results)
+    met = sum(result_of(answer["result"]) == one.expect for one, answer in results)
     return f"{met} of {len(results)} ended as their lines expect; {line}."
 
 

@@ -11,8 +11,8 @@ from signer.custody.atomic_write import atomic_file
 from sixgate.authoring.intent_lines import (
     LINES_MAX,
     Draft,
+    InvalidLine,
     Submission,
-    WrongLine,
     finish,
     read,
     split,
@@ -77,7 +77,7 @@ def submit(
     raise typer.Exit(ExitCode.USAGE if wrong else code)
 
 
-def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
+def _drafts(file: Path) -> tuple[list[Draft], list[InvalidLine]]:
     raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     lines = list(split(raw))
     if len(lines) > LINES_MAX:
@@ -92,7 +92,7 @@ def _drafts(file: Path) -> tuple[list[Draft], list[WrongLine]]:
     return drafts, wrong
 
 
-def _refuse(wrong: Sequence[WrongLine], right: Sequence[object], *, keep_going: bool) -> None:
+def _refuse(wrong: Sequence[InvalidLine], right: Sequence[object], *, keep_going: bool) -> None:
     """Report invalid lines; end the command unless ``keep_going`` and there are valid ones."""
     console = notices()
     for one in wrong[:SHOWN_COUNT_MAX]:
@@ -105,7 +105,7 @@ def _refuse(wrong: Sequence[WrongLine], right: Sequence[object], *, keep_going: 
         usage(f"{what} invalid and nothing was sent: fix {them}{hint}")
 
 
-def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[WrongLine]]:
+def _signed(here: Session, drafts: Sequence[Draft]) -> tuple[list[Submission], list[InvalidLine]]:
     directory = Directory.of(here.registry)
     signers = signers_of(here.folder, directory)
     with progress("signing") as bar:

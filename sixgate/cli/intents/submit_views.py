@@ -7,7 +7,7 @@ from rich.text import Text
 
 from schemas.outcome import SIGNED_TYPES
 from sixgate.api import Json
-from sixgate.authoring.expected_results import SIGNED, ended_as
+from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.intents.advice import advice
 from sixgate.cli.intents.intent_summary import chain_name, summary
 from sixgate.cli.listing import Listing, Row
@@ -33,7 +33,7 @@ def result_line(one: "Submission", answer: Json) -> Json:
         "intent": one.digest,
         "idempotency_key": one.intent.idempotency_key,
         "outcome": OUTCOMES[answer["result"]["type"]],
-        "expected": ended_as(answer["result"]) == one.expect,
+        "expected": result_of(answer["result"]) == one.expect,
         "repeated": answer["repeated"],
         "result": answer["result"],
     }
@@ -41,7 +41,7 @@ def result_line(one: "Submission", answer: Json) -> Json:
 
 def missed_expectation(one: "Submission", answer: Json) -> bool:
     """Return whether an intent that should be rejected did not end with that reason."""
-    return one.expect not in (SIGNED, ended_as(answer["result"]))
+    return one.expect not in (SIGNED, result_of(answer["result"]))
 
 
 def result_list(results: Iterable[tuple["Submission", Json]], chains: Sequence[Json]) -> Listing:

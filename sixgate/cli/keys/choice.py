@@ -8,7 +8,7 @@ from schemas.key_chains import KeyChain, key_chain_of
 from signer.keys.paths import agent_key_path, chain_at, network_key_path
 from sixgate.api import Json
 from sixgate.authoring import form_fields
-from sixgate.authoring.operator import KeyPlace
+from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.options import KeyPath, MaybeAccount, MaybeAgent
@@ -30,7 +30,7 @@ with_choice = with_options(
 """Add the options that select a key; those given arrive as ``options``."""
 
 
-def choose(here: Session, options: Json) -> KeyPlace:
+def choose(here: Session, options: Json) -> KeyTarget:
     """Return the key that path, agent, account and chain select together.
 
     Without a path it is the chain's key, otherwise the agent's own. A conflict ends the command.
@@ -39,7 +39,7 @@ def choose(here: Session, options: Json) -> KeyPlace:
     owner = _account(here, agent, account)
     network = _network(here, chain) if chain else None
     if path is None and network:
-        return KeyPlace(owner, _default(network_key_path(network[0])), network[1])
+        return KeyTarget(owner, _default(network_key_path(network[0])), network[1])
     if path is None and agent is None:
         usage("no key selected: give a path, --chain or --agent")
     if path and network and network[1] is KeyChain.ETHEREUM:
@@ -47,10 +47,10 @@ def choose(here: Session, options: Json) -> KeyPlace:
             "a path excludes an EVM --chain: a key is an Ethereum key by default, so omit --chain"
         )
     place = path or _default(agent_key_path(str(agent)))
-    return KeyPlace(owner, place, _chain(place, network[1] if network else None))
+    return KeyTarget(owner, place, _chain(place, network[1] if network else None))
 
 
-def newest(here: Session, key: KeyPlace) -> Json:
+def newest(here: Session, key: KeyTarget) -> Json:
     """Return the newest version of a key; an unknown key ends the command."""
     keys: list[Json] = here.registry["keys"]
     own = [each for each in keys if each["account"] == key.account]

@@ -22,7 +22,7 @@ from sixgate.authoring.key_text import (
     looks_like_a_key,
     read_key_text,
 )
-from sixgate.authoring.operator import KeyPlace
+from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
 from sixgate.cli.agents.views import ability, key_address, key_list, users
 from sixgate.cli.entries import entry
@@ -167,7 +167,7 @@ def seal_share(
         print_json(sealed_share(here, agent, key, share))
 
 
-def _import_key(here: Session, place: KeyPlace, secret: bytearray, file: Path) -> Json:
+def _import_key(here: Session, place: KeyTarget, secret: bytearray, file: Path) -> Json:
     try:
         return operator.import_key(here.admin(), place, secret)
     except CorruptError:
@@ -209,13 +209,13 @@ def _grant(here: Session, agent: str | None, path: str) -> None:
         here.register(entry(AgentSet, **record | {"key_paths": [*granted, path]}))
 
 
-def _print_new(place: KeyPlace, key: Json, before: Directory, *, as_json: bool) -> None:
+def _print_new(place: KeyTarget, key: Json, before: Directory, *, as_json: bool) -> None:
     _print(place, key, as_json=as_json)
     for change in key_changes(before, place.account, place.path):
         notices().print(safe(change, "yellow"))
 
 
-def _print(place: KeyPlace, key: Json, *, as_json: bool) -> None:
+def _print(place: KeyTarget, key: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(key)
         return

@@ -10,7 +10,7 @@ from signer.custody.hpke import seal_for
 from signer.custody.process import forbid_inspection
 from signer.vaults.vault import default_vault
 from sixgate.api import Json
-from sixgate.authoring.operator import KeyPlace
+from sixgate.authoring.operator import KeyTarget
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
 from sixgate.cli.progress import WAITING, progress
@@ -23,7 +23,7 @@ from sixgate.cli.session import Session
 class KeyShare:
     """Where a key is to be made, and the client that gets its share, if the mode has one."""
 
-    place: KeyPlace
+    place: KeyTarget
     client: Client | None
 
     def made(self, here: Session, make: Callable[[], Json]) -> Json:
@@ -55,7 +55,7 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
     return sealed.model_dump()
 
 
-def share_of_key(here: Session, place: KeyPlace, vault: str | None, out: Path | None) -> KeyShare:
+def share_of_key(here: Session, place: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
     """Return where a key is made: in the named vault, or the default one of its path.
 
     Ends the command if the client share has no destination.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sixgate.authoring import operator
-from sixgate.authoring.operator import Admin, KeyPlace
+from sixgate.authoring.operator import Admin, KeyTarget
 from sixgate.cli.secrets.client_shares import Client, client_of
 from sixgate.cli.secrets.sealing_keys import sealing_key_file
 from sixgate.clocks import wall_ms
@@ -231,7 +231,7 @@ def test_a_command_killed_before_it_saved_the_share_is_continued(
     client = stopped("wallets/taken", file)
     with connect(cli.data) as api:
         admin = Admin(api, Folder(cli.data).admin(), wall_ms())
-        place = KeyPlace("main", "wallets/taken", share_for=client.share_for)
+        place = KeyTarget("main", "wallets/taken", share_for=client.share_for)
         made = operator.provision(admin, place)
     other = cli.run("keys", "provision", "wallets/x", "--account", "main", "--share-out", str(file))
     assert (other.code, "wallets/taken" in other.sentence) == (2, True)

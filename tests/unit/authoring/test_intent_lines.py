@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.intent import TransactionIntent
-from sixgate.authoring.expected_results import ended_as
+from sixgate.authoring.expected_results import result_of
 from sixgate.authoring.intent_lines import (
     LINE_BYTES_MAX,
     PART_BYTES_MAX,
     PART_COUNT_MAX,
+    InvalidLine,
     Submission,
-    WrongLine,
     finish,
     parts,
     read,
@@ -28,7 +28,7 @@ def lines(*members: object) -> bytes:
     return b"\n".join(m if isinstance(m, bytes) else json.dumps(m).encode() for m in members)
 
 
-def sent(raw: bytes) -> tuple[list[Submission], list[WrongLine]]:
+def sent(raw: bytes) -> tuple[list[Submission], list[InvalidLine]]:
     drafts, wrong, _ = read(split(raw))
     ready, late = finish(drafts, directory(), signers, NOW_MS, lambda: "k")
     return ready, wrong + late
@@ -99,9 +99,9 @@ def test_the_record_lies_where_its_account_belongs() -> None:
 
 
 def test_an_end_is_signed_or_a_reason() -> None:
-    assert ended_as({"type": "transaction.signed"}) == "signed"
-    assert ended_as({"type": "intent.rejected", "reason": "expired"}) == "expired"
-    assert ended_as({"type": "intent.unattributed", "reason": "malformed"}) == "malformed"
+    assert result_of({"type": "transaction.signed"}) == "signed"
+    assert result_of({"type": "intent.rejected", "reason": "expired"}) == "expired"
+    assert result_of({"type": "intent.unattributed", "reason": "malformed"}) == "malformed"
 
 
 @given(st.lists(st.integers(min_value=1, max_value=300), max_size=200))

@@ -28,7 +28,7 @@ def test_the_defaults_are_loopback() -> None:
     settings = load_settings(None)
     assert settings.clickhouse.server().host == "127.0.0.1"
     with pytest.raises(SettingsError, match=r"\[ledger\]"):
-        settings.sink()
+        settings.ledger_section()
 
 
 def test_the_environment_overrides_the_file(
@@ -44,7 +44,7 @@ def test_the_environment_overrides_the_file(
     settings = load_settings(file)
     server = settings.clickhouse.server()
     assert (server.port, server.user, server.password) == (9000, "b", SECRET)
-    assert settings.sink().org == "acme"
+    assert settings.ledger_section().org == "acme"
     assert SECRET not in repr(settings) + str(settings.model_dump(mode="json")) + repr(server)
 
 
