@@ -8,7 +8,7 @@ A slot, with Kafka's transactions:
    *Die here: nothing was written; the next start fences again.*
 2. Send the events and state writes of a batch within one transaction.
    *Die here: the transaction times out after ``TRANSACTION_MS_MAX``, or the next start aborts it.
-   ``read_committed`` readers see none of it.*
+   ``read_committed`` readers never see it.*
 3. Commit. *Die before the coordinator has it: as in 2. Die after: everything is visible, even if
    the answer is lost. Only the next start can tell, from the state that it reads.*
 """
@@ -87,7 +87,7 @@ class SlotProducer:
                 sent.append(await self._send_write(write))  # noqa: PERF401
         except IllegalOperation:
             # The transaction failed in the background, so aiokafka refuses to send. The cause is in
-            # a future of an earlier record, or, if there is none, in the transaction itself.
+            # the future of an earlier record; without earlier records, in the transaction itself.
             await asyncio.gather(*sent)
             self._raise_failure()
             raise

@@ -46,7 +46,7 @@ class KafkaNotAppliedError(KafkaBusError):
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """The topics of an organisation whose keyed topics have ``partitions`` partitions."""
+    """The topics of an organisation with ``partitions`` partitions for keyed topics."""
 
     partitions: int
     replication: Replication
@@ -99,7 +99,7 @@ async def rights_differences(broker: Broker, principal: Principal) -> list[Right
         if not held:
             who = names.of(principal)
             raise KafkaDeniedError(
-                f"This process has none of the rights of {who} on Kafka: check that its "
+                f"This process has no right of {who} on Kafka: check that its "
                 f"certificate is that of {who}, and run {names.topics_command('apply', acls=True)}."
             )
         given = await admin.acls() if may_read_rights(principal, held, names) else frozenset()

@@ -73,7 +73,7 @@ class Reader:
         await asyncio.gather(self._consumer.stop(), self._offsets.stop())
 
     async def read(self, count_max: int, wait_ms: int = POLL_MS) -> list[Record]:
-        """Return the next records, or an empty list if none arrive within ``wait_ms``.
+        """Return the next records, or an empty list if nothing arrives within ``wait_ms``.
 
         The caller must be done with the records of the call before: they count as done in ``lag``.
         Raises ``KafkaGapError`` if the log no longer contains the next record.

@@ -5,7 +5,7 @@
 2. Fence: starting the slot's transactional producer locks out the slot's former signer.
    *Die from here on: the next process fences in the same way.*
 3. Read the slot's state to its end, then registry and vault as far as the state has seen them, and
-   check that none of them was rolled back.
+   check that they were not rolled back.
 4. Read the registry to its end, and halt unless it names this signer with its key: a signer that
    was revoked while it was down signs nothing more, not even its pinned outcomes.
 5. Name this boot; key releases verify it. Its record is committed with the first outcomes that name
@@ -186,8 +186,8 @@ class KafkaSigner:
         requests = await inputs.requests.read(BATCH_COUNT_MAX, wait_ms=0)
         registry = [r async for page in inputs.registry.read_to_end() for r in page]
         if registry and slot.has_unpublished:
-            # The records may revoke this signer, and then pinning halts: publish first what was
-            # signed while it was registered.
+            # The records may revoke this signer, and then pinning halts. So publish the outcomes
+            # first: they were signed while it was registered.
             await self._publish(producer, slot)
         if decided or requests or registry:
             read = ReadRecords(registry, requests, decided)

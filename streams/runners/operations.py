@@ -2,8 +2,8 @@
 
 An order, step by step:
 
-1. Open it: an admin (or the agent itself) signed it, it lies in its account's partition, and its
-   time has come and not passed.
+1. Verify it: an admin (or the agent itself) signed it, it is in its account's partition, and it is
+   neither early nor expired.
 2. If it was answered before, return the same answer: orders are idempotent.
 3. Carry it out, sign the answer, and add the answer to the register.
    *Die here: nothing is durable. The order is read again and carried out a second time; the key
@@ -146,7 +146,7 @@ class Operations:
         answer = self.provisioner.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         if before is not None:
-            # The path now has another version, or none: an opened key must not sign any more.
+            # The order replaced or deactivated the key: its opened copy must not sign any more.
             self.keychain.forget(before)
         if isinstance(answer, KeyDeactivated) or answer.client_share is None:
             return [published]

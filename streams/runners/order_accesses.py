@@ -21,9 +21,9 @@ Target: TypeAlias = tuple[Vault, str, int]
 def order_accesses(
     org: str, ordered: VaultOrdered, access: Access, now_ms: int, *, handed: bool = False
 ) -> list[Outgoing]:
-    """Return the access records of an order about a secret; other orders have none.
+    """Return the access records of an order about a secret, else an empty list.
 
-    The answer to any other order records it already. ``handed`` is whether the answer hands a
+    Other orders are recorded by their answers. ``handed`` is whether the answer hands a
     share to a client.
     """
     order = ordered.order

@@ -213,7 +213,7 @@ class Slot:
         signed, self._signed = self._signed, []
         self._pinned, self._pinned_ms = batch, now_ms
         custody = self.operations.maintenance.drain_records(now_ms)
-        # Outcomes of the last batch come first: a reader sees them in the order of their sequence.
+        # Outcomes of the batch before come first: readers see outcomes in the order of sequence.
         events = [*signed, *self._boot_record(batch), *trail, *batch.events, *custody]
         return Commit(events, memory.drain(memory.slot.model_copy(update=update)))
 

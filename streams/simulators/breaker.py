@@ -4,7 +4,7 @@
 - Half open: one probe that every simulator can answer. Success: closed. Failure: open.
 - Open: no calls for a while, then half open.
 
-Agents choose what is simulated, so failing calls alone must not open it: one agent could deny
+Agents choose the simulated calls, so failing calls alone must not open it: one agent could deny
 simulations to all others. Only a probe opens it, and agents do not influence probes. Pattern:
 Nygard, Release It!, Circuit Breaker.
 """

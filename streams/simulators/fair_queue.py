@@ -21,7 +21,7 @@ class _Share:
 class FairQueue:
     """Shares workers between accounts, first by running calls, then by time used.
 
-    Accounts whose calls take equal time are served round robin. An account with slow calls never
+    Accounts with calls of equal length are served round robin. An account with slow calls never
     gets a second worker while others wait, and waits until they have used as much time, so it
     delays others by at most one of its calls. Calls of one account keep their order. Calls are
     identified by index; time is an input.

@@ -7,8 +7,8 @@
                          "code": "Usdc", "storage": {"0x...": "0x..."}}}}
 
 Addresses are lower case. `code` is byte code in hex, or the name of a contract in `contracts/`;
-storage slots and words are 32 bytes of hex. `wrapped_native` (optional) names the contract whose
-Deposit and Withdrawal logs change balances.
+storage slots and words are 32 bytes of hex. `wrapped_native` (optional) names the wrapped-ether
+contract: its Deposit and Withdrawal logs change balances.
 """
 
 import re
