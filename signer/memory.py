@@ -31,7 +31,15 @@ _PINNED = b'"pinned":{'
 
 
 class Memory:
-    """Accounts and live intents as of the last drained batch, plus the changes since."""
+    """Accounts and live intents as of the last drained batch, plus the changes since.
+
+    1. ``begin`` starts a batch.
+    2. ``set_account``, ``set_live`` and ``forget`` change it in this process only.
+    3. ``drain`` returns all changes, for one transaction of the caller.
+
+    *Die before that transaction commits: the store has no trace of the batch. Die after: the next
+    ``Memory`` loads the whole batch.*
+    """
 
     def __init__(self, store: StateStore, sealer: Sealer, slot: str) -> None:
         self._store = store
@@ -45,7 +53,7 @@ class Memory:
         self.slot = self._load_slot()
 
     def begin(self) -> None:
-        """Start a batch; keep only the undrained writes of the last one."""
+        """Start a batch; forget all cached records except undrained writes."""
         self._seen = {state_key: write.value for state_key, write in self._writes.items()}
 
     def account(self, name: str) -> Account:
@@ -137,6 +145,8 @@ class Memory:
 
         The caller must commit them durably or end the process: this memory already counts them.
         """
+        # 3. Records and heads go into one commit: a head without its records, or records without
+        # their head, would fail verification at the next start.
         writes = list(self._writes.values()) + [self._seal_head(name) for name in self._touched]
         if slot is not None:
             self.slot = slot

@@ -13,7 +13,7 @@ from signer.rules.simulation import estimate
 
 # Skipped nonces can never be used, so a simulator's pending nonce may be only this far ahead.
 PENDING_AHEAD_MAX = 64
-# Each is remembered for ever, as the address comes to its nonce on one chain after another.
+# Each is stored permanently: the address may still reach that nonce on any chain.
 ANY_CHAIN_MAX = 64
 
 

@@ -1,4 +1,4 @@
-"""docs/signing.md says what the code says."""
+"""The tables of docs/signing.md match the code."""
 
 import json
 from pathlib import Path
@@ -30,13 +30,13 @@ def quoted(parts: tuple[str, ...]) -> str:
     return "<br>".join(f"`{part}`" for part in parts)
 
 
-def test_every_code_of_typed_data_has_its_line() -> None:
+def test_every_code_of_typed_data_is_documented() -> None:
     rows = [f"| `{code}` | {meaning} |" for code, meaning in MEANING.items()]
     start = PAGE.index(rows[0])
     assert PAGE[start : start + len(rows) + 1] == [*rows, ""]
 
 
-def test_every_spending_type_has_its_line() -> None:
+def test_every_spending_type_is_documented() -> None:
     rows = [
         f"| `{row.kind}` | {quoted(row.names)} | {quoted(row.shapes)} |" for row in SPENDING_TYPES
     ]
@@ -44,7 +44,7 @@ def test_every_spending_type_has_its_line() -> None:
     assert PAGE[start : start + len(rows) + 1] == [*rows, ""]
 
 
-def test_every_guard_of_a_policy_has_its_line_and_default() -> None:
+def test_every_default_of_a_policy_is_documented() -> None:
     guards = {name: field for name, field in Policy.model_fields.items() if field.exclude_if}
     assert len(guards) == 6
     written = {False: "false", "deny": '"deny"', (): "[]"}
@@ -76,11 +76,11 @@ def code_rows() -> list[str]:
     ]
 
 
-def test_the_example_turns_an_outcome_into_an_entry_of_a_transaction() -> None:
+def test_the_example_converts_an_outcome_to_an_authorization_list_entry() -> None:
     event = made(delegation())
     assert isinstance(event, MessageSigned)
     known: dict[str, Any] = {}
-    exec("\n".join(example()), known)  # noqa: S102 - the page's own words
+    exec("\n".join(example()), known)  # noqa: S102 - the example of the page
     expected = delegation_by(SECRET, nonce=1)
     entry = known["entry"](json.loads(event.encode()))
     assert authorization_list([entry]) == (SignedAuthorization(**expected),)

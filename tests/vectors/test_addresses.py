@@ -1,4 +1,4 @@
-"""Addresses as the published vectors and two libraries for each chain have them."""
+"""Addresses of every chain, against published vectors and two libraries."""
 
 import hashlib
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ADDRESSES = "addresses/published.json"
 
 
 def public_keys(curve: Curve, count: int = KEYS) -> list[bytes]:
-    """Return public keys as the signer has them: an uncompressed point, or 32 bytes."""
+    """Return public keys in the form of the signer: an uncompressed point, or 32 bytes."""
     seeds = [hashlib.sha256(b"address %d" % number).digest() for number in range(count)]
     if curve is Curve.SECP256K1:
         return [PrivateKey(seed).public_key.format(compressed=False) for seed in seeds]
@@ -58,7 +58,7 @@ def xrp_of_base58(key: bytes) -> str:
 
 
 def cardano_of_bip_utils(key: bytes) -> str:
-    """Cut the stake part off a base address: bip_utils makes no enterprise addresses."""
+    """Remove the stake part of a base address; bip_utils makes no enterprise addresses."""
     base = bip_utils.AdaShelleyAddrEncoder.EncodeKey(key, pub_skey=key)
     payment = bip_utils.AdaShelleyAddrDecoder.DecodeAddr(base)[:28]
     return str(bip_utils.Bech32Encoder.Encode("addr", b"\x61" + payment))

@@ -27,7 +27,7 @@ from tests.harness.builders.ethereum import (
 )
 from tests.harness.builders.vectors import load_vectors, report_cases
 
-# What ethers names its signed forms, and the least that must be there of each.
+# The names of ethers' signed forms, and the minimum number of each.
 FORMS = {0: ("Eip155", 800), 1: ("Berlin", 1_600), 2: ("London", 1_600), 3: ("Cancun", 800)}
 EXPECTED_TYPES = {
     "AccessListTransaction": 1,
@@ -38,7 +38,7 @@ EXPECTED_TYPES = {
 
 
 @pytest.mark.parametrize("number", FORMS)
-def test_ethers_transactions_are_signed_and_read_back(
+def test_ethers_transactions_are_signed_and_decoded(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     form, least = FORMS[number]
@@ -57,7 +57,9 @@ def test_ethers_transactions_are_signed_and_read_back(
     report_cases(capsys, f"ethers v6 signed{form}: {len(cases)} of {len(cases)} match")
 
 
-def test_ethers_transactions_for_no_chain_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ethers_transactions_without_a_chain_id_are_rejected(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     cases = load_vectors("ethers-v6/transactions.json.gz")
     for case in cases:
         with pytest.raises(TransactionDecodingError) as refusal:

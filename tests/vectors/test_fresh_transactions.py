@@ -1,4 +1,4 @@
-"""Transactions and authorizations that ethers and viem sign anew for every run.
+"""Transactions and authorizations that ethers and viem sign in every run.
 
 The seed is printed; SIXGATE_VECTOR_SEED repeats a run and SIXGATE_VECTOR_COUNT lengthens it.
 """

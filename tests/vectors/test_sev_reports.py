@@ -91,8 +91,8 @@ def agrees(found: Verified, vector: dict[str, Any]) -> None:
     for name in ("current_tcb", "committed_tcb", "launch_tcb"):
         assert getattr(report, name).hex() == fields[name], name
     for name in ("launch", "current"):
-        said = int.from_bytes(bytes.fromhex(fields[f"{name}_mit_vector"]), "little")
-        assert getattr(report, f"{name}_mitigations") == said
+        expected = int.from_bytes(bytes.fromhex(fields[f"{name}_mit_vector"]), "little")
+        assert getattr(report, f"{name}_mitigations") == expected
     levels = fields["reported_tcb"]
     tcb = Tcb(levels["bl"], levels["tee"], levels["snp"], levels["uc"])
     assert found.tcbs.reported == found.endorsement.tcb == tcb

@@ -1,4 +1,4 @@
-"""Shamir's sharing beside a published vector and two other implementations, in both directions.
+"""Shamir's secret sharing against a published vector and two implementations, both directions.
 
 The seed is printed; SIXGATE_VECTOR_SEED repeats a run and SIXGATE_VECTOR_COUNT lengthens it.
 """
@@ -31,7 +31,7 @@ def seed() -> str:
 
 
 def theirs(share: Share) -> bytes:
-    """A share as the others write it, the number last."""
+    """Format a share like the other implementations, with the number last."""
     return bytes(share.value) + bytes((share.number,))
 
 

@@ -14,7 +14,7 @@ from tests.harness.builders.vectors import load_vectors, report_cases
 
 
 def chain_of(domain: dict[str, Any]) -> int:
-    """Return the chain a document is for; without one, any will do."""
+    """Return the chain of a document, or any chain if it has none."""
     chain_id = domain.get("chainId", 1)
     return int(chain_id, 0) if isinstance(chain_id, str) else int(chain_id)
 
@@ -23,7 +23,7 @@ def digest_of(made: dict[str, Any]) -> str:
     return f"0x{read_typed_data(json.dumps(made), chain_of(made['domain'])).digest.hex()}"
 
 
-def test_ethers_typed_data_has_its_digests(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ethers_typed_data_has_the_published_digests(capsys: pytest.CaptureFixture[str]) -> None:
     cases = load_vectors("ethers-v6/typed-data.json.gz")
     for case in cases:
         parts = {name: case[name] for name in ("types", "primaryType", "domain")}
@@ -32,7 +32,9 @@ def test_ethers_typed_data_has_its_digests(capsys: pytest.CaptureFixture[str]) -
     report_cases(capsys, f"ethers v6 typed data: {len(cases)} of {len(cases)} match")
 
 
-def test_what_all_libraries_agree_on_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_documents_that_all_libraries_accept_are_accepted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     cases = load_vectors("eth-account/eip712_messages/valid_for_all.json")
     for name, made in cases.items():
         expected = bytes(_hash_eip191_message(encode_typed_data(full_message=made)))
@@ -41,7 +43,9 @@ def test_what_all_libraries_agree_on_is_read(capsys: pytest.CaptureFixture[str])
     report_cases(capsys, f"eth-account typed data: {len(cases)} of {len(cases)} match")
 
 
-def test_metamask_messages_have_their_signatures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metamask_messages_have_the_published_signatures(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     cases = load_vectors("misc-eth/vectors.json")["eip191_metamask"]["cases"]
     for case in cases:
         text, spelt = case.get("message_text"), case.get("message_hex", "0x")

@@ -1,4 +1,4 @@
-"""Project Wycheproof's AES-GCM cases on the very functions that every blob goes through."""
+"""Project Wycheproof's AES-GCM cases on the functions that seal and open every blob."""
 
 from collections import Counter
 from dataclasses import replace
@@ -18,14 +18,14 @@ NONCE_END = len(aead.FORMAT_1) + aead.NONCE_BYTES
 
 
 def cases() -> list[dict[str, Any]]:
-    """The cases of the only parameters that custody uses."""
+    """Return the cases with the parameters that custody uses."""
     groups = load_vectors("wycheproof/aes_gcm_test.json")["testGroups"]
     ours = [group for group in groups if OURS.items() <= group.items()]
     return [case for group in ours for case in group["tests"]]
 
 
 def agrees(case: dict[str, Any]) -> bool:
-    """Whether both directions do what the case says; GCM has no acceptable half."""
+    """Return whether sealing and opening both match the case; GCM has no acceptable results."""
     key, iv, aad, message, ciphertext, tag = (
         bytes.fromhex(case[name]) for name in ("key", "iv", "aad", "msg", "ct", "tag")
     )
@@ -85,7 +85,7 @@ def right_tag(case: dict[str, Any]) -> bytes:
 
 
 def differently(tag: bytes, one: bytes, other: bytes) -> bytes:
-    """Change a tag as one of two tags differs from the other."""
+    """Change a tag by the difference of two other tags."""
     return bytes(byte ^ left ^ right for byte, left, right in zip(tag, one, other, strict=True))
 
 

@@ -20,12 +20,12 @@ EIP55_EXAMPLES = [
 
 
 @pytest.mark.parametrize("text", EIP55_EXAMPLES)
-def test_eip55_examples_are_read_and_written_back(text: str) -> None:
+def test_eip55_examples_parse_and_format_to_the_same_text(text: str) -> None:
     assert checksum_address(parse_address(text)) == text
 
 
 @pytest.mark.parametrize("text", [VITALIK.lower(), "0x" + VITALIK[2:].upper()])
-def test_one_case_carries_no_checksum(text: str) -> None:
+def test_addresses_in_one_case_are_accepted_without_a_checksum(text: str) -> None:
     assert parse_address(text) == parse_address(VITALIK)
 
 
@@ -37,7 +37,7 @@ def test_checksum_agrees_with_eth_utils(address: bytes) -> None:
 
 
 @given(st.binary(min_size=20, max_size=20), st.integers(2, 41))
-def test_one_letter_of_the_wrong_case_is_refused_where_it_is(address: bytes, index: int) -> None:
+def test_a_letter_of_the_wrong_case_is_located(address: bytes, index: int) -> None:
     right = checksum_address(address)
     wrong = right[:index] + right[index].swapcase() + right[index + 1 :]
     digits = wrong[2:]
@@ -74,9 +74,7 @@ def test_one_letter_of_the_wrong_case_is_refused_where_it_is(address: bytes, ind
         ("vitalik.eth", "character 1"),
     ],
 )
-def test_what_only_looks_like_an_address_is_refused_where_it_is_wrong(
-    text: str, place: str
-) -> None:
+def test_a_malformed_address_is_rejected_with_the_position(text: str, place: str) -> None:
     with pytest.raises(AddressError) as refusal:
         parse_address(text)
     assert refusal.value.place == place
@@ -84,7 +82,7 @@ def test_what_only_looks_like_an_address_is_refused_where_it_is_wrong(
 
 
 @pytest.mark.parametrize("length", [0, 19, 21, 32])
-def test_an_address_of_another_length_is_never_written(length: int) -> None:
+def test_an_address_of_the_wrong_length_is_not_formatted(length: int) -> None:
     with pytest.raises(AddressError):
         checksum_address(bytes(length))
 
@@ -113,7 +111,7 @@ def test_the_generator_has_its_known_address() -> None:
     ],
     ids=["empty", "untagged", "long", "compressed", "hybrid", "off the curve", "zero"],
 )
-def test_no_address_is_made_of_what_is_no_public_key(public_key: bytes) -> None:
+def test_an_invalid_public_key_has_no_address(public_key: bytes) -> None:
     with pytest.raises(AddressError) as refusal:
         address_of(public_key)
     assert refusal.value.place == "public_key"

@@ -28,12 +28,12 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 @given(AUTHORIZATIONS)
-def test_the_authority_is_recovered(signed: SignedAuthorization) -> None:
+def test_the_authority_is_recovered_from_the_signature(signed: SignedAuthorization) -> None:
     assert authority(signed) == AUTHORITY.address
 
 
 @given(ENTRIES)
-def test_a_tuple_is_read_back(signed: SignedAuthorization) -> None:
+def test_an_authorization_tuple_round_trips(signed: SignedAuthorization) -> None:
     raw = AUTHORIZATION_LIST.encode((signed,), "entries")
     assert AUTHORIZATION_LIST.decode(decode_item(raw), "entries") == (signed,)
 
@@ -52,7 +52,7 @@ def test_eth_account_signs_the_same(chain_id: int, address: bytes, nonce: int) -
     )
 
 
-def test_no_bit_of_an_authorization_can_be_changed() -> None:
+def test_a_flipped_bit_changes_the_recovered_authority() -> None:
     signed = authorize()
     terms = signed.authorization
     for bit in range(160):
@@ -75,7 +75,7 @@ def _assert_forged(changed: SignedAuthorization) -> None:
     assert recovered != AUTHORITY.address
 
 
-def test_the_malleated_twin_of_an_authorization_is_refused() -> None:
+def test_a_malleated_authorization_signature_is_rejected() -> None:
     signed = authorize()
     s = ORDER - int.from_bytes(signed.signature[32:64], "big")
     twin = signed.signature[:32] + s.to_bytes(32, "big") + bytes([signed.signature[64] ^ 1])
@@ -83,7 +83,7 @@ def test_the_malleated_twin_of_an_authorization_is_refused() -> None:
         authority(replace(signed, signature=twin))
 
 
-def test_the_key_of_another_account_authorizes_nothing() -> None:
+def test_another_accounts_key_cannot_sign_an_authorization() -> None:
     digest = authorization_hash(authorize().authorization)
     with pytest.raises(SenderMismatchError):
         sign_digest(digest, MemoryKey(b"\x02" * 32), AUTHORITY.address)
@@ -97,7 +97,7 @@ def test_the_key_of_another_account_authorizes_nothing() -> None:
         (Authorization(1, bytes(20), 2**256), "authorization.nonce"),
     ],
 )
-def test_what_has_no_encoding_has_no_digest(terms: Authorization, place: str) -> None:
+def test_a_value_without_an_encoding_has_no_digest(terms: Authorization, place: str) -> None:
     with pytest.raises(TransactionEncodingError) as refusal:
         authorization_hash(terms)
     assert refusal.value.place == place

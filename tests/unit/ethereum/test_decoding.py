@@ -31,7 +31,7 @@ def _signed(tx: Transaction) -> bytes:
 
 
 SIGNED = _signed(TX)
-# Where the items stand in the list of each type.
+# Index of each item in the list of each type.
 CHAIN_ID, NONCE, TO, VALUE, DATA, ACCESS_LIST, Y_PARITY, R, S = 0, 1, 5, 6, 7, 8, 9, 10, 11
 BLOB_FEE, BLOB_HASHES, AUTHORIZATIONS = 9, 10, 9
 LEGACY_NONCE, LEGACY_TO, LEGACY_V = 0, 3, 6
@@ -68,7 +68,7 @@ def _nested(depth: int) -> bytes:
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
-def test_what_was_signed_is_read_back(tx: Transaction) -> None:
+def test_a_signed_transaction_decodes_to_its_fields(tx: Transaction) -> None:
     raw = _signed(tx)
     decoded, signature = decode_signed(raw)
     assert decoded == tx
@@ -125,7 +125,7 @@ def test_what_was_signed_is_read_back(tx: Transaction) -> None:
         ),
     ],
 )
-def test_a_field_of_another_form_is_refused_where_it_is(
+def test_a_malformed_field_is_rejected_with_its_place(
     tx: Transaction, index: int, item: object, place: str
 ) -> None:
     for decode in (decode_signed, sender):
@@ -151,7 +151,7 @@ def test_a_field_of_another_form_is_refused_where_it_is(
         (S, [], "signature.s"),
     ],
 )
-def test_a_signature_of_another_form_is_refused_where_it_is(
+def test_a_malformed_signature_is_rejected_with_its_place(
     index: int, item: object, place: str
 ) -> None:
     with pytest.raises((TransactionDecodingError, SignatureError)) as refusal:
@@ -160,7 +160,7 @@ def test_a_signature_of_another_form_is_refused_where_it_is(
 
 
 @pytest.mark.parametrize("v", [27, 28])
-def test_a_legacy_transaction_for_no_chain_is_refused_because_every_chain_would_take_it(
+def test_a_legacy_transaction_without_a_chain_id_is_rejected_as_replayable(
     v: int,
 ) -> None:
     with pytest.raises(TransactionDecodingError, match="chain id") as refusal:
@@ -182,14 +182,14 @@ def test_a_legacy_transaction_for_no_chain_is_refused_because_every_chain_would_
         [],
     ],
 )
-def test_a_v_that_names_no_chain_is_refused(v: object) -> None:
+def test_a_v_without_a_chain_id_is_rejected(v: object) -> None:
     with pytest.raises(TransactionDecodingError) as refusal:
         decode_signed(_with_item(_signed(LEGACY), LEGACY_V, v))
     assert refusal.value.place == "signature.v"
 
 
 @pytest.mark.parametrize("v", [37, 38, 2**64, 2**255])
-def test_v_is_the_chain_id_and_the_parity(v: int) -> None:
+def test_v_encodes_chain_id_and_parity(v: int) -> None:
     tx, signature = decode_signed(
         _with_item(_signed(LEGACY), LEGACY_V, v.to_bytes((v.bit_length() + 7) // 8, "big"))
     )
@@ -197,7 +197,7 @@ def test_v_is_the_chain_id_and_the_parity(v: int) -> None:
 
 
 def _long_form(raw: bytes) -> bytes:
-    """Spell the one-byte nonce 0x07 as a string of length one."""
+    """Encode the one-byte nonce 0x07 as a string of length one."""
     return raw[:1] + _list(raw[3:].replace(b"\x82\x21\x05\x07", b"\x82\x21\x05\x81\x07", 1))
 
 
@@ -230,29 +230,29 @@ def _long_form(raw: bytes) -> bytes:
         b"\x02" + _signed(LEGACY),
         _signed(LEGACY)[:-1],
         _signed(LEGACY) + b"\x00",
-        # The form with its blobs, in which a blob transaction travels between nodes.
+        # The network form of a blob transaction, with its blobs.
         b"\x03" + rlp.encode([rlp.decode(_signed(BLOBS)[1:]), [], [], []]),
     ],
 )
-def test_bytes_that_are_no_signed_transaction_are_refused(raw: bytes) -> None:
+def test_bytes_that_are_not_a_signed_transaction_are_rejected(raw: bytes) -> None:
     with pytest.raises((TransactionDecodingError, SignatureError)):
         decode_signed(raw)
 
 
 @pytest.mark.parametrize("depth", [10, 500, 5_000, 30_000])
 @pytest.mark.parametrize("prefix", [b"", b"\x02"])
-def test_lists_nested_to_exhaust_the_stack_are_refused(prefix: bytes, depth: int) -> None:
+def test_deeply_nested_lists_are_rejected(prefix: bytes, depth: int) -> None:
     with pytest.raises(TransactionDecodingError, match="transaction nests"):
         decode_signed(prefix + _nested(depth))
 
 
-def test_bytes_beyond_the_limit_are_refused_unread() -> None:
+def test_bytes_over_the_size_limit_are_rejected_before_decoding() -> None:
     with pytest.raises(TransactionDecodingError, match=str(MAX_TRANSACTION_BYTES)):
         decode_signed(b"\x02" + bytes(MAX_TRANSACTION_BYTES))
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
-def test_no_prefix_of_a_signed_transaction_is_one(tx: Transaction) -> None:
+def test_no_prefix_of_a_signed_transaction_decodes(tx: Transaction) -> None:
     raw = _signed(tx)
     for length in range(len(raw)):
         with pytest.raises(EthereumError):
@@ -260,5 +260,5 @@ def test_no_prefix_of_a_signed_transaction_is_one(tx: Transaction) -> None:
 
 
 @pytest.mark.parametrize("tx", [replace(LEGACY, to=None), replace(ACCESS, to=None)])
-def test_no_recipient_is_a_creation(tx: Transaction) -> None:
+def test_a_transaction_without_recipient_is_a_creation(tx: Transaction) -> None:
     assert decode_signed(_signed(tx))[0] == tx != replace(tx, to=RECIPIENT)

@@ -62,9 +62,7 @@ def test_the_table_has_the_five_types_in_their_order() -> None:
         ),
     ],
 )
-def test_what_is_signed_is_laid_out_as_each_eip_says(
-    tx: Transaction, prefix: str, items: list[str]
-) -> None:
+def test_the_bytes_to_sign_follow_each_eip(tx: Transaction, prefix: str, items: list[str]) -> None:
     payload = bytes.fromhex("".join(items))
     assert encode(tx).unsigned() == bytes.fromhex(prefix) + bytes([0xC0 + len(payload)]) + payload
 
@@ -75,20 +73,20 @@ def test_the_signature_is_appended_without_its_leading_zeros(tx: Transaction) ->
     assert encode(tx).signed(SIGNATURE).endswith(bytes.fromhex(v + "01" + "01"))
 
 
-def test_hashes_are_keccak_of_the_bytes_they_name() -> None:
+def test_hashes_are_keccak_of_the_encoded_bytes() -> None:
     encoding = encode(TRANSFER)
     raw = encoding.signed(SIGNATURE)
     assert encoding.signing_hash() == keccak256(encoding.unsigned())
     assert transaction_hash(raw) == keccak256(raw)
 
 
-def test_keccak_is_the_original_padding_not_sha3() -> None:
+def test_keccak_uses_the_original_padding() -> None:
     empty = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
     assert keccak256(b"").hex() == empty
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
-def test_a_transaction_cannot_be_changed_after_it_was_checked(tx: Transaction) -> None:
+def test_transactions_are_immutable(tx: Transaction) -> None:
     with pytest.raises(FrozenInstanceError):
         tx.value_wei = 0  # type: ignore[misc]  # the attack under test
 
@@ -135,7 +133,7 @@ def test_a_transaction_cannot_be_changed_after_it_was_checked(tx: Transaction) -
         ),
     ],
 )
-def test_a_value_that_could_not_be_read_back_is_not_written(
+def test_a_value_that_does_not_decode_is_not_encoded(
     tx: Transaction, change: dict[str, Any], place: str
 ) -> None:
     with pytest.raises(TransactionEncodingError) as refusal:
@@ -144,12 +142,12 @@ def test_a_value_that_could_not_be_read_back_is_not_written(
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
-def test_a_signature_that_ethereum_refuses_is_not_attached(tx: Transaction) -> None:
+def test_an_invalid_signature_is_not_encoded(tx: Transaction) -> None:
     with pytest.raises(SignatureError):
         encode(tx).signed(SIGNATURE[:64] + b"\x1b")
 
 
-def test_every_refusal_is_of_one_family_with_a_place_and_a_reason() -> None:
+def test_every_error_is_an_ethereum_error_with_place_and_reason() -> None:
     with pytest.raises(EthereumError) as refusal:
         encode(replace(TRANSFER, to=bytes(3)))
     assert (refusal.value.place, refusal.value.reason) == ("to", "is 3 bytes; it needs 20.")

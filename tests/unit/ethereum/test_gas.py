@@ -67,7 +67,7 @@ def test_intrinsic_gas_of_each_type(tx: Transaction, gas: int) -> None:
 
 
 @pytest.mark.parametrize("tx", EVERY_TYPE)
-def test_the_floor_is_of_calldata_alone(tx: Transaction) -> None:
+def test_floor_gas_depends_on_calldata_only(tx: Transaction) -> None:
     assert floor_gas(replace(tx, data=b"\x00\x01")) == 21_050
 
 
@@ -90,9 +90,7 @@ def test_the_floor_is_of_calldata_alone(tx: Transaction) -> None:
         ),
     ],
 )
-def test_the_most_a_transaction_costs_is_all_its_gas_and_all_its_blobs(
-    tx: Transaction, cost_wei: int
-) -> None:
+def test_the_maximum_cost_is_all_gas_and_all_blobs(tx: Transaction, cost_wei: int) -> None:
     assert cost_wei_max(tx) == cost_wei
 
 
@@ -102,7 +100,7 @@ def test_the_most_a_transaction_costs_is_all_its_gas_and_all_its_blobs(
     data=st.binary(max_size=300),
     access_list=ACCESS_LISTS,
 )
-def test_initial_gas_is_the_least_with_which_revm_begins(
+def test_initial_gas_is_the_minimum_that_revm_accepts(
     to: bytes | None, data: bytes, access_list: tuple[tuple[bytes, tuple[bytes, ...]], ...]
 ) -> None:
     tx = replace(TRANSFER, to=to, data=data, access_list=access_list)
@@ -111,7 +109,7 @@ def test_initial_gas_is_the_least_with_which_revm_begins(
 
 
 def _revm_begins(tx: FeeMarketTransaction, gas: int) -> bool:
-    """Run in revm, whose rules here end before EIP-7623: the floor is checked by its formula."""
+    """Run in revm with rules before EIP-7623; the floor is checked by its formula."""
     evm = EVM(spec_id="CANCUN")
     evm.set_balance(PAYER, 10**20)
     entries = [

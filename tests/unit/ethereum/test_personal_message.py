@@ -11,7 +11,7 @@ DIGEST = personal_message_hash(b"hello")
 
 
 class Faulty:
-    """A key whose every signature has one bit wrong."""
+    """A key that flips one bit of every signature."""
 
     def sign(self, digest32: bytes) -> bytes:
         right = KEY.sign(digest32)
@@ -25,7 +25,7 @@ class Faulty:
         (b"hello", "50b2c43fd39106bafbba0da34fc430e1f91e3c96ea2acee2bc34119f92b37750"),
     ],
 )
-def test_the_length_goes_in_as_decimal_digits(message: bytes, digest: str) -> None:
+def test_the_length_is_hashed_as_decimal_digits(message: bytes, digest: str) -> None:
     assert personal_message_hash(message).hex() == digest
 
 
@@ -45,6 +45,6 @@ def test_another_accounts_key_signs_nothing() -> None:
         sign_message_digest(DIGEST, OTHER, KEY.address)
 
 
-def test_a_fault_while_signing_leaves_no_signature() -> None:
+def test_a_fault_during_signing_returns_no_signature() -> None:
     with pytest.raises((SenderMismatchError, SignatureError)):
         sign_message_digest(DIGEST, Faulty(), KEY.address)

@@ -1,4 +1,4 @@
-"""Messages that somebody could take for what is no message."""
+"""Messages that could be mistaken for a hash or a transaction."""
 
 import pytest
 import rlp
@@ -33,7 +33,7 @@ READABLE = "\u0180abcde"
         b"Please sign in to our website!!!",
     ],
 )
-def test_a_hash_in_any_spelling_is_no_message(message: bytes) -> None:
+def test_a_hash_is_detected_in_every_spelling(message: bytes) -> None:
     assert mistakable_for(message) == "a hash of 32 bytes"
 
 
@@ -48,7 +48,7 @@ def test_a_hash_in_any_spelling_is_no_message(message: bytes) -> None:
         b"\x19",
     ],
 )
-def test_a_preimage_of_a_signed_digest_is_no_message(message: bytes) -> None:
+def test_a_preimage_of_a_signed_digest_is_detected(message: bytes) -> None:
     assert mistakable_for(message) == "a pre-image of EIP-191 or EIP-712"
 
 
@@ -67,7 +67,7 @@ def test_a_preimage_of_a_signed_digest_is_no_message(message: bytes) -> None:
         b"\x7e" + rlp.encode([b"\xff" * 32, RECIPIENT, b"\x01"]),
     ],
 )
-def test_a_typed_transaction_or_authorization_is_no_message(message: bytes) -> None:
+def test_a_typed_transaction_or_authorization_is_detected(message: bytes) -> None:
     assert mistakable_for(message) == "an EIP-2718 transaction or an EIP-7702 authorization"
 
 
@@ -83,7 +83,7 @@ def test_a_typed_transaction_or_authorization_is_no_message(message: bytes) -> N
         READABLE.encode(),
     ],
 )
-def test_a_legacy_transaction_is_no_message(message: bytes) -> None:
+def test_a_legacy_transaction_is_detected(message: bytes) -> None:
     assert mistakable_for(message) == "a legacy transaction"
 
 
@@ -109,5 +109,5 @@ def test_a_legacy_transaction_is_no_message(message: bytes) -> None:
         "aé".encode(),
     ],
 )
-def test_words_in_any_script_are_a_message(message: bytes) -> None:
+def test_text_in_any_script_is_accepted(message: bytes) -> None:
     assert mistakable_for(message) is None

@@ -22,7 +22,7 @@ def _signature(r: int = 1, s: int = 1, y_parity: int = 0) -> bytes:
     [_signature(r=ORDER - 1), _signature(s=HALF_ORDER), _signature(y_parity=1)],
     ids=["greatest r", "greatest s", "odd y"],
 )
-def test_the_greatest_values_that_ethereum_accepts_pass(signature: bytes) -> None:
+def test_the_largest_valid_values_pass(signature: bytes) -> None:
     check_signature(signature)
 
 
@@ -42,9 +42,7 @@ def test_the_greatest_values_that_ethereum_accepts_pass(signature: bytes) -> Non
         (_signature(y_parity=27), "signature.y_parity"),
     ],
 )
-def test_a_signature_that_ethereum_refuses_is_refused_with_its_part(
-    signature: bytes, place: str
-) -> None:
+def test_an_invalid_signature_is_rejected_with_the_wrong_part(signature: bytes, place: str) -> None:
     with pytest.raises(SignatureError) as refusal:
         check_signature(signature)
     assert refusal.value.place == place
@@ -55,22 +53,22 @@ def test_the_signer_is_recovered() -> None:
     assert recover_address(DIGEST, key.sign(DIGEST)) == key.address
 
 
-def test_the_malleated_twin_of_a_signature_is_refused() -> None:
+def test_a_malleated_signature_is_rejected() -> None:
     signature = MemoryKey(b"\x01" * 32).sign(DIGEST)
     s = ORDER - int.from_bytes(signature[32:64], "big")
     with pytest.raises(SignatureError):
         recover_address(DIGEST, signature[:32] + s.to_bytes(32, "big") + bytes([signature[64] ^ 1]))
 
 
-def test_an_r_that_is_no_point_of_the_curve_recovers_nobody() -> None:
+def test_an_r_off_the_curve_recovers_no_key() -> None:
     with pytest.raises(SignatureError) as refusal:
         recover_address(DIGEST, _signature(r=5))  # 5^3 + 7 is no square modulo p
     assert refusal.value.place == "signature"
 
 
 @given(st.binary(min_size=32, max_size=32), st.binary(min_size=65, max_size=65))
-def test_recovery_agrees_with_coincurves_own(digest: bytes, drawn: bytes) -> None:
-    # Halved, s is low; most of what is drawn recovers to a key that nobody has.
+def test_recovery_agrees_with_coincurve(digest: bytes, drawn: bytes) -> None:
+    # Halved, s is low; most drawn values recover to an unknown key.
     s = bytes([drawn[32] & 0x3F]) + drawn[33:64]
     signature = drawn[:32] + s + bytes([drawn[64] & 1])
     try:
@@ -83,6 +81,6 @@ def test_recovery_agrees_with_coincurves_own(digest: bytes, drawn: bytes) -> Non
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
-def test_a_digest_of_another_length_is_never_read(length: int) -> None:
+def test_a_digest_of_the_wrong_length_is_rejected(length: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         recover_address(bytes(length), MemoryKey(b"\x01" * 32).sign(DIGEST))

@@ -16,7 +16,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 class Scripted:
-    """A digest signer that answers what an attacker or a broken device would."""
+    """A digest signer that returns what an attacker or a broken device would."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
@@ -40,14 +40,14 @@ def test_signing_twice_gives_the_same_bytes() -> None:
     assert sign_transaction(TRANSFER, KEY, KEY.address) == first
 
 
-def test_the_key_of_another_account_raises_before_there_is_a_transaction() -> None:
+def test_another_accounts_key_raises_and_returns_no_transaction() -> None:
     with pytest.raises(SenderMismatchError) as failure:
         sign_transaction(TRANSFER, MemoryKey(b"\x02" * 32), KEY.address)
     assert KEY.address.hex() in str(failure.value)
 
 
 @pytest.mark.parametrize("address", [b"", KEY.address[:-1], KEY.address + b"\x00"])
-def test_an_address_of_another_length_never_matches(address: bytes) -> None:
+def test_an_address_of_the_wrong_length_never_matches(address: bytes) -> None:
     with pytest.raises(SenderMismatchError):
         sign_transaction(TRANSFER, KEY, address)
 
@@ -74,7 +74,7 @@ def _flawed_signers() -> list[DigestSigner]:
 @pytest.mark.parametrize(
     "key", _flawed_signers(), ids=["empty", "short", "long", "zero", "high s", "legacy v"]
 )
-def test_a_signature_that_ethereum_refuses_raises(key: DigestSigner) -> None:
+def test_an_invalid_signature_raises(key: DigestSigner) -> None:
     with pytest.raises(SignatureError):
         sign_transaction(TRANSFER, key, KEY.address)
 
@@ -87,7 +87,7 @@ def test_a_flipped_bit_of_the_right_signature_raises() -> None:
             sign_transaction(TRANSFER, Scripted(faulty), KEY.address)
 
 
-def test_the_key_is_not_asked_to_sign_what_cannot_be_written() -> None:
+def test_the_key_never_signs_a_transaction_that_cannot_be_encoded() -> None:
     class Untouchable:
         def sign(self, _digest32: bytes, /) -> bytes:
             pytest.fail("the key was used")

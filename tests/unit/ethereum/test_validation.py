@@ -46,7 +46,7 @@ def _entries(*entries: SignedAuthorization) -> dict[str, Any]:
 
 
 def _terms(**changes: Any) -> dict[str, Any]:
-    """Give the list a second entry that its authority did not mean so."""
+    """Return the list with a second entry that its authority did not sign."""
     changed = replace(SIGNED, authorization=replace(SIGNED.authorization, **changes))
     return _entries(SIGNED, changed)
 
@@ -179,7 +179,7 @@ BROKEN: list[tuple[tuple[Any, ...], dict[str, Any], str, str]] = [
         "authorization_of_nobody",
         ENTRIES + "[1].signature.s",
     ),
-    # 5^3 + 7 is no square modulo p, so 5 is the r of no signature.
+    # 5^3 + 7 is not a square modulo p, so no signature has r = 5.
     (
         (SET_CODE,),
         _signature(bytes(31) + b"\x05", ONE, 0),
@@ -220,7 +220,9 @@ GREATEST_SIGNATURE = b"\x7f" * 64 + b"\x01"
 
 
 @pytest.mark.parametrize(("tx", "code", "place"), BREACHES)
-def test_each_broken_rule_is_named_with_its_place(tx: Transaction, code: str, place: str) -> None:
+def test_each_broken_rule_is_reported_with_its_place(
+    tx: Transaction, code: str, place: str
+) -> None:
     problem = first_problem(tx)
     assert problem is not None
     assert (problem.code, problem.place) == (code, place)
@@ -228,11 +230,11 @@ def test_each_broken_rule_is_named_with_its_place(tx: Transaction, code: str, pl
 
 
 @pytest.mark.parametrize("tx", ACCEPTED)
-def test_the_last_value_inside_each_rule_passes(tx: Transaction) -> None:
+def test_the_boundary_value_of_each_rule_passes(tx: Transaction) -> None:
     assert first_problem(tx) is None
 
 
-def test_every_rule_is_broken_once_for_each_type_that_it_is_about() -> None:
+def test_every_rule_has_a_case_for_each_of_its_types() -> None:
     ruled = {(record, rule.code) for rule in RULES for record in rule.records}
     broken = {(type(tx), code) for types, _, code, _ in BROKEN for tx in types}
     # The limits of data and lists together are one rule, tried on the longest field of some.
@@ -287,7 +289,7 @@ def test_codes_are_stable() -> None:
         (Authorization(1, bytes(20), 2**64 - 1), "authorization_nonce_out_of_range", "nonce"),
     ],
 )
-def test_an_authorization_alone_is_judged_by_its_own_rules(
+def test_a_single_authorization_is_checked_by_its_own_rules(
     authorization: Authorization, code: str, place: str
 ) -> None:
     problem = first_authorization_problem(authorization)
@@ -303,13 +305,13 @@ def test_an_authorization_within_the_rules_passes(chain_id: int, nonce: int) -> 
 
 
 @pytest.mark.parametrize("tx", ACCEPTED)
-def test_what_passes_can_be_written_within_the_size_limit(tx: Transaction) -> None:
+def test_a_valid_transaction_encodes_within_the_size_limit(tx: Transaction) -> None:
     assert len(encode(tx).signed(GREATEST_SIGNATURE)) <= MAX_TRANSACTION_BYTES
 
 
 @settings(deadline=None)
 @given(SOUND_TRANSACTIONS)
-def test_what_passes_is_written_and_read_back(tx: Transaction) -> None:
+def test_a_valid_transaction_round_trips(tx: Transaction) -> None:
     assert first_problem(tx) is None
     assert decode_signed(encode(tx).signed(GREATEST_SIGNATURE)) == (tx, GREATEST_SIGNATURE)
 

@@ -1,4 +1,4 @@
-"""Second spellings of an intent, by name: each is refused and the refusal says where."""
+"""Canonical bytes: every alternative spelling of an intent is rejected with its place."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from tests.harness.builders.cases import Operator, intent, policy, report, signe
 INTENT = intent(nonce=7, idempotency_key="invoice-7")
 RAW = INTENT.encode()
 RECIPIENT = b'"to":"0x' + b"11" * 20 + b'"'
-# A name that is neither short nor shaped like one: it must not travel on in a refusal.
+# A long, malformed name, which no error may repeat.
 INJECTED = b"\\u001b[2J" + b"Z" * 5_000
 
 
@@ -133,14 +133,14 @@ SPELLINGS: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("raw", "where"), SPELLINGS.values(), ids=SPELLINGS)
-def test_a_second_spelling_is_refused_and_located(raw: bytes, where: str) -> None:
+def test_an_alternative_spelling_is_rejected_with_its_place(raw: bytes, where: str) -> None:
     with pytest.raises(MalformedError) as refusal:
         TransactionIntent.decode(raw)
     assert refusal.value.where == where
     assert len(str(refusal.value)) < 500
 
 
-def test_the_untouched_spelling_is_accepted() -> None:
+def test_the_canonical_spelling_is_accepted() -> None:
     assert TransactionIntent.decode(RAW) == INTENT
 
 
@@ -151,7 +151,7 @@ def test_amounts_of_256_bits_pass_as_decimal_strings(wei: int) -> None:
 
 
 @pytest.mark.parametrize("number", [2**53, 2**63, 2**64, 2**256])
-def test_a_record_number_past_2_to_the_53rd_is_malformed_and_no_crash(number: int) -> None:
+def test_a_sequence_above_2_to_the_53rd_is_malformed(number: int) -> None:
     raw = Operator().record(AccountOpened(account="treasury")).encode()
     with pytest.raises(MalformedError) as refusal:
         RegistryRecord.decode(raw.replace(b'"sequence":0', b'"sequence":%d' % number))
@@ -159,7 +159,7 @@ def test_a_record_number_past_2_to_the_53rd_is_malformed_and_no_crash(number: in
 
 
 @pytest.mark.parametrize("value", [b"1.0", b"-1", b"18446744073709551616", b"[]", b"null", b"{}"])
-def test_a_setting_of_no_plain_type_is_malformed_and_no_crash(value: bytes) -> None:
+def test_a_setting_of_an_unexpected_type_is_malformed(value: bytes) -> None:
     entry = SettingSet(name="simulation.age_ms_max", value=60_000)
     raw = Operator().record(entry).encode()
     with pytest.raises(MalformedError):
@@ -167,22 +167,22 @@ def test_a_setting_of_no_plain_type_is_malformed_and_no_crash(value: bytes) -> N
 
 
 @pytest.mark.parametrize("name", [INJECTED, b"ti\\ud83d\\ude00de", b"", b"a b"])
-def test_a_refusal_repeats_no_foreign_text(name: bytes) -> None:
+def test_an_error_repeats_no_untrusted_text(name: bytes) -> None:
     record = Operator().record(AccountOpened(account="treasury")).encode()
-    lies = [
+    forgeries = [
         record.replace(b'"account.opened"', b'"' + name + b'"'),
         record.replace(b'"org"', b'"' + name + b'":1,"org"'),
     ]
-    for raw in lies:
+    for raw in forgeries:
         with pytest.raises(MalformedError) as refusal:
             RegistryRecord.decode(raw)
-        said = str(refusal.value)
-        assert said.isascii()
-        assert said.isprintable()
-        assert "ZZ" not in said
+        message = str(refusal.value)
+        assert message.isascii()
+        assert message.isprintable()
+        assert "ZZ" not in message
 
 
-def test_an_outcome_of_a_foreign_type_is_refused_without_repeating_it() -> None:
+def test_an_outcome_of_an_unknown_type_is_rejected_without_repeating_it() -> None:
     raw = signed(INTENT).encode()
     with pytest.raises(MalformedError) as refusal:
         decode_outcome(raw.replace(b'"transaction.signed"', b'"transaction.' + INJECTED + b'"'))
@@ -191,7 +191,7 @@ def test_an_outcome_of_a_foreign_type_is_refused_without_repeating_it() -> None:
         decode_outcome(raw + b" ")
 
 
-def test_a_copy_forgets_what_was_derived_from_the_original() -> None:
+def test_a_changed_copy_drops_cached_values() -> None:
     low = policy(tx_max_value_eth="1", tx_to_allowlist=("0x" + "11" * 20,))
     assert (low.value_wei_max, low.recipients) == (10**18, frozenset({"0x" + "11" * 20}))
     high = low.model_copy(update={"tx_max_value_eth": "2", "tx_to_allowlist": "any"})
@@ -202,13 +202,13 @@ def test_a_copy_forgets_what_was_derived_from_the_original() -> None:
     assert orjson.dumps(later.fragment) == later.encode()
 
 
-def test_absent_fields_are_left_out_and_there_is_no_null() -> None:
+def test_absent_fields_are_omitted_and_never_null() -> None:
     assert b"null" not in intent(to=None, nonce=None).encode()
     assert b'"to"' not in intent(to=None).encode()
     assert b"null" not in report(INTENT).encode()
 
 
-def test_digests_of_different_kinds_never_meet() -> None:
+def test_digests_of_different_kinds_differ() -> None:
     assert digest("a", b"b") != digest("a\x00b", b"") != digest("", b"a\x00b")
     assert intent_digest(RAW) != digest("sixgate/policy/v1", RAW)
     assert event_id("outcome", intent_digest(RAW)) != event_id("vault", intent_digest(RAW))
@@ -220,12 +220,12 @@ def test_a_digest_is_sha_256_over_tag_zero_and_bytes() -> None:
     assert digest("a", b"b") == "0x" + by_coreutils
 
 
-def test_two_intents_have_two_names() -> None:
+def test_two_intents_have_different_digests() -> None:
     names = {intent_digest(intent(value_wei=wei).encode()) for wei in range(100)}
     assert len(names) == 100
 
 
-def test_a_value_cannot_be_changed_in_place() -> None:
+def test_values_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         INTENT.value_wei = 2  # type: ignore[misc] # the attack
 
@@ -243,7 +243,7 @@ WRONG_IN_CODE: list[dict[str, Any]] = [
 ]
 
 
-def test_code_cannot_build_what_the_wire_refuses() -> None:
+def test_models_reject_in_code_what_they_reject_on_the_wire() -> None:
     content = INTENT.plain()
     for wrong in WRONG_IN_CODE:
         with pytest.raises(ValueError, match="validation error"):
@@ -254,7 +254,7 @@ def test_keys_are_sorted_at_every_depth() -> None:
     assert canonical_bytes({"b": {"d": 1, "c": 2}, "a": []}) == b'{"a":[],"b":{"c":2,"d":1}}'
 
 
-def test_a_sum_that_its_own_encoding_would_not_decode_from_is_none() -> None:
+def test_a_sum_that_would_not_decode_is_rejected() -> None:
     sums = TypeAdapter(WeiSum)
     assert sums.validate_json(sums.dump_json(10**96 - 1)) == 10**96 - 1
     for value in (10**96, -1, True, "1" + "0" * 96):

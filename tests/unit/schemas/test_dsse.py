@@ -17,19 +17,19 @@ def test_the_signed_bytes_are_those_of_the_specification() -> None:
     assert pae("http://example.com/HelloWorld", b"hello world") == expected
 
 
-def test_lengths_keep_type_and_body_apart() -> None:
+def test_lengths_separate_type_and_body() -> None:
     assert pae("a", b"b c") != pae("a b", b"c")
     assert pae("é", b"") == "DSSEv1 2 é 0 ".encode()
 
 
-def test_an_envelope_gives_back_what_was_sealed() -> None:
+def test_an_envelope_returns_its_body() -> None:
     envelope = seal(INTENT_TYPE, b"\x00\xff", "alice", b"\x01" * 64)
     again = Envelope.decode(envelope.encode())
     assert (again.body(), again.signature()) == (b"\x00\xff", b"\x01" * 64)
     assert again.signed_bytes(INTENT_TYPE) == pae(INTENT_TYPE, b"\x00\xff")
 
 
-def test_another_type_s_envelope_has_no_signed_bytes() -> None:
+def test_an_envelope_of_another_type_has_no_signed_bytes() -> None:
     with pytest.raises(MalformedError) as refusal:
         ENVELOPE.signed_bytes(KEY_REQUEST_TYPE)
     assert refusal.value.where == "payloadType"
@@ -74,12 +74,12 @@ def test_there_is_exactly_one_signature() -> None:
         (b'"keyid":"alice",', b""),
     ],
 )
-def test_an_envelope_in_other_words_is_refused(old: bytes, new: bytes) -> None:
+def test_a_non_canonical_envelope_is_rejected(old: bytes, new: bytes) -> None:
     assert RAW.count(old) == 1
     with pytest.raises(MalformedError):
         Envelope.decode(RAW.replace(old, new))
 
 
-def test_a_payload_may_be_empty_and_is_still_signed() -> None:
+def test_an_empty_payload_is_signed_too() -> None:
     empty = seal(INTENT_TYPE, b"", "alice", b"")
     assert base64.b64decode(Envelope.decode(empty.encode()).payload) == b""

@@ -1,4 +1,4 @@
-"""Section 11 of docs/format.md has the fields of the models, no more and no fewer."""
+"""Section 11 of docs/format.md lists exactly the fields of the models."""
 
 import re
 from pathlib import Path
@@ -69,7 +69,7 @@ ANSWERS: tuple[type[SignerEvent], ...] = (
 
 
 def on_the_page(heading: str) -> dict[str, str]:
-    """Return the fields under a heading, and whether each is always there."""
+    """Return the fields under a heading, and whether each is always present."""
     (table,) = re.findall(rf"^### {heading}\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     rows = re.findall(rf"^\| (`[^|]*`) \| ({ALWAYS}|{OPTIONAL}) \|", table, re.MULTILINE)
     assert len(rows) == table.count("\n") - 2
@@ -96,7 +96,7 @@ def in_the_model(model: type[Canonical]) -> dict[str, str]:
         ("An outcome of every type", "Type `intent.rejected`", IntentRejected),
     ],
 )
-def test_every_field_has_its_line(shared: str, own: str, model: type[Canonical]) -> None:
+def test_every_field_is_documented(shared: str, own: str, model: type[Canonical]) -> None:
     fields, more = on_the_page(shared), on_the_page(own)
     assert not fields.keys() & more.keys()
     assert fields | more == in_the_model(model)
@@ -106,7 +106,7 @@ def test_every_field_has_its_line(shared: str, own: str, model: type[Canonical])
     ("heading", "model"),
     [("A record of `audit`", AuditRecord), ("A use of a secret on `audit`", SecretAccess)],
 )
-def test_every_field_of_an_audit_record_has_its_line(heading: str, model: type[Canonical]) -> None:
+def test_every_field_of_an_audit_record_is_documented(heading: str, model: type[Canonical]) -> None:
     assert on_the_page(heading) == in_the_model(model)
 
 
@@ -118,7 +118,7 @@ def test_every_field_of_an_audit_record_has_its_line(heading: str, model: type[C
         ("Answers on `vault`", ANSWERS, set(SignerEvent.model_fields)),
     ],
 )
-def test_every_record_of_operators_and_signer_has_its_line(
+def test_every_record_of_operators_and_signer_is_documented(
     heading: str, models: tuple[type[Canonical], ...], shared: set[str]
 ) -> None:
     section = PAGE.partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
@@ -126,14 +126,14 @@ def test_every_record_of_operators_and_signer_has_its_line(
     found = {kind: lists for kind, *lists in rows}
     for model in models:
         kind, fields = model.model_fields["type"].default, in_the_model(model)
-        for there, told in zip((ALWAYS, OPTIONAL), found.pop(kind), strict=True):
-            told_names = re.findall(r"`(\w+)`", told)
+        for there, column in zip((ALWAYS, OPTIONAL), found.pop(kind), strict=True):
+            names = re.findall(r"`(\w+)`", column)
             asked = {name for name, when in fields.items() if when == there}
-            assert set(told_names) == asked - shared - {"v", "type"}, (kind, there)
+            assert set(names) == asked - shared - {"v", "type"}, (kind, there)
     assert not found
 
 
-def test_every_action_and_operation_has_its_word() -> None:
+def test_every_action_and_operation_is_documented() -> None:
     (table,) = re.findall(r"^\| `action` \| written by .*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
     rows = [row.split(" | ")[0] for row in table.splitlines()[1:]]
     assert re.findall(r"`([a-z.]+)`", " ".join(rows)) == list(get_args(AuditAction))
@@ -141,7 +141,7 @@ def test_every_action_and_operation_has_its_word() -> None:
     assert re.findall(r"`([a-z-]+)`", operations) == list(get_args(Operation))
 
 
-def test_what_all_share_stands_in_the_shared_tables() -> None:
+def test_common_fields_are_in_the_shared_tables() -> None:
     assert on_the_page("An intent of every kind") == in_the_model(Intent)
     shared = on_the_page("An outcome of every type")
     assert shared == in_the_model(Outcome) | {"type": ALWAYS, "chain_id": ALWAYS}

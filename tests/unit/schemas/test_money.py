@@ -38,7 +38,7 @@ def test_an_amount_converts_exactly(eth: str, wei: int) -> None:
         "0." + "0" * 10_000,
     ],
 )
-def test_a_spelling_that_could_mean_two_things_is_refused(eth: str) -> None:
+def test_an_ambiguous_amount_is_rejected(eth: str) -> None:
     with pytest.raises(ValueError, match=r"decimal amount|2\^256"):
         eth_to_wei(eth)
 
@@ -56,6 +56,6 @@ def test_gwei_convert_exactly_and_back(gwei: str, wei: int) -> None:
     assert (gwei_to_wei(gwei), wei_to_gwei(wei)) == (wei, gwei)
 
 
-def test_gwei_that_are_finer_than_a_wei_are_refused() -> None:
+def test_gwei_below_one_wei_are_rejected() -> None:
     with pytest.raises(ValueError, match=" wei"):
         gwei_to_wei("0.0000000001")

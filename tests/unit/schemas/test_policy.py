@@ -12,7 +12,7 @@ RAW = policy().encode()
 AMOUNTS = ("tx_max_value_eth", "tx_max_fee_eth", "tx_daily_limit_eth")
 
 
-def test_an_empty_policy_limits_the_fee_alone() -> None:
+def test_an_empty_policy_limits_only_the_fee() -> None:
     empty = Policy()
     assert empty.fee_wei_max == ETH // 20
     limits = (empty.value_wei_max, empty.daily_wei_max, empty.intents_max)
@@ -20,7 +20,7 @@ def test_an_empty_policy_limits_the_fee_alone() -> None:
     assert empty.allow_contract_creation is False
 
 
-def test_open_fields_are_those_that_say_nothing() -> None:
+def test_open_fields_are_absent_or_empty() -> None:
     assert set(Policy().open_fields) == {
         "tx_to_allowlist",
         "tx_max_value_eth",
@@ -38,10 +38,14 @@ def test_zero_is_a_limit_and_not_an_open_field() -> None:
     assert nothing.intents_max == 0
 
 
-def test_words_and_open_fields_read_as_no_limit() -> None:
-    said, left = policy(), Policy(tx_max_fee_eth="unlimited")
-    assert (said.value_wei_max, said.daily_wei_max, said.intents_max) == (None, None, None)
-    assert (said.recipients, said.chains) == (None, None)
+def test_any_and_unlimited_and_open_fields_mean_no_limit() -> None:
+    explicit, left = policy(), Policy(tx_max_fee_eth="unlimited")
+    assert (explicit.value_wei_max, explicit.daily_wei_max, explicit.intents_max) == (
+        None,
+        None,
+        None,
+    )
+    assert (explicit.recipients, explicit.chains) == (None, None)
     assert left.fee_wei_max is None
 
 
@@ -79,12 +83,12 @@ def test_a_limit_is_never_a_number(name: str) -> None:
         {"tx_to_allow_list": "any"},
     ],
 )
-def test_what_is_not_a_policy_is_refused(wrong: dict[str, object]) -> None:
+def test_an_invalid_policy_is_rejected(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         policy(**wrong)
 
 
-def test_an_unknown_limit_on_the_wire_is_refused_and_named() -> None:
+def test_an_unknown_field_is_rejected_by_name() -> None:
     with pytest.raises(MalformedError) as refusal:
         Policy.decode(RAW.replace(b'"tx_max_fee_eth"', b'"tx_max_fees_eth"'))
     assert refusal.value.where == "tx_max_fees_eth"
@@ -106,7 +110,7 @@ BEFORE_MESSAGES = (
 )
 
 
-def test_what_guards_messages_is_closed_unless_opened() -> None:
+def test_fields_for_messages_allow_nothing_by_default() -> None:
     empty = Policy()
     assert empty.message_signing_enabled is False
     assert empty.allow_raw_hashes is False
@@ -117,25 +121,25 @@ def test_what_guards_messages_is_closed_unless_opened() -> None:
     assert not GUARDS.keys() & set(empty.open_fields)
 
 
-def test_a_policy_older_than_messages_keeps_its_bytes_and_digest() -> None:
+def test_a_policy_without_message_fields_keeps_its_bytes_and_digest() -> None:
     assert Policy.decode(BEFORE_MESSAGES).encode() == BEFORE_MESSAGES
     record = PolicySet(policy_id="p", policy=Policy.decode(BEFORE_MESSAGES)).encode()
     assert BEFORE_MESSAGES in record
 
 
 @pytest.mark.parametrize("name", GUARDS)
-def test_an_opened_guard_is_written_and_read_back(name: str) -> None:
+def test_a_set_message_field_round_trips(name: str) -> None:
     opened = policy(**{name: GUARDS[name]})
     assert f'"{name}":'.encode() in opened.encode()
     assert Policy.decode(opened.encode()) == opened
 
 
 @pytest.mark.parametrize("name", GUARDS)
-def test_a_closed_guard_has_one_encoding(name: str) -> None:
+def test_a_default_message_field_has_one_encoding(name: str) -> None:
     closed = orjson.dumps(Policy.model_fields[name].default)
-    said = BEFORE_MESSAGES[:-1] + b',"' + name.encode() + b'":' + closed + b"}"
+    raw = BEFORE_MESSAGES[:-1] + b',"' + name.encode() + b'":' + closed + b"}"
     with pytest.raises(MalformedError):
-        Policy.decode(canonical_bytes(orjson.loads(said)))
+        Policy.decode(canonical_bytes(orjson.loads(raw)))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,6 @@ def test_a_closed_guard_has_one_encoding(name: str) -> None:
         {"chain_id": 1},
     ],
 )
-def test_what_is_no_listed_domain_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_domain_entry_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         TypedDataDomain(**wrong)

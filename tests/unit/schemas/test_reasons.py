@@ -1,4 +1,4 @@
-"""Every reason of a refusal has a meaning, and the documentation lists them all."""
+"""Every reason has a meaning, and docs/reasons.md lists them all."""
 
 from pathlib import Path
 

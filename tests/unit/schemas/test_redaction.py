@@ -8,7 +8,7 @@ RAW_TRANSACTION = "0x02f8" + "ab" * 60
 DONE = signed(intent(), raw_transaction=RAW_TRANSACTION, transaction_hash="0x" + "cd" * 32)
 
 
-def test_a_gated_event_carries_digests_and_no_secret_bytes() -> None:
+def test_a_redacted_event_has_digests_instead_of_secret_bytes() -> None:
     hidden = redacted(DONE.plain())
     assert RAW_TRANSACTION not in canonical_bytes(hidden).decode()
     assert hidden["raw_transaction"] == digest("sixgate/gated/v1", RAW_TRANSACTION.encode())
@@ -19,7 +19,7 @@ def test_a_gated_event_carries_digests_and_no_secret_bytes() -> None:
     )
 
 
-def test_gating_changes_nothing_else_and_leaves_its_input_alone() -> None:
+def test_redaction_changes_no_other_field_and_not_its_input() -> None:
     before = DONE.plain()
     hidden = redacted(before)
     assert before == DONE.plain()
@@ -27,7 +27,7 @@ def test_gating_changes_nothing_else_and_leaves_its_input_alone() -> None:
     assert hidden.keys() == before.keys()
 
 
-def test_an_event_without_the_gated_field_stays_without_it() -> None:
+def test_an_absent_redacted_field_stays_absent() -> None:
     assert "raw_transaction" not in redacted(signed(intent()).plain())
     assert redacted({"type": "something.else", "raw_transaction": "0x"}) == {
         "type": "something.else",
@@ -35,25 +35,25 @@ def test_an_event_without_the_gated_field_stays_without_it() -> None:
     }
 
 
-def test_the_signed_part_is_the_same_for_holders_of_either_form() -> None:
+def test_both_forms_have_the_same_signed_part() -> None:
     event = DONE.plain()
     assert signed_part(redacted(event)) == signed_part(redacted(event | {"signature": "0x00"}))
     other = event | {"raw_transaction": RAW_TRANSACTION + "00"}
     assert signed_part(redacted(other)) != signed_part(redacted(event))
 
 
-def test_the_signed_part_begins_with_what_it_is() -> None:
+def test_the_signed_part_begins_with_the_event_type() -> None:
     assert signed_part(redacted(DONE.plain())).startswith(
         b"sixgate/event/transaction.signed/v1\x00{"
     )
 
 
-def test_passing_the_digest_off_as_the_content_changes_what_is_signed() -> None:
+def test_a_digest_in_place_of_the_content_changes_the_signed_part() -> None:
     hidden = redacted(DONE.plain())
     assert signed_part(redacted(hidden)) != signed_part(hidden)
 
 
 @pytest.mark.parametrize("other", ["intent.rejected", "key.provisioned"])
-def test_an_event_of_one_type_is_never_signed_as_another(other: str) -> None:
+def test_events_of_different_types_have_different_signed_parts(other: str) -> None:
     event = redacted(DONE.plain())
     assert signed_part(event | {"type": other}) != signed_part(event)

@@ -24,7 +24,7 @@ spaced, compact = (", ", ": "), (",", ":")
 
 
 @given(value=values, separators=st.sampled_from([spaced, compact]), escaped=st.booleans())
-def test_what_every_reader_reads_alike_is_read(
+def test_unambiguous_json_is_parsed(
     value: object, separators: tuple[str, str], *, escaped: bool
 ) -> None:
     text = json.dumps(value, allow_nan=False, separators=separators, ensure_ascii=escaped)
@@ -34,11 +34,11 @@ def test_what_every_reader_reads_alike_is_read(
 @pytest.mark.parametrize(
     "number", ["0", "-0", "-0.0", "1e5", "1E5", "1.0", f"{2**64}", f"{2**300}"]
 )
-def test_a_number_is_what_the_standard_library_reads(number: str) -> None:
+def test_numbers_parse_as_in_the_standard_library(number: str) -> None:
     assert repr(read_json(number)) == repr(json.loads(number))
 
 
-def test_what_is_nested_deeper_than_anybody_writes_is_read_alike() -> None:
+def test_deep_nesting_parses_as_in_the_standard_library() -> None:
     deep = "[" * 900 + "]" * 900
     assert read_json(deep) == json.loads(deep)
 
@@ -50,7 +50,7 @@ def test_what_is_nested_deeper_than_anybody_writes_is_read_alike() -> None:
     separators=st.sampled_from([spaced, compact]),
     deep=st.booleans(),
 )
-def test_a_name_that_occurs_twice_is_refused_at_any_depth(
+def test_a_repeated_name_is_rejected_at_any_depth(
     name: str, first: int, second: int, separators: tuple[str, str], *, deep: bool
 ) -> None:
     between, colon = separators
@@ -69,9 +69,7 @@ def test_a_name_that_occurs_twice_is_refused_at_any_depth(
         (b'[{"x": 1, "x": 1}, {"y": 1, "y": 1}]', (1, "y")),
     ],
 )
-def test_a_name_that_occurs_twice_is_found_where_it_stands(
-    raw: bytes, path: tuple[str | int, ...]
-) -> None:
+def test_a_repeated_name_is_located(raw: bytes, path: tuple[str | int, ...]) -> None:
     with pytest.raises(JsonError) as caught:
         read_json(raw)
     assert caught.value.repeated == path
@@ -95,12 +93,12 @@ def test_a_name_that_occurs_twice_is_found_where_it_stands(
         (b'{"\\u0430": 1, "\xd0\xb0": 2}', "occurs twice"),
     ],
 )
-def test_what_is_no_json_says_why(raw: bytes, why: str) -> None:
+def test_invalid_json_is_rejected_with_the_cause(raw: bytes, why: str) -> None:
     with pytest.raises(JsonError, match=why):
         read_json(raw)
 
 
-def test_the_message_never_repeats_what_a_terminal_could_obey() -> None:
+def test_the_message_never_repeats_control_characters() -> None:
     with pytest.raises(JsonError) as caught:
         read_json(b'{"\\u001b[2J": 1, "\\u001b[2J": 2}')
     assert str(caught.value).isprintable()

@@ -20,17 +20,17 @@ def test_all_but_the_exempt_topics_are_keyed_by_account() -> None:
     }
 
 
-def test_the_ledger_holds_all_but_the_state_and_heads() -> None:
+def test_the_ledger_holds_all_topics_except_state_and_heads() -> None:
     left_out = {topic for topic, spec in TOPICS.items() if not spec.in_ledger}
     assert left_out == {Topic.STATE, Topic.HEADS, Topic.REGISTRY_HEADS}
 
 
-def test_only_the_signer_writes_what_counts() -> None:
+def test_only_the_signer_writes_its_topics() -> None:
     counting = (Topic.OUTCOMES, Topic.SIGNED, Topic.STATE, Topic.VAULT)
     assert {TOPICS[topic].writers for topic in counting} == {frozenset({Principal.SIGNER})}
 
 
-def test_producers_write_submitted_intents_alone_and_read_nothing() -> None:
+def test_producers_only_write_submitted_intents() -> None:
     written = [topic for topic, spec in TOPICS.items() if Principal.PRODUCERS in spec.writers]
     assert written == [Topic.SUBMITTED]
     assert not any(Principal.PRODUCERS in spec.readers for spec in TOPICS.values())
@@ -40,7 +40,7 @@ def test_consumers_write_nothing() -> None:
     assert not any(Principal.CONSUMERS in spec.writers for spec in TOPICS.values())
 
 
-def test_the_ledger_reads_what_it_holds_and_the_heads_that_it_published() -> None:
+def test_the_ledger_reads_its_topics_and_its_published_heads() -> None:
     read = {topic for topic, spec in TOPICS.items() if Principal.LEDGER in spec.readers}
     assert read == {topic for topic, spec in TOPICS.items() if spec.in_ledger} | {Topic.HEADS}
 
@@ -51,26 +51,26 @@ def test_only_keyed_topics_grow_with_the_partition_count() -> None:
 
 
 @pytest.mark.parametrize("topic", Topic)
-def test_producers_are_held_to_256_kib_and_everyone_else_to_2_mib(topic: Topic) -> None:
+def test_producers_are_limited_to_256_kib_and_others_to_2_mib(topic: Topic) -> None:
     submitted = topic is Topic.SUBMITTED
     assert TOPICS[topic].value_bytes_max == (
         SUBMITTED_BYTES_MAX if submitted else INTERNAL_BYTES_MAX
     )
 
 
-def test_only_what_has_a_newest_word_is_compacted() -> None:
+def test_only_topics_with_a_newest_value_are_compacted() -> None:
     compacted = [topic for topic, spec in TOPICS.items() if spec.compacted]
     assert compacted == [Topic.STATE, Topic.REGISTRY_HEADS]
 
 
-def test_only_the_registrar_says_how_far_the_registry_goes_and_it_registers_nothing() -> None:
+def test_only_the_registrar_writes_registry_heads_and_it_writes_no_records() -> None:
     registrar = Principal.REGISTRAR
     written = {topic for topic, spec in TOPICS.items() if registrar in spec.writers}
     assert written == {Topic.REGISTRY_HEADS}
     assert TOPICS[Topic.REGISTRY_HEADS].writers == {registrar}
 
 
-def test_only_releases_say_what_was_released_and_they_read_nothing() -> None:
+def test_only_releases_write_releases_and_they_read_nothing() -> None:
     release = Principal.RELEASE
     assert {topic for topic, spec in TOPICS.items() if release in spec.writers} == {Topic.RELEASES}
     assert TOPICS[Topic.RELEASES].writers == {release}

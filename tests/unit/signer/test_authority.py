@@ -1,4 +1,4 @@
-"""The decision: what an allocation pins, what a refusal leaves, and that nothing slips between."""
+"""The decision on an intent: allocation, refusal or duplicate."""
 
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -49,7 +49,7 @@ def allocation(judged: Judgement) -> Allocation:
     return judged
 
 
-def test_an_allocation_pins_exactly_what_was_asked() -> None:
+def test_an_allocation_pins_exactly_the_requested_fields() -> None:
     asked = intent(value_wei=3, data="0xa9059cbb", gas_limit=50_000, nonce=4)
     seven = FRESH.charged(signed(intent(value_wei=7), nonce=3))
     draft = allocated(judge(case(asked), seven))
@@ -94,7 +94,7 @@ def test_an_allocation_charges_the_value_and_uses_the_nonce() -> None:
     assert done.account.sequence == done.live.sequence == allocated(done).sequence == 1
 
 
-def test_a_refusal_charges_nothing_but_its_place_in_the_rate() -> None:
+def test_a_refusal_charges_only_the_rate() -> None:
     judged = judge(case(intent(expires_at_ms=NOW_MS)), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.EXPIRED)
     assert isinstance(judged, Refusal)
@@ -122,7 +122,7 @@ BROKEN: list[tuple[Gate, Reason, dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 @pytest.mark.parametrize("first", range(len(BROKEN)))
-def test_the_first_broken_rule_in_the_order_of_the_gates_refuses(first: int) -> None:
+def test_the_first_rejection_in_the_order_of_the_gates_counts(first: int) -> None:
     asked: dict[str, Any] = {}
     rules: dict[str, Any] = {}
     known: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def test_the_first_broken_rule_in_the_order_of_the_gates_refuses(first: int) -> 
     assert refusal(judged) == BROKEN[first][:2]
 
 
-def test_no_policy_no_signature() -> None:
+def test_an_intent_without_a_policy_is_refused() -> None:
     judged = judge(replace(case(), policy=None), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.POLICY_MISSING)
     assert isinstance(judged, Refusal)
@@ -151,7 +151,7 @@ def test_no_policy_no_signature() -> None:
         ({"to": None, "data": "0x" + "00" * 49_153, "gas_limit": 2**40}, "init_code_too_large"),
     ],
 )
-def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: str) -> None:
+def test_an_invalid_transaction_is_refused(changes: dict[str, Any], code: str) -> None:
     under = policy(tx_max_fee_eth="unlimited", allow_contract_creation=True)
     judged = judge(case(intent(**changes), under), FRESH)
     assert refusal(judged) == (Gate.SIGNING, Reason.INVALID_TRANSACTION)
@@ -160,16 +160,16 @@ def test_what_breaks_the_protocol_is_not_signed(changes: dict[str, Any], code: s
     assert judged.account.spent_wei(NOW_MS) == 0
 
 
-def test_a_long_reason_is_cut_to_what_a_record_holds() -> None:
+def test_a_long_detail_is_truncated() -> None:
     asked = intent(simulate_first=True)
-    told = report(asked, status="reverted", revert_reason="no" * 512)
-    judged = judge(case(asked, simulation=told), FRESH)
+    simulated = report(asked, status="reverted", revert_reason="no" * 512)
+    judged = judge(case(asked, simulation=simulated), FRESH)
     assert refusal(judged) == (Gate.SIMULATION, Reason.SIMULATION_REVERTED)
     assert isinstance(judged, Refusal)
     assert len(refused(judged).detail) == 1024
 
 
-def test_a_repetition_gets_no_second_outcome() -> None:
+def test_a_duplicate_gets_no_second_outcome() -> None:
     asked = intent()
     for known in (
         {"owner": live_of(asked)},
@@ -180,26 +180,26 @@ def test_a_repetition_gets_no_second_outcome() -> None:
         assert judge(case(asked, **known), FRESH) == Duplicate(case(asked).digest)
 
 
-def test_a_repetition_is_one_whatever_else_is_wrong_with_it() -> None:
+def test_a_duplicate_is_recognised_before_any_rule() -> None:
     wrong = case(intent(expires_at_ms=0), decided_before=True, agent=agent(active=False), key=None)
     assert isinstance(judge(wrong, FRESH), Duplicate)
     assert isinstance(judge(replace(wrong, policy=None), FRESH), Duplicate)
 
 
-def test_an_idempotency_key_of_another_body_is_refused_for_ever() -> None:
+def test_an_idempotency_key_of_another_intent_stays_refused() -> None:
     judged = judge(case(owner=live_of(intent(value_wei=2))), FRESH)
     assert refusal(judged) == (Gate.ADMISSION, Reason.IDEMPOTENCY_CONFLICT)
 
 
 class Brittle(Policy):
-    """A policy that cannot be read: what a bug in a rule would look like."""
+    """A policy that raises, to simulate a bug in a rule."""
 
     @property
     def daily_wei_max(self) -> NoReturn:
         raise ZeroDivisionError("0xsecret")
 
 
-def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> None:
+def test_a_rule_that_raises_refuses_with_only_the_type_of_the_error() -> None:
     sound = case()
     brittle = RegisteredPolicy(Brittle(**policy().model_dump()), "0x" + "00" * 32)
     judged = judge(replace(sound, policy=brittle), FRESH)
@@ -209,14 +209,14 @@ def test_a_rule_that_raises_refuses_and_says_no_more_than_what_was_raised() -> N
     assert judged.account.spent_wei(NOW_MS) == 0
 
 
-def test_a_day_that_outgrows_256_bits_refuses_nobody() -> None:
+def test_a_daily_sum_above_256_bits_refuses_no_intent() -> None:
     rich = FRESH.charged(signed(intent(value_wei=2**256 - 1)))
     draft = allocated(judge(case(intent(value_wei=1)), rich))
     assert draft.day_spent_wei == 2**256
     assert TransactionSigned.decode(draft.encode()) == draft
 
 
-def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None:
+def test_a_nonce_beyond_the_wire_format_is_refused_without_a_charge() -> None:
     burnt = FRESH.charged(signed(intent(), nonce=2**53 - 1))
     judged = judge(case(), burnt)
     assert refusal(judged) == (Gate.SIGNING, Reason.INTERNAL_ERROR)
@@ -224,20 +224,20 @@ def test_a_nonce_beyond_the_wire_s_numbers_refuses_and_charges_nothing() -> None
     assert judged.account.nonces == burnt.nonces
 
 
-def test_a_pending_nonce_that_a_simulator_saw_is_not_used_again() -> None:
+def test_a_pending_nonce_of_a_simulator_is_not_reused() -> None:
     warned = case(simulation=report(intent(), pending_nonce=9))
     assert allocated(judge(warned, FRESH)).nonce == 9
     ahead = FRESH.charged(signed(intent(), nonce=20))
     assert allocated(judge(warned, ahead)).nonce == 21
 
 
-def test_fees_and_their_source_are_part_of_the_outcome() -> None:
+def test_the_outcome_has_the_fees_and_their_sources() -> None:
     asked = intent(**OPEN)
     draft = allocated(judge(case(asked), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("chain-defaults", "chain-defaults")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (21_000, 2 * GWEI)
-    told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=3 * GWEI)
-    draft = allocated(judge(case(asked, simulation=told), FRESH))
+    simulated = report(asked, gas_limit=60_000, max_fee_per_gas_wei=3 * GWEI)
+    draft = allocated(judge(case(asked, simulation=simulated), FRESH))
     assert (draft.gas_from, draft.fees_from) == ("simulation", "simulation")
     assert (draft.gas_limit, draft.max_fee_per_gas_wei) == (60_000, 3 * GWEI)
     fixed = chain(default_fees=None)
@@ -245,14 +245,14 @@ def test_fees_and_their_source_are_part_of_the_outcome() -> None:
 
 
 @pytest.mark.parametrize("change", [{"status": "reverted"}, {"simulated_at_ms": NOW_MS - DAY_MS}])
-def test_a_report_that_is_no_fresh_success_sets_nothing(change: dict[str, Any]) -> None:
+def test_only_a_fresh_successful_report_sets_fields(change: dict[str, Any]) -> None:
     asked = intent(**OPEN)
-    told = report(asked, gas_limit=60_000, max_fee_per_gas_wei=9, pending_nonce=7, **change)
-    draft = allocated(judge(case(asked, simulation=told), FRESH))
+    simulated = report(asked, gas_limit=60_000, max_fee_per_gas_wei=9, pending_nonce=7, **change)
+    draft = allocated(judge(case(asked, simulation=simulated), FRESH))
     assert (draft.gas_from, draft.fees_from, draft.nonce) == ("chain-defaults",) * 2 + (0,)
 
 
-def test_what_is_remembered_outlives_both_the_expiry_and_a_day() -> None:
+def test_a_live_record_outlives_the_expiry_and_a_day() -> None:
     soon = allocation(judge(case(intent(expires_at_ms=NOW_MS + 1)), FRESH)).live
     assert soon.forget_at_ms == NOW_MS + DAY_MS
     too_far = judge(case(intent(expires_at_ms=NOW_MS + 3 * DAY_MS)), FRESH)

@@ -1,4 +1,4 @@
-"""Outcomes name the boot that decided them: in the allocation, and for ever."""
+"""Outcomes name the boot that decided them, from the allocation on."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_an_outcome_names_the_boot_that_decided() -> None:
             verify_event(outcome.model_copy(update={"boot": SECOND}), SIGNER.public_key)
 
 
-def test_what_an_earlier_boot_pinned_keeps_its_name_and_its_bytes() -> None:
+def test_an_outcome_pinned_by_an_earlier_boot_keeps_its_boot_and_bytes() -> None:
     straight, broken = Disk(), Disk()
     process(FIRST, straight).run([arrival(intent())], NOW_MS)
     with pytest.raises(Died):
@@ -46,7 +46,7 @@ def test_what_an_earlier_boot_pinned_keeps_its_name_and_its_bytes() -> None:
     assert [one.value for one in broken.published] == [one.value for one in straight.published]
 
 
-def test_an_outcome_without_a_boot_is_what_it_was() -> None:
+def test_an_outcome_without_a_boot_keeps_its_bytes() -> None:
     disk = Disk()
     process(None, disk).run([arrival(intent())], NOW_MS)
     (outcome,) = disk.outcomes

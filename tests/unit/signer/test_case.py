@@ -1,4 +1,4 @@
-"""What is registered alone lets nothing be signed."""
+"""Registered facts alone never allow a signature."""
 
 from schemas.intent import intent_digest
 from schemas.outcome import IntentRejected
@@ -17,7 +17,7 @@ from tests.harness.builders.cases import (
 )
 
 
-def test_a_case_of_what_is_registered_has_its_key_shut() -> None:
+def test_a_case_of_registered_facts_has_no_usable_key() -> None:
     _, registry = registered()
     asked = intent()
     authentic = Authentic(asked, agent(), intent_digest(asked.encode()))

@@ -17,7 +17,7 @@ BY_CHAIN = ("chain-defaults", "chain-defaults")
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "expected"),
+    ("asked", "simulated", "expected"),
     [
         (GAS | FEES, SIMULATED, (30_000, 70, 7, "intent", "intent")),
         (FEES, SIMULATED, (40_000, 70, 7, "simulation", "intent")),
@@ -32,11 +32,11 @@ BY_CHAIN = ("chain-defaults", "chain-defaults")
         ({"max_fee_per_gas_wei": 0}, None, (21_000, 0, 0, "chain-defaults", "intent")),
     ],
 )
-def test_the_intent_speaks_first_then_the_simulation_then_the_chain(
-    asked: dict[str, Any], told: dict[str, Any] | None, expected: tuple[Any, ...]
+def test_the_intent_has_precedence_over_simulation_and_chain(
+    asked: dict[str, Any], simulated: dict[str, Any] | None, expected: tuple[Any, ...]
 ) -> None:
     one = intent(**(NOTHING | asked))
-    simulation = None if told is None else report(one, **told)
+    simulation = None if simulated is None else report(one, **simulated)
     assert resolve(one, simulation, DEFAULTS) == ResolvedFees(*expected)
 
 
@@ -49,16 +49,16 @@ def test_the_intent_speaks_first_then_the_simulation_then_the_chain(
         {"to": None, "data": "0xaa"},
     ],
 )
-def test_half_of_an_answer_is_none(asked: dict[str, Any]) -> None:
+def test_partial_fees_of_an_intent_resolve_to_none(asked: dict[str, Any]) -> None:
     assert resolve(intent(**(NOTHING | asked)), None, DEFAULTS) is None
 
 
-def test_without_a_chain_the_intent_must_say_all() -> None:
+def test_without_a_chain_the_intent_must_set_all_fees() -> None:
     assert resolve(intent(**NOTHING), None, None) is None
     assert resolve(intent(**(NOTHING | GAS)), None, None) is None
     alone = resolve(intent(**(NOTHING | GAS | {"max_fee_per_gas_wei": 5})), None, None)
     assert alone == ResolvedFees(30_000, 5, 0, "intent", "intent")
 
 
-def test_the_most_a_transaction_can_cost_is_gas_times_max_fee() -> None:
+def test_the_maximum_cost_is_gas_times_max_fee() -> None:
     assert ResolvedFees(3, 2**255, 0, "intent", "intent").wei_max == 3 * 2**255

@@ -1,4 +1,4 @@
-"""A head proves that nothing younger than it was kept back, and that two clocks agree."""
+"""Registry freshness: withheld records, wrong clocks, forged and replayed heads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +63,7 @@ def sealed(
     return by.seal(kind, one.encode()).encode()
 
 
-def test_a_registrars_head_of_all_records_at_this_time_is_fresh(registry: Registry) -> None:
+def test_a_current_head_of_all_records_is_fresh(registry: Registry) -> None:
     heads = RegistryHeads()
     raw = next_head(REGISTRAR, registry, [], NOW_MS)
     heads.add(raw, registry, NOW_MS)
@@ -90,7 +90,7 @@ ROWS: dict[str, tuple[dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize(("changes", "after_ms", "because"), ROWS.values(), ids=ROWS)
-def test_what_a_head_says_of_registry_and_clock(
+def test_a_head_reveals_withheld_records_and_wrong_clocks(
     registry: Registry, changes: dict[str, Any], after_ms: int, because: str
 ) -> None:
     one, now_ms = head(registry, **changes), NOW_MS + after_ms
@@ -107,14 +107,14 @@ def test_what_a_head_says_of_registry_and_clock(
     assert not because or "Nothing was consumed" in doubt()
 
 
-def test_a_head_from_before_the_last_records_is_still_right() -> None:
+def test_a_head_older_than_the_newest_records_is_valid() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"))
     before = head(registry)
     require_not_withheld(before, longer(registry, operator))
 
 
 FORGED: dict[str, Callable[[Registry], bytes]] = {
-    "signed by nobody who is registered": lambda r: sealed(head(r), MALLORY),
+    "signed by an unregistered key": lambda r: sealed(head(r), MALLORY),
     "signed by another service": lambda r: sealed(head(r), SIGNER),
     "signed under a registrar's name": lambda r: sealed(
         head(r), Ed25519Signer(REGISTRAR.keyid, b"m" * 32)
@@ -132,9 +132,7 @@ FORGED: dict[str, Callable[[Registry], bytes]] = {
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_forged_head_is_refused_and_changes_nothing(
-    registry: Registry, forge: Callable[[Registry], bytes]
-) -> None:
+def test_a_forged_head_is_ignored(registry: Registry, forge: Callable[[Registry], bytes]) -> None:
     heads, raw = RegistryHeads(), forge(registry)
     with pytest.raises(RegistryHeadError):
         open_head(raw, registry)
@@ -146,14 +144,14 @@ def test_a_forged_head_is_refused_and_changes_nothing(
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
-def test_an_old_head_that_is_replayed_does_not_replace_the_newest(registry: Registry) -> None:
+def test_a_replayed_head_does_not_replace_the_newest(registry: Registry) -> None:
     heads, old = RegistryHeads(), head(registry, at_ms=NOW_MS - 3_600_000)
     for one in (head(registry), old):
         heads.add(sealed(one), registry, NOW_MS)
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
-def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
+def test_a_head_from_the_future_is_replaced_by_the_next_one(
     registry: Registry,
 ) -> None:
     heads, ahead = RegistryHeads(), head(registry, at_ms=NOW_MS + 3_600_000, valid_until_ms=2**50)
@@ -164,7 +162,7 @@ def test_a_head_from_the_future_gives_way_once_its_registrars_clock_is_mended(
     assert heads.newest(registry, NOW_MS) == head(registry)
 
 
-def test_one_registrar_whose_clock_is_right_is_enough(registry: Registry) -> None:
+def test_one_registrar_with_a_correct_clock_is_enough(registry: Registry) -> None:
     heads = RegistryHeads()
     for by, at_ms in ((REGISTRAR, NOW_MS + 3_600_000), (SECOND, NOW_MS)):
         one = head(registry, at_ms=at_ms, valid_until_ms=at_ms + HEAD_SKEW_MS_MAX)
@@ -172,7 +170,7 @@ def test_one_registrar_whose_clock_is_right_is_enough(registry: Registry) -> Non
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
 
 
-def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -> None:
+def test_one_registrar_with_a_longer_registry_is_enough_to_halt(registry: Registry) -> None:
     heads = RegistryHeads()
     heads.add(sealed(head(registry, sequence=9, at_ms=NOW_MS - 20_000)), registry, NOW_MS)
     heads.add(sealed(head(registry), SECOND), registry, NOW_MS)
@@ -180,7 +178,7 @@ def test_one_registrar_who_has_seen_more_is_enough_to_halt(registry: Registry) -
         heads.newest(registry, NOW_MS)
 
 
-def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
+def test_revoking_a_registrar_revokes_its_heads() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))
     heads = RegistryHeads()
     heads.add(sealed(head(registry, sequence=2**40)), registry, NOW_MS)
@@ -192,7 +190,7 @@ def test_a_registrar_that_is_taken_back_takes_its_heads_along() -> None:
         heads.newest(registry, NOW_MS)
 
 
-def test_what_an_older_key_of_a_registrar_signed_counts_no_more() -> None:
+def test_heads_signed_by_a_replaced_key_are_ignored() -> None:
     operator, registry = registered(service(REGISTRAR, "registrar"))
     heads, again = RegistryHeads(), Ed25519Signer(REGISTRAR.keyid, b"n" * 32)
     heads.add(sealed(head(registry, at_ms=NOW_MS + 20_000)), registry, NOW_MS)
@@ -203,7 +201,7 @@ def test_what_an_older_key_of_a_registrar_signed_counts_no_more() -> None:
     assert heads.newest(registry, NOW_MS).at_ms == NOW_MS
 
 
-def test_an_empty_registry_says_what_to_do() -> None:
+def test_an_empty_registry_names_the_next_command() -> None:
     for act in (
         lambda: RegistryHeads().newest(Registry("0x" + "11" * 32), NOW_MS),
         lambda: next_head(REGISTRAR, Registry("0x" + "11" * 32), [], NOW_MS),
@@ -222,7 +220,7 @@ def test_a_registrar_that_is_not_registered_signs_nothing() -> None:
     ("changes", "because"),
     [({"sequence": 9}, r"record 9\b.*\b9 "), ({"digest": "0x" + "11" * 32}, "record 8")],
 )
-def test_a_registrar_signs_no_head_that_goes_back_behind_another(
+def test_a_registrar_signs_no_head_shorter_than_a_published_one(
     registry: Registry, changes: dict[str, Any], because: str
 ) -> None:
     with pytest.raises(RegistryStaleError, match=because):
@@ -235,7 +233,7 @@ def test_a_registrar_signs_no_head_that_goes_back_behind_another(
     ),
     st.integers(-90_000, 90_000),
 )
-def test_whatever_is_replayed_in_whatever_order_only_a_young_head_is_fresh(
+def test_replayed_heads_in_any_order_never_make_an_old_head_fresh(
     signed: list[tuple[Ed25519Signer, int]], after_ms: int
 ) -> None:
     _, registry = registered(service(REGISTRAR, "registrar"), service(SECOND, "registrar"))

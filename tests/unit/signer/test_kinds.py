@@ -1,4 +1,4 @@
-"""Every kind of signature, judged, pinned and signed; eth-account says what it should be."""
+"""Every kind of intent, decided, pinned and signed; compared with eth-account."""
 
 import json
 from typing import Any
@@ -134,7 +134,7 @@ def test_a_delegation_is_signed_as_eth_account_signs_it() -> None:
 
 
 @pytest.mark.parametrize("one", [message(), typed()])
-def test_a_message_charges_nothing_and_takes_no_nonce(one: AnyIntent) -> None:
+def test_a_message_charges_nothing_and_uses_no_nonce(one: AnyIntent) -> None:
     judged = judge(case(one, open_policy(tx_daily_limit_eth="0")), FRESH)
     assert isinstance(judged, Allocation)
     assert (judged.account.spent, judged.account.nonces) == (FRESH.spent, {})
@@ -142,14 +142,14 @@ def test_a_message_charges_nothing_and_takes_no_nonce(one: AnyIntent) -> None:
 
 
 @pytest.mark.parametrize("one", [message(), typed(), delegation()])
-def test_messages_are_closed_unless_a_policy_opens_them(one: AnyIntent) -> None:
+def test_messages_are_refused_unless_a_policy_allows_them(one: AnyIntent) -> None:
     rejected = refused(judge(case(one, policy()), FRESH))
     assert rejected.gate is Gate.ALLOWLIST
     assert rejected.kind == one.kind
 
 
 @pytest.mark.parametrize("one", [message(), typed(), delegation()])
-def test_messages_obey_the_rules_of_chains_and_keys_too(one: AnyIntent) -> None:
+def test_chain_and_key_rules_apply_to_messages(one: AnyIntent) -> None:
     elsewhere = open_policy(tx_allowed_chains=("sepolia",))
     reasons = [
         refused(judge(case(one, elsewhere), FRESH)).reason,
@@ -165,7 +165,7 @@ def test_messages_obey_the_rules_of_chains_and_keys_too(one: AnyIntent) -> None:
     ]
 
 
-def test_every_chain_is_a_chain_of_its_own_for_delegations() -> None:
+def test_a_delegation_for_every_chain_needs_a_policy_field() -> None:
     everywhere = delegation(chain_id=0)
     closed = judge(case(everywhere, open_policy(), chain=None), FRESH)
     assert refused(closed).reason is Reason.ANY_CHAIN_DELEGATION
@@ -188,7 +188,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("asked", "code", "place"), WRONG)
-def test_fields_that_are_no_transaction_are_refused_with_their_place(
+def test_fields_of_no_transaction_type_are_refused_with_their_place(
     asked: dict[str, Any], code: str, place: str
 ) -> None:
     terms: dict[str, Any] = {"gas_limit": 100_000, "idempotency_key": code} | asked
@@ -197,7 +197,7 @@ def test_fields_that_are_no_transaction_are_refused_with_their_place(
     assert rejected.evidence == {"code": code, "place": place}
 
 
-def test_every_delegate_of_a_transaction_is_judged_whoever_signed_for_it() -> None:
+def test_every_delegate_of_a_transaction_is_judged_regardless_of_its_signer() -> None:
     listed, elsewhere = delegation_by(SECRET), delegation_by(b"\x03" * 32, address=RECIPIENT)
     both = intent(tx_type=4, gas_limit=100_000, authorization_list=(listed, elsewhere))
     rejected = refused(judge(case(both, open_policy()), FRESH))
@@ -207,7 +207,7 @@ def test_every_delegate_of_a_transaction_is_judged_whoever_signed_for_it() -> No
     assert isinstance(judge(case(both, open_to_both), FRESH), Allocation)
 
 
-def test_a_transaction_carries_no_delegation_for_every_chain_without_the_policys_word() -> None:
+def test_a_transaction_with_a_delegation_for_every_chain_needs_a_policy_field() -> None:
     everywhere = delegation_by(b"\x02" * 32, chainId=0)
     one = intent(tx_type=4, gas_limit=100_000, authorization_list=(everywhere,))
     rejected = refused(judge(case(one, open_policy()), FRESH))
@@ -217,7 +217,7 @@ def test_a_transaction_carries_no_delegation_for_every_chain_without_the_policys
     assert isinstance(judge(case(one, allowed), FRESH), Allocation)
 
 
-def test_what_blobs_may_cost_counts_for_the_fee_cap() -> None:
+def test_the_fee_cap_includes_blobs() -> None:
     blobs = {"tx_type": 3, "blob_versioned_hashes": (HASH_OF_BLOB,) * 2}
     dear = intent(**blobs, gas_limit=21_000, max_fee_per_blob_gas_wei=10**12)
     rejected = refused(judge(case(dear, open_policy(tx_max_fee_eth="0.05")), FRESH))
@@ -226,12 +226,12 @@ def test_what_blobs_may_cost_counts_for_the_fee_cap() -> None:
     assert refused(judge(case(unsaid, open_policy()), FRESH)).reason is Reason.FEE_UNKNOWN
 
 
-def test_every_kind_meets_every_gate() -> None:
+def test_every_kind_passes_every_gate() -> None:
     assert all(list(rules) == list(Gate) for rules in RULES.values())
 
 
 @pytest.mark.parametrize("one", [intent(), message(), typed(), delegation()])
-def test_every_kind_reads_back_as_it_was_written(one: AnyIntent) -> None:
+def test_every_kind_round_trips(one: AnyIntent) -> None:
     raw = one.encode()
     assert decode_intent(raw) == one
     assert intent_digest(raw) == intent_digest(decode_intent(raw).encode())

@@ -1,4 +1,4 @@
-"""The signer's memory: every attack on one record is found, and nothing grows for ever."""
+"""The signer's memory: every attack on a record is detected, and the state stays bounded."""
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -26,7 +26,7 @@ HEAD = StateKey(ACCOUNT, "head", "")
 
 
 def lived(die: Crash | None = None) -> DictStateStore:
-    """Return the state after three signed intents, the last of which may have met a crash."""
+    """Return the state after three signed intents; the last may have been interrupted."""
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
     for n in range(2):
@@ -41,7 +41,7 @@ def live_keys(store: DictStateStore) -> list[StateKey]:
 
 
 def load(store: DictStateStore) -> Memory:
-    """Prove everything there is, as a start of the signer does."""
+    """Verify the whole state, as the signer does at start."""
     memory = Memory(store, SEALER, SLOT)
     memory.account(ACCOUNT)
     list(memory.pinned())
@@ -133,7 +133,7 @@ def test_an_attack_on_the_state_halts_the_signer(
 
 
 def hinting(store: DictStateStore) -> Memory:
-    """Let the store claim that everything may be forgotten."""
+    """Return the memory of a store that claims that every record may be forgotten."""
     for key in live_keys(store):
         value = store.records[key].value
         pinned = value is not None and b'"pinned":{' in value
@@ -156,21 +156,21 @@ def removed(memory: Memory, now_ms: int) -> int:
         (Crash.BEFORE_SIGNING, 30 * DAY_MS, 2),  # the third is pinned and not yet signed
     ],
 )
-def test_a_store_that_lies_about_what_may_go_loses_nothing(
+def test_a_store_with_false_hints_loses_no_record(
     die: Crash | None, age_ms: int, count: int
 ) -> None:
     assert removed(hinting(lived(die)), NOW_MS + age_ms) == count
 
 
-def test_only_what_is_pinned_is_made_again() -> None:
+def test_only_pinned_outcomes_are_recovered() -> None:
     assert list(load(lived()).pinned()) == []
     [(key, live)] = load(lived(Crash.BEFORE_OUTCOMES)).pinned()
     assert key == owner_key("alice", "2")
     assert (live.sequence, live.idempotency_key) == (3, "2")
 
 
-def test_what_the_store_shows_does_not_give_away_the_set_digest() -> None:
-    """A set whose proof is a sum of visible numbers falls to Wagner's generalised birthday."""
+def test_stored_records_do_not_reveal_the_set_digest() -> None:
+    """A set digest that sums visible numbers can be forged (Wagner's generalised birthday)."""
     store = lived()
     shown = [int.from_bytes(sealed[:MAC_BYTES], "big") for _, sealed in store.live_of(ACCOUNT)]
     heads = [
@@ -183,7 +183,7 @@ def test_what_the_store_shows_does_not_give_away_the_set_digest() -> None:
     assert not set(shown) & steps
 
 
-def test_live_records_go_when_done_and_expired_and_a_day_old() -> None:
+def test_live_records_are_forgotten_when_done_and_a_day_old() -> None:
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
     process.run([arrival(intent(expires_at_ms=NOW_MS + HOUR_MS))], NOW_MS)
@@ -196,7 +196,7 @@ def test_live_records_go_when_done_and_expired_and_a_day_old() -> None:
     assert load(process.disk.state).account(ACCOUNT).live_count == 2
 
 
-def test_forgetting_is_bounded_per_batch_and_ends_after_a_few() -> None:
+def test_forgetting_is_bounded_per_batch_and_finishes_in_a_few() -> None:
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
     many = [intent(idempotency_key=f"{n}", gas_limit=1) for n in range(FORGET_COUNT_MAX + 8)]
@@ -210,7 +210,7 @@ def test_forgetting_is_bounded_per_batch_and_ends_after_a_few() -> None:
     assert counts == [8 + 1, 2]
 
 
-def test_a_record_is_written_per_intent_and_a_head_per_account_and_commit() -> None:
+def test_a_commit_writes_one_record_per_intent_and_one_head_per_account() -> None:
     _, registry = registered()
     process = SignerProcess(Disk(), registry, provisioned(registry))
     for n in range(50):
@@ -239,7 +239,7 @@ def test_a_state_behind_the_newest_outcome_halts_before_any_live_record_is_read(
 @pytest.mark.parametrize(
     "place", [HEAD, StateKey("", "slot", SLOT), StateKey(ACCOUNT, "live", owner_key("alice", "2"))]
 )
-def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> None:
+def test_a_record_of_another_version_halts_with_an_explanation(place: StateKey) -> None:
     store = lived()
     put(store, place, SEALER.seal(place, b'{"v":2}'))
 
@@ -252,8 +252,8 @@ def test_a_record_of_another_version_halts_in_a_sentence(place: StateKey) -> Non
         read()
 
 
-def test_the_next_batch_sees_what_the_last_one_changed_and_nobody_drained() -> None:
-    """Outcomes may go with the next batch: until then the store has the older record."""
+def test_the_next_batch_sees_undrained_changes() -> None:
+    """Outcomes may be committed with the next batch; until then the store has the old record."""
     memory = load(store := lived(Crash.BEFORE_SIGNING))
     [(key, live)] = memory.pinned()
     memory.set_live(key, live.done())

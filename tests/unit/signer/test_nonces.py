@@ -1,4 +1,4 @@
-"""Authorizations (EIP-7702) count as what they are: users of an address's nonces."""
+"""Authorizations (EIP-7702) use nonces of their address, like transactions."""
 
 from typing import Any
 
@@ -36,9 +36,9 @@ def delegation(**changes: Any) -> AuthorizationIntent:
 
 
 def after(*row: AnyIntent, account: Account = FRESH) -> tuple[Account, list[int | Reason | None]]:
-    """Return the account after intents were judged, and each one's nonce or the reason it has none.
+    """Decide intents; return the account, and each intent's nonce or reason.
 
-    Between any two the account is stored and loaded again.
+    The account is encoded and decoded after each intent.
     """
     found: list[int | Reason | None] = []
     for one in row:
@@ -52,18 +52,18 @@ def after(*row: AnyIntent, account: Account = FRESH) -> tuple[Account, list[int 
     return account, found
 
 
-def test_an_authorization_takes_its_turn_among_transactions() -> None:
+def test_an_authorization_uses_the_next_nonce_like_a_transaction() -> None:
     _, nonces = after(intent(), delegation(), intent(), delegation(), delegation(), intent())
     assert nonces == [0, 1, 2, 3, 4, 5]
 
 
-def test_an_address_may_carry_its_own_authorization() -> None:
+def test_a_transaction_may_carry_an_authorization_of_its_own_address() -> None:
     account, nonces = after(intent(), delegation(nonce=2), intent(), intent())
     assert nonces == [0, 2, 1, 3]
     assert account.ahead is None
 
 
-def test_only_one_authorization_stands_behind_the_next_transaction() -> None:
+def test_only_one_authorization_may_follow_the_next_transaction() -> None:
     _, nonces = after(delegation(nonce=1), delegation(nonce=1), delegation(nonce=2), delegation())
     assert nonces == [1, Reason.NONCE_TOO_HIGH, Reason.NONCE_TOO_HIGH, 0]
 
@@ -72,7 +72,7 @@ def test_only_one_authorization_stands_behind_the_next_transaction() -> None:
     ("nonce", "expected"),
     [(1, Reason.NONCE_USED), (2, 2), (3, 3), (4, Reason.NONCE_TOO_HIGH)],
 )
-def test_an_explicit_nonce_is_the_next_one_or_the_one_behind_it(
+def test_an_explicit_nonce_is_the_next_one_or_the_one_after_it(
     nonce: int, expected: int | Reason
 ) -> None:
     account, _ = after(intent(), intent())
@@ -87,7 +87,7 @@ def test_an_authorization_for_every_chain_uses_its_nonce_on_each_of_them() -> No
     assert after(intent(), account=account)[1] == [3]
 
 
-def test_an_authorization_for_every_chain_gets_a_nonce_that_is_free_on_each_of_them() -> None:
+def test_an_authorization_for_every_chain_gets_a_nonce_that_is_free_on_all() -> None:
     account, _ = after(intent(), delegation(nonce=2), intent(chain_id=MAINNET))
     assert after(delegation(chain_id=EVERY_CHAIN), account=account)[1] == [1]
     account, nonces = after(intent(), delegation(chain_id=EVERY_CHAIN), account=account)
@@ -97,7 +97,7 @@ def test_an_authorization_for_every_chain_gets_a_nonce_that_is_free_on_each_of_t
     ]
 
 
-def test_what_is_remembered_for_every_chain_is_bounded() -> None:
+def test_authorizations_for_every_chain_are_limited() -> None:
     everywhere = delegation(chain_id=EVERY_CHAIN)
     account, nonces = after(*[everywhere] * ANY_CHAIN_MAX)
     assert nonces == list(range(ANY_CHAIN_MAX))
@@ -105,16 +105,16 @@ def test_what_is_remembered_for_every_chain_is_bounded() -> None:
     assert after(delegation(), account=account)[1] == [ANY_CHAIN_MAX]
 
 
-def test_what_is_pending_does_not_free_the_nonce_of_an_authorization() -> None:
+def test_a_pending_nonce_does_not_free_the_nonce_of_an_authorization() -> None:
     account, _ = after(delegation(nonce=1))
-    told = report(intent(), pending_nonce=1)
-    judged = judge(case(intent(), OPEN, simulation=told), account)
+    simulated = report(intent(), pending_nonce=1)
+    judged = judge(case(intent(), OPEN, simulation=simulated), account)
     assert not isinstance(judged, Duplicate)
     assert isinstance(judged.live.pinned, TransactionSigned)
     assert judged.live.pinned.nonce == 2
 
 
-def test_a_head_without_authorizations_is_written_as_ever() -> None:
+def test_an_account_head_without_authorizations_keeps_its_bytes() -> None:
     account, _ = after(intent())
     assert b"ahead" not in account.encode()
     assert account.nonces == {f"{address_of(SECRET)}@{BASE}": 0}

@@ -1,4 +1,4 @@
-"""The registry takes proven records in order, and after a refusal it is what it was."""
+"""The registry applies verified records in order; a refused record changes nothing."""
 
 import copy
 from collections.abc import Callable
@@ -43,14 +43,14 @@ OPEN_OPS = AccountOpened(account="ops")
 
 
 def refuses(registry: Registry, raw: bytes, because: str) -> None:
-    """Check that a record is refused and leaves no trace."""
+    """Check that a record is refused and the registry unchanged."""
     before = copy.deepcopy(registry)
     with pytest.raises(RegistryRecordError, match=because):
         registry.apply(raw)
     assert registry == before
 
 
-def test_records_in_order_build_up_the_organisation() -> None:
+def test_records_in_order_build_the_registry() -> None:
     operator, registry = registered()
     assert (registry.org, registry.partitions) == ("acme", 4)
     assert registry.accounts == {ACCOUNT}
@@ -74,14 +74,14 @@ def sealed_body(body: bytes) -> bytes:
 
 
 def renumbered(op: Operator, number: int) -> bytes:
-    """Return the next record with a number that the model itself would not take."""
+    """Return the next record with a sequence that the model would reject."""
     body = op.record(OPEN_OPS).encode()
     return body.replace(b'"sequence":%d' % len(op.written), b'"sequence":%d' % number)
 
 
-# Each attack gets an operator whose next record would be taken, and bends that record.
+# Each attack gets an operator with a valid next record, and modifies that record.
 ATTACKS: dict[str, tuple[str, Callable[[Operator], bytes]]] = {
-    "signed by nobody known": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), MALLORY)),
+    "signed by an unknown key": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), MALLORY)),
     "signed by an agent": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), ALICE)),
     "signed by the signer": ("admin", lambda op: op.sealed(op.record(OPEN_OPS), SIGNER)),
     "signed as something else": (
@@ -162,7 +162,7 @@ def ethereum(**changes: Any) -> ChainSet:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_a_bent_record_is_refused_and_changes_nothing(name: str) -> None:
+def test_an_invalid_record_is_refused_and_changes_nothing(name: str) -> None:
     operator, registry = registered(AccountOpened(account="other"))
     because, attack = ATTACKS[name]
     refuses(registry, attack(operator), because)
@@ -170,7 +170,7 @@ def test_a_bent_record_is_refused_and_changes_nothing(name: str) -> None:
     assert "ops" in registry.accounts
 
 
-def test_no_single_altered_byte_of_a_record_is_taken() -> None:
+def test_a_record_with_one_altered_byte_is_refused() -> None:
     operator, registry = founded()
     raw = operator.write(OPEN_OPS)
     before = copy.deepcopy(registry)
@@ -182,13 +182,13 @@ def test_no_single_altered_byte_of_a_record_is_taken() -> None:
                 registry.apply(bytes(altered))
             except RegistryRecordError:
                 continue
-            # The key's name is a hint and not signed: it may be wrong, the content may not.
+            # The key id is an unsigned hint: it may be wrong, the content may not.
             assert registry.accounts == {"ops"}
             registry = copy.deepcopy(before)
     assert registry == before
 
 
-def test_only_the_trusted_first_record_founds_the_organisation() -> None:
+def test_only_the_trust_root_is_accepted_as_the_first_record() -> None:
     operator = Operator()
     genesis = operator.write(founding())
     mallory = Operator(MALLORY)
@@ -206,13 +206,13 @@ def test_the_first_record_must_be_signed_by_a_key_that_it_names() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"sequence": 1}, {"previous": "0x" + "11" * 32}])
-def test_a_first_record_that_follows_another_founds_nothing(changes: dict[str, object]) -> None:
+def test_a_first_record_with_a_previous_one_is_refused(changes: dict[str, object]) -> None:
     operator = Operator()
     record = operator.record(founding(), **changes)
     refuses(Registry(record_digest(record.encode())), operator.sealed(record), r"record -?\d+$")
 
 
-def test_any_admin_may_sign_and_nobody_else() -> None:
+def test_only_admins_may_sign() -> None:
     operator = Operator()
     genesis = operator.write(founding(admin_keys=(ADMIN.public_key, SIMULATOR.public_key)))
     registry = Registry(operator.head)
@@ -244,7 +244,7 @@ def test_a_setting_of_a_wrong_value_is_refused(name: str, value: object) -> None
     assert registry.settings == Settings()
 
 
-def test_settings_change_what_they_name_and_nothing_else() -> None:
+def test_a_setting_changes_only_itself() -> None:
     operator, registry = founded()
     entries: list[Entry] = [
         SettingSet(name="policies.require_explicit", value=False),
@@ -261,14 +261,14 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
         assert registry.settings == settings
 
 
-def test_an_agent_may_change_in_everything_but_its_account() -> None:
+def test_an_agents_account_cannot_change() -> None:
     operator, registry = registered()
     changed = agent(public_key=MALLORY.public_key, active=False, expires_at_ms=NOW_MS)
     registry.apply(operator.write(changed))
     assert registry.agents["alice"] == changed
 
 
-def test_a_chain_may_keep_give_up_and_take_over_names() -> None:
+def test_chains_may_keep_release_and_take_over_names() -> None:
     operator, registry = registered()
     registry.apply(operator.write(chain(aliases=("base-new",))))
     assert registry.chain_named("base-mainnet") is None
@@ -280,7 +280,7 @@ def test_a_chain_may_keep_give_up_and_take_over_names() -> None:
     assert registry.chain_named("ethereum") is None
 
 
-def test_the_last_policy_of_a_name_counts_and_has_a_digest_of_its_own() -> None:
+def test_the_newest_policy_of_a_name_is_in_force_with_its_own_digest() -> None:
     operator, registry = registered()
     first = registry.policies["standard"].digest
     registry.apply(
@@ -290,13 +290,13 @@ def test_the_last_policy_of_a_name_counts_and_has_a_digest_of_its_own() -> None:
     assert registry.policies["standard"].digest != first
 
 
-def test_a_service_that_was_switched_off_has_no_key() -> None:
+def test_an_inactive_service_has_no_key() -> None:
     operator, registry = registered()
     registry.apply(operator.write(service(SIMULATOR, "simulator", active=False)))
     assert registry.service_key("simulator", SIMULATOR.keyid) is None
 
 
-def test_a_service_has_its_key_in_its_own_role_alone() -> None:
+def test_a_services_key_belongs_to_its_role_only() -> None:
     _, registry = registered()
     assert registry.service_key("simulator", SIGNER.keyid) is None
     assert registry.service_key("signer", SIMULATOR.keyid) is None
@@ -304,15 +304,15 @@ def test_a_service_has_its_key_in_its_own_role_alone() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"Z" * 5_000, b"\\u001b[2J"])
-def test_a_refusal_is_short_enough_to_be_recorded(junk: bytes) -> None:
+def test_a_refusal_fits_into_an_audit_record(junk: bytes) -> None:
     operator, registry = founded()
     body = operator.record(OPEN_OPS).encode()
-    lies = [
+    forgeries = [
         body.replace(b'"org"', b'"' + junk + b'":1,"org"'),
         body.replace(b"account.opened", junk),
     ]
-    for lie in lies:
-        raw = MALLORY.seal(REGISTRY_TYPE, lie).encode()
+    for forgery in forgeries:
+        raw = MALLORY.seal(REGISTRY_TYPE, forgery).encode()
         assert len(raw) < INTERNAL_BYTES_MAX
         with pytest.raises(RegistryRecordError) as refusal:
             registry.apply(raw)
@@ -320,6 +320,6 @@ def test_a_refusal_is_short_enough_to_be_recorded(junk: bytes) -> None:
         assert str(refusal.value).isprintable()
 
 
-def test_nothing_precedes_the_first_record() -> None:
+def test_an_empty_registry_has_the_genesis_head() -> None:
     assert GENESIS_PREVIOUS == "0x" + "00" * 32
     assert Registry("0x" + "11" * 32).head == GENESIS_PREVIOUS

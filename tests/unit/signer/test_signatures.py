@@ -47,9 +47,7 @@ RFC_8032 = [
 
 
 @pytest.mark.parametrize(("seed", "public", "message", "signature"), RFC_8032)
-def test_signatures_are_those_of_the_rfc(
-    seed: str, public: str, message: str, signature: str
-) -> None:
+def test_signatures_match_the_rfc(seed: str, public: str, message: str, signature: str) -> None:
     signer = Ed25519Signer("rfc", bytes.fromhex(seed))
     assert signer.public_key == "0x" + public
     assert signer.sign(bytes.fromhex(message)).hex() == signature
@@ -57,7 +55,7 @@ def test_signatures_are_those_of_the_rfc(
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_signature_holds_for_its_own_bytes_only(size: int) -> None:
+def test_a_signature_is_valid_for_its_bytes_only(size: int) -> None:
     message = b"m" * size
     signature = ALICE.sign(message)
     for _ in range(2):  # the second time may come from memory
@@ -76,14 +74,14 @@ def test_a_signature_holds_for_its_own_bytes_only(size: int) -> None:
 
 
 @pytest.mark.parametrize("bit", range(0, 512, 13))
-def test_a_flipped_bit_of_a_signature_is_noticed(bit: int) -> None:
+def test_a_signature_with_a_flipped_bit_is_invalid(bit: int) -> None:
     signature = bytearray(ALICE.sign(BODY))
     signature[bit // 8] ^= 1 << bit % 8
     with pytest.raises(InvalidSignatureError):
         verify(ALICE.public_key, bytes(signature), BODY)
 
 
-def test_a_signature_has_no_second_form() -> None:
+def test_a_malleated_signature_is_invalid() -> None:
     """S + L verifies under implementations that do not reduce (RFC 8032, section 8.4)."""
     signature = ALICE.sign(BODY)
     s = int.from_bytes(signature[32:], "little") + GROUP_ORDER
@@ -92,7 +90,7 @@ def test_a_signature_has_no_second_form() -> None:
 
 
 @pytest.mark.parametrize("public_key", ["0x" + "ff" * 32, "0x" + "02" + "00" * 31, "0x00"])
-def test_a_public_key_that_is_no_point_proves_nothing(public_key: str) -> None:
+def test_an_invalid_public_key_verifies_nothing(public_key: str) -> None:
     with pytest.raises(InvalidSignatureError):
         verify(public_key, ALICE.sign(BODY), BODY)
 
@@ -121,7 +119,7 @@ def test_an_envelope_of_another_type_does_not_open() -> None:
         open_envelope(renamed, KEY_REQUEST_TYPE, ALICE.public_key)
 
 
-def test_a_bare_signature_over_the_body_is_not_an_envelope_s() -> None:
+def test_a_signature_over_the_bare_body_is_invalid_for_the_envelope() -> None:
     envelope = sealed(intent())
     bare = base64.b64encode(ALICE.sign(BODY)).decode()
     signature = envelope.signatures[0].model_copy(update={"sig": bare})
@@ -131,12 +129,12 @@ def test_a_bare_signature_over_the_body_is_not_an_envelope_s() -> None:
         )
 
 
-def test_another_library_call_verifies_an_envelope() -> None:
+def test_cryptography_verifies_an_envelope() -> None:
     key = Ed25519PrivateKey.from_private_bytes(b"a" * 32).public_key()
     key.verify(sealed(intent()).signature(), pae(INTENT_TYPE, BODY))
 
 
-def test_an_event_is_signed_over_its_gated_form() -> None:
+def test_an_event_is_signed_over_its_redacted_form() -> None:
     event = signed(intent(), raw_transaction="0x02", transaction_hash="0x" + "00" * 32)
     outcome = decode_outcome(SIGNER.sign_event(event))
     verify_event(outcome, SIGNER.public_key)
@@ -163,7 +161,7 @@ def test_an_event_s_signature_covers_each_field(field: str) -> None:
 
 
 def _other(field: str, value: Any) -> Any:
-    """Return another value for a field; one that was absent is added."""
+    """Return another value for a field, or a value for an absent one."""
     absent: dict[str, Any] = {
         "tx_type": 4,
         "gas_price_wei": 1,
@@ -180,17 +178,17 @@ def _other(field: str, value: Any) -> Any:
     return value[:-1] + ("0" if value[-1] != "0" else "1")
 
 
-def test_an_event_is_signed_the_same_every_time_even_when_it_carries_a_signature() -> None:
+def test_signing_an_event_ignores_its_current_signature() -> None:
     once = SIGNER.sign_event(signed(intent()))
     assert SIGNER.sign_event(decode_outcome(once)) == once
 
 
-def test_an_unsigned_event_proves_nothing() -> None:
+def test_an_unsigned_event_is_invalid() -> None:
     with pytest.raises(InvalidSignatureError):
         verify_event(signed(intent()), SIGNER.public_key)
 
 
-def test_a_signing_key_is_not_copied_pickled_or_printed() -> None:
+def test_a_signing_key_cannot_be_copied_pickled_or_printed() -> None:
     for copying in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="cannot be copied"):
             copying(ALICE)

@@ -26,11 +26,11 @@ SOUND = sealed_report(REPORT)
 REGISTRY = registered(service(MALLORY, "gateway"))[1]
 
 
-def test_a_registered_simulator_s_report_is_believed() -> None:
+def test_a_registered_simulators_report_is_trusted() -> None:
     assert verified_report(SOUND, REGISTRY, ASKED, NAME) == (REPORT, None)
 
 
-def test_no_report_is_no_problem_yet() -> None:
+def test_an_absent_report_is_no_problem() -> None:
     assert verified_report(None, REGISTRY, ASKED, NAME) == (None, None)
 
 
@@ -53,12 +53,12 @@ UNTRUSTED: dict[str, Envelope] = {
 
 
 @pytest.mark.parametrize("name", UNTRUSTED)
-def test_a_report_is_not_believed(name: str) -> None:
+def test_an_invalid_report_is_not_trusted(name: str) -> None:
     judged = verified_report(UNTRUSTED[name], REGISTRY, ASKED, NAME)
     assert judged == (None, Reason.SIMULATION_UNTRUSTED)
 
 
-def test_a_simulator_that_was_switched_off_is_not_believed_any_more() -> None:
+def test_a_revoked_simulators_report_is_not_trusted() -> None:
     _, registry = registered(service(SIMULATOR, "simulator", active=False))
     judged = verified_report(SOUND, registry, ASKED, NAME)
     assert judged == (None, Reason.SIMULATION_UNTRUSTED)

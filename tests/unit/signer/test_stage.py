@@ -1,4 +1,4 @@
-"""The sixth gate: what it trusts, when it signs, and what it never does twice."""
+"""Signing stage: authentication, duplicates, crash recovery and charges."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def reasons(disk: Disk) -> list[str]:
     return [o.reason if isinstance(o, IntentRejected) else "signed" for o in disk.outcomes]
 
 
-def test_an_intent_is_charged_and_signed_once_as_it_was_asked() -> None:
+def test_an_intent_is_charged_and_signed_once_as_requested() -> None:
     process = fresh()
     process.run([arrival(intent(value_wei=3 * ETH, nonce=0))], NOW_MS)
     [outcome] = process.disk.outcomes
@@ -61,7 +61,7 @@ def test_an_intent_is_charged_and_signed_once_as_it_was_asked() -> None:
     assert topics == [Topic.OUTCOMES, Topic.SIGNED]
 
 
-def test_what_the_gates_thought_does_not_matter() -> None:
+def test_the_verdicts_of_gates_do_not_matter() -> None:
     process = fresh()
     process.run([arrival(intent(value_wei=6 * ETH))], NOW_MS)  # no verdicts at all
     assert reasons(process.disk) == [Reason.DAILY_LIMIT_EXCEEDED]
@@ -81,7 +81,7 @@ def forged() -> dict[str, Arrival]:
         ),
         "for an agent of another account": arrival(intent(account="ops")),
         "for an unknown agent": arrival(intent(agent="mallory"), envelope=sealed(asked, MALLORY)),
-        "for an agent nobody knows": arrival(intent(agent="nobody")),
+        "for an unregistered agent": arrival(intent(agent="nobody")),
         "for another organisation": arrival(intent(org="evil")),
         "over no intent": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, b"{}")),
         "over loose JSON": arrival(asked, envelope=ALICE.seal(INTENT_TYPE, asked.encode() + b" ")),
@@ -98,7 +98,7 @@ def test_a_clearance_whose_intent_is_forged_ends_in_an_audit_record(name: str) -
     assert process.memory.account(ACCOUNT).sequence == 0
 
 
-def test_the_name_on_a_clearance_is_not_believed() -> None:
+def test_the_digest_in_a_clearance_is_not_trusted() -> None:
     process, asked = fresh(), intent()
     of_another = arrival(intent(value_wei=2), intent=arrival(asked).clearance.intent)
     process.run([of_another], NOW_MS)
@@ -108,7 +108,7 @@ def test_the_name_on_a_clearance_is_not_believed() -> None:
     assert "not the digest" in audit.detail
 
 
-def test_no_audit_record_bears_a_name_that_nobody_proved() -> None:
+def test_an_audit_record_names_no_unauthenticated_intent() -> None:
     process, asked = fresh(), arrival(intent())
     name = asked.clearance.intent
     forged_copy = arrival(intent(), envelope=sealed(intent(), MALLORY), intent=name)
@@ -119,7 +119,7 @@ def test_no_audit_record_bears_a_name_that_nobody_proved() -> None:
     assert refused.subject == input_digest(forged_copy.clearance.encode())
 
 
-def test_a_repetition_gets_an_audit_record_and_no_second_outcome() -> None:
+def test_a_duplicate_gets_an_audit_record_and_no_second_outcome() -> None:
     process = fresh()
     process.run([arrival(intent(), 0), arrival(intent(), 1)], NOW_MS)
     process.run([arrival(intent(), 2)], NOW_MS + 1)
@@ -130,7 +130,7 @@ def test_a_repetition_gets_an_audit_record_and_no_second_outcome() -> None:
     assert len({audit.id for audit in audits}) == 3
 
 
-def test_a_refused_intent_stays_refused_when_the_reason_is_gone() -> None:
+def test_a_refused_intent_stays_refused_after_the_policy_changes() -> None:
     process = fresh()
     asked = intent(value_wei=6 * ETH)
     process.run([arrival(asked)], NOW_MS)
@@ -139,7 +139,7 @@ def test_a_refused_intent_stays_refused_when_the_reason_is_gone() -> None:
     assert reasons(process.disk) == [Reason.DAILY_LIMIT_EXCEEDED]
 
 
-def test_one_key_for_two_bodies_is_a_conflict_and_both_stay_decided() -> None:
+def test_one_idempotency_key_for_two_intents_is_a_conflict_and_both_stay_decided() -> None:
     process = fresh()
     first, second = intent(value_wei=1), intent(value_wei=2)
     process.run([arrival(first), arrival(second)], NOW_MS)
@@ -150,7 +150,7 @@ def test_one_key_for_two_bodies_is_a_conflict_and_both_stay_decided() -> None:
     assert len(process.disk.audits) == 2
 
 
-def test_one_idempotency_key_of_two_agents_is_two_keys() -> None:
+def test_every_agent_has_its_own_idempotency_keys() -> None:
     _, registry = registered(
         agent(agent="bob", public_key=MALLORY.public_key, key_paths=("agents/alice/keys/hot",))
     )
@@ -184,7 +184,7 @@ def test_a_forgotten_intent_gets_no_second_outcome_when_its_key_was_used_again()
 
 
 @pytest.mark.parametrize("expires_in_ms", [0, 2 * DAY_MS])
-def test_what_the_state_no_longer_knows_is_looked_up_before_it_is_refused(
+def test_an_intent_missing_from_the_state_is_looked_up_before_it_is_refused(
     expires_in_ms: int,
 ) -> None:
     asked = intent(expires_at_ms=NOW_MS + expires_in_ms)
@@ -195,7 +195,7 @@ def test_what_the_state_no_longer_knows_is_looked_up_before_it_is_refused(
     assert [audit.action for audit in survived.audits] == ["intent.duplicate"]
 
 
-def test_what_is_remembered_is_not_looked_up() -> None:
+def test_a_remembered_intent_is_not_looked_up() -> None:
     process = fresh()
     asked = intent(expires_at_ms=NOW_MS + 1)
     process.run([arrival(asked)], NOW_MS)
@@ -208,13 +208,13 @@ def test_what_is_remembered_is_not_looked_up() -> None:
     assert [audit.action for audit in process.disk.audits] == ["intent.duplicate"]
 
 
-def test_an_expired_intent_that_nobody_decided_is_refused_as_expired() -> None:
+def test_an_undecided_expired_intent_is_refused_as_expired() -> None:
     process = fresh()
     process.run([arrival(intent(expires_at_ms=NOW_MS))], NOW_MS)
     assert reasons(process.disk) == [Reason.EXPIRED]
 
 
-def test_a_key_that_does_not_open_refuses_and_charges_nothing() -> None:
+def test_a_key_that_does_not_open_causes_a_refusal_without_a_charge() -> None:
     process = fresh()
 
     def closed(*_: object) -> None:
@@ -227,7 +227,7 @@ def test_a_key_that_does_not_open_refuses_and_charges_nothing() -> None:
     assert (account.spent_wei(NOW_MS), account.nonces) == (0, {})
 
 
-def test_time_never_runs_backwards_through_a_restart() -> None:
+def test_time_never_goes_back_after_a_restart() -> None:
     process = fresh()
     process.run([arrival(intent(value_wei=5 * ETH))], NOW_MS)
     again = fresh(process.disk)
@@ -254,7 +254,7 @@ def test_a_crash_at_any_point_leads_to_the_same_single_outcome(die: Crash) -> No
 
 
 @pytest.mark.parametrize("die", [Crash.BEFORE_SIGNING, Crash.BEFORE_OUTCOMES])
-def test_an_allocation_is_signed_as_pinned_whatever_has_changed_since(die: Crash) -> None:
+def test_an_allocation_is_signed_as_pinned_despite_registry_changes(die: Crash) -> None:
     first = fresh()
     with pytest.raises(Died):
         first.run(
@@ -279,7 +279,7 @@ def test_an_allocation_is_signed_as_pinned_whatever_has_changed_since(die: Crash
     assert made[outcome.intent] == {first.disk.published[-1].value}
 
 
-def test_what_is_signed_after_a_crash_counts_from_then_on() -> None:
+def test_a_charge_recovered_after_a_crash_counts_from_the_recovery() -> None:
     first = fresh()
     with pytest.raises(Died):
         first.run([arrival(intent(value_wei=5 * ETH))], NOW_MS, Crash.BEFORE_SIGNING)
@@ -291,7 +291,7 @@ def test_what_is_signed_after_a_crash_counts_from_then_on() -> None:
     assert account.spent_wei(back_ms + SPENT_MS + 1) == 0
 
 
-def test_an_allocation_whose_key_is_another_now_halts_the_signer() -> None:
+def test_a_changed_key_of_a_pinned_allocation_halts_the_signer() -> None:
     first = fresh()
     with pytest.raises(Died):
         first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
@@ -316,7 +316,7 @@ def test_a_signed_batch_may_be_committed_with_the_next_one() -> None:
     assert reasons(process.disk) == ["signed", "signed"]
 
 
-def test_a_simulation_for_another_intent_does_not_count() -> None:
+def test_a_simulation_for_another_intent_is_untrusted() -> None:
     process = fresh()
     asked = intent(simulate_first=True)
     other = sealed_report(report(intent(simulate_first=True, value_wei=2)))
@@ -333,7 +333,7 @@ def test_an_outcome_s_signature_covers_every_field() -> None:
             verify_event(outcome.model_copy(update=change), SIGNER.public_key)
 
 
-def test_an_intent_that_once_expired_too_far_ahead_stays_refused_when_it_no_longer_does() -> None:
+def test_an_intent_refused_for_a_far_expiry_stays_refused() -> None:
     process = fresh()
     far = intent(expires_at_ms=NOW_MS + 3 * DAY_MS)
     process.run([arrival(far)], NOW_MS)
@@ -345,20 +345,20 @@ def test_an_intent_that_once_expired_too_far_ahead_stays_refused_when_it_no_long
     assert process.disk.audits[-1].action == "intent.duplicate"
 
 
-def test_refusals_of_far_expiry_leave_one_record_for_each_day_until_it_is_over() -> None:
+def test_refusals_for_a_far_expiry_leave_one_marker_per_day_of_expiry() -> None:
     process = fresh()
     day_ms = NOW_MS // DAY_MS * DAY_MS + 9 * DAY_MS
     far = [intent(idempotency_key=f"{n}", expires_at_ms=day_ms + n) for n in (0, 1, DAY_MS)]
     process.run([arrival(one) for one in far], NOW_MS)
-    kept = []
+    markers = []
     for n, days in enumerate((3, 10, 12)):
         at_ms = day_ms + (days - 9) * DAY_MS + 1
         process.run([arrival(intent(idempotency_key=f"late-{n}", expires_at_ms=at_ms + 1))], at_ms)
-        kept.append(process.memory.account(ACCOUNT).live_count - 1)
-    assert kept == [2, 1, 0]
+        markers.append(process.memory.account(ACCOUNT).live_count - 1)
+    assert markers == [2, 1, 0]
 
 
-def test_a_refusal_of_far_expiry_makes_no_later_intent_cost_a_look_up() -> None:
+def test_a_refusal_for_a_far_expiry_causes_no_later_ledger_queries() -> None:
     process = fresh()
     process.run([arrival(intent(expires_at_ms=NOW_MS + 365 * DAY_MS))], NOW_MS)
 

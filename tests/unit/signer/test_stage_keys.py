@@ -1,4 +1,4 @@
-"""What becomes of intents when keys rotate, end, or are of a chain that is not signed for."""
+"""Signing stage: intents whose keys were rotated, deactivated, or cannot sign."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_after_a_rotation_the_new_version_signs() -> None:
 
 
 @pytest.mark.parametrize("later", [rotated(), ended()])
-def test_what_was_pinned_before_is_signed_as_it_was_pinned(later: bytes) -> None:
+def test_an_outcome_pinned_before_a_key_change_is_signed_with_the_old_version(later: bytes) -> None:
     first = process()
     with pytest.raises(Died):
         first.run([arrival(intent())], NOW_MS, Crash.BEFORE_SIGNING)
@@ -71,7 +71,7 @@ def test_what_was_pinned_before_is_signed_as_it_was_pinned(later: bytes) -> None
 
 
 @pytest.mark.parametrize("history", [(ended(),), (rotated(), ended(2))])
-def test_a_deactivated_key_refuses_and_is_not_even_opened(history: tuple[bytes, ...]) -> None:
+def test_a_deactivated_key_is_refused_and_not_opened(history: tuple[bytes, ...]) -> None:
     signer = process(*history)
     signer.stage.key_use.open_key = unopened  # type: ignore[assignment]  # it never returns
     signer.run([arrival(intent())], NOW_MS)
@@ -83,7 +83,7 @@ def test_a_deactivated_key_refuses_and_is_not_even_opened(history: tuple[bytes, 
     )
 
 
-def test_a_rotated_out_key_signs_nothing_however_often_its_answer_is_replayed() -> None:
+def test_replaying_the_answer_of_a_rotated_key_does_not_reactivate_it() -> None:
     first = SIGNER.sign_event(key_answer(key_request()))
     signer = process(rotated(), first, first)
     for n in range(3):
@@ -92,7 +92,7 @@ def test_a_rotated_out_key_signs_nothing_however_often_its_answer_is_replayed() 
     assert senders == {address_of(SECOND)}
 
 
-def test_a_key_of_another_account_is_none_even_where_its_path_was_granted() -> None:
+def test_another_accounts_key_is_unknown_even_if_its_path_is_granted() -> None:
     signer = process()
     carol = intent(agent="carol", account="ops")
     case = arrival(carol)
@@ -102,7 +102,7 @@ def test_a_key_of_another_account_is_none_even_where_its_path_was_granted() -> N
     assert (refused.reason, refused.account) == (Reason.KEY_UNKNOWN, "ops")
 
 
-def test_a_key_that_only_holds_an_address_refuses() -> None:
+def test_a_key_that_cannot_sign_is_refused() -> None:
     public_key = ed25519.public_key(bytearray(SECRET))
     request = key_request(chain=KeyChain.SOLANA)
     answer = key_answer(
@@ -134,7 +134,7 @@ STRANGER = agent(agent="stranger", key_paths=())
         ({"nonce": 7}, Reason.NONCE_TOO_HIGH),
     ],
 )
-def test_no_key_is_opened_for_an_intent_that_is_refused_anyway(
+def test_no_key_is_opened_for_an_intent_that_is_refused(
     changes: dict[str, Any], reason: Reason
 ) -> None:
     _, registry = registered(STRANGER, under=policy(tx_max_value_eth="5"))
@@ -146,7 +146,7 @@ def test_no_key_is_opened_for_an_intent_that_is_refused_anyway(
     assert refused.reason is reason
 
 
-def test_a_key_whose_holders_fail_is_tried_once_in_a_batch_and_anew_in_the_next() -> None:
+def test_a_failing_key_is_tried_once_per_batch() -> None:
     signer, tried = process(), []
     sound = signer.stage.key_use.open_key
 

@@ -1,4 +1,4 @@
-"""One row for each way in which a document is refused: the code and the exact place."""
+"""Every error of typed data, with its code and exact place."""
 
 import json
 from typing import Any
@@ -46,12 +46,12 @@ NO_BYTES = (None, 1, "", "ab", "0xa", "0Xab", "0xzz", "text", "0x ab", [1, 2])
 
 
 def one(field_type: str, value: Any) -> Any:
-    """Return a document whose only value is of this type."""
+    """Return a document with one value, of this type."""
     return document("One", {"it": value}, One=f"{field_type} it")
 
 
 def nested(levels: int) -> Any:
-    """Return a message of structs one in another, this many in all."""
+    """Return a message of nested structs, this many in all."""
     types = {f"S{n}": f"S{n + 1} in" for n in range(1, levels)}
     return made_of("S1", **types, **{f"S{levels}": "bool in"})
 
@@ -64,13 +64,13 @@ def arrays(levels: int) -> Any:
 
 
 def types(count: int) -> Any:
-    """Return a document of so many types, all in use."""
+    """Return a document with this many types, all used."""
     most = {f"T{n}": "bool it" for n in range(count - 1)}
     return made_of("All", All=", ".join(f"{name} m{name}" for name in most), **most)
 
 
 def repeating() -> Any:
-    """Return a small document whose types' hashes cover a megabyte: each contains all after it."""
+    """Return a small document with a megabyte of encoded types: each contains all later ones."""
     wide = ", ".join(f"bool m{n:063}" for n in range(30))
     chain = {f"S{n}": f"{wide}, S{n + 1}[] in" for n in range(1, 31)}
     message: dict[str, Any] = {f"m{n:063}": True for n in range(30)} | {"in": []}
@@ -182,7 +182,7 @@ ROWS: list[tuple[Code, str, Any]] = [
 
 
 @pytest.mark.parametrize(("code", "place", "made"), ROWS)
-def test_each_breach_is_named_with_its_place(code: Code, place: str, made: Any) -> None:
+def test_each_violation_is_reported_with_its_place(code: Code, place: str, made: Any) -> None:
     with pytest.raises(TypedDataError) as refusal:
         read(made)
     assert (refusal.value.code, refusal.value.place) == (code, place)
@@ -217,11 +217,11 @@ def test_every_code_has_a_row_and_a_meaning() -> None:
         document("Permit", PERMIT["message"], Permit=PERMIT_MEMBERS) | {"domain": {}},
     ],
 )
-def test_the_last_value_inside_each_row_is_read(made: Any) -> None:
+def test_the_boundary_value_of_each_row_is_accepted(made: Any) -> None:
     assert len(read(made).digest) == 32
 
 
-def test_a_refusal_repeats_no_value_of_the_document() -> None:
+def test_an_error_repeats_no_value_of_the_document() -> None:
     for _, _, made in ROWS:
         with pytest.raises(TypedDataError) as refusal:
             read(made)
@@ -229,6 +229,6 @@ def test_a_refusal_repeats_no_value_of_the_document() -> None:
         assert str(refusal.value).isascii()
 
 
-def test_the_same_message_for_another_chain_is_refused_by_its_domain() -> None:
+def test_a_message_for_another_chain_is_rejected_by_its_domain() -> None:
     with pytest.raises(TypedDataError, match=r"domain\.chainId .*8453"):
         read(changed(PERMIT, "domain.chainId", 1))

@@ -50,7 +50,7 @@ def reason(
         (4_102_444_800_000 - NOW_MS, Reason.EXPIRY_TOO_FAR),
     ],
 )
-def test_an_intent_lives_until_its_expiry_and_at_most_a_day(
+def test_an_intent_is_valid_until_its_expiry_and_at_most_a_day(
     expires_in_ms: int, expected: Reason | None
 ) -> None:
     assert reason(expires_at_ms=NOW_MS + expires_in_ms) == expected
@@ -88,13 +88,13 @@ def test_an_agent_acts_while_it_is_active_and_not_expired(
         ({"tx_max_value_eth": None, "tx_to_allowlist": ()}, IMPLICIT, None),
     ],
 )
-def test_what_a_policy_leaves_open_it_must_say_in_words(
+def test_open_fields_are_rejected_if_policies_must_be_explicit(
     left_open: dict[str, Any], settings: Settings, expected: Reason | None
 ) -> None:
     assert reason(policy(**left_open), settings=settings) == expected
 
 
-def test_the_fields_left_open_are_named() -> None:
+def test_the_rejection_names_the_open_fields() -> None:
     decision = decide(intent(), Policy(), Account(account=ACCOUNT), facts())
     assert isinstance(decision, Rejected)
     for name in ("tx_to_allowlist", "tx_max_value_eth", "intents_per_minute"):
@@ -123,14 +123,14 @@ def judged(count: int, at_ms: int, name: str = "alice") -> Account:
         ("unlimited", 1000, 0, None),
     ],
 )
-def test_a_minute_brings_as_many_intents_as_the_policy_says(
+def test_intents_per_minute_are_limited(
     limit: int | str, before: int, age_ms: int, expected: Reason | None
 ) -> None:
     account = judged(before, NOW_MS - age_ms)
     assert reason(policy(intents_per_minute=limit), account=account) == expected
 
 
-def test_the_rate_of_one_agent_is_not_the_other_s() -> None:
+def test_every_agent_has_its_own_rate() -> None:
     account = judged(5, NOW_MS, "bob")
     assert reason(policy(intents_per_minute=1), account=account) is None
 
@@ -143,7 +143,7 @@ def test_an_idempotency_key_that_belongs_to_another_intent_conflicts() -> None:
     assert decision.evidence == {"first": owner.intent}
 
 
-def test_standing_comes_before_expiry_and_expiry_before_the_key_s_owner() -> None:
+def test_agent_then_expiry_then_idempotency_key_are_checked() -> None:
     owner = live_of(intent(value_wei=2))
     gone = agent(active=False)
     assert reason(expires_at_ms=NOW_MS, owner=owner, agent=gone) is Reason.AGENT_INACTIVE
@@ -151,7 +151,7 @@ def test_standing_comes_before_expiry_and_expiry_before_the_key_s_owner() -> Non
     assert reason(owner=owner) is Reason.IDEMPOTENCY_CONFLICT
 
 
-def test_a_sound_intent_passes_and_says_nothing() -> None:
+def test_a_valid_intent_passes_without_evidence() -> None:
     sound = case()
     assert sound.policy is not None
     account = Account(account=ACCOUNT)

@@ -26,7 +26,7 @@ ZERO = "0x" + "00" * 20
         ((RECIPIENT,), STRANGER, True, Reason.RECIPIENT_NOT_ALLOWED),
     ],
 )
-def test_money_goes_to_listed_addresses_only(
+def test_only_listed_recipients_pass(
     allowlist: object,
     to: str | None,
     *,
@@ -38,7 +38,7 @@ def test_money_goes_to_listed_addresses_only(
     assert (decision.reason if isinstance(decision, Rejected) else None) == expected
 
 
-def test_a_refusal_names_the_recipient() -> None:
+def test_the_rejection_names_the_recipient() -> None:
     under = policy(tx_to_allowlist=(STRANGER,))
     decision = decide(intent(), under, Account(account=ACCOUNT), facts())
     assert decision.evidence == {"to": RECIPIENT}

@@ -34,7 +34,7 @@ def spent(value_wei: int, age_ms: int, chain_id: int = 8453) -> Account:
         ("0.000000000000000003", 2, 0, 2, False),
     ],
 )
-def test_the_limit_itself_passes_and_one_wei_more_does_not(
+def test_a_sum_equal_to_the_limit_passes_and_one_wei_more_is_rejected(
     limit: str | None,
     before_wei: int,
     age_ms: int,
@@ -57,7 +57,7 @@ def test_all_chains_share_one_window() -> None:
     assert decision.evidence == {"spent_wei": str(5 * ETH), "limit_wei": str(5 * ETH)}
 
 
-def test_a_refusal_says_what_was_spent_and_what_the_limit_is() -> None:
+def test_the_rejection_names_the_spent_sum_and_the_limit() -> None:
     under = policy(tx_daily_limit_eth="5")
     decision = decide(intent(value_wei=3 * ETH), under, spent(5 * ETH // 2, 1), facts())
     assert isinstance(decision, Rejected)

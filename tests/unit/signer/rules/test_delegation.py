@@ -20,7 +20,7 @@ def decision(under: Policy, **changes: Any) -> Decision:
 
 
 @pytest.mark.parametrize("delegate", [STRANGER, NOBODY, "0X" + RECIPIENT[2:]])
-def test_an_account_is_given_to_no_code_but_what_is_listed(delegate: str) -> None:
+def test_only_listed_delegates_pass(delegate: str) -> None:
     for listed in ((), (RECIPIENT,)):
         under = policy(delegate_allowlist=listed, allow_any_chain_delegation=True)
         rejected = decision(under, delegate=delegate)
@@ -29,7 +29,7 @@ def test_an_account_is_given_to_no_code_but_what_is_listed(delegate: str) -> Non
         assert rejected.evidence == {"delegate": delegate}
 
 
-def test_a_delegation_on_every_chain_needs_the_policys_word() -> None:
+def test_a_delegation_for_every_chain_needs_a_policy_field() -> None:
     once = policy(delegate_allowlist=(RECIPIENT,))
     assert decision(once) == PASSED
     rejected = decision(once, chain_id=0)
@@ -48,7 +48,7 @@ def test_a_delegation_on_every_chain_needs_the_policys_word() -> None:
         ({"delegate": "0x1111"}, "authorization_address_malformed", "address"),
     ],
 )
-def test_what_the_protocol_does_not_allow_is_refused_with_its_place(
+def test_an_authorization_that_breaks_the_protocol_is_rejected_with_its_place(
     changes: dict[str, Any], code: str, place: str
 ) -> None:
     listed = policy().model_copy(update={"delegate_allowlist": (RECIPIENT, "0x1111")})

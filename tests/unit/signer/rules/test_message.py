@@ -25,7 +25,7 @@ def reason(message: bytes, *, raw: bool = False) -> Reason | None:
     return judged.reason if isinstance(judged, Rejected) else None
 
 
-def test_nothing_is_signed_unless_messages_are_on() -> None:
+def test_messages_are_rejected_unless_enabled() -> None:
     off = decision(HELLO, policy(allow_raw_hashes=True, eip712_default_policy="allow"))
     assert isinstance(off, Rejected)
     assert off.reason is Reason.MESSAGE_SIGNING_OFF
@@ -35,12 +35,12 @@ def test_nothing_is_signed_unless_messages_are_on() -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_message_has_64_kib_at_most(*, raw: bool) -> None:
+def test_a_message_is_limited_to_64_kib(*, raw: bool) -> None:
     assert reason(b"a" * MESSAGE_BYTES_MAX, raw=raw) is None
     assert reason(b"a" * (MESSAGE_BYTES_MAX + 1), raw=raw) is Reason.MESSAGE_TOO_LARGE
 
 
 @pytest.mark.parametrize("message", [HASH, b"0x" + HASH.hex().encode(), b"\x19\x01", b"\x02\xc0"])
-def test_hashes_and_preimages_need_the_policys_word(message: bytes) -> None:
+def test_hashes_and_preimages_need_a_policy_field(message: bytes) -> None:
     assert reason(message) is Reason.RAW_HASH
     assert reason(message, raw=True) is None

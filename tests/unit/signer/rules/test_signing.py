@@ -36,7 +36,7 @@ def used(nonce: int, chain_id: int = BASE, secret: bytes = SECRET) -> Account:
     return FRESH.charged(done)
 
 
-def test_a_key_must_be_there_granted_and_open_in_this_order() -> None:
+def test_a_key_must_exist_be_granted_and_open_in_this_order() -> None:
     stranger = agent(agent="bob")
     foreign = intent(agent="bob")
     assert reason() is None
@@ -97,11 +97,11 @@ def test_a_key_path_of_another_agent_needs_a_grant_by_name(
         (0, used(7, secret=b"\x02" * 32), None, None),
     ],
 )
-def test_an_explicit_nonce_is_the_next_one_and_no_other(
+def test_an_explicit_nonce_must_be_the_next_one(
     nonce: int | None, account: Account, pending: int | None, expected: Reason | None
 ) -> None:
-    told = report(intent(), pending_nonce=pending)
-    assert reason(intent(nonce=nonce), account, simulation=told) == expected
+    simulated = report(intent(), pending_nonce=pending)
+    assert reason(intent(nonce=nonce), account, simulation=simulated) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_an_explicit_nonce_is_the_next_one_and_no_other(
     ],
 )
 @pytest.mark.parametrize("explicit", [False, True])
-def test_a_pending_nonce_far_above_the_next_one_refuses(
+def test_a_pending_nonce_far_above_the_next_one_is_rejected(
     account: Account, pending: int, expected: Reason | None, *, explicit: bool
 ) -> None:
-    told = report(intent(), pending_nonce=pending)
+    simulated = report(intent(), pending_nonce=pending)
     asked = intent(nonce=pending if explicit else None)
-    assert reason(asked, account, simulation=told) == expected
+    assert reason(asked, account, simulation=simulated) == expected
 
 
-def test_a_wrong_nonce_is_refused_with_the_right_one() -> None:
+def test_the_rejection_of_a_nonce_names_the_next_one() -> None:
     for nonce in (7, 9):
         decision = decide(intent(nonce=nonce), policy(), used(7), facts())
         assert isinstance(decision, Rejected)
@@ -134,7 +134,7 @@ def test_a_wrong_nonce_is_refused_with_the_right_one() -> None:
     ("account", "pending", "following"),
     [(FRESH, None, 0), (FRESH, 0, 0), (FRESH, 9, 9), (used(7), None, 8), (used(7), 9, 9)],
 )
-def test_the_next_nonce_is_above_used_and_pending_ones(
+def test_the_next_nonce_is_above_used_ones_and_not_below_pending_ones(
     account: Account, pending: int | None, following: int
 ) -> None:
     known = facts(simulation=report(intent(), pending_nonce=pending))
@@ -143,7 +143,7 @@ def test_the_next_nonce_is_above_used_and_pending_ones(
         assert nonce_next(intent(), account, key(), facts()) == following
 
 
-def test_without_fees_from_anybody_nothing_is_signed() -> None:
+def test_a_transaction_without_any_fee_source_is_rejected() -> None:
     assert reason(intent(**OPEN), chain=chain(default_fees=None)) is Reason.FEE_UNKNOWN
     assert reason(intent(**OPEN), chain=None) is Reason.FEE_UNKNOWN
     assert reason(intent(**OPEN)) is None

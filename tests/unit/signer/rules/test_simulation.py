@@ -50,7 +50,7 @@ def test_a_simulation_is_required_by_the_intent_or_by_the_organisation(
         ("no_simulator", Reason.SIMULATION_MISSING),
     ],
 )
-def test_only_a_success_passes(status: str, expected: Reason | None) -> None:
+def test_only_a_successful_simulation_passes(status: str, expected: Reason | None) -> None:
     assert reason(report(ASKED, status=status)) == expected
 
 
@@ -70,11 +70,11 @@ def test_only_a_success_passes(status: str, expected: Reason | None) -> None:
         (-23 * HOUR_MS, 60_000, 24 * HOUR_MS, Reason.SIMULATION_STALE),
     ],
 )
-def test_a_report_serves_until_it_is_too_old_or_expires_and_not_before_it_is_made(
+def test_a_report_is_fresh_from_its_time_until_its_age_limit_or_expiry(
     age_ms: int, age_ms_max: int, expires_in_ms: int, expected: Reason | None
 ) -> None:
-    told = report(ASKED, simulated_at_ms=NOW_MS - age_ms, expires_at_ms=NOW_MS + expires_in_ms)
-    assert reason(told, settings=Settings(simulation_age_ms_max=age_ms_max)) == expected
+    simulated = report(ASKED, simulated_at_ms=NOW_MS - age_ms, expires_at_ms=NOW_MS + expires_in_ms)
+    assert reason(simulated, settings=Settings(simulation_age_ms_max=age_ms_max)) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,32 +88,30 @@ def test_a_report_serves_until_it_is_too_old_or_expires_and_not_before_it_is_mad
         ({"expires_at_ms": NOW_MS}, False),
     ],
 )
-def test_only_a_fresh_success_says_what_things_cost(
-    change: dict[str, Any], *, counts: bool
-) -> None:
-    told = report(intent(), **change)
-    assert estimate(facts(simulation=told)) == (told if counts else None)
+def test_only_a_fresh_successful_report_sets_fees(change: dict[str, Any], *, counts: bool) -> None:
+    simulated = report(intent(), **change)
+    assert estimate(facts(simulation=simulated)) == (simulated if counts else None)
     assert estimate(facts()) is None
 
 
-def test_a_stale_success_is_stale_and_a_stale_revert_too() -> None:
+def test_a_stale_report_is_rejected_as_stale_whatever_its_status() -> None:
     for status in ("succeeded", "reverted"):
-        told = report(ASKED, status=status, expires_at_ms=NOW_MS)
-        assert reason(told) is Reason.SIMULATION_STALE
+        simulated = report(ASKED, status=status, expires_at_ms=NOW_MS)
+        assert reason(simulated) is Reason.SIMULATION_STALE
 
 
-def test_a_report_that_nobody_vouches_for_refuses_even_beside_a_good_one() -> None:
+def test_an_untrusted_report_is_rejected_even_beside_a_valid_one() -> None:
     untrusted = Reason.SIMULATION_UNTRUSTED
     assert reason(None, simulation_problem=untrusted) is untrusted
     assert reason(report(ASKED), simulation_problem=untrusted) is untrusted
     assert reason(None, simulation_problem=untrusted, asked=intent()) is None
 
 
-def test_the_revert_reason_is_told_and_gas_is_evidence() -> None:
-    told = report(ASKED, status="reverted", revert_reason="Ownable: not the owner")
-    decision = decide(ASKED, policy(), Account(account=ACCOUNT), facts(simulation=told))
+def test_the_rejection_has_the_revert_reason_and_gas_is_evidence() -> None:
+    simulated = report(ASKED, status="reverted", revert_reason="Ownable: not the owner")
+    decision = decide(ASKED, policy(), Account(account=ACCOUNT), facts(simulation=simulated))
     assert isinstance(decision, Rejected)
     assert "Ownable: not the owner" in decision.detail
-    told = report(ASKED, gas_used=51_000)
-    decision = decide(ASKED, policy(), Account(account=ACCOUNT), facts(simulation=told))
+    simulated = report(ASKED, gas_used=51_000)
+    decision = decide(ASKED, policy(), Account(account=ACCOUNT), facts(simulation=simulated))
     assert decision == Passed({"gas_used": "51000"})

@@ -1,4 +1,4 @@
-"""Attempts to have something signed that spends, under another look."""
+"""Detection of typed data that can spend, under disguises."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -114,7 +114,7 @@ def kind(types: dict[str, str], primary: str | None = None) -> str | None:
 
 
 def renamed(types: dict[str, str]) -> dict[str, str]:
-    """Name every struct anew, here and where members are of its type."""
+    """Rename every struct, and the types of members accordingly."""
     new = {name: f"Greeting{number}" for number, name in enumerate(types)}
     texts = {}
     for name, text in types.items():
@@ -126,30 +126,32 @@ def renamed(types: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("expected", "types"), KNOWN)
-def test_a_known_type_is_known_by_its_name(expected: str, types: dict[str, str]) -> None:
+def test_a_known_type_is_detected_by_its_name(expected: str, types: dict[str, str]) -> None:
     assert kind(types) == expected
 
 
 @pytest.mark.parametrize(("expected", "types"), KNOWN)
-def test_a_name_alone_betrays_a_type(expected: str, types: dict[str, str]) -> None:
+def test_a_type_is_detected_by_its_name_alone(expected: str, types: dict[str, str]) -> None:
     assert kind({next(iter(types)): "bytes32 it"}) == expected
 
 
 @pytest.mark.parametrize(("expected", "types"), KNOWN)
-def test_a_name_betrays_a_type_deep_in_an_array(expected: str, types: dict[str, str]) -> None:
+def test_a_type_deep_in_an_array_is_detected_by_its_name(
+    expected: str, types: dict[str, str]
+) -> None:
     name = next(iter(types))
     assert kind({"Hello": f"{name}[2][] it", name: "bytes32 it"}) == expected
     assert kind({name: "Hello[2][] it", "Hello": "bytes32 it"}) == expected
 
 
 @pytest.mark.parametrize("shape", [shape for row in SPENDING_TYPES for shape in row.shapes])
-def test_every_shape_of_the_table_is_enough_in_all_its_names(shape: str) -> None:
+def test_every_shape_is_detected_under_all_its_names(shape: str) -> None:
     for spelt in spellings(shape):
         assert kind({"Hello": spelt, "Inner": "bool it"} if "Inner" in spelt else {"Hello": spelt})
 
 
 def spellings(shape: str) -> Iterator[str]:
-    """Yield members for every choice of names that a shape offers."""
+    """Yield the members of a shape for every choice of its alternative names."""
     pairs = [member.split(":") for member in shape.split()]
     choices = [[(wanted, name) for name in names.split("/")] for names, wanted in pairs]
     for chosen in product(*choices):
@@ -157,20 +159,22 @@ def spellings(shape: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_a_renamed_type_does_not_slip_by(_: str, types: dict[str, str]) -> None:
+def test_a_renamed_type_is_detected(_: str, types: dict[str, str]) -> None:
     assert not any(part in "greeting0" for row in SPENDING_TYPES for part in row.names)
     assert kind(renamed(types)) is not None
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_a_renamed_type_deep_in_an_array_does_not_slip_by(_: str, types: dict[str, str]) -> None:
+def test_a_renamed_type_deep_in_an_array_is_detected(_: str, types: dict[str, str]) -> None:
     inner = renamed(types)
     outer = {"Hello": "Middle[3][] middle, string text", "Middle": f"{next(iter(inner))} it"}
     assert kind(outer | inner) is not None
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_more_members_in_another_order_do_not_hide_a_type(_: str, types: dict[str, str]) -> None:
+def test_a_type_with_more_members_in_another_order_is_detected(
+    _: str, types: dict[str, str]
+) -> None:
     inner = renamed(types)
     first = next(iter(inner))
     inner[first] = "string memo, " + ", ".join(reversed(inner[first].split(", "))) + ", bool ok"
@@ -178,7 +182,9 @@ def test_more_members_in_another_order_do_not_hide_a_type(_: str, types: dict[st
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_other_cases_and_underscores_do_not_hide_members(_: str, types: dict[str, str]) -> None:
+def test_members_with_other_case_and_underscores_are_detected(
+    _: str, types: dict[str, str]
+) -> None:
     inner = renamed(types)
     assert kind({name: _disguised(text) for name, text in inner.items()}) is not None
 
@@ -189,7 +195,7 @@ def _disguised(text: str) -> str:
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_other_widths_of_integers_do_not_hide_a_type(_: str, types: dict[str, str]) -> None:
+def test_a_type_with_other_integer_widths_is_detected(_: str, types: dict[str, str]) -> None:
     texts = {
         name: text.replace("uint256 ", "uint128 ").replace("uint48 ", "int64 ")
         for name, text in renamed(types).items()
@@ -198,17 +204,17 @@ def test_other_widths_of_integers_do_not_hide_a_type(_: str, types: dict[str, st
 
 
 @pytest.mark.parametrize(("_", "types"), KNOWN)
-def test_lists_of_each_value_do_not_hide_a_type(_: str, types: dict[str, str]) -> None:
+def test_a_type_with_arrays_of_its_values_is_detected(_: str, types: dict[str, str]) -> None:
     texts = {name: text.replace(" ", "[] ").replace(",[] ", ", ") for name, text in types.items()}
     assert kind(renamed(texts)) is not None
 
 
 @pytest.mark.parametrize("name", ["PERMIT", "permit", "_Permit", "Per_mit", "Permit2", "MyPermit"])
-def test_a_name_in_another_case_or_dress_is_known(name: str) -> None:
+def test_a_name_with_other_case_or_affixes_is_detected(name: str) -> None:
     assert kind({name: "bytes32 it"}) == "permit"
 
 
-def test_a_permit_split_over_two_structs_is_known() -> None:
+def test_a_permit_split_over_two_structs_is_detected() -> None:
     halves = {
         "Hello": "Who who, What what",
         "Who": "address owner, address spender",
@@ -217,21 +223,21 @@ def test_a_permit_split_over_two_structs_is_known() -> None:
     assert kind(halves) == "permit"
 
 
-def test_addresses_written_as_integers_are_known() -> None:
+def test_addresses_encoded_as_integers_are_detected() -> None:
     assert kind({"Hello": PERMIT_MEMBERS.replace("address ", "uint160 ")}) == "permit"
     assert kind({"Hello": EIP3009.replace("address ", "bytes32 ")}) == "transfer_authorization"
 
 
-def test_a_permit_inside_a_smart_accounts_wrapper_is_known() -> None:
+def test_a_permit_inside_a_smart_accounts_wrapper_is_detected() -> None:
     wrapper = "Permit contents, string name, string version, uint256 chainId, bytes32 salt"
     assert kind({"TypedDataSign": wrapper, "Permit": PERMIT_MEMBERS}) == "permit"
 
 
-def test_a_safe_that_signs_for_itself_is_known() -> None:
+def test_a_safe_message_is_detected() -> None:
     assert kind({"SafeMessage": "bytes message"}) == "safe_transaction"
 
 
-def test_a_batch_of_calls_of_a_smart_account_is_known() -> None:
+def test_a_batch_of_calls_of_a_smart_account_is_detected() -> None:
     calls = {"Execute": "Call[] calls, uint256 nonce", "Call": "address to, bytes data"}
     assert kind(calls) == "call"
 
@@ -245,7 +251,7 @@ def test_a_batch_of_calls_of_a_smart_account_is_known() -> None:
         {"Ballot": "uint256 proposalId, uint8 support, address voter, uint256 nonce"},
     ],
 )
-def test_what_cannot_spend_is_not_taken_for_it(types: dict[str, str]) -> None:
+def test_typed_data_that_cannot_spend_is_not_detected(types: dict[str, str]) -> None:
     assert kind(types) is None
     assert find_spending(read(mail()).structs) is None
 
@@ -258,7 +264,7 @@ def test_what_cannot_spend_is_not_taken_for_it(types: dict[str, str]) -> None:
         ("call", {"Batch": "Call[] calls", "Call": "address dest, uint256 gas, bytes func"}),
     ],
 )
-def test_members_betray_a_type_whose_name_does_not(expected: str, types: dict[str, str]) -> None:
+def test_a_type_is_detected_by_its_members(expected: str, types: dict[str, str]) -> None:
     assert kind(types) == expected
 
 
@@ -271,7 +277,7 @@ def test_members_betray_a_type_whose_name_does_not(expected: str, types: dict[st
         {"Hello": "Inner it, string text", "Inner": "bytes32 whatever"},
     ],
 )
-def test_what_shows_only_a_hash_may_stand_for_anything(types: dict[str, str]) -> None:
+def test_typed_data_that_shows_only_a_hash_is_opaque(types: dict[str, str]) -> None:
     assert kind(types) == OPAQUE
 
 

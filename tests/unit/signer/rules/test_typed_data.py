@@ -51,7 +51,7 @@ def test_an_empty_policy_signs_no_typed_data() -> None:
     assert reason(PERMIT) is Reason.SPENDING_NOT_ALLOWED
 
 
-def test_the_switch_of_messages_is_not_that_of_typed_data() -> None:
+def test_enabling_messages_does_not_enable_typed_data() -> None:
     on = policy(message_signing_enabled=True)
     assert isinstance(decision(MAIL, on), Rejected)
     off = policy(message_signing_enabled=False, eip712_domain_allowlist=(listed(),))
@@ -78,7 +78,7 @@ def test_the_switch_of_messages_is_not_that_of_typed_data() -> None:
         (listed(chain_id=CHAIN, name="USD Coin", version="1", primary_types=("Mail",)), False),
     ],
 )
-def test_an_entry_allows_what_agrees_with_all_it_says(
+def test_an_entry_allows_a_domain_that_matches_all_its_fields(
     entry: TypedDataDomain, *, allowed: bool
 ) -> None:
     assert reason(MAIL, entry) is (None if allowed else Reason.DOMAIN_NOT_ALLOWED)
@@ -90,28 +90,28 @@ def test_the_case_of_an_address_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("field", ["chain_id", "name", "version"])
-def test_what_the_domain_leaves_out_matches_nothing_an_entry_says(field: str) -> None:
-    said = {"chain_id": CHAIN, "name": "USD Coin", "version": "2"}
+def test_a_field_that_the_domain_lacks_matches_no_entry_with_that_field(field: str) -> None:
+    entry_fields = {"chain_id": CHAIN, "name": "USD Coin", "version": "2"}
     member = {"chain_id": "chainId"}.get(field, field)
     bare = without(MAIL, f"domain.{member}")
     assert reason(bare, listed()) is None
-    assert reason(bare, listed(**{field: said[field]})) is Reason.DOMAIN_NOT_ALLOWED
+    assert reason(bare, listed(**{field: entry_fields[field]})) is Reason.DOMAIN_NOT_ALLOWED
 
 
-def test_the_default_decides_on_domains_that_are_not_listed() -> None:
+def test_the_default_decides_unlisted_domains() -> None:
     assert reason(MAIL, default="allow") is None
     assert reason(without(MAIL, CONTRACT), default="allow") is None
     assert reason(MAIL, listed(verifying_contract=STRANGER), default="allow") is None
     assert reason(MAIL, listed(chain_id=1), default="allow") is None
 
 
-def test_a_listed_domain_is_held_to_its_types_whatever_the_default() -> None:
+def test_a_listed_domain_is_limited_to_its_types_whatever_the_default() -> None:
     entry = listed(primary_types=("Permit",))
     assert reason(MAIL, entry, default="allow") is Reason.DOMAIN_NOT_ALLOWED
 
 
 @pytest.mark.parametrize("default", ["deny", "allow"])
-def test_what_can_spend_needs_an_entry_whatever_the_default(default: str) -> None:
+def test_spending_needs_an_entry_whatever_the_default(default: str) -> None:
     def asked(*entries: TypedDataDomain) -> Reason | None:
         return reason(PERMIT, *entries, default=default)
 
@@ -123,7 +123,7 @@ def test_what_can_spend_needs_an_entry_whatever_the_default(default: str) -> Non
     assert asked(listed(primary_types=("Permit",))) is None
 
 
-def test_a_strict_organisation_wants_the_spending_type_named() -> None:
+def test_strict_organisations_need_an_entry_with_the_spending_type() -> None:
     assert reason(PERMIT, listed(), strict=True) is Reason.SPENDING_NOT_ALLOWED
     assert reason(PERMIT, listed(primary_types=("Permit",)), strict=True) is None
     assert reason(PERMIT, listed(), listed(primary_types=("Permit",)), strict=True) is None
@@ -132,14 +132,14 @@ def test_a_strict_organisation_wants_the_spending_type_named() -> None:
 
 
 @pytest.mark.parametrize("default", ["deny", "allow"])
-def test_a_renamed_permit_does_not_pass_as_something_else(default: str) -> None:
+def test_a_renamed_permit_is_rejected(default: str) -> None:
     renamed = document("Login", PERMIT["message"], Login=PERMIT_MEMBERS)
     assert reason(renamed, default=default) is Reason.SPENDING_NOT_ALLOWED
     named = listed(primary_types=("Permit",))
     assert reason(renamed, named, default=default) is Reason.SPENDING_NOT_ALLOWED
 
 
-def test_a_permit_for_every_chain_is_refused_although_listed() -> None:
+def test_a_listed_permit_for_every_chain_is_rejected() -> None:
     bare = without(without(PERMIT, "types.EIP712Domain"), "domain.chainId")
     assert reason(bare, listed()) is Reason.SPENDING_NOT_ALLOWED
     salted = changed(bare, "domain.salt", f"0x{CHAIN:064x}")
@@ -147,7 +147,7 @@ def test_a_permit_for_every_chain_is_refused_although_listed() -> None:
     assert reason(changed(bare, "domain.salt", f"0x{1:064x}"), listed()) is not None
 
 
-def test_an_invalid_document_is_refused_with_code_and_place() -> None:
+def test_an_invalid_document_is_rejected_with_code_and_place() -> None:
     wrong = changed(PERMIT, "message.value", -1)
     anything = policy(eip712_default_policy="allow", eip712_domain_allowlist=(listed(),))
     judged = decision(wrong, anything)
@@ -157,11 +157,11 @@ def test_an_invalid_document_is_refused_with_code_and_place() -> None:
     assert judged.detail.startswith("integer_out_of_range: message.value must be")
 
 
-def test_a_permit_for_another_chain_is_refused() -> None:
+def test_a_permit_for_another_chain_is_rejected() -> None:
     assert reason(changed(PERMIT, "domain.chainId", 1), listed()) is Reason.INVALID_TYPED_DATA
 
 
-def test_the_evidence_names_what_was_judged_and_that_is_what_may_be_signed() -> None:
+def test_the_signable_digest_is_the_one_in_the_evidence() -> None:
     allowed = policy(eip712_domain_allowlist=(listed(),))
     judged = decision(PERMIT, allowed)
     digest = read(PERMIT).digest

@@ -34,7 +34,7 @@ def reason(under: Policy, knowing: dict[str, Any] | None = None, **asked: Any) -
         (None, 2**256 - 1, None),
     ],
 )
-def test_the_cap_itself_passes_and_one_wei_more_does_not(
+def test_a_value_equal_to_the_cap_passes_and_one_wei_more_is_rejected(
     cap: str | None, value_wei: int, expected: Reason | None
 ) -> None:
     assert reason(policy(tx_max_value_eth=cap), value_wei=value_wei) == expected
@@ -59,7 +59,7 @@ def test_gas_times_max_fee_is_capped(
     assert reason(under, gas_limit=gas_limit, max_fee_per_gas_wei=max_fee) == expected
 
 
-def test_a_policy_that_says_nothing_caps_the_fee_at_0_05() -> None:
+def test_the_default_fee_cap_is_0_05() -> None:
     under = Policy()
     assert reason(under, gas_limit=1, max_fee_per_gas_wei=DEFAULT_FEE_MAX) is None
     too_much = reason(under, gas_limit=1, max_fee_per_gas_wei=DEFAULT_FEE_MAX + 1)
@@ -69,21 +69,21 @@ def test_a_policy_that_says_nothing_caps_the_fee_at_0_05() -> None:
 OPEN = {"gas_limit": None, "max_fee_per_gas_wei": None, "max_priority_fee_per_gas_wei": None}
 
 
-def test_fees_are_capped_whoever_says_them() -> None:
+def test_fees_of_every_source_are_capped() -> None:
     dear = Fees(gas_limit=21_000, max_fee_per_gas_wei=ETH, max_priority_fee_per_gas_wei=1)
     assert reason(policy(), {"chain": chain(default_fees=dear)}, **OPEN) is Reason.FEE_TOO_HIGH
-    told = report(intent(**OPEN), gas_limit=21_000, max_fee_per_gas_wei=ETH)
-    assert reason(policy(), {"simulation": told}, **OPEN) is Reason.FEE_TOO_HIGH
+    simulated = report(intent(**OPEN), gas_limit=21_000, max_fee_per_gas_wei=ETH)
+    assert reason(policy(), {"simulation": simulated}, **OPEN) is Reason.FEE_TOO_HIGH
     gas = report(intent(), gas_limit=2**53 - 1)
     expected = Reason.FEE_TOO_HIGH
     assert reason(policy(), {"simulation": gas}, gas_limit=None) is expected
 
 
-def test_fees_that_nobody_knows_are_left_to_the_signing_rule() -> None:
+def test_unknown_fees_are_left_to_the_signing_rule() -> None:
     assert reason(policy(tx_max_fee_eth="0"), {"chain": None}, **OPEN) is None
 
 
-def test_the_value_is_judged_before_the_fee_and_both_leave_evidence() -> None:
+def test_the_value_is_checked_before_the_fee_and_both_leave_evidence() -> None:
     under = policy(tx_max_value_eth="0", tx_max_fee_eth="0")
     high = decide(intent(), under, Account(account=ACCOUNT), facts())
     assert isinstance(high, Rejected)
