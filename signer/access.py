@@ -1,4 +1,4 @@
-"""May this agent do this with this secret? Pure; nothing is granted by default, and deny wins."""
+"""Access control for secrets and keys: nothing is granted by default, and deny wins; pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from signer.path_globs import matches
 from signer.vaults.vault import Vault
 
 KEY_KINDS: frozenset[SecretKind] = frozenset({"private_key", "ssh_key"})
-"""What signs, and is therefore read less than other secrets."""
+"""Kinds that can sign; they have stricter rules for reading."""
 RIGHTS: Mapping[Operation, Right] = MappingProxyType(
     {
         "get": "read",
@@ -25,12 +25,12 @@ RIGHTS: Mapping[Operation, Right] = MappingProxyType(
         "hand-over": "write",
     }
 )
-"""What each operation on one secret needs. To be listed, by name alone, any right suffices."""
+"""The right that each operation needs. A list shows names only, so any right suffices for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accessor:
-    """An agent as it is registered, and its grants."""
+    """A registered agent and its grants."""
 
     agent: AgentSet
     grants: tuple[Grant, ...]
@@ -38,7 +38,7 @@ class Accessor:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A secret in a vault; ``generated`` if nobody outside ever had it."""
+    """A secret in a vault; ``generated`` if it was created inside and never left."""
 
     vault: Vault
     path: str
@@ -48,12 +48,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The agent may."""
+    """The access is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The agent may not, and why."""
+    """The access is refused, with the reason."""
 
     reason: AccessReason
     detail: str
@@ -63,46 +63,46 @@ Access: TypeAlias = Allowed | Refused
 
 
 def decide(accessor: Accessor, target: Target, operation: Operation, at_ms: int) -> Access:
-    """Judge one operation of an agent on one secret, whichever way it came in."""
-    standing = _standing(accessor.agent, target.vault, at_ms)
-    if standing is not None:
-        return _refused(standing, accessor, target)
+    """Decide one operation of an agent on one secret, for every way it can be requested."""
+    problem = _agent_problem(accessor.agent, target.vault, at_ms)
+    if problem is not None:
+        return _refused(problem, accessor, target)
     if operation == "list":
-        reason = _listed(accessor, target)
+        reason = _list_problem(accessor, target)
     elif RIGHTS[operation] == "sign":
-        reason = _signs(accessor, target)
+        reason = _sign_problem(accessor, target)
     else:
-        reason = _granted(accessor, target, RIGHTS[operation])
+        reason = _grant_problem(accessor, target, RIGHTS[operation])
     if reason is None and operation in RIGHTS and RIGHTS[operation] == "read":
-        reason = _key_read(accessor.agent, target)
+        reason = _key_read_problem(accessor.agent, target)
     return _refused(reason, accessor, target) if reason else Allowed()
 
 
 def admit(accessor: Accessor, vault: Vault, at_ms: int) -> Access:
-    """Judge whether an agent may ask at all what is in a vault; it is shown what it may be."""
-    reason = _standing(accessor.agent, vault, at_ms)
-    return _because(reason, vault.name) if reason else Allowed()
+    """Decide whether an agent may list a vault; each entry is decided separately."""
+    reason = _agent_problem(accessor.agent, vault, at_ms)
+    return _refusal(reason, vault.name) if reason else Allowed()
 
 
 def may_sign(agent: AgentSet, grants: tuple[Grant, ...], vault: str, path: str) -> bool:
-    """Tell whether an agent may sign with the key at a path of a vault of its account.
+    """Return whether an agent may sign with the key at a path in a vault of its account.
 
-    It may with its own keys, those granted by name, and those that a grant lets it sign with, or,
-    while it may submit intents, read: unless one denies it.
+    It may use its own keys, keys granted by name, keys that a grant lets it sign with, and, while
+    it may submit intents, keys that a grant lets it read. A grant that denies signing wins.
     """
-    if _says(grants, "deny", vault, path, "sign"):
+    if _has_grant(grants, "deny", vault, path, "sign"):
         return False
-    read = _says(grants, "allow", vault, path, "read") and not _says(
+    read = _has_grant(grants, "allow", vault, path, "read") and not _has_grant(
         grants, "deny", vault, path, "read"
     )
     return (
         may_use(agent.key_paths, agent.agent, path)
-        or _says(grants, "allow", vault, path, "sign")
+        or _has_grant(grants, "allow", vault, path, "sign")
         or (agent.intents_api_enabled and read)
     )
 
 
-def _standing(agent: AgentSet, vault: Vault, at_ms: int) -> AccessReason | None:
+def _agent_problem(agent: AgentSet, vault: Vault, at_ms: int) -> AccessReason | None:
     if not agent.active:
         return AccessReason.AGENT_INACTIVE
     if agent.expires_at_ms is not None and agent.expires_at_ms <= at_ms:
@@ -110,14 +110,14 @@ def _standing(agent: AgentSet, vault: Vault, at_ms: int) -> AccessReason | None:
     return AccessReason.VAULT_FOREIGN if agent.account != vault.account else None
 
 
-def _granted(accessor: Accessor, target: Target, right: Right) -> AccessReason | None:
+def _grant_problem(accessor: Accessor, target: Target, right: Right) -> AccessReason | None:
     place = (target.vault.name, target.path, right)
-    if _says(accessor.grants, "deny", *place):
+    if _has_grant(accessor.grants, "deny", *place):
         return AccessReason.ACCESS_DENIED
-    return None if _says(accessor.grants, "allow", *place) else AccessReason.NOT_GRANTED
+    return None if _has_grant(accessor.grants, "allow", *place) else AccessReason.NOT_GRANTED
 
 
-def _signs(accessor: Accessor, target: Target) -> AccessReason | None:
+def _sign_problem(accessor: Accessor, target: Target) -> AccessReason | None:
     vault = target.vault.name
     signs = target.vault.holds_keys and may_sign(
         accessor.agent, accessor.grants, vault, target.path
@@ -125,13 +125,16 @@ def _signs(accessor: Accessor, target: Target) -> AccessReason | None:
     return None if signs else AccessReason.KEY_NOT_GRANTED
 
 
-def _listed(accessor: Accessor, target: Target) -> AccessReason | None:
-    if None in (_granted(accessor, target, "read"), _granted(accessor, target, "write")):
+def _list_problem(accessor: Accessor, target: Target) -> AccessReason | None:
+    if None in (
+        _grant_problem(accessor, target, "read"),
+        _grant_problem(accessor, target, "write"),
+    ):
         return None
-    return None if _signs(accessor, target) is None else AccessReason.NOT_GRANTED
+    return None if _sign_problem(accessor, target) is None else AccessReason.NOT_GRANTED
 
 
-def _key_read(agent: AgentSet, target: Target) -> AccessReason | None:
+def _key_read_problem(agent: AgentSet, target: Target) -> AccessReason | None:
     if target.kind not in KEY_KINDS:
         return None
     if agent.intents_api_enabled:
@@ -139,7 +142,7 @@ def _key_read(agent: AgentSet, target: Target) -> AccessReason | None:
     return AccessReason.KEY_GENERATED if target.generated else None
 
 
-def _says(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Right) -> bool:
+def _has_grant(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Right) -> bool:
     return any(
         grant.effect == effect
         and right in grant.rights
@@ -151,8 +154,8 @@ def _says(grants: Iterable[Grant], effect: str, vault: str, path: str, right: Ri
 
 def _refused(reason: AccessReason, accessor: Accessor, target: Target) -> Refused:
     where = f"{accessor.agent.agent}, {target.path} in {target.vault.name}"
-    return _because(reason, where)
+    return _refusal(reason, where)
 
 
-def _because(reason: AccessReason, where: str) -> Refused:
+def _refusal(reason: AccessReason, where: str) -> Refused:
     return Refused(reason, f"{ACCESS_MEANING[reason].removesuffix('.')}: {where}")

@@ -1,4 +1,4 @@
-"""The record of every use of a secret, allowed or refused."""
+"""Audit records of every use of a secret, allowed or refused."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from signer.vaults.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use as it was asked for; ``request`` names the request, once for every use."""
+    """One requested use of a secret; ``request`` is unique for each use."""
 
     request: str
     org: str
@@ -28,7 +28,7 @@ class Use:
 
 
 def access_record(use: Use, access: Access, failures: tuple[ProviderFailure, ...] = ()) -> Outgoing:
-    """Return the audit record of a use and what was decided, with the providers that failed."""
+    """Return the audit record of a use, with the decision and the providers that failed."""
     refused = access if isinstance(access, Refused) else None
     reason: AccessReason | None = refused.reason if refused else None
     record = SecretAccess(

@@ -1,4 +1,4 @@
-"""The audit records of custody: calls of KMSs, and providers that failed while others sufficed."""
+"""Audit records of custody: KMS calls, and providers that failed while the others sufficed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,10 +13,11 @@ from signer.vaults.vault import VersionId
 
 @dataclass(slots=True)
 class CustodyRecords:
-    """Writes records in the name of ``actor``; ``run_id`` tells one process of it from another.
+    """Builds records in the name of ``actor``; ``run_id`` identifies one run of its process.
 
-    A call has no input that would name it, so its record is named by its number in this life. What
-    was not committed when a process died is lost, as what those calls were for is done anew.
+    A KMS call has no input that could name it, so its record is named by its number in this run.
+    Records that were not committed when a process died are lost; the work that made those calls is
+    repeated, with new calls.
     """
 
     actor: str
@@ -27,7 +28,7 @@ class CustodyRecords:
     def records(
         self, failures: Iterable[tuple[VersionId, ProviderFailure]], at_ms: int
     ) -> list[Outgoing]:
-        """Return the records of all calls since the last time, and of these failures."""
+        """Return the records of all KMS calls since the last call, and of ``failures``."""
         calls = [self._call(each) for each in self.journal.drain()]
         return calls + [self._failure(place, failure, at_ms) for place, failure in failures]
 

@@ -1,7 +1,8 @@
-"""A signer's own identity, sealed under a root key for one organisation, service and purpose.
+"""A signer's identity, sealed under a root key for one organisation, service and purpose.
 
-Two secrets, 32 bytes each: the seed that signs outcomes and answers, and the key of the MACs over
-its state. Where the root is a cloud's, or a release's, the file that holds them opens nowhere else.
+It has two secrets of 32 bytes: the seed that signs outcomes and answers, and the MAC key of its
+state. If the root key is in a cloud KMS or behind a key release, a copy of the identity file opens
+nowhere else.
 """
 
 from collections.abc import Iterator
@@ -26,9 +27,9 @@ SECRETS_BYTES = 2 * SEED_BYTES
 
 
 class SealedIdentity(Canonical):
-    """The file of an identity: whose it is, and its secrets as ``root`` (a key's id) wrapped them.
+    """The identity file: its owner, and its secrets wrapped by ``root`` (a key id).
 
-    ``root`` only says whom to ask: under another one, or for another place, nothing opens.
+    ``root`` is only a hint where to unwrap: another root key or context cannot open the secrets.
     """
 
     v: Literal[1] = 1
@@ -41,22 +42,22 @@ class SealedIdentity(Canonical):
 
     @property
     def keyid(self) -> str:
-        """The name that it signs by."""
+        """The name under which it signs."""
         return self.service
 
     @property
     def in_software(self) -> bool:
-        """Whether the root is a key in a file, which whoever copies both files has."""
+        """Whether the root is a key in a file, so that copying both files copies the identity."""
         return self.root.startswith(SOFTWARE_KMS)
 
     def context(self) -> bytes:
-        """Return what the root authenticates."""
+        """Return the context that the root authenticates."""
         return identity_context(self.org, self.service)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An open identity: who signs, and the key of its state's MACs."""
+    """An open identity: its signing key, and the MAC key of its state."""
 
     signer: Ed25519Signer
     state_key: bytes = field(repr=False)
@@ -66,22 +67,22 @@ class Identity:
 
 
 def identity_context(org: str, service: str) -> bytes:
-    """Return the place of a service's identity, as roots and releases authenticate it."""
+    """Return the context of a service's identity, which roots and releases authenticate."""
     return IdentityContext(org=org, service=service).encode()
 
 
 def new_identity(
     root: RootKms, org: str, service: str, random_bytes: RandomBytes
 ) -> SealedIdentity:
-    """Make an identity, sealed under a root; raise ``CustodyError``."""
+    """Generate an identity, sealed under a root; raise ``CustodyError``."""
     with wiping(draw(random_bytes, SECRETS_BYTES)) as secrets:
         return seal_identity(root, org, service, secrets)
 
 
 def seal_identity(root: RootKms, org: str, service: str, secrets: bytearray) -> SealedIdentity:
-    """Seal secrets that the caller wipes, proven to open to the same.
+    """Seal secrets that the caller wipes, and open them once to verify.
 
-    Raise what ``RootKms`` raises; ``CorruptError`` when it gives back something else.
+    Raises what ``RootKms`` raises; ``CorruptError`` if they unwrap to other bytes.
     """
     context = identity_context(org, service)
     wrapped = root.wrap(secrets, context)
@@ -97,26 +98,26 @@ def seal_identity(root: RootKms, org: str, service: str, secrets: bytearray) -> 
 
 
 def open_identity(root: RootKms, sealed: SealedIdentity) -> Identity:
-    """Open an identity; raise what ``RootKms`` raises, ``CorruptError`` where it is another's."""
-    with _opened(root, sealed) as secrets, memoryview(secrets) as view:
+    """Open an identity; raise what ``RootKms`` raises, ``CorruptError`` if its keys mismatch."""
+    with _unsealed(root, sealed) as secrets, memoryview(secrets) as view:
         return Identity(_signer(sealed.service, secrets), bytes(view[SEED_BYTES:]))
 
 
 def reseal_identity(source: RootKms, target: RootKms, sealed: SealedIdentity) -> SealedIdentity:
     """Return the same identity under another root; raise what opening and sealing raise."""
-    with _opened(source, sealed) as secrets:
+    with _unsealed(source, sealed) as secrets:
         return seal_identity(target, sealed.org, sealed.service, secrets)
 
 
 @contextmanager
-def _opened(root: RootKms, sealed: SealedIdentity) -> Iterator[bytearray]:
+def _unsealed(root: RootKms, sealed: SealedIdentity) -> Iterator[bytearray]:
     wrapped = bytes.fromhex(sealed.sealed[2:])
     require_wrapped(wrapped)
     with wiping(root.unwrap(wrapped, sealed.context())) as secrets:
         if len(secrets) != SECRETS_BYTES:
-            raise CorruptError("A signer's identity opened to something else; restore its file.")
+            raise CorruptError("A signer's identity has an unexpected length; restore its file.")
         if _signer(sealed.service, secrets).public_key != sealed.public_key:
-            raise CorruptError("A signer's identity is not that of its public key; restore it.")
+            raise CorruptError("A signer's identity does not match its public key; restore it.")
         yield secrets
 
 

@@ -1,8 +1,11 @@
 """Rotation of a slot's share keys: made, stored in the slot's state, announced, erased in time.
 
-A key is current for ``ROTATE_AFTER_MS``, opens boxes for ``OVERLAP_MS`` more, and is erased an hour
-later. So an outcome that was pinned with a share is signed before the key of that share is erased.
-Outcomes that an earlier boot pinned are finished first, however long ago that boot ended.
+1. ``rotate`` makes the next key current; the caller commits it together with its announcements.
+   *Die before that commit: no client has seen the key, and the next start makes another.*
+2. A key is current for ``ROTATE_AFTER_MS`` and opens boxes for ``OVERLAP_MS`` more.
+3. ``erase`` drops it an hour later, so an outcome that was pinned with a share is signed before the
+   key of that share is erased. Outcomes that an earlier boot pinned are finished first, however
+   long ago that boot ended. *Die before the commit: the next start erases it.*
 """
 
 from collections.abc import Callable
@@ -20,17 +23,18 @@ ERASE_AFTER_MS = 60 * 60 * 1000
 
 
 class ShareKeyRotation:
-    """The share keys of a slot; it opens the boxes that clients seal for them (``ShareBoxes``).
+    """The share keys of a slot; implements ``ShareBoxes`` with them.
 
-    While ``finishing``, what was pinned by an earlier life is opened, whenever its key gave way.
+    While ``finishing`` (outcomes pinned by an earlier boot), retired keys open boxes regardless of
+    their age.
     """
 
     def __init__(
         self, memory: Memory, root: RootKms, random_bytes: RandomBytes, now_ms: Callable[[], int]
     ) -> None:
-        """Read the keys.
+        """Read the keys from the slot's state.
 
-        Raise ``StateRollbackError`` unless they are those that the slot had last.
+        Raises ``StateRollbackError`` unless their version is the last one that the slot recorded.
         """
         self._memory = memory
         self._root = root
@@ -39,51 +43,56 @@ class ShareKeyRotation:
         self._keys = memory.slot_record("shares", ShareKeys)
         self.finishing = True
         if self.version != memory.slot.share_version:
-            raise StateRollbackError(f"the signer's share keys are others than its last: {RESTORE}")
+            raise StateRollbackError(
+                f"the signer's share keys have version {self.version}, but its state recorded "
+                f"{memory.slot.share_version}: {RESTORE}"
+            )
 
     @property
     def current(self) -> SealedShareKey | None:
-        """The key that clients are to seal for, once there is one."""
+        """The key to which clients seal now; None before the first rotation."""
         return self._keys.current if self._keys else None
 
     @property
     def version(self) -> int | None:
-        """The current key's number."""
+        """The current key's version."""
         return self.current.version if self.current else None
 
     def open(self, share: ClientShare, context: bytes) -> bytearray:
-        """Return a client's share, in a buffer the caller wipes; raise ``CustodyError``."""
-        keys = self.opening()
+        """Return a client share in a buffer the caller wipes; raise ``CustodyError``."""
+        keys = self.boxes()
         if keys is None:
-            raise ClientShareMissingError("This signer has no share key: no client's share opens.")
+            raise ClientShareMissingError("This signer has no share key: it opens no client share.")
         return keys.open(share, context)
 
-    def opening(self) -> ShareKeyBoxes | None:
-        """Return what opens boxes at this moment, if there is any share key."""
+    def boxes(self) -> ShareKeyBoxes | None:
+        """Return the share keys that open boxes now (step 2); None if there is no share key."""
         if self._keys is None:
             return None
         at_ms = 0 if self.finishing else self._now_ms()
         return ShareKeyBoxes(self._root, self._keys, lambda: at_ms)
 
     def due(self, now_ms: int) -> bool:
-        """Tell whether it is time for the next key, or for the first one."""
+        """Return whether the current key is missing or old enough to be rotated."""
         return self.current is None or now_ms - self.current.made_at_ms >= ROTATE_AFTER_MS
 
     def rotate(self, org: str, signer: str, now_ms: int) -> None:
-        """Make the next key; raise ``CustodyError``, and nothing changed."""
+        """Make the next key current (step 1); raises ``CustodyError``, then nothing changed."""
+        # 1. Changes the slot's memory only; durable with the caller's commit.
         keys = self._keys or ShareKeys(org=org, signer=signer)
         at_ms = max(now_ms, keys.current.made_at_ms if keys.current else 0)
         made = new_share_key(self._root, keys, at_ms, self._random_bytes)
-        self._keep(keys.rotated(made))
+        self._store(keys.rotated(made))
 
     def erase(self, now_ms: int) -> None:
-        """Drop keys whose time is over; not before what was pinned with them is finished."""
+        """Erase keys that are retired long enough (step 3), unless ``finishing``."""
         if self._keys is None or self.finishing:
             return
-        kept = self._keys.pruned(now_ms - ERASE_AFTER_MS)
-        if kept != self._keys:
-            self._keep(kept)
+        remaining = self._keys.pruned(now_ms - ERASE_AFTER_MS)
+        if remaining != self._keys:
+            # 3. The old key is gone once this state is committed and the former record compacted.
+            self._store(remaining)
 
-    def _keep(self, keys: ShareKeys) -> None:
+    def _store(self, keys: ShareKeys) -> None:
         self._keys = keys
         self._memory.set_slot_record("shares", keys)

@@ -194,7 +194,9 @@ class SigningStage:
         if live is None or not isinstance(live.pinned, IntentRejected):
             return
         if live.pinned.reason is Reason.KEY_NOT_GRANTED:
-            self.key_use.refuse(self.registry.org, key, KeyUseRequest(live.agent, live.intent))
+            self.key_use.record_refusal(
+                self.registry.org, key, KeyUseRequest(live.agent, live.intent)
+            )
 
     def _remember(self, judged: Allocation | Refusal, facts: Facts) -> str:
         live = judged.live

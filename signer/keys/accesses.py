@@ -1,6 +1,6 @@
-"""Each time a signing key is opened for an agent's intent, or kept shut from one: for ``audit``.
+"""Audit records of signing keys: one for each opening for an intent, and for each refusal.
 
-That a key that was open signed again is in the outcome, and makes no record of its own.
+A signature with a key that is already open is in the outcome, and gets no audit record.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ from signer.keys.descriptor import KeyDescriptor
 from signer.vaults.vault import Vault
 
 
-def never() -> int:
-    """Count the openings where nothing is ever opened."""
+def no_openings() -> int:
+    """Return 0: the opening count of a signer without a keychain."""
     return 0
 
 
 class KeyUseRequest(NamedTuple):
-    """Who wants a key: an agent, for the intent of that name."""
+    """The agent that uses a key, and the digest of its intent."""
 
     agent: str
     intent: str
@@ -30,45 +30,45 @@ class KeyUseRequest(NamedTuple):
 
 @dataclass(slots=True)
 class KeyAccesses:
-    """Notes accesses until they are taken; ``openings`` counts what was opened, or tried to be."""
+    """Collects audit records until ``drain``; ``openings`` counts attempts to open a key."""
 
-    openings: Callable[[], int] = never
+    openings: Callable[[], int] = no_openings
     at_ms: int = 0
-    _noted: list[Outgoing] = field(default_factory=list)
+    _records: list[Outgoing] = field(default_factory=list)
 
     @contextmanager
-    def watching(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> Iterator[None]:
-        """Note it if the key is opened meanwhile, whether it opens or not."""
+    def recording(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> Iterator[None]:
+        """Add a record if the block tries to open the key, successfully or not."""
         before = self.openings()
         try:
             yield
         finally:
             if self.openings() != before:
-                self._note(org, key, asked, Allowed())
+                self._record(org, key, request, Allowed())
 
-    def refuse(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> None:
-        """Note that no grant lets an agent sign with a key."""
+    def record_refusal(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> None:
+        """Add a record that no grant lets an agent sign with a key."""
         reason = AccessReason.KEY_NOT_GRANTED
-        where = f"{asked.agent}, {key.path} in {key.vault}"
-        told = f"{ACCESS_MEANING[reason].removesuffix('.')}: {where}"
-        self._note(org, key, asked, Refused(reason, told))
+        where = f"{request.agent}, {key.path} in {key.vault}"
+        detail = f"{ACCESS_MEANING[reason].removesuffix('.')}: {where}"
+        self._record(org, key, request, Refused(reason, detail))
 
     def drain(self) -> list[Outgoing]:
-        """Return, once, the records of what was noted."""
-        drained, self._noted = self._noted, []
+        """Return and clear the records."""
+        drained, self._records = self._records, []
         return drained
 
-    def _note(self, org: str, key: KeyDescriptor, asked: KeyUseRequest, access: Access) -> None:
+    def _record(self, org: str, key: KeyDescriptor, request: KeyUseRequest, access: Access) -> None:
         use = Use(
-            # An intent may open its key more than once: after a restart, or when it lay too long.
-            request=f"{asked.intent}/sign/{self.at_ms}",
+            # An intent may open its key again after a restart, or after the key was evicted.
+            request=f"{request.intent}/sign/{self.at_ms}",
             org=org,
             vault=Vault(key.account, key.vault, key.provisioned.mode),
             path=key.path,
             version=key.version,
             operation="sign",
-            actor=asked.agent,
+            actor=request.agent,
             client_address="",
             at_ms=self.at_ms,
         )
-        self._noted.append(access_record(use, access))
+        self._records.append(access_record(use, access))

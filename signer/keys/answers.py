@@ -1,4 +1,4 @@
-"""A signer's answer to an order about a key: is it the signer's, and is it what was ordered?"""
+"""Verification of key answers: signed by a signer, ordered by an admin, and matching the order."""
 
 from schemas.custody import AGENT_KEYS
 from schemas.keys import (
@@ -21,48 +21,47 @@ FIRST_VERSION = 1
 
 
 def verify_answer(answer: AnyAnswer, registry: Registry) -> AnyOrder:
-    """Return the order that a registered signer answered, itself proven to be an admin's.
+    """Verify that a registered signer answered an admin's order; return the order.
 
-    Raises ``KeyOrderError``, also where the address of a key is not its public key's.
+    Raises ``KeyOrderError``, also if a key's address does not derive from its public key.
     """
     order = read_order(answer.request, registry)
     require_answer_signature(answer, order, registry)
     if answer.id != answer_id(answer.request.body()):
-        raise KeyOrderError("the answer's id is not its request's")
+        raise KeyOrderError("the answer's id does not match its order")
     if isinstance(answer, KeyProvisioned):
         _check_derived(answer)
     return order
 
 
 def check_matches_order(answer: AnyAnswer, order: AnyOrder, newest: KeyProvisioned | None) -> None:
-    """Raise ``KeyOrderError`` unless an answer gives exactly what was ordered.
+    """Raise ``KeyOrderError`` unless an answer matches its order exactly.
 
-    ``newest`` is the answer that made the key which stands at the order's path.
+    ``newest`` is the answer that created the newest key at the order's path.
     """
-    place = (answer.type, answer.account, answer.path, answer.version)
-    if place != _place(order):
-        raise KeyOrderError("the answer is for another key than the request")
+    if (answer.type, answer.account, answer.path, answer.version) != _expected(order):
+        raise KeyOrderError("the answer is for another key than its order")
     if not isinstance(answer, KeyProvisioned):
         return
     chain = order.chain if isinstance(order, KeyRequest | KeyImport) else newest and newest.chain
     imported = isinstance(order, KeyImport) and order.address != answer.address
-    placed = answer.vault in allowed_vaults(order, newest)
-    if answer.chain != chain or not placed or imported:
-        raise KeyOrderError("the answer is for another key than the request")
+    allowed = answer.vault in allowed_vaults(order, newest)
+    if answer.chain != chain or not allowed or imported:
+        raise KeyOrderError("the answer is for another key than its order")
 
 
 def allowed_vaults(order: AnyOrder, newest: KeyProvisioned | None) -> tuple[str, ...]:
-    """Return the vaults in which the key that an order is about may be: it stays where it was made.
+    """Return the vaults that may hold the key of an order; a key never changes its vault.
 
-    An order that names none leaves it to the signer (``vault.default_vault``).
+    If an order names no vault, the signer chooses (``vault.default_vault``).
     """
     if not isinstance(order, KeyRequest | KeyImport):
         return (newest.vault if newest else AGENT_KEYS,)
     return (order.vault,) if order.vault else default_vaults(order.path)
 
 
-def _place(order: AnyOrder) -> tuple[str, str, str, int]:
-    """Return the type, account, path and version that an answer must have."""
+def _expected(order: AnyOrder) -> tuple[str, str, str, int]:
+    """Return the type, account, path and version that the answer to an order must have."""
     match order:
         case KeyRotation():
             return "key.provisioned", order.account, order.path, order.version + 1
@@ -78,4 +77,4 @@ def _check_derived(answer: KeyProvisioned) -> None:
     except ValueError:
         derived = ""
     if canonical_address(answer.chain, derived) != answer.address:
-        raise KeyOrderError("the answer's address is not its public key's")
+        raise KeyOrderError("the answer's address does not derive from its public key")

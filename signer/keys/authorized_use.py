@@ -1,4 +1,4 @@
-"""Signing keys as agents' intents use them: opened, on record, or shut with a reason."""
+"""Use of signing keys by intents: opens a key and records the access, or returns why it cannot."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,55 +13,55 @@ from signer.keys.accesses import KeyAccesses, KeyUseRequest
 from signer.keys.descriptor import KeyDescriptor
 
 OpenKey: TypeAlias = Callable[[KeyDescriptor, str, ClientShare | None], DigestSigner]
-"""Opens a key for an agent, with the share that its intent brought; raises ``CustodyError``."""
+"""Opens a key for an agent, with the client share of its intent; raises ``CustodyError``."""
 
 
 @dataclass(slots=True)
 class KeyUse:
-    """Opens keys, and notes each time; one whose holders failed stays shut for a batch."""
+    """Opens keys and records it; a key whose holders failed is not retried within a batch."""
 
     open_key: OpenKey
     _accesses: KeyAccesses = field(default_factory=KeyAccesses)
-    _shut: set[tuple[str, str, int]] = field(default_factory=set)
+    _unavailable: set[tuple[str, str, int]] = field(default_factory=set)
 
     def begin(self, at_ms: int) -> None:
-        """Begin a batch or a recovery at a time in ms: every key may be tried again."""
-        self._shut.clear()
+        """Begin a batch or a recovery at a time in ms: every key may be retried."""
+        self._unavailable.clear()
         self._accesses.at_ms = at_ms
 
     def open(
-        self, org: str, key: KeyDescriptor, asked: KeyUseRequest, share: ClientShare | None
+        self, org: str, key: KeyDescriptor, request: KeyUseRequest, share: ClientShare | None
     ) -> DigestSigner:
-        """Return what signs with a key; raise ``CustodyError`` where it does not open."""
-        with self._accesses.watching(org, key, asked):
-            return self.open_key(key, asked.agent, share)
+        """Return a signer for a key; raise ``CustodyError`` if the key does not open."""
+        with self._accesses.recording(org, key, request):
+            return self.open_key(key, request.agent, share)
 
     def problem(
-        self, org: str, key: KeyDescriptor, asked: KeyUseRequest, share: ClientShare | None
+        self, org: str, key: KeyDescriptor, request: KeyUseRequest, share: ClientShare | None
     ) -> Reason | None:
         """Return why a key does not open; None once it is open.
 
-        One whose holders failed is not tried again in a batch: each try may take their whole time,
-        and everybody else waits for it.
+        A key whose holders failed is not retried within a batch: each attempt may take the full
+        timeout of its holders, and all other intents wait for it.
         """
-        place = (key.account, key.path, key.version)
-        if place in self._shut:
+        version = (key.account, key.path, key.version)
+        if version in self._unavailable:
             return Reason.KEY_UNAVAILABLE
         try:
-            self.open(org, key, asked, share)
+            self.open(org, key, request, share)
         except ClientShareMissingError:
             return Reason.CLIENT_SHARE_MISSING
         except CorruptError:
             return Reason.CLIENT_SHARE_WRONG if share else Reason.KEY_UNAVAILABLE
         except CustodyError:
-            self._shut.add(place)
+            self._unavailable.add(version)
             return Reason.KEY_UNAVAILABLE
         return None
 
-    def refuse(self, org: str, key: KeyDescriptor, asked: KeyUseRequest) -> None:
-        """Note that no grant lets an agent sign with a key."""
-        self._accesses.refuse(org, key, asked)
+    def record_refusal(self, org: str, key: KeyDescriptor, request: KeyUseRequest) -> None:
+        """Record that no grant lets an agent sign with a key."""
+        self._accesses.record_refusal(org, key, request)
 
     def drain(self) -> list[Outgoing]:
-        """Return, once, the records of what was noted."""
+        """Return and clear the audit records."""
         return self._accesses.drain()

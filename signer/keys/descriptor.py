@@ -1,4 +1,4 @@
-"""One version of a key, as the signer's answer that made it says."""
+"""Key descriptors: one version of a signing key, as the signer's answer describes it."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +11,7 @@ from signer.vaults.wrapping_fields import sealed_from
 
 
 class KeyState(StrEnum):
-    """What became of a version of a key; only an active one may sign."""
+    """The state of a version of a key; only an active version may sign."""
 
     ACTIVE = "active"
     ROTATED = "rotated"
@@ -20,7 +20,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyDescriptor:
-    """One version of a key: one account's, at one path; ``imported`` if it was made elsewhere."""
+    """One version of a key of an account; ``imported`` if it was created outside Sixgate."""
 
     account: str
     path: str
@@ -37,30 +37,30 @@ class KeyDescriptor:
 
     @property
     def vault(self) -> str:
-        """The vault that it is in."""
+        """The name of its vault."""
         return self.provisioned.vault
 
     @property
-    def place(self) -> VersionId:
-        """Where this version lies."""
+    def version_id(self) -> VersionId:
+        """The id of this version."""
         return key_version_id(self.provisioned)
 
     @property
     def active(self) -> bool:
-        """Whether this version may be used at all."""
+        """Whether this version may be used."""
         return self.state is KeyState.ACTIVE
 
     @property
     def signs(self) -> bool:
-        """Whether intents may be signed with a key of this chain."""
+        """Whether Sixgate signs intents with keys of this chain."""
         return self.chain in SIGNING
 
 
 def key_version_id(answer: KeyProvisioned) -> VersionId:
-    """Return where the version of a key lies that an answer made."""
+    """Return the id of the version that an answer created."""
     return VersionId(answer.account, answer.vault, answer.path, answer.version)
 
 
 def sealed_key(answer: KeyProvisioned) -> SealedSecret:
-    """Return a key as it was sealed when it was made."""
+    """Return the key with its original wrapping, from the answer that created it."""
     return sealed_from(answer, bytes.fromhex(answer.ciphertext[2:]))

@@ -1,4 +1,4 @@
-"""From a key's descriptor to signatures: keys are opened when needed, for bounded time and uses."""
+"""Keychain: creates and seals signing keys, and opens them for bounded time and uses."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -40,9 +40,9 @@ FAILURES_MAX = 1024
 
 
 class KeyName(NamedTuple):
-    """A key as it is opened, and by whose share: what one agent's share opened opens for no other.
+    """The cache name of an open key: one that an agent's share opened serves no other agent.
 
-    ``agent`` and ``share`` stay empty where the vault's mode has no client's share.
+    ``agent`` and ``share`` are empty if the vault's mode has no client share.
     """
 
     account: str
@@ -54,9 +54,9 @@ class KeyName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """Which key is to be made: whose, where, of which version and chain.
+    """A key to create: account, path, version, chain and vault.
 
-    ``share_for`` is the client's public key, where the vault's mode has a client's share.
+    ``share_for`` is the client's public key, if the vault's mode has a client share.
     """
 
     account: str
@@ -69,9 +69,9 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class MadeKey:
-    """A key that was sealed, as its answer will tell it.
+    """A key that was created and sealed, for its answer.
 
-    ``client_share`` is what the client must keep, sealed for it.
+    ``client_share`` is the client share, sealed for the client.
     """
 
     key: NewKey
@@ -85,7 +85,7 @@ class MadeKey:
 class Keychain:
     """The keys of all accounts, opened when they are needed and closed soon after.
 
-    ``holders`` are all providers that this process may ask; a vault says which of them are its own.
+    ``holders`` are all configured key holders; a vault selects its own providers.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Keychain:
         random_bytes: RandomBytes,
         clock_ms: Callable[[], int],
     ) -> None:
-        self._held_by = holders
+        self._holders = holders
         self._registry = registry
         self._keys = keys
         self._random_bytes = random_bytes
@@ -113,39 +113,40 @@ class Keychain:
     def use(
         self, key: KeyDescriptor, agent: str = "", share: ClientShare | None = None
     ) -> RingKey[KeyName]:
-        """Return the key once it is proven to open; raise ``CustodyError``.
+        """Return the key once it is open; raise ``CustodyError``.
 
-        Where the vault's mode has a client's share, ``share`` is the one that ``agent`` brought
-        for this use. A key that is open for another share is not this one.
+        If the vault's mode has a client share, ``share`` is the one that ``agent`` sent for this
+        use. A key that another share opened does not count as open.
         """
         place = (key.account, key.path, key.version)
         with_client = self._vault(key.account, key.vault).plan.needs_client
         return self._keyring.key(KeyName(*place, agent, share) if with_client else KeyName(*place))
 
     def forget(self, key: KeyDescriptor) -> None:
-        """Close a key that may no longer be used, for whomever it is open."""
+        """Close a key that may no longer be used, for all agents."""
         place = (key.account, key.path, key.version)
         self._keyring.drop(lambda name: name[:3] == place)
 
     def openings(self) -> int:
-        """Count how often holders were asked to open a key."""
+        """Return how often holders were asked to open a key."""
         return self._openings
 
     def drain_failures(self) -> list[tuple[VersionId, ProviderFailure]]:
-        """Return, once, which providers failed while a key was opened nevertheless."""
+        """Return and clear the providers that failed while the others sufficed to open a key."""
         drained = list(self._failures)
         self._failures.clear()
         return drained
 
     def generate(self, key: NewKey) -> MadeKey:
-        """Make a key inside and seal it; raises ``CustodyError``, then there is no key."""
+        """Generate and seal a key; raises ``CustodyError``, then there is no key."""
         with wiping(new_secret(CURVES[key.chain], self._random_bytes)) as secret:
-            return self.take_in(key, secret)
+            return self.seal_key(key, secret)
 
-    def take_in(self, key: NewKey, secret: bytearray) -> MadeKey:
+    def seal_key(self, key: NewKey, secret: bytearray) -> MadeKey:
         """Seal a secret, which the caller wipes; raises ``CustodyError``, then there is no key.
 
-        In a mode with a client's share, ``ClientShareMissingError`` where nobody is to get it.
+        In a mode with a client share, raises ``ClientShareMissingError`` unless ``share_for`` is
+        set.
         """
         vault = self._vault(key.account, key.vault)
         require_client(vault, key.share_for)
@@ -153,12 +154,12 @@ class Keychain:
         public_key = curves.public_key(CURVES[key.chain], secret)
         wrapped_kek = self._keys.wrapped_kek(*vault.id)
         sealing = seal_in_vault(
-            vault, self._held_by, wrapped_kek, context, secret, self._random_bytes
+            vault, self._holders, wrapped_kek, context, secret, self._random_bytes
         )
         lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
         with lent as share:
-            # As it will be opened: whoever pays to an address relies on its key.
-            self._handle(key.chain, context, sealing.sealed, share).close()
+            # Open it once as later: from now on, money may be sent to the address of this key.
+            self._open_handle(key.chain, context, sealing.sealed, share).close()
             handed = seal_for_client(key.share_for, context, share)
         return MadeKey(key, vault, public_key, sealing.sealed, self._kms_key(vault), handed)
 
@@ -173,35 +174,35 @@ class Keychain:
     def _open(self, name: KeyName) -> Handle:
         self._openings += 1
         key = self._keys.version(name.account, name.path, name.version)
-        sealed = self._keys.wrappings.sealed(key.place) if key else None
+        sealed = self._keys.wrappings.sealed(key.version_id) if key else None
         if key is None or sealed is None:
-            raise CorruptError(f"There is no version {name.version} of the key at {name.path}.")
+            raise CorruptError(f"Version {name.version} of the key at {name.path} does not exist.")
         vault = self._vault(name.account, key.vault)
         context = secret_context(self._registry.org, vault, name.path, name.version)
         if name.share is None:
-            return self._handle(key.chain, context, sealed, None)
+            return self._open_handle(key.chain, context, sealed, None)
         info = share_info(name.share, context, name.agent)
         with wiping(self.share_boxes.open(name.share, info)) as share:
-            return self._handle(key.chain, context, sealed, share)
+            return self._open_handle(key.chain, context, sealed, share)
 
-    def _handle(
+    def _open_handle(
         self, chain: KeyChain, context: SecretContext, sealed: SealedSecret, share: bytearray | None
     ) -> Handle:
         vault = self._vault(context.account, context.vault)
-        opening = open_sealed(vault_holders(vault, self._held_by), context, sealed, share)
-        place = version_id(context)
-        self._failures.extend((place, failure) for failure in opening.failures)
+        opening = open_sealed(vault_holders(vault, self._holders), context, sealed, share)
+        failed = version_id(context)
+        self._failures.extend((failed, failure) for failure in opening.failures)
         if chain in SIGNING:
             return KeyHandle(opening.secret)
         return AddressHandle(CURVES[chain], opening.secret)
 
     def _kms_key(self, vault: Vault) -> str:
-        """Name the root keys that a key in a vault is under."""
-        providers = vault_holders(vault, self._held_by).providers
-        return ",".join(each.kms.key_id for each in providers) or self._held_by.root.key_id
+        """Return the ids of the root keys that wrap the keys of a vault."""
+        providers = vault_holders(vault, self._holders).providers
+        return ",".join(each.kms.key_id for each in providers) or self._holders.root.key_id
 
     def _vault(self, account: str, name: str) -> Vault:
         vault = self._registry.vaults.get((account, name))
         if vault is None or not vault.holds_keys:
-            raise CorruptError(f"{account} has no vault {name} for keys; register it.")
+            raise CorruptError(f"{account} has no vault {name} for keys: register it.")
         return vault

@@ -1,4 +1,4 @@
-"""An operator's order about a key: read, and proven to be an admin's."""
+"""Key orders: read from ``keys.requests``, and verified to be an admin's."""
 
 from dataclasses import dataclass, field
 
@@ -25,14 +25,14 @@ _PARCEL: TypeAdapter[Envelope | KeyDelivery] = TypeAdapter(Envelope | KeyDeliver
 
 
 class KeyOrderError(Exception):
-    """A key request or answer that proves nothing; no key came of it."""
+    """An order or answer about a key or vault that is invalid or impossible; nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
-    """A proven order in its envelope; ``box`` holds the sealed secret of an import, else nothing.
+class VerifiedKeyOrder:
+    """A verified order in its envelope; ``box`` is the sealed secret of an import, if it is one.
 
-    ``id`` is that of its one answer, whoever signed the envelope.
+    ``id`` is the id of its answer; it does not depend on which admin signed the envelope.
     """
 
     order: AnyOrder
@@ -41,11 +41,11 @@ class Ordered:
     box: bytes = field(default=b"", repr=False)
 
 
-def open_order(raw: bytes, registry: Registry) -> Ordered:
+def open_order(raw: bytes, registry: Registry) -> VerifiedKeyOrder:
     """Read a record of ``keys.requests``: an envelope, or an import with its box.
 
-    Raises ``KeyOrderError`` unless an admin of the organisation signed it for an open account,
-    which claims the address in the registry where the key is from outside.
+    Raises ``KeyOrderError`` unless an admin of the organisation signed it for an open account. An
+    imported key's address must be claimed by that account in the registry.
     """
     try:
         parcel = decode_as(_PARCEL.validate_json, raw)
@@ -65,28 +65,28 @@ def read_order(envelope: Envelope, registry: Registry) -> AnyOrder:
         body = open_envelope_of_any(envelope, KEY_REQUEST_TYPE, registry.admin_keys)
         order = decode_order(body)
     except InvalidSignatureError:
-        raise KeyOrderError("no admin key of the organisation signed the request") from None
+        raise KeyOrderError("the order is not signed by an admin of the organisation") from None
     except MalformedError as error:
         raise KeyOrderError(f"the request is malformed ({error})") from None
     if order.org != registry.org or order.account not in registry.accounts:
-        raise KeyOrderError(f"{order.account} is no open account of the organisation")
-    refuse_ahead(order, registry)
+        raise KeyOrderError(f"{order.account} is not an open account of the organisation")
+    refuse_unknown_registry(order, registry)
     return order
 
 
-def refuse_ahead(order: Order, registry: Registry) -> None:
-    """Raise ``KeyOrderError`` for an order that knows records which the registry has not."""
+def refuse_unknown_registry(order: Order, registry: Registry) -> None:
+    """Raise ``KeyOrderError`` for an order made with more registry records than are known here."""
     if order.registry_sequence > registry.sequence:
         raise KeyOrderError(
-            f"the order knows {order.registry_sequence} records of the registry, "
-            f"which has {registry.sequence}: give it again"
+            f"the order was made with {order.registry_sequence} registry records, and the signer "
+            f"knows only {registry.sequence}: order again"
         )
 
 
-def check_in_time(order: AnyOrder, now_ms: int) -> None:
-    """Raise ``KeyOrderError`` for an order of another time than now.
+def check_validity(order: AnyOrder, now_ms: int) -> None:
+    """Raise ``KeyOrderError`` for an order that is expired or from the future.
 
-    That a key signs no more is never too late.
+    A deactivation never expires.
     """
     if isinstance(order, KeyDeactivation):
         why = too_early(order.requested_at_ms, now_ms)
@@ -96,20 +96,24 @@ def check_in_time(order: AnyOrder, now_ms: int) -> None:
         raise KeyOrderError(why)
 
 
-def _ordered(envelope: Envelope, registry: Registry, delivery: KeyDelivery | None) -> Ordered:
+def _ordered(
+    envelope: Envelope, registry: Registry, delivery: KeyDelivery | None
+) -> VerifiedKeyOrder:
     order, body = read_order(envelope, registry), envelope.body()
     if isinstance(order, KeyImport):
-        return Ordered(order, envelope, answer_id(body), _box(order, body, registry, delivery))
+        return VerifiedKeyOrder(
+            order, envelope, answer_id(body), _box(order, body, registry, delivery)
+        )
     if delivery is not None:
-        raise KeyOrderError("a box came with a request that is no import")
-    return Ordered(order, envelope, answer_id(body))
+        raise KeyOrderError("a box came with an order that is not an import")
+    return VerifiedKeyOrder(order, envelope, answer_id(body))
 
 
 def _box(order: KeyImport, body: bytes, registry: Registry, delivery: KeyDelivery | None) -> bytes:
     if delivery is None:
-        raise KeyOrderError("an import came without its box")
+        raise KeyOrderError("the import came without its box")
     if (delivery.id, redacted_digest(delivery.box)) != (delivery_id(body), order.box):
-        raise KeyOrderError("the box is not the one that the import names")
+        raise KeyOrderError("the box does not have the digest in the import")
     if registry.claims.get(order.address) != order.account:
         raise KeyOrderError(f"{order.account} did not claim the address {order.address}")
     return bytes.fromhex(delivery.box[2:])

@@ -1,4 +1,4 @@
-"""Which key a request means: the paths that names stand for, looked up in an agent's vaults."""
+"""Key resolution: maps an agent's request to the path and vault of one key."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -15,7 +15,7 @@ _NETWORK = re.compile(r"[a-z0-9][a-z0-9_-]{0,55}", re.ASCII)
 
 
 class VaultKeys(NamedTuple):
-    """A vault on which an agent has a grant, and the paths of its keys."""
+    """A vault on which an agent has a grant, with the paths of its keys."""
 
     name: str
     paths: Collection[str]
@@ -23,7 +23,7 @@ class VaultKeys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The one key that a request means."""
+    """The key that a request resolves to."""
 
     vault: str
     path: str
@@ -31,9 +31,9 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Why a request means no key.
+    """Why a request does not resolve to a key.
 
-    ``path`` is the one that was looked for at last, where its form is right and it means one key.
+    ``path`` is the last path looked up, if it is well-formed and names a single key.
     """
 
     code: Literal["chain_unknown", "path_malformed", "path_foreign", "not_found", "ambiguous"]
@@ -45,22 +45,22 @@ Resolution: TypeAlias = Resolved | Unresolved
 
 
 def agent_key_path(agent: str, chain: KeyChain = KeyChain.ETHEREUM) -> str:
-    """Return the path of an agent's own key of a chain; EVM networks share one."""
+    """Return the path of an agent's own key on a chain; EVM networks share one key."""
     return f"agents/{agent}/chains/{chain}/private_key"
 
 
 def network_key_path(network: str) -> str:
-    """Return the path of the key that a network's intents use by default."""
+    """Return the path of the default key of a network."""
     return f"keys/{network}-signer"
 
 
 def is_own(agent: str, path: str) -> bool:
-    """Tell whether a path is an agent's to use without a grant: one of its keys or its chains'."""
+    """Return whether a path belongs to an agent, which may use it without a grant."""
     return path.startswith((f"agents/{agent}/keys/", f"agents/{agent}/chains/"))
 
 
 def may_use(key_paths: tuple[str, ...], agent: str, path: str) -> bool:
-    """Tell whether an agent may sign with the key at a path: its own, or granted by name."""
+    """Return whether an agent may sign with the key at a path: its own, or granted by name."""
     return is_own(agent, path) or path in key_paths
 
 
@@ -73,23 +73,23 @@ def resolve(
     evm_networks: Collection[str] = (),
     granted: Collection[str] = (),
 ) -> Resolution:
-    """Return the key that an agent's request on a network means.
+    """Resolve an agent's request on a network to a key.
 
-    A path that is named is taken if its form allows the agent to name it, or it was granted by
-    name. Else it is the agent's own key of the network's chain, or the network's. ``vaults`` are
-    searched in their order; a path in two of them means neither.
+    A named path is used if agents may name paths of that form, or if it was granted by name.
+    Without a name, the agent's own key of the network's chain is used, or else the network's key.
+    ``vaults`` are searched in order; a path in two vaults is ambiguous.
     """
     if signing_key_path is not None:
-        refused = _unfit(agent, signing_key_path, granted)
+        refused = _path_problem(agent, signing_key_path, granted)
         return refused or _search([signing_key_path], vaults)
     chain = key_chain_of(network, evm_networks)
     if chain is None or not _NETWORK.fullmatch(network):
-        return Unresolved("chain_unknown", f"no keys are made for a chain {network!a}")
+        return Unresolved("chain_unknown", f"there are no keys for a chain {network!a}")
     return _search([agent_key_path(agent, chain), network_key_path(network)], vaults)
 
 
 def chain_at(path: str) -> KeyChain | None:
-    """Return the chain whose keys alone may stand at a path; None where any may."""
+    """Return the only chain whose keys a path may hold; None if it may hold keys of any chain."""
     parts = path.split("/")
     match parts:
         case ["agents", _, "chains", chain, *_]:
@@ -99,14 +99,14 @@ def chain_at(path: str) -> KeyChain | None:
     return None
 
 
-def _unfit(agent: str, path: str, granted: Collection[str]) -> Unresolved | None:
+def _path_problem(agent: str, path: str, granted: Collection[str]) -> Unresolved | None:
     try:
         _KEY_PATH.validate_python(path)
     except ValidationError:
-        return Unresolved("path_malformed", f"{path[:256]!a} is no key path")
+        return Unresolved("path_malformed", f"{path[:256]!a} is not a key path")
     if path.startswith(("keys/", "wallets/")) or is_own(agent, path) or path in granted:
         return None
-    return Unresolved("path_foreign", f"{path} is not {agent}'s to name", path)
+    return Unresolved("path_foreign", f"{agent} may not use {path}", path)
 
 
 def _search(paths: Sequence[str], vaults: Sequence[VaultKeys]) -> Resolution:

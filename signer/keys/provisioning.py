@@ -1,4 +1,8 @@
-"""The signer carries out an operator's order about a key and answers it."""
+"""Execution of key orders: generate, rotate, import and deactivate signing keys.
+
+The answer is unsigned, and in effect once the caller has signed, loaded and committed it.
+*Die before that commit: the new key existed in memory only; the order is executed again.*
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +21,7 @@ from signer.custody.buffers import wiping
 from signer.key_import import ImportBoxes
 from signer.keys.answers import FIRST_VERSION
 from signer.keys.keychain import Keychain, MadeKey, NewKey
-from signer.keys.orders import KeyOrderError, Ordered
+from signer.keys.orders import KeyOrderError, VerifiedKeyOrder
 from signer.keys.register import KeyRegister
 from signer.vaults.vault import default_vault
 from signer.vaults.wrapping_fields import wrapping_fields
@@ -25,17 +29,17 @@ from signer.vaults.wrapping_fields import wrapping_fields
 
 @dataclass(slots=True)
 class KeyProvisioner:
-    """Makes keys and new versions of them; the register learns of them from the answers."""
+    """Creates keys and versions; the register changes only when the answers are loaded."""
 
     keys: KeyRegister
     keychain: Keychain
     imports: ImportBoxes
 
-    def execute(self, ordered: Ordered, signer: str, now_ms: int) -> AnyAnswer:
-        """Return the answer to an order, which lacks ``signer``'s signature.
+    def execute(self, ordered: VerifiedKeyOrder, signer: str, now_ms: int) -> AnyAnswer:
+        """Return the unsigned answer to an order, in the name of ``signer``.
 
-        Raises ``KeyOrderError`` where the order is impossible as keys stand, and ``CustodyError``;
-        then nothing was made.
+        Raises ``KeyOrderError`` if the order is impossible in the current state, and
+        ``CustodyError``; then nothing was created.
         """
         order = ordered.order
         self.keys.check_possible(order)
@@ -50,7 +54,7 @@ class KeyProvisioner:
         if isinstance(order, KeyDeactivation):
             return KeyDeactivated(**about, version=order.version, deactivated_at_ms=now_ms)
         made = self._make(order, ordered.box)
-        return KeyProvisioned(**about, **_told(made), provisioned_at_ms=now_ms)
+        return KeyProvisioned(**about, **_event_fields(made), provisioned_at_ms=now_ms)
 
     def _make(self, order: KeyRequest | KeyRotation | KeyImport, box: bytes) -> MadeKey:
         match order:
@@ -61,20 +65,20 @@ class KeyProvisioner:
                     NewKey(order.account, order.path, order.version + 1, chain, vault, share_for)
                 )
             case KeyRequest():
-                return self.keychain.generate(self._first(order))
+                return self.keychain.generate(self._first_version(order))
             case KeyImport():
-                return self._take_in(order, box)
+                return self._import_key(order, box)
 
-    def _first(self, order: KeyRequest | KeyImport) -> NewKey:
+    def _first_version(self, order: KeyRequest | KeyImport) -> NewKey:
         about, share_for = (order.account, order.path), order.share_for
         vault = order.vault or default_vault(*about, self.keychain.vaults)
         return NewKey(*about, FIRST_VERSION, order.chain, vault, share_for)
 
-    def _take_in(self, order: KeyImport, box: bytes) -> MadeKey:
+    def _import_key(self, order: KeyImport, box: bytes) -> MadeKey:
         with wiping(self.imports.open(box, order.box_context(), order.import_key)) as secret:
-            made = self.keychain.take_in(self._first(order), secret)
+            made = self.keychain.seal_key(self._first_version(order), secret)
         if _address(made) != order.address:
-            raise KeyOrderError(f"the imported key is not the one of {order.address}")
+            raise KeyOrderError(f"the imported key does not have the address {order.address}")
         return made
 
 
@@ -82,7 +86,7 @@ def _address(made: MadeKey) -> str:
     return canonical_address(made.key.chain, derive(made.key.chain, made.public_key))
 
 
-def _told(made: MadeKey) -> dict[str, Any]:
+def _event_fields(made: MadeKey) -> dict[str, Any]:
     return {
         **wrapping_fields(made.sealed),
         "vault": made.vault.name,

@@ -20,7 +20,7 @@ from signer.custody.rewrapping import NOT_OPEN
 from signer.custody.sealing import Holders
 from signer.key_import import ImportBoxes
 from signer.registry import Registry
-from signer.vaults.orders import VaultOrdered
+from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.recovery import Recovery
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Rotation
@@ -66,7 +66,7 @@ class VaultOrderExecutor:
             self.registry, self.vault, self._holders, self.random_bytes, self._stuck_shares
         )
 
-    def execute(self, ordered: VaultOrdered, signer: str, now_ms: int) -> VaultAnswer:
+    def execute(self, ordered: VerifiedVaultOrder, signer: str, now_ms: int) -> VaultAnswer:
         """Return the unsigned answer to an order that ``authorize_order`` allowed.
 
         Raises ``KeyOrderError`` if the order is impossible in the current state, and

@@ -17,7 +17,7 @@ from schemas.vault_events import (
     vault_answer_id,
 )
 from signer.access import Access, Accessor, Allowed, Target, decide
-from signer.keys.orders import KeyOrderError, refuse_ahead
+from signer.keys.orders import KeyOrderError, refuse_unknown_registry
 from signer.order_validity import validity_problem
 from signer.registry import Registry
 from signer.signatures import InvalidSignatureError, open_envelope
@@ -27,7 +27,7 @@ _PARCEL: TypeAdapter[Envelope | SecretDelivery] = TypeAdapter(Envelope | SecretD
 
 
 @dataclass(frozen=True, slots=True)
-class VaultOrdered:
+class VerifiedVaultOrder:
     """A verified order in its envelope; ``box`` is the sealed value of a secret, if it has one.
 
     ``id`` is the id of its answer, ``vault`` the vault it is about, ``actor`` the agent or admin
@@ -62,7 +62,7 @@ def vault_parcel(raw: bytes) -> Envelope | SecretDelivery | None:
     return parcel if envelope.payload_type == VAULT_ORDER_TYPE else None
 
 
-def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VaultOrdered:
+def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> VerifiedVaultOrder:
     """Verify an order that an admin signed, or the agent that it names; raise ``KeyOrderError``.
 
     Its vault exists and can hold what it orders. ``authorize_order`` decides whether an agent may
@@ -78,9 +78,9 @@ def open_vault_order(parcel: Envelope | SecretDelivery, registry: Registry) -> V
         raise KeyOrderError(
             f"{order.vault} holds only signing keys: order a key, or name another vault"
         )
-    refuse_ahead(order, registry)
+    refuse_unknown_registry(order, registry)
     box = _box(order, body, delivery)
-    return VaultOrdered(order, envelope, vault_answer_id(body), vault, actor, box)
+    return VerifiedVaultOrder(order, envelope, vault_answer_id(body), vault, actor, box)
 
 
 def read_vault_order(request: Envelope) -> VaultOrder:
@@ -91,7 +91,7 @@ def read_vault_order(request: Envelope) -> VaultOrder:
         raise KeyOrderError(f"the order is malformed ({error})") from None
 
 
-def authorize_order(ordered: VaultOrdered, registry: Registry, at_ms: int) -> Access:
+def authorize_order(ordered: VerifiedVaultOrder, registry: Registry, at_ms: int) -> Access:
     """Decide whether the signer of an order may give it: admins always, agents by their grants."""
     order = ordered.order
     if not isinstance(order, SecretOrder) or order.agent is None:

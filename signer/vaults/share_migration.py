@@ -24,7 +24,7 @@ from signer.custody.rewrapping import NOT_OPEN, rewrap_share, verify_root
 from signer.custody.sealing import Holders
 from signer.keys.orders import KeyOrderError
 from signer.registry import Registry
-from signer.vaults.orders import VaultOrdered
+from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.register import VaultRegister
 from signer.vaults.rotation import Rewraps, Stuck, rewrapped
 from signer.vaults.sealing import secret_context
@@ -60,7 +60,7 @@ class ShareMigration:
     stuck: dict[tuple[VersionId, str], str] = field(default_factory=dict)
 
     def begin(
-        self, ordered: VaultOrdered, order: ProviderRootOrder, signer: str, now_ms: int
+        self, ordered: VerifiedVaultOrder, order: ProviderRootOrder, signer: str, now_ms: int
     ) -> ProviderRootChanged:
         """Return the unsigned answer to an order (step 1).
 

@@ -16,12 +16,12 @@ from schemas.topics import INTERNAL_BYTES_MAX, Topic
 from schemas.vault_events import SecretOrder
 from signer.access import Refused as AccessRefused
 from signer.custody.errors import ClientShareMissingError
-from signer.keys.orders import KeyOrderError, Ordered, open_order
+from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, open_order
 from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRecordError
 from signer.stage import HaltError
 from signer.vaults.client_shares import require_client
-from signer.vaults.orders import VaultOrdered, authorize_order, open_vault_order, vault_parcel
+from signer.vaults.orders import VerifiedVaultOrder, authorize_order, open_vault_order, vault_parcel
 from signer.vaults.register import VaultRegister
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, bytes_of
@@ -47,7 +47,7 @@ def check_record(
         raise ApiError("registry_refused", str(error)) from None
 
 
-def checked_order(raw: bytes, registry: Registry, keys: KeyRegister) -> Ordered:
+def checked_order(raw: bytes, registry: Registry, keys: KeyRegister) -> VerifiedKeyOrder:
     """Return a valid or already answered key order; raise ``key_refused`` otherwise."""
     _check_size(raw, "key_refused")
     try:
@@ -87,7 +87,9 @@ def order_key(pipeline: Pipeline, record: str) -> Json:
     return snapshot.key_answer(key)
 
 
-def checked_vault_order(raw: bytes, registry: Registry, vaults: VaultRegister) -> VaultOrdered:
+def checked_vault_order(
+    raw: bytes, registry: Registry, vaults: VaultRegister
+) -> VerifiedVaultOrder:
     """Return a valid or already answered vault order; raise ``vault_refused`` otherwise.
 
     The signer denies access to an agent without a grant, and records that. So this check skips

@@ -18,7 +18,7 @@ from schemas.canonical import MalformedError, event_id
 from schemas.record import Outgoing, Record
 from schemas.topics import Topic
 from signer.registry import RegistryRecordError
-from signer.vaults.orders import VaultOrdered
+from signer.vaults.orders import VerifiedVaultOrder
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.embedded.administration import check_record, checked_order, checked_vault_order
@@ -97,7 +97,7 @@ def _raise_refusal(record: Record, raw: bytes, code: str = "key_refused") -> Non
             raise RemoteApiError(code, audit.detail)
 
 
-def _raise_denial(record: Record, ordered: VaultOrdered) -> None:
+def _raise_denial(record: Record, ordered: VerifiedVaultOrder) -> None:
     """Raise ``vault_refused`` if an access record denies this order to the agent that gave it."""
     with suppress(MalformedError):
         access = SecretAccess.decode(record.value)

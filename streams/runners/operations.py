@@ -26,7 +26,7 @@ from schemas.vault_events import SecretStored, VaultAnswer
 from signer.access import Refused as AccessRefused
 from signer.custody.errors import CustodyError
 from signer.keys.keychain import Keychain
-from signer.keys.orders import KeyOrderError, Ordered, check_in_time, open_order
+from signer.keys.orders import KeyOrderError, VerifiedKeyOrder, check_validity, open_order
 from signer.keys.provisioning import KeyProvisioner
 from signer.keys.register import KeyRegister
 from signer.registry import Registry, RegistryRecordError
@@ -35,7 +35,7 @@ from signer.stage import HaltError
 from signer.state import SlotState
 from signer.vaults.order_execution import VaultOrderExecutor
 from signer.vaults.orders import (
-    VaultOrdered,
+    VerifiedVaultOrder,
     authorize_order,
     check_timely,
     open_vault_order,
@@ -135,9 +135,9 @@ class Operations:
         if not well_routed(record, account, self.registry.partitions):
             raise KeyOrderError("the key or partition of the record does not match its account")
 
-    def _answer_key_order(self, ordered: Ordered, now_ms: int) -> list[Outgoing]:
+    def _answer_key_order(self, ordered: VerifiedKeyOrder, now_ms: int) -> list[Outgoing]:
         account, path = ordered.order.account, ordered.order.path
-        check_in_time(ordered.order, now_ms)
+        check_validity(ordered.order, now_ms)
         # 2. Idempotent: a repeated order gets its first answer.
         if (earlier := self.keys.answers.get(ordered.id)) is not None:
             return [Outgoing(Topic.VAULT, account, earlier.encode())]
@@ -154,7 +154,7 @@ class Operations:
         actor = self.registry.admin_of(ordered.envelope, KEY_REQUEST_TYPE)
         return [published, handed_over(self.registry.org, ordered.id, target, actor, now_ms)]
 
-    def _answer_vault_order(self, ordered: VaultOrdered, now_ms: int) -> list[Outgoing]:
+    def _answer_vault_order(self, ordered: VerifiedVaultOrder, now_ms: int) -> list[Outgoing]:
         account, org = ordered.order.account, self.registry.org
         check_timely(ordered.order, now_ms)
         secrets, keys = self.vault.secrets.events, self.keys.answers

@@ -11,7 +11,7 @@ from schemas.recovery import RecoveryOrder
 from schemas.vault_events import SecretOrder
 from signer.access import Access, Allowed, Refused
 from signer.access_records import Use, access_record
-from signer.vaults.orders import VaultOrdered
+from signer.vaults.orders import VerifiedVaultOrder
 from signer.vaults.vault import Vault
 
 Target: TypeAlias = tuple[Vault, str, int]
@@ -19,7 +19,7 @@ Target: TypeAlias = tuple[Vault, str, int]
 
 
 def order_accesses(
-    org: str, ordered: VaultOrdered, access: Access, now_ms: int, *, handed: bool = False
+    org: str, ordered: VerifiedVaultOrder, access: Access, now_ms: int, *, handed: bool = False
 ) -> list[Outgoing]:
     """Return the access records of an order about a secret, else an empty list.
 

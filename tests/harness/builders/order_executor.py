@@ -31,7 +31,7 @@ from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.port import RootKms
 from signer.custody.sealing import Holders
 from signer.custody_records import CustodyRecords
-from signer.key_import import ERASED, SHUT
+from signer.key_import import ERASED, NOT_OPENED
 from signer.keys.keychain import Keychain
 from signer.keys.provisioning import KeyProvisioner
 from signer.memory import Memory
@@ -70,7 +70,7 @@ class ImportKey:
         try:
             return self._key.open(box, context)
         except CorruptError:
-            raise CorruptError(SHUT) from None
+            raise CorruptError(NOT_OPENED) from None
 
 
 IMPORT_KEY = ImportKey(bytes(range(32)))

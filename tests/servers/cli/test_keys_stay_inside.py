@@ -27,7 +27,7 @@ from signer.custody.context import SecretContext
 from signer.custody.envelope import open_secret
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.root_file import open_local_kms
-from signer.identity import _opened as opened_identity  # the attack: its whole content
+from signer.identity import _unsealed as opened_identity  # the attack: its whole content
 from signer.keys.descriptor import sealed_key
 from sixgate.data_folder.folder import Folder
 from sixgate.data_folder.identity import read_identity

@@ -160,7 +160,7 @@ def test_a_bit_flipped_at_any_layer_opens_no_key(mode: CustodyMode, layer: str) 
     with fund(mode) as one:
         answer = one.give(KeyRequest)
         sent = one.sent(one.received(answer)) if answer.client_share else None
-        held = one.desk.keys.wrappings.versions[one.key().place]
+        held = one.desk.keys.wrappings.versions[one.key().version_id]
         blob = getattr(held.sealed, layer)
         if not blob:
             return

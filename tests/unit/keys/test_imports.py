@@ -76,11 +76,11 @@ def test_an_import_that_nobody_claimed_is_refused(desk: OrderExecutor) -> None:
 @pytest.mark.parametrize(
     ("changes", "because"),
     [
-        ({"box": "0x" + "00" * 80}, "not the one that the import names"),
+        ({"box": "0x" + "00" * 80}, "digest in the import"),
         ({"recipient": OTHER_IMPORT_KEY.public_key}, "for another signer"),
         ({"context": b"another order"}, "does not open"),
         ({"import_key": "0x" + "11" * 32}, "for another signer"),
-        ({"secret": NOBODYS[:31] + b"\x00", "claimed": SECRET}, "not the one of"),
+        ({"secret": NOBODYS[:31] + b"\x00", "claimed": SECRET}, "not have the address"),
         ({"secret": bytes(32), "claimed": SECRET}, "secp256k1 key"),
         ({"secret": ORDER, "claimed": SECRET}, "secp256k1 key"),
         ({"secret": ORDER, "claimed": SECRET, "chain": KeyChain.TRON}, "secp256k1 key"),
@@ -134,23 +134,23 @@ def test_an_import_without_its_box_and_a_box_without_an_import_are_refused(
     assert "without its box" in why(desk.send(parcel.request.encode()))
     plain = sealed_request(KeyRequest(**terms()))
     boxed = KeyDelivery(id=delivery_id(plain.body()), request=plain, box="0x00")
-    assert "no import" in why(desk.send(boxed.encode()))
+    assert "not an import" in why(desk.send(boxed.encode()))
     renamed = parcel.model_copy(update={"id": "0x" + "00" * 32})
-    assert "not the one" in why(desk.send(renamed.encode()))
+    assert "digest" in why(desk.send(renamed.encode()))
 
 
 def test_a_delivery_that_no_admin_signed_is_refused(desk: OrderExecutor) -> None:
     parcel = KeyDelivery.decode(delivery())
     order = KeyImport.decode(parcel.request.body())
     forged = parcel.model_copy(update={"request": sealed_request(order, MALLORY)})
-    assert "admin key" in why(desk.send(forged.encode()))
+    assert "signed by an admin" in why(desk.send(forged.encode()))
 
 
 def test_an_address_that_the_signer_has_is_not_imported_again(desk: OrderExecutor) -> None:
     address = address_for(KeyChain.ETHEREUM, NOBODYS)
     desk.claim(address)
     desk.send(delivery())
-    assert "is taken already" in why(desk.send(delivery(path="keys/other")))
+    assert "already belongs to a key" in why(desk.send(delivery(path="keys/other")))
 
 
 def test_an_address_is_claimed_by_one_account_for_ever() -> None:

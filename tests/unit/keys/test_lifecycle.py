@@ -113,7 +113,7 @@ def test_a_deactivated_key_is_followed_by_a_new_version_and_stays_deactivated(
         (rotated(chain=KeyChain.TRON, address="T" + "a" * 33), "address .*public key"),
         (ended(path="keys/other"), "another key"),
         (ended(account="ops"), "another key"),
-        (ended(id="0x" + "00" * 32), "id .*request"),
+        (ended(id="0x" + "00" * 32), "id .*order"),
     ],
 )
 def test_an_answer_that_is_not_what_was_ordered_changes_nothing(
@@ -164,7 +164,7 @@ def test_nothing_that_is_not_there_is_rotated_or_ended(raw: bytes, registry: Reg
 def test_an_order_that_no_admin_signed_changes_nothing(kind: Any, registry: Registry) -> None:
     forged = sealed_request(order(kind, 1), MALLORY)
     raw = (rotated if kind is KeyRotation else ended)(request=forged)
-    refuses(provisioned(registry), raw, registry, "admin key")
+    refuses(provisioned(registry), raw, registry, "signed by an admin")
 
 
 def test_an_answer_by_another_than_a_registered_signer_changes_nothing(

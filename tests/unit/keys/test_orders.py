@@ -116,7 +116,7 @@ def test_an_old_rotation_in_a_new_envelope_does_nothing_more(desk: OrderExecutor
 def test_a_deactivated_key_rotates_into_a_new_one(desk: OrderExecutor) -> None:
     desk.order(KeyRequest(**terms()))
     desk.order(KeyDeactivation(**terms(), version=1))
-    assert "deactivated already" in why(
+    assert "already deactivated" in why(
         desk.order(KeyDeactivation(**terms(requested_at_ms=NOW_MS + 1), version=1))
     )
     desk.order(KeyRotation(**terms(), version=1))

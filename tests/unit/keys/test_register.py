@@ -122,10 +122,10 @@ def test_an_answer_for_another_key_than_was_asked_for_is_no_key(
 @pytest.mark.parametrize(
     ("request_envelope", "because"),
     [
-        (sealed_request(REQUEST, MALLORY), "admin key"),
-        (sealed_request(REQUEST, ALICE), "admin key"),
-        (sealed_request(REQUEST, SIGNER), "admin key"),
-        (ADMIN.seal(REGISTRY_TYPE, REQUEST.encode()), "admin key"),
+        (sealed_request(REQUEST, MALLORY), "signed by an admin"),
+        (sealed_request(REQUEST, ALICE), "signed by an admin"),
+        (sealed_request(REQUEST, SIGNER), "signed by an admin"),
+        (ADMIN.seal(REGISTRY_TYPE, REQUEST.encode()), "signed by an admin"),
         (ADMIN.seal("application/vnd.sixgate.key-request.v1+json", b"{}"), "malformed"),
         (sealed_request(key_request(account="unopened")), "account of the organisation"),
         (sealed_request(key_request(org="evil")), "account of the organisation"),
@@ -144,14 +144,14 @@ def test_a_path_is_taken_once(registry: Registry) -> None:
     with pytest.raises(KeyOrderError, match="already"):
         register.check_possible(REQUEST)
     other = SIGNER.sign_event(key_answer(REQUEST, OTHER_SECRET))
-    refuses(register, other, registry, "taken")
+    refuses(register, other, registry, "already has a key")
 
 
 def test_an_address_is_taken_once_over_all_accounts_and_paths(registry: Registry) -> None:
     register = provisioned(registry)
     for request in (key_request(path="keys/other"), key_request(account="ops")):
         again = SIGNER.sign_event(key_answer(request, SECRET))
-        refuses(register, again, registry, "taken")
+        refuses(register, again, registry, "already belongs")
         register.check_possible(request)
 
 

@@ -84,6 +84,6 @@ def test_each_opening_is_noted_once_and_so_is_a_refusal() -> None:
     use = KeyUse(holders.open, KeyAccesses(lambda: holders.asked))
     use.begin(NOW_MS)
     assert problem(use) is None
-    use.refuse(ORG, key(), KeyUseRequest("eve", BOB.intent))
+    use.record_refusal(ORG, key(), KeyUseRequest("eve", BOB.intent))
     assert [b'"actor":"bob"' in noted.value for noted in use.drain()] == [True, False]
     assert use.drain() == []

@@ -301,14 +301,14 @@ def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> No
 def test_a_recovery_in_a_mode_without_one_is_taken_by_nobody(mode: CustodyMode) -> None:
     with stocked(mode) as (one, _):
         request = Envelope.decode(sealed())
-        held = one.desk.keys.wrappings.versions[one.key().place].sealed
+        held = one.desk.keys.wrappings.versions[one.key().version_id].sealed
         shares = tuple(
             WrappedShareText(provider=s.provider, blob="0x09") for s in held.wrapped_shares
         )
         forged = SecretRecovered(
             id=vault_answer_id(request.body()),
             request=request,
-            **one.key().place._asdict(),
+            **one.key().version_id._asdict(),
             sequence=1,
             wrapped_shares=shares,
             client_share="0x01",

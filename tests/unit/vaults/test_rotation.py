@@ -104,7 +104,7 @@ def test_a_root_rotation_re_wraps_the_kek_alone() -> None:
         assert one.desk.keys.wrappings.versions == before
         with pytest.raises(CustodyError):
             all_sign(one)  # the old root has nothing to open any more
-        one.desk.keychain._held_by = Holders(new)  # noqa: SLF001 - a restart with new settings
+        one.desk.keychain._holders = Holders(new)  # noqa: SLF001 - a restart with new settings
         all_sign(one)
 
 
