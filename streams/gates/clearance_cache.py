@@ -9,7 +9,7 @@ COUNT_MAX = 4_096
 BYTES_MAX = 8 * 1024
 
 
-class Opened(NamedTuple):
+class DecodedClearance(NamedTuple):
     """A decoded clearance and the intent that it names and carries."""
 
     clearance: Clearance
@@ -24,15 +24,15 @@ class ClearanceCache:
     """
 
     def __init__(self) -> None:
-        self._opened: dict[bytes, Opened] = {}
+        self._entries: dict[bytes, DecodedClearance] = {}
 
-    def put(self, value: bytes, opened: Opened) -> None:
+    def put(self, value: bytes, decoded: DecodedClearance) -> None:
         """Add the decoded form of ``value``."""
         if len(value) <= BYTES_MAX:
-            self._opened[value] = opened
-            if len(self._opened) > COUNT_MAX:
-                del self._opened[next(iter(self._opened))]
+            self._entries[value] = decoded
+            if len(self._entries) > COUNT_MAX:
+                del self._entries[next(iter(self._entries))]
 
-    def take(self, value: bytes) -> Opened | None:
+    def take(self, value: bytes) -> DecodedClearance | None:
         """Remove and return the decoded form of ``value``, if cached."""
-        return self._opened.pop(value, None)
+        return self._entries.pop(value, None)

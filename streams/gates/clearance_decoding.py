@@ -10,7 +10,7 @@ from schemas.record import Record
 from signer.case import Authentic
 from signer.registered import UnknownAgentError
 from streams.gates.admission import source_of
-from streams.gates.clearance_cache import ClearanceCache, Opened
+from streams.gates.clearance_cache import ClearanceCache, DecodedClearance
 from streams.gates.passage import GateProjections, Passage, case_of
 
 
@@ -31,13 +31,13 @@ class Received(NamedTuple):
 
 def receive(record: Record, partitions: int, cache: ClearanceCache | None = None) -> Received:
     """Decode a clearance, or take it from the cache; raise ``ClearanceError``."""
-    opened = (cache and cache.take(record.value)) or _open(record.value)
-    if not well_routed(record, opened.intent.account, partitions):
+    decoded = (cache and cache.take(record.value)) or _decode(record.value)
+    if not well_routed(record, decoded.intent.account, partitions):
         raise ClearanceError("the key or partition of the record does not match its account")
-    return Received(source_of(record), *opened)
+    return Received(source_of(record), *decoded)
 
 
-def _open(value: bytes) -> Opened:
+def _decode(value: bytes) -> DecodedClearance:
     try:
         clearance = Clearance.decode(value)
         body = clearance.envelope.body()
@@ -46,7 +46,7 @@ def _open(value: bytes) -> Opened:
         raise ClearanceError(str(error)) from None
     if clearance.intent != intent_digest(body):
         raise ClearanceError("the clearance names another intent than it carries")
-    return Opened(clearance, intent)
+    return DecodedClearance(clearance, intent)
 
 
 def resume(received: Received, view: GateProjections, at_ms: int) -> Passage:

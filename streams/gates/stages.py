@@ -16,7 +16,7 @@ from streams.gates import (
     simulation,
     value_cap,
 )
-from streams.gates.clearance_cache import ClearanceCache, Opened
+from streams.gates.clearance_cache import ClearanceCache, DecodedClearance
 from streams.gates.clearance_decoding import ClearanceError, Received, receive, resume
 from streams.gates.passage import GateProjections, Passage, RuleGate, outgoing
 
@@ -99,5 +99,5 @@ def run_gates(
             return
         current = GATE_OF[topic]
         if not is_open(event) or (current is simulation.GATE and waiting_for_simulation([passage])):
-            cache.put(event.value, Opened(passage.clearance, passage.case.intent))
+            cache.put(event.value, DecodedClearance(passage.clearance, passage.case.intent))
             return

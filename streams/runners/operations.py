@@ -92,7 +92,7 @@ class Operations:
             trail = RecoveryTrail(order, about_order)
             return self._recover(record, trail, now_ms)
         try:
-            # 1. Nothing of a record is used before its signature is verified.
+            # 1. Both functions verify the signature before they return an order.
             if parcel is not None:
                 vault_order = open_vault_order(parcel, self.registry)
                 self._check_routed(record, vault_order.order.account)
@@ -146,7 +146,7 @@ class Operations:
         answer = self.provisioner.execute(ordered, self.identity.keyid, now_ms)
         published = self._publish(account, self.identity.sign_event(answer))
         if before is not None:
-            # The order replaced or deactivated the key: its opened copy must not sign any more.
+            # The order replaced or deactivated this version, so its opened key is closed.
             self.keychain.forget(before)
         if isinstance(answer, KeyDeactivated) or answer.client_share is None:
             return [published]
