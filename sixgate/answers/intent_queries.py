@@ -6,7 +6,7 @@ import orjson
 
 from sixgate.api import ApiError, Json
 from streams.ledger.clickhouse import ClickHouse
-from streams.ledger.queries import Proved, trail
+from streams.ledger.queries import IsVerified, trail
 
 # Intents submitted within one second are listed in the order of submission.
 _NEWEST = """
@@ -37,10 +37,10 @@ WHERE topic = 'outcomes' AND type = 'transaction.signed'
 
 
 class IntentQueries(NamedTuple):
-    """Queries to one ledger. ``proved`` verifies that a signer signed an outcome."""
+    """Queries to one ledger. ``is_verified`` tells whether a signer signed an outcome."""
 
     clickhouse: ClickHouse
-    proved: Proved
+    is_verified: IsVerified
 
     def newest(self, limit: int, account: str | None, agent: str | None) -> list[Json]:
         """Return the newest rows of the ``intents`` view."""
@@ -67,4 +67,4 @@ class IntentQueries(NamedTuple):
 
     def _signed(self, prefix: str) -> set[str]:
         found = self.clickhouse.rows(_SIGNED, {"prefix": prefix})
-        return {intent for intent, body in found if self.proved(body.encode())}
+        return {intent for intent, body in found if self.is_verified(body.encode())}

@@ -21,7 +21,7 @@ from streams.ledger.export import Format, export
 from streams.ledger.heads import open_head
 from streams.ledger.query import ReadOnlySql
 from streams.ledger.table import LedgerTable
-from streams.ledger.verified_outcomes import ProvenOutcomes, SignerKeys
+from streams.ledger.verified_outcomes import SignerKeys, VerifiedOutcomes
 
 
 class LedgerAnswers:
@@ -38,8 +38,8 @@ class LedgerAnswers:
         self._signer_keys = signer_keys
         self._ledger_key = ledger_key
         self.table = LedgerTable(clickhouse, org)
-        self.outcomes = ProvenOutcomes(clickhouse, signer_keys)
-        self.intents = IntentQueries(clickhouse, self.outcomes.proved)
+        self.outcomes = VerifiedOutcomes(clickhouse, signer_keys)
+        self.intents = IntentQueries(clickhouse, self.outcomes.is_verified)
 
     def head(self, newest: Envelope | None) -> Json:
         """Return a signed head with its envelope; raise ``ledger_empty`` if there is none."""

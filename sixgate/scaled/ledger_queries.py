@@ -8,7 +8,7 @@ from signer.registry import Registry
 from sixgate.settings.sections import ClickHouseSettings
 from streams.ledger.errors import LedgerUnavailableError
 from streams.ledger.migrations import refuse_unmigrated
-from streams.ledger.verified_outcomes import ProvenOutcomes
+from streams.ledger.verified_outcomes import VerifiedOutcomes
 
 
 class LedgerQueries:
@@ -45,8 +45,8 @@ class LedgerQueries:
         return self._outcomes.has_outcome(intent)
 
     @cached_property
-    def _outcomes(self) -> ProvenOutcomes:
-        return ProvenOutcomes(self._settings.connected(), self._registry.signer_keys)
+    def _outcomes(self) -> VerifiedOutcomes:
+        return VerifiedOutcomes(self._settings.connected(), self._registry.signer_keys)
 
     def close(self) -> None:
         """Close the connection if it was opened."""

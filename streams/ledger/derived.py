@@ -37,7 +37,7 @@ def expressions() -> Expressions:
 
 
 @cache
-def first_faults() -> str:
+def first_faults_sql() -> str:
     """Return the query for the first row of a piece with a wrong value, per derived column."""
     sql = expressions()
     helpers = ", ".join(f"{source} AS {name}" for name, source in sql.helpers.items())

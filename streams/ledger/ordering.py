@@ -17,7 +17,7 @@ LEDGER_TOPICS = tuple(topic for topic, spec in TOPICS.items() if spec.in_ledger)
 _STAGE = {topic: number for number, topic in enumerate(LEDGER_TOPICS)}
 
 
-def by_place(records: Iterable[Record]) -> dict[PartitionId, list[Record]]:
+def by_partition(records: Iterable[Record]) -> dict[PartitionId, list[Record]]:
     """Group records by topic and partition, each group sorted by offset."""
     groups: dict[PartitionId, list[Record]] = {}
     for record in records:
@@ -64,7 +64,7 @@ def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
         )
 
 
-def in_order(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
+def merged(groups: Mapping[PartitionId, list[Record]]) -> list[Record]:
     """Merge groups by time, then stage; the order within each group stays.
 
     A log's clock may step back, so a record counts as no earlier than its predecessor in the

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from streams.ledger.chain import Tip
 from streams.ledger.clickhouse import ClickHouse, Settings
-from streams.ledger.derived import PIECE, expressions, first_faults
+from streams.ledger.derived import PIECE, expressions, first_faults_sql
 from streams.ledger.verifier import faults
 
 Ends = dict[tuple[str, int], int]
@@ -71,7 +71,7 @@ class Piece:
 
     def content_faults(self) -> list[Finding]:
         """Return the first row with a wrong hash, and per derived column the first wrong row."""
-        (firsts,) = self._rows(first_faults())
+        (firsts,) = self._rows(first_faults_sql())
         columns = ("hash", "event_id", *expressions().stored)
         return [
             _content_finding(column, seq)

@@ -1,7 +1,7 @@
 """Ledger queries of the signer and the API: outcomes and an intent's trail; take milliseconds.
 
-The log may contain forged outcomes, so callers pass ``proved``, which verifies that a body carries
-a valid signature of its signer.
+The log may contain forged outcomes. Callers pass ``is_verified``, which tells whether a body has a
+valid signature of its signer.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from streams.ledger.clickhouse import ClickHouse
 
-Proved = Callable[[bytes], bool]
+IsVerified = Callable[[bytes], bool]
 
 _OUTCOMES = """
 FROM ledger WHERE topic = 'outcomes'
@@ -46,9 +46,9 @@ class TrailEvent(NamedTuple):
 
 
 def newest_outcomes(
-    clickhouse: ClickHouse, accounts: Sequence[str], proved: Proved
+    clickhouse: ClickHouse, accounts: Sequence[str], is_verified: IsVerified
 ) -> dict[str, bytes]:
-    """Return the proved outcome with the highest sequence, for each account that has one.
+    """Return the verified outcome with the highest sequence, for each account that has one.
 
     Bodies are redacted. Pass the registry's accounts: anyone who can write to the topic can make
     the ledger name any number of others.
@@ -56,19 +56,20 @@ def newest_outcomes(
     newest = {}
     for account, text in clickhouse.rows(_NEWEST, {"accounts": list(accounts)}):
         body = text.encode()
-        found = body if proved(body) else _first_proved(_of_account(clickhouse, account), proved)
+        older = _of_account(clickhouse, account)
+        found = body if is_verified(body) else _first_verified(older, is_verified)
         if found is not None:
             newest[account] = found
     return newest
 
 
-def outcome_of(clickhouse: ClickHouse, intent: str, proved: Proved) -> bytes | None:
-    """Return the first proved outcome of an intent, redacted; None if it has no outcome yet.
+def outcome_of(clickhouse: ClickHouse, intent: str, is_verified: IsVerified) -> bytes | None:
+    """Return the first verified outcome of an intent, redacted; None if it has no outcome yet.
 
     ``intent`` is the intent's digest.
     """
     found = clickhouse.rows(_OF_INTENT, {"intent": intent})
-    return _first_proved((text.encode() for (text,) in found), proved)
+    return _first_verified((text.encode() for (text,) in found), is_verified)
 
 
 def trail(clickhouse: ClickHouse, intent: str) -> list[TrailEvent]:
@@ -86,5 +87,5 @@ def _of_account(clickhouse: ClickHouse, account: str) -> Iterator[bytes]:
         offset += len(page)
 
 
-def _first_proved(bodies: Iterator[bytes], proved: Proved) -> bytes | None:
-    return next((body for body in bodies if proved(body)), None)
+def _first_verified(bodies: Iterator[bytes], is_verified: IsVerified) -> bytes | None:
+    return next((body for body in bodies if is_verified(body)), None)

@@ -29,7 +29,7 @@ from streams.ledger.errors import (
     LedgerUnavailableError,
 )
 from streams.ledger.heads import Heads
-from streams.ledger.ordering import advance, batches, by_place, in_order, refuse_gap
+from streams.ledger.ordering import advance, batches, by_partition, merged, refuse_gap
 from streams.ledger.table import Batch, LedgerTable, batch_of
 
 READ_RECORDS_MAX = 60_000
@@ -111,14 +111,14 @@ class Sink:
         ``LedgerGapError`` and the errors of reading the log and appending to the table.
         """
         # 2. Nothing is written yet.
-        groups = by_place(self._source.read(self._positions, READ_RECORDS_MAX))
+        groups = by_partition(self._source.read(self._positions, READ_RECORDS_MAX))
         if not groups:
             return 0
         positions = advance(groups, self._positions, self._source.earliest)
         before = self._tip.rows
         # 3. Merging keeps each partition's order, so every prefix of the batches holds a prefix of
         # each partition: after a crash max(offset) + 1 of the stored rows is the right position.
-        self._append(in_order(groups))
+        self._append(merged(groups))
         self._positions = positions
         # 4. After the rows are durable: a head must never name a row that could be lost.
         self._publish()
@@ -209,7 +209,7 @@ def refuse_contradiction(head: LedgerHead, table: LedgerTable) -> None:
 
 def refuse_miscount(table: LedgerTable) -> None:
     """Raise ``LedgerRewrittenError`` if rows are missing or duplicated; needs no table scan."""
-    stored, rows = table.stored(), table.tip().rows
+    stored, rows = table.row_count(), table.tip().rows
     if stored != rows:
         raise LedgerRewrittenError(
             f"The ledger has {stored} rows but its last one is number {rows - 1}: "

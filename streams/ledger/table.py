@@ -114,7 +114,7 @@ class LedgerTable:
         newest = self.clickhouse.rows("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1")
         return Tip(newest[0][0] + 1, newest[0][1]) if newest else EMPTY
 
-    def stored(self) -> int:
+    def row_count(self) -> int:
         """Return the number of stored rows, whatever their row numbers."""
         return int(self.clickhouse.rows("SELECT count() FROM ledger")[0][0])
 

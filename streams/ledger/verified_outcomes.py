@@ -13,7 +13,7 @@ from streams.ledger.queries import newest_outcomes, outcome_of
 SignerKeys: TypeAlias = Mapping[str, Collection[str]]
 
 
-class ProvenOutcomes(NamedTuple):
+class VerifiedOutcomes(NamedTuple):
     """One ledger's outcomes, and all public keys (hex) that each signer ever had, by its name.
 
     Outcomes signed with a rotated key stay valid, so that a signer with a new key decides nothing
@@ -31,19 +31,19 @@ class ProvenOutcomes(NamedTuple):
         With ``signer_keys``, only outcomes signed with these keys count.
         """
         by = self if signer_keys is None else self._replace(signer_keys=signer_keys)
-        newest = newest_outcomes(self.clickhouse, accounts, by.proved)
+        newest = newest_outcomes(self.clickhouse, accounts, by.is_verified)
         return {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
 
     def outcome(self, intent: str) -> dict[str, Any] | None:
         """Return an intent's outcome with redacted fields as digests, or None."""
-        body = outcome_of(self.clickhouse, intent, self.proved)
+        body = outcome_of(self.clickhouse, intent, self.is_verified)
         return orjson.loads(body) if body else None
 
     def has_outcome(self, intent: str) -> bool:
         """Tell whether the intent already has an outcome."""
         return self.outcome(intent) is not None
 
-    def proved(self, body: bytes) -> bool:
+    def is_verified(self, body: bytes) -> bool:
         """Tell whether a redacted outcome carries a valid signature of the signer it names."""
         event = orjson.loads(body)
         keys = self.signer_keys.get(str(event.get("signer")), ())

@@ -74,13 +74,13 @@ def test_tokens_that_dead_engines_spent_hold_nothing_up(tmp_path: Path) -> None:
             batch = batch_of(spent.tip(), entries[:1])
             stream = pa.BufferReader(batch.stream)
             spent.clickhouse.insert_arrow("ledger", COLUMNS, stream, token, ends_at(batch.base))
-        assert spent.stored() == 2
+        assert spent.row_count() == 2
     with ledger_in(tmp_path / "killed"):
         pass
     shutil.copytree(tokens(tmp_path / "spent"), tokens(tmp_path / "killed"), dirs_exist_ok=True)
     with ledger_in(tmp_path / "killed") as killed:
         killed.append(batch_of(EMPTY, entries))
-        assert verify(killed.clickhouse).rows == killed.stored() == len(records)
+        assert verify(killed.clickhouse).rows == killed.row_count() == len(records)
 
 
 @contextmanager

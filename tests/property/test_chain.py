@@ -14,7 +14,7 @@ from schemas.record import PartitionId, Record
 from schemas.topics import Topic
 from streams.ledger.chain import EMPTY, Entry, Tip, entry_bytes, hashes, leaf
 from streams.ledger.entry import entry_of
-from streams.ledger.ordering import LEDGER_TOPICS, advance, batches, by_place, in_order
+from streams.ledger.ordering import LEDGER_TOPICS, advance, batches, by_partition, merged
 from streams.ledger.verifier import Row, VerificationError, verify
 from streams.ledger.verifier.format import row_hash
 from tests.harness.builders.ledger import Pipeline, chained, rows_of
@@ -196,12 +196,12 @@ def brute_force_order(records: list[Record]) -> list[Record]:
 
 @given(logs())
 def test_the_order_is_a_merge_of_partitions_by_time_and_stage(records: list[Record]) -> None:
-    assert in_order(by_place(records)) == brute_force_order(records)
+    assert merged(by_partition(records)) == brute_force_order(records)
 
 
 @given(logs())
 def test_positions_stand_behind_the_last_record(records: list[Record]) -> None:
-    behind = advance(by_place(records), {}, lambda _topic, _partition: 0)
+    behind = advance(by_partition(records), {}, lambda _topic, _partition: 0)
     assert behind == {
         place: max(r.offset for r in records if (r.topic, r.partition) == place) + 1
         for place in {(r.topic, r.partition) for r in records}

@@ -14,7 +14,7 @@ from streams.kafka.broker import Broker
 from streams.kafka.loop import LoopThread
 from streams.ledger.errors import LedgerGapError
 from streams.ledger.kafka_source import KafkaSource
-from streams.ledger.ordering import LEDGER_TOPICS, advance, by_place
+from streams.ledger.ordering import LEDGER_TOPICS, advance, by_partition
 from streams.ledger.sink import Source
 from streams.log.pipeline import PipelineLog
 from streams.log.source import INBOX_TOPICS, LogSource
@@ -54,7 +54,7 @@ class Log(ABC):
             records = self.source.read(standing, limit)
             assert len(records) <= limit
             found += records
-            standing = advance(by_place(records), standing, self.source.earliest)
+            standing = advance(by_partition(records), standing, self.source.earliest)
             if not records and len(found) >= self.expected(positions):
                 return found
         raise AssertionError("the source never came to its end")
@@ -104,7 +104,7 @@ class KafkaLog(Log):
         standing, found = dict(positions), list[Record]()
         for _ in range(READS_MAX):
             records = self.source.read(standing, 100)
-            standing = advance(by_place(records), standing, self.source.earliest)
+            standing = advance(by_partition(records), standing, self.source.earliest)
             found += records
             if len(found) >= count:
                 return found
@@ -164,7 +164,7 @@ def test_a_read_is_bounded_and_leaves_nothing_out(log: Log) -> None:
 
 def test_each_partition_comes_in_order_from_its_position(log: Log) -> None:
     log.append(*events(10))
-    for place, group in by_place(log.drain(log.start)).items():
+    for place, group in by_partition(log.drain(log.start)).items():
         first = log.start.get(place, 0)
         assert [record.offset for record in group] == list(range(first, first + len(group)))
 
@@ -173,7 +173,7 @@ def test_reading_goes_on_where_the_caller_stands_and_not_where_the_source_does(l
     log.append(*events(5, (Topic.SUBMITTED,)))
     everything = log.drain(log.start)
     assert sorted(log.drain(log.start)) == sorted(everything)  # partitions come in any order
-    behind = advance(by_place(everything), log.start, log.source.earliest)
+    behind = advance(by_partition(everything), log.start, log.source.earliest)
     log.append(Outgoing(Topic.SUBMITTED, "treasury", b"later"))
     assert [record.value for record in log.drain(behind)] == [b"later"]
 
@@ -214,7 +214,7 @@ class TestKafkaAlone:
         offsets = [record.offset for record in records]
         assert offsets == sorted(set(offsets))
         assert offsets[-1] - offsets[0] > len(offsets) - 1  # where exactly markers lie is Kafka's
-        behind = advance(by_place(records), start, kafka_log.source.earliest)
+        behind = advance(by_partition(records), start, kafka_log.source.earliest)
         assert kafka_log.source.read(behind, 100) == []
         assert kafka_log.source.end(Topic.OUTCOMES, records[0].partition) == offsets[0] + 10
 

@@ -156,7 +156,7 @@ def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on
     stream = pa.BufferReader(held_up.stream)
     with pytest.raises(LedgerUnavailableError, match="no longer ends"):
         table.clickhouse.insert_arrow("ledger", COLUMNS, stream, "forgotten too", ends_at(tip))
-    assert table.stored() == 2
+    assert table.row_count() == 2
 
 
 @pytest.mark.parametrize("field", Row._fields)

@@ -43,7 +43,7 @@ OTHER_KEY = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
 Fresh = Callable[[], ClickHouse]
 
 
-def proved(body: bytes) -> bool:
+def is_verified(body: bytes) -> bool:
     event = orjson.loads(body)
     try:
         signature = bytes.fromhex(event["signature"][2:])
@@ -189,17 +189,17 @@ def test_a_signed_envelope_of_the_submitted_intent_is_in_its_trail(fresh: Fresh)
 def test_the_newest_outcome_is_that_of_the_highest_sequence(fresh: Fresh) -> None:
     clickhouse = filled(fresh(), Pipeline().run(50)).clickhouse
     accounts = [f"account-{n}" for n in range(6)]
-    newest = newest_outcomes(clickhouse, accounts, proved)
+    newest = newest_outcomes(clickhouse, accounts, is_verified)
     sequences = {account: orjson.loads(body)["sequence"] for account, body in newest.items()}
     assert sequences == {"account-0": 13, "account-1": 13, "account-2": 12, "account-3": 12}
-    assert newest_outcomes(clickhouse, [], proved) == {}
+    assert newest_outcomes(clickhouse, [], is_verified) == {}
 
 
 def test_a_forged_outcome_of_a_higher_sequence_is_not_believed(fresh: Fresh) -> None:
     records = [outcome_record(0, 0, 1, SIGNER_KEY), outcome_record(1, 1, 2, SIGNER_KEY)]
     records += [outcome_record(2 + n, 5 + n, 100 + n, OTHER_KEY) for n in range(5)]
     clickhouse = filled(fresh(), records).clickhouse
-    newest = newest_outcomes(clickhouse, ["account-0"], proved)
+    newest = newest_outcomes(clickhouse, ["account-0"], is_verified)
     assert orjson.loads(newest["account-0"])["sequence"] == 2
     assert newest_outcomes(clickhouse, ["account-0"], lambda _body: False) == {}
 
@@ -220,10 +220,10 @@ def test_an_intents_outcome_is_the_first_that_is_proved(fresh: Fresh) -> None:
     forged, real = outcome_record(0, 0, 7, OTHER_KEY), outcome_record(1, 0, 1, SIGNER_KEY)
     clickhouse = filled(fresh(), [forged, real]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
-    found = outcome_of(clickhouse, name, proved)
+    found = outcome_of(clickhouse, name, is_verified)
     assert found is not None
     assert orjson.loads(found)["sequence"] == 1
-    assert outcome_of(clickhouse, "0x" + "00" * 32, proved) is None
+    assert outcome_of(clickhouse, "0x" + "00" * 32, is_verified) is None
 
 
 def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
@@ -232,8 +232,8 @@ def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
     elsewhere = Record(Topic.DECIDED, 0, 0, real.key, real.value, real.at_ms)
     clickhouse = filled(fresh(), [elsewhere]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
-    assert outcome_of(clickhouse, name, proved) is None
-    assert newest_outcomes(clickhouse, ["account-0"], proved) == {}
+    assert outcome_of(clickhouse, name, is_verified) is None
+    assert newest_outcomes(clickhouse, ["account-0"], is_verified) == {}
     assert clickhouse.rows("SELECT count() FROM decisions") == [(0,)]
 
 

@@ -12,8 +12,8 @@ from streams.ledger.ordering import (
     PARTITION_ROWS,
     advance,
     batches,
-    by_place,
-    in_order,
+    by_partition,
+    merged,
     refuse_gap,
 )
 
@@ -35,39 +35,39 @@ def test_all_topics_except_state_and_heads_are_in_the_ledger() -> None:
 def test_records_come_by_time_then_stage() -> None:
     late, early = record(0, 5), record(0, 1, (Topic.AUDIT, 0))
     same_time = record(0, 5, (Topic.SUBMITTED, 0))
-    assert in_order(by_place([late, early, same_time])) == [early, same_time, late]
+    assert merged(by_partition([late, early, same_time])) == [early, same_time, late]
 
 
 def test_a_clock_that_steps_back_does_not_reorder_a_partition() -> None:
     backward = [record(0, 100), record(1, 50), record(2, 75)]
-    assert in_order(by_place(reversed(backward))) == backward
+    assert merged(by_partition(reversed(backward))) == backward
 
 
 def test_gaps_of_transaction_markers_are_accepted() -> None:
-    groups = by_place([record(3), record(5)])
+    groups = by_partition([record(3), record(5)])
     assert advance(groups, {OUT: 1}, from_start) == {OUT: 6}
 
 
 def test_a_gap_at_the_start_of_the_log_is_loss() -> None:
     with pytest.raises(LedgerGapError, match=r"outcomes/0 .*\b3\b.*\b1\b"):
-        advance(by_place([record(3)]), {OUT: 1}, lambda _topic, _partition: 3)
+        advance(by_partition([record(3)]), {OUT: 1}, lambda _topic, _partition: 3)
 
 
 def test_a_new_partition_must_be_there_from_its_first_record() -> None:
     with pytest.raises(LedgerGapError):
-        advance(by_place([record(3)]), {}, lambda _topic, _partition: 3)
+        advance(by_partition([record(3)]), {}, lambda _topic, _partition: 3)
 
 
 @pytest.mark.parametrize("offsets", [[0], [1, 1], [4, 2, 2]])
 def test_an_offset_that_repeats_is_refused(offsets: list[int]) -> None:
-    groups = by_place(record(offset) for offset in offsets)
+    groups = by_partition(record(offset) for offset in offsets)
     with pytest.raises(LedgerGapError, match=r"outcomes/0 below 1|not the log"):
         advance(groups, {OUT: 1}, from_start)
 
 
 def test_positions_of_silent_partitions_stay() -> None:
     other = (Topic.AUDIT, 2)
-    assert advance(by_place([record(0)]), {other: 9}, from_start) == {other: 9, OUT: 1}
+    assert advance(by_partition([record(0)]), {other: 9}, from_start) == {other: 9, OUT: 1}
 
 
 def test_a_log_that_holds_the_next_offset_has_no_gap() -> None:
