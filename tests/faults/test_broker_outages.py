@@ -1,7 +1,7 @@
-"""The one broker dies, or freezes, while intents stream in.
+"""The only broker is killed or frozen under load.
 
-Processes may end and are started again as docs/operations.md advises. Afterwards the topics and
-the ledger alone must show that nothing was lost, doubled or signed over a limit.
+Processes may end; a supervisor restarts them as docs/operations.md advises. Afterwards topics and
+ledger must prove that nothing was lost, duplicated or signed over a limit.
 """
 
 import time
@@ -19,18 +19,20 @@ from tests.harness.pipeline.supervised_organisation import (
 )
 
 DOWN_S = 3
-# Longer than a request, a transaction or the silence of a group's member may last.
+# Longer than the timeouts of requests, transactions and group members.
 FROZEN_S = max(REQUEST_MS_MAX / 1_000, TRANSACTION_MS_MAX / 1_000, SESSION_S) + 5
 
 
 @pytest.fixture(scope="module")
 def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOrganisation]:
-    """One organisation for all tests: each goes on where the one before ended."""
+    """Return one organisation for all tests; each continues where the previous one ended."""
     with supervised_organisation(tmp_path_factory.mktemp("outages")) as organised:
         yield organised
 
 
-def test_a_killed_broker_costs_no_intent_and_no_limit(organised: SupervisedOrganisation) -> None:
+def test_a_killed_broker_loses_no_intent_and_keeps_limits(
+    organised: SupervisedOrganisation,
+) -> None:
     with under_load(organised.scaled, organised.trader, "killed") as load:
         for down_s in (0, DOWN_S):
             load.await_decided()
@@ -40,7 +42,7 @@ def test_a_killed_broker_costs_no_intent_and_no_limit(organised: SupervisedOrgan
     judge(organised.scaled, load)
 
 
-def test_a_broker_that_freezes_costs_no_intent_and_no_limit(
+def test_a_frozen_broker_loses_no_intent_and_keeps_limits(
     organised: SupervisedOrganisation,
 ) -> None:
     with under_load(organised.scaled, organised.trader, "frozen") as load:

@@ -1,6 +1,6 @@
-"""A writer with access to every topic, against the signer and the gates, on a real broker.
+"""Attacks on signer and gates by a writer with access to every topic, on a real broker.
 
-``tests/harness/sizes.py`` says how many messages; ``pytest -s`` shows the progress.
+``tests/harness/sizes.py`` sets the number of messages; ``pytest -s`` shows the progress.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ NO_BOUNDS = Policy(
 
 
 async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
-    """Send messages as they are; return how many went to each topic."""
+    """Send raw messages; return their number per topic."""
     partitions = scaled.folder.trust().partitions
     producer, name = scaled.broker.producer(), scaled.broker.names.of
     await producer.start()
@@ -58,7 +58,7 @@ async def send(scaled: Scaled, messages: Iterable[Message]) -> Counter[Topic]:
 
 
 def prepare(scaled: Scaled, trader: Producer) -> Attacker:
-    """Return who has read every topic: another account's key, a policy of old, an old intent."""
+    """Return an attacker who has read every topic, with an old policy and an expired intent."""
     brief = trader.signed("brief", expires_at_ms=trader.now_ms() + BRIEF_MS)
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, brief)])
     scaled.register(AccountOpened(account=OTHER_ACCOUNT))
@@ -72,14 +72,14 @@ def prepare(scaled: Scaled, trader: Producer) -> Attacker:
 
 
 def order_key(scaled: Scaled) -> None:
-    """Let the other account have a key, as its operators would."""
+    """Order a key for the other account, as its operators would."""
     scaled.send([key_order(scaled.folder, account=OTHER_ACCOUNT, path=OTHER_KEY_PATH)])
 
 
 def as_readers_see(values: Values, envelopes: list[bytes]) -> Values:
-    """Leave out outcomes that no signer signed, as every reader does.
+    """Ignore outcomes that no signer signed, as every reader does.
 
-    What an attacker took from the agent counts as submitted: the agent did sign it.
+    Stolen intents count as submitted: the agent did sign them.
     """
 
     def seen(topic: str) -> list[bytes]:
@@ -94,9 +94,9 @@ def as_readers_see(values: Values, envelopes: list[bytes]) -> Values:
 
 
 def audits(values: Values) -> Counter[str]:
-    """Count what the signer put on record, by action; each source once.
+    """Count the signer's audit records by action, each source once.
 
-    Who used a key is on record as an access of the agent's, and the signer alone writes that.
+    A key use is an access record of the agent, which only the signer writes.
     """
     events = {event["id"]: event for event in map(orjson.loads, values(Topic.AUDIT))}
     by_signer = [e for e in events.values() if e["actor"].startswith("signer") or "action" not in e]
@@ -104,14 +104,14 @@ def audits(values: Values) -> Counter[str]:
 
 
 def every_record_ended(values: Values, sent: Counter[Topic]) -> bool:
-    """Tell whether each record before the signer has its one outcome or one audit record."""
+    """Return whether each of the signer's input records has one outcome or one audit record."""
     found = audits(values)
     ends = len(values(Topic.OUTCOMES)) + found["record.refused"] + found["intent.duplicate"]
     registered = found["registry.refused"] == sent[Topic.REGISTRY]
     return ends == len(values(Topic.DECIDED)) and registered
 
 
-def test_whatever_is_written_to_any_topic_nothing_is_signed_against_policy(
+def test_no_record_on_any_topic_gets_a_signature_against_policy(
     scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
     scaled = scaled_with_ledger

@@ -1,4 +1,4 @@
-"""Of three brokers one dies that leads partitions of ours; two go on, and it comes back."""
+"""One of three brokers, a partition leader, is killed and comes back."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOr
 
 
 def leader(organised: SupervisedOrganisation, topic: Topic) -> Server:
-    """Return the node that leads our account's partition of a topic."""
+    """Return the leader of our account's partition of a topic."""
 
     async def number() -> int:
         admin = AIOKafkaAdminClient(bootstrap_servers=organised.kafka.address)
@@ -41,7 +41,7 @@ def leader(organised: SupervisedOrganisation, topic: Topic) -> Server:
     return organised.kafka.nodes[asyncio.run(number()) - 1]
 
 
-def test_a_lost_node_stops_nobody_for_long_and_costs_nothing(
+def test_a_lost_node_delays_intents_briefly_and_loses_nothing(
     organised: SupervisedOrganisation,
 ) -> None:
     with under_load(organised.scaled, organised.trader, "lost") as load:

@@ -1,4 +1,4 @@
-"""Attacks on the node by who may open its socket."""
+"""Attacks on the node by clients that can open its socket."""
 
 import base64
 import itertools
@@ -53,14 +53,14 @@ def node(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
 JOIN_S_MAX = 60
 
 
-def test_a_commit_that_fails_under_an_operators_call_halts(
+def test_a_failed_commit_during_an_operators_call_halts(
     node: Node, folder: Folder, trader: Producer
 ) -> None:
     node.pipeline.step()  # reads the registry
     entry = AccountOpened(account="second")
     raw = registry_record(folder, node._stage.registry, entry)  # noqa: SLF001
     log = node.pipeline.parts.runner.pipeline
-    with node.pipeline.lock:  # so that the operator's call finds the intent first
+    with node.pipeline.lock:  # so that the operator's call processes the intent first
         node.settle()
         log._db.execute("PRAGMA busy_timeout = 1")  # noqa: SLF001
         with closing(SqliteLog(folder.inbox, 4)) as inbox:
@@ -84,7 +84,7 @@ def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
     off = agent_entry(trader.signer, active=False)
     raw = registry_record(folder, node._stage.registry, off)  # noqa: SLF001
     flood = [trader.signed(str(number), value_wei=1) for number in range(600)]
-    with node.pipeline.lock:  # the flood is there before the operator calls
+    with node.pipeline.lock:  # the flood arrives before the operator's call
         with closing(SqliteLog(folder.inbox, 4)) as inbox:
             inbox.append([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in flood], 1)
         node.register(base64.b64encode(raw).decode())
@@ -94,7 +94,7 @@ def test_a_flood_does_not_keep_an_operator_from_deactivating_its_agent(
     assert found["signed"] <= 256, found
 
 
-def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None:
+def test_an_endless_request_is_disconnected(node: Node, folder: Folder) -> None:
     assert node.status()
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(JOIN_S_MAX)
@@ -103,14 +103,14 @@ def test_a_request_without_an_end_is_cut_off(node: Node, folder: Folder) -> None
             link.sendall(b"x" * (REQUEST_BYTES_MAX + 16 * 1024 * 1024))
 
 
-def test_clients_that_follow_and_go_away_leave_no_threads(node: Node, folder: Folder) -> None:
+def test_disconnected_followers_leave_no_threads(node: Node, folder: Folder) -> None:
     assert node.status()
     before = set(threading.enumerate())
     line = b'{"method":"signed","values":[],"named":{"after":0,"follow":true}}\n'
     with ExitStack() as opened:
         links = [opened.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(10)]
         for link in links:
-            link.connect(str(folder.socket))  # waits for its turn, which a time-out would not
+            link.connect(str(folder.socket))  # waits for its turn; with a timeout it would not
             link.settimeout(JOIN_S_MAX)
             link.sendall(line)
         assert all(link.recv(1) for link in links)  # each is followed by now
@@ -134,12 +134,12 @@ def test_a_misrouted_copy_does_not_tell_a_client_that_its_intent_failed(
     assert [end["result"]["type"] for end in stream] == ["transaction.signed"]
 
 
-def test_a_long_key_is_not_kept_in_memory_for_ever(node: Node) -> None:
+def test_a_long_key_does_not_stay_in_memory(node: Node) -> None:
     with pytest.raises(ApiError):
         list(node.submit([submitted(b"{}", "k" * 1_000_000)], wait=False))
 
 
-def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
+def test_a_ledger_that_failed_during_a_clients_call_is_not_written_to_again(
     node: Node, folder: Folder, trader: Producer
 ) -> None:
     list(node.submit([submitted(trader.signed("a"))], wait=True))
@@ -157,7 +157,7 @@ def test_a_ledger_that_failed_under_a_clients_call_is_not_written_to_again(
     node.pipeline.failure = None  # the fixture would raise it
 
 
-def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
+def test_opening_the_socket_does_not_change_the_mode_of_other_threads_files(
     node: Node, tmp_path: Path
 ) -> None:
     modes, stop = set[int](), threading.Event()
@@ -182,7 +182,7 @@ def test_opening_the_socket_changes_no_mode_of_what_other_threads_make(
     assert len(modes) == 1, modes
 
 
-def test_more_clients_than_files_may_be_open_are_told_so(node: Node, folder: Folder) -> None:
+def test_clients_beyond_the_limit_of_open_files_get_an_error(node: Node, folder: Folder) -> None:
     assert node.status()
     line = b'{"method":"status","values":[],"named":{}}\n'
     with ExitStack() as idle:

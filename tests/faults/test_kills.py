@@ -1,7 +1,7 @@
-"""SIGKILL of the embedded node at random moments, each followed by a check from outside.
+"""SIGKILLs of the embedded node at random moments, each followed by an independent check.
 
-Half of the kills come at any moment after the start, so also while the process still loads; the
-other half come at any moment after its first outcome. ``tests/harness/sizes.py`` says how many.
+Half of the kills come at a random moment after the start, also while the process still loads; the
+other half after its first outcome. ``tests/harness/sizes.py`` sets their number.
 """
 
 import secrets
@@ -33,14 +33,14 @@ from tests.harness.sizes import KILLS, SEED, drawn, show
 
 LOADING_MS_MAX, AT_WORK_MS_MAX = 2_300, 800
 BURST, BURSTS_MAX = 3, 25
-LARGE_WEI, LARGE_PER_BURST = 3 * 10**17, 2  # nine bursts pass the daily limit of 5 ETH
+LARGE_WEI, LARGE_PER_BURST = 3 * 10**17, 2  # nine bursts exceed the daily limit of 5 ETH
 PAUSE_S = 0.02
 LOOK_S = 0.5
 WORK_S_MAX, FINISH_S_MAX = 120, 300
 
 
 def start(folder: Folder, life: int) -> subprocess.Popen[bytes]:
-    """Start ``up``, or for every third life ``submit``, which runs the pipeline itself."""
+    """Start ``up``, or every third time ``submit``, which runs the pipeline itself."""
     command = [sys.executable, "-m", "sixgate", "--data", str(folder.path)]
     if life % 3 != 2:
         return popen([*command, "up"], b"")
@@ -59,7 +59,7 @@ def popen(command: list[str], lines: bytes) -> subprocess.Popen[bytes]:
 
 
 def form(key: str) -> bytes:
-    """Return an intent as a person would write it."""
+    """Return an intent as a hand-written JSON line."""
     intent = {"agent": "trader", "chain": "base", "to": ALLOWED, "value_wei": "10000000000000000"}
     return orjson.dumps(intent | {"key_path": KEY_PATH, "idempotency_key": key}) + b"\n"
 
@@ -71,7 +71,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
-    """Append small and large intents, one to a stranger, a replay, a changed one and garbage."""
+    """Append small and large intents, a forbidden recipient, a replay, a changed one, garbage."""
     values = [trader.signed(f"{burst}-{number}", value_wei=10**14) for number in range(BURST)]
     values += [
         trader.signed(f"{burst}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_BURST)
@@ -82,7 +82,7 @@ def submit(inbox: SqliteLog, trader: Producer, burst: int) -> None:
 
 
 def submit_while(alive: Callable[[], bool], inbox: SqliteLog, trader: Producer, first: int) -> int:
-    """Submit burst after burst, so that the pipeline is busy; return the next burst's number."""
+    """Submit consecutive bursts, so that the pipeline is busy; return the next burst's number."""
     burst = first
     while alive():
         if burst < first + BURSTS_MAX:
@@ -93,13 +93,13 @@ def submit_while(alive: Callable[[], bool], inbox: SqliteLog, trader: Producer, 
 
 
 def until_drawn(what: str, below_ms: int) -> Callable[[], bool]:
-    """Return what says whether a drawn moment, from now on, is still to come."""
+    """Return a function that is true until a random moment from now."""
     ends_at_s = time.monotonic() + drawn(what, below_ms) / 1000
     return lambda: time.monotonic() < ends_at_s
 
 
 def until_at_work(folder: Folder, process: subprocess.Popen[bytes]) -> Callable[[], bool]:
-    """Return what says whether a process has yet to publish its first outcome."""
+    """Return a function that is true until a process publishes its first outcome."""
     outcomes = in_folder(folder.path)
     before, ends_at_s = len(outcomes(Topic.OUTCOMES)), time.monotonic() + WORK_S_MAX
 
@@ -111,7 +111,7 @@ def until_at_work(folder: Folder, process: subprocess.Popen[bytes]) -> Callable[
 
 
 def finish(folder: Folder) -> None:
-    """Let a last life end what is left, and stop it as an operator would."""
+    """Let a last run finish the rest, and stop it as an operator would."""
     process = start(folder, 0)
     ends_at_s = time.monotonic() + FINISH_S_MAX
     while unfinished(folder) and process.poll() is None and time.monotonic() < ends_at_s:
@@ -122,19 +122,19 @@ def finish(folder: Folder) -> None:
 
 
 def unfinished(folder: Folder) -> bool:
-    """Tell whether an intent waits for its outcome, or garbage for its end."""
+    """Return whether an intent has no outcome or garbage no event yet."""
     found = read(in_folder(folder.path))
     return len(found.outcomes) < len(found.intents) or not found.strangers_ended()
 
 
 def verify_ledger(folder: Folder) -> None:
-    """Let a process of its own verify the ledger: chDB holds one folder per process."""
+    """Verify the ledger in another process: chDB opens one folder per process."""
     command = [sys.executable, "-m", "sixgate", "--data", str(folder.path), "ledger", "verify"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_ledger(
+def test_no_kill_loses_or_repeats_an_intent_exceeds_the_limit_or_breaks_the_ledger(
     tmp_path: Path,
 ) -> None:
     seed = secrets.token_bytes(32)
@@ -152,7 +152,9 @@ def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_
         kill(process)
         show(life + 1, KILLS, "killed")
         check(in_folder(folder.path), settled=False)
-    submit(inbox, trader, bursts)  # so the last life has work, and listens when it is stopped
+    submit(
+        inbox, trader, bursts
+    )  # so the last run has work, and handles signals when it is stopped
     finish(folder)
     verify_ledger(folder)
     found = check(in_folder(folder.path), settled=True)

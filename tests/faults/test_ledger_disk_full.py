@@ -1,4 +1,4 @@
-"""The disk of the ledger's server runs full while the sink writes: a real disk, really full."""
+"""The disk of the ledger's server fills up while the sink writes; the disk is real."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,7 +33,9 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             yield made
 
 
-def test_a_full_disk_ends_the_sink_in_one_sentence_and_room_lets_it_go_on(rig: Rig) -> None:
+def test_a_full_disk_ends_the_sink_with_one_sentence_and_free_space_lets_it_continue(
+    rig: Rig,
+) -> None:
     server = rig.server
     assert isinstance(server, SmallDiskServer)
     for _ in range(TIMES):
@@ -43,15 +45,15 @@ def test_a_full_disk_ends_the_sink_in_one_sentence_and_room_lets_it_go_on(rig: R
     assert rig.go_on() == ExitCode.OK
 
 
-def test_a_full_disk_hides_no_row_from_who_reads(rig: Rig) -> None:
-    """Told that there is nothing, the signer would believe that its state did not go back."""
+def test_a_full_disk_hides_no_row_from_readers(rig: Rig) -> None:
+    """With an empty result, the signer would conclude that its state was not rolled back."""
     server = rig.server
     assert isinstance(server, SmallDiskServer)
     sink = rig.start()
     rig.write(50)
     rows = rig.await_ledger(sink)
     rig.end(sink)
-    server.fill()  # for good: the last test of the server
+    server.fill()  # not freed: the server's last test
     assert rig.judge.rows() == rows
     with closing(ClickHouse.server(as_user(server, "ledger_reader"))) as clickhouse:
         exported = clickhouse.formatted("SELECT body FROM ledger", "JSONEachRow")

@@ -1,4 +1,4 @@
-"""SIGKILL at any moment of an append: what was acknowledged is there, and the chain goes on."""
+"""SIGKILLs during appends: acknowledged rows survive and the chain continues."""
 
 import shutil
 import time
@@ -25,7 +25,7 @@ LIFE_MS_MAX = 300
 
 
 def check(folder: Path) -> int:
-    """Verify from outside with both verifiers, against every head, and return the rows."""
+    """Verify with both verifiers against every head; return the rows."""
     with ledger_in(folder / "ledger") as table:
         heads = [HEAD_KEY.open(head) for head in HeadFile(folder / "heads.jsonl").heads()]
         rows = verify(table.clickhouse, heads).rows
@@ -35,13 +35,13 @@ def check(folder: Path) -> int:
         return rows
 
 
-def test_kills_lose_nothing_double_nothing_and_the_chain_goes_on(tmp_path: Path) -> None:
+def test_kills_lose_and_duplicate_nothing_and_the_chain_continues(tmp_path: Path) -> None:
     records = Pipeline().run(INTENTS)
     rows = 0
     for kill in range(LEDGER_KILLS):
         child = LedgerProcess(tmp_path, INTENTS)
         child.wait_until_open()
-        # The kill comes at any moment of appending.
+        # The kill comes at a random moment of the append.
         time.sleep(drawn(f"ledger-{kill}", LIFE_MS_MAX) / 1000)
         acknowledged = child.kill()
         show(kill + 1, LEDGER_KILLS, "killed")
@@ -55,7 +55,7 @@ def test_kills_lose_nothing_double_nothing_and_the_chain_goes_on(tmp_path: Path)
     assert sorted(stored_ids(tmp_path)) == sorted(row.event_id for row in rows_of(records))
 
 
-def test_a_ledger_put_back_from_an_older_copy_is_noticed(tmp_path: Path) -> None:
+def test_a_ledger_restored_from_an_older_copy_is_detected(tmp_path: Path) -> None:
     assert LedgerProcess(tmp_path, 5).finish() == DONE
     shutil.copytree(tmp_path / "ledger", tmp_path / "older", symlinks=True)
     assert LedgerProcess(tmp_path, 10).finish() == DONE
@@ -65,8 +65,8 @@ def test_a_ledger_put_back_from_an_older_copy_is_noticed(tmp_path: Path) -> None
     assert said.startswith("LedgerRewrittenError: Row 87 is missing")
 
 
-def test_tokens_that_dead_engines_spent_hold_nothing_up(tmp_path: Path) -> None:
-    """Killed between token and part, twice: the engine's log has the tokens, no disk the rows."""
+def test_tokens_used_by_killed_engines_block_no_insert(tmp_path: Path) -> None:
+    """Killed twice between token and part: the engine's log has the tokens, no disk the rows."""
     records = Pipeline().run(3)
     entries = [entry_of(record) for record in records]
     with ledger_in(tmp_path / "spent") as spent:

@@ -1,7 +1,7 @@
-"""The sink between a real Kafka and a real ClickHouse server, when things die or lie.
+"""The sink between real Kafka and ClickHouse servers, under kills, hangs and hostile records.
 
-Every test ends with the same judgement, made from outside: the chain verifies against every head
-that was published, and every committed record of every topic is in it once, as it was.
+Every test ends with the same independent check: the chain verifies against every published head,
+and every committed record of every topic is in it exactly once, unchanged.
 """
 
 import signal
@@ -49,13 +49,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 def rig(
     tmp_path_factory: pytest.TempPathFactory, broker: Broker, server: LocalServer
 ) -> Iterator[Rig]:
-    """One ledger for all tests: each goes on where the one before ended."""
+    """Return one ledger for all tests; each continues where the previous one ended."""
     made = Rig(tmp_path_factory.mktemp("rig"), broker, server)
     yield made
     made.close()
 
 
-def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
+def test_a_stopped_sink_continues_after_a_restart(rig: Rig) -> None:
     for _ in range(2):
         rig.write(20)
         sink = rig.start()
@@ -64,7 +64,7 @@ def test_it_stops_cleanly_and_goes_on(rig: Rig) -> None:
     rig.judge.judge()
 
 
-def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
+def test_hostile_records_are_stored_and_stop_nothing(rig: Rig) -> None:
     sink = rig.start()
     for topic in (Topic.SUBMITTED, Topic.OUTCOMES, Topic.AUDIT):
         for key, value in ((b"\xff", b"x"), (b"k", None), (None, b"{}"), (b"", b"y" * 1_000_000)):
@@ -74,7 +74,7 @@ def test_hostile_records_are_in_it_and_stop_nothing(rig: Rig) -> None:
     rig.judge.judge()
 
 
-def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
+def test_repeated_kills_lose_and_duplicate_nothing(rig: Rig) -> None:
     for n in range(LEDGER_KILLS):
         before = rig.judge.rows()
         rig.write(60)
@@ -82,20 +82,20 @@ def test_killed_again_and_again_it_neither_loses_nor_doubles(rig: Rig) -> None:
         if n % 2:
             _wait_for(partial(_grown, rig, before))
         else:
-            # The kill comes at any moment of loading.
+            # The kill comes at a random moment of loading.
             time.sleep(drawn(f"loading-{n}", LOADING_MS_MAX) / 1000)
         rig.end(sink, signal.SIGKILL)
         show(n + 1, LEDGER_KILLS, "killed")
     rig.go_on()
 
 
-def test_the_servers_death_ends_it_and_nothing_is_lost(rig: Rig, server: LocalServer) -> None:
+def test_a_killed_server_ends_the_sink_and_loses_nothing(rig: Rig, server: LocalServer) -> None:
     assert "ClickHouse" in rig.sentence_of_end(server.kill, ExitCode.UNREACHABLE)
     server.start()
     rig.go_on()
 
 
-def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
+def test_a_hanging_server_times_out_and_its_late_insert_counts_once(
     rig: Rig, server: LocalServer
 ) -> None:
     with closing(LossyProxy(server.port)) as proxy:
@@ -112,7 +112,7 @@ def test_a_server_that_hangs_is_given_up_and_its_late_insert_counts_once(
     rig.go_on()
 
 
-def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: LocalServer) -> None:
+def test_a_response_lost_after_the_insert_duplicates_nothing(rig: Rig, server: LocalServer) -> None:
     with closing(LossyProxy(server.port)) as proxy:
         sink = rig.start(rig.config(port=proxy.port))
         rig.write(20)
@@ -129,12 +129,12 @@ def test_an_answer_lost_after_the_insert_doubles_nothing(rig: Rig, server: Local
 
 @pytest.mark.parametrize("asleep_s", [0.5, 3])
 def test_of_two_sinks_one_ends_and_the_chain_holds(rig: Rig, asleep_s: float) -> None:
-    """The first is stopped as if its machine hung; a second takes over; then the first wakes."""
+    """The first is frozen, as if its machine hung; a second takes over; then the first resumes."""
     zombie = rig.start()
     rig.write(100)
     before = rig.await_ledger(zombie)
     rig.write(100)
-    _wait_for(partial(_grown, rig, before))  # it has appended before, and knows that it has
+    _wait_for(partial(_grown, rig, before))  # it has appended and got the response
     zombie.send_signal(signal.SIGSTOP)
     successor = rig.start()
     rig.write(100)

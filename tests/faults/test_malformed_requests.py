@@ -1,6 +1,6 @@
-"""Requests of no form at the node's socket: each is answered in a sentence.
+"""Malformed requests at the node's socket: each gets an error in one sentence.
 
-It is a file of its own because a process holds one embedded ledger at a time.
+This is a separate file because a process can open one embedded ledger at a time.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from tests.harness.pipeline.embedded import make_folder
 
 
 class Attacked(NamedTuple):
-    """A node that every request meets, and its folder."""
+    """The node that gets every request, and its folder."""
 
     folder: Folder
     node: Node
@@ -68,7 +68,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
         b'{"method":"export","values":["/tmp/x"],"named":{"form":"x","since_ms":0,"until_ms":1}}\n',
     ],
 )
-def test_a_malformed_request_is_answered_in_a_sentence(
+def test_a_malformed_request_gets_an_error_in_one_sentence(
     attacked: Attacked, line: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     last = ask(attacked.folder, line).splitlines()[-1:]

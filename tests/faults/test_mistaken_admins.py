@@ -1,4 +1,4 @@
-"""What admins sign by mistake, and what others sign in their place."""
+"""Records and orders that admins sign by mistake, or that others sign in their place."""
 
 from collections import Counter
 from typing import Any
@@ -45,7 +45,9 @@ def signer_entry(folder: Folder, change: str = "") -> ServiceSet:
 
 
 @pytest.mark.parametrize("change", ["deactivated", "another key"])
-def test_the_front_door_refuses_what_would_halt_its_own_signer(folder: Folder, change: str) -> None:
+def test_the_api_refuses_records_that_would_halt_its_own_signer(
+    folder: Folder, change: str
+) -> None:
     with connect(folder.path) as api:
         with pytest.raises(ApiError, match="active signer") as refused:
             operator.register(api, folder.admin(), [signer_entry(folder, change)], 1)
@@ -55,7 +57,7 @@ def test_the_front_door_refuses_what_would_halt_its_own_signer(folder: Folder, c
 
 
 @pytest.mark.parametrize("change", ["deactivated", "another key"])
-def test_a_signer_that_the_registry_gave_up_signs_nothing_until_it_is_registered_again(
+def test_a_revoked_signer_signs_nothing_until_it_is_registered_again(
     folder: Folder, trader: Producer, change: str
 ) -> None:
     pipeline = open_pipeline(folder)
@@ -76,7 +78,7 @@ def test_a_signer_that_the_registry_gave_up_signs_nothing_until_it_is_registered
     assert ends(pipeline.drain()) == ["signed"]
 
 
-def test_an_unprintable_setting_is_refused_within_the_limits_of_an_audit_record(
+def test_an_unprintable_setting_is_refused_with_a_bounded_audit_record(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline = open_pipeline(folder)

@@ -1,4 +1,4 @@
-"""Every topic is read from its start again, and every record on it appended again: no change."""
+"""Re-reading every topic from its start, and re-appending every record, changes nothing."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.harness.pipeline.embedded import ACCOUNT, STRANGER, Producer
 from tests.harness.pipeline.load import DEAR_WEI
 from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka, raw_records
 
-# Of the twenty that the limit allows, before and after.
+# Of the twenty intents that the limit allows, before and after.
 BEFORE, AFTER = 8, 12
 TOO_MANY = 10
 AGAIN = (*GATE_OF, Topic.DECIDED, Topic.REGISTRY, Topic.KEY_REQUESTS, Topic.VAULT)
@@ -23,7 +23,7 @@ EMPTY_S_MAX = 30
 
 
 async def rewind(scaled: Scaled) -> None:
-    """Put the gates' group back to the start of every topic, once its last member is gone."""
+    """Reset the gates' group to the start of every topic, once its last member has left."""
     partitions = scaled.folder.trust().partitions
     consumer = scaled.broker.consumer(group_id=GATES_GROUP)
     await consumer.start()
@@ -42,7 +42,7 @@ async def rewind(scaled: Scaled) -> None:
 
 
 async def append_again(scaled: Scaled, topic: Topic) -> None:
-    """Append every record of a topic once more, as it is and where it is."""
+    """Append every record of a topic again, unchanged and to the same partition."""
     producer = scaled.broker.producer()
     records = await asyncio.to_thread(raw_records, scaled.broker, topic)
     await producer.start()
@@ -55,7 +55,7 @@ def submit(scaled: Scaled, values: list[bytes]) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def test_what_is_delivered_again_ends_nothing_twice_and_spends_nothing(
+def test_redelivered_records_give_no_second_outcome_and_no_charge(
     scaled: Scaled, trader: Producer
 ) -> None:
     scaled.start_all()
@@ -68,7 +68,7 @@ def test_what_is_delivered_again_ends_nothing_twice_and_spends_nothing(
     for topic in AGAIN:
         asyncio.run(append_again(scaled, topic))
     scaled.start_all()
-    submit(scaled, dear[BEFORE:])  # behind all that is delivered again
+    submit(scaled, dear[BEFORE:])  # after all the redelivered records
     scaled.settle(lambda found: len(found.outcomes) >= len(dear) + 1)
     found = check(on_kafka(scaled.broker), settled=True)
     assert on_kafka(scaled.broker)(Topic.OUTCOMES)[: len(outcomes)] == outcomes

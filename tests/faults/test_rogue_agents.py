@@ -63,7 +63,7 @@ def test_an_agent_cannot_burn_the_nonces_of_a_shared_key(tmp_path: Path, nonce: 
     assert nonces(events) == [0]
 
 
-def test_an_agents_spending_cannot_overflow_the_day_of_another(tmp_path: Path) -> None:
+def test_an_agents_spending_cannot_overflow_another_agents_daily_total(tmp_path: Path) -> None:
     rogue, honest, pipeline = colleagues(tmp_path, OPEN_POLICY)
     most = UINT256_MAX - 21_000 * 10**9
     pipeline.submit(rogue.signed("a", value_wei=most), honest.signed("b", value_wei=10**18))
@@ -122,9 +122,7 @@ def test_every_extreme_of_an_intent_has_one_readable_outcome(
 
 
 @pytest.mark.parametrize("of_chain", [one for one in KeyChain if one not in SIGNING])
-def test_an_agent_may_not_stop_anybody_with_a_key_of_another_chain(
-    tmp_path: Path, of_chain: KeyChain
-) -> None:
+def test_a_key_of_another_chain_stops_no_other_agent(tmp_path: Path, of_chain: KeyChain) -> None:
     rogue, honest, pipeline = colleagues(tmp_path)
     path = f"keys/{of_chain}-signer"
     pipeline.inbox.append([key_order(pipeline.folder, path=path, chain=of_chain)], 0)
@@ -158,7 +156,7 @@ def test_hostile_bytes_end_unattributed(folder: Folder, trader: Producer) -> Non
         assert list(api.verify(head=None))[-1]["verified"]["outcomes"] == len(HOSTILE)
 
 
-def test_the_same_intent_in_another_envelope_is_a_repetition(
+def test_the_same_intent_in_another_envelope_is_a_duplicate(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline, intent = open_pipeline(folder), trader.signed("a")

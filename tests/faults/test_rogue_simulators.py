@@ -1,4 +1,4 @@
-"""Attacks by simulators, and reports that are none of theirs."""
+"""Attacks by simulators, and simulation reports that are forged."""
 
 import json
 from collections import Counter
@@ -46,7 +46,7 @@ PENDING_NONCE_MAX = 2**32 - 1  # the most that a report can say
 def reporting(
     folder: Folder, forger: Ed25519Signer | None = None, **changes: Any
 ) -> Callable[[Sequence[Passage]], list[Envelope]]:
-    """Return a simulator that says what it is told to."""
+    """Return a simulator that returns the given report."""
     signer = forger or load_key_file(folder.key(SIMULATOR), SIMULATOR)
 
     def simulate(passages: Sequence[Passage]) -> list[Envelope]:
@@ -82,7 +82,7 @@ def reporting(
         ({"status": "failed", "revert_reason": ""}, "simulation_failed"),
     ],
 )
-def test_a_simulators_report_that_is_absurd_or_anothers_refuses(
+def test_an_absurd_report_or_one_of_another_intent_rejects(
     folder: Folder, trader: Producer, changes: dict[str, Any], reason: str
 ) -> None:
     pipeline = open_pipeline(folder)
@@ -92,7 +92,7 @@ def test_a_simulators_report_that_is_absurd_or_anothers_refuses(
     check(in_folder(folder.path), settled=True)
 
 
-def test_a_report_signed_by_an_agent_refuses(folder: Folder, trader: Producer) -> None:
+def test_a_report_signed_by_an_agent_rejects(folder: Folder, trader: Producer) -> None:
     pipeline = open_pipeline(folder)
     pipeline.runner.simulate = reporting(folder, trader.signer)
     pipeline.submit(trader.signed("a", simulate_first=True))
@@ -111,9 +111,7 @@ def test_a_simulators_pending_nonce_does_not_burn_the_keys_nonces(
     assert nonces(events) == [0]
 
 
-def test_the_nonces_of_a_local_chain_are_not_those_that_are_signed(
-    folder: Folder, trader: Producer
-) -> None:
+def test_nonces_of_a_local_chain_are_not_signed(folder: Folder, trader: Producer) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
     sender = pipeline.runner.stage.keys.by_path[ACCOUNT, KEY_PATH].address
@@ -133,7 +131,7 @@ def local_chain(sender: str, nonce: int) -> str:
     return json.dumps({"version": 1, "chain_id": 8453, "block": block, "alloc": alloc})
 
 
-def test_a_report_from_the_future_is_no_fresh_report(folder: Folder, trader: Producer) -> None:
+def test_a_report_from_the_future_is_not_fresh(folder: Folder, trader: Producer) -> None:
     pipeline = open_pipeline(folder)
     last = SAFE_INTEGER_MAX
     pipeline.runner.simulate = reporting(folder, simulated_at_ms=last - 1, expires_at_ms=last)
@@ -168,7 +166,7 @@ def test_a_genesis_that_is_a_dangling_link_stops_nothing(folder: Folder, trader:
         assert Counter(ends(pipeline.drain())) == {"simulation_failed": 1, "signed": 1}
 
 
-def test_a_simulator_that_is_down_delays_nobody_and_is_used_again_once_it_is_up(
+def test_a_simulator_that_is_down_causes_no_delay_and_is_used_again_once_it_is_up(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline = open_pipeline(folder)

@@ -1,7 +1,7 @@
-"""SIGKILL of every process at random, on a real broker and a real ClickHouse server.
+"""SIGKILLs of every process at random moments, on a real broker and a real ClickHouse server.
 
-Every process is killed as often as every other one, in a drawn order and at a drawn moment;
-``tests/harness/sizes.py`` says how often and amid how many intents.
+Every process is killed equally often, in random order; ``tests/harness/sizes.py`` sets the number
+of kills and of intents meanwhile.
 """
 
 import time
@@ -15,19 +15,19 @@ from tests.harness.pipeline.scaled import Scaled, all_ended, on_kafka
 from tests.harness.sizes import SCALED_INTENTS, SCALED_KILLS, SEED, drawn, show
 
 LIFE_MS_MIN, LIFE_MS_MAX = 200, 3_000
-# 16 of these are within the daily limit of 5 ETH, and leave room for all the small ones.
+# 16 of these fit into the daily limit of 5 ETH and leave room for all the small ones.
 LARGE_WEI, LARGE_PER_LIFE, LARGE_SIGNED_MAX = 3 * 10**17, 5, 16
 
 
 def victims(names: list[str]) -> list[str]:
-    """Return who is killed, one after another: each round has every process once."""
+    """Return the order of kills; each round has every process once."""
     rounds = range(-(-SCALED_KILLS // len(names)))
     drawn_first = [sorted(names, key=lambda name: drawn(f"{name}-{n}", 2**32)) for n in rounds]
     return [name for one in drawn_first for name in one][:SCALED_KILLS]
 
 
 def submit(scaled: Scaled, trader: Producer, life: int) -> None:
-    """Append small and large intents, one to a stranger, a replay and garbage."""
+    """Append small and large intents, a forbidden recipient, a replay and garbage."""
     values = [trader.signed(f"{life}-{n}", value_wei=10**9) for n in range(SCALED_INTENTS)]
     values += [
         trader.signed(f"{life}-large-{n}", value_wei=LARGE_WEI) for n in range(LARGE_PER_LIFE)
@@ -36,7 +36,7 @@ def submit(scaled: Scaled, trader: Producer, life: int) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_ledger(
+def test_no_kill_loses_or_repeats_an_intent_exceeds_the_limit_or_breaks_the_ledger(
     scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
     scaled = scaled_with_ledger
@@ -44,7 +44,7 @@ def test_no_kill_loses_an_intent_signs_one_twice_passes_the_limit_or_breaks_the_
     for life, name in enumerate(victims(scaled.names)):
         scaled.await_ready(name)
         submit(scaled, trader, life)
-        # The kill comes at any moment of a burst.
+        # The kill comes at a random moment of a burst.
         time.sleep((LIFE_MS_MIN + drawn(f"ms-{life}", LIFE_MS_MAX - LIFE_MS_MIN)) / 1000)
         scaled.kill(name)
         scaled.start(name)

@@ -1,4 +1,4 @@
-"""Topics put back to what they were: the signer notices, halts, and signs nothing."""
+"""Topics rolled back to an older state: the signer detects it, halts and signs nothing."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def sign(scaled: Scaled, trader: Producer, key: str) -> None:
 
 
 async def put_back(scaled: Scaled, topic: Topic, records: list[Raw]) -> None:
-    """Make a topic anew with other records in it, as whoever runs the brokers could."""
+    """Recreate a topic with other records, as an operator of the brokers could."""
     await delete_topics(scaled.broker, topic)
     await TopicPlan(scaled.folder.trust().partitions, Replication(1, 1)).apply(scaled.broker)
     producer = scaled.broker.producer()
@@ -33,7 +33,7 @@ async def put_back(scaled: Scaled, topic: Topic, records: list[Raw]) -> None:
     await producer.stop()
 
 
-def test_state_put_back_to_an_older_point_is_noticed_by_the_ledger(
+def test_state_rolled_back_is_detected_with_the_ledger(
     scaled_with_ledger: Scaled, trader: Producer
 ) -> None:
     scaled = scaled_with_ledger
@@ -51,7 +51,7 @@ def test_state_put_back_to_an_older_point_is_noticed_by_the_ledger(
 
 
 @pytest.mark.parametrize("topic", [Topic.REGISTRY, Topic.VAULT])
-def test_a_topic_without_its_last_record_is_noticed(
+def test_a_topic_without_its_last_record_is_detected(
     scaled: Scaled, trader: Producer, topic: Topic
 ) -> None:
     for name in ("gates", "signer"):

@@ -1,9 +1,9 @@
 """Wrong clocks, old and forged heads, back-dated records: no limit is passed, no good intent lost.
 
-Real processes on a real broker, each with a wall clock of its own; judged from what the topics say.
-All tests share one organisation, and each has an agent of its own: no rate and no count of one test
-depends on another. Each starts the processes that it finds ended. The tests after the one without a
-registrar run ``LATER_S`` ahead of real time, because no signer goes back.
+Real processes on a real broker, each with its own wall clock; the checks read the topics only. All
+tests share one organisation. Each has its own agent, so that rates and counts are independent, and
+starts the processes that have ended. The tests after the one without a registrar run ``LATER_S``
+ahead of real time, because a signer's time never goes back.
 """
 
 import asyncio
@@ -44,11 +44,13 @@ from tests.harness.pipeline.halting import (
 from tests.harness.pipeline.scaled import Scaled, on_kafka, organisation, ready
 
 HOUR_S = 3_600
-DAY_S = 86_400  # the registrar is not wrong by the same time as others: they would agree
+DAY_S = 86_400  # differs from the other offsets: with equal ones the clocks would agree
 RATE = 12
 LIMITED = POLICY.model_copy(update={"intents_per_minute": RATE})
-DEAR_WEI = 9 * 10**17  # of five, the daily limit leaves room for all that the other tests sign
-NEARLY_APART_S = HEAD_SKEW_MS_MAX // 1_000 - 2  # a clock may be as wrong as this
+DEAR_WEI = (
+    9 * 10**17
+)  # five of them leave room in the daily limit for all that the other tests sign
+NEARLY_APART_S = HEAD_SKEW_MS_MAX // 1_000 - 2  # just within the allowed clock skew
 LATER_S = 120  # longer than the minute of the rate
 WAIT_S_MAX = 120
 NAMES = ("registrar", "clock", "advice", "dated", "leaver", "forged", "waiter", "cut")
@@ -64,7 +66,7 @@ class TimedOrganisation(NamedTuple):
 
 @pytest.fixture(scope="module")
 def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedOrganisation]:
-    """Give an organisation with a ledger, which a signer asks about intents that have expired."""
+    """Yield an organisation with a ledger, which the signer queries for expired intents."""
     signers = {name: Ed25519Signer(name, secrets.token_bytes(32)) for name in NAMES}
     folder = tmp_path_factory.mktemp("time")
     with organisation(folder, list(signers.values()), LIMITED) as scaled:
@@ -77,14 +79,14 @@ def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TimedOrganis
 def test_a_registrar_whose_clock_is_wrong_halts_gates_and_signer_until_it_is_right(
     organised: TimedOrganisation,
 ) -> None:
-    """Also what waits for a head meanwhile stops when it is told to."""
+    """A process that waits for a head can still be stopped."""
     scaled, agent = organised.scaled, organised.agents["registrar"]
     before = written(scaled)
     scaled.set_clock("registrar", DAY_S)
     scaled.start("registrar")
     scaled.await_ready("registrar")
-    scaled.more.clear()  # so that they still wait when they are told to stop
-    for name in ("gates", "signer"):  # one by one: each waits only so long
+    scaled.more.clear()  # so that they still wait when they get the signal
+    for name in ("gates", "signer"):  # one after another: each has a timeout
         scaled.start(name)
         _await_line(scaled, name, "ahead of this clock")
         scaled.stop(name)
@@ -111,9 +113,9 @@ def _await_line(scaled: Scaled, name: str, line: str) -> None:
 def test_gates_and_a_signer_whose_clock_is_wrong_halt_and_lose_nothing(
     organised: TimedOrganisation,
 ) -> None:
-    """Their clocks are set while they work; started again, each is wrong the other way.
+    """Their clocks are changed while they run; after a restart each is wrong the other way.
 
-    The gates go on while the signer's clock is wrong, so that intents wait for it.
+    The gates continue while the signer's clock is wrong, so that intents queue up for it.
     """
     scaled, agent = organised.scaled, organised.agents["clock"]
     at_work(scaled)
@@ -141,7 +143,7 @@ def test_gates_and_a_signer_whose_clock_is_wrong_halt_and_lose_nothing(
 def test_no_verdict_of_gates_whose_clock_is_wrong_ends_a_good_intent(
     organised: TimedOrganisation,
 ) -> None:
-    """Gates that ask for no head go on, find intents expired or too far ahead, and only advise."""
+    """Gates that require no head continue and reject wrongly, but their verdicts are advice."""
     scaled, agent = organised.scaled, organised.agents["advice"]
     at_work(scaled)
     scaled.kill("gates")
@@ -159,10 +161,10 @@ def test_no_verdict_of_gates_whose_clock_is_wrong_ends_a_good_intent(
     scaled.set_clock("gates", 0)
 
 
-def test_a_producer_that_dates_records_days_back_or_ahead_gains_and_loses_nothing(
+def test_back_dated_and_post_dated_records_change_no_decision(
     organised: TimedOrganisation,
 ) -> None:
-    """Also where somebody has let producers say what the time is, against the declaration."""
+    """This also holds if a topic accepts producers' timestamps, against its declaration."""
     scaled, agent = organised.scaled, organised.agents["dated"]
     at_work(scaled)
     dear = [agent.signed(f"dear-{n}", value_wei=DEAR_WEI) for n in range(9)]
@@ -201,7 +203,7 @@ async def _send_dated(scaled: Scaled, dated: list[tuple[bytes, int]]) -> None:
             await producer.send_and_wait(topic, value, ACCOUNT.encode(), timestamp_ms=at_ms)
 
 
-def test_a_deactivated_agent_is_refused_though_it_is_the_registrys_last_record(
+def test_a_deactivated_agent_is_rejected_even_as_the_registrys_last_record(
     organised: TimedOrganisation,
 ) -> None:
     scaled, agent = organised.scaled, organised.agents["leaver"]
@@ -214,7 +216,7 @@ def test_a_deactivated_agent_is_refused_though_it_is_the_registrys_last_record(
 
 
 def forged_heads(scaled: Scaled) -> list[bytes]:
-    """Return heads that somebody without the registrar's key made, and another organisation's."""
+    """Return heads signed without the registrar's key, and one of another organisation."""
     known, stranger = last_head(scaled), Ed25519Signer(REGISTRAR, b"s" * 32)
     far = known.model_copy(update={"sequence": 10**9, "at_ms": wall_ms() + HEAD_SKEW_MS_MAX})
     other = far.model_copy(update={"org": "other"})
@@ -239,10 +241,10 @@ def test_forged_heads_do_not_halt_a_signer(organised: TimedOrganisation) -> None
 def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_back(
     organised: TimedOrganisation,
 ) -> None:
-    """Old and forged heads are sent all the while; ``expires_at_ms`` alone judges what waited.
+    """Old and forged heads arrive meanwhile; the queued intents expire by ``expires_at_ms`` only.
 
-    The last head expires at once where clocks are as far ahead as they may be. Gates and signer are
-    frozen until it has expired and the backlog is there, so that neither halts before it has work.
+    With clocks ahead by the allowed skew the last head expires immediately. Gates and signer are
+    frozen until it has expired and the backlog exists, so that neither halts before it has work.
     """
     scaled, agent = organised.scaled, organised.agents["waiter"]
     at_work(scaled)
@@ -284,7 +286,7 @@ def test_without_a_registrar_signers_halt_and_the_backlog_is_signed_once_it_is_b
 def test_a_registry_without_its_last_records_halts_gates_signer_and_registrar(
     organised: TimedOrganisation,
 ) -> None:
-    """The head names a record that the broker keeps back, so nothing works behind this test."""
+    """The head names a record that the broker withholds, so no test can follow this one."""
     scaled, agent = organised.scaled, organised.agents["cut"]
     at_work(scaled)
     for name in ("signer", "gates", "registrar"):

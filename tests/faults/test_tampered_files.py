@@ -1,4 +1,4 @@
-"""Attacks by whoever writes to the files of a folder, or runs a second program on it."""
+"""Attacks by someone who writes to a folder's files or runs a second program on it."""
 
 import json
 import sqlite3
@@ -65,7 +65,9 @@ def test_a_row_of_wrong_types_cannot_be_put_into_the_inbox(
     assert run_once(folder, trader.signed("a")) == ["signed"]
 
 
-def test_a_key_that_is_no_utf8_in_the_inbox_stops_nothing(folder: Folder, trader: Producer) -> None:
+def test_a_key_with_invalid_utf8_in_the_inbox_stops_nothing(
+    folder: Folder, trader: Producer
+) -> None:
     run_once(folder)
     statement = "INSERT INTO records VALUES (NULL, ?, ?, 0, CAST(x'ff' AS TEXT), x'7b7d', 1)"
     write(folder.inbox, statement, number(Topic.SUBMITTED), HOME)
@@ -78,14 +80,14 @@ def test_a_time_before_1970_cannot_be_put_into_the_inbox(folder: Folder) -> None
         write(folder.inbox, ROW, number(Topic.SUBMITTED), HOME, 0, ACCOUNT, b"{}", -1)
 
 
-def test_a_far_offset_in_the_registry_does_not_multiply_what_is_loaded(folder: Folder) -> None:
+def test_a_far_offset_in_the_registry_does_not_load_records_twice(folder: Folder) -> None:
     with closing(SqliteLog(folder.inbox, 4)) as log:
         rows = log.end(Topic.REGISTRY, 0)
         write(folder.inbox, ROW, number(Topic.REGISTRY), 0, 5_000, "", b"junk", 1)
         assert len(list(log.scan(Topic.REGISTRY, 0, 5_001))) == rows + 1
 
 
-def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
+def test_state_records_with_changed_keys_halt_instead_of_accepting_a_replay(
     folder: Folder, trader: Producer
 ) -> None:
     intent = trader.signed("a")
@@ -96,7 +98,7 @@ def test_state_records_that_cannot_be_found_by_place_do_not_make_a_replay_new(
     check(in_folder(folder.path), settled=False)
 
 
-def test_a_live_record_deleted_under_the_running_signer_does_not_make_a_replay_new(
+def test_a_live_record_deleted_while_the_signer_runs_halts_instead_of_accepting_a_replay(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline, intent = open_pipeline(folder), trader.signed("a")
@@ -117,13 +119,13 @@ def test_an_allocation_whose_hint_was_cleared_halts(folder: Folder, trader: Prod
         pipeline.drain()
     pipeline.close()
     write(folder.pipeline, "UPDATE state SET pending = 0")
-    run_once(folder)  # nothing names the account, so nothing is looked at
+    run_once(folder)  # no intent names the account, so its state is not loaded
     with pytest.raises(StateIntegrityError, match="is missing"):
         run_once(folder, trader.signed("b"))
     check(in_folder(folder.path), settled=False)
 
 
-def test_an_accounts_state_put_back_before_the_ledger_caught_up_halts(
+def test_an_accounts_state_rolled_back_before_the_ledger_caught_up_halts(
     folder: Folder, trader: Producer
 ) -> None:
     run_once(folder, trader.signed("a"))
@@ -218,7 +220,7 @@ def test_a_second_signer_on_the_folder_halts_at_its_first_commit(
     check(in_folder(folder.path), settled=True)
 
 
-def test_large_records_do_not_fill_the_memory_of_who_reads_them(tmp_path: Path) -> None:
+def test_large_records_are_read_in_bounded_batches(tmp_path: Path) -> None:
     large = [Outgoing(Topic.SUBMITTED, ACCOUNT, bytes(READ_BYTES_MAX // 4))] * 12
     with closing(SqliteLog(tmp_path / "inbox.db", 4)) as log:
         log.append(large, 1)
@@ -229,7 +231,7 @@ def test_large_records_do_not_fill_the_memory_of_who_reads_them(tmp_path: Path) 
     assert reads == [5, 5, 2]
 
 
-def test_large_registry_records_do_not_let_an_intent_overtake_what_is_behind_them(
+def test_an_intent_does_not_overtake_a_record_behind_large_registry_records(
     folder: Folder, trader: Producer
 ) -> None:
     pipeline = open_pipeline(folder)

@@ -1,4 +1,4 @@
-"""Two signers of one slot at one time, and many producers: a limit of 20 units lets 20 through."""
+"""Two signers of one slot at the same time, many producers: a limit of 20 units allows 20."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +17,14 @@ PRODUCERS = 8
 UNITS = 20
 POKE_S = 0.3
 FENCED_S_MAX = 120
-# A broker that is about to fence may answer a commit with an unknown error: nobody knows, it halts.
+# A broker that is fencing may answer a commit with an unknown error; then the signer halts.
 LOST = (ExitCode.TAKEN_OVER, ExitCode.HALTED)
 
 
 def fight(scaled: Scaled, trader: Producer, number: int) -> None:
-    """Start two signers in one instant and wait until one of them has lost.
+    """Start two signers at the same moment and wait until one of them is fenced.
 
-    Who is fenced learns it when it commits, so something must come that both of them judge.
+    A fenced signer notices at its commit, so both need intents to decide.
     """
     scaled.start("signer")
     port, first = scaled.ports["signer"], scaled.set_aside("signer")
@@ -45,7 +45,7 @@ def submit(scaled: Scaled, value: bytes) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value)])
 
 
-def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
+def test_two_signers_started_at_the_same_moment_stay_within_the_limit(
     scaled: Scaled, trader: Producer
 ) -> None:
     scaled.start("gates")
@@ -65,7 +65,7 @@ def test_two_signers_that_start_in_one_instant_sign_no_unit_too_many(
 
 
 def ended(found: TopicContents, value_wei: int) -> tuple[list[Json], list[Json]]:
-    """Return what was signed and what was refused of the intents of one value."""
+    """Return the signed and the rejected intents of one value."""
     of_value = [o for o in found.outcomes if int(o["value_wei"]) == value_wei]
     signed = [o for o in of_value if o["type"] == "transaction.signed"]
     return signed, [o for o in of_value if o not in signed]

@@ -1,7 +1,7 @@
-"""Whoever reads uncommitted records sees no signature whose charge is not committed.
+"""A reader of uncommitted records sees no signature whose charge is not committed.
 
-The signer is killed on either side of every request of both its transactions: the one that charges
-and the one that publishes. While it is dead, everything on the topics is compared.
+The signer is killed before and after every request of both its transactions, the one that charges
+and the one that publishes. While it is dead, the topics are compared.
 """
 
 import itertools
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 def signatures(scaled: Scaled, isolation: str) -> dict[str, Json]:
-    """Return, by intent, every event on the signer's topics that carries a signed transaction."""
+    """Return every event with a signed transaction on the signer's topics, by intent."""
     values = on_kafka(scaled.broker, isolation)
     events = [
         orjson.loads(raw) for topic in (Topic.OUTCOMES, Topic.SIGNED) for raw in values(topic)
@@ -36,7 +36,7 @@ def signatures(scaled: Scaled, isolation: str) -> dict[str, Json]:
 
 
 def charges(scaled: Scaled) -> dict[str, Json]:
-    """Return, by intent, what the committed state has ever pinned."""
+    """Return every outcome that the committed state ever pinned, by intent."""
     found = {}
     for _, key, value in raw_records(scaled.broker, Topic.STATE):
         if key and key.split(b"\x00")[1] == b"live" and value:
@@ -47,7 +47,7 @@ def charges(scaled: Scaled) -> dict[str, Json]:
 
 
 def check_charged(scaled: Scaled, made: dict[str, set[str]]) -> int:
-    """Assert that what is to be seen is charged; return how much of it is not yet committed."""
+    """Assert that every visible signature is charged; return how many are not yet committed."""
     seen, charged = signatures(scaled, "read_uncommitted"), charges(scaled)
     for intent, event in seen.items():
         unsigned = {name: value for name, value in event.items() if name not in NOT_PINNED}
@@ -59,12 +59,12 @@ def check_charged(scaled: Scaled, made: dict[str, set[str]]) -> int:
 
 
 def submit(scaled: Scaled, trader: Producer, number: int) -> None:
-    """Good intents alone: what is refused is published with the charges, in one transaction."""
+    """Submit good intents only: rejections are published with the charges, in one transaction."""
     values = [trader.signed(f"{number}-{n}") for n in range(INTENTS)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def test_no_signature_is_to_be_seen_before_its_charge_is_committed(
+def test_no_signature_is_visible_before_its_charge_is_committed(
     scaled: Scaled, trader: Producer
 ) -> None:
     made: dict[str, set[str]] = defaultdict(set)

@@ -1,7 +1,7 @@
 """Every service of ``docker-compose.yml`` runs as the file says, on servers without Docker.
 
-Commands, environment, mounts and Kafka's settings are read from the file. Changed are what Docker
-would provide: ports (others may be taken here) and where mounts appear.
+Commands, environment, mounts and Kafka's settings are read from the file. Only what Docker provides
+is changed: ports (they may be in use here) and mount paths.
 """
 
 import os
@@ -38,7 +38,7 @@ SIXGATE = Path(sys.executable).with_name("sixgate")
 
 
 class ComposeKafka(Kafka):
-    """A broker with the settings that the file gives the image, on ports of its own."""
+    """A broker with the file's settings for the image, on free ports."""
 
     def __init__(self, folder: Path, service: Service) -> None:
         super().__init__(folder)
@@ -62,7 +62,7 @@ class ComposeKafka(Kafka):
 
 
 class Composed:
-    """The file's services beside local servers; each sees its mounts and its environment alone."""
+    """The file's services with local servers; each sees only its mounts and environment."""
 
     def __init__(self, place: Path) -> None:
         self.place = place
@@ -71,7 +71,7 @@ class Composed:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def moved(self, name: str, text: str) -> str:
-        """Put other ports and the place of mounts into a command's or a variable's text."""
+        """Replace ports and mount paths in the text of a command or variable."""
         for port, own in self.ports.items():
             if text.endswith(port):
                 return text.removesuffix(port) + str(own)
@@ -85,7 +85,7 @@ class Composed:
         return self.place / "roots" / name
 
     def run(self, name: str, words: list[str]) -> "subprocess.Popen[bytes]":
-        """Run a command in a service: no variable and no file but the service's own."""
+        """Run a command in a service, with the service's variables and files only."""
         program, *rest = words
         assert program == "sixgate"
         service = self.services[name]
@@ -113,7 +113,7 @@ class Composed:
 
     @contextmanager
     def hiding(self, name: str) -> Iterator[None]:
-        """Take away meanwhile what Docker would hide under an empty folder."""
+        """Remove during the block what Docker would hide under a tmpfs."""
         found = {
             self.place / source / path.removeprefix(f"{target}/")
             for source, target in self.services[name].mounts
@@ -143,7 +143,7 @@ def trader() -> Producer:
 def composed(
     tmp_path: Path, trader: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Composed]:
-    """Do what the page for operators says before ``docker compose up``, and start the servers."""
+    """Do the preparation of the operators' page and start the servers."""
     shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__py*"))
     make_folder(tmp_path / "sixgate-data", [trader.signer])
     subprocess.run([tmp_path / "infra" / "compose_env.sh"], check=True)
@@ -169,7 +169,7 @@ def composed(
         composed.close()
 
 
-def test_every_service_runs_as_the_file_says(composed: Composed, trader: Producer) -> None:
+def test_every_service_runs_as_the_file_declares(composed: Composed, trader: Producer) -> None:
     servers = f"127.0.0.1:{composed.ports[KAFKA_PORT]}"
     for name in ("topics", "migrate", "publish", "publish"):
         with composed.hiding(name):
@@ -195,7 +195,7 @@ def test_every_service_runs_as_the_file_says(composed: Composed, trader: Produce
 
 
 def await_healthy(composed: Composed) -> None:
-    """Run the health checks until they say what Docker would take for healthy."""
+    """Run the health checks until Docker would report every service as healthy."""
     for name, process in composed.processes.items():
         if process.poll() is None:
             await_until(partial(healthy, composed, name))

@@ -25,7 +25,7 @@ from tests.harness.builders.gke import (
 )
 
 PROCESSES = {"registrar", "gates", "signer", "ledger", "release-gcp"}
-KUBERNETES = "1.34"  # the oldest with the device plugin's report, see README.md
+KUBERNETES = "1.34"  # the oldest version with the device plugin's report, see README.md
 PAGE = (GKE / "README.md").read_text()
 ROW = re.compile(
     r"^\| `([\w/.-]+)` \| ([^|]*)`([\w/.-]+)` \| ((?:TCP|UDP) [^|]+) \|$", re.MULTILINE
@@ -42,12 +42,12 @@ def settings() -> dict[str, Settings]:
     return {file.stem: load_settings(file) for file in SETTINGS.glob("*.toml")}
 
 
-def test_every_object_is_one_that_kubernetes_knows_down_to_its_fields() -> None:
+def test_every_object_and_field_is_known_to_kubernetes() -> None:
     for found in objects():
         kubernetes_validate.validate(found, KUBERNETES, strict=True)
 
 
-def test_a_misspelled_field_would_be_noticed() -> None:
+def test_a_misspelled_field_is_detected() -> None:
     deployment = next(found for found in objects() if found["kind"] == "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     pod["containers"][0]["securityContext"]["readOnlyRootFileSystem"] = True
@@ -55,7 +55,7 @@ def test_a_misspelled_field_would_be_noticed() -> None:
         kubernetes_validate.validate(deployment, KUBERNETES, strict=True)
 
 
-def test_everything_that_is_there_is_applied() -> None:
+def test_every_manifest_is_applied() -> None:
     files = {file.name for file in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
     assert files == set(KUSTOMIZATION["resources"])
     generated = {
@@ -70,7 +70,7 @@ def test_everything_that_is_there_is_applied() -> None:
     assert {file.stem for file in SETTINGS.iterdir()} == PROCESSES
 
 
-def test_no_image_runs_but_by_its_digest(pods: dict[str, Workload]) -> None:
+def test_every_image_is_named_by_its_digest(pods: dict[str, Workload]) -> None:
     (image,) = KUSTOMIZATION["images"]
     once = yaml.safe_load((MANIFESTS / "once" / "kustomization.yaml").read_text())
     assert once["images"] == [image]
@@ -78,7 +78,7 @@ def test_no_image_runs_but_by_its_digest(pods: dict[str, Workload]) -> None:
     assert {c["image"] for pod in pods.values() for c in pod.containers} == {image["name"]}
 
 
-def test_every_command_and_probe_is_one_of_ours_with_options_that_parse(
+def test_every_command_and_probe_exists_and_its_options_parse(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
     assert set(pods) == PROCESSES | {"release-gcp-keys"}
@@ -97,7 +97,7 @@ def test_every_command_and_probe_is_one_of_ours_with_options_that_parse(
             assert pod.main[probe]["httpGet"]["port"] == "monitor"
 
 
-def test_every_variable_is_a_setting_and_has_a_value_it_takes(
+def test_every_variable_is_a_setting_with_a_valid_value(
     pods: dict[str, Workload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [
@@ -105,11 +105,13 @@ def test_every_variable_is_a_setting_and_has_a_value_it_takes(
     ]
     assert [variable["name"] for variable in found] == ["SIXGATE_GATES__INSTANCE"]
     assert is_setting("SIXGATE_GATES__INSTANCE")
-    monkeypatch.setenv("SIXGATE_GATES__INSTANCE", "gates-1")  # what a StatefulSet calls its second
+    monkeypatch.setenv(
+        "SIXGATE_GATES__INSTANCE", "gates-1"
+    )  # the name of a StatefulSet's second pod
     assert load_settings(SETTINGS / "gates.toml").gates.instance == "gates-1"
 
 
-def test_settings_are_production_s(settings: dict[str, Settings]) -> None:
+def test_settings_are_those_of_production(settings: dict[str, Settings]) -> None:
     for told in settings.values():
         assert told.kafka.tls is not None
         assert (told.kafka.insecure_dev, told.kms.insecure_dev) == (False, False)
@@ -123,11 +125,11 @@ def test_settings_are_production_s(settings: dict[str, Settings]) -> None:
     release, releases = settings["release-gcp"].release_section(), settings["signer"].releases
     assert (release.insecure_dev, release.tls is not None) == (False, True)
     assert releases is not None
-    # Nobody's keys: the operator has to name the admins.
+    # Keys without an owner: the operator must name the admins.
     assert {*release.admins, *releases.admins} == {"0x" + "00" * 32}
 
 
-def test_every_file_that_settings_name_appears_in_the_pod(
+def test_every_file_named_in_settings_is_mounted_in_the_pod(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
     for name, told in settings.items():
@@ -142,7 +144,7 @@ def test_every_file_that_settings_name_appears_in_the_pod(
         assert _documented_secrets(name) == secrets, name
 
 
-def test_every_process_gets_its_own_keys_and_nobody_elses(pods: dict[str, Workload]) -> None:
+def test_every_process_gets_its_own_keys_only(pods: dict[str, Workload]) -> None:
     keys = {name: {Path(path).name for path in pod.staged} for name, pod in pods.items()}
     assert {name: found for name, found in keys.items() if found} == {
         "registrar": {"registrar-0.pem"},
@@ -155,7 +157,7 @@ def test_every_process_gets_its_own_keys_and_nobody_elses(pods: dict[str, Worklo
         assert set(secrets) <= {name}
 
 
-def test_no_pod_may_do_more_than_it_has_to(pods: dict[str, Workload]) -> None:
+def test_every_pod_has_least_privilege(pods: dict[str, Workload]) -> None:
     for pod in pods.values():
         assert pod.pod["automountServiceAccountToken"] is False
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.pod)
@@ -176,7 +178,7 @@ def test_no_pod_may_do_more_than_it_has_to(pods: dict[str, Workload]) -> None:
     }
 
 
-def test_the_signer_alone_has_the_device_and_tokens_and_each_is_for_one_release(
+def test_only_the_signer_has_the_device_and_one_token_per_release(
     pods: dict[str, Workload], settings: dict[str, Settings]
 ) -> None:
     device = "amd.com/sev-snp"
@@ -219,7 +221,7 @@ def test_the_signer_asks_the_release_that_runs_with_the_token_for_it_and_no_kms(
     assert address.token == Path("/var/run/sixgate") / source["serviceAccountToken"]["path"]
 
 
-def test_what_a_process_must_remember_outlives_its_pod(pods: dict[str, Workload]) -> None:
+def test_state_of_a_process_outlives_its_pod(pods: dict[str, Workload]) -> None:
     kept = {
         name: place
         for name, pod in pods.items()
@@ -227,7 +229,7 @@ def test_what_a_process_must_remember_outlives_its_pod(pods: dict[str, Workload]
         if "persistentVolumeClaim" in volume
     }
     assert kept == {
-        "signer": "/data",  # the newest release policy that it took
+        "signer": "/data",  # the newest release policy that it accepted
         "ledger": "/heads",
         "release-gcp": "/data",
         "release-gcp-keys": "/data",
@@ -243,13 +245,13 @@ def test_a_disruption_takes_one_pod_at_a_time() -> None:
         assert spec == {"maxUnavailable": 1, "selector": {"matchLabels": {"app": name}}}
 
 
-def test_what_signs_or_holds_heads_is_never_started_beside_itself() -> None:
+def test_processes_that_sign_or_keep_heads_run_once_at_a_time() -> None:
     found = {f["metadata"]["name"]: f["spec"] for f in objects() if f["kind"] == "Deployment"}
     for spec in found.values():
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_every_namespace_denies_what_nothing_allows() -> None:
+def test_every_namespace_denies_traffic_by_default() -> None:
     policies = [found for found in objects() if found["kind"] == "NetworkPolicy"]
     denied = {
         found["metadata"]["namespace"]
@@ -266,7 +268,7 @@ def test_every_namespace_denies_what_nothing_allows() -> None:
             assert rule.get("to") or rule.get("from")
 
 
-def test_the_network_policies_allow_the_documented_flows_and_no_other() -> None:
+def test_the_network_policies_allow_exactly_the_documented_flows() -> None:
     out, into = flows()
     documented = {
         (source, target, port.strip())
@@ -283,9 +285,9 @@ def test_the_network_policies_allow_the_documented_flows_and_no_other() -> None:
     }
 
 
-def test_every_process_speaks_to_kafka_and_only_two_to_the_ledger_s_server() -> None:
+def test_every_process_reaches_kafka_and_only_two_reach_clickhouse() -> None:
     spoken = {(flow.source.removesuffix("-gcp"), flow.port) for flow in flows()[0]}
-    # Custody has KMSs of its own, and on this cluster releases hold all keys: it is not there.
+    # Custody needs its own KMSs; on this cluster releases hold all keys, so it does not run.
     expected = set(PRINCIPALS) - {Principal.CUSTODY}
     assert {who for who, port in spoken if port == "TCP 9093"} == expected
     assert {who for who, port in spoken if port == "TCP 8443"} == {"signer", "ledger"}

@@ -1,4 +1,4 @@
-"""The Terraform files of ``infra/gke``, read and not run: what they promise of keys and nodes."""
+"""The Terraform files of ``infra/gke``, parsed but not run: rules for keys and nodes."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ KEYS = "google_kms_crypto_key"
 WORKLOADS = "${local.workloads}/ns/sixgate-release-${each.key}/sa/release-${each.key}"
 
 
-def test_every_node_is_a_confidential_one_of_the_kind_that_reports() -> None:
+def test_every_node_is_confidential_with_attestation_reports() -> None:
     (pool,) = blocks("resource", "google_container_node_pool").values()
     (node,) = pool["node_config"]
     assert node["confidential_nodes"] == [
@@ -71,7 +71,7 @@ def test_an_hsm_guards_every_key_and_no_key_is_destroyed_by_a_plan() -> None:
         assert ring["project"] == "${var.keys_project}"
 
 
-def test_each_root_key_is_its_release_s_alone_and_the_signer_has_no_right_to_any() -> None:
+def test_each_root_key_is_used_by_its_release_only_and_never_by_the_signer() -> None:
     granting = {
         name for name in types("resource") if name.startswith("google_kms") and "iam" in name
     }
@@ -96,7 +96,7 @@ def test_each_root_key_is_its_release_s_alone_and_the_signer_has_no_right_to_any
     assert not [member for member in members if "sa/signer" in member]
 
 
-def test_nothing_is_granted_in_a_project_but_what_nodes_need() -> None:
+def test_projects_grant_only_what_nodes_need() -> None:
     members = blocks("resource", "google_project_iam_member")
     assert {(one["role"], one["member"]) for one in members.values()} == {
         ("roles/container.defaultNodeServiceAccount", "${google_service_account.nodes.member}")
@@ -105,7 +105,7 @@ def test_nothing_is_granted_in_a_project_but_what_nodes_need() -> None:
     assert not {name for name in types("resource") if name.startswith("google_service_account_")}
 
 
-def test_the_workload_that_may_use_a_root_key_is_the_one_that_runs() -> None:
+def test_the_workload_identity_with_a_root_key_belongs_to_a_running_workload() -> None:
     release = workloads()["release-gcp"]
     ends = f"/ns/{release.namespace}/sa/{release.pod['serviceAccountName']}"
     assert WORKLOADS.replace("${each.key}", "gcp").endswith(ends)
@@ -117,7 +117,7 @@ def test_the_workload_that_may_use_a_root_key_is_the_one_that_runs() -> None:
     assert f"/keyRings/{ring['name'].replace('${each.key}', 'gcp')}/cryptoKeys/root" in key.key
 
 
-def test_nodes_have_no_way_out_but_to_google_s_restricted_addresses() -> None:
+def test_nodes_reach_only_googles_restricted_addresses() -> None:
     (network,) = blocks("resource", "google_compute_network").values()
     assert network["delete_default_routes_on_create"] is True
     (route,) = blocks("resource", "google_compute_route").values()
@@ -126,7 +126,7 @@ def test_nodes_have_no_way_out_but_to_google_s_restricted_addresses() -> None:
     assert '"199.36.153.4/30"' in (TERRAFORM / "network.tf").read_text()
 
 
-def test_every_reference_is_to_something_that_is_declared() -> None:
+def test_every_reference_is_declared() -> None:
     text = "\n".join(file.read_text() for file in TERRAFORM.glob("*.tf"))
     text = re.sub(r"#.*$", "", text, flags=re.MULTILINE)
     for kind, path in (("resource", r"(?<!data\.)"), ("data", r"data\.")):
@@ -142,7 +142,7 @@ def test_every_reference_is_to_something_that_is_declared() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("terraform"), reason="there is no terraform here")
-def test_terraform_reads_the_files_and_finds_them_formatted() -> None:
+def test_terraform_parses_the_files_and_finds_them_formatted() -> None:
     done = subprocess.run(
         ["terraform", "fmt", "-check", "-diff", TERRAFORM],  # noqa: S607 - wherever it is
         capture_output=True,
@@ -153,7 +153,7 @@ def test_terraform_reads_the_files_and_finds_them_formatted() -> None:
 
 
 class Pool(NamedTuple):
-    """A pool of nodes: which machines, and whether a taint keeps others' pods away."""
+    """A node pool: its machine type, and whether a taint keeps other pods away."""
 
     machine_type: str
     tainted: bool

@@ -1,4 +1,4 @@
-"""The image's layer, of this project alone: dependencies take a minute (``make image-twice``)."""
+"""The image's layer, without dependencies, which take a minute (``make image-twice``)."""
 
 import marshal
 import shutil
@@ -39,12 +39,12 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "layer.tar"
 
 
-def test_two_builds_under_other_circumstances_come_out_the_same() -> None:
+def test_two_builds_in_different_environments_are_identical() -> None:
     digests = twice.build_twice(ROOT, with_dependencies=False)
     assert {Path(name).suffix for name in digests} == {".whl", ".tar"}
 
 
-def test_a_build_that_takes_in_its_place_is_found_and_the_file_is_named(tmp_path: Path) -> None:
+def test_a_build_that_contains_its_path_is_detected_with_the_file_name(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     for name in (*SOURCES, RUNTIME):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def test_the_first_difference_is_named(
     assert first_difference(tmp_path / "one.tar", tmp_path / "other.tar") == told
 
 
-def test_nothing_in_the_layer_tells_where_when_and_by_whom_it_was_built(layer: Path) -> None:
+def test_the_layer_does_not_contain_path_time_or_user_of_the_build(layer: Path) -> None:
     with tarfile.open(layer) as archive:
         members = archive.getmembers()
         content = b"".join(archive.extractfile(m).read() for m in members if m.isreg())  # type: ignore[union-attr] # a file
@@ -130,7 +130,7 @@ def test_the_command_runs_from_the_layer_and_writes_nothing_beside_it(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_bytecode_is_found_by_python_and_tells_the_real_path(tmp_path: Path) -> None:
+def test_bytecode_is_found_by_python_and_has_the_real_path(tmp_path: Path) -> None:
     (tmp_path / "told.py").write_text("def where():\n    return where.__code__.co_filename\n")
     (tmp_path / "broken.py").write_text("print 'of another Python'\n")
     assert compile_tree(tmp_path) == 1
@@ -142,8 +142,8 @@ def test_bytecode_is_found_by_python_and_tells_the_real_path(tmp_path: Path) -> 
     assert done.stdout.strip() == str(tmp_path / "told.py")
 
 
-def test_bytecode_does_not_tell_how_the_compiler_shared_its_objects(tmp_path: Path) -> None:
-    """Read and written again it is the same, which marshal's newer versions do not promise."""
+def test_bytecode_does_not_depend_on_object_sharing_in_the_compiler(tmp_path: Path) -> None:
+    """Loading and dumping it gives the same bytes, which newer marshal versions do not promise."""
     (tmp_path / "code.py").write_text("def a(b, c=('d', 'd')):\n    return b, c, a\n")
     compile_tree(tmp_path)
     (compiled,) = tmp_path.rglob("*.pyc")
@@ -151,7 +151,7 @@ def test_bytecode_does_not_tell_how_the_compiler_shared_its_objects(tmp_path: Pa
     assert marshal.dumps(marshal.loads(body), MARSHAL_VERSION) == body  # noqa: S302 - our own
 
 
-def test_the_wheel_is_of_the_image_s_files_whatever_else_lies_about(tmp_path: Path) -> None:
+def test_the_wheel_has_the_images_files_only(tmp_path: Path) -> None:
     assert sorted(SOURCES) == sorted(
         name for name in copied_into_the_image() if not name.startswith("requirements/")
     )
@@ -159,7 +159,7 @@ def test_the_wheel_is_of_the_image_s_files_whatever_else_lies_about(tmp_path: Pa
     assert wheel.name.startswith("sixgate-")
 
 
-def test_a_date_that_is_none_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_date_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     for said in ("yesterday", "-1", "0"):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", said)
         with pytest.raises(ImageError, match="SOURCE_DATE_EPOCH"):

@@ -1,4 +1,4 @@
-"""What the image is made of is enough: the demo runs from the wheel, without the repository."""
+"""The files of the image suffice: the demo runs from the wheel, without the repository."""
 
 import shutil
 import subprocess

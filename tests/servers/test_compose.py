@@ -108,7 +108,7 @@ def test_a_wrong_option_would_be_noticed() -> None:
             parse(words)
 
 
-def test_every_variable_is_a_setting_and_has_a_value_it_takes(
+def test_every_variable_is_a_setting_with_a_valid_value(
     ours: list[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for service in ours:

@@ -1,7 +1,7 @@
-"""Outage after outage of the one broker, drawn: killed or frozen, for an instant or half a minute.
+"""Many random outages of the only broker: killed or frozen, up to half a minute each.
 
 The order matters: a process that recovers from one outage meets the next one. ``SIXGATE_SEED``
-repeats a run. What the topics and the ledger then say is judged as after a single outage.
+repeats a run. Topics and ledger are then checked as after a single outage.
 """
 
 import time
@@ -27,7 +27,7 @@ def organised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedOr
 
 
 def suffer(organised: SupervisedOrganisation, number: int) -> str:
-    """Let the broker be gone for a drawn time; return what happened."""
+    """Make the broker unavailable for a random time; return a description."""
     down_s = drawn(f"outage-{number}-ms", DOWN_MS_MAX) / 1_000
     frozen = bool(drawn(f"outage-{number}-kind", 2))
     (organised.kafka.pause if frozen else organised.kafka.kill)()
@@ -36,7 +36,7 @@ def suffer(organised: SupervisedOrganisation, number: int) -> str:
     return f"{'frozen' if frozen else 'killed'} for {down_s:.1f} s"
 
 
-def test_outages_one_after_another_cost_no_intent_and_no_limit(
+def test_consecutive_outages_lose_no_intent_and_keep_limits(
     organised: SupervisedOrganisation,
 ) -> None:
     with under_load(organised.scaled, organised.trader, "soak") as load:
