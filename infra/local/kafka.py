@@ -139,7 +139,7 @@ class Kafka:
 
     def _format_by_tool(self, folder: Path) -> None:
         command = [*_java("-Xmx128m"), "kafka.tools.StorageTool", "format"]
-        ended = subprocess.run(  # noqa: S603 - our own arguments
+        ended = subprocess.run(  # noqa: S603 - constant arguments
             [*command, "-t", self.cluster, "-c", properties(folder)],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -60,7 +60,7 @@ class Process(NamedTuple):
 
     @contextmanager
     def _held(self) -> Iterator[int | None]:
-        """Yield a pidfd, which keeps the id from being reused; None if it is another process."""
+        """Yield a pidfd, which never refers to another process; None if the id was reused."""
         handle = _handle(self.pid)
         if handle is None:
             yield None

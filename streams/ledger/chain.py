@@ -73,7 +73,7 @@ def hash_n(n: int, previous: bytes, leaf_n: bytes) -> bytes:
 
 
 def hashes(tip: Tip, entries: Iterable[Entry]) -> list[bytes]:
-    """Return the hash of each row when ``entries`` are appended behind ``tip``."""
+    """Return the hash of each row when ``entries`` are appended to a chain that ends at ``tip``."""
     n, previous = tip
     chained = []
     for n, entry in enumerate(entries, n):  # noqa: B020 - the iterable is read once, n is its start

@@ -32,7 +32,7 @@ _NO_DATABASE, _NO_TABLE = 81, 60
 
 def failure_of(what_failed: str, error: Exception, advice: str) -> LedgerUnavailableError:
     """Return the ledger error; ``advice`` says what to check if the server does not answer."""
-    # After the first rows, what the library takes for an error code may be text of a row.
+    # After the first rows, the library may take text of a row for an error code.
     begun = isinstance(error, StreamFailureError)
     code = error.code if isinstance(error, Error) and not begun else None
     if code == _WRONG_PASSWORD:

@@ -19,7 +19,7 @@ class UnexpectedResponseError(ProtocolError):
     """The answer is not from a ClickHouse server."""
 
 
-# urllib3's connections extend those of ``http.client`` with this other return type.
+# urllib3's connections override ``http.client``'s with another return type.
 class _Connection(HTTPConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         return _checked(super().getresponse())

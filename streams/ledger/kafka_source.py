@@ -93,7 +93,7 @@ class KafkaSource:
     def _partitions(self, topic: Topic) -> list[TopicPartition]:
         found = self._consumer.partitions_for_topic(self._names.of(topic))
         if not found:
-            cluster = self._consumer._client.cluster  # noqa: SLF001 - there is no public way
+            cluster = self._consumer._client.cluster  # noqa: SLF001 - no public way
             raise invisible_topic(topic, self._names, cluster.unauthorized_topics)
         return [self._names.at(topic, number) for number in sorted(found)]
 
@@ -111,7 +111,7 @@ class KafkaSource:
         return records
 
     def _seek(self, positions: Mapping[PartitionId, int]) -> None:
-        """Seek the partitions whose position is not directly behind the last record read."""
+        """Seek the partitions whose position is not directly after the last record read."""
         for at in self._places:
             wanted = positions.get(self._names.place(at), 0)
             if self._fetch_offsets.get(at) != wanted:

@@ -109,6 +109,6 @@ def _apply(clickhouse: ClickHouse, migration: Migration) -> None:
         clickhouse.command(statement)
     # 4. From here on the file counts as applied.
     clickhouse.command(
-        "INSERT INTO migrations VALUES "  # noqa: S608 - three values of our own files
+        "INSERT INTO migrations VALUES "  # noqa: S608 - three values of the DDL files
         f"({migration.number}, '{migration.name}', '{migration.digest}')"
     )

@@ -32,9 +32,9 @@ def advance(
     positions: Mapping[PartitionId, int],
     earliest: Callable[[Topic, int], int],
 ) -> dict[PartitionId, int]:
-    """Return the positions behind the records of ``groups``.
+    """Return the positions after the records of ``groups``.
 
-    Offsets may have gaps (transaction markers). A gap is loss if the log starts behind its first
+    Offsets may have gaps (transaction markers). A gap is loss if the log starts after its first
     offset. Raises ``LedgerGapError`` for loss, and for offsets that do not increase.
     """
     advanced = dict(positions)
@@ -53,7 +53,7 @@ def advance(
 
 
 def refuse_gap(place: PartitionId, expected: int, earliest: int) -> None:
-    """Raise ``LedgerGapError`` if the log starts behind the next offset to read.
+    """Raise ``LedgerGapError`` if the log starts after the next offset to read.
 
     The error names the topic as the ledger's rows do, without a Kafka cluster's prefix.
     """

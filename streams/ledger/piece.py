@@ -26,7 +26,7 @@ SELECT seq, expected FROM (
     {PIECE}
     WINDOW one AS (ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 ) WHERE seq != expected OR prev_hash != previous ORDER BY seq LIMIT 1
-"""  # noqa: S608 - only our own constants are put together
+"""  # noqa: S608 - built from constants
 _PLACES = f"""
 SELECT topic, partition, min(seq), argMin(offset, seq), max(offset),
     minIfOrNull(seq, offset <= former)
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
 
 
 class Piece:
-    """The rows behind ``tip`` up to number ``last``, included."""
+    """The rows after ``tip`` up to number ``last``, included."""
 
     def __init__(self, clickhouse: ClickHouse, table: str, tip: Tip, last: int) -> None:
         self._clickhouse = clickhouse

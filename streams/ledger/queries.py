@@ -20,7 +20,7 @@ SELECT account, body FROM ledger WHERE seq IN (
     SELECT argMax(seq, (sequence, -toInt64(seq))) {_OUTCOMES}
     AND account IN {{accounts:Array(String)}} GROUP BY account
 )
-"""  # noqa: S608 - only our own constants are put together
+"""  # noqa: S608 - built from constants
 _OF_ACCOUNT = f"""
 SELECT body {_OUTCOMES} AND account = {{account:String}}
 ORDER BY sequence DESC, seq LIMIT {{limit:UInt64}} OFFSET {{offset:UInt64}}

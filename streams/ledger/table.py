@@ -199,7 +199,7 @@ def ends_at(tip: Tip) -> str:
     if tip == EMPTY:
         return "NOT EXISTS (SELECT 1 FROM ledger)"
     last = f"({tip.rows - 1}, unhex('{tip.hash.hex()}'))"
-    return f"(SELECT (seq, hash) FROM ledger ORDER BY seq DESC LIMIT 1) = {last}"  # noqa: S608 - a number and a hash of our own
+    return f"(SELECT (seq, hash) FROM ledger ORDER BY seq DESC LIMIT 1) = {last}"  # noqa: S608 - built from a number and a hash
 
 
 def _conflict(batch: Batch) -> LedgerConflictError:

@@ -2,7 +2,7 @@
 
 1. Cut the table into pieces of consecutive stored rows.
 2. Check the order and the content of a piece's rows, on two connections in parallel.
-3. Report the first bad row; otherwise continue with the next piece behind this one's last hash.
+3. Report the first bad row; otherwise continue with the next piece after this one's last hash.
 4. Compare the remembered heads with the stored hashes.
 
 ``verifier/`` is an independent implementation of the same checks.

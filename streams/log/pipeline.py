@@ -30,7 +30,7 @@ _CREATE_SIGNED = f"CREATE INDEX records_signed ON records (position) WHERE {_SIG
 _SIGNED_AFTER = f"""
 SELECT position, value FROM records INDEXED BY records_signed
 WHERE {_SIGNED} AND position > ? ORDER BY position LIMIT ?
-"""  # noqa: S608 - only our own constants are put together
+"""  # noqa: S608 - built from constants
 _PUT = """
 INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (place) DO UPDATE SET

@@ -136,7 +136,7 @@ class SqliteLog:
 
     def _bound(self, which: str, topic: Topic, partition: int) -> int | None:
         query = (
-            f"SELECT {which}(offset) FROM records "  # noqa: S608 - our own word
+            f"SELECT {which}(offset) FROM records "  # noqa: S608 - a constant
             "WHERE topic = ? AND partition = ? AND offset <= ?"
         )
         found: int | None = self._rows(query, (number(topic), partition, OFFSET_MAX))[0][0]

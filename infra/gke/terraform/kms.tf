@@ -21,7 +21,7 @@ resource "google_project_iam_custom_role" "release" {
   project     = var.keys_project
   role_id     = "sixgateRelease"
   title       = "Sixgate release"
-  description = "Wrap, unwrap and look at one root key."
+  description = "Wrap and unwrap with one root key, and read its attributes."
   permissions = [
     "cloudkms.cryptoKeyVersions.useToDecrypt",
     "cloudkms.cryptoKeyVersions.useToEncrypt",
