@@ -1,4 +1,4 @@
-"""Over the socket every error says whose it is, and none quotes what it should not."""
+"""Internal errors become API errors with their code; a defect discloses no message."""
 
 import pytest
 
@@ -20,12 +20,12 @@ from streams.runners.clock import ClockError
         (ClockError("it went back"), "halted", "it went back"),
     ],
 )
-def test_an_error_is_told_as_whose_it_is(error: Exception, code: str, sentence: str) -> None:
-    told = api_error(error)
-    assert (told.code, str(told)) == (code, sentence)
+def test_an_expected_error_keeps_its_sentence(error: Exception, code: str, sentence: str) -> None:
+    translated = api_error(error)
+    assert (translated.code, str(translated)) == (code, sentence)
 
 
-def test_a_defect_does_not_quote_its_message_over_the_socket() -> None:
-    told = api_error(ValueError("the key is 0xdeadbeef"))
-    assert told.code == "internal"
-    assert "deadbeef" not in str(told)
+def test_a_defect_does_not_disclose_its_message() -> None:
+    translated = api_error(ValueError("the key is 0xdeadbeef"))
+    assert translated.code == "internal"
+    assert "deadbeef" not in str(translated)

@@ -1,4 +1,4 @@
-"""The chains of the issue, as a list of their own, against what a new organisation gets."""
+"""The default chains, compared with an independent list."""
 
 from decimal import Decimal
 
@@ -37,7 +37,7 @@ ALIASES = {
 }
 
 
-def test_every_chain_is_there_with_its_unit_explorer_and_name() -> None:
+def test_every_chain_has_its_id_symbol_explorer_and_name() -> None:
     wanted = {tuple(row.split()) for row in CHAINS.replace("|", "\n").split("\n") if row}
     found = {
         (str(c.chain_id), c.symbol, c.explorer.removeprefix("https://"), c.name)
@@ -46,7 +46,7 @@ def test_every_chain_is_there_with_its_unit_explorer_and_name() -> None:
     assert found == wanted
 
 
-def test_testnets_are_told_apart() -> None:
+def test_testnets_are_marked() -> None:
     assert {c.name for c in default_chains() if c.testnet} == {"sepolia", "base-sepolia"}
 
 

@@ -1,4 +1,4 @@
-"""Which process shows itself at a port, although its open files are nobody's to see."""
+"""The pid socket identifies the process at a monitor port, even if its files are unreadable."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from sixgate.scaled.probe import Address
 from sixgate.scaled.process_termination import listens, pid_socket_owner
 
 
-def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
+def test_the_pid_socket_names_its_process_while_the_monitor_is_served() -> None:
     port = free_port()
 
     async def run() -> tuple[int | None, bool, bool]:
@@ -26,7 +26,7 @@ def test_the_kernel_tells_who_holds_a_token_while_it_is_served() -> None:
     assert pid_socket_owner(port) is None
 
 
-def test_a_second_process_at_another_address_of_the_port_runs_without_a_token() -> None:
+def test_a_second_process_at_the_same_port_runs_without_a_pid_socket() -> None:
     port = free_port()
 
     async def run() -> int | None:

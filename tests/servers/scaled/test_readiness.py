@@ -1,4 +1,4 @@
-"""A process is ready once it has loaded, and while it has what it needs besides."""
+"""A process is ready once it is loaded, and while its readiness condition holds."""
 
 import asyncio
 from urllib.error import HTTPError
@@ -9,7 +9,7 @@ from sixgate.scaled.monitor import Monitor, serving
 
 
 def asked(monitor: Monitor) -> tuple[int, str, float | None]:
-    """Return what ``/readyz`` answers to whoever asks now, and what the metric says."""
+    """Return status and text of ``/readyz`` and the value of the metric."""
 
     port = free_port()
 
@@ -28,7 +28,7 @@ def asked(monitor: Monitor) -> tuple[int, str, float | None]:
     return (*asyncio.run(run()), shown)
 
 
-def test_it_is_ready_only_while_it_has_what_it_needs() -> None:
+def test_it_is_ready_only_while_its_condition_holds() -> None:
     has = {"a fresh head": True}
     monitor = Monitor("test", lambda: ())
     monitor.ready_while(lambda: has["a fresh head"])

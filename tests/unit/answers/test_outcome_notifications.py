@@ -1,4 +1,4 @@
-"""Who waits for an end is told of it, and of nothing else that is on record."""
+"""Waiting clients are notified of the ends of their intents, and of no other event."""
 
 from schemas.audit import audited
 from schemas.record import Outgoing
@@ -16,7 +16,7 @@ def use_of_a_secret() -> Outgoing:
     return access_record(use, Allowed())
 
 
-def test_the_use_of_a_secret_ends_no_wait_and_breaks_none() -> None:
+def test_a_secret_access_neither_ends_nor_breaks_a_wait() -> None:
     notices = OutcomeNotifications()
     end = audited("record.refused", "t/0/1", SUBJECT, "why", actor="signer", at_ms=1)
     with notices.watching([SUBJECT]) as watch:

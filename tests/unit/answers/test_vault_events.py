@@ -1,4 +1,4 @@
-"""What somebody else put on ``vault`` is one sentence to whoever reads it, byte for byte or not."""
+"""Events of ``vault`` reach clients unchanged; a record that is not UTF-8 is an error."""
 
 import pytest
 
@@ -10,16 +10,16 @@ from sixgate.api import ApiError
 TEXT = '{"type":"secret.stored","path":"prod/dé"}'
 
 
-def said(value: bytes) -> Record:
+def record(value: bytes) -> Record:
     return Record(Topic.VAULT, 2, 40, "treasury", value, 0)
 
 
-def test_an_event_is_told_as_it_stands_there() -> None:
-    assert vault_event(said(TEXT.encode())) == {"event": TEXT}
+def test_an_event_is_returned_unchanged() -> None:
+    assert vault_event(record(TEXT.encode())) == {"event": TEXT}
 
 
 @pytest.mark.parametrize("value", [b"\xff", TEXT.encode("latin-1"), b'{"a":"\xed\xa0\x80"}'])
-def test_what_is_no_text_is_never_told_as_another(value: bytes) -> None:
+def test_a_record_that_is_not_utf8_is_an_error_that_names_it(value: bytes) -> None:
     with pytest.raises(ApiError, match="record 40 of partition 2") as caught:
-        vault_event(said(value))
+        vault_event(record(value))
     assert caught.value.code == "halted"

@@ -1,4 +1,4 @@
-"""The way from one customer's key to the next, against a vault that keeps every version."""
+"""Rotation of a customer key, against a vault that keeps every version."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ MANY = 2 * BATCH_MAX + 50
 
 
 class KilledError(Exception):
-    """The process that rotates dies here."""
+    """The rotating process dies at this point."""
 
 
 def place(path: str, version: int) -> CmekContext:
@@ -34,7 +34,7 @@ def plain(path: str) -> bytes:
 
 @dataclass
 class Vault:
-    """Takes the next version of a secret under the new key alone, as the signer does."""
+    """Accepts the next version of a secret only under the new key, as the signer does."""
 
     values: dict[VersionId, bytes] = field(default_factory=dict)
     reads: list[VersionId] = field(default_factory=list)
@@ -42,8 +42,8 @@ class Vault:
 
     @classmethod
     def filled(cls, count: int, key: CustomerKey = OLD) -> "Vault":
-        slots = [(f"secrets/{number:04}", 1) for number in range(count)]
-        return cls({one: key.seal(place(*one), plain(one[0]), Stream("cmek")) for one in slots})
+        names = [(f"secrets/{number:04}", 1) for number in range(count)]
+        return cls({one: key.seal(place(*one), plain(one[0]), Stream("cmek")) for one in names})
 
     def read(self, path: str, version: int) -> bytes:
         self.reads.append((path, version))
@@ -66,11 +66,11 @@ class Vault:
         return dict(sorted(self.values))
 
     def readable(self) -> bool:
-        """Whether every version opens, under the one key that its layer names."""
+        """Return whether every version opens under the key that its layer names."""
         keys = {key.fingerprint: key for key in (OLD, NEW)}
         return all(
-            keys[str(layer_of(value))].open(place(*slot), value) == plain(slot[0])
-            for slot, value in self.values.items()
+            keys[str(layer_of(value))].open(place(*name), value) == plain(name[0])
+            for name, value in self.values.items()
         )
 
 
@@ -82,7 +82,7 @@ def rotate(vault: Vault, old: CustomerKey = OLD) -> int:
     return len(list(rotation(vault, old).move(vault.secrets())))
 
 
-def test_all_is_moved_in_batches_of_a_hundred_and_readable_meanwhile() -> None:
+def test_all_secrets_are_rotated_in_batches_of_100_and_stay_readable() -> None:
     vault, most_ahead = Vault.filled(MANY), 0
     for done, _ in enumerate(rotation(vault).move(vault.secrets()), 1):
         most_ahead = max(most_ahead, len(vault.reads) - done)
@@ -96,7 +96,9 @@ def test_all_is_moved_in_batches_of_a_hundred_and_readable_meanwhile() -> None:
 
 
 @pytest.mark.parametrize("written", [0, 1, 37, 100])
-def test_a_rotation_killed_in_its_third_batch_goes_on_from_what_is_stored(written: int) -> None:
+def test_a_rotation_killed_in_its_third_batch_continues_from_stored_values(
+    written: int,
+) -> None:
     vault = Vault.filled(4 * BATCH_MAX)
     vault.stores_left = 2 * BATCH_MAX + written
     with pytest.raises(KilledError):
@@ -109,7 +111,7 @@ def test_a_rotation_killed_in_its_third_batch_goes_on_from_what_is_stored(writte
     assert rotate(vault) == 0
 
 
-def test_only_the_newest_version_of_a_secret_is_moved() -> None:
+def test_only_the_newest_version_of_a_secret_is_rotated() -> None:
     vault = Vault.filled(1)
     path = "secrets/0000"
     vault.values[path, 2] = OLD.seal(place(path, 2), plain(path), Stream())
@@ -119,7 +121,7 @@ def test_only_the_newest_version_of_a_secret_is_moved() -> None:
     ]  # fmt: skip
 
 
-def test_a_value_under_neither_key_is_named_and_nothing_of_its_batch_is_moved() -> None:
+def test_a_value_under_neither_key_is_named_and_its_batch_is_not_stored() -> None:
     vault = Vault.filled(3)
     vault.values["secrets/strange", 1] = STRANGE.seal(place("secrets/strange", 1), b"x", Stream())
     before = dict(vault.values)
@@ -128,7 +130,7 @@ def test_a_value_under_neither_key_is_named_and_nothing_of_its_batch_is_moved() 
     assert vault.values == before
 
 
-def test_what_a_rotation_that_never_ended_left_under_a_key_from_before_keeps_nothing_else() -> None:
+def test_a_value_under_another_enrolled_key_is_skipped_and_reported() -> None:
     vault = Vault.filled(3)
     left = "secrets/strange"
     vault.values[left, 1] = STRANGE.seal(place(left, 1), plain(left), Stream())
@@ -140,7 +142,7 @@ def test_what_a_rotation_that_never_ended_left_under_a_key_from_before_keeps_not
     assert (after.left, layer_of(vault.values[left, 2])) == ([], NEW.fingerprint)
 
 
-def test_nothing_is_moved_that_does_not_open_under_the_old_key() -> None:
+def test_a_modified_value_is_refused_and_its_batch_is_not_stored() -> None:
     vault = Vault.filled(2)
     changed = bytearray(vault.values["secrets/0001", 1])
     changed[-1] ^= 1

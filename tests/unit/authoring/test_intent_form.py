@@ -88,19 +88,19 @@ def problems(**changes: Any) -> dict[str, str]:
         ("expect", "declined", "the code of a reason"),
     ],
 )
-def test_a_wrong_field_is_named_with_what_is_wrong(field: str, value: Any, why: str) -> None:
+def test_a_wrong_field_is_named_with_the_reason(field: str, value: Any, why: str) -> None:
     assert why in problems(**{field: value})[field]
 
 
-def test_every_wrong_field_is_told_at_once() -> None:
+def test_all_wrong_fields_are_reported_together() -> None:
     assert set(problems(value=0.5, gas_limit="1", chain="BASE")) == {"value", "gas_limit", "chain"}
 
 
-def test_an_unknown_field_is_refused_and_the_near_one_named() -> None:
+def test_an_unknown_field_is_refused_with_a_suggestion() -> None:
     assert problems(gass_limit=1)["'gass_limit'"].endswith("did you mean gas_limit?")
 
 
-def test_a_field_name_with_a_look_alike_letter_is_spelt_out() -> None:
+def test_a_field_name_with_a_lookalike_letter_is_escaped() -> None:
     with pytest.raises(IntentFormError, match="did you mean value") as caught:
         read_form(RIGHT | {"valu\u0435": "1"})
     assert caught.value.problems[0][0] == "'valu\\u0435'"
@@ -111,18 +111,18 @@ def test_two_expiries_contradict_each_other() -> None:
 
 
 @pytest.mark.parametrize("line", [[], "text", 5, None, True])
-def test_a_line_that_is_no_object_is_refused(line: object) -> None:
+def test_a_line_that_is_not_an_object_is_refused(line: object) -> None:
     with pytest.raises(IntentFormError, match=r"line: .*JSON object"):
         read_form(line)
 
 
 @pytest.mark.parametrize("wei", [UINT256_MAX + 1, -1, 1.0, "1.0", "+1", " 1", True, "0x1", "01"])
-def test_wei_that_is_no_unsigned_integer_is_refused(wei: Any) -> None:
+def test_wei_that_is_not_an_unsigned_integer_is_refused(wei: Any) -> None:
     assert "value_wei" in problems(value=..., value_wei=wei)
 
 
 @given(st.integers(min_value=0, max_value=UINT256_MAX))
-def test_an_amount_means_the_same_in_eth_and_in_wei(wei: int) -> None:
+def test_eth_and_wei_give_the_same_amount(wei: int) -> None:
     with localcontext() as context:
         context.prec = 90
         eth = format(Decimal(wei).scaleb(-18), "f")
@@ -138,7 +138,7 @@ def test_gwei_are_exact(wei: int) -> None:
 
 
 @given(st.binary(min_size=20, max_size=20))
-def test_an_address_is_the_same_in_either_spelling(raw: bytes) -> None:
+def test_lower_case_and_checksummed_addresses_are_equal(raw: bytes) -> None:
     lower = "0x" + raw.hex()
     assert form(to=lower).to == form(to=to_checksum_address(lower)).to == lower
 
@@ -156,7 +156,7 @@ ANYTHING = st.integers() | st.text() | st.none() | st.booleans() | st.floats() |
 
 
 @given(st.dictionaries(st.sampled_from([*TransactionForm.model_fields, "x"]), ANYTHING))
-def test_no_object_makes_the_reader_fail_in_another_way(members: dict[str, Any]) -> None:
+def test_any_object_parses_or_raises_an_intent_form_error(members: dict[str, Any]) -> None:
     wrong = False
     try:
         read_form(RIGHT | members)
@@ -173,19 +173,19 @@ def authorizations(r: object, s: object) -> TransactionForm:
 
 
 @pytest.mark.parametrize("number", [0, 1, 0xAB, UINT256_MAX])
-def test_scalars_of_a_signature_are_read_in_decimal_and_in_hex(number: int) -> None:
+def test_signature_scalars_are_parsed_in_decimal_and_hex(number: int) -> None:
     for spelt in (str(number), hex(number), f"0x{number:064X}"):
         (entry,) = authorizations(spelt, "0x1").authorization_list or ()
         assert (entry.r, entry.s) == (number, 1)
 
 
 @pytest.mark.parametrize("wrong", ["0x", "0xg1", "ab", "0X1", "0x" + "0" * 65, " 0x1", "-0x1", 1.0])
-def test_scalars_that_are_no_number_are_refused_with_their_place(wrong: object) -> None:
+def test_invalid_signature_scalars_are_refused_with_their_position(wrong: object) -> None:
     why = problems(tx_type=4, authorization_list=[ENTRY | {"r": "1", "s": wrong}])
     assert why["authorization_list"].startswith("[0].s: ")
 
 
 @pytest.mark.parametrize("entry", [None, 7, "text", [], {}])
-def test_an_entry_that_is_no_authorization_is_refused(entry: object) -> None:
+def test_an_invalid_authorization_is_refused(entry: object) -> None:
     why = problems(tx_type=4, authorization_list=[entry])
     assert why["authorization_list"].startswith("[0]")

@@ -34,18 +34,18 @@ def sent(raw: bytes) -> tuple[list[Submission], list[InvalidLine]]:
     return ready, wrong + late
 
 
-def test_lines_are_counted_as_editors_count_them() -> None:
+def test_line_numbers_start_at_1_and_count_blank_lines() -> None:
     ready, wrong = sent(lines(b"", LINE, b"   ", b"{", LINE | {"agent": "nobody"}, b"\r"))
     assert [one.line for one in ready] == [2]
     assert [one.line for one in wrong] == [4, 5]
 
 
-def test_the_demos_lines_are_left_out_and_counted() -> None:
+def test_lines_for_the_demo_are_skipped_and_reported() -> None:
     drafts, wrong, demo = read(split(lines({"demo": "replay"}, LINE)))
     assert ([draft.line for draft in drafts], wrong, demo) == ([2], [], [1])
 
 
-def test_a_signed_envelope_goes_as_it_is() -> None:
+def test_a_signed_envelope_is_submitted_unchanged() -> None:
     ((first,), _) = sent(lines(LINE | {"label": "rent", "expect": "expired"}))
     spaced = json.dumps(json.loads(first.envelope), indent=None, separators=(", ", ": ")).encode()
     ((again,), wrong) = sent(spaced)
@@ -70,24 +70,24 @@ def tampered(**changes: Any) -> dict[str, Any]:
         {"extra": 1},
     ],
 )
-def test_an_envelope_that_holds_no_intent_is_refused(changes: dict[str, Any]) -> None:
+def test_an_envelope_without_a_valid_intent_is_refused(changes: dict[str, Any]) -> None:
     ready, wrong = sent(lines(tampered(**changes)))
     assert ready == []
     assert wrong[0].why.startswith("envelope, ")
 
 
-def test_an_intent_larger_than_the_bus_takes_is_refused_here() -> None:
+def test_an_intent_too_large_for_the_bus_is_refused() -> None:
     ready, wrong = sent(lines(LINE | {"data": "0x" + "ff" * 100_000}))
     assert ready == []
     assert "larger than 262144 bytes" in wrong[0].why
 
 
-def test_a_line_of_a_mebibyte_is_refused_unread() -> None:
+def test_a_line_over_one_mebibyte_is_refused_before_parsing() -> None:
     _, wrong = sent(b" " * LINE_BYTES_MAX + b"{}")
     assert "over 1048576 bytes" in wrong[0].why
 
 
-def test_the_record_lies_where_its_account_belongs() -> None:
+def test_the_record_has_the_account_as_its_key() -> None:
     ((one,), _) = sent(lines(LINE))
     record = one.record()
     assert record["key"] == "treasury"
@@ -98,7 +98,7 @@ def test_the_record_lies_where_its_account_belongs() -> None:
     )
 
 
-def test_an_end_is_signed_or_a_reason() -> None:
+def test_a_result_is_signed_or_a_reason_code() -> None:
     assert result_of({"type": "transaction.signed"}) == "signed"
     assert result_of({"type": "intent.rejected", "reason": "expired"}) == "expired"
     assert result_of({"type": "intent.unattributed", "reason": "malformed"}) == "malformed"

@@ -30,19 +30,19 @@ def test_names_and_times_are_resolved() -> None:
     assert resolved(chain="eth").chain_id == resolved(chain=1).chain_id == 1
 
 
-def test_what_is_said_is_kept() -> None:
-    said = resolved(idempotency_key="mine", expires_at_ms=5, key_path="keys/cold", nonce=3)
-    assert (said.idempotency_key, said.expires_at_ms) == ("mine", 5)
-    assert (said.key_path, said.nonce) == ("keys/cold", 3)
+def test_explicit_fields_are_kept() -> None:
+    intent = resolved(idempotency_key="mine", expires_at_ms=5, key_path="keys/cold", nonce=3)
+    assert (intent.idempotency_key, intent.expires_at_ms) == ("mine", 5)
+    assert (intent.key_path, intent.nonce) == ("keys/cold", 3)
     assert resolved(expires_at_ms=0).expires_at_ms == 0
 
 
-def test_an_agent_signs_with_its_own_key_and_else_with_the_chains() -> None:
+def test_an_agent_signs_with_its_own_key_else_with_the_chain_key() -> None:
     assert resolved().key_path == "agents/payroll/chains/ethereum/private_key"
     assert resolved(agent="trader").key_path == "keys/base-signer"
 
 
-def test_a_new_key_says_whom_it_makes_sign_with_another_address() -> None:
+def test_a_new_key_lists_the_agents_whose_default_key_it_affects() -> None:
     own = "agents/trader/chains/ethereum/private_key"
     known = registry()
     known["keys"].append({"account": "trading", "path": "keys/base-signer"})
@@ -57,7 +57,7 @@ def test_a_new_key_says_whom_it_makes_sign_with_another_address() -> None:
     assert list(key_changes(directory(), "treasury", "keys/other")) == []
 
 
-def test_a_key_of_the_same_path_in_another_account_is_not_taken() -> None:
+def test_a_key_at_the_same_path_of_another_account_is_ignored() -> None:
     foreign = registry()
     foreign["keys"] = [{"account": "trading", "path": "agents/payroll/chains/ethereum/private_key"}]
     form = read_form({"agent": "payroll", "chain": "base", "to": ADDRESS, "value": "1"})
@@ -65,7 +65,7 @@ def test_a_key_of_the_same_path_in_another_account_is_not_taken() -> None:
     assert intent.key_path == "keys/base-signer"
 
 
-def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
+def test_a_chain_whose_name_makes_no_valid_path_requires_a_key_path() -> None:
     odd = registry()
     odd["chains"].append({"chain_id": 5, "name": "l2.test"})
     form = read_form({"agent": "trader", "chain": "l2.test", "to": ADDRESS, "value": "1"})
@@ -81,7 +81,7 @@ def test_a_chain_whose_name_makes_no_path_needs_a_path() -> None:
         ({"chain": "bsae"}, "chain", "did you mean base?"),
     ],
 )
-def test_names_that_nobody_registered_are_refused_before_anything_is_signed(
+def test_unregistered_names_are_refused_before_signing(
     members: dict[str, Any], field: str, hint: str
 ) -> None:
     with pytest.raises(IntentFormError) as caught:
@@ -90,7 +90,7 @@ def test_names_that_nobody_registered_are_refused_before_anything_is_signed(
     assert (wrong, members[field] in why, hint in why) == (field, True, True)
 
 
-def test_an_unknown_chain_id_is_the_gates_to_refuse() -> None:
+def test_an_unknown_chain_id_is_left_to_the_gates() -> None:
     assert resolved(chain=999).chain_id == 999
 
 
@@ -104,12 +104,12 @@ def test_an_unknown_chain_id_is_the_gates_to_refuse() -> None:
 def test_the_envelope_carries_exactly_the_intent_under_the_agents_key(
     value: int, data: bytes, gas: int | None, nonce: int | None, *, simulate: bool
 ) -> None:
-    said = {"value_wei": str(value), "data": "0x" + data.hex(), "simulate_first": simulate}
-    said |= {"gas_limit": gas} if gas else {}
-    said |= {"nonce": nonce} if nonce is not None else {}
-    whole = {"agent": "payroll", "chain": 1, "to": ADDRESS} | said
+    fields = {"value_wei": str(value), "data": "0x" + data.hex(), "simulate_first": simulate}
+    fields |= {"gas_limit": gas} if gas else {}
+    fields |= {"nonce": nonce} if nonce is not None else {}
+    whole = {"agent": "payroll", "chain": 1, "to": ADDRESS} | fields
     intent = resolve(read_form(whole), directory(), NOW_MS, lambda: "k")
     body = open_envelope(Envelope.decode(sign(intent, SIGNER)), INTENT_TYPE, SIGNER.public_key)
     assert TransactionIntent.decode(body) == intent
-    assert (intent.value_wei, intent.data, intent.gas_limit) == (value, said["data"], gas)
+    assert (intent.value_wei, intent.data, intent.gas_limit) == (value, fields["data"], gas)
     assert (intent.nonce, intent.simulate_first) == (nonce, simulate)

@@ -1,4 +1,4 @@
-"""An agent reads secrets: it is told what is there, and which providers it did without."""
+"""An agent reads secrets and learns which providers failed."""
 
 import base64
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from tests.harness.builders.secret_vaults import (
 
 
 @dataclass
-class Served:
-    """A desk that answers its readers, as if these providers had failed meanwhile."""
+class ServiceWithFailures:
+    """A secret service whose answers report some providers as failed."""
 
     desk: SecretService
     failed: tuple[str, ...] = ()
@@ -37,11 +37,11 @@ class Served:
 
 
 @pytest.mark.parametrize("failed", [(), ("gcp",), ("gcp", "aws")])
-def test_a_reader_is_told_which_providers_the_others_replaced(failed: tuple[str, ...]) -> None:
-    told: list[str] = []
+def test_providers_that_failed_are_reported(failed: tuple[str, ...]) -> None:
+    reported: list[str] = []
     with secret_service("envelope", ALL) as desk:
         put(desk.secret_sealing, order("envelope"))
-        served = Served(desk, failed)
-        reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, told.extend)
+        served = ServiceWithFailures(desk, failed)
+        reader = SecretReader(served, ORG, ACCOUNT, ALICE, lambda: NOW_MS, reported.extend)
         (found,) = reader.ask("get", "main", "prod/db")
-    assert (found.value, tuple(told)) == (f"0x{VALUE.hex()}", failed)
+    assert (found.value, tuple(reported)) == (f"0x{VALUE.hex()}", failed)

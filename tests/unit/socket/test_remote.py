@@ -1,4 +1,4 @@
-"""The socket carries the ``Api`` and nothing but it."""
+"""The socket carries exactly the methods of the ``Api``."""
 
 import inspect
 
@@ -11,5 +11,5 @@ def signatures(kind: type) -> dict[str, inspect.Signature]:
     return {name: inspect.signature(method) for name, method in methods.items()}
 
 
-def test_a_remote_node_takes_what_a_node_takes_and_no_more() -> None:
+def test_the_remote_api_has_the_signatures_of_the_api() -> None:
     assert signatures(RemoteApi) == signatures(Api)
