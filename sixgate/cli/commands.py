@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from sixgate.cli.config_option import offer_config
+from sixgate.cli.config_option import add_config_option
 from sixgate.cli.interrupts import raise_on_interrupt
 from sixgate.gc_tuning import freeze_gc
 
@@ -142,7 +142,7 @@ class Commands(Mapping[str, Any]):
     """The commands by name; each is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> Any:
-        return loaded(name)
+        return load_command(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -176,14 +176,14 @@ class LazyGroup(TyperGroup):
         Raised during an import, it would leave a half-initialised module.
         """
         name, listed, rest = super().resolve_command(ctx, args)
-        command = listed and loaded(args[0])
+        command = listed and load_command(args[0])
         raise_on_interrupt()
         freeze_gc()
         return name, command, rest
 
 
 @cache
-def loaded(name: str) -> Any:
+def load_command(name: str) -> Any:
     """Import a command and return its Typer command; raise ``KeyError`` for an unknown name."""
     entry = COMMANDS[name]
     module, _, attribute = entry.at.partition(":")
@@ -194,5 +194,5 @@ def loaded(name: str) -> Any:
     else:
         alone.command(name, epilog=entry.epilog)(part)
     if name not in WITHOUT_CONFIG:
-        offer_config(alone)
+        add_config_option(alone)
     return get_group(alone).commands[name]

@@ -50,11 +50,11 @@ def config_file() -> Path | None:
     return Path(name) if name else None
 
 
-def offer_config(app: typer.Typer) -> None:
+def add_config_option(app: typer.Typer) -> None:
     """Add ``--config`` to every command of an app and its groups that takes ``--data``."""
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            offer_config(group.typer_instance)
+            add_config_option(group.typer_instance)
     for command in app.registered_commands:
         if command.callback is not None:
             own = inspect.signature(command.callback, eval_str=True)

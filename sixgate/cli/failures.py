@@ -89,7 +89,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 @cache
-def known_kinds() -> tuple[tuple[type[BaseException], ExitCode], ...]:
+def expected_errors() -> tuple[tuple[type[BaseException], ExitCode], ...]:
     """Import the table of expected exceptions, which imports the whole pipeline.
 
     A long-running process calls this before it starts: weeks later the import could fail because
@@ -104,7 +104,7 @@ def _foreign(error: BaseException) -> Failure:
     kinds: tuple[tuple[type[BaseException], ExitCode], ...] = ()
     sentence = _defect(error)
     try:
-        kinds = known_kinds()
+        kinds = expected_errors()
     except Exception as unloadable:  # noqa: BLE001 - the command must end with a sentence
         sentence = _unexplained(error, unloadable)
     for kind, code in kinds:

@@ -17,7 +17,7 @@ from schemas.registry import PARTITIONS_MAX, AccountOpened, Entry
 from sixgate.chains import default_chains
 from sixgate.cli.config_option import config_file
 from sixgate.cli.entries import entry
-from sixgate.cli.failures import known_kinds
+from sixgate.cli.failures import expected_errors
 from sixgate.cli.options import ACCOUNT_DEFAULT, DATA_DEFAULT, Data, MaybeAccount, checked_name
 from sixgate.cli.progress import progress
 from sixgate.cli.session import usage
@@ -85,7 +85,7 @@ def up(*, data: Data = DATA_DEFAULT) -> None:
     from sixgate.socket.serving import serving
 
     log_json(os.environ.get(LOG_LEVEL_VARIABLE, "warning"))
-    known_kinds()
+    expected_errors()
 
     with _stop_signal() as stop, folder.up_lock(), ExitStack() as owning:
         if _take_ownership(folder, stop, owning):

@@ -43,7 +43,7 @@ class Listing:
         for row, cells in zip(self.rows, lines, strict=True):
             yield self._line(cells, widths)
             for detail in row.details:
-                yield from below(text_of(detail), console, options)
+                yield from indented(text_of(detail), console, options)
 
     def _line(self, cells: Sequence[Text], widths: Sequence[int]) -> Text:
         padded = []
@@ -75,10 +75,10 @@ class Sheet:
                 yield name + room + shown
             else:
                 yield name
-                yield from below(shown, console, options)
+                yield from indented(shown, console, options)
 
 
-def below(text: Text, console: Console, options: ConsoleOptions) -> Iterable[Text]:
+def indented(text: Text, console: Console, options: ConsoleOptions) -> Iterable[Text]:
     """Yield a text on indented lines, broken only between words."""
     width = max(options.max_width - len(INDENT), max(map(len, text.plain.split()), default=1))
     for line in text.wrap(console, width):

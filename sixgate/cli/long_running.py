@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sixgate.cli.failures import known_kinds
+from sixgate.cli.failures import expected_errors
 
 if TYPE_CHECKING:
     from sixgate.scaled.process import Process
@@ -13,5 +13,5 @@ def run_until_stopped(kind: "type[Process]", settings: "Settings") -> None:
     """Run a process until SIGTERM or SIGINT; raise its first failure."""
     from sixgate.scaled.process import run_process  # slow: imports asyncio and metrics
 
-    known_kinds()
+    expected_errors()
     run_process(kind, settings)

@@ -7,7 +7,7 @@ import typer
 from sixgate.api import Json
 from sixgate.cli.options import NO_PATHS, KeyPaths
 from sixgate.cli.shared_options import with_options
-from sixgate.cli.times import span_ms
+from sixgate.cli.times import parse_duration_ms
 
 NEVER = "never"
 
@@ -15,7 +15,7 @@ NEVER = "never"
 def _expiry(value: str | None) -> str | None:
     if value is not None and value != NEVER:
         try:
-            span_ms(value)
+            parse_duration_ms(value)
         except ValueError as error:
             raise typer.BadParameter(f"{error}, or {NEVER}") from None
     return value
@@ -49,5 +49,5 @@ def fields(options: Json, now_ms: int) -> Json:
         named["key_paths"] = []
     span = named.pop("expires_in", None)
     if span is not None:
-        named["expires_at_ms"] = None if span == NEVER else now_ms + span_ms(span)
+        named["expires_at_ms"] = None if span == NEVER else now_ms + parse_duration_ms(span)
     return named

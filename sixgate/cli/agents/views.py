@@ -11,7 +11,7 @@ from signer.keys.paths import may_use
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.terminal import safe
-from sixgate.cli.times import moment
+from sixgate.cli.times import format_time
 
 
 def agent_list(budgets: Sequence[Json]) -> Listing:
@@ -24,7 +24,7 @@ def agent_list(budgets: Sequence[Json]) -> Listing:
                 activity(row["record"]),
                 row["record"]["policy_id"],
                 wei_to_eth(int(row["spent_wei"])),
-                left(row),
+                remaining_limit(row),
             )
         )
         for row in budgets
@@ -41,20 +41,21 @@ def agent_sheet(found: Json) -> Sheet:
         "account": agent["account"],
         "active": activity(agent),
         "public key": agent["public_key"],
-        "expires": moment(agent["expires_at_ms"]) if "expires_at_ms" in agent else "never",
+        "expires": format_time(agent["expires_at_ms"]) if "expires_at_ms" in agent else "never",
         f"policy {agent['policy_id']}": policy["digest"] if policy else "not registered",
     }
     about |= {
-        f"  {field}": limit(value) for field, value in (policy or {"policy": {}})["policy"].items()
+        f"  {field}": policy_value(value)
+        for field, value in (policy or {"policy": {}})["policy"].items()
     }
     about |= {
         f"key {key['path']}": key_address(key)
         for key in found["keys"]
-        if _may(agent, key) and key["state"] == "active"
+        if _may_use(agent, key) and key["state"] == "active"
     }
     about |= {
         "spent in 24 h": f"{wei_to_eth(int(found['budget']['spent_wei']))} (whole account)",
-        "left": left(found["budget"]),
+        "left": remaining_limit(found["budget"]),
     }
     return Sheet("", list(about.items()))
 
@@ -67,7 +68,7 @@ def key_list(keys: Sequence[Json], agents: Json) -> Listing:
             (
                 key["path"] if key["vault"] == AGENT_KEYS else f"{key['path']} in {key['vault']}",
                 ability(key),
-                f"agents: {', '.join(users(key, agents)) or '-'}",
+                f"agents: {', '.join(permitted_agents(key, agents)) or '-'}",
             ),
         )
         for key in keys
@@ -76,9 +77,9 @@ def key_list(keys: Sequence[Json], agents: Json) -> Listing:
     return Listing(columns, found, right=("version",))
 
 
-def users(key: Json, agents: Json) -> list[str]:
+def permitted_agents(key: Json, agents: Json) -> list[str]:
     """Return the agents that may sign with a key."""
-    return [name for name, agent in sorted(agents.items()) if _may(agent, key)]
+    return [name for name, agent in sorted(agents.items()) if _may_use(agent, key)]
 
 
 def ability(key: Json) -> str:
@@ -104,12 +105,12 @@ def _shown(chain: KeyChain, address: str) -> str:
     return display_address(chain, address)
 
 
-def left(budget: Json) -> str:
+def remaining_limit(budget: Json) -> str:
     """Return the rest of a daily limit, in the chain's native unit."""
     return "unlimited" if budget["left_wei"] is None else wei_to_eth(int(budget["left_wei"]))
 
 
-def limit(value: Any) -> str:
+def policy_value(value: Any) -> str:
     """Format a field of a policy."""
     if isinstance(value, bool):
         return str(value).lower()  # as in a policy file
@@ -127,6 +128,6 @@ def _signs(key: Json) -> bool:
     return KeyChain(key["chain"]) in SIGNING
 
 
-def _may(agent: Json, key: Json) -> bool:
+def _may_use(agent: Json, key: Json) -> bool:
     granted = tuple(agent.get("key_paths", ()))
     return agent["account"] == key["account"] and may_use(granted, agent["agent"], key["path"])

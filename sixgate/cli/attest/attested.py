@@ -11,7 +11,7 @@ from signer.attestation.tcb import Tcb
 from signer.attestation.verify import Verified
 from sixgate.api import Json
 from sixgate.cli.listing import Row
-from sixgate.cli.times import moment
+from sixgate.cli.times import format_time
 
 SIMULATED = "SIMULATED: a simulated platform signed this; it proves nothing about any machine."
 _UNPROVEN = "not proven: the nonce is the file's; prove it with --nonce and the nonce you sent"
@@ -38,7 +38,7 @@ def step_rows(error: AttestationError | None) -> list[Row]:
     ]
 
 
-def plain(found: Verified) -> Json:
+def verified_json(found: Verified) -> Json:
     """Return every decoded field; bytes and bit fields in 0x hex."""
     report = found.report
     fields = {field.name: getattr(report, field.name) for field in FIELDS}
@@ -85,11 +85,11 @@ def properties(found: Verified, *, nonce_is_ours: bool) -> list[tuple[str, objec
         ("revocation", "checked" if found.revocation_checked else _NOT_CHECKED),
         ("report", report.digest),
         ("policy", found.policy_digest),
-        ("at", moment(found.at_ms)),
+        ("at", format_time(found.at_ms)),
     ]
 
 
-def claimed(evidence: EvidenceFile) -> list[tuple[str, object]]:
+def claim_rows(evidence: EvidenceFile) -> list[tuple[str, object]]:
     """Return the claims that REPORT_DATA binds besides the nonce: proven if REPORT_DATA is."""
     if evidence.claims is None:
         return []

@@ -18,8 +18,8 @@ from signer.attestation.policy import VerificationPolicy
 from signer.attestation.verify import Verified
 from signer.signatures import signature_is_valid
 from sixgate.api import Json
-from sixgate.cli.attest.attested import SIMULATED, plain, properties
-from sixgate.cli.attest.evidence import Out, keep
+from sixgate.cli.attest.attested import SIMULATED, properties, verified_json
+from sixgate.cli.attest.evidence import Out, write_evidence
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.failures import CommandError
@@ -28,7 +28,7 @@ from sixgate.cli.listing import Listing, Row, Sheet, show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.session import Session, session, usage
 from sixgate.cli.terminal import print_json, safe, screen
-from sixgate.cli.times import moment, moment_ms
+from sixgate.cli.times import format_time, parse_time_ms
 from sixgate.clocks import wall_ms
 
 BOOT = """SELECT body, at_ms FROM ledger
@@ -65,7 +65,7 @@ def list_(
         print_json(listed)
         return
     rows = [
-        Row((one["boot"], one["signer"], moment(one["started_at_ms"]), _platform(one)))
+        Row((one["boot"], one["signer"], format_time(one["started_at_ms"]), _platform(one)))
         for one in listed
     ]
     show(Listing(("boot", "signer", "started", "claims"), rows), screen())
@@ -97,7 +97,7 @@ def show_(
     verified = _verified(published.record, named, accepted, at_ms)
     if out:
         file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
-        keep(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
+        write_evidence(file, out, f" --nonce {file.nonce} --purpose {Purpose.SIGNER_BOOT}")
     _print(outcome, published, verified, as_json=as_json)
 
 
@@ -105,7 +105,7 @@ def _print(outcome: Json, published: PublishedBoot, verified: Verified, *, as_js
     facts = published.record.facts
     if as_json:
         named = {"intent": outcome["intent"], "boot": published.record.id}
-        print_json(named | {"facts": facts.plain()} | plain(verified))
+        print_json(named | {"facts": facts.plain()} | verified_json(verified))
         return
     out = screen()
     if verified.simulated:
@@ -114,7 +114,7 @@ def _print(outcome: Json, published: PublishedBoot, verified: Verified, *, as_js
         ("intent", outcome["intent"]),
         ("boot", published.record.id),
         ("signer", f"{facts.signer}, with key {facts.public_key}"),
-        ("started", moment(facts.started_at_ms)),
+        ("started", format_time(facts.started_at_ms)),
         ("registry", f"record {facts.registry_sequence}: {facts.registry}"),
         ("key set", facts.key_set),
         ("configuration", facts.configuration),
@@ -184,6 +184,6 @@ def _platform(boot: Json) -> str:
 
 def _moment(text: str) -> int:
     try:
-        return moment_ms(text, wall_ms())
+        return parse_time_ms(text, wall_ms())
     except ValueError as error:
         usage(str(error))

@@ -15,7 +15,14 @@ from signer.attestation.report import REPORT_DATA_BYTES
 from signer.attestation.verify import Verified
 from signer.attestation.verify import verify as verify_evidence
 from sixgate.cli.attest import boots
-from sixgate.cli.attest.attested import SIMULATED, claimed, plain, properties, step_rows, steps
+from sixgate.cli.attest.attested import (
+    SIMULATED,
+    claim_rows,
+    properties,
+    step_rows,
+    steps,
+    verified_json,
+)
 from sixgate.cli.attest.evidence import attest
 from sixgate.cli.canonical_files import read_canonical
 from sixgate.cli.exit_codes import ExitCode
@@ -24,7 +31,7 @@ from sixgate.cli.listing import Listing, Sheet, show
 from sixgate.cli.options import AsJson
 from sixgate.cli.session import usage
 from sixgate.cli.terminal import print_json, safe, screen
-from sixgate.cli.times import moment_ms
+from sixgate.cli.times import parse_time_ms
 from sixgate.clocks import wall_ms
 
 EXAMPLES = """Examples: sixgate attest --nonce 0x… --out evidence.json
@@ -76,7 +83,9 @@ def verify(  # noqa: PLR0913 - Typer reads the options from the signature
     except AttestationError as error:
         _refuse(file, error, simulated=simulated, as_json=as_json)
     if as_json:
-        print_json({"verified": True, "nonce_is_ours": ours, "steps": steps(None)} | plain(found))
+        print_json(
+            {"verified": True, "nonce_is_ours": ours, "steps": steps(None)} | verified_json(found)
+        )
     else:
         _show(found, evidence, ours=ours, bound=report_data is None)
 
@@ -84,7 +93,7 @@ def verify(  # noqa: PLR0913 - Typer reads the options from the signature
 def _show(found: Verified, evidence: EvidenceFile, *, ours: bool, bound: bool) -> None:
     _show_steps(None, simulated=found.simulated)
     proven = properties(found, nonce_is_ours=ours)
-    show(Sheet("Verified", proven + (claimed(evidence) if bound else [])), screen())
+    show(Sheet("Verified", proven + (claim_rows(evidence) if bound else [])), screen())
 
 
 def _refuse(file: Path, error: AttestationError, *, simulated: bool, as_json: bool) -> NoReturn:
@@ -136,6 +145,6 @@ def _bytes(option: str, text: str) -> bytes:
 
 def _moment(text: str) -> int:
     try:
-        return moment_ms(text, wall_ms())
+        return parse_time_ms(text, wall_ms())
     except ValueError as error:
         usage(str(error))

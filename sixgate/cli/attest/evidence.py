@@ -47,16 +47,16 @@ def attest(
         usage("evidence needs your nonce: give --nonce HEX, 32 to 64 random bytes")
     if out:
         Folder(data).check_outside(out)
-    file = _checked(_fetched(url, nonce, data), nonce)
+    file = _matching(_fetched(url, nonce, data), nonce)
     if is_simulated(file):
         notices().print(safe(SIMULATED, "bold red"), soft_wrap=True)
     if out is None:
         print_json(file.plain())
     else:
-        keep(file, out, f" --nonce {file.nonce}")
+        write_evidence(file, out, f" --nonce {file.nonce}")
 
 
-def keep(file: EvidenceFile, out: Path, more: str) -> None:
+def write_evidence(file: EvidenceFile, out: Path, more: str) -> None:
     """Write evidence to a file and print the command that verifies it."""
     write_atomic(out, file.encode(), replace=True)
     command = f"sixgate attest verify {out} --policy FILE{more}"
@@ -82,7 +82,7 @@ def _fetched(url: str | None, nonce: str, data: Path) -> Json:
     return fetch(at, nonce)
 
 
-def _checked(answer: Json, nonce: str) -> EvidenceFile:
+def _matching(answer: Json, nonce: str) -> EvidenceFile:
     """Return the evidence if it is for this nonce; nothing else is written to a file."""
     try:
         file = EvidenceFile.model_validate_json(json.dumps(answer))

@@ -17,10 +17,10 @@ from sixgate.authoring.intent_lines import split
 from sixgate.authoring.producer import Directory
 from sixgate.cli.config_option import config_file
 from sixgate.cli.demo.local import find_local
-from sixgate.cli.demo.organisation import complete, create_folder
+from sixgate.cli.demo.organisation import complete_organisation, create_folder
 from sixgate.cli.demo.run import DemoRun, run_demo
 from sixgate.cli.demo.script import RecordBuilder, build_records
-from sixgate.cli.demo.views import closing, views
+from sixgate.cli.demo.views import closing_line, views
 from sixgate.cli.exit_codes import ExitCode
 from sixgate.cli.options import DATA_DEFAULT, DATA_VARIABLE, AsJson
 from sixgate.cli.progress import progress
@@ -63,7 +63,7 @@ def demo(
         progress("preparing the organisation") as bar,
         session(folder) as here,
     ):
-        complete(here, examples / "policies")
+        complete_organisation(here, examples / "policies")
         records = build_records(lines, _builder(Session(here.folder, here.api)))
         found = run_demo(here, records, bar)
     if as_json:
@@ -113,7 +113,7 @@ def _print(found: DemoRun, where: str | None, took_s: float) -> None:
     out = screen()
     for heading, table in views(found):
         out.print(heading, table, "", sep="\n")
-    out.print(closing(found).append(safe(f"  {took_s:.1f} s", "dim")))
+    out.print(closing_line(found).append(safe(f"  {took_s:.1f} s", "dim")))
     if where is None:
         out.print(safe("The data folder was temporary. Keep it with --data DIR.", "dim"))
     else:

@@ -55,7 +55,7 @@ def create_folder(data: Path) -> None:
     create(data, Founding(ORG, default_chains()), wall_ms(), secrets.token_bytes)
 
 
-def complete(here: Session, policies: Path) -> None:
+def complete_organisation(here: Session, policies: Path) -> None:
     """Register missing agents, provision their keys, and fund these in the simulators' geneses.
 
     A folder of another organisation ends the command: the demo spends only its own budget.

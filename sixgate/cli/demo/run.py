@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sixgate.api import Json
 from sixgate.authoring.expected_results import SIGNED, result_of
 from sixgate.cli.demo.script import DemoRecord
-from sixgate.cli.demo.signature_checks import matches_intent, recovered
+from sixgate.cli.demo.signature_checks import matches_intent, recovered_address
 from sixgate.cli.intents.trail import Trail, trail_of
 from sixgate.cli.progress import Bar
 from sixgate.cli.session import Session
@@ -103,6 +103,6 @@ def _result(here: Session, record: DemoRecord, answer: Json, took_ms: int) -> De
 
 
 def _check(one: DemoResult) -> SignatureCheck:
-    found, intent = recovered(one.event), one.record.intent
+    found, intent = recovered_address(one.event), one.record.intent
     genuine = intent is not None and matches_intent(intent, one.event)
     return SignatureCheck(one, found, genuine and found == one.event["sender"])

@@ -28,7 +28,7 @@ COMPARED: Final = (
 """Fields that an intent may set; the signer chooses those that are absent."""
 
 
-def recovered(event: Json) -> str:
+def recovered_address(event: Json) -> str:
     """Return the address recovered from the signature of an outcome."""
     if event["type"] == "transaction.signed":
         return f"0x{sender(bytes.fromhex(event['raw_transaction'][2:])).hex()}"

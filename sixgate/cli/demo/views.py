@@ -48,7 +48,7 @@ def views(run: DemoRun) -> Iterator[tuple[Text, Table]]:
     yield _heading("7  The ledger", "a hash chain of all events"), _ledger(run)
 
 
-def closing(run: DemoRun) -> Text:
+def closing_line(run: DemoRun) -> Text:
     """Return the last line: how many records ended as expected."""
     right = sum(one.as_expected for one in run.results)
     text = f"{right} of {len(run.results)} intents ended as expected; the ledger verifies."

@@ -16,7 +16,7 @@ from schemas.outcome import TransactionSigned
 from sixgate.api import Json
 from sixgate.cli.agents.views import address
 from sixgate.cli.terminal import short
-from sixgate.cli.times import moment
+from sixgate.cli.times import format_time
 
 TEXT_SHOWN = 74  # a selector and the first word
 KINDS = {
@@ -78,7 +78,7 @@ def intent_rows(
     yield from _of_kind(intent, unit)
     yield "key", intent.key_path
     yield "idempotency key", intent.idempotency_key
-    yield "expires", moment(intent.expires_at_ms)
+    yield "expires", format_time(intent.expires_at_ms)
 
 
 def _of_kind(intent: AnyIntent, unit: str) -> Iterator[tuple[str, str]]:

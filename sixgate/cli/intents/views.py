@@ -15,7 +15,7 @@ from sixgate.cli.intents.submit_views import outcome_of
 from sixgate.cli.intents.trail import Step, Trail
 from sixgate.cli.listing import Listing, Row, Sheet
 from sixgate.cli.terminal import safe, short
-from sixgate.cli.times import moment, precise
+from sixgate.cli.times import format_time, format_time_ms
 
 View: TypeAlias = Listing | Sheet
 
@@ -37,14 +37,14 @@ def trail_views(trail: Trail, events: Sequence[Json], chains: Sequence[Json]) ->
         yield Sheet(
             "Outcome", list(outcome_rows(trail.outcome, trail.intent, units, redacted=True))
         )
-    records = [Row((event["topic"], precise(event["at_ms"]))) for event in events]
+    records = [Row((event["topic"], format_time_ms(event["at_ms"]))) for event in events]
     yield Listing(("record", "time"), records)
 
 
 def signed_line(item: Json) -> Text:
     """Format one signed transaction or message as a line."""
     event = item["event"]
-    begin = (str(item["position"]), moment(event["decided_at_ms"]), event["account"])
+    begin = (str(item["position"]), format_time(event["decided_at_ms"]), event["account"])
     return safe("  ".join((*begin, f"chain {event['chain_id']}", *_signed_parts(event))))
 
 
@@ -67,7 +67,7 @@ def _step(step: Step, unit: str) -> Row:
     why = ": ".join(part for part in (step.reason, step.detail or evidence) if part)
     if step.passed and step.gate is Gate.SIMULATION and not step.evidence:
         why = "not requested"
-    at = precise(step.at_ms) if step.at_ms is not None else ""
+    at = format_time_ms(step.at_ms) if step.at_ms is not None else ""
     return Row((step.gate, verdict(step), at), (why,) if why else ())
 
 
@@ -85,7 +85,7 @@ def intent_list(found: Sequence[Json], chains: Sequence[Json]) -> Listing:
 
 def _row(row: Json, chains: Mapping[int, Json]) -> Row:
     ending = row["reason"] or short(row["transaction_hash"], 16)
-    at, outcome = moment(int(row["submitted_at_ms"])), outcome_of(row["outcome"])
+    at, outcome = format_time(int(row["submitted_at_ms"])), outcome_of(row["outcome"])
     what = f"{row['agent']}: {_what(row, chains)}"
     return Row((at, short(row["intent"]), outcome, ending), (what,))
 

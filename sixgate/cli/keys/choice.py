@@ -30,7 +30,7 @@ with_choice = with_options(
 """Add the options that select a key; those given arrive as ``options``."""
 
 
-def choose(here: Session, options: Json) -> KeyTarget:
+def selected_key(here: Session, options: Json) -> KeyTarget:
     """Return the key that path, agent, account and chain select together.
 
     Without a path it is the chain's key, otherwise the agent's own. A conflict ends the command.
@@ -50,7 +50,7 @@ def choose(here: Session, options: Json) -> KeyTarget:
     return KeyTarget(owner, place, _chain(place, network[1] if network else None))
 
 
-def newest(here: Session, key: KeyTarget) -> Json:
+def newest_version(here: Session, key: KeyTarget) -> Json:
     """Return the newest version of a key; an unknown key ends the command."""
     keys: list[Json] = here.registry["keys"]
     own = [each for each in keys if each["account"] == key.account]
@@ -60,7 +60,7 @@ def newest(here: Session, key: KeyTarget) -> Json:
     return versions[-1]
 
 
-def previous(here: Session, key: Json) -> Json | None:
+def previous_version(here: Session, key: Json) -> Json | None:
     """Return the previous version of a key, or None for the first."""
     wanted = key["account"], key["path"], key["version"] - 1
     keys: list[Json] = here.registry["keys"]

@@ -24,10 +24,10 @@ from sixgate.authoring.key_text import (
 )
 from sixgate.authoring.operator import KeyTarget
 from sixgate.authoring.producer import Directory, key_changes
-from sixgate.cli.agents.views import ability, key_address, key_list, users
+from sixgate.cli.agents.views import ability, key_address, key_list, permitted_agents
 from sixgate.cli.entries import entry
-from sixgate.cli.keys.choice import choose, newest, previous, with_choice
-from sixgate.cli.keys.shares import sealed_share, share_of_key
+from sixgate.cli.keys.choice import newest_version, previous_version, selected_key, with_choice
+from sixgate.cli.keys.shares import key_share, sealed_share
 from sixgate.cli.listing import show
 from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.secrets.options import ShareOut
@@ -58,9 +58,9 @@ def provision(
 ) -> None:
     """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
     with session(data) as here:
-        share = share_of_key(here, choose(here, options), vault, share_out)
+        share = key_share(here, selected_key(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
-        key = share.made(here, lambda: operator.provision(here.admin(), place))
+        key = share.make_key(here, lambda: operator.provision(here.admin(), place))
         _grant(here, options.get("agent"), place.path)
     _print_new(place, key, directory, as_json=as_json)
 
@@ -71,7 +71,9 @@ def list_(*, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     with session(data) as here:
         keys, agents = here.registry["keys"], here.registry["agents"]
     if as_json:
-        print_json([key | {"can": ability(key), "agents": users(key, agents)} for key in keys])
+        print_json(
+            [key | {"can": ability(key), "agents": permitted_agents(key, agents)} for key in keys]
+        )
     else:
         show(key_list(keys, agents), screen())
 
@@ -90,11 +92,13 @@ def rotate(
     Move the old address's funds first: afterwards this is impossible.
     """
     with session(data) as here:
-        place = choose(here, options)
-        last = newest(here, place)
-        share = share_of_key(here, place, last["vault"], share_out)
-        key = share.made(here, lambda: operator.rotate(here.admin(), share.place, last["version"]))
-        old = previous(here, key)
+        place = selected_key(here, options)
+        last = newest_version(here, place)
+        share = key_share(here, place, last["vault"], share_out)
+        key = share.make_key(
+            here, lambda: operator.rotate(here.admin(), share.place, last["version"])
+        )
+        old = previous_version(here, key)
     if old is not None:
         notices().print(f"{key_address(old)} is rotated and can no longer sign.", highlight=False)
     _print(place, key, as_json=as_json)
@@ -105,8 +109,8 @@ def rotate(
 def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """Deactivate a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     with session(data) as here:
-        place = choose(here, options)
-        key = operator.deactivate(here.admin(), place, newest(here, place)["version"])
+        place = selected_key(here, options)
+        key = operator.deactivate(here.admin(), place, newest_version(here, place)["version"])
     if as_json:
         print_json(key)
     else:
@@ -136,9 +140,9 @@ def import_(
     """Import a private key, sealed to the signer before it leaves this command."""
     forbid_inspection()  # before the key is in memory
     with wiping(_secret(file)) as secret, session(data) as here:
-        share = share_of_key(here, choose(here, options), vault, share_out)
+        share = key_share(here, selected_key(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
-        key = share.made(here, lambda: _import_key(here, place, secret, file))
+        key = share.make_key(here, lambda: _import_key(here, place, secret, file))
         _grant(here, options.get("agent"), place.path)
     _print_new(place, key, directory, as_json=as_json)
     notices().print("Any copy of this key can sign without Sixgate's rules: destroy all copies.")
@@ -163,7 +167,7 @@ def seal_share(
     """
     agent = options.get("agent") or usage("no agent selected: give --agent")
     with session(data) as here:
-        key = newest(here, choose(here, options))
+        key = newest_version(here, selected_key(here, options))
         print_json(sealed_share(here, agent, key, share))
 
 

@@ -26,12 +26,12 @@ class KeyShare:
     place: KeyTarget
     client: Client | None
 
-    def made(self, here: Session, make: Callable[[], Json]) -> Json:
+    def make_key(self, here: Session, make: Callable[[], Json]) -> Json:
         """Return the key that is made now or was by an interrupted command; its share is saved."""
         if self.client is None:
             with progress(WAITING):
                 return make()
-        version = self.client.made(here, make)["version"]
+        version = self.client.make_version(here, make)["version"]
         named = (self.place.account, self.place.path, version)
         keys = here.api.registry()["keys"]
         found: Json
@@ -55,7 +55,7 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
     return sealed.model_dump()
 
 
-def share_of_key(here: Session, place: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
+def key_share(here: Session, place: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
     """Return where a key is made: in the named vault, or the default one of its path.
 
     Ends the command if the client share has no destination.

@@ -19,7 +19,7 @@ from sixgate.cli.options import DATA_DEFAULT, AsJson, Data
 from sixgate.cli.progress import progress
 from sixgate.cli.session import session, usage
 from sixgate.cli.terminal import notices, print_json, safe, screen
-from sixgate.cli.times import moment, moment_ms
+from sixgate.cli.times import format_time, parse_time_ms
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
 
@@ -152,11 +152,11 @@ def export(  # noqa: PLR0913 - Typer reads the options from the signature
 def _range(since: str, until: str) -> tuple[int, int]:
     at_ms = wall_ms()
     try:
-        since_ms, until_ms = moment_ms(since, at_ms), moment_ms(until, at_ms)
+        since_ms, until_ms = parse_time_ms(since, at_ms), parse_time_ms(until, at_ms)
     except ValueError as error:
         usage(str(error))
     if since_ms >= until_ms:
-        usage(f"--since {moment(since_ms)} must be before --until {moment(until_ms)}")
+        usage(f"--since {format_time(since_ms)} must be before --until {format_time(until_ms)}")
     return since_ms, until_ms
 
 

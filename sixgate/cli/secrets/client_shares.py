@@ -2,7 +2,7 @@
 
 1. ``client_of`` writes a new sealing key next to the share's file, durably.
    *Die before step 2: nothing was ordered; the next run uses the same key.*
-2. ``Client.made`` orders the version; the signer seals the client share to that key.
+2. ``Client.make_version`` orders the version; the signer seals the client share to that key.
    *Die after it: the next run finds the version on the topic and continues with step 3.*
 3. ``Client.save`` opens the share and writes it to its file, durably.
    *Die after it: the share is safe; only the sealing key is left over.*
@@ -54,7 +54,9 @@ class Client:
         """Return the public key to which the share is sealed."""
         return f"0x{self.key.public_key.hex()}"
 
-    def made(self, here: Session, make: Callable[[], Json], again: str = "rotate it") -> Json:
+    def make_version(
+        self, here: Session, make: Callable[[], Json], again: str = "rotate it"
+    ) -> Json:
         """Return the version made now, or by an interrupted command, once its share is saved.
 
         ``again`` is the advice if the share does not open.

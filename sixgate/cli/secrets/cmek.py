@@ -93,8 +93,8 @@ def rotate(
     forbid_inspection()
     with session(data) as here:
         rotation = _rotation(here, agent, vault, key, new_key)
-        _begin(here, rotation, agent)
-        count = _count_moved(here, rotation)
+        _enrol_next(here, rotation, agent)
+        count = _move_all(here, rotation)
     _require_complete(rotation)
     what = "1 secret" if count == 1 else f"{count} secrets"
     done = f"Moved {what} of {vault} to {rotation.new.fingerprint}."
@@ -132,7 +132,7 @@ def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -
     return CustomerRotation(by.org, place, old, new, read, stored, secrets.token_bytes, others)
 
 
-def _begin(here: Session, rotation: CustomerRotation, agent: str) -> None:
+def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
     """Enrol the new key, unless an earlier run did; then the rotation continues.
 
     A continued rotation may start from any formerly enrolled key, because an unfinished one may
@@ -185,7 +185,7 @@ def _require_complete(rotation: CustomerRotation) -> None:
         )
 
 
-def _count_moved(here: Session, rotation: CustomerRotation) -> int:
+def _move_all(here: Session, rotation: CustomerRotation) -> int:
     # 3. Die in it: moved versions stay, and the next run moves the others.
     found, count = here.api.vault(*rotation.place)["secrets"], 0
     try:

@@ -53,7 +53,7 @@ def store_version(here: Session, options: Json, place: VaultId, new: NewSecret) 
     def made() -> Json:
         return _ordered(here, options, place, replace(new, share_for=share_for))
 
-    return client.made(here, made) if client else made()
+    return client.make_version(here, made) if client else made()
 
 
 def _ordered(here: Session, options: Json, place: VaultId, new: NewSecret) -> Json:

@@ -3,7 +3,7 @@
 from sixgate.api import Json
 from sixgate.cli.listing import Listing, Row, show
 from sixgate.cli.terminal import notices, print_json, screen
-from sixgate.cli.times import moment
+from sixgate.cli.times import format_time
 
 COLUMNS = ("path", "version", "kind", "generated", "stored at")
 
@@ -29,4 +29,10 @@ def print_listed(found: list[Json], *, as_json: bool) -> None:
 
 def _cells(one: Json) -> tuple[str, ...]:
     generated = "yes" if one["generated"] else "no"
-    return one["path"], str(one["version"]), one["kind"], generated, moment(one["stored_at_ms"])
+    return (
+        one["path"],
+        str(one["version"]),
+        one["kind"],
+        generated,
+        format_time(one["stored_at_ms"]),
+    )

@@ -79,7 +79,7 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
         def ordered() -> Json:
             return recover_share(by, place, lost)
 
-        made = client.made(here, ordered, "run the recovery again") if client else ordered()
+        made = client.make_version(here, ordered, "run the recovery again") if client else ordered()
     _print(made, as_json=as_json, sealed=share_for is not None)
 
 

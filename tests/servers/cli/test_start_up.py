@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sixgate.cli.commands import COMMANDS, loaded
+from sixgate.cli.commands import COMMANDS, load_command
 from tests.harness.cli.command_line import SECONDS_MAX, CommandLine, served
 from tests.harness.cli.intents import INTENT
 
@@ -92,5 +92,5 @@ def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[s
 
 
 def test_the_command_table_has_the_commands_help() -> None:
-    own = {name: loaded(name).help.split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
+    own = {name: load_command(name).help.split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
     assert own == {name: place.help for name, place in COMMANDS.items()}

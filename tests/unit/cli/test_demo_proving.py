@@ -9,7 +9,7 @@ from schemas.intent import TransactionIntent
 from signer.account import Account
 from signer.authority import Allocation
 from signer.signing import signed
-from sixgate.cli.demo.signature_checks import COMPARED, matches_intent, recovered
+from sixgate.cli.demo.signature_checks import COMPARED, matches_intent, recovered_address
 from tests.harness.builders.cases import (
     ACCOUNT,
     GWEI,
@@ -44,7 +44,7 @@ def event_of(one: TransactionIntent) -> dict[str, Any]:
 def test_a_signature_of_the_intent_is_genuine() -> None:
     event = event_of(ASKED)
     assert matches_intent(ASKED, event)
-    assert recovered(event) == address_of(SECRET)
+    assert recovered_address(event) == address_of(SECRET)
 
 
 @pytest.mark.parametrize("field", COMPARED)

@@ -125,13 +125,13 @@ def test_a_missing_installation_gives_an_error_without_a_traceback(
     def fenced(*_: object, **__: object) -> None:
         raise KafkaFencedError("the \x1b key")
 
-    failures.known_kinds()  # as every long-running command does before it starts
+    failures.expected_errors()  # as every long-running command does before it starts
     monkeypatch.setattr("sixgate.cli.app.app", fenced)
     for module in ("sixgate.cli.failure_kinds", "sixgate.cli.terminal"):
         monkeypatch.setitem(sys.modules, module, None)  # an import of it fails
     assert run() == ExitCode.TAKEN_OVER
     assert capsys.readouterr().err == "Error: the ? key\n"
-    failures.known_kinds.cache_clear()
+    failures.expected_errors.cache_clear()
     assert run() == ExitCode.INTERNAL
     (sentence,) = capsys.readouterr().err.splitlines()
     assert "KafkaFencedError" in sentence
@@ -143,7 +143,7 @@ def test_every_long_running_command_loads_the_explanations_first() -> None:
     starts = {path for path in CLI.rglob("*.py") if "run_process(" in path.read_text()}
     assert starts == {CLI / "long_running.py"}
     for path in (*starts, CLI / "folders.py"):
-        assert "    known_kinds()\n" in path.read_text(), path
+        assert "    expected_errors()\n" in path.read_text(), path
 
 
 def test_a_closed_output_prints_nothing() -> None:
