@@ -35,7 +35,9 @@ _with_details = with_options(
         "symbol": Annotated[
             str | None, typer.Option(help="Symbol of the native unit, such as ETH.")
         ],
-        "explorer": Annotated[str | None, typer.Option(metavar="URL", help="Block explorer.")],
+        "explorer": Annotated[
+            str | None, typer.Option(metavar="URL", help="Block explorer of the chain.")
+        ],
         "aliases": Annotated[
             list[str] | None,
             typer.Option(
@@ -48,7 +50,9 @@ _with_details = with_options(
         "testnet": Annotated[
             bool | None, typer.Option("--testnet/--mainnet", help="Kind of network.")
         ],
-        "rpc_url": Annotated[str | None, typer.Option(metavar="URL", help="RPC node.")],
+        "rpc_url": Annotated[
+            str | None, typer.Option(metavar="URL", help="RPC endpoint of a node.")
+        ],
         "gas_limit": Annotated[
             int | None,
             typer.Option(

@@ -21,7 +21,7 @@ def probe(
     stalled_s: Annotated[
         float,
         typer.Option(
-            min=0.1, max=3_600, help="Seconds without an answer or progress until it is stalled."
+            min=0.1, max=3_600, help="Seconds without an answer or progress that mean stalled."
         ),
     ] = 30,
     pid: Annotated[

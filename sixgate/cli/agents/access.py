@@ -61,7 +61,7 @@ def deny(
 
 @app.command(epilog="Example: sixgate access revoke payroll prod 'db/**'")
 def revoke(*, name: Agent, vault: Vault, paths: Paths, data: Data = DATA_DEFAULT) -> None:
-    """Remove every grant and deny with exactly this vault and pattern."""
+    """Revoke every grant, and remove every deny, with exactly this vault and pattern."""
     with session(data) as here:
         before = _grants(here, name)
         kept = [one for one in before if (one["vault"], one["paths"]) != (vault, paths)]

@@ -41,7 +41,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
     options: Json,
     flags: Json,
 ) -> None:
-    """Register an agent with its account (opened if new), policy and key file."""
+    """Register an agent with its account (opened if new), policy and key file (created if new)."""
     with session(data) as here:
         if name in here.registry["agents"]:
             usage(f"agent {name} already exists: change it with sixgate agents update {name}")
@@ -54,6 +54,7 @@ def add(  # noqa: PLR0913 - Typer reads the options from the signature
             records.append(PolicySet(policy_id=policy_id or name, policy=content))
         elif policy_id not in here.registry["policies"]:
             not_found("policy", policy_id, here.registry["policies"])
+        # Die after the key file is written: the next run registers the same key.
         if "public_key" not in options:
             options["public_key"] = ensure_public_key(here.folder.agent_key(name), name)
         allowed = {"active": True, "intents_api_enabled": True}

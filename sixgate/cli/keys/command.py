@@ -61,6 +61,7 @@ def provision(
         share = key_share(here, selected_key(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
         key = share.make_key(here, lambda: operator.provision(here.admin(), place))
+        # Die here: the key exists without the grant; add it with `agents update --key-path`.
         _grant(here, options.get("agent"), place.path)
     _print_new(place, key, directory, as_json=as_json)
 
@@ -107,7 +108,7 @@ def rotate(
 @app.command(epilog="Example: sixgate keys deactivate keys/base-signer --account treasury")
 @with_choice
 def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
-    """Deactivate a key: it can no longer sign. `keys rotate` makes a new version at its path."""
+    """Revoke a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     with session(data) as here:
         place = selected_key(here, options)
         key = operator.deactivate(here.admin(), place, newest_version(here, place)["version"])
@@ -143,6 +144,7 @@ def import_(
         share = key_share(here, selected_key(here, options), vault, share_out)
         place, directory = share.place, Directory.of(here.registry)
         key = share.make_key(here, lambda: _import_key(here, place, secret, file))
+        # Die here: the key exists without the grant; add it with `agents update --key-path`.
         _grant(here, options.get("agent"), place.path)
     _print_new(place, key, directory, as_json=as_json)
     notices().print("Any copy of this key can sign without Sixgate's rules: destroy all copies.")

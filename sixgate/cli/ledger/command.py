@@ -45,7 +45,7 @@ def verify(
     as_json: AsJson = False,
     data: Data = DATA_DEFAULT,
 ) -> None:
-    """Verify every row with both verifiers; name the first wrong one. Exit code 8 means wrong."""
+    """Verify every row with both verifiers. Exit code 8 means a wrong row; the first is named."""
     remembered = _read_head(head) if head else None
     with session(data) as here, progress("verifying") as bar:
         found: Json = {}

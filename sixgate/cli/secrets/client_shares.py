@@ -5,7 +5,7 @@
 2. ``Client.make_version`` orders the version; the signer seals the client share to that key.
    *Die after it: the next run finds the version on the topic and continues with step 3.*
 3. ``Client.save`` opens the share and writes it to its file, durably.
-   *Die after it: the share is safe; only the sealing key is left over.*
+   *Die after it: the share is saved; the sealing key is left over. Delete its file.*
 4. It deletes the sealing key.
 """
 
@@ -69,7 +69,7 @@ class Client:
             made = f"An interrupted command had already made version {found['version']}"
             notices().print(f"{made}: saved its share in {self.out}.", soft_wrap=True)
             return found
-        # 2. Die here: the key file tells the next run to look for the version first.
+        # 2. Die here: the next run sees the key file and looks for the version on the topic first.
         with self._deleting_unused_key(), progress(WAITING):
             found = make()
         self.save(org, found, again)
@@ -91,15 +91,16 @@ class Client:
             with wiping(self._opened(made, org)) as share:
                 write_hex(self.out, share)
         except CorruptError:
-            what = f"the client share of {made['path']}, version {made['version']},"
-            why = f"{what} does not open, and there is no copy of it: {again}, and do not use this"
-            raise CommandError(ExitCode.FOLDER, f"{why} version") from None
+            version = f"version {made['version']} of {made['path']}"
+            why = f"the only copy of the client share of {version} does not open"
+            raise CommandError(ExitCode.FOLDER, f"{why}: {again}; do not use this one") from None
         except OSError as error:
             why = f"cannot write the client share to {self.out} ({error.strerror})"
             raise CommandError(
                 ExitCode.FOLDER, f"{why}: fix the problem and retry; {self.key_file} opens it"
             ) from None
-        # 4. Die before this line: the key file is left over and useless.
+        # 4. Die before this line: the key file is left over. It opens the share on the topic, so
+        # delete it.
         self.key_file.unlink(missing_ok=True)
 
     @contextmanager
