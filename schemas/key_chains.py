@@ -34,7 +34,7 @@ CURVES: dict[KeyChain, Curve] = {
     KeyChain.CARDANO: Curve.ED25519,
     KeyChain.TRON: Curve.SECP256K1,
 }
-SIGNING = frozenset({KeyChain.ETHEREUM})
+SIGNING_CHAINS = frozenset({KeyChain.ETHEREUM})
 """The chains whose keys can sign; a key of another chain only holds an address."""
 
 # Networks that need no registration: those without EVM, and well-known EVM networks. A registered

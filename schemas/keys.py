@@ -30,13 +30,13 @@ class KeyOrder(Order):
     path: KeyPath
 
 
-class KeyMakingOrder(KeyOrder):
+class KeyCreationOrder(KeyOrder):
     """The common fields of orders that make a key; they are valid until they expire."""
 
     expires_at_ms: TimeMs | None = None
 
 
-class KeyRequest(KeyMakingOrder):
+class KeyRequest(KeyCreationOrder):
     """An operator's order to generate a key for one account at one path.
 
     Without ``vault`` the path determines the vault. ``share_for`` is the public key to which the
@@ -49,7 +49,7 @@ class KeyRequest(KeyMakingOrder):
     chain: KeyChain = KeyChain.ETHEREUM
 
 
-class KeyRotation(KeyMakingOrder):
+class KeyRotation(KeyCreationOrder):
     """An order to rotate a key: to generate a new version, after which the old one cannot sign.
 
     ``version`` is the newest version; the order is invalid once there is a newer one.
@@ -67,7 +67,7 @@ class KeyDeactivation(KeyOrder):
     version: Ordinal
 
 
-class KeyImport(KeyMakingOrder):
+class KeyImport(KeyCreationOrder):
     """An order to import a key with this address that was generated elsewhere.
 
     ``box`` is the redacted digest of the secret sealed to ``import_key``, a share key.

@@ -9,7 +9,7 @@ from schemas.intent import EXPIRY_MS_MAX, AnyIntent, TransactionIntent
 from schemas.outcome import IntentRejected, MessageSigned, TransactionSigned
 from signer.account import Account, LiveIntent
 from signer.case import Case, apply_rule, internal_error
-from signer.drafts import common, draft
+from signer.drafts import common_fields, draft
 from signer.ethereum.validation import first_problem
 from signer.rules import RULES
 from signer.rules.decision import Rejected, Signable, invalid
@@ -101,7 +101,7 @@ def _valid(drafted: Draft) -> Draft | Finding:
 def _refusal(case: Case, account: Account, signer: str, finding: Finding) -> IntentRejected:
     rejected = finding.rejected
     return IntentRejected(
-        **common(case, account, signer),
+        **common_fields(case, account, signer),
         **_asked(case.intent),
         gate=finding.gate,
         reason=rejected.reason,

@@ -14,11 +14,11 @@ from signer.account import Account
 from signer.case import Case
 from signer.ethereum.authorization import authorization_hash
 from signer.ethereum.transaction import TxType
-from signer.fees import ResolvedFees, resolve
+from signer.fees import ResolvedFees, resolve_fees
 from signer.keys.descriptor import KeyDescriptor
 from signer.rules.decision import Signable
 from signer.rules.signing import nonce_next
-from signer.rules.simulation import estimate
+from signer.rules.simulation import usable_report
 from signer.transaction_types import GAS_PRICED, type_of
 from signer.transactions import authorization_of
 
@@ -37,7 +37,7 @@ def draft(
     return _message(case, case.intent, account, signer, read)
 
 
-def common(case: Case, account: Account, signer: str) -> dict[str, Any]:
+def common_fields(case: Case, account: Account, signer: str) -> dict[str, Any]:
     """Return the fields that outcomes of all kinds share."""
     intent = case.intent
     return {
@@ -61,14 +61,14 @@ def _transaction(
 ) -> TransactionSigned:
     """Build a transaction; the signing rule has checked that key and fees exist."""
     facts = case.facts
-    key, fees = _key(case), resolve(intent, estimate(facts), facts.chain)
+    key, fees = _key(case), resolve_fees(intent, usable_report(facts), facts.chain)
     if fees is None:
         raise LookupError("fees are missing after the signing rule passed")
     nonce = intent.nonce
     if nonce is None:
         nonce = nonce_next(intent, account, key, facts)
     return TransactionSigned(
-        **common(case, account, signer),
+        **common_fields(case, account, signer),
         **_key_fields(key),
         **_fees(type_of(intent), fees),
         nonce=nonce,
@@ -113,7 +113,7 @@ def _message(
     if read is None:
         raise LookupError("the digest to sign is missing after the message's rule passed")
     return MessageSigned(
-        **common(case, account, signer),
+        **common_fields(case, account, signer),
         **_key_fields(key),
         kind=intent.kind,
         signed_digest=f"0x{read.digest.hex()}",

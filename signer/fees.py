@@ -32,7 +32,7 @@ class ResolvedFees:
         return self.gas_limit * self.fee_per_gas_wei + self.blob_wei_max
 
 
-def resolve(
+def resolve_fees(
     intent: TransactionIntent, simulation: SimulationReport | None, chain: ChainSet | None
 ) -> ResolvedFees | None:
     """Return gas and fees, or None if a part has no source.

@@ -49,7 +49,7 @@ class RegistryHeads:
         except RegistryHeadError:
             return
         known = self.by_registrar.get(found.registrar)
-        if known is None or known.public_key != found.public_key or _later(found, known, now_ms):
+        if known is None or known.public_key != found.public_key or _replaces(found, known, now_ms):
             self.by_registrar[found.registrar] = found
 
     def active(self, registry: Registry) -> Iterator[RegistryHead]:
@@ -152,7 +152,7 @@ _NO_REGISTRY = f"Kafka holds no registry: run sixgate publish. {_NOTHING_CONSUME
 _CHECK_BROKERS = f"check the brokers and their principals. {_NOTHING_CONSUMED}"
 
 
-def _later(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
+def _replaces(found: SignedHead, known: SignedHead, now_ms: int) -> bool:
     """Return whether ``found`` replaces ``known``; any head replaces one from the future."""
     return found.head.at_ms >= known.head.at_ms or known.head.at_ms > now_ms + HEAD_SKEW_MS_MAX
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.key_chains import SIGNING, KeyChain
+from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.keys import KeyProvisioned
 from signer.custody.envelope import SealedSecret
 from signer.vaults.vault import VersionId
@@ -53,7 +53,7 @@ class KeyDescriptor:
     @property
     def signs(self) -> bool:
         """Whether Sixgate signs intents with keys of this chain."""
-        return self.chain in SIGNING
+        return self.chain in SIGNING_CHAINS
 
 
 def key_version_id(answer: KeyProvisioned) -> VersionId:

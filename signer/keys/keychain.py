@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.client_share import ClientShare
 from schemas.custody import AGENT_KEYS
 from schemas.fields import X25519PublicKey
-from schemas.key_chains import CURVES, SIGNING, KeyChain
+from schemas.key_chains import CURVES, SIGNING_CHAINS, KeyChain
 from signer.custody import curves
 from signer.custody.address_handle import AddressHandle
 from signer.custody.buffers import RandomBytes, wiping
@@ -192,7 +192,7 @@ class Keychain:
         opening = open_sealed(vault_holders(vault, self._holders), context, sealed, share)
         failed = version_id(context)
         self._failures.extend((failed, failure) for failure in opening.failures)
-        if chain in SIGNING:
+        if chain in SIGNING_CHAINS:
             return KeyHandle(opening.secret)
         return AddressHandle(CURVES[chain], opening.secret)
 

@@ -5,11 +5,11 @@ from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.access import may_sign
 from signer.account import Account
-from signer.fees import resolve
+from signer.fees import resolve_fees
 from signer.keys.descriptor import KeyDescriptor
 from signer.nonces import ANY_CHAIN
 from signer.rules.decision import PASSED, Decision, Facts, Rejected
-from signer.rules.simulation import estimate
+from signer.rules.simulation import usable_report
 
 # Skipped nonces can never be used, so a simulator's pending nonce may be only this far ahead.
 PENDING_AHEAD_MAX = 64
@@ -22,7 +22,7 @@ def decide(intent: TransactionIntent, _policy: Policy, account: Account, facts: 
     key = usable_key(intent, facts)
     if isinstance(key, Rejected):
         return key
-    if resolve(intent, estimate(facts), facts.chain) is None:
+    if resolve_fees(intent, usable_report(facts), facts.chain) is None:
         return Rejected(Reason.FEE_UNKNOWN, "no source sets gas and fees")
     signer_next = account.next_nonce(key.address, intent.chain_id)
     next_nonce = nonce_next(intent, account, key, facts)
@@ -81,7 +81,7 @@ def nonce_next(
     intent: TransactionIntent, account: Account, key: KeyDescriptor, facts: Facts
 ) -> int:
     """Return the next nonce: the lowest free one, at least the simulator's pending nonce."""
-    report = estimate(facts)
+    report = usable_report(facts)
     pending = report.pending_nonce if report else None
     return account.next_nonce(key.address, intent.chain_id, pending or 0)
 

@@ -31,7 +31,7 @@ def decide(intent: TransactionIntent, _policy: Policy, _account: Account, facts:
     return _judge_report(facts.simulation, facts)
 
 
-def estimate(facts: Facts) -> SimulationReport | None:
+def usable_report(facts: Facts) -> SimulationReport | None:
     """Return the report if its gas, fees and nonce may be used: it is fresh and succeeded."""
     report = facts.simulation
     if report is None or report.status != "succeeded" or not _fresh(report, facts):

@@ -5,9 +5,9 @@ from schemas.money import wei_to_eth
 from schemas.policy import Policy
 from schemas.reasons import Reason
 from signer.account import Account
-from signer.fees import resolve
+from signer.fees import resolve_fees
 from signer.rules.decision import Decision, Facts, Passed, Rejected
-from signer.rules.simulation import estimate
+from signer.rules.simulation import usable_report
 
 
 def decide(intent: TransactionIntent, policy: Policy, _account: Account, facts: Facts) -> Decision:
@@ -18,7 +18,7 @@ def decide(intent: TransactionIntent, policy: Policy, _account: Account, facts: 
     """
     if policy.value_wei_max is not None and intent.value_wei > policy.value_wei_max:
         return _over(Reason.VALUE_TOO_HIGH, "value", intent.value_wei, policy.value_wei_max)
-    fees = resolve(intent, estimate(facts), facts.chain)
+    fees = resolve_fees(intent, usable_report(facts), facts.chain)
     if fees is None or policy.fee_wei_max is None or fees.wei_max <= policy.fee_wei_max:
         return Passed({"fee_wei": str(fees.wei_max)} if fees else {})
     return _over(Reason.FEE_TOO_HIGH, "fee", fees.wei_max, policy.fee_wei_max)

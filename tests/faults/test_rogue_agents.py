@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.fields import SAFE_INTEGER_MAX, UINT256_MAX
-from schemas.key_chains import SIGNING, KeyChain
+from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.policy import Policy
 from signer.signatures import Ed25519Signer
 from sixgate.clocks import wall_ms
@@ -121,7 +121,7 @@ def test_every_extreme_of_an_intent_has_one_readable_outcome(
     assert len(check(in_folder(folder.path), settled=True).outcomes) == 2
 
 
-@pytest.mark.parametrize("of_chain", [one for one in KeyChain if one not in SIGNING])
+@pytest.mark.parametrize("of_chain", [one for one in KeyChain if one not in SIGNING_CHAINS])
 def test_a_key_of_another_chain_stops_no_other_agent(tmp_path: Path, of_chain: KeyChain) -> None:
     rogue, honest, pipeline = colleagues(tmp_path)
     path = f"keys/{of_chain}-signer"

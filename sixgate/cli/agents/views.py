@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.custody import AGENT_KEYS
-from schemas.key_chains import SIGNING, KeyChain
+from schemas.key_chains import SIGNING_CHAINS, KeyChain
 from schemas.money import wei_to_eth
 from signer.keys.paths import may_use
 from sixgate.api import Json
@@ -125,7 +125,7 @@ def activity(agent: Json) -> Any:
 
 
 def _signs(key: Json) -> bool:
-    return KeyChain(key["chain"]) in SIGNING
+    return KeyChain(key["chain"]) in SIGNING_CHAINS
 
 
 def _may_use(agent: Json, key: Json) -> bool:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from schemas.registry import Fees
-from signer.fees import ResolvedFees, resolve
+from signer.fees import ResolvedFees, resolve_fees
 from tests.harness.builders.cases import chain, intent, report
 
 DEFAULTS = chain(
@@ -37,7 +37,7 @@ def test_the_intent_has_precedence_over_simulation_and_chain(
 ) -> None:
     one = intent(**(NOTHING | asked))
     simulation = None if simulated is None else report(one, **simulated)
-    assert resolve(one, simulation, DEFAULTS) == ResolvedFees(*expected)
+    assert resolve_fees(one, simulation, DEFAULTS) == ResolvedFees(*expected)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_the_intent_has_precedence_over_simulation_and_chain(
     ],
 )
 def test_partial_fees_of_an_intent_resolve_to_none(asked: dict[str, Any]) -> None:
-    assert resolve(intent(**(NOTHING | asked)), None, DEFAULTS) is None
+    assert resolve_fees(intent(**(NOTHING | asked)), None, DEFAULTS) is None
 
 
 def test_without_a_chain_the_intent_must_set_all_fees() -> None:
-    assert resolve(intent(**NOTHING), None, None) is None
-    assert resolve(intent(**(NOTHING | GAS)), None, None) is None
-    alone = resolve(intent(**(NOTHING | GAS | {"max_fee_per_gas_wei": 5})), None, None)
+    assert resolve_fees(intent(**NOTHING), None, None) is None
+    assert resolve_fees(intent(**(NOTHING | GAS)), None, None) is None
+    alone = resolve_fees(intent(**(NOTHING | GAS | {"max_fee_per_gas_wei": 5})), None, None)
     assert alone == ResolvedFees(30_000, 5, 0, "intent", "intent")
 
 

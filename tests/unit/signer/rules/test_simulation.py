@@ -5,7 +5,7 @@ import pytest
 from schemas.reasons import Reason
 from signer.account import Account
 from signer.rules.decision import Passed, Rejected
-from signer.rules.simulation import decide, estimate, required
+from signer.rules.simulation import decide, required, usable_report
 from signer.settings import Settings
 from tests.harness.builders.cases import ACCOUNT, HOUR_MS, NOW_MS, facts, intent, policy, report
 
@@ -90,8 +90,8 @@ def test_a_report_is_fresh_from_its_time_until_its_age_limit_or_expiry(
 )
 def test_only_a_fresh_successful_report_sets_fees(change: dict[str, Any], *, counts: bool) -> None:
     simulated = report(intent(), **change)
-    assert estimate(facts(simulation=simulated)) == (simulated if counts else None)
-    assert estimate(facts()) is None
+    assert usable_report(facts(simulation=simulated)) == (simulated if counts else None)
+    assert usable_report(facts()) is None
 
 
 def test_a_stale_report_is_rejected_as_stale_whatever_its_status() -> None:
