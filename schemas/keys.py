@@ -61,7 +61,7 @@ class KeyRotation(KeyCreationOrder):
 
 
 class KeyDeactivation(KeyOrder):
-    """An order to deactivate the newest version of a key, ``version``; it never expires."""
+    """An order to deactivate (revoke) the newest version of a key; the order never expires."""
 
     type: Literal["key.deactivation"] = "key.deactivation"
     version: Ordinal

@@ -94,7 +94,7 @@ class PolicySet(Canonical):
 
 
 class AgentSet(Canonical):
-    """An agent, new or changed; its account cannot be changed."""
+    """An agent, new or changed; its account cannot change. ``active`` false revokes the agent."""
 
     type: Literal["agent.set"] = "agent.set"
     agent: Name
@@ -108,7 +108,7 @@ class AgentSet(Canonical):
 
 
 class AccessSet(Canonical):
-    """All grants of an agent; the newest record of an agent is in force."""
+    """All grants of an agent. The newest record is in force; a grant that it lacks is revoked."""
 
     type: Literal["access.set"] = "access.set"
     agent: Name

@@ -83,9 +83,9 @@ class Registered:
 
     def signer_keys_since(self, name: str, sequence: int) -> frozenset[str]:
         """Return a signer's keys except those that the first ``sequence`` records revoked."""
-        had = self.signer_keys.get(name, frozenset())
+        keys = self.signer_keys.get(name, frozenset())
         return frozenset(
-            key for key in had if self.revoked_keys.get((name, key), sequence) >= sequence
+            key for key in keys if self.revoked_keys.get((name, key), sequence) >= sequence
         )
 
     def all_signer_keys_since(self, sequence: int) -> dict[str, frozenset[str]]:

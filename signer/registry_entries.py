@@ -106,12 +106,12 @@ def _enrol(registered: Registered, entry: CustomerKeySet) -> None:
     vault = registered.vaults.get((entry.account, entry.vault))
     if vault is None or vault.holds_keys:
         raise RegistryEntryError(f"{entry.account} has no vault {entry.vault} for secrets")
-    had = registered.customer_keys.get(vault.id, ())
-    if entry.fingerprint in had:
+    previous = registered.customer_keys.get(vault.id, ())
+    if entry.fingerprint in previous:
         raise RegistryEntryError(
             f"customer key {entry.fingerprint} was set for {entry.vault} before"
         )
-    registered.customer_keys[vault.id] = (*had, entry.fingerprint)
+    registered.customer_keys[vault.id] = (*previous, entry.fingerprint)
 
 
 def _set_agent(registered: Registered, entry: AgentSet) -> None:
@@ -157,10 +157,12 @@ def _set_service(registered: Registered, entry: ServiceSet, sequence: int) -> No
     registered.services[(entry.role, entry.name)] = entry
     if entry.role != "signer":
         return
+    # A record that deactivates a signer, or gives it another key, revokes the key it had.
     if before is not None:
         registered.revoked_keys[entry.name, before] = sequence
     if entry.active:
+        # A record that names a revoked key again reinstates it.
         registered.revoked_keys.pop((entry.name, entry.public_key), None)
         # A new set: other threads may be iterating over the old one.
-        had = registered.signer_keys.get(entry.name, frozenset())
-        registered.signer_keys[entry.name] = had | {entry.public_key}
+        previous = registered.signer_keys.get(entry.name, frozenset())
+        registered.signer_keys[entry.name] = previous | {entry.public_key}

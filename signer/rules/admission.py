@@ -1,4 +1,4 @@
-"""Admission rule: agent, policy, expiry, idempotency key and rate."""
+"""Admission rule: agent, policy, expiry, idempotency key and rate limit."""
 
 from schemas.intent import EXPIRY_MS_MAX, Intent, TransactionIntent
 from schemas.policy import Policy
@@ -9,7 +9,7 @@ from signer.transaction_types import type_problem
 
 
 def decide(intent: Intent, policy: Policy, account: Account, facts: Facts) -> Decision:
-    """Reject by agent and policy, the intent's expiry, its idempotency key and the rate."""
+    """Reject by agent and policy, the intent's expiry, its idempotency key and the rate limit."""
     return (
         _agent_problem(policy, facts)
         or _expiry_problem(intent, facts)
