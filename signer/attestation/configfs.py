@@ -2,6 +2,12 @@
 
 Source: Linux, Documentation/ABI/testing/configfs-tsm-report. Each request uses a private folder.
 ``generation`` increments on each write, which reveals a concurrent write to the same folder.
+
+1. Create the folder.
+2. Write VMPL and REPORT_DATA.
+3. Read report and certificates; ``generation`` must be unchanged.
+4. Remove the folder.
+   *Die before: the folder is left behind, without effect on requests under other names.*
 """
 
 from pathlib import Path
@@ -71,11 +77,11 @@ class ConfigfsPlatform:
     def collect(self, binding: Binding) -> Collected:
         """Return a report with the host's certificates; raise ``CollectionError``."""
         try:
-            self._kernel.make(self._folder)
+            self._kernel.make(self._folder)  # 1.
             try:
                 report, table = self._report_and_table(binding)
             finally:
-                self._kernel.remove(self._folder)
+                self._kernel.remove(self._folder)  # 4.
         except OSError as error:
             message = f"cannot get a report from {self._folder.parent}: {error.strerror}"
             raise PlatformUnavailableError(message) from None
@@ -85,9 +91,10 @@ class ConfigfsPlatform:
         if (provider := self._read("provider").strip()) != PROVIDER:
             message = f"the report provider is {provider!a}, not {PROVIDER!a}"
             raise PlatformUnavailableError(message)
+        # 2. Always VMPL 0, the most privileged level: the verifier's default accepts no other.
         self._kernel.write(self._folder / "privlevel", b"%d" % VMPL)
         self._kernel.write(self._folder / "inblob", binding.report_data())
-        # A concurrent write would make outblob a report on another REPORT_DATA.
+        # 3. A concurrent write would make outblob a report on another REPORT_DATA.
         before = self._read("generation")
         report, table = self._read("outblob"), self._read("auxblob")
         if self._read("generation") != before:

@@ -1,4 +1,11 @@
-"""Root key files of the software providers that hold shares, one per provider."""
+"""Root key files of the software providers that hold shares, one per provider.
+
+``create_local_holders``:
+1. Write all files to a draft folder beside the final one.
+   *Die here: the hidden draft is left behind; a retry makes another one.*
+2. Rename the draft and sync the parent.
+   *Die here: the set is absent or complete.*
+"""
 
 import secrets
 import shutil
@@ -19,9 +26,11 @@ def create_local_holders(folder: Path, random_bytes: Callable[[int], bytes]) -> 
     """
     draft = folder.with_name(f".{folder.name}.{random_bytes(8).hex()}")
     try:
+        # 1. Draft.
         draft.mkdir(mode=0o700)
         for name in PROVIDERS:
             create_root_file(_file(draft, name), random_bytes)
+        # 2. Atomic.
         draft.replace(folder)
         sync_folder(folder.parent)
     finally:

@@ -1,4 +1,8 @@
-"""File of the signer's sealed identity in a data folder (``signer.identity``)."""
+"""File of the signer's sealed identity in a data folder (``signer.identity``).
+
+Every write is atomic: if the process dies, the file holds the old or the new identity, and each
+opens under its own root key.
+"""
 
 import secrets
 from pathlib import Path

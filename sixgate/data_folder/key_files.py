@@ -1,4 +1,7 @@
-"""Ed25519 keys of admins, agents and services in private PEM files (PKCS #8, RFC 8410)."""
+"""Ed25519 keys of admins, agents and services in private PEM files (PKCS #8, RFC 8410).
+
+A file is written atomically and never replaced: if the process dies, it is absent or complete.
+"""
 
 import secrets
 from pathlib import Path
