@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
     """Formats a record as one JSON object; ``extra`` fields become members."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line. An exception is named and described, without its stack."""
+        """Return one line. Of an exception it has type and message, without the stack."""
         at = datetime.fromtimestamp(record.created, UTC)
         line: dict[str, object] = {
             "at": at.isoformat(timespec="milliseconds"),
@@ -60,7 +60,7 @@ class RepeatLimit(logging.Filter):
         """Return whether a record passes."""
         if record.name.partition(".")[0] != CLIENT:
             return True
-        kind = (record.name, str(record.msg))  # without its values: there are few of them
+        kind = (record.name, str(record.msg))  # the format string: without values there are few
         if record.created - self._last_s.get(kind, 0) < REPEAT_S:
             self._suppressed[kind] += 1
             return False
@@ -71,10 +71,9 @@ class RepeatLimit(logging.Filter):
 
 
 def log_json(level: str) -> None:
-    """Send every logger's lines to standard error as JSON.
+    """Log all loggers to standard error as JSON lines.
 
-    Libraries log at ``info`` what concerns only them, so theirs begin at ``warning``, except with
-    ``debug``.
+    At level ``info``, libraries log from ``warning`` on: their ``info`` does not concern operators.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

@@ -38,12 +38,12 @@ def matching(kind: Any, expected: str) -> Callable[[Any], Any]:
         try:
             return adapter.validate_python(value, strict=True)
         except ValidationError:
-            raise ValueError(expected + _foreign(value)) from None
+            raise ValueError(expected + _non_ascii(value)) from None
 
     return check
 
 
-def _foreign(value: Any) -> str:
+def _non_ascii(value: Any) -> str:
     """Name the first non-ASCII character: it may look like an ASCII one."""
     for position, character in enumerate(value if isinstance(value, str) else "", start=1):
         if not character.isascii():

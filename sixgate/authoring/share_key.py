@@ -9,7 +9,7 @@ POLL_S = 0.1
 
 
 def current_share_key(api: Api, account: str) -> str:
-    """Return the share key (X25519) that the signer announced to an account; wait for the first.
+    """Return the share key (X25519) announced to an account; wait for the first one.
 
     Raises ``halted`` after ``WAIT_S_MAX``.
     """

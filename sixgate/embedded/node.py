@@ -33,7 +33,7 @@ class Node:
         self.pipeline = Pipeline(folder, self._committed)
         self._stage = self.pipeline.parts.runner.stage
         self._vaults = self.pipeline.parts.runner.slot.operations.vault
-        self._secrets = reading.desk(self.pipeline)
+        self._secrets = reading.secret_service(self.pipeline)
         self._surroundings = reading.PipelineReadEnvironment(self.pipeline)
         self._ledger = self.pipeline.parts.ledger_service
         self._attestation = EvidenceService(self.pipeline.parts.attestor, boot_ms)

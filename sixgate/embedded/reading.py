@@ -31,7 +31,7 @@ class PipelineReadEnvironment:
         self._pipeline.publish([event])
 
 
-def desk(pipeline: Pipeline) -> SecretService:
-    """Return the desk of a pipeline's secrets."""
+def secret_service(pipeline: Pipeline) -> SecretService:
+    """Return the service that reads secrets for a pipeline."""
     operations = pipeline.parts.runner.slot.operations
     return reading.desk(operations.registry, operations.keys, operations.vaults.secret_sealing)

@@ -61,15 +61,15 @@ def run_process(kind: type[Process], settings: Settings) -> None:
 def log_end(error: BaseException) -> None:
     """Log the error that ends the process: a halt needs an operator, a failure a new start.
 
-    Only its type: the message of an error that is not ours may quote anything. The command prints
-    the explanation of ours as its last line.
+    Only its type is logged: a library's message may quote a secret. The command prints the
+    explanation of an expected error as its last line.
     """
     event = "process.halted" if isinstance(error, FATAL_ERRORS) else "process.failed"
     _LOG.error(event, extra={"error": type(error).__name__})
 
 
 def lock_memory_or_warn() -> None:
-    """Keep keys out of the swap; log a warning where the system does not allow it."""
+    """Lock memory so that keys are not swapped out; log a warning if the system forbids it."""
     if not lock_memory():
         advice = "allow it with RLIMIT_MEMLOCK or CAP_IPC_LOCK, or run without swap"
         _LOG.warning("memory.unlocked", extra={"detail": advice})

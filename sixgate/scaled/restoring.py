@@ -1,8 +1,8 @@
 """Restores a vault backup to Kafka after the ``vault`` topic lost its end or all records.
 
 1. Read registry and ``vault`` to their end; refuse a backup that does not continue what is there.
-2. Append the missing events in order. *Die here: a prefix of them is there; the next run appends
-   the rest.*
+2. Append the missing events in order. *Die here: each vault has a prefix of its events; the next
+   run appends the rest.*
 """
 
 import copy
