@@ -1,4 +1,4 @@
-"""The ``Api``: one contract, held by a folder's own node and by the front door on real servers."""
+"""The contract of ``Api``, tested on an embedded node and on Kafka with real servers."""
 
 import base64
 import secrets
@@ -31,7 +31,7 @@ from tests.harness.pipeline.embedded import (
 )
 from tests.harness.pipeline.scaled_organisation import scaled_organisation
 
-NOW_MS = wall_ms()  # orders expire
+NOW_MS = wall_ms()  # because orders expire
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 
 

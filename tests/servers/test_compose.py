@@ -31,13 +31,13 @@ from tests.harness.pipeline.embedded import make_folder
 
 ONE_SHOTS = {"topics", "migrate", "publish"}
 PROCESSES = {"registrar", "gates", "signer", "custody", "ledger"}
-WRONG = typer.BadParameter.__mro__[1]  # what a command line that does not parse raises
+WRONG = typer.BadParameter.__mro__[1]  # raised by an invalid command line
 METRIC = re.compile(r"\bsixgate_\w+")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a checkout where the documented preparation was done."""
+    """Return a checkout after the documented preparation."""
     place = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "infra", place / "infra", ignore=shutil.ignore_patterns("__pycache__"))
     make_folder(place / "sixgate-data", [])
@@ -82,7 +82,7 @@ def test_every_image_is_pinned_to_what_the_tests_use(all_services: dict[str, Ser
 
 
 def test_the_image_is_made_of_what_is_here_and_of_nothing_else() -> None:
-    """A data folder beside the Dockerfile must not get into the image: it holds keys."""
+    """A data folder next to the Dockerfile has keys, so the image must not include it."""
     copied = copied_into_the_image()
     assert all((ROOT / path).exists() for path in copied)
     rules = (ROOT / ".dockerignore").read_text().splitlines()
@@ -232,7 +232,7 @@ def families() -> set[str]:
 
 
 def shown() -> set[str]:
-    """Return the names of everything that any process may show."""
+    """Return the names of all metrics that any process exports."""
     ends = ("", "_total", "_bucket", "_count", "_sum")
     return {family + end for family in families() for end in ends}
 

@@ -1,4 +1,4 @@
-"""The signer's pipeline on three clouds' stand-ins, under the settings of production."""
+"""The signer's pipeline with fakes of three clouds, under production settings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +42,7 @@ def settings(tmp_path: Path, text: str) -> KmsSettings:
 
 
 def lived(organised: CustodyOrganisation, kms: KmsSettings, key: str) -> dict[CustodyMode, str]:
-    """Let a life of the signer carry out what is ordered, and ask it once in every mode."""
+    """Run the signer once: execute the orders, then send one intent per mode."""
     pipeline = open_pipeline(organised.folder, kms=kms)
     try:
         pipeline.drain()

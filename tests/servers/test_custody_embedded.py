@@ -1,4 +1,4 @@
-"""The embedded pipeline with vaults of every custody mode: real files, software holders."""
+"""The embedded pipeline with vaults of every custody mode: real files, software providers."""
 
 import shutil
 from collections import Counter
@@ -45,7 +45,7 @@ def stock(organised: CustodyOrganisation) -> None:
 
 
 def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes]:
-    """Open the generated secrets of some modes, all of which need no client."""
+    """Open the generated secrets of some modes that need no client share."""
     keeper = pipeline.runner.slot.operations.vaults.secret_sealing
     places = [(account_of(mode), "main", STORED_AT) for mode in modes]
     return [bytes(keeper.open(e).secret) for p in places for e in keeper.secrets.history(p)]
@@ -126,7 +126,7 @@ def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
     organised: CustodyOrganisation, when: str
 ) -> None:
     class Dies(PipelineLog):
-        """Each life of it dies at its second commit, before or after that is durable."""
+        """Each run dies at its second commit, before or after it is durable."""
 
         def __init__(self, path: Path, partitions: int) -> None:
             super().__init__(path, partitions)
@@ -183,7 +183,7 @@ def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_
         queued = organised.sent(mode, organised.share(mode, vault), vault)
     at.forward(ROTATE_AFTER_MS)
     with life(organised, clock=at.clock()) as pipeline:
-        pipeline.drain()  # the next key takes its turn
+        pipeline.drain()  # the next share key becomes current
         in_time = organised.intent(mode, "in-time", vault_of(pipeline), client_share=queued)
         assert send(pipeline, in_time) == ["signed"]
     at.forward(OVERLAP_MS + 60_000)
@@ -234,7 +234,7 @@ def test_every_order_hand_over_and_call_of_a_kms_is_on_record(
         calls = [a["detail"] for a in audits if a.get("action") == "kms.call"]
         for call in ("wrap", "unwrap"):
             keys = {each.split(":")[1] for each in calls if each.startswith(f"{call} by")}
-            assert len(keys) == 4  # the root's and three providers'
+            assert len(keys) == 4  # of the root and three providers
         assert all(a["at_ms"] > 0 for a in audits)
 
 

@@ -1,4 +1,4 @@
-"""Vaults of every custody mode on a real broker: the signer is killed, and loses its holders."""
+"""Vaults of every custody mode on a real broker: kills of the signer and lost providers."""
 
 import time
 from collections import Counter
@@ -58,7 +58,7 @@ def await_said(scaled: Scaled) -> None:
 
 
 def asked(scaled: Scaled, organised: CustodyOrganisation, key: str) -> dict[CustodyMode, str]:
-    """Submit an intent to the account of every mode; return how each ended."""
+    """Submit one intent per mode; return ``signed`` or the reason of each."""
     before = len(scaled.contents().outcomes)
     scaled.send([organised.intent(mode, key, lambda: vault(scaled)) for mode in MODES])
     found = scaled.settle(lambda found: len(found.outcomes) == before + len(MODES))
@@ -79,7 +79,7 @@ def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
         organisation.send(
             orders[number * len(orders) // KILLS : (number + 1) * len(orders) // KILLS]
         )
-        time.sleep(0.05 * number)  # each kill falls later into what was ordered
+        time.sleep(0.05 * number)  # each kill comes later in the sequence of orders
         organisation.kill("signer")
     organisation.start("signer")
     organisation.await_ready("signer")

@@ -1,4 +1,4 @@
-"""Custody as a process on Kafka: what it answers over mutual TLS, and when it gives no answer."""
+"""``sixgate custody`` on Kafka: answers over mutual TLS, and when it gives none."""
 
 import base64
 import secrets
@@ -74,13 +74,13 @@ class Kept:
         return bytes.fromhex(str(told.value)[2:])
 
     def send(self, raw: bytes) -> str:
-        """Return the code of what comes instead of an answer."""
+        """Return the error code of a refused read."""
         with closing(CustodyLink(self.address())) as link, pytest.raises(ApiError) as caught:
             link.read_secret(base64.b64encode(raw).decode())
         return caught.value.code
 
     def accesses(self) -> list[str]:
-        """Return the ids of the accesses that are on record."""
+        """Return the ids of the access records."""
         records = [orjson.loads(raw) for raw in on_kafka(self.scaled.broker)(Topic.AUDIT)]
         return [record["id"] for record in records if record["type"] == "secret.access"]
 
@@ -90,7 +90,7 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """Store a secret while the folder runs its own pipeline, and put all of it on Kafka."""
+    """Store a secret with the embedded pipeline, then publish everything on Kafka."""
     path = tmp_path_factory.mktemp("custody")
     folder = make_folder(path / "data", [TRADER])
     create_key_file(folder.agent_key("trader"), SEED)
@@ -183,14 +183,14 @@ def test_killed_about_its_record_it_has_given_no_answer(here: Kept, when: When) 
 
 
 def test_without_kafkas_answer_there_is_none_of_custody_and_it_ends(here: Kept) -> None:
-    """Whether the record was written nobody knows, so nothing goes out."""
+    """It is unknown whether the record was written, so no answer is sent."""
     with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
         here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
         here.start()
         proxy.arm(Point(1, Api.PRODUCE, When.BEFORE), here.kafka.pause)
         try:
             assert here.send(request()) == "custody_absent"
-            # Whichever it notices first: nothing can be read either.
+            # It ends for whichever fails first, as reads fail, too.
             assert here.ended() in (ExitCode.HALTED, ExitCode.UNREACHABLE)
         finally:
             here.kafka.resume()

@@ -1,4 +1,4 @@
-"""The embedded pipeline over real files, judged from outside by other libraries."""
+"""The embedded pipeline on real files, checked independently with other libraries."""
 
 import secrets
 from collections import Counter
@@ -160,7 +160,7 @@ def test_the_budget_returns_after_24_hours_and_15_seconds_and_not_before(
 
 
 def crashing(point: int) -> type[PipelineLog]:
-    """Return a log that dies at a point: before or after its first or second commit."""
+    """Return a log that crashes before or after its first or second commit."""
 
     class CrashingLog(PipelineLog):
         calls = 0
@@ -196,7 +196,7 @@ def test_a_crash_at_any_commit_loses_nothing_and_signs_nothing_twice(
 
 
 def stopped_behind_a_commit(time: ManualTime) -> type[PipelineLog]:
-    """Return a log behind whose commits of anything a day goes by."""
+    """Return a log after each of whose commits a day passes."""
 
     class Stopped(PipelineLog):
         def commit(self, *given: Any) -> None:
@@ -209,7 +209,7 @@ def stopped_behind_a_commit(time: ManualTime) -> type[PipelineLog]:
 def charge_alone(
     folder: Folder, trader: Producer, time: ManualTime, log: type[PipelineLog], end: type[Exception]
 ) -> None:
-    """Run a pipeline that ends when a whole limit was charged and nothing signed."""
+    """Run a pipeline that ends when the whole limit is charged and nothing is signed."""
     clock = time.clock()
     trader.now_ms = lambda: time.wall
     open_pipeline(folder, clock).drain()
@@ -221,7 +221,7 @@ def charge_alone(
 
 
 def check_charged_anew(folder: Folder, trader: Producer, time: ManualTime) -> None:
-    """Check that the next life signs what was charged, and counts it from then on."""
+    """Check that the next run signs what was charged and counts it from then on."""
     late = open_pipeline(folder, time.clock())
     assert ends(late.committed) == ["signed"] * 5
     late.submit(trader.signed("same-day", value_wei=1))

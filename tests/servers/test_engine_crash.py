@@ -1,4 +1,4 @@
-"""A crash with the ledger's engine loaded is a crash, not five minutes of going on."""
+"""A crash with the ledger's engine loaded ends the process at once, not after five minutes."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What a process loaded is no work for the garbage collector."""
+"""Objects loaded at start are frozen, so that the garbage collector skips them."""
 
 import subprocess
 import sys
@@ -13,12 +13,12 @@ SPARED = (
 
 
 def test_what_is_loaded_when_a_process_is_tuned_is_spared() -> None:
-    """In a process of its own: nothing thaws one part of what was frozen."""
+    """This runs in another process, because frozen objects can only be thawed all together."""
     told = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, check=True)
     assert int(told.stdout) > 0
 
 
 def test_a_command_in_a_process_that_is_not_tuned_freezes_nothing() -> None:
-    """Tests run many commands in one process, whose garbage must not stay."""
+    """Tests run many commands in one process, whose garbage must be collected."""
     told = subprocess.run([sys.executable, "-c", SPARED], capture_output=True, check=True)
     assert told.stdout.splitlines()[-1] == b"0"

@@ -1,4 +1,4 @@
-"""Every principal on every topic of a broker that denies by default: the table, and no more."""
+"""Every principal on every topic of a broker that denies by default: exactly the ACL table."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -75,7 +75,7 @@ async def producing(broker: Broker, **options: Any) -> AsyncIterator[AIOKafkaPro
 
 
 async def written(broker: Broker) -> set[Topic]:
-    """Return the topics that take a record of this principal."""
+    """Return the topics that accept a record of this principal."""
     async with producing(broker, enable_idempotence=False) as producer:
         return {topic for topic in Topic if await allowed(send(producer, topic), DENIED)}
 
@@ -85,7 +85,7 @@ async def send(producer: AIOKafkaProducer, topic: Topic) -> None:
 
 
 async def fetched(broker: Broker) -> set[Topic]:
-    """Return the topics of which this principal gets records."""
+    """Return the topics that this principal can read."""
     wanted = [(topic.value, [(0, 0, BYTES_MAX)]) for topic in Topic]
     async with Admin(broker) as admin:
         answer = await admin._send(FetchRequest(0, 0, BYTES_MAX, 1, wanted))  # noqa: SLF001 - a bare request

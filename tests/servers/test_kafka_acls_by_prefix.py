@@ -1,4 +1,4 @@
-"""Rights of two organisations on one broker: each has its own, neither concerns the other."""
+"""ACLs of two organisations on one broker: each is limited to its own prefix."""
 
 import asyncio
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_a_principal_writes_to_its_own_organisation_alone(
 
 
 async def written(broker: Broker) -> set[Topic]:
-    """Return the topics of the broker's organisation that take a record."""
+    """Return the topics of the broker's organisation that accept a record."""
     producer, found = broker.producer(), set()
     await producer.start()
     try:

@@ -1,4 +1,4 @@
-"""The front door on Kafka among liars, and beside processes that are gone."""
+"""The Kafka ``Api`` with forged records on the topics, and with missing processes."""
 
 import secrets
 import shutil
@@ -50,13 +50,13 @@ def api(organised: ScaledOrganisation) -> Iterator[Api]:
 
 @pytest.fixture
 def impatient(organised: ScaledOrganisation) -> Iterator[Api]:
-    """Give a front door that soon says what does not come."""
+    """Yield an ``Api`` with short timeouts."""
     with open_kafka_api(organised.settings, organised.folder, IMPATIENT) as found:
         yield found
 
 
 def send(organised: ScaledOrganisation, *events: Outgoing) -> None:
-    """Write what an attacker writes who may write to every topic."""
+    """Write records as an attacker with access to every topic."""
 
     async def sent() -> None:
         async with Sender(organised.settings.kafka.broker("attacker"), lambda: 4) as sender:
@@ -83,7 +83,7 @@ def process(organised: ScaledOrganisation, name: str) -> Server:
 
 
 def signed_by_the_wrong_key(raw: bytes, **wish: object) -> bytes:
-    """Return an outcome as an attacker would like it: other bytes, a new number, his signature."""
+    """Return a forged outcome: other bytes, a new number, the attacker's signature."""
     true = decode_outcome(raw)
     assert isinstance(true, TransactionSigned)
     wish |= {"sequence": true.sequence + 1, "value_wei": 10**18, "spent_wei": 10**18}

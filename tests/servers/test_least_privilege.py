@@ -1,4 +1,4 @@
-"""The whole pipeline and the whole command line, each with its own certificate and no other."""
+"""The whole pipeline and every command, each with its own certificate only."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ from tests.harness.pipeline.secured import OWN, Secured, secured
 
 LIMITS = f"--max-value-eth 1 --daily-limit-eth 5 --allow-to {ALLOWED} --chains base --rate 60"
 INTENT = json.dumps({"agent": "payroll", "chain": "base", "to": ALLOWED, "value": "0.5"})
-# Whatever speaks to Kafka or the ledger's server, in an order in which each finds what it needs.
+# All commands that use Kafka or ClickHouse, in an order in which each finds what it needs.
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("publish",),
     ("services",),

@@ -1,4 +1,4 @@
-"""The processes of ``infra/local``: started once, ended by number and start, fetched whole."""
+"""The processes of ``infra/local``: started once, ended by PID and start time, fetched fully."""
 
 import itertools
 import json
@@ -74,7 +74,7 @@ def large(port: int, log: Path) -> Process:
 
 
 def test_a_process_has_ended_when_it_holds_its_port_no_more(tmp_path: Path) -> None:
-    """Its first thread may be gone long before the others let go."""
+    """The first thread may end long before the other threads close the port."""
     for number in range(3):
         port = free_port()
         process = large(port, tmp_path / str(number))
@@ -93,7 +93,7 @@ time.sleep(600)
 
 
 def test_no_thread_of_a_frozen_process_runs(tmp_path: Path) -> None:
-    """SIGSTOP alone returns while some still run: a broker would answer one request more."""
+    """SIGSTOP returns while some threads still run: a broker would answer one more request."""
     log = tmp_path / "log"
     process = spawn([sys.executable, "-c", BUSY], log, {})
     try:
@@ -106,7 +106,7 @@ def test_no_thread_of_a_frozen_process_runs(tmp_path: Path) -> None:
     finally:
         process.send(signal.SIGKILL)
         assert process.ended(30)
-    process.freeze()  # one that has ended is not waited for
+    process.freeze()  # an ended process is not waited for
 
 
 def test_a_port_is_not_given_twice_in_a_row() -> None:
@@ -124,7 +124,7 @@ sys.stdin.read()
 def test_a_port_that_another_process_was_given_is_nobody_elses_while_that_one_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Nobody listens there yet, so looking at the port does not tell."""
+    """Nothing listens there yet, so probing the port does not show it."""
     command = [sys.executable, "-c", DRAWING]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
@@ -214,7 +214,7 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def maven(downloads: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put an ``mvn`` first that delivers one jar and notes each call."""
+    """Put a fake ``mvn`` on the path that delivers one jar and records each call."""
     tools = downloads / "tools"
     tools.mkdir()
     (tools / "mvn").write_text(

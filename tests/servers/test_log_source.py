@@ -1,4 +1,4 @@
-"""What the sink relies on in a log, held to both: SQLite files and Kafka."""
+"""The contract of a log that the sink relies on, tested on SQLite files and Kafka."""
 
 import sqlite3
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ READS_MAX = 60
 
 
 class Log(ABC):
-    """A log that tests write to and a ``Source`` over it; ``start`` is where a test began."""
+    """A log that tests write to, with a ``Source``; ``start`` has the ends at the test's start."""
 
     source: Source
     start: dict[PartitionId, int]
@@ -60,7 +60,7 @@ class Log(ABC):
         raise AssertionError("the source never came to its end")
 
     def expected(self, positions: Mapping[PartitionId, int]) -> int:
-        """Return how many records there are at least, where offsets have no holes."""
+        """Return the minimum number of records, if offsets have no gaps."""
         return sum(self.source.end(*at) - positions.get(at, 0) for at in self.places())
 
 
@@ -100,7 +100,7 @@ class KafkaLog(Log):
         self.writer.forget(topic, partition, before)
 
     def next(self, positions: Mapping[PartitionId, int], count: int) -> list[Record]:
-        """Read on until so many records came, or more: a read may end before the broker gives."""
+        """Read until at least ``count`` records came; one read may return fewer."""
         standing, found = dict(positions), list[Record]()
         for _ in range(READS_MAX):
             records = self.source.read(standing, 100)
@@ -203,7 +203,7 @@ def test_a_megabyte_and_nothing_at_all_are_records(log: Log) -> None:
 
 
 class TestKafkaAlone:
-    """What only Kafka has: transactions, keys and values that are none, positions off the log."""
+    """Cases of Kafka only: transactions, null keys and values, positions beyond the log."""
 
     def test_holes_of_transaction_markers_are_no_gap(self, kafka_log: KafkaLog) -> None:
         start = kafka_log.ends()
@@ -213,7 +213,7 @@ class TestKafkaAlone:
         records = kafka_log.next(start, 5)
         offsets = [record.offset for record in records]
         assert offsets == sorted(set(offsets))
-        assert offsets[-1] - offsets[0] > len(offsets) - 1  # where exactly markers lie is Kafka's
+        assert offsets[-1] - offsets[0] > len(offsets) - 1  # Kafka decides the position of markers
         behind = advance(by_partition(records), start, kafka_log.source.earliest)
         assert kafka_log.source.read(behind, 100) == []
         assert kafka_log.source.end(Topic.OUTCOMES, records[0].partition) == offsets[0] + 10

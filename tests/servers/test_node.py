@@ -1,4 +1,4 @@
-"""The node that owns a data folder: in process, through its socket, and when its files are bad."""
+"""The node of a data folder: in this process, through its socket, and with damaged files."""
 
 import base64
 import os
@@ -109,7 +109,7 @@ def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
 def test_what_waits_is_counted_until_it_is_committed(
     folder: Folder, trader: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever lists intents meanwhile learns how many are missing there."""
+    """A client that lists intents meanwhile gets the number of missing ones."""
     before, after = list[int](), list[int]()
     commit = PipelineLog.commit
     pipeline = Pipeline(folder, lambda _: after.append(pipeline.waiting()))
@@ -205,7 +205,7 @@ def test_an_outcome_with_a_signature_that_is_none_stops_nothing(
 
 
 def rewrite_history(folder: Folder) -> None:
-    """Change one old record of the log and make ledger and heads anew from it."""
+    """Change one old record of the log and rebuild ledger and heads from it."""
     shutil.rmtree(folder.ledger)
     folder.heads.unlink()
     db = sqlite3.connect(folder.pipeline)
@@ -313,7 +313,7 @@ def test_a_damaged_ledger_is_told_in_a_sentence(folder: Folder, trader: Producer
 
 
 def fill_disk(api: Api) -> None:
-    """Leave the pipeline's file no page to grow."""
+    """Prevent the pipeline's file from growing."""
     db = api.pipeline.parts.runner.pipeline._db  # type: ignore[attr-defined] # noqa: SLF001 - the disk under the log
     db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
 

@@ -41,7 +41,7 @@ def organised(tmp_path_factory: pytest.TempPathFactory, trader: Producer) -> Ite
 
 @pytest.fixture
 def scaled(organised: Scaled) -> Scaled:
-    """Give the organisation with every process ready, those that the last test ended too."""
+    """Return the organisation with every process ready; restart those that a test ended."""
     for name in NAMES:
         if name not in organised.processes:
             organised.start(name)
@@ -66,7 +66,7 @@ def test_processes_that_get_on_are_left_alone(scaled: Scaled) -> None:
 
 
 def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None:
-    """Whatever lies before them: work moves, so nobody is stalled."""
+    """Lag alone is no stall: work progresses."""
     values = [trader.signed(f"{n}", value_wei=10) for n in range(INTENTS)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
     while len(scaled.contents().outcomes) < INTENTS:
@@ -80,7 +80,7 @@ def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None
 def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
     scaled: Scaled, trader: Producer
 ) -> None:
-    """The ledger's server hangs: the process answers, and its records do not move."""
+    """The ledger's server hangs: the process answers, but its position does not move."""
     assert scaled.server is not None
     scaled.server.pause()
     try:
@@ -96,7 +96,7 @@ def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
 
 
 def test_a_stopped_process_is_found_and_ended(scaled: Scaled) -> None:
-    """Each waits for a process to end by itself first, so all are ended at one time."""
+    """Each probe first waits for the process to end, so all run at the same time."""
     with ThreadPoolExecutor(len(NAMES)) as pool:
         for found in [pool.submit(stopped_and_ended, scaled, name) for name in NAMES]:
             found.result()
@@ -114,7 +114,7 @@ def stopped_and_ended(scaled: Scaled, name: str) -> None:
 
 
 def test_only_the_process_that_listens_there_is_ended() -> None:
-    """A number that came to mean another process, or was mistyped, ends nobody."""
+    """A PID that was reused or mistyped ends no process."""
     with served(b"sixgate_stalled_seconds 1e9\n") as url, bystander() as other:
         code, told = probed(url, other.pid)
         assert (code, other.poll()) == (ExitCode.USAGE, None)

@@ -1,4 +1,4 @@
-"""What the tests rely on in real servers: they answer, and a kill loses nothing."""
+"""Properties of real servers that the tests rely on: they answer, and a kill loses nothing."""
 
 import asyncio
 from uuid import uuid4
@@ -74,7 +74,7 @@ def test_a_killed_broker_comes_back_with_every_committed_record(kafka: Kafka) ->
 
 def test_a_cluster_that_lost_a_node_takes_and_keeps_records(kafka_cluster: Kafka) -> None:
     topic = asyncio.run(make_topic(kafka_cluster.address, copies=3))
-    # The first transaction makes the topic of their states, which takes all three nodes.
+    # The first transaction creates the topic of transaction states, which needs all three nodes.
     asyncio.run(send(kafka_cluster.address, topic, commit=False))
     kafka_cluster.nodes[0].kill()
     try:

@@ -1,4 +1,4 @@
-"""A client's lost share is replaced in the embedded pipeline, whenever its process dies."""
+"""Recovery of a lost client share in the embedded pipeline, with crashes at any point."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ def dying_at(commit: int, when: str) -> type[PipelineLog]:
 def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
     organised: CustodyOrganisation, commit: int, when: str
 ) -> None:
-    """What was decided with the former share is signed with it, and what comes later is not."""
+    """Intents decided with the old share are signed; later ones that carry it are rejected."""
     with life(organised) as pipeline:
         vault = vault_of(pipeline)
         lost = organised.share(MODE, vault)
@@ -109,7 +109,7 @@ def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
         pass
     with life(organised) as pipeline:
         pipeline.drain()
-        if not recovered_keys(vault_of(pipeline)):  # it died before that was sent
+        if not recovered_keys(vault_of(pipeline)):  # it crashed before that was sent
             send(pipeline, recovery(organised))
         vault = vault_of(pipeline)
         fresh = new_share(vault)

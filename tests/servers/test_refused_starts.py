@@ -1,7 +1,7 @@
-"""Starting registrar, gates, signer, ledger and custody where something is wrong, as in production.
+"""Starts of registrar, gates, signer, ledger and custody with a wrong configuration.
 
-Each ends with one sentence that says what and what to do, with the code of what an operator does
-about it, and leaves nothing on any topic.
+Each ends with one sentence (what is wrong and what to do) and the exit code for the operator's
+action, and writes nothing to any topic.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from tests.harness.pipeline.secured import OWN, Secured, secured
 
 Ends: TypeAlias = Mapping[str, Ended]
 EVE = "eve"
-# Of every process one topic that it only reads and one that it writes.
+# For every process one topic that it only reads and one that it writes.
 READ = {
     "registrar": Topic.REGISTRY,
     "gates": Topic.SUBMITTED,
@@ -59,7 +59,7 @@ def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 @pytest.fixture
 def here(organisation: Secured) -> Iterator[Secured]:
-    """Give the organisation as it must be; afterwards nothing may have been written."""
+    """Yield a correct organisation; afterwards assert that nothing was written."""
     organisation.provision()
     yield organisation
     organisation.provision()
@@ -69,7 +69,7 @@ def here(organisation: Secured) -> Iterator[Secured]:
 
 
 def ended(here: Secured, *names: str, **said: Any) -> Ends:
-    """Run processes at once, each with its own certificate unless it is said otherwise."""
+    """Run processes in parallel, each with its own certificate unless another is given."""
     wanted = names or tuple(OWN)
     with ThreadPoolExecutor(len(wanted)) as pool:
         runs = {
@@ -88,7 +88,7 @@ def all_say(ends: Ends, code: ExitCode, *words: str) -> None:
 
 @contextmanager
 def changed(here: Secured, change: Callable[[Admin], Any]) -> Iterator[None]:
-    """Change topics or rights meanwhile."""
+    """Change topics or ACLs during the block."""
 
     async def run() -> None:
         async with Admin(here.admin) as admin:
@@ -189,7 +189,7 @@ def test_a_weaker_topic(here: Secured) -> None:
 
 
 def test_another_number_of_partitions(here: Secured) -> None:
-    """The ledger is told no number, but all keyed topics must have the same."""
+    """The ledger has no such setting, but all keyed topics must have the same number."""
     with changed(here, lambda _: delete(here, Topic.DECIDED)):
         asyncio.run(create(here, Topic.DECIDED, 3))
         ends = ended(here, "signer", "ledger")
@@ -218,7 +218,7 @@ def test_a_right_to_write_is_missing(here: Secured) -> None:
 
 
 def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
-    """The gates' group and the signer's transactions."""
+    """ACLs on the gates' group and the signer's transactional id."""
     unseen = {Resource.GROUP, Resource.TRANSACTIONAL_ID}
 
     async def take(admin: Admin) -> None:

@@ -1,4 +1,4 @@
-"""At start the registry and the keys are as many as the signer's state has seen, or it halts."""
+"""At start, registry and keys must match the counts in the signer's state, else it halts."""
 
 import secrets
 from dataclasses import replace
@@ -23,7 +23,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 
 def load(pipeline: Pipeline, **more: int) -> None:
-    """Load everything anew beside a slot that has seen ``more`` than it has, or fewer."""
+    """Load everything with a slot state whose counts differ by ``more``."""
     runner = pipeline.runner
     registry = Registry(runner.stage.registry.trust_root)
     operations = replace(runner.slot.operations, registry=registry, vault=VaultRegister())

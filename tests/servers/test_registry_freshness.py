@@ -1,4 +1,4 @@
-"""A slot judges nothing before it reaches its head, and nobody signs heads without a key."""
+"""A slot decides nothing before it has read up to its head; heads need the registrar's key."""
 
 from typing import Any
 

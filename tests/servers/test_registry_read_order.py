@@ -1,4 +1,4 @@
-"""What was registered before an intent is known when the intent is judged, however much it was."""
+"""A record registered before an intent is known when the intent is decided, at any volume."""
 
 import secrets
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_a_flood_is_read_in_bounded_batches_to_its_end(pipeline: Pipeline, topic
 
 
 class BusyInbox(SqliteLog):
-    """An inbox where somebody opens an account and orders a key just after a first read."""
+    """An inbox in which an account is opened and a key ordered just after the first read."""
 
     def surprise(self, after: Topic, *events: Outgoing) -> None:
         self._after, self._events = after, events

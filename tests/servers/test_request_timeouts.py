@@ -1,4 +1,4 @@
-"""A Kafka that seems to be gone, and one that is: what a process is told decides how it ends."""
+"""Requests to a Kafka that seems unreachable, or is: how a process ends."""
 
 import asyncio
 import time
@@ -21,13 +21,13 @@ from tests.harness.broker.ledger_kafka import (
 from tests.harness.broker.topics import await_unfenced
 
 REGISTRY = (Topic.REGISTRY, 0)
-ANSWER_MS_MAX = 4_000  # as REQUEST_MS_MAX, but shorter: how long is no part of the rule
+ANSWER_MS_MAX = 4_000  # like REQUEST_MS_MAX, but shorter
 
 
 def test_who_was_frozen_for_longer_than_it_waits_asks_again_where_a_topic_ends(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it thaws its time is over before it sees the answer that lies there."""
+    """After the freeze the timeout has expired before it reads the waiting response."""
     with own_topics() as broker:
         writer = KafkaWriter(broker)
         writer.send([Outgoing(Topic.REGISTRY, "", b"a record")])
@@ -41,10 +41,10 @@ async def end_asked_by_the_frozen(
     async with Reader(broker, {REGISTRY: 0}) as reader:
         await reader.ends()
         kafka.pause()
-        with monkeypatch.context() as hasty:  # for the first request alone
+        with monkeypatch.context() as hasty:  # for the first request only
             hasty.setattr(reader._offsets, "_request_timeout_ms", ANSWER_MS_MAX)  # noqa: SLF001 - nothing else bounds it
             asking = asyncio.create_task(reader.ends())
-            await asyncio.sleep(1)  # so that the request has gone out
+            await asyncio.sleep(1)  # so that the request has been sent
         assert not asking.done()
         kafka.resume()
         time.sleep(ANSWER_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
@@ -54,7 +54,7 @@ async def end_asked_by_the_frozen(
 def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever watches over processes starts those again that found nobody, and no others."""
+    """A supervisor restarts processes that found no server, and no others."""
     with own_topics() as broker:
         asyncio.run(without_the_topic(kafka, broker, monkeypatch))
 
@@ -75,7 +75,7 @@ async def without_the_topic(kafka: Kafka, broker: Broker, monkeypatch: pytest.Mo
 
 
 def be_hasty(monkeypatch: pytest.MonkeyPatch, sender: Sender) -> None:
-    """Shorten every bound on an answer of a sender that is connected."""
+    """Shorten every timeout of a connected sender."""
     client = sender._producer.client  # noqa: SLF001 - its bounds are set when it is made
     monkeypatch.setattr(producer, "REQUEST_MS_MAX", ANSWER_MS_MAX)
     monkeypatch.setattr(client, "_request_timeout_ms", ANSWER_MS_MAX)

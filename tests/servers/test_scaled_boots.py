@@ -1,4 +1,4 @@
-"""Lives of signers on Kafka: on record before an outcome names one, and fetched by customers."""
+"""Boots of signers on Kafka: recorded before an outcome names one, and fetched by customers."""
 
 import json
 import secrets

@@ -1,4 +1,4 @@
-"""What the processes show of themselves, against what happened."""
+"""The metrics of the processes, compared with the events on the topics."""
 
 import asyncio
 import secrets
@@ -66,7 +66,7 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
 
 
 def test_nobody_waits_for_the_markers_of_transactions(scaled: Scaled, trader: Producer) -> None:
-    """They take offsets, and no reader ever gets them: as lag they would look like a stall."""
+    """Markers take offsets but are never delivered; counted as lag they would look like a stall."""
     broker, value = scaled.broker, trader.signed("in-transactions")
     topic = broker.names.of(Topic.SUBMITTED)
 
@@ -87,7 +87,7 @@ def test_nobody_waits_for_the_markers_of_transactions(scaled: Scaled, trader: Pr
 
 
 def await_idle(scaled: Scaled) -> None:
-    """Wait until no process says that anything waits, or has waited."""
+    """Wait until no process reports lag."""
     ends_at_s = time.monotonic() + IDLE_S_MAX
     while waiting := {
         (name, metric, *place): value
@@ -102,7 +102,7 @@ def await_idle(scaled: Scaled) -> None:
 
 
 def kept(scaled: Scaled) -> int:
-    """Return how many records the ledger's topics hold."""
+    """Return the number of records on the ledger's topics."""
     kept = (topic for topic, spec in TOPICS.items() if spec.in_ledger)
     return sum(len(on_kafka(scaled.broker)(topic)) for topic in kept)
 
@@ -112,7 +112,7 @@ def by_reason(events: list[Json]) -> dict[tuple[str, str], float]:
 
 
 def without_verdicts(envelope: bytes) -> bytes:
-    """Return a clearance that no gate has seen, as whoever writes to every topic may."""
+    """Return a clearance that no gate has seen, as a writer to every topic can make."""
     opened = Envelope.decode(envelope)
     name = intent_digest(opened.body())
     return Clearance(id=name, intent=name, envelope=opened, verdicts=()).encode()

@@ -1,4 +1,4 @@
-"""The pipeline on Kafka: gates and signer as processes, judged from outside by other libraries."""
+"""The pipeline on Kafka: gates and signer as processes, checked with other libraries."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader:
 def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
     scaled: Scaled, trader: Producer
 ) -> None:
-    """Two signers of one slot: the older one wakes up after the newer has done its work."""
+    """Two signers of one slot: the older one resumes after the newer one has signed."""
     for name in ("signer", "gates"):
         scaled.start(name)
     submit(scaled, trader.signed("0", value_wei=VALUE_WEI))
@@ -90,7 +90,7 @@ def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
 def test_an_agent_registered_a_moment_ago_is_known_everywhere(
     scaled: Scaled, trader: Producer
 ) -> None:
-    """Gates and signer read the registry to its end before they refuse a stranger."""
+    """Gates and signer read the registry to its end before they reject an unknown agent."""
     for name in ("signer", "gates"):
         scaled.start(name)
     submit(scaled, trader.signed("first"))
@@ -105,7 +105,7 @@ def test_an_agent_registered_a_moment_ago_is_known_everywhere(
 def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
     scaled: Scaled, trader: Producer
 ) -> None:
-    """Whoever writes to every topic may put clearances before the signer; it decides itself."""
+    """A writer to every topic can send clearances to the signer, which decides itself."""
     scaled.start("signer")
     forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
     envelopes = [trader.signed("ok"), trader.signed("no", to=STRANGER), forged.signed("forged")]
@@ -118,7 +118,7 @@ def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
 
 
 def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> None:
-    """The registry is followed behind the scenes: the gate's own look may find nothing new."""
+    """A background reader follows the registry, so the gate's own read may find nothing new."""
     late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
     trust, sent = scaled.folder.trust(), list[Outgoing]()
     at = partition_of(ACCOUNT, trust.partitions)

@@ -1,4 +1,4 @@
-"""A signer that got a new key, or was taken back: what it decided stays decided, and proven."""
+"""A signer with a new key, or a revoked one: earlier decisions stay valid and provable."""
 
 import base64
 import secrets
@@ -57,7 +57,7 @@ CHARGED = Point(1, Api.END, When.AFTER)
 
 
 def change_key(folder: Folder) -> str:
-    """Give the signer another key, as its operator would, and return that."""
+    """Give the signer a new key, as its operator would, and return it."""
     held, seed = open_signer_keys(folder), secrets.token_bytes(32)
     root = open_local_kms(folder.root_key, secrets.token_bytes)
     sealed = seal_identity(root, folder.trust().org, SIGNER, bytearray(seed + held.state_key))
@@ -77,7 +77,7 @@ def register_key(folder: Folder, key: str) -> None:
 
 
 def die_before_signing(folder: Folder, intent: bytes) -> Registry:
-    """Kill a pipeline that has pinned an intent; return the registry that it did it under."""
+    """Kill a pipeline that has pinned an intent; return the registry at that time."""
     dying: Pipeline = open_pipeline(folder, log=DiesBeforeSigning)
     dying.submit(intent)
     with pytest.raises(Crash):
@@ -87,7 +87,7 @@ def die_before_signing(folder: Folder, intent: bytes) -> Registry:
 
 
 def register(folder: Folder, registry: Registry, *entries: Entry) -> None:
-    """Append records behind those of a registry, while nothing runs."""
+    """Append records to a registry while no process runs."""
     with closing(SqliteLog(folder.inbox, registry.partitions)) as inbox:
         for entry in entries:
             raw = registry_record(folder, registry, entry)
@@ -101,7 +101,7 @@ def signer_set(folder: Folder, *, active: bool) -> ServiceSet:
 
 
 def withdrawn(trader: Producer) -> Iterator[Entry]:
-    """Take from an agent all that its intents rely on."""
+    """Revoke everything that an agent's intents rely on."""
     yield agent_entry(trader.signer, active=False)
     yield PolicySet(
         policy_id="standard", policy=POLICY.model_copy(update={"tx_max_value_eth": "0"})
@@ -137,7 +137,7 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
 def test_what_a_former_key_says_of_the_future_halts_no_start(
     folder: Folder, trader: Producer
 ) -> None:
-    """The ledger never forgets it, so no start would ever get past it."""
+    """The ledger keeps it for ever, so otherwise every start would halt."""
     former = open_signer_keys(folder).identity
     with connect(folder.path) as node:
         submit(node, trader.signed("a"))
@@ -160,7 +160,7 @@ def test_what_a_former_key_says_of_the_future_halts_no_start(
 
 
 def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folder) -> None:
-    """So that what a former key answers to it is known for a thief's."""
+    """So an event of a revoked key for a later order is recognised as a thief's."""
     with connect(folder.path) as node:
         admin = operator.Admin(node, folder.admin(), wall_ms())
         operator.provision(admin, operator.KeyTarget(ACCOUNT, "keys/new"))
@@ -224,7 +224,7 @@ def test_a_signer_with_a_key_that_nobody_registered_halts(
 
 
 class TestAnIdleSignerOnKafka:
-    """It ends at its start: when work comes, nobody looks."""
+    """It ends at its start, before any intent arrives."""
 
     def ends(self, scaled: Scaled, *words: str) -> None:
         before = len(scaled.audit())
@@ -258,20 +258,20 @@ class TestAnIdleSignerOnKafka:
         self.ends(scaled, "use the root file it was wrapped with")
 
     def test_that_trusts_another_organisation(self, scaled: Scaled, tmp_path: Path) -> None:
-        """It must not write down as refused what is simply not its own."""
+        """It must not record another organisation's intents as refused."""
         scaled.folder = make_folder(tmp_path / "other", [])
         self.ends(scaled, "holds no registry of the organisation that this data folder trusts")
 
 
 class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
-    """It is killed when its charge is committed; what is registered next it knows at its start."""
+    """It is killed after its charge is committed; its restart reads later registry records."""
 
     @pytest.fixture
     def charged(self, scaled: Scaled, trader: Producer) -> Iterator[Scaled]:
         with closing(KafkaProxy(int(scaled.servers.rpartition(":")[2]))) as proxy:
             scaled.doors["signer"] = f"127.0.0.1:{proxy.port}"
             scaled.start_all()
-            # The key is made when the signer is at work, in a transaction that is not meant.
+            # The signer creates the key in an earlier transaction, which must not count here.
             until(lambda: bool(on_kafka(scaled.broker)(Topic.VAULT)))
             proxy.arm(CHARGED, partial(scaled.kill, "signer"))
             scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("a"))])
@@ -280,7 +280,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
             yield scaled
 
     def made(self, scaled: Scaled) -> list[bytes]:
-        """Return every outcome that was ever sent, committed or not."""
+        """Return every outcome ever sent, committed or not."""
         return on_kafka(scaled.broker, "read_uncommitted")(Topic.OUTCOMES)
 
     def test_and_was_taken_back_meanwhile_signs_nothing(self, charged: Scaled) -> None:

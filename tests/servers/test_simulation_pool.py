@@ -61,7 +61,7 @@ def pool() -> Iterator[SimulatorPool]:
 
 @pytest.fixture
 def hasty() -> Iterator[SimulatorPool]:
-    """Give a pool for calls that are to time out."""
+    """Yield a pool for calls that must time out."""
     with SimulatorPool([HOSTILE], LIMITS) as pool:
         yield pool
 
@@ -203,7 +203,9 @@ def test_a_worker_that_is_stopped_is_replaced_at_its_bound() -> None:
         os.kill(worker, signal.SIGSTOP)
         await_frozen(worker)
         started_s = time.monotonic()
-        answers = pool.run([biggest], DEADLINE_MS)  # the socket cannot hold it: send blocks, too
+        answers = pool.run(
+            [biggest], DEADLINE_MS
+        )  # larger than the socket's buffer, so that send blocks, too
 
         assert time.monotonic() - started_s < PATIENCE_S
         assert code(answers[0]) in {"simulation_timeout", "simulation_failed"}
@@ -216,7 +218,7 @@ def test_one_accounts_slow_calls_do_not_starve_another() -> None:
     with SimulatorPool([HOSTILE], PoolLimits(workers_max=2, timeout_ms=1_000)) as pool:
         pool.run([TRANSFER] * 2, DEADLINE_MS)
         started_s = time.monotonic()
-        answers = pool.run(slow + quick, deadline_ms=5_000)  # half of what the slow ones want
+        answers = pool.run(slow + quick, deadline_ms=5_000)  # half of the slow calls' time
 
     assert time.monotonic() - started_s < PATIENCE_S
     assert set(codes(answers[:20])) == {"simulation_timeout"}

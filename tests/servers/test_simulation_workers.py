@@ -1,4 +1,4 @@
-"""The pool's worker processes: how they start, what they know, and how they end."""
+"""The pool's worker processes: start, inherited state and end."""
 
 import os
 import signal
@@ -75,7 +75,7 @@ def test_an_interrupt_during_a_run_leaves_no_answer_to_the_wrong_call() -> None:
 
 
 def test_workers_that_cannot_start_are_an_answer_and_not_a_hang() -> None:
-    limits = PoolLimits(memory_bytes_max=16 * 1024 * 1024)  # less than an interpreter needs
+    limits = PoolLimits(memory_bytes_max=16 * 1024 * 1024)  # less memory than an interpreter needs
     with SimulatorPool([HOSTILE], limits) as pool:
         answers = pool.run([TRANSFER] * 3, DEADLINE_MS)
 
@@ -98,7 +98,7 @@ def test_an_interpreter_that_is_gone_is_an_answer_too(
 
 
 def _impostor(folder: Path, behaviour: str) -> str:
-    """Write a program that starts like a worker and then does something else."""
+    """Write a program that starts like a worker and then misbehaves."""
     program = folder / "impostor"
     program.write_text(
         f"#!{sys.executable}\n"
@@ -190,7 +190,7 @@ def test_a_worker_inherits_no_secret_and_no_open_file(
         group = os.getpgid(worker)
         files = {link.readlink().name for link in Path(f"/proc/{worker}/fd").iterdir()}
 
-    assert group != os.getpgid(0)  # or Ctrl-C in a terminal would end it before its owner
+    assert group != os.getpgid(0)  # otherwise Ctrl-C in a terminal would end it before its owner
     assert b"KMS_TOKEN" not in environment
     assert "vault" not in files
 

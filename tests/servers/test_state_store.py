@@ -1,4 +1,4 @@
-"""What the signer's memory relies on, of the fake in the tests and of the real store alike."""
+"""The contract of the signer's state store, tested on the fake and on the real store."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ Commit: TypeAlias = Callable[[Sequence[StateWrite]], None]
 
 @dataclass
 class Opened:
-    """A store, how its owner commits to it, and what comes back after a restart."""
+    """A store, with functions to commit to it and to restart it."""
 
     store: StateStore
     commit: Commit
@@ -65,7 +65,7 @@ def in_sqlite(folder: Path) -> Iterator[Opened]:
 
 
 def in_kafka(_: Path) -> Iterator[Opened]:
-    """Stand for the topic by what compaction keeps of it: the newest record of each key."""
+    """Simulate compaction of the topic: keep the newest record of each key."""
     store, topic = StateTable(), dict[bytes, Record]()
 
     def commit(writes: Sequence[StateWrite]) -> None:
@@ -116,7 +116,7 @@ def test_a_later_write_replaces_and_a_removal_removes(opened: Opened) -> None:
     for store in (opened.store, opened.reopened()):
         assert store.get(ONE) == b"new"
         assert dict(store.live_of("treasury")) == {ONE: b"new"}
-    opened.commit([StateWrite(TWO, None)])  # what is gone may go again
+    opened.commit([StateWrite(TWO, None)])  # removing a missing record is allowed
     assert opened.store.get(TWO) is None
 
 
@@ -162,7 +162,7 @@ def test_records_may_be_read_while_others_are_written(opened: Opened) -> None:
 
 
 def test_a_signer_s_whole_life_fits_the_store(opened: Opened) -> None:
-    """Sign, forget, restart: every proof holds on what the store gives back."""
+    """Sign, forget, restart: the loaded state passes every check."""
     _, registry = registered()
     memory = Memory(opened.store, SEALER, SLOT)
     keys = provisioned(registry)

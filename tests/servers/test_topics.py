@@ -1,4 +1,4 @@
-"""``sixgate topics`` on a real broker: nothing there, something weaker, something in the way."""
+"""``sixgate topics`` on a real broker: missing, weaker and conflicting topics."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CLI = ForkedCommandLine(None)
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    """Give names on a broker under which nothing is there."""
+    """Yield names on a broker without topics."""
     with own_broker() as broker:
         yield broker
 

@@ -1,7 +1,7 @@
-"""Two organisations on one cluster: each prefix has a whole pipeline, and neither sees the other.
+"""Two organisations on one cluster: each prefix has its own pipeline, isolated from the other.
 
-Both have the same name, so that without their prefixes every topic, group and transactional id
-would be the same.
+Both have the same name, so that without prefixes every topic, group and transactional id would be
+the same.
 """
 
 import secrets
@@ -67,7 +67,8 @@ def test_both_sign_at_once_and_neither_fences_the_other(members: list[Member]) -
         assert member.has_signed(INTENTS)
     one, other = members
     one.scaled.stop("signer")
-    one.scaled.start("signer")  # which fences whoever has its transactional id
+    # With the same transactional id this would fence the other signer.
+    one.scaled.start("signer")
     one.scaled.await_ready("signer")
     for member in members:
         member.submit("second")

@@ -1,7 +1,7 @@
-"""Records of another schema version, and of a type that nobody knows, on every topic.
+"""Records of another schema version or an unknown type, on every topic.
 
-Whoever reads them neither ends nor takes them for something else: each becomes an event or a row,
-and what comes after it goes on.
+A reader neither ends nor misinterprets them: each becomes an event or a row, and later records are
+processed.
 """
 
 from collections.abc import Callable, Iterator
@@ -65,9 +65,9 @@ def test_they_end_as_events_and_everything_else_goes_on(
 
 
 def strange(scaled: Scaled, trader: Producer, change: Change) -> Iterator[Outgoing]:
-    """Yield for every topic that is read a record that would be fine but for its version or type.
+    """Yield for every input topic a record that is valid except for its version or type.
 
-    What is signed is signed by whom it should be.
+    Signed records have valid signatures.
     """
     body = trader.intent("strange").encode()
     kind = INTENT_TYPE.replace("intent.v1", "intent.v0" if change is older else "wish.v1")

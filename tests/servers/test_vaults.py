@@ -1,4 +1,4 @@
-"""Vaults through the ``Api``: one contract, embedded and on Kafka, where backups come back too."""
+"""Vaults through the ``Api``: one contract, embedded and on Kafka; on Kafka also restores."""
 
 import secrets
 from collections.abc import Iterator

@@ -123,7 +123,7 @@ def test_there_is_one_report_in_two_seconds() -> None:
     assert machine.count == 2
 
 
-def test_a_signer_that_has_not_started_speaks_for_nobody() -> None:
+def test_a_signer_that_has_not_started_gives_no_evidence() -> None:
     machine = Machine()
     assert refused(opened(machine, Time(), started=False)) == "attestation_busy"
     assert machine.count == 0
@@ -136,7 +136,7 @@ def test_a_signer_that_has_not_started_speaks_for_nobody() -> None:
         (PlatformBusyError("the host throttles reports"), "attestation_busy"),
     ],
 )
-def test_a_platform_that_fails_is_told_and_left_alone_for_a_while(
+def test_a_platform_failure_is_reported_and_retried_after_a_pause(
     failure: Exception, code: str
 ) -> None:
     machine, time = Machine(), Time()
@@ -149,7 +149,7 @@ def test_a_platform_that_fails_is_told_and_left_alone_for_a_while(
     service.attestation(NONCE)
 
 
-def test_a_second_customer_does_not_wait_behind_the_first() -> None:
+def test_a_second_customer_is_refused_instead_of_queued() -> None:
     begun, go_on = threading.Event(), threading.Event()
     machine = Machine()
     service = opened(machine, Time())
@@ -235,7 +235,7 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
     assert (asyncio.run(asked()), machine.count) == (413, 0)
 
 
-def test_a_process_that_is_not_attested_says_so() -> None:
+def test_a_process_without_attestation_reports_it() -> None:
     async def asked() -> None:
         async with page(None) as port:
             await asyncio.to_thread(fetch, Address(HOST, port), NONCE)
@@ -245,7 +245,7 @@ def test_a_process_that_is_not_attested_says_so() -> None:
     assert caught.value.code == "not_attested"
 
 
-def test_where_nobody_listens_is_told() -> None:
+def test_a_port_without_a_listener_is_reported() -> None:
     with pytest.raises(ApiError) as caught:
         fetch(Address(HOST, free_port()), NONCE)
     assert caught.value.code == "connection_lost"

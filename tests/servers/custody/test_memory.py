@@ -1,7 +1,7 @@
-"""A core dump after a key was used and closed: is any layer of its custody still in memory?
+"""Checks process memory after a key was used and closed: no layer of its custody may remain.
 
-A child process opens a key as the signer does and then reads its own memory. The needles reach it
-masked, and are compared masked, so that looking for a key does not put one there.
+A child process opens a key as the signer does and then reads its own memory. Search patterns
+are passed and compared masked, so that the search does not put a key into memory.
 """
 
 import json
@@ -62,9 +62,9 @@ def masked(secret: bytes) -> str:
 
 
 def found(tmp_path: Path, *, close: bool) -> dict[str, int]:
-    """Seal a key, let a child open and use it, and count what the child finds of every layer.
+    """Seal a key, let a child open and use it, and count the child's findings per layer.
 
-    One look per process: a look copies what it finds to places where the next would find it.
+    One search per process: a search copies its findings to places where the next would find them.
     """
     root_path, random_bytes = tmp_path / "root.key", Stream("memory")
     create_root_file(root_path, random_bytes)
@@ -95,7 +95,7 @@ LINUX = pytest.mark.skipif(
 
 
 @LINUX
-def test_while_a_key_is_open_only_it_and_the_root_are_in_memory(tmp_path: Path) -> None:
+def test_only_the_open_key_and_the_root_are_in_memory_while_a_key_is_open(tmp_path: Path) -> None:
     counts = found(tmp_path, close=False)
     assert counts["root"] > 0
     assert counts["secret"] > 0
@@ -107,7 +107,7 @@ def test_after_a_key_is_closed_no_layer_of_it_is_left_in_memory(tmp_path: Path) 
     assert found(tmp_path, close=True) == {"root": 0, "kek": 0, "dek": 0, "secret": 0}
 
 
-def test_a_handle_that_is_still_open_at_exit_wipes_its_buffer() -> None:
+def test_a_handle_open_at_exit_wipes_its_buffer() -> None:
     program = """
 import atexit
 from signer.custody.handle import KeyHandle

@@ -1,4 +1,4 @@
-"""A process with keys leaves no core file and lets nobody in; each try is a process of its own."""
+"""A process with keys leaves no core file and denies access; each test uses its own process."""
 
 import resource
 import signal
@@ -32,7 +32,7 @@ def told(code: str) -> Sequence[str]:
     return done.stdout.split()
 
 
-def test_core_files_are_forbidden_for_good_and_for_children_too() -> None:
+def test_core_files_are_disabled_permanently_and_for_children() -> None:
     assert told(
         "import resource, subprocess, sys\n"
         "from signer.custody.process import forbid_core_files\n"
@@ -43,7 +43,7 @@ def test_core_files_are_forbidden_for_good_and_for_children_too() -> None:
     ) == ["0", "0", "0", "0"]
 
 
-def test_an_undumpable_process_says_so() -> None:
+def test_an_undumpable_process_reports_it() -> None:
     assert told(
         "import ctypes\n"
         "from signer.custody.process import forbid_inspection\n"
@@ -52,7 +52,7 @@ def test_an_undumpable_process_says_so() -> None:
     ) == ["1", "True", "0"]
 
 
-def test_whoever_opens_the_signers_keys_is_undumpable_first() -> None:
+def test_a_process_is_undumpable_before_it_opens_the_signers_keys() -> None:
     assert told(
         "import ctypes\n"
         "from pathlib import Path\n"
@@ -65,7 +65,7 @@ def test_whoever_opens_the_signers_keys_is_undumpable_first() -> None:
     ) == ["0"]
 
 
-def test_whoever_imports_a_key_is_undumpable_before_it_is_read() -> None:
+def test_a_process_is_undumpable_before_it_reads_a_key_to_import() -> None:
     assert told(
         "import ctypes\n"
         "from sixgate.cli.app import app\n"
@@ -134,7 +134,7 @@ print(locked, kib >= 64 << 10, unbounded, unbounded or before == bounds())
     [(0, 0), (0, 65536), (65536, 65536), (0, "resource.RLIM_INFINITY"), ("before", "before")],
 )
 @pytest.mark.parametrize("powerless", [True, False])
-def test_memory_is_locked_where_no_bound_can_make_an_allocation_fail(
+def test_memory_is_locked_if_no_limit_can_make_an_allocation_fail(
     soft: int | str, most: int | str, *, powerless: bool
 ) -> None:
     if soft == "before":

@@ -1,4 +1,4 @@
-"""docs/operations.md makes certificates that its brokers take for the principals."""
+"""The commands of docs/operations.md make certificates that brokers map to the principals."""
 
 import re
 import shutil
@@ -20,7 +20,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
 @pytest.mark.parametrize("principal", Principal)
-def test_its_commands_make_what_its_rule_maps_to(principal: Principal, tmp_path: Path) -> None:
+def test_the_pages_commands_make_certificates_that_its_rule_maps_to_principals(
+    principal: Principal, tmp_path: Path
+) -> None:
     commands = COMMANDS.replace("gates", principal)
     subprocess.run(
         ["bash", "-ec", commands],  # noqa: S607 - bash of the machine
@@ -36,6 +38,6 @@ def test_its_commands_make_what_its_rule_maps_to(principal: Principal, tmp_path:
     assert found[1] == principal
 
 
-def test_the_other_order_is_nobody() -> None:
+def test_the_reverse_order_of_names_maps_to_no_principal() -> None:
     assert not re.fullmatch(RULE, "OU=kafka,CN=gates")
     assert not re.fullmatch(RULE, "CN=gates,OU=kafka,O=acme")

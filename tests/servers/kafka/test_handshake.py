@@ -1,4 +1,4 @@
-"""A broker that hangs up without an alert goes away; it has not refused a certificate."""
+"""A broker that closes a handshake without a TLS alert is unreachable; it refused nothing."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from streams.kafka.errors import KafkaBusError, KafkaDeniedError, KafkaUnreachab
 from streams.kafka.handshake import diagnose_tls
 from tests.harness.broker.listener import Listener
 
-RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close at once, by RST
+RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close immediately, with RST
 
 
 def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBusError:
@@ -43,13 +43,15 @@ def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBu
 
 @pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("shakes", [False, True])
-def test_who_hangs_up_is_unreachable(tmp_path: Path, *, shakes: bool, resets: bool) -> None:
+def test_a_broker_that_closes_the_connection_is_unreachable(
+    tmp_path: Path, *, shakes: bool, resets: bool
+) -> None:
     fault = told(tmp_path, Authority(tmp_path).file, shakes=shakes, resets=resets)
     assert isinstance(fault, KafkaUnreachableError)
     assert str(tmp_path / "broker.pem") in str(fault)
 
 
-def test_who_does_not_believe_us_denies(tmp_path: Path) -> None:
+def test_a_broker_that_rejects_our_certificate_denies(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other").file
     assert isinstance(told(tmp_path, other, shakes=True, resets=False), KafkaDeniedError)

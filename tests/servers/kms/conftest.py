@@ -1,4 +1,4 @@
-"""The stand-ins of the clouds' KMSs, shared by the contract and what each cloud adds to it."""
+"""The fakes of the clouds' KMSs, for the tests of the contract and of each cloud."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What only one cloud's KMS can do wrong, or offers besides the contract."""
+"""Faults and features of single clouds' KMSs, beyond the common contract."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ OAEP_256_OF_RSA_2048_BYTES = 190
 AN_HOUR_S = 3600
 
 
-def test_google_s_answers_with_a_wrong_checksum_count_for_nothing(gcp: GcpRig) -> None:
+def test_google_answers_with_a_wrong_checksum_are_corrupt(gcp: GcpRig) -> None:
     kms = gcp.kms()
     wrapped = kms.wrap(KEY, CONTEXT)
     with gcp.server.faults.on(Fault.BAD_CHECKSUM):
@@ -54,7 +54,7 @@ def test_google_s_answers_with_a_wrong_checksum_count_for_nothing(gcp: GcpRig) -
             kms.unwrap(wrapped, CONTEXT)
 
 
-def test_what_google_did_not_compare_is_not_taken_as_wrapped(gcp: GcpRig) -> None:
+def test_a_wrap_whose_checksum_google_did_not_verify_is_corrupt(gcp: GcpRig) -> None:
     with (
         gcp.server.faults.on(Fault.UNVERIFIED),
         pytest.raises(CorruptError, match="Google Cloud KMS"),
@@ -62,7 +62,7 @@ def test_what_google_did_not_compare_is_not_taken_as_wrapped(gcp: GcpRig) -> Non
         gcp.kms().wrap(KEY, CONTEXT)
 
 
-def test_a_rotation_at_google_leaves_old_blobs_open(gcp: GcpRig, gcp_server: GcpStandIn) -> None:
+def test_old_blobs_open_after_a_rotation_at_google(gcp: GcpRig, gcp_server: GcpStandIn) -> None:
     kms = gcp.kms()
     old = kms.wrap(KEY, CONTEXT)
     gcp_server.rotate(gcp.key)
@@ -70,8 +70,8 @@ def test_a_rotation_at_google_leaves_old_blobs_open(gcp: GcpRig, gcp_server: Gcp
     assert kms.unwrap(old, CONTEXT) == kms.unwrap(new, CONTEXT) == KEY
 
 
-def test_a_connection_to_google_that_died_unseen_is_given_up_after_one_call(gcp: GcpRig) -> None:
-    """The kernel would repeat what nobody acknowledges for a quarter of an hour."""
+def test_a_silently_dead_connection_to_google_is_replaced_after_one_call(gcp: GcpRig) -> None:
+    """The kernel would retransmit for a quarter of an hour."""
     gcp.call_ms_max = 4_321
     kms = gcp.kms()
     kms.wrap(KEY, CONTEXT)
@@ -82,7 +82,7 @@ def test_a_connection_to_google_that_died_unseen_is_given_up_after_one_call(gcp:
 
 
 def connected_to(port: int) -> Iterator[socket.socket]:
-    """Yield this process's connections to a port on loopback."""
+    """Yield this process's connections to a loopback port."""
     for file in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(int(file.name)).st_mode):
@@ -91,16 +91,14 @@ def connected_to(port: int) -> Iterator[socket.socket]:
                         yield found
 
 
-def test_aws_is_told_the_names_of_the_vault_for_its_policies(
-    aws: AwsRig, aws_server: AwsStandIn
-) -> None:
+def test_aws_gets_the_vaults_names_for_its_policies(aws: AwsRig, aws_server: AwsStandIn) -> None:
     aws.kms().wrap(KEY, CONTEXT)
     told = aws_server.contexts[-1]
     assert (told["org"], told["vault"], told["layer"], told["v"]) == ("acme", "main", "kek", "1")
     assert told[DIGEST_NAME] == hashlib.sha256(CONTEXT).hexdigest()
 
 
-def test_no_field_of_a_context_passes_for_its_digest() -> None:
+def test_no_context_field_can_replace_the_contexts_digest() -> None:
     forged = b'{"context-sha256":"00","a":1}'
     assert encryption_context(forged) == {
         "a": "1",
@@ -108,8 +106,10 @@ def test_no_field_of_a_context_passes_for_its_digest() -> None:
     }
 
 
-def test_moto_by_itself_agrees_on_all_that_it_enforces(aws: AwsRig, aws_server: AwsStandIn) -> None:
-    """Without our proxy, and so without the states of keys."""
+def test_moto_alone_agrees_on_everything_that_it_enforces(
+    aws: AwsRig, aws_server: AwsStandIn
+) -> None:
+    """This test bypasses our proxy, so keys have no states."""
     port = aws_server.moto.port
     kms, stranger = aws.at(aws.key, port), aws.at(aws.other_key, port)
     wrapped = aws.kms().wrap(KEY, CONTEXT)
@@ -132,7 +132,7 @@ def test_an_id_names_the_same_key_as_its_arn(aws: AwsRig) -> None:
     assert aws.at(aws.key.rpartition("/")[2]).unwrap(wrapped, CONTEXT) == KEY
 
 
-def test_a_key_of_aws_s_that_signs_or_encrypts_to_the_public_wraps_nothing(
+def test_an_aws_key_for_signing_or_public_key_encryption_wraps_nothing(
     aws: AwsRig, aws_server: AwsStandIn
 ) -> None:
     for usage in ("ENCRYPT_DECRYPT", "SIGN_VERIFY"):
@@ -140,7 +140,7 @@ def test_a_key_of_aws_s_that_signs_or_encrypts_to_the_public_wraps_nothing(
         assert kms.check() == KeyStatus(KeyState.DISABLED, ProtectionLevel.HSM)
 
 
-def test_no_proxy_sees_the_keys_that_were_to_stay_on_this_machine(
+def test_no_http_proxy_gets_keys_sent_to_a_local_endpoint(
     aws: AwsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[bytes] = []
@@ -159,7 +159,7 @@ def test_no_proxy_sees_the_keys_that_were_to_stay_on_this_machine(
     assert seen == []
 
 
-def test_aws_s_own_variables_lead_to_no_endpoint_without_tls(
+def test_aws_environment_variables_select_no_endpoint_without_tls(
     aws: AwsRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"):
@@ -168,18 +168,16 @@ def test_aws_s_own_variables_lead_to_no_endpoint_without_tls(
     assert client.meta.endpoint_url == "https://kms.eu-central-2.amazonaws.com"
 
 
-def test_azure_s_vault_never_sees_what_is_wrapped(
-    azure: AzureRig, azure_server: AzureStandIn
-) -> None:
+def test_azure_never_sees_the_wrapped_secret(azure: AzureRig, azure_server: AzureStandIn) -> None:
     azure.kms().wrap(bytes(PLAINTEXT_BYTES_MAX), CONTEXT)
     assert azure_server.plaintexts_sent == 0
 
 
-def test_what_is_wrapped_for_azure_fits_its_smallest_key() -> None:
+def test_a_value_wrapped_for_azure_fits_its_smallest_key() -> None:
     assert hashlib.sha256().digest_size + PLAINTEXT_BYTES_MAX <= OAEP_256_OF_RSA_2048_BYTES
 
 
-def test_a_vault_whose_certificate_nobody_vouches_for_is_unavailable(azure: AzureRig) -> None:
+def test_a_vault_with_an_untrusted_certificate_is_unavailable(azure: AzureRig) -> None:
     section = azure.settings(azure.key, None).azure
     assert section is not None
     strangers = AzureSection(**section.model_dump() | {"ca": None})
@@ -188,7 +186,7 @@ def test_a_vault_whose_certificate_nobody_vouches_for_is_unavailable(azure: Azur
 
 
 @pytest.mark.parametrize("dates_s", [{"exp": -AN_HOUR_S}, {"nbf": AN_HOUR_S}], ids=str)
-def test_an_azure_key_outside_its_dates_still_unwraps_and_wraps_no_more(
+def test_an_azure_key_outside_its_dates_unwraps_but_does_not_wrap(
     azure: AzureRig, azure_server: AzureStandIn, dates_s: dict[str, int]
 ) -> None:
     kms = azure.kms()
@@ -203,17 +201,15 @@ def test_an_azure_key_outside_its_dates_still_unwraps_and_wraps_no_more(
     assert kms.unwrap(wrapped, CONTEXT) == KEY
 
 
-def test_an_azure_key_is_known_however_its_name_is_written(
-    azure: AzureRig, azure_server: AzureStandIn
-) -> None:
-    """A vault takes names in any case, and answers with its own."""
+def test_azure_key_names_are_case_insensitive(azure: AzureRig, azure_server: AzureStandIn) -> None:
+    """A vault's names are case-insensitive; its responses have the original spelling."""
     key = azure_server.add_key("root")
     kms = azure.at(key.replace("/root/", "/Root/"))
     assert kms.unwrap(kms.wrap(KEY, CONTEXT), CONTEXT) == KEY
 
 
 class RefusingClient:
-    """The SDK's client of a vault that refuses with a body of its own."""
+    """The SDK's client of a vault that refuses with the given body."""
 
     def __init__(self, body: str) -> None:
         self._answer: Any = SimpleNamespace(reason="", status_code=403, text=lambda: body)
@@ -235,7 +231,7 @@ class RefusingClient:
     ],
     ids=str,
 )
-def test_azure_s_refusals_are_told_apart_by_their_codes_however_deep(
+def test_azure_refusals_are_distinguished_by_their_nested_codes(
     inner: object, kind: type[CustodyError]
 ) -> None:
     body = json.dumps({"error": {"code": "Forbidden", "message": "", "innererror": inner}})
@@ -244,7 +240,7 @@ def test_azure_s_refusals_are_told_apart_by_their_codes_however_deep(
 
 
 @pytest.mark.parametrize("body", ["", '{"error": {"code": "Forb', "{}"])
-def test_a_refusal_of_azure_s_that_was_cut_says_nothing(body: str) -> None:
+def test_a_truncated_azure_refusal_has_no_code(body: str) -> None:
     with pytest.raises(KmsUnavailableError):
         refused_by_azure(body).check()
 

@@ -1,4 +1,4 @@
-"""Data keys in shares behind three clouds' own SDKs, while one or two of the clouds misbehave."""
+"""Data keys in shares in three clouds, through their SDKs; one or two clouds fail or lie."""
 
 import secrets
 import socket
@@ -45,7 +45,7 @@ CAUSES = {
 
 @dataclass
 class ThreeClouds:
-    """A root key in each cloud; ``holders`` uses open adapters, unless a restart is played."""
+    """A root key in each cloud; ``holders`` uses open adapters unless a restart is simulated."""
 
     rigs: dict[str, CloudRig]
     reports: list[ProviderFailure] = field(default_factory=list)
@@ -54,7 +54,7 @@ class ThreeClouds:
         return self.holders_by({name: self.rigs[name].kept() for name in providers_of(mode)})
 
     def holders_anew(self, mode: CustodyMode = MODE) -> Holders:
-        """Open every adapter anew, as after a restart and with the bounds of now."""
+        """Open new adapters, as after a restart, with the current timeouts."""
         return self.holders_by({name: self.rigs[name].kms() for name in providers_of(mode)})
 
     def holders_by(self, roots: Mapping[str, RootKms]) -> Holders:
@@ -62,11 +62,11 @@ class ThreeClouds:
         return Holders(root_kms(), providers)
 
     def told(self, opening: Opening) -> list[ProviderFailure]:
-        """Return which failures were told, by a read or, when it had not waited, after it."""
+        """Return the failures that were reported, by the read or later."""
         return [*opening.failures, *self.reports]
 
     def holders_with_first(self, first: str) -> Holders:
-        """Return holders of whom one answers, or fails, before the others are asked."""
+        """Return holders of which one answers or fails before the others are called."""
         taken = Event()
         roots = {name: After(self.rigs[name].kept(), taken) for name in NAMES}
         providers = [Provider(name, kms, self.reports.append) for name, kms in roots.items()]
@@ -83,7 +83,7 @@ class ThreeClouds:
 
 
 class TakenFuture(Future[bytes | bytearray]):
-    """A future that sets an event when the reader looks at how it ended."""
+    """A future that sets an event when the reader gets its result."""
 
     def __init__(self, taken: Event) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class TakenFuture(Future[bytes | bytearray]):
 
 
 class First(Provider):
-    """A provider that sets an event when the reader takes its answer, or its failure."""
+    """A provider that sets an event when the reader gets its answer or failure."""
 
     __slots__ = ("_taken",)
 
@@ -119,7 +119,7 @@ class First(Provider):
 
 @dataclass
 class After:
-    """A root that is asked once the reader has taken the answer of another."""
+    """A root that is called after the reader has got the answer of another one."""
 
     inner: RootKms
     taken: Event
@@ -168,7 +168,7 @@ def read(holders: Holders, sealing: Sealing, mode: CustodyMode = MODE) -> Openin
 
 
 @pytest.mark.parametrize("mode", PROVIDED)
-def test_a_secret_in_shares_is_read_after_a_restart(mode: CustodyMode, clouds: ThreeClouds) -> None:
+def test_a_split_secret_is_read_after_a_restart(mode: CustodyMode, clouds: ThreeClouds) -> None:
     sealing = sealed(clouds, mode)
     assert read(clouds.holders_anew(mode), sealing, mode).secret == SECRET
     shares = {share.provider: share.blob for share in sealing.sealed.wrapped_shares}
@@ -178,7 +178,7 @@ def test_a_secret_in_shares_is_read_after_a_restart(mode: CustodyMode, clouds: T
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fault", CAUSES)
-def test_one_cloud_that_fails_or_lies_is_survived_and_named(
+def test_a_read_survives_one_failing_or_lying_cloud_and_names_it(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     holders = clouds.holders_with_first(name)
@@ -192,7 +192,7 @@ def test_one_cloud_that_fails_or_lies_is_survived_and_named(
     ("name", "fault"),
     [("gcp", Fault.BAD_CHECKSUM), ("aws", Fault.OTHER_KEY), ("azure", Fault.OTHER_KEY)],
 )
-def test_an_answer_that_fails_its_proof_is_survived_and_named(
+def test_a_read_survives_one_answer_that_fails_verification_and_names_it(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     holders = clouds.holders_with_first(name)
@@ -204,7 +204,7 @@ def test_an_answer_that_fails_its_proof_is_survived_and_named(
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fault", SILENT)
-def test_a_cloud_that_hangs_keeps_nobody_waiting_and_is_told_of_when_it_is_given_up(
+def test_a_hanging_cloud_delays_no_read_and_is_reported_after_its_timeout(
     name: str, fault: Fault, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     with clouds.on({name: fault}):
@@ -226,7 +226,7 @@ def check_given_up(clouds: ThreeClouds, opening: Opening, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_cloud_that_never_ends_its_handshake_keeps_nobody_waiting(
+def test_a_cloud_that_never_ends_its_handshake_delays_no_read(
     name: str, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     rig, hasty = clouds.rigs[name], ThreeClouds(clouds.rigs)
@@ -242,7 +242,7 @@ def test_a_cloud_that_never_ends_its_handshake_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_cloud_that_is_slow_is_neither_waited_for_nor_told_of(
+def test_a_slow_cloud_is_neither_waited_for_nor_reported(
     name: str, clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     holders = clouds.holders()
@@ -253,7 +253,7 @@ def test_a_cloud_that_is_slow_is_neither_waited_for_nor_told_of(
 
 
 @pytest.mark.parametrize("down", [*combinations(NAMES, 2)])
-def test_two_clouds_down_open_nothing_and_leave_nothing_for_the_next_read(
+def test_two_clouds_down_open_nothing_and_no_share_is_kept(
     down: tuple[str, str], clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     (sound,) = set(NAMES) - set(down)
@@ -264,12 +264,12 @@ def test_two_clouds_down_open_nothing_and_leave_nothing_for_the_next_read(
             with pytest.raises(QuorumError, match="1 of 2") as caught:
                 read(holders, sealing)
             assert {each.provider for each in caught.value.failures} == set(down)
-            assert asked.asked > before  # no share was kept from the read before
+            assert asked.asked > before  # no share of the previous read was kept
     assert read(holders, sealing).secret == SECRET
 
 
 @pytest.mark.parametrize("silent", [*combinations(NAMES, 2)])
-def test_two_clouds_that_hang_end_the_read_at_their_time_out(
+def test_two_hanging_clouds_end_the_read_at_their_timeout(
     silent: tuple[str, str], clouds: ThreeClouds, sealing: Sealing
 ) -> None:
     for name in silent:
@@ -282,7 +282,7 @@ def test_two_clouds_that_hang_end_the_read_at_their_time_out(
     }
 
 
-def test_two_clouds_that_lie_open_nothing(clouds: ThreeClouds, sealing: Sealing) -> None:
+def test_two_lying_clouds_open_nothing(clouds: ThreeClouds, sealing: Sealing) -> None:
     holders = clouds.holders()
     lying = dict.fromkeys(NAMES[:2], Fault.OTHER_PLAINTEXT)
     with clouds.on(lying), pytest.raises(SharesMismatchError):
@@ -291,7 +291,7 @@ def test_two_clouds_that_lie_open_nothing(clouds: ThreeClouds, sealing: Sealing)
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.OTHER_PLAINTEXT])
-def test_nothing_is_sealed_while_a_cloud_would_not_give_its_share_back(
+def test_nothing_is_sealed_if_a_cloud_would_not_return_its_share(
     name: str, fault: Fault, clouds: ThreeClouds
 ) -> None:
     with clouds.on({name: fault}), pytest.raises(QuorumError) as caught:
@@ -301,7 +301,7 @@ def test_nothing_is_sealed_while_a_cloud_would_not_give_its_share_back(
 
 @pytest.mark.parametrize("old", NAMES)
 @pytest.mark.parametrize("new", NAMES)
-def test_a_vaults_key_moves_from_one_clouds_root_to_anothers(
+def test_a_vault_key_moves_from_one_clouds_root_to_anothers(
     old: str, new: str, clouds: ThreeClouds
 ) -> None:
     context = in_mode("envelope").vault_context

@@ -1,4 +1,4 @@
-"""Who asks a cloud: found without retries, and never in the way of a call."""
+"""Cloud credentials: found without retries and without delaying calls."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def no_credentials(aws_server: AwsStandIn, monkeypatch: pytest.MonkeyPatch) -> I
 
 @contextmanager
 def failing_service() -> Iterator[tuple[str, list[str]]]:
-    """Yield the address of a service that can say nothing, and what it was asked."""
+    """Yield the address of a service that always fails, and the requests it got."""
     asked: list[str] = []
 
     class Failing(Handler):
@@ -56,7 +56,7 @@ def failing_service() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.usefixtures("no_credentials")
-def test_the_service_that_gives_aws_its_credentials_is_asked_once(
+def test_the_credential_service_of_aws_is_called_once(
     aws: AwsRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = tmp_path / "token"
@@ -78,7 +78,7 @@ def test_without_credentials_aws_denies(aws: AwsRig) -> None:
 
 
 @pytest.mark.parametrize("named", ["in the settings", "in the environment"])
-def test_a_service_account_of_google_s_asks_nobody_for_a_token(
+def test_a_google_service_account_needs_no_token_request(
     named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = rsa.generate_private_key(65537, 2048)
@@ -98,13 +98,13 @@ def test_a_service_account_of_google_s_asks_nobody_for_a_token(
     with failing_service() as (address, asked):
         file.write_text(json.dumps(account | {"token_uri": address}))
         credentials = gcp_credentials(section)
-        AuthMetadataPlugin(credentials, Request())  # as the SDK's channel takes them
+        AuthMetadataPlugin(credentials, Request())  # the form that the SDK's channel takes
         credentials.before_request(Request(), "POST", "https://cloudkms.googleapis.com/", headers)
     assert headers["authorization"].startswith("Bearer ey")
     assert asked == []
 
 
-def test_azure_denies_another_token(azure: AzureRig, tmp_path: Path) -> None:
+def test_azure_denies_a_wrong_token(azure: AzureRig, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.touch(mode=0o600)
     token.write_text("of somebody else")
@@ -115,10 +115,10 @@ def test_azure_denies_another_token(azure: AzureRig, tmp_path: Path) -> None:
         providers(KmsSettings(azure=other))["azure"]().check()
 
 
-def test_a_machine_s_identity_service_that_fails_is_asked_once(
+def test_a_failing_identity_service_of_a_machine_is_called_once(
     azure: AzureRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Left to itself Azure's client asks for over a minute, in the thread of one call."""
+    """By default Azure's client retries for over a minute, in the thread of one call."""
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "managedidentitycredential")

@@ -1,4 +1,4 @@
-"""What every KMS adapter promises, held to all four: software, and three clouds' SDKs."""
+"""The contract of KMS adapters, tested on all four: software and three clouds' SDKs."""
 
 import logging
 import socket
@@ -42,7 +42,7 @@ CONTEXT = b'{"account":"treasury","org":"acme","vault":"main","version":3}'
 CLOUDS = ("gcp", "aws", "azure")
 SILENT = (Fault.HANG, Fault.DRIP)
 UNWRAPPED_S_MAX = 60
-LATEST_S = HANG_S_MAX / 2  # generous: that it does not wait for the server is what counts
+LATEST_S = HANG_S_MAX / 2  # generous: the test only checks that it does not wait for the server
 
 
 def rig_of(name: str, request: pytest.FixtureRequest) -> LocalRig | CloudRig:
@@ -75,7 +75,7 @@ def shared(request: pytest.FixtureRequest) -> CloudRig:
 
 @pytest.fixture
 def cloud(shared: CloudRig) -> CloudRig:
-    """Lend a cloud whose keys stay as they are: making keys takes longer than most tests."""
+    """Yield a cloud whose keys no test changes: making keys takes longer than most tests."""
     shared.take_time()
     return shared
 
@@ -89,24 +89,24 @@ def fresh(request: pytest.FixtureRequest) -> CloudRig:
 
 
 class TestEveryKms:
-    def test_gives_back_every_size_it_promises(self, kms: ProviderKms) -> None:
+    def test_unwraps_every_supported_size(self, kms: ProviderKms) -> None:
         for size_bytes in range(1, PLAINTEXT_BYTES_MAX + 1):
             plaintext = bytes(range(size_bytes))
             wrapped = kms.wrap(bytearray(plaintext), CONTEXT)
             assert kms.unwrap(wrapped, CONTEXT) == plaintext
 
     @pytest.mark.parametrize("size_bytes", [0, PLAINTEXT_BYTES_MAX + 1, 191])
-    def test_refuses_sizes_beyond_its_promise(self, kms: ProviderKms, size_bytes: int) -> None:
+    def test_refuses_unsupported_sizes(self, kms: ProviderKms, size_bytes: int) -> None:
         with pytest.raises(ValueError, match="1 to 64 bytes"):
             kms.wrap(bytes(size_bytes), CONTEXT)
 
-    def test_hands_over_a_buffer_that_can_be_wiped(self, kms: ProviderKms) -> None:
+    def test_returns_a_buffer_that_can_be_wiped(self, kms: ProviderKms) -> None:
         assert isinstance(kms.unwrap(kms.wrap(KEY, CONTEXT), CONTEXT), bytearray)
 
     def test_never_wraps_to_the_same_blob_twice(self, kms: ProviderKms) -> None:
         assert kms.wrap(KEY, CONTEXT) != kms.wrap(KEY, CONTEXT)
 
-    def test_does_not_store_what_it_wraps_in_the_blob(self, kms: ProviderKms) -> None:
+    def test_the_blob_does_not_contain_the_plaintext(self, kms: ProviderKms) -> None:
         blob = kms.wrap(KEY, CONTEXT)
         assert KEY not in blob
         assert CONTEXT not in blob
@@ -120,9 +120,7 @@ class TestEveryKms:
             kms.unwrap(wrapped, context)
 
     @pytest.mark.parametrize("context", [b"", b"\xff", b"[1]", b'{"":"","a":"\xc3\xa9"}'])
-    def test_binds_a_context_that_is_no_canonical_one(
-        self, kms: ProviderKms, context: bytes
-    ) -> None:
+    def test_binds_a_context_that_is_not_canonical(self, kms: ProviderKms, context: bytes) -> None:
         wrapped = kms.wrap(KEY, context)
         assert kms.unwrap(wrapped, context) == KEY
         with pytest.raises(CorruptError):
@@ -148,9 +146,7 @@ class TestEveryKms:
         with pytest.raises((KmsKeyNotFoundError, CorruptError)):
             rig.kms().unwrap(wrapped, CONTEXT)
 
-    def test_keeps_its_name_and_shares_it_with_no_other_root(
-        self, rig: LocalRig | CloudRig
-    ) -> None:
+    def test_its_name_is_stable_and_unique(self, rig: LocalRig | CloudRig) -> None:
         assert rig.kms().key_id == rig.kms().key_id
         assert rig.kms().key_id != rig.other_kms().key_id
         assert 0 < len(rig.kms().key_id) <= 256
@@ -164,12 +160,12 @@ class TestEveryKms:
         with ThreadPoolExecutor(4) as threads:
             assert all(threads.map(round_trip, range(16)))
 
-    def test_what_one_process_wrapped_another_unwraps(self, rig: LocalRig | CloudRig) -> None:
+    def test_another_process_can_unwrap(self, rig: LocalRig | CloudRig) -> None:
         assert rig.kms().unwrap(rig.kms().wrap(KEY, CONTEXT), CONTEXT) == KEY
 
 
 class TestEveryCloud:
-    def test_says_what_guards_a_key_and_that_it_is_enabled(self, cloud: CloudRig) -> None:
+    def test_reports_protection_and_state_of_a_key(self, cloud: CloudRig) -> None:
         assert cloud.kms().check() == KeyStatus(KeyState.ENABLED, ProtectionLevel.HSM)
         software = cloud.at(cloud.software_key())
         assert software.check().protection is ProtectionLevel.SOFTWARE
@@ -186,7 +182,7 @@ class TestEveryCloud:
         fresh.server.enable(fresh.key)
         assert kms.unwrap(wrapped, CONTEXT) == KEY
 
-    def test_a_destroyed_key_is_told_so(self, fresh: CloudRig) -> None:
+    def test_a_destroyed_key_is_reported(self, fresh: CloudRig) -> None:
         kms = fresh.kms()
         wrapped = kms.wrap(KEY, CONTEXT)
         fresh.server.destroy(fresh.key)
@@ -218,7 +214,7 @@ class TestEveryCloud:
             (Fault.DRIP, KmsUnavailableError),
         ],
     )
-    def test_each_failure_has_its_kind_comes_in_time_and_passes(
+    def test_each_failure_has_its_type_is_raised_in_time_and_ends(
         self, cloud: CloudRig, fault: Fault, kind: type[CustodyError]
     ) -> None:
         kms, wrapped = opened_for(cloud, fault)
@@ -231,7 +227,7 @@ class TestEveryCloud:
         assert unwrapped_at_last(kms, wrapped) == KEY
 
     @pytest.mark.parametrize("fault", [Fault.CLOSE, Fault.FAIL, Fault.THROTTLE])
-    def test_what_failed_is_not_asked_again(self, cloud: CloudRig, fault: Fault) -> None:
+    def test_a_failed_call_is_not_retried(self, cloud: CloudRig, fault: Fault) -> None:
         kms = cloud.kms()
         wrapped = kms.wrap(KEY, CONTEXT)
         assert kms.unwrap(wrapped, CONTEXT) == KEY
@@ -252,7 +248,7 @@ class TestEveryCloud:
         with pytest.raises(KmsUnavailableError):
             cloud.at(cloud.key, port).check()
 
-    def test_a_server_that_accepts_and_says_nothing_is_unavailable(self, cloud: CloudRig) -> None:
+    def test_a_server_that_accepts_but_never_answers_is_unavailable(self, cloud: CloudRig) -> None:
         cloud.hurry()
         with socket.create_server(("127.0.0.1", 0)) as listener:
             began_s = time.monotonic()
@@ -268,16 +264,16 @@ class TestEveryCloud:
                 cloud.at(cloud.key, port).check()
             assert time.monotonic() - began_s < LATEST_S
 
-    def test_an_answer_for_another_key_counts_for_nothing(self, cloud: CloudRig) -> None:
+    def test_an_answer_for_another_key_is_corrupt(self, cloud: CloudRig) -> None:
         kms = cloud.kms()
         wrapped = kms.wrap(KEY, CONTEXT)
-        assert kms.unwrap(wrapped, CONTEXT) == KEY  # so that the client knows its key
+        assert kms.unwrap(wrapped, CONTEXT) == KEY  # so that the client has cached its key
         with cloud.server.faults.on(Fault.OTHER_KEY):
             with pytest.raises(CorruptError):
                 kms.check()
             with pytest.raises(CorruptError):
                 kms.wrap(KEY, CONTEXT)
-            if not isinstance(cloud, GcpRig):  # whose reply to Decrypt names no key
+            if not isinstance(cloud, GcpRig):  # whose reply to Decrypt has no key name
                 with pytest.raises(CorruptError):
                     kms.unwrap(wrapped, CONTEXT)
         assert kms.unwrap(wrapped, CONTEXT) == KEY  # a lie is not remembered
@@ -287,7 +283,7 @@ class TestEveryCloud:
             new_vault_key(cloud.kms(), HERE.vault_context, Stream())
 
     @pytest.mark.parametrize("fault", [None, *Fault])
-    def test_nothing_shows_the_key_whatever_fails(
+    def test_no_error_or_log_shows_the_key(
         self, cloud: CloudRig, fault: Fault | None, caplog: pytest.LogCaptureFixture
     ) -> None:
         kms, wrapped = opened_for(cloud, fault)
@@ -306,7 +302,7 @@ class TestEveryCloud:
 
 
 def opened_for(cloud: CloudRig, fault: Fault | None) -> tuple[ProviderKms, bytes]:
-    """Return an adapter that is to meet a fault, and what it wrapped when there was none."""
+    """Return an adapter for a test with a fault, and a blob that it wrapped before."""
     wrapped = cloud.kept().wrap(KEY, CONTEXT)
     if fault in SILENT:
         cloud.hurry()
@@ -314,7 +310,7 @@ def opened_for(cloud: CloudRig, fault: Fault | None) -> tuple[ProviderKms, bytes
 
 
 def unwrapped_at_last(kms: ProviderKms, wrapped: bytes) -> bytearray:
-    """Unwrap, again where an adapter in a hurry gave a busy machine too little time."""
+    """Unwrap; retry if the short timeout was too short for a busy machine."""
     ends_at_s = time.monotonic() + UNWRAPPED_S_MAX
     while time.monotonic() < ends_at_s:
         with suppress(KmsUnavailableError):
@@ -335,7 +331,7 @@ def black_hole() -> Iterator[int]:
 
 
 def attempts(kms: ProviderKms, wrapped: bytes) -> list[Callable[[], object]]:
-    """Everything that can be asked of a KMS, as the envelope asks."""
+    """Every operation of a KMS, as the envelope uses it."""
 
     def wrap() -> bytes:
         with wiping(bytearray(KEY)) as key:
@@ -346,7 +342,7 @@ def attempts(kms: ProviderKms, wrapped: bytes) -> list[Callable[[], object]]:
 
 @contextmanager
 def every_logger_at_debug(handler: logging.Handler) -> Iterator[None]:
-    """Turn on all that any library could log, as somebody would who looks for a fault."""
+    """Switch on every library's debug log, as someone does who looks for a fault."""
     loggers = [logging.getLogger(name) for name in logging.Logger.manager.loggerDict]
     before = [(logger, logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:

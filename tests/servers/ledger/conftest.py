@@ -13,7 +13,7 @@ from tests.harness.builders.ledger import engine
 def fresh(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], ClickHouse]]:
-    """Give a migrated database of its own at every call."""
+    """Yield a function that makes a new migrated database."""
     if request.param == "chdb":
         with engine(tmp_path_factory.mktemp("ledger")) as made:
             yield made

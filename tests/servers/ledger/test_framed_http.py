@@ -1,4 +1,4 @@
-"""Answers that a ClickHouse server would not give, or that ended within their headers."""
+"""Responses that ClickHouse would not send, or that end within their headers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +42,7 @@ Ask = Callable[[], BaseHTTPResponse]
 
 @contextmanager
 def asking(answer: bytes) -> Iterator[Ask]:
-    """Give how to ask a stand-in that answers so."""
+    """Yield a function that queries a fake server with this response."""
     with answering(answer) as port:
         pools = FramedPools(retries=False)
         yield lambda: pools.request("POST", f"http://{HOST}:{port}/", body=b"")
@@ -56,19 +56,22 @@ def test_a_whole_answer_is_given(answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("answer", WHOLE.values(), ids=WHOLE)
-def test_a_cut_answer_is_none(answer: bytes) -> None:
+def test_a_truncated_response_is_an_error(answer: bytes) -> None:
     for passed in range(len(answer)):
-        with asking(answer[:passed]) as ask, suppress(HTTPError):  # its very end is not missed
+        with (
+            asking(answer[:passed]) as ask,
+            suppress(HTTPError),
+        ):  # the final line break is not required
             assert ask().data in {b"ok", b"no"}
 
 
 @pytest.mark.parametrize("answer", UNFRAMED.values(), ids=UNFRAMED)
-def test_an_answer_without_an_end_is_none(answer: bytes) -> None:
+def test_an_endless_response_is_an_error(answer: bytes) -> None:
     with asking(answer) as ask, pytest.raises(ProtocolError, match="headers"):
         ask()
 
 
 @pytest.mark.parametrize("answer", FOREIGN.values(), ids=FOREIGN)
-def test_an_answer_of_something_else_is_none(answer: bytes) -> None:
+def test_a_response_of_another_protocol_is_an_error(answer: bytes) -> None:
     with asking(answer) as ask, pytest.raises(UnexpectedResponseError):
         ask()

@@ -1,4 +1,4 @@
-"""Exports are streamed, hold the period, and verify by themselves."""
+"""Exports are streamed, cover the period and verify without the ledger."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def exported(
 
 
 @pytest.mark.parametrize("form", [Format.CSV, Format.JSONL])
-def test_what_was_written_is_read_back_and_verifies(clickhouse: ClickHouse, form: Format) -> None:
+def test_an_export_can_be_read_back_and_verifies(clickhouse: ClickHouse, form: Format) -> None:
     rows = list(read_rows(io.BytesIO(exported(clickhouse, form))))
     assert rows == ROWS
     assert verify(rows, signers=[SIGNER_PUBLIC]).outcomes == 40
@@ -60,7 +60,7 @@ def test_parquet_holds_the_same_rows(clickhouse: ClickHouse) -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_pieces_make_no_difference(
+def test_the_chunk_size_makes_no_difference(
     clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch, form: Format
 ) -> None:
     monkeypatch.setattr(export_module, "PIECE_ROWS", 7)
@@ -74,7 +74,7 @@ def test_pieces_make_no_difference(
         assert list(read_rows(io.BytesIO(out.getvalue()))) == ROWS
 
 
-def test_a_period_is_a_part_that_verifies(clickhouse: ClickHouse, tmp_path: Path) -> None:
+def test_the_export_of_a_period_verifies(clickhouse: ClickHouse, tmp_path: Path) -> None:
     since_ms, until_ms = START_MS + 10_000, START_MS + 20_000
     raw = exported(clickhouse, Format.JSONL, since_ms, until_ms)
     rows = list(read_rows(io.BytesIO(raw)))
@@ -98,8 +98,8 @@ def test_a_period_without_records_is_an_empty_file(
         assert list(read_rows(io.BytesIO(raw))) == []
 
 
-def test_records_out_of_time_leave_no_hole(fresh: Fresh) -> None:
-    """A log's clock stepped back: the run between the period's records is whole."""
+def test_records_with_decreasing_times_leave_no_gap(fresh: Fresh) -> None:
+    """The log's clock stepped back: no row between the period's records is missing."""
     times = [10, 50, 20, 30, 90]
     records = [Record(Topic.AUDIT, 0, n, "", b"%d" % n, at_ms) for n, at_ms in enumerate(times)]
     clickhouse = filled(fresh(), records).clickhouse

@@ -1,4 +1,4 @@
-"""One process per folder, any thread, and what damaged or unwilling files do."""
+"""The embedded ledger: one process per folder, any thread, and damaged files."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ from tests.harness.builders.ledger import ORG, Pipeline, filled
 from tests.harness.pipeline.ledger_process import DONE, LedgerProcess
 
 
-def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+def test_a_second_process_gets_the_pid_that_holds_the_folder(tmp_path: Path) -> None:
     clickhouse = ClickHouse.embedded(tmp_path / "ledger")
     said = LedgerProcess(tmp_path, 1).finish()
     clickhouse.close()
@@ -66,7 +66,9 @@ def test_a_stale_lock_file_is_no_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a file in the way", "a parent that is a file"])
-def test_a_path_that_cannot_be_a_folder_is_said_in_a_sentence(tmp_path: Path, kind: str) -> None:
+def test_a_path_that_cannot_be_a_folder_is_reported_in_one_sentence(
+    tmp_path: Path, kind: str
+) -> None:
     (tmp_path / "taken").write_text("x")
     path = tmp_path / "taken" if kind == "a file in the way" else tmp_path / "taken" / "ledger"
     with pytest.raises(LedgerUnavailableError, match="could not be opened") as refused:
@@ -75,7 +77,9 @@ def test_a_path_that_cannot_be_a_folder_is_said_in_a_sentence(tmp_path: Path, ki
     assert len(str(refused.value)) < 500
 
 
-def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_half_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence_and_nothing_is_half_written(
+    tmp_path: Path,
+) -> None:
     assert LedgerProcess(tmp_path, 5).finish() == DONE
     said = LedgerProcess(tmp_path, 200, file_bytes_max=8192).finish()
     assert said.startswith("LedgerUnavailableError: ")
@@ -102,7 +106,7 @@ def data_files(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
 def test_one_changed_byte_of_a_file_does_not_verify(tmp_path: Path, where: float) -> None:
-    """The engine's own check sums find it, or rows are missing; silence is the only failure."""
+    """The engine's checksums detect it or rows are missing; it must not pass silently."""
     clickhouse = ClickHouse.embedded(tmp_path / "ledger")
     migrate(clickhouse)
     table = filled(clickhouse, Pipeline().run(40))
@@ -127,7 +131,7 @@ def test_one_changed_byte_of_a_file_does_not_verify(tmp_path: Path, where: float
     assert not held
 
 
-def test_a_lost_part_is_missed_by_whoever_remembers_the_head(tmp_path: Path) -> None:
+def test_a_lost_part_is_detected_against_a_remembered_head(tmp_path: Path) -> None:
     """The engine sets a broken part aside and starts without its rows."""
     clickhouse = ClickHouse.embedded(tmp_path / "ledger")
     migrate(clickhouse)

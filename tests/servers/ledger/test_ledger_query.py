@@ -37,7 +37,7 @@ query_refused = partial(pytest.raises, QueryRefusedError)
 def engines(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[ClickHouse, ClickHouse]]:
-    """Give who fills the ledger and who asks it; on a server, the user who may only read."""
+    """Yield a writer and a reader of the ledger; on a server, the read-only user."""
     if request.param == "chdb":
         with engine(tmp_path_factory.mktemp("ledger")) as fresh:
             yield (clickhouse := fresh()), clickhouse
@@ -299,7 +299,7 @@ def test_the_limits_cannot_be_moved(sql: ReadOnlySql, query: str) -> None:
     ],
 )
 def test_memory_time_rows_are_bounded(clickhouse: ClickHouse, query: str, reason: str) -> None:
-    limits = HASTY if "imeout" in reason else LIMITS  # a busy machine is slow with any query
+    limits = HASTY if "imeout" in reason else LIMITS  # on a busy machine every query is slow
     with closing(ReadOnlySql(clickhouse, limits)) as own, query_refused(match=reason):
         own.run(query)
 
@@ -337,7 +337,7 @@ def test_the_page_has_every_table_and_column(sql: ReadOnlySql) -> None:
         ("SELECT toUInt8('x')", "Cannot parse"),
     ],
 )
-def test_a_mistake_is_said_in_one_sentence(sql: ReadOnlySql, query: str, reason: str) -> None:
+def test_a_mistake_is_reported_in_one_sentence(sql: ReadOnlySql, query: str, reason: str) -> None:
     with query_refused(match=reason) as refused:
         sql.run(query)
     said = str(refused.value)
@@ -352,14 +352,14 @@ def test_text_reaches_the_parser_as_it_was_typed(clickhouse: ClickHouse, text: s
     assert clickhouse.rows("SELECT {q:String}", {"q": text}) == [(text,)]
 
 
-def test_the_connection_is_read_only_even_without_the_judgement(sql: ReadOnlySql) -> None:
+def test_the_connection_is_read_only_even_without_the_sql_check(sql: ReadOnlySql) -> None:
     connection = sql._connection  # noqa: SLF001 - the inner wall, tried by itself
     for command in ("CREATE TABLE t (a Int8) ENGINE=Log", "DROP TABLE ledger", "SET readonly=0"):
         with pytest.raises(LedgerUnavailableError, match=r"readonly|read-only|privileges"):
             connection.command(command)
 
 
-def test_several_threads_may_ask(clickhouse: ClickHouse) -> None:
+def test_several_threads_can_query(clickhouse: ClickHouse) -> None:
     answers: list[int] = []
 
     def ask() -> None:
@@ -378,10 +378,10 @@ def test_several_threads_may_ask(clickhouse: ClickHouse) -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"max_result_rows": 1000, "result_overflow_mode": "throw"}]
 )
-def test_an_answer_never_holds_what_a_failed_query_had_answered(
+def test_a_response_never_contains_rows_of_a_failed_query(
     clickhouse: ClickHouse, settings: dict[str, int | str]
 ) -> None:
-    """The engine keeps it and puts it before the next answer of the same connection."""
+    """The engine would keep it and prepend it to the connection's next response."""
     endless = "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r"
     connection = clickhouse.new_connection(settings)
     for failing in (endless, "SELECT throwIf(number = 900000), number FROM numbers(1000000)"):

@@ -1,4 +1,4 @@
-"""What each role may do on a server: every role tries every action."""
+"""The rights of each role on a server: every role tries every action."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ from tests.harness.builders.ledger import ORG, Pipeline, filled
 WRITER, READER, DDL = ROLES
 NOT_GRANTED, READ_ONLY, SETTING_BOUND, DDL_PROHIBITED = 497, 164, 452, 392
 HASHED = "seq, prev_hash, hash, topic, partition, offset, key, at_ms, event_id, body"
-# Who may; everybody else must be refused. Rights over somebody else's tables are nobody's.
+# The allowed roles; all others must be refused. No role has rights on other tables.
 ACTIONS: dict[str, set[str]] = {
     f"SELECT {HASHED} FROM ledger LIMIT 1": {WRITER, READER, DDL},  # noqa: S608 - our own names
     "SELECT agent FROM ledger LIMIT 1": {READER, DDL},
@@ -74,7 +74,7 @@ def roles(admin: ClickHouse, ledger_server: LocalServer) -> dict[str, ClickHouse
 
 @pytest.mark.parametrize("role", [*ROLES, "default"])
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_role_does_what_it_may_and_nothing_else(
+def test_each_role_has_exactly_its_rights(
     roles: dict[str, ClickHouse], action: str, role: str
 ) -> None:
     if role in ACTIONS[action]:
@@ -95,10 +95,10 @@ def test_a_wrong_password_opens_nothing(
     assert "wrong" not in str(refused.value) + repr(stranger)
 
 
-def test_the_ddl_role_migrates_and_the_others_find_it_done(
+def test_the_ddl_role_migrates_and_other_roles_find_the_tables(
     admin: ClickHouse, roles: dict[str, ClickHouse]
 ) -> None:
-    admin.command("TRUNCATE TABLE migrations")  # an action above wrote into it
+    admin.command("TRUNCATE TABLE migrations")  # an action above wrote to it
     assert migrate(roles[DDL]) > 0
     assert migrate(roles[DDL]) == 0
     refuse_unmigrated(roles[WRITER])
@@ -136,13 +136,13 @@ def test_users_queries_run_as_the_reader_only(roles: dict[str, ClickHouse]) -> N
         "allow_ddl = 1",
     ],
 )
-def test_the_reader_cannot_raise_its_bounds(roles: dict[str, ClickHouse], setting: str) -> None:
+def test_the_reader_cannot_raise_its_limits(roles: dict[str, ClickHouse], setting: str) -> None:
     query = f"SELECT count() FROM ledger SETTINGS {setting}"  # noqa: S608 - our own list
     assert code_of(roles[READER], query) in {READ_ONLY, SETTING_BOUND, DDL_PROHIBITED}
 
 
 def code_of(clickhouse: ClickHouse, sql: str) -> int | None:
-    """Return the code with which the server refuses a statement."""
+    """Return the server's error code for a refused statement."""
     with pytest.raises(LedgerUnavailableError) as refused:
         clickhouse.command(sql)
     cause = refused.value.__cause__

@@ -1,4 +1,4 @@
-"""The sink between a log and the table: where it goes on, and when it refuses to."""
+"""The sink between a log and the table: where it continues, and when it refuses to."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ NOW_MS = 1_790_000_777_000
 
 
 class Ledger:
-    """A table, a log and the file of heads, from which sinks are made again and again."""
+    """A table, a log and the file of heads; tests make several sinks from them."""
 
     def __init__(self, clickhouse: ClickHouse, folder: Path) -> None:
         self.table = LedgerTable(clickhouse, ORG)
@@ -49,7 +49,7 @@ class Ledger:
         self.log.records = list(self.pipeline.records)
 
     def verify(self) -> int:
-        """Verify with both, against every published head, and return the number of rows."""
+        """Verify with both verifiers against every published head; return the number of rows."""
         heads = [HEAD_KEY.open(envelope) for envelope in self.heads.heads()]
         hashes = {head.sequence: bytes.fromhex(head.hash[2:]) for head in heads}
         rows = verify(self.table.clickhouse, heads).rows
@@ -73,7 +73,7 @@ def drain(made: Sink) -> int:
     return total
 
 
-def test_every_record_becomes_a_row_and_the_head_says_so(ledger: Ledger) -> None:
+def test_every_record_becomes_a_row_covered_by_the_head(ledger: Ledger) -> None:
     ledger.log_intents(10)
     assert drain(ledger.sink()) == len(ledger.log.records)
     assert ledger.verify() == len(ledger.log.records)
@@ -89,7 +89,7 @@ def test_an_empty_log_makes_no_row_and_no_head(ledger: Ledger) -> None:
     assert ledger.heads.last() is None
 
 
-def test_a_new_sink_goes_on_where_the_table_ends(ledger: Ledger) -> None:
+def test_a_new_sink_continues_where_the_table_ends(ledger: Ledger) -> None:
     for count in (1, 3, 2):
         ledger.log_intents(count)
         drain(ledger.sink())
@@ -131,7 +131,7 @@ def test_hostile_records_are_kept_by_digest_and_all_verifies(ledger: Ledger) -> 
     assert ledger.verify() == len(ledger.log.records)
 
 
-def test_a_failed_insert_ends_the_sink_and_a_new_one_goes_on(
+def test_a_failed_insert_ends_the_sink_and_a_new_one_continues(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ordering, "BATCH_ROWS_MAX", 20)
@@ -169,7 +169,7 @@ def test_a_head_that_cannot_be_published_ends_the_step(ledger: Ledger) -> None:
     assert ledger.verify() == len(ledger.log.records)
 
 
-def test_a_second_sink_on_one_table_finds_out(ledger: Ledger) -> None:
+def test_a_second_sink_on_one_table_is_detected(ledger: Ledger) -> None:
     ledger.log_intents(1)
     first = ledger.sink()
     assert first.step() == 9
@@ -180,8 +180,8 @@ def test_a_second_sink_on_one_table_finds_out(ledger: Ledger) -> None:
     assert ledger.verify() == len(ledger.log.records)
 
 
-def test_what_a_dead_sinks_server_finishes_late_takes_nobodys_place(ledger: Ledger) -> None:
-    """Who is told that another took its place is not started again, and here there is none."""
+def test_a_late_insert_of_a_dead_sink_is_not_reported_as_taken_over(ledger: Ledger) -> None:
+    """It must not end as taken over, or no supervisor would restart it: there is no other sink."""
     ledger.log_intents(1)
     dead, new = ledger.sink(), ledger.sink()
     assert dead.step() == 9
@@ -192,7 +192,7 @@ def test_what_a_dead_sinks_server_finishes_late_takes_nobodys_place(ledger: Ledg
     assert ledger.verify() == len(ledger.log.records)
 
 
-def test_a_log_that_lost_its_beginning_is_no_gap_where_the_ledger_has_read(ledger: Ledger) -> None:
+def test_a_log_whose_read_part_was_deleted_has_no_gap(ledger: Ledger) -> None:
     ledger.log_intents(3)
     drain(ledger.sink())
     ledger.log.first[Topic.SUBMITTED, 0] = 3
@@ -228,7 +228,7 @@ def test_a_new_partition_that_has_lost_its_beginning_halts_it(ledger: Ledger) ->
 
 
 def test_a_log_older_than_the_ledger_halts_it(ledger: Ledger) -> None:
-    """Yesterday's copy of the log: what it takes now would be skipped as already read."""
+    """With an old copy of the log, new records would be skipped as already read."""
     ledger.log_intents(3)
     drain(ledger.sink())
     ledger.log.records = ledger.log.records[:9]
@@ -279,6 +279,6 @@ def test_records_of_one_partition_keep_their_order_whatever_their_times(ledger: 
     assert ledger.verify() == 5
 
 
-def test_every_refusal_is_one_of_the_tree() -> None:
+def test_every_error_belongs_to_the_exception_tree() -> None:
     for kind in (LedgerGapError, LedgerRewrittenError, LedgerConflictError, LedgerUnavailableError):
         assert issubclass(kind, LedgerError)

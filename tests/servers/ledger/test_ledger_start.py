@@ -1,4 +1,4 @@
-"""Starting the ledger's process where something is wrong: one sentence, an exit code, no row."""
+"""The ledger's process with wrong settings ends with one sentence, an exit code and no row."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -62,7 +62,7 @@ def one_sentence(told: str) -> bool:
     return len(lines) == 1 and "Traceback" not in told
 
 
-def test_tables_that_nobody_made(rig: Rig) -> None:
+def test_missing_tables(rig: Rig) -> None:
     code, told = said("run", rig.config())
     assert (code, one_sentence(told)) == (ExitCode.HALTED, True)
     assert "sixgate ledger migrate" in told
@@ -79,7 +79,7 @@ def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse
     assert said("migrate", rig.config(), **ddl) == (ExitCode.OK, again)
 
 
-def test_a_server_that_is_not_there(rig: Rig) -> None:
+def test_a_missing_server(rig: Rig) -> None:
     port = free_port()
     code, told = said("run", rig.config(port=port))
     assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
@@ -94,7 +94,7 @@ def test_a_wrong_password_is_not_repeated(rig: Rig) -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_a_broker_that_is_not_there(rig: Rig) -> None:
+def test_a_missing_broker(rig: Rig) -> None:
     servers = f"127.0.0.1:{free_port()}"
     code, told = said("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
     assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
@@ -119,7 +119,7 @@ def test_a_key_that_others_can_read(rig: Rig) -> None:
 
 
 class TestHeads:
-    """Heads in the kept file and on Kafka, where anybody may have written."""
+    """Heads in the local file and on Kafka, where others may have written."""
 
     @pytest.fixture
     def loop(self) -> Iterator[LoopThread]:
@@ -131,7 +131,7 @@ class TestHeads:
         with closing(KafkaHeads(loop, broker)) as heads:
             yield heads
 
-    def test_the_newest_of_ours_is_found_behind_what_others_wrote(
+    def test_our_newest_head_is_found_before_records_of_others(
         self, kafka_heads: KafkaHeads, broker: Broker, tmp_path: Path
     ) -> None:
         heads = PublishedHeads(HeadFile(tmp_path / "heads.jsonl"), kafka_heads, HEAD_KEY.open)

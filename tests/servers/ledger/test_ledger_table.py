@@ -1,4 +1,4 @@
-"""The table in the real engine: what it stores, and what it refuses to store."""
+"""The table in the real engine: what it stores, and what it refuses."""
 
 import hashlib
 import threading
@@ -73,15 +73,15 @@ def test_batches_follow_each_other(table: LedgerTable) -> None:
     assert verify(table.clickhouse).rows == 4
 
 
-def test_a_batch_on_an_old_tip_is_a_conflict(table: LedgerTable) -> None:
+def test_a_batch_on_an_old_tip_conflicts(table: LedgerTable) -> None:
     table.append(batch_of(EMPTY, [event(0)]))
     with pytest.raises(LedgerConflictError, match="one writer"):
         table.append(batch_of(EMPTY, [event(1)]))
     assert table.tip().rows == 1
 
 
-def test_a_batch_on_a_tip_where_no_batch_ever_began_is_a_conflict(table: LedgerTable) -> None:
-    """No token can drop it, because none was ever sent for that row."""
+def test_a_batch_on_a_tip_within_a_batch_conflicts(table: LedgerTable) -> None:
+    """No token deduplicates it, because none was ever sent for that row."""
     table.append(batch_of(EMPTY, [event(n) for n in range(3)]))
     stale = batch_of(Tip(1, hashes(EMPTY, [event(0)])[0]), [event(9)])
     with pytest.raises(LedgerConflictError, match="one writer"):
@@ -89,10 +89,10 @@ def test_a_batch_on_a_tip_where_no_batch_ever_began_is_a_conflict(table: LedgerT
     assert verify(table.clickhouse).rows == 3
 
 
-def test_of_two_writers_on_one_tip_the_later_finds_out(
+def test_the_later_of_two_writers_on_one_tip_gets_a_conflict(
     table: LedgerTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both have looked before either inserts: the token drops one, reading back tells it."""
+    """Both read the tip before either inserts: the token drops one, and reading back shows it."""
     mine, theirs = batch_of(EMPTY, [event(0)]), batch_of(EMPTY, [event(1)])
     insert = ClickHouse.insert_arrow
 
@@ -115,7 +115,7 @@ def test_a_batch_sent_twice_is_stored_once(table: LedgerTable) -> None:
     assert len(list(table.rows())) == batch.tip.rows
 
 
-def test_a_lost_answer_is_settled_by_reading_back(
+def test_a_lost_response_is_resolved_by_reading_back(
     table: LedgerTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     insert = ClickHouse.insert_arrow
@@ -139,10 +139,10 @@ def test_a_lost_request_is_raised(table: LedgerTable, monkeypatch: pytest.Monkey
     assert table.tip() == EMPTY
 
 
-def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on(
+def test_a_server_refuses_a_delayed_insert_after_the_chain_moved_on(
     table: LedgerTable,
 ) -> None:
-    """Under a token the engine has long forgotten; a process's own engine has no other writer."""
+    """Its token has expired in the engine. The embedded engine has no other writer."""
     if table.clickhouse.in_process:
         return
     held_up = batch_of(EMPTY, [event(7)])
@@ -160,9 +160,7 @@ def test_a_server_refuses_an_insert_that_was_held_up_until_the_chain_had_gone_on
 
 
 @pytest.mark.parametrize("field", Row._fields)
-def test_a_row_that_does_not_hash_to_what_it_says_is_not_stored(
-    table: LedgerTable, field: str
-) -> None:
+def test_a_row_with_a_wrong_hash_is_not_stored(table: LedgerTable, field: str) -> None:
     (row,) = chained([event(0)._replace(key="treasury")], Tip(0, bytes(range(32))))
     value = getattr(row, field)
     other: dict[str, Any] = {field: value + 1 if isinstance(value, int) else value[1:] + value[:1]}
@@ -183,7 +181,7 @@ def test_a_query_aid_cannot_be_supplied(table: LedgerTable) -> None:
 
 
 def test_batches_meet_the_table_partitions_edge(table: LedgerTable) -> None:
-    """A chain that stands one row before the edge goes on behind it; one batch may not."""
+    """A chain may cross the edge between two batches, but not within one batch."""
     base = Tip(PARTITION_ROWS - 1, b"p" * 32)
     send(table, batch_of(base, [event(0)]))
     with pytest.raises(LedgerUnavailableError, match="Too many partitions"):
@@ -210,7 +208,7 @@ HOSTILE: dict[str, object] = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_body_never_blocks_the_ledger(table: LedgerTable, body: object) -> None:
-    """Such bodies are made opaque or kept; here they go in whatever ``entry_of`` would say."""
+    """``entry_of`` would make some of them opaque; this test inserts all of them as they are."""
     raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     table.append(batch_of(EMPTY, [event(0, raw), event(1)]))
     assert next(table.rows()).body == raw
@@ -244,7 +242,7 @@ def test_bodies_come_back_byte_for_byte(table: LedgerTable) -> None:
 
 
 def test_every_thread_may_read_and_write(fresh: Fresh) -> None:
-    """The writer on a thread of its own, readers with and without a connection of theirs."""
+    """A writer thread, and readers with and without their own connection."""
     clickhouse = fresh()
     table, errors, stop = LedgerTable(clickhouse, ORG), list[Exception](), threading.Event()
 
@@ -292,7 +290,7 @@ def test_migrating_twice_does_nothing(fresh: Fresh) -> None:
     ]
 
 
-def test_a_crash_between_two_statements_is_mended_by_the_next_start(fresh: Fresh) -> None:
+def test_the_next_start_repairs_a_crash_between_two_statements(fresh: Fresh) -> None:
     clickhouse = fresh()
     clickhouse.command("DELETE FROM migrations WHERE number = 2")
     clickhouse.command("DROP VIEW trail")
@@ -307,7 +305,7 @@ def test_tables_of_a_newer_version_are_left_alone(fresh: Fresh) -> None:
         migrate(clickhouse)
 
 
-def test_tables_of_another_text_are_left_alone(fresh: Fresh) -> None:
+def test_tables_of_another_migration_text_are_left_alone(fresh: Fresh) -> None:
     clickhouse = fresh()
     clickhouse.command("DELETE FROM migrations WHERE number = 1")
     clickhouse.command("INSERT INTO migrations VALUES (1, 'ledger', 'other')")
@@ -318,7 +316,9 @@ def test_tables_of_another_text_are_left_alone(fresh: Fresh) -> None:
 def test_a_process_holds_one_folder_at_a_time(tmp_path: Path, fresh: Fresh) -> None:
     table = filled(fresh(), Pipeline().run(3))
     if not table.clickhouse.in_process:
-        ClickHouse.embedded(tmp_path / "second").close()  # servers hold no folder of ours
+        ClickHouse.embedded(
+            tmp_path / "second"
+        ).close()  # with a server this process opens no folder
         return
     with pytest.raises(LedgerUnavailableError, match="cannot connect with different path"):
         ClickHouse.embedded(tmp_path / "second")
@@ -326,6 +326,6 @@ def test_a_process_holds_one_folder_at_a_time(tmp_path: Path, fresh: Fresh) -> N
 
 
 def send(table: LedgerTable, batch: Batch, name: str = "first") -> None:
-    """Insert without looking, as a confused writer does."""
+    """Insert without checking the tip, as a faulty writer does."""
     stream = pa.BufferReader(batch.stream)
     table.clickhouse.insert_arrow("ledger", COLUMNS, stream, name, only_if="1")

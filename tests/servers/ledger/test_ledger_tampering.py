@@ -48,7 +48,7 @@ def clickhouse(fresh: Fresh) -> ClickHouse:
 
 
 class Found(NamedTuple):
-    """What both verifiers say; None is that all holds."""
+    """Return the finding of both verifiers; None if the ledger verifies."""
 
     sql: tuple[int, str] | None
     python: tuple[int, str] | None
@@ -69,7 +69,7 @@ def found(clickhouse: ClickHouse, *heads: LedgerHead) -> Found:
 
 
 def stored(clickhouse: ClickHouse) -> list[Row]:
-    """Read every row there is, also a second one of a number."""
+    """Read every row, including duplicates of a number."""
     return [Row._make((*row[:9], row[9].encode())) for row in clickhouse.rows(_ROWS)]
 
 
@@ -85,8 +85,8 @@ def alter(clickhouse: ClickHouse, change: str) -> None:
 def edit(clickhouse: ClickHouse, change: str, where: str) -> None:
     """Change ``column = value`` in some rows.
 
-    The server of our tests refuses to UPDATE a table whose columns come from aliases, so there the
-    attacker puts an edited copy in the table's place.
+    The tests' server refuses to UPDATE a table with alias columns, so there the attacker replaces
+    the table with an edited copy.
     """
     if clickhouse.in_process:
         alter(clickhouse, f"UPDATE {change} WHERE {where}")
@@ -113,13 +113,13 @@ def both(what: tuple[int, str]) -> Found:
     return Found(what, what)
 
 
-def test_an_untouched_ledger_holds(clickhouse: ClickHouse) -> None:
+def test_an_untouched_ledger_verifies(clickhouse: ClickHouse) -> None:
     assert found(clickhouse, head(0), head(20), head(LAST)) == Found(None, None)
     verified = verify_sql.verify(clickhouse)
     assert verified == (len(ROWS), "0x" + ROWS[-1].hash.hex())
 
 
-def test_an_empty_ledger_holds_until_a_head_says_otherwise(fresh: Fresh) -> None:
+def test_an_empty_ledger_verifies_unless_a_head_names_rows(fresh: Fresh) -> None:
     empty = fresh()
     assert found(empty) == Found(None, None)
     assert found(empty, head(3)) == both((3, faults.HEAD_WITHOUT_ROW))
@@ -140,7 +140,7 @@ def test_an_empty_ledger_holds_until_a_head_says_otherwise(fresh: Fresh) -> None
         "body = ''",
     ],
 )
-def test_one_edited_value_is_named(clickhouse: ClickHouse, change: str) -> None:
+def test_one_edited_value_is_reported_with_its_row(clickhouse: ClickHouse, change: str) -> None:
     edit(clickhouse, change, "seq = 12")
     assert found(clickhouse) == both((12, faults.HASH))
 
@@ -171,7 +171,7 @@ def test_a_changed_alias_changes_no_verdict(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger MODIFY COLUMN payload String ALIAS '{}'")
     assert found(clickhouse) == Found(None, None)
     if not clickhouse.in_process:
-        return  # an edited copy takes the changed alias in, and is named for that
+        return  # an edited copy includes the changed alias, which is reported
     edit(clickhouse, "at_ms = 7", "seq = 3")
     assert found(clickhouse) == both((3, faults.HASH))
 
@@ -196,7 +196,7 @@ def test_a_row_inserted_far_behind_the_end_is_named(clickhouse: ClickHouse) -> N
     assert found(clickhouse) == both(missing)
 
 
-def test_a_row_under_the_largest_number_there_is_hangs_nobody(clickhouse: ClickHouse) -> None:
+def test_a_row_with_the_largest_number_hangs_no_verifier(clickhouse: ClickHouse) -> None:
     put(clickhouse, chained([entry(12)], Tip(2**64 - 1, ROWS[11].hash))[0])
     missing = (len(ROWS), faults.missing(2**64 - 1))
     assert found(clickhouse) == both(missing)
@@ -215,7 +215,7 @@ def test_a_number_taken_twice_is_read_twice_wherever_pieces_end(
 
 
 @pytest.mark.parametrize("attack", ["deleted", "doubled"])
-def test_a_sink_counts_before_it_starts(
+def test_a_sink_counts_the_rows_before_it_starts(
     clickhouse: ClickHouse, tmp_path_factory: pytest.TempPathFactory, attack: str
 ) -> None:
     if attack == "deleted":
@@ -242,15 +242,15 @@ def test_two_swapped_entries_rehashed_break_the_next_link(clickhouse: ClickHouse
     assert found(clickhouse) == both((14, faults.LINK))
 
 
-def test_a_truncated_ledger_is_told_by_a_remembered_head(clickhouse: ClickHouse) -> None:
+def test_a_remembered_head_detects_truncation(clickhouse: ClickHouse) -> None:
     alter(clickhouse, "DELETE WHERE seq >= 30")
     assert found(clickhouse, head(29)) == Found(None, None)
     missing = both((LAST, faults.HEAD_WITHOUT_ROW))
     assert found(clickhouse, head(LAST)) == missing
 
 
-def test_a_rewritten_suffix_is_told_by_a_remembered_head(clickhouse: ClickHouse) -> None:
-    """Every hash recomputed, so nothing inside the table is wrong."""
+def test_a_remembered_head_detects_a_rewritten_suffix(clickhouse: ClickHouse) -> None:
+    """Every hash is recomputed, so the table is consistent in itself."""
     alter(clickhouse, "DELETE WHERE seq >= 20")
     suffix = [entry(n) for n in range(20, len(ROWS))]
     suffix[0] = suffix[0]._replace(at_ms=1)
@@ -295,10 +295,10 @@ def test_an_event_under_a_foreign_id_is_named(fresh: Fresh) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 7, 8, 44, 45])
-def test_the_size_of_pieces_changes_no_finding(
+def test_the_chunk_size_changes_no_finding(
     clickhouse: ClickHouse, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:
-    """A fault at a piece's first row needs what the piece before it ended with."""
+    """Finding a fault at a piece's first row needs the end of the piece before."""
     monkeypatch.setattr(verify_sql, "PIECE_ROWS", rows)
     steps: list[tuple[int, int]] = []
     verify_sql.verify(clickhouse, progress=lambda done, total: steps.append((done, total)))
@@ -329,8 +329,8 @@ def test_the_first_of_several_faults_is_named(clickhouse: ClickHouse) -> None:
     assert found(clickhouse) == both((17, faults.HASH))
 
 
-def test_a_verdict_is_about_the_rows_of_now(clickhouse: ClickHouse) -> None:
-    """Not about what the engine remembers of an earlier, equal query."""
+def test_a_verdict_is_about_the_current_rows(clickhouse: ClickHouse) -> None:
+    """The engine must not answer from the cache of an equal query."""
     for _ in range(3):
         assert found(clickhouse) == Found(None, None)
     edit(clickhouse, "at_ms = 1", "seq = 17")

@@ -1,4 +1,4 @@
-"""The way to the ledger's server over TLS: both sides prove who they are, or nothing is sent."""
+"""Mutual TLS to the ledger's server: nothing is sent unless both sides are authenticated."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ from tests.harness.broker.proxy import CuttingProxy
 
 
 class TlsFront:
-    """TLS 1.3 with client certificates before a server's plain port, as a real one has itself."""
+    """A TLS 1.3 proxy with client certificates for the server's plain port."""
 
     def __init__(self, port: int, authority: Authority) -> None:
         own = authority.issue("server")
@@ -88,7 +88,7 @@ def test_a_certificate_is_no_password(server: Server) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["their authority", "our certificate", "none", "host"])
-def test_who_is_not_proven_hears_nothing(
+def test_an_unauthenticated_peer_gets_nothing(
     server: Server, front: TlsFront, tmp_path: Path, wrong: str
 ) -> None:
     assert server.tls is not None
@@ -107,7 +107,7 @@ def test_who_is_not_proven_hears_nothing(
 
 
 @pytest.mark.parametrize("passed", [40, 120, 300])
-def test_whoever_cuts_the_connection_makes_no_answer_empty(
+def test_a_cut_connection_never_gives_an_empty_result(
     server: Server, ledger_server: LocalServer, authority: Authority, passed: int
 ) -> None:
     with (

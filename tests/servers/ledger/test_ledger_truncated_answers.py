@@ -1,4 +1,4 @@
-"""A server's answers that end too early: told as what they are, and never taken for an answer."""
+"""Truncated responses of a server are reported as such and never taken as complete."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -17,7 +17,7 @@ from tests.harness.broker.ledger_servers import ADMIN, databases
 from tests.harness.broker.proxy import CuttingProxy
 from tests.harness.builders.ledger import ORG, Pipeline
 
-# Every byte was tried once; these are enough to meet each header and each part of a body.
+# Every byte was tried once; these positions cover each header and each part of a body.
 STEP_BYTES = 11
 HURRIED_S = 4
 ROW = "SELECT seq, body FROM ledger WHERE seq = 3"
@@ -57,19 +57,21 @@ def ask(request: pytest.FixtureRequest) -> Callable[[ClickHouse], object]:
     return QUESTIONS[request.param]
 
 
-def test_an_answer_that_is_cut_is_no_answer_and_spoils_no_later_one(
+def test_a_truncated_response_is_an_error_and_later_ones_are_intact(
     ask: Callable[[ClickHouse], object], reader: ClickHouse, proxy: CuttingProxy
 ) -> None:
     whole, size = measured(ask, reader, proxy)
     for passed in range(0, size, STEP_BYTES):
         proxy.cut_after(passed)
-        with suppress(LedgerUnreachableError):  # what follows the last row is not missed
+        with suppress(LedgerUnreachableError):  # the bytes after the last row are not required
             assert ask(reader) == whole, f"cut after {passed} of {size} bytes"
         proxy.pass_all()
         assert ask(reader) == whole
 
 
-def test_a_refusal_that_is_cut_is_no_other_refusal(reader: ClickHouse, proxy: CuttingProxy) -> None:
+def test_a_truncated_refusal_is_not_another_refusal(
+    reader: ClickHouse, proxy: CuttingProxy
+) -> None:
     whole, size = measured(refused, reader, proxy)
     for passed in range(0, size, STEP_BYTES):
         proxy.cut_after(passed)
@@ -79,7 +81,7 @@ def test_a_refusal_that_is_cut_is_no_other_refusal(reader: ClickHouse, proxy: Cu
 
 
 @pytest.mark.parametrize("part", [0.2, 0.95])
-def test_a_server_that_hangs_within_an_answer_is_unreachable(
+def test_a_server_that_hangs_within_a_response_is_unreachable(
     part: float, written: ClickHouse, reader: ClickHouse, proxy: CuttingProxy
 ) -> None:
     ask = QUESTIONS["a row"]
@@ -92,7 +94,7 @@ def test_a_server_that_hangs_within_an_answer_is_unreachable(
         proxy.pass_all()
 
 
-def test_no_connection_is_made_through_answers_that_are_cut(
+def test_no_connection_is_made_through_truncated_responses(
     reader: ClickHouse, proxy: CuttingProxy
 ) -> None:
     try:
@@ -107,13 +109,13 @@ def test_no_connection_is_made_through_answers_that_are_cut(
 def measured(
     ask: Callable[[ClickHouse], object], reader: ClickHouse, proxy: CuttingProxy
 ) -> tuple[object, int]:
-    """Return a whole answer and how many bytes it takes."""
+    """Return a complete response and its size in bytes."""
     proxy.pass_all()
     return ask(reader), proxy.passed
 
 
 def refused(reader: ClickHouse) -> str:
-    """Return why a query is refused."""
+    """Return the error of a refused query."""
     with pytest.raises(LedgerMissingError) as found:
         reader.rows("SELECT 1 FROM nothing")
     return str(found.value)

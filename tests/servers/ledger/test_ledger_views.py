@@ -1,4 +1,4 @@
-"""What analysts and the signer read out of the ledger, against counts made from the records."""
+"""The views of analysts and the signer, compared with counts made from the records."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -85,7 +85,7 @@ def test_an_intent_without_an_outcome_is_pending(fresh: Fresh) -> None:
     ]
 
 
-def test_what_no_gate_has_seen_is_no_intent(fresh: Fresh) -> None:
+def test_input_that_no_gate_admitted_is_not_an_intent(fresh: Fresh) -> None:
     forged = Pipeline().run(3)[0]
     clickhouse = filled(fresh(), [forged]).clickhouse
     assert clickhouse.rows("SELECT count() FROM intents") == [(0,)]
@@ -149,7 +149,7 @@ def test_rejections_are_counted_by_reason(fresh: Fresh) -> None:
     })  # fmt: skip
 
 
-def test_the_trail_is_the_way_of_the_intent_however_records_arrived(fresh: Fresh) -> None:
+def test_the_trail_is_in_pipeline_order_whatever_the_order_of_arrival(fresh: Fresh) -> None:
     pipeline = Pipeline()
     pipeline.run(3)
     name = name_of(1)
@@ -195,7 +195,7 @@ def test_the_newest_outcome_is_that_of_the_highest_sequence(fresh: Fresh) -> Non
     assert newest_outcomes(clickhouse, [], is_verified) == {}
 
 
-def test_a_forged_outcome_of_a_higher_sequence_is_not_believed(fresh: Fresh) -> None:
+def test_a_forged_outcome_of_a_higher_sequence_is_ignored(fresh: Fresh) -> None:
     records = [outcome_record(0, 0, 1, SIGNER_KEY), outcome_record(1, 1, 2, SIGNER_KEY)]
     records += [outcome_record(2 + n, 5 + n, 100 + n, OTHER_KEY) for n in range(5)]
     clickhouse = filled(fresh(), records).clickhouse
@@ -204,7 +204,7 @@ def test_a_forged_outcome_of_a_higher_sequence_is_not_believed(fresh: Fresh) -> 
     assert newest_outcomes(clickhouse, ["account-0"], lambda _body: False) == {}
 
 
-def test_accounts_that_nobody_opened_are_not_asked_about(fresh: Fresh) -> None:
+def test_accounts_that_are_not_open_are_not_queried(fresh: Fresh) -> None:
     clickhouse = filled(fresh(), Pipeline().run(10)).clickhouse
     asked: list[bytes] = []
 
@@ -216,7 +216,7 @@ def test_accounts_that_nobody_opened_are_not_asked_about(fresh: Fresh) -> None:
     assert [orjson.loads(body)["account"] for body in asked] == ["account-1"]
 
 
-def test_an_intents_outcome_is_the_first_that_is_proved(fresh: Fresh) -> None:
+def test_an_intents_outcome_is_the_first_with_a_valid_signature(fresh: Fresh) -> None:
     forged, real = outcome_record(0, 0, 7, OTHER_KEY), outcome_record(1, 0, 1, SIGNER_KEY)
     clickhouse = filled(fresh(), [forged, real]).clickhouse
     name = intent_digest(sample_intent(0, "account-0").encode())
@@ -226,8 +226,8 @@ def test_an_intents_outcome_is_the_first_that_is_proved(fresh: Fresh) -> None:
     assert outcome_of(clickhouse, "0x" + "00" * 32, is_verified) is None
 
 
-def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
-    """Whoever may write clearances may not make an intent ended by it."""
+def test_outcomes_on_other_topics_are_ignored(fresh: Fresh) -> None:
+    """A writer of clearances must not be able to make an intent look ended."""
     real = outcome_record(0, 0, 1, SIGNER_KEY)
     elsewhere = Record(Topic.DECIDED, 0, 0, real.key, real.value, real.at_ms)
     clickhouse = filled(fresh(), [elsewhere]).clickhouse
@@ -237,7 +237,7 @@ def test_outcomes_on_other_topics_are_none(fresh: Fresh) -> None:
     assert clickhouse.rows("SELECT count() FROM decisions") == [(0,)]
 
 
-def test_the_access_log_tells_who_did_what_and_who_was_refused(fresh: Fresh) -> None:
+def test_the_access_log_has_every_access_and_refusal(fresh: Fresh) -> None:
     pipeline, admin = Pipeline(), Operator()
     vault = Vault("main", "prod", "envelope")
     use = Use("one", ORG, vault, "db/url", 3, "get", "trader", "10.0.0.9:4711", START_MS)

@@ -9,7 +9,7 @@ from tests.harness.builders.ledger import ROWS, jsonl
 
 
 def test_it_runs_alone_on_standard_input(tmp_path: Path) -> None:
-    """Copied away from everything of ours, without the folder of this project on its path."""
+    """It is copied elsewhere and runs without this project on its path."""
     source = Path(verifier.__file__).parent
     copied = tmp_path / "verifier"
     copied.mkdir()

@@ -15,7 +15,7 @@ from sixgate.settings.release import ReleaseAddress
 from tests.harness.broker.listener import Listener
 
 CALL_MS_MAX = 500
-LONG_S = 600  # no test may take longer
+LONG_S = 600  # the upper bound of each test
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 

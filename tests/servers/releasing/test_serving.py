@@ -117,7 +117,7 @@ def test_connections_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
             for writer in held:
                 writer.close()
             status = None
-            with suppress(TimeoutError):  # the assertion shows the last answer
+            with suppress(TimeoutError):  # the assertion shows the last response
                 async with asyncio.timeout(60):
                     while (status := await status_of_post(here)) is None:
                         continue

@@ -1,4 +1,4 @@
-"""What a process shows of itself, cut on its way: lost, and never judged as if it were whole."""
+"""Truncated metrics and evidence pages count as lost and are never used as if complete."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def code_told_by(answer: bytes) -> str:
     return told.value.code
 
 
-def test_a_page_of_metrics_that_is_cut_is_not_judged() -> None:
+def test_a_truncated_metrics_page_is_not_used() -> None:
     whole = page(METRICS)
     assert state_told_by(whole) is State.STALLED
     for passed in range(len(STATUS), len(whole)):
@@ -43,7 +43,7 @@ def test_who_hangs_up_at_once_is_absent_and_who_speaks_otherwise_is_strange() ->
     assert state_told_by(STATUS + NEGATIVE_CHUNK) is State.UNEXPECTED
 
 
-def test_evidence_that_is_cut_is_a_lost_connection() -> None:
+def test_truncated_evidence_is_a_lost_connection() -> None:
     whole = page(EVIDENCE)
     for answer in (*(whole[:passed] for passed in range(len(whole))), STATUS + NEGATIVE_CHUNK):
         assert code_told_by(answer) == "connection_lost", answer

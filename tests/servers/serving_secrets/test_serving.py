@@ -1,4 +1,4 @@
-"""Custody over mutual TLS: who is let in, what goes over the wire, and who answers in its place."""
+"""``sixgate custody`` over mutual TLS: authentication, sealed answers and false servers."""
 
 import asyncio
 import base64
@@ -46,7 +46,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @dataclass
 class Served:
-    """Custody that listens, and what ended it."""
+    """A listening custody server, and its failures."""
 
     authority: Authority
     desk: SecretService
@@ -55,7 +55,7 @@ class Served:
     failures: list[BaseException] = field(default_factory=list)
 
     async def ask(self, raw: bytes, own: Path | None = None) -> dict[str, object]:
-        """Ask over a link as an operator, or with another certificate."""
+        """Send a request as an operator, or with another certificate."""
 
         def asked() -> dict[str, object]:
             with closing(CustodyLink(self.address(own))) as link:
@@ -94,7 +94,7 @@ async def refusal(here: Served, raw: bytes, own: Path | None = None) -> ApiError
     return caught.value
 
 
-def test_an_answer_goes_over_the_wire_sealed_and_the_client_is_named(authority: Authority) -> None:
+def test_an_answer_is_sealed_and_the_client_is_recorded(authority: Authority) -> None:
     async def main() -> None:
         async with served(authority) as here:
             found = await here.ask(request())
@@ -108,7 +108,7 @@ def test_an_answer_goes_over_the_wire_sealed_and_the_client_is_named(authority: 
     run(main)
 
 
-def test_a_refusal_is_what_the_embedded_form_says(authority: Authority) -> None:
+def test_a_refusal_equals_that_of_the_embedded_form(authority: Authority) -> None:
     async def main() -> None:
         async with served(authority) as here:
             for raw, code in (
@@ -126,7 +126,7 @@ def test_a_refusal_is_what_the_embedded_form_says(authority: Authority) -> None:
     run(main)
 
 
-def test_who_has_no_certificate_of_ours_or_another_name_learns_nothing(
+def test_a_client_with_a_wrong_certificate_or_name_gets_nothing(
     authority: Authority, tmp_path: Path
 ) -> None:
     async def main() -> None:
@@ -155,7 +155,7 @@ def test_without_a_record_there_is_no_answer_and_the_process_ends(authority: Aut
     run(main)
 
 
-def test_who_sends_too_much_is_refused_before_it_is_read(authority: Authority) -> None:
+def test_an_oversized_request_is_refused_before_it_is_read(authority: Authority) -> None:
     async def main() -> None:
         async with served(authority) as here:
             assert (await refusal(here, bytes(REQUEST_BYTES_MAX + 1))).code == "custody_absent"
@@ -186,7 +186,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_what_is_no_custody_is_told_as_absent(name: str) -> None:
+def test_a_server_that_is_not_custody_counts_as_absent(name: str) -> None:
     with closing(Listener(saying(*LIES[name]))) as listener:
         address = CustodyAddress(url=f"http://{HOST}:{listener.port}", call_ms_max=2_000)
         with closing(CustodyLink(address)) as link:
@@ -196,7 +196,7 @@ def test_what_is_no_custody_is_told_as_absent(name: str) -> None:
                 assert caught.value.code == "custody_absent"
 
 
-def test_a_long_refusal_is_cut() -> None:
+def test_a_long_refusal_is_truncated() -> None:
     body = json.dumps({"code": "access_refused", "detail": "x" * 9_999}).encode()
     with closing(Listener(saying("403 Forbidden", body))) as listener:
         address = CustodyAddress(url=f"http://{HOST}:{listener.port}", call_ms_max=2_000)
