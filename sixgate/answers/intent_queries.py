@@ -44,8 +44,8 @@ class IntentQueries(NamedTuple):
 
     def newest(self, limit: int, account: str | None, agent: str | None) -> list[Json]:
         """Return the newest rows of the ``intents`` view."""
-        wanted = {"account": account or "", "agent": agent or "", "limit": limit}
-        answer = self.clickhouse.query(_NEWEST, wanted)
+        parameters = {"account": account or "", "agent": agent or "", "limit": limit}
+        answer = self.clickhouse.query(_NEWEST, parameters)
         return [dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows]
 
     def trail(self, prefix: str) -> list[Json]:

@@ -162,8 +162,8 @@ def _problem(form_type: type[AnyForm], problem: dict[str, Any]) -> tuple[str, st
         case "missing":
             return field, form_type.MISSING.get(field, "is missing")
         case "extra_forbidden":
-            meant = did_you_mean(field, form_type.model_fields)
-            return ascii(field), f"is not a field of an intent{meant}"
+            suggestion = did_you_mean(field, form_type.model_fields)
+            return ascii(field), f"is not a field of an intent{suggestion}"
         case "literal_error":
             return field, str(problem["msg"]).replace("Input should", "must")
     return field, str(problem["msg"]).removeprefix("Value error, ")

@@ -82,7 +82,7 @@ def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
 def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[InvalidLine], list[int]]:
     """Parse all lines; return valid drafts, invalid lines, and line numbers for the demo."""
     drafts: list[Draft] = []
-    wrong: list[InvalidLine] = []
+    invalid: list[InvalidLine] = []
     demo: list[int] = []
     for number, line in lines:
         try:
@@ -92,8 +92,8 @@ def read(lines: Iterable[tuple[int, bytes]]) -> tuple[list[Draft], list[InvalidL
             else:
                 drafts.append(Draft(number, _content(members)))
         except (JsonError, IntentFormError) as error:
-            wrong.append(InvalidLine(number, str(error)))
-    return drafts, wrong, demo
+            invalid.append(InvalidLine(number, str(error)))
+    return drafts, invalid, demo
 
 
 def finish(
@@ -105,13 +105,13 @@ def finish(
 ) -> tuple[list[Submission], list[InvalidLine]]:
     """Resolve and sign drafts; return the signed intents and the invalid lines."""
     ready: list[Submission] = []
-    wrong: list[InvalidLine] = []
+    invalid: list[InvalidLine] = []
     for draft in drafts:
         try:
             ready.append(_finished(draft, directory, signers, now_ms, new_key))
         except IntentFormError as error:
-            wrong.append(InvalidLine(draft.line, str(error)))
-    return ready, wrong
+            invalid.append(InvalidLine(draft.line, str(error)))
+    return ready, invalid
 
 
 def parts(ready: Iterable[Submission]) -> Iterator[list[Submission]]:

@@ -83,13 +83,13 @@ def provision(admin: Admin, key: KeyTarget) -> Json:
 
 def rotate(admin: Admin, key: KeyTarget, version: int) -> Json:
     """Order a new version of a key whose newest is ``version``, and return its descriptor."""
-    about = _terms(admin, key)
-    return _order(admin, KeyRotation(**about, version=version, share_for=key.share_for))
+    terms = _terms(admin, key)
+    return _order(admin, KeyRotation(**terms, version=version, share_for=key.share_for))
 
 
 def deactivate(admin: Admin, key: KeyTarget, version: int) -> Json:
     """Order the deactivation of a key whose newest version is ``version``."""
-    return _order(admin, KeyDeactivation(**_about(admin, key), version=version))
+    return _order(admin, KeyDeactivation(**_common_fields(admin, key), version=version))
 
 
 def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
@@ -104,33 +104,33 @@ def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
     """
     public_key = curves.public_key(CURVES[key.chain], secret)
     address = canonical_address(key.chain, derive(key.chain, public_key))
-    about = _terms(admin, key)
+    terms = _terms(admin, key)
     # 1.
     claim = AddressClaimed(account=key.account, address=address)
     register(admin.api, admin.key, [claim], admin.at_ms)
     # 2. The signer announces a share key to an account that has claimed an address.
     recipient = current_share_key(admin.api, key.account)
-    context = import_context(about["org"], key.account, key.path, key.chain, address)
+    context = import_context(terms["org"], key.account, key.path, key.chain, address)
     box = f"0x{_sealed_to(recipient, secret, context).hex()}"
-    terms: dict[str, Any] = {
+    sealed: dict[str, Any] = {
         "address": address,
         "import_key": recipient,
         "box": redacted_digest(box),
     }
     # 3.
-    envelope = _signed(admin, KeyImport(**about, **terms, **_vault_fields(key), chain=key.chain))
+    envelope = _signed(admin, KeyImport(**terms, **sealed, **_vault_fields(key), chain=key.chain))
     name = delivery_id(envelope.body())
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())
 
 
-def _about(admin: Admin, key: KeyTarget) -> dict[str, Any]:
+def _common_fields(admin: Admin, key: KeyTarget) -> dict[str, Any]:
     registry = admin.api.registry()
-    about = {"org": registry["org"], "account": key.account, "path": key.path}
-    return about | {"requested_at_ms": admin.at_ms, "registry_sequence": registry["sequence"]}
+    fields = {"org": registry["org"], "account": key.account, "path": key.path}
+    return fields | {"requested_at_ms": admin.at_ms, "registry_sequence": registry["sequence"]}
 
 
 def _terms(admin: Admin, key: KeyTarget) -> dict[str, Any]:
-    return _about(admin, key) | {"expires_at_ms": admin.at_ms + ORDER_MS}
+    return _common_fields(admin, key) | {"expires_at_ms": admin.at_ms + ORDER_MS}
 
 
 def _vault_fields(key: KeyTarget) -> dict[str, Any]:

@@ -108,16 +108,19 @@ def _why_no_path(found: Unresolved, network: str) -> str:
 def key_changes(before: Directory, account: str, path: str) -> Iterator[str]:
     """Yield a sentence for each agent whose default key path a new key changes or shadows."""
     chain_keys = [network_key_path(chain) for chain in sorted(before.names.values())]
-    for agent in sorted(name for name, own in before.accounts.items() if own == account):
-        own = agent_key_path(agent)
+    for agent in sorted(name for name, owner in before.accounts.items() if owner == account):
+        own_path = agent_key_path(agent)
         others = [other for other in chain_keys if (account, other) in before.keys]
-        if path == own and others:
+        if path == own_path and others:
             yield (
-                f"{agent} now signs with {own}, which has another address than "
+                f"{agent} now signs with {own_path}, which has another address than "
                 f"{', '.join(others)}: to use one of those, an intent must name it as key_path"
             )
-        if path in chain_keys and (account, own) in before.keys:
-            yield f"{agent} still signs with {own}: to use {path}, an intent names it as key_path"
+        if path in chain_keys and (account, own_path) in before.keys:
+            yield (
+                f"{agent} still signs with {own_path}: to use {path}, an intent must name it as "
+                "key_path"
+            )
 
 
 def resolve(

@@ -29,8 +29,8 @@ def restore(folder: Folder, backup: Backup) -> int:
         for record in inbox.scan(Topic.REGISTRY, 0):
             with suppress(RegistryRecordError):  # the signer recorded its refusal
                 registry.apply(record.value)
-        known = (r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p))
-        new = missing_events(backup, known, registry)
+        existing = (r.value for p in range(log.partitions) for r in log.scan(Topic.VAULT, p))
+        new = missing_events(backup, existing, registry)
         # One transaction: if we die before it, nothing was restored.
         log.commit(
             [Outgoing(Topic.VAULT, line.vault_id[0], line.raw) for line in new], [], wall_ms()

@@ -23,16 +23,16 @@ class LedgerLag:
         self._bus = bus
         self._table = table
         self._partitions = bus.partition_ids(*LEDGER_TOPICS)
-        self._wanted: dict[PartitionId, tuple[int, int]] = {}
+        self._targets: dict[PartitionId, tuple[int, int]] = {}
 
     def settle(self) -> None:
         """Wait until the table holds everything that is committed now.
 
         Raises ``LedgerUnavailableError`` after ``late_s_max``.
         """
-        wanted = self._positions_wanted()
+        targets = self._target_positions()
         until_s = time.monotonic() + self._late_s_max
-        while lag := _lag(self._table.positions(), wanted):
+        while lag := _lag(self._table.positions(), targets):
             if time.monotonic() > until_s:
                 raise LedgerUnavailableError(
                     f"The ledger is {lag} records behind Kafka and does not catch up: check that "
@@ -40,22 +40,22 @@ class LedgerLag:
                 )
             time.sleep(POLL_S)
 
-    def _positions_wanted(self) -> dict[PartitionId, int]:
+    def _target_positions(self) -> dict[PartitionId, int]:
         """Return the position that the table must reach in every partition."""
         ends, held = self._bus.end_offsets(self._partitions), self._table.positions()
-        unseen: dict[PartitionId, int] = {}
+        unexamined: dict[PartitionId, int] = {}
         for partition, end in ends.items():
-            if self._wanted.get(partition, (0, 0))[0] == end:
+            if self._targets.get(partition, (0, 0))[0] == end:
                 continue
             position = held.get(partition, 0)
             if _has_markers(partition[0]) and position < end:
                 # The table never reaches an end that is a marker: find the last record before it.
-                unseen[partition] = max(position, end - MARKERS_COUNT_MAX)
+                unexamined[partition] = max(position, end - MARKERS_COUNT_MAX)
             else:
-                self._wanted[partition] = (end, end)
-        for partition, last in self._last_records(unseen).items():
-            self._wanted[partition] = (ends[partition], last)
-        return {partition: wanted for partition, (_, wanted) in self._wanted.items()}
+                self._targets[partition] = (end, end)
+        for partition, last in self._last_records(unexamined).items():
+            self._targets[partition] = (ends[partition], last)
+        return {partition: targets for partition, (_, targets) in self._targets.items()}
 
     def _last_records(self, starts: Mapping[PartitionId, int]) -> dict[PartitionId, int]:
         """Return the offset after the last record at or after a start; 0 without such a record."""
@@ -71,5 +71,5 @@ def _has_markers(topic: Topic) -> bool:
     return Principal.SIGNER in TOPICS[topic].writers
 
 
-def _lag(held: Mapping[PartitionId, int], wanted: Mapping[PartitionId, int]) -> int:
-    return sum(max(0, end - held.get(partition, 0)) for partition, end in wanted.items())
+def _lag(held: Mapping[PartitionId, int], targets: Mapping[PartitionId, int]) -> int:
+    return sum(max(0, end - held.get(partition, 0)) for partition, end in targets.items())

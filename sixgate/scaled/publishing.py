@@ -47,11 +47,11 @@ async def publish(broker: Broker, folder: Folder) -> Published:
         folder.refuse_used()
         registry, requests = _inbox_records(folder, trust.partitions)
         # 2. The registry has one partition, so a call that died left a prefix of it.
-        there = [record.value async for record in replay(broker, [REGISTRY_PARTITION])]
-        registry = registry[_shared_count(trust.trust_root, registry, there) :]
-        places = [(Topic.KEY_REQUESTS, number) for number in range(trust.partitions)]
-        known = {record.value async for record in replay(broker, places)}
-        requests = [request for request in requests if request.value not in known]
+        on_kafka = [record.value async for record in replay(broker, [REGISTRY_PARTITION])]
+        registry = registry[_shared_count(trust.trust_root, registry, on_kafka) :]
+        partitions = [(Topic.KEY_REQUESTS, number) for number in range(trust.partitions)]
+        sent = {record.value async for record in replay(broker, partitions)}
+        requests = [request for request in requests if request.value not in sent]
         # 3. Before the first record is sent, so that two pipelines can never run.
         folder.mark_published()
         # 4.
@@ -74,19 +74,19 @@ def _inbox_records(folder: Folder, partitions: int) -> tuple[list[Outgoing], lis
     return registry, requests
 
 
-def _shared_count(trust_root: str, ours: Sequence[Outgoing], there: Sequence[bytes]) -> int:
+def _shared_count(trust_root: str, local: Sequence[Outgoing], on_kafka: Sequence[bytes]) -> int:
     """Return how many of the folder's registry records Kafka already has.
 
     Raise ``OtherOrganisationError`` if Kafka's registry is another one.
     """
     registry = Registry(trust_root)
-    for raw in there:
+    for raw in on_kafka:
         with suppress(RegistryRecordError):  # processes skip invalid records too
             registry.apply(raw)
-    shared = min(registry.sequence, len(ours))
-    names = [record_digest(Envelope.decode(record.value).body()) for record in ours]
-    continued = registry.sequence > len(ours) or not shared or registry.head == names[shared - 1]
-    if (there and not registry.sequence) or not continued:
+    shared = min(registry.sequence, len(local))
+    digests = [record_digest(Envelope.decode(record.value).body()) for record in local]
+    continued = registry.sequence > len(local) or not shared or registry.head == digests[shared - 1]
+    if (on_kafka and not registry.sequence) or not continued:
         raise OtherOrganisationError(
             "Kafka holds another organisation's registry, so nothing was sent: use other brokers, "
             "or the data folder in which that registry was made."

@@ -29,10 +29,10 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
         with bus.refreshed() as projections:
             registry = copy.deepcopy(projections.registry)
         pages = bus.pages(bus.first_offsets(bus.partition_ids(Topic.VAULT)))
-        known = (record.value for page in pages for record in page)
+        existing = (record.value for page in pages for record in page)
         events = [
             Outgoing(Topic.VAULT, line.vault_id[0], line.raw)
-            for line in missing_events(backup, known, registry)
+            for line in missing_events(backup, existing, registry)
         ]
         # 2.
         for first in range(0, len(events), APPENDED_COUNT):

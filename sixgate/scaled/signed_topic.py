@@ -46,16 +46,16 @@ class SignedTopic:
         if after == 0:
             return firsts
         offsets = _offsets(after, len(self._partitions))
-        wanted = dict(zip(self._partitions, offsets, strict=True))
+        target = dict(zip(self._partitions, offsets, strict=True))
         ends = self._bus.end_offsets(self._partitions)
-        for partition, offset in wanted.items():
+        for partition, offset in target.items():
             if not firsts[partition] <= offset <= ends[partition]:
                 raise ApiError(
                     "position_unknown",
                     f"position {after!a} is outside the records that {Topic.SIGNED} still holds: "
                     "start from 0 and skip what you already have",
                 )
-        return wanted
+        return target
 
     def _verified(
         self, page: Sequence[Record], positions: dict[PartitionId, int]

@@ -104,8 +104,8 @@ class SignerProcess:
 
             def make(table: StateTable) -> Slot:
                 number = str(at.number)
-                known = queries.has_outcome
-                slot = make_slot(self._keys, registry, table, number, known, clock.now_ms)
+                has_outcome = queries.has_outcome
+                slot = make_slot(self._keys, registry, table, number, has_outcome, clock.now_ms)
                 queries.registry_seen = slot.stage.memory.slot.registry_sequence
                 slot.operations.maintenance.owns = lambda account: (
                     partition_of(account, trust.partitions) in at.partitions

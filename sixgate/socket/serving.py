@@ -128,9 +128,9 @@ def _called(node: Node, method: str, values: list[Any], named: Json) -> Any:
     try:
         return _METHODS[method](node, *values, **named)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(place) for place in wrong["loc"])
-        raise ApiError("request_malformed", f"{method}: {where}: {wrong['msg']}") from None
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise ApiError("request_malformed", f"{method}: {where}: {problem['msg']}") from None
 
 
 def _checked(method: str) -> Callable[..., Any]:
