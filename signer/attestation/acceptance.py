@@ -35,9 +35,9 @@ def check_workload(report: Report, policy: VerificationPolicy) -> None:
     if policy.measurements != "any" and measurement not in policy.measurements:
         message = f"the policy does not list {measurement} in measurements"
         raise WorkloadError(Code.MEASUREMENT_REFUSED, message)
-    _check_identity("HOST_DATA", report.host_data, _one(policy.host_data))
-    _check_identity("FAMILY_ID", report.family_id, _one(policy.family_id))
-    _check_identity("IMAGE_ID", report.image_id, _one(policy.image_id))
+    _check_identity("HOST_DATA", report.host_data, _as_tuple(policy.host_data))
+    _check_identity("FAMILY_ID", report.family_id, _as_tuple(policy.family_id))
+    _check_identity("IMAGE_ID", report.image_id, _as_tuple(policy.image_id))
     _check_identity("ID_KEY_DIGEST", report.id_key_digest, policy.id_key_digests)
     if policy.author_key_digests is not None and not report.author_key_enabled:
         message = "the guest was launched without an author key, the policy requires one"
@@ -90,8 +90,8 @@ def _check_identity(name: str, value: bytes, accepted: Iterable[str] | None) -> 
 
 def _check_floor(name: str, tcb: Tcb, floor: Tcb) -> None:
     if low := tcb.below(floor):
-        own, least = tcb._asdict(), floor._asdict()
-        shown = ", ".join(f"{part} {own[part] or 0} (at least {least[part]})" for part in low)
+        actual, minimum = tcb._asdict(), floor._asdict()
+        shown = ", ".join(f"{part} {actual[part] or 0} (at least {minimum[part]})" for part in low)
         raise PlatformError(Code.TCB_LOW, f"{name} is below the policy's floor: {shown}")
 
 
@@ -99,7 +99,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(".")))
 
 
-def _one(value: str | None) -> tuple[str, ...] | None:
+def _as_tuple(value: str | None) -> tuple[str, ...] | None:
     return None if value is None else (value,)
 
 

@@ -72,7 +72,7 @@ def boot_record(facts: BootFacts, evidence: Evidence, *, simulated: bool) -> Sig
 
 
 def check_boot(
-    record: SignerBoot, named: ExpectedSigner, policy: VerificationPolicy, at_ms: int
+    record: SignerBoot, expected: ExpectedSigner, policy: VerificationPolicy, at_ms: int
 ) -> Verified:
     """Verify a boot's record as of a time. No other code decides which boots are valid.
 
@@ -83,8 +83,10 @@ def check_boot(
     facts = record.facts
     file = base64.b64decode(record.evidence)
     # 1. The registry names the expected keys; a replaced key stays valid for old boots.
-    _require((facts.org, facts.signer) == named[:2], "its org or signer is not the expected one")
-    _require(facts.public_key in named.keys, "its public_key was never registered for the signer")
+    _require((facts.org, facts.signer) == expected[:2], "its org or signer is not the expected one")
+    _require(
+        facts.public_key in expected.keys, "its public_key was never registered for the signer"
+    )
     # 2. Only this signature ties the record to the registered signer.
     try:
         verify_event(record, facts.public_key)

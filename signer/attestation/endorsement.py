@@ -44,21 +44,21 @@ def read_endorsement(
 ) -> Endorsement:
     """Parse the extensions of a leaf of that generation and kind; raise ``EndorsementError``."""
     # 1. Unknown, missing and foreign extensions are refused before any value is used.
-    found = {
+    extensions = {
         extension.oid.dotted_string.removeprefix(ARC): extension.value.value
         for extension in leaf.extensions
         if extension.oid.dotted_string.startswith(ARC)
         and isinstance(extension.value, x509.UnrecognizedExtension)
     }
-    _check_members(found, generation, kind)
-    _check_product(found, generation)
-    spls = {name: _integer(found, oid) for name, oid in SPL_OIDS.items() if oid in found}
+    _check_members(extensions, generation, kind)
+    _check_product(extensions, generation)
+    spls = {name: _integer(extensions, oid) for name, oid in SPL_OIDS.items() if oid in extensions}
     is_vcek = kind is SigningKey.VCEK
     return Endorsement(
-        _text(found, PRODUCT_NAME),
+        _text(extensions, PRODUCT_NAME),
         Tcb(**spls),
-        _hwid(found[HWID], PROFILES[generation].hwid_bytes) if is_vcek else None,
-        None if is_vcek else _text(found, CSP_ID),
+        _hwid(extensions[HWID], PROFILES[generation].hwid_bytes) if is_vcek else None,
+        None if is_vcek else _text(extensions, CSP_ID),
     )
 
 
@@ -102,39 +102,39 @@ def check_provider(endorsement: Endorsement, accepted: Collection[str]) -> None:
         raise EndorsementError(Code.CSP_REFUSED, message)
 
 
-def _check_members(found: Collection[str], generation: Generation, kind: SigningKey) -> None:
+def _check_members(extensions: Collection[str], generation: Generation, kind: SigningKey) -> None:
     layout = PROFILES[generation].layout
     identity, foreign = (HWID, CSP_ID) if kind is SigningKey.VCEK else (CSP_ID, HWID)
-    wanted = {STRUCTURE_VERSION, PRODUCT_NAME, identity}
-    wanted |= {oid for name, oid in SPL_OIDS.items() if name in layout}
-    if missing := wanted.difference(found):
+    required = {STRUCTURE_VERSION, PRODUCT_NAME, identity}
+    required |= {oid for name, oid in SPL_OIDS.items() if name in layout}
+    if missing := required.difference(extensions):
         message = f"the leaf lacks the extension {ARC}{min(missing)}"
         raise EndorsementError(Code.EXTENSION_MISSING, message)
     # An unknown SPL would be a component of the TCB that no check compares.
-    for oid in found:
-        unknown_spl = oid.startswith("3.") and oid not in wanted | RESERVED_SPL_OIDS
+    for oid in extensions:
+        unknown_spl = oid.startswith("3.") and oid not in required | RESERVED_SPL_OIDS
         if unknown_spl or oid == foreign:
             message = f"a {kind.upper()} of {generation} must not have the extension {ARC}{oid}"
             raise EndorsementError(Code.EXTENSION_UNEXPECTED, message)
 
 
-def _check_product(found: dict[str, bytes], generation: Generation) -> None:
-    profile, name = PROFILES[generation], _text(found, PRODUCT_NAME)
-    version = _integer(found, STRUCTURE_VERSION)
+def _check_product(extensions: dict[str, bytes], generation: Generation) -> None:
+    profile, name = PROFILES[generation], _text(extensions, PRODUCT_NAME)
+    version = _integer(extensions, STRUCTURE_VERSION)
     # Only the product is compared: the stepping after the dash is unreliable.
     if name.partition("-")[0] != profile.product or version != profile.structure_version:
         message = (
             f"the leaf is for product {name!a}, structure version {version}, not for {generation}"
         )
         raise EndorsementError(Code.PRODUCT_MISMATCH, message)
-    if any(_integer(found, oid) for oid in RESERVED_SPL_OIDS.intersection(found)):
+    if any(_integer(extensions, oid) for oid in RESERVED_SPL_OIDS.intersection(extensions)):
         message = "the leaf has a reserved SPL that is not zero"
         raise EndorsementError(Code.EXTENSION_MALFORMED, message)
 
 
-def _integer(found: dict[str, bytes], oid: str) -> int:
+def _integer(extensions: dict[str, bytes], oid: str) -> int:
     """Decode a DER INTEGER from 0 to 255; accept only the canonical encoding."""
-    raw = found[oid]
+    raw = extensions[oid]
     value = int.from_bytes(raw[2:], "big")
     content = value.to_bytes(
         value.bit_length() // 8 + 1, "big"
@@ -144,8 +144,8 @@ def _integer(found: dict[str, bytes], oid: str) -> int:
     return value
 
 
-def _text(found: dict[str, bytes], oid: str) -> str:
-    raw = found[oid]
+def _text(extensions: dict[str, bytes], oid: str) -> str:
+    raw = extensions[oid]
     header = bytes((_IA5_STRING, max(0, len(raw) - 2) & _SHORT_BYTES_MAX))
     if raw[:2] != header or len(raw) - 2 > _SHORT_BYTES_MAX or not raw.isascii():
         raise _malformed(oid, f"an IA5String of at most {_SHORT_BYTES_MAX} bytes")

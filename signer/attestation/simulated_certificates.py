@@ -83,8 +83,10 @@ class SimulatedAuthority:
         root = issue(
             (name, keys.root.public_key()), (name, keys.root), at, AUTHORITY_DAYS, _authority()
         )
-        made = {kind: _intermediate(keys, product, kind, at) for kind in keys.intermediates}
-        return cls(keys, generation, AuthorityCertificates(root, made))
+        intermediates = {
+            kind: _intermediate(keys, product, kind, at) for kind in keys.intermediates
+        }
+        return cls(keys, generation, AuthorityCertificates(root, intermediates))
 
     @property
     def root_digest(self) -> str:

@@ -25,7 +25,7 @@ class Tcb(NamedTuple):
     def below(self, floor: "Tcb") -> tuple[str, ...]:
         """Return the components below the floor, each compared separately; None counts as 0."""
         pairs = zip(self._fields, self, floor, strict=True)
-        return tuple(name for name, own, least in pairs if (own or 0) < (least or 0))
+        return tuple(name for name, actual, minimum in pairs if (actual or 0) < (minimum or 0))
 
     def plain(self) -> dict[str, int]:
         """Return the components by name, without those that the generation lacks."""

@@ -64,11 +64,11 @@ def only_kms(settings: KmsSettings) -> RootKms:
     ``SettingsError``, ``CustodyError``.
     """
     found, former = providers(settings), providers(settings.former)
-    named = [f"[kms.{name}]" for name in found] + [f"[kms.former.{name}]" for name in former]
+    sections = [f"[kms.{name}]" for name in found] + [f"[kms.former.{name}]" for name in former]
     if len(found) != 1 or not former.keys() <= found.keys():
         raise SettingsError(
             "a release uses the root key of one provider, but the settings name "
-            f"{', '.join(named) or 'no KMS'}: leave exactly one"
+            f"{', '.join(sections) or 'no KMS'}: leave exactly one"
         )
     current, *before = (
         _guarded(opened(), settings) for opened in [*found.values(), *former.values()]

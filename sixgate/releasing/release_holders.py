@@ -101,13 +101,13 @@ class ReleasedHolder:
 
 def refuse_own_kms(kms: KmsSettings) -> None:
     """Raise ``SettingsError`` if a signer with releases has KMS credentials too."""
-    named = [*providers(kms), *(f"former.{name}" for name in providers(kms.former))]
+    sections = [*providers(kms), *(f"former.{name}" for name in providers(kms.former))]
     if kms.secrets is not None:
-        named.append("secrets")
-    if named:
+        sections.append("secrets")
+    if sections:
         raise SettingsError(
             "a signer that uses releases must not have KMS credentials: remove "
-            f"[kms.{named[0]}] or [releases] from the settings"
+            f"[kms.{sections[0]}] or [releases] from the settings"
         )
 
 

@@ -93,7 +93,7 @@ class Exchange:
         holder: ReleaseHolder,
         requester: Requester,
         nonce: bytes,
-        wanted: Sequence[KmsRequest],
+        requests: Sequence[KmsRequest],
         token: bytes | bytearray,
         random_bytes: RandomBytes,
     ) -> None:
@@ -102,10 +102,10 @@ class Exchange:
         self._holder = holder
         self._nonce = nonce
         self._key = HpkeKey.generate(random_bytes)
-        operations = tuple(map(_operation, wanted))
+        operations = tuple(map(_operation, requests))
         ephemeral_key = f"0x{hashlib.sha256(self._key.spki).hexdigest()}"
         info = ask_box_info(requester.org, holder.provider, nonce, ephemeral_key, operations)
-        contents = [one.content for one in wanted if isinstance(one, WrapRequest)]
+        contents = [one.content for one in requests if isinstance(one, WrapRequest)]
         with wiping(join_frames([token, *contents])) as joined:
             box = seal(bytes.fromhex(holder.sealing_key[2:]), joined, info)
         self._ask = ReleaseAsk(
@@ -184,10 +184,10 @@ class Exchange:
             raise _untrusted(self._holder) from None
 
 
-def _operation(wanted: KmsRequest) -> Operation:
-    if isinstance(wanted, WrapRequest):
-        return Wrap(context=wanted.context)
-    return Unwrap(context=wanted.context, blob=base64.b64encode(wanted.blob).decode())
+def _operation(request: KmsRequest) -> Operation:
+    if isinstance(request, WrapRequest):
+        return Wrap(context=request.context)
+    return Unwrap(context=request.context, blob=base64.b64encode(request.blob).decode())
 
 
 def _untrusted(holder: ReleaseHolder) -> UntrustedAnswerError:

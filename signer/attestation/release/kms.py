@@ -107,10 +107,10 @@ class ReleasedKms:
             raise CorruptError(f"A release returned no key of 1 to {PLAINTEXT_BYTES_MAX} bytes.")
         return content
 
-    def _call(self, wanted: KmsRequest) -> bytearray:
+    def _call(self, operation: KmsRequest) -> bytearray:
         name = self._holder.provider
         try:
-            return self._exchange(wanted)
+            return self._exchange(operation)
         except ReleaseUnreachableError:
             raise KmsUnavailableError(f"The release of {name} did not answer in time.") from None
         except CollectionError:
@@ -121,14 +121,14 @@ class ReleasedKms:
         except UntrustedAnswerError as error:
             raise CorruptError(str(error)) from None
 
-    def _exchange(self, wanted: KmsRequest) -> bytearray:
+    def _exchange(self, operation: KmsRequest) -> bytearray:
         nonce = self._transport.nonce()
         if not NONCE_BYTES_MIN <= len(nonce) <= NONCE_BYTES_MAX:
             raise ReleaseUnreachableError
         token = bytearray(self._read_token())
         try:
             exchange = Exchange(
-                self._holder, self._requester, nonce, (wanted,), token, self._random_bytes
+                self._holder, self._requester, nonce, (operation,), token, self._random_bytes
             )
         finally:
             wipe(token)

@@ -40,17 +40,17 @@ def ask_box_info(
     )
 
 
-def answer_box_info(request: str, asked: str, provider: str, nonce: bytes) -> bytes:
+def answer_box_info(request: str, ask: str, provider: str, nonce: bytes) -> bytes:
     """Return the HPKE ``info`` of the box to the attested key: binds it to one request.
 
-    ``request`` is the digest of the request's bytes, ``asked`` that of the ask in the report.
+    ``request`` is the digest of the request's bytes, ``ask`` that of the ask in the report.
     """
     return canonical_bytes(
         {
             "type": "release.answer.box",
             "v": 1,
             "request": request,
-            "asked": asked,
+            "asked": ask,
             "provider": provider,
             "nonce": f"0x{nonce.hex()}",
         }
