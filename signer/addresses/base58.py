@@ -1,6 +1,6 @@
-"""Base58 in the alphabets of Bitcoin and of the XRP Ledger, and its form with a checksum.
+"""Base58 in the alphabets of Bitcoin and of the XRP Ledger, with and without checksum.
 
-Encoding only: an address is derived here, never read. Source: Internet-Draft
+Encoding only, as addresses are derived and never parsed. Source: Internet-Draft
 draft-msporny-base58-03; XRPL's "Base58 Encodings" for the second alphabet.
 """
 
@@ -12,7 +12,7 @@ _CHECKSUM_BYTES = 4
 
 
 def encode(content: bytes, alphabet: str = BITCOIN) -> str:
-    """Write bytes as a number of base 58; every leading zero byte is one zero digit."""
+    """Encode bytes as a base-58 number; every leading zero byte is one zero digit."""
     number, digits = int.from_bytes(content, "big"), ""
     while number:
         number, digit = divmod(number, 58)
@@ -22,6 +22,6 @@ def encode(content: bytes, alphabet: str = BITCOIN) -> str:
 
 
 def encode_check(content: bytes, alphabet: str = BITCOIN) -> str:
-    """Write bytes followed by the first four of their double SHA-256."""
+    """Encode bytes followed by the first four bytes of their double SHA-256."""
     checksum = hashlib.sha256(hashlib.sha256(content).digest()).digest()[:_CHECKSUM_BYTES]
     return encode(content + checksum, alphabet)

@@ -1,4 +1,4 @@
-"""Bech32 (BIP-173), encoding only: an address is derived here, never read."""
+"""Bech32 (BIP-173), encoding only, as addresses are derived and never parsed."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,24 +8,24 @@ _CHECKSUM_WORDS = 6
 
 
 def encode(prefix: str, words: Iterable[int]) -> str:
-    """Write 5-bit words under a lower-case prefix, of any length.
+    """Encode 5-bit words of any length under a lower-case prefix.
 
-    BIP-173 bounds a string at 90 characters for its error detection; Cardano (CIP-19) lifts that.
+    BIP-173 limits a string to 90 characters for its error detection; Cardano (CIP-19) does not.
     """
     content = list(words)
     return prefix + "1" + "".join(_ALPHABET[word] for word in content + _checksum(prefix, content))
 
 
 def words_of(content: bytes) -> Iterator[int]:
-    """Regroup bytes into 5-bit words, the last one filled up with zero bits."""
-    bits, held = 0, 0
+    """Regroup bytes into 5-bit words; the last one is padded with zero bits."""
+    bits, buffered = 0, 0
     for byte in content:
-        held, bits = (held << 8 | byte) & 0xFFF, bits + 8
+        buffered, bits = (buffered << 8 | byte) & 0xFFF, bits + 8
         while bits >= 5:  # noqa: PLR2004 - a word's bits
             bits -= 5
-            yield held >> bits & 31
+            yield buffered >> bits & 31
     if bits:
-        yield held << (5 - bits) & 31
+        yield buffered << (5 - bits) & 31
 
 
 def _checksum(prefix: str, words: list[int]) -> list[int]:

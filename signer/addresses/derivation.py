@@ -1,4 +1,4 @@
-"""From a public key to the address that each chain knows it by; main networks only."""
+"""Derives the address of a public key on each chain; main networks only."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from signer.addresses.ripemd160 import ripemd160
 from signer.ethereum import address as ethereum_address
 
 ED25519_BYTES = 32
-_XRP_ED25519 = b"\xed"  # tells an Ed25519 key from a compressed secp256k1 one
+_XRP_ED25519 = b"\xed"  # distinguishes an Ed25519 key from a compressed secp256k1 key
 _XRP_ACCOUNT = b"\x00"
 _TRON_ACCOUNT = b"\x41"
 _SEGWIT_VERSION = 0
@@ -22,19 +22,19 @@ _BLAKE2B_224_BYTES = 28
 def derive(chain: KeyChain, public_key: bytes) -> str:
     """Return the address of a public key.
 
-    A secp256k1 key is compressed or not (SEC 1), an Ed25519 key 32 bytes (RFC 8032); raise
-    ``ValueError`` for anything else, and for a point that is not on the curve of secp256k1.
+    A secp256k1 key is compressed or uncompressed (SEC 1), an Ed25519 key has 32 bytes (RFC 8032).
+    Raises ``ValueError`` for anything else, and for a point that is not on secp256k1.
     """
     return _DERIVATIONS[chain](public_key)
 
 
 def canonical_address(chain: KeyChain, address: str) -> str:
-    """Return an address as records spell it: Ethereum's in lower case, all others as they are."""
+    """Return an address as stored in records: Ethereum's in lower case, others unchanged."""
     return address.lower() if chain is KeyChain.ETHEREUM else address
 
 
 def display_address(chain: KeyChain, address: str) -> str:
-    """Return a recorded address as people read it: Ethereum's with its EIP-55 checksum."""
+    """Return a stored address for display: Ethereum's with its EIP-55 checksum."""
     if chain is KeyChain.ETHEREUM:
         return ethereum_address.checksum_address(bytes.fromhex(address[2:]))
     return address

@@ -1,8 +1,8 @@
 """RIPEMD-160 (Dobbertin, Bosselaers, Preneel, 1996).
 
-Our own, because OpenSSL moved it to its legacy provider and many builds come without that:
-``hashlib.new("ripemd160")`` works on one machine and not on the next. It hashes public keys only,
-so it need be neither fast nor constant in time.
+Implemented here because OpenSSL moved it to its legacy provider, which many builds lack:
+``hashlib.new("ripemd160")`` works on one machine and not on the next. It hashes only public keys,
+so it need be neither fast nor constant-time.
 """
 
 import struct
@@ -16,7 +16,7 @@ _ROUNDS = 5
 # line, and a word's rotation depends on the round alone.
 _RHO = (7, 4, 13, 1, 10, 6, 15, 3, 12, 0, 9, 5, 2, 14, 11, 8)
 _PI = tuple((9 * i + 5) % 16 for i in range(16))
-_TURNS = (
+_ROTATIONS = (
     (11, 14, 15, 12, 5, 8, 7, 9, 11, 13, 14, 15, 6, 7, 9, 8),
     (12, 13, 11, 15, 6, 9, 9, 7, 12, 15, 11, 13, 7, 8, 7, 7),
     (13, 15, 14, 11, 7, 7, 6, 8, 13, 14, 13, 12, 5, 5, 6, 9),
@@ -35,11 +35,11 @@ def ripemd160(message: bytes) -> bytes:
     padded = message + b"\x80" + bytes((55 - len(message)) % _BLOCK_BYTES)
     padded += struct.pack("<Q", 8 * len(message))
     for start in range(0, len(padded), _BLOCK_BYTES):
-        state = _compressed(state, struct.unpack_from("<16I", padded, start))
+        state = _compress(state, struct.unpack_from("<16I", padded, start))
     return struct.pack("<5I", *state)
 
 
-def _compressed(state: _Words, block: _Words) -> _Words:
+def _compress(state: _Words, block: _Words) -> _Words:
     left = _line(state, block, tuple(range(16)), _LEFT)
     right = _line(state, block, _PI, _RIGHT)
     sums = ((state[(i + 1) % 5], left[(i + 2) % 5], right[(i + 3) % 5]) for i in range(5))
@@ -51,14 +51,14 @@ def _line(state: _Words, block: _Words, order: _Words, added: _Words) -> _Words:
     for number in range(_ROUNDS):
         mix = number if added is _LEFT else _ROUNDS - 1 - number
         for word in order:
-            total = (a + _mixed(mix, b, c, d) + block[word] + added[number]) & _MASK
-            turned = (_turned(total, _TURNS[number][word]) + e) & _MASK
-            a, b, c, d, e = e, turned, b, _turned(c, 10), d
+            total = (a + _mix(mix, b, c, d) + block[word] + added[number]) & _MASK
+            rotated = (_rotate_left(total, _ROTATIONS[number][word]) + e) & _MASK
+            a, b, c, d, e = e, rotated, b, _rotate_left(c, 10), d
         order = tuple(_RHO[word] for word in order)
     return a, b, c, d, e
 
 
-def _mixed(number: int, x: int, y: int, z: int) -> int:
+def _mix(number: int, x: int, y: int, z: int) -> int:
     match number:
         case 0:
             return x ^ y ^ z
@@ -71,5 +71,5 @@ def _mixed(number: int, x: int, y: int, z: int) -> int:
     return x ^ (y | ~z)
 
 
-def _turned(word: int, bits: int) -> int:
+def _rotate_left(word: int, bits: int) -> int:
     return (word << bits | word >> (32 - bits)) & _MASK

@@ -1,8 +1,8 @@
-"""Who holds the keys of secrets for custody; what holds signing keys it does not ask.
+"""Key holders of ``sixgate custody``: only those for secrets, never those for signing keys.
 
-Two things keep it from signing keys. Its settings name KMSs for secrets alone, whose keys are under
-no signing key: that binds a thief of the process too. And what it asks names no vault of signing
-keys: that binds our own mistakes.
+Two barriers protect signing keys. The settings name only KMS keys for secrets, which wrap no
+signing key: this also stops an attacker who controls the process. And a call for a vault of signing
+keys is refused here: this stops our own mistakes.
 """
 
 from schemas.canonical import MalformedError
@@ -23,29 +23,29 @@ from sixgate.settings.kms import KmsSettings
 def open_custody_holders(folder: Folder, settings: KmsSettings, journal: KmsJournal) -> Holders:
     """Open the holders for secrets; raises ``SettingsError``, ``CustodyError``.
 
-    Those that hold signing keys too are for development alone.
+    Holders that also hold signing keys are allowed only for development.
     """
     former = (f"former.{name}" for name in providers(settings.former))
     named = [*providers(settings), *former]
     if named and not settings.insecure_dev:
         raise SettingsError(
-            f"custody needs no rights on what holds signing keys: take [kms.{named[0]}] out of "
-            "its settings, and name keys for secrets in [kms.secrets], as the signer does"
+            f"custody must not have access to the keys of signing keys: remove [kms.{named[0]}] "
+            "from its settings, and name keys for secrets in [kms.secrets], as for the signer"
         )
-    apart = open_secret_holders(settings, journal)
-    if apart is None and not settings.insecure_dev:
+    separate = open_secret_holders(settings, journal)
+    if separate is None and not settings.insecure_dev:
         raise SettingsError(
-            "the settings name no keys for secrets: add [kms.secrets] with root and its section, "
-            "here and for the signer, or set insecure_dev = true in [kms]"
+            "the settings name no KMS keys for secrets: add [kms.secrets] with root and its "
+            "section, here and for the signer, or set insecure_dev = true in [kms]"
         )
-    return for_secrets(apart or open_holders(folder, settings, journal))
+    return secrets_only(separate or open_holders(folder, settings, journal))
 
 
-NOTHING_ELSE = "Custody opens keys of vaults and nothing else."
+_ONLY_VAULT_KEYS = "Custody opens only the keys of vaults."
 
 
 class SecretsOnlyKms:
-    """A ``RootKms`` that wraps nothing, and unwraps nothing of a vault of signing keys."""
+    """A ``RootKms`` that never wraps, and never unwraps for a vault of signing keys."""
 
     __slots__ = ("_kms",)
 
@@ -59,28 +59,32 @@ class SecretsOnlyKms:
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:  # noqa: ARG002 - a port
         """Raise ``KmsDeniedError``: custody stores nothing."""
-        raise KmsDeniedError("Custody stores no secrets: the signer does.")
+        raise KmsDeniedError("Custody does not store secrets: only the signer does.")
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        """Unwrap as ``RootKms`` promises; raise ``KmsDeniedError`` for what holds signing keys."""
+        """Unwrap as ``RootKms`` promises; raise ``KmsDeniedError`` for vaults of signing keys."""
         try:
-            place = decode_context(context)
+            blob_context = decode_context(context)
         except MalformedError:
-            raise KmsDeniedError(NOTHING_ELSE) from None
-        if isinstance(place, IdentityContext):
-            raise KmsDeniedError(NOTHING_ELSE)
-        if place.vault in KEY_VAULTS:
-            raise KmsDeniedError(f"Custody opens no signing keys, and {place.vault} holds them.")
+            raise KmsDeniedError(_ONLY_VAULT_KEYS) from None
+        if isinstance(blob_context, IdentityContext):
+            raise KmsDeniedError(_ONLY_VAULT_KEYS)
+        if blob_context.vault in KEY_VAULTS:
+            raise KmsDeniedError(
+                f"Custody opens no signing keys, and {blob_context.vault} holds them."
+            )
         return self._kms.unwrap(wrapped, context)
 
     def __repr__(self) -> str:
         return f"<SecretsOnly {self.key_id}>"
 
 
-def for_secrets(holders: Holders) -> Holders:
-    """Return holders as custody asks them."""
-    return Holders(SecretsOnlyKms(holders.root), tuple(map(_only, holders.providers)))
+def secrets_only(holders: Holders) -> Holders:
+    """Return holders that custody may use: for secrets only."""
+    return Holders(
+        SecretsOnlyKms(holders.root), tuple(map(_secrets_only_provider, holders.providers))
+    )
 
 
-def _only(provider: Provider) -> Provider:
+def _secrets_only_provider(provider: Provider) -> Provider:
     return Provider(provider.name, SecretsOnlyKms(provider.kms), lambda _failure: None)

@@ -1,4 +1,4 @@
-"""How whoever reads secrets reaches the process that serves them; each call bounded as a whole."""
+"""HTTP client of ``sixgate custody``, with a timeout for each whole call."""
 
 import base64
 from http import HTTPStatus
@@ -17,10 +17,10 @@ DETAIL_LENGTH_MAX = 2_000
 
 
 class CustodyLink:
-    """The questions of the ``Api`` that custody answers, from any thread; none is sent twice."""
+    """The calls of the ``Api`` that custody answers; thread-safe, without retries."""
 
     def __init__(self, address: CustodyAddress) -> None:
-        """Open no connection yet; raises ``SettingsError`` for certificates that are none."""
+        """Connect on first use; raises ``SettingsError`` for invalid certificates."""
         self._url = address.url
         self._link = BoundedLink(
             address.url,
@@ -34,14 +34,14 @@ class CustodyLink:
         match self._post(READING_KEY, b""):
             case {"public_key": str(key)}:
                 return {"public_key": key}
-        raise self._stranger()
+        raise self._unexpected_answer()
 
     def read_secret(self, request: str) -> Json:
         """See ``Api.read_secret``."""
         match self._post(READS, bytes_of(request)):
             case {"box": str(box), "failed": [*failed]} if _is_base64(box):
                 return {"box": box, "failed": [str(name) for name in failed]}
-        raise self._stranger()
+        raise self._unexpected_answer()
 
     def close(self) -> None:
         """End the connections."""
@@ -53,32 +53,33 @@ class CustodyLink:
         except NoResponseError:
             raise ApiError(
                 "custody_absent",
-                f"custody at {self._url} gives no answer: see that sixgate custody runs, and that "
-                "[custody_at] names it and a certificate that it lets in",
+                f"custody at {self._url} does not respond: check that sixgate custody runs, and "
+                "that [custody_at] has its address and a certificate that it accepts",
             ) from None
-        found = _plain(answer)
+        found = _decode(answer)
         if answer.status != HTTPStatus.OK:
-            self._refused(answer.status, found)
+            self._raise_refusal(answer.status, found)
         return found
 
-    def _refused(self, status: int, found: Any) -> NoReturn:
-        """Raise what custody refused with; whatever answers may say anything."""
+    def _raise_refusal(self, status: int, found: Any) -> NoReturn:
+        """Raise the error in custody's answer; another server's answer may have any content."""
         match found:
             case {"code": str(code), "detail": str(detail)} if code in STATUS:
                 raise ApiError(code, detail[:DETAIL_LENGTH_MAX])
         raise ApiError(
             "custody_absent",
-            f"custody at {self._url} did not answer the request (HTTP {status}): see its log, and "
-            "that its [custody] names this certificate among clients",
+            f"custody at {self._url} rejected the request (HTTP {status}): see its log, and check "
+            "that clients in its [custody] has this certificate",
         )
 
-    def _stranger(self) -> ApiError:
+    def _unexpected_answer(self) -> ApiError:
         return ApiError(
-            "custody_absent", f"what answers at {self._url} is no custody: mend [custody_at]"
+            "custody_absent",
+            f"the server at {self._url} is not sixgate custody: fix the address in [custody_at]",
         )
 
 
-def _plain(answer: Answer) -> Any:
+def _decode(answer: Answer) -> Any:
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError:

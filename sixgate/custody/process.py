@@ -1,8 +1,11 @@
-"""``sixgate custody``: secrets that are no signing keys, served by a process of its own.
+"""``sixgate custody``: the process that serves secrets, except signing keys, to agents.
 
-1. Open the holders of keys; it has no key of its own. 2. Read registry and vault to their end.
-3. Serve reads, each of which is decided by all that is registered then, and on the topic ``audit``
-before it is answered. A write whose fate is unknown, and a registry that is stale, end the process.
+1. Open the key holders; the process has no key of its own.
+2. Read registry and vault to their end.
+3. Serve reads. Each is decided by the newest registry, and recorded on ``audit`` before its answer.
+   *Die here: a read may be recorded without an answer, but is never answered without a record.*
+
+The process ends if the outcome of a write is unknown, or the registry is stale.
 """
 
 import asyncio
@@ -23,7 +26,7 @@ from signer.vaults.secret_service import SecretService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.custody.key_holders import open_custody_holders
 from sixgate.custody.projections import KafkaReadEnvironment
-from sixgate.custody.reading import desk, read, reading_key
+from sixgate.custody.reading import new_secret_service, read, reading_key
 from sixgate.custody.serving import CustodyServer
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
@@ -43,40 +46,42 @@ from streams.runners.clock import SteadyClock
 
 SECTION = "custody"
 CLIENT = "sixgate-custody"
-KEEP_UP_S = 0.5
-LIFE_BYTES = 16
+POLL_S = 0.5
+RUN_ID_BYTES = 16
 _LOG = logging.getLogger("sixgate.custody")
 
 
 class CustodyProcess:
-    """Serves secrets until it is stopped."""
+    """Serves secrets until it is stopped or fails."""
 
     role: ClassVar[str] = "custody"
 
     def __init__(self, settings: Settings) -> None:
-        """Open who holds keys; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
+        """Open the key holders; raises ``FolderError``, ``CustodyError``, ``SettingsError``.
 
-        From before the first one is read, no other process of this user may look into this one.
+        Memory is protected against other processes of this user before the first key is read.
         """
+        # 1.
         forbid_inspection()
         lock_memory_or_warn()
         _refuse_releases(settings)
         folder = Folder(settings.data)
         self._settings, self._trust = settings, folder.trust()
-        self._listening = _listening(settings.custody)
+        self._listen_config = _listen_config(settings.custody)
         journal = KmsJournal(wall_ms, log_kms_call)
         self._holders = open_custody_holders(folder, settings.kms, journal)
-        run_id = secrets.token_hex(LIFE_BYTES)
+        run_id = secrets.token_hex(RUN_ID_BYTES)
         self._records = CustodyRecords(settings.custody.name, run_id, journal)
         self._known: Projections | None = None
         self.monitor = Monitor(self.role, self._lag)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raise what ends the process."""
+        """Serve until ``stop`` is set; raise the error that ends the process."""
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
         await check_declared(kafka, broker, trust.partitions, Principal.CUSTODY)
         async with AsyncExitStack() as opened:
+            # 2.
             fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.custody)
             await opened.enter_async_context(fresh)
             known = Projections(broker, trust.trust_root, wall_ms)
@@ -85,70 +90,71 @@ class CustodyProcess:
             await fresh.head(stop)
             appender = Appender(sender, asyncio.get_running_loop(), "an access to a secret")
             clock = SteadyClock(wall_ms, boot_ms)
-            here = KafkaReadEnvironment(
+            environment = KafkaReadEnvironment(
                 known, fresh, appender, self._records, self.monitor, clock.now_ms
             )
-            await self._serve(here, self._desk(known), stop, opened)
+            await self._serve(environment, self._secret_service(known), stop, opened)
 
     async def _serve(
         self,
-        here: KafkaReadEnvironment,
-        desk: SecretService,
+        environment: KafkaReadEnvironment,
+        service: SecretService,
         stop: asyncio.Event,
         opened: AsyncExitStack,
     ) -> None:
-        """Serve until ``stop`` is set or something fails; what is under way is answered before."""
+        """Serve until ``stop`` is set or a task fails; finish running requests first (step 3)."""
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def fail(error: BaseException) -> None:
             if not failed.done():
                 failed.set_exception(error)
 
+        # 3.
         threads = ThreadPoolExecutor(REQUESTS_MAX, thread_name_prefix="custody")
         opened.push_async_callback(asyncio.to_thread, threads.shutdown)
-        answer = partial(read, here, desk)
-        server = CustodyServer(reading_key(desk), answer, self._listening, threads, fail)
-        async with server.serving(), _keeping_up(here, fail):
+        answer = partial(read, environment, service)
+        server = CustodyServer(reading_key(service), answer, self._listen_config, threads, fail)
+        async with server.serving(), _polling(environment, fail):
             self.monitor.ready()
-            await _either(stop, failed)
-        await asyncio.to_thread(here.settle)
+            await _wait_for_either(stop, failed)
+        await asyncio.to_thread(environment.flush_records)
 
-    def _desk(self, known: Projections) -> SecretService:
-        registry, said = known.view.registry, known.vault
-        keeper = SecretSealing(registry, said.secrets, self._holders, secrets.token_bytes)
-        return desk(registry, said.keys, keeper)
+    def _secret_service(self, known: Projections) -> SecretService:
+        registry, vault = known.view.registry, known.vault
+        sealing = SecretSealing(registry, vault.secrets, self._holders, secrets.token_bytes)
+        return new_secret_service(registry, vault.keys, sealing)
 
     def _lag(self) -> Iterator[PartitionLag]:
         return self._known.lag() if self._known else iter(())
 
 
 @asynccontextmanager
-async def _keeping_up(
-    here: KafkaReadEnvironment, failed: Callable[[BaseException], None]
+async def _polling(
+    environment: KafkaReadEnvironment, failed: Callable[[BaseException], None]
 ) -> AsyncIterator[None]:
-    """Read on when nobody asks, so that who asks waits for little and a fault shows itself."""
+    """Poll between requests, so that requests wait less and faults are detected without them."""
     ended = asyncio.Event()
 
-    async def keep_up() -> None:
+    async def poll() -> None:
         try:
             while not ended.is_set():
-                await asyncio.to_thread(here.keep_up)
+                await asyncio.to_thread(environment.poll)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(KEEP_UP_S):
+                    async with asyncio.timeout(POLL_S):
                         await ended.wait()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must end the process
+        except Exception as error:  # noqa: BLE001 - any error must end the process
             failed(error)
 
-    keeping = asyncio.create_task(keep_up())
+    polling = asyncio.create_task(poll())
     try:
         yield
     finally:
         ended.set()
-        await keeping
+        await polling
 
 
-async def _either(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
-    """Wait until somebody stops us; raise what failed, if that comes first."""
+async def _wait_for_either(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
+    """Wait until ``stop`` is set; raise the error of ``failed`` if that comes first."""
     stopping = asyncio.create_task(stop.wait())
     either: set[asyncio.Future[Any]] = {stopping, failed}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -160,12 +166,12 @@ async def _either(stop: asyncio.Event, failed: "asyncio.Future[None]") -> None:
 def _refuse_releases(settings: Settings) -> None:
     if settings.releases is not None:
         raise SettingsError(
-            "custody asks KMSs, and [releases] holds keys for attested signers alone: give it "
-            "settings of its own with [kms]"
+            "custody uses KMSs, and the keys of [releases] are only for attested signers: give "
+            "custody a separate settings file with [kms]"
         )
 
 
-def _listening(custody: CustodySettings) -> ListenConfig:
+def _listen_config(custody: CustodySettings) -> ListenConfig:
     tls = server_context(custody.tls, SECTION) if custody.tls else None
     if tls is None:
         _LOG.warning("tls.absent", extra={"detail": "any client that reaches the port can connect"})

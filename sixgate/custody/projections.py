@@ -1,4 +1,4 @@
-"""What custody knows, from Kafka: as the topics end when it is asked, under a fresh head."""
+"""Custody's view of registry and vault on Kafka, read to the end under a fresh registry head."""
 
 import asyncio
 import threading
@@ -24,10 +24,10 @@ T = TypeVar("T")
 
 
 class KafkaReadEnvironment:
-    """The ``ReadEnvironment`` of a process on Kafka; threads beside the loop call it.
+    """The ``ReadEnvironment`` of a process on Kafka; threads beside the event loop call it.
 
-    Whoever is lent what is known has the lock, and nothing is read without it. Calls of KMSs go
-    on record with what they were made for; those of a provider that nobody waited for, later.
+    A lock protects the view: nothing is read from Kafka while a thread uses it. KMS calls are
+    recorded with the request they were made for; calls of abandoned providers later.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class KafkaReadEnvironment:
         monitor: Monitor,
         now_ms: Callable[[], int],
     ) -> None:
-        """Made on the loop that serves ``known``."""
+        """Must be called on the event loop that runs ``known``."""
         self.actor = records.actor
         self._known = known
         self._fresh = fresh
@@ -49,40 +49,40 @@ class KafkaReadEnvironment:
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._telling = threading.Lock()
+        self._append_lock = threading.Lock()
 
     @contextmanager
     def current(self) -> Iterator[int]:
-        """Read to the end, lend it, and the time; raises what ends the process."""
+        """Read to the end; hold the view and yield the time; raises what ends the process."""
         with self._lock:
-            self._run(self._renew())
+            self._run(self._refresh())
             yield self._now_ms()
 
     def record(self, event: Outgoing) -> None:
-        """Append to ``audit``, with the calls of KMSs so far; raises ``KafkaBusError``."""
+        """Append to ``audit``, after all KMS calls so far; raises ``KafkaBusError``."""
         self._append(event)
 
-    def keep_up(self) -> None:
-        """Read what came, and put on record what nobody has waited for."""
+    def poll(self) -> None:
+        """Read new records, and record KMS calls that no request waited for."""
         with self.current():
             pass
-        self.settle()
+        self.flush_records()
 
-    def settle(self) -> None:
-        """Put on record which KMSs were called since the last record."""
+    def flush_records(self) -> None:
+        """Record the KMS calls since the last record."""
         self._append()
 
-    async def _renew(self) -> None:
-        """Read registry and vault to their end; what lacks a record that a head names is less."""
+    async def _refresh(self) -> None:
+        """Read registry and vault to their end; refuse a registry without the head's records."""
         head = await self._fresh.head()
         await self._known.refresh()
         if head is not None:
             require_not_withheld(head, self._known.view.registry)
 
     def _append(self, *last: Outgoing) -> None:
-        with self._telling:
-            # Whose calls go with another's record has his own behind it: what he answers by is
-            # there only if they are.
+        with self._append_lock:
+            # Another thread's record may carry the KMS calls of this request. The lock keeps this
+            # request's record behind them, so its answer implies that they are recorded.
             events = [*self._records.records((), self._now_ms()), *last]
             if not events:
                 return
@@ -94,8 +94,8 @@ class KafkaReadEnvironment:
             self._count(event)
 
     def _count(self, event: Outgoing) -> None:
-        """Count what was decided: reads by their operation, and what proved nothing."""
-        found = orjson.loads(event.value)  # our own, just made: nothing to be proven
+        """Count decisions in the metrics: reads by operation, and unverified requests."""
+        found = orjson.loads(event.value)  # our own event: no validation needed
         if found["type"] == "secret.access":
             self._monitor.decided(f"secret.{found['operation']}", found.get("reason") or "")
         elif found["action"] == "read.refused":
@@ -108,5 +108,5 @@ class KafkaReadEnvironment:
         except TimeoutError:
             waiting.cancel()
             raise KafkaUnreachableError(
-                f"Kafka gives no records for {READ_S_MAX:g} s: look at its log."
+                f"Kafka returned no records for {READ_S_MAX:g} s: see the brokers' log."
             ) from None

@@ -1,7 +1,8 @@
-"""Agents' requests to read secrets: decided, put on record, and only then answered.
+"""Read requests of agents: decided, recorded, and only then answered; in every deployment.
 
-One way, wherever it runs: 1. Read what is registered and stored to its end. 2. Prove the request,
-and decide. 3. Open what may be read. 4. Put it on record. 5. Answer.
+1. Read registry and vault to their end. 2. Verify the request and decide. 3. Open what may be read.
+4. Append the audit record. *Die before: nothing was answered. Die after: the record exists without
+an answer, and the agent sends a new request.* 5. Answer.
 """
 
 import base64
@@ -31,58 +32,67 @@ from sixgate.api import ApiError, Json
 
 
 class ReadEnvironment(Protocol):
-    """Where secrets are served: what is registered there, the time, and its audit records."""
+    """What a deployment provides for reads: current registry and vault, time, audit records."""
 
     @property
     def actor(self) -> str:
-        """In whose name a request is refused that proves nothing."""
+        """The actor in the audit records of requests that fail verification."""
         ...
 
     def current(self) -> AbstractContextManager[int]:
-        """Read registry and vault to their end; lend them, still, and the time in milliseconds."""
+        """Read registry and vault to their end; keep them unchanged; yield the time in ms."""
         ...
 
     def record(self, event: Outgoing) -> None:
-        """Append an audit record, durable on return; raises where that is not certain."""
+        """Append an audit record, durable on return; raise if that is not certain."""
         ...
 
 
-def desk(registry: Registry, keys: KeyRegister, keeper: SecretSealing) -> SecretService:
-    """Return a desk with a reading key of this process alone."""
-    return SecretService(registry, keys, keeper, HpkeKey.generate(secrets.token_bytes))
+def new_secret_service(
+    registry: Registry, keys: KeyRegister, sealing: SecretSealing
+) -> SecretService:
+    """Return a secret service with a new reading key, which exists only in this process."""
+    return SecretService(registry, keys, sealing, HpkeKey.generate(secrets.token_bytes))
 
 
-def reading_key(desk: SecretService) -> Json:
+def reading_key(service: SecretService) -> Json:
     """See ``Api.reading_key``."""
-    return {"public_key": f"0x{desk.reading_key.public_key.hex()}"}
+    return {"public_key": f"0x{service.reading_key.public_key.hex()}"}
 
 
-def read(here: ReadEnvironment, desk: SecretService, raw: bytes, client_address: str) -> Json:
-    """See ``Api.read_secret``; raise ``ApiError``, or what ends the process without an answer.
+def read(
+    environment: ReadEnvironment, service: SecretService, raw: bytes, client_address: str
+) -> Json:
+    """See ``Api.read_secret``; raise ``ApiError``, or an error that ends the process unanswered.
 
-    While a secret is opened everything else goes on: nothing that was opened changes, and what is
-    decided counts as of now.
+    Other requests and updates continue while a secret is opened: versions are immutable, and the
+    decision holds as of ``now_ms``.
     """
-    with here.current() as now_ms:
-        proven = _proven(here, desk, raw, now_ms)
-        decision = desk.authorize(proven, now_ms)
-    reading = _Reading(here, proven, decision, client_address, now_ms)
+    # 1. and 2.
+    with environment.current() as now_ms:
+        proven = _verified(environment, service, raw, now_ms)
+        decision = service.authorize(proven, now_ms)
+    recorder = _ReadRecorder(environment, proven, decision, client_address, now_ms)
     if isinstance(decision.access, Refused) or decision.missing:
-        reading.record()
+        recorder.record()
         raise _refusal(proven, decision)
+    # 3. Outside the lock: holders may take long.
     try:
-        answer = desk.serve(proven, decision)
+        answer = service.serve(proven, decision)
     except (CustodyError, ReadRequestError) as error:
-        reading.record(_failures(error))
+        recorder.record(_failures(error))
         raise ApiError(code_of(error), str(error)) from None
-    reading.record(answer.failures)
-    return _answer(answer)
+    # 4. Raises if the record may not be durable; then the answer is not sent.
+    recorder.record(answer.failures)
+    # 5.
+    return _json_answer(answer)
 
 
 def code_of(error: CustodyError | ReadRequestError) -> str:
-    """Say whose turn it is: the asker's (``read_refused``, ``custody_failed``), or the providers'.
+    """Return the API code of an error.
 
-    ``custody_unavailable``: one of them gave no answer in time, so the same may succeed later.
+    ``read_refused`` and ``custody_failed`` need a change by the caller; ``custody_unavailable``
+    means that a provider did not answer in time, so a retry may succeed.
     """
     if isinstance(error, ReadRequestError):
         return "read_refused"
@@ -92,19 +102,19 @@ def code_of(error: CustodyError | ReadRequestError) -> str:
     return "custody_failed"
 
 
-class _Reading:
-    """A request that was decided, and is to be put on record."""
+class _ReadRecorder:
+    """Builds and appends the audit record of a decided request."""
 
     def __init__(
         self,
-        here: ReadEnvironment,
+        environment: ReadEnvironment,
         proven: ProvenRequest,
         decision: ReadDecision,
         client_address: str,
         at_ms: int,
     ) -> None:
         request, found = proven.request, decision.found
-        self._here = here
+        self._environment = environment
         self._access = decision.access
         self._use = Use(
             request=proven.name,
@@ -119,17 +129,21 @@ class _Reading:
         )
 
     def record(self, failures: Sequence[ProviderFailure] = ()) -> None:
-        self._here.record(access_record(self._use, self._access, tuple(failures)))
+        self._environment.record(access_record(self._use, self._access, tuple(failures)))
 
 
-def _proven(here: ReadEnvironment, desk: SecretService, raw: bytes, now_ms: int) -> ProvenRequest:
+def _verified(
+    environment: ReadEnvironment, service: SecretService, raw: bytes, now_ms: int
+) -> ProvenRequest:
     try:
-        return desk.verify(raw, now_ms)
+        return service.verify(raw, now_ms)
     except ReadRequestError as error:
         name = input_digest(raw)
         source = f"read/{name}/{now_ms}"
-        told = audited("read.refused", source, name, str(error), actor=here.actor, at_ms=now_ms)
-        here.record(told)
+        record = audited(
+            "read.refused", source, name, str(error), actor=environment.actor, at_ms=now_ms
+        )
+        environment.record(record)
         raise ApiError("read_refused", str(error)) from None
 
 
@@ -138,13 +152,13 @@ def _refusal(proven: ProvenRequest, decision: ReadDecision) -> ApiError:
         return ApiError("access_refused", f"{decision.access.detail} ({decision.access.reason})")
     path, version = proven.request.path, proven.request.version
     which = f"version {version} of {path}" if version else path
-    return ApiError("secret_unknown", f"there is no {which} in {proven.vault.name}")
+    return ApiError("secret_unknown", f"{proven.vault.name} has no {which}")
 
 
 def _failures(error: Exception) -> tuple[ProviderFailure, ...]:
     return error.failures if isinstance(error, QuorumError | SharesMismatchError) else ()
 
 
-def _answer(answer: SealedAnswer) -> Json:
+def _json_answer(answer: SealedAnswer) -> Json:
     box = base64.b64encode(answer.box).decode()
     return {"box": box, "failed": [failure.provider for failure in answer.failures]}

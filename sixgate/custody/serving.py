@@ -1,8 +1,9 @@
-"""Secrets over HTTP: each request bounded in size, time and number, and on record before its end.
+"""HTTP server of ``sixgate custody``, with limits on request size, time and concurrency.
 
-``POST /v1/reads`` takes an agent's signed request and gives ``{box, failed}``, the answer sealed
-for whoever signed; ``POST /v1/reading-key`` gives ``{public_key}``, which clients' shares are
-sealed for. A refusal is a problem (RFC 9457) with the code and the sentence of the embedded form.
+``POST /v1/reads`` takes an agent's signed request and returns ``{box, failed}``, with the answer
+sealed to the signer of the request. ``POST /v1/reading-key`` returns ``{public_key}``, to which
+client shares are sealed. A refusal is a problem (RFC 9457) with the code and sentence that the
+embedded form returns.
 """
 
 import asyncio
@@ -31,10 +32,10 @@ Read = Callable[[bytes, str], Json]
 
 
 class CustodyServer:
-    """Serves ``read``, which ``threads`` do; it takes a request and the client's address.
+    """Runs ``read(request, client_address)`` for each request in ``threads``.
 
-    What ends one without an answer is given to ``failed``: then nobody knows what is on record,
-    and the process has to end.
+    Any error but ``ApiError`` is passed to ``failed``: the outcome of the audit record is then
+    unknown, and the process must end.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class CustodyServer:
         self._read = read
         self._threads = threads
         self._failed = failed
-        pages = [web.post(READS, self._answer), web.post(READING_KEY, self._tell_key)]
+        pages = [web.post(READS, self._answer), web.post(READING_KEY, self._answer_reading_key)]
         self._server = BoundedServer(pages, listening, REQUEST_BYTES_MAX)
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        """Listen until the block ends; requests that are under way then get their answer."""
+        """Listen until the block ends, then finish running requests."""
         return self._server.serving()
 
-    async def _tell_key(self, _: web.Request) -> web.Response:
+    async def _answer_reading_key(self, _: web.Request) -> web.Response:
         return _json(self._reading_key)
 
     async def _answer(self, request: web.Request) -> web.Response:
@@ -67,7 +68,7 @@ class CustodyServer:
             found = await loop.run_in_executor(self._threads, self._read, raw, address)
         except ApiError as error:
             return problem(STATUS[error.code], code=error.code, detail=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must end the process
+        except Exception as error:  # noqa: BLE001 - any error must end the process
             self._failed(error)
             raise web.HTTPInternalServerError from None
         return _json(found)

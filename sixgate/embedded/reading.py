@@ -34,4 +34,6 @@ class PipelineReadEnvironment:
 def secret_service(pipeline: Pipeline) -> SecretService:
     """Return the service that reads secrets for a pipeline."""
     operations = pipeline.parts.runner.slot.operations
-    return reading.desk(operations.registry, operations.keys, operations.vaults.secret_sealing)
+    return reading.new_secret_service(
+        operations.registry, operations.keys, operations.vaults.secret_sealing
+    )

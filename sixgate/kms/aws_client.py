@@ -1,4 +1,4 @@
-"""AWS's client of KMS, made from settings."""
+"""Client of AWS KMS, made from settings."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from sixgate.settings.kms import AwsSection
 
 
 def aws_client(section: AwsSection) -> Any:
-    """Return a client that asks once; raises ``SettingsError`` where it cannot be made.
+    """Return a client that does not retry; raises ``SettingsError`` if it cannot be made.
 
-    Where it asks, the settings alone say: AWS's own variables could name an endpoint without TLS,
-    and a proxy's would carry keys off this machine that were to stay on its loopback.
+    Only the settings choose the endpoint: AWS's environment variables could name an endpoint
+    without TLS, and proxy variables would send keys off this machine that must stay on loopback.
     """
     limits = section.limits()
     session = botocore.session.Session()
-    # For every client of the session: credentials may come from another service of AWS's.
+    # For every client of the session: credentials may come from another AWS service.
     session.set_default_client_config(
         Config(
             retries={"total_max_attempts": 1, "mode": "standard"},
@@ -42,8 +42,8 @@ def aws_client(section: AwsSection) -> Any:
             ),
         )
     except (BotoCoreError, ValueError, OSError):
-        pass  # told below, without what the library quotes
+        pass  # reported below, without the library's text
     raise SettingsError(
-        "kms.aws: AWS's own library refuses what it is told: set region, endpoint and "
-        "credentials_file, and see that AWS_PROFILE names a profile that is there"
+        "kms.aws: AWS's library rejects the settings: check region, endpoint and "
+        "credentials_file, and that AWS_PROFILE names an existing profile"
     )

@@ -1,4 +1,4 @@
-"""Azure's clients of a vault's keys, made from settings."""
+"""Clients of Azure Key Vault, made from settings."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,17 +18,17 @@ from sixgate.settings.kms import AzureSection
 from sixgate.settings.secret_line import read_secret_line
 
 TOKEN_KEPT_S = 60
-RemoteFor = Callable[[KeyVaultKey], CryptographyClient]
+ClientFor = Callable[[KeyVaultKey], CryptographyClient]
 
 
 class FileToken:
-    """A credential that reads its token from a file, again when it has been kept for a minute."""
+    """A credential that reads its token from a file and caches it for a minute."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
 
     def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:
-        """Return the token; a file that is not private or missing is no authentication."""
+        """Return the token; raises ``ClientAuthenticationError`` unless the file is private."""
         try:
             token = read_secret_line(self._file)
         except SettingsError as error:
@@ -36,16 +36,16 @@ class FileToken:
         return AccessToken(token, wall_ms() // 1000 + TOKEN_KEPT_S)
 
 
-def azure_clients(section: AzureSection) -> tuple[KeyClient, RemoteFor]:
-    """Return what reads a key, and how to make what unwraps with it; both ask once.
+def azure_clients(section: AzureSection) -> tuple[KeyClient, ClientFor]:
+    """Return a client that reads keys, and a factory of clients that unwrap; neither retries.
 
-    A vault of Azure's must name its own domain when it asks for a token, else the token would go
-    to whoever asks. One on loopback has no such domain.
+    A vault that asks for a token must name its own domain; otherwise an attacker's server could ask
+    for the token. A vault on loopback has no such domain.
     """
-    once = _once(section.limits())
-    credential = _credential(section, once)
+    no_retry = _no_retry(section.limits())
+    credential = _credential(section, no_retry)
     options: dict[str, Any] = {
-        **once,
+        **no_retry,
         "connection_verify": str(section.ca) if section.ca else True,
         "verify_challenge_resource": not section.on_loopback,
     }
@@ -53,7 +53,7 @@ def azure_clients(section: AzureSection) -> tuple[KeyClient, RemoteFor]:
     return keys, partial(CryptographyClient, credential=credential, **options)
 
 
-def _once(limits: CallLimits) -> dict[str, Any]:
+def _no_retry(limits: CallLimits) -> dict[str, Any]:
     return {
         "retry_total": 0,
         "connection_timeout": limits.connect_s_max,
@@ -61,10 +61,10 @@ def _once(limits: CallLimits) -> dict[str, Any]:
     }
 
 
-def _credential(section: AzureSection, once: Mapping[str, Any]) -> TokenCredential:
+def _credential(section: AzureSection, no_retry: Mapping[str, Any]) -> TokenCredential:
     if section.token_file is not None:
         return FileToken(section.token_file)
     from azure.identity import DefaultAzureCredential  # loads msal, seldom needed
 
-    # Left to itself it asks a machine's identity for up to 75 seconds, and holds a call's place.
-    return DefaultAzureCredential(**once)
+    # By default it queries the machine's identity for up to 75 s, and occupies a call's permit.
+    return DefaultAzureCredential(**no_retry)

@@ -1,4 +1,4 @@
-"""Whether a KMS does what a vault needs of it: its key's state and level, and one round trip."""
+"""Check of a KMS: the key's state and protection level, and one wrap-unwrap round trip."""
 
 import hmac
 import time
@@ -21,7 +21,7 @@ CONTEXT = canonical_bytes({"type": "kms.check", "v": 1})
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """How long the calls of a round trip took, in milliseconds."""
+    """Durations of the calls of a round trip, in milliseconds."""
 
     wrap_ms: float
     unwrap_ms: float
@@ -29,7 +29,7 @@ class RoundTrip:
 
 @dataclass(slots=True)
 class Finding:
-    """What one KMS showed, as far as it went before its ``failure``."""
+    """The results of checking one KMS, up to its ``failure``."""
 
     provider: str
     key_id: str = ""
@@ -41,7 +41,7 @@ class Finding:
 def check_kms(
     provider: str, open_kms: Open, random_bytes: RandomBytes, *, hsm_required: bool
 ) -> Finding:
-    """Ask one KMS everything; what fails is in the finding. Raises ``SettingsError``."""
+    """Check one KMS; a failure is part of the finding. Raises ``SettingsError``."""
     found = Finding(provider)
     try:
         kms = open_kms()
@@ -70,7 +70,7 @@ def _round_trip(kms: ProviderKms, random_bytes: RandomBytes) -> RoundTrip:
         with wiping(unwrapped):
             if not hmac.compare_digest(probe, unwrapped):
                 raise CorruptError(
-                    f"{kms.key_id} unwrapped to something else than it wrapped: use it for nothing."
+                    f"{kms.key_id} unwrapped to other bytes than it wrapped: do not use this key."
                 )
     return RoundTrip(wrap_ms, unwrap_ms)
 

@@ -1,4 +1,4 @@
-"""The one place where KMSs are built from settings; each SDK is loaded when it is first needed."""
+"""KMS factory: builds adapters from settings; each SDK is imported when it is first needed."""
 
 import secrets
 from collections.abc import Callable
@@ -12,10 +12,9 @@ Open = Callable[[], ProviderKms]
 
 
 def providers(settings: KmsSections) -> dict[str, Open]:
-    """Return how to open each KMS that the settings name, in their order.
+    """Return a function to open each KMS that the settings name, in a fixed order.
 
-    Opening raises ``SettingsError`` for what the section has wrong and ``CustodyError`` for what
-    stands in the way.
+    Opening raises ``SettingsError`` for invalid settings, and ``CustodyError`` if the KMS fails.
     """
     found: dict[str, Open] = {}
     if gcp := settings.gcp:

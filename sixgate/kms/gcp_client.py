@@ -1,4 +1,4 @@
-"""Google's client of Cloud KMS, made from settings."""
+"""Client of Google Cloud KMS, made from settings."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ from sixgate.errors import SettingsError
 from sixgate.settings.kms import GcpSection
 
 SCOPES = ("https://www.googleapis.com/auth/cloudkms",)
-# gRPC's own wait for the next attempt grows to two minutes: a server would be back, and unseen.
+# gRPC's reconnect backoff grows to two minutes, in which a server that is back would be unused.
 _RECONNECT = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1_000))
 _KEEPALIVE_MS = 60_000
 _DIRECT = (("grpc.enable_http_proxy", 0),)
 
 
 def gcp_client(section: GcpSection) -> KeyManagementServiceClient:
-    """Return a client; raises ``SettingsError`` where there are no credentials."""
+    """Return a client; raises ``SettingsError`` if there are no credentials."""
     transport = KeyManagementServiceGrpcTransport
     options = _options(section.limits())
     if section.plain:
@@ -40,8 +40,8 @@ def gcp_client(section: GcpSection) -> KeyManagementServiceClient:
 def _options(limits: CallLimits) -> tuple[tuple[str, int], ...]:
     """Return the channel's options.
 
-    With keepalive comes a bound on how long sent bytes may stay unacknowledged. Without it, a
-    connection that a firewall forgot takes all calls, and fails them, for a quarter of an hour.
+    Keepalive also limits how long sent bytes may stay unacknowledged. Without it, all calls on a
+    connection that a firewall dropped silently would fail for a quarter of an hour.
     """
     return (
         *_RECONNECT,
@@ -51,9 +51,9 @@ def _options(limits: CallLimits) -> tuple[tuple[str, int], ...]:
 
 
 def gcp_credentials(section: GcpSection) -> Any:
-    """Return who asks; raises ``SettingsError`` where nobody is named.
+    """Return the credentials; raises ``SettingsError`` if there are no credentials.
 
-    A service account signs its tokens itself, so no token service can keep a call waiting.
+    A service account signs its tokens itself, so no call waits for a token service.
     """
     file = section.credentials_file
     try:
@@ -61,10 +61,11 @@ def gcp_credentials(section: GcpSection) -> Any:
             return _signing(Credentials.from_service_account_file(str(file), scopes=SCOPES))
         return _signing(google.auth.default(scopes=SCOPES)[0])
     except (GoogleAuthError, OSError, ValueError):
-        pass  # told below, without what the library quotes of the file
+        pass  # reported below, without the library's text, which may quote the file
+    source = file or "the default credential chain"
     raise SettingsError(
-        f"kms.gcp: {file or 'the usual chain'} gives no credentials of Google's: set "
-        "credentials_file, or see that GOOGLE_APPLICATION_CREDENTIALS names a file"
+        f"kms.gcp: {source} has no Google credentials: set credentials_file, or check that "
+        "GOOGLE_APPLICATION_CREDENTIALS names a file"
     )
 
 

@@ -1,6 +1,6 @@
-"""Who holds the keys of vaults: the root and the providers that the settings name, or a folder's.
+"""Opens the key holders of vaults: the root key and the providers that the settings name.
 
-Without a section for any KMS they are software, each under a file of its own in the data folder.
+If the settings have no KMS section, they are software keys, each in a file in the data folder.
 """
 
 import secrets
@@ -11,7 +11,7 @@ from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.port import ProviderKms, RootKms
 from signer.custody.kms.root_file import open_local_kms
-from signer.custody.kms.roots import Roots
+from signer.custody.kms.roots import RotatedRoot
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
 from sixgate.data_folder.folder import Folder
@@ -22,71 +22,71 @@ from sixgate.settings.kms import HolderSections, KmsSettings
 
 
 def refuse_software(settings: KmsSettings) -> None:
-    """Raise ``SettingsError`` where nothing but the folder's own software keys would be used."""
+    """Raise ``SettingsError`` if only the data folder's software keys would be used."""
     if not settings.insecure_dev and not providers(settings):
         raise SettingsError(
-            "the settings name no KMS, and the data folder's own keys are software: add [kms] with "
-            "root and its section, or set insecure_dev = true in it"
+            "the settings name no KMS, and the data folder has only software keys: add [kms] with "
+            "root and its section, or set insecure_dev = true in [kms]"
         )
 
 
 def open_holders(folder: Folder, settings: KmsSettings, journal: KmsJournal) -> Holders:
-    """Open the holders of keys, each call of which is written into the journal.
+    """Open the key holders; the journal records each call.
 
-    Where the settings have others for secrets, these hold signing keys alone.
+    If the settings have separate holders for secrets, these hold only signing keys.
     Raises ``SettingsError``, ``CustodyError``.
     """
     if not providers(settings):
-        return _distinct(_of_folder(folder, journal))
-    return _Opening(settings, journal, guarded=not settings.insecure_dev).holders("kms")
+        return _require_distinct_keys(_folder_holders(folder, journal))
+    return _HolderOpener(settings, journal, guarded=not settings.insecure_dev).holders("kms")
 
 
 def open_secret_holders(settings: KmsSettings, journal: KmsJournal) -> Holders | None:
-    """Open the holders that the settings have for secrets; None where they have none."""
+    """Open the separate holders for secrets; None if the settings have no such section."""
     if settings.secrets is None:
         return None
     if not providers(settings.secrets):
-        raise SettingsError("[kms.secrets] names no KMS: add a section for one, and root")
+        raise SettingsError("[kms.secrets] names no KMS: add root and a section for a KMS")
     guarded = not settings.insecure_dev
-    return _Opening(settings.secrets, journal, guarded=guarded).holders("kms.secrets")
+    return _HolderOpener(settings.secrets, journal, guarded=guarded).holders("kms.secrets")
 
 
 def refuse_shared(keys: Holders, secrets: Holders) -> None:
-    """Raise ``SettingsError`` where one key holds signing keys and secrets.
+    """Raise ``SettingsError`` if one key wraps both signing keys and secrets.
 
-    Whoever may use it for secrets could open the signing keys.
+    A process that may use it for secrets could open the signing keys.
     """
-    if shared := _names(keys) & _names(secrets):
+    if shared := _key_ids(keys) & _key_ids(secrets):
         raise SettingsError(
-            f"{min(shared)} holds signing keys and secrets: give [kms.secrets] keys of its own"
+            f"{min(shared)} wraps both signing keys and secrets: use other keys in [kms.secrets]"
         )
 
 
-def _names(holders: Holders) -> set[str]:
-    """Return the names of all keys; AWS knows one by its ARN and by the last part of that."""
+def _key_ids(holders: Holders) -> set[str]:
+    """Return the ids of all keys; an AWS key has two names, its ARN and the last part of it."""
     found = {holders.root.key_id, *(provider.kms.key_id for provider in holders.providers)}
     aws = {name for name in found if name.startswith("aws:")}
     return found - aws | {f"aws:{name.removeprefix('aws:').rpartition('/')[2]}" for name in aws}
 
 
-def _distinct(holders: Holders) -> Holders:
-    """Refuse one key that would hold two shares: who has it would have them both."""
+def _require_distinct_keys(holders: Holders) -> Holders:
+    """Refuse a key that would wrap two shares: an attacker with that key would have both."""
     keys = [provider.kms.key_id for provider in holders.providers]
     if len(set(keys)) != len(keys):
-        raise SettingsError("two providers have the same key: give each a key of its own")
+        raise SettingsError("two providers have the same key: give each provider a separate key")
     return holders
 
 
-def _of_folder(folder: Folder, journal: KmsJournal) -> Holders:
-    """Open a folder's own; from before there were any, it has none."""
+def _folder_holders(folder: Folder, journal: KmsJournal) -> Holders:
+    """Open a data folder's holders; a folder of an older version has no providers."""
     root = open_local_kms(folder.root_key, secrets.token_bytes)
     found = open_local_holders(folder.holder_keys, secrets.token_bytes)
-    kept = tuple(_provider(name, JournaledKms(kms, journal)) for name, kms in found)
-    return Holders(JournaledKms(root, journal), kept)
+    current = tuple(_provider(name, JournaledKms(kms, journal)) for name, kms in found)
+    return Holders(JournaledKms(root, journal), current)
 
 
-class _Opening:
-    """Opens what settings name, and what it took the place of."""
+class _HolderOpener:
+    """Opens the key holders that settings name, with their former keys."""
 
     def __init__(self, settings: HolderSections, journal: KmsJournal, *, guarded: bool) -> None:
         self._settings = settings
@@ -94,13 +94,14 @@ class _Opening:
         self._guarded = guarded
 
     def holders(self, section: str) -> Holders:
-        """Open all; ``section`` names in a sentence which settings to mend."""
+        """Open all holders; ``section`` is the name of the settings for error messages."""
         root = self._settings.root
         if root is None:
             raise SettingsError(
-                f"the settings name KMSs, and not whose key is the root: set {section}.root"
+                f"the settings name KMSs, but not which of their keys is the root: set "
+                f"{section}.root"
             )
-        return _distinct(self._holders(root))
+        return _require_distinct_keys(self._holders(root))
 
     def _holders(self, root: str) -> Holders:
         named, former = providers(self._settings), providers(self._settings.former)
@@ -111,13 +112,13 @@ class _Opening:
         if local and local.holders:
             for name, kms in open_local_holders(local.holders, secrets.token_bytes):
                 holding.setdefault(name, self._open(kms))
-        kept = {
-            name: Roots(kms, (before[name],)) if name in before else kms
+        current = {
+            name: RotatedRoot(kms, (before[name],)) if name in before else kms
             for name, kms in holding.items()
         }
         return Holders(
-            Roots(opened[root], tuple(before.values())),
-            tuple(_provider(name, kms) for name, kms in kept.items()),
+            RotatedRoot(opened[root], tuple(before.values())),
+            tuple(_provider(name, kms) for name, kms in current.items()),
         )
 
     def _open(self, kms: ProviderKms) -> ProviderKms:
@@ -126,8 +127,8 @@ class _Opening:
 
 
 def _provider(name: str, kms: RootKms) -> Provider:
-    return Provider(name, kms, _heard)
+    return Provider(name, kms, _ignore_failure)
 
 
-def _heard(_failure: ProviderFailure) -> None:
-    """Take note of nothing: the journal has the call, whoever still waited for it."""
+def _ignore_failure(_failure: ProviderFailure) -> None:
+    """Do nothing: the journal already has the failed call."""

@@ -23,7 +23,7 @@ from signer.attestation.release.service import ReleaseService
 from signer.attestation.release.token_keys import TokenKey
 from signer.custody.kms.hsm_guard import require_hsm
 from signer.custody.kms.port import ProviderKms, RootKms
-from signer.custody.kms.roots import Roots
+from signer.custody.kms.roots import RotatedRoot
 from signer.custody.process import forbid_inspection
 from sixgate.clocks import wall_ms
 from sixgate.data_folder.folder import Folder
@@ -73,7 +73,7 @@ def only_kms(settings: KmsSettings) -> RootKms:
     current, *before = (
         _guarded(opened(), settings) for opened in [*found.values(), *former.values()]
     )
-    return Roots(current, tuple(before)) if before else current
+    return RotatedRoot(current, tuple(before)) if before else current
 
 
 def _guarded(kms: ProviderKms, settings: KmsSettings) -> ProviderKms:

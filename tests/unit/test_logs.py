@@ -91,9 +91,9 @@ def test_only_a_slow_step_is_logged(
 
 def test_a_kms_call_is_logged_if_it_failed_or_was_slow(caplog: pytest.LogCaptureFixture) -> None:
     journal = KmsJournal(lambda: 0, log_kms_call)
-    journal.note("unwrap", "gcp:key", b"context", "KmsDeniedError", elapsed_ms=5)
-    journal.note("unwrap", "gcp:key", b"context", elapsed_ms=1_000)
-    journal.note("unwrap", "gcp:key", b"context", elapsed_ms=999)
+    journal.record("unwrap", "gcp:key", b"context", "KmsDeniedError", elapsed_ms=5)
+    journal.record("unwrap", "gcp:key", b"context", elapsed_ms=1_000)
+    journal.record("unwrap", "gcp:key", b"context", elapsed_ms=999)
     assert [one.getMessage() for one in caplog.records] == ["kms.call_failed", "kms.call_slow"]
     assert len(journal.drain()) == 3
 

@@ -1,4 +1,4 @@
-"""A root key in AWS KMS: a symmetric key, the context as its EncryptionContext.
+"""Adapter for AWS KMS: a symmetric root key, with the context as its EncryptionContext.
 
 Source: docs.aws.amazon.com/kms/latest/APIReference (Encrypt, Decrypt, DescribeKey).
 """
@@ -30,13 +30,13 @@ from signer.custody.kms.port import (
     KeyState,
     KeyStatus,
     ProtectionLevel,
-    owned,
+    owned_buffer,
 )
 from signer.custody.kms.sdk_logging import silence
 
 DIGEST_NAME = "context-sha256"
 _ALGORITHM = "SYMMETRIC_DEFAULT"
-_KINDS: dict[str, type[CustodyError]] = {
+_ERROR_TYPES: dict[str, type[CustodyError]] = {
     "InvalidCiphertextException": CorruptError,
     "ValidationException": CorruptError,
     "DisabledException": KmsKeyDisabledError,
@@ -78,7 +78,8 @@ _HSM_ORIGINS = {"AWS_KMS", "AWS_CLOUDHSM"}
 class AwsKms(CloudKms):
     """A ``ProviderKms`` on one KMS key, named by its ARN or id.
 
-    No alias, which can be pointed at another key. ``client`` is boto3's, made without retries.
+    Aliases are not supported, as an alias can be moved to another key. ``client`` is boto3's,
+    configured without retries.
     """
 
     __slots__ = ("_client", "_key_name")
@@ -86,7 +87,7 @@ class AwsKms(CloudKms):
     def __init__(self, client: Any, key_name: str, limits: CallLimits) -> None:
         self._client = client
         self._key_name = key_name
-        super().__init__(Calls(f"aws:{key_name}", limits, _kind))
+        super().__init__(Calls(f"aws:{key_name}", limits, _error_type))
         silence("boto3")
         silence("botocore")
 
@@ -97,7 +98,7 @@ class AwsKms(CloudKms):
             EncryptionContext=encryption_context(context),
             EncryptionAlgorithm=_ALGORITHM,
         )
-        self._require_own(reply["KeyId"])
+        self._require_same_key(reply["KeyId"])
         return bytes(reply["CiphertextBlob"])
 
     def _unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
@@ -107,32 +108,33 @@ class AwsKms(CloudKms):
             EncryptionContext=encryption_context(context),
             EncryptionAlgorithm=_ALGORITHM,
         )
-        self._require_own(reply["KeyId"])
-        return owned(reply["Plaintext"])
+        self._require_same_key(reply["KeyId"])
+        return owned_buffer(reply["Plaintext"])
 
     def _status(self) -> KeyStatus:
-        # Imported keys and external stores are no HSM's, as copies exist.
+        # Imported keys and external stores do not count as HSM keys, as copies exist.
         key = self._client.describe_key(KeyId=self._key_name)["KeyMetadata"]
-        self._require_own(key["Arn"])
+        self._require_same_key(key["Arn"])
         state = _STATES.get(key["KeyState"], KeyState.DISABLED)
         if state is KeyState.ENABLED and key.get("KeySpec", _ALGORITHM) != _ALGORITHM:
             state = KeyState.DISABLED
         guarded = key.get("Origin") in _HSM_ORIGINS
         return KeyStatus(state, ProtectionLevel.HSM if guarded else ProtectionLevel.SOFTWARE)
 
-    def _require_own(self, arn: str) -> None:
-        """Raise ``CorruptError`` unless a reply is about the key that was asked for."""
+    def _require_same_key(self, arn: str) -> None:
+        """Raise ``CorruptError`` unless a reply is about the requested key."""
         if arn != self._key_name and not arn.endswith(f":key/{self._key_name}"):
             raise CorruptError(
-                f"AWS KMS answered for another key than {self.key_id}; nothing it said counts: "
-                "see that the endpoint is the right one."
+                f"AWS KMS answered for another key than {self.key_id}, so the answer is ignored: "
+                "check the endpoint."
             )
 
 
 def encryption_context(context: bytes) -> dict[str, str]:
-    """Return a context as AWS takes it: its fields as text, and the digest of its exact bytes.
+    """Return a context as AWS expects it: its fields as text, and the digest of its exact bytes.
 
-    The fields are for people and policies (``kms:EncryptionContext:vault``); the digest binds.
+    The fields are for people and policies (``kms:EncryptionContext:vault``); the digest binds the
+    context.
     """
     digest = {DIGEST_NAME: hashlib.sha256(context).hexdigest()}
     try:
@@ -144,9 +146,11 @@ def encryption_context(context: bytes) -> dict[str, str]:
     return {name: str(value) for name, value in fields.items() if name and value != ""} | digest
 
 
-def _kind(error: Exception) -> type[CustodyError]:
+def _error_type(error: Exception) -> type[CustodyError]:
     if isinstance(error, _NO_CREDENTIALS):
         return KmsDeniedError
     if isinstance(error, ClientError):
-        return _KINDS.get(str(error.response.get("Error", {}).get("Code")), KmsUnavailableError)
+        return _ERROR_TYPES.get(
+            str(error.response.get("Error", {}).get("Code")), KmsUnavailableError
+        )
     return KmsUnavailableError

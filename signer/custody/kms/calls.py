@@ -1,8 +1,8 @@
-"""Calls to a cloud's SDK: bounded in time and number, and failing in our own words alone.
+"""Calls to a cloud's SDK: limited in time and concurrency, with Sixgate's own errors only.
 
-SDKs bound a connection and the silence between two bytes, but not a whole call: a server that sends
-a byte now and then, a slow name server or a token that is fetched on the way hold it for as long as
-they like. So each call has a thread to itself, and whoever asked waits no longer than was said.
+SDKs have timeouts for connecting and for the pause between two bytes, but not for a whole call: a
+server that sends a byte now and then, a slow name server or the fetch of a token can extend it
+without limit. So each call runs in its own thread, and the caller stops waiting at the deadline.
 """
 
 import threading
@@ -27,22 +27,22 @@ from signer.custody.thread_pool import run_in_thread
 T = TypeVar("T")
 Translate = Callable[[Exception], type[CustodyError]]
 
-SENTENCES: dict[type[CustodyError], str] = {
-    KmsUnavailableError: "{} gave no answer that counts; try again, and see that it is reachable.",
-    KmsDeniedError: "{} may not be used by this caller; give it the key's rights, or mend its "
+MESSAGES: dict[type[CustodyError], str] = {
+    KmsUnavailableError: "{} gave no usable answer in time: retry, and check that it is reachable.",
+    KmsDeniedError: "{} denied access to this caller: grant it the use of the key, or fix its "
     "credentials.",
-    KmsKeyDisabledError: "{} is disabled, destroyed or about to be; nothing under it opens until "
-    "it is enabled.",
-    KmsKeyNotFoundError: "{} is not there, or is not what this was wrapped with; see that the "
-    "settings name the right key.",
-    CorruptError: "{} refused what it was given as changed, cut short, or of another context; "
-    "restore it from a backup.",
+    KmsKeyDisabledError: "{} is disabled, destroyed or scheduled for destruction; nothing under it "
+    "opens until it is enabled.",
+    KmsKeyNotFoundError: "{} does not exist, or did not wrap this value: check that the settings "
+    "name the right key.",
+    CorruptError: "{} rejected a value as modified, truncated, or of another context: restore it "
+    "from a backup.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """How long connecting and a whole call may take, and how many calls are under way at most."""
+    """Timeouts of connecting and of a whole call, and the maximum number of concurrent calls."""
 
     connect_ms_max: int = 1_000
     call_ms_max: int = 3_000
@@ -50,68 +50,68 @@ class CallLimits:
 
     @property
     def connect_s_max(self) -> float:
-        """The bound on connecting in seconds, as the SDKs take it; never over the whole call's."""
+        """The connect timeout in seconds, as the SDKs take it; at most the call timeout."""
         return min(self.connect_ms_max, self.call_ms_max) / 1000
 
     @property
     def call_s_max(self) -> float:
-        """The bound on a whole call in seconds."""
+        """The call timeout in seconds."""
         return self.call_ms_max / 1000
 
 
 class Calls:
-    """Makes the calls of one adapter; safe for several threads.
+    """Makes the calls of one adapter; thread-safe.
 
-    ``translate`` names the error of ours that a foreign exception is. What is raised carries
-    nothing of the exception: no text, no cause, no context, no frame of the SDK that held a key.
+    ``translate`` maps a foreign exception to one of our error types. The raised error carries
+    nothing of the foreign one: no text, no cause, no context, no frame of the SDK that held a key.
     """
 
-    __slots__ = ("_limits", "_places", "_translate", "key_id")
+    __slots__ = ("_limits", "_permits", "_translate", "key_id")
 
     def __init__(self, key_id: str, limits: CallLimits, translate: Translate) -> None:
         self.key_id = key_id
         self._limits = limits
         self._translate = translate
-        self._places = threading.BoundedSemaphore(limits.calls_max)
+        self._permits = threading.BoundedSemaphore(limits.calls_max)
 
     def run(self, call: Callable[[], T]) -> T:
-        """Return what ``call`` does within ``call_ms_max``, the wait for a place included.
+        """Return the result of ``call`` within ``call_ms_max``, including the wait for a permit.
 
-        A call that is given up ends by the SDK's own time-out; until then it keeps its place, and
-        the buffer that it may still bring is wiped.
+        An abandoned call ends by the SDK's own timeout. Until then it keeps its permit, and a late
+        result is wiped.
         """
-        until_s = time.monotonic() + self._limits.call_s_max
-        if not self._places.acquire(timeout=self._limits.call_s_max):
-            raise self._told(KmsUnavailableError)
+        deadline_s = time.monotonic() + self._limits.call_s_max
+        if not self._permits.acquire(timeout=self._limits.call_s_max):
+            raise self._error(KmsUnavailableError)
         answer: Future[T] = Future()
-        self._begin(call, answer)
-        wait([answer], max(0.0, until_s - time.monotonic()))
+        self._start(call, answer)
+        wait([answer], max(0.0, deadline_s - time.monotonic()))
         if not answer.done():
             answer.add_done_callback(_wipe_late)
-            raise self._told(KmsUnavailableError)
+            raise self._error(KmsUnavailableError)
         return answer.result()
 
-    def _begin(self, call: Callable[[], T], answer: Future[T]) -> None:
+    def _start(self, call: Callable[[], T], answer: Future[T]) -> None:
         try:
-            run_in_thread(partial(self._answer, call, answer))
+            run_in_thread(partial(self._run, call, answer))
         except RuntimeError:  # the system has no thread left
-            self._places.release()
-            answer.set_exception(self._told(KmsUnavailableError))
+            self._permits.release()
+            answer.set_exception(self._error(KmsUnavailableError))
 
-    def _answer(self, call: Callable[[], T], answer: Future[T]) -> None:
+    def _run(self, call: Callable[[], T], answer: Future[T]) -> None:
         try:
             answer.set_result(call())
-        except CustodyError as error:  # made anew, as its frames hold what the KMS answered
+        except CustodyError as error:  # a new object: the frames of this one hold the KMS's answer
             answer.set_exception(type(error)(str(error)))
-        except Exception as error:  # noqa: BLE001 - whatever an SDK makes of whatever was sent
-            answer.set_exception(self._told(self._translate(error)))
+        except Exception as error:  # noqa: BLE001 - SDKs raise anything for malformed answers
+            answer.set_exception(self._error(self._translate(error)))
         finally:
-            self._places.release()
+            self._permits.release()
 
-    def _told(self, kind: type[CustodyError]) -> CustodyError:
-        return kind(SENTENCES[kind].format(self.key_id))
+    def _error(self, error_type: type[CustodyError]) -> CustodyError:
+        return error_type(MESSAGES[error_type].format(self.key_id))
 
 
 def _wipe_late(answer: Future[T]) -> None:
-    if answer.exception() is None and isinstance(brought := answer.result(), bytearray):
-        wipe(brought)
+    if answer.exception() is None and isinstance(late := answer.result(), bytearray):
+        wipe(late)

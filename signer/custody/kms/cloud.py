@@ -1,4 +1,4 @@
-"""What the adapters of all clouds have in common: the promises of the port, kept in one place."""
+"""Base class of the cloud adapters: implements the promises of the port in one place."""
 
 from abc import ABC, abstractmethod
 
@@ -7,7 +7,7 @@ from signer.custody.kms.port import KeyStatus, require_wrappable, require_wrappe
 
 
 class CloudKms(ABC):
-    """A ``ProviderKms`` whose SDK is called through ``Calls``; an adapter says what is asked."""
+    """A ``ProviderKms`` that calls its SDK through ``Calls``; subclasses make the requests."""
 
     __slots__ = ("_calls",)
 
@@ -16,7 +16,7 @@ class CloudKms(ABC):
 
     @property
     def key_id(self) -> str:
-        """The provider, and the key's name as it was given."""
+        """The provider, and the key's name as configured."""
         return self._calls.key_id
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
@@ -30,7 +30,7 @@ class CloudKms(ABC):
         return self._calls.run(lambda: self._unwrap(wrapped, context))
 
     def check(self) -> KeyStatus:
-        """Tell the key's state and level as ``ProviderKms`` promises."""
+        """Return the key's state and protection level as ``ProviderKms`` promises."""
         return self._calls.run(self._status)
 
     def _require_wrapped(self, wrapped: bytes) -> None:

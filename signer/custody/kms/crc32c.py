@@ -1,6 +1,6 @@
-"""CRC-32C (Castagnoli), with which Google's KMS and its callers check what arrived.
+"""CRC-32C (Castagnoli), the checksum of requests and replies of Google's KMS.
 
-RFC 3720, appendix B.4, has the test vectors. It finds accidents, not attacks.
+RFC 3720, appendix B.4, has the test vectors. It detects accidents, not attacks.
 """
 
 _POLYNOMIAL = 0x82F63B78  # reflected

@@ -1,4 +1,4 @@
-"""A root key in Google Cloud KMS: a symmetric key, AES-256-GCM with the context as its AAD.
+"""Adapter for Google Cloud KMS: a symmetric root key, AES-256-GCM with the context as AAD.
 
 Every request and reply carries CRC-32C checksums, and both ends compare them.
 Source: cloud.google.com/kms/docs/data-integrity-guidelines.
@@ -26,11 +26,11 @@ from signer.custody.kms.port import (
     KeyState,
     KeyStatus,
     ProtectionLevel,
-    owned,
+    owned_buffer,
 )
 from signer.custody.kms.sdk_logging import silence
 
-_KINDS: tuple[tuple[type[Exception], type[CustodyError]], ...] = (
+_ERROR_TYPES: tuple[tuple[type[Exception], type[CustodyError]], ...] = (
     (google.FailedPrecondition, KmsKeyDisabledError),
     (google.InvalidArgument, CorruptError),
     (google.NotFound, KmsKeyNotFoundError),
@@ -47,8 +47,8 @@ _HSM = {GoogleLevel.HSM, GoogleLevel.HSM_SINGLE_TENANT}
 class GcpKms(CloudKms):
     """A ``ProviderKms`` on one CryptoKey, named ``projects/…/cryptoKeys/…``.
 
-    Its primary version wraps, and whichever version wrapped unwraps, so a rotation needs nothing
-    here.
+    Its primary version wraps, and each blob is unwrapped by the version that wrapped it, so a
+    rotation in the KMS needs no change here.
     """
 
     __slots__ = ("_client", "_key_name", "_timeout_s")
@@ -59,7 +59,7 @@ class GcpKms(CloudKms):
         self._client = client
         self._key_name = key_name
         self._timeout_s = limits.call_s_max
-        super().__init__(Calls(f"gcp:{key_name}", limits, _kind))
+        super().__init__(Calls(f"gcp:{key_name}", limits, _error_type))
         silence("google")
 
     def _wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
@@ -70,11 +70,11 @@ class GcpKms(CloudKms):
             "additional_authenticated_data": context,
             "additional_authenticated_data_crc32c": crc32c(context),
         }
-        reply = self._client.encrypt(request=request, **self._once)
-        _require(bool(reply.verified_plaintext_crc32c))
-        _require(bool(reply.verified_additional_authenticated_data_crc32c))
-        _require(reply.ciphertext_crc32c == crc32c(reply.ciphertext))
-        _require(reply.name.startswith(f"{self._key_name}/cryptoKeyVersions/"))
+        reply = self._client.encrypt(request=request, **self._no_retry)
+        _require_intact(bool(reply.verified_plaintext_crc32c))
+        _require_intact(bool(reply.verified_additional_authenticated_data_crc32c))
+        _require_intact(reply.ciphertext_crc32c == crc32c(reply.ciphertext))
+        _require_intact(reply.name.startswith(f"{self._key_name}/cryptoKeyVersions/"))
         return bytes(reply.ciphertext)
 
     def _unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
@@ -85,23 +85,23 @@ class GcpKms(CloudKms):
             "additional_authenticated_data": context,
             "additional_authenticated_data_crc32c": crc32c(context),
         }
-        reply = self._client.decrypt(request=request, **self._once)
-        _require(reply.plaintext_crc32c == crc32c(reply.plaintext))
-        return owned(reply.plaintext)
+        reply = self._client.decrypt(request=request, **self._no_retry)
+        _require_intact(reply.plaintext_crc32c == crc32c(reply.plaintext))
+        return owned_buffer(reply.plaintext)
 
     def _status(self) -> KeyStatus:
-        key = self._client.get_crypto_key(request={"name": self._key_name}, **self._once)
-        _require(key.name == self._key_name)
+        key = self._client.get_crypto_key(request={"name": self._key_name}, **self._no_retry)
+        _require_intact(key.name == self._key_name)
         return _status_of(key)
 
     @property
-    def _once(self) -> dict[str, Any]:
-        # Without this the SDK retries: with a server down, for almost a minute.
+    def _no_retry(self) -> dict[str, Any]:
+        # By default the SDK retries: if the server is down, for almost a minute.
         return {"retry": None, "timeout": self._timeout_s}
 
 
 def _status_of(key: CryptoKey) -> KeyStatus:
-    """Judge by the primary version, the one that wraps: a key without one wraps nothing."""
+    """Return the status of the primary version, which wraps; a key without one cannot wrap."""
     state, level = key.primary.state, key.primary.protection_level
     if state in _DESTROYED:
         found = KeyState.DESTROYED
@@ -113,14 +113,14 @@ def _status_of(key: CryptoKey) -> KeyStatus:
     return KeyStatus(found, ProtectionLevel.HSM if level in _HSM else ProtectionLevel.SOFTWARE)
 
 
-def _require(proven: bool) -> None:  # noqa: FBT001 - what must hold
-    if not proven:
+def _require_intact(intact: bool) -> None:  # noqa: FBT001 - an asserted condition
+    if not intact:
         raise CorruptError(
-            "Google Cloud KMS and this process do not agree on what was sent, or on the key; "
-            "something between them changes bytes: try again, then look at the way there."
+            "Google Cloud KMS and this process disagree on the bytes sent, or on the key, so "
+            "something between them modifies data: retry, then check the network path."
         )
 
 
-def _kind(error: Exception) -> type[CustodyError]:
-    found = (kind for foreign, kind in _KINDS if isinstance(error, foreign))
+def _error_type(error: Exception) -> type[CustodyError]:
+    found = (kind for foreign, kind in _ERROR_TYPES if isinstance(error, foreign))
     return next(found, KmsUnavailableError)

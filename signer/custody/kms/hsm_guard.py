@@ -1,20 +1,20 @@
-"""A KMS whose key an HSM must guard: nothing is wrapped or unwrapped before that is proven."""
+"""HSM guard: refuses to wrap or unwrap with a key that is not in an HSM."""
 
 from signer.custody.errors import KmsKeyWeakError
 from signer.custody.kms.port import KeyStatus, ProtectionLevel, ProviderKms
 
 
 class HsmGuardedKms:
-    """A ``ProviderKms`` that asks once what guards its key, and refuses a key that no HSM does.
+    """A ``ProviderKms`` that checks once that its key is in an HSM, and refuses other keys.
 
-    It asks when it is first used, so that a provider that is down keeps no process from starting.
+    It checks on first use, so that a provider that is down does not block the start of a process.
     """
 
-    __slots__ = ("_kms", "_proven")
+    __slots__ = ("_checked", "_kms")
 
     def __init__(self, kms: ProviderKms) -> None:
         self._kms = kms
-        self._proven = False
+        self._checked = False
 
     @property
     def key_id(self) -> str:
@@ -23,31 +23,31 @@ class HsmGuardedKms:
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
         """Wrap as ``RootKms`` promises; raise ``KmsKeyWeakError``."""
-        self._prove()
+        self._require_hsm_once()
         return self._kms.wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
         """Unwrap as ``RootKms`` promises; raise ``KmsKeyWeakError``."""
-        self._prove()
+        self._require_hsm_once()
         return self._kms.unwrap(wrapped, context)
 
     def check(self) -> KeyStatus:
-        """Tell the key's state and level as ``ProviderKms`` promises."""
+        """Return the key's state and protection level as ``ProviderKms`` promises."""
         return self._kms.check()
 
-    def _prove(self) -> None:
-        if not self._proven:
+    def _require_hsm_once(self) -> None:
+        if not self._checked:
             require_hsm(self.key_id, self.check())
-            self._proven = True
+            self._checked = True
 
     def __repr__(self) -> str:
         return f"<GuardedKms {self.key_id}>"
 
 
 def require_hsm(key_id: str, status: KeyStatus) -> None:
-    """Raise ``KmsKeyWeakError`` for a key that no HSM guards."""
+    """Raise ``KmsKeyWeakError`` for a key that is not in an HSM."""
     if status.protection is not ProtectionLevel.HSM:
         raise KmsKeyWeakError(
-            f"{key_id} is guarded by software and not by an HSM: name a key that is, or set "
+            f"{key_id} is protected by software, not by an HSM: use a key in an HSM, or set "
             "insecure_dev = true in [kms]."
         )

@@ -1,4 +1,4 @@
-"""Every call of a KMS leaves a record: by which key, for what, and how it ended."""
+"""Journal of KMS calls: key, context and result of each, for audit records and logs."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,7 +13,7 @@ CallName = Literal["wrap", "unwrap", "check"]
 
 @dataclass(frozen=True, slots=True)
 class KmsCall:
-    """One call; ``context`` is what it was bound to, ``failed`` the kind of error, or nothing."""
+    """One call; ``context`` is its authenticated context, ``failed`` the error type or empty."""
 
     call: CallName
     key_id: str
@@ -24,7 +24,7 @@ class KmsCall:
 
 
 class KmsJournal:
-    """The calls of all KMSs of a process, until they are taken; safe for several threads."""
+    """The KMS calls of a process until ``drain``; thread-safe."""
 
     def __init__(
         self, now_ms: Callable[[], int], on_call: Callable[[KmsCall], None] = lambda _: None
@@ -34,21 +34,21 @@ class KmsJournal:
         self._on_call = on_call
         self._calls: deque[KmsCall] = deque()
 
-    def note(
+    def record(
         self, name: CallName, key_id: str, context: bytes, failed: str = "", elapsed_ms: int = 0
     ) -> None:
-        """Write a call down."""
+        """Add a call that ended."""
         call = KmsCall(name, key_id, context, self.now_ms(), failed, elapsed_ms)
         self._calls.append(call)
         self._on_call(call)
 
     def drain(self) -> list[KmsCall]:
-        """Return, once, what was written down."""
+        """Return and clear the calls."""
         return [self._calls.popleft() for _ in range(len(self._calls))]
 
 
 class JournaledRoot:
-    """A ``RootKms`` whose calls are written into a journal, however they end."""
+    """A ``RootKms`` that records its calls in a journal, also those that fail."""
 
     __slots__ = ("_journal", "_root")
 
@@ -78,14 +78,14 @@ class JournaledRoot:
             raise
         finally:
             elapsed_ms = self._journal.now_ms() - began_ms
-            self._journal.note(name, self.key_id, context, failed, elapsed_ms)
+            self._journal.record(name, self.key_id, context, failed, elapsed_ms)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.key_id}>"
 
 
 class JournaledKms(JournaledRoot):
-    """A ``ProviderKms`` whose calls are written into a journal, however they end."""
+    """A ``ProviderKms`` that records its calls in a journal, also those that fail."""
 
     __slots__ = ("_kms",)
 
@@ -94,5 +94,5 @@ class JournaledKms(JournaledRoot):
         self._kms = kms
 
     def check(self) -> KeyStatus:
-        """Tell the key's state and level as ``ProviderKms`` promises."""
+        """Return the key's state and protection level as ``ProviderKms`` promises."""
         return self._recorded("check", b"", self._kms.check)

@@ -1,4 +1,4 @@
-"""The software KMS: a root key in a file, for one machine that has no other. No HSM guards it."""
+"""The software KMS: a root key in a file, for one machine without a KMS. It is not an HSM."""
 
 import hmac
 from typing import NoReturn
@@ -14,7 +14,7 @@ _ID_BYTES = 16
 
 
 class LocalKms:
-    """A ``ProviderKms`` in this process's memory; wrapped blobs name the root that wrapped them.
+    """A ``ProviderKms`` in this process's memory; its blobs contain the id of their root key.
 
     ``root`` is 32 bytes (``ValueError`` otherwise), which the caller may wipe afterwards.
     """
@@ -28,8 +28,8 @@ class LocalKms:
 
     @property
     def key_id(self) -> str:
-        """``local:`` and 128 bits of HMAC-SHA-256 under the root, which tell nothing of it."""
-        return _name(self._header)
+        """``local:`` and 128 bits of HMAC-SHA-256 under the root, which reveal nothing of it."""
+        return _key_id(self._header)
 
     def wrap(self, plaintext: bytes | bytearray, context: bytes) -> bytes:
         """Wrap as ``RootKms`` promises; ``ValueError`` beyond ``PLAINTEXT_BYTES_MAX``."""
@@ -41,16 +41,16 @@ class LocalKms:
         """Unwrap as ``RootKms`` promises; another root's blob is ``KmsKeyNotFoundError``."""
         header = wrapped[: len(self._header)]
         if len(header) < len(self._header) or not header.startswith(aead.FORMAT_1):
-            raise CorruptError("A wrapped key has no known format; restore it from a backup.")
+            raise CorruptError("A wrapped key has an unknown format; restore it from a backup.")
         if header != self._header:
             raise KmsKeyNotFoundError(
-                f"A key was wrapped by root {_name(header)}, but this KMS holds {self.key_id}; "
-                "use the root file it was wrapped with."
+                f"A key was wrapped by root {_key_id(header)}, but this KMS holds {self.key_id}; "
+                "use the root key file that wrapped it."
             )
         return aead.unseal(self._root, wrapped, context, header)
 
     def check(self) -> KeyStatus:
-        """Say what this is: a key that is always there, and that no HSM guards."""
+        """Return that the key is always enabled and protected by software only."""
         return KeyStatus(KeyState.ENABLED, ProtectionLevel.SOFTWARE)
 
     def __repr__(self) -> str:
@@ -60,5 +60,5 @@ class LocalKms:
         raise TypeError("A LocalKms cannot be copied or pickled: it holds a secret key.")
 
 
-def _name(header: bytes) -> str:
+def _key_id(header: bytes) -> str:
     return f"local:{header[len(aead.FORMAT_1) :].hex()}"

@@ -1,4 +1,4 @@
-"""The file of a software root key: 32 raw bytes that only their owner can read."""
+"""File of a software root key: 32 raw bytes that only the owner can read."""
 
 from pathlib import Path
 
@@ -10,27 +10,28 @@ from signer.custody.private_file import read_private
 
 
 def create_root_file(path: Path, random_bytes: RandomBytes) -> None:
-    """Write a new root key with mode 0600; raise ``RootFileError`` if the file exists or fails.
+    """Write a new root key with mode 0600; ``RootFileError`` if it exists or cannot be written.
 
-    It appears at ``path`` complete and on disk, or not at all, and never replaces another: the
-    vaults under a lost root are lost with it.
+    The write is atomic and durable, and never replaces a file: the vaults under a lost root key are
+    lost with it.
     """
     try:
         with wiping(draw(random_bytes, ROOT_BYTES)) as root:
             write_atomic(path, root, replace=False, mode=MODE_PRIVATE)
     except FileExistsError:
         raise RootFileError(
-            f"The root key {path} exists and may have vaults under it; choose another folder."
+            f"The root key {path} already exists and may have vaults under it: choose another "
+            "folder."
         ) from None
     except OSError as error:
         raise RootFileError(
             f"The root key {path} cannot be written ({error.strerror}); "
-            "choose a folder on a local disk that this user may write."
+            "choose a folder on a local disk that this user may write to."
         ) from None
 
 
 def open_local_kms(path: Path, random_bytes: RandomBytes) -> LocalKms:
-    """Open the KMS under a root key's file and wipe what was read.
+    """Open the software KMS of a root key file, and wipe the bytes that were read.
 
     Raises ``RootFileError`` as ``load_root_file`` does.
     """
@@ -47,8 +48,8 @@ def load_root_file(path: Path) -> bytearray:
         root = read_private(path, ROOT_BYTES)
     except PrivateFileError as error:
         raise RootFileError(
-            f"The root key {path} {error.problem}; {error.advice}. No vault under it opens "
-            "without it."
+            f"The root key {path} {error.problem}; {error.advice}. Its vaults do not open without "
+            "it."
         ) from None
     if len(root) != ROOT_BYTES:
         wipe(root)

@@ -1,4 +1,4 @@
-"""A root key and those whose place it took: while a rotation lasts, both open."""
+"""A root key with its former keys, so that blobs under either open during a rotation."""
 
 from contextlib import suppress
 
@@ -6,11 +6,11 @@ from signer.custody.errors import CorruptError, KmsKeyNotFoundError
 from signer.custody.kms.port import RootKms
 
 
-class Roots:
-    """A ``RootKms`` that wraps under its current key and unwraps what a former one wrapped.
+class RotatedRoot:
+    """A ``RootKms`` that wraps under its current key and also unwraps blobs of former keys.
 
-    Which one that was, no blob says in all clouds: the current one is asked first. What it promises
-    of time is the sum of what they promise.
+    Not every cloud's blob names its key, so the current key is tried first. The bound on a call's
+    time is the sum of the bounds of all keys.
     """
 
     __slots__ = ("_current", "_former")
@@ -29,7 +29,7 @@ class Roots:
         return self._current.wrap(plaintext, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytearray:
-        """Unwrap under whichever key wrapped; raise what the current one raised if none did."""
+        """Unwrap with the first key that can; if no key can, raise the current key's error."""
         try:
             return self._current.unwrap(wrapped, context)
         except (KmsKeyNotFoundError, CorruptError):

@@ -1,16 +1,16 @@
 """Keeps SDKs from logging what they send and receive.
 
-At DEBUG botocore logs every body, plaintext keys included, and Google's client attaches it to its
-records. Levels are anybody's to change, filters are not.
+At DEBUG, botocore logs every body, including plaintext keys, and Google's client attaches bodies to
+its log records. Other code may change log levels, but a filter stays.
 """
 
 import logging
 
 
 def silence(package: str) -> None:
-    """Let a package's loggers, as far as they exist, pass nothing below WARNING.
+    """Make all existing loggers of a package drop records below WARNING.
 
-    Call it when the SDK is loaded: a logger exists from the import of its module on.
+    Call it after the SDK is imported: importing a module creates its logger.
     """
     for name in [*logging.Logger.manager.loggerDict, package]:
         if name == package or name.startswith(f"{package}."):

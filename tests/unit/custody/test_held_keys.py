@@ -19,7 +19,7 @@ from signer.custody.kms.hsm_guard import HsmGuardedKms
 from signer.custody.kms.journal import JournaledKms, KmsJournal
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import KeyState, KeyStatus, ProtectionLevel
-from signer.custody.kms.roots import Roots
+from signer.custody.kms.roots import RotatedRoot
 from signer.custody_records import CustodyRecords
 from signer.vaults.vault import VersionId
 from tests.harness.builders.cases import NOW_MS, SIGNER
@@ -32,7 +32,7 @@ OLD, NEW = root_kms(), root_kms(OTHER_ROOT, "new")
 
 
 def test_what_a_former_root_wrapped_opens_and_what_is_wrapped_is_under_the_current_one() -> None:
-    both = Roots(NEW, (OLD,))
+    both = RotatedRoot(NEW, (OLD,))
     assert both.unwrap(OLD.wrap(KEY, AAD), AAD) == KEY
     wrapped = both.wrap(KEY, AAD)
     assert NEW.unwrap(wrapped, AAD) == KEY
@@ -42,7 +42,7 @@ def test_what_a_former_root_wrapped_opens_and_what_is_wrapped_is_under_the_curre
 
 
 def test_what_no_root_wrapped_or_of_another_place_opens_under_none() -> None:
-    both = Roots(NEW, (OLD,))
+    both = RotatedRoot(NEW, (OLD,))
     with pytest.raises(KmsKeyNotFoundError):
         both.unwrap(root_kms(b"?" * 32).wrap(KEY, AAD), AAD)
     with pytest.raises(CorruptError):
@@ -52,7 +52,7 @@ def test_what_no_root_wrapped_or_of_another_place_opens_under_none() -> None:
 def test_a_current_root_that_does_not_answer_is_no_reason_to_ask_a_former_one() -> None:
     former = RaisingKms(KmsKeyNotFoundError("no"))
     with pytest.raises(KmsUnavailableError):
-        Roots(RaisingKms(KmsUnavailableError("no")), (former,)).unwrap(b"x", AAD)
+        RotatedRoot(RaisingKms(KmsUnavailableError("no")), (former,)).unwrap(b"x", AAD)
     assert former.calls == 0
 
 

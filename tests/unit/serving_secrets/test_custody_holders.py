@@ -12,7 +12,7 @@ from signer.custody.errors import CorruptError, KmsDeniedError
 from signer.custody.kms.journal import KmsJournal
 from signer.custody.kms.root_file import open_local_kms
 from signer.custody.sealing import Holders
-from sixgate.custody.key_holders import SecretsOnlyKms, for_secrets, open_custody_holders
+from sixgate.custody.key_holders import SecretsOnlyKms, open_custody_holders, secrets_only
 from sixgate.data_folder.folder import Folder
 from sixgate.errors import SettingsError
 from sixgate.settings.kms import KmsSettings
@@ -68,7 +68,7 @@ def test_what_is_no_key_of_a_vault_is_not_unwrapped(context: bytes) -> None:
 def test_nothing_is_wrapped_by_any_of_them() -> None:
     with clouds() as some:
         known = Holders(some.root, some.holders("2of3_multi_hsm").providers)
-        held = for_secrets(known)
+        held = secrets_only(known)
         assert [one.name for one in held.providers] == [one.name for one in known.providers]
         for kms in (held.root, *(one.kms for one in held.providers)):
             assert kms.key_id

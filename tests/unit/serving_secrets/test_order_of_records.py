@@ -61,7 +61,7 @@ async def surroundings(appender: Slow, journal: KmsJournal) -> KafkaReadEnvironm
 def test_no_answers_record_overtakes_the_calls_that_another_took_along() -> None:
     appender, journal = Slow(), KmsJournal(lambda: NOW_MS)
     here = asyncio.run(surroundings(appender, journal))
-    journal.note("unwrap", "gcp:key", b"what the second one has opened")
+    journal.record("unwrap", "gcp:key", b"what the second one has opened")
     first = threading.Thread(target=here.record, args=(refusal("first"),))
     second = threading.Thread(target=here.record, args=(refusal("second"),))
     first.start()

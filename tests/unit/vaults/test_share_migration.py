@@ -19,7 +19,7 @@ from schemas.vault_events import SecretOrder, SecretRewrapped
 from signer.custody.errors import KmsUnavailableError
 from signer.custody.kms.local import LocalKms
 from signer.custody.kms.port import RootKms
-from signer.custody.kms.roots import Roots
+from signer.custody.kms.roots import RotatedRoot
 from signer.custody.modes import PLANS
 from signer.custody.provider import Provider
 from signer.custody.sealing import Holders
@@ -63,7 +63,7 @@ def holders(**changed: RootKms) -> Holders:
 
 def both(former: RootKms | None = None) -> Holders:
     """What the settings name while the move lasts: the new root of aws, and the former one."""
-    return holders(aws=Roots(new_root(), (former or cloud("aws"),)))
+    return holders(aws=RotatedRoot(new_root(), (former or cloud("aws"),)))
 
 
 def moved_only() -> Holders:
@@ -183,7 +183,9 @@ def test_the_shares_that_were_moved_are_real_ones() -> None:
 def test_no_other_provider_is_asked_while_shares_are_moved() -> None:
     with desk() as one:
         silent = {name: RaisingKms(KmsUnavailableError("asked")) for name in ("gcp", "azure")}
-        one.operations.vaults.holders = holders(aws=Roots(new_root(), (cloud("aws"),)), **silent)
+        one.operations.vaults.holders = holders(
+            aws=RotatedRoot(new_root(), (cloud("aws"),)), **silent
+        )
         give(one.operations, move(), one)
         assert finish(one) == 3
         assert [each.calls for each in silent.values()] == [0, 0]
@@ -212,7 +214,7 @@ def test_a_root_that_fails_at_any_call_keeps_what_was_moved_and_loses_nothing(ca
     with desk() as one:
         give(one.operations, move(), one)
         failing = FailingKms(new_root(), KmsUnavailableError("no answer"), call)
-        one.operations.vaults.holders = holders(aws=Roots(failing, (cloud("aws"),)))
+        one.operations.vaults.holders = holders(aws=RotatedRoot(failing, (cloud("aws"),)))
         first = one.operations.maintenance.rewrap(NOW_MS)
         said = [each for each in first if each.topic is Topic.VAULT]
         assert len(said) == 3 - left(one.operations)
@@ -315,8 +317,8 @@ def test_a_provider_that_hands_the_former_blob_back_halts_no_signer() -> None:
 
 def test_a_provider_that_is_down_keeps_no_other_provider_waiting() -> None:
     with desk() as one:
-        gcp = Roots(root_kms(b"another".ljust(32), "another"), (cloud("gcp"),))
-        aws = Roots(new_root(), (cloud("aws"),))
+        gcp = RotatedRoot(root_kms(b"another".ljust(32), "another"), (cloud("gcp"),))
+        aws = RotatedRoot(new_root(), (cloud("aws"),))
         one.operations.vaults.holders = holders(aws=aws, gcp=gcp)
         for provider in ("aws", "gcp"):
             give(one.operations, move(provider=provider), one)
