@@ -15,7 +15,7 @@ class ClientShare(Canonical):
 
 
 class ClientShareContext(Canonical):
-    """The key version that a client share belongs to; authenticated when the share is sealed."""
+    """The key version of a client share, to which HPKE binds the sealed share."""
 
     org: str
     account: str
@@ -24,11 +24,11 @@ class ClientShareContext(Canonical):
     version: Ordinal
 
     def to_client(self) -> bytes:
-        """Return the associated data that seals the share for its handover to the client."""
+        """Return the HPKE ``info`` for handing the share over to the client."""
         return canonical_bytes({"type": "custody.share.handover", "v": 1, **self.model_dump()})
 
     def to_signer(self, agent: str) -> bytes:
-        """Return the associated data that binds a share to one agent, path and version."""
+        """Return the HPKE ``info`` that binds a share to one agent, path and version."""
         return canonical_bytes(
             {"type": "custody.share", "v": 1, "agent": agent, **self.model_dump()}
         )

@@ -82,7 +82,7 @@ class KeyImport(KeyCreationOrder):
     share_for: X25519PublicKey | None = None
 
     def box_context(self) -> bytes:
-        """Return the associated data that binds the box to this order."""
+        """Return the HPKE ``info`` that binds the box to this order."""
         return import_context(self.org, self.account, self.path, self.chain, self.address)
 
 
@@ -161,7 +161,7 @@ def answer_id(body: bytes) -> str:
 
 
 def import_context(org: str, account: str, path: str, chain: KeyChain, address: str) -> bytes:
-    """Return the associated data that seals an imported secret."""
+    """Return the HPKE ``info`` of an imported secret."""
     names = {"org": org, "account": account, "path": path, "chain": chain, "address": address}
     return canonical_bytes({"type": "key.import.box", "v": 1, **names})
 

@@ -76,5 +76,5 @@ def secret_request_digest(body: bytes) -> str:
 
 
 def answer_context(request: str) -> bytes:
-    """Return the associated data that seals the answer to a request."""
+    """Return the HPKE ``info`` of the answer to a request."""
     return canonical_bytes({"type": "secret.answer.box", "v": 1, "request": request})

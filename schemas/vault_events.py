@@ -51,7 +51,7 @@ class SecretOrder(Order):
     expires_at_ms: TimeMs | None = None
 
     def box_context(self) -> bytes:
-        """Return the associated data that binds the box to this order."""
+        """Return the HPKE ``info`` that binds the box to this order."""
         names = self.model_dump(include={"org", "account", "vault", "path", "version", "kind"})
         return canonical_bytes({"type": "secret.order.box", "v": 1, **names})
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
@@ -150,5 +151,6 @@ def test_an_invalid_signature_is_not_encoded(tx: Transaction) -> None:
 def test_every_error_is_an_ethereum_error_with_place_and_reason() -> None:
     with pytest.raises(EthereumError) as refusal:
         encode(replace(TRANSFER, to=bytes(3)))
-    assert (refusal.value.place, refusal.value.reason) == ("to", "is 3 bytes; it needs 20.")
-    assert str(refusal.value) == "to is 3 bytes; it needs 20."
+    assert refusal.value.place == "to"
+    assert re.findall(r"\d+", refusal.value.reason) == ["3", "20"]
+    assert str(refusal.value) == f"to {refusal.value.reason}"
