@@ -48,7 +48,7 @@ class Account(Canonical):
         """Return how many authorizations of ``sender`` are for chain 0 (every chain)."""
         return len((self.ahead or {}).get(nonce_key(sender, ANY_CHAIN), ()))
 
-    def judged(self, agent: str, at_ms: int) -> "Account":
+    def decided(self, agent: str, at_ms: int) -> "Account":
         """Count a decided intent of ``agent``: it takes the next sequence number."""
         window = self.rates.get(agent, Window()).add(at_ms, 1, MINUTE_MS)
         # Dropping old rates only for a new agent keeps this cheap and the head bounded.

@@ -63,7 +63,7 @@ def authorize(case: Case, account: Account, signer: str) -> Judgement:
     # 1.
     if _repeated(case):
         return Duplicate(case.digest)
-    judged = account.judged(case.intent.agent, case.facts.at_ms)
+    judged = account.decided(case.intent.agent, case.facts.at_ms)
     found = _find(case, account, signer)
     if isinstance(found, Finding):
         return Refusal(judged, _live(case, _refusal(case, account, signer, found)))

@@ -56,7 +56,7 @@ class CaseBuilder:
         report, problem = verified_report(simulation, self.registry, intent, digest)
         owner = memory.live(intent.account, owner_key(intent.agent, intent.idempotency_key))
         earlier = memory.live(intent.account, digest)
-        # If another intent owns the idempotency key, that says nothing about this one.
+        # Another intent may own the idempotency key since the record of this one was forgotten.
         remembered = earlier is not None or (owner is not None and owner.intent == digest)
         forgotten = not remembered and self._may_be_forgotten(intent, at_ms)
         case = registered_case(authentic, self.registry, self.keys, at_ms)
@@ -76,4 +76,6 @@ class CaseBuilder:
         """Return whether an intent without a record may have been decided before."""
         if not 0 < intent.expires_at_ms - at_ms <= EXPIRY_MS_MAX:
             return True
+        # A record is kept for 24 h, so it outlives an expiry of at most 24 h: without a record this
+        # intent was never decided, except as ``expiry_too_far``, which leaves a marker.
         return self.memory.live(intent.account, far_key(intent.expires_at_ms)) is not None

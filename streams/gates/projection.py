@@ -32,7 +32,7 @@ class Projection:
 
 
 def _folded(before: Account, outcome: AnyOutcome) -> Account:
-    after = before.judged(outcome.agent, outcome.decided_at_ms)
+    after = before.decided(outcome.agent, outcome.decided_at_ms)
     if not isinstance(outcome, IntentRejected):
         after = after.charged(outcome)
     return after.model_copy(update={"sequence": outcome.sequence})

@@ -53,7 +53,7 @@ def take(account: Account, books: LedgerService, event: Event) -> Account:
     pause_ms, name, charge = event
     books.now_ms += pause_ms
     books.judged.append((books.now_ms, name))
-    account = account.judged(name, books.now_ms)
+    account = account.decided(name, books.now_ms)
     if charge is None:
         return account
     wei, sender, chain_id, gap = charge
@@ -106,7 +106,7 @@ def test_folding_leaves_the_account_it_started_from_alone(history: list[Event]) 
 def test_the_head_forgets_agents_that_were_silent_for_a_minute() -> None:
     account = Account(account=ACCOUNT)
     for n in range(500):
-        account = account.judged(f"agent-{n}", NOW_MS + n * MINUTE_MS // 2)
+        account = account.decided(f"agent-{n}", NOW_MS + n * MINUTE_MS // 2)
     assert len(account.rates) == 3
     assert account.sequence == 500
 

@@ -104,7 +104,7 @@ def accounts(draw: st.DrawFn) -> Account:
     account = Account(account=ACCOUNT)
     for n in range(draw(st.integers(0, 3))):
         age_ms = draw(mostly(0, 1, DAY_MS, DAY_MS + 1))
-        account = account.judged("alice", NOW_MS - age_ms)
+        account = account.decided("alice", NOW_MS - age_ms)
         wei = draw(mostly(1, ETH, 5 * ETH, 2**255))
         done = signed(intent(value_wei=wei), nonce=n + 1, decided_at_ms=NOW_MS - age_ms)
         account = account.charged(done)

@@ -271,7 +271,7 @@ def decisions(asked: TransactionIntent, account: Account) -> list[Judgement]:
 
 
 def test_equal_inputs_give_equal_decisions() -> None:
-    busy = FRESH.charged(signed(intent(value_wei=ETH), nonce=3)).judged("alice", NOW_MS)
+    busy = FRESH.charged(signed(intent(value_wei=ETH), nonce=3)).decided("alice", NOW_MS)
     for asked in (intent(), intent(nonce=4), intent(to=None), intent(value_wei=2**255)):
         one, other = decisions(asked, busy)
         assert one == other

@@ -105,7 +105,7 @@ def test_the_rejection_names_the_open_fields() -> None:
 def judged(count: int, at_ms: int, name: str = "alice") -> Account:
     account = Account(account=ACCOUNT)
     for _ in range(count):
-        account = account.judged(name, at_ms)
+        account = account.decided(name, at_ms)
     return account
 
 
