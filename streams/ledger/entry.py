@@ -56,6 +56,7 @@ def entry_of(record: Record) -> Entry:
 def _key(key: str) -> str:
     if not key or _NAME.fullmatch(key):
         return key
+    # Other keys may be arbitrary bytes of any producer, even invalid UTF-8.
     return digest(OPAQUE_TAG, key.encode("utf-8", "surrogateescape"))
 
 
@@ -70,8 +71,10 @@ def _event(raw: bytes) -> tuple[str, bytes] | None:
     kind, name = value.get("type"), value.get("id")
     if not isinstance(kind, str) or not isinstance(name, str):
         return None
+    # Only the ledger makes opaque events: a record must not imitate the digest of another one.
     if kind == OPAQUE or not _DIGEST.fullmatch(name):
         return None
+    # By type and not by topic: signed bytes or ciphertext on a wrong topic are redacted too.
     return name, canonical_bytes(redacted(value)) if kind in REDACTED_FIELDS else raw
 
 
@@ -80,6 +83,7 @@ def _canonical_object(raw: bytes) -> dict[str, Any] | None:
     if len(raw) > INTERNAL_BYTES_MAX:
         return None
     try:
+        # Encoding again must give the same bytes: no whitespace, no repeated or unsorted keys.
         value = orjson.loads(raw)
         exact = orjson.dumps(value, option=_CANONICAL) == raw
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
