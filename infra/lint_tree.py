@@ -119,8 +119,8 @@ def check_dependencies() -> Iterator[Finding]:
     """Require docs/dependencies.md to list exactly the dependencies, each with a reason."""
     page = ROOT / "docs" / "dependencies.md"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    names = {re.split(r"[<>=~\[]", requirement)[0] for requirement in wanted} | {"setuptools"}
+    requirements = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.split(r"[<>=~\[]", requirement)[0] for requirement in requirements} | {"setuptools"}
     rows = re.findall(r"^\| ([a-z0-9-]+) \|", page.read_text(), re.MULTILINE)
     documented = set(rows) - {"package"}
     for name in sorted(names - documented):

@@ -63,14 +63,14 @@ def build_twice(root: Path, *, with_dependencies: bool) -> dict[str, str]:
 
 def _built(root: Path, place: Path, wheels: Path, under: BuildEnvironment) -> BuildResult:
     """Build in a copy of the checkout, in a separate process."""
-    own = place / under.place
-    _copy(root, own / "checkout", under)
-    shutil.copytree(wheels, own / "wheels", copy_function=os.link)
-    tar = own / "layer.tar"
-    words = ["layer", str(tar), "--wheels", str(own / "wheels")]
+    folder = place / under.place
+    _copy(root, folder / "checkout", under)
+    shutil.copytree(wheels, folder / "wheels", copy_function=os.link)
+    tar = folder / "layer.tar"
+    words = ["layer", str(tar), "--wheels", str(folder / "wheels")]
     done = subprocess.run(  # noqa: S603 - constant command
         [sys.executable, "-m", "infra.image", *words],
-        cwd=own / "checkout",
+        cwd=folder / "checkout",
         env=os.environ | under.variables,
         umask=under.umask,
         stdout=subprocess.DEVNULL,
@@ -78,7 +78,7 @@ def _built(root: Path, place: Path, wheels: Path, under: BuildEnvironment) -> Bu
     )
     if done.returncode:
         raise ImageError("a build failed: see its output above")
-    (wheel,) = (own / "wheels").glob("sixgate-*.whl")
+    (wheel,) = (folder / "wheels").glob("sixgate-*.whl")
     return BuildResult(wheel, tar)
 
 

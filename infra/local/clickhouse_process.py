@@ -16,10 +16,10 @@ FORMAT Null
 
 def main(library: str, *arguments: str) -> None:
     """Serve until the process is ended."""
-    given = [b"clickhouse-local", *(argument.encode() for argument in arguments)]
+    argv = [b"clickhouse-local", *(argument.encode() for argument in arguments)]
     run = ctypes.CDLL(library).query_stable_v2
     run.restype = ctypes.c_void_p
-    run(len(given), (ctypes.c_char_p * len(given))(*given))
+    run(len(argv), (ctypes.c_char_p * len(argv))(*argv))
 
 
 if __name__ == "__main__":

@@ -118,17 +118,17 @@ class Kafka:
         Kafka's tool writes the first one. A checkpoint holds the features of this version and names
         neither cluster nor node, so other folders get a copy.
         """
-        data, known = folder / "data", kafka_jars() / CHECKPOINT
+        data, cached = folder / "data", kafka_jars() / CHECKPOINT
         if (data / META).exists():
             return
-        if not known.exists():
+        if not cached.exists():
             self._format_by_tool(folder)
-            draft = known.with_name(f"{CHECKPOINT}-{secrets.token_hex(8)}")
+            draft = cached.with_name(f"{CHECKPOINT}-{secrets.token_hex(8)}")
             shutil.copy(data / CHECKPOINT, draft)
-            draft.replace(known)
+            draft.replace(cached)
             return
         data.mkdir(exist_ok=True)
-        shutil.copy(known, data / CHECKPOINT)
+        shutil.copy(cached, data / CHECKPOINT)
         number, directory = folder.name.rpartition("-")[2], _random_id()
         # META comes last and atomically: its existence means that the node is formatted.
         draft = folder / f"{META}.draft"

@@ -13,9 +13,9 @@ HOST = "127.0.0.1"
 # can be taken, or a client that retries can even connect to itself.
 _PORTS = range(20_000, 32_000)
 # How many ports a process keeps reserved; each takes an open file.
-_HELD_COUNT_MAX = 128
-_turns = itertools.count(secrets.randbelow(len(_PORTS)))
-_held: deque[int] = deque()  # descriptors, because unclosed sockets warn at exit
+_RESERVED_COUNT_MAX = 128
+_candidates = itertools.count(secrets.randbelow(len(_PORTS)))
+_reservations: deque[int] = deque()  # descriptors, because unclosed sockets warn at exit
 
 
 def free_port() -> int:
@@ -25,8 +25,8 @@ def free_port() -> int:
     starts at a random port and reserves the last ports it chose.
     """
     while True:
-        port = _PORTS[next(_turns) % len(_PORTS)]
-        if _free(port) and _hold(port):
+        port = _PORTS[next(_candidates) % len(_PORTS)]
+        if _free(port) and _reserve(port):
             return port
 
 
@@ -39,20 +39,20 @@ def _free(port: int) -> bool:
     return True
 
 
-def _hold(port: int) -> bool:
+def _reserve(port: int) -> bool:
     """Reserve a port by an abstract socket (unix(7)), which the kernel frees with the process.
 
     The port itself stays free for its server.
     """
-    held = socket.socket(socket.AF_UNIX)
+    reservation = socket.socket(socket.AF_UNIX)
     try:
-        held.bind(f"\0sixgate-port-{port}")
+        reservation.bind(f"\0sixgate-port-{port}")
     except OSError:
-        held.close()
+        reservation.close()
         return False
-    _held.append(held.detach())
-    if len(_held) > _HELD_COUNT_MAX:
-        os.close(_held.popleft())
+    _reservations.append(reservation.detach())
+    if len(_reservations) > _RESERVED_COUNT_MAX:
+        os.close(_reservations.popleft())
     return True
 
 

@@ -106,9 +106,9 @@ class Processes:
         custody = f'[custody]\nport = {port}\n[custody_at]\nurl = "http://{HOST}:{port}"\n'
         reader = f'user = "{READER}"\npassword_file = "{self._folder}/password"\n'
         write_private(self.config, f'data = "{self.data}"\n{both}{reader}{custody}')
-        own = f'[ledger]\norg = "{self._org}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
+        ledger = f'[ledger]\norg = "{self._org}"\nkey = "{self.data}/keys/ledger-0.pem"\n'
         heads = f'heads = "{self._folder}/heads.jsonl"\n'
-        write_private(self._folder / "ledger.toml", both + own + heads)
+        write_private(self._folder / "ledger.toml", both + ledger + heads)
 
     def _run(self, *words: str, environment: Mapping[str, str] | None = None) -> None:
         ended = subprocess.run(  # noqa: S603 - constant commands

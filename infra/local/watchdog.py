@@ -22,9 +22,9 @@ def main(folder: str) -> None:
 
 def _process_files(folder: str) -> Iterator[Path]:
     """Yield the servers' process files; ignore files that servers delete meanwhile."""
-    for here, _, files in os.walk(folder):
+    for path, _, files in os.walk(folder):
         if "process.json" in files:
-            yield Path(here) / "process.json"
+            yield Path(path) / "process.json"
 
 
 if __name__ == "__main__":

@@ -112,18 +112,18 @@ class ClickHouse:
         self, sql: str, parameters: Parameters | None = None, settings: Settings | None = None
     ) -> Any:
         """Return a query's result as the library's object: column names, types and rows."""
-        given, own = dict(parameters or {}), {**self._reading, **(settings or {})}
+        values, options = dict(parameters or {}), {**self._reading, **(settings or {})}
         return self._run(
             "The ledger could not be read",
-            lambda client: _read(client.query(sql, parameters=given, settings=own)),
+            lambda client: _read(client.query(sql, parameters=values, settings=options)),
         )
 
     def formatted(self, sql: str, form: str, parameters: Parameters | None = None) -> bytes:
         """Return a query's complete answer in one of the engine's output formats."""
-        given, own = dict(parameters or {}), dict(self._reading)
+        values, options = dict(parameters or {}), dict(self._reading)
         return self._run(
             "The ledger could not be read",
-            lambda client: client.raw_query(sql, parameters=given, settings=own, fmt=form),
+            lambda client: client.raw_query(sql, parameters=values, settings=options, fmt=form),
         )
 
     def insert_arrow(

@@ -134,8 +134,8 @@ def refuse_held(path: Path) -> None:
     """
     status = path / "status"
     try:
-        with status.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with status.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return
     except BlockingIOError:

@@ -113,10 +113,10 @@ class KafkaSource:
     def _seek(self, positions: Mapping[PartitionId, int]) -> None:
         """Seek the partitions whose position is not directly after the last record read."""
         for at in self._places:
-            wanted = positions.get(self._names.place(at), 0)
-            if self._fetch_offsets.get(at) != wanted:
-                self._consumer.seek(at, wanted)
-                self._fetch_offsets[at] = wanted
+            position = positions.get(self._names.place(at), 0)
+            if self._fetch_offsets.get(at) != position:
+                self._consumer.seek(at, position)
+                self._fetch_offsets[at] = position
 
     async def _poll(self, limit: int, wait_ms: int) -> list[Record]:
         try:

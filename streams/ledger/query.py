@@ -51,8 +51,8 @@ class ReadOnlySql:
         """Open the connection; raise ``LedgerDeniedError`` if the server's user may write."""
         bounds = _bounds(limits or Limits())
         # readonly comes last: after it the connection accepts no further setting.
-        own = {"readonly": 1} if clickhouse.in_process else {}
-        self._connection = clickhouse.new_connection(bounds | own)
+        read_only = {"readonly": 1} if clickhouse.in_process else {}
+        self._connection = clickhouse.new_connection(bounds | read_only)
         self._parser = self._connection if clickhouse.in_process else _parser(self._connection)
         # Read without the limits: the engine has more functions than a query may return rows.
         self._grammar = _grammar(clickhouse if clickhouse.in_process else self._parser, clickhouse)

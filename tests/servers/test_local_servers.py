@@ -131,7 +131,7 @@ def test_a_port_that_another_process_was_given_is_nobody_elses_while_that_one_ru
         theirs = set(map(int, other.stdout.readline().split()))
         for first in theirs:
             turns = itertools.count(ports._PORTS.index(first))  # noqa: SLF001 - where they were
-            monkeypatch.setattr(ports, "_turns", turns)
+            monkeypatch.setattr(ports, "_candidates", turns)
             assert free_port() not in theirs
         other.communicate()
 
