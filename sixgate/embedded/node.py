@@ -20,7 +20,7 @@ from sixgate.attesting.evidence_service import EvidenceService
 from sixgate.clocks import boot_ms, wall_ms
 from sixgate.custody import reading as custody_reading
 from sixgate.data_folder.folder import Folder
-from sixgate.embedded import administration, reading
+from sixgate.embedded import administration, secret_reads
 from sixgate.embedded.pipeline import WATCH_S, Pipeline
 
 
@@ -33,8 +33,8 @@ class Node:
         self.pipeline = Pipeline(folder, self._committed)
         self._stage = self.pipeline.parts.runner.stage
         self._vaults = self.pipeline.parts.runner.slot.operations.vault
-        self._secrets = reading.secret_service(self.pipeline)
-        self._surroundings = reading.PipelineReadEnvironment(self.pipeline)
+        self._secrets = secret_reads.secret_service(self.pipeline)
+        self._read_environment = secret_reads.PipelineReadEnvironment(self.pipeline)
         self._ledger = self.pipeline.parts.ledger_service
         self._attestation = EvidenceService(self.pipeline.parts.attestor, boot_ms)
         self._started_at_ms = wall_ms()
@@ -94,7 +94,7 @@ class Node:
     def read_secret(self, request: str) -> Json:
         """See ``Api.read_secret``."""
         raw = bytes_of(request)
-        return custody_reading.read(self._surroundings, self._secrets, raw, reading.LOCAL)
+        return custody_reading.read(self._read_environment, self._secrets, raw, secret_reads.LOCAL)
 
     def submit(self, records: Sequence[Json], *, wait: bool) -> Iterator[Json]:
         """See ``Api.submit``."""

@@ -26,7 +26,7 @@ from streams.kafka.reader import Reader, ends_of, group_lag, positions_since
 MARKER_MS = 50
 
 
-class Reading(NamedTuple):
+class BlockingReader(NamedTuple):
     """A Kafka reader together with the loop that runs it."""
 
     loop: LoopThread
@@ -124,13 +124,13 @@ class Bus:
         return self._loop.run(group_lag(self._broker, group, self.partition_ids(topic)))
 
     @contextmanager
-    def reading(self, positions: Mapping[PartitionId, int]) -> Iterator["Reading"]:
+    def reading(self, positions: Mapping[PartitionId, int]) -> Iterator[BlockingReader]:
         """Lend a reader from ``positions`` on; raises ``KafkaGapError`` if the log begins later."""
         reader = self._loop.call(lambda: Reader(self._broker, positions))
         self._loop.run(reader.__aenter__())
         self._readers.add(reader)
         try:
-            yield Reading(self._loop, reader)
+            yield BlockingReader(self._loop, reader)
         finally:
             self._close(reader)
 

@@ -18,7 +18,7 @@ from sixgate.api.errors import as_api_errors
 from sixgate.clocks import wall_ms
 from sixgate.custody.link import CustodyLink
 from sixgate.data_folder.folder import Folder
-from sixgate.scaled import operators, outcome_watch
+from sixgate.scaled import administration, outcome_watch
 from sixgate.scaled.bus import Bus
 from sixgate.scaled.scaled_ledger import ScaledLedger
 from sixgate.scaled.settings import Settings
@@ -36,7 +36,7 @@ _NO_CUSTODY = (
 
 
 @dataclass(frozen=True, slots=True)
-class WaitLimits:
+class Timeouts:
     """Timeouts: for an operator's record, for the ledger to catch up, and without any outcome."""
 
     operator_s: float = 30.0
@@ -54,14 +54,14 @@ class KafkaApi:
         self,
         bus: Bus,
         connect: Callable[[], ClickHouse],
-        limits: WaitLimits,
+        timeouts: Timeouts,
         custody: CustodyAddress | None = None,
     ) -> None:
         self._bus = bus
         self._custody = custody
         self._custody_link: CustodyLink | None = None
         self._connect = connect
-        self._limits = limits
+        self._timeouts = timeouts
         self._lock = threading.Lock()
         self._opened: ScaledLedger | None = None
         self._started_at_ms = wall_ms()
@@ -87,17 +87,19 @@ class KafkaApi:
     def register(self, envelope: str) -> Json:
         """See ``Api.register``."""
         with as_api_errors():
-            return operators.register(self._bus, bytes_of(envelope), self._limits.operator_s)
+            return administration.register(self._bus, bytes_of(envelope), self._timeouts.operator_s)
 
     def order_key(self, record: str) -> Json:
         """See ``Api.order_key``."""
         with as_api_errors():
-            return operators.order_key(self._bus, bytes_of(record), self._limits.operator_s)
+            return administration.order_key(self._bus, bytes_of(record), self._timeouts.operator_s)
 
     def order_vault(self, record: str) -> Json:
         """See ``Api.order_vault``."""
         with as_api_errors():
-            return operators.order_vault(self._bus, bytes_of(record), self._limits.operator_s)
+            return administration.order_vault(
+                self._bus, bytes_of(record), self._timeouts.operator_s
+            )
 
     def vault(self, account: str, vault: str) -> Json:
         """See ``Api.vault``."""
@@ -133,7 +135,7 @@ class KafkaApi:
         with as_api_errors():
             if wait:
                 names = [names_of(value, key) for key, value in pairs]
-                idle_s = self._limits.idle_s
+                idle_s = self._timeouts.idle_s
                 yield from outcome_watch.submit(self._bus, events, names, self._first_end, idle_s)
             else:
                 self._bus.append(events)
@@ -208,7 +210,7 @@ class KafkaApi:
     def _ledger(self) -> ScaledLedger:
         with self._lock:
             if self._opened is None:
-                self._opened = ScaledLedger(self._connect(), self._bus, self._limits.ledger_s)
+                self._opened = ScaledLedger(self._connect(), self._bus, self._timeouts.ledger_s)
             return self._opened
 
     def _first_end(self, intent: str) -> Json | None:
@@ -217,7 +219,7 @@ class KafkaApi:
 
 @contextmanager
 def open_kafka_api(
-    settings: Settings, folder: Folder, limits: WaitLimits | None = None
+    settings: Settings, folder: Folder, timeouts: Timeouts | None = None
 ) -> Iterator[Api]:
     """Lend the ``Api`` of the organisation that a folder trusts.
 
@@ -228,7 +230,7 @@ def open_kafka_api(
         bus = Bus(settings.kafka.broker(CLIENT), trust.trust_root)
     with bus:
         api = KafkaApi(
-            bus, settings.clickhouse.connected, limits or WaitLimits(), settings.custody_at
+            bus, settings.clickhouse.connected, timeouts or Timeouts(), settings.custody_at
         )
         try:
             yield api

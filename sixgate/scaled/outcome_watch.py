@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from sixgate.answers.outcome_notifications import ENDS, Notice, notice_of
 from sixgate.answers.pending_records import FirstEnd, Names, Pending
 from sixgate.api import ApiError, Json
-from sixgate.scaled.bus import Bus, Reading
+from sixgate.scaled.bus import BlockingReader, Bus
 from sixgate.scaled.signed_topic import verified_outcome
 
 READ_COUNT_MAX = 500
@@ -40,7 +40,7 @@ def submit(
                 return
 
 
-def _notices(bus: Bus, reading: Reading, idle_s: float) -> Iterator[Notice]:
+def _notices(bus: Bus, reading: BlockingReader, idle_s: float) -> Iterator[Notice]:
     last_s = time.monotonic()
     while True:
         page = reading.read(READ_COUNT_MAX, WATCH_MS)

@@ -10,7 +10,7 @@ from sixgate.data_folder.folder import Folder, FolderBusyError
 from sixgate.socket.remote import RemoteApi, dial
 
 DIAL_S_MAX = 30.0
-DIAL_PAUSE_S = 0.05
+DIAL_RETRY_S = 0.05
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _own_or_dial(folder: Folder, stack: ExitStack) -> Api:
                 return RemoteApi(lambda: dial(folder))
             if time.monotonic() > end:
                 raise
-            time.sleep(DIAL_PAUSE_S)
+            time.sleep(DIAL_RETRY_S)
             continue
         return _served(folder, stack)
 

@@ -20,7 +20,7 @@ from sixgate.answers.pending_records import names_of
 from sixgate.api import Api, ApiError
 from sixgate.authoring import operator
 from sixgate.data_folder.folder import Folder, FolderError
-from sixgate.scaled.kafka_api import WaitLimits, open_kafka_api
+from sixgate.scaled.kafka_api import Timeouts, open_kafka_api
 from sixgate.scaled.publishing import OtherOrganisationError, publish
 from sixgate.settings.sections import KafkaSettings
 from sixgate.socket.connection import connect
@@ -30,7 +30,7 @@ from tests.harness.cli.clients import record, results, submit
 from tests.harness.pipeline.embedded import ACCOUNT, Producer, make_folder
 from tests.harness.pipeline.scaled_organisation import ScaledOrganisation, scaled_organisation
 
-IMPATIENT = WaitLimits(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
+IMPATIENT = Timeouts(operator_s=2.0, ledger_s=2.0, idle_s=2.0)
 NOW_MS = 1
 TRADER = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
 STRANGER = Ed25519Signer("signer-0", secrets.token_bytes(32))

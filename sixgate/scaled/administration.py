@@ -22,7 +22,7 @@ from signer.vaults.orders import VerifiedVaultOrder
 from sixgate.answers import snapshot
 from sixgate.api import ApiError, Json, RemoteApiError
 from sixgate.embedded.administration import check_record, checked_order, checked_vault_order
-from sixgate.scaled.bus import Bus, Reading
+from sixgate.scaled.bus import BlockingReader, Bus
 
 READ_COUNT_MAX = 500
 POLL_MS = 100
@@ -106,7 +106,7 @@ def _raise_denial(record: Record, ordered: VerifiedVaultOrder) -> None:
             raise RemoteApiError("vault_refused", access.detail)
 
 
-def _records_until(reading: Reading, wait_s: float, why: str) -> Iterator[Record]:
+def _records_until(reading: BlockingReader, wait_s: float, why: str) -> Iterator[Record]:
     """Yield new records; raise ``connection_lost`` after ``wait_s``: the result is then unknown."""
     until_s = time.monotonic() + wait_s
     while time.monotonic() < until_s:
