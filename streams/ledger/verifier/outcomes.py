@@ -31,7 +31,7 @@ class Outcomes:
 
     def add(self, row: Row, event: dict[str, Any]) -> None:
         """Check an event of the topics ``outcomes`` and ``transactions.signed``."""
-        # First, so that a forged event can neither use up a sequence number nor an intent.
+        # First, so that a forged event uses up neither a sequence number nor an intent.
         if not _is_outcome(event) or not self._is_signed(event):
             self.forged += 1
             self.first_forged = row.seq if self.first_forged is None else self.first_forged
