@@ -1,4 +1,4 @@
-"""An account is a fold: the same history gives the same account, across any number of restarts."""
+"""Account state is a fold: the same history gives the same account, across any restarts."""
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -17,7 +17,7 @@ SENDERS = ("0x" + "aa" * 20, "0x" + "bb" * 20)
 CHAINS = (1, 8453)
 AGENTS = ("alice", "bob")
 
-# How long after the last event, who, and what was charged: value, sender, chain, gap in nonces.
+# Time since the last event, agent, and charge: value, sender, chain, gap in nonces.
 Charge: TypeAlias = tuple[int, str, int, int]
 Event: TypeAlias = tuple[int, str, Charge | None]
 pauses = st.sampled_from([0, 1, MINUTE_MS, MINUTE_MS + 1, SPENT_MS, SPENT_MS + 1]) | st.integers(
@@ -29,7 +29,7 @@ histories = st.lists(st.tuples(pauses, st.sampled_from(AGENTS), st.none() | char
 
 @dataclass
 class LedgerService:
-    """The same history in plain lists."""
+    """The model: the same history in plain lists."""
 
     now_ms: int = NOW_MS
     judged: list[tuple[int, str]] = field(default_factory=list)
@@ -70,7 +70,7 @@ def take(account: Account, books: LedgerService, event: Event) -> Account:
 
 
 @given(histories)
-def test_an_account_knows_exactly_what_happened(history: list[Event]) -> None:
+def test_an_account_equals_the_model_of_its_history(history: list[Event]) -> None:
     account, books = Account(account=ACCOUNT), LedgerService()
     for event in history:
         account = take(account, books, event)
@@ -93,7 +93,7 @@ def test_a_restart_anywhere_changes_nothing(history: list[Event], data: st.DataO
 
 @effort(0.5, soak=1)
 @given(histories)
-def test_folding_leaves_the_account_it_started_from_alone(history: list[Event]) -> None:
+def test_folding_does_not_change_its_input_account(history: list[Event]) -> None:
     books = LedgerService()
     accounts = [Account(account=ACCOUNT)]
     encoded = [accounts[0].encode()]
@@ -113,7 +113,7 @@ def test_the_head_forgets_agents_that_were_silent_for_a_minute() -> None:
 
 @effort(0.1)
 @given(st.integers(1, 300))
-def test_the_head_stays_small_whatever_happens(count: int) -> None:
+def test_the_head_stays_small(count: int) -> None:
     account, books = Account(account=ACCOUNT), LedgerService()
     for n in range(count):
         account = take(account, books, (n % 3, "alice", (2**256 - 1, SENDERS[0], 1, 0)))

@@ -1,4 +1,4 @@
-"""Whatever the intent, policy, account and facts: what is allocated keeps every promise."""
+"""For any intent, policy, account and facts: an allocation keeps every promise."""
 
 from dataclasses import replace
 from typing import Any
@@ -42,7 +42,7 @@ from tests.harness.builders.cases import (
 from tests.harness.builders.signer_records import allocated, judge, live_of, refused
 from tests.harness.sizes import effort
 
-# What may refuse an intent that the policy allows.
+# Reasons that can reject an intent that the policy allows.
 TECHNICAL = {
     Reason.FEE_UNKNOWN,
     Reason.FEE_TOO_HIGH,
@@ -54,7 +54,7 @@ TECHNICAL = {
 
 
 def mostly(sound: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """Draw the sound value so often that whole cases are sound often enough."""
+    """Draw the valid value often enough that whole cases are often valid."""
     return st.sampled_from([sound] * 12 * len(others) + list(others))
 
 
@@ -139,7 +139,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def allows(rules: Policy, asked: TransactionIntent, known: Facts, account: Account) -> bool:
-    """Tell from the public description alone whether the policy allows the intent."""
+    """Return whether the policy allows the intent, by the public documentation only."""
     if asked.to is None:
         reached = rules.allow_contract_creation
     else:
@@ -191,9 +191,7 @@ def may_sign(asked: TransactionIntent, known: Facts) -> bool:
 
 @effort(2, soak=4)
 @given(cases(), accounts())
-def test_only_what_everything_allows_is_allocated_and_exactly_that(
-    one: Case, account: Account
-) -> None:
+def test_exactly_the_allowed_intents_are_allocated(one: Case, account: Account) -> None:
     judged = judge(one, account)
     event(type(judged).__name__)
     check_fold(judged, account)
@@ -251,7 +249,7 @@ def test_the_same_inputs_always_give_the_same_decision(one: Case, account: Accou
 
 @effort(0.5)
 @given(st.lists(cases(), max_size=12))
-def test_a_row_of_decisions_never_uses_a_nonce_twice_or_skips_a_number(row: list[Case]) -> None:
+def test_consecutive_decisions_reuse_no_nonce_and_skip_no_sequence(row: list[Case]) -> None:
     account, used, sequences = Account(account=ACCOUNT), [], []
     for one in row:
         judged = judge(one, account)
@@ -264,5 +262,5 @@ def test_a_row_of_decisions_never_uses_a_nonce_twice_or_skips_a_number(row: list
     assert sequences == list(range(1, len(row) + 1))
 
 
-def test_a_sound_case_is_allocated() -> None:
+def test_a_valid_case_is_allocated() -> None:
     assert isinstance(judge(case(), Account(account=ACCOUNT)), Allocation)

@@ -1,4 +1,4 @@
-"""The record of a signer's life is durable before an outcome names it, wherever it dies."""
+"""A boot's record is durable before an outcome names the boot, wherever the signer crashes."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -26,7 +26,7 @@ def attested(
 
 
 def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
-    """Yield the disk of every life there could be that dies once and is followed by another."""
+    """Yield the disk after every possible single crash and a restart."""
     for dies_at in count():
         disk, handed_out = Disk(), dict[str, set[bytes]]()
         try:
@@ -41,7 +41,7 @@ def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
 
 
 def check_named(disk: Disk) -> None:
-    """Check that each outcome names a life whose record came before it, and once."""
+    """Check that each outcome names a boot whose single record precedes it."""
     known: set[str] = set()
     for event in disk.published:
         if event.topic is Topic.BOOTS:
@@ -57,14 +57,14 @@ def check_named(disk: Disk) -> None:
 
 @effort(0.3, soak=2)
 @given(asked_for=batches)
-def test_wherever_it_dies_every_outcome_names_a_life_on_record(
+def test_every_outcome_names_a_recorded_boot_after_any_crash(
     asked_for: list[list[tuple[str, str, int]]],
 ) -> None:
     for disk in deaths(arrivals_of(asked_for)):
         check_named(disk)
 
 
-def test_what_an_earlier_life_pinned_keeps_that_lifes_name() -> None:
+def test_an_outcome_pinned_by_an_earlier_boot_names_that_boot() -> None:
     disk, read = Disk(), [[ask("alice", "a", 1)], [ask("alice", "b", 1)]]
     first = attested(disk, {}, 1)
     disk.commit(*first.slot.pin(read[0], [], NOW_MS, {"decided/0": 1}))
@@ -72,14 +72,14 @@ def test_what_an_earlier_life_pinned_keeps_that_lifes_name() -> None:
     assert [outcome.boot for outcome in disk.outcomes] == [life(1).id, life(2).id]
 
 
-def test_outcomes_of_before_there_were_boots_stand_beside_those_that_name_one() -> None:
+def test_outcomes_without_a_boot_and_with_one_can_coexist() -> None:
     disk, read = Disk(), [[ask("alice", "a", 1)], [ask("alice", "b", 1)]]
     SignerRun(disk, {}).run(read[:1])
     attested(disk, {}, 1).run(read)
     assert [outcome.boot for outcome in disk.outcomes] == [None, life(1).id]
 
 
-def test_a_life_that_decides_nothing_leaves_no_record() -> None:
+def test_a_boot_without_a_decision_has_no_record() -> None:
     disk = Disk()
     attested(disk, {}, 1).run([[]])
     assert disk.published == []

@@ -1,4 +1,4 @@
-"""Every model has exactly one encoding, and nothing that is fuzzed out of it is accepted as two."""
+"""Every model value has exactly one encoding; fuzzed bytes never decode to a second one."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ REFUSAL_MAX = 512
 FUZZED_PER_VALUE = 4
 M = TypeVar("M", bound=Canonical)
 
-# What breaks naive parsers, wherever it lands.
+# Tokens that break naive parsers at any position.
 TOKENS = [
     *(b" ", b"\n", b"\t", b",", b":", b'"', b"{", b"}", b"[", b"]", b"\\", b"\x00", b"\x7f"),
     *(b"\xff", b"\xef\xbb\xbf", b"\xc0\x80", b"\xed\xa0\x80", "\u0430".encode(), "\uff10".encode()),
@@ -51,7 +51,7 @@ VALUES: list[Any] = [
 
 @st.composite
 def spliced(draw: st.DrawFn, raw: bytes) -> bytes:
-    """Replace a few stretches of the bytes by tokens, or by nothing."""
+    """Replace a few ranges of the bytes by tokens, or remove them."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(raw)))
         end = draw(st.integers(start, min(len(raw), start + 12)))
@@ -92,7 +92,7 @@ def _scalars(value: Any) -> Iterator[Any]:
 
 
 def accepted(decode: Callable[[bytes], M], raw: bytes) -> M | None:
-    """Return what was decoded, or None for a refusal that is short."""
+    """Return the decoded value, or None if it was refused with a short error."""
     try:
         return decode(raw)
     except MalformedError as error:
@@ -102,7 +102,7 @@ def accepted(decode: Callable[[bytes], M], raw: bytes) -> M | None:
 
 
 def by_another_library(raw: bytes) -> bytes:
-    """Encode what the bytes mean with the standard library instead of orjson."""
+    """Encode the decoded JSON with the standard library instead of orjson."""
     content = json.loads(raw)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
@@ -111,7 +111,7 @@ def by_another_library(raw: bytes) -> bytes:
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @effort(0.06, soak=0.25)
 @given(data=st.data())
-def test_a_value_has_one_encoding_and_nothing_else_is_accepted(
+def test_a_value_has_exactly_one_accepted_encoding(
     model: type[Canonical], data: st.DataObject
 ) -> None:
     value = data.draw(values_of(model))
@@ -119,12 +119,12 @@ def test_a_value_has_one_encoding_and_nothing_else_is_accepted(
     assert model.decode(raw) == value
     assert model.decode(raw).encode() == raw
     assert by_another_library(raw) == raw
-    for _ in range(FUZZED_PER_VALUE):  # to draw a value costs more than to fuzz it
+    for _ in range(FUZZED_PER_VALUE):  # drawing a value takes longer than fuzzing it
         check_accepted(model, data.draw(spliced(raw) | rewritten(raw)))
 
 
 def check_accepted(model: type[Canonical], fuzzed: bytes) -> None:
-    """Check that what is accepted is an encoding and holds no null, fraction or big number."""
+    """Check that accepted bytes are canonical and have no null, fraction or big number."""
     value = accepted(model.decode, fuzzed)
     if value is None:
         return
@@ -136,7 +136,7 @@ def check_accepted(model: type[Canonical], fuzzed: bytes) -> None:
 
 @effort(0.5)
 @given(st.binary(max_size=60) | st.text('{}[]",:0123456789.eE-ntfNI\\u ', max_size=60))
-def test_no_bytes_at_all_raise_anything_but_malformed(noise: bytes | str) -> None:
+def test_arbitrary_bytes_raise_only_malformed(noise: bytes | str) -> None:
     raw = noise if isinstance(noise, bytes) else noise.encode()
     for model in MODELS:
         with pytest.raises(MalformedError):
@@ -145,7 +145,7 @@ def test_no_bytes_at_all_raise_anything_but_malformed(noise: bytes | str) -> Non
 
 @effort(0.25)
 @given(st.data())
-def test_an_outcome_is_told_apart_by_its_type_alone(data: st.DataObject) -> None:
+def test_outcomes_are_distinguished_by_type(data: st.DataObject) -> None:
     drawn = values_of(TransactionSigned) | values_of(IntentRejected)
     value = data.draw(drawn)
     raw = value.encode()

@@ -31,7 +31,7 @@ ROWS = rows_of(Pipeline().run(6))
 
 
 def unpacked(raw: bytes) -> Entry:
-    """Read entry bytes back: that it can be done proves that no two entries share them."""
+    """Parse entry bytes; that this is possible proves that no two entries share them."""
     partition, offset, at_ms = (int.from_bytes(raw[i : i + 8], "big") for i in (0, 8, 16))
     position, texts = 40, []
     for i in (24, 28, 32, 36):
@@ -57,9 +57,7 @@ def test_writer_and_verifier_agree_on_every_hash(
 
 
 @given(st.lists(ENTRIES, min_size=1, max_size=6), st.data())
-def test_cutting_a_batch_in_two_gives_the_same_chain(
-    entries: list[Entry], data: st.DataObject
-) -> None:
+def test_splitting_a_batch_gives_the_same_chain(entries: list[Entry], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(entries)))
     first = hashes(EMPTY, entries[:cut])
     base = Tip(cut, first[-1]) if first else EMPTY
@@ -72,7 +70,7 @@ def test_leaves_are_equal_only_of_equal_entries(one: Entry, other: Entry) -> Non
 
 
 @given(st.data())
-def test_any_edit_is_found_at_the_row_or_its_follower(data: st.DataObject) -> None:
+def test_any_edit_is_reported_at_the_row_or_the_next_one(data: st.DataObject) -> None:
     seq = data.draw(st.integers(0, len(ROWS) - 1))
     name = data.draw(st.sampled_from(Row._fields))
     old = getattr(ROWS[seq], name)
@@ -96,7 +94,7 @@ def test_no_other_selection_of_rows_verifies_against_a_head(
 
 
 def is_canonical(value: Any) -> bool:
-    """The rule of docs/format.md, written again."""
+    """Return whether the rule of docs/format.md holds, implemented independently."""
     if isinstance(value, dict):
         return all(name.isascii() and is_canonical(item) for name, item in value.items())
     if isinstance(value, list):
@@ -111,7 +109,7 @@ def raw_json(value: Any) -> bytes:
 
 
 def _encoded(value: Any) -> bytes:
-    """Return the JSON text of a value; nothing if it has none (integers past 2^64)."""
+    """Return the JSON text of a value; empty if it has none (integers beyond 2^64)."""
     try:
         return raw_json(value)
     except orjson.JSONEncodeError:
@@ -128,14 +126,14 @@ def test_every_input_has_an_entry_whose_body_is_a_canonical_event(raw: bytes) ->
 
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "é"]), JSON, max_size=3))
-def test_an_event_is_kept_exactly_when_it_is_canonical(more: dict[str, Any]) -> None:
+def test_an_event_is_stored_only_if_it_is_canonical(more: dict[str, Any]) -> None:
     raw = _encoded(more | {"id": "0x" + "ab" * 32, "type": "audit"})
     kept = entry_of(Record(Topic.AUDIT, 0, 0, "a", raw, 0)).body == raw
     assert kept == (raw != b"" and is_canonical(orjson.loads(raw)))
 
 
 @given(JSON.map(_encoded))
-def test_an_envelope_is_kept_exactly_when_its_payload_is_a_canonical_object(payload: bytes) -> None:
+def test_an_envelope_is_stored_only_if_its_payload_is_a_canonical_object(payload: bytes) -> None:
     envelope = {
         "payload": base64.b64encode(payload).decode(),
         "payloadType": INTENT_TYPE,
@@ -160,7 +158,7 @@ PLACES = st.tuples(st.sampled_from(LEDGER_TOPICS), st.integers(0, 2))
 
 @st.composite
 def logs(draw: st.DrawFn) -> list[Record]:
-    """Records of several partitions, offsets with holes, clocks that go anywhere."""
+    """Draw records of several partitions, with gaps in offsets and arbitrary times."""
     records = []
     for topic, partition in draw(st.sets(PLACES, max_size=4)):
         offsets = sorted(draw(st.sets(st.integers(0, 50), max_size=8)))
@@ -172,7 +170,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
 
 
 def brute_force_order(records: list[Record]) -> list[Record]:
-    """Repeatedly take, of the first records left in each partition, the least."""
+    """Repeatedly take the least of the partitions' next records."""
     waiting: dict[PartitionId, list[Record]] = {}
     for record in sorted(records, key=lambda r: r.offset):
         waiting.setdefault((record.topic, record.partition), []).append(record)
@@ -200,7 +198,7 @@ def test_the_order_is_a_merge_of_partitions_by_time_and_stage(records: list[Reco
 
 
 @given(logs())
-def test_positions_stand_behind_the_last_record(records: list[Record]) -> None:
+def test_positions_are_behind_the_last_record(records: list[Record]) -> None:
     behind = advance(by_partition(records), {}, lambda _topic, _partition: 0)
     assert behind == {
         place: max(r.offset for r in records if (r.topic, r.partition) == place) + 1

@@ -1,4 +1,4 @@
-"""Custody against any attacker that Hypothesis can think of, and a model that is one dictionary."""
+"""Custody against attacks drawn by Hypothesis, and against a dictionary as model."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -53,7 +53,7 @@ def test_the_authenticated_bytes_are_sorted_json_and_name_every_field(
 
 @given(contexts, st.binary(max_size=200), st.text(max_size=5))
 @settings(deadline=None)
-def test_what_is_sealed_anywhere_opens_there(
+def test_a_sealed_secret_opens_in_its_own_context(
     context: SecretContext, secret: bytes, seed: str
 ) -> None:
     sealed = sealed_at(context, secret, seed=seed)
@@ -62,7 +62,7 @@ def test_what_is_sealed_anywhere_opens_there(
 
 @given(contexts, contexts)
 @settings(deadline=None)
-def test_what_is_sealed_anywhere_opens_nowhere_else(
+def test_a_sealed_secret_opens_in_no_other_context(
     context: SecretContext, elsewhere: SecretContext
 ) -> None:
     sealed = sealed_at(context)
@@ -92,7 +92,7 @@ def damaged(blob: str, value: bytes) -> SealedSecret:
 @pytest.mark.parametrize("blob", BLOBS)
 @given(data=st.data())
 @effort(1.5)
-def test_a_flipped_bit_in_any_layer_is_always_found(blob: str, data: st.DataObject) -> None:
+def test_a_flipped_bit_in_any_layer_is_always_detected(blob: str, data: st.DataObject) -> None:
     value = bytearray(getattr(SEALED, blob))
     for bit in data.draw(st.sets(st.integers(0, 8 * len(value) - 1), min_size=1, max_size=3)):
         value[bit // 8] ^= 1 << bit % 8
@@ -103,9 +103,7 @@ def test_a_flipped_bit_in_any_layer_is_always_found(blob: str, data: st.DataObje
 @pytest.mark.parametrize("blob", BLOBS)
 @given(data=st.data())
 @settings(deadline=None)
-def test_a_layer_cut_short_anywhere_or_extended_is_always_found(
-    blob: str, data: st.DataObject
-) -> None:
+def test_a_truncated_or_extended_layer_is_always_detected(blob: str, data: st.DataObject) -> None:
     value = getattr(SEALED, blob)
     start = data.draw(st.integers(0, len(value)))
     end = data.draw(st.integers(start, len(value)))
@@ -119,7 +117,7 @@ def test_a_layer_cut_short_anywhere_or_extended_is_always_found(
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=300))
-def test_arbitrary_bytes_raise_within_the_tree_and_nothing_else(
+def test_arbitrary_bytes_raise_only_custody_errors(
     kek: bytes, dek: bytes, ciphertext: bytes
 ) -> None:
     with pytest.raises(CustodyError):
@@ -127,7 +125,7 @@ def test_arbitrary_bytes_raise_within_the_tree_and_nothing_else(
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_a_handle_takes_exactly_the_numbers_that_are_keys(secret: bytes) -> None:
+def test_a_handle_accepts_exactly_the_valid_keys(secret: bytes) -> None:
     buffer = bytearray(secret)
     if 0 < int.from_bytes(secret, "big") < N:
         KeyHandle(buffer).close()
@@ -154,7 +152,7 @@ def test_a_new_key_is_the_first_draw_in_range_and_never_a_reduced_one(numbers: l
 
 @dataclass
 class Opened:
-    """What the model knows of one open key."""
+    """The model's state of one open key."""
 
     buffer: bytearray
     opened_ms: int
@@ -163,7 +161,7 @@ class Opened:
 
 
 class KeyringMachine(RuleBasedStateMachine):
-    """The ring beside a model that keeps its keys in a list, least recently used first."""
+    """The keyring and a model with its keys in a list, least recently used first."""
 
     LIMITS = KeyringLimits(handles_max=2, idle_ms_max=5, age_ms_max=12, uses_max=3)
 

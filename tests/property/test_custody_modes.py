@@ -1,4 +1,4 @@
-"""Every mode against any attacker that Hypothesis can think of."""
+"""Every custody mode against attacks drawn by Hypothesis."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -47,7 +47,7 @@ def root_in(state: str, name: str, lie: bytes) -> RootKms:
 
 @given(provided, st.tuples(*[st.sampled_from(STATES)] * 3), st.binary(max_size=40), st.booleans())
 @settings(deadline=None, max_examples=60)
-def test_a_read_ends_with_the_secret_exactly_if_enough_providers_are_sound(
+def test_a_read_succeeds_exactly_if_enough_providers_are_sound(
     mode: CustodyMode,
     states: tuple[str, ...],
     lie: bytes,
@@ -78,7 +78,7 @@ def test_a_read_ends_with_the_secret_exactly_if_enough_providers_are_sound(
 
 @given(modes, contexts, st.data())
 @settings(deadline=None, max_examples=60)
-def test_what_is_sealed_anywhere_in_any_mode_opens_there_and_nowhere_else(
+def test_a_sealed_secret_of_any_mode_opens_in_its_own_context_only(
     mode: CustodyMode, context: SecretContext, data: st.DataObject
 ) -> None:
     there = context.model_copy(update={"mode": mode})
@@ -96,7 +96,7 @@ def test_what_is_sealed_anywhere_in_any_mode_opens_there_and_nowhere_else(
 
 @given(st.sampled_from(WITH_CLIENT), st.binary(max_size=40))
 @settings(deadline=None, max_examples=60)
-def test_no_other_bytes_pass_for_the_clients_share(mode: CustodyMode, share: bytes) -> None:
+def test_no_other_bytes_are_accepted_as_the_client_share(mode: CustodyMode, share: bytes) -> None:
     sealing = SEALED[mode]
     assert sealing.client_share is not None
     framed = bytes(sealing.client_share[:2]) + share.ljust(32)[:32]
@@ -131,7 +131,7 @@ def test_no_arrangement_of_stored_shares_gives_anything_but_the_secret(
 
 @given(modes, st.binary(min_size=32, max_size=32))
 @settings(deadline=None)
-def test_a_data_key_is_rebuilt_by_exactly_those_whom_its_plan_names(
+def test_a_data_key_is_rebuilt_exactly_by_the_holders_of_its_plan(
     mode: CustodyMode, dek: bytes
 ) -> None:
     plan = PLANS[mode]

@@ -1,4 +1,4 @@
-"""A slot whose outcomes go with the next batch, killed at every step: the same bytes, no loss."""
+"""Outcomes committed with the next batch, with a crash at every step: same bytes, no loss."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -30,12 +30,12 @@ from tests.harness.sizes import effort
 
 
 def by_account(disk: Disk) -> list[AnyOutcome]:
-    """Return what was published; only within an account has it an order."""
+    """Return the published outcomes by account; order is defined within an account only."""
     return sorted(disk.outcomes, key=lambda outcome: outcome.account)
 
 
 def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
-    """Yield the disk of every life there could be that dies once, and of the one that does not."""
+    """Yield the disk after every possible single crash, and after a run without one."""
     for dies_at in count():
         disk, handed_out = Disk(), dict[str, set[bytes]]()
         try:
@@ -51,7 +51,7 @@ def deaths(read: list[list[Arrival]]) -> Iterator[Disk]:
 
 @effort(0.3, soak=2)
 @given(asked_for=batches)
-def test_wherever_it_dies_the_same_outcomes_are_published_once(
+def test_the_same_outcomes_are_published_once_after_any_crash(
     asked_for: list[list[tuple[str, str, int]]],
 ) -> None:
     read = arrivals_of(asked_for)
@@ -63,7 +63,7 @@ def test_wherever_it_dies_the_same_outcomes_are_published_once(
     assert {o.intent for o in whole.outcomes} == {a.clearance.intent for b in read for a in b}
 
 
-def test_outcomes_go_with_the_next_batch_and_alone_where_there_is_none() -> None:
+def test_outcomes_are_committed_with_the_next_batch_or_alone() -> None:
     life = SignerRun(Disk(), {})
     first = life.slot.pin([ask("alice", "a", 1)], [], NOW_MS, {})
     life.slot.sign()
@@ -90,9 +90,7 @@ def test_nothing_is_signed_before_its_commit(batches_read: int) -> None:
 
 
 @pytest.mark.parametrize(("late_ms", "halts"), [(SIGN_MS_MAX, False), (SIGN_MS_MAX + 1, True)])
-def test_what_took_too_long_to_sign_leaves_the_process_no_more(
-    late_ms: int, *, halts: bool
-) -> None:
+def test_a_signature_that_took_too_long_is_not_published(late_ms: int, *, halts: bool) -> None:
     life = SignerRun(Disk(), {})
     open_key = life.slot.stage.key_use.open_key
 
@@ -108,7 +106,7 @@ def test_what_took_too_long_to_sign_leaves_the_process_no_more(
 
 
 def open_slowly(life: SignerRun) -> set[str]:
-    """Have every key take long to open, once; return the addresses of those that are open."""
+    """Delay the first opening of every key; return the set of opened addresses."""
     open_key, opened = life.slot.stage.key_use.open_key, set[str]()
 
     def slow(key: KeyDescriptor, *asker: Any) -> DigestSigner:
@@ -152,7 +150,7 @@ def test_a_start_with_a_slow_kms_finishes_what_was_pinned(
 
 def test_a_start_finishes_where_keys_close_before_a_slower_kms_has_opened_them_all() -> None:
     disk = Disk()
-    asked = [ask("alice", "a", 1), ask("carol", "a", 1)]  # of two accounts, with a key each
+    asked = [ask("alice", "a", 1), ask("carol", "a", 1)]  # two accounts with one key each
     disk.commit(*SignerRun(disk, {}).slot.pin(asked, [], NOW_MS, {"decided/0": 1}))
     life, used_ms = SignerRun(disk, {}), dict[str, int]()
     open_key, open_ms = life.slot.stage.key_use.open_key, LIMITS.idle_ms_max + 1

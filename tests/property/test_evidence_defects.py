@@ -1,4 +1,4 @@
-"""Whatever is odd about evidence, and however much of it: the first step that must fails."""
+"""Evidence with any set of defects is rejected at the first step that must reject it."""
 
 from contextlib import suppress
 
@@ -20,7 +20,7 @@ KINDS = [(generation, kind) for generation in Generation for kind in SigningKey]
 
 
 def failed_at(generation: Generation, kind: SigningKey, odd: list[Defect]) -> int | None:
-    """Return the step at which evidence with these in it is refused."""
+    """Return the step that rejects evidence with these defects."""
     evidence, policy, at_ms = defective_evidence(generation, kind, odd)
     try:
         found = verify(evidence, policy, BINDING.report_data(), at_ms)
@@ -38,20 +38,20 @@ def among(oddities: tuple[Defect, ...], generation: Generation, kind: SigningKey
     return [one for one in oddities if generation in one.of and kind in one.kinds]
 
 
-def test_each_oddity_by_itself_fails_at_its_step_in_every_generation_and_kind() -> None:
+def test_each_single_defect_fails_at_its_step_in_every_generation_and_kind() -> None:
     for generation, kind in KINDS:
         assert failed_at(generation, kind, []) is None
         for one in among(ODDITIES, generation, kind):
             assert failed_at(generation, kind, [one]) == one.step, (generation, kind, one)
 
 
-def test_there_is_an_oddity_for_every_step() -> None:
+def test_every_step_has_a_defect() -> None:
     assert {one.step for one in ODDITIES} == {None, *Step}
 
 
 @effort(0.6)
 @given(st.data(), st.sampled_from(KINDS))
-def test_of_many_oddities_the_first_step_that_must_fails(
+def test_several_defects_fail_at_the_first_of_their_steps(
     data: st.DataObject, of: tuple[Generation, SigningKey]
 ) -> None:
     drawn = st.lists(st.sampled_from(among(ODDITIES, *of)), unique_by=lambda one: one.slot)
@@ -61,7 +61,7 @@ def test_of_many_oddities_the_first_step_that_must_fails(
 
 @effort(0.3)
 @given(st.data(), st.sampled_from(KINDS))
-def test_whatever_real_evidence_may_have_is_accepted_all_at_once(
+def test_all_variations_of_real_evidence_are_accepted_together(
     data: st.DataObject, of: tuple[Generation, SigningKey]
 ) -> None:
     drawn = st.lists(st.sampled_from(among(HARMLESS, *of)), unique_by=lambda one: one.slot)
@@ -70,10 +70,10 @@ def test_whatever_real_evidence_may_have_is_accepted_all_at_once(
 
 @effort(0.2)
 @given(st.data(), st.sampled_from(KINDS))
-def test_whatever_bytes_the_intermediate_signed_nothing_but_a_refusal_is_raised(
+def test_any_bytes_signed_by_the_intermediate_raise_only_refusals(
     data: st.DataObject, of: tuple[Generation, SigningKey]
 ) -> None:
-    """An odd leaf is verified or refused by its step; what a library thinks of it stays inside."""
+    """A defective leaf passes or is rejected by its step; no library exception gets out."""
     evidence, policy, at_ms = defective_evidence(*of, [])
     good = evidence.certificates.leaf
     signed = bytearray(x509.load_der_x509_certificate(good).tbs_certificate_bytes)

@@ -1,4 +1,4 @@
-"""Money against two other exact arithmetics."""
+"""Money against two other implementations of exact arithmetic."""
 
 from decimal import Context, Decimal
 from fractions import Fraction
@@ -15,7 +15,7 @@ amounts = st.from_regex(r"(0|[1-9][0-9]{0,59})(\.[0-9]{1,18})?", fullmatch=True)
 
 
 @given(uint256)
-def test_every_amount_survives_the_way_to_eth_and_back(wei: int) -> None:
+def test_every_amount_survives_conversion_to_eth_and_back(wei: int) -> None:
     assert eth_to_wei(wei_to_eth(wei)) == wei
 
 
@@ -38,7 +38,7 @@ def test_the_written_amount_is_the_shortest_of_its_value(wei: int) -> None:
 
 
 @given(st.text("0123456789.+-eE_ xXnaif,\u0661\uff11", max_size=30))
-def test_whatever_is_accepted_has_the_value_that_decimal_reads(eth: str) -> None:
+def test_every_accepted_amount_equals_its_decimal_value(eth: str) -> None:
     if not refused(eth):
         assert Fraction(eth_to_wei(eth), 10**18) == Fraction(Decimal(eth))
         assert eth.isascii()

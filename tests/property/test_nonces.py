@@ -1,4 +1,4 @@
-"""No nonce of an address is used by two signatures that can both come to a chain."""
+"""No nonce of an address is in two signatures that can both reach a chain."""
 
 from dataclasses import dataclass, field
 from itertools import count
@@ -31,7 +31,7 @@ SECRETS = (b"\x01" * 32, b"\x02" * 32)
 EVERY_CHAIN = 0
 OPEN = policy(delegate_allowlist=(STRANGER,), allow_any_chain_delegation=True)
 
-# Whose key, on which chain, whether a transaction, and how far from the next nonce it asks for one.
+# Key, chain, transaction or not, and the distance of the requested nonce from the next one.
 Wish: TypeAlias = tuple[bytes, int, bool, int | None]
 wishes = st.lists(
     st.tuples(
@@ -46,7 +46,7 @@ wishes = st.lists(
 
 @dataclass
 class Signed:
-    """All that was signed, in a plain list, and what follows from it by trying every nonce."""
+    """The model: every signature in a list; the next nonce is found by trying all."""
 
     uses: list[tuple[str, int, int]] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ class Signed:
         return next(nonce for nonce in count() if self.free(sender, chain_id, nonce))
 
     def expected(self, one: AnyIntent, sender: str) -> int | None:
-        """Return the nonce that an intent gets, or None where it is refused."""
+        """Return the nonce that an intent gets, or None if it is rejected."""
         assert isinstance(one, TransactionIntent | AuthorizationIntent)
         following = self.next_free(sender, one.chain_id)
         if one.nonce in (None, following):
@@ -85,7 +85,7 @@ def asked_for(wish: Wish, following: int) -> Case:
 
 
 @given(wishes)
-def test_every_nonce_is_used_once_and_none_is_passed_over(row: list[Wish]) -> None:
+def test_every_nonce_is_used_once_and_none_is_skipped(row: list[Wish]) -> None:
     account, signed = Account(account=ACCOUNT), Signed()
     for wish in row:
         sender, chain_id = address_of(wish[0]), wish[1]

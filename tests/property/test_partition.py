@@ -52,7 +52,7 @@ def java_murmur2(data: bytes) -> int:
 
 
 @pytest.mark.parametrize(("key", "expected"), VECTORS.items())
-def test_the_hash_is_the_one_that_kafka_publishes(key: str, expected: int) -> None:
+def test_the_hash_matches_kafkas_published_vectors(key: str, expected: int) -> None:
     assert java_int(murmur2(key.encode())) == expected == java_murmur2(key.encode())
 
 
@@ -65,7 +65,7 @@ def test_the_hash_agrees_with_kafkas_own_code(key: bytes) -> None:
 def test_every_account_has_one_partition_and_it_exists(account: str, partitions: int) -> None:
     partition = partition_of(account, partitions)
     assert 0 <= partition < partitions
-    # what DefaultPartitioner does with the bytes of a key
+    # the formula of Kafka's DefaultPartitioner
     assert partition == (java_murmur2(account.encode()) & 0x7FFFFFFF) % partitions
 
 

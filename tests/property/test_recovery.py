@@ -1,4 +1,4 @@
-"""A signer that dies anywhere, any number of times, judged by what it published."""
+"""A signer that crashes anywhere, any number of times, checked by its published outcomes."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -65,7 +65,7 @@ requests = st.fixed_dictionaries(
 
 
 class Lives(RuleBasedStateMachine):
-    """The adversary submits, repeats, waits and kills; the disk is all that he cannot touch."""
+    """The adversary submits, replays, waits and kills, but cannot change the disk."""
 
     @initialize()
     def begin(self) -> None:
@@ -108,7 +108,7 @@ class Lives(RuleBasedStateMachine):
         assert len(self.disk.audits) == len({audit.id for audit in self.disk.audits})
 
     def teardown(self) -> None:
-        """Whatever was submitted has one outcome in the end."""
+        """Assert that every submitted intent has one outcome in the end."""
         self._boot()
         if self.submitted:
             self._run(list(self.submitted), 0, None)
@@ -148,7 +148,7 @@ class Lives(RuleBasedStateMachine):
             self.charged_ms[live.intent] = self.now_ms
 
     def _check_no_false_refusal(self) -> None:
-        """What was refused for the limit would really have passed it."""
+        """Assert that intents rejected for the limit would have exceeded it."""
         for refused in self.disk.outcomes[self.checked :]:
             limit = Reason.DAILY_LIMIT_EXCEEDED
             if isinstance(refused, IntentRejected) and refused.reason is limit:
@@ -175,7 +175,7 @@ def wanted(terms: dict[str, Any]) -> TransactionIntent | AuthorizationIntent:
 
 
 def check_limit(disk: Disk, made_ms: dict[str, int]) -> None:
-    """In no 24 hours was more signed than the limit, by decision and by when it was made."""
+    """Assert the limit for every 24 hours, by time of decision and by time of signature."""
     signed = [
         (one.account, made_ms.get(one.intent, one.decided_at_ms), one.value_wei)
         for one in disk.signed()
@@ -190,7 +190,7 @@ TestLives = Lives.TestCase
 
 
 def lived(die: Crash | None) -> DictStateStore:
-    """Return the state of two accounts after a few batches, the last met by a crash or not."""
+    """Return the state of two accounts after a few batches; the last one may crash."""
     disk = Disk()
     process = SignerProcess(disk, REGISTRY, KEYS, SECRETS)
     batches = [
@@ -214,7 +214,7 @@ def prove(store: DictStateStore) -> None:
 
 @st.composite
 def tamperings(draw: st.DrawFn, store: DictStateStore) -> list[StateWrite]:
-    """Draw what an attacker who holds every record that ever was may write, without the key."""
+    """Draw records that an attacker with every old record, but not the key, can write."""
     places = sorted(key for key in store.records if key.kind != "slot")
     sealed_ever = sorted({value for versions in store.versions.values() for value in versions})
     victim = draw(st.sampled_from(places))
@@ -239,9 +239,7 @@ def tamperings(draw: st.DrawFn, store: DictStateStore) -> list[StateWrite]:
 @pytest.mark.parametrize("die", [None, Crash.BEFORE_SIGNING])
 @effort(0.75, soak=2)
 @given(data=st.data())
-def test_whoever_changes_the_state_without_the_key_is_noticed(
-    die: Crash | None, data: st.DataObject
-) -> None:
+def test_state_changed_without_the_key_is_detected(die: Crash | None, data: st.DataObject) -> None:
     store = lived(die)
     before = {key: write.value for key, write in store.records.items()}
     for write in data.draw(tamperings(store)):
@@ -256,6 +254,6 @@ def test_whoever_changes_the_state_without_the_key_is_noticed(
             prove(store)
 
 
-def test_the_state_is_proven_when_nobody_touched_it() -> None:
+def test_untouched_state_is_accepted() -> None:
     for die in (None, *Crash):
         prove(lived(die))

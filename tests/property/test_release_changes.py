@@ -1,4 +1,4 @@
-"""Requests and answers with any byte changed: no key comes of them."""
+"""Requests and answers with any byte changed give no key."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ from tests.harness.builders.release import SHARE, WANTED, Release, attest, excha
 
 @cache
 def sent() -> tuple[Release, Exchange, bytes]:
-    """Return a release that a good request has not reached yet."""
+    """Return a good request, and a release that has not got it yet."""
     release = Release()
     mine = exchange(release.nonce(), WANTED)
     return release, mine, mine.request(attest(mine.binding))
@@ -35,7 +35,7 @@ def test_no_changed_request_is_granted(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=300))
 @settings(deadline=None)
-def test_any_bytes_are_refused_and_on_record(raw: bytes) -> None:
+def test_arbitrary_bytes_are_refused_and_recorded(raw: bytes) -> None:
     release = Release()
     assert isinstance(release.decided(raw), ReleaseRefused)
     assert len(release.records) == 1
@@ -60,7 +60,7 @@ def test_no_changed_answer_opens(data: st.DataObject) -> None:
 
 
 @given(st.lists(st.binary(max_size=50), max_size=6))
-def test_frames_come_back_as_they_were(frames: list[bytes]) -> None:
+def test_frames_survive_a_round_trip(frames: list[bytes]) -> None:
     joined = join_frames(frames)
     assert split_frames(joined, len(frames)) == frames
     for count in {0, len(frames) + 1, max(0, len(frames) - 1)} - {len(frames)}:
@@ -69,7 +69,7 @@ def test_frames_come_back_as_they_were(frames: list[bytes]) -> None:
 
 
 @given(st.binary(max_size=60), st.integers(0, 4))
-def test_no_bytes_make_frames_fail_otherwise(joined: bytes, count: int) -> None:
+def test_arbitrary_bytes_raise_only_frame_errors(joined: bytes, count: int) -> None:
     try:
         frames = split_frames(bytearray(joined), count)
     except CorruptError:

@@ -1,4 +1,4 @@
-"""Restoring against a model: what is there grows to what the backup has, or stays as it is."""
+"""Restoring against a model: a vault grows to the backup's history or stays unchanged."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -40,7 +40,7 @@ def organisation() -> Registry:
 
 @cache
 def history(vault: str) -> tuple[bytes, ...]:
-    """Return what a signer said of a vault: two secrets, a new version, a new key, a rewrapping."""
+    """Return a vault's events: two secrets, a new version, a new key, a rewrapping."""
     registry, said = organisation(), VaultRegister()
     with clouds() as some:
         keeper = SecretSealing(registry, said.secrets, Holders(some.root, ()), Stream(vault))
@@ -87,7 +87,7 @@ def _taken(event: object, said: VaultRegister, registry: Registry) -> bytes:
 
 
 def log_of(lengths: tuple[int, ...], mixed: list[int]) -> list[bytes]:
-    """Return the beginnings of both vaults' histories, mixed into each other."""
+    """Return the beginnings of both vaults' histories, interleaved."""
     left = {vault: list(history(vault)[:n]) for vault, n in zip(VAULTS, lengths, strict=True)}
     mixing = iter(mixed)
     log: list[bytes] = []
@@ -111,12 +111,12 @@ def per_vault(events: list[bytes]) -> dict[str, list[bytes]]:
 
 
 @given(there=counts, saved=counts, mixed=st.lists(st.integers(0, 1), max_size=2 * LENGTH))
-def test_the_log_grows_to_the_backup_or_stays(
+def test_the_log_grows_to_the_backup_or_stays_unchanged(
     there: tuple[int, ...], saved: tuple[int, ...], mixed: list[int]
 ) -> None:
     registry, log = organisation(), log_of(there, mixed)
     backup = backup_of(log_of(saved, mixed[::-1]))
-    # A vault that the backup has nothing of is left alone.
+    # A vault that is not in the backup is left unchanged.
     if any(0 < has < is_there for is_there, has in zip(there, saved, strict=True)):
         with pytest.raises(RestoreError, match="older"):
             missing_events(backup, log, registry)
@@ -134,7 +134,7 @@ def test_the_log_grows_to_the_backup_or_stays(
 
 
 @given(cut=st.integers(0), flip=st.integers(0), bit=st.integers(0, 7))
-def test_a_torn_or_changed_file_is_no_backup(cut: int, flip: int, bit: int) -> None:
+def test_a_truncated_or_changed_file_is_refused(cut: int, flip: int, bit: int) -> None:
     events = log_of((LENGTH, LENGTH), [])
     header = BackupHeader(org=ORG, made_at_ms=NOW_MS, events=len(events), vaults=())
     whole = b"".join(backup_lines(header, events))
@@ -146,7 +146,7 @@ def test_a_torn_or_changed_file_is_no_backup(cut: int, flip: int, bit: int) -> N
             read_backup(wrong.splitlines(keepends=True))
 
 
-def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
+def test_a_file_without_its_last_byte_is_reported_as_truncated() -> None:
     header = BackupHeader(org=ORG, made_at_ms=NOW_MS, events=0, vaults=())
     whole = b"".join(backup_lines(header, ()))
     with pytest.raises(BackupError, match="another copy"):
@@ -163,7 +163,9 @@ def test_a_file_whose_last_byte_is_missing_says_that_it_is_torn() -> None:
         (backup_of([b'{"account":"treasury","type":"secret.stored"}']), r"secret\.stored\.id"),
     ],
 )
-def test_a_backup_of_elsewhere_or_of_another_mode_is_refused(backup: Backup, why: str) -> None:
+def test_a_backup_of_another_organisation_vault_or_mode_is_refused(
+    backup: Backup, why: str
+) -> None:
     with pytest.raises(RestoreError, match=why):
         missing_events(backup, [], organisation())
 
@@ -175,20 +177,22 @@ FOREIGN = [
     b"[]",
     b'{"account":1,"type":"x"}',
     b'{"account":"a","type":"key.provisioned"}',
-    b'{"account":"a",\n"type":"x"}',  # would be two lines of the file
+    b'{"account":"a",\n"type":"x"}',  # would take two lines of the file
     b'{"account":%s,"type":"x"}' % DEEP,
 ]
 
 
 @pytest.mark.parametrize("record", FOREIGN)
-def test_what_no_signer_says_is_neither_saved_nor_built_upon(record: bytes) -> None:
+def test_records_that_are_no_signers_events_are_neither_saved_nor_restored_upon(
+    record: bytes,
+) -> None:
     with pytest.raises(VaultEventError):
         vault_lines([record])
     with pytest.raises(VaultEventError):
         missing_events(backup_of([]), [record], organisation())
 
 
-def test_a_backup_that_went_on_otherwise_is_refused() -> None:
+def test_a_backup_with_a_diverging_history_is_refused() -> None:
     one, *_, last = history("one")
     with pytest.raises(RestoreError, match="nothing is restored"):
         missing_events(backup_of([last, one]), [one], organisation())

@@ -18,7 +18,7 @@ BYTES = st.binary(max_size=70)
 ITEMS: st.SearchStrategy[RlpItem] = st.recursive(
     BYTES, lambda inner: st.lists(inner, max_size=5), max_leaves=30
 )
-# Bytes in which prefixes of every form are frequent.
+# Bytes with frequent prefixes of every form.
 PREFIX_LIKE = st.lists(
     st.sampled_from([0x00, 0x01, 0x7F, 0x80, 0x81, 0x82, 0xB7, 0xB8, 0xB9, 0xC0, 0xC1, 0xC2, 0xF8])
     | st.integers(0, 255),

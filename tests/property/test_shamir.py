@@ -1,4 +1,4 @@
-"""Shamir's sharing beside a schoolbook that takes polynomials one byte and one bit at a time."""
+"""Shamir's sharing against a textbook implementation, byte by byte and bit by bit."""
 
 from itertools import combinations
 
@@ -30,7 +30,7 @@ def test_shares_are_the_values_of_the_polynomials(sharing: tuple[bytes, int, int
     for share in made:
         for place, value in enumerate(share.value):
             expected = 0
-            for row in rows:  # Horner's rule, the secret last
+            for row in rows:  # Horner's rule; the secret is the last coefficient
                 expected = slowly_multiplied(expected, share.number) ^ row[place]
             assert value == expected
 
@@ -49,7 +49,7 @@ def test_every_choice_of_enough_shares_gives_the_secret(sharing: tuple[bytes, in
 @given(st.binary(min_size=2, max_size=2), st.integers(0, 255))
 @settings(deadline=None, max_examples=25)
 def test_too_few_shares_leave_every_secret_possible(secret: bytes, wanted: int) -> None:
-    """For any other secret there is a missing share that would give it."""
+    """For any other secret there is a value of the missing share that gives it."""
     one, _, _ = split(secret[:1], 3, 2, lambda size: (secret[1:] * size)[:size])
     matching = [
         value for value in range(256)

@@ -45,7 +45,7 @@ def test_eth_account_signs_the_same_bytes(tx: Transaction, secret: bytes) -> Non
 
 @effort(1)
 @given(TRANSACTIONS, st.data())
-def test_one_changed_bit_is_another_transaction_of_nobody(
+def test_one_changed_bit_gives_a_transaction_of_no_known_sender(
     tx: Transaction, data: st.DataObject
 ) -> None:
     signed = sign_transaction(tx, KEY, KEY.address)
@@ -66,7 +66,7 @@ def test_no_bit_of_any_type_can_be_changed(tx: Transaction) -> None:
 @given(st.sampled_from([b"", b"\x01", b"\x02", b"\x03", b"\x04"]), st.binary(max_size=200))
 @example(b"", b"")
 @example(b"\x02", b"\xc0")
-def test_bytes_from_anywhere_are_refused_or_re_encode(prefix: bytes, tail: bytes) -> None:
+def test_arbitrary_bytes_are_refused_or_re_encode(prefix: bytes, tail: bytes) -> None:
     _assert_refused_or_re_encoded(prefix + tail)
 
 
@@ -92,7 +92,7 @@ def _assert_refused_or_re_encoded(raw: bytes) -> None:
 
 
 def _taken_by_eth_account(tx: Transaction) -> bool:
-    """Tell whether eth-account, which judges the lists of types 3 and 4, signs it at all."""
+    """Return whether eth-account signs it; it validates the lists of types 3 and 4."""
     if isinstance(tx, BlobTransaction):
         hashes = tx.blob_versioned_hashes
         return bool(hashes) and all(versioned[0] == 1 for versioned in hashes)
@@ -108,7 +108,7 @@ def _flip(raw: bytes, bit: int) -> bytes:
 
 
 def _assert_forged(changed: bytes) -> None:
-    """Nothing recovers to the key from bytes it did not sign."""
+    """Assert that bytes which the key did not sign do not recover to it."""
     try:
         recovered = sender(changed)
     except REFUSALS:

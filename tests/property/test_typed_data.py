@@ -41,10 +41,10 @@ def test_eth_account_makes_the_same_digest(made: Document) -> None:
 
 @effort(1)
 @given(documents(), st.data())
-def test_any_value_put_anywhere_is_refused_or_makes_eth_accounts_digest(
+def test_any_value_at_any_place_is_refused_or_gives_eth_accounts_digest(
     made: Document, data: st.DataObject
 ) -> None:
-    """What is accepted never means to us what it does not mean to another library."""
+    """An accepted document never has another meaning here than in another library."""
     places = list(_places(made))
     part, step = data.draw(st.sampled_from(places))
     part[step] = data.draw(JSON_VALUES)
@@ -57,13 +57,13 @@ def test_any_value_put_anywhere_is_refused_or_makes_eth_accounts_digest(
 
 @effort(0.5, soak=1)
 @given(documents())
-def test_spending_is_looked_for_in_every_document(made: Document) -> None:
+def test_every_document_is_checked_for_spending(made: Document) -> None:
     find_spending(read(made).structs)
 
 
 @effort(1)
 @given(JSON_VALUES)
-def test_no_document_ends_in_anything_but_a_refusal(made: Any) -> None:
+def test_invalid_documents_raise_only_refusals(made: Any) -> None:
     for form in (made, {"types": made}, permit() | {"types": made}):
         with pytest.raises(TypedDataError):
             read_typed_data(json.dumps(form), CHAIN)

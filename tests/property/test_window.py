@@ -1,4 +1,4 @@
-"""The rolling window against a list of everything that ever happened."""
+"""The rolling window against a list of every charge."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -14,14 +14,14 @@ from tests.harness.builders.cases import ACCOUNT, ETH, NOW_MS, facts, intent, po
 from tests.harness.sizes import effort
 
 SPAN_MS = 1_000
-EXACT_MAX = 64  # entries, by the design
+EXACT_MAX = 64  # the designed number of entries
 steps = st.sampled_from([0, 1, 2, 10, SPAN_MS - 1, SPAN_MS, SPAN_MS + 1]) | st.integers(0, 50)
 amounts = st.integers(0, 3) | st.integers(0, 2**256 - 1)
 
 
 @dataclass
 class Everything:
-    """Every amount with its time, and the window that should know as much or more."""
+    """The model: every amount with its time, and the window, which must count at least as much."""
 
     window: Window = field(default_factory=Window)
     charges: list[tuple[int, int]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Everything:
         return sum(amount for t, amount in self.charges if at_ms - SPAN_MS <= t <= at_ms)
 
     def moments(self) -> list[int]:
-        """Return every moment from now on at which something may leave, and its neighbours."""
+        """Return every later moment at which a charge may leave the window, ± 1 ms."""
         leaving = {t + SPAN_MS for t, _ in self.charges} | {self.now_ms}
         near = {moment + offset for moment in leaving for offset in (-1, 0, 1)}
         return sorted(moment for moment in near if moment >= self.now_ms)
@@ -55,7 +55,7 @@ class Everything:
             assert self.window.total(at_ms, SPAN_MS) == self.exact(at_ms)
 
 
-def test_exactly_64_entries_are_kept_apart() -> None:
+def test_exactly_64_entries_are_kept_separately() -> None:
     everything = Everything()
     for _ in range(EXACT_MAX):
         everything.add(1, 1)
@@ -84,15 +84,15 @@ def test_beyond_64_entries_the_window_never_counts_less(charges: list[tuple[int,
     for step_ms, amount in charges:
         everything.add(step_ms, amount)
     everything.check_never_less()
-    # and it forgets: nothing outlives the newest charge by more than the span
+    # after one span without a charge the window is empty
     assert everything.window.total(everything.now_ms + SPAN_MS + 1, SPAN_MS) == 0
 
 
 @given(st.data())
-def test_moving_a_charge_takes_nothing_from_the_others(data: st.DataObject) -> None:
-    """A recovery moves the newest charges to now; one that dies and runs again moves them twice."""
+def test_moving_a_charge_does_not_change_the_others(data: st.DataObject) -> None:
+    """A recovery moves the newest charges to now; after a crash it moves them again."""
     everything = Everything()
-    first = [0] * 12  # when each was charged originally
+    first = [0] * 12  # the original time of each charge
     for n in range(12):
         everything.add(data.draw(steps), data.draw(amounts))
         first[n] = everything.now_ms
@@ -105,10 +105,10 @@ def test_moving_a_charge_takes_nothing_from_the_others(data: st.DataObject) -> N
         everything.check_never_less()
 
 
-def test_a_charge_that_has_left_the_window_is_not_taken_off_another() -> None:
+def test_a_charge_that_has_left_the_window_is_not_subtracted_from_another() -> None:
     window = Window().add(0, 7, SPAN_MS).add(SPAN_MS + 1, 7, SPAN_MS)
     assert window.move(0, SPAN_MS + 2, 7, SPAN_MS).total(SPAN_MS + 2, SPAN_MS) == 14
-    # nor is one that may have been taken off already: rather count twice than not at all
+    # nor one that may have been removed already: counting twice is safer than not at all
     unknown = Window().add(5, 3, SPAN_MS).move(0, 6, 7, SPAN_MS)
     assert unknown.total(6, SPAN_MS) == 10
 
@@ -134,22 +134,22 @@ ASKED, DONE, KNOWN = intent(), signed(intent()), facts()
 
 @effort(0.12)
 @given(st.binary(min_size=8, max_size=8), st.sampled_from([1_000, 60_000, 3_600_000]))
-def test_no_order_of_thousands_of_spends_ever_beats_the_daily_limit(
+def test_no_sequence_of_thousands_of_spends_exceeds_the_daily_limit(
     seed: bytes, pace_ms: int
 ) -> None:
-    """The adversary knows the exact sum, aims at the edges of 24 h, and asks for all there is.
+    """The adversary knows the exact sum, aims at the edges of 24 h and requests all that is left.
 
-    He also chooses how late each signature is, within what the signer lets happen.
+    He also chooses the delay of each signature, up to the signer's maximum.
     """
     account, now_ms = Account(account=ACCOUNT), NOW_MS
     spends: list[tuple[int, int]] = []
     signed_late: list[tuple[int, int]] = []
-    exact = True  # until the window first has to merge
+    exact = True  # until the window must merge entries
     choices = hashlib.shake_256(seed).digest(4 * 3_000)
     for turn in range(0, len(choices), 4):
         where, step, size, late = choices[turn : turn + 4]
         now_ms += step * pace_ms // 255
-        if where < 64 and spends:  # jump to the edge of an earlier spend's 24 hours
+        if where < 64 and spends:  # jump to the end of an earlier charge's 24 hours
             span_ms = DAY_MS if where % 2 else SPENT_MS
             edge_ms = spends[-1 - where % len(spends)][0] + span_ms + where % 3 - 1
             now_ms = max(now_ms, edge_ms)
@@ -177,7 +177,7 @@ def spent_since(spends: list[tuple[int, int]], oldest_ms: int) -> int:
 
 
 def most_in_24_h(spends: list[tuple[int, int]]) -> int:
-    """Return the most that any 24 hours hold, both ends included."""
+    """Return the maximum over all periods of 24 hours, both ends included."""
     most = total = first = 0
     ordered = sorted(spends)
     for at_ms, wei in ordered:

@@ -1,4 +1,4 @@
-"""The fold of wrappings against a history that is kept whole and read from its beginning."""
+"""The fold of wrappings against a model that keeps and replays the whole history."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ histories = st.lists(st.one_of(adds, changes, rewraps), max_size=25)
 
 @dataclass
 class Whole:
-    """Everything that was accepted, as it was said; each question goes through all of it."""
+    """The model: every accepted event; each query reads all of them."""
 
     accepted: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Whole:
         return keks
 
     def version(self, number: int) -> tuple[int, int, int] | None:
-        """Return a version's KEK as it was wrapped, its DEK's wrapping, and how often."""
+        """Return a version's wrapped KEK, its wrapped DEK, and the number of wrappings."""
         found = None
         for kind, *rest in self.accepted:
             if kind == "add" and rest[0] == number:
@@ -54,7 +54,7 @@ class Whole:
         return found
 
     def opens_under(self, number: int) -> int | None:
-        """Return the wrapping under which a version opens now: the newest one of its KEK."""
+        """Return the newest wrapping of a version's KEK, which opens it."""
         found = self.version(number)
         return next((kek[-1] for kek in self.keks() if found and found[0] in kek), None)
 
@@ -98,7 +98,7 @@ def tell(wrappings: Wrappings, said: tuple[Any, ...]) -> None:
 
 
 @given(histories)
-def test_a_vault_is_what_reading_its_whole_history_finds(history: list[tuple[Any, ...]]) -> None:
+def test_a_vault_equals_the_replay_of_its_history(history: list[tuple[Any, ...]]) -> None:
     whole, wrappings = Whole(), Wrappings()
     for said in history:
         wanted = whole.takes(said)

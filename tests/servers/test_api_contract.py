@@ -76,7 +76,7 @@ def code_of(caught: "pytest.ExceptionInfo[ApiError]") -> str:
     return caught.value.code
 
 
-def test_every_submitted_record_gets_its_end(api: Api) -> None:
+def test_every_submitted_record_gets_its_result(api: Api) -> None:
     key = new()
     first = TRADER.signed(key)
     changed, refused = TRADER.signed(key, value_wei=1), TRADER.signed(new(), to=STRANGER)
@@ -93,7 +93,7 @@ def test_every_submitted_record_gets_its_end(api: Api) -> None:
     assert verified(api)["outcomes"] == before + 3
 
 
-def test_a_repetition_much_later_ends_as_the_first_did(api: Api) -> None:
+def test_a_late_duplicate_gets_the_first_result(api: Api) -> None:
     value = TRADER.signed(new())
     (first,), (again,) = submit(api, value), submit(api, value)
     assert (first["repeated"], again["repeated"]) == (False, True)
@@ -102,14 +102,14 @@ def test_a_repetition_much_later_ends_as_the_first_did(api: Api) -> None:
     assert again["result"]["signature"] == first["result"]["signature"]
 
 
-def test_a_record_in_anothers_place_ends_as_misrouted(api: Api) -> None:
+def test_a_record_on_a_wrong_partition_ends_as_misrouted(api: Api) -> None:
     value = TRADER.signed(new())
     _, end = api.submit([record(value, "somebody-else")], wait=True)
     assert results([end]) == ["misrouted"]
     assert results(submit(api, value)) == ["signed"]
 
 
-def test_without_waiting_it_is_accepted_and_judged_later(api: Api) -> None:
+def test_without_waiting_an_intent_is_accepted_and_decided_later(api: Api) -> None:
     count = signed_count(api)
     assert list(api.submit([record(TRADER.signed(new()))], wait=False)) == [{"accepted": 1}]
     assert results(submit(api, TRADER.signed(new()))) == ["signed"]
@@ -120,7 +120,7 @@ def test_without_waiting_it_is_accepted_and_judged_later(api: Api) -> None:
 @pytest.mark.parametrize(
     "bad", [{"key": "k" * 64, "value": ""}, {"key": ACCOUNT}, {}, {"value": 1}]
 )
-def test_a_record_that_is_none_is_refused_and_nothing_sent(api: Api, bad: Json) -> None:
+def test_an_invalid_record_is_refused_and_nothing_is_sent(api: Api, bad: Json) -> None:
     before = api.head()["head"]["sequence"]
     with pytest.raises(ApiError) as caught:
         list(api.submit([record(TRADER.signed(new())), bad], wait=True))
@@ -128,13 +128,13 @@ def test_a_record_that_is_none_is_refused_and_nothing_sent(api: Api, bad: Json) 
     assert api.head()["head"]["sequence"] == before
 
 
-def test_what_is_registered_is_told_at_once(api: Api, folder: Folder) -> None:
+def test_a_registered_record_is_visible_at_once(api: Api, folder: Folder) -> None:
     account = f"a{new()[:20]}"
     operator.register(api, folder.admin(), [AccountOpened(account=account)], NOW_MS)
     assert account in api.registry()["accounts"]
 
 
-def test_a_strangers_registration_is_refused_and_not_appended(api: Api) -> None:
+def test_a_registration_by_an_unknown_key_is_refused_and_not_appended(api: Api) -> None:
     before = api.registry()["sequence"]
     stranger = Ed25519Signer("admin-0", secrets.token_bytes(32))
     with pytest.raises(ApiError, match="admin key") as caught:
@@ -179,7 +179,7 @@ def test_a_key_is_made_once_and_never_shown(api: Api, folder: Folder) -> None:
         provision(api, folder, path, account="nobodys")
 
 
-def test_what_is_registered_and_made_counts_for_the_next_intent(api: Api, folder: Folder) -> None:
+def test_a_new_record_and_a_new_key_apply_to_the_next_intent(api: Api, folder: Folder) -> None:
     path = f"keys/k{new()[:20]}"
     key = provision(api, folder, path)
     assert results(submit(api, TRADER.signed(new(), key_path=path))) == ["key_not_granted"]
@@ -189,7 +189,7 @@ def test_what_is_registered_and_made_counts_for_the_next_intent(api: Api, folder
     assert end["result"].get("sender") == key["address"]
 
 
-def test_following_sees_what_is_signed_later(api: Api) -> None:
+def test_following_shows_later_transactions(api: Api) -> None:
     start = list(api.signed(after=0, follow=False))[-1:]
     seen: list[Json] = []
     after = start[0]["position"] if start else 0
@@ -203,7 +203,7 @@ def test_following_sees_what_is_signed_later(api: Api) -> None:
     assert seen[0]["event"]["raw_transaction"].startswith("0x02")
 
 
-def test_signed_transactions_are_told_to_the_last(api: Api) -> None:
+def test_all_signed_transactions_are_listed(api: Api) -> None:
     before = signed_count(api)
     submit(api, *(TRADER.signed(new()) for _ in range(510)))
     found = list(api.signed(after=0, follow=False))
@@ -216,13 +216,13 @@ def test_signed_transactions_are_told_to_the_last(api: Api) -> None:
 
 
 @pytest.mark.parametrize("position", ["1", "1.2", "x", "9.9.9.9", "-1.0.0.0", "²"])
-def test_a_position_that_is_none_is_refused(api: Api, position: str) -> None:
+def test_an_invalid_position_is_refused(api: Api, position: str) -> None:
     with pytest.raises(ApiError) as caught:
         list(api.signed(after=position, follow=False))
     assert code_of(caught) == "position_unknown"
 
 
-def test_a_trail_is_found_by_the_beginning_of_its_names(api: Api) -> None:
+def test_a_trail_is_found_by_a_prefix_of_its_digests(api: Api) -> None:
     (end,) = submit(api, TRADER.signed(new()))
     trail = api.trail(end["intent"])
     topics = [event["topic"] for event in trail]
@@ -236,7 +236,7 @@ def test_a_trail_is_found_by_the_beginning_of_its_names(api: Api) -> None:
     assert newest[0]["intent"] == end["intent"]
 
 
-def test_budgets_count_what_was_just_signed(api: Api) -> None:
+def test_budgets_include_the_newest_signature(api: Api) -> None:
     (before,) = api.budgets()
     intent = TransactionIntent.decode(TRADER.intent(new(), value_wei=7).encode())
     assert results(submit(api, TRADER.signed(new(), value_wei=intent.value_wei))) == ["signed"]
@@ -246,7 +246,7 @@ def test_budgets_count_what_was_just_signed(api: Api) -> None:
     assert after["agent"] == "trader"
 
 
-def test_a_remembered_head_is_proven(api: Api) -> None:
+def test_a_remembered_head_verifies(api: Api) -> None:
     submit(api, TRADER.signed(new()))
     head = api.head()
     assert head["head"]["sequence"] == api.status()["ledger_rows"] - 1
@@ -260,7 +260,7 @@ def test_a_remembered_head_is_proven(api: Api) -> None:
     assert code_of(caught) == "head_malformed"
 
 
-def test_a_head_that_somebody_else_signed_is_no_proof(api: Api) -> None:
+def test_a_head_signed_by_another_key_is_refused(api: Api) -> None:
     submit(api, TRADER.signed(new()))
     body = base64.b64decode(api.head()["envelope"]["payload"])
     forged = Ed25519Signer("ledger-0", secrets.token_bytes(32)).seal(HEAD_TYPE, body)
@@ -269,7 +269,7 @@ def test_a_head_that_somebody_else_signed_is_no_proof(api: Api) -> None:
     assert code_of(caught) in ("ledger_wrong", "head_malformed")
 
 
-def test_amounts_beyond_64_bits_are_told_in_sql(api: Api) -> None:
+def test_amounts_beyond_64_bits_are_exact_in_sql(api: Api) -> None:
     found = api.sql("SELECT toUInt256('20000000000000000000') AS wei, [toInt128(-1)], 7, nan")
     assert found["rows"][0][:-1] == ["20000000000000000000", ["-1"], 7]
     assert found["columns"][0] == "wei"

@@ -57,7 +57,7 @@ def ours(all_services: dict[str, Service]) -> list[Service]:
     return found
 
 
-def test_passwords_are_drawn_once_and_only_their_owner_reads_them(place: Path) -> None:
+def test_passwords_are_generated_once_and_readable_by_their_owner_only(place: Path) -> None:
     env = place / ".env"
     before = env.read_bytes()
     again = subprocess.run([place / "infra" / "compose_env.sh"], capture_output=True, check=False)
@@ -68,7 +68,7 @@ def test_passwords_are_drawn_once_and_only_their_owner_reads_them(place: Path) -
     assert all(len(value) >= 32 for value in drawn)
 
 
-def test_every_image_is_pinned_to_what_the_tests_use(all_services: dict[str, Service]) -> None:
+def test_every_image_has_the_version_that_the_tests_use(all_services: dict[str, Service]) -> None:
     images = {name: service.plain["image"] for name, service in all_services.items()}
     assert all(IMAGE.fullmatch(image) for image in images.values()), images
     assert (images["kafka"], images["clickhouse"]) == (KAFKA_IMAGE, CLICKHOUSE_IMAGE)
@@ -81,7 +81,7 @@ def test_every_image_is_pinned_to_what_the_tests_use(all_services: dict[str, Ser
     assert re.fullmatch(r"ARG PYTHON=python:3\.1[12]\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", base)
 
 
-def test_the_image_is_made_of_what_is_here_and_of_nothing_else() -> None:
+def test_the_image_copies_existing_files_and_no_others() -> None:
     """A data folder next to the Dockerfile has keys, so the image must not include it."""
     copied = copied_into_the_image()
     assert all((ROOT / path).exists() for path in copied)
@@ -91,7 +91,7 @@ def test_the_image_is_made_of_what_is_here_and_of_nothing_else() -> None:
     assert {Path(path).parts[0] for path in copied} == allowed
 
 
-def test_every_command_and_health_check_is_one_of_ours_with_options_that_parse(
+def test_every_command_and_health_check_exists_and_its_options_parse(
     ours: list[Service],
 ) -> None:
     for service in ours:
@@ -102,7 +102,7 @@ def test_every_command_and_health_check_is_one_of_ours_with_options_that_parse(
             assert parse(words)["url"] == f"http://127.0.0.1:{monitor_port(service)}"
 
 
-def test_a_wrong_option_would_be_noticed() -> None:
+def test_a_wrong_option_is_detected() -> None:
     for words in (["gates", "--slots", "0"], ["ledger", "runn"], ["probe", "--stalled-s", "x"]):
         with pytest.raises(WRONG):
             parse(words)
@@ -122,7 +122,7 @@ def test_every_variable_is_a_setting_with_a_valid_value(
             monkeypatch.delenv(name)
 
 
-def test_every_mounted_file_is_there_after_the_preparation(
+def test_every_mounted_file_exists_after_the_preparation(
     place: Path, all_services: dict[str, Service]
 ) -> None:
     for service in all_services.values():
@@ -130,7 +130,7 @@ def test_every_mounted_file_is_there_after_the_preparation(
             assert (place / source).exists(), source
 
 
-def test_every_process_sees_its_own_keys_and_nobody_elses(
+def test_every_process_sees_its_own_keys_only(
     place: Path, all_services: dict[str, Service]
 ) -> None:
     folder = Folder(place / "sixgate-data")
@@ -156,7 +156,7 @@ def test_every_process_sees_its_own_keys_and_nobody_elses(
     assert whole == {"publish": ["/data/keys"]}
 
 
-def test_every_service_waits_for_something_that_can_come_true(
+def test_every_service_waits_for_a_condition_that_can_become_true(
     all_services: dict[str, Service],
 ) -> None:
     for service in all_services.values():
@@ -169,13 +169,13 @@ def test_every_service_waits_for_something_that_can_come_true(
                 assert "restart" not in other.plain
 
 
-def test_nothing_is_open_beyond_this_machine(all_services: dict[str, Service]) -> None:
+def test_no_port_is_open_beyond_this_machine(all_services: dict[str, Service]) -> None:
     for name, service in all_services.items():
         assert all(port.startswith("127.0.0.1:") for port in service.plain.get("ports", []))
         assert name == "network" or service.plain["network_mode"] == "service:network"
 
 
-def test_prometheus_looks_where_the_processes_show_themselves(
+def test_prometheus_scrapes_the_ports_of_the_processes(
     all_services: dict[str, Service],
 ) -> None:
     (job,) = loaded("prometheus/prometheus.yml")["scrape_configs"]
@@ -184,7 +184,7 @@ def test_prometheus_looks_where_the_processes_show_themselves(
     assert found == wanted
 
 
-def test_alerts_and_panels_ask_for_metrics_that_there_are() -> None:
+def test_alerts_and_panels_use_existing_metrics() -> None:
     assert {"sixgate_stalled_seconds", "sixgate_decisions_total"} < shown()
     asked = set(METRIC.findall(" ".join([*alerts(), *panels()])))
     assert len(asked) >= 5
@@ -198,7 +198,7 @@ def test_every_alert_and_metric_is_on_the_operators_page() -> None:
         assert f"`{name}`" in page, name
 
 
-def test_the_dashboard_asks_the_data_source_that_is_provisioned() -> None:
+def test_the_dashboard_uses_the_provisioned_data_source() -> None:
     (source,) = loaded("grafana/provisioning/datasources/prometheus.yml")["datasources"]
     dashboard = json.loads((ROOT / "infra/grafana/dashboards/sixgate.json").read_bytes())
     assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {source["uid"]}

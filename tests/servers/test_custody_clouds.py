@@ -60,7 +60,7 @@ def ordered(organised: CustodyOrganisation, kms: KmsSettings) -> list[str]:
         pipeline.close()
 
 
-def test_every_mode_signs_over_three_clouds_and_survives_what_it_promises(
+def test_every_mode_signs_with_three_clouds_and_survives_the_promised_outages(
     peers: Peers, organised: CustodyOrganisation, tmp_path: Path
 ) -> None:
     kms = settings(tmp_path, peers.settings())
@@ -76,7 +76,7 @@ def test_every_mode_signs_over_three_clouds_and_survives_what_it_promises(
     check(in_folder(organised.folder.path), settled=True)
 
 
-def test_a_holder_whose_key_no_hsm_guards_holds_nothing(
+def test_a_provider_with_a_key_outside_an_hsm_gets_no_share(
     peers: Peers, organised: CustodyOrganisation, tmp_path: Path
 ) -> None:
     weak = peers.gcp.add_key("software-holder", ProtectionLevel.SOFTWARE)

@@ -51,7 +51,7 @@ def open_secrets(pipeline: Pipeline, modes: Sequence[CustodyMode]) -> list[bytes
     return [bytes(keeper.open(e).secret) for p in places for e in keeper.secrets.history(p)]
 
 
-def test_in_every_mode_an_agent_signs_and_a_next_life_signs_again(
+def test_in_every_mode_an_agent_signs_before_and_after_a_restart(
     organised: CustodyOrganisation,
 ) -> None:
     stock(organised)
@@ -62,7 +62,7 @@ def test_in_every_mode_an_agent_signs_and_a_next_life_signs_again(
 
 
 @pytest.mark.parametrize("mode", WITH_CLIENT)
-def test_a_share_that_is_missing_or_wrong_is_refused_with_its_reason_and_nothing_is_charged(
+def test_a_missing_or_wrong_share_is_rejected_with_its_reason_without_a_charge(
     organised: CustodyOrganisation, mode: CustodyMode
 ) -> None:
     stock(organised)
@@ -84,7 +84,7 @@ def test_a_share_that_is_missing_or_wrong_is_refused_with_its_reason_and_nothing
 
 
 @pytest.mark.parametrize("down", [["aws"], ["gcp", "aws"]])
-def test_with_holders_down_every_mode_that_has_enough_signs_and_the_others_refuse(
+def test_with_providers_down_modes_with_enough_shares_sign_and_others_reject(
     organised: CustodyOrganisation, down: list[str]
 ) -> None:
     stock(organised)
@@ -101,7 +101,7 @@ def test_with_holders_down_every_mode_that_has_enough_signs_and_the_others_refus
     check(in_folder(organised.folder.path), settled=True)
 
 
-def test_a_queued_share_is_signed_by_the_life_after_a_death(organised: CustodyOrganisation) -> None:
+def test_an_intent_with_a_share_is_signed_after_a_crash(organised: CustodyOrganisation) -> None:
     stock(organised)
 
     class DiesSigning(PipelineLog):
@@ -122,7 +122,7 @@ def test_a_queued_share_is_signed_by_the_life_after_a_death(organised: CustodyOr
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
+def test_crashes_at_every_commit_lose_and_repeat_no_event(
     organised: CustodyOrganisation, when: str
 ) -> None:
     class Dies(PipelineLog):
@@ -172,7 +172,7 @@ def test_deaths_at_every_commit_lose_no_answer_and_give_none_twice(
     assert deaths > 0
 
 
-def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_that_is_over(
+def test_a_share_sealed_to_an_old_share_key_is_accepted_until_the_overlap_ends(
     organised: CustodyOrganisation,
 ) -> None:
     stock(organised)
@@ -200,7 +200,7 @@ def test_what_was_sealed_for_a_share_key_is_signed_in_its_time_and_refused_once_
         assert [key.version for key in kept.keys] == [2]
 
 
-def test_the_records_of_an_order_are_durable_with_its_answer(
+def test_the_audit_records_of_an_order_are_committed_with_its_event(
     organised: CustodyOrganisation,
 ) -> None:
     commits: list[Sequence[Outgoing]] = []
@@ -221,7 +221,7 @@ def test_the_records_of_an_order_are_durable_with_its_answer(
         assert any(b'"action":"kms.call"' in event.value for event in events)
 
 
-def test_every_order_hand_over_and_call_of_a_kms_is_on_record(
+def test_every_order_share_delivery_and_kms_call_is_recorded(
     organised: CustodyOrganisation,
 ) -> None:
     with life(organised) as pipeline:
@@ -238,7 +238,7 @@ def test_every_order_hand_over_and_call_of_a_kms_is_on_record(
         assert all(a["at_ms"] > 0 for a in audits)
 
 
-def test_a_folder_from_before_there_were_holders_opens_and_signs(
+def test_a_folder_of_a_version_before_providers_opens_and_signs(
     organised: CustodyOrganisation,
 ) -> None:
     shutil.rmtree(organised.folder.holder_keys)

@@ -67,7 +67,7 @@ def asked(scaled: Scaled, organised: CustodyOrganisation, key: str) -> dict[Cust
     return {by_agent[one["agent"]]: one.get("reason", "signed") for one in newest}
 
 
-def test_every_mode_survives_kills_and_as_many_lost_holders_as_it_promises(
+def test_every_mode_survives_kills_and_the_promised_lost_providers(
     scaled: tuple[Scaled, CustodyOrganisation],
 ) -> None:
     organisation, organised = scaled

@@ -132,7 +132,7 @@ def request() -> bytes:
     return TRADER.seal(READ_REQUEST_TYPE, said.encode()).encode()
 
 
-def test_a_secret_is_read_over_mutual_tls_and_is_on_record(here: Kept) -> None:
+def test_a_secret_is_read_over_mutual_tls_and_recorded(here: Kept) -> None:
     here.start()
     before = len(here.accesses())
     assert here.read() == VALUE
@@ -150,7 +150,7 @@ def test_a_secret_is_read_over_mutual_tls_and_is_on_record(here: Kept) -> None:
     here.scaled.stop("custody")
 
 
-def test_the_command_reads_through_what_its_settings_name(here: Kept, tmp_path: Path) -> None:
+def test_the_command_reads_through_the_configured_custody(here: Kept, tmp_path: Path) -> None:
     here.start()
     address = here.address()
     assert address.tls
@@ -171,7 +171,7 @@ def test_the_command_reads_through_what_its_settings_name(here: Kept, tmp_path: 
 
 
 @pytest.mark.parametrize("when", When)
-def test_killed_about_its_record_it_has_given_no_answer(here: Kept, when: When) -> None:
+def test_killed_while_writing_its_record_it_has_given_no_answer(here: Kept, when: When) -> None:
     with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
         here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
         here.start()
@@ -182,7 +182,7 @@ def test_killed_about_its_record_it_has_given_no_answer(here: Kept, when: When) 
         assert len(here.accesses()) - len(before) == (when is When.AFTER)
 
 
-def test_without_kafkas_answer_there_is_none_of_custody_and_it_ends(here: Kept) -> None:
+def test_without_kafkas_acknowledgement_custody_gives_no_answer_and_ends(here: Kept) -> None:
     """It is unknown whether the record was written, so no answer is sent."""
     with closing(KafkaProxy(int(here.kafka.address.rpartition(":")[2]))) as proxy:
         here.scaled.doors["custody"] = f"{HOST}:{proxy.port}"
@@ -196,7 +196,7 @@ def test_without_kafkas_answer_there_is_none_of_custody_and_it_ends(here: Kept) 
             here.kafka.resume()
 
 
-def test_a_clock_that_jumped_reads_nothing(here: Kept) -> None:
+def test_nothing_is_read_after_a_clock_jump(here: Kept) -> None:
     here.start()
     here.scaled.set_clock("custody", 3_600)
     try:

@@ -73,7 +73,7 @@ def test_an_intent_is_signed_and_leaves_its_whole_trail(
         ({"max_fee_per_gas_wei": 1, "max_priority_fee_per_gas_wei": 2}, "invalid_transaction"),
     ],
 )
-def test_a_rule_refuses(
+def test_a_rule_rejects(
     pipeline: Pipeline, trader: Producer, changes: dict[str, object], reason: str
 ) -> None:
     pipeline.submit(trader.signed("a", **changes))
@@ -88,9 +88,7 @@ def unbounded(producer: Producer, key: str) -> bytes:
     return producer.signer.seal(INTENT_TYPE, body).encode()
 
 
-def test_what_is_no_authenticated_intent_ends_unattributed(
-    pipeline: Pipeline, trader: Producer
-) -> None:
+def test_unauthenticated_input_ends_unattributed(pipeline: Pipeline, trader: Producer) -> None:
     forger = Producer(Ed25519Signer("trader", secrets.token_bytes(32)))
     nobody = Producer(Ed25519Signer("nobody", secrets.token_bytes(32)))
     other_account = Producer(trader.signer, account="other")
@@ -114,13 +112,13 @@ def test_what_is_no_authenticated_intent_ends_unattributed(
     }
 
 
-def test_bad_input_between_good_loses_nothing(pipeline: Pipeline, trader: Producer) -> None:
+def test_bad_input_between_good_intents_loses_nothing(pipeline: Pipeline, trader: Producer) -> None:
     pipeline.submit(trader.signed("a"), b"garbage", trader.signed("b"))
     assert Counter(ends(pipeline.drain())) == {"signed": 2, "malformed": 1}
     check(in_folder(pipeline.folder.path), settled=True)
 
 
-def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_refused(
+def test_a_replay_gets_no_second_outcome_and_a_changed_one_is_rejected(
     pipeline: Pipeline, trader: Producer
 ) -> None:
     first = trader.signed("a")
@@ -228,7 +226,7 @@ def check_charged_anew(folder: Folder, trader: Producer, time: ManualTime) -> No
     assert ends(late.drain()) == ["daily_limit_exceeded"]
 
 
-def test_an_allocation_signed_a_day_late_counts_from_when_it_was_signed(
+def test_an_allocation_signed_a_day_late_counts_from_its_signature(
     folder: Folder, trader: Producer
 ) -> None:
     time = ManualTime()
@@ -237,7 +235,7 @@ def test_an_allocation_signed_a_day_late_counts_from_when_it_was_signed(
     check_charged_anew(folder, trader, time)
 
 
-def test_a_process_stopped_for_a_day_between_charge_and_signature_charges_anew(
+def test_a_process_stopped_for_a_day_between_charge_and_signature_charges_again(
     folder: Folder, trader: Producer
 ) -> None:
     time = ManualTime()
@@ -292,7 +290,9 @@ def test_a_clock_that_jumps_halts_without_consuming(folder: Folder, trader: Prod
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 1000, b""])
-def test_a_damaged_or_emptied_file_is_told_in_a_sentence(folder: Folder, content: bytes) -> None:
+def test_a_damaged_or_emptied_file_is_reported_in_one_sentence(
+    folder: Folder, content: bytes
+) -> None:
     pipeline = open_pipeline(folder)
     pipeline.drain()
     pipeline.close()
@@ -303,7 +303,7 @@ def test_a_damaged_or_emptied_file_is_told_in_a_sentence(folder: Folder, content
         open_pipeline(folder)
 
 
-def test_a_missing_identity_is_told_in_a_sentence(folder: Folder) -> None:
+def test_a_missing_identity_is_reported_in_one_sentence(folder: Folder) -> None:
     folder.signer_identity.unlink()
     with pytest.raises(FolderError, match="restore it"):
         open_pipeline(folder)

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
-def test_a_process_that_crashes_with_the_engine_loaded_is_gone_at_once(
+def test_a_process_that_crashes_with_the_engine_loaded_ends_at_once(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     code = (

@@ -12,7 +12,7 @@ SPARED = (
 )
 
 
-def test_what_is_loaded_when_a_process_is_tuned_is_spared() -> None:
+def test_objects_loaded_before_gc_tuning_are_frozen() -> None:
     """This runs in another process, because frozen objects can only be thawed all together."""
     told = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, check=True)
     assert int(told.stdout) > 0

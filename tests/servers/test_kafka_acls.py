@@ -127,7 +127,7 @@ def test_a_principal_reads_its_inputs_and_nothing_else(provisioned: SecureKafka,
     assert found == {topic for topic in Topic if name in TOPICS[topic].readers}
 
 
-def test_an_idempotent_producer_needs_no_other_right(provisioned: SecureKafka) -> None:
+def test_an_idempotent_producer_needs_no_other_acl(provisioned: SecureKafka) -> None:
     async def run() -> None:
         async with producing(broker_as(provisioned, Principal.GATES)) as producer:
             await send(producer, Topic.ADMITTED)
@@ -154,7 +154,7 @@ def test_only_the_signer_opens_transactions(provisioned: SecureKafka, name: str)
         (Principal.OPERATORS, GATES_GROUP, Topic.OUTCOMES, False),
     ],
 )
-def test_a_group_is_joined_by_its_owner_alone(
+def test_only_its_owner_can_join_a_group(
     provisioned: SecureKafka, name: Principal, group: str, topic: Topic, *, may: bool
 ) -> None:
     attempt = join(broker_as(provisioned, name), group, topic)
@@ -162,9 +162,7 @@ def test_a_group_is_joined_by_its_owner_alone(
 
 
 @pytest.mark.parametrize("name", [*Principal, EVE])
-def test_processes_can_verify_the_rights_and_nobody_can_change_them(
-    provisioned: SecureKafka, name: str
-) -> None:
+def test_processes_can_verify_acls_but_not_change_them(provisioned: SecureKafka, name: str) -> None:
     async def run() -> bool:
         own = Acl(f"User:{name}", Operation.ALL, Resource.TOPIC, "*")
         async with Admin(broker_as(provisioned, name)) as admin:
@@ -182,7 +180,7 @@ def test_processes_can_verify_the_rights_and_nobody_can_change_them(
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
-def test_a_process_can_verify_its_own_topics_and_all_rights(
+def test_a_process_can_verify_its_own_topics_and_all_acls(
     provisioned: SecureKafka, process: Principal
 ) -> None:
     broker = broker_as(provisioned, process)
@@ -209,7 +207,7 @@ def give(secure: SecureKafka, acl: Acl) -> None:
     asyncio.run(run())
 
 
-def test_a_right_that_somebody_added_is_named_and_taken_away(
+def test_an_undeclared_acl_is_named_and_removed(
     provisioned: SecureKafka, admin: tuple[str, ...]
 ) -> None:
     assert CLI.ok("topics", "verify", *admin).out == ""
@@ -223,7 +221,7 @@ def test_a_right_that_somebody_added_is_named_and_taken_away(
     assert asyncio.run(written(broker_as(provisioned, EVE))) == set()
 
 
-def test_who_may_not_read_the_rights_is_told_so(
+def test_a_principal_that_may_not_read_acls_gets_an_error(
     provisioned: SecureKafka, admin: tuple[str, ...]
 ) -> None:
     identity = str(provisioned.authority.issue(Principal.CONSUMERS))

@@ -40,21 +40,21 @@ def both(secure_kafka: SecureKafka) -> SecureKafka:
 
 
 @pytest.mark.parametrize("names", [OURS, THEIRS])
-def test_each_organisation_finds_its_own_as_declared(both: SecureKafka, names: Names) -> None:
+def test_each_organisations_acls_verify(both: SecureKafka, names: Names) -> None:
     admin = administrator(both, names)
     assert asyncio.run(PLAN.differences(admin)) == []
     assert asyncio.run(AccessPlan().differences(admin)) == []
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))
-def test_a_process_starts_beside_another_organisation(
+def test_a_process_starts_with_another_organisation_on_the_broker(
     both: SecureKafka, process: Principal
 ) -> None:
     broker = speaking(both, OURS.of(process), OURS)
     assert asyncio.run(rights_differences(broker, process)) == []
 
 
-def test_a_certificate_of_one_organisation_is_none_of_the_other(both: SecureKafka) -> None:
+def test_a_certificate_is_valid_for_one_organisation_only(both: SecureKafka) -> None:
     broker = speaking(both, OURS.of(Principal.GATES), THEIRS)
     found = asyncio.run(rights_differences(broker, Principal.GATES))
     writes = Acl(THEIRS.user(Principal.GATES), Operation.WRITE, Resource.TOPIC, "south.audit")
@@ -62,7 +62,7 @@ def test_a_certificate_of_one_organisation_is_none_of_the_other(both: SecureKafk
 
 
 @pytest.mark.parametrize("principal", [Principal.GATES, Principal.SIGNER, Principal.OPERATORS])
-def test_a_principal_writes_to_its_own_organisation_alone(
+def test_a_principal_writes_only_to_its_own_organisation(
     both: SecureKafka, principal: Principal
 ) -> None:
     broker = speaking(both, OURS.of(principal), OURS)
@@ -87,7 +87,7 @@ async def written(broker: Broker) -> set[Topic]:
     return found
 
 
-def test_the_command_takes_the_prefix(both: SecureKafka) -> None:
+def test_the_command_accepts_the_prefix(both: SecureKafka) -> None:
     key = str(both.admin)
     tls = ("--ca", str(both.authority.file), "--certificate", key, "--key", key)
     where = ("--kafka", both.kafka.address, *tls, "--partitions", "1", "--replication-factor", "1")

@@ -44,7 +44,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         yield found
 
 
-def test_operators_can_do_what_there_are_commands_for(here: Secured) -> None:
+def test_operators_can_run_every_command(here: Secured) -> None:
     settings = here.settings(Principal.OPERATORS)
     for words in COMMANDS:
         done = here.run(settings, *words, stdin=INTENT)
@@ -56,12 +56,14 @@ def test_operators_can_do_what_there_are_commands_for(here: Secured) -> None:
 
 
 @pytest.mark.parametrize("who", [Principal.PRODUCERS, Principal.CONSUMERS, "eve"])
-def test_who_is_no_operator_is_told_whose_certificate_it_takes(here: Secured, who: str) -> None:
+def test_another_principal_is_told_which_certificate_a_command_needs(
+    here: Secured, who: str
+) -> None:
     for words in (("publish",), ("signed",), ("submit", "-")):
         refused(here.run(here.settings(who), *words, stdin=INTENT), "certificate of operators")
 
 
-def test_topics_take_an_administrator(here: Secured) -> None:
+def test_changing_topics_needs_an_administrator(here: Secured) -> None:
     own = str(here.kafka.authority.issue(Principal.OPERATORS))
     tls = ("--ca", str(here.kafka.authority.file), "--certificate", own, "--key", own)
     where = ("--kafka", here.kafka.kafka.address, "--partitions", "4", *tls)

@@ -51,7 +51,7 @@ def test_a_process_is_found_again_and_ended(sleeper: Process, tmp_path: Path) ->
     assert load_running(tmp_path / "process.json") is None
 
 
-def test_a_number_that_another_process_got_is_never_signalled(sleeper: Process) -> None:
+def test_a_reused_pid_is_never_signalled(sleeper: Process) -> None:
     Process(sleeper.pid, "an earlier start").send(signal.SIGKILL)
     assert not sleeper.ended(0.1)
 
@@ -73,7 +73,7 @@ def large(port: int, log: Path) -> Process:
     return process
 
 
-def test_a_process_has_ended_when_it_holds_its_port_no_more(tmp_path: Path) -> None:
+def test_a_process_has_ended_when_it_has_released_its_port(tmp_path: Path) -> None:
     """The first thread may end long before the other threads close the port."""
     for number in range(3):
         port = free_port()
@@ -121,7 +121,7 @@ sys.stdin.read()
 """
 
 
-def test_a_port_that_another_process_was_given_is_nobody_elses_while_that_one_runs(
+def test_a_port_given_to_a_running_process_is_not_given_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing listens there yet, so probing the port does not show it."""
@@ -136,7 +136,7 @@ def test_a_port_that_another_process_was_given_is_nobody_elses_while_that_one_ru
         other.communicate()
 
 
-def test_a_number_that_a_thread_got_is_no_process() -> None:
+def test_a_thread_id_is_not_a_process() -> None:
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
@@ -152,7 +152,7 @@ def test_a_number_that_a_thread_got_is_no_process() -> None:
     "content",
     ["", "{", "[]", "{}", '{"pid": 1}', *(f'{{"pid": {n}, "started": ""}}' for n in (-1, 2**40))],
 )
-def test_a_damaged_note_is_no_process(tmp_path: Path, content: str) -> None:
+def test_a_damaged_pid_file_names_no_process(tmp_path: Path, content: str) -> None:
     (tmp_path / "process.json").write_text(content)
     assert load_running(tmp_path / "process.json") is None
 
@@ -194,7 +194,7 @@ def connect(server: ClickHouse, password: str) -> Client:
     )
 
 
-def test_users_have_the_grants_of_their_file(tmp_path: Path) -> None:
+def test_users_have_the_grants_of_the_committed_file(tmp_path: Path) -> None:
     users = tmp_path / "users.xml"
     users.write_text(USERS)
     with running(lambda: ClickHouse(tmp_path / "server", users=users), tmp_path) as server:
@@ -238,7 +238,7 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 OTHER_DIGEST = "0" * 64
 
 
-def test_two_at_once_fetch_once(pins: Path, maven: Path) -> None:
+def test_two_parallel_processes_fetch_once(pins: Path, maven: Path) -> None:
     digest = subprocess.run(["sha256sum"], input=b"jar", capture_output=True, check=True)  # noqa: S607
     (pins / "jars.sha256").write_text(f"{digest.stdout.decode().split()[0]}  one.jar\n")
     with ThreadPoolExecutor(2) as pool:
@@ -274,7 +274,7 @@ def test_a_missing_tool_is_named_with_where_it_comes_from(monkeypatch: pytest.Mo
             fetched()
 
 
-def test_down_ends_what_up_started_and_nothing_else(tmp_path: Path, sleeper: Process) -> None:
+def test_down_ends_only_what_up_started(tmp_path: Path, sleeper: Process) -> None:
     def local(command: str) -> dict[str, dict[str, object]]:
         words = [sys.executable, "-m", "infra.local", command, "--data", str(tmp_path)]
         done = subprocess.run(words, capture_output=True, check=True, timeout=120)
@@ -298,7 +298,7 @@ def test_down_ends_what_up_started_and_nothing_else(tmp_path: Path, sleeper: Pro
 @pytest.mark.parametrize(
     ("ci", "ends"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)]
 )
-def test_a_server_that_cannot_be_had_fails_in_ci_and_is_skipped_elsewhere(
+def test_a_server_that_cannot_start_fails_in_ci_and_is_skipped_elsewhere(
     monkeypatch: pytest.MonkeyPatch, ci: str, ends: type[BaseException]
 ) -> None:
     def make() -> ClickHouse:

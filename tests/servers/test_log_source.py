@@ -169,7 +169,7 @@ def test_each_partition_comes_in_order_from_its_position(log: Log) -> None:
         assert [record.offset for record in group] == list(range(first, first + len(group)))
 
 
-def test_reading_goes_on_where_the_caller_stands_and_not_where_the_source_does(log: Log) -> None:
+def test_reading_continues_at_the_callers_position(log: Log) -> None:
     log.append(*events(5, (Topic.SUBMITTED,)))
     everything = log.drain(log.start)
     assert sorted(log.drain(log.start)) == sorted(everything)  # partitions come in any order
@@ -178,7 +178,7 @@ def test_reading_goes_on_where_the_caller_stands_and_not_where_the_source_does(l
     assert [record.value for record in log.drain(behind)] == [b"later"]
 
 
-def test_the_end_is_the_next_offset_and_the_beginning_moves_when_the_log_forgets(log: Log) -> None:
+def test_the_end_is_the_next_offset_and_the_beginning_moves_with_retention(log: Log) -> None:
     end = log.source.end(Topic.AUDIT, 0)
     log.append(*(Outgoing(Topic.AUDIT, "", b"%d" % n) for n in range(4)))
     assert log.source.end(Topic.AUDIT, 0) == end + 4
@@ -187,7 +187,7 @@ def test_the_end_is_the_next_offset_and_the_beginning_moves_when_the_log_forgets
     assert log.source.earliest(Topic.AUDIT, 0) == end + 3
 
 
-def test_what_the_log_forgot_before_it_was_read_is_a_gap(log: Log) -> None:
+def test_records_deleted_before_they_were_read_are_a_gap(log: Log) -> None:
     start = log.ends()
     log.append(*(Outgoing(Topic.REGISTRY, "", b"%d" % n) for n in range(4)))
     log.forget(Topic.REGISTRY, 0, start[Topic.REGISTRY, 0] + 2)
@@ -195,7 +195,7 @@ def test_what_the_log_forgot_before_it_was_read_is_a_gap(log: Log) -> None:
         log.drain(start)
 
 
-def test_a_megabyte_and_nothing_at_all_are_records(log: Log) -> None:
+def test_records_of_one_megabyte_and_of_zero_bytes_are_read(log: Log) -> None:
     start = log.ends()
     values = [b"x" * (1024 * 1024), b""]
     log.append(*(Outgoing(Topic.VAULT, "treasury", value) for value in values))
@@ -205,7 +205,7 @@ def test_a_megabyte_and_nothing_at_all_are_records(log: Log) -> None:
 class TestKafkaAlone:
     """Cases of Kafka only: transactions, null keys and values, positions beyond the log."""
 
-    def test_holes_of_transaction_markers_are_no_gap(self, kafka_log: KafkaLog) -> None:
+    def test_offsets_of_transaction_markers_are_no_gap(self, kafka_log: KafkaLog) -> None:
         start = kafka_log.ends()
         for n in range(5):
             event = Outgoing(Topic.OUTCOMES, "treasury", b"committed %d" % n)
@@ -224,9 +224,7 @@ class TestKafkaAlone:
         kafka_log.append(Outgoing(Topic.SIGNED, "treasury", b"yes"))
         assert [record.value for record in kafka_log.next(start, 1)] == [b"yes"]
 
-    def test_what_is_not_committed_yet_holds_up_its_partition_alone(
-        self, kafka_log: KafkaLog
-    ) -> None:
+    def test_an_open_transaction_blocks_its_own_partition_only(self, kafka_log: KafkaLog) -> None:
         start = kafka_log.ends()
         kafka_log.writer.hold(Topic.AUDIT, 0, b"held")
         kafka_log.append(Outgoing(Topic.AUDIT, "", b"behind"), Outgoing(Topic.REGISTRY, "", b"go"))
@@ -250,7 +248,7 @@ class TestKafkaAlone:
         assert (record.offset, record.value) == (offset, value or b"")
         assert record.key.encode("utf-8", "surrogateescape") == (key or b"")
 
-    def test_a_position_behind_the_end_of_the_log_is_another_log(self, kafka_log: KafkaLog) -> None:
+    def test_a_position_beyond_the_end_of_the_log_is_refused(self, kafka_log: KafkaLog) -> None:
         beyond = kafka_log.ends()
         beyond[Topic.REGISTRY, 0] += 5
         with pytest.raises(LedgerGapError, match="older than the ledger"):

@@ -66,13 +66,13 @@ def test_the_socket_answers_what_the_node_answers(
 
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize("method", ["wait", "settle", "pipeline", "signed_or_tick", "__init__"])
-def test_what_is_no_method_of_the_api_is_not_served(folder: Folder, method: str) -> None:
+def test_only_methods_of_the_api_are_served(folder: Folder, method: str) -> None:
     with closing(dial(folder)) as link, link.makefile("rb") as lines:
         link.sendall(orjson.dumps({"method": method, "values": [], "named": {}}) + b"\n")
         assert orjson.loads(lines.readline())["error"]["code"] == "method_unknown"
 
 
-def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> None:
+def test_amounts_beyond_64_bits_are_exact_in_sql(api: Api, folder: Folder) -> None:
     query = "SELECT toUInt256('20000000000000000000') AS wei, [toInt128(-1)], 7, toDate(0), nan"
     row = ["20000000000000000000", ["-1"], 7, "1970-01-01", None]
     with connect(folder.path) as remote:
@@ -81,7 +81,7 @@ def test_amounts_beyond_64_bits_are_told_in_sql(api: Api, folder: Folder) -> Non
 
 
 @pytest.mark.parametrize("said", [b"", b'{"item"', b'{"item":1}\n', b'{"item":1}\n{"do'])
-def test_an_owner_that_goes_away_is_a_lost_connection(said: bytes) -> None:
+def test_an_owner_that_ends_during_a_call_is_a_lost_connection(said: bytes) -> None:
     ours, theirs = socket.socketpair()
     theirs.sendall(said)
     theirs.close()
@@ -90,13 +90,13 @@ def test_an_owner_that_goes_away_is_a_lost_connection(said: bytes) -> None:
     assert caught.value.code == "connection_lost"
 
 
-def test_an_owner_that_is_gone_is_a_lost_connection(folder: Folder) -> None:
+def test_an_absent_owner_is_a_lost_connection(folder: Folder) -> None:
     with pytest.raises(ApiError) as caught:
         RemoteApi(lambda: dial(folder)).status()
     assert caught.value.code == "connection_lost"
 
 
-def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
+def test_undecided_intents_are_counted(api: Api, trader: Producer) -> None:
     assert isinstance(api, Node)
     with api.pipeline.lock:
         before = api.status()["waiting"]
@@ -106,7 +106,7 @@ def test_what_waits_to_be_judged_is_counted(api: Api, trader: Producer) -> None:
     assert api.status()["waiting"] == 0
 
 
-def test_what_waits_is_counted_until_it_is_committed(
+def test_undecided_intents_are_counted_until_the_commit(
     folder: Folder, trader: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that lists intents meanwhile gets the number of missing ones."""
@@ -141,7 +141,7 @@ def run_and_take_away(folder: Folder, replaced: str) -> None:
 
 
 @pytest.mark.parametrize("replaced", ["by nothing", "by another"])
-def test_a_folder_that_is_gone_while_it_runs_halts(folder: Folder, replaced: str) -> None:
+def test_a_folder_removed_or_replaced_while_in_use_halts(folder: Folder, replaced: str) -> None:
     with pytest.raises(FolderError, match=f"{folder.path} .*(removed|replaced)"):
         run_and_take_away(folder, replaced)
 
@@ -165,7 +165,7 @@ def test_a_stale_socket_is_replaced(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("code", ["registry_refused", "key_refused"])
-def test_an_operators_record_that_is_too_large_is_not_even_read(api: Api, code: str) -> None:
+def test_an_oversized_operators_record_is_not_parsed(api: Api, code: str) -> None:
     ask = {"registry_refused": api.register, "key_refused": api.order_key}[code]
     before = api.registry()["sequence"]
     with pytest.raises(ApiError, match=f"{INTERNAL_BYTES_MAX} bytes") as caught:
@@ -190,7 +190,7 @@ def test_a_genuine_refusal_among_the_signed_transactions_is_left_out(
     assert [one["event"]["type"] for one in found] == ["transaction.signed"] * 2
 
 
-def test_an_outcome_with_a_signature_that_is_none_stops_nothing(
+def test_an_outcome_with_a_malformed_signature_stops_nothing(
     folder: Folder, trader: Producer
 ) -> None:
     with connect(folder.path) as api:
@@ -214,7 +214,7 @@ def rewrite_history(folder: Folder) -> None:
     db.close()
 
 
-def test_a_remembered_head_finds_a_rewritten_ledger(folder: Folder, trader: Producer) -> None:
+def test_a_remembered_head_detects_a_rewritten_ledger(folder: Folder, trader: Producer) -> None:
     with connect(folder.path) as api:
         submit(api, trader.signed("a"))
         head = api.head()["envelope"]
@@ -227,7 +227,7 @@ def test_a_remembered_head_finds_a_rewritten_ledger(folder: Folder, trader: Prod
             verified(api, head)
 
 
-def test_a_ledger_without_its_rows_is_noticed_by_its_own_heads(
+def test_a_ledger_without_its_rows_is_detected_by_its_heads(
     folder: Folder, trader: Producer
 ) -> None:
     with connect(folder.path) as api:
@@ -244,7 +244,7 @@ class Shortened(LedgerTable):
         return islice(super().rows(first, stop), self.tip().rows - 1)
 
 
-def test_an_engine_that_tells_the_verifiers_different_things_is_found(
+def test_an_engine_that_shows_the_verifiers_different_rows_is_detected(
     api: Api, folder: Folder, trader: Producer
 ) -> None:
     submit(api, trader.signed("a"))
@@ -256,7 +256,9 @@ def test_an_engine_that_tells_the_verifiers_different_things_is_found(
     assert caught.value.code == "ledger_wrong"
 
 
-def test_yesterdays_state_is_noticed(folder: Folder, trader: Producer, tmp_path: Path) -> None:
+def test_an_old_copy_of_the_state_is_detected(
+    folder: Folder, trader: Producer, tmp_path: Path
+) -> None:
     with connect(folder.path) as api:
         submit(api, trader.signed("a"))
     shutil.copy(folder.pipeline, tmp_path / "yesterday.db")
@@ -291,7 +293,9 @@ def test_a_start_that_is_refused_leaves_the_ledger_as_it_was(
 
 
 @pytest.mark.parametrize("name", ["pipeline.db", "inbox.db"])
-def test_a_damaged_log_is_told_in_a_sentence(folder: Folder, trader: Producer, name: str) -> None:
+def test_a_damaged_log_is_reported_in_one_sentence(
+    folder: Folder, trader: Producer, name: str
+) -> None:
     with connect(folder.path) as api:
         submit(api, trader.signed("a"))
     for file in folder.path.glob(f"{name}-*"):
@@ -302,7 +306,7 @@ def test_a_damaged_log_is_told_in_a_sentence(folder: Folder, trader: Producer, n
         pass
 
 
-def test_a_damaged_ledger_is_told_in_a_sentence(folder: Folder, trader: Producer) -> None:
+def test_a_damaged_ledger_is_reported_in_one_sentence(folder: Folder, trader: Producer) -> None:
     with connect(folder.path) as api:
         submit(api, trader.signed("a"))
     for file in folder.ledger.rglob("*.bin"):
@@ -335,7 +339,7 @@ def test_a_full_disk_halts_with_nothing_half_written(folder: Folder, trader: Pro
     check(in_folder(folder.path), settled=True)
 
 
-def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_non_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="sixgate init"), connect(tmp_path / "nothing"):
         pass
     (tmp_path / "full").mkdir()
@@ -346,7 +350,7 @@ def test_a_folder_that_is_none_or_not_empty_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "../empty"])
-def test_a_folder_that_one_stands_in_is_refused(
+def test_the_current_folder_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / "empty").mkdir()

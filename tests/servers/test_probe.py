@@ -58,14 +58,14 @@ def probed(url: str, pid: int | None = None, stalled_s: float = STALLED_S) -> tu
     return ended.code, told
 
 
-def test_processes_that_get_on_are_left_alone(scaled: Scaled) -> None:
+def test_healthy_processes_are_not_ended(scaled: Scaled) -> None:
     for name in NAMES:
         code, told = probed(scaled.url(name), scaled.processes[name].pid, PROBE_S_MAX / 2)
         assert code == ExitCode.OK, told
     scaled.stop_all()
 
 
-def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None:
+def test_busy_processes_are_not_ended(scaled: Scaled, trader: Producer) -> None:
     """Lag alone is no stall: work progresses."""
     values = [trader.signed(f"{n}", value_wei=10) for n in range(INTENTS)]
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
@@ -77,7 +77,7 @@ def test_busy_processes_are_left_alone(scaled: Scaled, trader: Producer) -> None
     scaled.stop_all()
 
 
-def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
+def test_records_waiting_for_a_blocked_process_are_a_stall(
     scaled: Scaled, trader: Producer
 ) -> None:
     """The ledger's server hangs: the process answers, but its position does not move."""
@@ -95,7 +95,7 @@ def test_records_that_wait_for_a_process_that_cannot_go_on_are_a_stall(
         scaled.kill("ledger")
 
 
-def test_a_stopped_process_is_found_and_ended(scaled: Scaled) -> None:
+def test_a_stopped_process_is_detected_and_ended(scaled: Scaled) -> None:
     """Each probe first waits for the process to end, so all run at the same time."""
     with ThreadPoolExecutor(len(NAMES)) as pool:
         for found in [pool.submit(stopped_and_ended, scaled, name) for name in NAMES]:
@@ -128,7 +128,7 @@ def test_only_the_process_that_listens_there_is_ended() -> None:
 @pytest.mark.parametrize(
     "page", [b"", b"hello", b"sixgate_stalled_seconds", b"\xff\x00{", b"up 1\n"]
 )
-def test_a_page_of_something_else_ends_nobody(page: bytes) -> None:
+def test_a_page_of_another_server_ends_no_process(page: bytes) -> None:
     with served(page) as url:
         assert probed(url, os.getpid())[0] == ExitCode.USAGE
 
@@ -140,7 +140,7 @@ def test_another_form_of_url_is_refused(url: str) -> None:
     assert probed(url)[0] == ExitCode.USAGE
 
 
-def test_nobody_there_is_said_so() -> None:
+def test_an_absent_process_is_reported() -> None:
     address = f"127.0.0.1:{free_port()}"
     code, told = probed(f"http://{address}", os.getpid())
     assert (code, address in told) == (ExitCode.UNREACHABLE, True)

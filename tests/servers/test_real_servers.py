@@ -53,7 +53,7 @@ async def read(address: str, topic: str, count: int) -> list[bytes | None]:
         await consumer.stop()
 
 
-def test_a_transaction_goes_through_and_an_aborted_one_is_not_read(kafka: Kafka) -> None:
+def test_a_committed_transaction_is_read_and_an_aborted_one_is_not(kafka: Kafka) -> None:
     async def run() -> None:
         topic = await make_topic(kafka.address)
         await send(kafka.address, topic, commit=False)
@@ -72,7 +72,7 @@ def test_a_killed_broker_comes_back_with_every_committed_record(kafka: Kafka) ->
     assert asyncio.run(read(kafka.address, topic, 6)) == MESSAGES * 2
 
 
-def test_a_cluster_that_lost_a_node_takes_and_keeps_records(kafka_cluster: Kafka) -> None:
+def test_a_cluster_that_lost_a_node_accepts_and_keeps_records(kafka_cluster: Kafka) -> None:
     topic = asyncio.run(make_topic(kafka_cluster.address, copies=3))
     # The first transaction creates the topic of transaction states, which needs all three nodes.
     asyncio.run(send(kafka_cluster.address, topic, commit=False))
@@ -136,7 +136,7 @@ def server(request: pytest.FixtureRequest) -> RealServer:
     return found
 
 
-def test_a_paused_server_goes_on_where_it_was(server: RealServer) -> None:
+def test_a_paused_server_resumes(server: RealServer) -> None:
     server.pause()
     server.resume()
     server.start()

@@ -89,7 +89,7 @@ def dying_at(commit: int, when: str) -> type[PipelineLog]:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("commit", range(1, 5))
-def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
+def test_a_recovery_between_two_intents_is_done_once_after_any_crash(
     organised: CustodyOrganisation, commit: int, when: str
 ) -> None:
     """Intents decided with the old share are signed; later ones that carry it are rejected."""
@@ -123,7 +123,7 @@ def test_a_recovery_between_two_intents_is_done_once_whenever_the_process_dies(
     assert len(seen.signed) == 2
 
 
-def test_what_was_asked_for_approved_of_and_done_or_refused_is_committed(
+def test_requests_approvals_and_results_of_recoveries_are_committed(
     organised: CustodyOrganisation,
 ) -> None:
     with life(organised) as pipeline:

@@ -130,7 +130,7 @@ def test_brokers_of_another_authority(here: Secured, tmp_path: Path) -> None:
     all_say(ends, ExitCode.REFUSED, str(other))
 
 
-def test_a_certificate_of_nobody_we_know(here: Secured) -> None:
+def test_a_certificate_of_an_unknown_principal(here: Secured) -> None:
     ends = ended(here, identity=here.kafka.authority.issue(EVE))
     all_say(ends, ExitCode.REFUSED, "its certificate is that of {own}")
 
@@ -141,7 +141,7 @@ def test_a_certificate_of_another_process(here: Secured) -> None:
     all_say(ends, ExitCode.WEAKER, "certificate is that of {own}")
 
 
-def test_a_certificate_that_may_do_everything(here: Secured) -> None:
+def test_a_certificate_of_a_super_user(here: Secured) -> None:
     ends = ended(here, identity=here.kafka.admin)
     all_say(ends, ExitCode.WEAKER, "is not declared", "certificate is that of {own}")
 
@@ -157,7 +157,7 @@ def test_a_missing_topic(here: Secured) -> None:
 
 
 @pytest.mark.parametrize("command", [("services",), ("publish",)], ids=" ".join)
-def test_a_missing_topic_ends_a_command_as_it_ends_a_process(
+def test_a_missing_topic_ends_commands_and_processes_alike(
     here: Secured, command: tuple[str, ...]
 ) -> None:
     with changed(here, lambda _: delete(here, Topic.REGISTRY)):
@@ -205,19 +205,19 @@ async def create(here: Secured, topic: Topic, partitions: int) -> None:
         await admin.create_topics([wanted])
 
 
-def test_a_right_to_read_is_missing(here: Secured) -> None:
+def test_a_missing_read_acl(here: Secured) -> None:
     with without(here, *(right(name, Operation.READ, READ[name]) for name in OWN)):
         ends = ended(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} READ on topic", "is missing")
 
 
-def test_a_right_to_write_is_missing(here: Secured) -> None:
+def test_a_missing_write_acl(here: Secured) -> None:
     with without(here, *(right(name, Operation.WRITE, WRITTEN[name]) for name in OWN)):
         ends = ended(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "sixgate topics apply --acls")
 
 
-def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
+def test_a_missing_acl_on_a_group_or_transactional_id(here: Secured) -> None:
     """ACLs on the gates' group and the signer's transactional id."""
     unseen = {Resource.GROUP, Resource.TRANSACTIONAL_ID}
 
@@ -231,22 +231,20 @@ def test_a_right_that_no_topic_shows_is_missing(here: Secured) -> None:
     all_say(ends, ExitCode.WEAKER, "User:{own}", "sixgate-{name}", "is missing")
 
 
-def test_a_process_may_write_what_it_should_only_read(here: Secured) -> None:
+def test_an_acl_to_write_an_input_topic(here: Secured) -> None:
     with given(here, *(right(name, Operation.WRITE, READ[name]) for name in OWN)):
         ends = ended(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "not declared")
 
 
-def test_somebody_else_may_write_what_is_ours(here: Secured) -> None:
+def test_an_acl_of_another_principal_on_our_topic(here: Secured) -> None:
     acls = [Acl(f"User:{EVE}", Operation.WRITE, Resource.TOPIC, t) for t in WRITTEN.values()]
     with given(here, *acls):
         ends = ended(here)
     all_say(ends, ExitCode.WEAKER, "User:eve WRITE on topic", "not declared")
 
 
-def test_a_broker_that_lets_everybody_do_everything(
-    kafka: Kafka, here: Secured, tmp_path: Path
-) -> None:
+def test_a_broker_without_access_control(kafka: Kafka, here: Secured, tmp_path: Path) -> None:
     file = tmp_path / "open.toml"
     heads = f'key = "{here.folder.path}/keys/ledger-0.pem"\nheads = "{tmp_path}/heads"\n'
     file.write_text(
@@ -270,19 +268,19 @@ def test_a_broker_that_lets_everybody_do_everything(
         assert "authorizer" not in looked.err
 
 
-def test_a_clickhouse_that_is_not_there(here: Secured) -> None:
+def test_an_absent_clickhouse(here: Secured) -> None:
     port = free_port()
     ends = ended(here, "signer", "ledger", clickhouse=port)
     all_say(ends, ExitCode.UNREACHABLE, f"check that a ClickHouse server runs at 127.0.0.1:{port}")
 
 
-def test_a_clickhouse_that_does_not_know_us(here: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clickhouse_that_refuses_our_user(here: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Secured, "password_of", lambda *_: "not this one")
     ends = ended(here, "signer", "ledger")
     all_say(ends, ExitCode.REFUSED, "password")
     assert not any("not this one" in end.err for end in ends.values())
 
 
-def test_an_organisation_that_nobody_published(here: Secured) -> None:
+def test_an_unpublished_organisation(here: Secured) -> None:
     ends = ended(here, "registrar", "gates", "signer")
     all_say(ends, ExitCode.HALTED, "run sixgate publish")

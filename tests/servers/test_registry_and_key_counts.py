@@ -35,12 +35,12 @@ def load(pipeline: Pipeline, **more: int) -> None:
     operations.load(records, vault, slot.model_copy(update=update))
 
 
-def test_what_the_signer_saw_is_loaded(pipeline: Pipeline) -> None:
+def test_equal_counts_are_loaded(pipeline: Pipeline) -> None:
     load(pipeline)
 
 
 @pytest.mark.parametrize("what", ["registry_sequence", "key_count"])
-def test_fewer_than_the_signer_saw_is_rolled_back_and_more_is_damaged(
+def test_lower_counts_are_a_rollback_and_higher_counts_are_damage(
     pipeline: Pipeline, what: str
 ) -> None:
     with pytest.raises(StateRollbackError, match="newer copy"):

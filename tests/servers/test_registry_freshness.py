@@ -25,7 +25,7 @@ HEADS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("changes", "because"), HEADS.values(), ids=HEADS)
-def test_no_key_is_made_before_the_head_is_reached(
+def test_no_key_is_made_before_the_registry_head_is_reached(
     folder: Folder, changes: dict[str, Any], because: str
 ) -> None:
     pipeline = open_pipeline(folder)
@@ -59,7 +59,7 @@ def _head(folder: Folder, registry: list[Record], changes: dict[str, Any]) -> Re
     return RegistryHead(**(terms | changes))
 
 
-def test_a_registrar_without_its_key_says_how_to_make_one(folder: Folder) -> None:
+def test_a_registrar_without_its_key_names_the_command_that_makes_one(folder: Folder) -> None:
     folder.key(REGISTRAR).unlink()
     with pytest.raises(FolderError, match=f"services add {REGISTRAR}"):
         RegistrarProcess(Settings(data=folder.path))

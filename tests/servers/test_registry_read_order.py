@@ -62,7 +62,7 @@ def ends(pipeline: Pipeline) -> list[str]:
     return [orjson.loads(value).get("reason", "signed") for value in outcomes]
 
 
-def test_an_agent_registered_behind_a_flood_is_known_to_the_intent_behind_it(
+def test_an_agent_registered_after_a_flood_is_known_to_a_later_intent(
     pipeline: Pipeline, late: Producer
 ) -> None:
     append(pipeline, Topic.REGISTRY, *FLOOD, registered(pipeline, agent_entry(late.signer)))
@@ -70,7 +70,7 @@ def test_an_agent_registered_behind_a_flood_is_known_to_the_intent_behind_it(
     assert ends(pipeline) == ["signed"]
 
 
-def test_a_key_ordered_behind_a_flood_is_there_for_the_intent_behind_it(
+def test_a_key_ordered_after_a_flood_exists_for_a_later_intent(
     pipeline: Pipeline, late: Producer
 ) -> None:
     paths = (KEY_PATH, "keys/second")
@@ -106,7 +106,7 @@ class BusyInbox(SqliteLog):
 
 
 @pytest.mark.parametrize("after", [Topic.REGISTRY, Topic.KEY_REQUESTS, Topic.SUBMITTED])
-def test_what_is_appended_while_a_batch_is_read_is_not_judged_before_what_it_relies_on(
+def test_an_intent_appended_during_a_read_is_not_decided_before_its_records(
     pipeline: Pipeline, after: Topic
 ) -> None:
     inbox = BusyInbox(pipeline.folder.inbox, pipeline.folder.trust().partitions)

@@ -24,7 +24,7 @@ REGISTRY = (Topic.REGISTRY, 0)
 ANSWER_MS_MAX = 4_000  # like REQUEST_MS_MAX, but shorter
 
 
-def test_who_was_frozen_for_longer_than_it_waits_asks_again_where_a_topic_ends(
+def test_a_process_frozen_beyond_its_timeout_retries_the_request_for_a_topics_end(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the freeze the timeout has expired before it reads the waiting response."""
@@ -51,7 +51,7 @@ async def end_asked_by_the_frozen(
         return (await asking)[broker.names.at(*REGISTRY)]
 
 
-def test_a_broker_that_says_nothing_is_not_taken_for_one_without_the_topic(
+def test_a_silent_broker_is_not_reported_as_a_missing_topic(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A supervisor restarts processes that found no server, and no others."""

@@ -27,7 +27,7 @@ def submit(scaled: Scaled, *values: bytes) -> None:
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, value) for value in values])
 
 
-def test_each_life_is_on_record_with_the_first_outcome_that_names_it(
+def test_each_boot_is_recorded_with_the_first_outcome_that_names_it(
     scaled: Scaled, trader: Producer
 ) -> None:
     for name in ("signer", "gates"):
@@ -49,9 +49,7 @@ def test_each_life_is_on_record_with_the_first_outcome_that_names_it(
     assert [boot["id"] for boot in found.boots] == [named[0], named[2]]
 
 
-def test_a_signer_whose_place_was_taken_names_no_life_of_its_own(
-    scaled: Scaled, trader: Producer
-) -> None:
+def test_a_fenced_signer_publishes_no_boot(scaled: Scaled, trader: Producer) -> None:
     for name in ("signer", "gates"):
         scaled.start(name)
         scaled.await_ready(name)

@@ -39,7 +39,7 @@ def scaled(tmp_path_factory: pytest.TempPathFactory, trader: Producer) -> Iterat
         yield scaled
 
 
-def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader: Producer) -> None:
+def test_metrics_equal_the_decisions_times_and_rows(scaled: Scaled, trader: Producer) -> None:
     unseen = trader.signed("unseen")
     scaled.send([Outgoing(Topic.DECIDED, ACCOUNT, without_verdicts(unseen))])
     scaled.settle(lambda found: len(found.outcomes) == 1)
@@ -65,7 +65,7 @@ def test_decisions_times_and_rows_are_those_that_happened(scaled: Scaled, trader
     assert scaled.metrics("ledger")["sixgate_ledger_rows_total"] == {(): kept(scaled)}
 
 
-def test_nobody_waits_for_the_markers_of_transactions(scaled: Scaled, trader: Producer) -> None:
+def test_transaction_markers_do_not_count_as_lag(scaled: Scaled, trader: Producer) -> None:
     """Markers take offsets but are never delivered; counted as lag they would look like a stall."""
     broker, value = scaled.broker, trader.signed("in-transactions")
     topic = broker.names.of(Topic.SUBMITTED)

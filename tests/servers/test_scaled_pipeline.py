@@ -38,7 +38,9 @@ def reasons(found: TopicContents) -> list[str]:
     return [outcome.get("reason", "signed") for outcome in found.outcomes]
 
 
-def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader: Producer) -> None:
+def test_good_intents_are_signed_and_every_other_input_ends(
+    scaled: Scaled, trader: Producer
+) -> None:
     good = trader.signed("good")
     forged = Producer(Ed25519Signer("trader", secrets.token_bytes(32))).signed("forged")
     submit(scaled, good, trader.signed("no", to=STRANGER), forged, b"garbage", good)
@@ -66,7 +68,7 @@ def test_what_is_good_is_signed_and_everything_else_ends(scaled: Scaled, trader:
     assert events(scaled, "gates")[-1] == "process.stopped"
 
 
-def test_a_daily_limit_of_twenty_units_lets_exactly_twenty_through(
+def test_a_daily_limit_of_twenty_units_allows_exactly_twenty(
     scaled: Scaled, trader: Producer
 ) -> None:
     """Two signers of one slot: the older one resumes after the newer one has signed."""
@@ -102,7 +104,7 @@ def test_an_agent_registered_a_moment_ago_is_known_everywhere(
     assert reasons(found) == ["signed", "signed"]
 
 
-def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
+def test_records_that_bypass_the_gates_get_no_signature_against_the_rules(
     scaled: Scaled, trader: Producer
 ) -> None:
     """A writer to every topic can send clearances to the signer, which decides itself."""
@@ -117,7 +119,7 @@ def test_records_that_never_passed_a_gate_get_no_signature_against_the_rules(
     assert sorted(reasons(found)) == ["recipient_not_allowed", "signed"]
 
 
-def test_what_somebody_else_reads_meanwhile_is_known_as_well(scaled: Scaled) -> None:
+def test_records_read_by_the_background_reader_are_known(scaled: Scaled) -> None:
     """A background reader follows the registry, so the gate's own read may find nothing new."""
     late = Producer(Ed25519Signer("late", secrets.token_bytes(32)))
     trust, sent = scaled.folder.trust(), list[Outgoing]()

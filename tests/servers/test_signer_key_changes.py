@@ -114,9 +114,7 @@ def submit(node: Any, intent: bytes) -> list[dict[str, Any]]:
     return list(node.submit([record], wait=True))[1:]
 
 
-def test_what_a_signer_decided_with_an_older_key_is_still_proven(
-    folder: Folder, trader: Producer
-) -> None:
+def test_outcomes_signed_with_an_older_key_still_verify(folder: Folder, trader: Producer) -> None:
     intent = trader.signed("a")
     with connect(folder.path) as node:
         [first] = submit(node, intent)
@@ -134,7 +132,7 @@ def test_what_a_signer_decided_with_an_older_key_is_still_proven(
         assert (found["outcomes"], found["forged"]) == (2, 0)
 
 
-def test_what_a_former_key_says_of_the_future_halts_no_start(
+def test_an_outcome_forged_with_a_revoked_key_halts_no_start(
     folder: Folder, trader: Producer
 ) -> None:
     """The ledger keeps it for ever, so otherwise every start would halt."""
@@ -159,7 +157,7 @@ def test_what_a_former_key_says_of_the_future_halts_no_start(
         assert third["result"]["sequence"] == 3
 
 
-def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folder) -> None:
+def test_an_order_contains_the_registry_sequence_at_its_time(folder: Folder) -> None:
     """So an event of a revoked key for a later order is recognised as a thief's."""
     with connect(folder.path) as node:
         admin = operator.Admin(node, folder.admin(), wall_ms())
@@ -172,7 +170,7 @@ def test_an_order_says_how_far_the_registry_went_when_it_was_given(folder: Folde
     assert [order["registry_sequence"] for order in orders] == [known, known]
 
 
-def test_what_was_pinned_under_an_older_key_is_not_signed_with_one_that_nobody_registered(
+def test_a_pinned_outcome_is_not_signed_with_an_unregistered_key(
     folder: Folder, trader: Producer
 ) -> None:
     run_once(folder)
@@ -182,7 +180,7 @@ def test_what_was_pinned_under_an_older_key_is_not_signed_with_one_that_nobody_r
         open_pipeline(folder)
 
 
-def test_what_was_pinned_is_not_signed_by_a_signer_that_was_taken_back_while_it_was_down(
+def test_a_pinned_outcome_is_not_signed_by_a_signer_revoked_while_it_was_down(
     folder: Folder, trader: Producer
 ) -> None:
     run_once(folder)
@@ -196,7 +194,7 @@ def test_what_was_pinned_is_not_signed_by_a_signer_that_was_taken_back_while_it_
     assert ends(open_pipeline(folder).committed) == ["signed"]
 
 
-def test_what_was_pinned_is_signed_whatever_else_was_taken_back(
+def test_a_pinned_outcome_is_signed_whatever_else_was_revoked(
     folder: Folder, trader: Producer
 ) -> None:
     run_once(folder)
@@ -209,7 +207,7 @@ def test_what_was_pinned_is_signed_whatever_else_was_taken_back(
 
 
 @pytest.mark.parametrize("idle", [True, False])
-def test_a_signer_with_a_key_that_nobody_registered_halts(
+def test_a_signer_with_an_unregistered_key_halts(
     folder: Folder, trader: Producer, *, idle: bool
 ) -> None:
     pipeline = open_pipeline(folder)
@@ -235,7 +233,7 @@ class TestAnIdleSignerOnKafka:
             assert word in log
         assert len(scaled.audit()) == before
 
-    def test_whose_key_nobody_registered(self, scaled: Scaled) -> None:
+    def test_with_an_unregistered_key(self, scaled: Scaled) -> None:
         scaled.start("signer")
         scaled.await_ready("signer")
         scaled.stop("signer")
@@ -245,7 +243,7 @@ class TestAnIdleSignerOnKafka:
         scaled.start("signer")
         scaled.await_ready("signer")
 
-    def test_that_was_taken_from_the_registry(self, scaled: Scaled) -> None:
+    def test_that_was_revoked(self, scaled: Scaled) -> None:
         scaled.start("signer")
         scaled.await_ready("signer")
         scaled.stop("signer")
@@ -283,7 +281,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
         """Return every outcome ever sent, committed or not."""
         return on_kafka(scaled.broker, "read_uncommitted")(Topic.OUTCOMES)
 
-    def test_and_was_taken_back_meanwhile_signs_nothing(self, charged: Scaled) -> None:
+    def test_and_was_revoked_meanwhile_signs_nothing(self, charged: Scaled) -> None:
         charged.register(signer_set(charged.folder, active=False))
         assert charged.ends("signer") == ExitCode.HALTED, charged.log("signer")
         assert "as an active signer" in charged.log("signer")
@@ -293,7 +291,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
         charged.settle(all_ended)
         assert len(check(on_kafka(charged.broker), settled=True).signed) == 1
 
-    def test_signs_what_it_charged_whatever_else_was_taken_back(
+    def test_signs_what_it_charged_whatever_else_was_revoked(
         self, charged: Scaled, trader: Producer
     ) -> None:
         for entry in withdrawn(trader):

@@ -84,7 +84,7 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
     assert set(codes(answers)) == {"succeeded"}
 
 
-def test_a_large_genesis_is_loaded_before_a_calls_time_begins() -> None:
+def test_loading_a_large_genesis_does_not_count_to_a_calls_timeout() -> None:
     funded = {f"0x{number:040x}": ETHER for number in range(10**9, 10**9 + 80_000)}
     start = parse_genesis(example_genesis(1, {ALICE: ETHER, **funded}))
     limits = PoolLimits(timeout_ms=1_000, start_timeout_ms=60_000)
@@ -111,7 +111,9 @@ def test_a_chain_without_genesis_does_not_hurt_the_others(pool: SimulatorPool) -
     assert codes(answers) == ["no_simulator", "succeeded"]
 
 
-def test_an_infinite_loop_is_killed_at_its_bound_and_the_pool_goes_on(hasty: SimulatorPool) -> None:
+def test_an_infinite_loop_is_killed_at_its_timeout_and_the_pool_continues(
+    hasty: SimulatorPool,
+) -> None:
     hasty.run([TRANSFER] * 2, DEADLINE_MS)
     before, started_s = children(), time.monotonic()
 
@@ -143,7 +145,7 @@ def test_a_memory_bomb_ends_its_worker_and_nothing_else(pool: SimulatorPool) -> 
     assert codes(pool.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]
 
 
-def test_two_mebibytes_of_calldata_pass_the_pipe_and_a_byte_more_is_no_call() -> None:
+def test_two_mebibytes_of_calldata_are_accepted_and_one_byte_more_is_not() -> None:
     biggest = call(BOB, data=bytes(DATA_BYTES_MAX), gas_limit=60_000_000)
     with SimulatorPool([genesis()], PoolLimits(timeout_ms=5_000)) as pool:
         answers = pool.run([biggest, biggest, TRANSFER], DEADLINE_MS)
@@ -173,7 +175,7 @@ def test_state_does_not_leak_between_simulations(pool: SimulatorPool) -> None:
     assert len(set(answers[::2])) == len(set(answers[1::2])) == 1
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_a_call_costs_that_call_only() -> None:
+def test_a_worker_killed_during_a_call_fails_that_call_only() -> None:
     with SimulatorPool([HOSTILE], PoolLimits(workers_max=1, timeout_ms=10_000)) as pool:
         pool.run([TRANSFER], DEADLINE_MS)
         (worker,) = children()
@@ -185,7 +187,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_call_costs_that_call_only() 
     assert "SIGKILL" in answers[0].detail
 
 
-def test_a_worker_that_dies_while_idle_costs_nothing(pool: SimulatorPool) -> None:
+def test_a_worker_that_dies_while_idle_fails_no_call(pool: SimulatorPool) -> None:
     pool.run([TRANSFER] * 2, DEADLINE_MS)
     workers = children()
     for worker in workers:
@@ -195,7 +197,7 @@ def test_a_worker_that_dies_while_idle_costs_nothing(pool: SimulatorPool) -> Non
     assert codes(pool.run([TRANSFER] * 2, DEADLINE_MS)) == ["succeeded"] * 2
 
 
-def test_a_worker_that_is_stopped_is_replaced_at_its_bound() -> None:
+def test_a_stopped_worker_is_replaced_after_its_timeout() -> None:
     biggest = call(BOB, data=bytes(DATA_BYTES_MAX), gas_limit=ENDLESS_GAS)
     with SimulatorPool([HOSTILE], PoolLimits(workers_max=1, timeout_ms=2_000)) as pool:
         pool.run([TRANSFER], DEADLINE_MS)
@@ -225,7 +227,7 @@ def test_one_accounts_slow_calls_do_not_starve_another() -> None:
     assert codes(answers[20:]) == ["succeeded"] * 20
 
 
-def test_the_deadline_bounds_the_batch_whatever_its_calls_may_take() -> None:
+def test_the_deadline_bounds_the_whole_batch() -> None:
     with SimulatorPool([HOSTILE], PoolLimits(workers_max=2, timeout_ms=60_000)) as pool:
         pool.run([TRANSFER] * 2, DEADLINE_MS)
         started_s = time.monotonic()
@@ -235,7 +237,7 @@ def test_the_deadline_bounds_the_batch_whatever_its_calls_may_take() -> None:
     assert codes(answers) == ["simulation_timeout"] * 50
 
 
-def test_new_geneses_hold_from_the_next_call_on(pool: SimulatorPool) -> None:
+def test_new_geneses_apply_from_the_next_call(pool: SimulatorPool) -> None:
     assert codes(pool.run([call(BOB, value_wei=101 * ETHER)], DEADLINE_MS)) == ["failed"]
     old = children()
 
@@ -246,7 +248,7 @@ def test_new_geneses_hold_from_the_next_call_on(pool: SimulatorPool) -> None:
     assert not children() & old
 
 
-def test_an_account_whose_calls_never_end_takes_the_pool_from_nobody_behind_a_breaker(
+def test_a_circuit_breaker_protects_the_pool_from_endless_calls_of_one_account(
     hasty: SimulatorPool,
 ) -> None:
     guarded = GuardedSimulator(hasty, boot_ms, BreakerLimits(failed_count_max=2))
@@ -255,7 +257,7 @@ def test_an_account_whose_calls_never_end_takes_the_pool_from_nobody_behind_a_br
     assert codes(guarded.run([TRANSFER], DEADLINE_MS)) == ["succeeded"]
 
 
-def test_workers_that_cannot_start_are_not_started_again_for_every_call() -> None:
+def test_workers_that_cannot_start_are_not_restarted_for_every_call() -> None:
     without_memory = PoolLimits(memory_bytes_max=1 << 20)
     with SimulatorPool([HOSTILE], without_memory) as pool:
         guarded = GuardedSimulator(pool, boot_ms, BreakerLimits(failed_count_max=2, open_ms=10**9))

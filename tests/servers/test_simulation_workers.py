@@ -42,7 +42,7 @@ def pool() -> Iterator[SimulatorPool]:
         yield pool
 
 
-def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
+def test_a_closed_pool_raises_and_leaves_no_process() -> None:
     pool = SimulatorPool([HOSTILE], UNHURRIED)
     pool.run([TRANSFER] * 2, DEADLINE_MS)
 
@@ -56,7 +56,7 @@ def test_a_closed_pool_says_so_and_leaves_no_process() -> None:
         pool.reload([HOSTILE])
 
 
-def test_an_interrupt_during_a_run_leaves_no_answer_to_the_wrong_call() -> None:
+def test_after_an_interrupt_no_call_gets_the_answer_of_another() -> None:
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
@@ -74,7 +74,7 @@ def test_an_interrupt_during_a_run_leaves_no_answer_to_the_wrong_call() -> None:
         signal.signal(signal.SIGUSR1, previous)
 
 
-def test_workers_that_cannot_start_are_an_answer_and_not_a_hang() -> None:
+def test_workers_that_cannot_start_give_an_error_without_hanging() -> None:
     limits = PoolLimits(memory_bytes_max=16 * 1024 * 1024)  # less memory than an interpreter needs
     with SimulatorPool([HOSTILE], limits) as pool:
         answers = pool.run([TRANSFER] * 3, DEADLINE_MS)
@@ -84,7 +84,7 @@ def test_workers_that_cannot_start_are_an_answer_and_not_a_hang() -> None:
         assert answers[0].detail.startswith("No worker could be started: ")
 
 
-def test_an_interpreter_that_is_gone_is_an_answer_too(
+def test_a_missing_interpreter_gives_an_error(
     pool: SimulatorPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -117,7 +117,7 @@ def _impostor(folder: Path, behaviour: str) -> str:
     ["frame(b'{}')", "frame(bytes(1000))", "b'\\xff' * 1000"],
     ids=["empty", "zeros", "endless"],
 )
-def test_a_worker_that_talks_nonsense_is_not_believed(
+def test_malformed_answers_of_a_worker_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     lies = (
@@ -130,7 +130,7 @@ def test_a_worker_that_talks_nonsense_is_not_believed(
     assert codes(answers) == ["simulation_failed"]
 
 
-def test_a_worker_that_never_gets_ready_is_not_waited_for_for_ever(
+def test_a_worker_that_never_gets_ready_times_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", _impostor(tmp_path, ""))
@@ -195,7 +195,7 @@ def test_a_worker_inherits_no_secret_and_no_open_file(
     assert "vault" not in files
 
 
-def test_a_worker_that_remembers_too_many_addresses_is_replaced_unnoticed() -> None:
+def test_a_worker_with_too_many_cached_addresses_is_replaced_without_an_error() -> None:
     # From the number in calldata on, look at the balance of one address after the other
     # (ADD 1, DUP1, BALANCE, POP) until less than 10,000 gas are left.
     look_around = bytes.fromhex("5f35 5b 6001 01 80 31 50 612710 5a 11 6002 57 00")

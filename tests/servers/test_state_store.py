@@ -94,7 +94,7 @@ def live(
     return StateWrite(key, value, pending, until)
 
 
-def test_nothing_is_there_at_first(opened: Opened) -> None:
+def test_a_new_store_is_empty(opened: Opened) -> None:
     store = opened.store
     assert store.get(ONE) is None
     assert list(store.live_of("treasury")) == []
@@ -102,7 +102,7 @@ def test_nothing_is_there_at_first(opened: Opened) -> None:
     assert list(store.forgettable("treasury", 2**53, 9)) == []
 
 
-def test_what_was_committed_is_read_at_once_and_after_a_restart(opened: Opened) -> None:
+def test_committed_records_are_read_at_once_and_after_a_restart(opened: Opened) -> None:
     value = bytes(range(256)) * 40
     opened.commit([live(ONE, value), StateWrite(HEAD, b"h"), StateWrite(SLOT_KEY, b"s")])
     for store in (opened.store, opened.reopened()):
@@ -110,7 +110,7 @@ def test_what_was_committed_is_read_at_once_and_after_a_restart(opened: Opened) 
         assert store.get(TWO) is None
 
 
-def test_a_later_write_replaces_and_a_removal_removes(opened: Opened) -> None:
+def test_a_later_write_replaces_and_a_removal_deletes(opened: Opened) -> None:
     opened.commit([live(ONE, b"old"), live(TWO, b"two")])
     opened.commit([live(ONE, b"new"), StateWrite(TWO, None)])
     for store in (opened.store, opened.reopened()):
@@ -128,7 +128,7 @@ def test_an_account_s_live_records_are_its_own_and_all_of_them(opened: Opened) -
     assert dict(opened.store.live_of("t%")) == {near[2]: b"v"}
 
 
-def test_an_account_is_pending_as_long_as_one_record_is(opened: Opened) -> None:
+def test_an_account_is_pending_while_one_of_its_records_is(opened: Opened) -> None:
     opened.commit([live(ONE, pending=True), live(TWO, pending=True), live(OPS)])
     assert list(opened.store.pending_accounts()) == ["treasury"]
     opened.commit([live(ONE)])
@@ -138,12 +138,12 @@ def test_an_account_is_pending_as_long_as_one_record_is(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(("until", "goes"), [(99, True), (100, False), (101, False)])
-def test_only_what_is_past_may_be_forgotten(opened: Opened, until: int, *, goes: bool) -> None:
+def test_only_expired_records_can_be_forgotten(opened: Opened, until: int, *, goes: bool) -> None:
     opened.commit([live(ONE, until=until), live(OPS, until=0), StateWrite(HEAD, b"h")])
     assert list(opened.store.forgettable("treasury", 100, 9)) == ([ONE] if goes else [])
 
 
-def test_nothing_pending_is_forgotten_and_no_more_than_asked_for(opened: Opened) -> None:
+def test_pending_records_are_not_forgotten_and_the_count_is_bounded(opened: Opened) -> None:
     keys = [StateKey("treasury", "live", f"0x{n:02x}") for n in range(10)]
     opened.commit([live(key, until=1, pending=n < 5) for n, key in enumerate(keys)])
     found = opened.store.forgettable("treasury", 100, 3)
@@ -161,7 +161,7 @@ def test_records_may_be_read_while_others_are_written(opened: Opened) -> None:
     assert seen == [b"v!", b"v!"]
 
 
-def test_a_signer_s_whole_life_fits_the_store(opened: Opened) -> None:
+def test_a_signers_whole_history_works_with_the_store(opened: Opened) -> None:
     """Sign, forget, restart: the loaded state passes every check."""
     _, registry = registered()
     memory = Memory(opened.store, SEALER, SLOT)

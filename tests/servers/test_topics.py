@@ -60,7 +60,7 @@ def test_a_plan_on_an_empty_broker_names_every_topic_and_makes_none(broker: Brok
     assert topics(broker, "verify").code == ExitCode.WEAKER
 
 
-def test_a_topic_in_the_way_stops_everything_before_anything_is_made(broker: Broker) -> None:
+def test_a_conflicting_topic_stops_apply_before_it_creates_anything(broker: Broker) -> None:
     asyncio.run(create(broker, Topic.VAULT, PARTITIONS + 1))
     refused = topics(broker, "apply")
     assert refused.code == ExitCode.WEAKER
@@ -69,9 +69,7 @@ def test_a_topic_in_the_way_stops_everything_before_anything_is_made(broker: Bro
     asyncio.run(delete_topics(broker, Topic.VAULT))
 
 
-def test_what_was_applied_verifies_and_applying_again_changes_nothing(
-    kafka: Kafka, broker: Broker
-) -> None:
+def test_applied_topics_verify_and_apply_is_idempotent(kafka: Kafka, broker: Broker) -> None:
     assert topics(broker, "apply").code == ExitCode.OK
     assert topics(broker, "verify").code == ExitCode.OK
     assert topics(broker, "apply").out == ""
@@ -79,7 +77,7 @@ def test_what_was_applied_verifies_and_applying_again_changes_nothing(
     assert topics(broker, "verify").code == ExitCode.OK
 
 
-def test_a_weakened_topic_is_named_and_mended_and_the_operators_own_settings_stay(
+def test_a_weakened_topic_is_named_and_repaired_and_other_settings_stay(
     broker: Broker,
 ) -> None:
     assert topics(broker, "apply").code == ExitCode.OK
@@ -107,13 +105,13 @@ def test_another_partition_count_is_never_changed(broker: Broker) -> None:
     assert topics(broker, "verify").code == ExitCode.OK
 
 
-def test_a_broker_without_an_authorizer_has_no_rights_to_verify(broker: Broker) -> None:
+def test_a_broker_without_an_authorizer_has_no_acls_to_verify(broker: Broker) -> None:
     refused = CLI.run("topics", "verify", "--acls", "--kafka", broker.servers)
     assert refused.code == ExitCode.WEAKER
     assert "authorizer.class.name" in refused.sentence
 
 
-def test_nobody_at_the_address_is_one_sentence() -> None:
+def test_an_absent_broker_is_reported_in_one_sentence() -> None:
     refused = CLI.run("topics", "plan", "--kafka", "127.0.0.1:9", "--partitions", "1")
     assert refused.code == ExitCode.UNREACHABLE
     assert len(refused.err.splitlines()) == 1

@@ -60,7 +60,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Member]]:
         yield found
 
 
-def test_both_sign_at_once_and_neither_fences_the_other(members: list[Member]) -> None:
+def test_both_sign_at_the_same_time_and_neither_fences_the_other(members: list[Member]) -> None:
     for member in members:
         member.submit("first")
     for member in members:

@@ -39,7 +39,7 @@ def replaced(body: bytes, old: bytes, new: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("change", [older, unknown])
-def test_they_end_as_events_and_everything_else_goes_on(
+def test_unknown_records_become_events_and_later_records_are_processed(
     scaled_with_ledger: Scaled, trader: Producer, change: Change
 ) -> None:
     scaled = scaled_with_ledger

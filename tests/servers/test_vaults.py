@@ -76,7 +76,7 @@ def test_a_version_is_stored_once_and_the_next_one_follows(served: tuple[Api, Fo
     assert found == [("db", 1), ("db", 2), ("token", 1)]
 
 
-def test_a_client_gets_its_share_sealed_for_it(served: tuple[Api, Folder]) -> None:
+def test_a_client_gets_its_share_sealed_to_its_key(served: tuple[Api, Folder]) -> None:
     key = f"0x{HpkeKey(secrets.token_bytes(32)).public_key.hex()}"
     made = store(admin(served), SPLIT, NewSecret("cold", 1, "note", b"value", key))
     assert made["client_share"]
@@ -84,7 +84,9 @@ def test_a_client_gets_its_share_sealed_for_it(served: tuple[Api, Folder]) -> No
         store(admin(served), SPLIT, NewSecret("other", 1, "note", b"value"))
 
 
-def test_who_may_not_order_is_told_why_and_nothing_is_stored(served: tuple[Api, Folder]) -> None:
+def test_an_unauthorised_order_is_refused_with_a_reason_and_stores_nothing(
+    served: tuple[Api, Folder],
+) -> None:
     api = served[0]
     agent = Orderer(api, TRADER, wall_ms(), "trader")
     stranger = Orderer(api, Ed25519Signer("admin-0", secrets.token_bytes(32)), wall_ms())
@@ -95,7 +97,7 @@ def test_who_may_not_order_is_told_why_and_nothing_is_stored(served: tuple[Api, 
     assert "mine" not in [one["path"] for one in api.vault(*MAIN)["secrets"]]
 
 
-def test_a_vaults_new_key_comes_to_every_version(served: tuple[Api, Folder]) -> None:
+def test_a_vaults_new_key_rewraps_every_version(served: tuple[Api, Folder]) -> None:
     by = admin(served)
     store(by, MAIN, NewSecret("turned", 1, "note", b"value"))
     assert by.api.vault(*MAIN)["key_changes"] == 0
@@ -108,7 +110,9 @@ def test_a_vaults_new_key_comes_to_every_version(served: tuple[Api, Folder]) -> 
     assert caught.value.code == "vault_refused"
 
 
-def test_a_granted_agent_reads_and_others_are_refused_by_name(served: tuple[Api, Folder]) -> None:
+def test_a_granted_agent_reads_and_others_are_refused_with_a_code(
+    served: tuple[Api, Folder],
+) -> None:
     api, folder = served
     store(admin(served), MAIN, NewSecret("prod/db", 1, "password", b"hunter2"))
     granted = Grant(effect="allow", vault="main", paths="prod/*", rights=("read",))
@@ -136,7 +140,7 @@ def test_a_granted_agent_reads_and_others_are_refused_by_name(served: tuple[Api,
         reader.ask("get", "main", "prod/db")
 
 
-def test_a_clients_share_opens_through_whoever_serves_secrets(served: tuple[Api, Folder]) -> None:
+def test_a_client_share_opens_through_the_serving_process(served: tuple[Api, Folder]) -> None:
     api, folder = served
     client = HpkeKey(secrets.token_bytes(32))
     key = f"0x{client.public_key.hex()}"
@@ -170,7 +174,7 @@ def settings_of(scaled: Scaled) -> Settings:
     return load_settings(file)
 
 
-def test_a_topic_that_was_lost_on_kafka_is_put_back_and_nothing_goes_back(tmp_path: Path) -> None:
+def test_a_lost_vault_topic_is_restored_without_a_rollback(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "data", [TRADER])
     with connect(folder.path) as api:
         by = Orderer(founded(api, folder), folder.admin(), wall_ms())

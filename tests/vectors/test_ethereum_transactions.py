@@ -79,7 +79,7 @@ def test_eth_account_typed_transactions_match(capsys: pytest.CaptureFixture[str]
         assert decode_signed(raw) == (expected, signature)
         encoding = encode(expected)
         assert encoding.signed(signature) == raw
-        # eth-account calls the digest that is signed the hash of the transaction.
+        # In eth-account the signed digest is called the transaction's hash.
         assert encoding.signing_hash() == bytes_of(case["expected_hash"])
         assert len(sender(raw)) == 20
     assert {case["expected_type"] for case in cases} == set(EXPECTED_TYPES)

@@ -80,7 +80,7 @@ def test_both_libraries_sign_the_same_authorizations(
     report_cases(capsys, f"fresh authorizations, seed {seed}: {len(cases)} of {len(cases)} match")
 
 
-def test_the_libraries_are_pinned_by_hashes_and_no_addresses() -> None:
+def test_the_libraries_are_pinned_by_hashes_without_addresses() -> None:
     packages = json.loads((GENERATORS / "package-lock.json").read_bytes())["packages"]
     assert all("integrity" in package for name, package in packages.items() if name)
     assert not any("resolved" in package for package in packages.values())

@@ -30,7 +30,7 @@ DAY_MS = 86_400_000
 AWS = "CN=cc-us-east-2.amazonaws.com"
 DEBUG = "milan-v2-debug"
 TRUSTEE = "confidential-containers-trustee"
-# All that the vectors' old firmware and other clouds need, and nothing beyond.
+# Exactly the exceptions that the vectors' old firmware and other clouds need.
 LENIENT = VerificationPolicy(
     versions=(2, 3, 5),
     signing_keys=tuple(SigningKey),
@@ -72,7 +72,9 @@ def month_after(vector: dict[str, Any]) -> int:
     return int(since.timestamp() * 1000) + 30 * DAY_MS
 
 
-def test_every_report_of_the_manifest_gives_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_report_of_the_manifest_gives_its_expected_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     vectors = manifest()["vectors"]
     for vector in vectors:
         if vector["id"] == DEBUG:
@@ -111,7 +113,7 @@ def agrees(found: Verified, vector: dict[str, Any]) -> None:
 def test_production_accepts_no_old_version_and_no_foreign_key(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The defaults, but any measurement, and no revocation list, as none is published."""
+    """The default policy with any measurement and no revocation list, as none is published."""
     policy = VerificationPolicy(measurements="any", crl="optional")
     found = {}
     for vector in manifest()["vectors"]:
@@ -184,7 +186,7 @@ def test_leaves_without_a_report_lead_to_their_root(leaf: str, generation: Gener
 
 
 @pytest.mark.parametrize("part", ["report", "leaf"])
-def test_every_byte_that_is_flipped_in_a_genuine_one_is_found(
+def test_every_flipped_byte_of_a_genuine_report_is_detected(
     part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vector = by_id("milan-v3-azure-a")
@@ -201,7 +203,7 @@ def test_every_byte_that_is_flipped_in_a_genuine_one_is_found(
 
 
 @pytest.mark.parametrize("flip", [(40, "leaf"), (21, "report")])
-def test_what_others_change_in_their_tests_is_refused_here_too(flip: tuple[int, str]) -> None:
+def test_the_changes_in_other_projects_tests_are_refused_here_too(flip: tuple[int, str]) -> None:
     at, part = flip
     vector = by_id("milan-v2")
     evidence = real_evidence(vector)

@@ -67,20 +67,20 @@ def test_the_field_is_the_published_one() -> None:
             assert operation(left, right) == result
 
 
-def test_what_vault_refuses_to_split_is_refused() -> None:
+def test_inputs_that_vault_refuses_to_split_are_refused() -> None:
     for case in published()["split_errors"]["cases"]:
         secret = case.get("secret", "test").encode()
         with pytest.raises(ValueError):  # noqa: PT011 - one of two sentences
             split(secret, case["parts"], case["threshold"], secrets.token_bytes)
 
 
-def test_what_vault_refuses_to_combine_is_refused() -> None:
+def test_inputs_that_vault_refuses_to_combine_are_refused() -> None:
     for case in published()["combine_errors"]:
         with pytest.raises(SharesMismatchError):
             combine([ours(part.encode()) for part in case["parts"]])
 
 
-def test_pyshamir_combines_what_is_split_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pyshamir_combines_our_shares(capsys: pytest.CaptureFixture[str]) -> None:
     done = 0
     for shares, threshold in SIZES:
         secret = secrets.token_bytes(32)
@@ -92,7 +92,7 @@ def test_pyshamir_combines_what_is_split_here(capsys: pytest.CaptureFixture[str]
     report_cases(capsys, f"Shamir, combined by pyshamir: {done} of {done} match")
 
 
-def test_what_pyshamir_splits_is_combined_here(capsys: pytest.CaptureFixture[str]) -> None:
+def test_we_combine_pyshamirs_shares(capsys: pytest.CaptureFixture[str]) -> None:
     done = 0
     for shares, threshold in SIZES:
         secret = secrets.token_bytes(32)

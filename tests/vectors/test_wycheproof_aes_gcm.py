@@ -39,7 +39,7 @@ def agrees(case: dict[str, Any]) -> bool:
     return sealed_alike is valid and opened_alike is valid
 
 
-def test_every_case_of_wycheproof_is_sealed_and_opened_as_it_says(
+def test_every_wycheproof_case_seals_and_opens_as_expected(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tried = cases()
