@@ -1,4 +1,4 @@
-"""Access to secrets, attacked: nothing by default, deny wins, and no way around a blocked read."""
+"""Access to secrets: nothing by default, deny overrides allow, blocked reads stay blocked."""
 
 from itertools import product
 from pathlib import Path
@@ -53,7 +53,7 @@ def asks(
     generated: bool = False,
     **changes: Any,
 ) -> AccessReason | None:
-    """Return why alice may not, or None if she may."""
+    """Return the reason why alice is refused, or None."""
     path = changes.pop("path", "prod/db")
     judged = decide(
         Accessor(agent(**changes), grants), Target(vault, path, kind, generated), operation, NOW_MS
@@ -68,7 +68,7 @@ def test_nothing_is_granted_by_default(operation: Operation, kind: SecretKind) -
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_one_deny_outweighs_every_allow(operation: Operation) -> None:
+def test_a_deny_overrides_every_allow(operation: Operation) -> None:
     deny = Grant(effect="deny", vault="main", paths="prod/*", rights=("read", "write", "sign"))
     for grants in ((ALL, deny), (deny, ALL), (ALL, ALL, deny, ALL)):
         assert asks(operation, *grants, vault=MAIN) is not None
@@ -76,7 +76,7 @@ def test_one_deny_outweighs_every_allow(operation: Operation) -> None:
 
 
 @pytest.mark.parametrize(("right", "operation"), list(product(get_args(Right), RIGHTS)))
-def test_a_right_is_good_for_its_operations_alone(right: Right, operation: Operation) -> None:
+def test_a_right_allows_only_its_operations(right: Right, operation: Operation) -> None:
     grant = Grant(effect="allow", vault="main", paths="prod/*", rights=(right,))
     wanted = RIGHTS[operation] == right and right != "sign"
     assert (asks(operation, grant) is None) is wanted
@@ -86,7 +86,7 @@ def test_a_right_is_good_for_its_operations_alone(right: Right, operation: Opera
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
 @pytest.mark.parametrize("generated", [True, False])
 @pytest.mark.parametrize("vault", [MAIN, KEYS])
-def test_with_the_intents_api_on_no_way_leads_to_a_private_key(
+def test_agents_with_the_intents_api_cannot_read_private_keys(
     operation: Operation,
     kind: SecretKind,
     generated: bool,  # noqa: FBT001 - a case
@@ -98,7 +98,7 @@ def test_with_the_intents_api_on_no_way_leads_to_a_private_key(
 
 @pytest.mark.parametrize("operation", VALUES)
 @pytest.mark.parametrize("kind", ["private_key", "ssh_key"])
-def test_with_it_off_a_users_own_key_is_read_where_granted_and_a_generated_one_never(
+def test_agents_without_the_intents_api_read_granted_keys_but_never_generated_ones(
     operation: Operation, kind: SecretKind
 ) -> None:
     off: dict[str, Any] = {"intents_api_enabled": False}
@@ -116,13 +116,13 @@ def test_with_it_off_a_users_own_key_is_read_where_granted_and_a_generated_one_n
         ({"account": "ops"}, AccessReason.VAULT_FOREIGN),
     ],
 )
-def test_an_agent_without_standing_reaches_nothing(
+def test_an_inactive_expired_or_foreign_agent_is_refused(
     operation: Operation, changes: dict[str, Any], reason: AccessReason
 ) -> None:
     assert asks(operation, ALL, vault=KEYS, path=KEY_PATH, **changes) is reason
 
 
-def test_a_list_shows_only_what_something_is_granted_on() -> None:
+def test_a_list_shows_only_granted_paths() -> None:
     signs = Grant(effect="allow", vault="*", paths="keys/*", rights=("sign",))
     assert asks("list", signs, vault=KEYS, path="keys/hot", kind="private_key") is None
     assert asks("list", signs, vault=KEYS, path="wallets/a") is AccessReason.NOT_GRANTED
@@ -142,43 +142,43 @@ grants = st.builds(
 @given(
     st.lists(grants, max_size=5).map(tuple), paths, st.sampled_from(["get", "put"]), st.booleans()
 )
-def test_a_decision_is_what_reading_all_grants_one_by_one_finds(
+def test_decisions_match_a_naive_evaluation_of_all_grants(
     given_: tuple[Grant, ...],
     path: str,
     operation: Operation,
     intents: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
-    said = {
+    matching = {
         grant.effect
         for grant in given_
         if RIGHTS[operation] in grant.rights
         and grant.vault != "other"
         and spelled_out(tuple(grant.paths.split("/")), tuple(path.split("/")))
     }
-    wanted = "deny" not in said and "allow" in said
+    wanted = "deny" not in matching and "allow" in matching
     assert (asks(operation, *given_, path=path, intents_api_enabled=intents) is None) is wanted
 
 
 @given(st.lists(grants, max_size=5).map(tuple), paths, st.booleans())
-def test_signing_is_what_reading_all_grants_one_by_one_finds(
+def test_signing_matches_a_naive_evaluation_of_all_grants(
     given_: tuple[Grant, ...],
     path: str,
     intents: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
-    said = {
+    matching = {
         (grant.effect, right)
         for grant in given_
         for right in grant.rights
         if grant.vault != "other"
         and spelled_out(tuple(grant.paths.split("/")), tuple(path.split("/")))
     }
-    implied = intents and ("allow", "read") in said and ("deny", "read") not in said
-    wanted = ("deny", "sign") not in said and (("allow", "sign") in said or implied)
+    implied = intents and ("allow", "read") in matching and ("deny", "read") not in matching
+    wanted = ("deny", "sign") not in matching and (("allow", "sign") in matching or implied)
     who = agent(intents_api_enabled=intents)
     assert may_sign(who, given_, "main", path) is wanted
 
 
-def test_without_grants_an_agent_signs_with_what_it_always_did() -> None:
+def test_without_grants_key_paths_decide() -> None:
     for named in ((), ("keys/hot",)):
         for path in (KEY_PATH, "keys/hot", "agents/bob/keys/hot"):
             expected = may_use(named, AGENT, path)
@@ -194,9 +194,7 @@ def judged(path: str, *given_: Grant) -> str | None:
     return getattr(found.live.pinned, "reason", None)
 
 
-def test_the_signer_refuses_a_key_that_nothing_grants_and_signs_with_one_that_a_read_implies() -> (
-    None
-):
+def test_a_read_grant_implies_signing_and_no_grant_refuses() -> None:
     assert judged("wallets/a") == Reason.KEY_NOT_GRANTED
     reads = Grant(effect="allow", vault="__agent-keys", paths="wallets/*", rights=("read",))
     assert judged("wallets/a", reads) is None
@@ -204,50 +202,50 @@ def test_the_signer_refuses_a_key_that_nothing_grants_and_signs_with_one_that_a_
     assert judged("wallets/a", elsewhere) == Reason.KEY_NOT_GRANTED
 
 
-def test_a_deny_takes_an_agents_own_key_away() -> None:
+def test_a_deny_revokes_an_agents_own_key() -> None:
     assert judged(KEY_PATH) is None
     deny = Grant(effect="deny", vault="*", paths="agents/**", rights=("sign",))
     assert judged(KEY_PATH, ALL, deny) == Reason.KEY_NOT_GRANTED
 
 
 @pytest.mark.parametrize("paths_", ["", "/a", "a/", "a//b", "../a", "a/..", ".", "a b", "a/" * 9])
-def test_a_glob_that_is_no_path_is_no_grant(paths_: str) -> None:
+def test_an_invalid_glob_is_rejected(paths_: str) -> None:
     with pytest.raises(ValidationError):
         Grant(effect="allow", vault="main", paths=paths_, rights=("read",))
 
 
-def test_grants_come_from_an_admin_and_the_last_record_counts() -> None:
+def test_the_newest_access_record_replaces_all_grants() -> None:
     operator, registry = registered(AccessSet(agent=AGENT, grants=(ALL,)))
     assert registry.access[AGENT] == (ALL,)
     registry.apply(operator.write(AccessSet(agent=AGENT, grants=())))
     assert registry.access[AGENT] == ()
-    nobody = operator.record(AccessSet(agent="nobody", grants=(ALL,)))
-    with pytest.raises(RegistryRecordError, match="nobody"):
-        registry.apply(operator.sealed(nobody))
+    unknown = operator.record(AccessSet(agent="unknown", grants=(ALL,)))
+    with pytest.raises(RegistryRecordError, match="unknown"):
+        registry.apply(operator.sealed(unknown))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("given_", [(), (ALL,)])
-def test_every_use_is_on_record_whether_allowed_or_not(
+def test_every_use_is_recorded_whether_allowed_or_refused(
     operation: Operation, given_: tuple[Grant, ...]
 ) -> None:
     accessor, target = Accessor(agent(), given_), Target(MAIN, "prod/db", "ssh_key", False)  # noqa: FBT003
     access = decide(accessor, target, operation, NOW_MS)
     use = Use("request-1", "acme", MAIN, "prod/db", 3, operation, AGENT, "10.0.0.7", NOW_MS)
-    said = access_record(use, access, (ProviderFailure("aws", Cause.LIED),))
-    record = SecretAccess.decode(said.value)
-    assert said.topic is Topic.AUDIT
+    outgoing = access_record(use, access, (ProviderFailure("aws", Cause.LIED),))
+    record = SecretAccess.decode(outgoing.value)
+    assert outgoing.topic is Topic.AUDIT
     assert record.allowed is isinstance(access, Allowed)
     assert (record.actor, record.client_address, record.at_ms) == (AGENT, "10.0.0.7", NOW_MS)
     assert (record.operation, record.failed) == (operation, ("aws",))
     assert (record.reason is None) is record.allowed
 
 
-def test_every_reason_has_its_meaning() -> None:
+def test_every_reason_has_a_meaning() -> None:
     assert ACCESS_MEANING.keys() == set(AccessReason)
 
 
-def test_the_page_has_every_reason_as_it_is() -> None:
+def test_every_reason_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "vaults.md").read_text("utf-8")
     for reason, meaning in ACCESS_MEANING.items():
         assert f"| `{reason}` | {meaning} |" in page

@@ -1,4 +1,4 @@
-"""What is imported opens for one signer and one order, for a while, and then for nobody."""
+"""Import boxes: bound to one signer and one order, and unreadable once their key is erased."""
 
 from dataclasses import dataclass, field
 
@@ -68,9 +68,7 @@ def sealed(public_key: str) -> bytes:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_the_signer_opens_what_was_sealed_for_it_into_a_buffer(
-    slot: SlotRuns, *, named: bool
-) -> None:
+def test_the_signer_opens_its_boxes_into_a_buffer(slot: SlotRuns, *, named: bool) -> None:
     first = slot.rotate()
     slot.pass_by(ROTATE_AFTER_MS)
     for public_key in (first, slot.rotate()):
@@ -79,7 +77,7 @@ def test_the_signer_opens_what_was_sealed_for_it_into_a_buffer(
         assert opened == SECRET
 
 
-def test_a_box_that_names_another_of_the_signers_keys_does_not_open(slot: SlotRuns) -> None:
+def test_a_box_that_names_another_share_key_does_not_open(slot: SlotRuns) -> None:
     first = slot.rotate()
     slot.pass_by(ROTATE_AFTER_MS)
     second = slot.rotate()
@@ -87,7 +85,7 @@ def test_a_box_that_names_another_of_the_signers_keys_does_not_open(slot: SlotRu
         slot.imports.open(sealed(first), CONTEXT, second)
 
 
-def test_an_order_opens_as_long_as_it_may_wait_and_then_not_by_the_signer_either(
+def test_a_box_opens_until_the_overlap_of_its_share_key_ends(
     slot: SlotRuns,
 ) -> None:
     first = slot.rotate()
@@ -102,33 +100,33 @@ def test_an_order_opens_as_long_as_it_may_wait_and_then_not_by_the_signer_either
             slot.imports.open(box, CONTEXT, sealed_for)
 
 
-def test_whoever_steals_identity_root_and_state_later_opens_no_box_from_before(
+def test_stolen_identity_root_and_state_open_no_box_of_an_erased_key(
     slot: SlotRuns,
 ) -> None:
-    """The attack: the topic has every box for ever, and the thief all that the signer has."""
+    """The attacker has every box of the topic, and later steals everything the signer has."""
     first = slot.rotate()
     box = sealed(first)
     slot.pass_by(ROTATE_AFTER_MS)
     second = slot.rotate()
-    assert opened_by_a_thief(slot, box) == SECRET, "while it is there, it opens"
+    assert opened_with_stolen_state(slot, box) == SECRET, "the key still exists"
     slot.pass_by(OVERLAP_MS + ERASE_AFTER_MS + 1)
-    assert opened_by_a_thief(slot, box) is None
-    assert opened_by_a_thief(slot, sealed(second)) == SECRET
+    assert opened_with_stolen_state(slot, box) is None
+    assert opened_with_stolen_state(slot, sealed(second)) == SECRET
 
 
-def opened_by_a_thief(slot: SlotRuns, box: bytes) -> bytes | None:
-    """Try every key in a stolen state, at a time at which none had given way."""
+def opened_with_stolen_state(slot: SlotRuns, box: bytes) -> bytes | None:
+    """Try every key of a stolen state, with the clock set back."""
     stolen = SlotRuns(disk=slot.disk, now_ms=0)
-    kept = stolen.memory.slot_record("shares", ShareKeys)
-    assert kept
-    assert kept.keys
+    keys = stolen.memory.slot_record("shares", ShareKeys)
+    assert keys
+    assert keys.keys
     try:
         return bytes(stolen.imports.open(box, CONTEXT))
     except CorruptError:
         return None
 
 
-def test_no_key_follows_from_what_a_signer_keeps_for_ever(slot: SlotRuns) -> None:
+def test_share_keys_do_not_derive_from_permanent_keys(slot: SlotRuns) -> None:
     public_key = slot.rotate()
     other = SlotRuns(seed="another life")
     assert other.rotate() != public_key
@@ -136,7 +134,7 @@ def test_no_key_follows_from_what_a_signer_keeps_for_ever(slot: SlotRuns) -> Non
         HpkeKey(STATE_KEY[:KEY_BYTES]).open(sealed(public_key), CONTEXT)
 
 
-def test_a_box_opens_neither_for_another_order_nor_for_another_signer(slot: SlotRuns) -> None:
+def test_a_box_is_bound_to_its_order_and_signer(slot: SlotRuns) -> None:
     public_key = slot.rotate()
     other = SlotRuns(seed="other")
     other.rotate()
@@ -150,7 +148,7 @@ def test_a_box_opens_neither_for_another_order_nor_for_another_signer(slot: Slot
 
 
 @pytest.mark.parametrize("at", range(0, 80, 7))
-def test_a_box_with_one_bit_changed_or_cut_short_does_not_open(slot: SlotRuns, at: int) -> None:
+def test_a_changed_or_truncated_box_does_not_open(slot: SlotRuns, at: int) -> None:
     public_key = slot.rotate()
     box = sealed(public_key)
     changed = bytearray(box)
@@ -160,7 +158,7 @@ def test_a_box_with_one_bit_changed_or_cut_short_does_not_open(slot: SlotRuns, a
             slot.imports.open(broken, CONTEXT, public_key)
 
 
-def test_a_point_that_gives_everybody_the_same_secret_is_refused(slot: SlotRuns) -> None:
+def test_a_low_order_point_is_rejected(slot: SlotRuns) -> None:
     with pytest.raises(ValueError, match=r"."):
         seal_for("0x" + "00" * 32, SECRET, CONTEXT)
     with pytest.raises(CorruptError):
@@ -175,7 +173,7 @@ def test_a_box_of_another_suite_does_not_open(slot: SlotRuns) -> None:
         slot.imports.open(suite.encrypt(SECRET, recipient, CONTEXT), CONTEXT, public_key)
 
 
-def test_a_root_that_does_not_answer_is_told_as_such_and_not_as_a_wrong_box(slot: SlotRuns) -> None:
+def test_an_unavailable_root_is_not_reported_as_a_wrong_box(slot: SlotRuns) -> None:
     public_key = slot.rotate()
     slot.share_keys._root = RaisingKms(KmsUnavailableError("no"))  # noqa: SLF001
     for sealed_for in (public_key, None):
@@ -183,20 +181,20 @@ def test_a_root_that_does_not_answer_is_told_as_such_and_not_as_a_wrong_box(slot
             slot.imports.open(sealed(public_key), CONTEXT, sealed_for)
 
 
-def told(*entries: Entry) -> list[str]:
+def announced_to(*entries: Entry) -> list[str]:
     """Return the accounts that a signer of these entries announces its key to."""
     desk = OrderExecutor(entries=entries)
     desk.shares.finishing = False
-    said: list[Outgoing] = desk.operations.maintenance.rotate_share_keys(NOW_MS)
-    events = [ShareKeyAnnounced.decode(one.value) for one in said if one.topic is Topic.VAULT]
+    outgoing: list[Outgoing] = desk.operations.maintenance.rotate_share_keys(NOW_MS)
+    events = [ShareKeyAnnounced.decode(one.value) for one in outgoing if one.topic is Topic.VAULT]
     return [event.account for event in events]
 
 
-def test_a_key_is_told_to_whom_something_is_sealed_for_and_to_nobody_else() -> None:
+def test_share_keys_are_announced_only_to_accounts_that_need_them() -> None:
     claim = AddressClaimed(account=ACCOUNT, address="0x" + "ab" * 20)
     secrets = VaultCreated(account="shop", vault="main")
     keys = VaultCreated(account="ops", vault="__treasury-keys", mode="2of3_multi_hsm")
-    assert told() == []
-    assert told(keys) == []
-    assert told(claim) == [ACCOUNT]
-    assert told(AccountOpened(account="shop"), claim, secrets) == sorted([ACCOUNT, "shop"])
+    assert announced_to() == []
+    assert announced_to(keys) == []
+    assert announced_to(claim) == [ACCOUNT]
+    assert announced_to(AccountOpened(account="shop"), claim, secrets) == sorted([ACCOUNT, "shop"])
