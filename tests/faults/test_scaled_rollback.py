@@ -46,7 +46,7 @@ def test_state_rolled_back_is_detected_with_the_ledger(
     scaled.stop("signer")
     asyncio.run(put_back(scaled, Topic.STATE, older))
     assert scaled.ends("signer") == ExitCode.HALTED
-    assert "ends before outcome 2" in scaled.log("signer")
+    assert "outcome 2" in scaled.log("signer")
     assert len(check(on_kafka(scaled.broker), settled=True).signed) == 2
 
 
@@ -61,7 +61,7 @@ def test_a_topic_without_its_last_record_is_detected(
         scaled.stop(name)
     asyncio.run(put_back(scaled, topic, raw_records(scaled.broker, topic)[:-1]))
     assert scaled.ends("signer") == ExitCode.HALTED
-    assert "restore a newer copy" in scaled.log("signer")
+    assert "newer copy" in scaled.log("signer")
 
 
 def test_a_stranger_s_record_among_the_state_halts(scaled: Scaled, trader: Producer) -> None:

@@ -88,7 +88,7 @@ def test_a_registrar_whose_clock_is_wrong_halts_gates_and_signer_until_it_is_rig
     scaled.more.clear()  # so that they still wait when they get the signal
     for name in ("gates", "signer"):  # one after another: each has a timeout
         scaled.start(name)
-        _await_line(scaled, name, "ahead of this clock")
+        _await_line(scaled, name, " s ahead ")
         scaled.stop(name)
     scaled.more.update(HALTS_SOON)
     submit(scaled, agent, "a")

@@ -69,7 +69,7 @@ def test_changing_topics_needs_an_administrator(here: Secured) -> None:
     where = ("--kafka", here.kafka.kafka.address, "--partitions", "4", *tls)
     for words in (("topics", "apply"), ("topics", "verify"), ("topics", "plan", "--acls")):
         told = here.run(here.settings(Principal.OPERATORS), *words, *where)
-        refused(told, "certificate of an administrator of the brokers")
+        refused(told, "an administrator of the brokers")
 
 
 def refused(told: Ended, whose: str) -> None:

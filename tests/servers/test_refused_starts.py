@@ -115,7 +115,7 @@ def given(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
 
 def test_a_wrong_address(here: Secured) -> None:
     ends = ended(here, servers=f"127.0.0.1:{free_port()}")
-    all_say(ends, ExitCode.UNREACHABLE, "check the address")
+    all_say(ends, ExitCode.UNREACHABLE, "address")
 
 
 def test_a_certificate_of_another_authority(here: Secured, tmp_path: Path) -> None:
@@ -132,18 +132,18 @@ def test_brokers_of_another_authority(here: Secured, tmp_path: Path) -> None:
 
 def test_a_certificate_of_an_unknown_principal(here: Secured) -> None:
     ends = ended(here, identity=here.kafka.authority.issue(EVE))
-    all_say(ends, ExitCode.REFUSED, "its certificate is that of {own}")
+    all_say(ends, ExitCode.REFUSED, "{own}")
 
 
 def test_a_certificate_of_another_process(here: Secured) -> None:
     other = here.kafka.authority.issue(Principal.REGISTRAR)
     ends = ended(here, *(name for name in OWN if name != "registrar"), identity=other)
-    all_say(ends, ExitCode.WEAKER, "certificate is that of {own}")
+    all_say(ends, ExitCode.WEAKER, "{own}")
 
 
 def test_a_certificate_of_a_super_user(here: Secured) -> None:
     ends = ended(here, identity=here.kafka.admin)
-    all_say(ends, ExitCode.WEAKER, "is not declared", "certificate is that of {own}")
+    all_say(ends, ExitCode.WEAKER, "not declared", "{own}")
 
 
 def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_missing_topic_ends_commands_and_processes_alike(
     with changed(here, lambda _: delete(here, Topic.REGISTRY)):
         done = here.run(here.settings(Principal.OPERATORS), *command)
     assert done.code == ExitCode.WEAKER, done.err
-    assert "run sixgate topics apply" in done.sentence
+    assert "sixgate topics apply" in done.sentence
 
 
 async def delete(here: Secured, *topics: Topic) -> None:
@@ -194,7 +194,7 @@ def test_another_number_of_partitions(here: Secured) -> None:
         asyncio.run(create(here, Topic.DECIDED, 3))
         ends = ended(here, "signer", "ledger")
         asyncio.run(delete(here, Topic.DECIDED))
-    all_say(ends, ExitCode.WEAKER, "intents.decided has partitions=3, not 4")
+    all_say(ends, ExitCode.WEAKER, "intents.decided", "partitions=3")
 
 
 async def create(here: Secured, topic: Topic, partitions: int) -> None:
@@ -271,7 +271,7 @@ def test_a_broker_without_access_control(kafka: Kafka, here: Secured, tmp_path: 
 def test_an_absent_clickhouse(here: Secured) -> None:
     port = free_port()
     ends = ended(here, "signer", "ledger", clickhouse=port)
-    all_say(ends, ExitCode.UNREACHABLE, f"check that a ClickHouse server runs at 127.0.0.1:{port}")
+    all_say(ends, ExitCode.UNREACHABLE, f"127.0.0.1:{port}")
 
 
 def test_a_clickhouse_that_refuses_our_user(here: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,4 +283,4 @@ def test_a_clickhouse_that_refuses_our_user(here: Secured, monkeypatch: pytest.M
 
 def test_an_unpublished_organisation(here: Secured) -> None:
     ends = ended(here, "registrar", "gates", "signer")
-    all_say(ends, ExitCode.HALTED, "run sixgate publish")
+    all_say(ends, ExitCode.HALTED, "sixgate publish")

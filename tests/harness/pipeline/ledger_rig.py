@@ -73,7 +73,7 @@ class Rig:
         if sink.poll() is None:
             return sink
         _, told = self.await_end(sink)
-        assert "came late" in told, told
+        assert "late insert" in told, told
         return self.start()
 
     def end(self, sink: Forked, number: int = signal.SIGTERM) -> tuple[int, str]:
