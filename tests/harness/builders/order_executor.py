@@ -103,15 +103,15 @@ class OrderExecutor:
 
     def __post_init__(self) -> None:
         self.operator, self.registry = registered(AccountOpened(account="ops"), *self.entries)
-        self.said, source = VaultRegister(), Stream("desk")
-        self.keys, holders = self.said.keys, self.holders or Holders(self.kms)
+        self.register, source = VaultRegister(), Stream("desk")
+        self.keys, holders = self.register.keys, self.holders or Holders(self.kms)
         self.keychain = Keychain(holders, self.registry, self.keys, source, lambda: 0)
         provisioner = KeyProvisioner(self.keys, self.keychain, IMPORT_KEY)
-        vaults = VaultOrderExecutor(self.registry, self.said, holders, IMPORT_KEY, source)
+        vaults = VaultOrderExecutor(self.registry, self.register, holders, IMPORT_KEY, source)
         self.shares = no_shares(self.disk, holders)
         maintenance = CustodyMaintenance(SIGNER, vaults, self.keychain, self.shares, self.custody)
         self.operations = Operations(
-            SIGNER, self.registry, self.said, provisioner, vaults, maintenance
+            SIGNER, self.registry, self.register, provisioner, vaults, maintenance
         )
 
     def send(self, raw: bytes, account: str = ACCOUNT, partition: int | None = None) -> Outgoing:
@@ -119,10 +119,10 @@ class OrderExecutor:
         at = partition_of(account, 4) if partition is None else partition
         record = Record(Topic.KEY_REQUESTS, at, self.offset, account, raw, NOW_MS)
         self.offset += 1
-        said, *self.records = self.operations.execute_order(record, NOW_MS)
-        if said.topic is Topic.VAULT:
-            self.vault.append(said)
-        return said
+        answer, *self.records = self.operations.execute_order(record, NOW_MS)
+        if answer.topic is Topic.VAULT:
+            self.vault.append(answer)
+        return answer
 
     def order(self, order: KeyOrder) -> Outgoing:
         return self.send(sealed_request(order).encode(), order.account)
@@ -141,9 +141,9 @@ def terms(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def why(said: Outgoing) -> str:
-    record = AuditRecord.decode(said.value)
-    assert (said.topic, record.action) == (Topic.AUDIT, "key.refused")
+def why(answer: Outgoing) -> str:
+    record = AuditRecord.decode(answer.value)
+    assert (answer.topic, record.action) == (Topic.AUDIT, "key.refused")
     return record.detail
 
 
@@ -174,22 +174,22 @@ def delivery(
     return KeyDelivery(id=name, request=envelope, box=box or sealed).encode()
 
 
-def said_by(operations: Operations, desk: OrderExecutor, order: KeyOrder) -> Record:
+def executed_by(operations: Operations, desk: OrderExecutor, order: KeyOrder) -> Record:
     """Return the event of the same signer in another run for an order."""
     operations.load(registry_records(desk), vault_records(desk), seen_by(desk))
     raw = sealed_request(order).encode()
     at = partition_of(order.account, 4)
-    said, *_ = operations.execute_order(
+    answer, *_ = operations.execute_order(
         Record(Topic.KEY_REQUESTS, at, 0, order.account, raw, 0), NOW_MS
     )
-    return Record(said.topic, at, 9, said.key, said.value, 0)
+    return Record(answer.topic, at, 9, answer.key, answer.value, 0)
 
 
 def seen_by(desk: OrderExecutor) -> SlotState:
     return SlotState(
         registry_sequence=desk.registry.sequence,
-        key_count=desk.said.count,
-        key_digest=desk.said.digest(),
+        key_count=desk.register.count,
+        key_digest=desk.register.digest(),
     )
 
 
@@ -204,14 +204,14 @@ def registry_records(desk: OrderExecutor) -> list[Record]:
 
 def fresh(desk: OrderExecutor) -> Operations:
     """Return the same signer after a restart, before it loads anything."""
-    registry, said, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
+    registry, register, holders = Registry(desk.registry.trust_root), VaultRegister(), desk.holders
     holders = holders or Holders(root_kms())
-    keychain = Keychain(holders, registry, said.keys, secrets.token_bytes, lambda: 0)
-    vaults = VaultOrderExecutor(registry, said, holders, IMPORT_KEY, secrets.token_bytes)
-    provisioner = KeyProvisioner(said.keys, keychain, IMPORT_KEY)
+    keychain = Keychain(holders, registry, register.keys, secrets.token_bytes, lambda: 0)
+    vaults = VaultOrderExecutor(registry, register, holders, IMPORT_KEY, secrets.token_bytes)
+    provisioner = KeyProvisioner(register.keys, keychain, IMPORT_KEY)
     shares, records = no_shares(desk.disk, holders), no_records()
     maintenance = CustodyMaintenance(SIGNER, vaults, keychain, shares, records)
-    return Operations(SIGNER, registry, said, provisioner, vaults, maintenance)
+    return Operations(SIGNER, registry, register, provisioner, vaults, maintenance)
 
 
 SECOND, THIRD = b"\x02" * 32, b"\x03" * 32

@@ -167,7 +167,7 @@ def test_an_order_under_another_accounts_key_is_refused(desk: OrderExecutor) -> 
 def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(order: Any) -> None:
     desk = OrderExecutor()
     desk.order(KeyRequest(**terms()))
-    before = copy.deepcopy(desk.said)
+    before = copy.deepcopy(desk.register)
     lived = LIFETIME_MS_MAX
     for given, now_ms in (
         (order, NOW_MS + lived),
@@ -178,7 +178,7 @@ def test_an_order_that_was_held_back_or_is_sent_again_too_late_makes_no_key(orde
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 7, ACCOUNT, raw, now_ms)
         (said,) = desk.operations.execute_order(record, now_ms)
         assert "hours" in why(said) or "expired" in why(said)
-    assert desk.said == before
+    assert desk.register == before
 
 
 def test_that_a_key_signs_no_more_is_never_too_late() -> None:

@@ -13,9 +13,9 @@ from tests.harness.builders.cases import ACCOUNT, SIGNER
 from tests.harness.builders.custody_providers import clouds
 from tests.harness.builders.order_executor import (
     OrderExecutor,
+    executed_by,
     fresh,
     registry_records,
-    said_by,
     seen_by,
     terms,
     vault_records,
@@ -38,7 +38,7 @@ def test_a_vault_with_an_answer_that_was_never_committed_is_detected(desk: Order
     """The bus kept an uncommitted answer and serves it in place of a deactivation."""
     desk.order(KeyRequest(**terms()))
     spare = KeyRequest(**terms(path="keys/spare"))
-    uncommitted = said_by(fresh(desk), desk, spare)
+    uncommitted = executed_by(fresh(desk), desk, spare)
     desk.order(KeyDeactivation(**terms(), version=1))
     rewritten = [*vault_records(desk)[:1], uncommitted]
     with pytest.raises(StateIntegrityError, match="answers in the vault differ"):
@@ -47,7 +47,7 @@ def test_a_vault_with_an_answer_that_was_never_committed_is_detected(desk: Order
 
 def test_an_uncommitted_answer_to_the_same_order_is_detected(desk: OrderExecutor) -> None:
     order = KeyRequest(**terms())
-    uncommitted = said_by(fresh(desk), desk, order)
+    uncommitted = executed_by(fresh(desk), desk, order)
     counted = desk.order(order)
     assert KeyProvisioned.decode(counted.value).id == KeyProvisioned.decode(uncommitted.value).id
     fresh(desk).load(registry_records(desk), vault_records(desk), seen_by(desk))
@@ -60,9 +60,9 @@ def test_answers_have_one_digest_in_whatever_order_they_came(desk: OrderExecutor
         desk.order(KeyRequest(**terms(path=f"keys/k{n}")))
     again = fresh(desk)
     again.load(registry_records(desk), vault_records(desk)[::-1], seen_by(desk))
-    assert again.vault.digest() == desk.said.digest()
+    assert again.vault.digest() == desk.register.digest()
     desk.order(KeyRotation(**terms(path="keys/k0"), version=1))
-    assert again.vault.digest() != desk.said.digest()
+    assert again.vault.digest() != desk.register.digest()
 
 
 def test_a_state_from_before_answers_had_a_digest_is_taken(desk: OrderExecutor) -> None:
@@ -110,7 +110,7 @@ def test_a_wallet_from_before_its_account_had_a_treasury_stays_with_the_agents_k
     assert KeyProvisioned.decode(rotated.value).vault == AGENT_KEYS
     again = fresh(desk)
     again.load(registry_records(desk), vault_records(desk), seen_by(desk))
-    assert again.vault == desk.said
+    assert again.vault == desk.register
 
 
 def test_a_signer_that_puts_an_ordinary_key_into_the_treasury_is_refused() -> None:

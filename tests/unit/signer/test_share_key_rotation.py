@@ -93,7 +93,7 @@ def test_a_share_key_is_made_and_announced_once_per_rotation_period() -> None:
     assert slot.maintenance() == []
     slot.now_ms += 1
     assert slot.rotate() != public_key
-    assert slot.desk.said.share_keys[FUND].version == 2
+    assert slot.desk.register.share_keys[FUND].version == 2
 
 
 def test_a_signer_without_clients_makes_no_share_key() -> None:
@@ -143,13 +143,13 @@ def test_a_crash_before_the_commit_keeps_the_announced_key() -> None:
     later = SlotRun(slot.disk, slot.now_ms)
     assert later.opens(first) == SHARE
     assert later.share_keys.version == 1
-    later.desk.said.load(first_announcement(slot), later.desk.registry)
+    later.desk.register.load(first_announcement(slot), later.desk.registry)
     assert later.rotate() != first
 
 
 def first_announcement(slot: SlotRun) -> bytes:
     """Return the first committed announcement."""
-    return next(e.encode() for e in slot.desk.said.announced.values() if e.version == 1)
+    return next(e.encode() for e in slot.desk.register.announced.values() if e.version == 1)
 
 
 def test_a_key_is_erased_only_after_recovery_has_finished() -> None:
@@ -223,7 +223,7 @@ def announced(by: Ed25519Signer = SIGNER, **changes: object) -> bytes:
 def test_a_forged_announcement_is_refused(raw: bytes, because: str) -> None:
     slot = SlotRun()
     with pytest.raises(KeyOrderError, match=because):
-        slot.desk.said.load(raw, slot.desk.registry)
+        slot.desk.register.load(raw, slot.desk.registry)
 
 
 def test_a_replayed_announcement_does_not_restore_a_former_key() -> None:
@@ -232,15 +232,15 @@ def test_a_replayed_announcement_does_not_restore_a_former_key() -> None:
     slot.commit()
     slot.now_ms += ROTATE_AFTER_MS
     second = slot.rotate()
-    slot.desk.said.load(first.value, slot.desk.registry)
-    assert slot.desk.said.share_keys[FUND].public_key == second
+    slot.desk.register.load(first.value, slot.desk.registry)
+    assert slot.desk.register.share_keys[FUND].public_key == second
     other = SlotRun()
-    other.desk.said.load(
-        next(e.encode() for e in slot.desk.said.announced.values() if e.version == 2),
+    other.desk.register.load(
+        next(e.encode() for e in slot.desk.register.announced.values() if e.version == 2),
         other.desk.registry,
     )
     with pytest.raises(KeyOrderError, match=r"share key 1 .*2"):
-        other.desk.said.load(first.value, other.desk.registry)
+        other.desk.register.load(first.value, other.desk.registry)
 
 
 NEXT_SIGNER = Ed25519Signer(SIGNER.keyid, b"n" * 32)
@@ -260,7 +260,7 @@ def test_share_keys_announced_with_a_revoked_key_are_not_published(
     slot: SlotRun,
 ) -> None:
     """An old announcement stays valid as history, but clients must not seal to it any more."""
-    register, registry = slot.desk.said, slot.desk.registry
+    register, registry = slot.desk.register, slot.desk.registry
     assert registry_snapshot(registry, register)["share_keys"] == {}
     public_key = "0x" + "09" * 32
     name = announcement_id(FUND, 2, public_key)
@@ -274,7 +274,9 @@ def test_a_signer_with_a_new_key_announces_the_next_share_key_immediately() -> N
     maintenance.identity = NEXT_SIGNER
     public_key = slot.rotate()
     assert slot.maintenance() == []
-    assert registry_snapshot(slot.desk.registry, slot.desk.said)["share_keys"] == {FUND: public_key}
+    assert registry_snapshot(slot.desk.registry, slot.desk.register)["share_keys"] == {
+        FUND: public_key
+    }
     assert slot.share_keys.version == 2
 
 
@@ -293,7 +295,7 @@ def test_announcements_to_many_accounts_are_split_over_commits() -> None:
         assert slot.share_keys.version == version
         slot.desk.registry.apply(slot.desk.operator.write(service(NEXT_SIGNER, "signer")))
         slot.desk.operations.maintenance.identity = NEXT_SIGNER
-    assert {key.version for key in slot.desk.said.share_keys.values()} == {2}
+    assert {key.version for key in slot.desk.register.share_keys.values()} == {2}
 
 
 def test_the_handover_of_a_share_is_recorded() -> None:

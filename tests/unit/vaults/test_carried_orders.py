@@ -38,5 +38,5 @@ def test_a_box_serves_no_other_order() -> None:
 def test_an_order_in_another_partition_than_its_accounts_is_refused() -> None:
     with desk() as one:
         for partition in range(4):
-            one.send(put(version=one.said.count + 1), partition=partition)
-        assert one.said.count == 1
+            one.send(put(version=one.register.count + 1), partition=partition)
+        assert one.register.count == 1

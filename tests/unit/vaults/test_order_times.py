@@ -19,11 +19,11 @@ def test_an_order_that_is_sent_again_once_it_has_expired_is_refused(raw: bytes) 
     with desk() as one:
         one.send(put())
         one.send(rotate())
-        before = copy.deepcopy(one.said)
+        before = copy.deepcopy(one.register)
         record = Record(Topic.KEY_REQUESTS, partition_of(ACCOUNT, 4), 9, ACCOUNT, raw, NOW_MS)
         (told,) = one.operations.execute_order(record, NOW_MS + LIFETIME_MS_MAX)
         assert "expired" in why(told)
-        assert one.said == before
+        assert one.register == before
 
 
 @pytest.mark.parametrize("lived_ms", [1, LIFETIME_MS_MAX])

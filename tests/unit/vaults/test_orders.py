@@ -75,7 +75,7 @@ def test_an_order_that_comes_again_gets_the_answer_that_it_had() -> None:
     with desk() as one:
         for raw in (put(), rotate()):
             assert one.send(raw) == one.send(raw)
-        assert one.said.count == 2
+        assert one.register.count == 2
 
 
 def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
@@ -87,8 +87,8 @@ def test_a_start_folds_whatever_was_said_and_goes_on_from_there() -> None:
             one.vault.extend(said)
         again = fresh(one)
         again.load(registry_records(one), vault_records(one), seen_by(one))
-        assert again.vault.digest() == one.said.digest()
-        assert again.vault == one.said
+        assert again.vault.digest() == one.register.digest()
+        assert again.vault == one.register
         again.keychain.close()
 
 
@@ -120,7 +120,7 @@ def test_a_rotation_is_carried_on_in_portions(monkeypatch: pytest.MonkeyPatch) -
         one.send(rotate())
         portions = [len(one.operations.maintenance.rewrap(NOW_MS)) for _ in range(4)]
         assert portions == [2, 2, 1, 0]
-        assert not list(one.said.secrets.wrappings.outdated((ACCOUNT, "main")))
+        assert not list(one.register.secrets.wrappings.outdated((ACCOUNT, "main")))
 
 
 def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
@@ -139,7 +139,7 @@ def test_a_rotation_waits_while_the_root_does_not_answer_and_says_so() -> None:
 
 def damage(one: OrderExecutor, place: VersionId, sealed: SealedSecret) -> SealedSecret:
     """Put how a version is wrapped in place of what is there, and return that."""
-    versions = one.said.secrets.wrappings.versions
+    versions = one.register.secrets.wrappings.versions
     before = versions[place].sealed
     versions[place] = replace(versions[place], sealed=sealed)
     return before
@@ -153,11 +153,11 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
             one.send(put(path=f"prod/{number}"))
         one.send(put(vault="side"))
         place = VersionId(ACCOUNT, "main", "prod/0", 1)
-        sound = one.said.secrets.wrappings.versions[place].sealed
+        sound = one.register.secrets.wrappings.versions[place].sealed
         if broken == "data key":
             damage(one, place, replace(sound, wrapped_dek=sound.wrapped_dek[:-1] + b"x"))
         else:
-            key = one.said.secrets.wrappings.keys[ACCOUNT, "main"]
+            key = one.register.secrets.wrappings.keys[ACCOUNT, "main"]
             key.newest[1] = sound.wrapped_kek[:-1] + b"x"
         for vault in ("main", "side"):
             one.send(rotate(vault=vault))
@@ -175,9 +175,9 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
             damage(one, place, sound)
         else:
             key.newest[1] = sound.wrapped_kek
-            one.said.secrets.wrappings.keys[ACCOUNT, "main"].newest[1] = sound.wrapped_kek
+            one.register.secrets.wrappings.keys[ACCOUNT, "main"].newest[1] = sound.wrapped_kek
         assert len(one.operations.maintenance.rewrap(NOW_MS + STUCK_MS)) == count
-        assert not list(one.said.secrets.wrappings.outdated((ACCOUNT, "main")))
+        assert not list(one.register.secrets.wrappings.outdated((ACCOUNT, "main")))
 
 
 def test_every_order_about_a_secret_is_on_record() -> None:
@@ -208,7 +208,7 @@ def test_an_agent_stores_nothing_where_no_grant_lets_it_and_that_is_on_record(
         said = one.send(put(by=ALICE, agent=AGENT))
         told = SecretAccess.decode(said.value)
         assert (told.allowed, told.reason, told.actor) == (False, reason, AGENT)
-        assert one.said.count == 0
+        assert one.register.count == 0
 
 
 def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old_record() -> None:
@@ -235,7 +235,7 @@ def test_a_refused_order_that_comes_again_once_it_is_allowed_hides_behind_no_old
 def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(raw: bytes) -> None:
     with desk() as one:
         one.send(put())
-        ordered = checked_vault_order(raw, one.registry, one.said)
+        ordered = checked_vault_order(raw, one.registry, one.register)
         assert ordered.order.account == ACCOUNT
         told = SecretAccess.decode(one.send(raw).value)
         assert (told.allowed, told.reason) == (False, AccessReason.NOT_GRANTED)
@@ -263,9 +263,9 @@ def test_the_front_door_tells_an_agent_without_a_grant_nothing_of_what_is_there(
 )
 def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
     with desk() as one:
-        before = copy.deepcopy(one.said)
+        before = copy.deepcopy(one.register)
         assert because in why(one.send(raw))
-        assert one.said == before
+        assert one.register == before
 
 
 @pytest.mark.parametrize(("bound", "most"), [("BYTES", 140), ("VERSIONS", 2)])
@@ -279,11 +279,11 @@ def test_a_vault_that_is_full_takes_nothing_more_and_opens_all_the_same(
         raw = put(by=ALICE, agent=AGENT, version=3)
         assert "main of treasury is full, with 2 versions" in why(one.send(raw))
         with pytest.raises(ApiError, match="full, with 2 versions in 114 bytes"):
-            checked_vault_order(raw, one.registry, one.said)
+            checked_vault_order(raw, one.registry, one.register)
         assert stored(one.send(put(vault="side")))
         monkeypatch.setattr(f"signer.vaults.secret_register.VAULT_{bound}_MAX", 0)
         again = fresh(one)
         again.load(registry_records(one), vault_records(one), seen_by(one))
-        assert again.vault == one.said
+        assert again.vault == one.register
         assert all(opened(one, event) == VALUE for event in events)
         again.keychain.close()

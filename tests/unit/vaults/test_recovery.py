@@ -190,12 +190,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_an_order_that_proves_nothing_changes_nothing_and_is_on_record(name: str) -> None:
     changes, because = REFUSED[name]
     with stocked() as (one, share):
-        before = copy.deepcopy(one.desk.said)
+        before = copy.deepcopy(one.desk.register)
         said = give(one.desk.operations, sealed(**changes))
         assert trail(said)[0] == "recovery.asked"
         assert trail(said)[-1] == "recovery.refused"
         assert because in AuditRecord.decode(said[-1].value).detail
-        assert one.desk.said == before
+        assert one.desk.register == before
         assert signs(one, share)
 
 
@@ -282,7 +282,7 @@ def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> No
     """Even where the signer itself says it."""
     changes, because = FORGED[name]
     with stocked() as (one, _):
-        later = copy.deepcopy(one.desk.said)
+        later = copy.deepcopy(one.desk.register)
         event = recovered(give(one.desk.operations, sealed()))
         if "request" in changes:
             changes = {"request": Envelope.decode(sealed(by=MALLORY))}
@@ -294,7 +294,7 @@ def test_a_recovery_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> No
         later.load(
             SIGNER.sign_event(event.model_copy(update={"signature": None})), one.desk.registry
         )
-        assert later == one.desk.said
+        assert later == one.desk.register
 
 
 @pytest.mark.parametrize("mode", ["2of3_multi_hsm", "2of3_multi_hsm_client"])
@@ -316,4 +316,4 @@ def test_a_recovery_in_a_mode_without_one_is_taken_by_nobody(mode: CustodyMode) 
             signer=SIGNER.keyid,
         )
         with pytest.raises(KeyOrderError, match="2of3_multi_hsm"):
-            one.desk.said.load(SIGNER.sign_event(forged), one.desk.registry)
+            one.desk.register.load(SIGNER.sign_event(forged), one.desk.registry)

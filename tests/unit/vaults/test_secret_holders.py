@@ -53,7 +53,7 @@ def test_a_vaults_new_key_and_new_root_are_those_of_its_kind() -> None:
             while one.operations.maintenance.rewrap(NOW_MS):
                 continue
             assert opened(one, event) == VALUE
-        key = one.said.secrets.wrappings.wrapped_kek((ACCOUNT, "main"))
+        key = one.register.secrets.wrappings.wrapped_kek((ACCOUNT, "main"))
         assert key
         context = VaultContext(org=ORG, account=ACCOUNT, vault="main", mode="envelope")
         assert own.root.unwrap(key, context.aad())
@@ -66,7 +66,7 @@ def test_signing_keys_stay_with_their_own_holders() -> None:
         assert made.topic is Topic.VAULT, why(made)
         turned = one.send(rotate(vault=AGENT_KEYS))
         assert turned.topic is Topic.VAULT, why(turned)
-        key = one.said.keys.wrappings.wrapped_kek((ACCOUNT, AGENT_KEYS))
+        key = one.register.keys.wrappings.wrapped_kek((ACCOUNT, AGENT_KEYS))
         assert key
         context = VaultContext(org=ORG, account=ACCOUNT, vault=AGENT_KEYS, mode="envelope")
         assert one.holders

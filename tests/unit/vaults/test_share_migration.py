@@ -156,7 +156,7 @@ def test_every_share_of_a_provider_comes_under_its_new_root_and_no_other_is_touc
     mode: CustodyMode,
 ) -> None:
     with desk(mode) as one:
-        wrappings = one.said.secrets.wrappings
+        wrappings = one.register.secrets.wrappings
         before = {place: held.sealed for place, held in wrappings.versions.items()}
         event = ProviderRootChanged.decode(give(one.operations, move(), one).value)
         assert (event.kms_key, event.sequence) == (new_root().key_id, 1)
@@ -258,7 +258,7 @@ def test_many_shares_are_moved_in_portions_that_intents_can_wait_for() -> None:
 
 def test_a_share_that_does_not_open_keeps_no_other_waiting_and_is_on_record() -> None:
     with desk() as one:
-        wrappings = one.said.secrets.wrappings
+        wrappings = one.register.secrets.wrappings
         place, held = min(wrappings.versions.items())
         shares = list(held.sealed.wrapped_shares)
         bad = shares[1].blob[:-1] + bytes((shares[1].blob[-1] ^ 1,))
@@ -325,7 +325,7 @@ def test_a_provider_that_is_down_keeps_no_other_provider_waiting() -> None:
         down = RaisingKms(KmsUnavailableError("down"), new_root().key_id)
         one.operations.vaults.holders = holders(aws=down, gcp=gcp)
         assert finish(one) == 4  # and that aws is down
-        moves = one.said.secrets.wrappings.moves
+        moves = one.register.secrets.wrappings.moves
         assert {who: len(move.left) for (_, who), move in moves.items()} == {"aws": 3, "gcp": 0}
 
 
@@ -354,9 +354,9 @@ def test_settings_that_name_another_root_than_was_ordered_move_nothing() -> None
 )
 def test_an_order_that_is_impossible_or_nobodys_changes_nothing(raw: bytes, because: str) -> None:
     with desk() as one:
-        before = copy.deepcopy(one.said)
+        before = copy.deepcopy(one.register)
         assert because in why(give(one.operations, raw))
-        assert one.said == before
+        assert one.register == before
 
 
 @pytest.mark.parametrize("mode", ["envelope", "2of2_client_custody"])
@@ -377,7 +377,7 @@ def test_a_root_that_is_down_begins_no_move() -> None:
     with desk() as one:
         one.operations.vaults.holders = holders(aws=RaisingKms(KmsUnavailableError("down")))
         assert "down" in why(give(one.operations, move()))
-        assert not one.said.secrets.wrappings.moves
+        assert not one.register.secrets.wrappings.moves
 
 
 FORGED: dict[str, dict[str, Any]] = {
@@ -392,8 +392,8 @@ FORGED: dict[str, dict[str, Any]] = {
 def test_a_move_that_no_admin_ordered_so_is_taken_by_nobody(name: str) -> None:
     with desk() as one:
         event = ProviderRootChanged.decode(give(fork(one, both()), move()).value)
-        before = copy.deepcopy(one.said)
+        before = copy.deepcopy(one.register)
         forged = event.model_copy(update=FORGED[name] | {"signature": None})
         with pytest.raises(KeyOrderError):
-            one.said.load(SIGNER.sign_event(forged), one.registry)
-        assert one.said == before
+            one.register.load(SIGNER.sign_event(forged), one.registry)
+        assert one.register == before
