@@ -111,10 +111,10 @@ def _agent_problem(agent: AgentSet, vault: Vault, at_ms: int) -> AccessReason | 
 
 
 def _grant_problem(accessor: Accessor, target: Target, right: Right) -> AccessReason | None:
-    place = (target.vault.name, target.path, right)
-    if _has_grant(accessor.grants, "deny", *place):
+    scope = (target.vault.name, target.path, right)
+    if _has_grant(accessor.grants, "deny", *scope):
         return AccessReason.ACCESS_DENIED
-    return None if _has_grant(accessor.grants, "allow", *place) else AccessReason.NOT_GRANTED
+    return None if _has_grant(accessor.grants, "allow", *scope) else AccessReason.NOT_GRANTED
 
 
 def _sign_problem(accessor: Accessor, target: Target) -> AccessReason | None:

@@ -30,7 +30,9 @@ class CustodyRecords:
     ) -> list[Outgoing]:
         """Return the records of all KMS calls since the last call, and of ``failures``."""
         calls = [self._call(each) for each in self.journal.drain()]
-        return calls + [self._failure(place, failure, at_ms) for place, failure in failures]
+        return calls + [
+            self._failure(version_id, failure, at_ms) for version_id, failure in failures
+        ]
 
     def _call(self, call: KmsCall) -> Outgoing:
         context = call.context.decode("utf-8", "replace")
@@ -44,12 +46,12 @@ class CustodyRecords:
             at_ms=call.at_ms,
         )
 
-    def _failure(self, place: VersionId, failure: ProviderFailure, at_ms: int) -> Outgoing:
+    def _failure(self, version_id: VersionId, failure: ProviderFailure, at_ms: int) -> Outgoing:
         return audited(
             "provider.failed",
             self._source(),
-            input_digest(str(place).encode()),
-            f"{failure.provider} ({failure.cause}), and the others sufficed for {place}",
+            input_digest(str(version_id).encode()),
+            f"{failure.provider} ({failure.cause}), and the others sufficed for {version_id}",
             actor=self.actor,
             at_ms=at_ms,
         )

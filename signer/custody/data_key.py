@@ -15,18 +15,18 @@ from signer.custody.share import Share
 class Parts:
     """The parts of a data key; ``wipe`` wipes all of them.
 
-    ``kept`` is the server's half, or the whole key if the client has no half. If the plan has
-    providers, ``kept`` is split into ``shares``, in the order of the providers. ``client`` is the
+    ``server_part`` is the server's half, or the whole key if the client has no half. If the plan
+    has providers, it is split into ``shares``, in the order of the providers. ``client`` is the
     client's half or share.
     """
 
-    kept: bytearray = field(repr=False)
+    server_part: bytearray = field(repr=False)
     shares: tuple[Share, ...] = ()
     client: Share | None = None
 
     def wipe(self) -> None:
         """Overwrite every part with zeros."""
-        wipe(self.kept)
+        wipe(self.server_part)
         for share in (*self.shares, *filter(None, [self.client])):
             share.wipe()
 
@@ -58,37 +58,37 @@ def rebuild_data_key(plan: Plan, shares: Sequence[Share], client: Share | None) 
     return join_client_half(plan, shamir.combine(shares), client)
 
 
-def join_client_half(plan: Plan, kept: bytearray, client: Share | None) -> bytearray:
+def join_client_half(plan: Plan, server_part: bytearray, client: Share | None) -> bytearray:
     """Return the data key from the server's half and the client's, if the plan has a client half.
 
-    ``kept`` is wiped unless it is itself the key.
+    ``server_part`` is wiped unless it is itself the key.
     """
     if plan.client is not ClientPart.HALF or client is None:
-        return kept
-    with wiping(kept):
-        return xor_split.join(kept, client.value)
+        return server_part
+    with wiping(server_part):
+        return xor_split.join(server_part, client.value)
 
 
 def _split_client_half(plan: Plan, dek: bytearray, random_bytes: RandomBytes) -> Parts:
     if plan.client is not ClientPart.HALF:
         return Parts(bytearray(dek))
-    kept, half = xor_split.split(dek, random_bytes)
-    return Parts(kept, client=Share(CLIENT_HALF, half))
+    server_part, half = xor_split.split(dek, random_bytes)
+    return Parts(server_part, client=Share(CLIENT_HALF, half))
 
 
 def _split_shares(plan: Plan, parts: Parts, random_bytes: RandomBytes) -> Parts:
-    shares = shamir.split(parts.kept, plan.shares, plan.threshold, random_bytes)
+    shares = shamir.split(parts.server_part, plan.shares, plan.threshold, random_bytes)
     client = shares[-1] if plan.client is ClientPart.SHARE else parts.client
-    return Parts(parts.kept, shares[: plan.providers], client)
+    return Parts(parts.server_part, shares[: plan.providers], client)
 
 
 def _verify_parts(plan: Plan, dek: bytearray, parts: Parts) -> None:
-    with wiping(join_client_half(plan, bytearray(parts.kept), parts.client)) as proof:
+    with wiping(join_client_half(plan, bytearray(parts.server_part), parts.client)) as proof:
         require_same(proof, dek)
     if plan.providers:
         for shares in combinations(_shamir_shares(plan, parts), plan.threshold):
             with wiping(shamir.combine(shares)) as proof:
-                require_same(proof, parts.kept)
+                require_same(proof, parts.server_part)
 
 
 def _shamir_shares(plan: Plan, parts: Parts) -> list[Share]:

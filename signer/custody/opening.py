@@ -83,10 +83,10 @@ def open_by_providers(
 def _combine_shares(
     combination: ShareCombination, holders: Holders, context: SecretContext, sealed: SealedSecret
 ) -> Opening:
-    asked = list(_requests(combination, holders, context, sealed))
-    with ask_all([(provider, work) for _, provider, work in asked]) as answers:
+    calls = list(_requests(combination, holders, context, sealed))
+    with ask_all([(provider, work) for _, provider, work in calls]) as answers:
         for answer in answers:
-            number, provider, _ = asked[answer.index]
+            number, provider, _ = calls[answer.index]
             secret = _add(combination, provider.name, number, answer)
             if secret is not None:
                 return Opening(secret, tuple(combination.failures))

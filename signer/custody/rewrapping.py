@@ -82,14 +82,14 @@ def _kek_cache(kms: RootKms, context: VaultContext) -> Callable[[bytes], AESGCM]
     """Return a function that opens former KEKs and caches results and errors, for many versions."""
 
     @cache
-    def tried(wrapped_kek: bytes) -> AESGCM | CustodyError:
+    def cached(wrapped_kek: bytes) -> AESGCM | CustodyError:
         try:
             return open_vault_key(kms, wrapped_kek, context)
         except NOT_OPEN as error:
             return error
 
     def former(wrapped_kek: bytes) -> AESGCM:
-        found = tried(wrapped_kek)
+        found = cached(wrapped_kek)
         if isinstance(found, CustodyError):
             raise found
         return found
@@ -114,9 +114,9 @@ def rewrap_share(
     ``ValueError`` if the provider holds no share.
     """
     held = [share.provider for share in sealed.wrapped_shares]
-    at, shares = held.index(provider), list(sealed.wrapped_shares)
-    blob = _rewrap(old, new, shares[at].blob, context.share_aad(provider))
-    shares[at] = WrappedShare(provider, blob)
+    index, shares = held.index(provider), list(sealed.wrapped_shares)
+    blob = _rewrap(old, new, shares[index].blob, context.share_aad(provider))
+    shares[index] = WrappedShare(provider, blob)
     return replace(sealed, wrapped_shares=tuple(shares))
 
 

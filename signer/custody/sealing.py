@@ -98,8 +98,8 @@ def _wrap_with_vault_key(
     """Wrap the whole DEK, or the server's half of it, under the vault's KEK."""
     kek = open_vault_key(root, wrapped_kek, context.vault_context)
     if parts.client is None:
-        return seal_layer(kek, parts.kept, context.aad(Layer.DEK), random_bytes)
-    with wiping(Share(SERVER_HALF, parts.kept).encode()) as half:
+        return seal_layer(kek, parts.server_part, context.aad(Layer.DEK), random_bytes)
+    with wiping(Share(SERVER_HALF, parts.server_part).encode()) as half:
         return seal_layer(kek, half, context.aad(Layer.SHARE), random_bytes)
 
 
@@ -112,8 +112,8 @@ def wrap_shares(
         for provider, share in zip(providers, shares, strict=True)
     ]
     with ask_all(calls) as answers:
-        given = sorted(answers, key=lambda answer: answer.index)
-    failures = tuple(answer.failure for answer in given if answer.failure)
+        wrapped = sorted(answers, key=lambda answer: answer.index)
+    failures = tuple(answer.failure for answer in wrapped if answer.failure)
     if failures:
         missing = ", ".join(f"{failure.provider} ({failure.cause})" for failure in failures)
         raise QuorumError(
@@ -123,7 +123,7 @@ def wrap_shares(
         )
     return tuple(
         WrappedShare(provider.name, bytes(answer.content))
-        for provider, answer in zip(providers, given, strict=True)
+        for provider, answer in zip(providers, wrapped, strict=True)
     )
 
 

@@ -58,22 +58,22 @@ class ShareCombination:
             return None
         others = tuple(self._held)
         self._held[provider] = share
-        for chosen in combinations(others, self._needed - 1):
-            secret = self._try((*chosen, provider))
+        for tried in combinations(others, self._needed - 1):
+            secret = self._try((*tried, provider))
             if secret is not None:
-                self._mark_wrong(set(others) - set(chosen))
+                self._mark_wrong(set(others) - set(tried))
                 return secret
         return None
 
     def error(self) -> CustodyError:
         """Return why the secret did not open, once all providers have answered."""
-        where = f"{self._context.path}, version {self._context.version}, in {self._context.vault}"
+        version = f"{self._context.path}, version {self._context.version}, in {self._context.vault}"
         failures = tuple(self.failures)
         if len(self._held) >= self._needed:
             return mismatch(self._context, failures)
         reasons = ", ".join(f"{each.provider} ({each.cause})" for each in failures)
         return QuorumError(
-            f"Too few providers returned their share of {where}: {len(self._held)} of "
+            f"Too few providers returned their share of {version}: {len(self._held)} of "
             f"{self._needed}; failed: {reasons}. Nothing was opened: retry later.",
             failures,
         )

@@ -82,8 +82,8 @@ class ShareKeys(Canonical):
 
         The caller must first finish pinned outcomes, which may need a key for longer.
         """
-        kept = tuple(key for key in self.keys if _opens_at(key, now_ms))
-        return self.model_copy(update={"keys": kept})
+        remaining = tuple(key for key in self.keys if _opens_at(key, now_ms))
+        return self.model_copy(update={"keys": remaining})
 
 
 class ShareKeyBoxes:

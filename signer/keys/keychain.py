@@ -118,14 +118,16 @@ class Keychain:
         If the vault's mode has a client share, ``share`` is the one that ``agent`` sent for this
         use. A key that another share opened does not count as open.
         """
-        place = (key.account, key.path, key.version)
+        version = (key.account, key.path, key.version)
         with_client = self._vault(key.account, key.vault).plan.needs_client
-        return self._keyring.key(KeyName(*place, agent, share) if with_client else KeyName(*place))
+        return self._keyring.key(
+            KeyName(*version, agent, share) if with_client else KeyName(*version)
+        )
 
     def forget(self, key: KeyDescriptor) -> None:
         """Close a key that may no longer be used, for all agents."""
-        place = (key.account, key.path, key.version)
-        self._keyring.drop(lambda name: name[:3] == place)
+        version = (key.account, key.path, key.version)
+        self._keyring.drop(lambda name: name[:3] == version)
 
     def openings(self) -> int:
         """Return how often holders were asked to open a key."""
@@ -156,12 +158,14 @@ class Keychain:
         sealing = seal_in_vault(
             vault, self._holders, wrapped_kek, context, secret, self._random_bytes
         )
-        lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
-        with lent as share:
+        wiped_after = wiping(sealing.client_share) if sealing.client_share else nullcontext()
+        with wiped_after as share:
             # Open it once as later: from now on, money may be sent to the address of this key.
             self._open_handle(key.chain, context, sealing.sealed, share).close()
-            handed = seal_for_client(key.share_for, context, share)
-        return MadeKey(key, vault, public_key, sealing.sealed, self._kms_key(vault), handed)
+            sealed_for_client = seal_for_client(key.share_for, context, share)
+        return MadeKey(
+            key, vault, public_key, sealing.sealed, self._kms_key(vault), sealed_for_client
+        )
 
     def close_expired(self) -> None:
         """Close keys that have been idle or open too long."""

@@ -44,7 +44,7 @@ class KeyProvisioner:
         order = ordered.order
         self.keys.check_possible(order)
         self.keys.check_timely(order, now_ms)
-        about: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": ordered.id,
             "request": ordered.envelope,
             "account": order.account,
@@ -52,9 +52,9 @@ class KeyProvisioner:
             "signer": signer,
         }
         if isinstance(order, KeyDeactivation):
-            return KeyDeactivated(**about, version=order.version, deactivated_at_ms=now_ms)
+            return KeyDeactivated(**fields, version=order.version, deactivated_at_ms=now_ms)
         made = self._make(order, ordered.box)
-        return KeyProvisioned(**about, **_event_fields(made), provisioned_at_ms=now_ms)
+        return KeyProvisioned(**fields, **_event_fields(made), provisioned_at_ms=now_ms)
 
     def _make(self, order: KeyRequest | KeyRotation | KeyImport, box: bytes) -> MadeKey:
         match order:
@@ -70,9 +70,9 @@ class KeyProvisioner:
                 return self._import_key(order, box)
 
     def _first_version(self, order: KeyRequest | KeyImport) -> NewKey:
-        about, share_for = (order.account, order.path), order.share_for
-        vault = order.vault or default_vault(*about, self.keychain.vaults)
-        return NewKey(*about, FIRST_VERSION, order.chain, vault, share_for)
+        account, path = order.account, order.path
+        vault = order.vault or default_vault(account, path, self.keychain.vaults)
+        return NewKey(account, path, FIRST_VERSION, order.chain, vault, order.share_for)
 
     def _import_key(self, order: KeyImport, box: bytes) -> MadeKey:
         with wiping(self.imports.open(box, order.box_context(), order.import_key)) as secret:

@@ -47,7 +47,7 @@ class VaultOrderExecutor:
     random_bytes: RandomBytes
     secret_holders: Holders | None = None
     _settled: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    _quiet_count: int = -1
+    _idle_count: int = -1
     _stuck: dict[VersionId, str] = field(default_factory=dict)
     _stuck_shares: dict[tuple[VersionId, str], str] = field(default_factory=dict)
     _stuck_since_ms: int = 0
@@ -95,7 +95,7 @@ class VaultOrderExecutor:
         Raises ``CustodyError``.
         """
         self._retry_stuck(now_ms)
-        if self._quiet_count == self.vault.count:
+        if self._idle_count == self.vault.count:
             return Rewraps()
         failed: CustodyError | None = None
         try:
@@ -108,7 +108,7 @@ class VaultOrderExecutor:
         if not made.events and failed is not None:
             raise failed
         if not made.events:
-            self._quiet_count = self.vault.count
+            self._idle_count = self.vault.count
         return made
 
     def _retry_stuck(self, now_ms: int) -> None:
@@ -117,15 +117,15 @@ class VaultOrderExecutor:
         elif now_ms - self._stuck_since_ms >= STUCK_MS:
             self._stuck.clear()
             self._stuck_shares.clear()
-            self._quiet_count = -1
+            self._idle_count = -1
 
     def _rewrap_keks(self, signer: str, now_ms: int, count_max: int) -> Rewraps:
-        before = len(self._stuck)
+        known_count = len(self._stuck)
         for vault in self._outdated_vaults():
             events = self._rewrap_vault(vault, signer, now_ms, count_max)
             if events:
-                return Rewraps(events, tuple(self._stuck.items())[before:])
-        return Rewraps((), tuple(self._stuck.items())[before:])
+                return Rewraps(events, tuple(self._stuck.items())[known_count:])
+        return Rewraps((), tuple(self._stuck.items())[known_count:])
 
     def _rewrap_vault(
         self, vault: Vault, signer: str, now_ms: int, count_max: int

@@ -129,11 +129,11 @@ def _signed_by(envelope: Envelope, order: VaultOrder, registry: Registry) -> str
 
 
 def _box(order: VaultOrder, body: bytes, delivery: SecretDelivery | None) -> bytes:
-    wanted = order.box if isinstance(order, SecretOrder) else None
-    if delivery is None and wanted is None:
+    expected = order.box if isinstance(order, SecretOrder) else None
+    if delivery is None and expected is None:
         return b""
     if delivery is None:
         raise KeyOrderError("the order came without the box that it names")
-    if (delivery.id, redacted_digest(delivery.box)) != (secret_delivery_id(body), wanted):
+    if (delivery.id, redacted_digest(delivery.box)) != (secret_delivery_id(body), expected):
         raise KeyOrderError("the box does not have the digest in the order")
     return bytes.fromhex(delivery.box[2:])

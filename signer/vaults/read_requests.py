@@ -19,7 +19,7 @@ class ReadRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenRequest:
+class VerifiedRequest:
     """A verified request, its digest (``name``), the agent that signed it, and the vault."""
 
     request: SecretRequest
@@ -57,7 +57,7 @@ class SeenRequests:
 
 def verify_request(
     raw: bytes, registry: Registry, seen: SeenRequests, now_ms: int
-) -> ProvenRequest:
+) -> VerifiedRequest:
     """Verify a request and remember it against replays; raise ``ReadRequestError``."""
     try:
         envelope = Envelope.decode(raw)
@@ -74,7 +74,7 @@ def verify_request(
     seen.add(name, request.requested_at_ms, now_ms)
     known = registry.vaults.get((request.account, request.vault))
     # An unknown vault is authorized like an empty one, so an agent without a grant cannot tell.
-    return ProvenRequest(
+    return VerifiedRequest(
         request, name, agent, known or Vault(request.account, request.vault, "envelope")
     )
 

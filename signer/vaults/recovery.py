@@ -38,8 +38,8 @@ class Recovery:
         changed.
         """
         version_id = VersionId(order.account, order.vault, order.path, order.version)
-        held = self.wrappings.versions.get(version_id)
-        if held is None:
+        current = self.wrappings.versions.get(version_id)
+        if current is None:
             raise RecoveryRefusedError(f"{version_id} does not exist: name an existing version.")
         if order.requested_at_ms < self.wrappings.recovery_ms.get(version_id, 0):
             # Otherwise an attacker could hold an order back, and deliver it later to have the share
@@ -51,15 +51,15 @@ class Recovery:
         context = secret_context(self.registry.org, self.vault, order.path, order.version)
         approval = Approval(request, self.registry.admin_keys, at_ms)
         known = vault_holders(self.vault, self.holders)
-        made = recover(known, context, held.sealed, approval, self.random_bytes)
-        with wiping(made.client_share) as share:
-            handed = seal_share(made.share_for, context, share)
-        fields: dict[str, Any] = {**version_id._asdict(), **wrapping_fields(made.sealed)}
+        recovered = recover(known, context, current.sealed, approval, self.random_bytes)
+        with wiping(recovered.client_share) as share:
+            sealed_for_client = seal_share(recovered.share_for, context, share)
+        fields: dict[str, Any] = {**version_id._asdict(), **wrapping_fields(recovered.sealed)}
         return SecretRecovered(
             id=vault_answer_id(request.body()),
             request=request,
-            sequence=held.sequence + 1,
-            client_share=f"0x{handed.hex()}",
+            sequence=current.sequence + 1,
+            client_share=f"0x{sealed_for_client.hex()}",
             recovered_at_ms=at_ms,
             signer=signer,
             **fields,

@@ -159,9 +159,9 @@ def _verify(event: SecretStored, registry: Registry) -> Vault:
 
 
 def _check_ordered(event: SecretStored, order: SecretOrder, org: str) -> None:
-    ordered = (order.org, order.account, order.vault, order.path, order.version, order.kind)
-    given = (org, event.account, event.vault, event.path, event.version, event.kind)
-    if ordered != given or event.generated is not (order.box is None):
+    expected = (order.org, order.account, order.vault, order.path, order.version, order.kind)
+    actual = (org, event.account, event.vault, event.path, event.version, event.kind)
+    if expected != actual or event.generated is not (order.box is None):
         raise KeyOrderError("the version does not match its order")
     if event.id != vault_answer_id(event.request.body()):
         raise KeyOrderError("the event's id does not match its order")

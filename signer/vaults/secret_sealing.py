@@ -44,12 +44,12 @@ class SecretSealing:
         context = secret_context(self.registry.org, vault, order.path, order.version)
         wrapped_kek = self.secrets.wrappings.wrapped_kek(vault.id)
         sealing = seal_in_vault(vault, self.holders, wrapped_kek, context, value, self.random_bytes)
-        lent = wiping(sealing.client_share) if sealing.client_share else nullcontext()
-        with lent as share:
+        wiped_after = wiping(sealing.client_share) if sealing.client_share else nullcontext()
+        with wiped_after as share:
             known = vault_holders(vault, self.holders)
             with wiping(open_sealed(known, context, sealing.sealed, share).secret) as proof:
                 require_same(proof, value)
-            handed = seal_for_client(order.share_for, context, share)
+            sealed_for_client = seal_for_client(order.share_for, context, share)
         return SecretStored(
             **wrapping_fields(sealing.sealed),
             id=vault_answer_id(request.body()),
@@ -62,7 +62,7 @@ class SecretSealing:
             generated=order.box is None,
             mode=vault.mode,
             ciphertext=f"0x{sealing.sealed.ciphertext.hex()}",
-            client_share=f"0x{handed.hex()}" if handed else None,
+            client_share=f"0x{sealed_for_client.hex()}" if sealed_for_client else None,
             stored_at_ms=at_ms,
             signer=signer,
         )

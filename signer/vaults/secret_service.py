@@ -32,9 +32,9 @@ from signer.keys.register import KeyRegister
 from signer.registry import Registry
 from signer.vaults.client_shares import share_info
 from signer.vaults.read_requests import (
-    ProvenRequest,
     ReadRequestError,
     SeenRequests,
+    VerifiedRequest,
     verify_request,
 )
 from signer.vaults.sealing import secret_context
@@ -73,45 +73,47 @@ class SecretService:
     reading_key: HpkeKey
     seen: SeenRequests = field(default_factory=SeenRequests)
 
-    def verify(self, raw: bytes, now_ms: int) -> ProvenRequest:
+    def verify(self, raw: bytes, now_ms: int) -> VerifiedRequest:
         """Verify a request, which is accepted once (step 1); raise ``ReadRequestError``."""
         # 1.
         return verify_request(raw, self.registry, self.seen, now_ms)
 
-    def authorize(self, proven: ProvenRequest, now_ms: int) -> ReadDecision:
+    def authorize(self, verified: VerifiedRequest, now_ms: int) -> ReadDecision:
         """Decide (step 2); the caller keeps register and registry unchanged until it returns."""
         # 2. The strictest version decides: one refused version refuses the whole request.
-        accessor = Accessor(proven.agent, self.registry.access.get(proven.agent.agent, ()))
-        request, path = proven.request, proven.request.path
+        accessor = Accessor(verified.agent, self.registry.access.get(verified.agent.agent, ()))
+        request, path = verified.request, verified.request.path
         if path is None:
-            access = admit(accessor, proven.vault, now_ms)
+            access = admit(accessor, verified.vault, now_ms)
             if isinstance(access, Refused):
                 return ReadDecision(access)
-            return ReadDecision(access, tuple(self._listed(accessor, proven.vault, now_ms)))
-        found = self.secret_sealing.secrets.history((*proven.vault.id, path))
-        target = target_of(found[0], proven.vault) if found else self._unstored(proven.vault, path)
-        for each in [target_of(one, proven.vault) for one in found] or [target]:
+            return ReadDecision(access, tuple(self._listed(accessor, verified.vault, now_ms)))
+        found = self.secret_sealing.secrets.history((*verified.vault.id, path))
+        target = (
+            target_of(found[0], verified.vault) if found else self._unstored(verified.vault, path)
+        )
+        for each in [target_of(one, verified.vault) for one in found] or [target]:
             access = decide(accessor, each, request.operation, now_ms)
             if isinstance(access, Refused):
                 return ReadDecision(access)
-        if proven.vault.holds_keys:
-            return ReadDecision(_signing_key(proven.vault, path))
+        if verified.vault.holds_keys:
+            return ReadDecision(_signing_key(verified.vault, path))
         return _select(request, found)
 
-    def serve(self, proven: ProvenRequest, decision: ReadDecision) -> SealedAnswer:
+    def serve(self, verified: VerifiedRequest, decision: ReadDecision) -> SealedAnswer:
         """Open and seal what was allowed (step 3); raise ``CustodyError`` if it does not open."""
-        if proven.request.operation in ("list", "history"):
+        if verified.request.operation in ("list", "history"):
             versions = tuple(_version_without_value(each) for each in decision.found)
-            return self._seal(proven, versions, ())
+            return self._seal(verified, versions, ())
         # 3. From here on only immutable data is read: no lock is needed while holders are asked.
         (stored,) = decision.found
-        share = self._share(proven, stored)
+        share = self._share(verified, stored)
         with wiping(share) if share is not None else nullcontext():
             opening = self.secret_sealing.open(stored, share)
         with wiping(opening.secret) as value:
             fields = _version_without_value(stored).model_dump() | {"value": f"0x{value.hex()}"}
             version = SecretVersion(**fields)
-        return self._seal(proven, (version,), opening.failures)
+        return self._seal(verified, (version,), opening.failures)
 
     def _listed(self, accessor: Accessor, vault: Vault, at_ms: int) -> Iterator[SecretStored]:
         """Yield the newest version of each secret the agent may list, at most ``LISTED_MAX``."""
@@ -130,8 +132,8 @@ class SecretService:
         key = self.keys.find(vault.account, path)
         return Target(vault, path, "private_key", generated=key is None or not key.imported)
 
-    def _share(self, proven: ProvenRequest, stored: SecretStored) -> bytearray | None:
-        share = proven.request.client_share
+    def _share(self, verified: VerifiedRequest, stored: SecretStored) -> bytearray | None:
+        share = verified.request.client_share
         if share is None:
             return None
         if share.share_key != f"0x{self.reading_key.public_key.hex()}":
@@ -139,19 +141,19 @@ class SecretService:
                 "The client share is sealed to the key of another custody process: fetch the "
                 "current reading key and seal the share again."
             )
-        context = secret_context(self.registry.org, proven.vault, stored.path, stored.version)
-        info = share_info(share, context, proven.agent.agent)
+        context = secret_context(self.registry.org, verified.vault, stored.path, stored.version)
+        info = share_info(share, context, verified.agent.agent)
         return self.reading_key.open(bytes.fromhex(share.box[2:]), info)
 
     def _seal(
         self,
-        proven: ProvenRequest,
+        verified: VerifiedRequest,
         versions: tuple[SecretVersion, ...],
         failures: tuple[ProviderFailure, ...],
     ) -> SealedAnswer:
-        body = SecretAnswer(request=proven.name, secrets=versions).encode()
+        body = SecretAnswer(request=verified.name, secrets=versions).encode()
         try:
-            box = seal_for(proven.request.reply_to, body, answer_context(proven.name))
+            box = seal_for(verified.request.reply_to, body, answer_context(verified.name))
         except ValueError:
             raise ReadRequestError(
                 "reply_to is not a valid X25519 public key, so the answer cannot be sealed to it"

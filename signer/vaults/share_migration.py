@@ -153,9 +153,9 @@ class ShareMigration:
 
     def _unfinished(self) -> Iterator[tuple[tuple[tuple[str, str], str], ShareMove]]:
         for wrappings in (self.vault.keys.wrappings, self.vault.secrets.wrappings):
-            for where, move in wrappings.moves.items():
+            for key, move in wrappings.moves.items():
                 if move.left:
-                    yield where, move
+                    yield key, move
 
     def _newly(self, known: set[tuple[VersionId, str]]) -> tuple[Stuck, ...]:
         return tuple((share[0], why) for share, why in self.stuck.items() if share not in known)

@@ -115,11 +115,11 @@ def default_vault(account: str, path: str, vaults: Container[VaultId]) -> str:
 
 
 def _providers(mode: CustodyMode, named: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = PLANS[mode].providers
-    providers = named or PROVIDERS[:wanted]
+    count = PLANS[mode].providers
+    providers = named or PROVIDERS[:count]
     if SERVER in providers:
         raise VaultRecordError(f'"{SERVER}" is reserved and cannot be a provider name')
-    if len(providers) != wanted or len(set(providers)) != wanted:
-        how = f"{wanted} different providers or omit them" if wanted else "no providers"
+    if len(providers) != count or len(set(providers)) != count:
+        how = f"{count} different providers or omit them" if count else "no providers"
         raise VaultRecordError(f"a vault of mode {mode} must name {how}")
     return providers

@@ -61,18 +61,18 @@ class Wrappings:
 
     def sealed(self, version_id: VersionId) -> SealedSecret | None:
         """Return a version with the newest wrapping of its KEK, as it opens now."""
-        held = self.versions.get(version_id)
-        if held is None or not held.sealed.wrapped_kek:
-            return held.sealed if held else None
+        current = self.versions.get(version_id)
+        if current is None or not current.sealed.wrapped_kek:
+            return current.sealed if current else None
         key = self.keys[version_id.account, version_id.vault]
-        wrapped_kek = key.newest[key.numbers[held.sealed.wrapped_kek]]
-        return replace(held.sealed, wrapped_kek=wrapped_kek)
+        wrapped_kek = key.newest[key.numbers[current.sealed.wrapped_kek]]
+        return replace(current.sealed, wrapped_kek=wrapped_kek)
 
     def outdated(self, vault: VaultId) -> Iterator[VersionId]:
         """Yield the versions of a vault that are still under a former KEK, in order."""
         if key := self.keys.get(vault):
-            for version_id, held in sorted(self.versions.items()):
-                if version_id[:2] == vault and not key.is_current(held.sealed.wrapped_kek):
+            for version_id, current in sorted(self.versions.items()):
+                if version_id[:2] == vault and not key.is_current(current.sealed.wrapped_kek):
                     yield version_id
 
     def check_new(self, vault: Vault, version_id: VersionId, sealed: SealedSecret) -> None:
@@ -119,19 +119,19 @@ class Wrappings:
         The event has no ciphertext, so the stored one is kept.
         """
         version_id = VersionId(event.account, event.vault, event.path, event.version)
-        held = self.versions.get(version_id)
-        if held is None:
+        current = self.versions.get(version_id)
+        if current is None:
             raise WrappingError(f"{version_id} does not exist, so it cannot be rewrapped")
-        if event.sequence != held.sequence + 1:
+        if event.sequence != current.sequence + 1:
             raise WrappingError(
-                f"wrapping {event.sequence} of {version_id} does not follow {held.sequence}"
+                f"wrapping {event.sequence} of {version_id} does not follow {current.sequence}"
             )
-        sealed = sealed_from(event, held.sealed.ciphertext)
+        sealed = sealed_from(event, current.sealed.ciphertext)
         check_shape(vault, sealed)
-        self._check_forward(vault, version_id, held.sealed, sealed)
+        self._check_forward(vault, version_id, current.sealed, sealed)
         self.versions[version_id] = WrappedVersion(sealed, event.sequence)
         if isinstance(event, SecretRewrapped):
-            self._take_moved(vault, version_id, held.sealed, sealed)
+            self._mark_moved(vault, version_id, current.sealed, sealed)
 
     def move_shares(self, vault: Vault, event: ProviderRootChanged) -> None:
         """Begin to move a provider's shares to another root; raise ``WrappingError``.
@@ -140,8 +140,8 @@ class Wrappings:
         """
         if event.provider not in vault.providers:
             raise WrappingError(f"{event.provider} holds no share in {vault.name}")
-        before = self.moves.get((vault.id, event.provider))
-        if event.sequence != (before.changes if before else 0) + 1:
+        former = self.moves.get((vault.id, event.provider))
+        if event.sequence != (former.changes if former else 0) + 1:
             raise WrappingError(
                 f"root {event.sequence} of {event.provider} in {vault.name} is not the next"
             )
@@ -149,12 +149,12 @@ class Wrappings:
         move = ShareMove(event.sequence, event.kms_key, left)
         self.moves[vault.id, event.provider] = move
 
-    def _take_moved(
+    def _mark_moved(
         self, vault: Vault, version_id: VersionId, old: SealedSecret, new: SealedSecret
     ) -> None:
-        for was, now in zip(old.wrapped_shares, new.wrapped_shares, strict=True):
-            move = self.moves.get((vault.id, now.provider))
-            if move is not None and was != now:
+        for old_share, new_share in zip(old.wrapped_shares, new.wrapped_shares, strict=True):
+            move = self.moves.get((vault.id, new_share.provider))
+            if move is not None and old_share != new_share:
                 move.left.discard(version_id)
 
     def _check_forward(
@@ -168,10 +168,10 @@ class Wrappings:
 
 def check_shape(vault: Vault, sealed: SealedSecret) -> None:
     """Raise ``WrappingError`` unless a data key is wrapped by the holders of its vault's mode."""
-    by_key = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
+    by_kek = bool(sealed.wrapped_kek) and bool(sealed.wrapped_dek)
     neither = not sealed.wrapped_kek and not sealed.wrapped_dek
     providers = tuple(share.provider for share in sealed.wrapped_shares)
-    if providers != vault.providers or not (by_key if vault.plan.has_vault_key else neither):
+    if providers != vault.providers or not (by_kek if vault.plan.has_vault_key else neither):
         raise WrappingError(
             f"it is not wrapped as mode {vault.mode} with the vault's providers requires"
         )

@@ -74,26 +74,26 @@ def _settings(data: Path) -> KmsSettings:
 
 
 def _plain(found: Finding) -> dict[str, Any]:
-    status, took = found.status, found.took
+    status, round_trip = found.status, found.round_trip
     return {
         "provider": found.provider,
         "key_id": found.key_id,
         "state": status and status.state,
         "protection": status and status.protection,
-        "wrap_ms": took and round(took.wrap_ms, 3),
-        "unwrap_ms": took and round(took.unwrap_ms, 3),
+        "wrap_ms": round_trip and round(round_trip.wrap_ms, 3),
+        "unwrap_ms": round_trip and round(round_trip.unwrap_ms, 3),
         "failure": None if found.failure is None else str(found.failure),
     }
 
 
 def _row(found: Finding) -> Row:
-    status, took = found.status, found.took
+    status, round_trip = found.status, found.round_trip
     cells = (
         found.provider,
         status.state if status else "",
         status.protection if status else "",
-        f"{took.wrap_ms:.1f}" if took else "",
-        f"{took.unwrap_ms:.1f}" if took else "",
+        f"{round_trip.wrap_ms:.1f}" if round_trip else "",
+        f"{round_trip.unwrap_ms:.1f}" if round_trip else "",
         "failed" if found.failure else "ok",
     )
     return Row(cells, [each for each in (found.key_id, found.failure) if each])

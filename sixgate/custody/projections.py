@@ -86,8 +86,8 @@ class KafkaReadEnvironment:
             events = [*self._records.records((), self._now_ms()), *last]
             if not events:
                 return
-            begun = self._appender.begin(events)
-        self._appender.end(begun)
+            pending = self._appender.begin(events)
+        self._appender.end(pending)
         for event in events:
             assert event.topic is Topic.AUDIT  # noqa: S101 - custody writes nothing else
             self._monitor.audited(action_of(event.value))

@@ -25,7 +25,7 @@ from signer.custody.failures import Cause, ProviderFailure
 from signer.custody.hpke import HpkeKey
 from signer.keys.register import KeyRegister
 from signer.registry import Registry
-from signer.vaults.read_requests import ProvenRequest, ReadRequestError
+from signer.vaults.read_requests import ReadRequestError, VerifiedRequest
 from signer.vaults.secret_sealing import SecretSealing
 from signer.vaults.secret_service import ReadDecision, SealedAnswer, SecretService
 from sixgate.api import ApiError, Json
@@ -70,15 +70,15 @@ def read(
     """
     # 1. and 2.
     with environment.current() as now_ms:
-        proven = _verified(environment, service, raw, now_ms)
-        decision = service.authorize(proven, now_ms)
-    recorder = _ReadRecorder(environment, proven, decision, client_address, now_ms)
+        verified = _verify(environment, service, raw, now_ms)
+        decision = service.authorize(verified, now_ms)
+    recorder = _ReadRecorder(environment, verified, decision, client_address, now_ms)
     if isinstance(decision.access, Refused) or decision.missing:
         recorder.record()
-        raise _refusal(proven, decision)
+        raise _refusal(verified, decision)
     # 3. Outside the lock: holders may take long.
     try:
-        answer = service.serve(proven, decision)
+        answer = service.serve(verified, decision)
     except (CustodyError, ReadRequestError) as error:
         recorder.record(_failures(error))
         raise ApiError(code_of(error), str(error)) from None
@@ -108,18 +108,18 @@ class _ReadRecorder:
     def __init__(
         self,
         environment: ReadEnvironment,
-        proven: ProvenRequest,
+        verified: VerifiedRequest,
         decision: ReadDecision,
         client_address: str,
         at_ms: int,
     ) -> None:
-        request, found = proven.request, decision.found
+        request, found = verified.request, decision.found
         self._environment = environment
         self._access = decision.access
         self._use = Use(
-            request=proven.name,
+            request=verified.name,
             org=request.org,
-            vault=proven.vault,
+            vault=verified.vault,
             path=request.path,
             version=found[0].version if len(found) == 1 else request.version,
             operation=request.operation,
@@ -132,9 +132,9 @@ class _ReadRecorder:
         self._environment.record(access_record(self._use, self._access, tuple(failures)))
 
 
-def _verified(
+def _verify(
     environment: ReadEnvironment, service: SecretService, raw: bytes, now_ms: int
-) -> ProvenRequest:
+) -> VerifiedRequest:
     try:
         return service.verify(raw, now_ms)
     except ReadRequestError as error:
@@ -147,12 +147,12 @@ def _verified(
         raise ApiError("read_refused", str(error)) from None
 
 
-def _refusal(proven: ProvenRequest, decision: ReadDecision) -> ApiError:
+def _refusal(verified: VerifiedRequest, decision: ReadDecision) -> ApiError:
     if isinstance(decision.access, Refused):
         return ApiError("access_refused", f"{decision.access.detail} ({decision.access.reason})")
-    path, version = proven.request.path, proven.request.version
+    path, version = verified.request.path, verified.request.version
     which = f"version {version} of {path}" if version else path
-    return ApiError("secret_unknown", f"{proven.vault.name} has no {which}")
+    return ApiError("secret_unknown", f"{verified.vault.name} has no {which}")
 
 
 def _failures(error: Exception) -> tuple[ProviderFailure, ...]:

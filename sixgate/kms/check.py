@@ -34,7 +34,7 @@ class Finding:
     provider: str
     key_id: str = ""
     status: KeyStatus | None = None
-    took: RoundTrip | None = None
+    round_trip: RoundTrip | None = None
     failure: CustodyError | None = None
 
 
@@ -48,7 +48,7 @@ def check_kms(
         found.key_id = kms.key_id
         found.status = kms.check()
         _require_usable(kms.key_id, found.status)
-        found.took = _round_trip(kms, random_bytes)
+        found.round_trip = _round_trip(kms, random_bytes)
         if hsm_required:
             require_hsm(kms.key_id, found.status)
     except CustodyError as error:

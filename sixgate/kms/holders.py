@@ -106,18 +106,18 @@ class _HolderOpener:
     def _holders(self, root: str) -> Holders:
         named, former = providers(self._settings), providers(self._settings.former)
         opened = {name: self._open(kms()) for name, kms in named.items()}
-        before = {name: self._open(kms()) for name, kms in former.items()}
+        former_opened = {name: self._open(kms()) for name, kms in former.items()}
         holding = {name: opened[name] for name in PROVIDERS if name in opened}
         local = self._settings.local
         if local and local.holders:
             for name, kms in open_local_holders(local.holders, secrets.token_bytes):
                 holding.setdefault(name, self._open(kms))
         current = {
-            name: RotatedRoot(kms, (before[name],)) if name in before else kms
+            name: RotatedRoot(kms, (former_opened[name],)) if name in former_opened else kms
             for name, kms in holding.items()
         }
         return Holders(
-            RotatedRoot(opened[root], tuple(before.values())),
+            RotatedRoot(opened[root], tuple(former_opened.values())),
             tuple(_provider(name, kms) for name, kms in current.items()),
         )
 

@@ -137,7 +137,7 @@ def test_a_data_key_is_rebuilt_exactly_by_the_holders_of_its_plan(
     plan = PLANS[mode]
     parts = split_data_key(plan, bytearray(dek), Stream(dek.hex()))
     if plan.has_vault_key:
-        assert (parts.kept == dek) == (plan.client is ClientPart.NONE)
+        assert (parts.server_part == dek) == (plan.client is ClientPart.NONE)
         return
     for size in range(1, plan.providers + 1):
         for chosen in combinations(parts.shares, size):

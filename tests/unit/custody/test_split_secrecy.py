@@ -62,8 +62,8 @@ def test_nothing_that_holds_a_part_prints_it(mode: CustodyMode) -> None:
         holders = some.holders(mode)
         opening = open_sealed(holders, in_mode(mode), sealing.sealed, sealing.client_share)
     rebuilding = ShareCombination(PLANS[mode], in_mode(mode), b"", parts.client)
-    secret = [bytes(parts.kept), *(bytes(share.value) for share in parts.shares)]
-    held = [parts, sealing, holders, opening, rebuilding, Answer(0, parts.kept)]
+    secret = [bytes(parts.server_part), *(bytes(share.value) for share in parts.shares)]
+    held = [parts, sealing, holders, opening, rebuilding, Answer(0, parts.server_part)]
     for thing in (*held, *holders.providers, *parts.shares, CustomerKey(SECRET)):
         hidden = [*secret, *needles(gcp.saw, random_bytes), bytes(sealing.client_share or SECRET)]
         assert shows(printed(thing), *hidden) == []

@@ -17,7 +17,7 @@ from schemas.secret_requests import (
 from signer.access import Allowed, Refused
 from signer.custody.errors import CorruptError, CustodyError
 from signer.custody.hpke import HpkeKey, seal_for
-from signer.vaults.read_requests import FRESH_MS, ProvenRequest, ReadRequestError
+from signer.vaults.read_requests import FRESH_MS, ReadRequestError, VerifiedRequest
 from signer.vaults.secret_service import ReadDecision, SecretService
 from tests.harness.builders.cases import (
     ACCOUNT,
@@ -43,7 +43,7 @@ from tests.harness.builders.secret_vaults import (
 READ_OPERATIONS = ("get", "export", "history")
 
 
-def judged(desk: SecretService, raw: bytes) -> tuple[ProvenRequest, ReadDecision]:
+def judged(desk: SecretService, raw: bytes) -> tuple[VerifiedRequest, ReadDecision]:
     asked = desk.verify(raw, NOW_MS)
     return asked, desk.authorize(asked, NOW_MS)
 
