@@ -105,7 +105,7 @@ def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
     public_key = curves.public_key(CURVES[key.chain], secret)
     address = canonical_address(key.chain, derive(key.chain, public_key))
     terms = _terms(admin, key)
-    # 1.
+    # 1. Another import of the same key by this account repeats the claim, which is allowed.
     claim = AddressClaimed(account=key.account, address=address)
     register(admin.api, admin.key, [claim], admin.at_ms)
     # 2. The signer announces a share key to an account that has claimed an address.
@@ -117,7 +117,7 @@ def import_key(admin: Admin, key: KeyTarget, secret: bytearray) -> Json:
         "import_key": recipient,
         "box": redacted_digest(box),
     }
-    # 3.
+    # 3. Die before the answer: the key may have been imported; see its descriptor.
     envelope = _signed(admin, KeyImport(**terms, **sealed, **_vault_fields(key), chain=key.chain))
     name = delivery_id(envelope.body())
     return _send(admin, KeyDelivery(id=name, request=envelope, box=box).encode())

@@ -65,9 +65,10 @@ def register(pipeline: Pipeline, envelope: str) -> Json:
     with pipeline.lock:
         pipeline.step()  # 1.
         sequence = stage.registry.sequence
-        # 2.
+        # 2. Die here: nothing was appended.
         check_record(raw, stage.registry, pipeline.parts.runner.slot.operations.check_registered)
-        pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])  # 3.
+        # 3. Die after this line: the record is durable, and the next start applies it.
+        pipeline.append([Outgoing(Topic.REGISTRY, "", raw)])
         pipeline.step()  # 4.
     return {"sequence": sequence}
 
@@ -78,7 +79,8 @@ def order_key(pipeline: Pipeline, record: str) -> Json:
     with pipeline.lock:
         pipeline.step()
         ordered = checked_order(raw, stage.registry, stage.keys)
-        if stage.keys.answered(ordered.id) is None:  # an answered order is not appended again
+        # An answered order is not appended again: the caller may have died before the answer.
+        if stage.keys.answered(ordered.id) is None:
             pipeline.append([Outgoing(Topic.KEY_REQUESTS, ordered.order.account, raw)])
             pipeline.step()
         key = stage.keys.answered(ordered.id)

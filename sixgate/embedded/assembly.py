@@ -49,7 +49,7 @@ class Parts:
         3. Finish what the last process had pinned. 4. Attest this boot.
         *Die anywhere: the next start repeats all of it, and 3 makes the same bytes again.*
         """
-        # 1.
+        # 1. Only reads.
         self.runner.load()
         stage = self.runner.stage
         # 2. The log's own outcomes come first, so that state from an older backup is detected.
@@ -58,9 +58,9 @@ class Parts:
         accounts = sorted(stage.registry.accounts)
         newest = self.ledger_service.answers.outcomes.newest_sequences(accounts, keys)
         stage.memory.check_not_behind(newest)
-        # 3.
+        # 3. Die here: outcomes that are not published stay pinned for the next start.
         self.runner.recover()
-        # 4.
+        # 4. New outcomes name this boot; recovered ones keep the boot that pinned them.
         self.runner.slot.attest(self.attestor.boot(stage.registry))
 
     def reader(self) -> PipelineLog:

@@ -31,10 +31,12 @@ POLL_MS = 100
 def register(bus: Bus, raw: bytes, wait_s: float) -> Json:
     """Append a registry record and wait until the registry has it; see ``Api.register``."""
     with bus.reading(bus.end_offsets(bus.partition_ids(Topic.REGISTRY))) as reading:
+        # 2. Die here: nothing was appended.
         with bus.refreshed() as projections:
             registry = copy.deepcopy(projections.registry)
         check_record(raw, registry)
         sequence = registry.sequence
+        # 3. Die after this line: every process applies the record, if it still is the next one.
         bus.append([Outgoing(Topic.REGISTRY, "", raw)])
         for record in _records_until(reading, wait_s, "the record did not appear in the registry"):
             try:

@@ -1,9 +1,10 @@
 """The ledger process: the sink that appends every topic's records to a ClickHouse server.
 
-1. Check topics and rights, then table and log against the last published head.
+1. Check topics and rights, then table and log against the last published head. Publish the head
+   that a process which died had not published.
 2. Append, then publish a signed head, step by step until ``stop`` is set.
    *Die before an insert: nothing happened. Die after it: the rows are there, and the next start
-   continues after the table's last row and publishes the missing head.*
+   continues after the table's last row.*
 
 Every error ends the process. Kafka consumer offsets play no part; only the table's rows count.
 """
@@ -53,7 +54,7 @@ class LedgerProcess:
 
         The sink blocks on its servers, so it runs in a thread; the event loop serves the monitor.
         """
-        # 1.
+        # 1. Writes at most the head that a process which died had not published.
         kafka = self._settings.kafka
         await check_declared(kafka, kafka.broker(CLIENT), None, Principal.LEDGER)
         await asyncio.to_thread(self._append, stop.is_set)

@@ -33,7 +33,7 @@ def terminate(pid: int, at: Address, term_s_max: float) -> str:
     Returns the name of the signal that ended it. Raises ``WrongProcessError``, ``OSError``.
     """
     with _pidfd(pid) as process:  # 1.
-        # 2.
+        # 2. Only now is it certain which process the pidfd refers to.
         if not listens(pid, at):
             raise WrongProcessError(f"process {pid} does not listen at {at}: nothing was ended")
         # 3. A pidfd becomes readable when its process ends.

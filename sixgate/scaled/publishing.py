@@ -43,7 +43,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
     """
     trust = folder.trust()
     with folder.ownership_lock():
-        # 1.
+        # 1. Die before 3: the folder is unchanged and Kafka has nothing new.
         folder.refuse_used()
         registry, requests = _inbox_records(folder, trust.partitions)
         # 2. The registry has one partition, so a call that died left a prefix of it.
@@ -54,7 +54,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
         requests = [request for request in requests if request.value not in sent]
         # 3. Before the first record is sent, so that two pipelines can never run.
         folder.mark_published()
-        # 4.
+        # 4. Die here: the next call finds what was sent and appends the rest.
         async with Sender(broker, lambda: trust.partitions) as sender:
             await sender.send(registry)
             await sender.send(requests)

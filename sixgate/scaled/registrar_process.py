@@ -59,9 +59,8 @@ class RegistrarProcess:
             self._watch = watch
             self.monitor.show_head_age(watch.age_s)
             while not stop.is_set():
-                # 1.
+                # 1. and 2. Die before 3: nothing was published.
                 await watch.read_to_end()
-                # 2.
                 head = next_head(self._key, watch.registry, watch.heads(), clock.now_ms())
                 # 3. If the answer is lost, the process ends; publishing a head twice is harmless.
                 await sender.send([Outgoing(Topic.REGISTRY_HEADS, self._key.keyid, head)])

@@ -37,7 +37,7 @@ def reseal(settings: Settings) -> Resealed:
     with ExitStack() as opened:
         prepared = prepare_signer(settings, opened)
         sealed = _resealed(prepared, _holders(prepared))  # 1.
-    # 2.
+    # 2. One rename: the file always holds one complete identity.
     return Resealed(sealed, prepared.sealed.root, replace_identity(prepared.folder, sealed))
 
 

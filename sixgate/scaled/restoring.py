@@ -25,7 +25,7 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
     Raises ``RestoreError``, ``FolderError``, ``KafkaBusError``.
     """
     with Bus(settings.kafka.broker(CLIENT), folder.trust().trust_root) as bus:
-        # 1.
+        # 1. Refuses before anything is appended.
         with bus.refreshed() as projections:
             registry = copy.deepcopy(projections.registry)
         pages = bus.pages(bus.first_offsets(bus.partition_ids(Topic.VAULT)))
@@ -34,7 +34,7 @@ def restore(settings: Settings, folder: Folder, backup: Backup) -> int:
             Outgoing(Topic.VAULT, line.vault_id[0], line.raw)
             for line in missing_events(backup, existing, registry)
         ]
-        # 2.
+        # 2. In order, so that each vault has a prefix of its events if we die here.
         for first in range(0, len(events), APPENDED_COUNT):
             bus.append(events[first : first + APPENDED_COUNT])
     return len(events)

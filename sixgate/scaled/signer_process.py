@@ -73,13 +73,13 @@ class SignerProcess:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run the slots until ``stop`` is set; raise the error that ends the process."""
-        # 2.
+        # 2. Die here: this process has taken over no slot and written nothing.
         kafka, trust = self._settings.kafka, self._trust
         broker = kafka.broker(CLIENT)
         await check_declared(kafka, broker, trust.partitions, Principal.SIGNER)
         fresh = Freshness(broker, trust.trust_root, self.monitor, self._settings.signer)
         with self._opened:
-            # 3.
+            # 3. Die here: the slots keep their last commit; ``kafka_signer`` says how it recovers.
             await self._run_slots(fresh, stop)
 
     async def _run_slots(self, fresh: Freshness, stop: asyncio.Event) -> None:
