@@ -59,7 +59,7 @@ class InFlight:
 
     is_drained: Callable[[PartitionId], bool]
     pipelined_count_max: int = PIPELINED_COUNT_MAX
-    waiting_count_max: int = WAITING_COUNT_MAX  # at one place
+    waiting_count_max: int = WAITING_COUNT_MAX  # per partition
     _drained: set[PartitionId] = field(default_factory=set)
     _waiting: defaultdict[PartitionId, Counter[Fingerprint]] = field(
         default_factory=lambda: defaultdict(Counter)
