@@ -40,7 +40,7 @@ NO_KMS = KmsSettings()
 
 
 class ReleasedKeys(Protocol):
-    """Key holders of a signer without a KMS of its own. The journal records every call."""
+    """Key holders of a signer that has no KMS. The journal records every call."""
 
     def identity_holders(self, journal: KmsJournal) -> Holders:
         """Return the holders that open the signer's identity, before its boot is known."""

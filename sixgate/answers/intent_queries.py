@@ -37,7 +37,7 @@ WHERE topic = 'outcomes' AND type = 'transaction.signed'
 
 
 class IntentQueries(NamedTuple):
-    """Queries to one ledger. ``is_verified`` tells whether a signer signed an outcome."""
+    """Queries to one ledger. ``is_verified`` verifies the signature of an outcome."""
 
     clickhouse: ClickHouse
     is_verified: IsVerified

@@ -82,13 +82,13 @@ def provision(admin: Admin, key: KeyTarget) -> Json:
 
 
 def rotate(admin: Admin, key: KeyTarget, version: int) -> Json:
-    """Order a new version of a key whose newest is ``version``, and return its descriptor."""
+    """Order the key version after ``version``, the newest one, and return its descriptor."""
     terms = _terms(admin, key)
     return _order(admin, KeyRotation(**terms, version=version, share_for=key.share_for))
 
 
 def deactivate(admin: Admin, key: KeyTarget, version: int) -> Json:
-    """Order the deactivation of a key whose newest version is ``version``."""
+    """Order the deactivation of a key; ``version`` is its newest version."""
     return _order(admin, KeyDeactivation(**_common_fields(admin, key), version=version))
 
 

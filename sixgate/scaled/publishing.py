@@ -54,7 +54,7 @@ async def publish(broker: Broker, folder: Folder) -> Published:
         requests = [request for request in requests if request.value not in sent]
         # 3. Before the first record is sent, so that two pipelines can never run.
         folder.mark_published()
-        # 4. Die here: the next call finds what was sent and appends the rest.
+        # 4. Die here: the next call finds the sent records and appends the rest.
         async with Sender(broker, lambda: trust.partitions) as sender:
             await sender.send(registry)
             await sender.send(requests)

@@ -4,7 +4,7 @@
 2. Check topics and rights, and follow registry heads.
 3. Run every slot (``streams.runners.kafka_signer``). Taking a slot over fences the process that
    held it before. *Die at any moment: the next process that takes the slot over finishes exactly
-   what was pinned. Until then no process signs for the slot's accounts.*
+   the pinned outcomes. Until then no process signs for the slot's accounts.*
 
 The first slot that fails ends all slots of the process.
 """
@@ -113,7 +113,7 @@ class SignerProcess:
                 return slot
 
             broker = settings.kafka.broker(f"{CLIENT}-{at.number}")
-            # Before the slot is taken over: a signer that could not prove its state fences nobody.
+            # First: a signer that cannot prove its state must not fence the one that runs.
             await asyncio.to_thread(queries.check_available)
             signer = KafkaSigner(
                 broker,
