@@ -121,7 +121,7 @@ def test_an_infinite_loop_is_killed_at_its_timeout_and_the_pool_continues(
 
     assert codes(answers) == ["simulation_timeout"]
     assert isinstance(answers[0], SimulationError)
-    assert "at most 1000 ms" in answers[0].detail
+    assert "1000 ms" in answers[0].detail
     assert time.monotonic() - started_s < PATIENCE_S
     assert codes(hasty.run([TRANSFER] * 4, DEADLINE_MS)) == ["succeeded"] * 4
     assert len(children()) == len(before)
@@ -264,6 +264,6 @@ def test_workers_that_cannot_start_are_not_restarted_for_every_call() -> None:
         assert codes(guarded.run([TRANSFER] * 2, DEADLINE_MS)) == ["simulation_failed"] * 2
         (probed,) = guarded.run([TRANSFER], DEADLINE_MS)
         assert isinstance(probed, SimulationError)
-        assert "No worker could be started" in probed.detail
+        assert "No worker" in probed.detail
         assert guarded.state is State.OPEN
         assert guarded.run([TRANSFER] * 50, DEADLINE_MS) == [probed] * 50

@@ -77,10 +77,8 @@ def test_a_deactivated_key_is_refused_and_not_opened(history: tuple[bytes, ...])
     signer.run([arrival(intent())], NOW_MS)
     refused = outcome(signer)
     assert isinstance(refused, IntentRejected)
-    assert (refused.reason, refused.detail) == (
-        Reason.KEY_INACTIVE,
-        f"the key at {KEY_PATH} is deactivated",
-    )
+    assert refused.reason is Reason.KEY_INACTIVE
+    assert KEY_PATH in refused.detail
 
 
 def test_replaying_the_answer_of_a_rotated_key_does_not_reactivate_it() -> None:

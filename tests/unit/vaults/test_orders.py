@@ -169,7 +169,7 @@ def test_a_version_that_does_not_open_keeps_no_other_and_no_other_vault_behind(b
         assert len(stuck) == count
         assert len({told.id for told in stuck}) == count
         assert all(told.action == "rewrap.failed" for told in stuck)
-        assert "prod/0, version 1, in main of treasury, stays under" in stuck[0].detail
+        assert "prod/0, version 1, in main of treasury" in stuck[0].detail
         assert one.operations.maintenance.rewrap(NOW_MS + STUCK_MS - 1) == []
         if broken == "data key":
             damage(one, place, sound)
