@@ -126,9 +126,9 @@ def _expected(
         if len(expected) != REPORT_DATA_BYTES or nonce is not None:
             usage(f"--report-data takes {REPORT_DATA_BYTES} bytes in hex, and excludes --nonce")
         return expected
-    asked = None if nonce is None else _bytes("--nonce", nonce)
+    sent = None if nonce is None else _bytes("--nonce", nonce)
     try:
-        binding = evidence.binding(policy.purpose, asked)
+        binding = evidence.binding(policy.purpose, sent)
     except ValueError as error:
         usage(f"--nonce: {error}")
     if binding is None:

@@ -4,7 +4,7 @@ A rotation:
 1. Create the new key's file if it is missing.
    *Die after it: the registry is unchanged; the next run uses the same file.*
 2. Enrol the new key. From here on the vault refuses values under the old key.
-   *Die after it: every value opens under one of the two keys; the next run continues with step 3.*
+   *Die after it: every value opens under an enrolled key; the next run continues with step 3.*
 3. Store the newest version of each secret again under the new key.
    *Die in it: moved versions stay; the next run moves the others.*
 """
@@ -73,11 +73,12 @@ def enrol(
             why = f"{vault} already has secrets without the key: create another vault for it"
             raise CommandError(ExitCode.REFUSED, why)
         here.folder.check_outside(key)
+        # Die after the key file is written: the next run enrols the same key.
         fingerprint = _load_or_create(key).fingerprint
         here.register(entry(CustomerKeySet, account=owner, vault=vault, fingerprint=fingerprint))
     done = f"{vault} of {owner} now accepts only values under {fingerprint}; the key is in {key}."
     notices().print(done, highlight=False, soft_wrap=True)
-    notices().print("There is no other copy: without it every value is lost.", highlight=False)
+    notices().print("Sixgate has no copy of it: without it every value is lost.", highlight=False)
 
 
 @app.command(
@@ -147,7 +148,7 @@ def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
         usage("--key and --new-key contain the same key: name a missing file to create a new key")
     _require_current(old, enrolled)
     _require_rights(here, rotation.place, agent)
-    # 2. Die after it: every value opens under one of the two keys; run the rotation again.
+    # 2. Die after it: every value opens under an enrolled key; run the rotation again.
     here.register(entry(CustomerKeySet, **rotation.place._asdict(), fingerprint=new))
 
 
@@ -181,7 +182,7 @@ def _require_complete(rotation: CustomerRotation) -> None:
         raise CommandError(
             ExitCode.REFUSED,
             f"{len(rotation.left)} secrets are still under an older key, for example "
-            f"{rotation.left[0]}: run sixgate cmek rotate with that key as --key",
+            f"{rotation.left[0]}: rotate again with that key as --key; moved secrets stay moved",
         )
 
 
