@@ -26,10 +26,10 @@ class Sending:
     counts: SubmissionProgress
     as_json: bool = False
 
-    def accept(self) -> ExitCode:
+    def send(self) -> ExitCode:
         """Send all intents and return when they are durable."""
         for part in parts(self.ready):
-            for _ in self._submitted(part, wait=False):
+            for _ in self._send_part(part, wait=False):
                 pass
             for one in part:
                 self._print_accepted(one)
@@ -37,7 +37,7 @@ class Sending:
         notices().print(f"{count} accepted: sixgate intents list shows the outcomes.")
         return ExitCode.OK
 
-    def follow(self) -> ExitCode:
+    def send_and_wait(self) -> ExitCode:
         """Send all intents and wait for their outcomes."""
         results: list[tuple[Submission, Json]] = []
         try:
@@ -56,10 +56,10 @@ class Sending:
     def answers(self) -> Iterator[tuple[Submission, Json]]:
         """Send all intents; yield each terminal event as it arrives."""
         for part in parts(self.ready):
-            for answer in self._submitted(part, wait=True):
+            for answer in self._send_part(part, wait=True):
                 yield part[answer["index"]], answer
 
-    def _submitted(self, part: Sequence[Submission], *, wait: bool) -> Iterator[Json]:
+    def _send_part(self, part: Sequence[Submission], *, wait: bool) -> Iterator[Json]:
         """Send a part; once it is durable, yield its terminal events."""
         answers = self.here.api.submit([one.record() for one in part], wait=wait)
         self.counts.sent += len(part)  # before the request: from here on it may be accepted

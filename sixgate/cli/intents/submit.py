@@ -1,4 +1,11 @@
-"""``sixgate submit``: signs intents from a file, sends them and shows their outcomes."""
+"""``sixgate submit``: signs intents from a file, sends them and shows their outcomes.
+
+1. Read the file, sign the intents and, with ``--save``, write the envelopes durably.
+   *Die before step 2: nothing was sent.*
+2. Send the envelopes in parts.
+   *Die in it: some may be accepted. Submitting a saved file again is safe: the same envelopes are
+   the same intents. Without ``--save`` the same lines are new intents.*
+"""
 
 import sys
 from collections.abc import Sequence
@@ -57,7 +64,7 @@ def submit(
     One invalid line refuses the whole file before anything is sent, unless --keep-going. A line may
     name its expected result ("expect": "signed" or a reason's code); the exit code reports a miss.
     """
-    # 1. Read, sign and save. Die here: nothing was sent.
+    # 1. Die here: nothing was sent.
     counts = SubmissionProgress(0, save)
     with reporting_interruption(counts):
         drafts, wrong = _drafts(file)
@@ -70,10 +77,9 @@ def submit(
             if save:
                 _save(save, ready)
             counts.total = len(ready)
-            # 2. Send. Die here: up to ``counts.sent`` intents may be accepted. Submitting a saved
-            # file again is safe: the same envelopes are the same intents.
+            # 2. Die here: up to ``counts.sent`` intents may be accepted.
             sending = Sending(here, ready, counts, as_json)
-            code = sending.follow() if wait else sending.accept()
+            code = sending.send_and_wait() if wait else sending.send()
     raise typer.Exit(ExitCode.USAGE if wrong else code)
 
 
