@@ -1,4 +1,9 @@
-"""``sixgate attest boots`` and ``boot``: verifies the machine that decided an outcome."""
+"""``sixgate attest boots`` and ``boot``: verifies the machine that decided an outcome.
+
+1. Read the outcome, and the record of the boot that it names, from the ledger. Neither is trusted.
+2. ``named_signer`` verifies that a registered key of the named signer signed the outcome.
+3. ``check_boot`` verifies the record of the boot and its evidence under the policy.
+"""
 
 import base64
 import re
@@ -90,10 +95,13 @@ def show_(
     """Verify the evidence of the boot that decided an intent. Exit code 14 means it fails."""
     accepted = read_canonical(policy, VerificationPolicy)
     with session(data) as here:
+        # 1.
         outcome = _outcome(here, intent.rstrip("….").lower())
         published = _published(here, outcome["boot"])
+        # 2.
         named = named_signer(here.registry, outcome)
     at_ms = published.at_ms if at is None else _moment(at)
+    # 3. Nothing is printed or written before this passes.
     verified = _verified(published.record, named, accepted, at_ms)
     if out:
         file = EvidenceFile.decode(base64.b64decode(published.record.evidence))
