@@ -54,14 +54,14 @@ def keys(
     settings = load_settings(config_file())
     released, folder = settings.release_section(), Folder(settings.data)
     kms = only_kms(settings.kms)
-    place = ReleaseName(released.org, released.provider)
+    release_name = ReleaseName(released.org, released.provider)
     if not show:
-        create_keys(folder, place, kms, secrets.token_bytes)
-    own = open_keys(folder, place, kms)
+        create_keys(folder, release_name, kms, secrets.token_bytes)
+    own = open_keys(folder, release_name, kms)
     print_json(
         {
-            "provider": place.provider,
-            "release": place.name,
+            "provider": release_name.provider,
+            "release": release_name.name,
             "kms_key": kms.key_id,
             "sealing_key": f"0x{own.sealing.public_key.hex()}",
             "signing_key": own.signer.public_key,

@@ -65,9 +65,9 @@ def complete_organisation(here: Session, policies: Path) -> None:
         raise CommandError(ExitCode.FOLDER, why)
     here.register(*_missing(here, policies))
     keys = {(key["account"], key["path"]): key for key in here.registry["keys"]}
-    for place in (*(agent.key for agent in AGENTS), FOREIGN_KEY):
-        if place not in keys:
-            keys[place] = operator.provision(here.admin(), operator.KeyTarget(*place))
+    for target in (*(agent.key for agent in AGENTS), FOREIGN_KEY):
+        if target not in keys:
+            keys[target] = operator.provision(here.admin(), operator.KeyTarget(*target))
     _fund(here.folder.genesis, [key["address"] for key in keys.values()])
 
 

@@ -187,9 +187,9 @@ def _by_account(budgets: Sequence[Json]) -> list[Json]:
     """Merge agents that share an account and a limit."""
     joined: dict[tuple[str, str | None], Json] = {}
     for row in budgets:
-        place = (row["account"], row["limit_wei"])
-        before = joined.get(place, {"agents": []})
-        joined[place] = row | {"agents": [*before["agents"], row["agent"]]}
+        group = (row["account"], row["limit_wei"])
+        before = joined.get(group, {"agents": []})
+        joined[group] = row | {"agents": [*before["agents"], row["agent"]]}
     return list(joined.values())
 
 

@@ -46,8 +46,8 @@ def selected_key(here: Session, options: Json) -> KeyTarget:
         usage(
             "a path excludes an EVM --chain: a key is an Ethereum key by default, so omit --chain"
         )
-    place = path or _default(agent_key_path(str(agent)))
-    return KeyTarget(owner, place, _chain(place, network[1] if network else None))
+    key_path = path or _default(agent_key_path(str(agent)))
+    return KeyTarget(owner, key_path, _chain(key_path, network[1] if network else None))
 
 
 def newest_version(here: Session, key: KeyTarget) -> Json:

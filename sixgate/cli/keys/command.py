@@ -59,11 +59,11 @@ def provision(
     """Generate a key of an agent, of a chain or at a path, and grant it to --agent."""
     with session(data) as here:
         share = key_share(here, selected_key(here, options), vault, share_out)
-        place, directory = share.place, Directory.of(here.registry)
-        key = share.make_key(here, lambda: operator.provision(here.admin(), place))
+        target, directory = share.target, Directory.of(here.registry)
+        key = share.make_key(here, lambda: operator.provision(here.admin(), target))
         # Die here: the key exists without the grant; add it with `agents update --key-path`.
-        _grant(here, options.get("agent"), place.path)
-    _print_new(place, key, directory, as_json=as_json)
+        _grant(here, options.get("agent"), target.path)
+    _print_new(target, key, directory, as_json=as_json)
 
 
 @app.command("list", epilog="Example: sixgate keys list --json")
@@ -93,16 +93,16 @@ def rotate(
     Move the old address's funds first: afterwards this is impossible.
     """
     with session(data) as here:
-        place = selected_key(here, options)
-        last = newest_version(here, place)
-        share = key_share(here, place, last["vault"], share_out)
+        target = selected_key(here, options)
+        last = newest_version(here, target)
+        share = key_share(here, target, last["vault"], share_out)
         key = share.make_key(
-            here, lambda: operator.rotate(here.admin(), share.place, last["version"])
+            here, lambda: operator.rotate(here.admin(), share.target, last["version"])
         )
         old = previous_version(here, key)
     if old is not None:
         notices().print(f"{key_address(old)} is rotated and can no longer sign.", highlight=False)
-    _print(place, key, as_json=as_json)
+    _print(target, key, as_json=as_json)
 
 
 @app.command(epilog="Example: sixgate keys deactivate keys/base-signer --account treasury")
@@ -110,12 +110,12 @@ def rotate(
 def deactivate(options: Json, *, as_json: AsJson = False, data: Data = DATA_DEFAULT) -> None:
     """Revoke a key: it can no longer sign. `keys rotate` makes a new version at its path."""
     with session(data) as here:
-        place = selected_key(here, options)
-        key = operator.deactivate(here.admin(), place, newest_version(here, place)["version"])
+        target = selected_key(here, options)
+        key = operator.deactivate(here.admin(), target, newest_version(here, target)["version"])
     if as_json:
         print_json(key)
     else:
-        notices().print(f"{key_address(key)} at {place.path} is deactivated.", highlight=False)
+        notices().print(f"{key_address(key)} at {target.path} is deactivated.", highlight=False)
 
 
 @app.command(
@@ -142,11 +142,11 @@ def import_(
     forbid_inspection()  # before the key is in memory
     with wiping(_secret(file)) as secret, session(data) as here:
         share = key_share(here, selected_key(here, options), vault, share_out)
-        place, directory = share.place, Directory.of(here.registry)
-        key = share.make_key(here, lambda: _import_key(here, place, secret, file))
+        target, directory = share.target, Directory.of(here.registry)
+        key = share.make_key(here, lambda: _import_key(here, target, secret, file))
         # Die here: the key exists without the grant; add it with `agents update --key-path`.
-        _grant(here, options.get("agent"), place.path)
-    _print_new(place, key, directory, as_json=as_json)
+        _grant(here, options.get("agent"), target.path)
+    _print_new(target, key, directory, as_json=as_json)
     notices().print("Any copy of this key can sign without Sixgate's rules: destroy all copies.")
 
 
@@ -173,11 +173,11 @@ def seal_share(
         print_json(sealed_share(here, agent, key, share))
 
 
-def _import_key(here: Session, place: KeyTarget, secret: bytearray, file: Path) -> Json:
+def _import_key(here: Session, target: KeyTarget, secret: bytearray, file: Path) -> Json:
     try:
-        return operator.import_key(here.admin(), place, secret)
+        return operator.import_key(here.admin(), target, secret)
     except CorruptError:
-        usage(f"{file} does not contain a valid {place.chain} key: check the file and --chain")
+        usage(f"{file} does not contain a valid {target.chain} key: check the file and --chain")
 
 
 def _secret(file: Path) -> bytearray:
@@ -215,15 +215,15 @@ def _grant(here: Session, agent: str | None, path: str) -> None:
         here.register(entry(AgentSet, **record | {"key_paths": [*granted, path]}))
 
 
-def _print_new(place: KeyTarget, key: Json, before: Directory, *, as_json: bool) -> None:
-    _print(place, key, as_json=as_json)
-    for change in key_changes(before, place.account, place.path):
+def _print_new(target: KeyTarget, key: Json, before: Directory, *, as_json: bool) -> None:
+    _print(target, key, as_json=as_json)
+    for change in key_changes(before, target.account, target.path):
         notices().print(safe(change, "yellow"))
 
 
-def _print(place: KeyTarget, key: Json, *, as_json: bool) -> None:
+def _print(target: KeyTarget, key: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(key)
         return
-    notices().print(f"Address of {place.path} in account {place.account}:", highlight=False)
+    notices().print(f"Address of {target.path} in account {target.account}:", highlight=False)
     screen().print(key_address(key), highlight=False)

@@ -23,7 +23,7 @@ from sixgate.cli.session import Session
 class KeyShare:
     """Where a key is to be made, and the client that gets its share, if the mode has one."""
 
-    place: KeyTarget
+    target: KeyTarget
     client: Client | None
 
     def make_key(self, here: Session, make: Callable[[], Json]) -> Json:
@@ -32,7 +32,7 @@ class KeyShare:
             with progress(WAITING):
                 return make()
         version = self.client.make_version(here, make)["version"]
-        named = (self.place.account, self.place.path, version)
+        named = (self.target.account, self.target.path, version)
         keys = here.api.registry()["keys"]
         found: Json
         (found,) = (k for k in keys if (k["account"], k["path"], k["version"]) == named)
@@ -47,24 +47,24 @@ def sealed_share(here: Session, agent: str, key: Json, file: Path) -> Json:
         why = f"the signer has published no share key for {account} yet"
         raise CommandError(ExitCode.NOT_FOUND, f"{why}: retry in a moment")
     terms = {name: key[name] for name in ("account", "vault", "path", "version")}
-    place = ClientShareContext(org=here.registry["org"], **terms)
+    context = ClientShareContext(org=here.registry["org"], **terms)
     forbid_inspection()  # before the share is in memory
     with wiping(read_hex(file, "share")) as share:
-        box = seal_for(recipient, share, place.to_signer(agent))
+        box = seal_for(recipient, share, context.to_signer(agent))
     sealed = ClientShare(key_version=key["version"], share_key=recipient, box=f"0x{box.hex()}")
     return sealed.model_dump()
 
 
-def key_share(here: Session, place: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
+def key_share(here: Session, target: KeyTarget, vault: str | None, out: Path | None) -> KeyShare:
     """Return where a key is made: in the named vault, or the default one of its path.
 
     Ends the command if the client share has no destination.
     """
     vaults = {(one["account"], one["vault"]): one for one in here.registry["vaults"]}
-    name = vault or default_vault(place.account, place.path, vaults)
-    found: Json | None = vaults.get((place.account, name))
+    name = vault or default_vault(target.account, target.path, vaults)
+    found: Json | None = vaults.get((target.account, name))
     if vault is not None:
-        here.vault(place.account, vault)
-    client = client_of(here.folder, found, place.path, out) if found else None
+        here.vault(target.account, vault)
+    client = client_of(here.folder, found, target.path, out) if found else None
     share_for = client.share_for if client else None
-    return KeyShare(place._replace(vault=vault, share_for=share_for), client)
+    return KeyShare(target._replace(vault=vault, share_for=share_for), client)

@@ -63,8 +63,10 @@ class Client:
         """
         org = here.registry["org"]
         forbid_inspection()  # before the share is in memory
-        place = str(self.vault["account"]), str(self.vault["vault"]), self.path
-        if self.interrupted and (found := self.made_earlier(here.api.client_shares(*place), org)):
+        location = str(self.vault["account"]), str(self.vault["vault"]), self.path
+        if self.interrupted and (
+            found := self.made_earlier(here.api.client_shares(*location), org)
+        ):
             self.save(org, found, again)
             made = f"An interrupted command had already made version {found['version']}"
             notices().print(f"{made}: saved its share in {self.out}.", soft_wrap=True)
@@ -131,8 +133,8 @@ class Client:
 
     def _opened(self, made: Json, org: str) -> bytearray:
         terms = {name: made[name] for name in ("account", "vault", "path", "version")}
-        place = ClientShareContext(org=org, **terms)
-        return self.key.open(bytes.fromhex(str(made["client_share"])[2:]), place.to_client())
+        context = ClientShareContext(org=org, **terms)
+        return self.key.open(bytes.fromhex(str(made["client_share"])[2:]), context.to_client())
 
 
 def _nothing_was_made(error: ApiError | CommandError) -> bool:

@@ -115,22 +115,22 @@ def _rotation(here: Session, agent: str, vault: str, key: Path, new_key: Path) -
     if PLANS[here.vault(account, vault)["mode"]].needs_client:
         usage(f"{vault} needs a client share per read: get and rotate its secrets one at a time")
     here.folder.check_outside(new_key)
-    by, place = reader(here, agent), VaultId(account, vault)
+    by, vault_id = reader(here, agent), VaultId(account, vault)
 
     def read(path: str, version: int) -> bytes:
         (answer,) = by.ask("export", vault, path, version)
         return bytes.fromhex(str(answer.value)[2:])  # encrypted with the customer's key: no wipe
 
     def stored(new: NewSecret) -> Json:
-        return store(orderer(here, agent), place, new)
+        return store(orderer(here, agent), vault_id, new)
 
-    old, had = customer_key(key), here.vault(*place)["customer_keys"]
+    old, had = customer_key(key), here.vault(*vault_id)["customer_keys"]
     if not new_key.exists():  # check first, or a useless key file would be created
         _require_current(old.fingerprint, had)
     # 1. Die after it: the registry is unchanged, and the next run uses this file.
     new = _load_or_create(new_key)
     others = frozenset(had) - {old.fingerprint, new.fingerprint}
-    return CustomerRotation(by.org, place, old, new, read, stored, secrets.token_bytes, others)
+    return CustomerRotation(by.org, vault_id, old, new, read, stored, secrets.token_bytes, others)
 
 
 def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
@@ -160,11 +160,11 @@ def _require_current(old: str, enrolled: list[str]) -> None:
         usage(f"{why}: give the file with that key")
 
 
-def _require_rights(here: Session, place: VaultId, agent: str) -> None:
+def _require_rights(here: Session, vault_id: VaultId, agent: str) -> None:
     """End the command if the agent may not read and write every secret of the vault."""
     accessor = Accessor(entry(AgentSet, **here.agent(agent)), _granted(here, agent))
-    vault = KnownVault(*place, mode=here.vault(*place)["mode"])
-    for one in here.api.vault(*place)["secrets"]:
+    vault = KnownVault(*vault_id, mode=here.vault(*vault_id)["mode"])
+    for one in here.api.vault(*vault_id)["secrets"]:
         target = Target(vault, one["path"], one["kind"], one["generated"])
         for operation in OPERATIONS:
             access = decide(accessor, target, operation, wall_ms())

@@ -15,7 +15,7 @@ from sixgate.cli.options import DATA_DEFAULT, AsJson, Data, MaybeAccount, MaybeA
 from sixgate.cli.secrets.client_shares import sealed_client_share, was_interrupted
 from sixgate.cli.secrets.customer_layer import unlayered
 from sixgate.cli.secrets.files import write_value
-from sixgate.cli.secrets.new_versions import store_version, vault_place, with_value
+from sixgate.cli.secrets.new_versions import select_vault, store_version, with_value
 from sixgate.cli.secrets.options import CustomerKey, Kind, Out, Reader, SecretPath, Share, Version
 from sixgate.cli.secrets.parties import reader
 from sixgate.cli.secrets.views import print_listed, print_stored
@@ -47,11 +47,11 @@ def put(
 ) -> None:
     """Store a new secret, sealed to the signer before it leaves this command."""
     with session(data) as here:
-        place = vault_place(here, options, vault)
-        if _versions(here, place, path) and not was_interrupted(options.get("share_out")):
+        vault_id = select_vault(here, options, vault)
+        if _versions(here, vault_id, path) and not was_interrupted(options.get("share_out")):
             usage(f"{path} already exists in {vault}: add a version with sixgate secrets rotate")
         new = NewSecret(path, 1, cast(SecretKind, kind or KIND))
-        made = store_version(here, options, place, new)
+        made = store_version(here, options, vault_id, new)
     print_stored(made, as_json=as_json)
 
 
@@ -70,12 +70,12 @@ def rotate(
 ) -> None:
     """Store the next version of a secret. Former versions stay readable by number."""
     with session(data) as here:
-        place = vault_place(here, options, vault)
-        before = _versions(here, place, path)
+        vault_id = select_vault(here, options, vault)
+        before = _versions(here, vault_id, path)
         if not before:
-            not_found("secret", path, _paths(here, place))
+            not_found("secret", path, _paths(here, vault_id))
         new = NewSecret(path, len(before) + 1, before[0]["kind"])
-        made = store_version(here, options, place, new)
+        made = store_version(here, options, vault_id, new)
     print_stored(made, as_json=as_json)
 
 
@@ -101,10 +101,10 @@ def get(  # noqa: PLR0913 - Typer reads the options from the signature
         wanted, sealed = sealed_client_share(by, vault, path, version, share)
         (answer,) = by.ask("get", vault, path, wanted, sealed)
         value = opened.enter_context(wiping(bytearray.fromhex(str(answer.value)[2:])))
-        place = CmekContext(
+        context = CmekContext(
             org=by.org, account=by.account, vault=vault, path=path, version=answer.version
         )
-        write_value(out, opened.enter_context(unlayered(value, place, customer_key)))
+        write_value(out, opened.enter_context(unlayered(value, context, customer_key)))
 
 
 @app.command(
@@ -149,20 +149,22 @@ def history(
             answer = reader(here, agent).ask("history", vault, path)
             found = [each.model_dump() for each in answer]
         else:
-            place = VaultId(here.account(account), vault)
-            found = _versions(here, place, path) or not_found("secret", path, _paths(here, place))
+            vault_id = VaultId(here.account(account), vault)
+            found = _versions(here, vault_id, path) or not_found(
+                "secret", path, _paths(here, vault_id)
+            )
     print_listed(found, as_json=as_json)
 
 
-def _known(here: Session, place: VaultId) -> list[Json]:
-    here.vault(*place)
-    found: list[Json] = here.api.vault(*place)["secrets"]
+def _known(here: Session, vault_id: VaultId) -> list[Json]:
+    here.vault(*vault_id)
+    found: list[Json] = here.api.vault(*vault_id)["secrets"]
     return found
 
 
-def _versions(here: Session, place: VaultId, path: str) -> list[Json]:
-    return [one for one in _known(here, place) if one["path"] == path]
+def _versions(here: Session, vault_id: VaultId, path: str) -> list[Json]:
+    return [one for one in _known(here, vault_id) if one["path"] == path]
 
 
-def _paths(here: Session, place: VaultId) -> set[str]:
-    return {one["path"] for one in _known(here, place)}
+def _paths(here: Session, vault_id: VaultId) -> set[str]:
+    return {one["path"] for one in _known(here, vault_id)}

@@ -32,11 +32,11 @@ def require_customer_key(vault: Json, file: Path | None) -> None:
         usage(f"{file} is not the customer key of {vault['vault']}, {enrolled[-1]}: give that key")
 
 
-def layered(value: bytes | bytearray, place: CmekContext, file: Path | None) -> bytes | bytearray:
+def layered(value: bytes | bytearray, context: CmekContext, file: Path | None) -> bytes | bytearray:
     """Return a value encrypted with the customer key in ``file``, or unchanged without a file."""
     if file is None:
         return value
-    sealed = customer_key(file).seal(place, value, secrets.token_bytes)
+    sealed = customer_key(file).seal(context, value, secrets.token_bytes)
     if len(sealed) > VALUE_BYTES_MAX:
         most = VALUE_BYTES_MAX - (len(sealed) - len(value))
         usage(f"under a customer key a value has at most {most} bytes: split it")
@@ -44,7 +44,7 @@ def layered(value: bytes | bytearray, place: CmekContext, file: Path | None) -> 
 
 
 @contextmanager
-def unlayered(value: bytearray, place: CmekContext, file: Path | None) -> Iterator[bytearray]:
+def unlayered(value: bytearray, context: CmekContext, file: Path | None) -> Iterator[bytearray]:
     """Yield a value decrypted with the customer key in ``file``, if given; wipe it afterwards."""
     if file is None:
         yield value
@@ -57,7 +57,7 @@ def unlayered(value: bytearray, place: CmekContext, file: Path | None) -> Iterat
             "of that key, or omit --customer-key"
         )
     try:
-        opened = key.open(place, bytes(value))
+        opened = key.open(context, bytes(value))
     except CorruptError:
         usage(f"the value does not open with the key in {file}: it was changed or moved")
     with wiping(opened):

@@ -30,38 +30,38 @@ with_value = with_options(
 """Add the options for a new version: its value, and who stores it; they arrive as ``options``."""
 
 
-def vault_place(here: Session, options: Json, vault: str) -> VaultId:
+def select_vault(here: Session, options: Json, vault: str) -> VaultId:
     """Return the vault of the agent's account, or of the named account."""
     agent, account = options.get("agent"), options.get("account")
     own: str | None = here.agent(agent)["account"] if agent else None
     if own and account and own != account:
         usage(f"agent {agent} acts for {own}: omit --account")
-    place = VaultId(own or here.account(account), vault)
-    here.vault(*place)
-    return place
+    vault_id = VaultId(own or here.account(account), vault)
+    here.vault(*vault_id)
+    return vault_id
 
 
-def store_version(here: Session, options: Json, place: VaultId, new: NewSecret) -> Json:
+def store_version(here: Session, options: Json, vault_id: VaultId, new: NewSecret) -> Json:
     """Store a version, save its client share if it has one, and return the signer's answer."""
     if bool(options.get("generate")) is ("value" in options):
         usage("give one value: a file, - for standard input, or --generate")
-    vault = here.vault(*place)
+    vault = here.vault(*vault_id)
     require_customer_key(vault, options.get("customer_key"))
     client = client_of(here.folder, vault, new.path, options.get("share_out"))
     share_for = client.share_for if client else None
 
     def made() -> Json:
-        return _ordered(here, options, place, replace(new, share_for=share_for))
+        return _ordered(here, options, vault_id, replace(new, share_for=share_for))
 
     return client.make_version(here, made) if client else made()
 
 
-def _ordered(here: Session, options: Json, place: VaultId, new: NewSecret) -> Json:
+def _ordered(here: Session, options: Json, vault_id: VaultId, new: NewSecret) -> Json:
     org, by = here.registry["org"], orderer(here, options.get("agent"))
     if "value" not in options:
-        return store(by, place, new)
+        return store(by, vault_id, new)
     forbid_inspection()  # before the value is in memory
     with wiping(read_value(options["value"])) as read:
-        layer = CmekContext(org=org, **place._asdict(), path=new.path, version=new.version)
+        layer = CmekContext(org=org, **vault_id._asdict(), path=new.path, version=new.version)
         value = layered(read, layer, options.get("customer_key"))
-        return store(by, place, replace(new, value=value))
+        return store(by, vault_id, replace(new, value=value))

@@ -43,49 +43,53 @@ def rotate_key(
     if provider is not None and not root:
         usage("--provider selects shares under a root key: add --root")
     with session(data) as here:
-        place = VaultId(here.account(account), vault)
-        found = here.vault(*place)
+        vault_id = VaultId(here.account(account), vault)
+        found = here.vault(*vault_id)
         by = orderer(here)
         if provider is not None:
-            made, remaining = _move_shares(by, found, place, provider)
+            made, remaining = _move_shares(by, found, vault_id, provider)
         else:
-            made, remaining = _change_key(by, found, place, root=root)
-        rest = _wait_for_rewrap(here, place, remaining)
+            made, remaining = _change_key(by, found, vault_id, root=root)
+        rest = _wait_for_rewrap(here, vault_id, remaining)
     if as_json:
         print_json(made | {"left": rest})
         return
     done = _summary(root=root, provider=provider)
-    notices().print(f"{vault} of {place.account} has {done}.", highlight=False)
+    notices().print(f"{vault} of {vault_id.account} has {done}.", highlight=False)
     if rest:
         notices().print(
             f"{rest} are not rewrapped yet: the signer continues, see sixgate vaults show."
         )
 
 
-def _change_key(by: Orderer, found: Json, place: VaultId, *, root: bool) -> tuple[Json, Remaining]:
-    changes = by.api.vault(*place)["key_changes"]
+def _change_key(
+    by: Orderer, found: Json, vault_id: VaultId, *, root: bool
+) -> tuple[Json, Remaining]:
+    changes = by.api.vault(*vault_id)["key_changes"]
     if changes is None:
         raise CommandError(ExitCode.REFUSED, _without_key(found))
-    made = change_key(by, place, "root" if root else "kek", changes + 1)
+    made = change_key(by, vault_id, "root" if root else "kek", changes + 1)
     return made, lambda now: int(now["behind"])
 
 
-def _move_shares(by: Orderer, found: Json, place: VaultId, provider: str) -> tuple[Json, Remaining]:
+def _move_shares(
+    by: Orderer, found: Json, vault_id: VaultId, provider: str
+) -> tuple[Json, Remaining]:
     if provider not in found["providers"]:
         raise CommandError(ExitCode.REFUSED, _holds_no_share(found, provider))
-    before = by.api.vault(*place)["roots"].get(provider, {"changes": 0})
-    made = change_provider_root(by, place, provider, before["changes"] + 1)
+    before = by.api.vault(*vault_id)["roots"].get(provider, {"changes": 0})
+    made = change_provider_root(by, vault_id, provider, before["changes"] + 1)
     return made, lambda now: int(now["roots"][provider]["left"])
 
 
-def _wait_for_rewrap(here: Session, place: VaultId, remaining: Remaining) -> int:
+def _wait_for_rewrap(here: Session, vault_id: VaultId, remaining: Remaining) -> int:
     """Show progress until all is rewrapped or the timeout passes; return the remaining number."""
-    total = least = remaining(here.api.vault(*place))
+    total = least = remaining(here.api.vault(*vault_id))
     until_s = time.monotonic() + STALL_TIMEOUT_S
     with progress("rewrapping", total) as bar:
         while least and time.monotonic() < until_s:
             time.sleep(POLL_S)
-            now = remaining(here.api.vault(*place))
+            now = remaining(here.api.vault(*vault_id))
             if now < least:
                 least, until_s = now, time.monotonic() + STALL_TIMEOUT_S
                 bar.show(total - least, total)

@@ -64,29 +64,29 @@ def recover(  # noqa: PLR0913 - Typer reads the options from the signature
 ) -> None:
     """Replace a lost client share of a secret or key, in mode 2of3_client_custody."""
     with session(data) as here:
-        place = VaultId(here.account(account), vault)
-        found = here.vault(*place)
+        vault_id = VaultId(here.account(account), vault)
+        found = here.vault(*vault_id)
         if not PLANS[found["mode"]].recoverable:
             raise CommandError(ExitCode.REFUSED, _unrecoverable(found))
         if share_for and share_out:
             usage("the share goes to one client: give --share-for or --share-out, not both")
-        newest = _newest(here, place, path)
+        newest = _newest(here, vault_id, path)
         client = None if share_for else client_of(here.folder, found, path, share_out)
         to = share_for or (client.share_for if client else "")
         by = orderer(here)
         lost = LostShare(path, version or newest, to, why)
 
         def ordered() -> Json:
-            return recover_share(by, place, lost)
+            return recover_share(by, vault_id, lost)
 
         made = client.make_version(here, ordered, "run the recovery again") if client else ordered()
     _print(made, as_json=as_json, sealed=share_for is not None)
 
 
-def _newest(here: Session, place: VaultId, path: str) -> int:
+def _newest(here: Session, vault_id: VaultId, path: str) -> int:
     """Return the newest version of a secret or key; an unknown path ends the command."""
-    secrets = here.api.vault(*place)["secrets"]
-    keys = [k for k in here.registry["keys"] if (k["account"], k["vault"]) == place]
+    secrets = here.api.vault(*vault_id)["secrets"]
+    keys = [k for k in here.registry["keys"] if (k["account"], k["vault"]) == vault_id]
     versions = {one["path"]: int(one["version"]) for one in (*secrets, *keys)}
     if path not in versions:
         not_found("secret or key", path, versions)

@@ -231,8 +231,8 @@ def test_a_command_killed_before_it_saved_the_share_is_continued(
     client = stopped("wallets/taken", file)
     with connect(cli.data) as api:
         admin = Admin(api, Folder(cli.data).admin(), wall_ms())
-        place = KeyTarget("main", "wallets/taken", share_for=client.share_for)
-        made = operator.provision(admin, place)
+        target = KeyTarget("main", "wallets/taken", share_for=client.share_for)
+        made = operator.provision(admin, target)
     other = cli.run("keys", "provision", "wallets/x", "--account", "main", "--share-out", str(file))
     assert (other.code, "wallets/taken" in other.sentence) == (2, True)
     again = cli.ok(

@@ -33,12 +33,12 @@ CONSUMER_S_MAX = 60
 class MadeUp:
     """What ``make up`` and ``make down`` run, in a folder of our own."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @property
     def data(self) -> Path:
-        return self.place / "build" / "local"
+        return self.folder / "build" / "local"
 
     @property
     def config(self) -> Path:
@@ -70,9 +70,9 @@ class MadeUp:
 
 @pytest.fixture(scope="module")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeUp]:
-    place = tmp_path_factory.mktemp("made-up")
-    with watched(place):
-        found = start_or_skip(lambda: MadeUp(place))
+    folder = tmp_path_factory.mktemp("made-up")
+    with watched(folder):
+        found = start_or_skip(lambda: MadeUp(folder))
         yield found
         found.stop()
         assert found.status() == {}
@@ -183,7 +183,7 @@ def test_the_clients_in_the_readme_run_unchanged(made_up: MadeUp, show: dict[str
         capture_output=True,
         text=True,
         env=environment,
-        cwd=made_up.place,
+        cwd=made_up.folder,
         timeout=60,
         check=False,
     )
@@ -203,7 +203,7 @@ def _consumed(made_up: MadeUp, environment: dict[str, str], wanted: set[str]) ->
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        cwd=made_up.place,
+        cwd=made_up.folder,
     )
     ending = Timer(CONSUMER_S_MAX, following.kill)
     ending.start()

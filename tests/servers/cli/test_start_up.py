@@ -93,4 +93,4 @@ def test_a_process_on_kafka_loads_no_part_of_another(module: str, foreign: set[s
 
 def test_the_command_table_has_the_commands_help() -> None:
     own = {name: load_command(name).help.split("\n\n")[0].replace("\n", " ") for name in COMMANDS}
-    assert own == {name: place.help for name, place in COMMANDS.items()}
+    assert own == {name: entry.help for name, entry in COMMANDS.items()}

@@ -44,8 +44,8 @@ HERE = Client(
 def share_event(by: Ed25519Signer, share: bytes, known: int = 0) -> bytes:
     """Return an answer whose share is sealed to the client; anyone can seal one."""
     terms = {name: getattr(ANSWER, name) for name in ("account", "vault", "path", "version")}
-    place = ClientShareContext(org="acme", **terms)
-    box = f"0x{seal_for(FOR_KEY, share, place.to_client()).hex()}"
+    context = ClientShareContext(org="acme", **terms)
+    box = f"0x{seal_for(FOR_KEY, share, context.to_client()).hex()}"
     ordered = key_answer(key_request(account=FUND, registry_sequence=known))
     same = {"id": ordered.id, "request": ordered.request}
     return by.sign_event(ANSWER.model_copy(update={**same, "client_share": box, "signature": None}))

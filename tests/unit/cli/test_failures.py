@@ -152,8 +152,8 @@ def test_a_closed_output_prints_nothing() -> None:
 
 def test_no_subclass_follows_its_base_class() -> None:
     kinds = [kind for kind, _ in failure_kinds.KINDS]
-    for place, kind in enumerate(kinds):
-        assert not any(issubclass(kind, earlier) for earlier in kinds[:place]), kind
+    for position, kind in enumerate(kinds):
+        assert not any(issubclass(kind, earlier) for earlier in kinds[:position]), kind
 
 
 def test_every_api_error_code_has_an_exit_code() -> None:
