@@ -68,13 +68,13 @@ def test_only_values_under_the_enrolled_key_are_accepted(cli: CommandLine, tmp_p
     with connect(cli.data) as api:
         by = Orderer(api, Folder(cli.data).admin(), wall_ms())
         for value in (b"in clear", b"\x02" + b"\x01" * 80, None):
-            with pytest.raises(ApiError, match="could not"):
+            with pytest.raises(ApiError) as caught:
                 store(by, VaultId("treasury", "one"), NewSecret("more", 1, "note", value))
+            assert caught.value.code == "vault_refused"
     query = "SELECT body FROM records WHERE topic = 'audit'"
     audit = cli.ok("ledger", "sql", query, "--json").out
-    assert "customer's key" in audit
-    fingerprint = cli.ok("vaults", "show", "one", *OWNED, "--json").json["customer_keys"]
-    assert len(fingerprint) == 1
+    (fingerprint,) = cli.ok("vaults", "show", "one", *OWNED, "--json").json["customer_keys"]
+    assert fingerprint in audit
 
 
 def test_a_value_opens_only_with_the_customer_key(cli: CommandLine, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_an_interrupted_rotation_continues_and_values_stay_readable(
     began(cli, "three", new)
     cli.ok("access", "deny", "payroll", "three", "c", "--rights", "write")
     stopped = cli.run(*rotate, *keys)
-    assert (stopped.code, "denies" in stopped.sentence) == (4, True)
+    assert stopped.code == 4
     for path, key in (("a", new), ("b", new), ("c", old), ("d", old)):
         assert get(cli, "three", path, "--customer-key", str(key)).out == f"{VALUE} {path}"
     refused = put(cli, "three", "late", "--customer-key", str(old))
