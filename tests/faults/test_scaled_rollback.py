@@ -45,7 +45,7 @@ def test_state_rolled_back_is_detected_with_the_ledger(
     await_ledger(scaled)
     scaled.stop("signer")
     asyncio.run(put_back(scaled, Topic.STATE, older))
-    assert scaled.ends("signer") == ExitCode.HALTED
+    assert scaled.run_to_end("signer") == ExitCode.HALTED
     assert "outcome 2" in scaled.log("signer")
     assert len(check(on_kafka(scaled.broker), settled=True).signed) == 2
 
@@ -60,7 +60,7 @@ def test_a_topic_without_its_last_record_is_detected(
     for name in ("gates", "signer"):
         scaled.stop(name)
     asyncio.run(put_back(scaled, topic, raw_records(scaled.broker, topic)[:-1]))
-    assert scaled.ends("signer") == ExitCode.HALTED
+    assert scaled.run_to_end("signer") == ExitCode.HALTED
     assert "newer copy" in scaled.log("signer")
 
 
@@ -74,5 +74,5 @@ def test_a_stranger_s_record_among_the_state_halts(scaled: Scaled, trader: Produ
     forged = (partition, key, value[:-1] + bytes([value[-1] ^ 1]))
     asyncio.run(put_back(scaled, Topic.STATE, [*records, forged]))
     scaled.send([Outgoing(Topic.SUBMITTED, ACCOUNT, trader.signed("second"))])
-    assert scaled.ends("signer") == ExitCode.HALTED
+    assert scaled.run_to_end("signer") == ExitCode.HALTED
     assert len(check(on_kafka(scaled.broker), settled=False).signed) == 1

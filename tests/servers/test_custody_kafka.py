@@ -43,7 +43,7 @@ def vault(scaled: Scaled) -> list[bytes]:
     return on_kafka(scaled.broker)(Topic.VAULT)
 
 
-def said(scaled: Scaled) -> Counter[str]:
+def event_counts(scaled: Scaled) -> Counter[str]:
     events = [orjson.loads(raw) for raw in vault(scaled)]
     assert len({event["id"] for event in events}) == len(events), "something was said twice"
     return Counter(event["type"] for event in events)
@@ -51,13 +51,15 @@ def said(scaled: Scaled) -> Counter[str]:
 
 def await_said(scaled: Scaled) -> None:
     ends_at_s = time.monotonic() + SETTLE_S_MAX
-    while (found := said(scaled)) != SAID:
+    while (found := event_counts(scaled)) != SAID:
         assert scaled.processes["signer"].poll() is None, scaled.log("signer")
         assert time.monotonic() < ends_at_s, (found, scaled.log("signer"))
         time.sleep(0.5)
 
 
-def asked(scaled: Scaled, organised: CustodyOrganisation, key: str) -> dict[CustodyMode, str]:
+def results_of_all_modes(
+    scaled: Scaled, organised: CustodyOrganisation, key: str
+) -> dict[CustodyMode, str]:
     """Submit one intent per mode; return ``signed`` or the reason of each."""
     before = len(scaled.contents().outcomes)
     scaled.send([organised.intent(mode, key, lambda: vault(scaled)) for mode in MODES])
@@ -84,14 +86,14 @@ def test_every_mode_survives_kills_and_the_promised_lost_providers(
     organisation.start("signer")
     organisation.await_ready("signer")
     await_said(organisation)
-    assert set(asked(organisation, organised, "all").values()) == {"signed"}
+    assert set(results_of_all_modes(organisation, organised, "all").values()) == {"signed"}
     for down, name in enumerate(HOLDERS_DOWN, 1):
         organisation.stop("signer")
         (organised.folder.holder_keys / f"{name}.key").unlink()
         organisation.start("signer")
         organisation.await_ready("signer")
         left = {mode: max(0, PLANS[mode].providers - down) for mode in MODES}
-        assert asked(organisation, organised, f"without-{name}") == {
+        assert results_of_all_modes(organisation, organised, f"without-{name}") == {
             mode: "signed" if left[mode] >= HOLDERS_NEEDED[mode] else "key_unavailable"
             for mode in MODES
         }

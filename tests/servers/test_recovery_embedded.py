@@ -21,10 +21,10 @@ from tests.harness.judge.promises import check, in_folder
 from tests.harness.pipeline.custody_organisation import (
     CustodyOrganisation,
     account_of,
+    events_of_type,
     make_custody_organisation,
     now_ms,
     place,
-    told,
 )
 from tests.harness.pipeline.custody_pipeline import life, send, vault_of
 from tests.harness.pipeline.embedded import KEY_PATH
@@ -61,7 +61,9 @@ def recovery(organised: CustodyOrganisation, **changes: Any) -> Outgoing:
 
 
 def recovered_keys(vault: Callable[[], list[bytes]]) -> list[dict[str, Any]]:
-    return [event for event in told(vault, "secret.recovered") if event["vault"] == AGENT_KEYS]
+    return [
+        event for event in events_of_type(vault, "secret.recovered") if event["vault"] == AGENT_KEYS
+    ]
 
 
 def new_share(vault: Callable[[], list[bytes]]) -> bytearray:

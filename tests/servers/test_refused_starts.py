@@ -68,12 +68,12 @@ def here(organisation: Secured) -> Iterator[Secured]:
     assert set(asyncio.run(ends_of(organisation.admin, places)).values()) == {0}
 
 
-def ended(here: Secured, *names: str, **said: Any) -> Ends:
+def run_all(here: Secured, *names: str, **changes: Any) -> Ends:
     """Run processes in parallel, each with its own certificate unless another is given."""
     wanted = names or tuple(OWN)
     with ThreadPoolExecutor(len(wanted)) as pool:
         runs = {
-            name: pool.submit(here.process, name, here.settings(OWN[name], **said))
+            name: pool.submit(here.process, name, here.settings(OWN[name], **changes))
             for name in wanted
         }
         return {name: run.result() for name, run in runs.items()}
@@ -109,51 +109,51 @@ def without(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
     return changed(here, lambda admin: admin.delete_acls(acls))
 
 
-def given(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
+def with_acls(here: Secured, *acls: Acl) -> AbstractContextManager[None]:
     return changed(here, lambda admin: admin.create_acls(acls))
 
 
 def test_a_wrong_address(here: Secured) -> None:
-    ends = ended(here, servers=f"127.0.0.1:{free_port()}")
+    ends = run_all(here, servers=f"127.0.0.1:{free_port()}")
     all_say(ends, ExitCode.UNREACHABLE, "address")
 
 
 def test_a_certificate_of_another_authority(here: Secured, tmp_path: Path) -> None:
     stranger = Authority(tmp_path).issue(EVE)
-    ends = ended(here, identity=stranger)
+    ends = run_all(here, identity=stranger)
     all_say(ends, ExitCode.REFUSED, str(stranger))
 
 
 def test_brokers_of_another_authority(here: Secured, tmp_path: Path) -> None:
     other = Authority(tmp_path).file
-    ends = ended(here, ca=other)
+    ends = run_all(here, ca=other)
     all_say(ends, ExitCode.REFUSED, str(other))
 
 
 def test_a_certificate_of_an_unknown_principal(here: Secured) -> None:
-    ends = ended(here, identity=here.kafka.authority.issue(EVE))
+    ends = run_all(here, identity=here.kafka.authority.issue(EVE))
     all_say(ends, ExitCode.REFUSED, "{own}")
 
 
 def test_a_certificate_of_another_process(here: Secured) -> None:
     other = here.kafka.authority.issue(Principal.REGISTRAR)
-    ends = ended(here, *(name for name in OWN if name != "registrar"), identity=other)
+    ends = run_all(here, *(name for name in OWN if name != "registrar"), identity=other)
     all_say(ends, ExitCode.WEAKER, "{own}")
 
 
 def test_a_certificate_of_a_super_user(here: Secured) -> None:
-    ends = ended(here, identity=here.kafka.admin)
+    ends = run_all(here, identity=here.kafka.admin)
     all_say(ends, ExitCode.WEAKER, "not declared", "{own}")
 
 
 def test_files_that_are_no_certificate(here: Secured, tmp_path: Path) -> None:
-    ends = ended(here, identity=tmp_path / "absent.pem")
+    ends = run_all(here, identity=tmp_path / "absent.pem")
     all_say(ends, ExitCode.USAGE, "absent.pem", "[kafka.tls]")
 
 
 def test_a_missing_topic(here: Secured) -> None:
     with changed(here, lambda _: delete(here, *WRITTEN.values())):
-        all_say(ended(here), ExitCode.WEAKER, "is missing", "sixgate topics apply")
+        all_say(run_all(here), ExitCode.WEAKER, "is missing", "sixgate topics apply")
 
 
 @pytest.mark.parametrize("command", [("services",), ("publish",)], ids=" ".join)
@@ -184,7 +184,7 @@ async def delete(here: Secured, *topics: Topic) -> None:
 def test_a_weaker_topic(here: Secured) -> None:
     weaker = {topic.value: {"unclean.leader.election.enable": "true"} for topic in READ.values()}
     with changed(here, lambda admin: admin.alter_topics(weaker)):
-        ends = ended(here)
+        ends = run_all(here)
     all_say(ends, ExitCode.WEAKER, "unclean.leader.election.enable=true", "sixgate topics apply")
 
 
@@ -192,7 +192,7 @@ def test_another_number_of_partitions(here: Secured) -> None:
     """The ledger has no such setting, but all keyed topics must have the same number."""
     with changed(here, lambda _: delete(here, Topic.DECIDED)):
         asyncio.run(create(here, Topic.DECIDED, 3))
-        ends = ended(here, "signer", "ledger")
+        ends = run_all(here, "signer", "ledger")
         asyncio.run(delete(here, Topic.DECIDED))
     all_say(ends, ExitCode.WEAKER, "intents.decided", "partitions=3")
 
@@ -207,13 +207,13 @@ async def create(here: Secured, topic: Topic, partitions: int) -> None:
 
 def test_a_missing_read_acl(here: Secured) -> None:
     with without(here, *(right(name, Operation.READ, READ[name]) for name in OWN)):
-        ends = ended(here)
+        ends = run_all(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} READ on topic", "is missing")
 
 
 def test_a_missing_write_acl(here: Secured) -> None:
     with without(here, *(right(name, Operation.WRITE, WRITTEN[name]) for name in OWN)):
-        ends = ended(here)
+        ends = run_all(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "sixgate topics apply --acls")
 
 
@@ -227,20 +227,20 @@ def test_a_missing_acl_on_a_group_or_transactional_id(here: Secured) -> None:
         await admin.delete_acls(a for a in found if a.resource in unseen and a.principal in ours)
 
     with changed(here, take):
-        ends = ended(here, "gates", "signer")
+        ends = run_all(here, "gates", "signer")
     all_say(ends, ExitCode.WEAKER, "User:{own}", "sixgate-{name}", "is missing")
 
 
 def test_an_acl_to_write_an_input_topic(here: Secured) -> None:
-    with given(here, *(right(name, Operation.WRITE, READ[name]) for name in OWN)):
-        ends = ended(here)
+    with with_acls(here, *(right(name, Operation.WRITE, READ[name]) for name in OWN)):
+        ends = run_all(here)
     all_say(ends, ExitCode.WEAKER, "User:{own} WRITE on topic", "not declared")
 
 
 def test_an_acl_of_another_principal_on_our_topic(here: Secured) -> None:
     acls = [Acl(f"User:{EVE}", Operation.WRITE, Resource.TOPIC, t) for t in WRITTEN.values()]
-    with given(here, *acls):
-        ends = ended(here)
+    with with_acls(here, *acls):
+        ends = run_all(here)
     all_say(ends, ExitCode.WEAKER, "User:eve WRITE on topic", "not declared")
 
 
@@ -270,17 +270,17 @@ def test_a_broker_without_access_control(kafka: Kafka, here: Secured, tmp_path: 
 
 def test_an_absent_clickhouse(here: Secured) -> None:
     port = free_port()
-    ends = ended(here, "signer", "ledger", clickhouse=port)
+    ends = run_all(here, "signer", "ledger", clickhouse=port)
     all_say(ends, ExitCode.UNREACHABLE, f"127.0.0.1:{port}")
 
 
 def test_a_clickhouse_that_refuses_our_user(here: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Secured, "password_of", lambda *_: "not this one")
-    ends = ended(here, "signer", "ledger")
+    ends = run_all(here, "signer", "ledger")
     all_say(ends, ExitCode.REFUSED, "password")
     assert not any("not this one" in end.err for end in ends.values())
 
 
 def test_an_unpublished_organisation(here: Secured) -> None:
-    ends = ended(here, "registrar", "gates", "signer")
+    ends = run_all(here, "registrar", "gates", "signer")
     all_say(ends, ExitCode.HALTED, "sixgate publish")

@@ -58,7 +58,7 @@ def running(
     """Run a release for gcp."""
     path = tmp_path_factory.mktemp("running") / "releases"
     with releasing(path, release_broker, peers) as found:
-        found.found("gcp")
+        found.set_up("gcp")
         found.start("gcp")
         yield found
 
@@ -248,7 +248,7 @@ def test_an_error_of_the_kms_has_its_reason(
 
 
 def test_two_providers_releases_do_not_open_each_others_shares(here: Releasing) -> None:
-    here.found("gcp", "aws")
+    here.set_up("gcp", "aws")
     for provider in ("gcp", "aws"):
         here.start(provider)
     with here.link("gcp") as gcp, here.link("aws") as aws:
@@ -266,7 +266,7 @@ def test_two_providers_releases_do_not_open_each_others_shares(here: Releasing) 
 
 
 def test_a_request_from_before_a_restart_is_refused(here: Releasing) -> None:
-    here.found("gcp")
+    here.set_up("gcp")
     here.start("gcp")
     with here.link("gcp") as link:
         unsent, sent = (good()(here, link) for _ in range(2))
@@ -284,7 +284,7 @@ def test_killed_around_its_record_it_sends_no_answer(
     here: Releasing, kafka: Kafka, when: When
 ) -> None:
     """With a record the answer is lost and requested again; without one nothing was granted."""
-    here.found("gcp")
+    here.set_up("gcp")
     with closing(KafkaProxy(int(kafka.address.rpartition(":")[2]))) as proxy:
         here.doors["gcp"] = f"127.0.0.1:{proxy.port}"
         here.start("gcp")
@@ -306,7 +306,7 @@ def test_killed_around_its_record_it_sends_no_answer(
 
 def test_without_an_answer_of_kafka_the_release_sends_none(here: Releasing, kafka: Kafka) -> None:
     """It is unknown whether the record was written, so the process ends."""
-    here.found("gcp")
+    here.set_up("gcp")
     here.start("gcp")
     with here.link("gcp") as link:
         raw = good()(here, link)
@@ -314,7 +314,7 @@ def test_without_an_answer_of_kafka_the_release_sends_none(here: Releasing, kafk
         try:
             with pytest.raises(ReleaseUnreachableError):
                 link.send(raw)
-            assert here.ended("gcp") == ExitCode.HALTED
+            assert here.await_end("gcp") == ExitCode.HALTED
             assert " decision" in here.log("gcp")
         finally:
             kafka.resume()

@@ -22,7 +22,7 @@ from tests.harness.pipeline.release_process import START_S_MAX, Releasing, await
 @pytest.fixture
 def here(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Releasing]:
     with releasing(tmp_path / "releases", release_broker, peers) as found:
-        found.found("gcp")
+        found.set_up("gcp")
         yield found
 
 
@@ -71,7 +71,7 @@ def test_a_release_that_a_newer_policy_no_longer_names_ends(here: Releasing) -> 
     here.start("gcp")
     gone = here.holders["gcp"].model_copy(update={"provider": "aws"})
     here.publish(here.policy(sequence=6, holders=(gone,)))
-    assert here.ended("gcp") == ExitCode.USAGE
+    assert here.await_end("gcp") == ExitCode.USAGE
     assert "does not name this release" in here.log("gcp")
 
 
@@ -148,7 +148,7 @@ def test_keys_are_never_replaced(here: Releasing) -> None:
 @pytest.fixture
 def guarded(tmp_path: Path, release_broker: Broker, peers: Peers) -> Iterator[Releasing]:
     with releasing(tmp_path / "guarded", release_broker, peers, tls=True) as found:
-        found.found("gcp")
+        found.set_up("gcp")
         found.start("gcp")
         yield found
 

@@ -31,7 +31,7 @@ WALLET, TREASURY = "wallets/hot", "__treasury-keys"
 def releases(scaled: Scaled, tmp_path: Path, peers: Peers) -> Iterator[Releasing]:
     """Run three releases with a policy that accepts the simulated platform."""
     with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as found:
-        found.found(*PROVIDERS)
+        found.set_up(*PROVIDERS)
         gcp = found.holders["gcp"]
         held = {"vault_keys": True, "identities": (SIGNER,)}
         found.holders["gcp"] = gcp.model_copy(update=held)
@@ -129,5 +129,5 @@ def test_a_signer_with_releases_and_kms_credentials_does_not_start(
     with releasing(tmp_path / "releases", scaled.broker, peers, partitions=None) as here:
         here.ports = dict.fromkeys(PROVIDERS, 1)
         scaled.more["signer"] = section(here) + here.kms("aws")
-        assert scaled.ends("signer") == ExitCode.USAGE
+        assert scaled.run_to_end("signer") == ExitCode.USAGE
         assert "[kms.aws]" in scaled.log("signer")

@@ -62,7 +62,7 @@ def test_metrics_equal_the_decisions_times_and_rows(scaled: Scaled, trader: Prod
         assert -1 < age_s < HEAD_SKEW_MS_MAX / 1000
     await_idle(scaled)
     assert scaled.server is not None
-    assert scaled.metrics("ledger")["sixgate_ledger_rows_total"] == {(): kept(scaled)}
+    assert scaled.metrics("ledger")["sixgate_ledger_rows_total"] == {(): record_count(scaled)}
 
 
 def test_transaction_markers_do_not_count_as_lag(scaled: Scaled, trader: Producer) -> None:
@@ -101,7 +101,7 @@ def await_idle(scaled: Scaled) -> None:
         time.sleep(0.2)
 
 
-def kept(scaled: Scaled) -> int:
+def record_count(scaled: Scaled) -> int:
     """Return the number of records on the ledger's topics."""
     kept = (topic for topic, spec in TOPICS.items() if spec.in_ledger)
     return sum(len(on_kafka(scaled.broker)(topic)) for topic in kept)

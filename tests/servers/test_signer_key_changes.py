@@ -226,7 +226,7 @@ class TestAnIdleSignerOnKafka:
 
     def ends(self, scaled: Scaled, *words: str) -> None:
         before = len(scaled.audit())
-        assert scaled.ends("signer") == ExitCode.HALTED, scaled.log("signer")
+        assert scaled.run_to_end("signer") == ExitCode.HALTED, scaled.log("signer")
         log = scaled.log("signer")
         assert "Traceback" not in log
         for word in words:
@@ -283,7 +283,7 @@ class TestASignerOnKafkaThatDiedBetweenChargeAndSignature:
 
     def test_and_was_revoked_meanwhile_signs_nothing(self, charged: Scaled) -> None:
         charged.register(signer_set(charged.folder, active=False))
-        assert charged.ends("signer") == ExitCode.HALTED, charged.log("signer")
+        assert charged.run_to_end("signer") == ExitCode.HALTED, charged.log("signer")
         assert "active signer" in charged.log("signer")
         assert not self.made(charged)
         charged.register(signer_set(charged.folder, active=True))

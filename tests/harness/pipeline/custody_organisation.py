@@ -99,12 +99,18 @@ class CustodyOrganisation:
 
     def share(self, mode: CustodyMode, vault: Vault) -> bytearray:
         """Open the client share of a mode's key from the signer's event."""
-        answer = next(e for e in told(vault, "key.provisioned") if e["account"] == account_of(mode))
+        answer = next(
+            e for e in events_of_type(vault, "key.provisioned") if e["account"] == account_of(mode)
+        )
         return self.client.open(bytes.fromhex(answer["client_share"][2:]), place(mode).to_client())
 
     def sent(self, mode: CustodyMode, share: bytes | bytearray, vault: Vault) -> ClientShare:
         """Seal a share to the signer's current share key."""
-        named = [e for e in told(vault, "share.key.announced") if e["account"] == account_of(mode)]
+        named = [
+            e
+            for e in events_of_type(vault, "share.key.announced")
+            if e["account"] == account_of(mode)
+        ]
         context = place(mode).to_signer(self.traders[mode].signer.keyid)
         public_key = named[-1]["public_key"]
         box = f"0x{seal_for(public_key, share, context).hex()}"
@@ -121,7 +127,7 @@ def place(mode: CustodyMode) -> ClientShareContext:
     )
 
 
-def told(vault: Vault, kind: str) -> list[dict[str, Any]]:
+def events_of_type(vault: Vault, kind: str) -> list[dict[str, Any]]:
     """Return the events of a type, in the order of each account."""
     return [event for event in map(orjson.loads, vault()) if event["type"] == kind]
 

@@ -155,7 +155,7 @@ class Releasing:
         files = {"ca": self.authority.file, "certificate": own, "key": own}
         return "".join(f'tls.{name} = "{file}"\n' for name, file in files.items())
 
-    def found(self, *providers: str) -> None:
+    def set_up(self, *providers: str) -> None:
         """Make the keys of each release, and a policy that names them."""
         for provider in providers:
             made = self.run(provider, "keys")
@@ -207,7 +207,7 @@ class Releasing:
         process.terminate()
         assert process.wait(START_S_MAX) == 0, self.log(provider)
 
-    def ended(self, provider: str) -> int:
+    def await_end(self, provider: str) -> int:
         """Wait for a process that ends without a signal; return its exit code."""
         return self.processes.pop(provider).wait(START_S_MAX)
 

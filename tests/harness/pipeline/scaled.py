@@ -104,7 +104,7 @@ class Scaled:
     def broker(self) -> Broker:
         return Broker(self.servers, "tests", names=Names(self.prefix))
 
-    def found(self) -> None:
+    def set_up(self) -> None:
         """Create the topics and publish the folder's registry and key requests."""
         trust = self.folder.trust()
         asyncio.run(TopicPlan(trust.partitions, self.replication).apply(self.broker))
@@ -201,7 +201,7 @@ class Scaled:
         process.terminate()
         assert process.wait(SETTLE_S_MAX) == 0, self.log(name)
 
-    def ends(self, name: str) -> int:
+    def run_to_end(self, name: str) -> int:
         """Start a process that ends without a signal; return its exit code."""
         self.start(name)
         code = self.processes[name].wait(SETTLE_S_MAX)
@@ -340,7 +340,7 @@ def organisation_on(
             folder, kafka.address, server, replication=copies, prefix=prefix, database=database
         )
         with closing(scaled):
-            scaled.found()
+            scaled.set_up()
             yield scaled
 
 
@@ -352,7 +352,7 @@ def without_ledger(folder: Folder) -> Iterator[Scaled]:
         own_names(kafka) as names,
         closing(Scaled(folder, kafka.address, prefix=names.prefix)) as scaled,
     ):
-        scaled.found()
+        scaled.set_up()
         yield scaled
 
 

@@ -61,7 +61,7 @@ def masked(secret: bytes) -> str:
     return bytes(byte ^ MASK for byte in secret[4:28]).hex()
 
 
-def found(tmp_path: Path, *, close: bool) -> dict[str, int]:
+def findings(tmp_path: Path, *, close: bool) -> dict[str, int]:
     """Seal a key, let a child open and use it, and count the child's findings per layer.
 
     One search per process: a search copies its findings to places where the next would find them.
@@ -96,7 +96,7 @@ LINUX = pytest.mark.skipif(
 
 @LINUX
 def test_only_the_open_key_and_the_root_are_in_memory_while_a_key_is_open(tmp_path: Path) -> None:
-    counts = found(tmp_path, close=False)
+    counts = findings(tmp_path, close=False)
     assert counts["root"] > 0
     assert counts["secret"] > 0
     assert (counts["kek"], counts["dek"]) == (0, 0)
@@ -104,7 +104,7 @@ def test_only_the_open_key_and_the_root_are_in_memory_while_a_key_is_open(tmp_pa
 
 @LINUX
 def test_after_a_key_is_closed_no_layer_of_it_is_left_in_memory(tmp_path: Path) -> None:
-    assert found(tmp_path, close=True) == {"root": 0, "kek": 0, "dek": 0, "secret": 0}
+    assert findings(tmp_path, close=True) == {"root": 0, "kek": 0, "dek": 0, "secret": 0}
 
 
 def test_a_handle_open_at_exit_wipes_its_buffer() -> None:

@@ -26,14 +26,14 @@ def _allow_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
-def told(code: str) -> Sequence[str]:
+def output_of(code: str) -> Sequence[str]:
     done = child(code)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
 def test_core_files_are_disabled_permanently_and_for_children() -> None:
-    assert told(
+    assert output_of(
         "import resource, subprocess, sys\n"
         "from signer.custody.process import forbid_core_files\n"
         "forbid_core_files()\n"
@@ -44,7 +44,7 @@ def test_core_files_are_disabled_permanently_and_for_children() -> None:
 
 
 def test_an_undumpable_process_reports_it() -> None:
-    assert told(
+    assert output_of(
         "import ctypes\n"
         "from signer.custody.process import forbid_inspection\n"
         "get = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)\n"
@@ -53,7 +53,7 @@ def test_an_undumpable_process_reports_it() -> None:
 
 
 def test_a_process_is_undumpable_before_it_opens_the_signers_keys() -> None:
-    assert told(
+    assert output_of(
         "import ctypes\n"
         "from pathlib import Path\n"
         "from sixgate.data_folder.folder import Folder\n"
@@ -66,7 +66,7 @@ def test_a_process_is_undumpable_before_it_opens_the_signers_keys() -> None:
 
 
 def test_a_process_is_undumpable_before_it_reads_a_key_to_import() -> None:
-    assert told(
+    assert output_of(
         "import ctypes\n"
         "from sixgate.cli.app import app\n"
         "try:\n"
@@ -77,7 +77,7 @@ def test_a_process_is_undumpable_before_it_reads_a_key_to_import() -> None:
 
 
 def test_the_same_user_cannot_read_the_memory_of_an_undumpable_process() -> None:
-    assert told(
+    assert output_of(
         "import os, time\n"
         "from signer.custody.process import forbid_inspection\n"
         f"if os.geteuid() == 0: os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
@@ -139,7 +139,7 @@ def test_memory_is_locked_if_no_limit_can_make_an_allocation_fail(
 ) -> None:
     if soft == "before":
         soft, most = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    answer = told(LOCK.format(soft=soft, most=most, powerless=powerless))
+    answer = output_of(LOCK.format(soft=soft, most=most, powerless=powerless))
     locked, all_of_it, unbounded, kept = (word == "True" for word in answer)
     assert (locked, kept) == (all_of_it, True)
     assert locked or not unbounded

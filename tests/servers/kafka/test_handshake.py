@@ -18,7 +18,7 @@ from tests.harness.broker.listener import Listener
 RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close immediately, with RST
 
 
-def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBusError:
+def diagnosed(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBusError:
     """Return what is told of a listener that believes an authority and then goes away."""
     authority = Authority(folder)
     own = authority.issue("broker")
@@ -46,7 +46,7 @@ def told(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBu
 def test_a_broker_that_closes_the_connection_is_unreachable(
     tmp_path: Path, *, shakes: bool, resets: bool
 ) -> None:
-    fault = told(tmp_path, Authority(tmp_path).file, shakes=shakes, resets=resets)
+    fault = diagnosed(tmp_path, Authority(tmp_path).file, shakes=shakes, resets=resets)
     assert isinstance(fault, KafkaUnreachableError)
     assert str(tmp_path / "broker.pem") in str(fault)
 
@@ -54,4 +54,4 @@ def test_a_broker_that_closes_the_connection_is_unreachable(
 def test_a_broker_that_rejects_our_certificate_denies(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other").file
-    assert isinstance(told(tmp_path, other, shakes=True, resets=False), KafkaDeniedError)
+    assert isinstance(diagnosed(tmp_path, other, shakes=True, resets=False), KafkaDeniedError)

@@ -61,7 +61,7 @@ class ThreeClouds:
         providers = tuple(Provider(name, kms, self.reports.append) for name, kms in roots.items())
         return Holders(root_kms(), providers)
 
-    def told(self, opening: Opening) -> list[ProviderFailure]:
+    def reported(self, opening: Opening) -> list[ProviderFailure]:
         """Return the failures that were reported, by the read or later."""
         return [*opening.failures, *self.reports]
 
@@ -221,8 +221,8 @@ def test_a_hanging_cloud_delays_no_read_and_is_reported_after_its_timeout(
 def check_given_up(clouds: ThreeClouds, opening: Opening, name: str) -> None:
     """Check that a read succeeded without one cloud, and that this one is reported."""
     assert opening.secret == SECRET
-    until(lambda: bool(clouds.told(opening)))
-    assert clouds.told(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
+    until(lambda: bool(clouds.reported(opening)))
+    assert clouds.reported(opening) == [ProviderFailure(name, Cause.UNAVAILABLE)]
 
 
 @pytest.mark.parametrize("name", NAMES)

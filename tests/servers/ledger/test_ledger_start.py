@@ -49,7 +49,7 @@ def database(ledger_server: LocalServer) -> Iterator[ClickHouse]:
         yield clickhouse
 
 
-def said(command: str, config: Path, **environment: str) -> tuple[int, str]:
+def run_ledger(command: str, config: Path, **environment: str) -> tuple[int, str]:
     more = {PASSWORD: password("ledger_writer")} | environment
     words = ("ledger", command, "--config", str(config))
     ended = ForkedCommandLine(None).run(*words, more=more)
@@ -63,32 +63,32 @@ def one_sentence(told: str) -> bool:
 
 
 def test_missing_tables(rig: Rig) -> None:
-    code, told = said("run", rig.config())
+    code, told = run_ledger("run", rig.config())
     assert (code, one_sentence(told)) == (ExitCode.HALTED, True)
     assert "sixgate ledger migrate" in told
 
 
 def test_migrate_makes_them_as_its_own_user_alone(rig: Rig, database: ClickHouse) -> None:
     database.command(f"DROP DATABASE {database.database} SYNC")
-    code, told = said("migrate", rig.config())
+    code, told = run_ledger("migrate", rig.config())
     assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
     assert "privileges" in told
     ddl = {"SIXGATE_CLICKHOUSE__USER": "ledger_ddl", PASSWORD: password("ledger_ddl")}
-    assert said("migrate", rig.config(), **ddl) == (ExitCode.OK, "4 migrations applied.\n")
+    assert run_ledger("migrate", rig.config(), **ddl) == (ExitCode.OK, "4 migrations applied.\n")
     again = "The ledger's tables are up to date.\n"
-    assert said("migrate", rig.config(), **ddl) == (ExitCode.OK, again)
+    assert run_ledger("migrate", rig.config(), **ddl) == (ExitCode.OK, again)
 
 
 def test_a_missing_server(rig: Rig) -> None:
     port = free_port()
-    code, told = said("run", rig.config(port=port))
+    code, told = run_ledger("run", rig.config(port=port))
     assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
     assert f"127.0.0.1:{port}" in told
 
 
 @pytest.mark.usefixtures("database")
 def test_a_wrong_password_is_not_repeated(rig: Rig) -> None:
-    code, told = said("run", rig.config(), **{PASSWORD: "not this one"})
+    code, told = run_ledger("run", rig.config(), **{PASSWORD: "not this one"})
     assert (code, one_sentence(told)) == (ExitCode.REFUSED, True)
     assert "not this one" not in told
 
@@ -96,13 +96,13 @@ def test_a_wrong_password_is_not_repeated(rig: Rig) -> None:
 @pytest.mark.usefixtures("database")
 def test_a_missing_broker(rig: Rig) -> None:
     servers = f"127.0.0.1:{free_port()}"
-    code, told = said("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
+    code, told = run_ledger("run", rig.config(), SIXGATE_KAFKA__SERVERS=servers)
     assert (code, one_sentence(told)) == (ExitCode.UNREACHABLE, True)
 
 
 @pytest.mark.usefixtures("database")
 def test_a_broker_without_topics(rig: Rig) -> None:
-    code, told = said("run", rig.config(), SIXGATE_KAFKA__PREFIX="without.topics.")
+    code, told = run_ledger("run", rig.config(), SIXGATE_KAFKA__PREFIX="without.topics.")
     assert (code, one_sentence(told)) == (ExitCode.WEAKER, True)
     assert "sixgate topics apply" in told
 
@@ -112,7 +112,7 @@ def test_a_key_that_others_can_read(rig: Rig) -> None:
     key = rig.folder / "ledger.pem"
     key.chmod(0o644)
     try:
-        code, told = said("run", rig.config())
+        code, told = run_ledger("run", rig.config())
     finally:
         key.chmod(0o600)
     assert (code, one_sentence(told)) == (ExitCode.FOLDER, True)

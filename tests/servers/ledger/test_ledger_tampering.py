@@ -54,7 +54,7 @@ class Found(NamedTuple):
     python: tuple[int, str] | None
 
 
-def found(clickhouse: ClickHouse, *heads: LedgerHead) -> Found:
+def findings(clickhouse: ClickHouse, *heads: LedgerHead) -> Found:
     in_sql = in_python = None
     try:
         verify_sql.verify(clickhouse, heads)
@@ -114,15 +114,15 @@ def both(what: tuple[int, str]) -> Found:
 
 
 def test_an_untouched_ledger_verifies(clickhouse: ClickHouse) -> None:
-    assert found(clickhouse, head(0), head(20), head(LAST)) == Found(None, None)
+    assert findings(clickhouse, head(0), head(20), head(LAST)) == Found(None, None)
     verified = verify_sql.verify(clickhouse)
     assert verified == (len(ROWS), "0x" + ROWS[-1].hash.hex())
 
 
 def test_an_empty_ledger_verifies_unless_a_head_names_rows(fresh: Fresh) -> None:
     empty = fresh()
-    assert found(empty) == Found(None, None)
-    assert found(empty, head(3)) == both((3, faults.HEAD_WITHOUT_ROW))
+    assert findings(empty) == Found(None, None)
+    assert findings(empty, head(3)) == both((3, faults.HEAD_WITHOUT_ROW))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_empty_ledger_verifies_unless_a_head_names_rows(fresh: Fresh) -> None
 )
 def test_one_edited_value_is_reported_with_its_row(clickhouse: ClickHouse, change: str) -> None:
     edit(clickhouse, change, "seq = 12")
-    assert found(clickhouse) == both((12, faults.HASH))
+    assert findings(clickhouse) == both((12, faults.HASH))
 
 
 @pytest.mark.parametrize("column", MATERIALIZED)
@@ -158,48 +158,48 @@ def test_an_edited_query_aid_is_named_in_sql_and_is_no_part_of_the_chain(
     clickhouse.command(f"ALTER TABLE ledger MODIFY COLUMN `{column}` REMOVE MATERIALIZED")
     edit(clickhouse, f"`{column}` = {other}", "seq = 12")
     expected = (12, f"its column {column} does not match its body")
-    assert found(clickhouse) == Found(expected, None)
+    assert findings(clickhouse) == Found(expected, None)
 
 
 def test_a_changed_definition_of_the_query_aids_does_not_help(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger MODIFY COLUMN agent MATERIALIZED 'nobody'")
     clickhouse.command("ALTER TABLE ledger MATERIALIZE COLUMN agent SETTINGS mutations_sync = 1")
-    assert found(clickhouse).sql == (0, "its column agent does not match its body")
+    assert findings(clickhouse).sql == (0, "its column agent does not match its body")
 
 
 def test_a_changed_alias_changes_no_verdict(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger MODIFY COLUMN payload String ALIAS '{}'")
-    assert found(clickhouse) == Found(None, None)
+    assert findings(clickhouse) == Found(None, None)
     if not clickhouse.in_process:
         return  # an edited copy includes the changed alias, which is reported
     edit(clickhouse, "at_ms = 7", "seq = 3")
-    assert found(clickhouse) == both((3, faults.HASH))
+    assert findings(clickhouse) == both((3, faults.HASH))
 
 
 @pytest.mark.parametrize("seq", [0, 12, 13])
 def test_a_deleted_row_is_named(clickhouse: ClickHouse, seq: int) -> None:
     alter(clickhouse, f"DELETE WHERE seq = {seq}")
-    assert found(clickhouse) == both((seq, faults.missing(seq + 1)))
+    assert findings(clickhouse) == both((seq, faults.missing(seq + 1)))
 
 
 def test_a_row_inserted_under_a_taken_number_is_named(clickhouse: ClickHouse) -> None:
     forged = entry(12)._replace(at_ms=1)
     put(clickhouse, chained([forged], Tip(12, ROWS[11].hash))[0])
-    seqs = {what[0] for what in found(clickhouse) if what}
+    seqs = {what[0] for what in findings(clickhouse) if what}
     assert seqs <= {12, 13}
-    assert None not in found(clickhouse)
+    assert None not in findings(clickhouse)
 
 
 def test_a_row_inserted_far_behind_the_end_is_named(clickhouse: ClickHouse) -> None:
     put(clickhouse, chained([entry(12)], Tip(10**15, ROWS[11].hash))[0])
     missing = (len(ROWS), faults.missing(10**15))
-    assert found(clickhouse) == both(missing)
+    assert findings(clickhouse) == both(missing)
 
 
 def test_a_row_with_the_largest_number_hangs_no_verifier(clickhouse: ClickHouse) -> None:
     put(clickhouse, chained([entry(12)], Tip(2**64 - 1, ROWS[11].hash))[0])
     missing = (len(ROWS), faults.missing(2**64 - 1))
-    assert found(clickhouse) == both(missing)
+    assert findings(clickhouse) == both(missing)
     with pytest.raises(VerificationError, match="missing"):
         verify_rows(LedgerTable(clickhouse, ORG).rows())  # type: ignore[arg-type]  # the same fields
 
@@ -232,21 +232,21 @@ def test_two_swapped_rows_are_named(clickhouse: ClickHouse) -> None:
     clickhouse.command("ALTER TABLE ledger DROP CONSTRAINT chained")
     put(clickhouse, ROWS[12]._replace(seq=13))
     put(clickhouse, ROWS[13]._replace(seq=12))
-    assert found(clickhouse) == both((12, faults.HASH))
+    assert findings(clickhouse) == both((12, faults.HASH))
 
 
 def test_two_swapped_entries_rehashed_break_the_next_link(clickhouse: ClickHouse) -> None:
     alter(clickhouse, "DELETE WHERE seq IN (12, 13)")
     for row in chained([entry(13), entry(12)], Tip(12, ROWS[11].hash)):
         put(clickhouse, row)
-    assert found(clickhouse) == both((14, faults.LINK))
+    assert findings(clickhouse) == both((14, faults.LINK))
 
 
 def test_a_remembered_head_detects_truncation(clickhouse: ClickHouse) -> None:
     alter(clickhouse, "DELETE WHERE seq >= 30")
-    assert found(clickhouse, head(29)) == Found(None, None)
+    assert findings(clickhouse, head(29)) == Found(None, None)
     missing = both((LAST, faults.HEAD_WITHOUT_ROW))
-    assert found(clickhouse, head(LAST)) == missing
+    assert findings(clickhouse, head(LAST)) == missing
 
 
 def test_a_remembered_head_detects_a_rewritten_suffix(clickhouse: ClickHouse) -> None:
@@ -255,9 +255,9 @@ def test_a_remembered_head_detects_a_rewritten_suffix(clickhouse: ClickHouse) ->
     suffix = [entry(n) for n in range(20, len(ROWS))]
     suffix[0] = suffix[0]._replace(at_ms=1)
     LedgerTable(clickhouse, ORG, "other").append(batch_of(Tip(20, ROWS[19].hash), suffix))
-    assert found(clickhouse, head(19)) == Found(None, None)
+    assert findings(clickhouse, head(19)) == Found(None, None)
     other = both((30, faults.HEAD_WITH_OTHER_HASH))
-    assert found(clickhouse, head(30)) == other
+    assert findings(clickhouse, head(30)) == other
 
 
 def test_an_outcome_rewritten_with_all_hashes_fails_by_its_signature(
@@ -269,7 +269,7 @@ def test_an_outcome_rewritten_with_all_hashes_fails_by_its_signature(
     suffix[0] = suffix[0]._replace(body=body)
     alter(clickhouse, f"DELETE WHERE seq >= {seq}")
     LedgerTable(clickhouse, ORG, "other").append(batch_of(Tip(seq, ROWS[seq - 1].hash), suffix))
-    in_sql, in_python = found(clickhouse)
+    in_sql, in_python = findings(clickhouse)
     assert in_sql is None
     assert in_python is not None
     assert "outcome 1 of account account-0 is missing" in in_python[1]
@@ -281,7 +281,7 @@ def test_an_offset_taken_twice_is_named(fresh: Fresh) -> None:
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
     what = (9, faults.OFFSET)
-    assert found(table.clickhouse) == both(what)
+    assert findings(table.clickhouse) == both(what)
 
 
 def test_an_event_under_a_foreign_id_is_named(fresh: Fresh) -> None:
@@ -289,7 +289,7 @@ def test_an_event_under_a_foreign_id_is_named(fresh: Fresh) -> None:
     entries[7] = entries[7]._replace(event_id="0x" + "00" * 32)
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
-    in_sql, in_python = found(table.clickhouse)
+    in_sql, in_python = findings(table.clickhouse)
     assert in_sql == (7, "its column event_id does not match its body")
     assert in_python == (7, faults.EVENT_ID)
 
@@ -307,7 +307,7 @@ def test_the_chunk_size_changes_no_finding(
     alter(clickhouse, "DELETE WHERE seq IN (7, 8)")
     for row in chained([entry(8), entry(7)], Tip(7, ROWS[6].hash)):
         put(clickhouse, row)
-    assert found(clickhouse).sql == (9, faults.LINK)
+    assert findings(clickhouse).sql == (9, faults.LINK)
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -320,21 +320,21 @@ def test_an_offset_taken_in_an_earlier_piece_is_named(
     table = LedgerTable(fresh(), ORG)
     table.append(batch_of(EMPTY, entries))
     what = (9, faults.OFFSET)
-    assert found(table.clickhouse).sql == what
+    assert findings(table.clickhouse).sql == what
 
 
 def test_the_first_of_several_faults_is_named(clickhouse: ClickHouse) -> None:
     edit(clickhouse, "at_ms = 1", "seq IN (30, 17, 25)")
     alter(clickhouse, "DELETE WHERE seq = 20")
-    assert found(clickhouse) == both((17, faults.HASH))
+    assert findings(clickhouse) == both((17, faults.HASH))
 
 
 def test_a_verdict_is_about_the_current_rows(clickhouse: ClickHouse) -> None:
     """The engine must not answer from the cache of an equal query."""
     for _ in range(3):
-        assert found(clickhouse) == Found(None, None)
+        assert findings(clickhouse) == Found(None, None)
     edit(clickhouse, "at_ms = 1", "seq = 17")
-    assert found(clickhouse) == both((17, faults.HASH))
+    assert findings(clickhouse) == both((17, faults.HASH))
 
 
 @pytest.mark.parametrize("cut", ["seq >= 30", f"seq = {LAST}", "1"])

@@ -8,7 +8,7 @@ from infra.local.ports import free_port
 from sixgate.scaled.monitor import Monitor, serving
 
 
-def asked(monitor: Monitor) -> tuple[int, str, float | None]:
+def response_of(monitor: Monitor) -> tuple[int, str, float | None]:
     """Return status and text of ``/readyz`` and the value of the metric."""
 
     port = free_port()
@@ -32,10 +32,10 @@ def test_it_is_ready_only_while_its_condition_holds() -> None:
     has = {"a fresh head": True}
     monitor = Monitor("test", lambda: ())
     monitor.ready_while(lambda: has["a fresh head"])
-    assert asked(monitor) == (503, "loading", 0)
+    assert response_of(monitor) == (503, "loading", 0)
     monitor.ready()
-    assert asked(monitor) == (200, "ready", 1)
+    assert response_of(monitor) == (200, "ready", 1)
     has["a fresh head"] = False
-    assert asked(monitor) == (503, "waiting", 0)
+    assert response_of(monitor) == (503, "waiting", 0)
     has["a fresh head"] = True
-    assert asked(monitor) == (200, "ready", 1)
+    assert response_of(monitor) == (200, "ready", 1)
