@@ -91,12 +91,12 @@ def submitted(*values: bytes) -> list[Record]:
     ]
 
 
-def nobody_asks(passages: Sequence[Passage]) -> Sequence[Envelope]:
+def never_simulated(passages: Sequence[Passage]) -> Sequence[Envelope]:
     raise AssertionError(f"{len(passages)} simulations were asked for")
 
 
 def run(
-    *asked: Any, account: Account | None = None, simulate: Simulate = nobody_asks
+    *asked: Any, account: Account | None = None, simulate: Simulate = never_simulated
 ) -> cascade.Cascade:
     values = [one if isinstance(one, bytes) else sealed(one).encode() for one in asked]
     return cascade.run(submitted(*values), world(account), NOW_MS, simulate)
@@ -201,7 +201,7 @@ def test_a_report_is_judged_and_passed_on_unchanged(answer: Any, reason: Reason 
 
 
 class Brittle(Policy):
-    """A policy that cannot be read: what a bug in a rule would look like."""
+    """A policy that raises when it is read, like a bug in a rule."""
 
     @property
     def recipients(self) -> NoReturn:
@@ -228,11 +228,11 @@ def test_the_gates_have_the_order_of_the_signers_rules() -> None:
 
 
 def test_a_long_detail_is_cut_to_the_limit_of_a_record() -> None:
-    told = "no" * 512
+    reason = "no" * 512
     led = run(
         intent(simulate_first=True),
         simulate=lambda p: [
-            sealed_report(report(asked(p[0].case), status="reverted", revert_reason=told))
+            sealed_report(report(asked(p[0].case), status="reverted", revert_reason=reason))
         ],
     )
     detail = led.decided[0].clearance.verdicts[-1].detail

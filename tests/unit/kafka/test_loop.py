@@ -6,7 +6,7 @@ from streams.kafka.loop import LoopThread
 
 
 def test_running_tasks_end_with_the_loop() -> None:
-    """Python tells whoever pressed Ctrl-C of every task that is left."""
+    """Python warns about every remaining task after Ctrl-C."""
     loop = LoopThread("test")
     task = loop.call(lambda: asyncio.ensure_future(asyncio.Event().wait()))
     loop.close()

@@ -25,10 +25,14 @@ GATES = NAMES.user(Principal.GATES)
 
 
 def held_by(principal: Principal) -> set[Acl]:
-    """Return what a broker says that a principal may do: DESCRIBE comes with the others."""
-    told = {a for a in DECLARED if a.principal == NAMES.user(principal) and a.resource in REPORTED}
+    """Return the effective rights that a broker reports; other operations imply DESCRIBE."""
+    declared = {
+        a for a in DECLARED if a.principal == NAMES.user(principal) and a.resource in REPORTED
+    }
     use = {Operation.READ, Operation.WRITE}
-    return told | {a._replace(operation=Operation.DESCRIBE) for a in told if a.operation in use}
+    return declared | {
+        a._replace(operation=Operation.DESCRIBE) for a in declared if a.operation in use
+    }
 
 
 @pytest.mark.parametrize("process", sorted(PROCESSES))

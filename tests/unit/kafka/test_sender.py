@@ -24,15 +24,15 @@ BOTH = (Topic.AUDIT, Topic.UNATTRIBUTED)
 
 
 class Library:
-    """aiokafka's producer and its client, which knows of the topics that it was asked for."""
+    """aiokafka's producer and its client, with metadata of requested topics only."""
 
-    def __init__(self, there: Collection[str], denied: Collection[str], *, answers: bool) -> None:
+    def __init__(self, present: Collection[str], denied: Collection[str], *, answers: bool) -> None:
         self.client = self
         self.cluster = SimpleNamespace(
             partitions_for_topic=lambda name: {0} if name in self._known else None,
             unauthorized_topics=set(denied),
         )
-        self._there, self._answers = set(there), answers
+        self._there, self._answers = set(present), answers
         self._asked: set[str] = set()
         self._known: set[str] = set()
 
@@ -51,7 +51,7 @@ class Library:
 
 
 @pytest.mark.parametrize(
-    ("there", "denied", "answers", "said"),
+    ("present", "denied", "answers", "error"),
     [
         (BOTH, (), True, KafkaUnreachableError),
         (BOTH, (), False, KafkaUnreachableError),
@@ -61,17 +61,17 @@ class Library:
     ids=["answers again", "silent", "missing", "denied"],
 )
 def test_a_topic_is_missing_only_if_a_broker_says_so(
-    there: Collection[str], denied: Collection[str], *, answers: bool, said: type[KafkaBusError]
+    present: Collection[str], denied: Collection[str], *, answers: bool, error: type[KafkaBusError]
 ) -> None:
-    library: Any = Library(there, denied, answers=answers)
+    library: Any = Library(present, denied, answers=answers)
     broker = SimpleNamespace(producer=lambda: library, names=Names())
     sender = Sender(cast(Broker, broker), lambda: 1)
-    with pytest.raises(said):
+    with pytest.raises(error):
         asyncio.run(sender.send([Outgoing(topic, "k", b"") for topic in BOTH]))
 
 
 class Unanswered:
-    """aiokafka's producer, whose broker never acknowledges a record."""
+    """aiokafka's producer, with a broker that never acknowledges."""
 
     async def send(self, *_: object) -> "asyncio.Future[object]":
         return asyncio.get_running_loop().create_future()

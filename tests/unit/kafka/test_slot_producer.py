@@ -25,7 +25,7 @@ EVENTS = [Outgoing(Topic.AUDIT, "", b"{}") for _ in range(3)]
 
 
 class Library:
-    """aiokafka's transactional producer: begins a transaction of its own manager."""
+    """aiokafka's transactional producer, with a real transaction manager."""
 
     async def begin_transaction(self) -> None:
         self._txn_manager = TransactionManager("slot", 1_000)
@@ -39,10 +39,10 @@ def committed(library: Any) -> None:
 
 
 class Ending(Library):
-    """Its transaction ends after some records."""
+    """A producer with a transaction that ends after some records."""
 
-    def __init__(self, taken: int, why: KafkaError) -> None:
-        self._left, self._why = taken, why
+    def __init__(self, accepted: int, why: KafkaError) -> None:
+        self._left, self._why = accepted, why
 
     async def send(self, *_: object) -> "asyncio.Future[object]":
         if not self._left:
@@ -55,7 +55,7 @@ class Ending(Library):
 
 
 @pytest.mark.parametrize(
-    ("taken", "why", "said"),
+    ("accepted", "why", "error"),
     [
         (2, ProducerFenced(), KafkaFencedError),
         (1, KafkaError("the log is full"), KafkaWriteUnknownError),
@@ -64,14 +64,14 @@ class Ending(Library):
     ],
 )
 def test_the_error_of_an_earlier_record_explains_the_end_of_a_transaction(
-    taken: int, why: KafkaError, said: type[KafkaBusError]
+    accepted: int, why: KafkaError, error: type[KafkaBusError]
 ) -> None:
-    with pytest.raises(said):
-        committed(Ending(taken, why))
+    with pytest.raises(error):
+        committed(Ending(accepted, why))
 
 
 class Committing(Library):
-    """It takes records, and its commit or the record after them fails."""
+    """A producer that accepts records, then fails at the next one or at the commit."""
 
     def __init__(self, why: BaseException, left: int = 1_000) -> None:
         self._why, self._left = why, left

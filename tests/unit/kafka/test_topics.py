@@ -103,5 +103,5 @@ def test_the_largest_value_fits_with_its_key_and_framing() -> None:
 
 
 def test_a_full_batch_fits_into_every_topic() -> None:
-    """Brokers hold a whole batch to the limit of one message."""
+    """Brokers apply the limit of one message to a whole batch."""
     assert all(int(topic.settings["max.message.bytes"]) > BATCH_BYTES_MAX for topic in DECLARED)

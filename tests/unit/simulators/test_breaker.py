@@ -13,7 +13,7 @@ events = st.lists(st.tuples(st.sampled_from(["call", "probe"]), st.booleans(), s
 
 @dataclass
 class History:
-    """Everything that happened: what was asked, whether it failed, and when."""
+    """All events: calls and probes, whether they failed, and when."""
 
     limits: BreakerLimits
     happened: list[tuple[str, bool, int]] = field(default_factory=list)

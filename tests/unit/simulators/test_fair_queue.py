@@ -9,7 +9,7 @@ from streams.simulators.fair_queue import FairQueue
 
 
 def _serve(calls: Sequence[tuple[str, float]], workers: int) -> list[float]:
-    """Work calls off by (account, seconds each takes); return when each started."""
+    """Run calls of (account, seconds); return when each started."""
     queue = FairQueue((index, account) for index, (account, _) in enumerate(calls))
     started_s = [-1.0] * len(calls)
     now_s, running = 0.0, list[tuple[float, int]]()
@@ -51,7 +51,7 @@ def test_calls_that_run_count_before_they_end() -> None:
     assert queue.start(0.0) == 0
     assert queue.start(0.0) == 2
     queue.finish(2, 0.01)
-    assert queue.start(0.2) == 3  # slow has had 0.2 s by now, though none of its calls has ended
+    assert queue.start(0.2) == 3  # slow has used 0.2 s by now, although its call still runs
 
 
 def test_draining_returns_the_calls_that_have_not_started() -> None:

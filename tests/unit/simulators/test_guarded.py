@@ -31,7 +31,7 @@ def healthy(one: Call) -> Answer:
 
 
 def hung(_: Call) -> Answer:
-    return timeout("nobody is there")
+    return timeout("no answer")
 
 
 def dead(_: Call) -> Answer:
@@ -40,7 +40,7 @@ def dead(_: Call) -> Answer:
 
 @dataclass
 class Remote:
-    """A simulator at the other end of a wire; what times out takes all the time it is given."""
+    """A remote simulator; a call that times out takes its whole deadline."""
 
     now_ms: int = 0
     answer: Callable[[Call], Answer] = healthy
@@ -50,7 +50,7 @@ class Remote:
         assert deadline_ms > 0
         self.asked += calls
         answers = [self.answer(one) for one in calls]
-        if timeout("nobody is there") in answers:
+        if timeout("no answer") in answers:
             self.now_ms += deadline_ms
         return answers
 
@@ -71,7 +71,7 @@ class Guarded:
         return self.simulator.state
 
     def cost_ms(self, *calls: Call) -> int:
-        """Return how long a batch took that came to nothing."""
+        """Return how long a failed batch took."""
         before_ms = self.remote.now_ms
         assert "succeeded" not in self.run(*calls)
         return self.remote.now_ms - before_ms

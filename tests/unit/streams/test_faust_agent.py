@@ -18,8 +18,8 @@ from streams.runners.faust_app import GatesApp, gates_app
 AT = TP("intents.submitted", 0)
 
 
-async def taken(count: int, together: int) -> list[list[int]]:
-    """Return the batches of so many numbers that come ``together`` in each turn of the loop."""
+async def batched(count: int, together: int) -> list[list[int]]:
+    """Return the batches of ``count`` numbers, ``together`` of them per loop turn."""
     queue: asyncio.Queue[int] = asyncio.Queue()
 
     async def deliver() -> None:
@@ -40,17 +40,17 @@ async def taken(count: int, together: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("together", [1, 7, 100, 5_000])
 def test_nothing_is_lost_doubled_or_out_of_order(together: int) -> None:
-    found = asyncio.run(taken(1_234, together))
+    found = asyncio.run(batched(1_234, together))
     assert list(chain.from_iterable(found)) == list(range(1_234))
     assert max(map(len, found)) <= BATCH_COUNT_MAX
 
 
 def test_events_of_consecutive_turns_form_one_batch() -> None:
-    assert len(asyncio.run(taken(10 * BATCH_COUNT_MAX, 10))) < 20
+    assert len(asyncio.run(batched(10 * BATCH_COUNT_MAX, 10))) < 20
 
 
 def test_a_batch_does_not_wait_for_more_events() -> None:
-    assert asyncio.run(taken(1, 1)) == [[0]]
+    assert asyncio.run(batched(1, 1)) == [[0]]
 
 
 def test_batches_end_when_faust_stops_its_queue() -> None:
@@ -79,7 +79,7 @@ def event(generation: int) -> Any:
 
 
 async def accepted(delivered: Sequence[Any], *, moving: bool) -> tuple[list[Any], set[Any]]:
-    """Return what a member of generation 7 works on, and what it will not commit before."""
+    """Return the events that a member of generation 7 accepts, and its unacknowledged messages."""
     app = gates_app(Broker("127.0.0.1:9", "sixgate-test"), "gates-0")
     app.consumer_generation_id = 7
     if not moving:
@@ -99,7 +99,7 @@ def test_no_work_begins_during_a_rebalance() -> None:
 
 
 class Delivered:
-    """One event of Faust's, which knows whether it was acked."""
+    """A Faust event that records its acknowledgement."""
 
     def __init__(self) -> None:
         self.message, self.acked = object(), False
@@ -108,7 +108,7 @@ class Delivered:
         self.acked = True
 
 
-class Ended(Exception):  # noqa: N818 - stands for the end of the process
+class Ended(Exception):  # noqa: N818 - simulates the end of the process
     pass
 
 

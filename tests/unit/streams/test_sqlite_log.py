@@ -121,7 +121,7 @@ def test_the_source_reads_both_files_and_misses_nothing(
 
 
 def test_every_topic_of_the_embedded_pipeline_has_a_number(pipeline: PipelineLog) -> None:
-    elsewhere = {Topic.STATE, Topic.REGISTRY_HEADS}  # a table of its own; only on Kafka
+    elsewhere = {Topic.STATE, Topic.REGISTRY_HEADS}  # stored in a separate table; only on Kafka
     for topic in TOPICS.keys() - elsewhere:
         pipeline.commit([out(0, topic)], [], 1)
 
