@@ -1,8 +1,8 @@
 """The chains that a new organisation starts with, from ``chains.json``.
 
 ``default_fees`` cover a plain transfer and stay below the default fee cap of 0.05. ``gas_limit`` is
-over 21,000 on chains that charge their data fee in gas. The max fee is a ceiling: a chain charges
-only its base fee. Operators change all of this with ``sixgate chains``.
+over 21,000 on chains that charge their data fee in gas. The max fee is a ceiling: a chain takes
+only what its base fee requires. Operators change all of this with ``sixgate chains``.
 """
 
 from importlib import resources

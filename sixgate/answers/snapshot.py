@@ -94,20 +94,20 @@ def secret_entry(found: SecretStored) -> Json:
     }
 
 
-def vault_content(vaults: VaultRegister, place: VaultId) -> Json:
+def vault_content(vaults: VaultRegister, vault_id: VaultId) -> Json:
     """Return the answer of ``Api.vault``."""
     secrets = vaults.secrets
-    wrappings = vaults.keys.wrappings if place[1] in KEY_VAULTS else secrets.wrappings
-    key = wrappings.keys.get(place)
-    paths = sorted(path for path in secrets.versions if path[:2] == place)
+    wrappings = vaults.keys.wrappings if vault_id[1] in KEY_VAULTS else secrets.wrappings
+    key = wrappings.keys.get(vault_id)
+    paths = sorted(path for path in secrets.versions if path[:2] == vault_id)
     return {
         "secrets": [secret_entry(version) for path in paths for version in secrets.versions[path]],
         "key_changes": key.changes if key else None,
-        "behind": sum(1 for _ in wrappings.outdated(place)),
+        "behind": sum(1 for _ in wrappings.outdated(vault_id)),
         "roots": {
             provider: {"changes": move.changes, "kms_key": move.kms_key, "left": len(move.left)}
             for (vault, provider), move in sorted(wrappings.moves.items())
-            if vault == place
+            if vault == vault_id
         },
     }
 
@@ -130,7 +130,7 @@ def vault_answer(vaults: VaultRegister, name: str) -> Json | None:
     return None
 
 
-def client_shares(vaults: VaultRegister, place: VaultId, path: str) -> list[Json]:
+def client_shares(vaults: VaultRegister, vault_id: VaultId, path: str) -> list[Json]:
     """Return the answer of ``Api.client_shares``."""
     fields = {"account", "vault", "mode", "path", "version", "client_share"}
     fields |= {"kind", "generated", "stored_at_ms"}
@@ -138,7 +138,7 @@ def client_shares(vaults: VaultRegister, place: VaultId, path: str) -> list[Json
         event.model_dump(include=fields, exclude_none=True)
         for event in (*vaults.keys.answers.values(), *vaults.secrets.events.values())
         if isinstance(event, KeyProvisioned | SecretStored | SecretRecovered)
-        and (event.account, event.vault, event.path) == (*place, path)
+        and (event.account, event.vault, event.path) == (*vault_id, path)
         and event.client_share
     ]
 

@@ -23,19 +23,19 @@ class CustomerKey:
         self.fingerprint = fingerprint_of(key)
 
     def seal(
-        self, place: CmekContext, value: bytes | bytearray, random_bytes: RandomBytes
+        self, context: CmekContext, value: bytes | bytearray, random_bytes: RandomBytes
     ) -> bytes:
         """Encrypt a value for one version of one secret."""
         nonce = draw(random_bytes, aead.NONCE_BYTES)
-        aad = place.aad(self.fingerprint)
+        aad = context.aad(self.fingerprint)
         return aead.seal(self._cipher, nonce, value, aad, header(self.fingerprint))
 
-    def open(self, place: CmekContext, sealed: bytes) -> bytearray:
+    def open(self, context: CmekContext, sealed: bytes) -> bytearray:
         """Decrypt a value into a buffer that the caller wipes.
 
         Raises ``CorruptError`` if it was sealed with another key or for another place, or modified.
         """
-        aad = place.aad(self.fingerprint)
+        aad = context.aad(self.fingerprint)
         return aead.unseal(self._cipher, sealed, aad, header(self.fingerprint))
 
     def __repr__(self) -> str:
@@ -48,7 +48,7 @@ class CustomerKey:
 def rekeyed(
     old: CustomerKey,
     new: CustomerKey,
-    place: CmekContext,
+    context: CmekContext,
     sealed: bytes,
     random_bytes: RandomBytes,
 ) -> bytes:
@@ -57,9 +57,9 @@ def rekeyed(
     The result is proven to open. Raises ``CorruptError`` if the value does not open under the old
     key.
     """
-    next_place = place.model_copy(update={"version": place.version + 1})
-    with wiping(old.open(place, sealed)) as value:
-        result = new.seal(next_place, value, random_bytes)
-        with wiping(new.open(next_place, result)) as proof:
+    next_context = context.model_copy(update={"version": context.version + 1})
+    with wiping(old.open(context, sealed)) as value:
+        result = new.seal(next_context, value, random_bytes)
+        with wiping(new.open(next_context, result)) as proof:
             require_same(proof, value)
     return result

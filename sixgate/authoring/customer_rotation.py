@@ -37,7 +37,7 @@ class CustomerRotation:
     """
 
     org: str
-    place: VaultId
+    vault_id: VaultId
     old: CustomerKey
     new: CustomerKey
     read: Callable[[str, int], bytes]
@@ -78,8 +78,8 @@ class CustomerRotation:
         return self.read(one["path"], one["version"])
 
     def _rekeyed_value(self, path: str, version: int, values: Mapping[VersionId, bytes]) -> bytes:
-        place = CmekContext(org=self.org, **self.place._asdict(), path=path, version=version)
-        return rekeyed(self.old, self.new, place, values[path, version], self.random_bytes)
+        context = CmekContext(org=self.org, **self.vault_id._asdict(), path=path, version=version)
+        return rekeyed(self.old, self.new, context, values[path, version], self.random_bytes)
 
 
 def under_old(old: str, new: str, values: Mapping[VersionId, bytes]) -> list[VersionId]:

@@ -89,11 +89,11 @@ class SecretReader:
         self, vault: VaultName, path: SecretPath, version: Ordinal, share: bytes | bytearray
     ) -> ClientShare:
         """Seal a client share to the running custody process; the caller wipes ``share``."""
-        place = ClientShareContext(
+        context = ClientShareContext(
             org=self.org, account=self.account, vault=vault, path=path, version=version
         )
         key = str(self.api.reading_key()["public_key"])
-        box = seal_for(key, share, place.to_signer(self.key.keyid))
+        box = seal_for(key, share, context.to_signer(self.key.keyid))
         return ClientShare(key_version=version, share_key=key, box=f"0x{box.hex()}")
 
 

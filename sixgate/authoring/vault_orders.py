@@ -65,9 +65,9 @@ class LostShare(NamedTuple):
     why: str
 
 
-def store(by: Orderer, place: VaultId, secret: NewSecret) -> Json:
+def store(by: Orderer, vault_id: VaultId, secret: NewSecret) -> Json:
     """Order a version of a secret and return the answer. A given value is sent sealed."""
-    terms = _terms(by, place) | {
+    terms = _terms(by, vault_id) | {
         "path": secret.path,
         "version": secret.version,
         "kind": secret.kind,
@@ -77,35 +77,35 @@ def store(by: Orderer, place: VaultId, secret: NewSecret) -> Json:
     order = SecretOrder(**terms)
     if secret.value is None:
         return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
-    box = _box(current_share_key(by.api, place.account), secret.value, order.box_context())
+    box = _box(current_share_key(by.api, vault_id.account), secret.value, order.box_context())
     request = by.key.seal(VAULT_ORDER_TYPE, SecretOrder(**terms, box=redacted_digest(box)).encode())
     name = secret_delivery_id(request.body())
     return _send(by, SecretDelivery(id=name, request=request, box=box).encode())
 
 
-def change_key(by: Orderer, place: VaultId, change: KeyChange, sequence: int) -> Json:
+def change_key(by: Orderer, vault_id: VaultId, change: KeyChange, sequence: int) -> Json:
     """Order a rotation of a vault's KEK, or its rewrap under another root; return the answer."""
-    order: VaultOrder = VaultKeyOrder(**_terms(by, place), change=change, sequence=sequence)
+    order: VaultOrder = VaultKeyOrder(**_terms(by, vault_id), change=change, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def change_provider_root(by: Orderer, place: VaultId, provider: Name, sequence: int) -> Json:
+def change_provider_root(by: Orderer, vault_id: VaultId, provider: Name, sequence: int) -> Json:
     """Order the rewrap of a provider's shares under its new root key; return the answer."""
-    order = ProviderRootOrder(**_terms(by, place), provider=provider, sequence=sequence)
+    order = ProviderRootOrder(**_terms(by, vault_id), provider=provider, sequence=sequence)
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def recover_share(by: Orderer, place: VaultId, lost: LostShare) -> Json:
+def recover_share(by: Orderer, vault_id: VaultId, lost: LostShare) -> Json:
     """Order a new client share; return the answer, with the share sealed to the client."""
-    order = RecoveryOrder(**_terms(by, place), **lost._asdict())
+    order = RecoveryOrder(**_terms(by, vault_id), **lost._asdict())
     return _send(by, by.key.seal(VAULT_ORDER_TYPE, order.encode()).encode())
 
 
-def _terms(by: Orderer, place: VaultId) -> dict[str, Any]:
+def _terms(by: Orderer, vault_id: VaultId) -> dict[str, Any]:
     registry = by.api.registry()
     times = {"requested_at_ms": by.at_ms, "expires_at_ms": by.at_ms + ORDER_MS}
     fields = {"org": registry["org"], "registry_sequence": registry["sequence"]}
-    return fields | place._asdict() | times
+    return fields | vault_id._asdict() | times
 
 
 def _box(recipient: str, value: bytes | bytearray, context: bytes) -> str:

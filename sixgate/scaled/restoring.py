@@ -1,6 +1,6 @@
 """Restores a vault backup to Kafka after the ``vault`` topic lost its end or all records.
 
-1. Read registry and ``vault`` to their end; refuse a backup that does not continue it.
+1. Read registry and ``vault`` to their end; refuse a backup that does not continue ``vault``.
 2. Append the missing events in order. *Die here: each vault has a prefix of its events; the next
    run appends the rest.*
 """

@@ -141,15 +141,15 @@ def _enrol_next(here: Session, rotation: CustomerRotation, agent: str) -> None:
     checked before.
     """
     old, new = rotation.old.fingerprint, rotation.new.fingerprint
-    enrolled: list[str] = here.vault(*rotation.place)["customer_keys"]
+    enrolled: list[str] = here.vault(*rotation.vault_id)["customer_keys"]
     if enrolled[-1:] == [new] and old in enrolled[:-1]:
         return
     if old == new:
         usage("--key and --new-key contain the same key: name a missing file to create a new key")
     _require_current(old, enrolled)
-    _require_rights(here, rotation.place, agent)
+    _require_rights(here, rotation.vault_id, agent)
     # 2. Die after it: every value opens under an enrolled key; run the rotation again.
-    here.register(entry(CustomerKeySet, **rotation.place._asdict(), fingerprint=new))
+    here.register(entry(CustomerKeySet, **rotation.vault_id._asdict(), fingerprint=new))
 
 
 def _require_current(old: str, enrolled: list[str]) -> None:
@@ -188,7 +188,7 @@ def _require_complete(rotation: CustomerRotation) -> None:
 
 def _move_all(here: Session, rotation: CustomerRotation) -> int:
     # 3. Die in it: moved versions stay, and the next run moves the others.
-    found, count = here.api.vault(*rotation.place)["secrets"], 0
+    found, count = here.api.vault(*rotation.vault_id)["secrets"], 0
     try:
         with progress(f"moving {len({one['path'] for one in found})} secrets") as bar:
             for count, _ in enumerate(rotation.move(found), 1):
