@@ -12,7 +12,7 @@ MESSAGE_BYTES_MAX = 64 * 1024
 
 
 def decide(intent: MessageIntent, policy: Policy, _account: Account, _facts: Facts) -> Decision:
-    """Reject a message that is too large, or that is a hash or the bytes of a transaction.
+    """Reject a message that is too large, or could be a hash, a transaction or typed data.
 
     ``allow_raw_hashes`` allows hashes and pre-images.
     """
