@@ -101,7 +101,7 @@ class ReleaseProcess:
         self._keys = open_keys(self._folder, self._name, self._kms)
         mark = self._name.mark(self._folder)
         self._policy = PolicyFile(release.policy, mark, release.trust(), wall_ms)
-        self._last_warning = ""
+        self._rejected: dict[str, str] = {}
         self.monitor = Monitor(self.role, lambda: ())
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -173,8 +173,8 @@ class ReleaseProcess:
         overrule the admin.
         """
         before = self._loaded
-        policy = self._load_or_keep(self._policy.load, before.policy)
-        token_keys = self._load_or_keep(self._read_token_keys, before.token_keys)
+        policy = self._load_or_keep("policy", self._policy.load, before.policy)
+        token_keys = self._load_or_keep("token_keys", self._read_token_keys, before.token_keys)
         if policy != before.policy:
             _LOG.info("release.policy_adopted", extra={"policy": policy.sequence})
         self._loaded = LoadedFiles(policy, token_keys)
@@ -182,14 +182,17 @@ class ReleaseProcess:
         with self._policy_errors():
             service.renew(policy, token_keys)
 
-    def _load_or_keep(self, load: Callable[[], T], previous: T) -> T:
+    def _load_or_keep(self, file: str, load: Callable[[], T], previous: T) -> T:
+        """Load a file, or keep its previous content and log why, once per reason."""
         try:
-            return load()
+            found = load()
         except SettingsError as error:
-            if self._last_warning != str(error):
+            if self._rejected.get(file) != str(error):
                 _LOG.warning("release.file_rejected", extra={"detail": str(error)})
-            self._last_warning = str(error)
+            self._rejected[file] = str(error)
             return previous
+        self._rejected.pop(file, None)
+        return found
 
     def _read_token_keys(self) -> tuple[TokenKey, ...]:
         return token_keys_in(self._release.token_keys)
