@@ -92,7 +92,7 @@ def test_every_command_and_probe_exists_and_its_options_parse(
         assert parse(words)["url"] == f"http://127.0.0.1:{port}"
         ports = {port["name"]: port["containerPort"] for port in pod.main["ports"]}
         assert ports["monitor"] == port
-        assert settings[name].monitor.host == "0.0.0.0"  # noqa: S104 - who reaches it is the policies' matter
+        assert settings[name].monitor.host == "0.0.0.0"  # noqa: S104 - network policies limit access
         for probe in ("startupProbe", "readinessProbe"):
             assert pod.main[probe]["httpGet"]["port"] == "monitor"
 

@@ -119,7 +119,7 @@ def test_production_refuses_a_simulated_platform_by_name(here: Releasing) -> Non
 
 
 def test_a_release_on_a_public_address_needs_mutual_tls(here: Releasing) -> None:
-    ended = here.run("gcp", host="0.0.0.0")  # noqa: S104 - what is refused
+    ended = here.run("gcp", host="0.0.0.0")  # noqa: S104 - must be refused
     assert ended.code == ExitCode.USAGE
     assert "mutual TLS" in ended.sentence
 

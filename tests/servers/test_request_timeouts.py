@@ -47,7 +47,7 @@ async def end_asked_by_the_frozen(
             await asyncio.sleep(1)  # so that the request has been sent
         assert not asking.done()
         kafka.resume()
-        time.sleep(ANSWER_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - nothing of this process goes on
+        time.sleep(ANSWER_MS_MAX / 1000 + 1)  # noqa: ASYNC251 - blocks the whole process on purpose
         return (await asking)[broker.names.at(*REGISTRY)]
 
 

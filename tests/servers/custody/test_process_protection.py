@@ -116,7 +116,7 @@ LOCK = """
 import os, resource
 from contextlib import suppress
 from signer.custody.process import lock_memory
-with suppress(ValueError):  # who may not raise the bound keeps the one that is there
+with suppress(ValueError):  # without the right to raise the limit the current one stays
     resource.setrlimit(resource.RLIMIT_MEMLOCK, ({soft}, {most}))
 bounds = lambda: resource.getrlimit(resource.RLIMIT_MEMLOCK)
 before = bounds()

@@ -19,7 +19,7 @@ RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: close immediately, with RST
 
 
 def diagnosed(folder: Path, believed: Path, *, shakes: bool, resets: bool) -> KafkaBusError:
-    """Return what is told of a listener that believes an authority and then goes away."""
+    """Return the diagnosis of a listener that trusts an authority and then closes."""
     authority = Authority(folder)
     own = authority.issue("broker")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=believed)

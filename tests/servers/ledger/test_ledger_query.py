@@ -353,7 +353,7 @@ def test_text_reaches_the_parser_as_it_was_typed(clickhouse: ClickHouse, text: s
 
 
 def test_the_connection_is_read_only_even_without_the_sql_check(sql: ReadOnlySql) -> None:
-    connection = sql._connection  # noqa: SLF001 - the inner wall, tried by itself
+    connection = sql._connection  # noqa: SLF001 - tests the connection without the SQL check
     for command in ("CREATE TABLE t (a Int8) ENGINE=Log", "DROP TABLE ledger", "SET readonly=0"):
         with pytest.raises(LedgerUnavailableError, match=r"readonly|read-only|privileges"):
             connection.command(command)
